@@ -1,0 +1,133 @@
+"""The vocabulary: a chat is a `ChatRequest` in and a stream of `ChatEvent`s out.
+
+Every other module translates at one end of that sentence or carries in the middle. The two worlds, the
+browser's and the HTTP server's, meet only in the `ChatBackend` protocol of this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Role = Literal["system", "user", "assistant", "tool"]
+Show = Literal["separate", "fold", "silent"]
+FinishReason = Literal["stop", "length", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the history, as plain text."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A name that clients ask for, and what it switches on; `show` says where thinking and sources go.
+
+    `separate` gives thinking in a field of its own, `fold` puts it into the answer as a `<details>` block,
+    `silent` gives out neither thinking nor sources.
+    """
+
+    id: str
+    thinking: bool = False
+    search: bool = False
+    show: Show = "separate"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat to be answered: the whole history, the last message being the new one."""
+
+    id: str
+    model: Model
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A page that the site's search found; `number` is how the answer's `[citation:N]` marks name it."""
+
+    number: int
+    url: str
+    title: str = ""
+    snippet: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The site has taken the prompt: the first event of every answer, before any text."""
+
+    conversation: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """A piece of the model's reasoning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search found; `queries` or `sources` may come alone, and more may follow."""
+
+    queries: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """The title that the site gave the conversation."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The site took back all text so far and put `text` in its place."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of the answer; always the last event."""
+
+    reason: FinishReason = "stop"
+
+
+ChatEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | Finish
+
+
+class ChatBackend(Protocol):
+    """What an HTTP surface needs of whatever answers chats."""
+
+    def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        """Yield the answer's events, `Finish` last; raise a `BridgeError` instead of ending early.
+
+        Closing the generator gives the chat up and frees everything it held.
+        """
+        ...
+
+    def models(self) -> Sequence[Model]:
+        """Return the models that are listed, in the order of listing."""
+        ...
+
+    def model(self, name: str) -> Model:
+        """Return the model a client asked for by `name`, or raise `UnknownModel`."""
+        ...
+
+    def unready(self) -> str | None:
+        """Return why no chat could be taken now, or None when one could."""
+        ...

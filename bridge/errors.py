@@ -1,0 +1,191 @@
+"""Everything that can go wrong, written down once, with the HTTP status and code a client gets.
+
+    BridgeError                  500 internal_error
+    +- RequestError              400 invalid_request_error     the client asked for something impossible
+    |  +- UnknownModel           404 model_not_found
+    |  +- ContextTooLong         400 context_length_exceeded
+    |  +- AuthenticationError    401 invalid_api_key
+    |  +- PermissionDenied       403 permission_denied
+    +- PoolError                 503 overloaded                no account to spare
+    |  +- PoolFull               429 queue_full
+    |  +- PoolTimeout            503 queue_timeout
+    |  +- NoAccount              503 no_account
+    +- SiteError                 502 site_error                the website did not play along
+    |  +- LoginRequired          503 login_required            -> account LOGGED_OUT
+    |  +- HumanNeeded            503 human_needed              -> account CHALLENGED
+    |  +- Muted                  403 account_muted             -> account MUTED
+    |  +- RateLimited            429 rate_limited              -> account RESTING
+    |  +- SiteBusy               503 site_busy                 -> account RESTING, briefly
+    |  +- SiteTimeout            504 site_timeout
+    |  +- SiteChanged            502 site_changed              the page or the wire is not what we know
+    +- BrowserError              502 browser_error             -> account BROKEN, reopened
+    +- SetupError                500 setup_error               this machine or its settings need a hand
+
+A class exists only where code treats it differently. A content filter is not an error: it is a `Finish`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+
+class BridgeError(Exception):
+    """Base of all errors of the bridge; `message` is safe to show to a client.
+
+    `param` names the offending request field, `retry_after` is in seconds, `until` is when the account is
+    expected back. `sent` is true once the prompt may have reached the site: such a chat is never sent again.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    kind: ClassVar[str] = "server_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+        until: datetime | None = None,
+        sent: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+        self.until = until
+        self.sent = sent
+
+
+class RequestError(BridgeError):
+    """The client asked for something that cannot be done; asking again the same way will not help."""
+
+    status = 400
+    code = "invalid_request_error"
+    kind = "invalid_request_error"
+
+
+class UnknownModel(RequestError):
+    """No site of this bridge serves a model of that name."""
+
+    status = 404
+    code = "model_not_found"
+
+
+class ContextTooLong(RequestError):
+    """The prompt or the conversation is longer than the site takes."""
+
+    code = "context_length_exceeded"
+
+
+class AuthenticationError(RequestError):
+    """The request carries no API key, or one that is not known here."""
+
+    status = 401
+    code = "invalid_api_key"
+    kind = "authentication_error"
+
+
+class PermissionDenied(RequestError):
+    """The request comes from a place that may not use the bridge."""
+
+    status = 403
+    code = "permission_denied"
+    kind = "permission_error"
+
+
+class PoolError(BridgeError):
+    """No account could take the chat; nothing was sent."""
+
+    status = 503
+    code = "overloaded"
+
+
+class PoolFull(PoolError):
+    """The queue is at its limit."""
+
+    status = 429
+    code = "queue_full"
+    kind = "rate_limit_error"
+
+
+class PoolTimeout(PoolError):
+    """The chat waited in the queue as long as it may."""
+
+    code = "queue_timeout"
+
+
+class NoAccount(PoolError):
+    """No account can serve now; the message says which, why and until when."""
+
+    code = "no_account"
+
+
+class SiteError(BridgeError):
+    """The website refused, or answered in a way that gives no answer."""
+
+    status = 502
+    code = "site_error"
+
+
+class LoginRequired(SiteError):
+    """The account is not signed in any more."""
+
+    status = 503
+    code = "login_required"
+
+
+class HumanNeeded(SiteError):
+    """The site asks for a human; only the operator can go on."""
+
+    status = 503
+    code = "human_needed"
+
+
+class Muted(SiteError):
+    """The site has muted the account, until the time it names."""
+
+    status = 403
+    code = "account_muted"
+
+
+class RateLimited(SiteError):
+    """The site says that messages come too often."""
+
+    status = 429
+    code = "rate_limited"
+    kind = "rate_limit_error"
+
+
+class SiteBusy(SiteError):
+    """The site's servers are busy."""
+
+    status = 503
+    code = "site_busy"
+
+
+class SiteTimeout(SiteError):
+    """The site did not answer in time."""
+
+    status = 504
+    code = "site_timeout"
+
+
+class SiteChanged(SiteError):
+    """The page or the wire format is not what the driver knows; the message says what exactly."""
+
+    code = "site_changed"
+
+
+class BrowserError(BridgeError):
+    """The browser, its page or its connection failed."""
+
+    status = 502
+    code = "browser_error"
+
+
+class SetupError(BridgeError):
+    """This machine or its settings need a hand; the message says what to do."""
+
+    code = "setup_error"

@@ -1,0 +1,200 @@
+"""All settings, as frozen sections with defaults that work: `bridge.toml`, then `BRIDGE_*` environment on top.
+
+A setting `port` of the section `server` is `[server] port = ...` in the file and `BRIDGE_SERVER_PORT` in the
+environment. Field descriptions are the documentation: `bridge serve --help` and the README print them.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from bridge.errors import SetupError
+
+OTHER_VARIABLES = ("BRIDGE_PASSWORD",)
+"""Variables of single commands, which are no settings."""
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A frozen section; an unknown name in it is an error, not a silent no-op."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ServerSettings(Section):
+    """Where the endpoint listens and who may use it."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    no_auth: bool = Field(False, description="ask for no API key; only on a loopback address")
+    allowed_hosts: tuple[str, ...] = Field((), description="names by which clients may reach it, beside its own")
+    max_body: int = Field(32 * 1024**2, gt=0, description="largest request body in bytes")
+    keep_alive: Seconds = Field(15.0, description="seconds of silence after which a stream gets a comment line")
+    drain: Seconds = Field(30.0, description="seconds that running chats get to end when the bridge stops")
+
+
+class BrowserSettings(Section):
+    """The one Chromium that holds all accounts."""
+
+    executable: Path | None = Field(None, description="the Chromium to use; found by itself when empty")
+    headed: bool = Field(False, description="show the browser's windows (needs a screen)")
+    sandbox: bool | None = Field(None, description="Chromium's sandbox; when empty: on, except for root")
+    args: tuple[str, ...] = Field((), description="further command-line switches for Chromium")
+    trace: Path | None = Field(None, description="folder for one Playwright trace per chat; empty: none")
+    check_every: Seconds = Field(5.0, description="seconds between two health checks of browser and pages")
+    call_limit: Seconds = Field(10.0, description="seconds that a health check or a short browser call may take")
+
+
+class PoolSettings(Section):
+    """Who waits, how long, and at which pace the accounts send."""
+
+    queue_size: int = Field(64, ge=0, description="chats that may wait for an account")
+    queue_limit: Seconds = Field(120.0, description="seconds that a chat may wait for an account")
+    min_interval: float | None = Field(
+        None, ge=0, description="seconds between two sends of an account, jittered; empty: as the site's driver says"
+    )
+
+
+class TurnSettings(Section):
+    """How long each step of one chat may take."""
+
+    ready: Seconds = Field(30.0, description="seconds until the page is loaded, signed in and takes a prompt")
+    submit: Seconds = Field(15.0, description="seconds from the filled composer to the page's request")
+    first_byte: Seconds = Field(60.0, description="seconds from the request to the first byte of the answer")
+    silence: Seconds = Field(60.0, description="seconds without a single byte in mid-answer, heartbeats included")
+    total: Seconds = Field(1800.0, description="seconds that one answer may take")
+    stop: Seconds = Field(10.0, description="seconds until a stopped page has really stopped; then it is reopened")
+
+
+class LogSettings(Section):
+    """What is written to standard error."""
+
+    level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level written")
+    json_lines: bool = Field(False, description="one JSON object a line instead of text for humans")
+
+
+class Settings(BaseSettings):
+    """The whole configuration, read once at start."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="BRIDGE_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        hide_input_in_errors=True,
+    )
+
+    profiles: Path = Field(Path("profiles"), description="folder of the captured logins")
+    profile_key_file: Path | None = Field(
+        None, description="age identity that opens the profiles, mode 0600; empty: made in the `config` folder"
+    )
+    profile_key: SecretStr | None = Field(None, description="the same as text; the file comes first")
+    config: Path = Field(
+        Path(platformdirs.user_config_dir("bridge")), description="folder of the API keys and the profile key"
+    )
+    server: ServerSettings = ServerSettings()
+    browser: BrowserSettings = BrowserSettings()
+    pool: PoolSettings = PoolSettings()
+    turn: TurnSettings = TurnSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what the constructor is given and nothing else; `load_settings` adds the other sources."""
+        return (init_settings,)
+
+
+def load_settings(file: Path | None = None, **given: Any) -> Settings:
+    """Read `file` (default: `bridge.toml`, if there), the environment above it, and `given` above both.
+
+    `given` has the shape of the file: `server={"port": 0}`. Raises `SetupError` that names the setting and
+    what is wrong with it, and never shows a value.
+    """
+    values = _read(file)
+    _refuse_unknown_variables()
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, values)
+
+    try:
+        return Layered(**given)
+    except (ValidationError, SettingsError) as error:
+        raise SetupError(_explain(error)) from None
+
+
+def describe() -> Iterator[tuple[str, str, str, str]]:
+    """Yield name in the file, environment variable, default and description of every setting."""
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, Section):
+            for inner, item in type(field.default).model_fields.items():
+                variable = f"BRIDGE_{name}_{inner}".upper()
+                yield f"{name}.{inner}", variable, _shown(item.default), item.description or ""
+        else:
+            yield name, f"BRIDGE_{name}".upper(), _shown(field.default), field.description or ""
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    path = file or Path("bridge.toml")
+    if file is None and not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SetupError(f"Cannot read the settings file {path}: {error}") from error
+
+
+def _refuse_unknown_variables() -> None:
+    known = {variable for _, variable, _, _ in describe()} | set(OTHER_VARIABLES)
+    unknown = sorted(name for name in os.environ if name.startswith("BRIDGE_") and name not in known)
+    if unknown:
+        raise SetupError(
+            f"Unknown environment variable {', '.join(unknown)}; `bridge serve --help` lists the settings."
+        )
+
+
+def _explain(error: ValidationError | SettingsError) -> str:
+    if isinstance(error, SettingsError):
+        return f"Bad settings: {error}"
+    problems = (
+        f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}"
+        for item in error.errors(include_input=False, include_url=False)
+    )
+    return "Bad settings: " + "; ".join(problems)
+
+
+def _shown(default: Any) -> str:
+    if default is None or default == ():
+        return "empty"
+    return str(default).lower() if isinstance(default, bool) else str(default)

@@ -1,0 +1,144 @@
+"""The contract of a site: hands (`SiteDriver`, async methods on a page) and an ear (`Decoder`, no I/O).
+
+A site is the module `bridge/sites/NAME.py` (or a dotted name of your own) with a class `Driver`; the file
+name is the registration. A driver knows selectors and the wire format, never pools, queues or HTTP clients.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from playwright.async_api import Page
+
+from bridge.chat import ChatEvent, Model
+from bridge.errors import SetupError
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the page must be made to send; `conversation` is None for a new one."""
+
+    prompt: str
+    thinking: bool = False
+    search: bool = False
+    conversation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """The page's own request, held at the gate before it leaves the browser."""
+
+    method: str
+    url: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PageResponse:
+    """Status line and headers (names in lower case) of the answer to a `PageRequest`."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def content_type(self) -> str:
+        """Return the media type without parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+class Decoder(Protocol):
+    """Turns the bytes of one turn's responses into events, without I/O.
+
+    Called as `begin (feed* end)` for each response of the turn, in order. Any call may raise a `SiteError`
+    that says what the site refused. The last event of a complete answer is `Finish`; an `end` that neither
+    raised nor gave `Finish` means that the page may go on with another response.
+    """
+
+    drift: Mapping[str, int]
+    """What was met and not understood: a shape (never a text) and how often."""
+
+    def begin(self, response: PageResponse) -> None:
+        """Start a response; judge its status and content type."""
+        ...
+
+    def feed(self, data: bytes) -> Sequence[ChatEvent]:
+        """Take the next bytes, cut anywhere, and return the events that they complete."""
+        ...
+
+    def end(self) -> Sequence[ChatEvent]:
+        """Take the end of the body and return the last events."""
+        ...
+
+
+class SiteDriver(ABC):
+    """The hands: drives one page of one account. Subclasses are named `Driver`.
+
+    Every method may raise `LoginRequired`, `HumanNeeded`, `Muted` or `SiteChanged`; the caller sets the time
+    limit. Methods are idempotent: the caller may call them again as long as nothing passed the gate.
+    """
+
+    start_url: ClassVar[str]
+    """Where the site lives; a profile may name another origin."""
+    answer_paths: ClassVar[tuple[str, ...]]
+    """URL paths (`*` matches anything) whose requests are held at the gate and whose responses are tapped."""
+    models: ClassVar[tuple[Model, ...]]
+    """Base names that clients may ask for; `bridge.models` adds `-think`, `-search`, `-silent` and the like."""
+    min_interval: ClassVar[float]
+    """Seconds between two sends of one account that keep a human pace."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url.rstrip("/")
+
+    @abstractmethod
+    async def ready(self) -> None:
+        """Wait until the page is signed in and can take a prompt; raise what stands in the way."""
+
+    @abstractmethod
+    async def open(self, turn: Turn) -> None:
+        """Bring up the turn's conversation (prove a new one empty) and set its switches."""
+
+    @abstractmethod
+    async def submit(self, turn: Turn) -> None:
+        """Put the prompt into the composer, whatever its length, and press the key that sends it."""
+
+    @abstractmethod
+    def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
+        """Return how the held request differs from the turn; empty means that it may leave."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Press the page's stop button, if it is generating."""
+
+    @abstractmethod
+    def decoder(self) -> Decoder:
+        """Return a fresh ear for one turn."""
+
+    async def sign_in(self, user: str, password: str) -> None:
+        """Fill the site's plain login form and send it, where it has one."""
+        raise SetupError("This site's login form cannot be filled automatically; log in by hand.")
+
+    async def controls(self) -> Mapping[str, str]:
+        """Return which of the page's controls were found and by what, for debugging."""
+        return {}
+
+
+def load_driver(name: str) -> type[SiteDriver]:
+    """Return the `Driver` of the site `name`: a file of `bridge/sites/`, or a dotted module of your own.
+
+    Raises `SetupError` when there is no such module or it has no `Driver`.
+    """
+    module_name = name if "." in name else f"bridge.sites.{name}"
+    try:
+        module: Any = importlib.import_module(module_name)
+        driver = module.Driver
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise SetupError(f"Unknown site '{name}' ({error}); name a file of bridge/sites/ or a module.") from error
+    if not (isinstance(driver, type) and issubclass(driver, SiteDriver)):
+        raise SetupError(f"Site '{name}': {module_name}.Driver is not a SiteDriver.")
+    return driver

@@ -59,8 +59,10 @@ class Decoder(Protocol):
     raised nor gave `Finish` means that the page may go on with another response.
     """
 
-    drift: Mapping[str, int]
-    """What was met and not understood: a shape (never a text) and how often."""
+    @property
+    def drift(self) -> Mapping[str, int]:
+        """Return what was met and not understood: a shape (never a text) and how often."""
+        ...
 
     def begin(self, response: PageResponse) -> None:
         """Start a response; judge its status and content type."""

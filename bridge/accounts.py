@@ -1,0 +1,161 @@
+"""The accounts: each is kept open by a task of its own, which opens it again after whatever it was lost to.
+
+An account that the site refused, muted or signed out is looked at again when its time is up, without sending, or
+when somebody has logged it in anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NoReturn, Protocol
+
+from bridge import models
+from bridge.chat import ChatEvent, ChatRequest, Model
+from bridge.errors import BridgeError, UnknownModel
+from bridge.fate import Fate, fate
+from bridge.tasks import Tasks
+from bridge.telemetry import Telemetry, Timeline, WorkerChanged, WorkerState
+
+TRANSIENT = (WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN)
+"""States that end soon, one way or the other."""
+
+
+class PoolWorker(Protocol):
+    """What the pool needs of a worker; `Worker` is the real one."""
+
+    name: str
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """Return the base names of the models it serves."""
+        ...
+
+    @property
+    def min_interval(self) -> float:
+        """Return the seconds between two sends."""
+        ...
+
+    def opened(self) -> AbstractAsyncContextManager[None]:
+        """Open the account, and close it on leaving; raise what stands in the way."""
+        ...
+
+    async def lost(self) -> NoReturn:
+        """Raise as soon as the open account cannot be used any more."""
+        ...
+
+    def give_up(self, error: BridgeError) -> None:
+        """Make `lost` raise `error`."""
+        ...
+
+    async def renewed(self) -> None:
+        """Return when somebody has logged the account in again."""
+        ...
+
+    def chat(self, request: ChatRequest, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
+        """Answer one chat."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How an account stands now; `until` is when it is looked at again, if that is known."""
+
+    name: str
+    state: WorkerState
+    reason: str
+    until: datetime | None
+    is_busy: bool
+
+    def __str__(self) -> str:
+        until = f" until {self.until:%Y-%m-%d %H:%M:%S %Z}" if self.until and self.state not in TRANSIENT else ""
+        return f"{self.name} is {self.state}{until}{f' ({self.reason})' if self.reason else ''}"
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """An account and what is known of it; before the clock shows `free_at` it does not send."""
+
+    worker: PoolWorker
+    state: WorkerState = WorkerState.STARTING
+    reason: str = ""
+    until: datetime | None = None
+    free_at: float = 0.0
+    fails: int = 0
+
+    def account(self, *, is_busy: bool) -> Account:
+        """Return how the account stands now."""
+        return Account(self.worker.name, self.state, self.reason, self.until, is_busy)
+
+    def serves(self, model: Model) -> bool:
+        """Tell whether the account's site has that model."""
+        try:
+            models.resolve(model.id, self.worker.models)
+        except UnknownModel:
+            return False
+        return True
+
+    def is_back_within(self, seconds: float) -> bool:
+        """Tell whether it makes sense to wait that long for the account."""
+        if self.state in TRANSIENT:
+            return True
+        return self.until is not None and (self.until - datetime.now(UTC)).total_seconds() <= seconds
+
+
+class Accounts:
+    """Keeps the accounts open while it is entered; calls `on_change` whenever one changes its state."""
+
+    def __init__(self, workers: Sequence[PoolWorker], telemetry: Telemetry, on_change: Callable[[], None]) -> None:
+        self.slots = [Slot(worker) for worker in workers]
+        self._telemetry = telemetry
+        self._on_change = on_change
+        self._tasks = Tasks()
+
+    async def __aenter__(self) -> Accounts:
+        for slot in self.slots:
+            self._tasks.start(self._keep(slot))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._tasks.close()
+
+    def sites(self) -> list[tuple[Model, ...]]:
+        """Return the base models of each site, once."""
+        return list(dict.fromkeys(tuple(slot.worker.models) for slot in self.slots))
+
+    def take_out(self, slot: Slot, error: BridgeError) -> None:
+        """Take the account out of service at once if `error` means that; its keeper does the rest."""
+        if (what := fate(error, slot.fails)) is not None:
+            self._change(slot, what, error.message)
+            slot.worker.give_up(error)
+
+    async def _keep(self, slot: Slot) -> None:
+        """Hold one account open, and open it again after whatever it was lost to."""
+        while True:
+            self._change(slot, Fate(WorkerState.STARTING, None))
+            try:
+                async with slot.worker.opened():
+                    self._change(slot, Fate(WorkerState.READY, None))
+                    await slot.worker.lost()
+            except BridgeError as error:
+                what = fate(error, slot.fails) or Fate(WorkerState.BROKEN, datetime.now(UTC))
+                slot.fails += 1
+                self._change(slot, what, error.message)
+                await _over(slot, what)
+
+    def _change(self, slot: Slot, what: Fate, reason: str = "") -> None:
+        if (slot.state, slot.reason) != (what.state, reason):
+            slot.state, slot.reason, slot.until = what.state, reason, what.until
+            self._telemetry.emit(WorkerChanged(slot.worker.name, what.state, reason, what.until))
+            self._on_change()
+
+
+async def _over(slot: Slot, what: Fate) -> None:
+    """Return when the state is over: at its time, or when somebody has logged in again."""
+    seconds = (what.until - datetime.now(UTC)).total_seconds() if what.until else None
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await slot.worker.renewed()

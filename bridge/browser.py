@@ -1,0 +1,199 @@
+"""The one place that finds and starts Chromium, notices its end, and maps Playwright's errors to ours.
+
+One Chromium holds all accounts, a context each. Playwright reports neither the end of its own driver nor that of
+Chromium's network service (which silently takes the cookies of all contexts), so both processes are watched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+from loguru import logger
+from playwright.async_api import Browser, BrowserContext, CDPSession, Playwright, async_playwright
+from playwright.async_api import Error as PlaywrightError
+
+from bridge import chromium, processes
+from bridge.errors import BrowserError, SetupError
+from bridge.settings import Settings
+from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry
+
+NETWORK_SERVICE = "network.mojom.NetworkService"
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn Playwright's errors into `BrowserError`; only the first line, the rest is a call log with selectors."""
+    try:
+        yield
+    except PlaywrightError as error:
+        raise BrowserError(f"The browser failed: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, without the call log that Playwright appends."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+class Chromium:
+    """A Chromium that is started when a context is asked for, and started anew after it was lost."""
+
+    def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
+        self._settings = settings
+        self._telemetry = telemetry
+        self._lock = asyncio.Lock()
+        self._running: _Running | None = None
+        self._listeners: list[Callable[[BrowserError], None]] = []
+        self._folder = settings.config / "run"
+
+    def on_lost(self, listener: Callable[[BrowserError], None]) -> Callable[[], None]:
+        """Call `listener` when all contexts are lost; return how to stop that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @asynccontextmanager
+    async def context(self, options: Mapping[str, Any]) -> AsyncGenerator[BrowserContext]:
+        """Open a context with Playwright's `new_context` options, starting Chromium when none runs."""
+        running = await self._started()
+        with translated():
+            async with asyncio.timeout(self._settings.turn.ready):
+                context = await running.browser.new_context(**options)
+        try:
+            yield context
+        finally:
+            with suppress(PlaywrightError, TimeoutError):
+                async with asyncio.timeout(self._settings.browser.call_limit):
+                    await context.close()
+
+    async def check(self) -> None:
+        """Ask the browser for a sign of life; raise `BrowserError`, after telling the listeners, if none comes."""
+        running = self._running
+        if running is None:
+            raise BrowserError("The browser is not running.")
+        try:
+            async with asyncio.timeout(self._settings.browser.call_limit):
+                await running.session.send("Browser.getVersion")
+        except (PlaywrightError, TimeoutError) as error:
+            reason = "it does not answer" if isinstance(error, TimeoutError) else first_line(error)
+            self._lost(running, reason)
+            raise BrowserError(f"The browser was lost: {reason}") from error
+
+    async def processes(self) -> list[tuple[str, int]]:
+        """Return kind and process id of Chromium's processes; the driver of Playwright comes first."""
+        running = await self._started()
+        return [("driver", running.driver), *await _process_list(running.session)]
+
+    async def close(self) -> None:
+        """End Chromium and Playwright's driver, with the hard hand if they do not go by themselves."""
+        async with self._lock:
+            running, self._running = self._running, None
+            if running is not None:
+                await running.close(self._settings.browser.call_limit)
+
+    async def _started(self) -> _Running:
+        async with self._lock:
+            if self._running is None or self._running.is_lost:
+                if self._running is not None:
+                    await self._running.close(self._settings.browser.call_limit)
+                    self._running = None
+                self._running = await self._start()
+            return self._running
+
+    async def _start(self) -> _Running:
+        if left := processes.sweep(self._folder):
+            logger.warning("Ended {} Chromium processes that an earlier run had left behind", left)
+        executable = await asyncio.to_thread(chromium.find, self._settings.browser.executable)
+        sandbox = chromium.sandboxed(self._settings.browser)
+        playwright = await async_playwright().start()
+        try:
+            browser = await _launch(playwright, executable, self._settings, sandbox)
+            session = await browser.new_browser_cdp_session()
+            found = dict(await _process_list(session))
+        except BaseException:
+            await _stop_playwright(playwright, self._settings.browser.call_limit)
+            raise
+        running = _Running(playwright, browser, session, found, self._folder)
+        running.watch(lambda reason: self._lost(running, reason))
+        self._telemetry.emit(BrowserStarted(browser.version, str(executable), sandbox))
+        return running
+
+    def _lost(self, running: _Running, reason: str) -> None:
+        if running.is_lost:
+            return
+        running.is_lost = True
+        self._telemetry.emit(BrowserLost(reason))
+        for listener in tuple(self._listeners):
+            listener(BrowserError(f"The browser was lost: {reason}."))
+
+
+class _Running:
+    """One started Chromium: Playwright's objects, the process ids, and the watch over them."""
+
+    def __init__(
+        self, playwright: Playwright, browser: Browser, session: CDPSession, found: dict[str, int], folder: Any
+    ) -> None:
+        self.playwright = playwright
+        self.browser = browser
+        self.session = session
+        self.leader = found["browser"]
+        self.driver = processes.parent_of(self.leader) or 0
+        self.is_lost = False
+        self._network = found.get(NETWORK_SERVICE)
+        self._watches: list[processes.ExitWatch] = []
+        self._note = processes.RunFile(folder, self.leader)
+
+    def watch(self, on_lost: Callable[[str], None]) -> None:
+        """Call `on_lost` with a reason as soon as one of the processes that all accounts need has ended."""
+        for name, pid in (
+            ("Chromium ended", self.leader),
+            ("Playwright's driver ended", self.driver),
+            ("Chromium's network service ended, and the cookies with it", self._network),
+        ):
+            if pid:
+                self._watches.append(processes.ExitWatch(pid, lambda name=name: on_lost(name)))  # type: ignore[misc]
+
+    async def close(self, limit: float) -> None:
+        """Close in order while that works; whatever is left of the group then is killed."""
+        for watch in self._watches:
+            watch.close()
+        if not self.is_lost:
+            with suppress(PlaywrightError, TimeoutError):
+                async with asyncio.timeout(limit):
+                    await self.browser.close()
+        await _stop_playwright(self.playwright, limit)
+        processes.kill_group(self.leader)
+        await processes.group_gone(self.leader, limit)
+        self._note.remove()
+
+
+async def _launch(playwright: Playwright, executable: Any, settings: Settings, sandbox: bool) -> Browser:
+    browser = settings.browser
+    if browser.headed and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise SetupError("A headed browser needs a screen and there is none; try `xvfb-run bridge ...`.")
+    try:
+        return await playwright.chromium.launch(
+            executable_path=executable,
+            headless=not browser.headed,
+            chromium_sandbox=sandbox,
+            args=[chromium.disabled_features(), *browser.args],
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+            timeout=settings.turn.ready * 1000,
+        )
+    except PlaywrightError as error:
+        raise SetupError(chromium.explain_launch(str(error), executable)) from error
+
+
+async def _process_list(session: CDPSession) -> list[tuple[str, int]]:
+    answer = await session.send("SystemInfo.getProcessInfo")
+    return [(item["type"], item["id"]) for item in answer["processInfo"]]
+
+
+async def _stop_playwright(playwright: Playwright, limit: float) -> None:
+    with suppress(PlaywrightError, TimeoutError):
+        async with asyncio.timeout(limit):
+            await playwright.stop()

@@ -1,0 +1,139 @@
+"""Which Chromium, and with which switches: found in a fixed order, trimmed, sandboxed wherever that works."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from loguru import logger
+
+from bridge.errors import SetupError
+from bridge.settings import BrowserSettings
+
+PLAYWRIGHT_DISABLED = (
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "TcpPortRandomizationWin",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "AimEnabled",
+    "PreconnectToSearch",
+    "msForceBrowserSignIn",
+    "msEdgeUpdateLaunchServicesPreferredVersion",
+)
+"""What Playwright 1.65 disables: a `--disable-features` of ours replaces its list, so it is repeated here."""
+
+TRIMMED = (
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxFullPopup",
+    "SpareRendererForSitePerProcess",
+)
+"""Renderers that a browser for people keeps ready; without them an account costs half the memory."""
+
+SYSTEM_PATHS = ("/usr/lib/chromium/chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
+THREE_WAYS = (
+    "No Chromium was found. Either install one from your system (`apt-get install chromium`), "
+    "or run `python -m playwright install --with-deps chromium`, "
+    "or name one with the setting browser.executable (BRIDGE_BROWSER_EXECUTABLE)."
+)
+SANDBOX_SIGNS = ("No usable sandbox", "without --no-sandbox", "credentials.cc", "zygote_host_impl_linux.cc")
+INSTALL_LIMIT = 900.0
+
+
+def disabled_features() -> str:
+    """Return the one `--disable-features` switch: Playwright's list and ours."""
+    return "--disable-features=" + ",".join((*PLAYWRIGHT_DISABLED, *TRIMMED))
+
+
+def sandboxed(settings: BrowserSettings) -> bool:
+    """Return whether Chromium's sandbox is on: as set, else everywhere but for root, where it cannot start."""
+    if settings.sandbox is not None:
+        return settings.sandbox
+    return not hasattr(os, "geteuid") or os.geteuid() != 0
+
+
+def find(configured: Path | None) -> Path:
+    """Return the Chromium to use: the configured one, Playwright's own, the system's; `SetupError` if none."""
+    if configured is not None:
+        if not os.access(configured, os.X_OK):
+            raise SetupError(f"browser.executable: {configured} is not an executable file.")
+        return configured
+    for path in _candidates():
+        return path
+    raise SetupError(THREE_WAYS)
+
+
+def install(configured: Path | None, say: Callable[[str], None]) -> Path:
+    """Return the Chromium that `find` finds, or install one with Playwright or apt-get."""
+    try:
+        return find(configured)
+    except SetupError:
+        if configured is not None:
+            raise
+    for command in _installers():
+        say(f"No Chromium found; trying: {' '.join(command)}")
+        if _succeeds(command) and (path := next(_candidates(), None)):
+            return path
+    raise SetupError(THREE_WAYS)
+
+
+def explain_launch(message: str, executable: Path) -> str:
+    """Return what to do about a Chromium that did not start."""
+    if any(sign in message for sign in SANDBOX_SIGNS):
+        return (
+            f"{executable} could not start its sandbox. Allow unprivileged user namespaces (in a container: a seccomp "
+            "profile, see README), or give it up with browser.sandbox = false (BRIDGE_BROWSER_SANDBOX=false)."
+        )
+    return f"{executable} did not start: {message.strip().partition(chr(10))[0]}"
+
+
+def _candidates() -> Iterator[Path]:
+    yield from _playwright_browsers()
+    for path in map(Path, SYSTEM_PATHS):
+        if os.access(path, os.X_OK):
+            yield path
+    for name in SYSTEM_NAMES:
+        if found := shutil.which(name):
+            yield Path(found)
+
+
+def _playwright_browsers() -> Iterator[Path]:
+    """Yield what `playwright install` put into its folder, the newest first."""
+    default = {"darwin": "Library/Caches/ms-playwright"}.get(sys.platform, ".cache/ms-playwright")
+    folder = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / default)
+    for build in sorted(folder.glob("chromium-*"), reverse=True):
+        for path in (*build.glob("chrome-*/chrome"), *build.glob("chrome-*/*.app/Contents/MacOS/*")):
+            if os.access(path, os.X_OK):
+                yield path
+
+
+def _installers() -> Iterator[list[str]]:
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    yield [sys.executable, "-m", "playwright", "install", *(["--with-deps"] if root else []), "chromium"]
+    if root and shutil.which("apt-get"):
+        yield ["apt-get", "update", "-qq"]
+        yield ["apt-get", "install", "-y", "-qq", "chromium"]
+
+
+def _succeeds(command: list[str]) -> bool:
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=INSTALL_LIMIT)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        logger.warning("{} failed: {}", command[0], error)
+        return False
+    if done.returncode:
+        logger.debug("{} said: {}", command[0], done.stderr[-500:])
+    return done.returncode == 0

@@ -1,0 +1,286 @@
+"""Guard, tap and byte accounting of one page's answers.
+
+Each request to an answer path is held at the gate (`Fetch.requestPaused`) before it leaves the browser. It is
+judged, the tap on its response is armed, and only then it goes out: so nothing wrong is sent, and no byte of the
+answer can come before somebody listens. Every byte is counted; what the tap did not deliver is fetched at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.browser import first_line
+from bridge.errors import BridgeError, BrowserError
+from bridge.sites.base import PageRequest, PageResponse
+from bridge.tasks import Tasks
+
+Judge = Callable[[PageRequest], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes of the response that is being read, as they arrived."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseEnded:
+    """The response is over; `failure` says how it broke off, if it did."""
+
+    failure: str | None = None
+
+
+Part = PageResponse | Chunk | ResponseEnded
+
+
+class WrongSend(Exception):
+    """The page wanted to send something else than it was asked to; nothing left the browser."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+
+
+class Exchange:
+    """The network traffic of one turn: `sent` first, then `receive` part by part."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.passed: list[PageRequest] = []
+        self.open_responses = 0
+        self._judge = judge
+        self._claimed: set[str] = set()
+        self._sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._parts: asyncio.Queue[Part | BridgeError] = asyncio.Queue()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    async def sent(self) -> None:
+        """Return once a request has passed the gate; raise `WrongSend` if one was turned back there."""
+        try:
+            await asyncio.shield(self._sent)
+        except WrongSend:
+            self._sent = asyncio.get_running_loop().create_future()
+            raise
+
+    async def receive(self) -> Part:
+        """Return the next part of the answer; raise what ended the page or the browser."""
+        part = await self._parts.get()
+        if isinstance(part, BridgeError):
+            self._parts.put_nowait(part)
+            raise part
+        return part
+
+    async def quiet(self) -> None:
+        """Return when no response of this turn is open any more, or the page is gone."""
+        await self._quiet.wait()
+
+    def objections(self, request: PageRequest) -> Sequence[str]:
+        """Return what is wrong with a held request; one without fault takes its path, which has but one send."""
+        path = urlsplit(request.url).path
+        if path in self._claimed:
+            return ("the page wanted to send a second time",)
+        reasons = self._judge(request)
+        if not reasons:
+            self._claimed.add(path)
+        return reasons
+
+    def let_through(self, request: PageRequest) -> None:
+        """Note that a request passed the gate."""
+        self.passed.append(request)
+        self.open_responses += 1
+        self._quiet.clear()
+        if not self._sent.done():
+            self._sent.set_result(None)
+
+    def turn_back(self, reasons: Sequence[str]) -> None:
+        """Note that a request was failed at the gate."""
+        if not self._sent.done():
+            self._sent.set_exception(WrongSend(reasons))
+            self._sent.exception()  # it may be that nobody asks
+
+    def put(self, part: Part) -> None:
+        """Hand over the next part."""
+        self._parts.put_nowait(part)
+        if isinstance(part, ResponseEnded):
+            self.open_responses -= 1
+            if self.open_responses == 0:
+                self._quiet.set()
+
+    def fail(self, error: BridgeError) -> None:
+        """End the turn: the page or the browser is gone."""
+        self._parts.put_nowait(error)
+        self._quiet.set()
+        if not self._sent.done():
+            self._sent.set_exception(error)
+            self._sent.exception()
+
+
+class Interceptor:
+    """Stands between one page and the network, for the paths that carry answers."""
+
+    def __init__(self, session: CDPSession, paths: Sequence[str]) -> None:
+        self._session = session
+        self._paths = tuple(paths)
+        self._exchange: Exchange | None = None
+        self._taps: dict[str, _Tap] = {}
+        self._tasks = Tasks()
+
+    @classmethod
+    async def attach(cls, page: Page, paths: Sequence[str]) -> Interceptor:
+        """Begin to hold the page's requests to `paths` (URL paths, `*` matches anything)."""
+        session = await page.context.new_cdp_session(page)
+        self = cls(session, paths)
+        page.on("crash", lambda _: self.fail(BrowserError("The page crashed.")))
+        page.on("close", lambda _: self.fail(BrowserError("The page was closed.")))
+        session.on("Fetch.requestPaused", lambda event: self._tasks.start(self._hold(event)))
+        session.on("Network.responseReceived", self._on_response)
+        session.on("Network.dataReceived", self._on_data)
+        session.on("Network.loadingFinished", lambda event: self._on_end(event, None))
+        session.on("Network.loadingFailed", lambda event: self._on_end(event, event["errorText"]))
+        # without a buffer limit of their own, long answers would push each other out of Chromium's memory
+        await session.send("Network.enable", {"maxTotalBufferSize": 2**27, "maxResourceBufferSize": 2**26})
+        patterns = [{"urlPattern": f"*{path}*", "requestStage": "Request"} for path in paths]
+        await session.send("Fetch.enable", {"patterns": patterns})
+        return self
+
+    @contextmanager
+    def exchange(self, judge: Judge) -> Iterator[Exchange]:
+        """Let one turn's requests through, as far as `judge` finds nothing wrong with them."""
+        exchange = self._exchange = Exchange(judge)
+        try:
+            yield exchange
+        finally:
+            self._exchange = None
+            self._taps.clear()
+
+    def fail(self, error: BridgeError) -> None:
+        """End the running turn with `error`."""
+        if self._exchange is not None:
+            self._exchange.fail(error)
+
+    async def close(self) -> None:
+        """Stop holding requests."""
+        await self._tasks.close()
+
+    async def _hold(self, event: dict[str, Any]) -> None:
+        """Judge a held request, arm the tap, and let it go; or fail it, which the page sees as a network error."""
+        held, exchange = event["requestId"], self._exchange
+        request = _page_request(event["request"])
+        with suppress(PlaywrightError):  # the page went away with its request: `fail` has been told
+            if not self._concerns_us(request) or request.method == "OPTIONS":
+                await self._session.send("Fetch.continueRequest", {"requestId": held})
+                return
+            reasons = exchange.objections(request) if exchange else ("no chat is waiting for an answer",)
+            if reasons or exchange is None:
+                await self._session.send("Fetch.failRequest", {"requestId": held, "errorReason": "Failed"})
+                if exchange is not None:
+                    exchange.turn_back(reasons)
+                return
+            await self._let_go(held, event["networkId"], request, exchange)
+
+    async def _let_go(self, held: str, network_id: str, request: PageRequest, exchange: Exchange) -> None:
+        tap = self._taps[network_id] = _Tap(exchange, request.url)
+        try:
+            armed = await self._session.send("Network.streamResourceContent", {"requestId": network_id})
+            tap.arm(base64.b64decode(armed["bufferedData"]))
+        except PlaywrightError:
+            tap.give_up()  # the whole body is fetched at the end instead
+        exchange.let_through(request)
+        await self._session.send("Fetch.continueRequest", {"requestId": held})
+
+    def _concerns_us(self, request: PageRequest) -> bool:
+        path = urlsplit(request.url).path
+        return any(fnmatchcase(path, pattern) for pattern in self._paths)
+
+    def _on_response(self, event: dict[str, Any]) -> None:
+        if tap := self._taps.get(event["requestId"]):
+            response = event["response"]
+            headers = {name.lower(): value for name, value in response["headers"].items()}
+            tap.exchange.put(PageResponse(response["url"], response["status"], headers))
+
+    def _on_data(self, event: dict[str, Any]) -> None:
+        if tap := self._taps.get(event["requestId"]):
+            data = event.get("data")
+            tap.take(event["dataLength"], None if data is None else base64.b64decode(data))
+
+    def _on_end(self, event: dict[str, Any], failure: str | None) -> None:
+        if tap := self._taps.pop(event["requestId"], None):
+            if tap.is_complete:
+                tap.exchange.put(ResponseEnded(failure))
+            else:
+                self._tasks.start(self._complete(event["requestId"], tap, failure))
+
+    async def _complete(self, network_id: str, tap: _Tap, failure: str | None) -> None:
+        """Fetch what the tap did not deliver, so that no byte is ever silently lost."""
+        try:
+            answer = await self._session.send("Network.getResponseBody", {"requestId": network_id})
+            body: str = answer["body"]
+            tap.fill(base64.b64decode(body) if answer["base64Encoded"] else body.encode())
+        except PlaywrightError as error:
+            failure = failure or f"bytes of the answer are missing ({first_line(error)})"
+        tap.exchange.put(ResponseEnded(failure))
+
+
+class _Tap:
+    """One response's bytes in order: what came before the tap was armed, then the events, then what was missed."""
+
+    def __init__(self, exchange: Exchange, url: str) -> None:
+        self.exchange = exchange
+        self.url = url
+        self._early: list[tuple[int, bytes | None]] | None = []
+        self._length = 0
+        self._given = 0
+        self._has_hole = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether every byte that Chromium counted was handed over."""
+        return self._early is None and not self._has_hole and self._given == self._length
+
+    def arm(self, buffered: bytes) -> None:
+        """Take the bytes that were there before the tap, then those that came while it was being armed."""
+        early, self._early = self._early or [], None
+        self._length += len(buffered)
+        self._give(buffered)
+        for length, data in early:
+            self.take(length, data)
+
+    def give_up(self) -> None:
+        """Wait for the whole body: the tap could not be armed."""
+        self._early, self._has_hole = None, True
+
+    def take(self, length: int, data: bytes | None) -> None:
+        """Count `length` bytes and hand them over; after a hole everything waits for the whole body."""
+        if self._early is not None:
+            self._early.append((length, data))
+            return
+        self._length += length
+        if data is None and length:
+            self._has_hole = True
+        elif data and not self._has_hole:
+            self._give(data)
+
+    def fill(self, body: bytes) -> None:
+        """Hand over what is missing, out of the whole body."""
+        self._give(body[self._given :])
+
+    def _give(self, data: bytes) -> None:
+        if data:
+            self._given += len(data)
+            self.exchange.put(Chunk(data))
+
+
+def _page_request(raw: dict[str, Any]) -> PageRequest:
+    entries = raw.get("postDataEntries") or ()
+    body = b"".join(base64.b64decode(entry.get("bytes", "")) for entry in entries)
+    return PageRequest(raw["method"], raw["url"], body or raw.get("postData", "").encode())

@@ -1,0 +1,93 @@
+"""The log: a sink of telemetry, for humans on a terminal or as JSON lines; never with values of variables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, assert_never
+
+from loguru import logger
+
+from bridge.telemetry import (
+    BrowserLost,
+    BrowserStarted,
+    ChatEnded,
+    ChatQueued,
+    ChatStarted,
+    DriftSeen,
+    Fact,
+    ProfileSaved,
+    WorkerChanged,
+    WorkerState,
+)
+
+if TYPE_CHECKING:
+    from loguru import Message
+
+    from bridge.settings import LogSettings
+
+HUMAN = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {message}\n{exception}"
+CALM = (WorkerState.STARTING, WorkerState.READY)
+
+
+def set_up(settings: LogSettings) -> None:
+    """Send the log to standard error in the form that the settings ask for."""
+    logger.remove()
+    # diagnose=True would write the values of local variables, cookies among them, into the log
+    if settings.json_lines:
+        logger.add(_write_json, level=settings.level, diagnose=False, backtrace=False)
+    else:
+        logger.add(sys.stderr, level=settings.level, format=lambda _: HUMAN, diagnose=False, backtrace=False)
+
+
+def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
+    """Write one fact as one line; its fields go with it for the JSON form."""
+    match fact:
+        case ChatQueued():
+            _write("DEBUG", fact, f"chat {fact.chat} queued for {fact.model}, {fact.waiting} waiting")
+        case ChatStarted():
+            _write("DEBUG", fact, f"chat {fact.chat} taken by {fact.account}")
+        case ChatEnded():
+            _write("INFO", fact, _chat_line(fact))
+        case WorkerChanged():
+            level = "INFO" if fact.state in CALM else "WARNING"
+            until = f" until {fact.until:%Y-%m-%d %H:%M:%S %Z}" if fact.until else ""
+            _write(level, fact, f"account {fact.account} is {fact.state}{until}{_because(fact.reason)}")
+        case BrowserStarted():
+            level, how = ("INFO", "in its sandbox") if fact.sandbox else ("WARNING", "WITHOUT its sandbox")
+            _write(level, fact, f"Chromium {fact.version} runs {how} ({fact.executable})")
+        case BrowserLost():
+            _write("ERROR", fact, f"the browser is lost: {fact.reason}")
+        case DriftSeen():
+            _write("WARNING", fact, f"{fact.site} sent something unknown, {fact.count} times: {fact.shape}")
+        case ProfileSaved():
+            _write("INFO", fact, f"profile {fact.account} written back")
+        case _:
+            assert_never(fact)
+
+
+def _chat_line(fact: ChatEnded) -> str:
+    steps = " ".join(f"{step}={seconds:.3f}s" for step, seconds in fact.marks.items())
+    return f"chat {fact.chat} {fact.model} on {fact.account or '-'}: {fact.result} {steps}{_because(fact.reason)}"
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _write(level: str, fact: Fact, line: str) -> None:
+    fields = {name: getattr(fact, name) for name in fact.__slots__}
+    logger.bind(fact=type(fact).__name__, **fields).log(level, "{}", line)
+
+
+def _write_json(message: Message) -> None:
+    record = message.record
+    line: dict[str, Any] = {
+        "time": record["time"].isoformat(),
+        "level": record["level"].name,
+        "message": record["message"],
+        **record["extra"],
+    }
+    if record["exception"] is not None:
+        line["exception"] = str(record["exception"].type)
+    sys.stderr.write(json.dumps(line, default=str, ensure_ascii=False) + "\n")

@@ -1,0 +1,97 @@
+"""An account's open page: the context made from its profile, the page, the driver's hands and the interceptor.
+
+The same session serves the pool's workers, the login and the debugger; opening and closing it is written once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from playwright.async_api import BrowserContext, Page
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.browser import Chromium, translated
+from bridge.errors import BrowserError, SiteTimeout
+from bridge.intercept import Interceptor
+from bridge.profiles import Profile
+from bridge.settings import Settings
+from bridge.sites.base import SiteDriver
+
+RESTORE_SESSION_STORAGE = """(stored => {
+  const items = stored[location.origin];
+  if (items && !sessionStorage.length) for (const key in items) sessionStorage.setItem(key, items[key]);
+})(%s)"""
+READ_SESSION_STORAGE = "() => [location.origin, {...sessionStorage}]"
+
+
+class Session:
+    """One page of one account, open."""
+
+    def __init__(self, context: BrowserContext, page: Page, driver: SiteDriver, interceptor: Interceptor) -> None:
+        self.context = context
+        self.page = page
+        self.driver = driver
+        self.interceptor = interceptor
+
+    async def check(self, limit: float) -> None:
+        """Ask the page for a sign of life; raise `BrowserError` if none comes within `limit` seconds."""
+        try:
+            with translated():
+                async with asyncio.timeout(limit):
+                    await self.page.evaluate("1")
+        except TimeoutError as error:
+            raise BrowserError(f"The page hangs: no sign of life for {limit:.0f} seconds.") from error
+
+    async def capture(self, profile: Profile, limit: float) -> Profile:
+        """Return `profile` with the login that the context holds now."""
+        with translated():
+            async with asyncio.timeout(limit):
+                state: Any = await self.context.storage_state(indexed_db=True)
+                origin, items = await self.page.evaluate(READ_SESSION_STORAGE)
+        return profile.with_state(state, {**profile.session_storage, origin: items} if items else {})
+
+
+@asynccontextmanager
+async def open_session(
+    chromium: Chromium, profile: Profile, driver_type: type[SiteDriver], settings: Settings
+) -> AsyncGenerator[Session]:
+    """Open the account's page in a context of its own and go to the site; the page need not be signed in."""
+    async with chromium.context(_context_options(profile)) as context:
+        with translated():
+            page = await context.new_page()
+            page.set_default_timeout(settings.turn.ready * 1000)
+            if profile.session_storage:
+                script = RESTORE_SESSION_STORAGE % json.dumps(profile.session_storage)
+                await context.add_init_script(script)
+            interceptor = await Interceptor.attach(page, driver_type.answer_paths)
+        try:
+            await _go(page, profile.url, settings.turn.ready)
+            yield Session(context, page, driver_type(page, profile.url), interceptor)
+        finally:
+            await interceptor.close()
+            with suppress(PlaywrightError, TimeoutError):
+                async with asyncio.timeout(settings.browser.call_limit):
+                    await page.close()
+
+
+async def _go(page: Page, url: str, limit: float) -> None:
+    try:
+        with translated():
+            async with asyncio.timeout(limit):
+                await page.goto(url, wait_until="domcontentloaded")
+    except TimeoutError as error:
+        raise SiteTimeout(f"{url} did not load within {limit:.0f} seconds.") from error
+
+
+def _context_options(profile: Profile) -> dict[str, Any]:
+    width, height = profile.viewport
+    options: dict[str, Any] = {"viewport": {"width": width, "height": height}, "storage_state": profile.storage_state}
+    if profile.locale:
+        options["locale"] = profile.locale
+    if profile.timezone:
+        options["timezone_id"] = profile.timezone
+    return options

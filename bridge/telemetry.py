@@ -1,0 +1,136 @@
+"""Facts about the running system, and who wants to hear them.
+
+A fact is emitted once, where it becomes true; the log (and whatever else listens) is a sink of facts. No fact
+holds a prompt, an answer, a cookie or a token.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class WorkerState(StrEnum):
+    """What an account can do now; whether it is busy follows from its lease instead."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RESTING = "resting"
+    MUTED = "muted"
+    LOGGED_OUT = "logged_out"
+    CHALLENGED = "challenged"
+    BROKEN = "broken"
+
+
+@dataclass(slots=True)
+class Timeline:
+    """When the steps of one chat happened, in seconds since it arrived."""
+
+    chat: str
+    model: str
+    account: str = ""
+    marks: dict[str, float] = field(default_factory=dict)
+    _start: float = field(default_factory=time.monotonic)
+
+    def mark(self, step: str) -> None:
+        """Note that `step` happened now; only its first time counts."""
+        self.marks.setdefault(step, round(time.monotonic() - self._start, 4))
+
+    def at(self, step: str) -> float | None:
+        """Return when `step` happened on the monotonic clock, or None."""
+        seconds = self.marks.get(step)
+        return None if seconds is None else self._start + seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ChatQueued:
+    """A chat has arrived; `waiting` counts it and those before it that have no account yet."""
+
+    chat: str
+    model: str
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChatStarted:
+    """An account has taken the chat."""
+
+    chat: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatEnded:
+    """A chat is over; `result` is the finish reason, an error's code, or `cancelled`."""
+
+    chat: str
+    model: str
+    account: str
+    result: str
+    reason: str = ""
+    marks: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerChanged:
+    """An account has changed its state."""
+
+    account: str
+    state: WorkerState
+    reason: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserStarted:
+    """A Chromium is running."""
+
+    version: str
+    executable: str
+    sandbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserLost:
+    """The Chromium, or a part of it that all accounts need, is gone."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DriftSeen:
+    """The site sent something that its decoder does not know: its shape, never a text."""
+
+    site: str
+    shape: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSaved:
+    """The site rotated something of the login, and the profile was written back."""
+
+    account: str
+
+
+Fact = ChatQueued | ChatStarted | ChatEnded | WorkerChanged | BrowserStarted | BrowserLost | DriftSeen | ProfileSaved
+Sink = Callable[[Fact], None]
+
+
+class Telemetry:
+    """Hands each fact to every sink, in the order in which the sinks were added."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = list(sinks)
+
+    def add(self, sink: Sink) -> None:
+        """Let `sink` hear all facts from now on."""
+        self._sinks.append(sink)
+
+    def emit(self, fact: Fact) -> None:
+        """Tell the sinks."""
+        for sink in self._sinks:
+            sink(fact)

@@ -1,0 +1,245 @@
+"""One logged-in page that answers one chat at a time.
+
+The worker takes a chat through its steps and gives each a time limit. It decides nothing about its own fate: what
+went wrong is raised (by `chat` to the client, by `lost` to the pool), and the pool draws the conclusion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import NoReturn
+
+from loguru import logger
+from playwright.async_api import Error as PlaywrightError
+
+from bridge import prompt
+from bridge.browser import Chromium, translated
+from bridge.chat import ChatEvent, ChatRequest, Finish, Model
+from bridge.errors import BridgeError, BrowserError, SetupError, SiteChanged, SiteTimeout
+from bridge.intercept import Exchange, WrongSend
+from bridge.listen import listen
+from bridge.profiles import Profile, ProfileStore
+from bridge.session import Session, open_session
+from bridge.settings import Settings
+from bridge.sites.base import Decoder, Turn, load_driver
+from bridge.telemetry import DriftSeen, ProfileSaved, Telemetry, Timeline
+
+SEND_TRIES = 3
+"""How often a chat may be brought to the gate; nothing has left the browser before it passes."""
+NUDGES = (0.3, 0.5, 1.0)
+"""Seconds after which Enter is pressed again, as long as nothing came to the gate; the last one repeats."""
+END_LIMIT = 2.0
+"""Seconds that the site gets to end its response after the end of the answer."""
+WRITE_BACK_EVERY = 120.0
+"""Seconds between two looks at whether the site rotated the login, while chats go on."""
+STOP_AGAIN = 1.0
+"""Seconds after which the stop button is pressed again."""
+
+
+def _new_loss() -> asyncio.Future[NoReturn]:
+    """Return the future that holds why a page was given up; it is no fault if nobody asks."""
+    loss: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
+    loss.add_done_callback(lambda future: future.cancelled() or future.exception())
+    return loss
+
+
+class Worker:
+    """Answers chats through one account's page; open while `opened` is held."""
+
+    def __init__(
+        self, profile: Profile, store: ProfileStore, chromium: Chromium, settings: Settings, telemetry: Telemetry
+    ) -> None:
+        self.name = profile.name
+        self._driver_type = load_driver(profile.site)
+        self._profile = profile
+        self._store = store
+        self._chromium = chromium
+        self._settings = settings
+        self._telemetry = telemetry
+        self._session: Session | None = None
+        self._looked_at_login = 0.0
+        self._lost = _new_loss()
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """Return the base names of the models that the account's site serves."""
+        return self._driver_type.models
+
+    @property
+    def min_interval(self) -> float:
+        """Return the seconds between two sends that keep a human pace on the account's site."""
+        return self._driver_type.min_interval
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[None]:
+        """Open the page and wait until it can take a prompt; raise what stands in the way."""
+        self._lost = _new_loss()
+        forget = self._chromium.on_lost(self.give_up)
+        try:
+            async with open_session(self._chromium, self._profile, self._driver_type, self._settings) as session:
+                session.page.on("crash", lambda _: self.give_up(BrowserError("The page crashed.")))
+                session.page.on("close", lambda _: self.give_up(BrowserError("The page was closed.")))
+                await self._within(self._settings.turn.ready, session.driver.ready(), "The page was not ready")
+                self._session = session
+                await self._write_back(session)
+                try:
+                    yield
+                finally:
+                    self._session = None
+                    if not self._lost.done():
+                        await self._write_back(session)
+        finally:
+            forget()
+
+    async def lost(self) -> NoReturn:
+        """Watch over the open page; raise as soon as it cannot be used any more."""
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.browser.check_every):
+                    await asyncio.shield(self._lost)
+            except TimeoutError:
+                await self._check()
+
+    def give_up(self, error: BridgeError) -> None:
+        """End the running chat, if any, and the open page, because of `error`."""
+        if not self._lost.done():
+            self._lost.set_exception(error)
+        if self._session is not None:
+            self._session.interceptor.fail(error)
+
+    async def renewed(self) -> None:
+        """Return when somebody has logged the account in again."""
+        while True:
+            await asyncio.sleep(self._settings.browser.check_every)
+            with suppress(SetupError):  # removed or unreadable: not renewed yet
+                stored = self._store.load(self.name)
+                if stored.saved > self._profile.saved:
+                    self._profile = stored
+                    return
+
+    async def chat(self, request: ChatRequest, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
+        """Send one chat and yield what comes back; errors say by `sent` whether the site may have seen it."""
+        session = self._session
+        if session is None:
+            raise BrowserError("The account's page is not open.")
+        turn = Turn(prompt.render(request.messages), request.model.thinking, request.model.search)
+        decoder = session.driver.decoder()
+        async with self._traced(session, request.id):
+            with session.interceptor.exchange(lambda held: session.driver.mismatches(turn, held)) as exchange:
+                finished = False
+                try:
+                    await self._chromium.check()
+                    await self._send(session, exchange, turn)
+                    timeline.mark("sent")
+                    async with aclosing(listen(exchange, decoder, self._settings.turn, timeline)) as events:
+                        async for event in events:
+                            finished = isinstance(event, Finish)
+                            yield event
+                except BridgeError as error:
+                    error.sent = error.sent or bool(exchange.passed)
+                    raise
+                finally:
+                    await self._settle(session, exchange, END_LIMIT if finished else 0)
+                    self._report_drift(decoder)
+        if time.monotonic() - self._looked_at_login > WRITE_BACK_EVERY:
+            await self._write_back(session)
+
+    async def _send(self, session: Session, exchange: Exchange, turn: Turn) -> None:
+        """Bring the turn to the gate; what was turned back there has cost nothing and is tried again."""
+        wrong: WrongSend | None = None
+        for _ in range(SEND_TRIES):
+            await self._within(self._settings.turn.ready, session.driver.open(turn), "The page opened no chat")
+            try:
+                press = self._press_until_sent(session, exchange, turn)
+                return await self._within(self._settings.turn.submit, press, "The page sent nothing")
+            except WrongSend as turned_back:
+                wrong = turned_back
+        raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
+
+    async def _press_until_sent(self, session: Session, exchange: Exchange, turn: Turn) -> None:
+        """Press Enter until a request comes to the gate; a page that is still being built ignores the first ones."""
+        pauses = iter(NUDGES)
+        while True:
+            with translated():
+                await session.driver.submit(turn)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(next(pauses, NUDGES[-1])):
+                    await exchange.sent()
+                    return
+
+    async def _settle(self, session: Session, exchange: Exchange, grace: float) -> None:
+        """See to it that the site does not generate any more; a page that does not stop is given up."""
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await exchange.quiet()
+            async with asyncio.timeout(self._settings.turn.stop):
+                while exchange.open_responses:
+                    await self._press_stop(session, exchange)
+        except (TimeoutError, BridgeError) as error:
+            self.give_up(BrowserError(f"The page did not stop generating ({error or 'it goes on'})."))
+        except BaseException:
+            self.give_up(BrowserError("The page was left in the middle of an answer."))
+            raise
+
+    async def _press_stop(self, session: Session, exchange: Exchange) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_AGAIN):
+                with translated():
+                    await session.driver.stop()
+                await exchange.quiet()
+
+    async def _check(self) -> None:
+        limit = self._settings.browser.call_limit
+        try:
+            await self._chromium.check()
+            if self._session is not None:
+                await self._session.check(limit)
+        except BridgeError as error:
+            self.give_up(error)
+            raise
+
+    async def _within(self, limit: float, work: Awaitable[None], failure: str) -> None:
+        try:
+            with translated():
+                async with asyncio.timeout(limit):
+                    await work
+        except TimeoutError as error:
+            raise SiteTimeout(f"{failure} within {limit:g} seconds.") from error
+
+    async def _write_back(self, session: Session) -> None:
+        """Keep the login as it is now, in memory and, if the site rotated something, on disk."""
+        self._looked_at_login = time.monotonic()
+        try:
+            now = await session.capture(self._profile, self._settings.browser.call_limit)
+        except (BridgeError, TimeoutError) as error:
+            logger.warning("The login of {} could not be looked at: {}", self.name, error or "no answer")
+            return
+        # a browser that lost its network service has lost its cookies too: that is no new login
+        if not self._lost.done() and not now.same_login(self._profile):
+            self._profile = now
+            await asyncio.to_thread(self._store.save, now)
+            self._telemetry.emit(ProfileSaved(self.name))
+
+    def _report_drift(self, decoder: Decoder) -> None:
+        for shape, count in decoder.drift.items():
+            self._telemetry.emit(DriftSeen(self._profile.site, shape, count))
+
+    @asynccontextmanager
+    async def _traced(self, session: Session, chat: str) -> AsyncGenerator[None]:
+        """Keep a Playwright trace of the chat, if the settings name a folder for traces."""
+        folder = self._settings.browser.trace
+        if folder is None:
+            yield
+            return
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with translated():
+            await session.context.tracing.start(screenshots=True, snapshots=True)
+        try:
+            yield
+        finally:
+            with suppress(PlaywrightError):
+                await session.context.tracing.stop(path=folder / f"{chat}.zip")

@@ -81,6 +81,10 @@ class Chromium:
             self._lost(running, reason)
             raise BrowserError(f"The browser was lost: {reason}") from error
 
+    async def version(self) -> str:
+        """Return the version of Chromium."""
+        return (await self._started()).browser.version
+
     async def processes(self) -> list[tuple[str, int]]:
         """Return kind and process id of Chromium's processes; the driver of Playwright comes first."""
         running = await self._started()

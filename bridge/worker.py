@@ -29,13 +29,13 @@ from bridge.telemetry import DriftSeen, ProfileSaved, Telemetry, Timeline
 
 SEND_TRIES = 3
 """How often a chat may be brought to the gate; nothing has left the browser before it passes."""
-NUDGES = (0.3, 0.5, 1.0)
+NUDGES = (0.1, 0.2, 0.3)
 """Seconds after which Enter is pressed again, as long as nothing came to the gate; the last one repeats."""
 END_LIMIT = 2.0
 """Seconds that the site gets to end its response after the end of the answer."""
 WRITE_BACK_EVERY = 120.0
 """Seconds between two looks at whether the site rotated the login, while chats go on."""
-STOP_AGAIN = 1.0
+STOP_AGAIN = 0.5
 """Seconds after which the stop button is pressed again."""
 
 
@@ -219,10 +219,16 @@ class Worker:
             logger.warning("The login of {} could not be looked at: {}", self.name, error or "no answer")
             return
         # a browser that lost its network service has lost its cookies too: that is no new login
-        if not self._lost.done() and not now.same_login(self._profile):
-            self._profile = now
-            await asyncio.to_thread(self._store.save, now)
-            self._telemetry.emit(ProfileSaved(self.name))
+        if self._lost.done() or now.same_login(self._profile):
+            return
+        try:
+            stored = self._store.load(self.name)
+            if stored.saved <= self._profile.saved:  # else somebody has logged in anew beside us
+                self._store.save(now)
+                self._telemetry.emit(ProfileSaved(self.name))
+        except SetupError as error:
+            logger.warning("The profile {} was not written back: {}", self.name, error.message)
+        self._profile = now
 
     def _report_drift(self, decoder: Decoder) -> None:
         for shape, count in decoder.drift.items():

@@ -1,0 +1,119 @@
+"""The composition root: puts the parts together, starts them in order, and takes them down gracefully.
+
+On the way down the endpoint still answers while running chats end; then the accounts are closed and their profiles
+written back, and Chromium goes last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+
+from aiohttp import web
+from loguru import logger
+
+from bridge import chromium
+from bridge.api.router import build_app
+from bridge.browser import Chromium
+from bridge.errors import SetupError
+from bridge.log import log_fact
+from bridge.pool import Pool
+from bridge.profiles import Profile, ProfileStore, load_identity
+from bridge.security import load_keys
+from bridge.settings import Settings
+from bridge.telemetry import Telemetry
+from bridge.worker import Worker
+
+CLOSE_LIMIT = 5.0
+"""Seconds that open connections get to close once no chat runs any more."""
+
+
+class Bridge:
+    """A running bridge: where it listens, and its parts."""
+
+    def __init__(self, url: str, pool: Pool, browser: Chromium) -> None:
+        self.url = url
+        self.pool = pool
+        self.browser = browser
+
+
+@asynccontextmanager
+async def running(settings: Settings, telemetry: Telemetry | None = None) -> AsyncGenerator[Bridge]:
+    """Run a bridge with all stored profiles; leaving drains it. Raises `SetupError` for what a human must mend."""
+    telemetry = telemetry or Telemetry(log_fact)
+    keys = load_keys(settings)
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    await asyncio.to_thread(chromium.find, settings.browser.executable)
+    async with AsyncExitStack() as stack:
+        browser = Chromium(settings, telemetry)
+        stack.push_async_callback(browser.close)
+        workers = [Worker(profile, store, browser, settings, telemetry) for profile in _profiles(store)]
+        pool = await stack.enter_async_context(Pool(workers, settings.pool, telemetry))
+        url = await _listen(stack, build_app(pool, settings, keys), settings)
+        stack.push_async_callback(pool.drain, settings.server.drain)
+        yield Bridge(url, pool, browser)
+
+
+async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:
+    """Run until SIGTERM or SIGINT, then stop gracefully; a second signal stops at once."""
+    stop = asyncio.Event()
+    try:
+        with _signals(stop):
+            async with running(settings) as bridge:
+                on_start(bridge)
+                await stop.wait()
+                logger.info("Stopping: no new chats, and {:g} seconds for the running ones", settings.server.drain)
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+        logger.warning("Stopped at once")
+
+
+def _profiles(store: ProfileStore) -> Sequence[Profile]:
+    """Return the stored profiles that can be read; the others are named in the log."""
+    profiles = []
+    for name in store.names():
+        try:
+            profiles.append(store.load(name))
+        except SetupError as error:
+            logger.error("Profile {} is left out: {}", name, error.message)
+    return profiles
+
+
+async def _listen(stack: AsyncExitStack, app: web.Application, settings: Settings) -> str:
+    host, port = settings.server.host, settings.server.port
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=CLOSE_LIMIT)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise SetupError(f"Port {port} of {host} is taken; choose another one with server.port.") from error
+        raise SetupError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+    bound: tuple[str, int] = runner.addresses[0][:2]
+    name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+    return f"http://{name}:{bound[1]}"
+
+
+@contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` at the first SIGTERM or SIGINT; each further one cancels the running task."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def on_signal() -> None:
+        if not stop.is_set():
+            stop.set()
+        elif task is not None:
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,98 @@
+"""The one-time login: a person signs in to the real page, and the result is captured as a profile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import bridge
+from bridge.browser import Chromium, translated
+from bridge.errors import BrowserError, LoginRequired, SiteError, SiteTimeout
+from bridge.profiles import Profile, ProfileStore, check_name
+from bridge.session import Session, open_session
+from bridge.settings import Settings
+from bridge.sites.base import load_driver
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at whether the person is done."""
+PERSON_LIMIT = 900.0
+FORM_LIMIT = 60.0
+EMPTY: dict[str, Any] = {"cookies": [], "origins": []}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What goes into a plain login form; kept nowhere."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
+
+
+async def log_in(
+    chromium: Chromium,
+    settings: Settings,
+    store: ProfileStore,
+    profile: Profile,
+    say: Callable[[str], None],
+    credentials: Credentials | None = None,
+) -> Profile:
+    """Open the profile's site, wait until it is signed in, and store what a fresh browser needs to be so, too.
+
+    A person signs in, in a headed browser; with `credentials` the site's plain form is filled instead.
+    """
+    driver_type = load_driver(profile.site)
+    async with open_session(chromium, profile, driver_type, settings) as session:
+        if credentials is None:
+            say(f"Sign in to {profile.url} in the window that has opened; it closes by itself when you are done.")
+            await _signed_in(session, PERSON_LIMIT)
+        else:
+            await _fill(session, credentials)
+        captured = await session.capture(profile, settings.browser.call_limit)
+        versions = {"bridge": bridge.__version__, "chromium": await chromium.version()}
+        captured = captured.model_copy(update={"versions": versions})
+    await asyncio.to_thread(store.save, captured)
+    say(f"Captured the login as profile '{captured.name}'.")
+    return captured
+
+
+def profile_for(store: ProfileStore, name: str, site: str, url: str | None) -> Profile:
+    """Return the stored profile of that name, to be signed in again, or an empty one for `site`."""
+    if store.exists(check_name(name)):
+        return store.load(name)
+    return Profile(name=name, site=site, url=(url or load_driver(site).start_url).rstrip("/"), storage_state=EMPTY)
+
+
+async def _fill(session: Session, credentials: Credentials) -> None:
+    try:
+        await session.driver.ready()
+    except LoginRequired:
+        with translated():
+            async with asyncio.timeout(FORM_LIMIT):
+                await session.driver.sign_in(credentials.user, credentials.password)
+        await _signed_in(session, FORM_LIMIT)
+
+
+async def _signed_in(session: Session, limit: float) -> None:
+    """Wait until the page takes prompts; whatever stands in the way until then is the person's to solve."""
+    try:
+        async with asyncio.timeout(limit):
+            while not await _is_ready(session):
+                await asyncio.sleep(LOOK_EVERY)
+    except TimeoutError as error:
+        raise SiteTimeout(f"Nobody was signed in within {limit:g} seconds; nothing was stored.") from error
+
+
+async def _is_ready(session: Session) -> bool:
+    try:
+        with translated():
+            await session.driver.ready()
+    except (SiteError, BrowserError):
+        if session.page.is_closed():
+            raise BrowserError("The window was closed before the login was done; nothing was stored.") from None
+        return False
+    return True

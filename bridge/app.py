@@ -41,15 +41,21 @@ class Bridge:
 
 
 @asynccontextmanager
-async def running(settings: Settings, telemetry: Telemetry | None = None) -> AsyncGenerator[Bridge]:
-    """Run a bridge with all stored profiles; leaving drains it. Raises `SetupError` for what a human must mend."""
+async def running(
+    settings: Settings, telemetry: Telemetry | None = None, browser: Chromium | None = None
+) -> AsyncGenerator[Bridge]:
+    """Run a bridge with all stored profiles; leaving drains it. Raises `SetupError` for what a human must mend.
+
+    A `browser` that is handed in is left running; without one the bridge has its own.
+    """
     telemetry = telemetry or Telemetry(log_fact)
     keys = load_keys(settings)
     store = ProfileStore(settings.profiles, load_identity(settings))
     await asyncio.to_thread(chromium.find, settings.browser.executable)
     async with AsyncExitStack() as stack:
-        browser = Chromium(settings, telemetry)
-        stack.push_async_callback(browser.close)
+        if browser is None:
+            browser = Chromium(settings, telemetry)
+            stack.push_async_callback(browser.close)
         workers = [Worker(profile, store, browser, settings, telemetry) for profile in _profiles(store)]
         pool = await stack.enter_async_context(Pool(workers, settings.pool, telemetry))
         url = await _listen(stack, build_app(pool, settings, keys), settings)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from loguru import logger
@@ -22,13 +23,17 @@ from bridge.settings import Settings
 from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry
 
 NETWORK_SERVICE = "network.mojom.NetworkService"
+NETWORK_LOST = "Chromium's network service ended, and the cookies of all accounts with it"
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn Playwright's errors into `BrowserError`; only the first line, the rest is a call log with selectors."""
+@asynccontextmanager
+async def within(limit: float, failure: str) -> AsyncGenerator[None]:
+    """Allow the calls inside `limit` seconds; raise `BrowserError` where they take longer or Playwright fails."""
     try:
-        yield
+        async with asyncio.timeout(limit):
+            yield
+    except TimeoutError as error:
+        raise BrowserError(f"{failure} within {limit:g} seconds.") from error
     except PlaywrightError as error:
         raise BrowserError(f"The browser failed: {first_line(error)}") from error
 
@@ -58,14 +63,13 @@ class Chromium:
     async def context(self, options: Mapping[str, Any]) -> AsyncGenerator[BrowserContext]:
         """Open a context with Playwright's `new_context` options, starting Chromium when none runs."""
         running = await self._started()
-        with translated():
-            async with asyncio.timeout(self._settings.turn.ready):
-                context = await running.browser.new_context(**options)
+        async with within(self._settings.turn.ready, "The browser opened no context"):
+            context = await running.browser.new_context(**options)
         try:
             yield context
         finally:
-            with suppress(PlaywrightError, TimeoutError):
-                async with asyncio.timeout(self._settings.browser.call_limit):
+            with suppress(BrowserError):
+                async with within(self._settings.browser.call_limit, "The context did not close"):
                     await context.close()
 
     async def check(self) -> None:
@@ -74,12 +78,18 @@ class Chromium:
         if running is None:
             raise BrowserError("The browser is not running.")
         try:
-            async with asyncio.timeout(self._settings.browser.call_limit):
-                await running.session.send("Browser.getVersion")
-        except (PlaywrightError, TimeoutError) as error:
-            reason = "it does not answer" if isinstance(error, TimeoutError) else first_line(error)
-            self._lost(running, reason)
-            raise BrowserError(f"The browser was lost: {reason}") from error
+            async with within(self._settings.browser.call_limit, "It gave no sign of life"):
+                network = dict(await _process_list(running.session)).get(NETWORK_SERVICE)
+        except BrowserError as error:
+            self._lost(running, error.message)
+            raise
+        if running.network is None and network is not None:  # it starts with the first page
+            running.network = network
+            running.watch(NETWORK_LOST, network, self._lost)
+        if network != running.network:
+            self._lost(running, NETWORK_LOST)
+        if running.is_lost:
+            raise BrowserError("The browser was lost.")
 
     async def version(self) -> str:
         """Return the version of Chromium."""
@@ -111,7 +121,8 @@ class Chromium:
             logger.warning("Ended {} Chromium processes that an earlier run had left behind", left)
         executable = await asyncio.to_thread(chromium.find, self._settings.browser.executable)
         sandbox = chromium.sandboxed(self._settings.browser)
-        playwright = await async_playwright().start()
+        async with within(self._settings.turn.ready, "Playwright's driver did not start"):
+            playwright = await async_playwright().start()
         try:
             browser = await _launch(playwright, executable, self._settings, sandbox)
             session = await browser.new_browser_cdp_session()
@@ -119,8 +130,9 @@ class Chromium:
         except BaseException:
             await _stop_playwright(playwright, self._settings.browser.call_limit)
             raise
-        running = _Running(playwright, browser, session, found, self._folder)
-        running.watch(lambda reason: self._lost(running, reason))
+        running = _Running(playwright, browser, session, found["browser"], self._folder)
+        running.watch("Chromium ended", running.leader, self._lost)
+        running.watch("Playwright's driver ended", running.driver, self._lost)
         self._telemetry.emit(BrowserStarted(browser.version, str(executable), sandbox))
         return running
 
@@ -136,36 +148,28 @@ class Chromium:
 class _Running:
     """One started Chromium: Playwright's objects, the process ids, and the watch over them."""
 
-    def __init__(
-        self, playwright: Playwright, browser: Browser, session: CDPSession, found: dict[str, int], folder: Any
-    ) -> None:
+    def __init__(self, playwright: Playwright, browser: Browser, session: CDPSession, leader: int, notes: Path) -> None:
         self.playwright = playwright
         self.browser = browser
         self.session = session
-        self.leader = found["browser"]
-        self.driver = processes.parent_of(self.leader) or 0
+        self.leader = leader
+        self.driver = processes.parent_of(leader) or 0
+        self.network: int | None = None
         self.is_lost = False
-        self._network = found.get(NETWORK_SERVICE)
         self._watches: list[processes.ExitWatch] = []
-        self._note = processes.RunFile(folder, self.leader)
+        self._note = processes.RunFile(notes, leader)
 
-    def watch(self, on_lost: Callable[[str], None]) -> None:
-        """Call `on_lost` with a reason as soon as one of the processes that all accounts need has ended."""
-        for name, pid in (
-            ("Chromium ended", self.leader),
-            ("Playwright's driver ended", self.driver),
-            ("Chromium's network service ended, and the cookies with it", self._network),
-        ):
-            if pid:
-                self._watches.append(processes.ExitWatch(pid, lambda name=name: on_lost(name)))  # type: ignore[misc]
+    def watch(self, reason: str, pid: int, on_lost: Callable[[_Running, str], None]) -> None:
+        """Call `on_lost` with `reason` as soon as the process has ended."""
+        self._watches.append(processes.ExitWatch(pid, lambda: on_lost(self, reason)))
 
     async def close(self, limit: float) -> None:
         """Close in order while that works; whatever is left of the group then is killed."""
         for watch in self._watches:
             watch.close()
         if not self.is_lost:
-            with suppress(PlaywrightError, TimeoutError):
-                async with asyncio.timeout(limit):
+            with suppress(BrowserError):
+                async with within(limit, "Chromium did not close"):
                     await self.browser.close()
         await _stop_playwright(self.playwright, limit)
         processes.kill_group(self.leader)
@@ -198,6 +202,6 @@ async def _process_list(session: CDPSession) -> list[tuple[str, int]]:
 
 
 async def _stop_playwright(playwright: Playwright, limit: float) -> None:
-    with suppress(PlaywrightError, TimeoutError):
-        async with asyncio.timeout(limit):
+    with suppress(BrowserError):
+        async with within(limit, "Playwright's driver did not stop"):
             await playwright.stop()

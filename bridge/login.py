@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import bridge
-from bridge.browser import Chromium, translated
+from bridge.browser import Chromium, within
 from bridge.errors import BrowserError, LoginRequired, SiteError, SiteTimeout
 from bridge.profiles import Profile, ProfileStore, check_name
 from bridge.session import Session, open_session
@@ -71,9 +71,8 @@ async def _fill(session: Session, credentials: Credentials) -> None:
     try:
         await session.driver.ready()
     except LoginRequired:
-        with translated():
-            async with asyncio.timeout(FORM_LIMIT):
-                await session.driver.sign_in(credentials.user, credentials.password)
+        async with within(FORM_LIMIT, "The login form could not be filled"):
+            await session.driver.sign_in(credentials.user, credentials.password)
         await _signed_in(session, FORM_LIMIT)
 
 
@@ -89,7 +88,7 @@ async def _signed_in(session: Session, limit: float) -> None:
 
 async def _is_ready(session: Session) -> bool:
     try:
-        with translated():
+        async with within(PERSON_LIMIT, "The page was not ready"):
             await session.driver.ready()
     except (SiteError, BrowserError):
         if session.page.is_closed():

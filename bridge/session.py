@@ -5,17 +5,15 @@ The same session serves the pool's workers, the login and the debugger; opening 
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from playwright.async_api import BrowserContext, Page
-from playwright.async_api import Error as PlaywrightError
 
-from bridge.browser import Chromium, translated
-from bridge.errors import BrowserError, SiteTimeout
+from bridge.browser import Chromium, within
+from bridge.errors import BrowserError
 from bridge.intercept import Interceptor
 from bridge.profiles import Profile
 from bridge.settings import Settings
@@ -39,19 +37,14 @@ class Session:
 
     async def check(self, limit: float) -> None:
         """Ask the page for a sign of life; raise `BrowserError` if none comes within `limit` seconds."""
-        try:
-            with translated():
-                async with asyncio.timeout(limit):
-                    await self.page.evaluate("1")
-        except TimeoutError as error:
-            raise BrowserError(f"The page hangs: no sign of life for {limit:.0f} seconds.") from error
+        async with within(limit, "The page hangs: it gave no sign of life"):
+            await self.page.evaluate("1")
 
     async def capture(self, profile: Profile, limit: float) -> Profile:
         """Return `profile` with the login that the context holds now."""
-        with translated():
-            async with asyncio.timeout(limit):
-                state: Any = await self.context.storage_state(indexed_db=True)
-                origin, items = await self.page.evaluate(READ_SESSION_STORAGE)
+        async with within(limit, "The browser did not tell what the login is"):
+            state: Any = await self.context.storage_state(indexed_db=True)
+            origin, items = await self.page.evaluate(READ_SESSION_STORAGE)
         return profile.with_state(state, {**profile.session_storage, origin: items} if items else {})
 
 
@@ -61,7 +54,7 @@ async def open_session(
 ) -> AsyncGenerator[Session]:
     """Open the account's page in a context of its own and go to the site; the page need not be signed in."""
     async with chromium.context(_context_options(profile)) as context:
-        with translated():
+        async with within(settings.turn.ready, "The browser opened no page"):
             page = await context.new_page()
             page.set_default_timeout(settings.turn.ready * 1000)
             if profile.session_storage:
@@ -69,22 +62,15 @@ async def open_session(
                 await context.add_init_script(script)
             interceptor = await Interceptor.attach(page, driver_type.answer_paths)
         try:
-            await _go(page, profile.url, settings.turn.ready)
+            async with within(settings.turn.ready, f"{profile.url} did not load"):
+                await page.goto(profile.url, wait_until="domcontentloaded")
+            await chromium.check()
             yield Session(context, page, driver_type(page, profile.url), interceptor)
         finally:
             await interceptor.close()
-            with suppress(PlaywrightError, TimeoutError):
-                async with asyncio.timeout(settings.browser.call_limit):
+            with suppress(BrowserError):
+                async with within(settings.browser.call_limit, "The page did not close"):
                     await page.close()
-
-
-async def _go(page: Page, url: str, limit: float) -> None:
-    try:
-        with translated():
-            async with asyncio.timeout(limit):
-                await page.goto(url, wait_until="domcontentloaded")
-    except TimeoutError as error:
-        raise SiteTimeout(f"{url} did not load within {limit:.0f} seconds.") from error
 
 
 def _context_options(profile: Profile) -> dict[str, Any]:

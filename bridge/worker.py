@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import NoReturn
 
 from loguru import logger
-from playwright.async_api import Error as PlaywrightError
 
 from bridge import prompt
-from bridge.browser import Chromium, translated
+from bridge.browser import Chromium, within
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model
-from bridge.errors import BridgeError, BrowserError, SetupError, SiteChanged, SiteTimeout
+from bridge.errors import BridgeError, BrowserError, SetupError, SiteChanged
 from bridge.intercept import Exchange, WrongSend
 from bridge.listen import listen
 from bridge.profiles import Profile, ProfileStore
@@ -82,7 +81,8 @@ class Worker:
             async with open_session(self._chromium, self._profile, self._driver_type, self._settings) as session:
                 session.page.on("crash", lambda _: self.give_up(BrowserError("The page crashed.")))
                 session.page.on("close", lambda _: self.give_up(BrowserError("The page was closed.")))
-                await self._within(self._settings.turn.ready, session.driver.ready(), "The page was not ready")
+                async with within(self._settings.turn.ready, "The page was not ready"):
+                    await session.driver.ready()
                 self._session = session
                 await self._write_back(session)
                 try:
@@ -151,10 +151,11 @@ class Worker:
         """Bring the turn to the gate; what was turned back there has cost nothing and is tried again."""
         wrong: WrongSend | None = None
         for _ in range(SEND_TRIES):
-            await self._within(self._settings.turn.ready, session.driver.open(turn), "The page opened no chat")
+            async with within(self._settings.turn.ready, "The page opened no chat"):
+                await session.driver.open(turn)
             try:
-                press = self._press_until_sent(session, exchange, turn)
-                return await self._within(self._settings.turn.submit, press, "The page sent nothing")
+                async with within(self._settings.turn.submit, "The page sent nothing"):
+                    return await self._press_until_sent(session, exchange, turn)
             except WrongSend as turned_back:
                 wrong = turned_back
         raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
@@ -163,8 +164,7 @@ class Worker:
         """Press Enter until a request comes to the gate; a page that is still being built ignores the first ones."""
         pauses = iter(NUDGES)
         while True:
-            with translated():
-                await session.driver.submit(turn)
+            await session.driver.submit(turn)
             with suppress(TimeoutError):
                 async with asyncio.timeout(next(pauses, NUDGES[-1])):
                     await exchange.sent()
@@ -186,10 +186,10 @@ class Worker:
             raise
 
     async def _press_stop(self, session: Session, exchange: Exchange) -> None:
+        async with within(self._settings.turn.stop, "The stop button could not be pressed"):
+            await session.driver.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_AGAIN):
-                with translated():
-                    await session.driver.stop()
                 await exchange.quiet()
 
     async def _check(self) -> None:
@@ -202,23 +202,15 @@ class Worker:
             self.give_up(error)
             raise
 
-    async def _within(self, limit: float, work: Awaitable[None], failure: str) -> None:
-        try:
-            with translated():
-                async with asyncio.timeout(limit):
-                    await work
-        except TimeoutError as error:
-            raise SiteTimeout(f"{failure} within {limit:g} seconds.") from error
-
     async def _write_back(self, session: Session) -> None:
         """Keep the login as it is now, in memory and, if the site rotated something, on disk."""
         self._looked_at_login = time.monotonic()
         try:
             now = await session.capture(self._profile, self._settings.browser.call_limit)
-        except (BridgeError, TimeoutError) as error:
-            logger.warning("The login of {} could not be looked at: {}", self.name, error or "no answer")
+            await self._chromium.check()  # one that lost its network service has lost its cookies, too
+        except BridgeError as error:
+            logger.warning("The login of {} could not be looked at: {}", self.name, error.message)
             return
-        # a browser that lost its network service has lost its cookies too: that is no new login
         if self._lost.done() or now.same_login(self._profile):
             return
         try:
@@ -242,10 +234,10 @@ class Worker:
             yield
             return
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with translated():
+        async with within(self._settings.browser.call_limit, "The trace did not start"):
             await session.context.tracing.start(screenshots=True, snapshots=True)
         try:
             yield
         finally:
-            with suppress(PlaywrightError):
+            async with within(self._settings.browser.call_limit, "The trace was not written"):
                 await session.context.tracing.stop(path=folder / f"{chat}.zip")

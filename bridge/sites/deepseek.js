@@ -50,6 +50,15 @@
   const search = () => toggle(/search|搜索/i, 1);
   const isOn = one => one.hasAttribute("aria-pressed")
     ? one.getAttribute("aria-pressed") === "true" : /--selected/.test(one.className);
+  // the page keeps the switches here as a bare or wrapped boolean, and shows them late
+  const stored = name => {
+    try {
+      const value = JSON.parse(localStorage.getItem(name + "Enabled"));
+      return typeof value?.value === "boolean" ? value.value : typeof value === "boolean" ? value : null;
+    } catch {
+      return null;
+    }
+  };
 
   const newChat = () => first([
     ["text", () => all("[tabindex='0'], [role=button], button, a").filter(visible)
@@ -86,9 +95,10 @@
     },
     challenged,
     isEmpty: () => !inConversation() && messages() === 0 && !!composer().element,
-    pressed: name => {
+    // whether a switch is on: as stored, or as shown; null where there is no such switch
+    isOn: (name, asShown) => {
       const {element} = {thinking, search}[name]();
-      return element ? isOn(element) : null;
+      return element ? (asShown ? null : stored(name)) ?? isOn(element) : null;
     },
     // puts `prompt` into the composer unless it is there, or the page has taken it already; returns what it did
     fill: prompt => {

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import ElementHandle
+from playwright.async_api import ElementHandle, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.chat import Model
@@ -29,6 +29,8 @@ READY_LIMIT = 25_000
 """Milliseconds until the page shows something we know; below the worker's own limit, to say more than `timeout`."""
 QUICK = 2_000
 """Milliseconds that a page in working order takes for a click and its effect."""
+SETTLED = 1_600
+"""Milliseconds after which the switches show what they mean; waited for only after the gate found one wrong."""
 SWITCHES = {"thinking": "DeepThink", "search": "Search"}
 
 
@@ -43,6 +45,10 @@ class Driver(SiteDriver):
         Model("deepseek"),
     )
     min_interval = 3.0
+
+    def __init__(self, page: Page, url: str) -> None:
+        super().__init__(page, url)
+        self._was_wrong = False
 
     async def ready(self) -> None:
         """Wait until the composer is there; raise what the page shows instead of it."""
@@ -65,8 +71,11 @@ class Driver(SiteDriver):
         await self.ready()
         if not await self._ask("isEmpty()"):
             await self._new_chat()
+        careful, self._was_wrong = self._was_wrong, False
+        if careful:
+            await self.page.wait_for_timeout(SETTLED)
         for name, wanted in (("thinking", turn.thinking), ("search", turn.search)):
-            await self._switch(name, wanted)
+            await self._switch(name, wanted, as_shown=careful)
 
     async def submit(self, turn: Turn) -> None:
         """Fill the composer in one go and press Enter; a page that has taken the prompt already is left alone."""
@@ -89,7 +98,9 @@ class Driver(SiteDriver):
             return ("its body is not JSON",)
         if not isinstance(body, dict):
             return ("its body is not an object",)
-        return [f"its {name} {problem}" for name, problem in _differences(turn, body)]
+        reasons = [f"its {name} {problem}" for name, problem in _differences(turn, body)]
+        self._was_wrong = bool(reasons)
+        return reasons
 
     async def stop(self) -> None:
         """Click the element that is the stop button while the site generates; with an empty composer it is safe."""
@@ -132,12 +143,12 @@ class Driver(SiteDriver):
         if not await self._ask("isEmpty()"):
             raise SiteChanged(f"A new chat is not empty: the page went to {self._path()}.")
 
-    async def _switch(self, name: str, wanted: bool) -> None:
+    async def _switch(self, name: str, wanted: bool, *, as_shown: bool) -> None:
         """Bring a switch into the wanted position; one that is missing matters only if it is to be on."""
-        pressed = await self._ask(f"pressed({name!r})")
-        if pressed is None and wanted:
+        is_on = await self._ask(f"isOn({name!r}, {json.dumps(as_shown)})")
+        if is_on is None and wanted:
             raise SiteChanged(f"The page has no switch for {SWITCHES[name]}.")
-        if pressed is not None and pressed != wanted:
+        if is_on is not None and is_on != wanted:
             await (await self._control(name)).click(timeout=QUICK)
 
     async def _control(self, name: str) -> ElementHandle:

@@ -1,0 +1,386 @@
+"""The pool's promises, with workers that open no browser."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+import pytest
+
+from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Model, Text
+from bridge.errors import (
+    BridgeError,
+    BrowserError,
+    LoginRequired,
+    Muted,
+    NoAccount,
+    PoolFull,
+    PoolTimeout,
+    RateLimited,
+    RequestError,
+    SiteChanged,
+    SiteError,
+    UnknownModel,
+)
+from bridge.fate import fate
+from bridge.pool import Pool
+from bridge.settings import PoolSettings
+from bridge.telemetry import ChatEnded, Fact, Telemetry, Timeline, WorkerChanged, WorkerState
+
+LIMIT = 5.0
+QUICK = PoolSettings(min_interval=0, queue_limit=LIMIT)
+
+
+class ScriptedWorker:
+    """A worker that answers when it is told to, and fails as it is told to."""
+
+    models: Sequence[Model] = (Model("deepseek-chat"),)
+    min_interval = 3.0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.answered: list[str] = []
+        self.open_fails: list[BridgeError] = []
+        self.chat_fails: list[BridgeError] = []
+        self.hold: asyncio.Event | None = None
+        self.running = 0
+        self.most_running = 0
+        self.opens = 0
+        self.logged_in = asyncio.Event()
+        self.chatting = asyncio.Event()
+        self._lost: asyncio.Future[NoReturn] | None = None
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[None]:
+        self.opens += 1
+        if self.open_fails:
+            raise self.open_fails.pop(0)
+        self._lost = asyncio.get_running_loop().create_future()
+        yield
+
+    async def lost(self) -> NoReturn:
+        assert self._lost is not None
+        await self._lost
+
+    def give_up(self, error: BridgeError) -> None:
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_exception(error)
+            self._lost.exception()
+
+    async def renewed(self) -> None:
+        await self.logged_in.wait()
+
+    async def chat(self, request: ChatRequest, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        self.chatting.set()
+        try:
+            if self.chat_fails:
+                raise self.chat_fails.pop(0)
+            timeline.mark("sent")
+            self.answered.append(request.id)
+            yield Text(self.name)
+            if self.hold is not None:
+                await self.hold.wait()
+            yield Finish()
+        finally:
+            self.running -= 1
+
+
+class Facts(list[Fact]):
+    """The facts so far; `until` waits for a condition that facts change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._more = asyncio.Event()
+
+    def __call__(self, fact: Fact) -> None:
+        self.append(fact)
+        self._more.set()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(LIMIT):
+            while not condition():
+                self._more.clear()
+                await self._more.wait()
+
+    async def state(self, account: str, state: WorkerState) -> WorkerChanged:
+        found: list[WorkerChanged] = []
+
+        def seen() -> bool:
+            found[:] = [
+                fact
+                for fact in self
+                if isinstance(fact, WorkerChanged) and (fact.account, fact.state) == (account, state)
+            ]
+            return bool(found)
+
+        await self.until(seen)
+        return found[-1]
+
+
+@asynccontextmanager
+async def pool_of(
+    *workers: ScriptedWorker, settings: PoolSettings = QUICK, ready: bool = True
+) -> AsyncGenerator[tuple[Pool, Facts]]:
+    facts = Facts()
+    async with Pool(workers, settings, Telemetry(facts)) as pool:
+        if ready:
+            for worker in workers:
+                await facts.state(worker.name, WorkerState.READY)
+        yield pool, facts
+
+
+def request(name: str) -> ChatRequest:
+    return ChatRequest(name, Model("deepseek-chat"), (Message("user", name),))
+
+
+async def ask(pool: Pool, name: str) -> str:
+    async with asyncio.timeout(LIMIT), aclosing(pool.chat(request(name))) as events:
+        return "".join([event.text async for event in events if isinstance(event, Text)])
+
+
+@asynccontextmanager
+async def in_background(*work: Coroutine[Any, Any, Any]) -> AsyncGenerator[list[asyncio.Task[Any]]]:
+    """Run `work` beside the body; what still runs after it is cancelled."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in work]
+        yield tasks
+        for task in tasks:
+            task.cancel()
+
+
+async def test_chats_are_taken_in_order_of_arrival_and_one_at_a_time_on_an_account() -> None:
+    first, second = ScriptedWorker("a"), ScriptedWorker("b")
+    async with pool_of(first, second) as (pool, _):
+        names = [f"{number:02}" for number in range(20)]
+        async with asyncio.TaskGroup() as group:
+            for name in names:
+                group.create_task(ask(pool, name))
+        assert sorted(first.answered + second.answered) == names
+        assert first.answered == sorted(first.answered)
+        assert (first.most_running, second.most_running) == (1, 1)
+
+
+async def test_a_chat_cancelled_while_it_waits_takes_no_worker() -> None:
+    worker = ScriptedWorker("a")
+    worker.hold = asyncio.Event()
+    async with pool_of(worker) as (pool, facts):
+        async with in_background(ask(pool, "first"), ask(pool, "second")) as (_, second):
+            await worker.chatting.wait()
+            second.cancel()
+            await facts.until(lambda: any(isinstance(f, ChatEnded) and f.chat == "second" for f in facts))
+            worker.hold.set()
+            await facts.until(lambda: any(isinstance(f, ChatEnded) and f.chat == "first" for f in facts))
+        assert await ask(pool, "third") == "a"
+        assert worker.answered == ["first", "third"]
+
+
+async def test_a_chat_cancelled_right_after_it_was_granted_loses_no_worker() -> None:
+    worker = ScriptedWorker("a")
+    worker.hold = asyncio.Event()
+    async with pool_of(worker) as (pool, _):
+        async with in_background(ask(pool, "first"), ask(pool, "second")) as (first, second):
+            await worker.chatting.wait()
+            first.cancel()  # frees the account: the second chat is granted it before its task runs again
+            second.cancel()
+        worker.hold = None
+        assert await ask(pool, "third") == "a"
+
+
+async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None:
+    worker = ScriptedWorker("a")
+    worker.hold = asyncio.Event()
+    settings = PoolSettings(min_interval=0, queue_size=1, queue_limit=LIMIT)
+    async with pool_of(worker, settings=settings) as (pool, _), in_background(ask(pool, "1"), ask(pool, "2")):
+        await worker.chatting.wait()
+        with pytest.raises(PoolFull) as caught:
+            await ask(pool, "3")
+        assert caught.value.retry_after
+
+
+async def test_a_chat_that_waited_long_enough_is_told_how_the_accounts_stand() -> None:
+    worker = ScriptedWorker("a")
+    worker.hold = asyncio.Event()
+    settings = PoolSettings(min_interval=0, queue_limit=0.05)
+    async with pool_of(worker, settings=settings) as (pool, _), in_background(ask(pool, "1")):
+        await worker.chatting.wait()
+        with pytest.raises(PoolTimeout, match="a is ready"):
+            await ask(pool, "2")
+
+
+async def test_a_chat_of_which_nothing_was_sent_moves_to_another_account() -> None:
+    broken, sound = ScriptedWorker("broken"), ScriptedWorker("sound")
+    broken.chat_fails = [BrowserError("The page crashed.")]
+    async with pool_of(broken, sound) as (pool, facts):
+        assert await ask(pool, "moved") == "sound"
+        changed = await facts.state("broken", WorkerState.BROKEN)
+        assert changed.reason == "The page crashed."
+
+
+async def test_a_chat_that_was_sent_is_never_sent_again() -> None:
+    broken, sound = ScriptedWorker("broken"), ScriptedWorker("sound")
+    broken.chat_fails = [BrowserError("The page crashed.", sent=True)]
+    async with pool_of(broken, sound) as (pool, _):
+        with pytest.raises(BrowserError):
+            await ask(pool, "once")
+        assert sound.answered == []
+
+
+async def test_a_chat_is_given_up_after_three_accounts_that_could_not_send_it() -> None:
+    worker = ScriptedWorker("a")
+    worker.chat_fails = [SiteChanged(f"try {number}") for number in (1, 2, 3, 4)]
+    async with pool_of(worker) as (pool, _):
+        with pytest.raises(SiteChanged, match="try 3"):
+            await ask(pool, "unlucky")
+
+
+async def test_an_account_that_broke_is_opened_again_and_answers() -> None:
+    worker = ScriptedWorker("a")
+    async with pool_of(worker) as (pool, facts):
+        worker.give_up(BrowserError("The page crashed."))
+        await facts.state("a", WorkerState.BROKEN)
+        assert await ask(pool, "after") == "a"
+        assert worker.opens == 2
+
+
+async def test_a_signed_out_account_gets_no_chat_until_somebody_logs_it_in() -> None:
+    worker = ScriptedWorker("a")
+    worker.chat_fails = [LoginRequired("The account is signed out.", sent=True)]
+    async with pool_of(worker) as (pool, facts):
+        with pytest.raises(LoginRequired):
+            await ask(pool, "1")
+        with pytest.raises(NoAccount, match=r"a is logged_out \(The account is signed out\.\)"):
+            await ask(pool, "2")
+        assert pool.unready() is not None
+        await facts.state("a", WorkerState.LOGGED_OUT)
+        worker.logged_in.set()
+        await facts.until(lambda: pool.unready() is None)
+        assert await ask(pool, "3") == "a"
+        assert worker.answered == ["3"]
+
+
+async def test_a_muted_account_names_its_end_and_another_one_answers_meanwhile() -> None:
+    muted, other = ScriptedWorker("muted"), ScriptedWorker("other")
+    until = datetime.now(UTC) + timedelta(hours=9)
+    muted.chat_fails = [Muted("muted", until=until, sent=True)]
+    async with pool_of(muted, other) as (pool, facts):
+        with pytest.raises(Muted):
+            await ask(pool, "1")
+        assert [await ask(pool, str(number)) for number in range(3)] == ["other"] * 3
+        assert (await facts.state("muted", WorkerState.MUTED)).until == until
+
+
+async def test_without_any_account_to_come_back_soon_the_earliest_time_is_named() -> None:
+    first, second = ScriptedWorker("a"), ScriptedWorker("b")
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    first.open_fails = [Muted("muted", until=soon)]
+    second.open_fails = [Muted("muted", until=soon + timedelta(hours=5))]
+    async with pool_of(first, second, ready=False) as (pool, facts):
+        await facts.state("a", WorkerState.MUTED)
+        await facts.state("b", WorkerState.MUTED)
+        with pytest.raises(NoAccount) as caught:
+            await ask(pool, "1")
+        assert caught.value.until == soon
+        assert caught.value.retry_after == pytest.approx(3600, abs=10)
+
+
+async def test_a_short_rest_is_waited_for() -> None:
+    worker = ScriptedWorker("a")
+    worker.chat_fails = [RateLimited("too often", retry_after=0.05, sent=True)]
+    async with pool_of(worker) as (pool, _):
+        with pytest.raises(RateLimited):
+            await ask(pool, "1")
+        assert await ask(pool, "2") == "a"
+
+
+async def test_a_bad_request_changes_nothing_about_the_account() -> None:
+    worker = ScriptedWorker("a")
+    worker.chat_fails = [RequestError("too long"), SiteError("no such conversation")]
+    async with pool_of(worker) as (pool, facts):
+        for _ in range(2):
+            with pytest.raises((RequestError, SiteError)):
+                await ask(pool, "1")
+        assert await ask(pool, "2") == "a"
+        assert [fact.state for fact in facts if isinstance(fact, WorkerChanged)] == [WorkerState.READY]
+
+
+async def test_two_sends_of_an_account_keep_the_minimum_interval() -> None:
+    worker = ScriptedWorker("a")
+    async with pool_of(worker, settings=PoolSettings(min_interval=0.2, queue_limit=LIMIT)) as (pool, facts):
+        clock = asyncio.get_running_loop().time
+        begin = clock()
+        await ask(pool, "1")
+        await ask(pool, "2")
+        assert clock() - begin >= 0.2
+        ended = [fact for fact in facts if isinstance(fact, ChatEnded)]
+        assert ended[1].marks["started"] >= 0.19
+
+
+async def test_draining_ends_the_queue_at_once_and_lets_running_chats_finish() -> None:
+    worker = ScriptedWorker("a")
+    worker.hold = asyncio.Event()
+    async with pool_of(worker) as (pool, facts), asyncio.TaskGroup() as group:
+        running = group.create_task(ask(pool, "running"))
+        await worker.chatting.wait()
+        waiting = asyncio.gather(ask(pool, "waiting"), return_exceptions=True)
+        await facts.until(
+            lambda: len(pool.accounts()) == 1 and sum(type(f).__name__ == "ChatQueued" for f in facts) == 2
+        )
+        drained = group.create_task(pool.drain(LIMIT))
+        (refused,) = await waiting
+        assert isinstance(refused, NoAccount)
+        assert pool.unready() == "The bridge is stopping."
+        with pytest.raises(NoAccount):
+            await ask(pool, "late")
+        worker.hold.set()
+        await drained
+        assert running.result() == "a"
+
+
+async def test_draining_gives_up_a_chat_that_takes_too_long() -> None:
+    worker = ScriptedWorker("a")
+    worker.hold = asyncio.Event()
+    given_up = asyncio.Event()
+    async with pool_of(worker) as (pool, _), in_background(ask(pool, "endless")):
+        await worker.chatting.wait()
+        give_up = worker.give_up
+
+        def noted(error: BridgeError) -> None:
+            give_up(error)
+            given_up.set()
+            assert worker.hold is not None
+            worker.hold.set()
+
+        worker.give_up = noted  # type: ignore[method-assign]
+        await pool.drain(0.01)
+        assert given_up.is_set()
+
+
+async def test_a_pool_without_accounts_says_how_to_get_one() -> None:
+    async with pool_of() as (pool, _):
+        assert "bridge login" in (pool.unready() or "")
+        with pytest.raises(NoAccount, match="bridge login"):
+            pool.model("deepseek-chat")
+
+
+async def test_an_unknown_model_is_named_with_those_that_exist() -> None:
+    async with pool_of(ScriptedWorker("a")) as (pool, _):
+        assert pool.model("deepseek-chat-r1").thinking
+        with pytest.raises(UnknownModel, match="deepseek-chat"):
+            pool.model("gpt-4o")
+
+
+def test_an_account_that_breaks_again_and_again_is_opened_ever_more_slowly() -> None:
+    now = datetime.now(UTC)
+    pauses = []
+    for fails in range(7):
+        what = fate(BrowserError("gone"), fails)
+        assert what is not None
+        assert what.until is not None
+        pauses.append(round((what.until - now).total_seconds()))
+    assert pauses == sorted(pauses)
+    assert pauses[-1] >= 30

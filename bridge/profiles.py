@@ -1,0 +1,302 @@
+"""A captured login, and the folder that keeps it: one age-encrypted JSON document a file, mode 0600.
+
+The name and the schema stand inside the ciphertext and are checked, so a file moved to another name opens
+nothing. Any `age` tool opens the files with the same key. No error message ever shows what is inside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shlex
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from loguru import logger
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
+from pyrage import DecryptError, IdentityError, decrypt, encrypt, x25519  # type: ignore[import-untyped]
+
+from bridge.errors import SetupError
+from bridge.settings import Settings
+
+SCHEMA: Final = 1
+EXPIRY_SLACK = 3600.0
+"""Seconds by which a cookie's expiry may move without making it another login: many sites push it each visit."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SUFFIX = ".age"
+_COOKIE_PLACE = ("name", "domain", "path", "partitionKey")
+_REMEDY = "a backup of the file, or remove it and capture the login again with `bridge login`."
+_UNORDERED = frozenset({"cookies", "origins", "localStorage", "indexedDB", "stores", "records", "indexes"})
+_OPAQUE = frozenset({"key", "keyEncoded", "value", "valueEncoded", "keyPath", "keyPathArray"})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _has_both_lists(state: dict[str, Any]) -> dict[str, Any]:
+    if not all(isinstance(state.get(part), list) for part in ("cookies", "origins")):
+        raise ValueError("a storage state holds the lists `cookies` and `origins`")
+    return state
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+StorageState = Annotated[dict[str, Any], AfterValidator(_has_both_lists)]
+
+
+class Profile(BaseModel):
+    """Everything a fresh browser context needs to be signed in to one account of one site.
+
+    `url` is the origin its site's driver runs on, `viewport` is width and height in CSS pixels, `storage_state`
+    is Playwright's dict (cookies; origins with localStorage and IndexedDB), `session_storage` is
+    `{origin: {key: value}}`. The last two are secrets: no repr and no error shows them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    schema_version: Literal[1] = SCHEMA
+    name: str
+    site: str
+    url: str
+    created: Moment = Field(default_factory=_now)
+    saved: Moment = Field(default_factory=_now)
+    user_agent: str | None = None
+    viewport: tuple[PositiveInt, PositiveInt] = (1280, 800)
+    locale: str | None = None
+    timezone: str | None = None
+    versions: dict[str, str] = {}
+    storage_state: StorageState = Field(repr=False)
+    session_storage: dict[str, dict[str, str]] = Field(default={}, repr=False)
+
+    def with_state(self, storage_state: dict[str, Any], session_storage: dict[str, dict[str, str]]) -> Profile:
+        """Return the same profile with what the page holds now."""
+        state = {"storage_state": _has_both_lists(storage_state), "session_storage": session_storage}
+        return self.model_copy(update={**state, "saved": _now()})
+
+    def same_login(self, other: Profile) -> bool:
+        """Tell whether both would sign in alike: neither order nor small shifts of an expiry count."""
+        ours, theirs = self.storage_state, other.storage_state
+        if _unordered(ours) != _unordered(theirs) or self._session_items() != other._session_items():
+            return False
+        expiries = zip(_expiries(ours["cookies"]), _expiries(theirs["cookies"]), strict=True)
+        return all(abs(one - another) <= EXPIRY_SLACK for one, another in expiries)
+
+    def _session_items(self) -> set[tuple[str, str, str]]:
+        return {(origin, *item) for origin, items in self.session_storage.items() for item in items.items()}
+
+
+class Identity:
+    """The age keys that open profiles; the first one also closes them, the others are for a change of keys."""
+
+    def __init__(self, first: x25519.Identity, *older: x25519.Identity) -> None:
+        self._keys = (first, *older)
+
+    @classmethod
+    def generate(cls) -> Identity:
+        """Make a new key."""
+        return cls(x25519.Identity.generate())
+
+    @classmethod
+    def parse(cls, text: str, source: str) -> Identity:
+        """Read what `age-keygen` writes: one key a line, comments with `#`; `source` names it in the error."""
+        lines = [line.strip() for line in text.splitlines()]
+        try:
+            first, *older = [x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
+        except (IdentityError, ValueError):
+            raise SetupError(
+                f"No usable age key in {source}: each line of it should start with AGE-SECRET-KEY-1 or #. "
+                "`age-keygen` makes such a file, and so does the bridge when it is given no key."
+            ) from None
+        return cls(first, *older)
+
+    def export(self) -> str:
+        """Return the keys as the text of a key file. A secret."""
+        return "".join(f"# public key: {key.to_public()}\n{key}\n" for key in self._keys)
+
+    def seal(self, content: bytes) -> bytes:
+        """Encrypt for the first key."""
+        return bytes(encrypt(content, [self._keys[0].to_public()]))
+
+    def open(self, sealed: bytes) -> bytes:
+        """Decrypt with whichever key fits; raises pyrage's `DecryptError`."""
+        return bytes(decrypt(sealed, list(self._keys)))
+
+
+def load_identity(settings: Settings) -> Identity:
+    """Take the profile key from its file, else from its setting, else from the config folder, made if missing."""
+    path = settings.profile_key_file
+    if not path and settings.profile_key:
+        return Identity.parse(settings.profile_key.get_secret_value(), "the setting profile_key")
+    if not path:
+        path = settings.config / "profile.key"
+        with _explained(f"make the key file {path}"):
+            if not path.exists():
+                _generate(path)
+    with _explained(f"read the key file {path}"):
+        text = _read_private(path).decode("ascii", "replace")
+    return Identity.parse(text, f"the key file {path}")
+
+
+def check_name(name: str) -> str:
+    """Return `name` if a profile may be called so; raise `SetupError` that says what may be."""
+    if _NAME.fullmatch(name):
+        return name
+    raise SetupError(
+        f"{name!r} is no name for a profile: take 1 to 64 of the characters A-Z a-z 0-9 . _ - "
+        "and start with a letter or a digit."
+    )
+
+
+class ProfileStore:
+    """The folder of the captured logins, one encrypted file a profile."""
+
+    def __init__(self, folder: Path, identity: Identity) -> None:
+        self.folder = folder
+        self._identity = identity
+
+    def names(self) -> list[str]:
+        """Name all profiles in the folder, sorted."""
+        with _explained(f"list the profiles in {self.folder}"):
+            files = list(self.folder.iterdir()) if self.folder.exists() else []
+        return sorted(file.stem for file in files if file.suffix == _SUFFIX and _NAME.fullmatch(file.stem))
+
+    def path(self, name: str) -> Path:
+        """Say where the profile of that name is kept, whether it exists or not."""
+        return self.folder / f"{check_name(name)}{_SUFFIX}"
+
+    def exists(self, name: str) -> bool:
+        """Tell whether a profile of that name is kept here."""
+        with _explained(f"look into {self.folder}"):
+            return self.path(name).is_file()
+
+    def load(self, name: str) -> Profile:
+        """Open a profile; raises `SetupError` that names the file and what to do about it."""
+        path = self._present(name)
+        with _explained(f"read the profile {path}"):
+            sealed = _read_private(path)
+        try:
+            content = self._identity.open(sealed)
+        except DecryptError:
+            raise SetupError(
+                f"Cannot open the profile {path}: it is damaged, or it was saved with another key. "
+                f"Bring back the right key or {_REMEDY}"
+            ) from None
+        return _parse(content, name, path)
+
+    def save(self, profile: Profile) -> None:
+        """Write the profile in one step: whatever happens, the file holds the old login or the new one."""
+        path = self.path(profile.name)
+        content = json.dumps(profile.model_dump(), default=datetime.isoformat).encode()
+        with _explained(f"save the profile {path}"), _complete_file(path, self._identity.seal(content)) as file:
+            file.replace(path)
+
+    def remove(self, name: str) -> None:
+        """Delete a profile, and what an interrupted save of it may have left behind."""
+        path = self._present(name)
+        with _explained(f"remove the profile {path}"):
+            for file in (path, *self.folder.glob(f".{path.name}~*")):
+                file.unlink()
+
+    def _present(self, name: str) -> Path:
+        if self.exists(name):
+            return self.path(name)
+        raise SetupError(f"There is no profile {name} in {self.folder.absolute()}; `bridge login` captures one.")
+
+
+def _parse(content: bytes, name: str, path: Path) -> Profile:
+    try:
+        document = json.loads(content)
+        version, inner_name = int(document["schema_version"]), str(document["name"])
+        if version <= SCHEMA and inner_name == name:
+            return Profile.model_validate(document)
+    except (ValueError, TypeError, KeyError):
+        raise SetupError(
+            f"The profile {path} opens, but holds no login this bridge can read. Bring back {_REMEDY}"
+        ) from None
+    if version > SCHEMA:
+        raise SetupError(
+            f"A newer bridge saved the profile {path}: its format is {version}, this one reads up to {SCHEMA}. "
+            "Update the bridge, or remove the file and capture the login again with `bridge login`."
+        )
+    raise SetupError(f"{path} is the profile {inner_name!r} under another name: call it {inner_name}{_SUFFIX} again.")
+
+
+def _generate(path: Path) -> None:
+    """Make a key file, unless another process is faster; `link` never replaces one."""
+    with _complete_file(path, Identity.generate().export().encode()) as file:
+        try:
+            path.hardlink_to(file)
+        except FileExistsError:
+            return
+    logger.warning(
+        f"Made the key of the profiles: {path}. Keep a backup of it: without it no saved login opens. It protects "
+        "copies of the profile folder only; whoever reads files as this user here has both."
+    )
+
+
+def _read_private(path: Path) -> bytes:
+    """Read a file that nobody else may read; one handed over by root may be readable for our group."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise SetupError(f"{path} is not a regular file.")
+        allowed = 0o600 if facts.st_uid == os.geteuid() else 0o640
+        if stat.S_IMODE(facts.st_mode) & 0o077 & ~allowed:
+            raise SetupError(
+                f"Others on this machine may read or change {path} (mode {stat.S_IMODE(facts.st_mode):04o}). "
+                f"Make it private: chmod 600 {shlex.quote(str(path))}"
+            )
+        return file.read()
+
+
+@contextmanager
+def _complete_file(path: Path, content: bytes) -> Iterator[Path]:
+    """Put `content` on disk beside `path`, to be moved there while open; nothing else is left behind."""
+    path.parent.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    temporary = path.with_name(f".{path.name}~{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)  # else a power cut may undo the move
+        os.close(folder)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(action: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(f"Cannot {action}: {error.strerror or error}.") from error
+
+
+def _unordered(value: Any, field: str = "") -> Any:
+    """Take out of a storage state what tells no logins apart: order, empty parts and expiries."""
+    if field in _OPAQUE:
+        return value
+    if isinstance(value, dict):
+        parts = {name: _unordered(part, name) for name, part in value.items() if name != "expires"}
+        filled = {name: part for name, part in parts.items() if part not in ({}, [])}
+        return {} if filled.keys() <= {"origin"} else filled
+    if isinstance(value, list) and field in _UNORDERED:
+        return sorted(filter(None, map(_unordered, value)), key=lambda part: json.dumps(part, sort_keys=True))
+    return value
+
+
+def _expiries(cookies: list[dict[str, Any]]) -> list[float]:
+    ordered = sorted(cookies, key=lambda cookie: [str(cookie.get(part)) for part in _COOKIE_PLACE])
+    return [float(cookie.get("expires", -1)) for cookie in ordered]

@@ -1,0 +1,56 @@
+# Everything runs from one virtual environment, installed from the hashed lock: `make` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test lint format lock clean
+
+help: ## list the targets (ARGS="..." is handed to demo, serve and pytest)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(READY) ## try the bridge on a built-in chat site, no account needed (ARGS=--once: one chat, then stop)
+	@exec $(BIN)/bridge demo $(ARGS)
+
+serve: $(READY) ## start the bridge with your captured logins
+	@exec $(BIN)/bridge serve $(ARGS)
+
+test: lint ## check style and types, then run all tests (ARGS="-k name": only some)
+	$(BIN)/bridge install
+	$(BIN)/pytest $(ARGS)
+
+lint: $(READY) ## check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(READY) ## put the code into the house style
+	$(BIN)/ruff check --fix --exit-zero
+	$(BIN)/ruff format
+
+lock: $(READY) ## write the locks anew from pyproject.toml (ARGS=--upgrade: with the newest versions)
+	$(BIN)/$(LOCK) $(ARGS) pyproject.toml -o .lock/run.txt
+	$(BIN)/$(LOCK) $(ARGS) pyproject.toml --group dev -c .lock/run.txt -o .lock/dev.txt
+	printf 'hatchling\neditables\n' | $(BIN)/$(LOCK) $(ARGS) - -c .lock/dev.txt -o .lock/build.txt
+
+clean: ## remove the environment and all caches; profiles and settings stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	find bridge tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The package itself is built with the locked hatchling, so nothing comes from outside the lock.
+$(READY): pyproject.toml $(wildcard .lock/*.txt)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "The bridge needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null; } || { \
+		echo "Python's venv module is missing; install it and try again: sudo apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing the locked packages into $(VENV); this happens once."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --require-hashes -r .lock/dev.txt
+	@$(PIP) --require-hashes -r .lock/build.txt
+	@$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@

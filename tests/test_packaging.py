@@ -1,0 +1,45 @@
+"""The locks: complete, pinned by hash, and the same on every machine."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LOCKS = ("run", "dev", "build")
+
+
+def text(lock: str) -> str:
+    return (ROOT / ".lock" / f"{lock}.txt").read_text("utf-8")
+
+
+def pins(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", text(lock), re.MULTILINE))
+
+
+def plain(requirements: list[str]) -> set[str]:
+    return {re.split(r"[^A-Za-z0-9._-]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
+
+
+def test_every_requirement_of_the_project_is_locked() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert plain(pyproject["project"]["dependencies"]) <= pins("run").keys()
+    assert plain(pyproject["dependency-groups"]["dev"]) <= pins("dev").keys()
+    assert plain(pyproject["build-system"]["requires"]) <= pins("build").keys()
+
+
+def test_all_locks_agree_on_the_versions() -> None:
+    run, dev, build = (pins(lock) for lock in LOCKS)
+    assert run.items() <= dev.items()
+    assert {name: dev.get(name, version) for name, version in build.items()} == build
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_package_has_a_hash_and_none_a_source_of_its_own(lock: str) -> None:
+    packages = re.split(r"^(?=[a-z0-9.-]+==)", text(lock), flags=re.MULTILINE)[1:]
+    assert [package for package in packages if "--hash=sha256:" not in package] == []
+    assert len(packages) == len(pins(lock))
+    assert not re.search(r"://| @ |^\s*-(-index|-extra|-find|i |f )|/(home|root|tmp|opt)/", text(lock), re.MULTILINE)

@@ -138,8 +138,13 @@ class Interceptor:
     @classmethod
     async def attach(cls, page: Page, paths: Sequence[str]) -> Interceptor:
         """Begin to hold the page's requests to `paths` (URL paths, `*` matches anything)."""
-        session = await page.context.new_cdp_session(page)
-        self = cls(session, paths)
+        interceptor = cls(await page.context.new_cdp_session(page), paths)
+        await interceptor.start(page)
+        return interceptor
+
+    async def start(self, page: Page) -> None:
+        """Begin to hold and to listen."""
+        session = self._session
         page.on("crash", lambda _: self.fail(BrowserError("The page crashed.")))
         page.on("close", lambda _: self.fail(BrowserError("The page was closed.")))
         session.on("Fetch.requestPaused", lambda event: self._tasks.start(self._hold(event)))
@@ -149,9 +154,8 @@ class Interceptor:
         session.on("Network.loadingFailed", lambda event: self._on_end(event, event["errorText"]))
         # without a buffer limit of their own, long answers would push each other out of Chromium's memory
         await session.send("Network.enable", {"maxTotalBufferSize": 2**27, "maxResourceBufferSize": 2**26})
-        patterns = [{"urlPattern": f"*{path}*", "requestStage": "Request"} for path in paths]
+        patterns = [{"urlPattern": f"*{path}*", "requestStage": "Request"} for path in self._paths]
         await session.send("Fetch.enable", {"patterns": patterns})
-        return self
 
     @contextmanager
     def exchange(self, judge: Judge) -> Iterator[Exchange]:
@@ -226,8 +230,11 @@ class Interceptor:
             answer = await self._session.send("Network.getResponseBody", {"requestId": network_id})
             body: str = answer["body"]
             tap.fill(base64.b64decode(body) if answer["base64Encoded"] else body.encode())
+            reason = "Chromium kept only a part of it"
         except PlaywrightError as error:
-            failure = failure or f"bytes of the answer are missing ({first_line(error)})"
+            reason = first_line(error)
+        if tap.is_short:
+            failure = failure or f"bytes of the answer are missing ({reason})"
         tap.exchange.put(ResponseEnded(failure))
 
 
@@ -247,6 +254,11 @@ class _Tap:
         """Tell whether every byte that Chromium counted was handed over."""
         return self._early is None and not self._has_hole and self._given == self._length
 
+    @property
+    def is_short(self) -> bool:
+        """Tell whether fewer bytes were handed over than Chromium counted."""
+        return self._given < self._length
+
     def arm(self, buffered: bytes) -> None:
         """Take the bytes that were there before the tap, then those that came while it was being armed."""
         early, self._early = self._early or [], None
@@ -265,9 +277,10 @@ class _Tap:
             self._early.append((length, data))
             return
         self._length += length
-        if data is None and length:
-            self._has_hole = True
-        elif data and not self._has_hole:
+        self._has_hole = self._has_hole or (data is None and length > 0)
+        if self._has_hole:
+            self.exchange.put(Chunk(b""))  # nothing to read yet, but a sign of life
+        elif data:
             self._give(data)
 
     def fill(self, body: bytes) -> None:

@@ -43,9 +43,9 @@ class Session:
     async def capture(self, profile: Profile, limit: float) -> Profile:
         """Return `profile` with the login that the context holds now."""
         async with within(limit, "The browser did not tell what the login is"):
-            state: Any = await self.context.storage_state(indexed_db=True)
+            state: Any = await self.context.storage_state(indexed_db=self.driver.login_in_indexed_db)
             origin, items = await self.page.evaluate(READ_SESSION_STORAGE)
-        return profile.with_state(state, {**profile.session_storage, origin: items} if items else {})
+        return profile.with_state(state, {**profile.session_storage, origin: items})
 
 
 @asynccontextmanager

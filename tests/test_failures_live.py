@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from openai import APIError
+from openai import APIError, AsyncStream
+from openai.types.chat import ChatCompletionChunk
 
 from bridge.demo import DemoSite
 from bridge.processes import RunFile, sweep
@@ -31,6 +32,12 @@ async def one_pid(run: Live, kind: str) -> int:
     pids = await run.pids(kind)
     assert pids, kind
     return pids[0]
+
+
+async def rest_of(stream: AsyncStream[ChatCompletionChunk]) -> int:
+    """Return how many more chunks came."""
+    async with asyncio.timeout(LIMIT):
+        return len([chunk async for chunk in stream])
 
 
 def is_gone(pid: int) -> bool:
@@ -57,9 +64,7 @@ async def test_a_chat_that_loses_its_browser_ends_with_an_error_and_the_next_one
         victim = await one_pid(run, part)
         os.kill(victim, signal.SIGKILL)
         with pytest.raises(APIError):
-            async with asyncio.timeout(LIMIT):
-                async for _ in stream:
-                    pass
+            await rest_of(stream)
         assert await run.ask(directive(text="after")) == "after"
         turn = run.account().turns[-1]
         assert turn.cookies == ("ds_session_id",)
@@ -84,9 +89,7 @@ async def test_a_page_that_hangs_in_mid_chat_is_noticed_and_replaced(tmp_path: P
         victim = await one_pid(run, "renderer")
         os.kill(victim, signal.SIGSTOP)
         with pytest.raises(APIError, match="hangs"):
-            async with asyncio.timeout(LIMIT):
-                async for _ in stream:
-                    pass
+            await rest_of(stream)
         assert await run.ask(directive(text="after")) == "after"
         await gone(victim)
 
@@ -100,7 +103,7 @@ async def test_two_accounts_survive_the_end_of_one_page(tmp_path: Path) -> None:
         results = []
         for stream in streams:
             try:
-                results.append(len([chunk async for chunk in stream]) > 50)
+                results.append(await rest_of(stream) > 50)
             except APIError:
                 results.append(False)
         assert sorted(results) == [False, True]

@@ -93,6 +93,9 @@ class SiteDriver(ABC):
     min_interval: ClassVar[float]
     """Seconds between two sends of one account that keep a human pace."""
 
+    login_in_indexed_db: ClassVar[bool] = True
+    """Whether a profile holds the site's IndexedDB; off where that is a cache of chats and no part of the login."""
+
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.url = url.rstrip("/")

@@ -45,6 +45,7 @@ class Driver(SiteDriver):
         Model("deepseek"),
     )
     min_interval = 3.0
+    login_in_indexed_db = False
 
     def __init__(self, page: Page, url: str) -> None:
         super().__init__(page, url)

@@ -1,0 +1,275 @@
+"""Gate and tap on a page of our own: nothing wrong leaves the browser, and no byte of an answer is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+import pytest
+from aiohttp import web
+from playwright.async_api import CDPSession, Page, async_playwright
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.browser import Chromium
+from bridge.chromium import TRIMMED, find, sandboxed
+from bridge.errors import BrowserError
+from bridge.intercept import Chunk, Exchange, Interceptor, ResponseEnded, WrongSend
+from bridge.settings import BrowserSettings
+from bridge.sites.base import PageRequest, PageResponse
+
+LIMIT = 15.0
+SETTINGS = BrowserSettings()
+SEND = """([path, body]) => new Promise(done => {
+  const request = new XMLHttpRequest();
+  request.open("POST", path);
+  request.onload = () => done(request.status);
+  request.onerror = () => done("network error");
+  request.send(body);
+})"""
+
+
+@dataclass
+class Site:
+    """A site that answers `/answer` with the pieces it is given, and remembers what it was sent."""
+
+    url: str = ""
+    pieces: Sequence[bytes] = (b"hello",)
+    gzip: bool = False
+    cut: bool = False
+    received: list[bytes] = field(default_factory=list)
+    hold: asyncio.Event | None = None
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Send the pieces one by one."""
+        self.received.append(await request.read())
+        response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
+        if self.gzip:
+            response.enable_compression(force=web.ContentCoding.gzip)
+        await response.prepare(request)
+        for piece in self.pieces:
+            await response.write(piece)
+            await asyncio.sleep(0)
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.cut and request.transport is not None:
+            request.transport.abort()
+        return response
+
+
+@pytest.fixture
+async def site() -> AsyncGenerator[Site]:
+    """Serve the site on a free port."""
+    site = Site()
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>page</title>", content_type="text/html")
+
+    app = web.Application(client_max_size=2**26)
+    app.add_routes([web.get("/", page), web.post("/answer", site.answer), web.post("/other", site.answer)])
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield site
+    await runner.cleanup()
+
+
+@asynccontextmanager
+async def opened(chromium: Chromium, site: Site) -> AsyncGenerator[tuple[Page, Interceptor]]:
+    async with chromium.context({}) as context:
+        page = await context.new_page()
+        await page.goto(site.url)
+        interceptor = await Interceptor.attach(page, ["/answer"])
+        yield page, interceptor
+        await interceptor.close()
+
+
+def nothing_wrong(_: PageRequest) -> Sequence[str]:
+    return ()
+
+
+async def received(exchange: Exchange) -> tuple[bytes, str | None]:
+    """Return the body of the next response, and how it broke off."""
+    body = b""
+    async with asyncio.timeout(LIMIT):
+        while True:
+            match await exchange.receive():
+                case Chunk(data):
+                    body += data
+                case PageResponse(status=status, content_type=kind):
+                    assert (status, kind) == (200, "text/event-stream")
+                case ResponseEnded(failure):
+                    return body, failure
+
+
+async def test_a_wrong_send_never_leaves_the_browser(chromium: Chromium, site: Site) -> None:
+    async with opened(chromium, site) as (page, interceptor):
+        with interceptor.exchange(lambda request: [f"it says {request.body.decode()}"]) as exchange:
+            assert await page.evaluate(SEND, ["/answer", "wrong"]) == "network error"
+            with pytest.raises(WrongSend, match="it says wrong"):
+                await exchange.sent()
+        assert site.received == []
+
+
+async def test_a_send_that_no_chat_asked_for_is_turned_back(chromium: Chromium, site: Site) -> None:
+    async with opened(chromium, site) as (page, _):
+        assert await page.evaluate(SEND, ["/answer", "by itself"]) == "network error"
+        assert await page.evaluate(SEND, ["/other", "not ours"]) == 200
+        assert site.received == [b"not ours"]
+
+
+async def test_a_second_send_in_one_turn_is_turned_back(chromium: Chromium, site: Site) -> None:
+    async with opened(chromium, site) as (page, interceptor):
+        with interceptor.exchange(nothing_wrong) as exchange:
+            assert await page.evaluate(SEND, ["/answer", "first"]) == 200
+            assert await page.evaluate(SEND, ["/answer", "second"]) == "network error"
+            await exchange.sent()
+        assert site.received == [b"first"]
+
+
+async def test_after_a_wrong_send_the_right_one_passes(chromium: Chromium, site: Site) -> None:
+    async with opened(chromium, site) as (page, interceptor):
+        with interceptor.exchange(lambda request: [] if request.body == b"right" else ["wrong"]) as exchange:
+            await page.evaluate(SEND, ["/answer", "wrong"])
+            with pytest.raises(WrongSend):
+                await exchange.sent()
+            await page.evaluate(SEND, ["/answer", "right"])
+            await exchange.sent()
+            assert await received(exchange) == (b"hello", None)
+
+
+async def test_the_judge_sees_a_body_of_megabytes_whole(chromium: Chromium, site: Site) -> None:
+    seen: list[bytes] = []
+    body = "长 prompt 🚀\n" * 300_000
+    async with opened(chromium, site) as (page, interceptor):
+
+        def judge(request: PageRequest) -> Sequence[str]:
+            seen.append(request.body)
+            return ()
+
+        with interceptor.exchange(judge):
+            assert await page.evaluate(SEND, ["/answer", body]) == 200
+    assert seen == [body.encode()]
+    assert site.received == seen
+
+
+@pytest.mark.parametrize("gzip", [False, True])
+async def test_a_hundred_instant_answers_lose_no_byte(chromium: Chromium, site: Site, gzip: bool) -> None:
+    site.gzip = gzip
+    async with opened(chromium, site) as (page, interceptor):
+        for number in range(100):
+            source = random.Random(number)
+            whole = source.randbytes(source.randint(1, 5000))
+            cuts = sorted(source.randint(0, len(whole)) for _ in range(source.randint(0, 8)))
+            site.pieces = [whole[i:j] for i, j in zip([0, *cuts], [*cuts, len(whole)], strict=True) if i < j]
+            with interceptor.exchange(nothing_wrong) as exchange:
+                await page.evaluate(SEND, ["/answer", "x"])
+                assert await received(exchange) == (whole, None), number
+                assert exchange.open_responses == 0
+
+
+async def test_bytes_are_there_while_the_site_still_sends(chromium: Chromium, site: Site) -> None:
+    site.hold = asyncio.Event()
+    async with opened(chromium, site) as (page, interceptor):
+        with interceptor.exchange(nothing_wrong) as exchange:
+            asking = asyncio.ensure_future(page.evaluate(SEND, ["/answer", "x"]))  # noqa: TID251
+            async with asyncio.timeout(LIMIT):
+                assert isinstance(await exchange.receive(), PageResponse)
+                assert await exchange.receive() == Chunk(b"hello")
+            site.hold.set()
+            assert await asking == 200
+
+
+async def test_an_answer_that_is_cut_says_so(chromium: Chromium, site: Site) -> None:
+    site.cut = True
+    async with opened(chromium, site) as (page, interceptor):
+        with interceptor.exchange(nothing_wrong) as exchange:
+            await page.evaluate(SEND, ["/answer", "x"])
+            body, failure = await received(exchange)
+            assert body in (b"hello", b"")
+            assert failure is not None
+            assert failure.startswith("net::")
+
+
+async def test_a_page_that_is_closed_ends_the_turn_at_once(chromium: Chromium, site: Site) -> None:
+    site.hold = asyncio.Event()
+    async with opened(chromium, site) as (page, interceptor):
+        with interceptor.exchange(nothing_wrong) as exchange:
+            await page.evaluate(f"([path, body]) => void ({SEND})([path, body])", ["/answer", "x"])
+            async with asyncio.timeout(LIMIT):
+                await exchange.sent()
+                await page.close()
+                with pytest.raises(BrowserError, match="closed"):
+                    await received(exchange)
+                await exchange.quiet()
+        site.hold.set()
+
+
+class Impaired:
+    """A real CDP session on which the tap cannot be armed, or which drops the data of every third event."""
+
+    def __init__(self, session: CDPSession, *, can_arm: bool) -> None:
+        self._session = session
+        self._can_arm = can_arm
+        self._events = 0
+
+    async def send(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Pass a command on."""
+        if method == "Network.streamResourceContent" and not self._can_arm:
+            raise PlaywrightError("Request has already finished loading")
+        return await self._session.send(method, params)
+
+    def on(self, event: str, handler: Callable[[dict[str, Any]], None]) -> None:
+        """Listen, through the fault."""
+
+        def heard(params: dict[str, Any]) -> None:
+            self._events += 1
+            handler({name: value for name, value in params.items() if name != "data" or self._events % 3})
+
+        self._session.on(event, heard if event == "Network.dataReceived" else handler)
+
+
+@pytest.mark.parametrize("can_arm", [False, True])
+async def test_what_the_tap_does_not_deliver_is_fetched_at_the_end(
+    chromium: Chromium, site: Site, can_arm: bool
+) -> None:
+    async with chromium.context({}) as context:
+        page = await context.new_page()
+        await page.goto(site.url)
+        session: Any = Impaired(await context.new_cdp_session(page), can_arm=can_arm)
+        interceptor = Interceptor(session, ["/answer"])
+        await interceptor.start(page)
+        for number in range(20):
+            site.pieces = [f"数 {number} {piece}|".encode() for piece in range(number * 3 + 1)]
+            with interceptor.exchange(nothing_wrong) as exchange:
+                await page.evaluate(SEND, ["/answer", "x"])
+                assert await received(exchange) == (b"".join(site.pieces), None)
+        await interceptor.close()
+
+
+def features(pid: int) -> set[str]:
+    """Return what the last `--disable-features` on a process' command line turns off: it replaces earlier ones."""
+    switches = [word for word in psutil.Process(pid).cmdline() if word.startswith("--disable-features=")]
+    return set(switches[-1].partition("=")[2].split(","))
+
+
+async def test_no_page_costs_a_second_renderer(chromium: Chromium, site: Site) -> None:
+    async with opened(chromium, site), opened(chromium, site):
+        assert [kind for kind, _ in await chromium.processes()].count("renderer") == 2
+
+
+async def test_playwrights_own_list_of_disabled_features_is_still_in_force(chromium: Chromium) -> None:
+    ours = features(dict(await chromium.processes())["browser"])
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=find(None), chromium_sandbox=sandboxed(SETTINGS))
+        session = await browser.new_browser_cdp_session()
+        found = await session.send("SystemInfo.getProcessInfo")
+        theirs = features(next(item["id"] for item in found["processInfo"] if item["type"] == "browser"))
+        await browser.close()
+    assert theirs <= ours
+    assert set(TRIMMED) <= ours

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -33,6 +34,7 @@ CALM = (WorkerState.STARTING, WorkerState.READY)
 def set_up(settings: LogSettings) -> None:
     """Send the log to standard error in the form that the settings ask for."""
     logger.remove()
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # it quotes malformed requests, keys and all
     # diagnose=True would write the values of local variables, cookies among them, into the log
     if settings.json_lines:
         logger.add(_write_json, level=settings.level, diagnose=False, backtrace=False)

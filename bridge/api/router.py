@@ -1,0 +1,53 @@
+"""Puts the HTTP side together: the surfaces and paths, the guard in front of them, and the teller of failures."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from bridge.api.base import ChatEndpoint, Surface, failures, name_request
+from bridge.api.health import Health
+from bridge.api.models import ModelList
+from bridge.api.openai_chat import OpenAIChat
+from bridge.chat import ChatBackend
+from bridge.security import Keys, guard
+from bridge.settings import Settings
+
+SURFACES: tuple[Surface, ...] = (OpenAIChat(),)
+"""The dialects that are served; the first one's errors are for paths that belong to none."""
+
+UNLOCKED = frozenset({"/", "/ping", "/healthz", "/readyz"})
+"""The only paths that need no key."""
+
+
+def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> web.Application:
+    """Return the application; run it with `handler_cancellation=True`, so that a client that leaves is noticed.
+
+    `keys` is what `load_keys` returned; None asks for no key.
+    """
+    app = web.Application(
+        middlewares=[
+            failures({surface.path: surface for surface in SURFACES}, SURFACES[0]),
+            guard(keys, settings.server, UNLOCKED),
+        ],
+        client_max_size=settings.server.max_body,
+    )
+    app.on_response_prepare.append(name_request)
+    app.add_routes(routes(backend, settings))
+    return app
+
+
+def routes(backend: ChatBackend, settings: Settings) -> list[web.RouteDef]:
+    """Return every route; a path may end in a slash, too."""
+    health, models = Health(backend), ModelList(backend)
+    found = [
+        web.get("/", health.root),
+        web.get("/ping", health.ping),
+        web.get("/healthz", health.alive),
+        web.get("/readyz", health.ready),
+        web.get("/v1/models", models.all),
+        web.get("/v1/models/{id}", models.one),
+    ]
+    for surface in SURFACES:
+        endpoint = ChatEndpoint(surface, backend, settings.server.keep_alive)
+        found += [web.route(method, surface.path, endpoint.handle) for method in surface.methods]
+    return found + [web.route(route.method, f"{route.path}/", route.handler) for route in found if route.path != "/"]

@@ -1,0 +1,111 @@
+"""A backend that plays a script, and a real server in front of it: what the tests of the HTTP side need."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from openai import AsyncOpenAI
+
+from bridge.api.router import build_app
+from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened, Text, Thinking
+from bridge.models import listed, resolve
+from bridge.security import Keys
+from bridge.settings import ServerSettings, Settings
+
+KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
+BASES = (Model("deepseek"), Model("deepseek-chat"), Model("deepseek-reasoner", thinking=True))
+HELLO: tuple[ChatEvent, ...] = (Opened(), Thinking("Hm."), Text("Hel"), Text("lo"), Finish())
+LIMIT = 10.0
+"""Seconds that any wait in a test may take."""
+
+Step = ChatEvent | Exception | asyncio.Event
+
+
+@dataclass
+class FakeBackend:
+    """Yields the events of `script`, raises its exceptions and waits at its gates."""
+
+    script: Sequence[Step] = HELLO
+    reason: str | None = None
+    requests: list[ChatRequest] = field(default_factory=list)
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    ran_out: bool = False
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        """Play the script."""
+        self.requests.append(request)
+        try:
+            for step in self.script:
+                match step:
+                    case asyncio.Event():
+                        self.waiting.set()
+                        await step.wait()
+                    case Exception():
+                        raise step
+                    case _:
+                        yield step
+            self.ran_out = True
+        finally:
+            self.closed.set()
+
+    def models(self) -> Sequence[Model]:
+        """Return the listed models."""
+        return listed(BASES)
+
+    def model(self, name: str) -> Model:
+        """Return the model of that name."""
+        return resolve(name, BASES)
+
+    def unready(self) -> str | None:
+        """Return the scripted reason."""
+        return self.reason
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server, and two ways to talk to it."""
+
+    backend: FakeBackend
+    app: web.Application
+    port: int
+    http: aiohttp.ClientSession
+    openai: AsyncOpenAI
+
+    def post(self, **body: Any) -> Any:
+        """Ask for a chat; what is not given is a plain question."""
+        given = {"model": "deepseek", "messages": [{"role": "user", "content": "Hi"}], **body}
+        return self.http.post("/v1/chat/completions", json=given)
+
+
+@asynccontextmanager
+async def serving(server: ServerSettings | None = None, *, locked: bool = True) -> AsyncIterator[Served]:
+    """Run the real application on a free loopback port."""
+    backend = FakeBackend()
+    app = build_app(backend, Settings(server=server or ServerSettings()), Keys([KEY]) if locked else None)
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        base = f"http://127.0.0.1:{port}"
+        headers = {"Authorization": f"Bearer {KEY}"}
+        timeout = aiohttp.ClientTimeout(total=LIMIT)
+        async with (
+            aiohttp.ClientSession(base, headers=headers, timeout=timeout) as http,
+            AsyncOpenAI(base_url=f"{base}/v1", api_key=KEY, max_retries=0, timeout=LIMIT) as openai,
+        ):
+            yield Served(backend, app, port, http, openai)
+    finally:
+        await runner.cleanup()
+
+
+async def soon(event: asyncio.Event) -> None:
+    """Wait for `event`, as long as a test may."""
+    await asyncio.wait_for(event.wait(), LIMIT)

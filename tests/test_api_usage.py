@@ -1,0 +1,36 @@
+"""The estimate of tokens."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.chat import Finish, Message, Text, Thinking
+from bridge.usage import Count, Meter, Usage
+
+
+def test_english_costs_three_tenths_and_chinese_six_tenths_of_a_token_a_character() -> None:
+    assert Count("a" * 100).tokens == 30
+    assert Count("好" * 100).tokens == 60
+    assert Count("好a").tokens == 1
+
+
+def test_nothing_costs_nothing() -> None:
+    assert Count().tokens == 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.text()))
+def test_the_estimate_does_not_depend_on_how_the_text_was_cut(pieces: list[str]) -> None:
+    count = Count()
+    for piece in pieces:
+        count.add(piece)
+    assert count.tokens == Count("".join(pieces)).tokens
+
+
+def test_thinking_is_part_of_the_completion() -> None:
+    meter = Meter([Message("user", "x" * 10)])
+    for event in (Thinking("x" * 20), Text("x" * 30), Finish()):
+        meter.add(event)
+    assert meter.usage() == Usage(prompt=3, completion=15, reasoning=6)
+    assert meter.usage().total == 18

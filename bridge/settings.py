@@ -197,4 +197,6 @@ def _explain(error: ValidationError | SettingsError) -> str:
 def _shown(default: Any) -> str:
     if default is None or default == ():
         return "empty"
+    if isinstance(default, Path) and default.is_relative_to(Path.home()):
+        return f"~/{default.relative_to(Path.home())}"
     return str(default).lower() if isinstance(default, bool) else str(default)

@@ -1,0 +1,12 @@
+"""A website to try the bridge on and to test it with: a chat site that answers by itself.
+
+It is a site of its own and imports nothing of the bridge, which never learns that it talks to a demo.
+"""
+
+from bridge.demo.accounts import Account, Turn
+from bridge.demo.faults import FAULTS, Fault
+from bridge.demo.script import Script
+from bridge.demo.settings import DemoSettings
+from bridge.demo.site import DemoSite
+
+__all__ = ["FAULTS", "Account", "DemoSettings", "DemoSite", "Fault", "Script", "Turn"]

@@ -1,0 +1,274 @@
+"""The accounts of the demo site, and the record each keeps of what was asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bridge.demo.conversations import Conversation
+from bridge.demo.patches import Json
+from bridge.demo.script import Script
+from bridge.demo.switchboard import Switch, Switchboard, make_switch
+
+if TYPE_CHECKING:
+    from bridge.demo.generation import Generation
+    from bridge.demo.uploads import Upload
+
+
+class Changes:
+    """Let coroutines wait until something has changed."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def notify(self) -> None:
+        """Wake all who wait."""
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    async def until(self, condition: Callable[[], object], timeout: float | None) -> None:
+        """Wait until the condition holds, or raise TimeoutError."""
+        async with asyncio.timeout(timeout):
+            while not condition():
+                await self._next()
+
+    async def _next(self) -> None:
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiting)
+        try:
+            await waiting
+        finally:
+            self._waiting.discard(waiting)
+
+
+@dataclass(slots=True)
+class Turn:
+    """Record one request for an answer; times are Unix times."""
+
+    number: int
+    kind: str  # "completion", "edit_message", "regenerate" or "continue"
+    prompt: str = ""
+    thinking_enabled: bool = False
+    search_enabled: bool = False
+    model_type: str | None = None
+    conversation: str = ""
+    parent: int | None = None
+    files: tuple[str, ...] = ()
+    cookies: tuple[str, ...] = ()  # names
+    accepted_at: float = field(default_factory=time.time)
+    first_byte_at: float | None = None
+    ended_at: float | None = None
+    outcome: str = ""  # "" while it runs, then "finished", "stopped", "disconnected", "refused:<code>", ...
+    streams: list[str] = field(default_factory=list)  # the calls that carried the answer
+    _text: list[str] = field(default_factory=list)
+    _thinking: list[str] = field(default_factory=list)
+    _ended: Callable[[], None] = lambda: None
+
+    @property
+    def sent_text(self) -> str:
+        """Return the answer as far as it was sent."""
+        return "".join(self._text)
+
+    @property
+    def sent_thinking(self) -> str:
+        """Return the thinking as far as it was sent."""
+        return "".join(self._thinking)
+
+    def note_text(self, text: str, *, thinking: bool) -> None:
+        """Record a piece of the answer that is about to be sent."""
+        (self._thinking if thinking else self._text).append(text)
+
+    def note_byte(self) -> None:
+        """Record that the response has begun."""
+        if self.first_byte_at is None:
+            self.first_byte_at = time.time()
+
+    def end(self, outcome: str) -> None:
+        """Record how the turn ended; the first word counts."""
+        if not self.outcome:
+            self.outcome, self.ended_at = outcome, time.time()
+            self._ended()
+
+    def to_json(self) -> dict[str, Json]:
+        """Describe the turn."""
+        public = [name for name in self.__slots__ if not name.startswith("_")]
+        return {name: getattr(self, name) for name in [*public, "sent_text", "sent_thinking"]}
+
+
+class PageLink(Protocol):
+    """A page that is open for an account and hears of its faults."""
+
+    heard: int  # the version of the switchboard it knows
+
+    def clear_storage(self) -> None:
+        """Empty the page's localStorage."""
+
+
+class Account:
+    """One user of the site, seen from behind the counter."""
+
+    def __init__(self, name: str, origin: Callable[[], str]) -> None:
+        self.name = name
+        self.email = f"{name}@example.com"
+        self.password = f"demo-{name}"
+        self.id = secrets.token_hex(16)
+        self.tokens: list[str] = []
+        self.cookies: set[str] = set()
+        self.require_cookie = False
+        self.mute_until: float | None = None
+        self.turns: list[Turn] = []
+        self.conversations: dict[str, Conversation] = {}
+        self.files: dict[str, Upload] = {}
+        self.max_parallel = 0
+        self.changes = Changes()
+        self.board = Switchboard(self.changes.notify)
+        self.pages: set[PageLink] = set()
+        self.generation: Generation | None = None
+        self._scripts: deque[Script] = deque()
+        self._origin = origin
+
+    @property
+    def token(self) -> str:
+        """Return the token of the last sign-in that still counts, or nothing."""
+        return self.tokens[-1] if self.tokens else ""
+
+    @property
+    def generating(self) -> bool:
+        """Tell whether an answer is being written."""
+        return self.generation is not None and not self.generation.turn.outcome
+
+    def script(self, script: Script) -> None:
+        """Queue what to answer to the next prompt, or raise ValueError if its fault is unknown."""
+        script_fault(script)
+        self._scripts.append(script)
+
+    def next_script(self, prompt: str) -> Script:
+        """Take the queued script, else the one in the prompt, else none."""
+        if self._scripts:
+            return self._scripts.popleft()
+        script = Script.from_prompt(prompt) or Script()
+        try:
+            script_fault(script)
+        except ValueError:
+            return Script()
+        return script
+
+    def fault(self, name: str, times: int | None = 1, seconds: float | None = None, **params: Any) -> None:
+        """Let a fault strike some times (None: always), or for some seconds; `account` faults strike now."""
+        switch = make_switch(name, times, seconds, params)
+        if switch.fault.where == "account":
+            _HAPPENINGS[name](self, switch)
+            self.changes.notify()
+        else:
+            self.board.switch_on(switch)
+
+    def clear_fault(self, name: str | None = None) -> None:
+        """Switch one fault off, or all."""
+        self.board.switch_off(name)
+        if name in (None, "muted"):
+            self.mute_until = None
+        if name in (None, "cookie_demanded"):
+            self.require_cookie = False
+
+    async def pages_informed(self, timeout: float = 5.0) -> None:
+        """Wait until every open page knows which faults it has to play."""
+        await self.wait_for(lambda a: all(page.heard >= a.board.version for page in a.pages), timeout)
+
+    async def wait_for(self, condition: Callable[[Account], object], timeout: float = 5.0) -> None:
+        """Wait until the condition holds for this account, or raise TimeoutError."""
+        await self.changes.until(lambda: condition(self), timeout)
+
+    def sign_in(self) -> tuple[str, str]:
+        """Open a session without the form, and return its token and cookie."""
+        token, cookie = secrets.token_urlsafe(48), secrets.token_hex(16)
+        self.tokens.append(token)
+        self.cookies.add(cookie)
+        self.changes.notify()
+        return token, cookie
+
+    def sign_out(self, token: str | None = None) -> None:
+        """End one session, or all."""
+        self.tokens = [t for t in self.tokens if token is not None and t != token]
+        self.changes.notify()
+
+    def storage_state(self) -> dict[str, Any]:
+        """Return a fresh session in the form browsers import it in."""
+        token, cookie = self.sign_in()
+        origin = self._origin()
+        stored = {"name": "userToken", "value": f'{{"value":"{token}","__version":"0"}}'}
+        jar = {
+            "name": "ds_session_id",
+            "value": cookie,
+            "domain": origin.partition("://")[2].rpartition(":")[0],
+            "path": "/",
+            "expires": -1,
+            "httpOnly": True,
+            "secure": False,
+            "sameSite": "Lax",
+        }
+        return {"cookies": [jar], "origins": [{"origin": origin, "localStorage": [stored]}]}
+
+    def open_turn(self, kind: str, **facts: Any) -> Turn:
+        """Begin the record of one request."""
+        turn = Turn(len(self.turns) + 1, kind, **facts, _ended=self.changes.notify)
+        self.turns.append(turn)
+        self.max_parallel = max(self.max_parallel, 1 + self.generating)
+        self.changes.notify()
+        return turn
+
+    def add_conversation(self) -> Conversation:
+        """Begin an empty conversation."""
+        conversation = Conversation(len(self.conversations) + 1)
+        self.conversations[conversation.id] = conversation
+        return conversation
+
+    def to_json(self) -> dict[str, Json]:
+        """Describe the account and its turns."""
+        return {
+            "name": self.name,
+            "email": self.email,
+            "password": self.password,
+            "sessions": len(self.tokens),
+            "generating": self.generating,
+            "max_parallel": self.max_parallel,
+            "require_cookie": self.require_cookie,
+            "mute_until": self.mute_until,
+            "faults": self.board.to_json(),
+            "pages": len(self.pages),
+            "conversations": [c.to_json() for c in self.conversations.values()],
+            "turns": [turn.to_json() for turn in self.turns],
+        }
+
+
+def script_fault(script: Script) -> Switch | None:
+    """Return the fault a script asks for, or raise ValueError if it cannot be played for one turn."""
+    if not script.fault:
+        return None
+    switch = make_switch(script.fault, 1, None, script.params)
+    if switch.fault.where not in ("reply", "stream"):
+        raise ValueError(f"the fault {script.fault!r} cannot be played for one turn")
+    return switch
+
+
+def _mute(account: Account, switch: Switch) -> None:
+    account.mute_until = time.time() + switch.params["seconds"]
+
+
+def _clear_storage(account: Account, _switch: Switch) -> None:
+    for page in account.pages:
+        page.clear_storage()
+
+
+_HAPPENINGS: dict[str, Callable[[Account, Switch], None]] = {
+    "muted": _mute,
+    "session_revoked": lambda account, _: account.sign_out(),
+    "storage_cleared": _clear_storage,
+    "cookie_demanded": lambda account, _: setattr(account, "require_cookie", True),
+    "conversations_lost": lambda account, _: account.conversations.clear(),
+}

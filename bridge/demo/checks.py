@@ -1,0 +1,85 @@
+"""The checks of the front end: a client that is not the page fails one of them."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from bridge.demo.accounts import Account
+from bridge.demo.backend import BACKEND
+from bridge.demo.envelope import Refusal, refusal
+
+SESSION_COOKIE = "ds_session_id"
+_RECORDED = ("/completion", "/edit_message", "/regenerate", "/continue")  # turns note their refusals themselves
+_PAGE_HEADERS = (
+    "x-client-platform",
+    "x-client-version",
+    "x-client-locale",
+    "x-client-timezone-offset",
+    "x-client-bundle-id",
+)
+_COMPLETION_HEADERS = ("x-ds-pow-response", "x-hif-leim", "referer")
+
+
+def signed_in(request: web.Request) -> Account:
+    """Return whose bearer token came with the request, or refuse it."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme != "Bearer" or not token:
+        raise refusal(40002, "Missing Token")
+    account = request.app[BACKEND].account_with_token(token)
+    if account is None:
+        raise refusal(40003, "Authorization Failed (invalid token)")
+    if not request.path.endswith(_RECORDED):
+        strike(account, request.path)
+    return account
+
+
+def strike(account: Account, path: str) -> None:
+    """Let a fault refuse a call, if one is switched on for it."""
+    switch = account.board.take("reply", path)
+    if switch is not None and switch.fault.reply is not None:
+        raise switch.fault.reply(switch.params)
+
+
+def check_client(request: web.Request) -> None:
+    """Refuse a request that does not look like one of the page."""
+    if "user-agent" not in request.headers:
+        raise Refusal("http-429", {"detail": "Too Many Requests"}, 429)
+    _demand(request, _PAGE_HEADERS)
+    lowest = request.app[BACKEND].settings.min_version
+    if _version(request.headers["x-client-version"]) < _version(lowest):
+        raise refusal(40005, "CLIENT_VERSION_TOO_LOW")
+
+
+def check_completion(request: web.Request, account: Account, target_path: str) -> None:
+    """Refuse a costly request without what only the running page can make."""
+    backend = request.app[BACKEND]
+    _demand(request, _COMPLETION_HEADERS)
+    if not request.headers["referer"].startswith(f"{request.scheme}://{request.host}/"):
+        raise refusal(40300, "MISSING_HEADER")
+    if not backend.hif.valid(request.headers["x-hif-leim"]):
+        raise refusal(40300, "MISSING_HEADER")
+    check_cookie(request, account)
+    check_proof(request, account, target_path)
+
+
+def check_cookie(request: web.Request, account: Account) -> None:
+    """Refuse a request without the session cookie, where the account demands it."""
+    if account.require_cookie and request.cookies.get(SESSION_COOKIE) not in account.cookies:
+        raise refusal(40003, "Authorization Failed (invalid token)")
+
+
+def check_proof(request: web.Request, account: Account, target_path: str) -> None:
+    """Refuse a request without a fresh proof of work for this path."""
+    _demand(request, ("x-ds-pow-response",))
+    proof = request.headers["x-ds-pow-response"]
+    if not request.app[BACKEND].challenges.accept(account.name, target_path, proof):
+        raise refusal(40301, "INVALID_POW_RESPONSE")
+
+
+def _demand(request: web.Request, names: tuple[str, ...]) -> None:
+    if any(not request.headers.get(name) for name in names):
+        raise refusal(40300, "MISSING_HEADER")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else -1 for part in text.split("."))

@@ -1,0 +1,96 @@
+"""The line to each open page: the site tells it at once which faults it has to play."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from bridge.demo.accounts import Account
+from bridge.demo.backend import BACKEND
+
+_CLOSING_SECONDS = 0.5
+_PAGES: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("pages", set[web.WebSocketResponse])
+
+
+class OpenPage:
+    """Tell one page of the faults of its account, and hear when one has struck."""
+
+    def __init__(self, account: Account, socket: web.WebSocketResponse) -> None:
+        self._account = account
+        self._socket = socket
+        self._clear = False
+        self._told = -1
+        self.heard = -1
+
+    def clear_storage(self) -> None:
+        """Empty the page's localStorage."""
+        self._clear = True
+
+    async def talk(self) -> None:
+        """Serve the line until the page closes it."""
+        self._account.pages.add(self)
+        self._account.changes.notify()
+        try:
+            async with asyncio.TaskGroup() as group:
+                telling = group.create_task(self._tell())
+                await self._hear()
+                telling.cancel()
+        finally:
+            self._account.pages.discard(self)
+            self._account.changes.notify()
+
+    async def _tell(self) -> None:
+        board = self._account.board
+        while True:
+            await self._account.changes.until(lambda: self._told < board.version or self._clear, None)
+            news: dict[str, Any] = {"version": board.version, "faults": board.on_page(), "clear": self._clear}
+            self._told, self._clear = board.version, False
+            with contextlib.suppress(ConnectionError):
+                await self._socket.send_json(news)
+
+    async def _hear(self) -> None:
+        async for message in self._socket:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            news = json.loads(message.data)
+            if "used" in news:
+                self._account.board.use(news["used"])
+            if "heard" in news:
+                self.heard = news["heard"]
+                self._account.changes.notify()
+
+
+async def live(request: web.Request) -> web.WebSocketResponse:
+    """Open the line to one page; its first word is its token."""
+    socket = web.WebSocketResponse(timeout=_CLOSING_SECONDS)
+    await socket.prepare(request)
+    request.app[_PAGES].add(socket)
+    try:
+        token = (await socket.receive_json(timeout=5)).get("token", "")
+        account = request.app[BACKEND].account_with_token(token)
+        if account is not None:
+            await OpenPage(account, socket).talk()
+    except (TypeError, ValueError, ConnectionError, TimeoutError):
+        pass  # not our page, or it has gone
+    finally:
+        request.app[_PAGES].discard(socket)
+    return socket
+
+
+async def hang_up(app: web.Application) -> None:
+    """Close all lines."""
+    pages = app[_PAGES]
+    for socket in list(pages):
+        await socket.close()
+
+
+def add_lines(app: web.Application) -> None:
+    """Let pages open a line."""
+    pages: set[web.WebSocketResponse] = set()
+    app[_PAGES] = pages
+    app.router.add_get("/live", live)
+    app.on_shutdown.append(hang_up)

@@ -1,0 +1,40 @@
+"""How the demo site behaves: everything that can be set before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """Describe one demo site; times are in seconds, lengths in characters."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    accounts: tuple[str, ...] = ("alice", "bob")
+    lang: Literal["en", "zh"] = "en"
+    markup: Literal["classic", "hashed"] = "classic"
+    models: tuple[str, ...] = ("default", "expert", "vision")
+
+    settle: Range = (0.2, 1.5)  # the composer ignores Enter this long after each load and new chat
+    toggle_settle: Range = (0.0, 0.6)  # a toggle shows an old state this long after a load or click
+    form_delay: Range = (0.1, 0.4)  # the sign-in form appears this long after the page
+
+    client_version: str = "2.5.0"
+    min_version: str = "2.0.0"
+    pow_difficulty: int = 144_000
+    pow_ttl: float = 300.0
+    hif_ttl: float = 600.0
+
+    rate: float = 50.0  # tokens a second
+    heartbeat: float = 5.0  # a comment line after this much silence
+    heartbeat_timeout: float = 8.0  # what the site tells the page about it
+    auto_resume: float = 3.0  # the page asks again this long after the heartbeat timeout
+
+    input_character_limit: int = 2_621_440  # enforced by the page
+    prompt_limit: int = 982_000  # enforced by the server, for one message
+    conversation_limit: int = 1_000_000  # enforced by the server, for all messages together
+    file_seconds: float = 0.3  # a file is PENDING, then PARSING, this long in all

@@ -1,0 +1,94 @@
+"""The demo site as one object: a server to start, accounts to script and to look into."""
+
+from __future__ import annotations
+
+import contextlib
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from bridge.demo import api, chat_api, control, live, pages, uploads
+from bridge.demo.accounts import Account
+from bridge.demo.backend import BACKEND, Backend
+from bridge.demo.envelope import Refusal
+from bridge.demo.settings import DemoSettings
+from bridge.demo.switchboard import make_switch
+
+_LARGEST_BODY = 200 << 20
+
+
+@web.middleware
+async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        return refusal.answer(request)
+
+
+class DemoSite:
+    """Serve the demo site while the context is open."""
+
+    def __init__(self, settings: DemoSettings | None = None) -> None:
+        self.settings = settings or DemoSettings()
+        self._backend = Backend(self.settings)
+        self._stack = contextlib.AsyncExitStack()
+
+    @property
+    def url(self) -> str:
+        """Return the address of the site, without a slash at the end."""
+        return self._backend.url
+
+    def account(self, name: str) -> Account:
+        """Return an account by its short name."""
+        return self._backend.accounts[name]
+
+    @property
+    def accounts(self) -> list[Account]:
+        """Return all accounts."""
+        return list(self._backend.accounts.values())
+
+    def add_account(self, name: str) -> Account:
+        """Register a new account."""
+        return self._backend.add_account(name)
+
+    def fault(self, name: str, times: int | None = 1, seconds: float | None = None, **params: Any) -> None:
+        """Let a fault of kind `load` strike whoever opens the page, signed in or not."""
+        switch = make_switch(name, times, seconds, params)
+        if switch.fault.where != "load":
+            raise ValueError(f"the fault {name!r} belongs to an account")
+        self._backend.board.switch_on(switch)
+
+    async def __aenter__(self) -> Self:
+        runner = web.AppRunner(self._application(), handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        try:
+            server = web.TCPSite(runner, self.settings.host, self.settings.port)
+            await server.start()
+        except OSError:
+            await self._stack.aclose()
+            raise
+        host = "127.0.0.1" if self.settings.host == "0.0.0.0" else self.settings.host
+        self._backend.url = f"http://{host}:{runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def _application(self) -> web.Application:
+        app = web.Application(middlewares=[control.only_from_here, _refusals], client_max_size=_LARGEST_BODY)
+        app[BACKEND] = self._backend
+        pages.add_assets(app)
+        live.add_lines(app)
+        app.add_routes([*api.routes(), *chat_api.routes(), *uploads.routes(), *control.routes(), *pages.routes()])
+        app.on_shutdown.append(self._stop_generations)
+        return app
+
+    async def _stop_generations(self, _app: web.Application) -> None:
+        for account in self.accounts:
+            if account.generation is not None:
+                account.generation.stop(outcome="closed")

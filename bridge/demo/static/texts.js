@@ -1,0 +1,106 @@
+// Every word the page shows, in its two languages.
+
+import { boot } from "./markup.js";
+
+const EN = {
+  locale: "en_US",
+  placeholder: "Message DeepSeek ",
+  think: "DeepThink",
+  search: "Search",
+  newChat: "New chat",
+  greeting: "How can I help you?",
+  logIn: "Log in",
+  logOut: "Log out",
+  google: "Log in with Google",
+  account: "Phone number / email address",
+  password: "Password",
+  brand: "Demo chat",
+  consent: "A stand-in for a chat site, for trying things out. Nothing you write leaves this machine.",
+  visitor: ([email, password]) => `Sign in as ${email} with the password ${password}.`,
+  wrongPassword: "Incorrect email or password. Please try again.",
+  risky: "This device was not recognised. Please try again later.",
+  thinking: "Thinking...",
+  thought: (n) => `Thought for ${n} second${n === 1 ? "" : "s"}`,
+  reading: "Searching the web...",
+  read: (n) => `Read ${n} web page${n === 1 ? "" : "s"}`,
+  copy: "Copy",
+  download: "Download",
+  continue: "Continue",
+  retry: "Retry",
+  cancel: "Cancel",
+  send: "Send",
+  today: "Today",
+  delete: "Delete",
+  deleteAsk: "Delete this chat?",
+  models: { default: "Instant", expert: "Expert", vision: "Vision" },
+  tooFrequent: "Messages too frequent. Try again later.",
+  busy: "Server busy, please try again later.",
+  tooLong: (x) => `Content exceeds the limit by about ${x}%. Please shorten it and try again.`,
+  generating: "A message is being generated.",
+  outdated: "A new version is available. Please refresh the page.",
+  gone: "This chat is no longer available.",
+  interrupted: "The connection was interrupted.",
+  uploadFailed: "Upload failed.",
+  muted: (until) =>
+    `Your account has been muted until ${until} for violating our terms of use. If you have questions, please contact us.`,
+  disclaimer: "AI-generated, for reference only",
+  newsTitle: "What's new",
+  news: "A new model has been released. Have a look!",
+  close: "Got it",
+};
+
+const ZH = {
+  locale: "zh_CN",
+  placeholder: "给 DeepSeek 发送消息 ",
+  think: "深度思考",
+  search: "智能搜索",
+  newChat: "开启新对话",
+  greeting: "今天有什么可以帮到你？",
+  logIn: "登录",
+  logOut: "退出登录",
+  google: "使用 Google 登录",
+  account: "请输入手机号/邮箱地址",
+  password: "请输入密码",
+  brand: "Demo chat",
+  consent: "这是一个用于试用的示例站点。你输入的内容不会离开这台机器。",
+  visitor: ([email, password]) => `试用账号 ${email}，密码 ${password}。`,
+  wrongPassword: "用户名或密码错误",
+  risky: "设备异常，请稍后再试",
+  thinking: "正在思考...",
+  thought: (n) => `已思考（用时 ${n} 秒）`,
+  reading: "正在阅读",
+  read: (n) => `已阅读 ${n} 个网页`,
+  copy: "复制",
+  download: "下载",
+  continue: "继续生成",
+  retry: "重试",
+  cancel: "取消",
+  send: "发送",
+  today: "今天",
+  delete: "删除",
+  deleteAsk: "永久删除对话？",
+  models: { default: "快速模式", expert: "专家模式", vision: "识图模式" },
+  tooFrequent: "消息发送过于频繁，请稍后重试",
+  busy: "服务器繁忙，请稍后重试",
+  tooLong: (x) => `内容超长约 ${x}%，请删减后再试`,
+  generating: "有消息正在生成",
+  outdated: "有新版本可用，请刷新页面",
+  gone: "对话已失效",
+  interrupted: "网络连接中断",
+  uploadFailed: "上传失败",
+  muted: (until) => `由于违反用户使用规范，你的账号已被禁言至 ${until}，如有疑问请 联系我们。`,
+  disclaimer: "内容由 AI 生成，请仔细甄别",
+  newsTitle: "新功能",
+  news: "新模型已发布，快来体验！",
+  close: "知道了",
+};
+
+export const texts = boot.lang === "zh" ? ZH : EN;
+
+export function formatUntil(seconds) {
+  const date = new Date(seconds * 1000);
+  const two = (n) => String(n).padStart(2, "0");
+  const time = `${two(date.getHours())}:${two(date.getMinutes())}`;
+  if (boot.lang === "zh") return `${date.getFullYear()} 年 ${date.getMonth() + 1} 月 ${date.getDate()} 日 ${time}`;
+  return `${date.toLocaleDateString("en-US", { dateStyle: "long" })} ${time}`;
+}

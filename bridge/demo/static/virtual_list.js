@@ -1,0 +1,104 @@
+// The list of messages: only rows near the visible part are in the document.
+
+import { h } from "./dom.js";
+
+const OVERSCAN = 300;
+const GUESS = 120;
+
+export class VirtualList {
+  #entries = [];
+  #heights = new Map();
+  #rows = new Map();
+  #pinned = true;
+  #planned = false;
+
+  // Rows are made by `draw(entry)`, which returns {node, update()}.
+  constructor(draw) {
+    this.draw = draw;
+    this.visible = h("div.ds-virtual-list-visible-items");
+    this.items = h("div.ds-virtual-list-items.app-items", {}, this.visible);
+    this.root = h("div.ds-virtual-list.ds-virtual-list--printable.ds-scroll-area.app-list", { onscroll: () => this.#scrolled() }, this.items);
+    new ResizeObserver(() => this.#plan()).observe(this.root);
+  }
+
+  set(entries) {
+    for (const entry of this.#rows.keys()) if (!entries.includes(entry)) this.#remove(entry);
+    this.#entries = [...entries];
+    this.#layout();
+  }
+
+  // Redraw one row soon.
+  touch(entry) {
+    entry.stale = true;
+    this.#plan();
+  }
+
+  pin() {
+    this.#pinned = true;
+    this.#plan();
+  }
+
+  #plan() {
+    if (this.#planned) return;
+    this.#planned = true;
+    requestAnimationFrame(() => {
+      this.#planned = false;
+      this.#layout();
+    });
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.root;
+    this.#pinned = scrollHeight - scrollTop - clientHeight < 40;
+    this.#plan();
+  }
+
+  #layout() {
+    for (let round = 0; round < 3 && this.#mount(); round++);
+    if (this.#pinned) this.root.scrollTop = this.root.scrollHeight;
+  }
+
+  // Put the rows that should be seen into the document; tells whether heights have changed.
+  #mount() {
+    const offsets = this.#offsets();
+    const total = offsets.at(-1);
+    const height = this.root.clientHeight || 600;
+    const top = this.#pinned ? Math.max(0, total - height) : this.root.scrollTop;
+    const shown = this.#entries.filter((_, i) => offsets[i + 1] >= top - OVERSCAN && offsets[i] <= top + height + OVERSCAN);
+    for (const entry of [...this.#rows.keys()]) if (!shown.includes(entry)) this.#remove(entry);
+    shown.forEach((entry, i) => this.#place(entry, i));
+    const first = this.#entries.indexOf(shown[0]);
+    this.items.style.paddingTop = `${shown.length ? offsets[first] : 0}px`;
+    this.items.style.paddingBottom = `${shown.length ? total - offsets[first + shown.length] : 0}px`;
+    return this.#measure(shown);
+  }
+
+  #offsets() {
+    const offsets = [0];
+    for (const entry of this.#entries) offsets.push(offsets.at(-1) + (this.#heights.get(entry) ?? GUESS));
+    return offsets;
+  }
+
+  #place(entry, index) {
+    let row = this.#rows.get(entry);
+    if (!row) this.#rows.set(entry, (row = this.draw(entry)));
+    else if (entry.stale) row.update();
+    entry.stale = false;
+    if (this.visible.children[index] !== row.node) this.visible.insertBefore(row.node, this.visible.children[index] ?? null);
+  }
+
+  #remove(entry) {
+    this.#rows.get(entry)?.node.remove();
+    this.#rows.delete(entry);
+  }
+
+  #measure(shown) {
+    let changed = false;
+    for (const entry of shown) {
+      const height = this.#rows.get(entry).node.offsetHeight;
+      changed ||= Math.abs((this.#heights.get(entry) ?? GUESS) - height) > 1;
+      this.#heights.set(entry, height);
+    }
+    return changed;
+  }
+}

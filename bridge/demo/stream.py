@@ -1,0 +1,71 @@
+"""One streamed HTTP response, byte by byte: flushed frame by frame, or cut at random places."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+
+from aiohttp import web
+
+HEARTBEAT = b": \n\n"
+_CUT_SIZES = (1, 2, 3, 5, 8, 13, 40, 90)
+
+
+class EventStream:
+    """Write server-sent events as the answer to one request."""
+
+    def __init__(self, request: web.Request, heartbeat_timeout: float, cut: int | None) -> None:
+        self._request = request
+        self._response = web.StreamResponse(
+            headers={
+                "content-type": "text/event-stream; charset=utf-8",
+                "cache-control": "no-cache",
+                "x-ds-sse-heartbeat-timeout-secs": f"{heartbeat_timeout:g}",
+                "x-ds-trace-id": secrets.token_hex(16),
+                "x-content-type-options": "nosniff",
+            }
+        )
+        self._cuts = None if cut is None else random.Random(cut)
+        self._held = b""
+        self._next_cut = 1
+
+    async def open(self) -> None:
+        """Send the headers."""
+        await self._response.prepare(self._request)
+
+    async def send(self, data: bytes) -> None:
+        """Write bytes to the socket now, or raise ConnectionError if the client has left."""
+        if self._cuts is None:
+            await self._response.write(data)
+            return
+        self._held += data
+        while len(self._held) >= self._next_cut:
+            await self._write_piece(self._next_cut)
+            self._next_cut = self._cuts.choice(_CUT_SIZES)
+
+    async def flush(self) -> None:
+        """Write what is held back for the next cut."""
+        if self._held:
+            await self._write_piece(len(self._held))
+
+    async def close(self) -> web.StreamResponse:
+        """End the response in good order."""
+        await self.flush()
+        await self._response.write_eof()
+        return self._response
+
+    def abort(self) -> None:
+        """Cut the connection under the response."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    @property
+    def response(self) -> web.StreamResponse:
+        """Return the response as aiohttp knows it."""
+        return self._response
+
+    async def _write_piece(self, size: int) -> None:
+        piece, self._held = self._held[:size], self._held[size:]
+        await self._response.write(piece)
+        await asyncio.sleep(0)

@@ -1,0 +1,92 @@
+"""Which faults are switched on, how often and how long they still strike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.demo.faults import FAULTS, Fault, Where
+
+
+@dataclass(slots=True)
+class Switch:
+    """Hold one fault that is switched on."""
+
+    name: str
+    params: Mapping[str, Any]
+    left: int | None  # how often it still strikes, or always
+    until: float  # in the time of time.monotonic()
+
+    @property
+    def fault(self) -> Fault:
+        """Return the fault as the table describes it."""
+        return FAULTS[self.name]
+
+    @property
+    def on(self) -> bool:
+        """Tell whether it still strikes."""
+        return self.left != 0 and time.monotonic() < self.until
+
+
+def make_switch(name: str, times: int | None, seconds: float | None, params: Mapping[str, Any]) -> Switch:
+    """Check a fault's name and parameters against the table, or raise ValueError."""
+    fault = FAULTS.get(name)
+    if fault is None:
+        raise ValueError(f"there is no fault {name!r}")
+    unknown = set(params) - set(fault.params)
+    if unknown:
+        raise ValueError(f"the fault {name!r} has no {', '.join(sorted(unknown))}")
+    until = float("inf") if seconds is None else time.monotonic() + seconds
+    return Switch(name, {**fault.params, **params}, times, until)
+
+
+class Switchboard:
+    """Keep the faults of one account, or those of the whole site."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._switches: list[Switch] = []
+        self.version = 0
+
+    def __iter__(self) -> Iterator[Switch]:
+        self._switches = [switch for switch in self._switches if switch.on]
+        return iter(self._switches)
+
+    def switch_on(self, switch: Switch) -> None:
+        """Add a fault; one of the same name is replaced."""
+        self._switches = [s for s in self._switches if s.name != switch.name] + [switch]
+        self._touch()
+
+    def switch_off(self, name: str | None = None) -> None:
+        """Remove one fault, or all."""
+        self._switches = [s for s in self._switches if name is not None and s.name != name]
+        self._touch()
+
+    def take(self, where: Where, call: str = "") -> Switch | None:
+        """Return the next fault that strikes here, and count it."""
+        for switch in self:
+            if switch.fault.where == where and call.endswith(switch.params.get("call", "")):
+                self.use(switch.name)
+                return switch
+        return None
+
+    def use(self, name: str) -> None:
+        """Count that a fault has struck."""
+        for switch in self:
+            if switch.name == name and switch.left is not None:
+                switch.left -= 1
+        self._touch()
+
+    def on_page(self) -> dict[str, dict[str, Any]]:
+        """Return the faults the page has to play, as it is told of them."""
+        return {s.name: {**s.params, "left": s.left} for s in self if s.fault.where == "page"}
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Describe what is switched on."""
+        return [{"name": s.name, "left": s.left, "params": dict(s.params)} for s in self]
+
+    def _touch(self) -> None:
+        self.version += 1
+        self._changed()

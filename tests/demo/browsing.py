@@ -1,0 +1,41 @@
+"""What a person does on the page of the demo site."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from playwright.async_api import Browser, BrowserContext, Page
+
+from bridge.demo import Account, DemoSite
+
+
+@asynccontextmanager
+async def opened_page(context: BrowserContext, site: DemoSite) -> AsyncIterator[Page]:
+    """Open the page while the context is open; errors of its scripts fail the test."""
+    errors: list[str] = []
+    page = await context.new_page()
+    page.set_default_timeout(10_000)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    await page.goto(site.url)
+    yield page
+    await page.close()
+    assert errors == []
+
+
+@asynccontextmanager
+async def signed_in_page(browser: Browser, site: DemoSite, account: Account) -> AsyncIterator[Page]:
+    """Open the page as one account in a browser context of its own."""
+    state = account.storage_state()
+    async with (
+        await browser.new_context(storage_state=state) as context,  # type: ignore[arg-type]
+        opened_page(context, site) as page,
+    ):
+        yield page
+
+
+async def ask(page: Page, prompt: str) -> None:
+    """Write a prompt and send it."""
+    box = page.locator("textarea:not(.ds-textarea *)")
+    await box.fill(prompt)
+    await box.press("Enter")

@@ -1,0 +1,53 @@
+"""One Chromium for the whole folder, and a fast demo site for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from bridge.demo import Account, DemoSettings, DemoSite
+
+from .browsing import opened_page
+
+QUICK = DemoSettings(settle=(0, 0), toggle_settle=(0, 0), form_delay=(0, 0), pow_difficulty=100, rate=0.0)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        yield chromium
+        await chromium.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def site() -> AsyncIterator[DemoSite]:
+    async with DemoSite(QUICK) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """Share one context, so that the files of the page are loaded once."""
+    async with await browser.new_context() as shared:
+        yield shared
+
+
+@pytest.fixture
+def account(site: DemoSite) -> Account:
+    """Return an account of its own for each test."""
+    return site.add_account(f"user{len(site.accounts)}")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(context: BrowserContext, site: DemoSite, account: Account) -> AsyncIterator[Page]:
+    """Open the page as the account, which is already signed in, and fail on errors of its scripts."""
+    await context.set_storage_state(account.storage_state())  # type: ignore[arg-type]
+    async with opened_page(context, site) as page:
+        yield page

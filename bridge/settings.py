@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -27,6 +27,7 @@ from bridge.errors import SetupError
 OTHER_VARIABLES = ("BRIDGE_PASSWORD",)
 """Variables of single commands, which are no settings."""
 
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -51,11 +52,11 @@ class ServerSettings(Section):
 class BrowserSettings(Section):
     """The one Chromium that holds all accounts."""
 
-    executable: Path | None = Field(None, description="the Chromium to use; found by itself when empty")
+    executable: UserPath | None = Field(None, description="the Chromium to use; found by itself when empty")
     headed: bool = Field(False, description="show the browser's windows (needs a screen)")
     sandbox: bool | None = Field(None, description="Chromium's sandbox; when empty: on, except for root")
     args: tuple[str, ...] = Field((), description="further command-line switches for Chromium")
-    trace: Path | None = Field(None, description="folder for one Playwright trace per chat; empty: none")
+    trace: UserPath | None = Field(None, description="folder for one Playwright trace per chat; empty: none")
     check_every: Seconds = Field(5.0, description="seconds between two health checks of browser and pages")
     call_limit: Seconds = Field(10.0, description="seconds that a health check or a short browser call may take")
 
@@ -100,12 +101,12 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    profiles: Path = Field(Path("profiles"), description="folder of the captured logins")
-    profile_key_file: Path | None = Field(
+    profiles: UserPath = Field(Path("profiles"), description="folder of the captured logins")
+    profile_key_file: UserPath | None = Field(
         None, description="age identity that opens the profiles, mode 0600; empty: made in the `config` folder"
     )
     profile_key: SecretStr | None = Field(None, description="the same as text; the file comes first")
-    config: Path = Field(
+    config: UserPath = Field(
         Path(platformdirs.user_config_dir("bridge")), description="folder of the API keys and the profile key"
     )
     server: ServerSettings = ServerSettings()

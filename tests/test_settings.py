@@ -178,3 +178,9 @@ def test_settings_cannot_be_changed_once_read() -> None:
         settings.profiles = Path("elsewhere")  # type: ignore[misc]
     with pytest.raises(ValidationError):
         settings.server.port = 1  # type: ignore[misc]
+
+
+def test_the_readme_lists_every_setting() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    rows = [f"| `{name}` | `{variable}` | {default} | {text} |" for name, variable, default, text in describe()]
+    assert [row for row in rows if row not in readme] == []

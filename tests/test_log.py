@@ -1,0 +1,81 @@
+"""The log tells what happened to every chat, and never what was said or which secrets were used."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from loguru import logger
+
+from bridge import log
+from bridge.browser import Chromium
+from bridge.errors import BrowserError
+from bridge.settings import BrowserSettings, LogSettings
+from bridge.tasks import Tasks
+from bridge.telemetry import ChatEnded, Telemetry
+from tests.live import directive, live
+
+SAID = "the-secret-of-the-prompt"
+ANSWERED = "the-secret-of-the-answer"
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Generator[None]:
+    yield
+    logger.remove()
+    logger.add(sys.stderr)
+
+
+async def test_no_prompt_answer_key_cookie_or_token_is_ever_logged(
+    tmp_path: Path, chromium: Chromium, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log.set_up(LogSettings(level="TRACE", json_lines=True))
+    async with live(tmp_path, chromium=chromium) as run:
+        account = run.account()
+        assert await run.ask(f"{SAID} {directive(text=ANSWERED)}") == ANSWERED
+        secrets = [SAID, ANSWERED, account.token, run.key, *account.cookies, account.password]
+        account.sign_out(account.token)
+        with pytest.raises(Exception, match="503"):
+            await run.ask(f"{SAID} {directive(text=ANSWERED)}")
+    written = "".join(capfd.readouterr())
+    assert '"fact": "ChatEnded"' in written
+    assert [secret for secret in secrets if secret in written] == []
+
+
+async def test_a_failing_task_is_logged_without_the_values_of_its_variables(capfd: pytest.CaptureFixture[str]) -> None:
+    log.set_up(LogSettings(level="TRACE"))
+    tasks = Tasks()
+
+    async def fail() -> None:
+        cookie = "cookie-in-a-variable"
+        raise BrowserError(f"failed with {len(cookie)} characters")
+
+    await tasks.start(fail())
+    written = "".join(capfd.readouterr())
+    assert "failed with 20 characters" in written
+    assert "cookie-in-a-variable" not in written.replace('cookie = "cookie-in-a-variable"', "")
+
+
+def test_a_chat_is_one_line_with_all_its_steps(capfd: pytest.CaptureFixture[str]) -> None:
+    log.set_up(LogSettings(json_lines=True))
+    marks = {"queued": 0.0, "started": 0.1, "sent": 0.2, "first_byte": 0.3, "first_token": 0.4, "end": 0.5}
+    Telemetry(log.log_fact).emit(ChatEnded("c1", "deepseek-chat", "alice", "stop", "", marks))
+    (line,) = capfd.readouterr().err.splitlines()
+    written = json.loads(line)
+    assert (written["chat"], written["account"], written["result"]) == ("c1", "alice", "stop")
+    assert written["marks"] == marks
+    assert "first_token=0.400s" in written["message"]
+
+
+async def test_each_chat_leaves_a_trace_where_the_settings_ask_for_one(tmp_path: Path) -> None:
+    folder = tmp_path / "traces"
+    async with live(tmp_path, browser=BrowserSettings(trace=folder)) as run:
+        for text in ("one", "two"):
+            assert await run.ask(directive(text=text)) == text
+        traces = sorted(folder.iterdir())
+    assert len(traces) == 2
+    assert all(trace.suffix == ".zip" and trace.stat().st_size > 1000 for trace in traces)
+    assert folder.stat().st_mode & 0o077 == 0

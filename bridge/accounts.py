@@ -7,21 +7,27 @@ when somebody has logged it in anew.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NoReturn, Protocol
 
 from bridge import models
 from bridge.chat import ChatEvent, ChatRequest, Model
+from bridge.conversations import Place
 from bridge.errors import BridgeError, UnknownModel
 from bridge.fate import Fate, fate
+from bridge.parked import Parked, ParkedFile
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry, Timeline, WorkerChanged, WorkerState
 
 TRANSIENT = (WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN)
 """States that end soon, one way or the other."""
+WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
+"""States after which an account starts slowly."""
+CAUTIOUS_SENDS = 3
 
 
 class PoolWorker(Protocol):
@@ -55,8 +61,8 @@ class PoolWorker(Protocol):
         """Return when somebody has logged the account in again."""
         ...
 
-    def chat(self, request: ChatRequest, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
-        """Answer one chat."""
+    def chat(self, request: ChatRequest, timeline: Timeline, place: Place | None) -> AsyncGenerator[ChatEvent]:
+        """Answer one chat, in the conversation at `place` if there is one."""
         ...
 
 
@@ -85,6 +91,10 @@ class Slot:
     until: datetime | None = None
     free_at: float = 0.0
     fails: int = 0
+    caution: int = 0
+    """How many sends more are made at a slower pace, after a rest."""
+    sends: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
+    """Unix times of the sends."""
 
     def account(self, *, is_busy: bool) -> Account:
         """Return how the account stands now."""
@@ -108,10 +118,17 @@ class Slot:
 class Accounts:
     """Keeps the accounts open while it is entered; calls `on_change` whenever one changes its state."""
 
-    def __init__(self, workers: Sequence[PoolWorker], telemetry: Telemetry, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        workers: Sequence[PoolWorker],
+        telemetry: Telemetry,
+        on_change: Callable[[], None],
+        parked: ParkedFile | None = None,
+    ) -> None:
         self.slots = [Slot(worker) for worker in workers]
         self._telemetry = telemetry
         self._on_change = on_change
+        self._parked = parked
         self._tasks = Tasks()
 
     async def __aenter__(self) -> Accounts:
@@ -134,6 +151,10 @@ class Accounts:
 
     async def _keep(self, slot: Slot) -> None:
         """Hold one account open, and open it again after whatever it was lost to."""
+        if self._parked and (entry := self._parked.read().get(slot.worker.name)):
+            what = Fate(entry.state, entry.until)
+            self._change(slot, what, entry.reason)
+            await _over(slot, what)
         while True:
             self._change(slot, Fate(WorkerState.STARTING, None))
             try:
@@ -147,10 +168,22 @@ class Accounts:
                 await _over(slot, what)
 
     def _change(self, slot: Slot, what: Fate, reason: str = "") -> None:
-        if (slot.state, slot.reason) != (what.state, reason):
-            slot.state, slot.reason, slot.until = what.state, reason, what.until
-            self._telemetry.emit(WorkerChanged(slot.worker.name, what.state, reason, what.until))
-            self._on_change()
+        if (slot.state, slot.reason) == (what.state, reason):
+            return
+        slot.state, slot.reason, slot.until = what.state, reason, what.until
+        if what.state in WARNINGS:
+            slot.caution = CAUTIOUS_SENDS
+        self._remember(slot)
+        self._telemetry.emit(WorkerChanged(slot.worker.name, what.state, reason, what.until))
+        self._on_change()
+
+    def _remember(self, slot: Slot) -> None:
+        """Keep over a restart that the account is to be left alone, or that it is not any more."""
+        if self._parked is None or slot.state is WorkerState.STARTING:
+            return
+        is_parked = slot.until is not None and slot.state not in TRANSIENT
+        entry = Parked(slot.state, slot.reason, slot.until) if is_parked and slot.until else None
+        self._parked.put(slot.worker.name, entry)
 
 
 async def _over(slot: Slot, what: Fate) -> None:

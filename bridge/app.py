@@ -57,7 +57,7 @@ async def running(
             browser = Chromium(settings, telemetry)
             stack.push_async_callback(browser.close)
         workers = [Worker(profile, store, browser, settings, telemetry) for profile in _profiles(store)]
-        pool = await stack.enter_async_context(Pool(workers, settings.pool, telemetry))
+        pool = await stack.enter_async_context(Pool(workers, settings, telemetry))
         url = await _listen(stack, build_app(pool, settings, keys), settings)
         stack.push_async_callback(pool.drain, settings.server.drain)
         yield Bridge(url, pool, browser)

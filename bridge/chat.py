@@ -44,6 +44,8 @@ class ChatRequest:
     id: str
     model: Model
     messages: tuple[Message, ...]
+    conversation: str | None = None
+    """The client's name for the conversation to go on in, `<conversation>@<message>`; then only what is new is sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
     BridgeError                  500 internal_error
     +- RequestError              400 invalid_request_error     the client asked for something impossible
     |  +- UnknownModel           404 model_not_found
+    |  +- UnknownConversation    404 conversation_not_found
     |  +- ContextTooLong         400 context_length_exceeded
     |  +- AuthenticationError    401 invalid_api_key
     |  +- PermissionDenied       403 permission_denied
@@ -71,6 +72,13 @@ class UnknownModel(RequestError):
 
     status = 404
     code = "model_not_found"
+
+
+class UnknownConversation(RequestError):
+    """No account here has that conversation, or it has gone on since."""
+
+    status = 404
+    code = "conversation_not_found"
 
 
 class ContextTooLong(RequestError):

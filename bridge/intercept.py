@@ -104,7 +104,7 @@ class Exchange:
 
     def turn_back(self, reasons: Sequence[str]) -> None:
         """Note that a request was failed at the gate."""
-        if not self._sent.done():
+        if not self._sent.done() and not self._claimed:
             self._sent.set_exception(WrongSend(reasons))
             self._sent.exception()  # it may be that nobody asks
 

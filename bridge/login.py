@@ -10,6 +10,7 @@ from typing import Any
 import bridge
 from bridge.browser import Chromium, within
 from bridge.errors import BrowserError, LoginRequired, SiteError, SiteTimeout
+from bridge.parked import ParkedFile
 from bridge.profiles import Profile, ProfileStore, check_name
 from bridge.session import Session, open_session
 from bridge.settings import Settings
@@ -56,6 +57,7 @@ async def log_in(
         versions = {"bridge": bridge.__version__, "chromium": await chromium.version()}
         captured = captured.model_copy(update={"versions": versions})
     await asyncio.to_thread(store.save, captured)
+    ParkedFile(settings.config).put(captured.name, None)
     say(f"Captured the login as profile '{captured.name}'.")
     return captured
 

@@ -11,15 +11,26 @@ import random
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bridge import models
 from bridge.accounts import Account, Accounts, PoolWorker, Slot
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model
-from bridge.errors import BridgeError, BrowserError, NoAccount, PoolFull, PoolTimeout, UnknownModel
+from bridge.conversations import DAY, Conversations, Note, Place
+from bridge.errors import (
+    BridgeError,
+    BrowserError,
+    NoAccount,
+    PoolFull,
+    PoolTimeout,
+    RateLimited,
+    UnknownConversation,
+    UnknownModel,
+)
 from bridge.fate import fate
-from bridge.settings import PoolSettings
+from bridge.lease import Lease
+from bridge.parked import ParkedFile
+from bridge.settings import Settings
 from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Telemetry, Timeline, WorkerState
 
 MOVES = 3
@@ -28,26 +39,18 @@ JITTER = 0.3
 """The pace varies by up to this share of the minimum interval."""
 RETRY_AFTER = 5.0
 """Seconds that clients are asked to wait when no better figure is known."""
+HOUR = 3600.0
 LAST_LIMIT = 5.0
 """Seconds that chats get to end after they were told to, when the bridge stops."""
-
-
-@dataclass(slots=True, eq=False)
-class _Lease:
-    """A chat in the pool: it waits while `slot` is None, else it has that account for itself."""
-
-    fitting: Sequence[Slot]
-    slot: Slot | None = None
-    error: BridgeError | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Pool:
     """The accounts; a `ChatBackend`. Runs while it is entered as a context manager."""
 
-    def __init__(self, workers: Sequence[PoolWorker], settings: PoolSettings, telemetry: Telemetry) -> None:
-        self._accounts = Accounts(workers, telemetry, self._assign)
-        self._leases: list[_Lease] = []
+    def __init__(self, workers: Sequence[PoolWorker], settings: Settings, telemetry: Telemetry) -> None:
+        self._accounts = Accounts(workers, telemetry, self._assign, ParkedFile(settings.config))
+        self._conversations = Conversations(settings.config / "conversations.db", settings.conversations)
+        self._leases: list[Lease] = []
         self._settings = settings
         self._telemetry = telemetry
         self._timer: asyncio.TimerHandle | None = None
@@ -62,6 +65,7 @@ class Pool:
         await self._accounts.__aexit__()
         if self._timer is not None:
             self._timer.cancel()
+        self._conversations.close()
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat as soon as an account is free; see `ChatBackend.chat`."""
@@ -130,7 +134,7 @@ class Pool:
     async def _answer(self, request: ChatRequest, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
         """Answer on the first account that takes the chat; another one is tried only if nothing was sent."""
         lease = self._enter(request, timeline)
-        deadline = time.monotonic() + self._settings.queue_limit
+        deadline = time.monotonic() + self._settings.pool.queue_limit
         try:
             for moves_left in reversed(range(MOVES)):
                 slot = await self._granted(lease, deadline)
@@ -138,47 +142,72 @@ class Pool:
                 timeline.mark("started")
                 self._telemetry.emit(ChatStarted(request.id, slot.worker.name))
                 try:
-                    async with aclosing(slot.worker.chat(request, timeline)) as events:
+                    async with aclosing(self._noted(request, timeline, slot, lease.place_here)) as events:
                         async for event in events:
                             yield event
-                    slot.fails = 0
                     return
                 except BridgeError as error:
                     self._accounts.take_out(slot, error)
                     if error.sent or fate(error) is None or not moves_left:
                         raise
-                    lease.slot = None
+                    lease.give_back()
                     self._assign()
-                finally:
-                    self._pace(slot, timeline)
         finally:
             self._leases.remove(lease)
             self._assign()
 
-    def _enter(self, request: ChatRequest, timeline: Timeline) -> _Lease:
+    async def _noted(
+        self, request: ChatRequest, timeline: Timeline, slot: Slot, place: Place | None
+    ) -> AsyncGenerator[ChatEvent]:
+        """Pass the answer on, and note what it means for the conversation and the account's pace."""
+        note = Note(self._conversations, request, slot.worker.name)
+        try:
+            async with aclosing(slot.worker.chat(request, timeline, place)) as events:
+                async for event in events:
+                    note.hear(event)
+                    yield event
+            slot.fails = 0
+            slot.caution = max(slot.caution - 1, 0)
+        except BridgeError as error:
+            if error.sent and place is not None:
+                self._conversations.forget(place.conversation)
+            raise
+        finally:
+            self._pace(slot, timeline)
+
+    def _enter(self, request: ChatRequest, timeline: Timeline) -> Lease:
         timeline.mark("queued")
-        lease = _Lease([slot for slot in self._accounts.slots if slot.serves(request.model)])
+        lease = self._lease(request)
         self._leases.append(lease)
         self._assign()
-        waiting = sum(other.slot is None for other in self._leases)
+        waiting = sum(other.is_waiting for other in self._leases)
         self._telemetry.emit(ChatQueued(request.id, request.model.id, waiting))
-        if lease.slot is None and lease.error is None and waiting > self._settings.queue_size:
-            lease.error = PoolFull(
-                f"{waiting - 1} chats are waiting already; try again later.", retry_after=RETRY_AFTER
-            )
-            lease.changed.set()
+        if lease.is_waiting and waiting > self._settings.pool.queue_size:
+            lease.refuse(PoolFull(f"{waiting - 1} chats are waiting already.", retry_after=RETRY_AFTER))
         return lease
 
-    async def _granted(self, lease: _Lease, deadline: float) -> Slot:
+    def _lease(self, request: ChatRequest) -> Lease:
+        """Return where the chat may be answered: its conversation's account first, or alone if the client names it."""
+        fitting = [slot for slot in self._accounts.slots if slot.serves(request.model)]
+        place = self._conversations.find(request)
+        home = next((slot for slot in fitting if place and slot.worker.name == place.account), None)
+        if home is None and request.conversation is not None:
+            raise UnknownConversation("The account of that conversation is not here.", param="conversation_id")
+        if home is None:
+            return Lease(fitting)
+        patient_until = time.monotonic() + self._settings.conversations.wait
+        return Lease([home] if request.conversation else fitting, home, place, patient_until)
+
+    async def _granted(self, lease: Lease, deadline: float) -> Slot:
         """Return the lease's account as soon as it has one."""
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                while lease.slot is None and lease.error is None:
+                while lease.is_waiting:
                     lease.changed.clear()
                     await lease.changed.wait()
         except TimeoutError as error:
             states = "; ".join(map(str, self.accounts()))
-            message = f"No account became free within {self._settings.queue_limit:g} seconds: {states}."
+            message = f"No account became free within {self._settings.pool.queue_limit:g} seconds: {states}."
             raise PoolTimeout(message, retry_after=RETRY_AFTER) from error
         if lease.error is not None:
             raise lease.error
@@ -191,34 +220,35 @@ class Pool:
         busy = {lease.slot for lease in self._leases if lease.slot is not None}
         free = [slot for slot in self._accounts.slots if slot.state is WorkerState.READY and slot not in busy]
         free.sort(key=lambda slot: slot.free_at)
-        for lease in [lease for lease in self._leases if lease.slot is None and lease.error is None]:
-            slot = next((slot for slot in free if slot.free_at <= now and slot in lease.fitting), None)
-            if slot is not None and not self._is_draining:
+        for lease in [lease for lease in self._leases if lease.is_waiting]:
+            slot = None if self._is_draining else lease.choose(free, now)
+            if slot is not None:
                 free.remove(slot)
-                lease.slot = slot
-                lease.changed.set()
+                lease.grant(slot)
             elif (error := self._hopeless(lease)) is not None:
-                lease.error = error
-                lease.changed.set()
-        self._set_timer(min((slot.free_at for slot in free if slot.free_at > now), default=None))
+                lease.refuse(error)
+        self._set_timer(now, free)
         if self._leases:
             self._is_empty.clear()
         else:
             self._is_empty.set()
 
-    def _set_timer(self, when: float | None) -> None:
-        """Call `_assign` again when the next account's pause is over."""
+    def _set_timer(self, now: float, free: Sequence[Slot]) -> None:
+        """Call `_assign` again when the next account's pause, or the next chat's patience, is over."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if when is not None and any(lease.slot is None for lease in self._leases):
-            self._timer = asyncio.get_running_loop().call_later(when - time.monotonic(), self._assign)
+        waiting = [lease for lease in self._leases if lease.is_waiting]
+        times = [*(slot.free_at for slot in free), *(lease.patient_until for lease in waiting)]
+        when = min((moment for moment in times if moment > now), default=None)
+        if when is not None and waiting:
+            self._timer = asyncio.get_running_loop().call_later(when - now, self._assign)
 
-    def _hopeless(self, lease: _Lease) -> NoAccount | None:
+    def _hopeless(self, lease: Lease) -> NoAccount | None:
         """Return why waiting is pointless, if it is."""
         if self._is_draining:
             return NoAccount("The bridge is stopping.", retry_after=RETRY_AFTER)
-        if any(slot.is_back_within(self._settings.queue_limit) for slot in lease.fitting):
+        if any(slot.is_back_within(self._settings.pool.queue_limit) for slot in lease.fitting):
             return None
         untils = [slot.until for slot in lease.fitting if slot.until is not None]
         until = min(untils, default=None)
@@ -227,8 +257,23 @@ class Pool:
         return NoAccount(f"No account can answer now: {states}.", retry_after=wait, until=until)
 
     def _pace(self, slot: Slot, timeline: Timeline) -> None:
+        """Let the account pause after a send; one whose budget is used rests until there is room in it again."""
         sent_at = timeline.at("sent")
-        if sent_at is not None:
-            least = self._settings.min_interval
-            least = slot.worker.min_interval if least is None else least
-            slot.free_at = sent_at + least * random.uniform(1, 1 + JITTER)  # noqa: S311 - a pace, not a secret
+        if sent_at is None:
+            return
+        least = self._settings.pool.min_interval
+        least = slot.worker.min_interval if least is None else least
+        slot.free_at = sent_at + least * (1 + slot.caution) * random.uniform(1, 1 + JITTER)  # noqa: S311 - a pace
+        slot.sends.append(time.time())
+        if (until := self._budget_until(slot)) is not None:
+            reason = "The account has used the budget that the settings give it."
+            self._accounts.take_out(slot, RateLimited(reason, until=until))
+
+    def _budget_until(self, slot: Slot) -> datetime | None:
+        """Return when the account may send again, if it has used its budget of an hour or a day."""
+        full = [
+            slot.sends[-turns] + span
+            for turns, span in ((self._settings.pool.turns_per_hour, HOUR), (self._settings.pool.turns_per_day, DAY))
+            if turns is not None and len(slot.sends) >= turns and slot.sends[-turns] + span > time.time()
+        ]
+        return datetime.fromtimestamp(max(full), UTC) if full else None

@@ -66,6 +66,8 @@ class PoolSettings(Section):
 
     queue_size: int = Field(64, ge=0, description="chats that may wait for an account")
     queue_limit: Seconds = Field(120.0, description="seconds that a chat may wait for an account")
+    turns_per_hour: int | None = Field(None, gt=0, description="sends of an account in an hour; empty: no limit")
+    turns_per_day: int | None = Field(None, gt=0, description="sends of an account in a day; empty: no limit")
     min_interval: float | None = Field(
         None, ge=0, description="seconds between two sends of an account, jittered; empty: as the site's driver says"
     )
@@ -78,8 +80,17 @@ class TurnSettings(Section):
     submit: Seconds = Field(15.0, description="seconds from the filled composer to the page's request")
     first_byte: Seconds = Field(60.0, description="seconds from the request to the first byte of the answer")
     silence: Seconds = Field(60.0, description="seconds without a single byte in mid-answer, heartbeats included")
+    continues: int = Field(3, ge=0, description="how often an answer that broke off at its budget is continued")
     total: Seconds = Field(1800.0, description="seconds that one answer may take")
     stop: Seconds = Field(10.0, description="seconds until a stopped page has really stopped; then it is reopened")
+
+
+class ConversationSettings(Section):
+    """Going on in the site's own conversations, so that only what is new is sent."""
+
+    enabled: bool = Field(True, description="go on in the native conversation when a client sends a known history")
+    max_age: float = Field(30.0, gt=0, description="days after which an unused conversation is forgotten")
+    wait: float = Field(10.0, ge=0, description="seconds to wait for its account before another one gets all of it")
 
 
 class LogSettings(Section):
@@ -113,6 +124,7 @@ class Settings(BaseSettings):
     browser: BrowserSettings = BrowserSettings()
     pool: PoolSettings = PoolSettings()
     turn: TurnSettings = TurnSettings()
+    conversations: ConversationSettings = ConversationSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -10,20 +10,22 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import NoReturn
 
 from loguru import logger
 
 from bridge import prompt
 from bridge.browser import Chromium, within
-from bridge.chat import ChatEvent, ChatRequest, Finish, Model
-from bridge.errors import BridgeError, BrowserError, SetupError, SiteChanged
+from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened
+from bridge.conversations import Place, split
+from bridge.errors import BridgeError, BrowserError, SetupError, SiteChanged, UnknownConversation
 from bridge.intercept import Exchange, WrongSend
 from bridge.listen import listen
 from bridge.profiles import Profile, ProfileStore
 from bridge.session import Session, open_session
 from bridge.settings import Settings
-from bridge.sites.base import Decoder, Turn, load_driver
+from bridge.sites.base import ConversationGone, Decoder, Turn, load_driver
 from bridge.telemetry import DriftSeen, ProfileSaved, Telemetry, Timeline
 
 SEND_TRIES = 3
@@ -43,6 +45,16 @@ def _new_loss() -> asyncio.Future[NoReturn]:
     loss: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
     loss.add_done_callback(lambda future: future.cancelled() or future.exception())
     return loss
+
+
+def _turns(request: ChatRequest, place: Place | None) -> list[Turn]:
+    """Return the turns to try, the best first."""
+    whole = Turn(prompt.render(request.messages), request.model.thinking, request.model.search)
+    if place is None:
+        return [whole]
+    _, new = split(request.messages)
+    next_one = replace(whole, prompt=prompt.render(new), conversation=place.conversation, parent=place.message)
+    return [next_one] if request.conversation is not None else [next_one, whole]
 
 
 class Worker:
@@ -120,24 +132,30 @@ class Worker:
                     self._profile = stored
                     return
 
-    async def chat(self, request: ChatRequest, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
-        """Send one chat and yield what comes back; errors say by `sent` whether the site may have seen it."""
+    async def chat(
+        self, request: ChatRequest, timeline: Timeline, place: Place | None = None
+    ) -> AsyncGenerator[ChatEvent]:
+        """Send one chat and yield what comes back; errors say by `sent` whether the site may have seen it.
+
+        With a `place` only what is new is sent there; where that cannot be, a new conversation gets all of it.
+        """
         session = self._session
         if session is None:
             raise BrowserError("The account's page is not open.")
-        turn = Turn(prompt.render(request.messages), request.model.thinking, request.model.search)
+        turns = _turns(request, place)
         decoder = session.driver.decoder()
         async with self._traced(session, request.id):
-            with session.interceptor.exchange(lambda held: session.driver.mismatches(turn, held)) as exchange:
+            with session.interceptor.exchange(lambda held: session.driver.mismatches(turns[0], held)) as exchange:
                 finished = False
                 try:
                     await self._chromium.check()
-                    await self._send(session, exchange, turn)
+                    await self._send(session, exchange, turns)
                     timeline.mark("sent")
+                    conversation = session.driver.conversation_of(exchange.passed[0])
                     async with aclosing(listen(exchange, decoder, self._settings.turn, timeline)) as events:
                         async for event in events:
                             finished = isinstance(event, Finish)
-                            yield event
+                            yield replace(event, conversation=conversation) if isinstance(event, Opened) else event
                 except BridgeError as error:
                     error.sent = error.sent or bool(exchange.passed)
                     raise
@@ -147,17 +165,27 @@ class Worker:
         if time.monotonic() - self._looked_at_login > WRITE_BACK_EVERY:
             await self._write_back(session)
 
-    async def _send(self, session: Session, exchange: Exchange, turn: Turn) -> None:
-        """Bring the turn to the gate; what was turned back there has cost nothing and is tried again."""
+    async def _send(self, session: Session, exchange: Exchange, turns: list[Turn]) -> None:
+        """Bring the first of `turns` to the gate; what was turned back there has cost nothing and is tried again.
+
+        A turn that cannot go on where it should is dropped for the next one, which begins a new conversation.
+        """
         wrong: WrongSend | None = None
         for _ in range(SEND_TRIES):
-            async with within(self._settings.turn.ready, "The page opened no chat"):
-                await session.driver.open(turn)
             try:
+                async with within(self._settings.turn.ready, "The page opened no chat"):
+                    await session.driver.open(turns[0])
                 async with within(self._settings.turn.submit, "The page sent nothing"):
-                    return await self._press_until_sent(session, exchange, turn)
+                    return await self._press_until_sent(session, exchange, turns[0])
             except WrongSend as turned_back:
-                wrong = turned_back
+                is_hopeless, wrong = wrong is not None, turned_back
+            except ConversationGone as gone:
+                if len(turns) == 1:
+                    message = "The site does not have that conversation any more."
+                    raise UnknownConversation(message, param="conversation_id") from gone
+                is_hopeless = True
+            if is_hopeless and len(turns) > 1:
+                turns.pop(0)
         raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
 
     async def _press_until_sent(self, session: Session, exchange: Exchange, turn: Turn) -> None:

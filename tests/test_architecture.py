@@ -15,14 +15,15 @@ LONGEST = 320
 
 ORDER = (
     *("errors", "chat", "models", "prompt", "usage", "sse", "settings", "profiles", "telemetry", "log", "tasks"),
-    *("processes", "chromium", "sites.base", "browser", "intercept", "session", "sites", "listen", "worker"),
-    *("fate", "accounts", "pool", "login", "security", "api.base", "api", "app"),
-    *("terminal", "doctor", "debug", "tryout", "cli", "__main__"),
+    *("conversations", "processes", "chromium", "sites.base", "browser", "intercept", "session", "sites"),
+    *("bundle", "listen", "worker", "fate", "parked", "accounts", "lease", "pool", "login"),
+    *("security", "api.base", "api", "app", "client", "listing", "terminal", "doctor", "debug", "tryout"),
+    *("cli", "__main__"),
 )
 """A module imports only what stands before it."""
 
 BROWSER_WORLD = {"browser", "intercept", "session", "worker", "login", "sites", "debug", "listen"}
-HTTP_WORLD = {"app", "api", "security", "terminal"}
+HTTP_WORLD = {"app", "api", "security", "client"}
 
 
 def modules() -> list[Path]:

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import pytest
 
 from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Model, Text
+from bridge.conversations import Place
 from bridge.errors import (
     BridgeError,
     BrowserError,
@@ -27,7 +30,7 @@ from bridge.errors import (
 )
 from bridge.fate import fate
 from bridge.pool import Pool
-from bridge.settings import PoolSettings
+from bridge.settings import PoolSettings, Settings
 from bridge.telemetry import ChatEnded, Fact, Telemetry, Timeline, WorkerChanged, WorkerState
 
 LIMIT = 5.0
@@ -73,7 +76,7 @@ class ScriptedWorker:
     async def renewed(self) -> None:
         await self.logged_in.wait()
 
-    async def chat(self, request: ChatRequest, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
+    async def chat(self, request: ChatRequest, timeline: Timeline, place: Place | None) -> AsyncGenerator[ChatEvent]:
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         self.chatting.set()
@@ -124,14 +127,16 @@ class Facts(list[Fact]):
 
 @asynccontextmanager
 async def pool_of(
-    *workers: ScriptedWorker, settings: PoolSettings = QUICK, ready: bool = True
+    *workers: ScriptedWorker, settings: PoolSettings = QUICK, ready: bool = True, config: Path | None = None
 ) -> AsyncGenerator[tuple[Pool, Facts]]:
     facts = Facts()
-    async with Pool(workers, settings, Telemetry(facts)) as pool:
-        if ready:
-            for worker in workers:
-                await facts.state(worker.name, WorkerState.READY)
-        yield pool, facts
+    with TemporaryDirectory() as folder:
+        everything = Settings(config=config or Path(folder), pool=settings)
+        async with Pool(workers, everything, Telemetry(facts)) as pool:
+            if ready:
+                for worker in workers:
+                    await facts.state(worker.name, WorkerState.READY)
+            yield pool, facts
 
 
 def request(name: str) -> ChatRequest:
@@ -384,3 +389,55 @@ def test_an_account_that_breaks_again_and_again_is_opened_ever_more_slowly() -> 
         pauses.append(round((what.until - now).total_seconds()))
     assert pauses == sorted(pauses)
     assert pauses[-1] >= 30
+
+
+async def test_a_mute_is_kept_over_a_restart_and_the_account_is_not_even_opened(tmp_path: Path) -> None:
+    before, after = ScriptedWorker("a"), ScriptedWorker("a")
+    until = datetime.now(UTC) + timedelta(hours=9)
+    before.chat_fails = [Muted("You are muted.", until=until, sent=True)]
+    async with pool_of(before, config=tmp_path) as (pool, _):
+        with pytest.raises(Muted):
+            await ask(pool, "1")
+    async with pool_of(after, config=tmp_path, ready=False) as (pool, facts):
+        changed = await facts.state("a", WorkerState.MUTED)
+        assert (changed.until, changed.reason) == (until, "You are muted.")
+        with pytest.raises(NoAccount, match="You are muted"):
+            await ask(pool, "2")
+        assert after.opens == 0
+
+
+async def test_an_account_that_recovered_is_not_parked_after_a_restart(tmp_path: Path) -> None:
+    before, after = ScriptedWorker("a"), ScriptedWorker("a")
+    before.chat_fails = [RateLimited("too often", retry_after=0.05, sent=True)]
+    async with pool_of(before, config=tmp_path) as (pool, _):
+        with pytest.raises(RateLimited):
+            await ask(pool, "1")
+        assert await ask(pool, "2") == "a"
+    async with pool_of(after, config=tmp_path) as (pool, _):
+        assert await ask(pool, "3") == "a"
+
+
+async def test_an_account_rests_when_its_budget_of_an_hour_is_used() -> None:
+    worker = ScriptedWorker("a")
+    settings = PoolSettings(min_interval=0, queue_limit=LIMIT, turns_per_hour=3)
+    async with pool_of(worker, settings=settings) as (pool, facts):
+        for number in range(3):
+            assert await ask(pool, str(number)) == "a"
+        changed = await facts.state("a", WorkerState.RESTING)
+        assert changed.until is not None
+        assert changed.until - datetime.now(UTC) > timedelta(minutes=59)
+        with pytest.raises(NoAccount, match="budget"):
+            await ask(pool, "one too many")
+
+
+async def test_after_a_rest_an_account_starts_more_slowly() -> None:
+    worker = ScriptedWorker("a")
+    worker.chat_fails = [RateLimited("too often", retry_after=0.01, sent=True)]
+    async with pool_of(worker, settings=PoolSettings(min_interval=0.05, queue_limit=LIMIT)) as (pool, facts):
+        with pytest.raises(RateLimited):
+            await ask(pool, "0")
+        for number in range(1, 6):
+            await ask(pool, str(number))
+        pauses = [fact.marks["started"] for fact in facts if isinstance(fact, ChatEnded)][2:]
+        assert pauses[0] >= 4 * 0.05 - 0.02
+        assert pauses[-1] < 3 * 0.05

@@ -40,7 +40,7 @@ class OpenAIChat(Surface):
         for event in events:
             meter.add(event)
         return {
-            "id": _name(ask),
+            **_name(ask, next((event for event in events if isinstance(event, Opened)), None)),
             "object": "chat.completion",
             "created": ask.created,
             "model": ask.chat.model.id,
@@ -64,8 +64,8 @@ class ChunkEncoder:
     """Writes at most one chunk an event, and the last ones at the end; only the text is serialised each time."""
 
     def __init__(self, ask: Ask) -> None:
-        head = {"id": _name(ask), "object": "chat.completion.chunk", "created": ask.created, "model": ask.chat.model.id}
-        self._head = dump(head)[:-1].decode()
+        self._ask = ask
+        self._head = self._named(None)
         self._tail = ',"usage":null}' if ask.usage else "}"
         self._usage = ask.usage
         self._presenter = Presenter(ask.chat.model)
@@ -77,6 +77,7 @@ class ChunkEncoder:
         self._meter.add(event)
         piece = self._presenter.piece(event)
         if isinstance(event, Opened):
+            self._head = self._named(event)
             return self._delta('"content":"","refusal":null')
         frame = b""
         if piece.thinking:
@@ -84,6 +85,11 @@ class ChunkEncoder:
         elif piece.text:
             frame = self._delta(f'"content":{_quoted(piece.text)}')
         return frame + self._end(event) if isinstance(event, Finish) else frame
+
+    def _named(self, opened: Opened | None) -> str:
+        ask = self._ask
+        head = {"object": "chat.completion.chunk", "created": ask.created, "model": ask.chat.model.id}
+        return dump(_name(ask, opened) | head)[:-1].decode()
 
     def _end(self, finish: Finish) -> bytes:
         frames = self._delta("", self._presenter.reason(finish))
@@ -105,8 +111,12 @@ def _frame(text: str) -> bytes:
     return encode_sse(text.encode("utf-8", "replace"))
 
 
-def _name(ask: Ask) -> str:
-    return f"chatcmpl-{ask.chat.id}"
+def _name(ask: Ask, opened: Opened | None) -> dict[str, Any]:
+    """Return the answer's id, by which a client can go on in the site's own conversation, where it is known."""
+    if opened is None or opened.conversation is None or opened.message is None:
+        return {"id": f"chatcmpl-{ask.chat.id}"}
+    name = f"{opened.conversation}@{opened.message}"
+    return {"id": name, "conversation_id": name}
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Body(Lenient):
     messages: Annotated[list[Turn], Field(min_length=1)]
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
+    conversation_id: Annotated[StrictStr, Field(min_length=1)] | None = None
 
 
 def read(body: object, id: str, model: Callable[[str], Model]) -> Ask:  # noqa: A002
@@ -81,7 +82,7 @@ def read(body: object, id: str, model: Callable[[str], Model]) -> Ask:  # noqa: 
     if not messages[-1].text.strip():
         raise RequestError("The last message has no text.", param=f"messages[{len(messages) - 1}].content")
     return Ask(
-        chat=ChatRequest(id=id, model=model(asked.model), messages=messages),
+        chat=ChatRequest(id, model(asked.model), messages, asked.conversation_id),
         stream=bool(asked.stream),
         usage=bool(asked.stream_options and asked.stream_options.include_usage),
         ignored=_ignored(given),

@@ -26,6 +26,8 @@ class Turn:
     thinking: bool = False
     search: bool = False
     conversation: str | None = None
+    parent: str | None = None
+    """The id of the conversation's last answer, which the new turn follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class PageResponse:
     def content_type(self) -> str:
         """Return the media type without parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+class ConversationGone(Exception):
+    """The site does not have the turn's conversation any more; nothing was sent."""
 
 
 class Decoder(Protocol):
@@ -106,7 +112,10 @@ class SiteDriver(ABC):
 
     @abstractmethod
     async def open(self, turn: Turn) -> None:
-        """Bring up the turn's conversation (prove a new one empty) and set its switches."""
+        """Bring up the turn's conversation (prove a new one empty) and set its switches.
+
+        Raises `ConversationGone` where the site does not have it any more.
+        """
 
     @abstractmethod
     async def submit(self, turn: Turn) -> None:
@@ -115,6 +124,10 @@ class SiteDriver(ABC):
     @abstractmethod
     def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
         """Return how the held request differs from the turn; empty means that it may leave."""
+
+    def conversation_of(self, request: PageRequest) -> str | None:
+        """Return the id of the conversation that a request which passed the gate belongs to."""
+        return None
 
     @abstractmethod
     async def stop(self) -> None:

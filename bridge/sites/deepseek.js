@@ -68,6 +68,10 @@
   ]);
 
   const messages = () => all(".ds-message, [data-virtual-list-item-key]").length;
+  const last = () => {
+    const rows = all("[data-virtual-list-item-key]");
+    return `${messages()}:${rows.length ? rows[rows.length - 1].dataset.virtualListItemKey : ""}`;
+  };
   const inConversation = () => /\/a\/chat\/s\//.test(location.pathname);
   const signedOut = () => /\/sign_in/.test(location.pathname)
     || all(".ds-sign-in-form__main, .ds-sign-in-form-wrapper, .ds-auth-form-wrapper, input[type=password]").some(visible);
@@ -100,18 +104,22 @@
       const {element} = {thinking, search}[name]();
       return element ? (asShown ? null : stored(name)) ?? isOn(element) : null;
     },
-    // puts `prompt` into the composer unless it is there, or the page has taken it already; returns what it did
-    fill: prompt => {
+    holds: id => location.pathname.endsWith("/" + id) && messages() > 0 && !!composer().element,
+    row: id => all(`a[href$="/a/chat/s/${CSS.escape(id)}"]`).find(visible) || null,
+    last,
+    // puts `prompt` into the composer unless it is there, or the page has taken it: then the last message is no
+    // more the one of `before`; returns what it did, and the last message
+    fill: (prompt, before) => {
       const {element} = composer();
-      if (!element) return "missing";
+      if (!element) return ["missing", last()];
       if (element.value !== prompt) {
-        if (element.value === "" && (inConversation() || messages() > 0)) return "taken";
+        if (element.value === "" && before !== null && before !== last()) return ["taken", last()];
         const set = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set;
         set.call(element, prompt);
         element.dispatchEvent(new InputEvent("input", {bubbles: true, inputType: "insertText"}));
       }
       element.focus();
-      return "filled";
+      return ["filled", last()];
     },
     clear: () => {
       const {element} = composer();

@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from playwright.async_api import ElementHandle, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.chat import Model
 from bridge.errors import HumanNeeded, LoginRequired, Muted, SiteChanged
-from bridge.sites.base import Decoder, PageRequest, SiteDriver, Turn
+from bridge.sites.base import ConversationGone, Decoder, PageRequest, SiteDriver, Turn
 from bridge.sites.deepseek_stream import DeepSeekDecoder
 
 PAGE = files("bridge.sites").joinpath("deepseek.js").read_text("utf-8").rstrip().rstrip(";")
@@ -27,6 +27,8 @@ COMPLETION = "/api/v0/chat/completion"
 GOING_ON = ("/api/v0/chat/continue", "/api/v0/chat/resume_stream")
 READY_LIMIT = 25_000
 """Milliseconds until the page shows something we know; below the worker's own limit, to say more than `timeout`."""
+CONVERSATION_LIMIT = 8_000
+"""Milliseconds until an old conversation shows its messages."""
 QUICK = 2_000
 """Milliseconds that a page in working order takes for a click and its effect."""
 SETTLED = 1_600
@@ -50,6 +52,7 @@ class Driver(SiteDriver):
     def __init__(self, page: Page, url: str) -> None:
         super().__init__(page, url)
         self._was_wrong = False
+        self._before: str | None = None
 
     async def ready(self) -> None:
         """Wait until the composer is there; raise what the page shows instead of it."""
@@ -68,19 +71,25 @@ class Driver(SiteDriver):
                 raise Muted(f"The site has muted the account: {state['text'][:200]}", until=until)
 
     async def open(self, turn: Turn) -> None:
-        """Bring up an empty new chat and set both switches."""
+        """Bring up the conversation, or an empty new chat, and set both switches."""
         await self.ready()
-        if not await self._ask("isEmpty()"):
+        if turn.conversation is not None:
+            await self._open_conversation(turn.conversation)
+        elif not await self._ask("isEmpty()"):
             await self._new_chat()
         careful, self._was_wrong = self._was_wrong, False
         if careful:
             await self.page.wait_for_timeout(SETTLED)
         for name, wanted in (("thinking", turn.thinking), ("search", turn.search)):
             await self._switch(name, wanted, as_shown=careful)
+        self._before = None
 
     async def submit(self, turn: Turn) -> None:
         """Fill the composer in one go and press Enter; a page that has taken the prompt already is left alone."""
-        match await self.page.evaluate(f"prompt => {PAGE}.fill(prompt)", _as_typed(turn.prompt)):
+        given = [_as_typed(turn.prompt), self._before]
+        did, last = await self.page.evaluate(f"([prompt, before]) => {PAGE}.fill(prompt, before)", given)
+        self._before = self._before or last
+        match did:
             case "filled":
                 await self.page.keyboard.press("Enter")
             case "missing":
@@ -102,6 +111,14 @@ class Driver(SiteDriver):
         reasons = [f"its {name} {problem}" for name, problem in _differences(turn, body)]
         self._was_wrong = bool(reasons)
         return reasons
+
+    def conversation_of(self, request: PageRequest) -> str | None:
+        """Read the conversation's id out of a completion request."""
+        try:
+            found = json.loads(request.body)["chat_session_id"]
+        except (ValueError, LookupError, TypeError):
+            return None
+        return found if isinstance(found, str) else None
 
     async def stop(self) -> None:
         """Click the element that is the stop button while the site generates; with an empty composer it is safe."""
@@ -128,6 +145,19 @@ class Driver(SiteDriver):
         """Return by what each control was found; an empty text for one that was not."""
         found: Mapping[str, str] = await self._ask("controls()")
         return found
+
+    async def _open_conversation(self, id: str) -> None:  # noqa: A002
+        """Go to a conversation: by its row in the sidebar, else by its address."""
+        if not await self._ask(f"holds({json.dumps(id)})"):
+            row = await self._find(f"row({json.dumps(id)})")
+            if row is not None:
+                await row.click(timeout=QUICK)
+            else:
+                await self.page.goto(f"{self.url}/a/chat/s/{quote(id, safe='')}", wait_until="domcontentloaded")
+        try:
+            await self.page.wait_for_function(f"() => {PAGE}.holds({json.dumps(id)})", timeout=CONVERSATION_LIMIT)
+        except PlaywrightTimeout as error:
+            raise ConversationGone from error
 
     async def _new_chat(self) -> None:
         """Click New chat as a person does, prove that the chat is empty, and load the start page if it is not."""
@@ -159,7 +189,8 @@ class Driver(SiteDriver):
         return element
 
     async def _find(self, name: str) -> ElementHandle | None:
-        handle = await self.page.evaluate_handle(f"() => {PAGE}.{name}()")
+        call = name if name.endswith(")") else f"{name}()"
+        handle = await self.page.evaluate_handle(f"() => {PAGE}.{call}")
         return handle.as_element()
 
     async def _ask(self, call: str) -> Any:
@@ -180,8 +211,13 @@ def _differences(turn: Turn, body: dict[str, Any]) -> list[tuple[str, str]]:
     for name, wanted in (("thinking_enabled", turn.thinking), ("search_enabled", turn.search)):
         if body.get(name) is not wanted:
             found.append((name, f"is {body.get(name)!r} instead of {wanted!r}"))
-    if turn.conversation is None and body.get("parent_message_id") is not None:
+    parent = body.get("parent_message_id")
+    if turn.conversation is None and parent is not None:
         found.append(("parent_message_id", "belongs to an old conversation"))
+    if turn.conversation is not None and body.get("chat_session_id") != turn.conversation:
+        found.append(("chat_session_id", "is another conversation"))
+    if turn.parent is not None and str(parent) != turn.parent:
+        found.append(("parent_message_id", f"is {parent!r} instead of {turn.parent}"))
     return found
 
 

@@ -1,0 +1,166 @@
+"""Which message history lives in which account's native conversation, so that the next turn can go on there.
+
+A client sends its whole history each time. If that history is one that an account has already had, only what is
+new needs to be typed. Histories are kept as digests of what was said, never as text; each native conversation has
+one, that of its last answer, because only there a page can go on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Opened, Text
+from bridge.errors import SetupError, UnknownConversation
+from bridge.settings import ConversationSettings
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS conversation (
+    id TEXT PRIMARY KEY, account TEXT NOT NULL, message TEXT NOT NULL, history BLOB NOT NULL, used REAL NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS by_history ON conversation (history);
+CREATE INDEX IF NOT EXISTS by_use ON conversation (account, used);
+"""
+DAY = 86_400.0
+ADDED = re.compile(
+    r"""\A\s*<details>.*?</details>          # folded thinking
+    | \A\s*<think(?:ing)?>.*?</think(?:ing)?> # the same, as other tools write it
+    | \n\s*\*\*Sources\*\*\n.*\Z              # the list of sources
+    | \[(?:citation|reference):\d+\]          # marks, which silent answers do not have""",
+    re.DOTALL | re.VERBOSE,
+)
+"""What an answer may have gained or lost on its way to the client and back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a conversation stands: `message` is the id of its last answer."""
+
+    account: str
+    conversation: str
+    message: str
+
+    @property
+    def id(self) -> str:
+        """Return the name that clients have for it: `<conversation>@<message>`."""
+        return f"{self.conversation}@{self.message}"
+
+
+class Conversations:
+    """The places that are known, in a SQLite file."""
+
+    def __init__(self, path: Path, settings: ConversationSettings) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None)
+            path.chmod(0o600)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.executescript(SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise SetupError(
+                f"Cannot use the file of conversations {path}: {error}. Remove it to start anew."
+            ) from error
+        self._settings = settings
+        self._max_age = settings.max_age * DAY
+        self._forget_old()
+
+    def find(self, request: ChatRequest) -> Place | None:
+        """Return where `request` goes on, or None for a new conversation.
+
+        Raises `UnknownConversation` where the client names one that is not here.
+        """
+        if request.conversation is not None:
+            return self._named(request.conversation)
+        if not self._settings.enabled:
+            return None
+        history, new = split(request.messages)
+        return self._one("history = ?", digest(history)) if history and new else None
+
+    def remember(self, place: Place, messages: Sequence[Message], answer: str) -> None:
+        """Note that the place is where `messages` and their `answer` live."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO conversation VALUES (?, ?, ?, ?, ?)",
+            (place.conversation, place.account, place.message, digest(after(messages, answer)), time.time()),
+        )
+
+    def forget(self, conversation: str) -> None:
+        """Drop a conversation: it is gone, or nobody knows where it stands."""
+        self._database.execute("DELETE FROM conversation WHERE id = ?", (conversation,))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._forget_old()
+        self._database.close()
+
+    def _named(self, name: str) -> Place:
+        conversation, _, message = name.partition("@")
+        place = self._one("id = ?", conversation)
+        if place is None:
+            raise UnknownConversation("No account here has that conversation.", param="conversation_id")
+        if message and message != place.message:
+            raise UnknownConversation(
+                "The conversation has gone on since; use the id of its last answer.", param="conversation_id"
+            )
+        return place
+
+    def _one(self, condition: str, value: str | bytes) -> Place | None:
+        row = self._database.execute(
+            f"SELECT account, id, message FROM conversation WHERE {condition} AND used > ? ORDER BY used DESC LIMIT 1",  # noqa: S608
+            (value, time.time() - self._max_age),
+        ).fetchone()
+        return Place(*row) if row else None
+
+    def _forget_old(self) -> None:
+        self._database.execute("DELETE FROM conversation WHERE used <= ?", (time.time() - self._max_age,))
+
+
+class Note:
+    """Hears one answer, and remembers at its end where the conversation stands now."""
+
+    def __init__(self, conversations: Conversations, request: ChatRequest, account: str) -> None:
+        self._conversations = conversations
+        self._request = request
+        self._account = account
+        self._opened: Opened | None = None
+        self._answer: list[str] = []
+
+    def hear(self, event: ChatEvent) -> None:
+        """Take the next event."""
+        match event:
+            case Opened(conversation=str(conversation)):
+                self._opened = event
+                self._conversations.forget(conversation)  # it moves on: until the end nobody knows where it stands
+            case Text(text):
+                self._answer.append(text)
+            case Finish("stop") if self._opened and self._opened.conversation and self._opened.message:
+                place = Place(self._account, self._opened.conversation, self._opened.message)
+                self._conversations.remember(place, self._request.messages, "".join(self._answer))
+
+
+def split(messages: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:
+    """Return the history up to the last answer, and what is new after it; both may be empty."""
+    ends = [place for place, message in enumerate(messages, 1) if message.role == "assistant"]
+    end = ends[-1] if ends else 0
+    return messages[:end], messages[end:]
+
+
+def after(messages: Sequence[Message], answer: str) -> list[Message]:
+    """Return the history that a client will send next time, but for its own new message."""
+    return [*messages, Message("assistant", answer)]
+
+
+def digest(messages: Sequence[Message]) -> bytes:
+    """Return a digest of who said what: white space and what was added to answers for show do not count."""
+    return sha256(json.dumps([(message.role, _essence(message)) for message in messages]).encode()).digest()
+
+
+def _essence(message: Message) -> str:
+    text = ADDED.sub("", message.text) if message.role == "assistant" else message.text
+    return " ".join(text.split())

@@ -1,0 +1,63 @@
+"""A chat's place in the pool: which accounts fit it, and which one it has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bridge.accounts import Slot
+from bridge.conversations import Place
+from bridge.errors import BridgeError
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """A chat in the pool: it waits while `slot` is None, else it has that account for itself.
+
+    `home` is the account that has the chat's conversation; until the clock shows `patient_until` no other one will do.
+    """
+
+    fitting: Sequence[Slot]
+    home: Slot | None = None
+    place: Place | None = None
+    patient_until: float = 0.0
+    slot: Slot | None = None
+    error: BridgeError | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether the chat has neither an account nor a reason to stop waiting for one."""
+        return self.slot is None and self.error is None
+
+    @property
+    def place_here(self) -> Place | None:
+        """Return where the chat goes on, if it was given the account that has its conversation."""
+        return self.place if self.slot is self.home else None
+
+    def choose(self, free: Sequence[Slot], now: float) -> Slot | None:
+        """Return which of the `free` accounts, the best first, the chat takes now."""
+        ready = [slot for slot in free if slot.free_at <= now and slot in self.fitting]
+        if self.home in ready:
+            return self.home
+        return ready[0] if ready and not self.is_patient(now) else None
+
+    def is_patient(self, now: float) -> bool:
+        """Tell whether the chat still waits for the account that has its conversation."""
+        return self.home is not None and now < self.patient_until and self.home.is_back_within(self.patient_until - now)
+
+    def grant(self, slot: Slot) -> None:
+        """Give the chat an account."""
+        self.slot = slot
+        self.changed.set()
+
+    def refuse(self, error: BridgeError) -> None:
+        """Send the chat away."""
+        self.error = error
+        self.changed.set()
+
+    def give_back(self) -> None:
+        """Let the chat wait again, for any account: nothing of it was sent."""
+        self.slot = None
+        self.changed.clear()

@@ -1,0 +1,55 @@
+"""Accounts that may not be used before a certain time, kept over a restart of the bridge."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loguru import logger
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
+from bridge.telemetry import WorkerState
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Why an account is left alone, and until when."""
+
+    state: WorkerState
+    reason: str
+    until: AwareDatetime
+
+
+_FORM = TypeAdapter(dict[str, Parked])
+
+
+class ParkedFile:
+    """The file `parked.json` in the config folder."""
+
+    def __init__(self, config: Path) -> None:
+        self._path = config / "parked.json"
+
+    def read(self) -> Mapping[str, Parked]:
+        """Return the accounts that are still parked; a file that cannot be read counts as empty."""
+        try:
+            parked = _FORM.validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValidationError) as error:
+            logger.warning("Ignoring {}: {}", self._path, type(error).__name__)
+            return {}
+        return {name: entry for name, entry in parked.items() if entry.until > datetime.now(UTC)}
+
+    def put(self, name: str, entry: Parked | None) -> None:
+        """Note that an account is parked, or with None that it is not any more."""
+        before = dict(self.read())
+        after = {**before, name: entry} if entry else {other: before[other] for other in before if other != name}
+        if after != before:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft = self._path.with_suffix(f".{os.getpid()}")
+            draft.write_text(json.dumps(_FORM.dump_python(after, mode="json"), indent=1), "utf-8")
+            draft.replace(self._path)

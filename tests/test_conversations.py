@@ -1,0 +1,122 @@
+"""A history that an account has had goes on there; anything else begins anew with all of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.chat import ChatRequest, Finish, Message, Model, Opened, Role, Text
+from bridge.conversations import Conversations, Note, Place
+from bridge.errors import SetupError, UnknownConversation
+from bridge.settings import ConversationSettings
+
+MODEL = Model("deepseek-chat")
+PLACE = Place("alice", "c-1", "2")
+HELLO = (Message("system", "Be brief."), Message("user", "Hello"))
+ANSWER = "Hi!\n\nHow *are* you?"
+
+
+def request(*messages: Message, conversation: str | None = None) -> ChatRequest:
+    return ChatRequest("r", MODEL, messages, conversation)
+
+
+def said(role: Role, text: str) -> Message:
+    return Message(role, text)
+
+
+def opened(tmp_path: Path, **settings: float) -> Conversations:
+    return Conversations(tmp_path / "conversations.db", ConversationSettings.model_validate(settings))
+
+
+def test_a_known_history_with_something_new_goes_on_where_it_is(tmp_path: Path) -> None:
+    conversations = opened(tmp_path)
+    conversations.remember(PLACE, HELLO, ANSWER)
+    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine."))) == PLACE
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        "Hi! How *are* you?  ",
+        "\n Hi!\r\n\r\nHow *are* you?\n",
+        "<details>\n<summary>Thinking</summary>\n\nHm.\n\n</details>\n\nHi!\n\nHow *are* you?",
+        "<think>Hm.</think>Hi!\n\nHow *are* you?",
+        "Hi!\n\nHow *are* you?\n\n**Sources**\n\n- [1] [Title](https://example.com)",
+        "Hi![citation:1]\n\nHow *are* you?[citation:2]",
+    ],
+)
+def test_what_clients_and_decorations_change_about_an_answer_does_not_matter(tmp_path: Path, returned: str) -> None:
+    conversations = opened(tmp_path)
+    conversations.remember(PLACE, HELLO, ANSWER)
+    assert conversations.find(request(*HELLO, said("assistant", returned), said("user", "Fine."))) == PLACE
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (*HELLO, said("assistant", "Another answer"), said("user", "Fine.")),
+        (said("system", "Be long."), HELLO[1], said("assistant", ANSWER), said("user", "Fine.")),
+        (HELLO[1], said("assistant", ANSWER), said("user", "Fine.")),
+        (*HELLO, said("assistant", ANSWER)),
+        (said("user", "Fine."),),
+        (said("assistant", "Hello"), said("user", ANSWER), said("user", "Fine.")),
+    ],
+)
+def test_any_other_history_begins_anew(tmp_path: Path, messages: tuple[Message, ...]) -> None:
+    conversations = opened(tmp_path)
+    conversations.remember(PLACE, HELLO, ANSWER)
+    assert conversations.find(request(*messages)) is None
+
+
+def test_a_conversation_goes_on_only_from_its_last_answer(tmp_path: Path) -> None:
+    conversations = opened(tmp_path)
+    conversations.remember(PLACE, HELLO, ANSWER)
+    longer = (*HELLO, said("assistant", ANSWER), said("user", "Fine."))
+    conversations.remember(Place("alice", "c-1", "4"), longer, "Good.")
+    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine, again."))) is None
+    with pytest.raises(UnknownConversation, match="gone on"):
+        conversations.find(request(said("user", "x"), conversation="c-1@2"))
+    assert conversations.find(request(said("user", "x"), conversation="c-1@4")) == Place("alice", "c-1", "4")
+
+
+def test_the_clients_own_name_for_a_conversation_counts_before_the_history(tmp_path: Path) -> None:
+    conversations = opened(tmp_path, enabled=False)
+    conversations.remember(PLACE, HELLO, ANSWER)
+    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine."))) is None
+    assert conversations.find(request(said("user", "Fine."), conversation=PLACE.id)) == PLACE
+    with pytest.raises(UnknownConversation) as caught:
+        conversations.find(request(said("user", "Fine."), conversation="nobody@1"))
+    assert (caught.value.status, caught.value.param) == (404, "conversation_id")
+
+
+def test_places_survive_a_restart_and_no_text_is_on_disk(tmp_path: Path) -> None:
+    first = opened(tmp_path)
+    first.remember(PLACE, HELLO, ANSWER)
+    first.close()
+    assert opened(tmp_path).find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine."))) == PLACE
+    for file in tmp_path.iterdir():
+        assert b"Hello" not in file.read_bytes()
+        assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_conversation_that_was_not_used_for_long_is_forgotten(tmp_path: Path) -> None:
+    conversations = opened(tmp_path, max_age=1e-15)
+    conversations.remember(PLACE, HELLO, ANSWER)
+    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine."))) is None
+
+
+def test_an_answer_that_did_not_end_well_is_not_gone_on_from(tmp_path: Path) -> None:
+    conversations = opened(tmp_path)
+    conversations.remember(PLACE, HELLO, ANSWER)
+    note = Note(conversations, request(*HELLO), "alice")
+    for event in (Opened("c-1", "4"), Text("Hi"), Finish("length")):
+        note.hear(event)
+    with pytest.raises(UnknownConversation):
+        conversations.find(request(said("user", "x"), conversation="c-1"))
+
+
+def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "conversations.db").write_bytes(b"this is not a database, not at all" * 100)
+    with pytest.raises(SetupError, match=r"conversations\.db.*Remove it"):
+        opened(tmp_path)

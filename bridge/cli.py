@@ -1,0 +1,319 @@
+"""The command line. What a command needs is imported when it runs, so that `--help` is there at once.
+
+A `BridgeError` ends a command with one line on standard error and the exit code 1; Ctrl-C ends it with 130.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import sys
+from getpass import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperCommand
+
+from bridge.errors import BridgeError, SetupError
+
+if TYPE_CHECKING:
+    from bridge.login import Credentials
+    from bridge.settings import Settings
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+class WithSettings(TyperCommand):
+    """A command whose help ends with all settings."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        from bridge.listing import show_settings
+
+        super().format_help(ctx, formatter)
+        show_settings(console)
+
+
+app = typer.Typer(
+    help="An OpenAI-style endpoint in front of a chat website, driven through its real page.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+kept = typer.Typer(help="List the captured logins, look at one, or remove it.", no_args_is_help=True)
+app.add_typer(kept, name="profiles")
+
+
+def flag(*names: str, help: str) -> Any:  # noqa: A002 - as Typer calls it
+    """Return an option without a value."""
+    return typer.Option(*names, help=help, metavar="")
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    # a command that is asked to end does so as after Ctrl-C: it leaves nothing running behind
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        app()
+    except BridgeError as error:
+        line = Text.assemble(("Error: ", "bold red"), " ".join(error.message.split()))
+        Console(stderr=True).print(line, soft_wrap=True)
+        sys.exit(1)
+
+
+def say(text: str) -> None:
+    """Print one line as it is."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings file, instead of bridge.toml.")] = None,
+) -> None:
+    """Take the options that stand before the command."""
+    context.obj = config
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    once: Annotated[bool, flag("--once", help="Show one chat and end.")] = False,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Try it all on a built-in chat site, no account needed."""
+    from bridge.tryout import try_out
+
+    asyncio.run(try_out(_load(context, server=_given(port=port)), console, port, once=once))
+
+
+@app.command(cls=WithSettings)
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    headed: Annotated[bool | None, flag("--headed", help="Show the browser's windows.")] = None,
+    no_auth: Annotated[bool | None, flag("--no-auth", help="Ask for no API key.")] = None,
+    trace: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep a Playwright trace of each chat.")] = None,
+    profiles: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the captured logins.")] = None,
+    log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = None,
+) -> None:
+    """Serve the endpoint, with all captured logins."""
+    from bridge.app import serve as run
+    from bridge.security import KeyFile
+    from bridge.terminal import announce
+
+    settings = _load(
+        context,
+        quiet=False,
+        server=_given(host=host, port=port, no_auth=no_auth),
+        browser=_given(headed=headed, trace=trace),
+        log=_given(level=log_level and log_level.upper()),
+        **_given(profiles=profiles),
+    )
+    is_first = not KeyFile(settings.config).path.exists()
+    asyncio.run(run(settings, lambda bridge: announce(console, bridge, settings, with_key=is_first)))
+
+
+@app.command()
+def login(
+    context: typer.Context,
+    name: Name,
+    site: Annotated[str, typer.Option(help="Site of the account.")] = "deepseek",
+    url: Annotated[str | None, typer.Option(help="Where the site is, if not at its usual place.")] = None,
+    form: Annotated[bool, flag("--form", help="Fill the site's password form; needs no screen.")] = False,
+    user: Annotated[str | None, typer.Option(help="User name for --form; asked for when left out.")] = None,
+) -> None:
+    """Sign in to an account once, and keep the login.
+
+    With --form the password is asked for, or taken from the variable BRIDGE_PASSWORD.
+    """
+    settings = _load(context, browser={} if form else {"headed": True})
+    if not form:
+        key = settings.profile_key_file or settings.config / "profile.key"
+        _need_screen(
+            f"Sign in on a desktop with the same command, then copy {settings.profiles / name}.age and {key} here; "
+            "or give this machine a screen (`ssh -X`, or `xvfb-run` and a VNC server); or use --form."
+        )
+    asyncio.run(_log_in(settings, name, site, url, _credentials(user) if form else None))
+
+
+@kept.command("list")
+def list_profiles(context: typer.Context) -> None:
+    """List the captured logins."""
+    from bridge.listing import show_list, to_look_at
+
+    show_list(to_look_at(_load(context)), console)
+
+
+@kept.command()
+def show(context: typer.Context, name: Name) -> None:
+    """Show what a captured login consists of: names and ages, never a value."""
+    from bridge.listing import show_one, to_look_at
+
+    show_one(to_look_at(_load(context)).load(name), console)
+
+
+@kept.command()
+def remove(
+    context: typer.Context,
+    name: Name,
+    yes: Annotated[bool, flag("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a captured login; the account itself stays signed in at the site."""
+    from bridge.listing import to_look_at
+
+    store = to_look_at(_load(context))
+    if (
+        store.exists(name)
+        and not yes
+        and console.input(f"Delete the profile {name}? (y/n) ").lower() not in ("y", "yes")
+    ):
+        raise SetupError(f"Then {name} is kept.")
+    store.remove(name)
+    say(f"Removed {name}.")
+
+
+@app.command()
+def chat(
+    context: typer.Context,
+    prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="Answer this and end.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Model that answers.")] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="BASE", help="Where the bridge is, if not on this machine.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="API key; by default this machine's own.")] = None,
+) -> None:
+    """Chat in the terminal.
+
+    Takes the bridge that runs on this machine, or else starts one for as long as it needs it. A text that is
+    piped in is answered as one prompt.
+    """
+    from bridge import terminal
+
+    if prompt is None and not sys.stdin.isatty():
+        prompt = sys.stdin.read()
+    if prompt is not None and not prompt.strip():
+        raise SetupError("There is no prompt.")
+    asyncio.run(terminal.chat(_load(context), console, prompt, model, url, key))
+
+
+@app.command()
+def doctor(context: typer.Context) -> None:
+    """Check everything, and say what to do.
+
+    Looks at settings, keys, logins, the browser and each account's page. It sends no chat.
+    """
+    from bridge.doctor import examine
+
+    if not asyncio.run(examine(_load(context), context.obj, console)):
+        sys.exit(1)
+
+
+@app.command()
+def debug(
+    context: typer.Context,
+    name: Name,
+    text: Annotated[bool, flag("--text", help="Print the answers, too.")] = False,
+    headless: Annotated[bool, flag("--headless", help="Open no window.")] = False,
+) -> None:
+    """Watch what the bridge sees of a page.
+
+    Opens the account's page with developer tools. Chat in it by hand; requests, responses and events are printed
+    as they come, without texts unless --text is given.
+    """
+    from bridge.debug import watch
+    from bridge.listing import to_look_at
+
+    if not headless:
+        _need_screen("Use `ssh -X` or `xvfb-run`, or --headless and look at the lines only.")
+    settings = _load(context, browser={"headed": not headless})
+    asyncio.run(watch(settings, to_look_at(settings).load(name), console, show_text=text))
+
+
+@app.command()
+def keys(context: typer.Context, add: Annotated[bool, flag("--add", help="Make one more key.")] = False) -> None:
+    """Print the API keys, one a line."""
+    from bridge.security import KeyFile
+
+    file = KeyFile(_load(context).config)
+    for key in [file.add()] if add else file.keys():
+        say(key)
+
+
+@app.command()
+def install(context: typer.Context) -> None:
+    """Make sure that there is a Chromium, and print which one."""
+    from bridge import chromium
+
+    say(str(chromium.install(_load(context).browser.executable, say)))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from bridge import __version__
+
+    say(__version__)
+
+
+def _load(context: typer.Context, *, quiet: bool = True, **given: Any) -> Settings:
+    """Read the settings and set up the log; where it would be in the way, only warnings unless the settings say so."""
+    from bridge import log
+    from bridge.settings import load_settings
+
+    settings = load_settings(context.obj, **given)
+    is_set = "level" in settings.log.model_fields_set
+    log.set_up(settings.log.model_copy(update={"level": "WARNING"}) if quiet and not is_set else settings.log)
+    return settings
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _need_screen(otherwise: str) -> None:
+    """Raise what to do without a screen, if this machine has none."""
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise SetupError(f"This opens a window, and there is no screen here. {otherwise}")
+
+
+def _credentials(user: str | None) -> Credentials:
+    from bridge.login import Credentials
+
+    password = os.environ.get("BRIDGE_PASSWORD")
+    if not sys.stdin.isatty() and not (user and password):
+        raise SetupError("There is no terminal to ask at: give --user NAME and the variable BRIDGE_PASSWORD.")
+    user = user or console.input("User: ")
+    return Credentials(user, password or getpass("Password: "))
+
+
+async def _log_in(settings: Settings, name: str, site: str, url: str | None, credentials: Credentials | None) -> None:
+    from bridge.browser import Chromium
+    from bridge.log import log_fact
+    from bridge.login import log_in, profile_for
+    from bridge.profiles import ProfileStore, load_identity
+    from bridge.telemetry import Telemetry
+
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    profile = profile_for(store, name, site, url)
+    if url is not None and profile.url != url.rstrip("/"):
+        raise SetupError(f"The profile {name} belongs to {profile.url}; take another name, or remove it first.")
+    browser = Chromium(settings, Telemetry(log_fact))
+    try:
+        await log_in(browser, settings, store, profile, say, credentials)
+    finally:
+        await browser.close()

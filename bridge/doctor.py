@@ -1,0 +1,213 @@
+"""`bridge doctor`: a list of small checks, each with a time limit; none of them sends a chat or makes a file.
+
+A check returns what it found, or raises a `BridgeError` that says what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import stat
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bridge import chromium
+from bridge.browser import Chromium, within
+from bridge.client import Client, is_free, reachable
+from bridge.errors import BridgeError, SetupError, SiteChanged
+from bridge.listing import ago
+from bridge.profiles import Identity, Profile, ProfileStore, load_identity
+from bridge.security import KeyFile, load_keys
+from bridge.session import open_session
+from bridge.settings import Settings
+from bridge.sites.base import load_driver
+from bridge.telemetry import Telemetry
+
+QUICK = 10.0
+"""Seconds for a look at files and ports."""
+SLOW = 60.0
+"""Seconds for the start of a browser, or for a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look at."""
+
+    name: str
+    look: Callable[[], Awaitable[str]]
+    limit: float = QUICK
+
+
+async def examine(settings: Settings, file: Path | None, console: Console) -> bool:
+    """Make all checks, print a line for each, and return whether none failed."""
+    browser = Chromium(settings, Telemetry())
+    start = Check("browser", partial(_browser, settings, browser), SLOW)
+    try:
+        results = [await passes(check, console) for check in _files(settings, file)]
+        results.append(await passes(start, console))
+        if results[-1]:
+            results += [await passes(check, console) for check in _pages(settings, browser)]
+    finally:
+        await browser.close()
+    failed = results.count(False)
+    console.print(f"\n{failed} of {len(results)} checks failed." if failed else "\nAll is well.", style="bold")
+    return not failed
+
+
+async def passes(check: Check, console: Console) -> bool:
+    """Make one check, print its line, and return whether it passed."""
+    try:
+        with console.status(f"{check.name} …"):
+            async with asyncio.timeout(check.limit):
+                found = await check.look()
+    except BridgeError as error:
+        return _tell(console, check.name, error.message, is_ok=False)
+    except TimeoutError:
+        return _tell(console, check.name, f"This gave no result within {check.limit:g} seconds.", is_ok=False)
+    return _tell(console, check.name, found, is_ok=True)
+
+
+def _tell(console: Console, name: str, text: str, *, is_ok: bool) -> bool:
+    mark = ("ok    ", "green") if is_ok else ("FAILED", "bold red")
+    console.print(Text.assemble(mark, "  ", (f"{name:16}", "bold"), " ", text), soft_wrap=True)
+    return is_ok
+
+
+def _files(settings: Settings, file: Path | None) -> Iterator[Check]:
+    """Yield the checks that need no browser."""
+    for name, look in (
+        ("settings", partial(_settings_file, file)),
+        ("config folder", partial(_config_folder, settings)),
+        ("API keys", partial(_api_keys, settings)),
+        ("profile key", partial(_profile_key, settings)),
+        ("profiles", partial(_profiles, settings)),
+    ):
+        yield Check(name, partial(asyncio.to_thread, look))
+    for name in _names(settings):
+        yield Check(f"profile {name}", partial(asyncio.to_thread, _profile, settings, name))
+    yield Check("port", partial(_port, settings))
+
+
+def _pages(settings: Settings, browser: Chromium) -> Iterator[Check]:
+    """Yield a check of the site for each profile that opens."""
+    for name in _names(settings):
+        try:
+            profile = _stored(settings, name)
+        except SetupError:
+            continue  # has failed a check of its own
+        yield Check(f"page of {name}", partial(_page, settings, browser, profile), SLOW)
+
+
+def _settings_file(file: Path | None) -> str:
+    variables = sum(name.startswith("BRIDGE_") for name in os.environ)
+    path = file or Path("bridge.toml")
+    source = str(path.absolute()) if path.exists() else "no bridge.toml here, so the defaults"
+    return f"{source}, and {variables} environment variables" if variables else source
+
+
+def _config_folder(settings: Settings) -> str:
+    folder = settings.config
+    if not folder.exists():
+        return f"{folder} is made at the first start"
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o022:
+        raise SetupError(f"Others can write to {folder}; run: chmod 700 {shlex.quote(str(folder))}")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise SetupError(f"This user cannot write to {folder}; make it yours, or name another one with BRIDGE_CONFIG.")
+    return f"{folder}, mode {mode:04o}"
+
+
+def _api_keys(settings: Settings) -> str:
+    path = KeyFile(settings.config).path
+    if settings.server.no_auth:
+        load_keys(settings)
+        return "none is asked for (server.no_auth)"
+    if not path.exists():
+        return f"{path} is made at the first start"
+    load_keys(settings)
+    return f"{path} holds {len(KeyFile(settings.config).keys())}, mode {stat.S_IMODE(path.stat().st_mode):04o}"
+
+
+def _profile_key(settings: Settings) -> str:
+    path = settings.profile_key_file or settings.config / "profile.key"
+    if settings.profile_key_file is None and settings.profile_key is not None:
+        load_identity(settings)
+        return "from the setting profile_key"
+    if settings.profile_key_file is None and not path.exists():
+        if _names(settings):
+            raise SetupError(f"The key of the profiles is missing: bring back {path}, or log in again.")
+        return f"{path} is made at the first login"
+    load_identity(settings)
+    return f"{path}, mode {stat.S_IMODE(path.stat().st_mode):04o}"
+
+
+def _profiles(settings: Settings) -> str:
+    names = _names(settings)
+    if not names:
+        raise SetupError(f"There is no login in {settings.profiles.absolute()}; `bridge login NAME` captures one.")
+    return f"{settings.profiles.absolute()} holds {', '.join(names)}"
+
+
+def _profile(settings: Settings, name: str) -> str:
+    profile = _stored(settings, name)
+    return f"opens: {profile.site} at {profile.url}, saved {ago(profile.saved)}"
+
+
+def _names(settings: Settings) -> list[str]:
+    # listing takes no key, and `load_identity` would make one
+    return ProfileStore(settings.profiles, Identity.generate()).names()
+
+
+def _stored(settings: Settings, name: str) -> Profile:
+    _profile_key(settings)
+    return ProfileStore(settings.profiles, load_identity(settings)).load(name)
+
+
+async def _port(settings: Settings) -> str:
+    host, port = settings.server.host, settings.server.port
+    if is_free(host, port):
+        return f"{port} of {host} is free" if port else f"a free one of {host} is taken at each start"
+    client = Client(reachable(host, port), "")
+    if not await client.is_bridge():
+        raise SetupError(
+            f"Something else listens on port {port} of {host}, or the address is not this machine's; "
+            "choose another one with server.port or server.host."
+        )
+    if reason := await client.unready():
+        raise SetupError(f"A bridge runs on {client.url}, but could take no chat: {reason}")
+    return f"a bridge runs on {client.url}, and could take a chat"
+
+
+async def _browser(settings: Settings, browser: Chromium) -> str:
+    path = await asyncio.to_thread(chromium.find, settings.browser.executable)
+    version = await browser.version()
+    return f"Chromium {version} starts, {_sandbox(settings)} ({path})"
+
+
+def _sandbox(settings: Settings) -> str:
+    if chromium.sandboxed(settings.browser):
+        return "in its sandbox"
+    if settings.browser.sandbox is None:
+        return "without its sandbox, because root cannot have one: another user is safer"
+    return "without its sandbox, as browser.sandbox says"
+
+
+async def _page(settings: Settings, browser: Chromium, profile: Profile) -> str:
+    async with (
+        open_session(browser, profile, load_driver(profile.site), settings) as session,
+        within(settings.turn.ready, "The page was not ready"),
+    ):
+        await session.driver.ready()
+        controls = await session.driver.controls()
+    if missing := [name for name, way in controls.items() if not way]:
+        raise SiteChanged(
+            f"Signed in, but the page's controls were not all found: {', '.join(missing)}. The site has changed; "
+            "look for an update of the bridge, or see `bridge debug`."
+        )
+    return f"signed in at {profile.url}; found {', '.join(controls)}"

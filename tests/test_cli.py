@@ -1,0 +1,216 @@
+"""The command line, as a person at a terminal or a script meets it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.demo import DemoSite
+from bridge.profiles import ProfileStore, load_identity
+from bridge.settings import describe
+from tests.commands import COMMAND_LIMIT, Home
+from tests.live import QUICK_SITE, directive
+
+KEY = re.compile(r"sk-bridge-[\w-]{43}")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with Home.at(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def site() -> AsyncGenerator[DemoSite]:
+    async with DemoSite(QUICK_SITE) as running:
+        yield running
+
+
+async def output_of(*command: str) -> str:
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(COMMAND_LIMIT):
+        out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out.decode()
+
+
+async def test_the_demo_shows_a_whole_chat_and_ends_with_nothing_left_behind(home: Home) -> None:
+    demo = await home.run("demo", "--once")
+    assert demo.code == 0, demo.err
+    assert "You wrote: **Hello!" in demo.out
+    assert re.search(r"First token after \d+\.\d\d s.* account (alice|bob)", demo.out)
+    assert demo.err == ""
+    assert home.left_running() == []
+    assert list(home.temporary.iterdir()) == []
+    assert not (home.folder / "config").exists()
+
+
+async def test_what_the_demo_prints_can_be_pasted_and_works(home: Home) -> None:
+    async with home.started("demo") as demo:
+        shown = await demo.shows("Ctrl-C")
+        program = shown[shown.index("from openai") : shown.index("Ctrl-C")]
+        assert "You wrote: **Hello!**" in await output_of(sys.executable, "-c", program)
+        if shutil.which("curl"):
+            command = re.search(r"^curl .*$", shown, re.MULTILINE)
+            assert command
+            assert "data: [DONE]" in await output_of("sh", "-c", command[0])
+        assert await demo.ends(signal.SIGINT) == 0
+    assert home.left_running() == []
+
+
+async def test_a_login_by_the_form_is_kept_and_shown_without_its_secrets(home: Home, site: DemoSite) -> None:
+    words = ("login", "mine", "--form", "--url", site.url, "--user", "alice@example.com")
+    login = await home.run(*words, BRIDGE_PASSWORD="demo-alice")
+    assert (login.code, "mine" in login.out) == (0, True), login.err
+
+    listed, shown = await home.run("profiles", "list"), await home.run("profiles", "show", "mine")
+    assert re.search(rf"mine +deepseek +{site.url} +just now", listed.out)
+    assert "ds_session_id" in shown.out
+    assert "userToken" in shown.out
+    account = site.account("alice")
+    for secret in (account.token, *account.cookies, account.password):
+        assert secret not in login.out + login.err + listed.out + shown.out
+
+    other = await home.run(
+        "login", "mine", "--form", "--url", "http://other.example", "--user", "x", BRIDGE_PASSWORD="x"
+    )
+    assert (other.code, f"belongs to {site.url};" in other.err) == (1, True)
+
+
+async def test_a_running_bridge_is_chatted_with_and_stops_when_it_is_told_to(home: Home, site: DemoSite) -> None:
+    home.log_in(site)
+    async with home.started("serve") as bridge:
+        shown = await bridge.shows("Accounts  alice\n")
+        url = re.search(r"http://127\.0\.0\.1:\d+", shown)
+        assert url
+        assert KEY.search(shown), "the first start shows the key that it has made"
+
+        piped = await home.run("chat", "--url", url[0], stdin=directive(text="Good day\tto you."))
+        assert (piped.code, piped.out) == (0, "Good day\tto you.\n"), piped.err
+        thought = await home.run("chat", directive(thinking="Hm", text="Ah"), "--model", "deepseek-r1", "--url", url[0])
+        assert (thought.code, thought.out) == (0, "Ah\n"), thought.err
+        refused = await home.run("chat", "Hello", "--model", "other", "--url", url[0])
+        assert (refused.code, refused.out) == (1, "")
+        assert "The model 'other' does not exist." in refused.err
+
+        assert await bridge.ends(signal.SIGTERM) == 0
+    assert home.left_running() == []
+
+
+async def test_a_person_without_a_running_bridge_chats_all_the_same_and_ctrl_c_stops_an_answer(
+    home: Home, site: DemoSite
+) -> None:
+    home.log_in(site)
+    async with home.at_terminal("chat") as chat:
+        await chat.shows("› ")
+        chat.types(directive(tokens=3, thinking="unasked"))
+        await chat.shows("word0 word1 word2")
+        await chat.shows("› ")
+        chat.types("/model other")
+        await chat.shows("does not exist")
+        await chat.shows("› ")
+        chat.types("/model deepseek-r1")
+        await chat.shows("› ")
+        chat.types("/new")
+        await chat.shows("› ")
+        chat.types(directive(tokens=5000, rate=50, thinking="Hm"))
+        assert "Hm" in await chat.shows("word3 ")
+        chat.process.send_signal(signal.SIGINT)
+        await chat.shows("[stopped]")
+        await site.account("alice").wait_for(lambda account: account.turns[-1].outcome == "stopped", COMMAND_LIMIT)
+        await chat.shows("› ")
+        assert await chat.ends(signal.SIGINT) == 130
+    assert home.left_running() == []
+
+
+async def test_without_a_login_the_bridge_serves_and_says_how_to_get_one(home: Home) -> None:
+    async with home.started("serve") as bridge:
+        assert KEY.search(await bridge.shows("bridge login NAME"))
+        assert await bridge.ends(signal.SIGINT) == 0
+    async with home.started("serve") as bridge:
+        assert not KEY.search(await bridge.shows("bridge login NAME")), "only the first start shows the key"
+    chat = await home.run("chat", "Hello")
+    assert (chat.code, chat.out) == (1, "")
+    assert "bridge login NAME" in chat.err
+
+
+async def test_a_taken_port_is_one_line_and_not_a_traceback(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        serve = await home.run("serve", "--port", port, "--log-level", "warning")
+    assert (serve.code, serve.out) == (1, "")
+    assert re.search(rf"^Error: Port {port} .*\n\Z", serve.err, re.MULTILINE)
+    assert "Traceback" not in serve.err
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "named"),
+    [
+        (("keys",), {"BRIDGE_SERVER_PROT": "1"}, "BRIDGE_SERVER_PROT"),
+        (("serve", "--port", "66000"), {}, "server.port"),
+        (("serve", "--host", "0.0.0.0", "--no-auth"), {}, "no_auth"),
+        (("--config", "missing.toml", "serve"), {}, "missing.toml"),
+        (("login", "alice", "--form"), {}, "BRIDGE_PASSWORD"),
+        (("login", "alice"), {"DISPLAY": "", "WAYLAND_DISPLAY": ""}, "there is no screen"),
+        (("profiles", "show", "alice"), {}, "bridge login"),
+        (("chat", "Hello", "--url", "http://127.0.0.1:1"), {}, "bridge serve"),
+        (("chat",), {}, "no prompt"),
+        (("debug", "alice", "--headless"), {}, "bridge login"),
+        (("install",), {"BRIDGE_BROWSER_EXECUTABLE": "/nowhere"}, "/nowhere"),
+    ],
+)
+async def test_what_a_person_must_mend_is_one_line(
+    home: Home, words: tuple[str, ...], variables: dict[str, str], named: str
+) -> None:
+    ended = await home.run(*words, **variables)
+    assert (ended.code, ended.out) == (1, "")
+    assert re.fullmatch(r"Error: .+\n", ended.err)
+    assert named in ended.err
+
+
+async def test_looking_makes_no_keys(home: Home) -> None:
+    for words in (("profiles", "list"), ("profiles", "show", "alice"), ("profiles", "remove", "alice"), ("--help",)):
+        await home.run(*words)
+    assert not (home.folder / "config").exists()
+
+
+async def test_a_profile_is_removed_only_after_a_yes(home: Home, site: DemoSite) -> None:
+    home.log_in(site)
+    home.log_in(site, "bob")
+    assert (await home.run("profiles", "remove", "alice", stdin="n\n")).code == 1
+    assert (await home.run("profiles", "remove", "alice", stdin="y\n")).code == 0
+    assert (await home.run("profiles", "remove", "bob", "--yes")).code == 0
+    settings = home.settings
+    assert ProfileStore(settings.profiles, load_identity(settings)).names() == []
+
+
+async def test_the_keys_are_printed_one_a_line_and_more_can_be_made(home: Home) -> None:
+    first = (await home.run("keys")).out
+    added = (await home.run("keys", "--add")).out
+    assert KEY.fullmatch(first.strip())
+    assert KEY.fullmatch(added.strip())
+    assert (await home.run("keys")).out == first + added
+
+
+async def test_the_help_of_serve_lists_every_setting(home: Home) -> None:
+    shown = await home.run("serve", "--help")
+    assert shown.code == 0
+    for name, variable, default, description in describe():
+        line = re.escape(name) + " +" + variable + " +" + ("" if name == "config" else re.escape(default) + "\n")
+        assert re.search(line, shown.out), name
+        assert description in shown.out
+
+
+async def test_the_version_and_the_chromium_that_is_found_can_be_asked_for(home: Home) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", (await home.run("version")).out)
+    found = await home.run("install")
+    assert (found.code, os.access(found.out.strip(), os.X_OK)) == (0, True)

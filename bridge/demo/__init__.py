@@ -3,10 +3,11 @@
 It is a site of its own and imports nothing of the bridge, which never learns that it talks to a demo.
 """
 
-from bridge.demo.accounts import Account, Turn
+from bridge.demo.accounts import Account
 from bridge.demo.faults import FAULTS, Fault
 from bridge.demo.script import Script
 from bridge.demo.settings import DemoSettings
 from bridge.demo.site import DemoSite
+from bridge.demo.turns import Turn
 
 __all__ = ["FAULTS", "Account", "DemoSettings", "DemoSite", "Fault", "Script", "Turn"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+import sys
 
 from bridge.demo.settings import DemoSettings
 from bridge.demo.site import DemoSite
@@ -47,4 +48,7 @@ async def serve(settings: DemoSettings) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(read_settings()))
+    try:
+        asyncio.run(serve(read_settings()))
+    except OSError as error:
+        sys.exit(f"the demo site cannot start: {error.strerror}")

@@ -1,104 +1,22 @@
-"""The accounts of the demo site, and the record each keeps of what was asked of it."""
+"""The accounts of the demo site: what each may do, is asked, and shall answer."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.demo.conversations import Conversation
 from bridge.demo.patches import Json
 from bridge.demo.script import Script
 from bridge.demo.switchboard import Switch, Switchboard, make_switch
+from bridge.demo.turns import Changes, Turn
 
 if TYPE_CHECKING:
     from bridge.demo.generation import Generation
     from bridge.demo.uploads import Upload
-
-
-class Changes:
-    """Let coroutines wait until something has changed."""
-
-    def __init__(self) -> None:
-        self._waiting: set[asyncio.Future[None]] = set()
-
-    def notify(self) -> None:
-        """Wake all who wait."""
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
-
-    async def until(self, condition: Callable[[], object], timeout: float | None) -> None:
-        """Wait until the condition holds, or raise TimeoutError."""
-        async with asyncio.timeout(timeout):
-            while not condition():
-                await self._next()
-
-    async def _next(self) -> None:
-        waiting = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiting)
-        try:
-            await waiting
-        finally:
-            self._waiting.discard(waiting)
-
-
-@dataclass(slots=True)
-class Turn:
-    """Record one request for an answer; times are Unix times."""
-
-    number: int
-    kind: str  # "completion", "edit_message", "regenerate" or "continue"
-    prompt: str = ""
-    thinking_enabled: bool = False
-    search_enabled: bool = False
-    model_type: str | None = None
-    conversation: str = ""
-    parent: int | None = None
-    files: tuple[str, ...] = ()
-    cookies: tuple[str, ...] = ()  # names
-    accepted_at: float = field(default_factory=time.time)
-    first_byte_at: float | None = None
-    ended_at: float | None = None
-    outcome: str = ""  # "" while it runs, then "finished", "stopped", "disconnected", "refused:<code>", ...
-    streams: list[str] = field(default_factory=list)  # the calls that carried the answer
-    _text: list[str] = field(default_factory=list)
-    _thinking: list[str] = field(default_factory=list)
-    _ended: Callable[[], None] = lambda: None
-
-    @property
-    def sent_text(self) -> str:
-        """Return the answer as far as it was sent."""
-        return "".join(self._text)
-
-    @property
-    def sent_thinking(self) -> str:
-        """Return the thinking as far as it was sent."""
-        return "".join(self._thinking)
-
-    def note_text(self, text: str, *, thinking: bool) -> None:
-        """Record a piece of the answer that is about to be sent."""
-        (self._thinking if thinking else self._text).append(text)
-
-    def note_byte(self) -> None:
-        """Record that the response has begun."""
-        if self.first_byte_at is None:
-            self.first_byte_at = time.time()
-
-    def end(self, outcome: str) -> None:
-        """Record how the turn ended; the first word counts."""
-        if not self.outcome:
-            self.outcome, self.ended_at = outcome, time.time()
-            self._ended()
-
-    def to_json(self) -> dict[str, Json]:
-        """Describe the turn."""
-        public = [name for name in self.__slots__ if not name.startswith("_")]
-        return {name: getattr(self, name) for name in [*public, "sent_text", "sent_thinking"]}
 
 
 class PageLink(Protocol):
@@ -125,7 +43,7 @@ class Account:
         self.turns: list[Turn] = []
         self.conversations: dict[str, Conversation] = {}
         self.files: dict[str, Upload] = {}
-        self.max_parallel = 0
+        self.max_parallel = 0  # answers wanted at the same time, the refused ones included
         self.changes = Changes()
         self.board = Switchboard(self.changes.notify)
         self.pages: set[PageLink] = set()
@@ -159,9 +77,9 @@ class Account:
             return Script()
         return script
 
-    def fault(self, name: str, times: int | None = 1, seconds: float | None = None, **params: Any) -> None:
-        """Let a fault strike some times (None: always), or for some seconds; `account` faults strike now."""
-        switch = make_switch(name, times, seconds, params)
+    def fault(self, name: str, times: int | None = 1, lasting: float | None = None, **params: Any) -> None:
+        """Let a fault strike some times (None: always), within some seconds; `account` faults strike now."""
+        switch = make_switch(name, times, lasting, params)
         if switch.fault.where == "account":
             _HAPPENINGS[name](self, switch)
             self.changes.notify()

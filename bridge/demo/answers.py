@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from bridge.demo.accounts import Account, Turn, script_fault
+from bridge.demo.accounts import Account, script_fault
 from bridge.demo.backend import BACKEND
 from bridge.demo.conversations import Conversation
 from bridge.demo.generation import Generation
@@ -19,6 +19,7 @@ from bridge.demo.script import Script
 from bridge.demo.settings import DemoSettings
 from bridge.demo.stream import EventStream
 from bridge.demo.switchboard import Switch, make_switch
+from bridge.demo.turns import Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bridge.demo.accounts import Account, Turn, script_fault
+from bridge.demo.accounts import Account, script_fault
 from bridge.demo.answers import Answer, carry
 from bridge.demo.api import COMPLETION, EDIT, find_conversation, named_conversation
 from bridge.demo.checks import check_client, check_completion, signed_in, strike
@@ -17,6 +17,7 @@ from bridge.demo.envelope import Refusal, biz_refusal, read_body, success
 from bridge.demo.generation import Generation
 from bridge.demo.patches import Json
 from bridge.demo.script import Script
+from bridge.demo.turns import Turn
 
 _SWITCHES = {"thinking_enabled": bool, "search_enabled": bool}
 

@@ -63,11 +63,11 @@ async def queue_script(request: web.Request) -> web.Response:
 
 
 async def switch_fault_on(request: web.Request) -> web.Response:
-    """Switch a fault on: `{"name": ..., "times": 1, "seconds": null, "params": {}}`."""
+    """Switch a fault on: `{"name": ..., "times": 1, "lasting": null, "params": {}}`."""
     account = _account(request)
     try:
         wanted = await request.json()
-        account.fault(wanted["name"], wanted.get("times", 1), wanted.get("seconds"), **wanted.get("params", {}))
+        account.fault(wanted["name"], wanted.get("times", 1), wanted.get("lasting"), **wanted.get("params", {}))
     except (ValueError, TypeError, KeyError) as error:
         raise web.HTTPBadRequest(text=f"{type(error).__name__}: {error}") from error
     return document({"faults": account.board.to_json()}, status=201)

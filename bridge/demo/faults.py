@@ -123,7 +123,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         ),
         "toast_only": _stream("The stream only carries a toast.", rewrites.refuse_with_toast, content=_BUSY),
         # streams that end badly
-        "abort": _stream("The connection is cut after some tokens.", rewrites.abort, after=3),
+        "abort": _stream("The connection is cut after some tokens.", rewrites.abort, after=3, hard=False),
         "thinking_only": _stream("The turn finishes without an answer.", rewrites.think_only),
         "content_filter": _stream(
             "The answer is withdrawn when it was as good as finished.", rewrites.filter_content, seconds=0.2

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
-from bridge.demo.accounts import Turn
 from bridge.demo.model import Token
 from bridge.demo.patches import Json, PatchEncoder, apply, encode_event
 from bridge.demo.score import (
@@ -31,6 +30,7 @@ from bridge.demo.score import (
     ending,
 )
 from bridge.demo.stream import HEARTBEAT, EventStream
+from bridge.demo.turns import Turn
 
 
 class Generation:
@@ -66,7 +66,8 @@ class Generation:
         if self._stopping or self.turn.outcome:
             return
         self._stopping = True
-        self.rest, self._steps = list(self._steps), deque([Outcome(outcome), *ending(status)])
+        end = ending(status) if self.message["status"] == "WIP" else []
+        self.rest, self._steps = list(self._steps), deque([Outcome(outcome), *end])
         self._disturb()
 
     def leave(self, stream: EventStream) -> None:
@@ -132,9 +133,9 @@ class Generation:
                 await stream.open()
             case Outcome(name):
                 self._outcome = name
-            case Cut():
+            case Cut(hard):
                 self.message["status"] = "INCOMPLETE"
-                stream.abort()
+                await stream.cut(hard)
             case Silence():
                 pass
             case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
@@ -50,6 +51,11 @@ class Assets:
         headers = {"cache-control": "max-age=31536000, immutable"}
         return web.Response(text=self._files[name], content_type=kind, charset="utf-8", headers=headers)
 
+    def _module_links(self, build: str) -> Iterator[str]:
+        for name in sorted(self._files):
+            if name.endswith(".js") and name != "pow_worker.js":
+                yield f'  <link rel="modulepreload" href="/static/{build}/{name}">'
+
     def _document(self, backend: Backend) -> str:
         settings = backend.settings
         boot = {
@@ -64,6 +70,7 @@ class Assets:
         }
         lang = "zh-CN" if settings.lang == "zh" else "en"
         page = self._files["index.html"].replace("%LANG%", lang).replace("%BUILD%", backend.build)
+        page = page.replace("%MODULES%", "\n".join(self._module_links(backend.build)))
         page = page.replace("%MARKUP%", settings.markup)
         return page.replace("%BOOT%", escape(encode_json(boot)))
 

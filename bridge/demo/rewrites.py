@@ -39,7 +39,7 @@ def fail_with_hint(score: Score, params: Params) -> Score:
 
 def abort(score: Score, params: Params) -> Score:
     """Cut the connection after some tokens."""
-    return [*score[: after_tokens(score, params["after"])], Outcome("aborted"), Cut()]
+    return [*score[: after_tokens(score, params["after"])], Outcome("aborted"), Cut(params["hard"])]
 
 
 def think_only(score: Score, _params: Params) -> Score:

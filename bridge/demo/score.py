@@ -67,7 +67,9 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Cut the connection."""
+    """Cut the connection behind what was sent; a hard cut may also lose some of that on its way."""
+
+    hard: bool = False
 
 
 @dataclass(frozen=True, slots=True)

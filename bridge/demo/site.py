@@ -53,9 +53,9 @@ class DemoSite:
         """Register a new account."""
         return self._backend.add_account(name)
 
-    def fault(self, name: str, times: int | None = 1, seconds: float | None = None, **params: Any) -> None:
+    def fault(self, name: str, times: int | None = 1, lasting: float | None = None, **params: Any) -> None:
         """Let a fault of kind `load` strike whoever opens the page, signed in or not."""
-        switch = make_switch(name, times, seconds, params)
+        switch = make_switch(name, times, lasting, params)
         if switch.fault.where != "load":
             raise ValueError(f"the fault {name!r} belongs to an account")
         self._backend.board.switch_on(switch)

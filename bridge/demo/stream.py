@@ -55,10 +55,12 @@ class EventStream:
         await self._response.write_eof()
         return self._response
 
-    def abort(self) -> None:
-        """Cut the connection under the response."""
-        if self._request.transport is not None:
-            self._request.transport.abort()
+    async def cut(self, hard: bool) -> None:
+        """Cut the connection in the middle of the response, at once or behind what was sent."""
+        await self.flush()
+        transport = self._request.transport
+        if transport is not None:
+            transport.abort() if hard else transport.close()
 
     @property
     def response(self) -> web.StreamResponse:

@@ -30,7 +30,7 @@ class Switch:
         return self.left != 0 and time.monotonic() < self.until
 
 
-def make_switch(name: str, times: int | None, seconds: float | None, params: Mapping[str, Any]) -> Switch:
+def make_switch(name: str, times: int | None, lasting: float | None, params: Mapping[str, Any]) -> Switch:
     """Check a fault's name and parameters against the table, or raise ValueError."""
     fault = FAULTS.get(name)
     if fault is None:
@@ -38,7 +38,7 @@ def make_switch(name: str, times: int | None, seconds: float | None, params: Map
     unknown = set(params) - set(fault.params)
     if unknown:
         raise ValueError(f"the fault {name!r} has no {', '.join(sorted(unknown))}")
-    until = float("inf") if seconds is None else time.monotonic() + seconds
+    until = float("inf") if lasting is None else time.monotonic() + lasting
     return Switch(name, {**fault.params, **params}, times, until)
 
 

@@ -9,14 +9,24 @@ from playwright.async_api import Browser, BrowserContext, Page
 
 from bridge.demo import Account, DemoSite
 
+_SIGN_IN_ONCE = """
+    if (!sessionStorage.begun) {
+        localStorage.clear();
+        localStorage.userToken = JSON.stringify({ value: "%s", __version: "0" });
+        sessionStorage.begun = "yes";
+    }
+"""
+
 
 @asynccontextmanager
-async def opened_page(context: BrowserContext, site: DemoSite) -> AsyncIterator[Page]:
+async def opened_page(context: BrowserContext, site: DemoSite, token: str = "") -> AsyncIterator[Page]:
     """Open the page while the context is open; errors of its scripts fail the test."""
     errors: list[str] = []
     page = await context.new_page()
     page.set_default_timeout(10_000)
     page.on("pageerror", lambda error: errors.append(str(error)))
+    if token:
+        await page.add_init_script(_SIGN_IN_ONCE % token)
     await page.goto(site.url)
     yield page
     await page.close()

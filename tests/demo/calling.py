@@ -129,11 +129,9 @@ def _apply(state: Any, path: str, op: str, value: Any) -> Any:
     for part in parents:
         target = target[int(part)] if isinstance(target, list) else target[part]
     key: Any = int(last) if isinstance(target, list) else last
-    target[key] = (
-        (target[key] or "") + value
-        if op == "APPEND" and not isinstance(target[key], list)
-        else (target[key] + value if op == "APPEND" else value)
-    )
+    if op == "APPEND":
+        value = (target[key] or type(value)()) + value
+    target[key] = value
     return state
 
 

@@ -134,6 +134,7 @@ async def test_a_muted_account_sees_a_banner_in_place_of_the_composer(
 
 
 async def test_a_mute_lasts_over_a_reload(page: Page, account: Account) -> None:
+    await page.locator(COMPOSER).wait_for()
     account.fault("muted")
     assert await _outcome(page, account) == "refused:biz-5"
     await page.reload()
@@ -283,7 +284,7 @@ async def test_the_page_itself_may_fail_to_load(page: Page, account: Account, na
 
 
 async def test_the_firewalls_challenge_solves_itself(page: Page, site: DemoSite) -> None:
-    site.fault("load_waf", seconds=None)
+    site.fault("load_waf")
     response = await page.reload()
     assert response is not None
     assert (response.status, response.headers["x-amzn-waf-action"]) == (202, "challenge")
@@ -430,7 +431,7 @@ async def test_a_file_goes_with_the_prompt(page: Page, account: Account) -> None
 
 
 async def test_a_slow_file_keeps_the_button_disabled(page: Page, account: Account) -> None:
-    account.fault("upload_slow", seconds=None, times=1)
+    account.fault("upload_slow")
     await page.locator("input[type=file]").set_input_files(FILE)
     await page.locator(COMPOSER).fill("read it")
     await page.locator(COMPOSER).press("Enter")

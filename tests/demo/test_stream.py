@@ -120,6 +120,15 @@ async def test_every_fault_fits_every_kind_of_stream(
     assert stream.startswith(b"event: ready\n")
 
 
+@pytest.mark.parametrize("hard", [False, True])
+async def test_a_cut_connection_ends_the_turn(caller: Caller, account: Account, hard: bool) -> None:
+    account.script(Script(text="0123456789", fault="abort", params={"after": 2, "hard": hard}))
+    with pytest.raises((ConnectionError, ClientError)):
+        await caller.read("hi")
+    await account.wait_for(lambda a: a.turns[0].outcome)
+    assert (account.turns[0].outcome, account.turns[0].sent_text) == ("aborted", "01234567")
+
+
 async def test_cut_streams_carry_the_same_bytes(caller: Caller, account: Account) -> None:
     account.script(Script(text="汉字 🚀 " * 30, cut=7))
     async with await caller.ask("hi") as response:

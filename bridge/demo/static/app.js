@@ -99,7 +99,11 @@ class App {
     const id = CONVERSATION.exec(location.pathname)?.[1] ?? null;
     const chat = (this.#chat = new Chat(this, id));
     this.picker = new ModelPicker(this.models, (model) => this.composer.setModel(model));
-    const actions = { ready: () => chat.ready, send: (prompt, files) => this.#send(prompt, files), stop: () => chat.stop() };
+    const actions = {
+      ready: () => chat.ready,
+      send: (prompt, files) => this.#send(prompt, files),
+      stop: () => chat.stop(),
+    };
     this.composer = new Composer(actions, this.models[0], this.renamed);
     this.home = h("div.app-home", {}, h("h1.app-greeting", {}, logo(), texts.greeting), this.picker.root);
     this.foot = h("div.app-foot", {}, texts.disclaimer);
@@ -158,7 +162,10 @@ class App {
   }
 
   titled(id, title) {
-    this.sidebar.refresh().then(() => this.sidebar.rename(id, title), () => {});
+    this.sidebar.refresh().then(
+      () => this.sidebar.rename(id, title),
+      () => {},
+    );
   }
 
   muted(until) {
@@ -178,7 +185,11 @@ class App {
 
 // A text box that is not the composer.
 function strayEditBox() {
-  return h("div.ds-textarea.ds-textarea--bordered.app-stray", {}, h("textarea", { rows: "1", placeholder: texts.placeholder }));
+  return h(
+    "div.ds-textarea.ds-textarea--bordered.app-stray",
+    {},
+    h("textarea", { rows: "1", placeholder: texts.placeholder }),
+  );
 }
 
 const app = new App(document.getElementById("root"));

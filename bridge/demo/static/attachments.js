@@ -18,7 +18,10 @@ export class Attachments {
     this.onChange = onChange;
     this.chips = h("div.app-chips", { hidden: true });
     this.input = h("input", { type: "file", multiple: true, hidden: true, onchange: () => this.#picked() });
-    this.button = button(".ds-button--icon.ds-button--circle.app-clip", { icon: icon("clip"), onclick: () => this.input.click() });
+    this.button = button(".ds-button--icon.ds-button--circle.app-clip", {
+      icon: icon("clip"),
+      onclick: () => this.input.click(),
+    });
   }
 
   get busy() {
@@ -70,7 +73,9 @@ async function upload(file) {
   let uploaded = await call("POST", "file/upload_file", form, headers);
   while (["PENDING", "PARSING"].includes(uploaded.status)) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    ({ files: [uploaded] } = await call("GET", `file/fetch_files?file_ids=${uploaded.id}`));
+    ({
+      files: [uploaded],
+    } = await call("GET", `file/fetch_files?file_ids=${uploaded.id}`));
   }
   if (uploaded.status !== "SUCCESS") throw new Error(uploaded.status);
   return uploaded;

@@ -26,7 +26,10 @@ export class Chat {
   }
 
   async load() {
-    const { chat_session: session, chat_messages: messages } = await call("GET", `chat/history_messages?chat_session_id=${this.id}`);
+    const { chat_session: session, chat_messages: messages } = await call(
+      "GET",
+      `chat/history_messages?chat_session_id=${this.id}`,
+    );
     const byId = new Map(messages.map((message) => [message.message_id, message]));
     const branch = [];
     for (let at = byId.get(session.current_message_id); at; at = byId.get(at.parent_id)) branch.unshift(at);
@@ -69,7 +72,12 @@ export class Chat {
     if (this.busy) return;
     const asked = this.entries[this.entries.indexOf(entry) - 1];
     const kept = this.entries.slice(0, this.entries.indexOf(asked));
-    const body = { chat_session_id: this.id, child_message_id: entry.message.message_id, ...this.page.switches(), user_options: null };
+    const body = {
+      chat_session_id: this.id,
+      child_message_id: entry.message.message_id,
+      ...this.page.switches(),
+      user_options: null,
+    };
     await this.#perform(asked, kept, () => ({ path: "chat/regenerate", body, proofFor: COMPLETION }));
   }
 

@@ -21,7 +21,11 @@ export class Composer {
     this.model = model;
     Object.assign(this, makeToggles());
     this.files = new Attachments(() => this.#changed());
-    this.field = h("textarea.app-field", { placeholder: texts.placeholder, rows: "2", onkeydown: (event) => this.#key(event) });
+    this.field = h("textarea.app-field", {
+      placeholder: texts.placeholder,
+      rows: "2",
+      onkeydown: (event) => this.#key(event),
+    });
     this.text = controlled(this.field, () => this.#changed());
     this.icon = h("div.ds-button__icon.ds-button__icon--last-child");
     this.button = h(
@@ -30,7 +34,16 @@ export class Composer {
       h("div.ds-button__background"),
       this.icon,
     );
-    const bar = h("div.app-bar", {}, this.think.node, this.search.node, h("div.app-spacer"), this.files.input, this.files.button, this.button);
+    const bar = h(
+      "div.app-bar",
+      {},
+      this.think.node,
+      this.search.node,
+      h("div.app-spacer"),
+      this.files.input,
+      this.files.button,
+      this.button,
+    );
     this.root = h("div.app-composer", {}, this.files.chips, h("div.app-box", {}, this.field), bar);
     if (renamed) this.#rename(renamed);
     this.setModel(model);

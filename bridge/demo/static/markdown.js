@@ -3,7 +3,9 @@
 import { h } from "./dom.js";
 import { texts } from "./texts.js";
 
-const INLINE = /`([^`]+)`|\*\*([\s\S]+?)\*\*|\*([^*\s][^*]*?)\*|\[(citation|reference):(\d+)\]|\[([^\]]+)\]\((https?:[^)\s]+)\)/g;
+const INLINE =
+  /`([^`]+)`|\*\*([\s\S]+?)\*\*|\*([^*\s][^*]*?)\*|\[(citation|reference):(\d+)\]|\[([^\]]+)\]\((https?:[^)\s]+)\)/g;
+const SPECIAL = /[`*[\]()\n]/;
 const BULLET = /^\s*(?:[-*+]|(\d+)[.)])\s+(.*)$/;
 
 export class Markdown {
@@ -18,9 +20,24 @@ export class Markdown {
     const blocks = splitBlocks(source);
     let same = 0;
     while (same < blocks.length && same < this.#blocks.length && equal(blocks[same], this.#blocks[same])) same++;
+    const grown = same === blocks.length - 1 && this.#blocks.length === blocks.length;
+    if (grown && this.#extend(blocks[same], this.#blocks[same])) {
+      this.#blocks = blocks;
+      return;
+    }
     while (this.root.children.length > same) this.root.lastChild.remove();
     for (const block of blocks.slice(same)) this.root.append(this.#draw(block));
     this.#blocks = blocks;
+  }
+
+  // Append plain words to the last paragraph, if that is all that has changed.
+  #extend(block, former) {
+    const words = this.root.lastChild?.lastChild;
+    if (former?.kind !== "text" || block.kind !== "text" || !block.source.startsWith(former.source)) return false;
+    const added = block.source.slice(former.source.length);
+    if (words?.nodeType !== Node.TEXT_NODE || SPECIAL.test(added)) return false;
+    words.appendData(added);
+    return true;
   }
 
   #draw(block) {
@@ -41,7 +58,9 @@ export class Markdown {
       nodes.push(this.#mark(match));
       at = match.index + match[0].length;
     }
-    return [...nodes, text.slice(at)].filter((node) => node !== "").flatMap((n) => (typeof n === "string" ? breaks(n) : n));
+    return [...nodes, text.slice(at)]
+      .filter((node) => node !== "")
+      .flatMap((n) => (typeof n === "string" ? breaks(n) : n));
   }
 
   #mark([, code, strong, emphasis, citing, number, label, href]) {
@@ -66,7 +85,7 @@ function breaks(text) {
 function splitBlocks(source) {
   const blocks = [];
   const lines = source.split("\n");
-  for (let i = 0; i < lines.length; ) {
+  for (let i = 0; i < lines.length;) {
     const taken = takeBlock(lines, i);
     if (taken.block) blocks.push({ ...taken.block, source: lines.slice(i, taken.next).join("\n") });
     i = taken.next;
@@ -81,7 +100,13 @@ function takeBlock(lines, i) {
   if (heading) return { block: { kind: "heading", level: heading[1].length, text: heading[2] }, next: i + 1 };
   if (BULLET.test(lines[i])) return takeList(lines, i);
   let next = i + 1;
-  while (next < lines.length && lines[next].trim() !== "" && !/^(```|#{1,6}\s)/.test(lines[next]) && !BULLET.test(lines[next])) next++;
+  while (
+    next < lines.length &&
+    lines[next].trim() !== "" &&
+    !/^(```|#{1,6}\s)/.test(lines[next]) &&
+    !BULLET.test(lines[next])
+  )
+    next++;
   return { block: { kind: "text", text: lines.slice(i, next).join("\n") }, next };
 }
 
@@ -102,7 +127,11 @@ function takeList(lines, i) {
 
 function codeBlock({ lang, text }) {
   const tool = (label, onclick) =>
-    h("div.ds-button.ds-button--text", { role: "button", tabindex: "0", onclick }, h("span.code-info-button-text", {}, label));
+    h(
+      "div.ds-button.ds-button--text",
+      { role: "button", tabindex: "0", onclick },
+      h("span.code-info-button-text", {}, label),
+    );
   const banner = h(
     "div.md-code-block-banner-wrap",
     {},
@@ -110,7 +139,12 @@ function codeBlock({ lang, text }) {
       "div.md-code-block-banner",
       {},
       h("span.app-code-lang", {}, lang || "text"),
-      h("div.app-code-tools", {}, tool(texts.copy, () => navigator.clipboard?.writeText(text)), tool(texts.download)),
+      h(
+        "div.app-code-tools",
+        {},
+        tool(texts.copy, () => navigator.clipboard?.writeText(text)),
+        tool(texts.download),
+      ),
     ),
   );
   return h("div.md-code-block", {}, banner, h("pre", {}, text));

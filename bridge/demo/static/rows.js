@@ -24,7 +24,12 @@ class UserRow {
     this.text = h("div.app-prompt");
     this.message = h("div.app-user-message.ds-message.app-message", {}, this.text);
     this.error = h("div.app-error");
-    this.tools = h("div.ds-flex.app-user-tools", {}, tool("copy", () => this.#copy()), tool("edit", () => this.#edit()));
+    this.tools = h(
+      "div.ds-flex.app-user-tools",
+      {},
+      tool("copy", () => this.#copy()),
+      tool("edit", () => this.#edit()),
+    );
     this.node = h("div.app-row.app-user-row", {}, this.message, this.tools);
   }
 
@@ -32,13 +37,23 @@ class UserRow {
     const { key, prompt, error, files } = this.entry;
     this.node.setAttribute("data-virtual-list-item-key", key);
     this.text.textContent = prompt;
-    if (files?.length) this.text.prepend(h("div.app-chips", {}, files.map((f) => h("span.app-chip", {}, f.file_name))));
+    if (files?.length)
+      this.text.prepend(
+        h(
+          "div.app-chips",
+          {},
+          files.map((f) => h("span.app-chip", {}, f.file_name)),
+        ),
+      );
     if (error) this.#showError(error);
     else this.error.remove();
   }
 
   #showError(error) {
-    const retry = button(".ds-button--text.ds-button--s", { text: texts.retry, onclick: () => this.chat.retry(this.entry) });
+    const retry = button(".ds-button--text.ds-button--s", {
+      text: texts.retry,
+      onclick: () => this.chat.retry(this.entry),
+    });
     this.error.replaceChildren(h("span", {}, error), retry);
     this.message.after(this.error);
   }
@@ -81,7 +96,10 @@ class AssistantRow {
     this.markdown = new Markdown(this.answer, (style, number) => linkOf(entry.message, style, number));
     this.message = h("div.ds-message.app-message");
     this.toolbar = h("div.ds-flex.app-toolbar", {}, this.#tools());
-    this.more = button(".ds-button--secondary.ds-button--m.app-continue", { text: texts.continue, onclick: () => chat.continue(entry) });
+    this.more = button(".ds-button--secondary.ds-button--m.app-continue", {
+      text: texts.continue,
+      onclick: () => chat.continue(entry),
+    });
     this.node = h("div.app-row.app-assistant-row.app-wide", {}, this.message);
   }
 

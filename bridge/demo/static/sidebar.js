@@ -15,7 +15,12 @@ export class Sidebar {
   // Actions: newChat(event), open(id), logOut(), removed(id).
   constructor(actions) {
     this.actions = actions;
-    this.newChat = h("div.app-new-chat", { tabindex: "0", onclick: (event) => actions.newChat(event) }, icon("plus"), h("span", {}, texts.newChat));
+    this.newChat = h(
+      "div.app-new-chat",
+      { tabindex: "0", onclick: (event) => actions.newChat(event) },
+      icon("plus"),
+      h("span", {}, texts.newChat),
+    );
     this.list = h("div.app-sessions.ds-scroll-area");
     this.user = h("div.app-user");
     this.root = h("div.app-sidebar", {}, brand(), this.newChat, this.list, this.user);
@@ -23,7 +28,11 @@ export class Sidebar {
 
   setUser(user) {
     const menu = h("div.ds-dropdown-menu.app-menu", { hidden: true });
-    const option = h("div.ds-dropdown-menu-option", { role: "menuitem", tabindex: "-1", onclick: () => this.actions.logOut() }, texts.logOut);
+    const option = h(
+      "div.ds-dropdown-menu-option",
+      { role: "menuitem", tabindex: "-1", onclick: () => this.actions.logOut() },
+      texts.logOut,
+    );
     menu.append(option);
     const avatar = h("img.app-avatar", { src: `/static/${boot.build}/user-avatar.svg`, alt: "" });
     const open = () => (menu.hidden = !menu.hidden);
@@ -62,7 +71,12 @@ export class Sidebar {
       event.preventDefault();
       this.actions.open(id);
     };
-    const row = h("a.app-session", { href: `/a/chat/s/${id}`, tabindex: "0", onclick: open }, h("div.app-session-title", {}, title ?? texts.newChat), menu);
+    const row = h(
+      "a.app-session",
+      { href: `/a/chat/s/${id}`, tabindex: "0", onclick: open },
+      h("div.app-session-title", {}, title ?? texts.newChat),
+      menu,
+    );
     return row;
   }
 
@@ -76,7 +90,11 @@ export class Sidebar {
       this.actions.removed(id);
       await this.refresh();
     };
-    const menu = h("div.ds-dropdown-menu.app-menu.app-row-options", {}, h("div.ds-dropdown-menu-option", { role: "menuitem", onclick: remove }, texts.delete));
+    const menu = h(
+      "div.ds-dropdown-menu.app-menu.app-row-options",
+      {},
+      h("div.ds-dropdown-menu-option", { role: "menuitem", onclick: remove }, texts.delete),
+    );
     row.append(menu);
     setTimeout(() => document.addEventListener("click", () => menu.remove(), { once: true }));
   }

@@ -16,7 +16,9 @@ function form(onSignedIn) {
   const error = h("div.ds-form-item__feedback.app-form-error", { role: "alert" });
   const email = input("text", "username", texts.account);
   const password = input("password", "current-password", texts.password);
-  const submit = button(".ds-button--primary.ds-button--filled.ds-button--l.ds-button--block.app-log-in", { text: texts.logIn });
+  const submit = button(".ds-button--primary.ds-button--filled.ds-button--l.ds-button--block.app-log-in", {
+    text: texts.logIn,
+  });
   let busy = false;
   const send = async () => {
     if (busy) return;

@@ -13,7 +13,12 @@ export class Toggle {
     this.name = name;
     this.shown = INITIAL[name];
     this.on = forget ? INITIAL[name] : stored(name);
-    this.node = h("div.ds-toggle-button.ds-toggle-button--m", { role: "button", tabindex: "0", onclick: () => this.#flip() }, icon(picture), h("span", {}, label));
+    this.node = h(
+      "div.ds-toggle-button.ds-toggle-button--m",
+      { role: "button", tabindex: "0", onclick: () => this.#flip() },
+      icon(picture),
+      h("span", {}, label),
+    );
     this.#draw();
     this.#settle();
   }

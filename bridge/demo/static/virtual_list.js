@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 
 const OVERSCAN = 300;
 const GUESS = 120;
+const REDRAW_MS = 150;
 
 export class VirtualList {
   #entries = [];
@@ -11,13 +12,19 @@ export class VirtualList {
   #rows = new Map();
   #pinned = true;
   #planned = false;
+  #restUntil = 0;
+  #scrolledTo = 0;
 
   // Rows are made by `draw(entry)`, which returns {node, update()}.
   constructor(draw) {
     this.draw = draw;
     this.visible = h("div.ds-virtual-list-visible-items");
     this.items = h("div.ds-virtual-list-items.app-items", {}, this.visible);
-    this.root = h("div.ds-virtual-list.ds-virtual-list--printable.ds-scroll-area.app-list", { onscroll: () => this.#scrolled() }, this.items);
+    this.root = h(
+      "div.ds-virtual-list.ds-virtual-list--printable.ds-scroll-area.app-list",
+      { onscroll: () => this.#scrolled() },
+      this.items,
+    );
     new ResizeObserver(() => this.#plan()).observe(this.root);
   }
 
@@ -41,21 +48,28 @@ export class VirtualList {
   #plan() {
     if (this.#planned) return;
     this.#planned = true;
-    requestAnimationFrame(() => {
+    const draw = () => {
       this.#planned = false;
       this.#layout();
-    });
+    };
+    const early = this.#restUntil - performance.now();
+    if (early > 0) setTimeout(draw, early);
+    else requestAnimationFrame(draw);
   }
 
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.root;
+    if (scrollTop === this.#scrolledTo) return;
     this.#pinned = scrollHeight - scrollTop - clientHeight < 40;
     this.#plan();
   }
 
   #layout() {
+    const begun = performance.now();
     for (let round = 0; round < 3 && this.#mount(); round++);
     if (this.#pinned) this.root.scrollTop = this.root.scrollHeight;
+    this.#scrolledTo = this.root.scrollTop;
+    this.#restUntil = begun + Math.max(REDRAW_MS, 5 * (performance.now() - begun));
   }
 
   // Put the rows that should be seen into the document; tells whether heights have changed.
@@ -64,7 +78,9 @@ export class VirtualList {
     const total = offsets.at(-1);
     const height = this.root.clientHeight || 600;
     const top = this.#pinned ? Math.max(0, total - height) : this.root.scrollTop;
-    const shown = this.#entries.filter((_, i) => offsets[i + 1] >= top - OVERSCAN && offsets[i] <= top + height + OVERSCAN);
+    const shown = this.#entries.filter(
+      (_, i) => offsets[i + 1] >= top - OVERSCAN && offsets[i] <= top + height + OVERSCAN,
+    );
     for (const entry of [...this.#rows.keys()]) if (!shown.includes(entry)) this.#remove(entry);
     shown.forEach((entry, i) => this.#place(entry, i));
     const first = this.#entries.indexOf(shown[0]);
@@ -84,7 +100,8 @@ export class VirtualList {
     if (!row) this.#rows.set(entry, (row = this.draw(entry)));
     else if (entry.stale) row.update();
     entry.stale = false;
-    if (this.visible.children[index] !== row.node) this.visible.insertBefore(row.node, this.visible.children[index] ?? null);
+    if (this.visible.children[index] !== row.node)
+      this.visible.insertBefore(row.node, this.visible.children[index] ?? null);
   }
 
   #remove(entry) {

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
@@ -118,53 +117,39 @@ def settings_for(folder: Path, **sections: Section) -> Settings:
 
 def signed_in_profile(site: DemoSite, name: str) -> Profile:
     """Return a profile like the one that a login captures, without the ten steps of a login."""
-    token, cookie = site.account(name).sign_in()
-    host = urlsplit(site.url).hostname
-    return Profile(
-        name=name,
-        site="deepseek",
-        url=site.url,
-        storage_state={
-            "cookies": [
-                {
-                    "name": "ds_session_id",
-                    "value": cookie,
-                    "domain": host,
-                    "path": "/",
-                    "expires": -1,
-                    "httpOnly": True,
-                    "secure": False,
-                    "sameSite": "Lax",
-                }
-            ],
-            "origins": [
-                {
-                    "origin": site.url,
-                    "localStorage": [{"name": "userToken", "value": f'{{"value":"{token}","__version":"0"}}'}],
-                }
-            ],
-        },
-    )
+    return Profile(name=name, site="deepseek", url=site.url, storage_state=site.account(name).storage_state())
+
+
+@asynccontextmanager
+async def served(
+    folder: Path, site: DemoSite, chromium: Chromium | None = None, **sections: Section
+) -> AsyncGenerator[Live]:
+    """Run a bridge with the site's accounts, signed in unless the folder has their profiles already.
+
+    Without a Chromium to share, the bridge starts one of its own.
+    """
+    settings = settings_for(folder, **sections)
+    facts = Facts()
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    names = [account.name for account in site.accounts]
+    for name in names:
+        if not store.exists(name):
+            store.save(signed_in_profile(site, name))
+    async with running(settings, Telemetry(facts, log_fact), chromium) as bridge:
+        key = KeyFile(settings.config).keys()[0]
+        async with AsyncOpenAI(base_url=f"{bridge.url}/v1", api_key=key, max_retries=0) as client:
+            for name in names:
+                await facts.state(name, WorkerState.READY)
+            yield Live(site, bridge, settings, facts, client, key)
 
 
 @asynccontextmanager
 async def live(
     folder: Path, *names: str, chromium: Chromium | None = None, demo: DemoSettings = QUICK_SITE, **sections: Section
 ) -> AsyncGenerator[Live]:
-    """Run a demo site and a bridge with the named accounts (default: alice), signed in.
-
-    Without a Chromium to share, the bridge starts one of its own.
-    """
-    names = names or ("alice",)
-    settings = settings_for(folder, **sections)
-    facts = Facts()
-    async with DemoSite(replace(demo, accounts=names)) as site:
-        store = ProfileStore(settings.profiles, load_identity(settings))
-        for name in names:
-            store.save(signed_in_profile(site, name))
-        async with running(settings, Telemetry(facts, log_fact), chromium) as bridge:
-            key = KeyFile(settings.config).keys()[0]
-            async with AsyncOpenAI(base_url=f"{bridge.url}/v1", api_key=key, max_retries=0) as client:
-                for name in names:
-                    await facts.state(name, WorkerState.READY)
-                yield Live(site, bridge, settings, facts, client, key)
+    """Run a demo site and a bridge with the named accounts (default: alice); see `served`."""
+    async with (
+        DemoSite(replace(demo, accounts=names or ("alice",))) as site,
+        served(folder, site, chromium, **sections) as run,
+    ):
+        yield run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 from openai import NotFoundError
 
 from bridge.browser import Chromium
+from bridge.demo import DemoSite
 from bridge.settings import ConversationSettings
-from tests.live import Live, directive, live
+from tests.live import QUICK_SITE, Live, directive, live, served
 
 Messages = list[dict[str, Any]]
 
@@ -35,6 +37,22 @@ async def test_the_next_turn_of_a_known_history_sends_only_what_is_new(tmp_path:
         assert len({turn.conversation for turn in turns}) == 1
         assert [turn.parent for turn in turns] == [None, 2, 4, 6]
         assert [turn.prompt for turn in turns[1:]] == [message["content"] for message in messages[3::2]]
+
+
+async def test_of_ten_turns_nine_send_only_what_is_new_also_across_a_restart(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    messages: Messages = []
+    async with DemoSite(replace(QUICK_SITE, accounts=("alice",))) as site:
+        for half in range(2):
+            async with served(tmp_path, site, chromium) as run:
+                for number in range(5):
+                    messages.append(user(f"turn {half} {number} {directive(text=f'answer {half} {number}')}"))
+                    answer = await chat(run, messages)
+                    messages.append({"role": "assistant", "content": answer.choices[0].message.content})
+        turns = site.account("alice").turns
+    assert [turn.prompt for turn in turns] == [message["content"] for message in messages[::2]]
+    assert [turn.parent for turn in turns] == [None, *range(2, 20, 2)]
 
 
 @pytest.mark.parametrize("model", ["deepseek-r1-search-fold", "deepseek-r1-search-silent", "deepseek-r1-search"])

@@ -23,6 +23,7 @@ def read_settings(arguments: list[str] | None = None) -> DemoSettings:
     parser.add_argument("--settle", type=float, nargs=2, default=default.settle, metavar=("MIN", "MAX"))
     parser.add_argument("--difficulty", type=int, default=default.pow_difficulty)
     parser.add_argument("--accounts", nargs="+", default=default.accounts, metavar="NAME")
+    parser.add_argument("--no-checks", action="store_true", help="answer clients that are not the page, too")
     given = parser.parse_args(arguments)
     return DemoSettings(
         host=given.host,
@@ -33,6 +34,7 @@ def read_settings(arguments: list[str] | None = None) -> DemoSettings:
         rate=given.rate,
         settle=(given.settle[0], given.settle[1]),
         pow_difficulty=given.difficulty,
+        checks=not given.no_checks,
     )
 
 

@@ -52,6 +52,11 @@ async def add_account(request: web.Request) -> web.Response:
     return document(account.to_json(), status=201)
 
 
+async def open_session(request: web.Request) -> web.Response:
+    """Sign an account in without the form, and hand out what a browser context needs to be it."""
+    return document(_account(request).storage_state(), status=201)
+
+
 async def queue_script(request: web.Request) -> web.Response:
     """Queue what to answer to the account's next prompt."""
     try:
@@ -108,6 +113,7 @@ def routes() -> list[web.RouteDef]:
         web.get(f"{PREFIX}/", overview),
         web.get(one, show_account),
         web.post(one, add_account),
+        web.post(f"{one}/session", open_session),
         web.post(f"{one}/script", queue_script),
         web.get(f"{one}/turns", turns),
         web.post(f"{one}/faults", switch_fault_on),

@@ -45,7 +45,7 @@ def greet(name: str) -> str:
     return f"Hello, {{name}}! 👋"
 ```
 
-Read more on [example.com](https://example.com/), or try `[[demo {{"tokens": 200}}]]` in a prompt."""
+Read more on [example.com](https://example.com/)."""
 
 _SEARCHED = """You asked: **{quote}**
 

@@ -24,6 +24,7 @@ class DemoSettings:
     form_delay: Range = (0.1, 0.4)  # the sign-in form appears this long after the page
 
     client_version: str = "2.5.0"
+    checks: bool = True  # off: completions are answered to any client, as a floor to measure against
     min_version: str = "2.0.0"
     pow_difficulty: int = 144_000
     pow_ttl: float = 300.0

@@ -44,10 +44,11 @@ async def test_a_script_can_be_queued_and_its_turn_be_waited_for(
 
 async def test_faults_can_be_switched_on_and_off(account: Account, control: ClientSession) -> None:
     path = f"accounts/{account.name}/faults"
-    wanted = {"name": "abort", "times": 2, "params": {"after": 1}}
+    wanted = {"name": "stall", "times": 2, "params": {"after": 1}}
     _, answer = await _json(control, "POST", path, wanted)
-    assert answer["faults"] == [{"name": "abort", "left": 2, "params": {"after": 1}}]
-    assert (await _json(control, "DELETE", f"{path}/abort"))[1] == {"faults": []}
+    params = {**FAULTS["stall"].params, "after": 1}
+    assert answer["faults"] == [{"name": "stall", "left": 2, "params": params}]
+    assert (await _json(control, "DELETE", f"{path}/stall"))[1] == {"faults": []}
 
 
 async def test_the_table_of_faults_can_be_read(control: ClientSession) -> None:

@@ -108,7 +108,8 @@ REFUSALS = {
 
 async def test_a_refusal_is_shown_and_the_next_prompt_is_answered(page: Page, account: Account) -> None:
     for name, (outcome, notice) in REFUSALS.items():
-        account.script(Script(text=TEXT, fault=name, rate=0 if name != "broken_frame" else 20))
+        slow = name == "broken_frame"  # so that the page gives up before the end
+        account.script(Script(text=TEXT * (100 if slow else 1), fault=name, rate=20 if slow else 0))
         assert await _outcome(page, account) == outcome, name
         await expect(page.locator(".ds-message ~ div, [role=alert]").filter(has_text=notice).first).to_be_visible()
         await expect(page.locator(SEND).locator("path")).to_have_attribute("d", re.compile("^M8.3125"))
@@ -252,25 +253,26 @@ async def test_a_stalled_answer_is_resumed_on_a_second_stream(browser: Browser) 
 
 async def test_heartbeats_keep_a_silent_answer_alive(browser: Browser) -> None:
     patient = DemoSettings(
-        settle=(0, 0), pow_difficulty=100, rate=0, heartbeat=0.1, heartbeat_timeout=0.3, auto_resume=0
+        settle=(0, 0), pow_difficulty=100, rate=0, heartbeat=0.05, heartbeat_timeout=0.8, auto_resume=0
     )
     async with DemoSite(patient) as site, signed_in_page(browser, site, site.account("alice")) as page:
         account = site.account("alice")
-        account.script(Script(text=TEXT, fault="silence", params={"seconds": 0.8}))
+        account.script(Script(text=TEXT, fault="silence", params={"seconds": 1.2}))
         assert await _outcome(page, account) == "finished"
         assert [t.streams for t in account.turns] == [["completion"]]
 
 
 async def test_a_stop_may_be_acknowledged_and_not_obeyed(page: Page, account: Account) -> None:
     account.fault("stop_unheard")
-    account.script(Script(tokens=60, rate=50))
+    account.script(Script(tokens=100_000, rate=50))
     await ask(page, "hi")
     await expect(page.locator(ANSWER)).to_contain_text("word1")
     async with page.expect_response(lambda r: "stop_stream" in r.url) as answered:
         await page.locator(SEND).click()
     assert (await (await answered.value).json())["code"] == 0
-    await account.wait_for(ended(1))
-    assert account.turns[0].outcome == "finished"
+    words = len(account.turns[0].sent_text.split())
+    await expect(page.locator(ANSWER)).to_contain_text(f"word{words + 2}")
+    assert account.generating
 
 
 @pytest.mark.parametrize(("name", "status"), [("load_429", 429), ("load_500", 500)])
@@ -379,7 +381,7 @@ async def test_new_chat_may_only_pretend(page: Page, site: DemoSite, account: Ac
 
 
 async def test_a_toggle_may_fall_back(page: Page, account: Account) -> None:
-    await _informed(account, "toggles_reset", seconds=0.05)
+    await _informed(account, "toggles_reset", seconds=1)
     think = page.get_by_role("button", name="DeepThink")
     await think.click()
     await expect(think).to_have_attribute("aria-pressed", "true")
@@ -397,7 +399,7 @@ async def test_toggles_may_forget_on_a_new_chat(page: Page, account: Account) ->
 
 async def test_the_stop_icon_may_be_missing_while_the_model_thinks(page: Page, account: Account) -> None:
     await _informed(account, "stop_icon_unreliable")
-    account.script(Script(thinking="hm " * 200, text=TEXT, rate=50))
+    account.script(Script(thinking="hm " * 4000, text=TEXT, rate=50))
     await page.get_by_role("button", name="DeepThink").click()
     await ask(page, "think")
     await expect(page.locator(".ds-think-content")).to_contain_text("hm hm")
@@ -431,7 +433,7 @@ async def test_a_file_goes_with_the_prompt(page: Page, account: Account) -> None
 
 
 async def test_a_slow_file_keeps_the_button_disabled(page: Page, account: Account) -> None:
-    account.fault("upload_slow")
+    account.fault("upload_slow", seconds=30)
     await page.locator("input[type=file]").set_input_files(FILE)
     await page.locator(COMPOSER).fill("read it")
     await page.locator(COMPOSER).press("Enter")

@@ -41,6 +41,7 @@ export class VirtualList {
   }
 
   pin() {
+    this.#notice();
     this.#pinned = true;
     this.#plan();
   }
@@ -58,14 +59,21 @@ export class VirtualList {
   }
 
   #scrolled() {
+    if (this.#notice()) this.#plan();
+  }
+
+  // Take note of where the user has scrolled to; tells whether that is news.
+  #notice() {
     const { scrollTop, scrollHeight, clientHeight } = this.root;
-    if (scrollTop === this.#scrolledTo) return;
+    if (scrollTop === this.#scrolledTo) return false;
+    this.#scrolledTo = scrollTop;
     this.#pinned = scrollHeight - scrollTop - clientHeight < 40;
-    this.#plan();
+    return true;
   }
 
   #layout() {
     const begun = performance.now();
+    this.#notice();
     for (let round = 0; round < 3 && this.#mount(); round++);
     if (this.#pinned) this.root.scrollTop = this.root.scrollHeight;
     this.#scrolledTo = this.root.scrollTop;

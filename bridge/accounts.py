@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NoReturn, Protocol
@@ -18,7 +18,7 @@ from bridge import models
 from bridge.chat import ChatEvent, ChatRequest, Model
 from bridge.conversations import Place
 from bridge.errors import BridgeError, UnknownModel
-from bridge.fate import Fate, fate
+from bridge.fate import REST, Fate, fate
 from bridge.parked import Parked, ParkedFile
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry, Timeline, WorkerChanged, WorkerState
@@ -110,7 +110,7 @@ class Slot:
 
     def is_back_within(self, seconds: float) -> bool:
         """Tell whether it makes sense to wait that long for the account."""
-        if self.state in TRANSIENT:
+        if self.state in (WorkerState.STARTING, WorkerState.READY):
             return True
         return self.until is not None and (self.until - datetime.now(UTC)).total_seconds() <= seconds
 
@@ -124,11 +124,13 @@ class Accounts:
         telemetry: Telemetry,
         on_change: Callable[[], None],
         parked: ParkedFile | None = None,
+        rest: float = REST,
     ) -> None:
         self.slots = [Slot(worker) for worker in workers]
         self._telemetry = telemetry
         self._on_change = on_change
         self._parked = parked
+        self._rest = rest
         self._tasks = Tasks()
 
     async def __aenter__(self) -> Accounts:
@@ -145,7 +147,7 @@ class Accounts:
 
     def take_out(self, slot: Slot, error: BridgeError) -> None:
         """Take the account out of service at once if `error` means that; its keeper does the rest."""
-        if (what := fate(error, slot.fails)) is not None:
+        if (what := fate(error, slot.fails, self._rest)) is not None:
             self._change(slot, what, error.message)
             slot.worker.give_up(error)
 
@@ -154,18 +156,19 @@ class Accounts:
         if self._parked and (entry := self._parked.read().get(slot.worker.name)):
             what = Fate(entry.state, entry.until)
             self._change(slot, what, entry.reason)
-            await _over(slot, what)
+            await _over(slot)
         while True:
-            self._change(slot, Fate(WorkerState.STARTING, None))
+            self._change(slot, Fate(WorkerState.STARTING, None), slot.reason)
             try:
                 async with slot.worker.opened():
                     self._change(slot, Fate(WorkerState.READY, None))
                     await slot.worker.lost()
             except BridgeError as error:
-                what = fate(error, slot.fails) or Fate(WorkerState.BROKEN, datetime.now(UTC))
-                slot.fails += 1
-                self._change(slot, what, error.message)
-                await _over(slot, what)
+                if slot.state in TRANSIENT:  # else the chat's own error has taken it out already
+                    what = fate(error, slot.fails, self._rest) or Fate(WorkerState.BROKEN, datetime.now(UTC))
+                    self._change(slot, what, error.message)
+                slot.fails += slot.state is WorkerState.BROKEN
+                await _over(slot)
 
     def _change(self, slot: Slot, what: Fate, reason: str = "") -> None:
         if (slot.state, slot.reason) == (what.state, reason):
@@ -186,9 +189,15 @@ class Accounts:
         self._parked.put(slot.worker.name, entry)
 
 
-async def _over(slot: Slot, what: Fate) -> None:
+async def _over(slot: Slot) -> None:
     """Return when the state is over: at its time, or when somebody has logged in again."""
-    seconds = (what.until - datetime.now(UTC)).total_seconds() if what.until else None
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await slot.worker.renewed()
+    while True:
+        until = slot.until
+        seconds = (until - datetime.now(UTC)).total_seconds() if until else None
+        try:
+            async with asyncio.timeout(seconds):
+                await slot.worker.renewed()
+        except TimeoutError:
+            if slot.until != until:
+                continue
+        return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -179,7 +180,11 @@ class _Running:
 
 async def _launch(playwright: Playwright, executable: Any, settings: Settings, sandbox: bool) -> Browser:
     browser = settings.browser
-    if browser.headed and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if (
+        browser.headed
+        and sys.platform == "linux"
+        and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    ):
         raise SetupError("A headed browser needs a screen and there is none; try `xvfb-run bridge ...`.")
     try:
         return await playwright.chromium.launch(

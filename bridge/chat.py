@@ -6,8 +6,8 @@ browser's and the HTTP server's, meet only in the `ChatBackend` protocol of this
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -46,6 +46,8 @@ class ChatRequest:
     messages: tuple[Message, ...]
     conversation: str | None = None
     """The client's name for the conversation to go on in, `<conversation>@<message>`; then only what is new is sent."""
+    returned: Callable[[str], str] = field(default=str, compare=False, repr=False)
+    """What the client will send back as the assistant's message, of the answer's whole text as the site gave it."""
 
 
 @dataclass(frozen=True, slots=True)

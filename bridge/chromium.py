@@ -46,7 +46,7 @@ SYSTEM_PATHS = ("/usr/lib/chromium/chromium", "/Applications/Google Chrome.app/C
 SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 THREE_WAYS = (
     "No Chromium was found. Either install one from your system (`apt-get install chromium`), "
-    "or run `python -m playwright install --with-deps chromium`, "
+    "or let `bridge install` fetch one (it runs `playwright install`), "
     "or name one with the setting browser.executable (BRIDGE_BROWSER_EXECUTABLE)."
 )
 SANDBOX_SIGNS = ("No usable sandbox", "without --no-sandbox", "credentials.cc", "zygote_host_impl_linux.cc")

@@ -1,16 +1,16 @@
 """The command line. What a command needs is imported when it runs, so that `--help` is there at once.
 
-A `BridgeError` ends a command with one line on standard error and the exit code 1; Ctrl-C ends it with 130.
+A `BridgeError` ends a command with one line on standard error and the exit code 1. Ctrl-C ends it with 130, and so
+does every signal that asks it to end: it leaves nothing running behind.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
-import os
+import json
 import signal
 import sys
-from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +22,6 @@ from typer.core import TyperCommand
 from bridge.errors import BridgeError, SetupError
 
 if TYPE_CHECKING:
-    from bridge.login import Credentials
     from bridge.settings import Settings
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
@@ -61,8 +60,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile."
 
 def main() -> None:
     """Run the command line."""
-    # a command that is asked to end does so as after Ctrl-C: it leaves nothing running behind
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # else somebody wants it ignored, as `nohup` does
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -141,14 +141,10 @@ def login(
 
     With --form the password is asked for, or taken from the variable BRIDGE_PASSWORD.
     """
+    from bridge.signin import ask, sign_in
+
     settings = _load(context, browser={} if form else {"headed": True})
-    if not form:
-        key = settings.profile_key_file or settings.config / "profile.key"
-        _need_screen(
-            f"Sign in on a desktop with the same command, then copy {settings.profiles / name}.age and {key} here; "
-            "or give this machine a screen (`ssh -X`, or `xvfb-run` and a VNC server); or use --form."
-        )
-    asyncio.run(_log_in(settings, name, site, url, _credentials(user) if form else None))
+    asyncio.run(sign_in(settings, name, site, url, ask(user) if form else None, say))
 
 
 @kept.command("list")
@@ -177,12 +173,8 @@ def remove(
     from bridge.listing import to_look_at
 
     store = to_look_at(_load(context))
-    if (
-        store.exists(name)
-        and not yes
-        and console.input(f"Delete the profile {name}? (y/n) ").lower() not in ("y", "yes")
-    ):
-        raise SetupError(f"Then {name} is kept.")
+    if store.exists(name) and not (yes or _confirmed(f"Delete the profile {name}?")):
+        raise SetupError(f"The profile {name} is kept; with --yes it is deleted without a question.")
     store.remove(name)
     say(f"Removed {name}.")
 
@@ -237,9 +229,10 @@ def debug(
     """
     from bridge.debug import watch
     from bridge.listing import to_look_at
+    from bridge.signin import need_screen
 
     if not headless:
-        _need_screen("Use `ssh -X` or `xvfb-run`, or --headless and look at the lines only.")
+        need_screen("Use `ssh -X` or `xvfb-run`, or --headless and look at the lines only.")
     settings = _load(context, browser={"headed": not headless})
     asyncio.run(watch(settings, to_look_at(settings).load(name), console, show_text=text))
 
@@ -260,6 +253,20 @@ def install(context: typer.Context) -> None:
     from bridge import chromium
 
     say(str(chromium.install(_load(context).browser.executable, say)))
+
+
+@app.command()
+def bench(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file, too.")] = None,
+    short: Annotated[bool, typer.Option("--short", help="Only what takes seconds.")] = False,
+) -> None:
+    """Measure on the demo site what the bridge adds, beside plain HTTP and a hand-written script."""
+    from bridge.bench.run import measure
+
+    report = asyncio.run(measure(say, short=short))
+    say(f"{report.machine}\n\n{report.to_markdown()}")
+    if json_file is not None:
+        json_file.write_text(json.dumps(report.to_json(), indent=1), "utf-8")
 
 
 @app.command()
@@ -285,35 +292,8 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _need_screen(otherwise: str) -> None:
-    """Raise what to do without a screen, if this machine has none."""
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise SetupError(f"This opens a window, and there is no screen here. {otherwise}")
-
-
-def _credentials(user: str | None) -> Credentials:
-    from bridge.login import Credentials
-
-    password = os.environ.get("BRIDGE_PASSWORD")
-    if not sys.stdin.isatty() and not (user and password):
-        raise SetupError("There is no terminal to ask at: give --user NAME and the variable BRIDGE_PASSWORD.")
-    user = user or console.input("User: ")
-    return Credentials(user, password or getpass("Password: "))
-
-
-async def _log_in(settings: Settings, name: str, site: str, url: str | None, credentials: Credentials | None) -> None:
-    from bridge.browser import Chromium
-    from bridge.log import log_fact
-    from bridge.login import log_in, profile_for
-    from bridge.profiles import ProfileStore, load_identity
-    from bridge.telemetry import Telemetry
-
-    store = ProfileStore(settings.profiles, load_identity(settings))
-    profile = profile_for(store, name, site, url)
-    if url is not None and profile.url != url.rstrip("/"):
-        raise SetupError(f"The profile {name} belongs to {profile.url}; take another name, or remove it first.")
-    browser = Chromium(settings, Telemetry(log_fact))
+def _confirmed(question: str) -> bool:
     try:
-        await log_in(browser, settings, store, profile, say, credentials)
-    finally:
-        await browser.close()
+        return console.input(f"{question} (y/n) ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False

@@ -19,6 +19,7 @@
     |  +- SiteBusy               503 site_busy                 -> account RESTING, briefly
     |  +- SiteTimeout            504 site_timeout
     |  +- SiteChanged            502 site_changed              the page or the wire is not what we know
+    |  +- JsonInvalid            502 json_invalid              the model wrote no JSON that fits, though asked to
     +- BrowserError              502 browser_error             -> account BROKEN, reopened
     +- SetupError                500 setup_error               this machine or its settings need a hand
 
@@ -184,6 +185,12 @@ class SiteChanged(SiteError):
     """The page or the wire format is not what the driver knows; the message says what exactly."""
 
     code = "site_changed"
+
+
+class JsonInvalid(SiteError):
+    """The answer is no JSON, or does not fit the schema that the client gave."""
+
+    code = "json_invalid"
 
 
 class BrowserError(BridgeError):

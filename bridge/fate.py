@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,18 +15,23 @@ from bridge.errors import (
     RateLimited,
     RequestError,
     SiteBusy,
+    SiteChanged,
     SiteError,
 )
 from bridge.telemetry import WorkerState
 
-REST = timedelta(seconds=90)
-"""A rate limit of the site clears within one to three minutes."""
-SHORT_REST = timedelta(seconds=15)
+REST = 90.0
+"""Seconds; a rate limit of the site clears within one to three minutes."""
+SHORT = 1 / 6
+"""The share of a rest that a busy site is given."""
 MUTE = timedelta(hours=24)
 """The usual first mute, where the site does not name its end."""
 LOOK_AGAIN = timedelta(minutes=10)
 BACKOFF = (0.0, 0.5, 2.0, 10.0, 30.0)
 """Seconds before a broken account is opened again, by how often in a row it broke; the last one repeats."""
+
+CHANGED = (5.0, 60.0, 300.0)
+"""The same where the page itself is not what the driver knows: that seldom ends by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +42,11 @@ class Fate:
     until: datetime | None
 
 
-def fate(error: BridgeError, fails: int = 0) -> Fate | None:
-    """Return what becomes of an account after `error`, its `fails`-th in a row; None: it stays as it is."""
+def fate(error: BridgeError, fails: int = 0, rest: float = REST) -> Fate | None:
+    """Return what becomes of an account after `error`, its `fails`-th in a row; None: it stays as it is.
+
+    `rest` is how many seconds it is left alone after a refusal for which the site names no time.
+    """
     now = datetime.now(UTC)
     after = timedelta(seconds=error.retry_after) if error.retry_after else None
     match error:
@@ -47,13 +56,18 @@ def fate(error: BridgeError, fails: int = 0) -> Fate | None:
             return Fate(WorkerState.CHALLENGED, now + LOOK_AGAIN)
         case Muted():
             return Fate(WorkerState.MUTED, error.until or now + (after or MUTE))
-        case RateLimited():
-            return Fate(WorkerState.RESTING, error.until or now + (after or REST))
-        case SiteBusy():
-            return Fate(WorkerState.RESTING, error.until or now + (after or SHORT_REST))
+        case RateLimited() | SiteBusy():
+            pause = timedelta(seconds=rest * (1 if isinstance(error, RateLimited) else SHORT))
+            return Fate(WorkerState.RESTING, error.until or now + (after or pause))
         case RequestError() | PoolError():
             return None
         case SiteError() if type(error) is SiteError:
             return None
+        case SiteChanged() if not error.sent:
+            return Fate(WorkerState.BROKEN, now + _pause(CHANGED, fails))
         case _:
-            return Fate(WorkerState.BROKEN, now + timedelta(seconds=BACKOFF[min(fails, len(BACKOFF) - 1)]))
+            return Fate(WorkerState.BROKEN, now + _pause(BACKOFF, fails))
+
+
+def _pause(pauses: Sequence[float], fails: int) -> timedelta:
+    return timedelta(seconds=pauses[min(fails, len(pauses) - 1)])

@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import urlsplit
 
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
@@ -47,21 +46,24 @@ Part = PageResponse | Chunk | ResponseEnded
 class WrongSend(Exception):
     """The page wanted to send something else than it was asked to; nothing left the browser."""
 
-    def __init__(self, reasons: Sequence[str]) -> None:
-        super().__init__("; ".join(reasons))
-
 
 class Exchange:
-    """The network traffic of one turn: `sent` first, then `receive` part by part."""
+    """The network traffic of one turn: `sent` first, then `receive` part by part.
+
+    The first request, which carries the prompt, passes once. A request to another path goes on with its answer, and
+    may pass again when the last one's response is over. Once its response has begun, older ones are not heard.
+    """
 
     def __init__(self, judge: Judge) -> None:
         self.passed: list[PageRequest] = []
         self.open_responses = 0
         self._judge = judge
+        self._first = self._newest = ""
         self._claimed: set[str] = set()
+        self._heard: str | None = None
         self._sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._parts: asyncio.Queue[Part | BridgeError] = asyncio.Queue()
-        self._quiet = asyncio.Event()
+        self._busy, self._quiet = asyncio.Event(), asyncio.Event()
         self._quiet.set()
 
     async def sent(self) -> None:
@@ -80,41 +82,55 @@ class Exchange:
             raise part
         return part
 
+    async def busy(self) -> None:
+        """Return when a response is open."""
+        await self._busy.wait()
+
     async def quiet(self) -> None:
         """Return when no response of this turn is open any more, or the page is gone."""
         await self._quiet.wait()
 
     def objections(self, request: PageRequest) -> Sequence[str]:
         """Return what is wrong with a held request; one without fault takes its path, which has but one send."""
-        path = urlsplit(request.url).path
+        path = request.path
         if path in self._claimed:
             return ("the page wanted to send a second time",)
         reasons = self._judge(request)
         if not reasons:
+            self._first = self._first or path
             self._claimed.add(path)
         return reasons
 
     def let_through(self, request: PageRequest) -> None:
         """Note that a request passed the gate."""
         self.passed.append(request)
+        self._newest = request.path
         self.open_responses += 1
         self._quiet.clear()
+        self._busy.set()
         if not self._sent.done():
             self._sent.set_result(None)
 
     def turn_back(self, reasons: Sequence[str]) -> None:
         """Note that a request was failed at the gate."""
         if not self._sent.done() and not self._claimed:
-            self._sent.set_exception(WrongSend(reasons))
+            self._sent.set_exception(WrongSend("; ".join(reasons)))
             self._sent.exception()  # it may be that nobody asks
 
-    def put(self, part: Part) -> None:
-        """Hand over the next part."""
-        self._parts.put_nowait(part)
-        if isinstance(part, ResponseEnded):
+    def put(self, path: str, part: Part) -> None:
+        """Hand over the next part of the response from `path`."""
+        if isinstance(part, PageResponse):
+            self._heard = path
+        has_ended = isinstance(part, ResponseEnded)
+        if self._heard in (None, path) and not (has_ended and path != self._newest):
+            self._parts.put_nowait(part)
+        if has_ended:
+            if path != self._first:
+                self._claimed.discard(path)
             self.open_responses -= 1
             if self.open_responses == 0:
                 self._quiet.set()
+                self._busy.clear()
 
     def fail(self, error: BridgeError) -> None:
         """End the turn: the page or the browser is gone."""
@@ -193,7 +209,7 @@ class Interceptor:
             await self._let_go(held, event["networkId"], request, exchange)
 
     async def _let_go(self, held: str, network_id: str, request: PageRequest, exchange: Exchange) -> None:
-        tap = self._taps[network_id] = _Tap(exchange, request.url)
+        tap = self._taps[network_id] = _Tap(exchange, request.path)
         try:
             armed = await self._session.send("Network.streamResourceContent", {"requestId": network_id})
             tap.arm(base64.b64decode(armed["bufferedData"]))
@@ -203,14 +219,13 @@ class Interceptor:
         await self._session.send("Fetch.continueRequest", {"requestId": held})
 
     def _concerns_us(self, request: PageRequest) -> bool:
-        path = urlsplit(request.url).path
-        return any(fnmatchcase(path, pattern) for pattern in self._paths)
+        return any(fnmatchcase(request.path, pattern) for pattern in self._paths)
 
     def _on_response(self, event: dict[str, Any]) -> None:
         if tap := self._taps.get(event["requestId"]):
             response = event["response"]
             headers = {name.lower(): value for name, value in response["headers"].items()}
-            tap.exchange.put(PageResponse(response["url"], response["status"], headers))
+            tap.put(PageResponse(response["url"], response["status"], headers))
 
     def _on_data(self, event: dict[str, Any]) -> None:
         if tap := self._taps.get(event["requestId"]):
@@ -220,7 +235,7 @@ class Interceptor:
     def _on_end(self, event: dict[str, Any], failure: str | None) -> None:
         if tap := self._taps.pop(event["requestId"], None):
             if tap.is_complete:
-                tap.exchange.put(ResponseEnded(failure))
+                tap.put(ResponseEnded(failure))
             else:
                 self._tasks.start(self._complete(event["requestId"], tap, failure))
 
@@ -235,15 +250,15 @@ class Interceptor:
             reason = first_line(error)
         if tap.is_short:
             failure = failure or f"bytes of the answer are missing ({reason})"
-        tap.exchange.put(ResponseEnded(failure))
+        tap.put(ResponseEnded(failure))
 
 
 class _Tap:
     """One response's bytes in order: what came before the tap was armed, then the events, then what was missed."""
 
-    def __init__(self, exchange: Exchange, url: str) -> None:
-        self.exchange = exchange
-        self.url = url
+    def __init__(self, exchange: Exchange, path: str) -> None:
+        self._exchange = exchange
+        self._path = path
         self._early: list[tuple[int, bytes | None]] | None = []
         self._length = 0
         self._given = 0
@@ -258,6 +273,10 @@ class _Tap:
     def is_short(self) -> bool:
         """Tell whether fewer bytes were handed over than Chromium counted."""
         return self._given < self._length
+
+    def put(self, part: Part) -> None:
+        """Hand over a part."""
+        self._exchange.put(self._path, part)
 
     def arm(self, buffered: bytes) -> None:
         """Take the bytes that were there before the tap, then those that came while it was being armed."""
@@ -279,7 +298,7 @@ class _Tap:
         self._length += length
         self._has_hole = self._has_hole or (data is None and length > 0)
         if self._has_hole:
-            self.exchange.put(Chunk(b""))  # nothing to read yet, but a sign of life
+            self.put(Chunk(b""))  # nothing to read yet, but a sign of life
         elif data:
             self._give(data)
 
@@ -290,7 +309,7 @@ class _Tap:
     def _give(self, data: bytes) -> None:
         if data:
             self._given += len(data)
-            self.exchange.put(Chunk(data))
+            self.put(Chunk(data))
 
 
 def _page_request(raw: dict[str, Any]) -> PageRequest:

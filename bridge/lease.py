@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from bridge.accounts import Slot
 from bridge.conversations import Place
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, SiteChanged
 
 
 @dataclass(slots=True, eq=False)
@@ -24,6 +24,8 @@ class Lease:
     patient_until: float = 0.0
     slot: Slot | None = None
     error: BridgeError | None = None
+    failure: BridgeError | None = None
+    """Why the account that it had could not take it: more telling than that none is left."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -57,7 +59,14 @@ class Lease:
         self.error = error
         self.changed.set()
 
-    def give_back(self) -> None:
-        """Let the chat wait again, for any account: nothing of it was sent."""
+    def give_back(self, failure: BridgeError) -> bool:
+        """Let the chat wait again, nothing of it was sent; tell whether there is an account to wait for.
+
+        One whose page is not what the driver knows will not do.
+        """
+        self.failure = failure
+        if isinstance(failure, SiteChanged):
+            self.fitting = [slot for slot in self.fitting if slot is not self.slot]
         self.slot = None
         self.changed.clear()
+        return bool(self.fitting)

@@ -38,7 +38,7 @@ def show_settings(console: Console) -> None:
 
 
 def show_list(store: ProfileStore, console: Console) -> None:
-    """Print a line for each profile; those that do not open say why."""
+    """Print a line for each profile; those that do not open are marked."""
     names = store.names()
     if not names:
         console.print(f"There is no login in {store.folder.absolute()}; `bridge login NAME` captures one.")
@@ -48,8 +48,8 @@ def show_list(store: ProfileStore, console: Console) -> None:
         size = f"{store.path(name).stat().st_size / 1024:.1f} KB"
         try:
             profile = store.load(name)
-        except SetupError as error:
-            table.add_row(Text(name), "?", Text(error.message, style="red"), "", "", size)
+        except SetupError:
+            table.add_row(Text(name), "?", Text("does not open, see `bridge doctor`", style="red"), "", "", size)
         else:
             _row(table, name, profile.site, profile.url, ago(profile.created), ago(profile.saved), size)
     console.print(table)

@@ -19,7 +19,7 @@ from bridge.sites.base import load_driver
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether the person is done."""
 PERSON_LIMIT = 900.0
-FORM_LIMIT = 60.0
+FORM_LIMIT = 30.0
 EMPTY: dict[str, Any] = {"cookies": [], "origins": []}
 
 
@@ -75,7 +75,15 @@ async def _fill(session: Session, credentials: Credentials) -> None:
     except LoginRequired:
         async with within(FORM_LIMIT, "The login form could not be filled"):
             await session.driver.sign_in(credentials.user, credentials.password)
-        await _signed_in(session, FORM_LIMIT)
+        try:
+            await _signed_in(session, FORM_LIMIT)
+        except SiteTimeout as error:
+            message = (
+                f"The site did not sign '{credentials.user}' in within {FORM_LIMIT:g} seconds; is it the password?"
+            )
+            raise SiteTimeout(
+                f"{message} Nothing was stored. Without --form the window shows what the site says."
+            ) from error
 
 
 async def _signed_in(session: Session, limit: float) -> None:

@@ -48,7 +48,7 @@ class Pool:
     """The accounts; a `ChatBackend`. Runs while it is entered as a context manager."""
 
     def __init__(self, workers: Sequence[PoolWorker], settings: Settings, telemetry: Telemetry) -> None:
-        self._accounts = Accounts(workers, telemetry, self._assign, ParkedFile(settings.config))
+        self._accounts = Accounts(workers, telemetry, self._assign, ParkedFile(settings.config), settings.pool.rest)
         self._conversations = Conversations(settings.config / "conversations.db", settings.conversations)
         self._leases: list[Lease] = []
         self._settings = settings
@@ -150,7 +150,8 @@ class Pool:
                     self._accounts.take_out(slot, error)
                     if error.sent or fate(error) is None or not moves_left:
                         raise
-                    lease.give_back()
+                    if not lease.give_back(error):
+                        raise
                     self._assign()
         finally:
             self._leases.remove(lease)
@@ -208,9 +209,9 @@ class Pool:
         except TimeoutError as error:
             states = "; ".join(map(str, self.accounts()))
             message = f"No account became free within {self._settings.pool.queue_limit:g} seconds: {states}."
-            raise PoolTimeout(message, retry_after=RETRY_AFTER) from error
+            raise lease.failure or PoolTimeout(message, retry_after=RETRY_AFTER) from error
         if lease.error is not None:
-            raise lease.error
+            raise lease.failure or lease.error
         assert lease.slot is not None  # noqa: S101 - the loop's condition, for the type checker
         return lease.slot
 

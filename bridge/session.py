@@ -18,6 +18,7 @@ from bridge.intercept import Interceptor
 from bridge.profiles import Profile
 from bridge.settings import Settings
 from bridge.sites.base import SiteDriver
+from bridge.traffic import Traffic
 
 RESTORE_SESSION_STORAGE = """(stored => {
   const items = stored[location.origin];
@@ -29,11 +30,14 @@ READ_SESSION_STORAGE = "() => [location.origin, {...sessionStorage}]"
 class Session:
     """One page of one account, open."""
 
-    def __init__(self, context: BrowserContext, page: Page, driver: SiteDriver, interceptor: Interceptor) -> None:
+    def __init__(
+        self, context: BrowserContext, page: Page, driver: SiteDriver, interceptor: Interceptor, traffic: Traffic
+    ) -> None:
         self.context = context
         self.page = page
         self.driver = driver
         self.interceptor = interceptor
+        self.traffic = traffic
 
     async def check(self, limit: float) -> None:
         """Ask the page for a sign of life; raise `BrowserError` if none comes within `limit` seconds."""
@@ -53,19 +57,22 @@ async def open_session(
     chromium: Chromium, profile: Profile, driver_type: type[SiteDriver], settings: Settings
 ) -> AsyncGenerator[Session]:
     """Open the account's page in a context of its own and go to the site; the page need not be signed in."""
-    async with chromium.context(_context_options(profile)) as context:
+    async with chromium.context(_context_options(profile, settings.browser.headed)) as context:
         async with within(settings.turn.ready, "The browser opened no page"):
             page = await context.new_page()
             page.set_default_timeout(settings.turn.ready * 1000)
             if profile.session_storage:
                 script = RESTORE_SESSION_STORAGE % json.dumps(profile.session_storage)
                 await context.add_init_script(script)
+            traffic = Traffic(page)
             interceptor = await Interceptor.attach(page, driver_type.answer_paths)
         try:
             async with within(settings.turn.ready, f"{profile.url} did not load"):
                 await page.goto(profile.url, wait_until="domcontentloaded")
             await chromium.check()
-            yield Session(context, page, driver_type(page, profile.url), interceptor)
+            driver = driver_type(page, profile.url)
+            driver.limit = settings.turn.ready
+            yield Session(context, page, driver, interceptor, traffic)
         finally:
             await interceptor.close()
             with suppress(BrowserError):
@@ -73,9 +80,13 @@ async def open_session(
                     await page.close()
 
 
-def _context_options(profile: Profile) -> dict[str, Any]:
+def _context_options(profile: Profile, headed: bool) -> dict[str, Any]:
     width, height = profile.viewport
-    options: dict[str, Any] = {"viewport": {"width": width, "height": height}, "storage_state": profile.storage_state}
+    options: dict[str, Any] = {"storage_state": profile.storage_state}
+    if headed:
+        options["no_viewport"] = True  # the window's own size, which developer tools may change
+    else:
+        options["viewport"] = {"width": width, "height": height}
     if profile.locale:
         options["locale"] = profile.locale
     if profile.timezone:

@@ -66,6 +66,9 @@ class PoolSettings(Section):
 
     queue_size: int = Field(64, ge=0, description="chats that may wait for an account")
     queue_limit: Seconds = Field(120.0, description="seconds that a chat may wait for an account")
+    rest: Seconds = Field(
+        90.0, description="seconds that an account is left alone after the site refused it as too frequent"
+    )
     turns_per_hour: int | None = Field(None, gt=0, description="sends of an account in an hour; empty: no limit")
     turns_per_day: int | None = Field(None, gt=0, description="sends of an account in a day; empty: no limit")
     min_interval: float | None = Field(
@@ -91,6 +94,25 @@ class ConversationSettings(Section):
     enabled: bool = Field(True, description="go on in the native conversation when a client sends a known history")
     max_age: float = Field(30.0, gt=0, description="days after which an unused conversation is forgotten")
     wait: float = Field(10.0, ge=0, description="seconds to wait for its account before another one gets all of it")
+
+
+class ApiSettings(Section):
+    """What the endpoint makes of requests and answers."""
+
+    hold_text: int = Field(
+        400, ge=0, description="characters of an answer held back until no tool call can follow, when tools are given"
+    )
+    retries: int = Field(
+        1, ge=0, le=3, description="how often the model is asked again for a tool call or JSON that cannot be used"
+    )
+    max_choices: int = Field(4, ge=1, le=64, description="largest `n`: chats that one request may take at a time")
+    citations: Literal["link", "mark"] = Field(
+        "link", description="what becomes of `[citation:1]` in answers: a link to the source, or left as it is"
+    )
+    aliases: dict[str, str] = Field({}, description="further names of models, each with the name it stands for")
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="web origins whose pages may call the endpoint, such as `https://chat.example.com`"
+    )
 
 
 class LogSettings(Section):
@@ -125,6 +147,7 @@ class Settings(BaseSettings):
     pool: PoolSettings = PoolSettings()
     turn: TurnSettings = TurnSettings()
     conversations: ConversationSettings = ConversationSettings()
+    api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()
 
     @classmethod
@@ -208,7 +231,7 @@ def _explain(error: ValidationError | SettingsError) -> str:
 
 
 def _shown(default: Any) -> str:
-    if default is None or default == ():
+    if default in (None, (), {}):
         return "empty"
     if isinstance(default, Path) and default.is_relative_to(Path.home()):
         return f"~/{default.relative_to(Path.home())}"

@@ -17,15 +17,17 @@ from loguru import logger
 
 from bridge import prompt
 from bridge.browser import Chromium, within
+from bridge.bundle import write_bundle
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened
 from bridge.conversations import Place, split
-from bridge.errors import BridgeError, BrowserError, SetupError, SiteChanged, UnknownConversation
+from bridge.errors import BridgeError, BrowserError, SetupError, SiteChanged, SiteTimeout, UnknownConversation
 from bridge.intercept import Exchange, WrongSend
 from bridge.listen import listen
 from bridge.profiles import Profile, ProfileStore
 from bridge.session import Session, open_session
 from bridge.settings import Settings
 from bridge.sites.base import ConversationGone, Decoder, Turn, load_driver
+from bridge.tasks import Tasks
 from bridge.telemetry import DriftSeen, ProfileSaved, Telemetry, Timeline
 
 SEND_TRIES = 3
@@ -72,6 +74,7 @@ class Worker:
         self._telemetry = telemetry
         self._session: Session | None = None
         self._looked_at_login = 0.0
+        self._tasks = Tasks()
         self._lost = _new_loss()
 
     @property
@@ -93,8 +96,12 @@ class Worker:
             async with open_session(self._chromium, self._profile, self._driver_type, self._settings) as session:
                 session.page.on("crash", lambda _: self.give_up(BrowserError("The page crashed.")))
                 session.page.on("close", lambda _: self.give_up(BrowserError("The page was closed.")))
-                async with within(self._settings.turn.ready, "The page was not ready"):
-                    await session.driver.ready()
+                try:
+                    async with within(self._settings.turn.ready, "The page was not ready"):
+                        await session.driver.ready()
+                except SiteChanged as error:
+                    await self._document(session, error)
+                    raise
                 self._session = session
                 await self._write_back(session)
                 try:
@@ -105,6 +112,7 @@ class Worker:
                         await self._write_back(session)
         finally:
             forget()
+            await self._tasks.close()
 
     async def lost(self) -> NoReturn:
         """Watch over the open page; raise as soon as it cannot be used any more."""
@@ -152,15 +160,17 @@ class Worker:
                     await self._send(session, exchange, turns)
                     timeline.mark("sent")
                     conversation = session.driver.conversation_of(exchange.passed[0])
-                    async with aclosing(listen(exchange, decoder, self._settings.turn, timeline)) as events:
+                    async with aclosing(self._listened(session, exchange, decoder, timeline)) as events:
                         async for event in events:
                             finished = isinstance(event, Finish)
                             yield replace(event, conversation=conversation) if isinstance(event, Opened) else event
                 except BridgeError as error:
                     error.sent = error.sent or bool(exchange.passed)
+                    finished = not isinstance(error, SiteTimeout)  # else the site itself ends what it refused
+                    await self._document(session, error)
                     raise
                 finally:
-                    await self._settle(session, exchange, END_LIMIT if finished else 0)
+                    await self._settled(session, exchange, END_LIMIT if finished else 0)
                     self._report_drift(decoder)
         if time.monotonic() - self._looked_at_login > WRITE_BACK_EVERY:
             await self._write_back(session)
@@ -175,8 +185,7 @@ class Worker:
             try:
                 async with within(self._settings.turn.ready, "The page opened no chat"):
                     await session.driver.open(turns[0])
-                async with within(self._settings.turn.submit, "The page sent nothing"):
-                    return await self._press_until_sent(session, exchange, turns[0])
+                return await self._press_until_sent(session, exchange, turns[0])
             except WrongSend as turned_back:
                 is_hopeless, wrong = wrong is not None, turned_back
             except ConversationGone as gone:
@@ -190,13 +199,54 @@ class Worker:
 
     async def _press_until_sent(self, session: Session, exchange: Exchange, turn: Turn) -> None:
         """Press Enter until a request comes to the gate; a page that is still being built ignores the first ones."""
-        pauses = iter(NUDGES)
-        while True:
-            await session.driver.submit(turn)
+        pauses, before = iter(NUDGES), session.traffic.count
+        deadline = time.monotonic() + self._settings.turn.submit
+        while time.monotonic() < deadline:
+            async with within(self._settings.turn.submit, "The page took no prompt"):
+                await session.driver.submit(turn)
             with suppress(TimeoutError):
                 async with asyncio.timeout(next(pauses, NUDGES[-1])):
                     await exchange.sent()
                     return
+        async with within(self._settings.browser.call_limit, "The page did not say why it sent nothing"):
+            raise await session.driver.unsent(session.traffic.commands(before))
+
+    def _listened(
+        self, session: Session, exchange: Exchange, decoder: Decoder, timeline: Timeline
+    ) -> AsyncGenerator[ChatEvent]:
+        """Return the answer's events, the page's Continue being pressed where it broke off at its budget."""
+
+        async def go_on() -> bool:
+            async with within(self._settings.browser.call_limit, "The page did not go on"):
+                return await session.driver.go_on()
+
+        return listen(exchange, decoder, self._settings.turn, timeline, go_on)
+
+    async def _document(self, session: Session, error: BridgeError) -> None:
+        """Write a bundle for the operator where the page was not what the driver knows, and say where it is."""
+        if not isinstance(error, SiteChanged):
+            return
+        folder = self._settings.config / "bundles"
+        try:
+            async with within(self._settings.browser.call_limit, "The page could not be documented"):
+                bundle = await write_bundle(session, folder, self.name, error.message)
+        except (BrowserError, OSError) as failure:
+            logger.warning("No bundle was written for {}: {}", self.name, failure)
+            return
+        error.message = f"{error.message} What the page looked like is in {bundle}."
+        logger.warning("The page of {} is not as expected: {}", self.name, error.message)
+
+    async def _settled(self, session: Session, exchange: Exchange, grace: float) -> None:
+        """Return when the site does not generate any more, also for a client that leaves in the meantime."""
+        settling = self._tasks.start(self._settle(session, exchange, grace))
+        try:
+            await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            try:
+                await asyncio.wait({settling})
+            except asyncio.CancelledError:
+                self.give_up(BrowserError("The page was left in the middle of an answer."))
+            raise
 
     async def _settle(self, session: Session, exchange: Exchange, grace: float) -> None:
         """See to it that the site does not generate any more; a page that does not stop is given up."""
@@ -209,9 +259,6 @@ class Worker:
                     await self._press_stop(session, exchange)
         except (TimeoutError, BridgeError) as error:
             self.give_up(BrowserError(f"The page did not stop generating ({error or 'it goes on'})."))
-        except BaseException:
-            self.give_up(BrowserError("The page was left in the middle of an answer."))
-            raise
 
     async def _press_stop(self, session: Session, exchange: Exchange) -> None:
         async with within(self._settings.turn.stop, "The stop button could not be pressed"):

@@ -52,9 +52,9 @@ class Facts:
         self.seen.append(fact)
         self._more.set()
 
-    async def wait_for(self, wanted: Callable[[Fact], bool], after: int = 0) -> Fact:
+    async def wait_for(self, wanted: Callable[[Fact], bool], after: int = 0, limit: float | None = LIMIT) -> Fact:
         """Return the first fact from number `after` on that is `wanted`."""
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(limit):
             while True:
                 for fact in self.seen[after:]:
                     if wanted(fact):

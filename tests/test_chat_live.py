@@ -17,7 +17,7 @@ from openai.types.chat import ChatCompletionChunk
 from bridge.browser import Chromium
 from bridge.demo import Script
 from bridge.sse import SSEDecoder
-from bridge.telemetry import ChatQueued, ChatStarted, WorkerState
+from bridge.telemetry import ChatQueued, ChatStarted, WorkerChanged, WorkerState
 from tests.live import LIMIT, QUICK_SITE, Live, directive, live
 
 ALPHABET = 'abcdefgh XYZ 0123 ,.;\n\t"\\{}[]<>&#*`|-—äß€你好，世界こんにちは한국어🚀👩‍💻🇪🇺\u200d\u0301'
@@ -114,6 +114,24 @@ async def test_a_client_that_leaves_stops_the_site_and_frees_the_account(
         await account.wait_for(lambda it: it.turns[-1].outcome == "stopped", timeout=1)
         assert await run.ask(directive(text="next")) == "next"
         assert account.max_parallel == 1
+
+
+async def test_a_client_that_hangs_up_at_the_last_frame_costs_the_account_nothing(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run:
+        messages = [{"role": "user", "content": directive(text="bye", fault="linger", params={"seconds": 0.5})}]
+        body = {"model": "deepseek-chat", "messages": messages, "stream": True}
+        async with aiohttp.ClientSession(run.bridge.url, headers={"Authorization": f"Bearer {run.key}"}) as http:
+            for _ in range(4):
+                async with http.post("/v1/chat/completions", json=body) as answer:
+                    async for line in answer.content:
+                        if line.startswith(b"data: [DONE]"):
+                            break
+                    answer.close()
+        assert await run.ask(directive(text="next")) == "next"
+        states = [fact.state for fact in run.facts.seen if isinstance(fact, WorkerChanged)]
+        assert states == [WorkerState.READY]
 
 
 @pytest.mark.parametrize("stream", [True, False])

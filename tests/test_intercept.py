@@ -70,7 +70,8 @@ async def site() -> AsyncGenerator[Site]:
         return web.Response(text="<!doctype html><title>page</title>", content_type="text/html")
 
     app = web.Application(client_max_size=2**26)
-    app.add_routes([web.get("/", page), web.post("/answer", site.answer), web.post("/other", site.answer)])
+    posts = [web.post(path, site.answer) for path in ("/answer", "/more", "/other")]
+    app.add_routes([web.get("/", page), *posts])
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -84,7 +85,7 @@ async def opened(chromium: Chromium, site: Site) -> AsyncGenerator[tuple[Page, I
     async with chromium.context({}) as context:
         page = await context.new_page()
         await page.goto(site.url)
-        interceptor = await Interceptor.attach(page, ["/answer"])
+        interceptor = await Interceptor.attach(page, ["/answer", "/more"])
         yield page, interceptor
         await interceptor.close()
 
@@ -130,6 +131,52 @@ async def test_a_second_send_in_one_turn_is_turned_back(chromium: Chromium, site
             assert await page.evaluate(SEND, ["/answer", "second"]) == "network error"
             await exchange.sent()
         assert site.received == [b"first"]
+
+
+async def test_going_on_may_be_repeated_when_the_last_response_is_over(chromium: Chromium, site: Site) -> None:
+    async with opened(chromium, site) as (page, interceptor):
+        with interceptor.exchange(nothing_wrong) as exchange:
+            for path, body in (("/answer", "first"), ("/more", "second"), ("/more", "third")):
+                assert await page.evaluate(SEND, [path, body]) == 200
+                assert await received(exchange) == (b"hello", None)
+            assert await page.evaluate(SEND, ["/answer", "fourth"]) == "network error"
+        assert site.received == [b"first", b"second", b"third"]
+
+
+async def test_going_on_twice_at_once_is_turned_back(chromium: Chromium, site: Site) -> None:
+    site.hold = asyncio.Event()
+    async with opened(chromium, site) as (page, interceptor):
+        with interceptor.exchange(nothing_wrong) as exchange:
+            for path in ("/answer", "/more"):
+                await page.evaluate(f"([path, body]) => void ({SEND})([path, body])", [path, path])
+            async with asyncio.timeout(LIMIT):
+                await exchange.sent()
+                while len(exchange.passed) < 2:
+                    await exchange.receive()
+            assert await page.evaluate(SEND, ["/more", "again"]) == "network error"
+            site.hold.set()
+            async with asyncio.timeout(LIMIT):
+                await exchange.quiet()
+        assert site.received == [b"/answer", b"/more"]
+
+
+async def test_a_response_that_another_one_has_taken_over_is_not_heard_any_more(chromium: Chromium, site: Site) -> None:
+    site.hold = stalled = asyncio.Event()
+    async with opened(chromium, site) as (page, interceptor):
+        with interceptor.exchange(nothing_wrong) as exchange:
+            await page.evaluate(f"([path, body]) => void ({SEND})([path, body])", ["/answer", "stalls"])
+            async with asyncio.timeout(LIMIT):
+                assert isinstance(await exchange.receive(), PageResponse)
+                assert await exchange.receive() == Chunk(b"hello")
+            site.hold = None
+            assert await page.evaluate(SEND, ["/more", "goes on"]) == 200
+            stalled.set()
+            async with asyncio.timeout(LIMIT):
+                await exchange.quiet()
+            assert await received(exchange) == (b"hello", None)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0):
+                    await exchange.receive()
 
 
 async def test_after_a_wrong_send_the_right_one_passes(chromium: Chromium, site: Site) -> None:

@@ -237,10 +237,21 @@ async def test_a_chat_that_was_sent_is_never_sent_again() -> None:
 
 async def test_a_chat_is_given_up_after_three_accounts_that_could_not_send_it() -> None:
     worker = ScriptedWorker("a")
-    worker.chat_fails = [SiteChanged(f"try {number}") for number in (1, 2, 3, 4)]
+    worker.chat_fails = [BrowserError(f"try {number}") for number in (1, 2, 3, 4)]
     async with pool_of(worker) as (pool, _):
-        with pytest.raises(SiteChanged, match="try 3"):
+        with pytest.raises(BrowserError, match="try 3"):
             await ask(pool, "unlucky")
+
+
+async def test_a_chat_is_not_given_again_to_a_page_that_is_not_what_the_driver_knows() -> None:
+    strange, known = ScriptedWorker("a"), ScriptedWorker("b")
+    strange.chat_fails = [SiteChanged("no switch"), SiteChanged("no switch")]
+    async with pool_of(strange) as (pool, _):
+        with pytest.raises(SiteChanged, match="no switch"):
+            await ask(pool, "alone")
+        assert len(strange.chat_fails) == 1
+    async with pool_of(strange, known) as (pool, _):
+        assert await ask(pool, "in company") == "b"
 
 
 async def test_an_account_that_broke_is_opened_again_and_answers() -> None:

@@ -11,11 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
+from urllib.parse import urlsplit
 
 from playwright.async_api import Page
 
 from bridge.chat import ChatEvent, Model
-from bridge.errors import SetupError
+from bridge.errors import BridgeError, SetupError, SiteChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class PageRequest:
     method: str
     url: str
     body: bytes
+
+    @property
+    def path(self) -> str:
+        """Return the path of the address."""
+        return urlsplit(self.url).path
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,11 @@ class SiteDriver(ABC):
     login_in_indexed_db: ClassVar[bool] = True
     """Whether a profile holds the site's IndexedDB; off where that is a cache of chats and no part of the login."""
 
+    private: ClassVar[str] = "textarea, input"
+    """CSS selector of what holds people's words, which a picture for the operator must not show."""
+    limit: float = 30.0
+    """Seconds that the caller gives `ready`; whoever opens the page sets it."""
+
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.url = url.rstrip("/")
@@ -136,6 +147,15 @@ class SiteDriver(ABC):
     @abstractmethod
     def decoder(self) -> Decoder:
         """Return a fresh ear for one turn."""
+
+    async def go_on(self) -> bool:
+        """Press the button that continues an answer which broke off at its budget; False where there is none."""
+        return False
+
+    async def unsent(self, calls: Sequence[str]) -> BridgeError:
+        """Return why no request came to the gate in time; `calls` are the API paths that the page did call."""
+        called = f"; it called {', '.join(calls)}" if calls else ""
+        return SiteChanged(f"The page sent nothing{called}.")
 
     async def sign_in(self, user: str, password: str) -> None:
         """Fill the site's plain login form and send it, where it has one."""

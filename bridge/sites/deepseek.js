@@ -1,5 +1,5 @@
 // Finds the controls of the DeepSeek page. Each is looked for in several ways, the most stable first; `by` says
-// which one found it. Works on whatever the page shows now and changes nothing, but for `fill`.
+// which one found it. Works on whatever the page shows now and changes nothing, but for `fill` and `clear`.
 (() => {
   const visible = element => {
     const box = element.getBoundingClientRect();
@@ -7,6 +7,7 @@
   };
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const text = element => (element.innerText || element.textContent || "").trim();
+  const name = element => [text(element), element.getAttribute("aria-label"), element.title].filter(Boolean).join(" ");
   const first = ways => {
     for (const [by, find] of ways) {
       const element = find();
@@ -14,42 +15,92 @@
     }
     return {element: null, by: ""};
   };
+  const BUTTON = "button, [role=button], input[type=submit]";
+  // whatever is a button or at least looks like one to a person
+  const pressable = root => {
+    const found = all(BUTTON, root).filter(visible);
+    const drawn = all("svg", root).map(one => one.parentElement.closest("div, span, a"))
+      .filter(one => one && root.contains(one) && visible(one) && getComputedStyle(one).cursor === "pointer");
+    return [...new Set([...found, ...drawn.filter(one => !found.some(other => other.contains(one)))])];
+  };
 
-  // the box in which an earlier message is edited stands in a .ds-textarea; the composer does not
-  const boxes = () => all("textarea").filter(box => visible(box) && !box.closest(".ds-textarea"));
+  // the box in which an earlier message is edited stands in a .ds-textarea or in the list; the composer does not
+  const boxes = () => all("textarea").filter(box => visible(box) && !box.readOnly && !box.disabled
+    && !box.closest(".ds-textarea, [data-virtual-list-item-key], .ds-message, [role=dialog], dialog"));
+  const lowest = found => found.reduce(
+    (low, one) => low && low.getBoundingClientRect().bottom > one.getBoundingClientRect().bottom ? low : one, null);
+  const beside = (box, selector) => {
+    for (let at = box.parentElement, up = 0; at && at !== document.body && up < 6; at = at.parentElement, up++) {
+      if (all("textarea", at).length > 1) return false;
+      if (at.querySelector(selector)) return true;
+    }
+    return false;
+  };
   const composer = () => first([
-    ["placeholder", () => boxes().find(box => /deepseek/i.test(box.placeholder))],
+    ["placeholder", () => lowest(boxes().filter(box => /deepseek/i.test(box.placeholder)))],
     ["id", () => boxes().find(box => box.id === "chat-input")],
     ["only textarea", () => boxes().length === 1 ? boxes()[0] : null],
+    ["file input beside it", () => lowest(boxes().filter(box => beside(box, "input[type=file]")))],
+    ["switches beside it", () => lowest(boxes().filter(box => beside(box, "[aria-pressed]")))],
+    ["lowest textarea", () => lowest(boxes())],
   ]);
 
-  const SEND = "M8.3125", STOP = "M2 4.88";
+  // the box of the composer: what is around it, as long as that is about as high and holds no other text box
   const around = () => {
-    let place = composer().element?.parentElement;
-    while (place && place !== document.body && !place.querySelector("[role=button] svg, button svg")) place = place.parentElement;
+    const {element} = composer();
+    let place = element?.parentElement;
+    const highest = element ? element.getBoundingClientRect().height + 200 : 0;
+    for (let next = place?.parentElement; next && next !== document.body; next = next.parentElement) {
+      if (next.getBoundingClientRect().height > highest || all("textarea", next).length > 1) break;
+      place = next;
+    }
     return place;
   };
+  const isToggle = one => /toggle/.test(one.className) || one.hasAttribute("aria-pressed");
   const buttons = () => {
     const place = around();
-    return place ? all("[role=button], button", place).filter(one => visible(one) && !/toggle/.test(one.className)) : [];
+    return place ? pressable(place).filter(one => !isToggle(one)) : [];
   };
+  const SEND = /^M8\.3125/, STOP = /^M2 4\.88/;
   const icon = button => button.querySelector("svg path")?.getAttribute("d") || "";
   const send = () => first([
     ["primary circle class", () => buttons().find(one => one.matches(".ds-button--primary.ds-button--circle"))],
-    ["icon", () => buttons().find(one => icon(one).startsWith(SEND) || icon(one).startsWith(STOP))],
+    ["icon", () => buttons().find(one => SEND.test(icon(one)) || STOP.test(icon(one)))],
+    ["label", () => buttons().find(one => /\b(send|stop)\b|发送|停止/i.test(name(one)))],
+    ["submit", () => buttons().find(one => one.type === "submit" && one.form?.contains(composer().element))],
     ["primary class", () => buttons().filter(one => one.matches(".ds-button--primary")).pop()],
-    ["last button of the composer", () => buttons().filter(one => one.querySelector("svg")).pop()],
+    ["last button with an icon", () => buttons().filter(one => one.querySelector("svg")).pop()],
+    ["last button", () => buttons().pop()],
+    ["icon elsewhere", () => pressable(document.body).find(one => SEND.test(icon(one)) || STOP.test(icon(one)))],
   ]);
+  const isBusy = () => {
+    const button = send().element;
+    return !!button && (STOP.test(icon(button)) || !!button.querySelector("rect, .ds-loading, [data-icon=spin]"));
+  };
 
-  const toggles = () => all(".ds-toggle-button, [role=button][aria-pressed], button[aria-pressed]").filter(visible);
+  const toggles = () => all(".ds-toggle-button, [role=button][aria-pressed], button[aria-pressed], [role=switch]").filter(visible);
+  // the innermost element that shows just these words, and what of it can be pressed
+  const labelled = pattern => {
+    const words = all("div, span, label, button").filter(one => visible(one) && text(one).length < 30
+      && pattern.test(text(one)) && !one.closest("a, [data-virtual-list-item-key], .ds-message, [role=radiogroup]")).pop();
+    return words?.closest("[aria-pressed], [role=button], [role=switch], button, label")
+      ?? (words && getComputedStyle(words).cursor === "pointer" ? words : null);
+  };
   const toggle = (pattern, place) => first([
     ["text", () => toggles().find(one => pattern.test(text(one)))],
+    ["label", () => toggles().find(one => pattern.test(name(one)))],
+    ["words", () => labelled(pattern)],
     ["order", () => toggles().length === 2 ? toggles()[place] : null],
   ]);
-  const thinking = () => toggle(/deep\s*think|深度思考/i, 0);
-  const search = () => toggle(/search|搜索/i, 1);
-  const isOn = one => one.hasAttribute("aria-pressed")
-    ? one.getAttribute("aria-pressed") === "true" : /--selected/.test(one.className);
+  const thinking = () => toggle(/^(deep\s*think|深度思考|thinking|reason)/i, 0);
+  const search = () => toggle(/^(smart |web )?(search|搜索|智能搜索|联网搜索)/i, 1);
+  const isOn = one => {
+    for (const state of ["aria-pressed", "aria-checked"]) {
+      const holder = one.hasAttribute(state) ? one : one.closest(`[${state}]`) ?? one.querySelector(`[${state}]`);
+      if (holder) return holder.getAttribute(state) === "true";
+    }
+    return /--selected|--active|\bactive\b|\bselected\b/.test(one.className);
+  };
   // the page keeps the switches here as a bare or wrapped boolean, and shows them late
   const stored = name => {
     try {
@@ -60,73 +111,156 @@
     }
   };
 
+  const NEW_CHAT = /^\+?\s*(new chat|start new chat|开启新对话|新对话|新建对话)(\s*(ctrl|⌘|⌃).{0,6})?$/i;
   const newChat = () => first([
-    ["text", () => all("[tabindex='0'], [role=button], button, a").filter(visible)
-      .find(one => /^(new chat|开启新对话|新对话)$/i.test(text(one)))],
+    ["text", () => all("[tabindex='0'], [role=button], button, a").filter(visible).find(one => NEW_CHAT.test(text(one)))],
     ["label", () => all("[aria-label], [title]").filter(visible)
       .find(one => /new chat|新对话/i.test(one.getAttribute("aria-label") || one.getAttribute("title")))],
+    ["words", () => all("div, span").filter(one => visible(one) && NEW_CHAT.test(text(one))).pop()],
+  ]);
+  // an answer that broke off shows a button with words below it; the icons of its toolbar have none
+  const goOn = () => first([
+    ["text", () => all(BUTTON).filter(one => visible(one) && /^(continue|continue generating|继续|继续生成)$/i.test(text(one))).pop()],
+    ["class", () => all("[data-virtual-list-item-key]:last-child [class*=continue]").filter(visible).pop()],
+    ["only button with words", () => {
+      const row = all("[data-virtual-list-item-key]").pop();
+      const worded = row ? all(BUTTON, row).filter(one => visible(one) && text(one) && !one.closest("pre, .md-code-block")) : [];
+      return worded.length === 1 ? worded[0] : null;
+    }],
+  ]);
+  const plainModel = () => first([
+    ["data-model-type", () => all("[role=radio][data-model-type=default]").filter(visible)
+      .find(one => one.getAttribute("aria-checked") === "false")],
   ]);
 
   const messages = () => all(".ds-message, [data-virtual-list-item-key]").length;
   const last = () => {
     const rows = all("[data-virtual-list-item-key]");
-    return `${messages()}:${rows.length ? rows[rows.length - 1].dataset.virtualListItemKey : ""}`;
+    const key = rows.length ? rows[rows.length - 1].dataset.virtualListItemKey : "";
+    return `${messages()}:${key}:${location.pathname}`;
   };
-  const inConversation = () => /\/a\/chat\/s\//.test(location.pathname);
-  const signedOut = () => /\/sign_in/.test(location.pathname)
-    || all(".ds-sign-in-form__main, .ds-sign-in-form-wrapper, .ds-auth-form-wrapper, input[type=password]").some(visible);
-  const mutedText = () => composer().element ? "" : all(".ds-alert--warning, .ds-alert").filter(visible).map(text).join(" ");
+  const inConversation = () => /\/s\/[^/]+|\/[0-9a-f]{8}-[0-9a-f-]{20,}/i.test(location.pathname);
+  const FORM = ".ds-sign-in-form__main, .ds-sign-in-form-wrapper, .ds-auth-form-wrapper, input[type=password]";
+  const signedOut = () => /\/(sign_?in|login)\b/.test(location.pathname) || (!composer().element && all(FORM).some(visible));
+  const MUTE = /禁言|封禁|\b(muted|suspended|banned)\b/i;
+  const mutedText = () => {
+    if (composer().element) return "";
+    const alerts = all(".ds-alert--warning, .ds-alert, [role=alert]").filter(visible).map(text);
+    const words = all("div, p, span").filter(one => visible(one) && !one.closest("a, [data-virtual-list-item-key]"))
+      .map(text).filter(words => words.length < 400 && MUTE.test(words));
+    return alerts.find(words => MUTE.test(words)) || words.pop() || alerts.join(" ");
+  };
   // the banner gives the time as this browser's clock shows it; seconds since 1970
   const moment = shown => {
     const [, year, month, day, hour, minute] = shown.match(/(\d{4})\D{1,3}(\d{1,2})\D{1,3}(\d{1,2})\D{1,4}(\d{1,2}):(\d{2})/) || [];
-    return year ? new Date(year, month - 1, day, hour, minute).getTime() / 1000 : null;
+    if (year) return new Date(year, month - 1, day, hour, minute).getTime() / 1000;
+    const named = shown.match(/([A-Z][a-z]{2,8})\.? (\d{1,2}),? (\d{4})\D{1,5}(\d{1,2}:\d{2}( ?[AP]M)?)/)
+      || shown.match(/(\d{1,2}) ([A-Z][a-z]{2,8}),? (\d{4})\D{1,5}(\d{1,2}:\d{2}( ?[AP]M)?)/);
+    const read = named ? Date.parse(`${named[1]} ${named[2]} ${named[3]} ${named[4]}`) : NaN;
+    return Number.isNaN(read) ? null : read / 1000;
   };
-  const challenged = () => /just a moment/i.test(document.title)
-    || all("#challenge-container, #captcha-container, script[src*='awswaf'], iframe[src*='captcha'], iframe[src*='challenge']").length > 0;
+  const HUMAN = "#challenge-container, #captcha-container, iframe[src*='captcha'], iframe[src*='challenge'], [class*='captcha']";
+  const challenged = () => /just a moment|human verification/i.test(document.title)
+    || all("script[src*='awswaf']").length > 0 || all(HUMAN).some(visible);
+  const arrived = () => performance.getEntriesByType("navigation")[0]?.responseStatus || 200;
+
+  // what lies over the composer: the outermost element that is there and does not hold it
+  const cover = () => {
+    const {element} = composer();
+    if (!element) return null;
+    const box = element.getBoundingClientRect();
+    let hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    const home = element.parentElement?.parentElement ?? element.parentElement;
+    if (!hit || home.contains(hit) || hit.contains(element)) return null;
+    while (hit.parentElement && !hit.parentElement.contains(element)) hit = hit.parentElement;
+    return hit;
+  };
+  const CLOSERS = [
+    /^(close|dismiss|×|✕|关闭)$|\bclose\b/i,
+    /^(cancel|got it|ok(ay)?|not now|later|skip|no thanks|reject.*|decline.*|.*necessary.*|知道了|我知道了|取消|稍后.*|跳过|拒绝.*|仅.*)$/i,
+    /^(accept.*|agree.*|allow.*|同意.*|接受.*)$/i,
+  ];
+  const closer = () => first([
+    ["words", () => {
+      const found = cover() ? pressable(cover()) : [];
+      for (const words of CLOSERS) {
+        const one = found.find(button => words.test(name(button)));
+        if (one) return one;
+      }
+      return found.length === 1 ? found[0] : null;
+    }],
+  ]);
+  const outline = element => `${element.tagName.toLowerCase()}${element.id ? "#" + element.id : ""}`
+    + (typeof element.className === "string" && element.className ? "." + element.className.trim().split(/\s+/).join(".") : "");
+
+  // short messages of the page to its user, never what somebody wrote
+  const NOTICE = "[role=alert], [role=alertdialog], .ds-notification, .ds-toast, [class*=toast], [class*=notification]";
+  const notices = () => all(NOTICE).filter(one => visible(one) && text(one) && !one.querySelector(NOTICE)
+    && !one.closest("[data-virtual-list-item-key], .ds-message")).map(one => text(one).slice(0, 300));
+
+  const put = (box, value, inputType) => {
+    Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(box, value);
+    box.dispatchEvent(new InputEvent("input", {bubbles: true, inputType}));
+  };
+  const row = id => first([["address", () => all(`a[href$="/${CSS.escape(id)}"]`).find(visible)]]);
+  const CONTROLS = {composer, send, thinking, search, newChat, goOn, plainModel, closer, row};
+  const isEmpty = () => !inConversation() && messages() === 0 && !!composer().element;
+  // whether a switch is on: as stored, or as shown; null where there is no such switch
+  const position = (name, asShown) => {
+    const {element} = CONTROLS[name]();
+    return element ? (asShown ? null : stored(name)) ?? isOn(element) : null;
+  };
 
   return {
-    composer: () => composer().element,
-    send: () => send().element,
-    thinking: () => thinking().element,
-    search: () => search().element,
-    newChat: () => newChat().element,
+    // the element of a control, and by what it was found
+    find: (name, ...given) => CONTROLS[name](...given),
+    has: name => !!CONTROLS[name]().element,
     // what stands in the way of a prompt, or null while the page is not done yet
     state: () => {
       if (signedOut()) return {is: "signed out"};
       if (composer().element) return document.readyState === "complete" ? {is: "ready"} : null;
       const muted = mutedText();
-      return muted ? {is: "muted", text: muted, until: moment(muted)} : null;
+      if (muted) return {is: "muted", text: muted, until: moment(muted)};
+      if (document.readyState !== "complete") return null;
+      const status = arrived();
+      if (status === 429 || status >= 500) return {is: "refused", status};
+      return status === 403 || status === 405 ? {is: "challenged"} : null;
     },
     challenged,
-    isEmpty: () => !inConversation() && messages() === 0 && !!composer().element,
-    // whether a switch is on: as stored, or as shown; null where there is no such switch
-    isOn: (name, asShown) => {
-      const {element} = {thinking, search}[name]();
-      return element ? (asShown ? null : stored(name)) ?? isOn(element) : null;
-    },
+    isEmpty,
     holds: id => location.pathname.endsWith("/" + id) && messages() > 0 && !!composer().element,
-    row: id => all(`a[href$="/a/chat/s/${CSS.escape(id)}"]`).find(visible) || null,
-    last,
-    // puts `prompt` into the composer unless it is there, or the page has taken it: then the last message is no
-    // more the one of `before`; returns what it did, and the last message
-    fill: (prompt, before) => {
+    // all that must be known before a prompt, in one look
+    survey: asShown => ({
+      isEmpty: isEmpty(), covered: !!cover(), otherModel: !!plainModel().element, notices: notices(),
+      switches: {thinking: position("thinking", asShown), search: position("search", asShown)},
+    }),
+    covered: () => {
+      const over = cover();
+      return over && {what: outline(over), human: over.matches(HUMAN) || !!over.querySelector(HUMAN)};
+    },
+    // puts `prompt` into the composer unless it is there, or the page has taken it: then it is gone, and the last
+    // message is no more the one of `before`, or the page is busy; where it is gone without such a sign it is put
+    // there again only if `again`; returns what it did, the last message, and what the page tells its user
+    fill: (prompt, before, again) => {
       const {element} = composer();
-      if (!element) return ["missing", last()];
-      if (element.value !== prompt) {
-        if (element.value === "" && before !== null && before !== last()) return ["taken", last()];
-        const set = Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set;
-        set.call(element, prompt);
-        element.dispatchEvent(new InputEvent("input", {bubbles: true, inputType: "insertText"}));
+      const result = did => ({did, last: last(), notices: notices()});
+      if (!element) return result("missing");
+      const old = element.value;
+      if (old !== prompt) {
+        if (old === "" && before !== null) {
+          if (before !== last() || isBusy()) return result("taken");
+          if (!again) return result("gone");
+        }
+        put(element, prompt, "insertText");
       }
       element.focus();
-      return ["filled", last()];
+      return result(old === "" ? "filled" : "there");
     },
     clear: () => {
       const {element} = composer();
-      if (!element || !element.value) return;
-      Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(element, "");
-      element.dispatchEvent(new InputEvent("input", {bubbles: true, inputType: "deleteContentBackward"}));
+      if (element?.value) put(element, "", "deleteContentBackward");
     },
+    notices,
     controls: () => Object.fromEntries(
       Object.entries({composer, send, thinking, search, "new chat": newChat}).map(([name, find]) => [name, find().by])
     ),

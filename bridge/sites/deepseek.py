@@ -6,41 +6,49 @@ over, because every send is judged at the gate: what was wrong or lost is simply
 
 from __future__ import annotations
 
-import json
 import re
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from playwright.async_api import ElementHandle, Page
+from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.chat import Model
-from bridge.errors import HumanNeeded, LoginRequired, Muted, SiteChanged
+from bridge.errors import BridgeError, HumanNeeded, LoginRequired, Muted, RateLimited, SiteBusy, SiteChanged
 from bridge.sites.base import ConversationGone, Decoder, PageRequest, SiteDriver, Turn
+from bridge.sites.deepseek_guard import COMPLETION, FOREIGN, GOING_ON, Guard, as_typed, conversation_of
+from bridge.sites.deepseek_notices import is_generating, news, refusal
+from bridge.sites.deepseek_page import QUICK, DeepSeekPage
 from bridge.sites.deepseek_stream import DeepSeekDecoder
 
-PAGE = files("bridge.sites").joinpath("deepseek.js").read_text("utf-8").rstrip().rstrip(";")
-COMPLETION = "/api/v0/chat/completion"
-GOING_ON = ("/api/v0/chat/continue", "/api/v0/chat/resume_stream")
-READY_LIMIT = 25_000
-"""Milliseconds until the page shows something we know; below the worker's own limit, to say more than `timeout`."""
+READY_SHARE = 0.8
+"""The part of the time limit in which the page must show something we know; the rest is to say what it lacks."""
 CONVERSATION_LIMIT = 8_000
 """Milliseconds until an old conversation shows its messages."""
-QUICK = 2_000
-"""Milliseconds that a page in working order takes for a click and its effect."""
 SETTLED = 1_600
 """Milliseconds after which the switches show what they mean; waited for only after the gate found one wrong."""
-SWITCHES = {"thinking": "DeepThink", "search": "Search"}
+GONE = 1.5
+"""Seconds after which a prompt that left the composer without a trace is typed again."""
+DEAF_TO_ENTER = 6
+"""After so many keys without effect the send button is tried, too."""
+NAMES = {
+    "composer": "composer",
+    "send": "send button",
+    "thinking": "switch for DeepThink",
+    "search": "switch for Search",
+    "newChat": "New chat",
+}
 
 
 class Driver(SiteDriver):
     """Drives one page of chat.deepseek.com."""
 
     start_url = "https://chat.deepseek.com"
-    answer_paths = (COMPLETION, *GOING_ON, "/api/v0/chat/edit_message", "/api/v0/chat/regenerate")
+    answer_paths = (COMPLETION, *GOING_ON, *FOREIGN)
     models = (
         Model("deepseek-chat"),
         Model("deepseek-reasoner", thinking=True),
@@ -48,92 +56,110 @@ class Driver(SiteDriver):
     )
     min_interval = 3.0
     login_in_indexed_db = False
+    private = "textarea, .ds-message, [data-virtual-list-item-key], a[href*='/s/']"
 
     def __init__(self, page: Page, url: str) -> None:
         super().__init__(page, url)
+        self._guard = Guard()
+        self._ear = DeepSeekDecoder()
         self._was_wrong = False
-        self._before: str | None = None
+        self._shown = DeepSeekPage(page)
+        self._typing = _Typing()
 
     async def ready(self) -> None:
         """Wait until the composer is there; raise what the page shows instead of it."""
         try:
-            shown = await self.page.wait_for_function(f"() => {PAGE}.state()", timeout=READY_LIMIT)
+            state = await self._shown.wait_for("state", limit=self.limit * READY_SHARE * 1000)
         except PlaywrightTimeout as error:
-            if await self._ask("challenged()"):
+            if await self._shown.ask("challenged"):
                 raise HumanNeeded("The site asks for a human before it shows the chat.") from error
-            raise SiteChanged(f"The page at {self._path()} shows neither a composer nor a sign-in form.") from error
-        state: dict[str, Any] = await shown.json_value()
-        match state["is"]:
-            case "signed out":
-                raise LoginRequired("The account is signed out; run `bridge login` for it.")
-            case "muted":
-                until = datetime.fromtimestamp(state["until"], UTC) if state["until"] else None
-                raise Muted(f"The site has muted the account: {state['text'][:200]}", until=until)
+            message = "The page's control 'composer' was not found"
+            raise SiteChanged(f"{message}: {self._path()} shows neither one nor a sign-in form.") from error
+        if state["is"] != "ready":
+            raise _obstacle(state)
 
     async def open(self, turn: Turn) -> None:
         """Bring up the conversation, or an empty new chat, and set both switches."""
         await self.ready()
+        seen = await self._survey(as_shown=False)
+        was_wrong, self._was_wrong = self._was_wrong, False
         if turn.conversation is not None:
             await self._open_conversation(turn.conversation)
-        elif not await self._ask("isEmpty()"):
+        elif not seen["isEmpty"]:
             await self._new_chat()
-        careful, self._was_wrong = self._was_wrong, False
-        if careful:
+        if was_wrong:
             await self.page.wait_for_timeout(SETTLED)
+        if was_wrong or turn.conversation is not None or not seen["isEmpty"]:
+            seen = await self._survey(as_shown=was_wrong)
+        if seen["otherModel"]:
+            await self._shown.click("plainModel")
         for name, wanted in (("thinking", turn.thinking), ("search", turn.search)):
-            await self._switch(name, wanted, as_shown=careful)
-        self._before = None
+            await self._switch(name, seen["switches"][name], wanted)
+        self._typing = _Typing(old_notices=seen["notices"])
 
     async def submit(self, turn: Turn) -> None:
         """Fill the composer in one go and press Enter; a page that has taken the prompt already is left alone."""
-        given = [_as_typed(turn.prompt), self._before]
-        did, last = await self.page.evaluate(f"([prompt, before]) => {PAGE}.fill(prompt, before)", given)
-        self._before = self._before or last
-        match did:
-            case "filled":
-                await self.page.keyboard.press("Enter")
+        typing = self._typing
+        again = time.monotonic() > typing.pressed_at + GONE
+        seen = await self._shown.ask("fill", as_typed(turn.prompt), typing.before, again)
+        typing.before = typing.before or seen["last"]
+        typing.taken = seen["did"] == "taken"
+        match seen["did"]:
+            case "there" if typing.presses and (refused := refusal(news(seen["notices"], typing.old_notices))):
+                raise refused
+            case "filled" | "there":
+                await self._press(busy=is_generating(news(seen["notices"], typing.old_notices)))
             case "missing":
                 await self.ready()
 
+    async def unsent(self, calls: Sequence[str]) -> BridgeError:
+        """Say why the page sent nothing that the gate knows, and what it did call instead."""
+        called = f"it called {', '.join(calls)}" if calls else "it called nothing"
+        if self._typing.taken:
+            return SiteChanged(f"The page took the prompt, but no request to {COMPLETION} came: {called}.", sent=True)
+        notices = news(await self._shown.ask("notices"), self._typing.old_notices)
+        if refused := refusal(notices):
+            return refused
+        says = f" The page says: {'; '.join(notices)[:300]}." if notices else ""
+        if over := await self._shown.ask("covered"):
+            says += f" Something covers its composer: {over['what'][:200]}."
+        button = self._shown.found.get("send")
+        click = f"the send button (found by {button})" if button else "a send button, which was not found,"
+        return SiteChanged(f"Neither Enter nor {click} sends what is in the page's composer; {called}.{says}")
+
     def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
-        """Compare the body of the page's completion request with the turn."""
-        path = urlsplit(request.url).path
-        if path in GOING_ON:
-            return ()
-        if path != COMPLETION:
-            return (f"an unexpected request to {path}",)
-        try:
-            body: Any = json.loads(request.body)
-        except ValueError:
-            return ("its body is not JSON",)
-        if not isinstance(body, dict):
-            return ("its body is not an object",)
-        reasons = [f"its {name} {problem}" for name, problem in _differences(turn, body)]
+        """Compare the page's request with the turn; one that goes on must go on with the turn's own answer."""
+        reasons = self._guard.differences(turn, request, self._ear.number)
         self._was_wrong = bool(reasons)
         return reasons
 
     def conversation_of(self, request: PageRequest) -> str | None:
         """Read the conversation's id out of a completion request."""
+        return conversation_of(request)
+
+    async def go_on(self) -> bool:
+        """Click Continue below the answer that broke off."""
         try:
-            found = json.loads(request.body)["chat_session_id"]
-        except (ValueError, LookupError, TypeError):
-            return None
-        return found if isinstance(found, str) else None
+            await self._shown.wait_for("has", "goOn", limit=QUICK)
+        except PlaywrightTimeout:
+            return False
+        return await self._shown.click("goOn")
 
     async def stop(self) -> None:
         """Click the element that is the stop button while the site generates; with an empty composer it is safe."""
-        await self._ask("clear()")
-        await (await self._control("send")).click(timeout=QUICK)
+        await self._shown.ask("clear")
+        await self._click("send")
 
     def decoder(self) -> Decoder:
-        """Return a fresh ear."""
-        return DeepSeekDecoder()
+        """Return a fresh ear; what passed the gate for an earlier turn counts no more."""
+        self._guard, self._ear = Guard(), DeepSeekDecoder()
+        return self._ear
 
     async def sign_in(self, user: str, password: str) -> None:
         """Fill the password form and send it; the caller waits for what comes of it."""
         form = self.page.locator("input[type=password]")
         by_password = self.page.get_by_role("button", name=re.compile("密码登录|password", re.IGNORECASE))
-        await form.or_(by_password).first.wait_for(timeout=READY_LIMIT)
+        await form.or_(by_password).first.wait_for(timeout=self.limit * READY_SHARE * 1000)
         if not await form.count():
             await by_password.first.click()
         name = self.page.locator("input[autocomplete=username], input[type=text], input[type=email]").first
@@ -143,84 +169,92 @@ class Driver(SiteDriver):
 
     async def controls(self) -> Mapping[str, str]:
         """Return by what each control was found; an empty text for one that was not."""
-        found: Mapping[str, str] = await self._ask("controls()")
+        found: Mapping[str, str] = await self._shown.ask("controls")
         return found
+
+    async def _press(self, *, busy: bool) -> None:
+        """Press Enter; where that has long been without effect, click the send button in turn with it."""
+        typing = self._typing
+        typing.presses += 1
+        if busy:  # the page is still at another answer, which nobody reads
+            await self.stop()
+        elif typing.presses <= DEAF_TO_ENTER or typing.presses % 3 or not await self._shown.click("send"):
+            await self.page.keyboard.press("Enter")
+        typing.pressed_at = time.monotonic()
 
     async def _open_conversation(self, id: str) -> None:  # noqa: A002
         """Go to a conversation: by its row in the sidebar, else by its address."""
-        if not await self._ask(f"holds({json.dumps(id)})"):
-            row = await self._find(f"row({json.dumps(id)})")
-            if row is not None:
-                await row.click(timeout=QUICK)
-            else:
-                await self.page.goto(f"{self.url}/a/chat/s/{quote(id, safe='')}", wait_until="domcontentloaded")
+        if not await self._shown.ask("holds", id) and not await self._shown.click("row", id):
+            await self.page.goto(f"{self.url}/a/chat/s/{quote(id, safe='')}", wait_until="domcontentloaded")
         try:
-            await self.page.wait_for_function(f"() => {PAGE}.holds({json.dumps(id)})", timeout=CONVERSATION_LIMIT)
+            await self._shown.wait_for("holds", id, limit=CONVERSATION_LIMIT)
         except PlaywrightTimeout as error:
             raise ConversationGone from error
 
     async def _new_chat(self) -> None:
         """Click New chat as a person does, prove that the chat is empty, and load the start page if it is not."""
-        if button := await self._find("newChat"):
-            try:
-                await button.click(timeout=QUICK)
-                await self.page.wait_for_function(f"() => {PAGE}.isEmpty()", timeout=QUICK)
-            except PlaywrightTimeout:
-                pass
-            else:
+        with suppress(PlaywrightTimeout):
+            if await self._shown.click("newChat"):
+                await self._shown.wait_for("isEmpty", limit=QUICK)
                 return
         await self.page.goto(self.url, wait_until="domcontentloaded")
         await self.ready()
-        if not await self._ask("isEmpty()"):
+        if not await self._shown.ask("isEmpty"):
             raise SiteChanged(f"A new chat is not empty: the page went to {self._path()}.")
 
-    async def _switch(self, name: str, wanted: bool, *, as_shown: bool) -> None:
+    async def _switch(self, name: str, is_on: bool | None, wanted: bool) -> None:
         """Bring a switch into the wanted position; one that is missing matters only if it is to be on."""
-        is_on = await self._ask(f"isOn({name!r}, {json.dumps(as_shown)})")
-        if is_on is None and wanted:
-            raise SiteChanged(f"The page has no switch for {SWITCHES[name]}.")
-        if is_on is not None and is_on != wanted:
-            await (await self._control(name)).click(timeout=QUICK)
+        if is_on is None and not wanted:
+            return
+        if is_on != wanted:
+            await self._click(name)
 
-    async def _control(self, name: str) -> ElementHandle:
-        element = await self._find(name)
-        if element is None:
-            raise SiteChanged(f"The page's control '{name}' was not found.")
-        return element
+    async def _survey(self, *, as_shown: bool) -> dict[str, Any]:
+        """Look at all that must be known before a prompt, once nothing lies over the composer."""
+        seen: dict[str, Any] = await self._shown.ask("survey", as_shown)
+        if seen["covered"]:
+            await self._uncover()
+        return seen
 
-    async def _find(self, name: str) -> ElementHandle | None:
-        call = name if name.endswith(")") else f"{name}()"
-        handle = await self.page.evaluate_handle(f"() => {PAGE}.{call}")
-        return handle.as_element()
+    async def _uncover(self) -> None:
+        """Send away what lies over the composer: by Escape, else by its own button."""
+        if (over := await self._shown.ask("covered")) and over["human"]:
+            raise HumanNeeded("The site asks for a human in front of the chat.")
+        await self.page.keyboard.press("Escape")
+        if await self._shown.ask("covered"):
+            await self._shown.click("closer")
 
-    async def _ask(self, call: str) -> Any:
-        return await self.page.evaluate(f"() => {PAGE}.{call}")
+    async def _click(self, control: str) -> None:
+        if not await self._shown.click(control):
+            raise SiteChanged(f"The page's control '{NAMES[control]}' was not found.")
 
     def _path(self) -> str:
         return urlsplit(self.page.url).path
 
 
-def _differences(turn: Turn, body: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return field and problem; texts are never part of a problem."""
-    found: list[tuple[str, str]] = []
-    prompt = body.get("prompt")
-    if not isinstance(prompt, str):
-        found.append(("prompt", "is missing"))
-    elif _as_typed(prompt).strip() != _as_typed(turn.prompt).strip():
-        found.append(("prompt", f"is another one ({len(prompt)} characters instead of {len(turn.prompt)})"))
-    for name, wanted in (("thinking_enabled", turn.thinking), ("search_enabled", turn.search)):
-        if body.get(name) is not wanted:
-            found.append((name, f"is {body.get(name)!r} instead of {wanted!r}"))
-    parent = body.get("parent_message_id")
-    if turn.conversation is None and parent is not None:
-        found.append(("parent_message_id", "belongs to an old conversation"))
-    if turn.conversation is not None and body.get("chat_session_id") != turn.conversation:
-        found.append(("chat_session_id", "is another conversation"))
-    if turn.parent is not None and str(parent) != turn.parent:
-        found.append(("parent_message_id", f"is {parent!r} instead of {turn.parent}"))
-    return found
+class _Typing:
+    """How far the page has come with the prompt of one turn."""
+
+    def __init__(self, old_notices: Sequence[str] = ()) -> None:
+        self.before: str | None = None
+        """The last message when the prompt was first typed."""
+        self.old_notices = old_notices
+        self.presses = 0
+        self.pressed_at = 0.0
+        self.taken = False
 
 
-def _as_typed(prompt: str) -> str:
-    """Return the text as a text box holds it: every line break is a newline."""
-    return prompt.replace("\r\n", "\n").replace("\r", "\n")
+def _obstacle(state: Mapping[str, Any]) -> BridgeError:
+    """Return what the page shows in place of the chat."""
+    match state["is"]:
+        case "muted":
+            until = datetime.fromtimestamp(state["until"], UTC) if state["until"] else None
+            return Muted(f"The site has muted the account: {state['text'][:200]}", until=until)
+        case "refused" if state["status"] == 429:
+            return RateLimited("The site says that requests come too often (HTTP 429).")
+        case "refused":
+            return SiteBusy(f"The site's server failed (HTTP {state['status']}).")
+        case "challenged":
+            return HumanNeeded("The site asks for a human before it shows the chat.")
+        case _:
+            return LoginRequired("The account is signed out; run `bridge login` for it.")

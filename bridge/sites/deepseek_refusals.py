@@ -106,6 +106,10 @@ def _refused_by_business(data: Any, now: datetime) -> SiteError:
             return SiteError(f"The site does not know the conversation any more (biz_code 1: {said}).")
         case 7:
             return RateLimited(f"The site says that messages come too often (biz_code 7: {said}).")
+        case 9:
+            return SiteBusy(f"The account is at another answer already (biz_code 9: {said}).")
+        case 11:
+            return HumanNeeded(f"The site takes this browser for a risk (biz_code 11: {said}).")
         case 10:
             return Muted(f"The site has banned the account (biz_code 10: {said}).")
         case _:

@@ -56,6 +56,11 @@ class DeepSeekDecoder:
         return self._answer.status
 
     @property
+    def number(self) -> str | None:
+        """The id of the answer's message, once the site has told it."""
+        return self._answer.number
+
+    @property
     def goes_on(self) -> bool:
         """Whether the page will ask for the rest of the answer by itself."""
         return self._resumes or bool(self._answer.message.get("auto_continue"))

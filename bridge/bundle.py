@@ -1,0 +1,111 @@
+"""What an operator needs to see why the page is not what the driver knows, as a folder of files for them alone.
+
+It holds the page's picture without what people wrote, its outline without texts, its requests without contents.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Locator
+
+from bridge import __version__
+from bridge.browser import first_line
+from bridge.session import Session
+
+KEPT = 10
+"""How many bundles are kept."""
+PICTURE_LIMIT = 5_000
+"""Milliseconds that a picture of the page may take."""
+OUTLINE = """() => {
+  const KEPT = new RegExp("^(role|type|class|id|disabled|hidden|readonly|tabindex|data-.*"
+    + "|aria-(pressed|checked|disabled|expanded|hidden|modal|selected|busy))$");
+  const SHORT = /^[\\w:.\\- ]{0,60}$/;
+  const lines = [];
+  const walk = (element, depth) => {
+    if (lines.length >= 4000 || ["SCRIPT", "STYLE", "NOSCRIPT"].includes(element.tagName)) return;
+    const shown = [...element.attributes].filter(one => KEPT.test(one.name)).map(one =>
+      one.name === "class" ? "." + [...element.classList].join(".") :
+      SHORT.test(one.value) ? `${one.name}=${one.value}` : one.name);
+    const box = element.getBoundingClientRect();
+    const size = box.width && box.height ? "" : " (not visible)";
+    lines.push("  ".repeat(Math.min(depth, 40)) + [element.tagName.toLowerCase(), ...shown].join(" ") + size);
+    if (element.tagName.toLowerCase() !== "svg") for (const child of element.children) walk(child, depth + 1);
+  };
+  walk(document.documentElement, 0);
+  return lines.join("\\n") + "\\n";
+}"""
+"""Tags with their roles, classes and states; no text, no value, nothing that could be a name or an address."""
+
+
+async def write_bundle(session: Session, folder: Path, account: str, reason: str) -> Path:
+    """Write a bundle into a new folder below `folder` and return it; what cannot be had is left out."""
+    bundle = _new_folder(folder, account)
+    missing: dict[str, str] = {}
+    for name, read in (("outline.txt", _outline), ("screenshot.png", _picture), ("network.txt", _network)):
+        try:
+            _write(bundle / name, await read(session))
+        except PlaywrightError as error:
+            missing[name] = first_line(error)
+    report = {"account": account, "reason": reason, "missing": missing, **await _report(session)}
+    _write(bundle / "report.json", json.dumps(report, ensure_ascii=False, indent=2).encode())
+    _forget_old(folder)
+    return bundle
+
+
+async def _outline(session: Session) -> bytes:
+    text: str = await session.page.evaluate(OUTLINE)
+    return text.encode()
+
+
+async def _picture(session: Session) -> bytes:
+    hidden: list[Locator] = [session.page.locator(session.driver.private)]
+    return await session.page.screenshot(mask=hidden, mask_color="#888888", timeout=PICTURE_LIMIT)
+
+
+async def _network(session: Session) -> bytes:
+    return "".join(f"{call}\n" for call in session.traffic.calls).encode()
+
+
+async def _report(session: Session) -> dict[str, Any]:
+    controls: Mapping[str, str] = {}
+    language = ""
+    with suppress(PlaywrightError):
+        controls = await session.driver.controls()
+        language = await session.page.evaluate("document.documentElement.lang")
+    browser = session.context.browser
+    return {
+        "controls": controls,
+        "language": language,
+        "bridge": __version__,
+        "chromium": browser.version if browser else "",
+        "playwright": version("playwright"),
+        "python": platform.python_version(),
+    }
+
+
+def _new_folder(folder: Path, account: str) -> Path:
+    bundle = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{account}"
+    bundle.mkdir(mode=0o700, parents=True)
+    folder.chmod(0o700)
+    return bundle
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(data)
+
+
+def _forget_old(folder: Path) -> None:
+    """Remove all but the newest bundles."""
+    for old in sorted(path for path in folder.iterdir() if path.is_dir())[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)

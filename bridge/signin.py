@@ -1,0 +1,62 @@
+"""`bridge login`: what the person must have and give for it, and what is said about it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from getpass import getpass
+
+from bridge.browser import Chromium
+from bridge.errors import SetupError
+from bridge.log import log_fact
+from bridge.login import Credentials, log_in, profile_for
+from bridge.profiles import Profile, ProfileStore, check_name, load_identity
+from bridge.settings import Settings
+from bridge.telemetry import Telemetry
+
+
+def need_screen(otherwise: str) -> None:
+    """Raise what to do otherwise, if this machine has no screen."""
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise SetupError(f"This opens a window, and there is no screen here. {otherwise}")
+
+
+def ask(user: str | None) -> Credentials:
+    """Ask for what goes into the login form, as far as it is not given."""
+    password = os.environ.get("BRIDGE_PASSWORD")
+    if not sys.stdin.isatty() and not (user and password):
+        raise SetupError("There is no terminal to ask at: give --user NAME and the variable BRIDGE_PASSWORD.")
+    return Credentials(user or input("User: "), password or getpass("Password: "))
+
+
+async def sign_in(
+    settings: Settings,
+    name: str,
+    site: str,
+    url: str | None,
+    credentials: Credentials | None,
+    say: Callable[[str], None],
+) -> None:
+    """Capture one login as the profile `name`; without `credentials` a person signs in, in a window."""
+    if credentials is None:
+        need_screen(
+            f"Sign in on a desktop with the same command, then copy {settings.profiles / check_name(name)}.age and "
+            f"{settings.profile_key_file or settings.config / 'profile.key'} from there to here; "
+            "or give this machine a screen (`ssh -X`, or `xvfb-run` and a VNC server); or use --form."
+        )
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    profile = _profile(store, name, site, url)
+    browser = Chromium(settings, Telemetry(log_fact))
+    try:
+        await log_in(browser, settings, store, profile, say, credentials)
+    finally:
+        await browser.close()
+
+
+def _profile(store: ProfileStore, name: str, site: str, url: str | None) -> Profile:
+    """Return the profile to be signed in, kept or new."""
+    profile = profile_for(store, name, site, url)
+    if url is not None and profile.url != url.rstrip("/"):
+        raise SetupError(f"The profile {name} belongs to {profile.url}; take another name, or remove it first.")
+    return profile

@@ -1,0 +1,209 @@
+"""What each failure of the site looks like to a client, and what becomes of the account: a table that is played.
+
+`python -m tests.fault_table` prints it as the README shows it; `test_faults_live.py` plays every row in a real
+Chromium, streaming and not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bridge.demo.faults import FAULTS
+from bridge.telemetry import WorkerState
+
+READY, RESTING, MUTED = WorkerState.READY, WorkerState.RESTING, WorkerState.MUTED
+LOGGED_OUT, CHALLENGED, BROKEN = WorkerState.LOGGED_OUT, WorkerState.CHALLENGED, WorkerState.BROKEN
+HEADER = "| what the site does | the client gets | streaming | the account | sends | the next chat |"
+AS_HTTP = "the same"
+FRAME = "200, then an error frame"
+PARKED = (RESTING, MUTED, LOGGED_OUT, CHALLENGED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault and what is promised about it; `status` and `code` of None stand for the exact answer."""
+
+    fault: str
+    status: int | None = None
+    code: str = ""
+    says: str = ""
+    """A pattern that the error's message matches."""
+    begun: bool = False
+    """Whether a stream has begun when the failure comes."""
+    state: WorkerState = READY
+    until: bool = False
+    sends: int = 1
+    finish: str = "stop"
+    text: Literal["whole", "template", "beginning"] = "whole"
+    model: str = "deepseek-chat"
+    times: int | None = 1
+    reopen: bool = False
+    """Whether the page is opened anew after the fault was switched on."""
+    rate: float = 0
+    """Tokens a second; 0 is as fast as possible."""
+    leaves: bool = False
+    """Whether the client leaves in the middle of the answer."""
+    note: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    streaming: str = AS_HTTP
+    """What a stream gets where that differs."""
+
+    @property
+    def description(self) -> str:
+        """Return what the site does."""
+        return self.note or FAULTS[self.fault].text
+
+    @property
+    def is_parked(self) -> bool:
+        """Return whether the next chat is sent away."""
+        return self.state in PARKED
+
+    def cells(self) -> Iterator[str]:
+        """Yield the cells of the row."""
+        yield f"{self.description} `{self.fault}`"
+        if self.leaves:
+            yield "nothing, it has left"
+        else:
+            yield f"{self.status} `{self.code}`" if self.status else _answer(self)
+        yield FRAME if self.begun else self.streaming
+        yield _account(self)
+        yield str(self.sends)
+        yield _next(self)
+
+
+def _answer(row: Row) -> str:
+    what = {"whole": "the whole answer", "template": "the site's template", "beginning": "what there is"}[row.text]
+    return what if row.finish == "stop" else f"{what}, `{row.finish}`"
+
+
+def _account(row: Row) -> str:
+    if row.state is READY:
+        return "ready"
+    if row.state is BROKEN:
+        return "reopened"
+    return f"{row.state}{', with its end' if row.until else ''}"
+
+
+def _next(row: Row) -> str:
+    if row.is_parked:
+        return "503 `no_account`, not sent"
+    return "answered"
+
+
+def refused(fault: str, status: int, code: str, says: str, **more: Any) -> Row:
+    """Return a row for what stops a chat before a word of it has come."""
+    return Row(fault, status, code, says, **more)
+
+
+def broken(fault: str, says: str, **more: Any) -> Row:
+    """Return a row for an answer that breaks off, which says nothing about the account."""
+    return Row(fault, 502, "site_error", says, **more)
+
+
+SIGNED_OUT: dict[str, Any] = {"status": 503, "code": "login_required", "state": LOGGED_OUT}
+MUTE: dict[str, Any] = {"status": 403, "code": "account_muted", "says": "muted", "state": MUTED, "until": True}
+REST: dict[str, Any] = {"status": 429, "code": "rate_limited", "state": RESTING, "until": True}
+BUSY: dict[str, Any] = {"status": 503, "code": "site_busy", "state": RESTING, "until": True}
+HUMAN: dict[str, Any] = {"status": 503, "code": "human_needed", "state": CHALLENGED, "until": True}
+CHANGED: dict[str, Any] = {"status": 502, "code": "site_changed", "state": BROKEN}
+
+REFUSALS = (
+    Row("code_40001", says="not signed in", **SIGNED_OUT),
+    Row("code_40002", says="not signed in", **SIGNED_OUT),
+    Row("code_40003", says="not signed in", **SIGNED_OUT),
+    Row("session_revoked", says="signed", sends=0, **SIGNED_OUT),
+    Row("storage_cleared", says="signed", sends=0, **SIGNED_OUT),
+    Row("muted_reply", **MUTE),
+    Row("muted_reply_14", **MUTE),
+    Row("muted", **MUTE),
+    Row("biz_10", **{**MUTE, "says": "banned"}),
+    Row("biz_7", says="too often", **REST),
+    Row("http_429", says="too often", **REST),
+    Row("rate_limit_reached", says="too frequent", **REST),
+    Row("server_busy", says="busy", **BUSY),
+    Row("http_500", says="HTTP 500", **BUSY),
+    Row("http_502", says="HTTP 502", **BUSY),
+    Row("biz_9", says="another", **BUSY),
+    Row("waf_reply", says="check of the browser", **HUMAN),
+    Row("http_403", says="human", **HUMAN),
+    Row("html_body", says="human", **HUMAN),
+    Row("biz_11", says="RISK_DEVICE_DETECTED", **HUMAN),
+    Row("code_40005", says="too old", **CHANGED),
+    Row("code_40300", says="40300", **CHANGED),
+    Row("code_40301", says="proof of work", **CHANGED),
+    refused("context_length_exceeded", 400, "context_length_exceeded", "Length limit"),
+    refused("input_exceeds_limit", 400, "context_length_exceeded", "too long"),
+    broken("biz_1", "does not know the conversation"),
+    broken("biz_2", "INVALID_PARAM"),
+    broken("biz_22", "biz_code 22"),
+    broken("biz_26", "biz_code 26"),
+    broken("toast_only", "busy"),
+)
+"""The site says no."""
+
+STREAMS = (
+    Row("generation_err", says="unavailable", begun=True, **BUSY),
+    broken("empty_body", "empty body"),
+    Row("reset", sends=2, note="The connection is cut before the answer begins; Chromium itself asks once more."),
+    broken("abort", "broke off", begun=True),
+    broken("thinking_only", "after thinking, without an answer", begun=True, model="deepseek-reasoner"),
+    Row("content_filter", finish="content_filter", text="template", streaming="the text, then `content_filter`"),
+    Row("incomplete", note="The answer ends early; the page's Continue brings the rest.", sends=2),
+    Row("auto_continue", sends=2),
+    Row("no_title"),
+    Row("no_close"),
+    Row("linger"),
+    Row("slow_first_byte", params={"seconds": 1}),
+    Row("silence", params={"seconds": 1.5}),
+    Row("stall", note="Nothing more comes, not even heartbeats, until the page resumes."),
+    Row("event_order"),
+    Row("unknown_events"),
+    Row("unknown_fragments"),
+    Row("unknown_paths"),
+    Row("snapshot_again"),
+    broken("broken_frame", "broke off", begun=True, rate=50, note="One frame is not JSON, and the page gives up."),
+)
+"""The answer is not what it should be, or only looks so."""
+
+PAGES = (
+    Row("moved_completion", says=r"/api/v1/chat/completion", times=None, **CHANGED),
+    Row("renamed_controls", times=None, reopen=True),
+    Row("no_models"),
+    Row("edit_box", reopen=True),
+    Row("announcement", reopen=True, model="deepseek-reasoner"),
+    Row("enter_ignored", times=None, note="Enter does nothing, ever."),
+    Row("click_ignored", times=None),
+    Row("new_chat_pretends", times=None, params={"trusted": True}),
+    Row("toggles_reset", model="deepseek-r1-search"),
+    Row("toggles_forget", times=None, model="deepseek-r1-search"),
+    Row("stop_icon_unreliable", model="deepseek-reasoner"),
+    Row("conversations_lost"),
+    Row("cookie_demanded"),
+    Row("stop_ignored", times=None, leaves=True, state=BROKEN, note="The client leaves; the stop button does nothing."),
+    Row("stop_unheard", times=None, leaves=True, state=BROKEN, note="The client leaves; a stop is not obeyed."),
+)
+"""The page is not what it was."""
+
+NO_ACCOUNT: dict[str, Any] = {"status": 503, "code": "no_account", "reopen": True, "until": True, "sends": 0}
+LOADS = (
+    Row("load_429", says="HTTP 429", state=RESTING, **NO_ACCOUNT),
+    Row("load_500", says="HTTP 500", state=RESTING, **NO_ACCOUNT),
+    Row("load_human_check", times=None, says="human", state=CHALLENGED, **NO_ACCOUNT),
+    Row("load_waf", reopen=True),
+)
+"""The page does not open."""
+
+TABLE = (*REFUSALS, *STREAMS, *PAGES, *LOADS)
+
+
+def markdown() -> str:
+    """Return the table as markdown."""
+    rule = "|" + "---|" * HEADER.count(" | ") + "---|"
+    rows = (f"| {' | '.join(row.cells())} |" for row in TABLE)
+    return "\n".join((HEADER, rule, *rows))
+
+
+if __name__ == "__main__":
+    print(markdown())

@@ -1,0 +1,146 @@
+"""A long run with random faults: every chat ends with the exact answer or a clear error, and memory stays flat.
+
+`python -m tests.soak --chats 1000` plays it on four accounts with a fault in every fifth chat, and prints what it saw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+from loguru import logger
+from openai import APIError, APIStatusError, AsyncStream
+
+from bridge.profiles import ProfileStore, load_identity
+from bridge.settings import BrowserSettings, PoolSettings, TurnSettings
+from bridge.telemetry import Fact, WorkerChanged, WorkerState
+from tests.live import Live, directive, live, signed_in_profile
+
+NAMES = ("alice", "bob", "carol", "dave")
+FAULTS = (
+    *("code_40003", "code_40005", "muted_reply", "biz_1", "biz_7", "biz_22", "http_429", "http_500", "waf_reply"),
+    *("empty_body", "html_body", "reset", "rate_limit_reached", "server_busy", "context_length_exceeded", "toast_only"),
+    *("generation_err", "abort", "thinking_only", "content_filter", "incomplete", "auto_continue", "no_title"),
+    *("no_close", "event_order", "unknown_events", "unknown_fragments", "unknown_paths", "snapshot_again"),
+    *("broken_frame", "slow_first_byte"),
+)
+PARAMS = {"muted_reply": {"seconds": 1}, "slow_first_byte": {"seconds": 0.5}, "content_filter": {"seconds": 0.05}}
+SHARE = 0.2
+CHAT_LIMIT = 60.0
+AT_ONCE = 8
+
+
+@dataclass
+class Result:
+    """What came of the chats."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    hung: list[str] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    """Resident megabytes of this process, after each tenth of the chats."""
+
+    def __str__(self) -> str:
+        rows = [f"{count:5} {outcome}" for outcome, count in self.outcomes.most_common()]
+        return "\n".join((*rows, f"wrong: {self.wrong}", f"hung: {self.hung}", f"memory (MB): {self.memory}"))
+
+
+async def soak(folder: Path, chats: int, seed: int = 1) -> Result:
+    """Run `chats` chats, some of them with a fault; `seed` decides which."""
+    source, result = random.Random(seed), Result()
+    async with live(
+        folder,
+        *NAMES,
+        pool=PoolSettings(min_interval=0, queue_limit=CHAT_LIMIT, queue_size=chats, rest=1),
+        turn=TurnSettings(ready=15, submit=8, first_byte=10, silence=10, stop=5),
+        browser=BrowserSettings(check_every=0.5),
+    ) as run:
+        async with asyncio.TaskGroup() as tasks:
+            person = tasks.create_task(_log_in_again(run))
+            numbers = iter(range(chats))
+            plan = [source.choice(FAULTS) if source.random() < SHARE else "" for _ in range(chats)]
+            async with asyncio.TaskGroup() as clients:
+                for _ in range(AT_ONCE):
+                    clients.create_task(_client(run, numbers, plan, result))
+            person.cancel()
+        result.outcomes["parallel generations on an account"] = max(run.account(name).max_parallel for name in NAMES)
+    return result
+
+
+async def _client(run: Live, numbers: Iterator[int], plan: list[str], result: Result) -> None:
+    for number in numbers:
+        fault = plan[number]
+        text = f"answer {number} 答案 🚀 {'x' * (number % 50)}."
+        script = {"fault": fault, "params": PARAMS.get(fault, {})} if fault else {}
+        await _chat(run, f"{number} {directive(text=text, **script)}", text, fault, result, stream=bool(number % 2))
+        if number % max(len(plan) // 10, 1) == 0:
+            result.memory.append(round(psutil.Process().memory_info().rss / 2**20, 1))
+
+
+async def _chat(run: Live, prompt: str, text: str, fault: str, result: Result, *, stream: bool) -> None:
+    try:
+        async with asyncio.timeout(CHAT_LIMIT):
+            got, reason = await _answer(run, prompt, stream=stream)
+    except TimeoutError:
+        result.hung.append(f"{fault}: {prompt[:10]}")
+    except APIStatusError as error:
+        result.outcomes[f"{error.status_code} {error.code}"] += 1
+    except APIError as error:
+        result.outcomes[f"in the stream: {error.code}"] += 1
+    else:
+        result.outcomes[f"200 {reason}"] += 1
+        if got != text and reason != "content_filter":
+            result.wrong.append(f"{fault or 'no fault'}: {got!r} instead of {text!r}")
+
+
+async def _answer(run: Live, prompt: str, *, stream: bool) -> tuple[str, str | None]:
+    answer = await run.client.chat.completions.create(
+        model="deepseek-chat", messages=[{"role": "user", "content": prompt}], stream=stream
+    )
+    if not isinstance(answer, AsyncStream):
+        return answer.choices[0].message.content or "", answer.choices[0].finish_reason
+    pieces, reason = [], None
+    async for chunk in answer:
+        if chunk.choices:
+            pieces.append(chunk.choices[0].delta.content or "")
+            reason = chunk.choices[0].finish_reason or reason
+    return "".join(pieces), reason
+
+
+async def _log_in_again(run: Live) -> None:
+    """Do what an operator does: log an account in again when it is signed out, or the site asks for a human."""
+    store, seen = ProfileStore(run.settings.profiles, load_identity(run.settings)), 0
+    while True:
+        fact = await run.facts.wait_for(_needs_a_person, seen, None)
+        seen = run.facts.seen.index(fact, seen) + 1
+        assert isinstance(fact, WorkerChanged)
+        store.save(signed_in_profile(run.site, fact.account))
+
+
+def _needs_a_person(fact: Fact) -> bool:
+    return isinstance(fact, WorkerChanged) and fact.state in (WorkerState.LOGGED_OUT, WorkerState.CHALLENGED)
+
+
+def main() -> int:
+    """Run the soak from the command line; return 0 if every promise was kept."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--chats", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    logger.remove()
+    with TemporaryDirectory() as folder:
+        result = asyncio.run(soak(Path(folder), given.chats, given.seed))
+    print(result)
+    return 1 if result.wrong or result.hung else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

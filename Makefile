@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format lock clean
+.PHONY: help demo serve test lint format lock bench clean
 
 help: ## list the targets (ARGS="..." is handed to demo, serve and pytest)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ lock: $(READY) ## write the locks anew from pyproject.toml (ARGS=--upgrade: with
 	$(BIN)/$(LOCK) $(ARGS) pyproject.toml -o .lock/run.txt
 	$(BIN)/$(LOCK) $(ARGS) pyproject.toml --group dev -c .lock/run.txt -o .lock/dev.txt
 	printf 'hatchling\neditables\n' | $(BIN)/$(LOCK) $(ARGS) - -c .lock/dev.txt -o .lock/build.txt
+
+bench: $(READY) ## measure what the bridge adds to the site (ARGS="--json FILE" writes the figures)
+	@exec $(BIN)/bridge bench $(ARGS)
 
 clean: ## remove the environment and all caches; profiles and settings stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,97 @@
+"""The figures of a measurement: each is one row of the table and one entry of the JSON."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import bridge
+from bridge import chromium
+
+PACKAGES = ("playwright", "aiohttp", "pydantic")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured figure, by the ways that were measured; `better` says which direction is good."""
+
+    name: str
+    unit: str
+    bridge: float | None
+    floor: float | None = None
+    script: float | None = None
+    target: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Tell whether the target was met; the target of a figure is an upper bound, or exactly 1.0 chunks."""
+        if self.target is None or self.bridge is None:
+            return ""
+        return "met" if self.bridge <= self.target else "missed"
+
+
+@dataclass(slots=True)
+class Report:
+    """All figures of one run, and where it ran."""
+
+    figures: list[Figure] = field(default_factory=list)
+    machine: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, name: str, unit: str, bridge: float | None, **others: float | None) -> None:
+        """Add a figure."""
+        self.figures.append(Figure(name, unit, bridge, **others))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON data."""
+        return {"machine": self.machine, "figures": [asdict(figure) for figure in self.figures]}
+
+    def to_markdown(self) -> str:
+        """Return the table."""
+        rows = [
+            f"| {one.name} | {one.unit} | {_shown(one.floor)} | {_shown(one.script)} | **{_shown(one.bridge)}** |"
+            f" {_shown(one.target)} | {one.verdict} |"
+            for one in self.figures
+        ]
+        head = "| figure | unit | plain HTTP | hand-written script | the bridge | target | |"
+        return "\n".join((head, "|---|---|---|---|---|---|---|", *rows))
+
+
+def machine() -> dict[str, Any]:
+    """Describe what the figures were measured on."""
+    return {
+        "bridge": bridge.__version__,
+        "python": platform.python_version(),
+        "chromium": _chromium_version(),
+        **{name: version(name) for name in PACKAGES},
+        "system": f"{platform.system()} {platform.release()}",
+        "cores": os.cpu_count(),
+        "load before": round(os.getloadavg()[0], 2),
+    }
+
+
+def _chromium_version() -> str:
+    done = subprocess.run([chromium.find(None), "--version"], check=True, capture_output=True, text=True)  # noqa: S603
+    return done.stdout.strip()
+
+
+def median(values: Sequence[float]) -> float | None:
+    """Return the median, or None of nothing."""
+    return statistics.median(values) if values else None
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """Return the value below which `share` of the values are, or None of nothing."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else None
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -1,0 +1,165 @@
+"""The processes of a measurement: demo sites and a bridge, each on its own, so that their costs can be told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+
+from bridge.errors import SetupError
+from bridge.profiles import Profile, ProfileStore, load_identity
+from bridge.security import KeyFile
+from bridge.settings import Settings
+
+START_LIMIT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running demo site."""
+
+    url: str
+    pid: int
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the demo's control API."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.request(method, f"{self.url}/__demo__{path}", json=body) as answer,
+        ):
+            answer.raise_for_status()
+            return await answer.json()
+
+
+@dataclass(slots=True)
+class Served:
+    """A running bridge; `ready_after` is in seconds from its start."""
+
+    url: str
+    key: str
+    pid: int
+    ready_after: float = 0.0
+    accounts: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return what a request needs."""
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+@asynccontextmanager
+async def demo_site(accounts: Sequence[str], *options: str) -> AsyncGenerator[Site]:
+    """Run a demo site without artificial delays."""
+    command = ("-m", "bridge.demo", "--port", "0", "--settle", "0", "0", "--difficulty", "1", *options)
+    async with _process(*command, "--accounts", *accounts) as process:
+        url = await _first(process, r"http://127\.0\.0\.1:\d+")
+        yield Site(url, process.pid)
+
+
+@asynccontextmanager
+async def bridge(
+    folder: Path, site: Site, accounts: Sequence[str], *, all_ready: bool = True
+) -> AsyncGenerator[Served]:
+    """Run a bridge on the site with the accounts signed in, and wait until all are ready."""
+    settings = Settings(profiles=folder / "profiles", config=folder / "config")
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    for name in store.names():
+        store.remove(name)
+    for name in accounts:
+        state = await site.control("POST", f"/accounts/{name}/session")
+        store.save(Profile(name=name, site="deepseek", url=site.url, storage_state=state))
+    environment = {
+        "BRIDGE_CONFIG": str(settings.config),
+        "BRIDGE_PROFILES": str(settings.profiles),
+        "BRIDGE_POOL_MIN_INTERVAL": "0",
+        "BRIDGE_LOG_JSON_LINES": "true",
+    }
+    began = time.monotonic()
+    async with _process("-m", "bridge", "serve", "--port", "0", environment=environment) as process:
+        url = await _first(process, r"http://127\.0\.0\.1:\d+")
+        served = Served(url, KeyFile(settings.config).keys()[0], process.pid, accounts=accounts)
+        waiting = set(accounts)
+        while waiting and all_ready:
+            line = json.loads(await _first(process, r'^\{.*"WorkerChanged".*"ready".*\}$'))
+            waiting.discard(line["account"])
+        served.ready_after = time.monotonic() - began
+        async with asyncio.TaskGroup() as tasks:
+            drain = tasks.create_task(_drain(process))
+            try:
+                yield served
+            finally:
+                drain.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """CPU seconds and proportional memory in bytes of the parts of a bridge."""
+
+    cpu: Mapping[str, float]
+    memory: int
+
+
+def cost(pid: int) -> Cost:
+    """Return what the bridge's process tree has used so far."""
+    cpu = {"bridge": 0.0, "driver": 0.0, "chromium": 0.0}
+    memory = 0
+    root = psutil.Process(pid)
+    for process in (root, *root.children(recursive=True)):
+        try:
+            times, pss = process.cpu_times(), process.memory_full_info().pss
+            name = process.name()
+        except psutil.NoSuchProcess:
+            continue
+        part = "bridge" if process.pid == pid else "driver" if name.startswith("node") else "chromium"
+        cpu[part] += times.user + times.system
+        memory += pss
+    return Cost(cpu, memory)
+
+
+@asynccontextmanager
+async def _process(
+    *command: str, environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *command,
+        env={**os.environ, **(environment or {})},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _first(process: asyncio.subprocess.Process, pattern: str) -> str:
+    """Return the next text in the output that matches; raise `SetupError` where there is none."""
+    lines: list[str] = []
+    try:
+        async with asyncio.timeout(START_LIMIT):
+            while process.stdout and (raw := await process.stdout.readline()):
+                lines.append(raw.decode("utf-8", "replace").rstrip())
+                if found := re.search(pattern, lines[-1]):
+                    return found[0]
+    except TimeoutError:
+        lines.append(f"(nothing more within {START_LIMIT:g} seconds)")
+    raise SetupError("A part of the measurement did not start:\n" + "\n".join(lines[-5:]))
+
+
+async def _drain(process: asyncio.subprocess.Process) -> None:
+    while process.stdout and await process.stdout.readline():
+        pass

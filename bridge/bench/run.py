@@ -1,0 +1,191 @@
+"""Runs the measurements one after the other, each beside what it is to be compared with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import aiohttp
+
+from bridge.bench.figures import Report, machine, median, percentile
+from bridge.bench.parts import Served, Site, bridge, cost, demo_site
+from bridge.bench.ways import Bridged, Direct, Heard, Way, scripted, together
+
+RATE = 50
+STREAMS = (1, 4, 8, 16)
+SIZES = (1, 5, 10, 20)
+STEPS = (100, 200, 400, 600, 800, 1000)
+"""Tokens a second of each of four streams, until the p99 delay passes the limit."""
+SLOW = 100.0
+LONG_PROMPT = "One line of a long prompt, as an agent sends them, with some text in it.\n" * 4000
+MS = 1000.0
+MB = 2.0**20
+TARGETS = {(1, "median"): 2.0, (1, "p99"): 8.0, (8, "p99"): 50.0}
+"""Milliseconds that the bridge may add to the floor's delay, by streams and share."""
+
+Say = Callable[[str], None]
+
+
+async def measure(say: Say, *, short: bool = False) -> Report:
+    """Return the figures of one run; `short` leaves out what takes long, for CI."""
+    report = Report()
+    accounts = [f"a{number:02}" for number in range(4 if short else 30)]
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="bridge-bench-")))
+        http = await stack.enter_async_context(aiohttp.ClientSession(read_bufsize=2**20))
+        site = await stack.enter_async_context(demo_site(accounts))
+        async with bridge(folder, site, accounts[:1]) as served:
+            report.machine = machine()
+            say("The way to the site and back: new chat, same conversation, long prompt")
+            await _there_and_back(report, site, Bridged(http, served), served, rounds=8 if short else 25)
+        await _streams(report, folder, site, http, accounts, say, short=short)
+        if not short:
+            for count in sorted({*SIZES, 30}):
+                say(f"{count} open accounts: time to ready, memory")
+                async with bridge(folder, site, accounts[:count]) as served:
+                    _size(report, count, served)
+            _memory_of_one_more(report)
+    return report
+
+
+async def _there_and_back(report: Report, site: Site, way: Bridged, served: Served, rounds: int) -> None:
+    """Measure from the client's request to the site's, and how fast the first token and the end come back."""
+    account = served.accounts[0]
+    prompts = [f"{number} {_directive(text='hello there')}" for number in range(rounds)]
+    cold = await _timed(way, site, account, prompts[0])
+    report.add("request to the site's request, first chat", "ms", cold["there"])
+    new = [await _timed(way, site, account, prompt) for prompt in prompts]
+    report.add("request to the site's request, new chat", "ms", _median(new, "there"), target=25.0)
+    same, name = [], new[-1]["name"]
+    for prompt in prompts:
+        same.append(await _timed(way, site, account, prompt, name))
+        name = same[-1]["name"]
+    report.add("request to the site's request, same conversation", "ms", _median(same[3:], "there"), target=25.0)
+    long = [await _timed(way, site, account, f"{LONG_PROMPT}{number} {_directive(text='ok')}") for number in range(5)]
+    report.add("request to the site's request, 4,000 lines", "ms", _median(long, "there"), target=150.0)
+    report.add("first byte at the site to first token at the client", "ms", _median(new, "first"))
+    report.add("end at the site to end at the client", "ms", _median(new, "end"))
+
+
+async def _streams(
+    report: Report, folder: Path, site: Site, http: aiohttp.ClientSession, accounts: list[str], say: Say, *, short: bool
+) -> None:
+    counts = STREAMS[:2] if short else STREAMS
+    used = accounts[: max(counts)]
+    async with AsyncExitStack() as stack:
+        floor = await stack.enter_async_context(demo_site(used, "--no-checks"))
+        served = await stack.enter_async_context(bridge(folder, site, used))
+        pages = await stack.enter_async_context(scripted(site, used[:4]))
+        direct, bridged = Direct(http, floor, await _tokens(floor, used)), Bridged(http, served)
+        for count in counts:
+            say(f"{count} streams of {RATE} tokens a second")
+            ways: dict[str, Way] = {"floor": direct, "bridge": bridged}
+            if count <= 4:
+                ways["script"] = pages
+            await _delays(report, ways, served.pid, used[:count], seconds=2 if short else 5)
+        if not short:
+            say("Four streams, faster and faster")
+            await _highest(report, {"floor": direct, "bridge": bridged}, used[:4])
+
+
+async def _delays(report: Report, ways: Mapping[str, Way], pid: int, accounts: list[str], seconds: int) -> None:
+    """Measure what each way adds to each token, with one stream for each account."""
+    prompt, count = _directive(tokens=RATE * seconds, rate=RATE, stamp=True), len(accounts)
+    heard = {}
+    for name, way in ways.items():
+        before = cost(pid)
+        heard[name] = await together(way, accounts, prompt)
+        if name == "bridge":
+            _cpu(report, count, before.cpu, cost(pid).cpu, heard[name])
+    for share, word in ((0.5, "median"), (0.95, "p95"), (0.99, "p99")):
+        values = {name: _delay(streams, share) for name, streams in heard.items()}
+        above = TARGETS.get((count, word))
+        target = above + (values["floor"] or 0.0) if above else None
+        report.add(f"delay of a chunk, {count} streams, {word}", "ms", target=target, **values)
+    chunks = {name: sum(one.chunks for one in streams) / (count * RATE * seconds) for name, streams in heard.items()}
+    report.add(f"chunks out for each one in, {count} streams", "", target=1.0, **chunks)
+    lost = {
+        name: float(
+            sum(one.numbers != sorted(set(one.numbers)) or len(one.numbers) != RATE * seconds for one in streams)
+        )
+        for name, streams in heard.items()
+    }
+    report.add(f"streams with a token lost or changed, {count} streams", "", target=0.0, **lost)
+
+
+def _cpu(
+    report: Report, count: int, before: Mapping[str, float], after: Mapping[str, float], heard: Sequence[Heard]
+) -> None:
+    """Add the CPU time of each part, for a thousand chunks."""
+    thousands = sum(one.chunks for one in heard) / 1000
+    for part in before:
+        used = (after[part] - before[part]) / thousands
+        report.add(f"CPU for 1,000 chunks, {count} streams: {part}", "s", used)
+
+
+async def _highest(report: Report, ways: Mapping[str, Way], accounts: list[str]) -> None:
+    """Find the highest token rate of all streams together whose p99 delay stays below the limit."""
+    best = dict.fromkeys(ways, 0.0)
+    for name, way in ways.items():
+        for rate in STEPS:
+            heard = await together(way, accounts, _directive(tokens=rate * 3, rate=rate, stamp=True))
+            delay = _delay(heard, 0.99)
+            if delay is None or delay > SLOW:
+                break
+            best[name] = float(rate * len(accounts))
+    report.add(f"highest token rate with a p99 delay below {SLOW:.0f} ms", "1/s", **best)
+
+
+def _size(report: Report, count: int, served: Served) -> None:
+    if count in (1, 10, 30):
+        report.add(f"ready with {count} accounts", "s", served.ready_after, target=6.0 if count == 10 else None)
+    if count in SIZES:
+        report.add(f"memory with {count} open accounts", "MB", cost(served.pid).memory / MB)
+
+
+def _memory_of_one_more(report: Report) -> None:
+    sizes = {one.name: one.bridge for one in report.figures}
+    most, least = sizes[f"memory with {SIZES[-1]} open accounts"], sizes[f"memory with {SIZES[0]} open accounts"]
+    if most is not None and least is not None:
+        report.add("memory for each further account", "MB", (most - least) / (SIZES[-1] - SIZES[0]), target=35.0)
+
+
+async def _timed(
+    way: Bridged, site: Site, account: str, prompt: str, conversation: str | None = None
+) -> dict[str, Any]:
+    """Run one chat, and return the milliseconds of its steps beside the site's own record."""
+    heard = await way.stream(account, prompt, **({"conversation_id": conversation} if conversation else {}))
+    turn = (await site.control("GET", f"/accounts/{account}/turns"))["turns"][-1]
+    return {
+        "there": (turn["accepted_at"] - heard.asked) * MS,
+        "first": (heard.first - turn["first_byte_at"]) * MS,
+        "end": (heard.ended - turn["ended_at"]) * MS,
+        "name": heard.name,
+    }
+
+
+async def _tokens(site: Site, accounts: Sequence[str]) -> dict[str, str]:
+    """Return the accounts' bearer tokens."""
+    tokens = {}
+    for name in accounts:
+        state = await site.control("POST", f"/accounts/{name}/session")
+        items = {item["name"]: item["value"] for item in state["origins"][0]["localStorage"]}
+        tokens[name] = json.loads(items["userToken"])["value"]
+    return tokens
+
+
+def _directive(**script: Any) -> str:
+    return f"[[demo {json.dumps(script)}]]"
+
+
+def _median(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    return median([row[name] for row in rows])
+
+
+def _delay(heard: Sequence[Heard], share: float) -> float | None:
+    delay = percentile([delay for one in heard for delay in one.delays], share)
+    return None if delay is None else delay * MS

@@ -1,0 +1,165 @@
+"""Three ways to the same stream: plain HTTP (the floor), a hand-written Playwright script, and the bridge.
+
+Each token carries the time at which the site sent it, so its delay is what the way has added.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import aiohttp
+from playwright.async_api import Browser, Page, async_playwright
+
+from bridge import chromium
+from bridge.bench.parts import Served, Site
+from bridge.settings import BrowserSettings
+
+STAMP = re.compile(r"(\d+)@(\d+\.\d{6}) ")
+LOOK_EVERY = 0.05
+
+
+@dataclass(slots=True)
+class Heard:
+    """What one stream brought: the delay of each token in seconds, and when what happened (Unix times)."""
+
+    asked: float
+    first: float = 0.0
+    ended: float = 0.0
+    last_sent: float = 0.0
+    chunks: int = 0
+    name: str = ""
+    delays: list[float] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+
+    def hear(self, text: str) -> None:
+        """Take the next piece of the answer."""
+        now = time.time()
+        self.first = self.first or now
+        self.chunks += 1
+        for number, sent in STAMP.findall(text):
+            self.numbers.append(int(number))
+            self.last_sent = float(sent)
+            self.delays.append(now - self.last_sent)
+
+
+class Way(Protocol):
+    """One way to a stream."""
+
+    async def stream(self, account: str, prompt: str) -> Heard:
+        """Ask as `account` and listen to the whole answer."""
+        ...
+
+
+class Direct:
+    """Plain HTTP to a demo site whose checks are off."""
+
+    def __init__(self, http: aiohttp.ClientSession, site: Site, tokens: dict[str, str]) -> None:
+        self._http = http
+        self._site = site
+        self._tokens = tokens
+
+    async def stream(self, account: str, prompt: str) -> Heard:
+        """Ask the site's own API."""
+        headers = {"authorization": f"Bearer {self._tokens[account]}"}
+        api = f"{self._site.url}/api/v0"
+        async with self._http.post(f"{api}/chat_session/create", json={}, headers=headers) as answer:
+            session = (await answer.json())["data"]["biz_data"]["chat_session"]["id"]
+        body = {
+            "chat_session_id": session,
+            "parent_message_id": None,
+            "model_type": "default",
+            "prompt": prompt,
+            "ref_file_ids": [],
+            "thinking_enabled": False,
+            "search_enabled": False,
+            "action": None,
+            "preempt": False,
+        }
+        heard = Heard(time.time())
+        async with self._http.post(f"{api}/chat/completion", json=body, headers=headers) as answer:
+            async for data in answer.content.iter_any():
+                heard.hear(data.decode("utf-8", "replace"))
+        heard.ended = time.time()
+        return heard
+
+
+class Bridged:
+    """The bridge's endpoint; any account answers."""
+
+    def __init__(self, http: aiohttp.ClientSession, served: Served) -> None:
+        self._http = http
+        self._served = served
+
+    async def stream(self, account: str, prompt: str, **more: Any) -> Heard:
+        """Ask the bridge."""
+        body = {"model": "deepseek-chat", "messages": [{"role": "user", "content": prompt}], "stream": True, **more}
+        heard = Heard(time.time())
+        url = f"{self._served.url}/v1/chat/completions"
+        async with self._http.post(url, json=body, headers=self._served.headers) as answer:
+            answer.raise_for_status()
+            async for line in answer.content:
+                if line.startswith(b"data: {"):
+                    chunk = json.loads(line[6:])
+                    heard.name = chunk["id"]
+                    choices = chunk["choices"]
+                    if choices and (text := choices[0]["delta"].get("content")):
+                        heard.hear(text)
+        heard.ended = time.time()
+        return heard
+
+
+class Scripted:
+    """What a user would write: type into the page, and read its text again and again."""
+
+    def __init__(self, pages: dict[str, Page]) -> None:
+        self._pages = pages
+
+    async def stream(self, account: str, prompt: str) -> Heard:
+        """Ask through the page."""
+        page = self._pages[account]
+        await page.goto(page.url.split("/a/")[0], wait_until="load")
+        box = page.locator("textarea")
+        heard = Heard(time.time())
+        await box.fill(prompt)
+        await box.press("Enter")
+        known = ""
+        while not heard.ended:
+            text = " ".join(await page.locator(".ds-markdown").all_inner_texts())
+            if len(text) > len(known):
+                heard.hear(text[len(known.rstrip()) :].lstrip() + " ")
+                known = text
+            elif known and not await page.locator("path[d^='M2 4.88']").count():
+                heard.ended = time.time()
+            await asyncio.sleep(LOOK_EVERY)
+        return heard
+
+
+@asynccontextmanager
+async def scripted(site: Site, accounts: list[str]) -> AsyncGenerator[Scripted]:
+    """Open a page for each account in a Chromium with Playwright's defaults."""
+    async with async_playwright() as playwright:
+        browser: Browser = await playwright.chromium.launch(
+            executable_path=chromium.find(None), chromium_sandbox=chromium.sandboxed(BrowserSettings())
+        )
+        pages = {}
+        for name in accounts:
+            state = await site.control("POST", f"/accounts/{name}/session")
+            page = await browser.new_page(storage_state=state)
+            await page.goto(site.url)
+            pages[name] = page
+        yield Scripted(pages)
+        await browser.close()
+
+
+async def together(way: Way, accounts: list[str], prompt: str) -> list[Heard]:
+    """Run one stream for each account at once."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(way.stream(account, prompt)) for account in accounts]
+    return [task.result() for task in running]

@@ -35,6 +35,12 @@ async def within(limit: float, failure: str) -> AsyncGenerator[None]:
             yield
     except TimeoutError as error:
         raise BrowserError(f"{failure} within {limit:g} seconds.") from error
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # nobody cancelled us: Playwright cancels the calls that are open when its driver dies
+        raise BrowserError("The browser went away in the middle of a call.") from None
     except PlaywrightError as error:
         raise BrowserError(f"The browser failed: {first_line(error)}") from error
 

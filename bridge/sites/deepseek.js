@@ -178,11 +178,12 @@
   const CLOSERS = [
     /^(close|dismiss|×|✕|关闭)$|\bclose\b/i,
     /^(cancel|got it|ok(ay)?|not now|later|skip|no thanks|reject.*|decline.*|.*necessary.*|知道了|我知道了|取消|稍后.*|跳过|拒绝.*|仅.*)$/i,
-    /^(accept.*|agree.*|allow.*|同意.*|接受.*)$/i,
   ];
+  // what binds its user is for a person to press
+  const CONSENT = /\b(accept|agree|allow|consent|i understand)\b|同意|接受|允许/i;
   const closer = () => first([
     ["words", () => {
-      const found = cover() ? pressable(cover()) : [];
+      const found = (cover() ? pressable(cover()) : []).filter(button => !CONSENT.test(name(button)));
       for (const words of CLOSERS) {
         const one = found.find(button => words.test(name(button)));
         if (one) return one;
@@ -214,6 +215,15 @@
   return {
     // the element of a control, and by what it was found
     find: (name, ...given) => CONTROLS[name](...given),
+    // where to click on a control, if nothing is in the way of it: the middle of it, as it stands now
+    aim: (name, ...given) => {
+      const {element, by} = CONTROLS[name](...given);
+      if (!element) return null;
+      const box = element.getBoundingClientRect();
+      const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+      const hit = document.elementFromPoint(x, y);
+      return {by, x, y, isClear: !!hit && (hit === element || element.contains(hit))};
+    },
     has: name => !!CONTROLS[name]().element,
     // what stands in the way of a prompt, or null while the page is not done yet
     state: () => {

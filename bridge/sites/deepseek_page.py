@@ -15,7 +15,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 SCRIPT = files("bridge.sites").joinpath("deepseek.js").read_text("utf-8").rstrip().rstrip(";")
-LOOK_EVERY = 100
+LOOK_EVERY = 10
 """Milliseconds between two looks at a page that is not there yet."""
 QUICK = 2_000
 """Milliseconds that a page in working order takes for a click and its effect."""
@@ -39,6 +39,8 @@ class DeepSeekPage:
 
     async def wait_for(self, function: str, *given: object, limit: float) -> Any:
         """Return what the function says as soon as that is something; raise Playwright's `TimeoutError`."""
+        if there := await self.ask(function, *given):  # mostly it is, and asking costs less than waiting
+            return there
         expression = f"given => {SCRIPT}.{function}(...given)"
         seen = await _again(
             lambda: self._page.wait_for_function(expression, arg=list(given), timeout=limit, polling=LOOK_EVERY)
@@ -49,7 +51,15 @@ class DeepSeekPage:
         """Click a control as a person does, also one that is called disabled; tell whether it is there."""
 
         async def click() -> bool:
-            if (element := await self._find(control, *given)) is None:
+            spot = await self._page.evaluate(f"given => {SCRIPT}.aim(...given)", [control, *given])
+            if spot is None:
+                return False
+            self._note(control, spot["by"])
+            if spot["isClear"]:
+                await self._page.mouse.click(spot["x"], spot["y"])
+                return True
+            element = await self._find(control, *given)
+            if element is None:
                 return False
             try:
                 await element.click(timeout=QUICK / 4)
@@ -60,12 +70,13 @@ class DeepSeekPage:
         return await _again(click)
 
     async def _find(self, control: str, *given: str) -> ElementHandle | None:
-        handle = await self._page.evaluate_handle(f"given => {SCRIPT}.find(...given)", [control, *given])
-        by: str = await (await handle.get_property("by")).json_value()
-        if by and self.found.get(control) != by:
+        handle = await self._page.evaluate_handle(f"given => {SCRIPT}.find(...given).element", [control, *given])
+        return handle.as_element()
+
+    def _note(self, control: str, by: str) -> None:
+        if self.found.get(control) != by:
             self.found[control] = by
             logger.debug("The page's control '{}' was found by {}", control, by)
-        return (await handle.get_property("element")).as_element()
 
 
 async def _again(act: Callable[[], Awaitable[T]]) -> T:

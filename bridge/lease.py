@@ -60,12 +60,12 @@ class Lease:
         self.changed.set()
 
     def give_back(self, failure: BridgeError) -> bool:
-        """Let the chat wait again, nothing of it was sent; tell whether there is an account to wait for.
+        """Let the chat wait again for an account; tell whether there is one to wait for.
 
-        One whose page is not what the driver knows will not do.
+        One that was refused, or whose page is not what the driver knows, will not do.
         """
         self.failure = failure
-        if isinstance(failure, SiteChanged):
+        if failure.sent or isinstance(failure, SiteChanged):
             self.fitting = [slot for slot in self.fitting if slot is not self.slot]
         self.slot = None
         self.changed.clear()

@@ -20,6 +20,8 @@ from bridge.conversations import DAY, Conversations, Note, Place
 from bridge.errors import (
     BridgeError,
     BrowserError,
+    LoginRequired,
+    Muted,
     NoAccount,
     PoolFull,
     PoolTimeout,
@@ -35,6 +37,8 @@ from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Telemetry, Time
 
 MOVES = 3
 """How often a chat may be given to an account, as long as nothing of it was sent."""
+REFUSALS = (LoginRequired, Muted, RateLimited)
+"""With these the site refuses an account, not the chat, and before it generates anything."""
 JITTER = 0.3
 """The pace varies by up to this share of the minimum interval."""
 RETRY_AFTER = 5.0
@@ -132,9 +136,13 @@ class Pool:
                 await self._is_empty.wait()
 
     async def _answer(self, request: ChatRequest, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
-        """Answer on the first account that takes the chat; another one is tried only if nothing was sent."""
+        """Answer on the first account that takes the chat.
+
+        Another one is tried only if nothing was sent, or the site refused the account before it began to answer.
+        """
         lease = self._enter(request, timeline)
         deadline = time.monotonic() + self._settings.pool.queue_limit
+        has_begun = False
         try:
             for moves_left in reversed(range(MOVES)):
                 slot = await self._granted(lease, deadline)
@@ -144,14 +152,15 @@ class Pool:
                 try:
                     async with aclosing(self._noted(request, timeline, slot, lease.place_here)) as events:
                         async for event in events:
+                            has_begun = True
                             yield event
                     return
                 except BridgeError as error:
                     self._accounts.take_out(slot, error)
-                    if error.sent or fate(error) is None or not moves_left:
+                    may_move = not has_begun and (not error.sent or isinstance(error, REFUSALS))
+                    if not may_move or fate(error) is None or not moves_left or not lease.give_back(error):
                         raise
-                    if not lease.give_back(error):
-                        raise
+                    timeline.forget("sent")
                     self._assign()
         finally:
             self._leases.remove(lease)

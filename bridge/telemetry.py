@@ -39,6 +39,10 @@ class Timeline:
         """Note that `step` happened now; only its first time counts."""
         self.marks.setdefault(step, round(time.monotonic() - self._start, 4))
 
+    def forget(self, step: str) -> None:
+        """Let `step` happen anew: the chat moves to another account."""
+        self.marks.pop(step, None)
+
     def at(self, step: str) -> float | None:
         """Return when `step` happened on the monotonic clock, or None."""
         seconds = self.marks.get(step)

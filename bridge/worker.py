@@ -112,7 +112,6 @@ class Worker:
                         await self._write_back(session)
         finally:
             forget()
-            await self._tasks.close()
 
     async def lost(self) -> NoReturn:
         """Watch over the open page; raise as soon as it cannot be used any more."""
@@ -237,7 +236,10 @@ class Worker:
         logger.warning("The page of {} is not as expected: {}", self.name, error.message)
 
     async def _settled(self, session: Session, exchange: Exchange, grace: float) -> None:
-        """Return when the site does not generate any more, also for a client that leaves in the meantime."""
+        """Return when the site does not generate any more, also for a client that leaves in the meantime.
+
+        The task ends by itself within its limits, and the chat waits for it: the page is busy until then.
+        """
         settling = self._tasks.start(self._settle(session, exchange, grace))
         try:
             await asyncio.shield(settling)

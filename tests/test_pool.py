@@ -235,6 +235,26 @@ async def test_a_chat_that_was_sent_is_never_sent_again() -> None:
         assert sound.answered == []
 
 
+async def test_a_chat_whose_account_the_site_refused_moves_to_another_one() -> None:
+    for refusal in (LoginRequired("out", sent=True), RateLimited("often", sent=True), Muted("muted", sent=True)):
+        refused, other = ScriptedWorker("refused"), ScriptedWorker("other")
+        refused.chat_fails = [refusal]
+        async with pool_of(refused, other) as (pool, _):
+            assert await ask(pool, "moved") == "other"
+
+
+async def test_a_refused_chat_never_waits_to_be_sent_by_the_same_account_again() -> None:
+    worker, muted = ScriptedWorker("a"), ScriptedWorker("muted")
+    worker.chat_fails = [RateLimited("too often", retry_after=0.01, sent=True)]
+    muted.open_fails = [Muted("muted")]
+    async with pool_of(worker, muted, ready=False) as (pool, facts):
+        await facts.state("a", WorkerState.READY)
+        await facts.state("muted", WorkerState.MUTED)
+        with pytest.raises(RateLimited):
+            await ask(pool, "once")
+        assert worker.answered == []
+
+
 async def test_a_chat_is_given_up_after_three_accounts_that_could_not_send_it() -> None:
     worker = ScriptedWorker("a")
     worker.chat_fails = [BrowserError(f"try {number}") for number in (1, 2, 3, 4)]
@@ -284,8 +304,6 @@ async def test_a_muted_account_names_its_end_and_another_one_answers_meanwhile()
     until = datetime.now(UTC) + timedelta(hours=9)
     muted.chat_fails = [Muted("muted", until=until, sent=True)]
     async with pool_of(muted, other) as (pool, facts):
-        with pytest.raises(Muted):
-            await ask(pool, "1")
         assert [await ask(pool, str(number)) for number in range(3)] == ["other"] * 3
         assert (await facts.state("muted", WorkerState.MUTED)).until == until
 

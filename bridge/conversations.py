@@ -141,7 +141,8 @@ class Note:
                 self._answer.append(text)
             case Finish("stop") if self._opened and self._opened.conversation and self._opened.message:
                 place = Place(self._account, self._opened.conversation, self._opened.message)
-                self._conversations.remember(place, self._request.messages, "".join(self._answer))
+                answer = self._request.returned("".join(self._answer))
+                self._conversations.remember(place, self._request.messages, answer)
 
 
 def split(messages: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:

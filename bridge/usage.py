@@ -44,6 +44,15 @@ class Count:
         wide = 0 if text.isascii() else sum(map(len, WIDE.findall(text)))
         self._tenths += 3 * len(text) + 3 * wide
 
+    def fitting(self, text: str, tokens: int) -> int:
+        """Return how many characters of `text` may follow before there are more than `tokens`."""
+        room = 10 * tokens - self._tenths
+        for place, char in enumerate(text):
+            room -= 3 if char.isascii() or not WIDE.match(char) else 6
+            if room < 0:
+                return place
+        return len(text)
+
     @property
     def tokens(self) -> int:
         """Return the estimate so far, rounded up."""

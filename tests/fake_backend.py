@@ -16,7 +16,7 @@ from bridge.api.router import build_app
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened, Text, Thinking
 from bridge.models import listed, resolve
 from bridge.security import Keys
-from bridge.settings import ServerSettings, Settings
+from bridge.settings import ApiSettings, ServerSettings, Settings
 
 KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
 BASES = (Model("deepseek"), Model("deepseek-chat"), Model("deepseek-reasoner", thinking=True))
@@ -32,6 +32,8 @@ class FakeBackend:
     """Yields the events of `script`, raises its exceptions and waits at its gates."""
 
     script: Sequence[Step] = HELLO
+    scripts: list[Sequence[Step]] = field(default_factory=list)
+    """Scripts of the next chats, each played once; after them `script` again."""
     reason: str | None = None
     requests: list[ChatRequest] = field(default_factory=list)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
@@ -41,8 +43,9 @@ class FakeBackend:
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Play the script."""
         self.requests.append(request)
+        script = self.scripts.pop(0) if self.scripts else self.script
         try:
-            for step in self.script:
+            for step in script:
                 match step:
                     case asyncio.Event():
                         self.waiting.set()
@@ -85,10 +88,13 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(server: ServerSettings | None = None, *, locked: bool = True) -> AsyncIterator[Served]:
+async def serving(
+    server: ServerSettings | None = None, api: ApiSettings | None = None, *, locked: bool = True
+) -> AsyncIterator[Served]:
     """Run the real application on a free loopback port."""
     backend = FakeBackend()
-    app = build_app(backend, Settings(server=server or ServerSettings()), Keys([KEY]) if locked else None)
+    settings = Settings(server=server or ServerSettings(), api=api or ApiSettings())
+    app = build_app(backend, settings, Keys([KEY]) if locked else None)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:

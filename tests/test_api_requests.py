@@ -14,7 +14,16 @@ from bridge.models import resolve
 from tests.fake_backend import BASES
 
 USER = {"role": "user", "content": "Hi"}
-CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Rome"}'}}
+CALL: dict[str, Any] = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "weather", "arguments": '{"city": "Rome"}'},
+}
+CALLED = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>'
+
+
+def result(name: str, text: str) -> str:
+    return f'<tool_result name="{name}">\n{text}\n</tool_result>'
 
 
 def parse(messages: Any = (USER,), **body: Any) -> Ask:
@@ -48,17 +57,23 @@ def test_a_plain_question_becomes_a_chat() -> None:
         ({"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}, Message("assistant", "No.")),
         (
             {"role": "assistant", "content": None, "tool_calls": [CALL]},
-            Message("assistant", '[called weather with {"city": "Rome"}]'),
+            Message("assistant", CALLED),
         ),
         (
             {"role": "assistant", "content": "Let me see.", "tool_calls": [CALL, {"type": "custom"}]},
-            Message("assistant", 'Let me see.\n[called weather with {"city": "Rome"}]'),
+            Message("assistant", f"Let me see.\n{CALLED}"),
         ),
         ({"role": "assistant", "content": "A", "tool_calls": None, "refusal": None}, Message("assistant", "A")),
-        ({"role": "tool", "tool_call_id": "c1", "content": "Rain"}, Message("tool", "Rain")),
-        ({"role": "tool", "content": [{"type": "text", "text": "Rain"}]}, Message("tool", "Rain")),
-        ({"role": "tool", "content": ""}, Message("tool", "(no output)")),
-        ({"role": "function", "name": "weather", "content": "Rain"}, Message("tool", "Rain")),
+        ({"role": "assistant", "content": "So [[1]](https://a.b/?%28)."}, Message("assistant", "So [citation:1].")),
+        ({"role": "user", "content": "So [[1]](https://a.b/)."}, Message("user", "So [[1]](https://a.b/).")),
+        (
+            {"role": "assistant", "content": None, "function_call": CALL["function"]},
+            Message("assistant", CALLED),
+        ),
+        ({"role": "tool", "tool_call_id": "c1", "content": "Rain"}, Message("tool", result("tool", "Rain"))),
+        ({"role": "tool", "content": [{"type": "text", "text": "Rain"}]}, Message("tool", result("tool", "Rain"))),
+        ({"role": "tool", "content": ""}, Message("tool", result("tool", "(no output)"))),
+        ({"role": "function", "name": "weather", "content": "Rain"}, Message("tool", result("weather", "Rain"))),
         ({"role": "user", "content": "A", "name": "bob", "x": [1]}, Message("user", "A")),
     ],
 )
@@ -70,8 +85,6 @@ def test_fields_without_effect_are_taken_and_named() -> None:
     ask = parse(
         temperature=0,
         max_completion_tokens=16,
-        tools=[{"type": "function", "function": {"name": "f", "strict": False}}],
-        tool_choice="auto",
         response_format={"type": "text"},
         modalities=["text"],
         n=1,
@@ -82,7 +95,7 @@ def test_fields_without_effect_are_taken_and_named() -> None:
         store=False,
         anything={"of": "mine"},
     )
-    assert ask.ignored == ("temperature", "max_completion_tokens", "tools", "store", "anything")
+    assert ask.ignored == ("temperature", "store", "anything")
 
 
 def test_names_that_are_no_names_are_not_named_and_many_are_cut() -> None:
@@ -131,12 +144,39 @@ def test_stream_options_are_taken_with_and_without_a_stream(options: Any, usage:
         ({"stream": 1}, "stream"),
         ({"stream_options": []}, "stream_options"),
         ({"stream_options": {"include_usage": "x"}}, "stream_options.include_usage"),
-        ({"n": 2}, "n"),
+        ({"n": 5}, "n"),
         ({"n": 0}, "n"),
+        ({"n": "2"}, "n"),
+        ({"n": 2, "conversation_id": "c@1"}, "n"),
+        ({"stop": 7}, "stop"),
+        ({"stop": ""}, "stop"),
+        ({"stop": ["a", ""]}, "stop[1]"),
+        ({"stop": ["x"] * 17}, "stop"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"max_completion_tokens": "many"}, "max_completion_tokens"),
+        ({"reasoning_effort": 3}, "reasoning_effort"),
+        ({"thinking": {"type": 1}}, "thinking.type"),
+        ({"enable_thinking": "yes"}, "enable_thinking"),
+        ({"web_search_options": True}, "web_search_options"),
         ({"logprobs": True}, "logprobs"),
         ({"top_logprobs": 3}, "top_logprobs"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
-        ({"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}, "response_format"),
+        ({"response_format": "json"}, "response_format"),
+        ({"response_format": {"type": "xml"}}, "response_format.type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}, "response_format.json_schema"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": 3}}}},
+            "response_format.json_schema.schema",
+        ),
+        ({"tools": "f"}, "tools"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "a", "parameters": {"type": "thing"}}}]},
+            "tools[0].function.parameters",
+        ),
+        ({"functions": [{}]}, "functions[0].name"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
         ({"tool_choice": {"type": ["x"]}}, "tool_choice"),

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bridge.api.show import FOLD_CLOSED, FOLD_OPEN, Piece, Presenter, present
-from bridge.chat import ChatEvent, Finish, FinishReason, Model, Opened, Searched, Source, Text, Thinking, Withdrawn
+from bridge.api.shape import AnswerEvent, Ended
+from bridge.api.show import FOLD_CLOSED, FOLD_OPEN, Look, Piece, Presenter, present
+from bridge.chat import FinishReason, Model, Opened, Searched, Source, Text, Thinking, Withdrawn
+from bridge.usage import Usage
 
 FOLD = Model("m", thinking=True, search=True, show="fold")
 SILENT = Model("m", thinking=True, search=True, show="silent")
@@ -16,17 +18,26 @@ SEPARATE = Model("m", thinking=True, search=True)
 FOUND = Searched(("q",), (Source(2, "https://b.example/", "B"), Source(7, "https://g.example/", "G")))
 
 
-def shown(model: Model, *events: ChatEvent, reason: FinishReason = "stop") -> Piece:
+def shown(model: Model, *events: AnswerEvent, reason: FinishReason = "stop") -> Piece:
     """Return the whole answer, having checked that the stream of it is the same."""
-    complete = (Opened(), *events, Finish(reason))
-    presenter = Presenter(model)
+    complete = (Opened(), *events, end(reason))
+    presenter = Presenter(look(model))
     pieces = [presenter.piece(event) for event in complete]
-    whole, _ = present(model, complete)
-    assert whole == Piece("".join(piece.text for piece in pieces), "".join(piece.thinking for piece in pieces))
-    return whole
+    whole = present(look(model), complete)
+    streamed = Piece("".join(piece.text for piece in pieces), "".join(piece.thinking for piece in pieces))
+    assert streamed == Piece(whole.text, whole.thinking)
+    return streamed
 
 
-def cut(kind: type[Text] | type[Thinking], text: str, size: int) -> list[ChatEvent]:
+def look(model: Model) -> Look:
+    return Look(model, marks="mark")
+
+
+def end(reason: FinishReason = "stop") -> Ended:
+    return Ended(reason, Usage(0, 0, 0))
+
+
+def cut(kind: type[Text] | type[Thinking], text: str, size: int) -> list[AnswerEvent]:
     return [kind(text[index : index + size]) for index in range(0, len(text), size)]
 
 
@@ -53,7 +64,7 @@ def test_marks_stay_where_nobody_searched() -> None:
 
 
 def test_only_what_could_be_a_mark_is_held_back() -> None:
-    presenter = Presenter(SILENT)
+    presenter = Presenter(look(SILENT))
     assert presenter.piece(Text("Hello [")) == Piece("Hello ")
     assert presenter.piece(Text("x]")) == Piece("[x]")
 
@@ -162,21 +173,22 @@ def test_random_thinking_keeps_to_its_block(thinking: str, size: int) -> None:
 
 
 def test_a_withdrawn_answer_is_only_the_text_that_came_in_its_place() -> None:
-    events = (Thinking("bad"), Text("bad"), FOUND, Withdrawn("Let us talk of something else."), Finish())
+    events = (Thinking("bad"), Text("bad"), FOUND, Withdrawn("Let us talk of something else."), end())
     for model in (SEPARATE, FOLD, SILENT):
-        assert present(model, events) == (Piece("Let us talk of something else."), "content_filter")
+        assert (shown := present(look(model), events)).text == "Let us talk of something else."
+        assert (shown.thinking, shown.sources, shown.reason) == ("", (), "content_filter")
 
 
 def test_a_stream_cannot_take_back_text_and_ends_with_content_filter() -> None:
-    presenter = Presenter(SEPARATE)
+    presenter = Presenter(look(SEPARATE))
     presenter.piece(FOUND)
     presenter.piece(Text("bad"))
     assert presenter.piece(Withdrawn("Sorry.")) == Piece()
-    assert presenter.piece(Finish()) == Piece()
-    assert presenter.reason(Finish()) == "content_filter"
+    assert presenter.piece(end()) == Piece()
+    assert presenter.reason(end()) == "content_filter"
 
 
 def test_a_stream_that_showed_no_text_yet_shows_what_came_in_its_place() -> None:
-    presenter = Presenter(FOLD)
+    presenter = Presenter(look(FOLD))
     presenter.piece(Thinking("bad"))
     assert presenter.piece(Withdrawn("Sorry.")) == Piece(f"{FOLD_CLOSED}Sorry.")

@@ -34,3 +34,13 @@ def test_thinking_is_part_of_the_completion() -> None:
         meter.add(event)
     assert meter.usage() == Usage(prompt=3, completion=15, reasoning=6)
     assert meter.usage().total == 18
+
+
+@settings(deadline=None)
+@given(st.text(), st.text(alphabet="a好é😀 ", max_size=30), st.integers(0, 30))
+def test_what_fits_is_all_that_fits(before: str, text: str, tokens: int) -> None:
+    fits = Count(before).fitting(text, tokens)
+    if fits:
+        assert Count(before + text[:fits]).tokens <= tokens
+    if fits < len(text):
+        assert Count(before + text[: fits + 1]).tokens > tokens

@@ -53,7 +53,7 @@ async def test_every_route_but_the_health_ones_asks_for_the_key(served: Served) 
         assert (status == 401) == ((path.rstrip("/") or "/") not in UNLOCKED), (route.method, path, status)
         asked.add(path)
     assert asked >= {"/", "/healthz", "/readyz", "/ping", "/v1/models", "/v1/models/deepseek", "/v1/chat/completions"}
-    assert {"/", "/healthz", "/readyz", "/ping"} == UNLOCKED
+    assert {"/", "/healthz", "/readyz", "/ping", "/docs", "/openapi.json"} == UNLOCKED
     assert served.backend.requests == []
 
 

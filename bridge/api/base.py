@@ -8,34 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import time
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from http import HTTPStatus
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
-from uuid import uuid4
 
-from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
-from loguru import logger
+from aiohttp import web
 
+from bridge.api.failure import REQUEST_ID, Failure, dump, failure_of, log_unexpected
+from bridge.api.shape import AnswerEvent, Form, answer
 from bridge.chat import ChatBackend, ChatEvent, ChatRequest, Finish, Model, Text, Withdrawn
-from bridge.errors import (
-    AuthenticationError,
-    BridgeError,
-    HumanNeeded,
-    LoginRequired,
-    Muted,
-    NoAccount,
-    RequestError,
-    SetupError,
-    SiteChanged,
-    SiteError,
-)
+from bridge.errors import RequestError, SiteError
 from bridge.sse import encode_sse
 
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -44,19 +29,8 @@ STREAM_HEADERS = {
     "cache-control": "no-cache",
     "x-accel-buffering": "no",
 }
-LONGEST_RETRY = 120
-"""Seconds; the SDKs do not honour a longer `Retry-After`."""
 STALLED = 60.0
 """Seconds that a client may leave a full connection unread before it counts as gone."""
-HOPELESS = (RequestError, LoginRequired, HumanNeeded, Muted, SiteChanged, SetupError)
-"""Failures that the same request meets again until a human has done something."""
-NO_RETRY = {"x-should-retry": "false"}
-HTTP_FAILURES = {
-    404: ("not_found", "There is nothing at this path."),
-    405: ("method_not_allowed", "This path does not take that method."),
-}
-
-REQUEST_ID = web.RequestKey("request_id", str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +38,26 @@ class Ask:
     """What a client asked for: the chat, and in which form it wants the answer."""
 
     chat: ChatRequest
+    model: str
+    """The model's name as the client wrote it."""
     stream: bool = False
     usage: bool = False
     """Whether a stream ends with the usage."""
+    form: Form = field(default_factory=Form)
+    choices: int = 1
+    """How many answers are wanted."""
+    legacy: bool = False
+    """Whether the client knows calls only in their older form."""
     ignored: tuple[str, ...] = ()
     """Names of fields that were accepted without effect."""
     created: int = field(default_factory=lambda: int(time.time()))
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What a client is told of an error."""
-
-    status: int
-    code: str
-    kind: str
-    message: str
-    param: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
 class Encoder(Protocol):
     """Turns the events of one answer into the bytes of its stream."""
 
-    def encode(self, event: ChatEvent) -> bytes:
-        """Return the frames that `event` becomes; no bytes where it becomes none."""
+    def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
+        """Return the frames that `event` of an answer becomes; no bytes where it becomes none."""
         ...
 
 
@@ -109,8 +78,8 @@ class Surface(ABC):
         """Return a fresh encoder for one stream."""
 
     @abstractmethod
-    def reply(self, ask: Ask, events: Sequence[ChatEvent]) -> dict[str, Any]:
-        """Return the body of a complete answer."""
+    def reply(self, ask: Ask, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
+        """Return the body of complete answers, one a choice."""
 
     @abstractmethod
     def error(self, failure: Failure) -> dict[str, Any]:
@@ -120,32 +89,60 @@ class Surface(ABC):
 class ChatEndpoint:
     """The handler that joins a surface and a backend."""
 
-    def __init__(self, surface: Surface, backend: ChatBackend, keep_alive: float) -> None:
+    def __init__(self, surface: Surface, backend: ChatBackend, keep_alive: float, aliases: Mapping[str, str]) -> None:
         self.surface = surface
         self._backend = backend
         self._keep_alive = keep_alive
+        self._aliases = aliases
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        ask = self.surface.parse(await _json(request), request[REQUEST_ID], self._backend.model)
+        ask = self.surface.parse(await _json(request), request[REQUEST_ID], self._model)
         headers = {"x-bridge-ignored": ", ".join(ask.ignored)} if ask.ignored else {}
-        async with aclosing(_complete(self._backend.chat(ask.chat))) as events:
+        async with aclosing(self._answers(ask)) as events:
             if ask.stream:
                 first = await anext(events)
                 stream = _Stream(request, headers)
                 await self._stream(stream, ask, first, events)
                 return stream.response
-            body = self.surface.reply(ask, [event async for event in events])
+            answers: list[list[AnswerEvent]] = [[] for _ in range(ask.choices)]
+            async for choice, event in events:
+                answers[choice].append(event)
+            body = self.surface.reply(ask, answers)
             return web.Response(body=dump(body), content_type="application/json", headers=headers)
 
-    async def _stream(self, stream: _Stream, ask: Ask, first: ChatEvent, events: AsyncIterator[ChatEvent]) -> None:
+    def _model(self, name: str) -> Model:
+        return self._backend.model(unalias(name, self._aliases))
+
+    def _chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        return _complete(self._backend.chat(request))
+
+    async def _answers(self, ask: Ask) -> AsyncGenerator[tuple[int, AnswerEvent]]:
+        """Yield the events of each choice; a single one as it arrives, several when all of them are there."""
+        if ask.choices == 1:
+            async with aclosing(answer(self._chat, ask.chat, ask.form)) as events:
+                async for event in events:
+                    yield 0, event
+            return
+        chats = [replace(ask.chat, id=f"{ask.chat.id}-{choice}") for choice in range(ask.choices)]
+        for choice, whole in enumerate(await _gathered([answer(self._chat, chat, ask.form) for chat in chats])):
+            for event in whole:
+                yield choice, event
+
+    async def _stream(
+        self,
+        stream: _Stream,
+        ask: Ask,
+        first: tuple[int, AnswerEvent],
+        events: AsyncIterator[tuple[int, AnswerEvent]],
+    ) -> None:
         encoder = self.surface.encoder(ask)
-        await stream.open(encoder.encode(first))
+        await stream.open(encoder.encode(first[1], first[0]))
         async with asyncio.TaskGroup() as tasks:
             heart = tasks.create_task(stream.keep_alive(self._keep_alive))
             try:
-                async for event in events:
-                    if frames := encoder.encode(event):
+                async for choice, event in events:
+                    if frames := encoder.encode(event, choice):
                         await stream.write(frames)
             except Exception as error:  # noqa: BLE001 - the edge: the status is out, only a frame can tell of it
                 failure = self.surface.error(failure_of(error, stream.id))
@@ -189,46 +186,24 @@ class _Stream:
                 await asyncio.sleep(every - silence)
 
 
-def failures(surfaces: Mapping[str, Surface], default: Surface) -> Middleware:
-    """Return the outermost middleware: every failure becomes a body in the dialect of the path that met it."""
-
-    @web.middleware
-    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[REQUEST_ID] = str(uuid4())
-        try:
-            return await handler(request)
-        except Exception as error:  # the outermost edge: nothing else stands above it
-            if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
-                raise
-            failure = failure_of(error, request[REQUEST_ID])
-            body = surfaces.get(request.path.rstrip("/"), default).error(failure)
-            return web.Response(
-                status=failure.status, body=dump(body), content_type="application/json", headers=failure.headers
-            )
-
-    return told
+def unalias(name: str, aliases: Mapping[str, str]) -> str:
+    """Return what a model's name stands for."""
+    return next((meant for alias, meant in aliases.items() if alias.lower() == name.lower()), name)
 
 
-async def name_request(request: web.Request, response: web.StreamResponse) -> None:
-    """Put the request's id on the response, whatever kind of response it is."""
-    if REQUEST_ID in request:
-        response.headers["x-request-id"] = request[REQUEST_ID]
+async def _gathered(answers: Sequence[AsyncGenerator[AnswerEvent]]) -> list[list[AnswerEvent]]:
+    """Return all events of answers that are given side by side; the first failure ends them all."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(_collected(events)) for events in answers]
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return [task.result() for task in running]
 
 
-def failure_of(error: Exception, request_id: str) -> Failure:
-    """Return what the client is told of `error`; an unexpected one is logged, and only its id is told."""
-    if isinstance(error, BridgeError):
-        return Failure(error.status, error.code, error.kind, error.message, error.param, _headers_of(error))
-    if isinstance(error, web.HTTPException):
-        return _http_failure(error)
-    _log(error, request_id)
-    message = f"The bridge failed unexpectedly; its log tells more under {request_id}."
-    return Failure(500, BridgeError.code, BridgeError.kind, message, headers=NO_RETRY)
-
-
-def dump(body: object) -> bytes:
-    """Return `body` as JSON, whatever the text in it."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+async def _collected(events: AsyncGenerator[AnswerEvent]) -> list[AnswerEvent]:
+    async with aclosing(events):
+        return [event async for event in events]
 
 
 async def _complete(events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[ChatEvent]:
@@ -254,7 +229,7 @@ async def _let_end(events: AsyncIterator[ChatEvent]) -> None:
         async for _ in events:
             pass
     except Exception as error:  # noqa: BLE001 - the edge: nobody is left to be told
-        _log(error, "after the end of an answer")
+        log_unexpected(error, "after the end of an answer")
 
 
 async def _json(request: web.Request) -> object:
@@ -270,37 +245,3 @@ async def _json(request: web.Request) -> object:
     except (ValueError, RecursionError):
         raise RequestError("The body is not JSON in UTF-8, or is nested too deeply.") from None
     return body
-
-
-def _http_failure(error: web.HTTPException) -> Failure:
-    code, message = HTTP_FAILURES.get(error.status, ("http_error", error.text or error.reason))
-    headers = dict(NO_RETRY)
-    if hdrs.ALLOW in error.headers:
-        headers["allow"] = error.headers[hdrs.ALLOW]
-    return Failure(error.status, code, RequestError.kind, message, headers=headers)
-
-
-def _headers_of(error: BridgeError) -> Mapping[str, str]:
-    headers: dict[str, str] = {}
-    if error.retry_after is not None:
-        headers["retry-after"] = str(math.ceil(min(max(error.retry_after, 1), LONGEST_RETRY)))
-    if not _may_help(error):
-        headers.update(NO_RETRY)
-    if isinstance(error, AuthenticationError):
-        headers["www-authenticate"] = "Bearer"
-    return headers
-
-
-def _may_help(error: BridgeError) -> bool:
-    """Return whether the same request, sent again soon, could fare better and do no harm."""
-    if error.sent or isinstance(error, HOPELESS):
-        return False
-    if error.retry_after is None:
-        return not isinstance(error, NoAccount)
-    return error.retry_after <= LONGEST_RETRY
-
-
-def _log(error: Exception, where: str) -> None:
-    """Log where `error` came from, without its message: that could hold text of a chat."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("Unexpected {} ({})\n{}", type(error).__qualname__, where, frames)

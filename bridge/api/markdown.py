@@ -12,9 +12,6 @@ FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 LONGEST_LINE = 200
 """Characters of a line that can matter to a fence."""
 
-MARK = re.compile(r"\[citation:[\d\s,]*\]")
-MARK_BEGUN = re.compile(r"\[(?:c(?:i(?:t(?:a(?:t(?:i(?:o(?:n(?::[\d\s,]{0,40})?)?)?)?)?)?)?)?)?")
-
 SWALLOWING = ("details", "summary", "script", "style", "pre", "textarea")
 """Elements that would swallow what follows them, or end the block around them."""
 TAG = re.compile(rf"<(?=/?(?:{'|'.join(SWALLOWING)})|[!?])", re.IGNORECASE)
@@ -79,11 +76,6 @@ class Rewriter:
         return held
 
 
-def without_marks() -> Rewriter:
-    """Return what takes `[citation:N]` marks out of a text."""
-    return Rewriter(MARK, "", "[", lambda tail: MARK_BEGUN.fullmatch(tail) is not None)
-
-
 def tame_html() -> Rewriter:
     """Return what escapes the tags that could break out of a `<details>` block."""
     tags = [f"<{slash}{name}" for name in SWALLOWING for slash in ("", "/")]
@@ -98,7 +90,13 @@ def source_list(sources: Iterable[Source]) -> str:
     return "\n".join(("**Sources**", "", *lines)) if lines else ""
 
 
+def safe_url(address: str) -> str:
+    """Return a web address that cannot end the link it stands in; nothing where it is no web address."""
+    url = UNSAFE.sub(lambda match: quote(match[0], errors="replace"), address.strip())
+    return url if url.startswith(("https://", "http://")) else ""
+
+
 def _link(source: Source) -> str:
-    url = UNSAFE.sub(lambda match: quote(match[0], errors="replace"), source.url.strip())
+    url = safe_url(source.url)
     title = SPECIAL.sub(r"\\\1", " ".join((source.title or source.url).split()))
-    return f"[{title}]({url})" if url.startswith(("https://", "http://")) else title
+    return f"[{title}]({url})" if url else title

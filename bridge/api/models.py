@@ -1,34 +1,61 @@
-"""`/v1/models`: the names that clients may ask for."""
+"""`/v1/models`: the names that clients may ask for, and what stands behind each."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from bridge.api.base import dump
+from bridge.api.base import unalias
+from bridge.api.failure import dump
 from bridge.chat import ChatBackend, Model
+from bridge.errors import BridgeError
+
+FEATURES = ("stream", "tools", "json")
+"""What every model can do here."""
 
 
 class ModelList:
-    """The listed models, and any one by its name."""
+    """The listed models, their further names, and any one by its name."""
 
     path = "/v1/models"
 
-    def __init__(self, backend: ChatBackend) -> None:
+    def __init__(self, backend: ChatBackend, aliases: Mapping[str, str]) -> None:
         self._backend = backend
+        self._aliases = aliases
+        self._created = int(time.time())
 
     async def all(self, _: web.Request) -> web.Response:
         """Return the models worth listing."""
-        return _json({"object": "list", "data": [_described(model) for model in self._backend.models()]})
+        models = [*self._backend.models()]
+        for alias in self._aliases:
+            with suppress(BridgeError):  # no account that serves it
+                models.append(self._named(alias))
+        return _json({"object": "list", "data": list(map(self._described, models))})
 
     async def one(self, request: web.Request) -> web.Response:
         """Return one model, listed or not."""
-        return _json(_described(self._backend.model(request.match_info["id"])))
+        return _json(self._described(self._named(request.match_info["id"])))
 
+    def _named(self, name: str) -> Model:
+        return replace(self._backend.model(unalias(name, self._aliases)), id=name)
 
-def _described(model: Model) -> dict[str, Any]:
-    return {"id": model.id, "object": "model", "created": 0, "owned_by": "chat-page-bridge"}
+    def _described(self, model: Model) -> dict[str, Any]:
+        switches = {"thinking": model.thinking, "search": model.search}
+        described = {
+            "id": model.id,
+            "object": "model",
+            "created": self._created,
+            "owned_by": "chat-page-bridge",
+            "features": [*FEATURES, *(name for name, on in switches.items() if on)],
+            "show": model.show,
+        }
+        meant = unalias(model.id, self._aliases)
+        return described if meant == model.id else {**described, "alias_of": meant}
 
 
 def _json(body: dict[str, Any]) -> web.Response:

@@ -7,52 +7,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from itertools import islice
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from itertools import islice, takewhile
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from bridge.api.base import Ask
-from bridge.chat import ChatRequest, Message, Model, Role
+from bridge.api.lenient import Lenient
+from bridge.api.openai_history import Turn, read_history
+from bridge.api.openai_tools import ToolFields, toolbox
+from bridge.api.shape import Form
+from bridge.chat import ChatRequest, Message, Model
 from bridge.errors import RequestError
+from bridge.fitting import check_schema
+from bridge.json_mode import JsonForm
+from bridge.settings import ApiSettings
+from bridge.tools import Toolbox
 
-ROLES: dict[str, Role] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "tool": "tool",
-    "function": "tool",
-}
-TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
-"""Kinds of content parts that are text, and the key it is under."""
-CHOICES = ("auto", "none")
 POSSIBLE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    ("n", lambda n: n == 1, "A chat has one answer; leave n at 1."),
     ("logprobs", lambda wanted: wanted is False, "The site gives no log probabilities."),
     ("top_logprobs", lambda number: number == 0, "The site gives no log probabilities."),
-    ("response_format", lambda wanted: _kind(wanted) == "text", "JSON output is not supported; only text is."),
-    ("tool_choice", lambda choice: _kind(choice) in CHOICES, "A tool call cannot be forced; use auto or none."),
-    ("function_call", lambda choice: _kind(choice) in CHOICES, "A tool call cannot be forced; use auto or none."),
     ("modalities", lambda kinds: kinds == ["text"], "Answers are text only."),
 )
 """Fields that are fine with some values and impossible with others."""
 FIELD_NAME = re.compile(r"\w{1,64}", re.ASCII)
+FIELD = re.compile(r"[a-z_]+")
+TYPES = ("str", "bool", "int", "list")
 MOST_NAMED = 20
+MOST_STOPS = 16
+NO_EFFORT = ("none", "minimal", "off")
 
-
-class Lenient(BaseModel):
-    """A part of the body; unknown fields are kept, and no error shows what was sent."""
-
-    model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
-
-
-class Turn(Lenient):
-    """One message of the history, as it was sent."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: Any = None
-    tool_calls: Any = None
+B = TypeVar("B", bound=Lenient)
+StopText = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
+Tokens = Annotated[StrictInt, Field(ge=1)]
 
 
 class StreamOptions(Lenient):
@@ -61,46 +49,98 @@ class StreamOptions(Lenient):
     include_usage: StrictBool | None = None
 
 
-class Body(Lenient):
-    """The fields that have an effect; everything else is in `model_extra`."""
+class Thinking(Lenient):
+    """Whether the model shall think first, as some clients say it."""
+
+    type: StrictStr
+
+
+class Schema(Lenient):
+    """The schema that JSON output must fit."""
+
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+
+
+class ResponseFormat(Lenient):
+    """The form that the answer shall have."""
+
+    type: StrictStr
+    json_schema: Schema | None = None
+
+
+class Options(ToolFields):
+    """The fields of a chat that have an effect, but for what is said; everything else is in `model_extra`."""
 
     model: Annotated[StrictStr, Field(min_length=1)]
-    messages: Annotated[list[Turn], Field(min_length=1)]
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
     conversation_id: Annotated[StrictStr, Field(min_length=1)] | None = None
+    n: Annotated[StrictInt, Field(ge=1)] | None = None
+    stop: StopText | Annotated[list[StopText], Field(max_length=MOST_STOPS)] | None = None
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: StrictStr | None = None
+    thinking: StrictBool | Thinking | None = None
+    enable_thinking: StrictBool | None = None
+    web_search_options: dict[str, Any] | None = None
 
 
-def read(body: object, id: str, model: Callable[[str], Model]) -> Ask:  # noqa: A002
+class Body(Options):
+    """A chat completion."""
+
+    messages: Annotated[list[Turn], Field(min_length=1)]
+
+
+def read(body: object, id: str, model: Callable[[str], Model], settings: ApiSettings) -> Ask:  # noqa: A002
     """Return what `body` asks for; raise a `RequestError` whose `param` is the first field at fault."""
-    if not isinstance(body, dict):
-        raise RequestError("The body must be a JSON object.")
-    asked = _validated(body)
+    asked = validated(Body, body)
+    return ask_for(asked, read_history(asked.messages), id, model, settings)
+
+
+def ask_for(
+    asked: Options,
+    messages: tuple[Message, ...],
+    id: str,  # noqa: A002
+    model: Callable[[str], Model],
+    settings: ApiSettings,
+) -> Ask:
+    """Return what the fields of a body ask for, about `messages`."""
     given = {name: value for name, value in (asked.model_extra or {}).items() if value is not None}
     _refuse_impossible(given)
-    messages = tuple(_message(turn, f"messages[{index}]") for index, turn in enumerate(asked.messages))
-    if not messages[-1].text.strip():
-        raise RequestError("The last message has no text.", param=f"messages[{len(messages) - 1}].content")
+    tools, form = toolbox(asked), _json_form(asked.response_format)
+    shape = Form(tools, form, _stop(asked), _most(asked), settings.hold_text, settings.retries)
+    taught = _taught(messages, tools, form)
     return Ask(
-        chat=ChatRequest(id, model(asked.model), messages, asked.conversation_id),
+        chat=ChatRequest(id, _switched(model(asked.model), asked), taught, asked.conversation_id, shape.returned),
+        model=asked.model,
         stream=bool(asked.stream),
         usage=bool(asked.stream_options and asked.stream_options.include_usage),
+        form=shape,
+        choices=_choices(asked, settings.max_choices),
+        legacy=not asked.tools and bool(asked.functions),
         ignored=_ignored(given),
     )
 
 
-def _validated(body: dict[Any, Any]) -> Body:
+def validated(kind: type[B], body: object) -> B:
+    """Return `body` as the model of its fields."""
+    if not isinstance(body, dict):
+        raise RequestError("The body must be a JSON object.")
     try:
-        return Body.model_validate(body)
+        return kind.model_validate(body)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    param = _path(first["loc"])
-    raise RequestError(f"{param}: {first['msg']}.", param=param)
+        errors = error.errors(include_input=False, include_url=False, include_context=False)
+    field = errors[0]["loc"][:1]
+    told = max((one for one in errors if one["loc"][:1] == field), key=lambda one: len(_path(one["loc"])))
+    param = "".join(_path(told["loc"])).removeprefix(".")
+    raise RequestError(f"{param}: {told['msg']}.", param=param)
 
 
-def _path(location: tuple[int | str, ...]) -> str:
-    """Return a location as `messages[3].content`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).removeprefix(".")
+def _path(location: tuple[int | str, ...]) -> list[str]:
+    """Return the steps of `messages[3].content`, without the names of the types that were tried."""
+    names = [step for step in location if isinstance(step, int) or (FIELD.fullmatch(step) and step not in TYPES)]
+    return [f"[{step}]" if isinstance(step, int) else f".{step}" for step in names]
 
 
 def _refuse_impossible(given: Mapping[str, Any]) -> None:
@@ -109,52 +149,58 @@ def _refuse_impossible(given: Mapping[str, Any]) -> None:
             raise RequestError(message, param=name)
 
 
-def _kind(value: object) -> object:
-    """Return the `type` of an object, or the value itself."""
-    return value.get("type") if isinstance(value, dict) else value
-
-
 def _ignored(given: Mapping[str, Any]) -> tuple[str, ...]:
     heeded = {name for name, _, _ in POSSIBLE}
     names = (name for name, value in given.items() if name not in heeded and value not in ([], {}))
     return tuple(islice(filter(FIELD_NAME.fullmatch, names), MOST_NAMED))
 
 
-def _message(turn: Turn, where: str) -> Message:
-    role = ROLES[turn.role]
-    text = _text(turn.content, f"{where}.content")
-    if role == "tool":
-        text = text or "(no output)"
-    elif isinstance(turn.tool_calls, list):
-        text = "\n".join(filter(None, (text, *map(_called, turn.tool_calls))))
-    return Message(role, text)
+def _json_form(wanted: ResponseFormat | None) -> JsonForm | None:
+    match wanted:
+        case None | ResponseFormat(type="text"):
+            return None
+        case ResponseFormat(type="json_object"):
+            return JsonForm()
+        case ResponseFormat(type="json_schema", json_schema=Schema(schema_=dict(schema))):
+            if (wrong := check_schema(schema)) is not None:
+                where = "response_format.json_schema.schema"
+                raise RequestError(f"{where} is no JSON Schema: {wrong}", param=where)
+            return JsonForm(schema)
+        case ResponseFormat(type="json_schema"):
+            raise RequestError("A response_format of json_schema needs a schema.", param="response_format.json_schema")
+    raise RequestError("response_format is text, json_object or json_schema.", param="response_format.type")
 
 
-def _called(call: object) -> str:
-    """Return a tool call of the history as text, so that the result after it makes sense."""
-    function = call.get("function") if isinstance(call, dict) else None
-    if not isinstance(function, dict):
-        return ""
-    return f"[called {function.get('name')} with {function.get('arguments')}]"
+def _stop(asked: Options) -> tuple[str, ...]:
+    return (asked.stop,) if isinstance(asked.stop, str) else tuple(asked.stop or ())
 
 
-def _text(content: object, where: str) -> str:
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        raise RequestError(f"{where} must be a string or a list of text parts.", param=where)
-    return "\n".join(_part(part, f"{where}[{index}]") for index, part in enumerate(content))
+def _most(asked: Options) -> int | None:
+    return min((most for most in (asked.max_tokens, asked.max_completion_tokens) if most is not None), default=None)
 
 
-def _part(part: object, where: str) -> str:
-    if not isinstance(part, dict):
-        raise RequestError(f"{where} must be an object with a type.", param=where)
-    kind = part.get("type", "text")
-    if not isinstance(kind, str) or kind not in TEXT_PARTS:
-        raise RequestError(f"{where} is no text, and the bridge takes text only for now.", param=where)
-    text = part.get(TEXT_PARTS[kind])
-    if not isinstance(text, str):
-        raise RequestError(f"{where}.{TEXT_PARTS[kind]} must be a string.", param=f"{where}.{TEXT_PARTS[kind]}")
-    return text
+def _choices(asked: Options, most: int) -> int:
+    count = asked.n or 1
+    if count > most:
+        raise RequestError(f"n is at most {most} here: each answer takes an account of its own.", param="n")
+    if count > 1 and asked.conversation_id is not None:
+        raise RequestError("A conversation goes on with one answer; leave n at 1.", param="n")
+    return count
+
+
+def _switched(model: Model, asked: Options) -> Model:
+    """Return the model as the request's own switches set it; they count more than the model's name."""
+    wishes = [
+        None if asked.reasoning_effort is None else asked.reasoning_effort.lower() not in NO_EFFORT,
+        asked.thinking.type.lower() != "disabled" if isinstance(asked.thinking, Thinking) else asked.thinking,
+        asked.enable_thinking,
+    ]
+    thinking = next((wish for wish in wishes if wish is not None), model.thinking)
+    return replace(model, thinking=thinking, search=model.search or asked.web_search_options is not None)
+
+
+def _taught(messages: tuple[Message, ...], tools: Toolbox | None, form: JsonForm | None) -> tuple[Message, ...]:
+    """Return the messages with what the model must know, behind the system messages at their head."""
+    texts = [part.instructions() for part in (tools, form) if part is not None]
+    head = len(list(takewhile(lambda message: message.role == "system", messages)))
+    return (*messages[:head], *(Message("system", text) for text in texts), *messages[head:])

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from bridge.api.base import ChatEndpoint, Surface, failures, name_request
+from bridge.api.base import ChatEndpoint, Surface
+from bridge.api.cors import Origins
+from bridge.api.failure import failures, name_request
 from bridge.api.health import Health
 from bridge.api.models import ModelList
 from bridge.api.openai_chat import OpenAIChat
+from bridge.api.openai_completions import OpenAICompletions
+from bridge.api.openapi import Description
 from bridge.chat import ChatBackend
 from bridge.security import Keys, guard
 from bridge.settings import Settings
 
-SURFACES: tuple[Surface, ...] = (OpenAIChat(),)
-"""The dialects that are served; the first one's errors are for paths that belong to none."""
-
-UNLOCKED = frozenset({"/", "/ping", "/healthz", "/readyz"})
+UNLOCKED = frozenset({"/", "/ping", "/healthz", "/readyz", "/docs", "/openapi.json"})
 """The only paths that need no key."""
 
 
@@ -24,30 +25,39 @@ def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> we
 
     `keys` is what `load_keys` returned; None asks for no key.
     """
+    served, origins = surfaces(settings), Origins(settings.api.allowed_origins)
     app = web.Application(
         middlewares=[
-            failures({surface.path: surface for surface in SURFACES}, SURFACES[0]),
-            guard(keys, settings.server, UNLOCKED),
+            failures({surface.path: surface.error for surface in served}, served[0].error),
+            origins.guarded(guard(keys, settings.server, UNLOCKED)),
         ],
         client_max_size=settings.server.max_body,
     )
     app.on_response_prepare.append(name_request)
+    app.on_response_prepare.append(origins.tell)
     app.add_routes(routes(backend, settings))
     return app
 
 
+def surfaces(settings: Settings) -> tuple[Surface, ...]:
+    """Return the dialects that are served; the first one's errors are for paths that belong to none."""
+    return OpenAIChat(settings.api), OpenAICompletions(settings.api)
+
+
 def routes(backend: ChatBackend, settings: Settings) -> list[web.RouteDef]:
     """Return every route; a path may end in a slash, too."""
-    health, models = Health(backend), ModelList(backend)
+    health, models, description = Health(backend), ModelList(backend, settings.api.aliases), Description()
     found = [
         web.get("/", health.root),
         web.get("/ping", health.ping),
         web.get("/healthz", health.alive),
         web.get("/readyz", health.ready),
+        web.get("/openapi.json", description.json),
+        web.get("/docs", description.page),
         web.get("/v1/models", models.all),
         web.get("/v1/models/{id}", models.one),
     ]
-    for surface in SURFACES:
-        endpoint = ChatEndpoint(surface, backend, settings.server.keep_alive)
+    for surface in surfaces(settings):
+        endpoint = ChatEndpoint(surface, backend, settings.server.keep_alive, settings.api.aliases)
         found += [web.route(method, surface.path, endpoint.handle) for method in surface.methods]
     return found + [web.route(route.method, f"{route.path}/", route.handler) for route in found if route.path != "/"]

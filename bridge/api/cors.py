@@ -1,0 +1,64 @@
+"""Lets pages of the web origins that the settings name call the endpoint; every other page stays refused.
+
+For such a page the guard is shown the request without what gives it away as another site's; a key is still asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+AGE = "600"
+"""Seconds that a browser may remember what it was told."""
+METHODS = "GET, HEAD, POST, OPTIONS"
+EXPOSED = "x-request-id, x-bridge-ignored, openai-processing-ms, retry-after, x-should-retry"
+
+
+class Origins:
+    """The origins whose pages may call."""
+
+    def __init__(self, origins: Collection[str]) -> None:
+        self._allowed = frozenset(origin.rstrip("/").lower() for origin in origins)
+
+    def guarded(self, guard: Middleware) -> Middleware:
+        """Return `guard` made to let pages of these origins pass, and to answer what browsers ask before they call."""
+
+        @web.middleware
+        async def allowed(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if not self._allows(request):
+                return await guard(request, handler)
+            if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
+                return web.Response(status=204, headers=_permission(request))
+            plain = request.headers.copy()
+            for name in (hdrs.ORIGIN, "Sec-Fetch-Site"):
+                plain.popall(name, None)
+
+            async def passed(_: web.Request) -> web.StreamResponse:
+                return await handler(request)
+
+            return await guard(request.clone(headers=plain), passed)
+
+        return allowed
+
+    async def tell(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Tell the browser that the page may read the response."""
+        if self._allowed:
+            response.headers.add(hdrs.VARY, hdrs.ORIGIN)
+        if self._allows(request):
+            response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = request.headers[hdrs.ORIGIN]
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
+
+    def _allows(self, request: web.Request) -> bool:
+        given = request.headers.getall(hdrs.ORIGIN, ())
+        return len(given) == 1 and given[0].lower() in self._allowed
+
+
+def _permission(request: web.Request) -> dict[str, str]:
+    wanted = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS, "")
+    return {
+        hdrs.ACCESS_CONTROL_ALLOW_METHODS: METHODS,
+        hdrs.ACCESS_CONTROL_ALLOW_HEADERS: wanted,
+        hdrs.ACCESS_CONTROL_MAX_AGE: AGE,
+    }

@@ -1,0 +1,109 @@
+"""The messages of OpenAI's dialect as the plain ones of a chat; calls and results in the notation of `tools`.
+
+What the model said comes back from the client as content and calls; written down again in the notation it is what
+the model had written, so that a conversation can go on where it is. Results that follow each other are one message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, Literal
+
+from bridge.api.lenient import Lenient
+from bridge.chat import Message, Role
+from bridge.errors import RequestError
+from bridge.tools import Call, write_results, write_said
+
+ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+"""Kinds of content parts that are text, and the key it is under."""
+NO_OUTPUT = "(no output)"
+LINKED = re.compile(r"\[\[(\d+)\]\]\([^()\s]*\)")
+"""A citation as it was given out; the model had written a mark."""
+
+
+class Turn(Lenient):
+    """One message of the history, as it was sent."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: Any = None
+    name: Any = None
+    tool_calls: Any = None
+    tool_call_id: Any = None
+    function_call: Any = None
+
+
+def read_history(turns: Sequence[Turn]) -> tuple[Message, ...]:
+    """Return the messages; raise a `RequestError` that names the bad one."""
+    labels: dict[str, str] = {}
+    messages: list[Message] = []
+    for is_result, group in groupby(enumerate(turns), key=lambda item: ROLES[item[1].role] == "tool"):
+        if is_result:
+            results = [(_label(turn, labels), _text(turn.content, _where(index)) or NO_OUTPUT) for index, turn in group]
+            messages.append(Message("tool", write_results(results)))
+        else:
+            messages += [_message(turn, _where(index), labels) for index, turn in group]
+    if not messages[-1].text.strip():
+        raise RequestError("The last message has no text.", param=_where(len(turns) - 1))
+    return tuple(messages)
+
+
+def _where(index: int) -> str:
+    return f"messages[{index}].content"
+
+
+def _message(turn: Turn, where: str, labels: dict[str, str]) -> Message:
+    text = _text(turn.content, where)
+    if turn.role != "assistant":
+        return Message(ROLES[turn.role], text)
+    text, made = LINKED.sub(r"[citation:\1]", text), list(_calls(turn))
+    for number, (id_, call) in enumerate(made, 1):
+        labels[id_] = call.name if len(made) == 1 else f'{call.name}" call="{number}'
+    return Message("assistant", write_said(text, [call for _, call in made]))
+
+
+def _calls(turn: Turn) -> Iterator[tuple[str, Call]]:
+    """Yield the calls of an assistant's message, each with its id; what is none is passed over."""
+    calls = turn.tool_calls if isinstance(turn.tool_calls, list) else []
+    functions = [(call.get("id"), call.get("function")) for call in calls if isinstance(call, dict)]
+    for id_, function in [*functions, (None, turn.function_call)]:
+        if isinstance(function, dict) and isinstance(function.get("name"), str):
+            arguments = function.get("arguments")
+            yield str(id_), Call(function["name"], arguments if isinstance(arguments, str) else "")
+
+
+def _label(turn: Turn, labels: dict[str, str]) -> str:
+    """Return the name of the tool whose result this is, with the number of the call where there were several."""
+    name = turn.name if isinstance(turn.name, str) and turn.name else "tool"
+    return labels.get(str(turn.tool_call_id), name)
+
+
+def _text(content: object, where: str) -> str:
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise RequestError(f"{where} must be a string or a list of text parts.", param=where)
+    return "\n".join(_part(part, f"{where}[{index}]") for index, part in enumerate(content))
+
+
+def _part(part: object, where: str) -> str:
+    if not isinstance(part, dict):
+        raise RequestError(f"{where} must be an object with a type.", param=where)
+    kind = part.get("type", "text")
+    if not isinstance(kind, str) or kind not in TEXT_PARTS:
+        raise RequestError(f"{where} is no text, and the bridge takes text only for now.", param=where)
+    text = part.get(TEXT_PARTS[kind])
+    if not isinstance(text, str):
+        raise RequestError(f"{where}.{TEXT_PARTS[kind]} must be a string.", param=f"{where}.{TEXT_PARTS[kind]}")
+    return text

@@ -1,0 +1,142 @@
+"""The endpoint's description of itself at `/openapi.json`, made from the models that read its requests, and a page.
+
+The page is written here in full: it loads nothing from elsewhere and runs no script.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from aiohttp import web
+
+import bridge
+from bridge.api.failure import dump
+from bridge.api.lenient import Lenient
+from bridge.api.openai_completions import CompletionBody
+from bridge.api.openai_request import Body
+
+TITLE = "chat-page-bridge"
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body{{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}}
+code{{font-size:.95em}}table{{border-collapse:collapse}}td{{padding:.15rem 1rem .15rem 0;vertical-align:top}}
+</style></head><body><h1>{title} {version}</h1><p>The same for programs: <a href="/openapi.json">/openapi.json</a>.
+Every path but the open ones asks for a key, as <code>Authorization: Bearer KEY</code>.</p>{paths}</body></html>"""
+CSP = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'", "x-content-type-options": "nosniff"}
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+READ = {
+    "/v1/models": "List the models",
+    "/v1/models/{id}": "Describe one model",
+    "/healthz": "Tell whether the process answers",
+    "/readyz": "Tell whether a chat could be taken now",
+    "/ping": "Answer pong",
+}
+WRITTEN: dict[str, tuple[str, type[Lenient]]] = {
+    "/v1/chat/completions": ("Answer a chat, whole or as a stream of events", Body),
+    "/v1/completions": ("Complete a prompt, whole or as a stream of events", CompletionBody),
+}
+OPEN = ("/healthz", "/readyz", "/ping")
+
+
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    schemas: dict[str, Any] = {"Error": ERROR}
+    paths: dict[str, Any] = {path: {"get": _reads(path, summary)} for path, summary in READ.items()}
+    for path, (summary, body) in WRITTEN.items():
+        schema = body.model_json_schema(ref_template="#/components/schemas/{model}", by_alias=True)
+        schemas |= schema.pop("$defs", {})
+        schemas[body.__name__] = schema
+        paths[path] = {"post": _writes(summary, body.__name__)}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": TITLE, "version": bridge.__version__},
+        "security": [{"key": []}],
+        "paths": paths,
+        "components": {"schemas": schemas, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+class Description:
+    """The document, and the page for people."""
+
+    def __init__(self) -> None:
+        made = document()
+        self._json = dump(made)
+        self._page = _page(made)
+
+    async def json(self, _: web.Request) -> web.Response:
+        """Return the document."""
+        return web.Response(body=self._json, content_type="application/json")
+
+    async def page(self, _: web.Request) -> web.Response:
+        """Return the page."""
+        return web.Response(text=self._page, content_type="text/html", headers=CSP)
+
+
+def _reads(path: str, summary: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"summary": summary, "responses": {"200": {"description": "It."}, "default": _error()}}
+    if "{id}" in path:
+        found["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
+    return found | ({"security": []} if path in OPEN else {})
+
+
+def _writes(summary: str, body: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{body}"}}}
+    answer = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": {"type": "string"}}}
+    return {
+        "summary": summary,
+        "requestBody": {"required": True, "content": content},
+        "responses": {"200": {"description": "The answer.", "content": answer}, "default": _error()},
+    }
+
+
+def _error() -> dict[str, Any]:
+    return {
+        "description": "What went wrong.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+
+
+def _page(made: dict[str, Any]) -> str:
+    parts = []
+    for path, methods in made["paths"].items():
+        for method, operation in methods.items():
+            parts.append(f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(operation['summary'])}.</p>")
+            if "requestBody" in operation:
+                name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+                parts.append(_fields(made["components"]["schemas"][name]))
+    return PAGE.format(title=TITLE, version=made["info"]["version"], paths="".join(parts))
+
+
+def _fields(schema: dict[str, Any]) -> str:
+    needed = schema.get("required", ())
+    rows = (
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(_kind(field))}{' (required)' if name in needed else ''}"
+        for name, field in schema["properties"].items()
+    )
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _kind(field: dict[str, Any]) -> str:
+    """Return the type of a field in a few words."""
+    if "anyOf" in field:
+        return " or ".join(dict.fromkeys(_kind(one) for one in field["anyOf"] if one.get("type") != "null"))
+    if "$ref" in field:
+        return str(field["$ref"].rpartition("/")[2])
+    kind = str(field.get("type", "anything"))
+    return f"list of {_kind(field['items'])}" if kind == "array" and field.get("items") else kind

@@ -1,0 +1,173 @@
+"""From a request to its answer as the client shall have it: ended where it wants, calls found, JSON checked.
+
+Where the model wrote a call or JSON that cannot be used, it is asked again, in the same conversation if it can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+
+from bridge.api.cut import Cut
+from bridge.api.talk import JsonTalk, PlainTalk, Talk
+from bridge.chat import (
+    ChatEvent,
+    ChatRequest,
+    Finish,
+    FinishReason,
+    Message,
+    Opened,
+    Searched,
+    Text,
+    Thinking,
+    Title,
+    Withdrawn,
+)
+from bridge.errors import BridgeError
+from bridge.json_mode import JsonForm
+from bridge.mending import Unclear
+from bridge.tool_talk import ToolCall, ToolTalk, heard
+from bridge.tools import Toolbox, write_said
+from bridge.usage import Meter, Usage
+
+EndReason = Literal["stop", "length", "content_filter", "tool_calls"]
+EVERYTHING = 1 << 62
+"""Characters: more than any answer has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of the answer as the client has it; always the last event."""
+
+    reason: EndReason
+    usage: Usage
+
+
+AnswerEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | ToolCall | Ended
+Chat = Callable[[ChatRequest], AsyncGenerator[ChatEvent]]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the client wants made of the answer."""
+
+    toolbox: Toolbox | None = None
+    json: JsonForm | None = None
+    stop: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    hold: int = 0
+    """Characters of text that are held back as long as a call may follow."""
+    retries: int = 0
+
+    def talk(self, id: str) -> Talk:  # noqa: A002
+        """Return what takes the text of one answer."""
+        inner = PlainTalk() if self.toolbox is None else ToolTalk(self.toolbox, self._hold(), id)
+        return inner if self.json is None else JsonTalk(self.json, inner)
+
+    def returned(self, answer: str) -> str:
+        """Return what the client will send back for a whole answer of the model."""
+        text, calls = (answer, []) if self.toolbox is None else heard(self.toolbox, self._hold(), answer)
+        if calls:
+            return write_said(text, calls)
+        if self.json is not None:
+            with suppress(Unclear):
+                return self.json.read(text)
+        return text
+
+    def _hold(self) -> int:
+        return self.hold if self.json is None else EVERYTHING
+
+
+class _Shaper:
+    """Shapes the events of one answer; a `complaint` stands in place of its end where the model is to try again."""
+
+    def __init__(self, form: Form, meter: Meter, cut: Cut, id: str) -> None:  # noqa: A002
+        self._cut = cut
+        self._meter = meter
+        self._talk = form.talk(id)
+        self._withdrawn = False
+        self.raw: list[str] = []
+        self.opened: Opened | None = None
+        self.complaint: str | None = None
+
+    def take(self, event: ChatEvent, *, patient: bool) -> list[AnswerEvent]:
+        """Return what `event` becomes; `patient` tells whether there may be a complaint."""
+        match event:
+            case Text(text):
+                self.raw.append(text)
+                shaped = self._say(self._cut.text(text))
+            case Thinking(text):
+                shaped = self._think(self._cut.thinking(text))
+            case Finish(reason):
+                return [*self._say(self._cut.rest()), *self._end(self._cut.reason or reason, patient=patient)]
+            case Withdrawn():
+                self._withdrawn = True
+                shaped = [event]
+            case Opened():
+                self.opened = event
+                shaped = [event]
+            case Searched() | Title():
+                shaped = [event]
+            case _:
+                assert_never(event)
+        return shaped if self._cut.reason is None else [*shaped, *self._end(self._cut.reason, patient=False)]
+
+    def _say(self, text: str) -> list[AnswerEvent]:
+        self._meter.add(Text(text))
+        return [Text(text)] if self._withdrawn and text else [*self._talk.say(text)]
+
+    def _think(self, text: str) -> list[AnswerEvent]:
+        self._meter.add(Thinking(text))
+        return [Thinking(text)] if text else []
+
+    def _end(self, reason: FinishReason, *, patient: bool) -> list[AnswerEvent]:
+        if self._withdrawn or reason == "content_filter":
+            return [Ended(reason, self._meter.usage())]
+        said = self._talk.rest()
+        if patient and reason == "stop" and (complaint := self._talk.complaint()) is not None:
+            self.complaint = complaint
+            return [*said]
+        said += self._talk.release()
+        called = self._talk.is_call and reason == "stop"
+        return [*said, Ended("tool_calls" if called else reason, self._meter.usage())]
+
+
+async def answer(chat: Chat, request: ChatRequest, form: Form) -> AsyncGenerator[AnswerEvent]:
+    """Yield the answer's events, `Ended` last; where the client wants no more, the chat is closed, so that it stops."""
+    meter, cut = Meter(request.messages), Cut(form.stop, form.max_tokens)
+    asked = request
+    for retries in reversed(range(form.retries + 1)):
+        shaper = _Shaper(form, meter, cut, request.id.replace("-", ""))
+        async with aclosing(chat(asked) if asked is request else _resent(chat(asked))) as events:
+            async for event in events:
+                for shaped in shaper.take(event, patient=retries > 0):
+                    if asked is request or not isinstance(shaped, Opened):
+                        yield shaped
+                if cut.reason is not None and not isinstance(event, Finish):
+                    return
+        if shaper.complaint is None:
+            return
+        asked = _again(asked, shaper, form, shaper.complaint)
+
+
+async def _resent(events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[ChatEvent]:
+    """Pass the events of a second try on; whatever goes wrong in it, something was sent."""
+    async with aclosing(events):
+        try:
+            async for event in events:
+                yield event
+        except BridgeError as error:
+            error.sent = True
+            raise
+
+
+def _again(asked: ChatRequest, shaper: _Shaper, form: Form, complaint: str) -> ChatRequest:
+    """Return the request that goes on from an answer that cannot be used."""
+    said = Message("assistant", form.returned("".join(shaper.raw)))
+    name = asked.conversation
+    if name is not None and shaper.opened is not None and shaper.opened.conversation is not None:
+        name = f"{shaper.opened.conversation}@{shaper.opened.message}"
+    messages = (*asked.messages, said, Message("user", complaint))
+    return replace(asked, id=f"{asked.id}-again", messages=messages, conversation=name)

@@ -1,0 +1,53 @@
+"""Escapes the quotes that a model forgot to escape inside of JSON strings; adds backslashes and changes nothing else.
+
+A quote ends a string only where JSON could go on behind it: after a key a colon, after a value a comma with the
+next key or a bracket that really closes.
+"""
+
+from __future__ import annotations
+
+import re
+
+AFTER_KEY = re.compile(r"\s*:")
+AFTER_MEMBER = re.compile(r"""\s*(?:,\s*(?:"(?:[^"\\\n]|\\.)*"\s*:|\})|\}\s*(?:[,}\]]|\Z))""")
+AFTER_ITEM = re.compile(r"""\s*(?:,\s*["{\[\d\-tfn\]]|\]\s*(?:[,}\]]|\Z))""")
+AFTER_ALL = re.compile(r"\s*\Z")
+STEP = re.compile(r'["\\{}\[\]:,]')
+
+
+def escape_quotes(text: str) -> str:
+    """Return `text` with a backslash before each quote that stands inside of a string."""
+    out: list[str] = []
+    stack: list[str] = []
+    is_key, inside, at = False, False, 0
+    while (match := STEP.search(text, at)) is not None:
+        char, start = match[0], match.start()
+        out.append(text[at:start])
+        at = match.end()
+        if inside:
+            if char == "\\":
+                char, at = text[start : start + 2], start + 2
+            elif char == '"':
+                inside = not _ends(text, at, is_key, stack)
+                char = '\\"' if inside else char
+        elif char == '"':
+            inside = True
+        else:
+            is_key = _structure(char, stack)
+        out.append(char)
+    return "".join(out) + text[at:]
+
+
+def _structure(char: str, stack: list[str]) -> bool:
+    """Follow a structural character; return whether a key comes next."""
+    if char in "{[":
+        stack.append(char)
+    elif char in "}]" and stack:
+        stack.pop()
+    return char in "{," and stack[-1:] == ["{"]
+
+
+def _ends(text: str, at: int, is_key: bool, stack: list[str]) -> bool:
+    inside = AFTER_KEY if is_key else AFTER_ITEM if stack[-1:] == ["["] else AFTER_MEMBER
+    after = inside if stack else AFTER_ALL
+    return after.match(text, at) is not None

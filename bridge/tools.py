@@ -1,0 +1,106 @@
+"""Tool calls by prompt: one notation, in which the model is asked to call and in which the history shows calls.
+
+    <tool_call>
+    {"name": "weather", "arguments": {"city": "Rome"}}
+    </tool_call>
+
+Tags, since every model knows such ones and markdown leaves them alone; JSON on one line, always written in the
+same way, so that a history that comes back reads exactly like what the model itself had written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.mending import DECODER
+from bridge.tool_types import signature
+
+NOTATION = """\
+# Tools
+
+You can use tools. To call one, write exactly this, on lines of its own, outside of any code block:
+
+<tool_call>
+{"name": "TOOL", "arguments": {"PARAMETER": "VALUE"}}
+</tool_call>
+
+- The arguments are one JSON object: quotes inside of strings are escaped, line breaks inside of strings are \\n.
+- {several}
+- Write nothing beside a call: no explanation before it, nothing after it.
+- The results come with the next message, as <tool_result> blocks. Never write such blocks yourself.
+- {choice}
+
+The tools, with the types of their parameters in TypeScript:
+
+"""
+SEVERAL = "For several calls that do not depend on each other write one such block after the other."
+ONE = "Only one call at a time."
+AUTO = "Where no tool helps, just answer, without this notation."
+REQUIRED = "This time you must call a tool; do not answer in words."
+NAMED = "This time you must call the tool {name}; do not answer in words."
+RESULT_END = re.compile(r"</(?=tool_result\b)", re.IGNORECASE)
+UNENDED = r"<\\/"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the client can run for the model."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """JSON Schema of the arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the model wants run; `arguments` is a JSON object as text."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """The tools of one request, and whether one of them must be called; `named` is the one that must be."""
+
+    tools: tuple[Tool, ...]
+    required: bool = False
+    named: str = ""
+    parallel: bool = True
+
+    def instructions(self) -> str:
+        """Return the text that teaches the model the notation and the tools."""
+        choice = NAMED.replace("{name}", self.named) if self.named else REQUIRED if self.required else AUTO
+        head = NOTATION.replace("{several}", SEVERAL if self.parallel else ONE).replace("{choice}", choice)
+        return head + "\n\n".join(signature(tool.name, tool.description, tool.parameters) for tool in self.tools)
+
+
+def write_call(call: Call) -> str:
+    """Return a call in the notation; arguments that are no JSON are shown as a string."""
+    try:
+        arguments = DECODER.decode(call.arguments or "{}")
+    except (ValueError, RecursionError):
+        arguments = call.arguments
+    return f"<tool_call>\n{canonical({'name': call.name, 'arguments': arguments})}\n</tool_call>"
+
+
+def write_said(text: str, calls: Iterable[Call]) -> str:
+    """Return an assistant's message: what it said, and the calls it made."""
+    return "\n".join(part for part in (text.strip() if text.isspace() else text, *map(write_call, calls)) if part)
+
+
+def write_results(results: Sequence[tuple[str, str]]) -> str:
+    """Return the results of calls, each with its tool's name; no result can end its own block."""
+    return "\n".join(
+        f'<tool_result name="{name}">\n{RESULT_END.sub(UNENDED, text)}\n</tool_result>' for name, text in results
+    )
+
+
+def canonical(value: object) -> str:
+    """Return JSON in the one way it is written here."""
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,169 @@
+"""The paths beside the chat: models and their further names, the older completions, other origins, the description."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import openai
+import pytest
+from openai.types import Completion
+
+from bridge.settings import ApiSettings, ServerSettings
+from tests.fake_backend import Served, serving
+from tests.test_api import frames
+
+PAGE = "https://chat.example.com"
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    api = ApiSettings(aliases={"gpt-4o": "deepseek-think", "gone": "nothing"}, allowed_origins=(PAGE,))
+    async with serving(ServerSettings(), api) as running:
+        yield running
+
+
+# Models
+
+
+async def test_a_further_name_is_served_under_that_name(served: Served) -> None:
+    for name in ("gpt-4o", "GPT-4o"):
+        answer = await served.openai.chat.completions.create(model=name, messages=[{"role": "user", "content": "Hi"}])
+        assert answer.model == name
+    asked = served.backend.requests[-1].model
+    assert (asked.id, asked.thinking) == ("deepseek-think", True)
+
+
+async def test_further_names_are_listed_unless_nothing_stands_behind_them(served: Served) -> None:
+    models = {model.id: model async for model in served.openai.models.list()}
+    assert "gone" not in models
+    extra = models["gpt-4o"].model_extra
+    assert extra is not None
+    assert (extra["alias_of"], "thinking" in extra["features"]) == ("deepseek-think", True)
+    assert models["deepseek"].created > 1_700_000_000
+    with pytest.raises(openai.NotFoundError):
+        await served.openai.models.retrieve("gone")
+
+
+# Completions
+
+
+async def test_a_completion_is_the_text_of_a_chat(served: Served) -> None:
+    answer = await served.openai.completions.create(model="deepseek", prompt="Hi", max_tokens=50)
+    assert (answer.choices[0].text, answer.choices[0].finish_reason) == ("Hello", "stop")
+    assert answer.object == "text_completion"
+    assert answer.id.startswith("cmpl-")
+    stream = await served.openai.completions.create(
+        model="deepseek", prompt=["Hi"], stream=True, stream_options={"include_usage": True}
+    )
+    chunks = [chunk async for chunk in stream]
+    assert "".join(chunk.choices[0].text for chunk in chunks if chunk.choices) == "Hello"
+    assert chunks[-2].choices[0].finish_reason == "stop"
+    assert chunks[-1].usage == answer.usage
+
+
+async def test_every_chunk_of_a_completion_is_one_by_the_sdk_s_own_types(served: Served) -> None:
+    body = {"model": "deepseek", "prompt": "Hi", "stream": True}
+    async with served.http.post("/v1/completions", json=body) as response:
+        *chunks, done = frames(await response.read())
+    assert done == "[DONE]"
+    for chunk in chunks:
+        last = chunk["choices"][0]["finish_reason"] or "stop"  # the type knows no chunk but the last one
+        chunk["choices"][0]["finish_reason"] = last
+        Completion.model_validate(chunk, strict=True)
+
+
+@pytest.mark.parametrize("prompt", [None, "", " ", 7, [], ["a", "b"], [[1, 2]]])
+async def test_a_prompt_that_is_none_is_refused_by_name(served: Served, prompt: object) -> None:
+    async with served.http.post("/v1/completions", json={"model": "deepseek", "prompt": prompt}) as response:
+        assert response.status == 400
+        assert (await response.json())["error"]["param"].startswith("prompt")
+
+
+# Everything else
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/embeddings", "/v1/images/generations", "/v1/audio/speech", "/v1/moderations", "/v1/assistants"]
+)
+async def test_what_cannot_be_done_is_not_found_in_openai_s_shape(served: Served, path: str) -> None:
+    async with served.http.post(path, json={"model": "deepseek", "input": "Hi"}) as response:
+        assert response.status == 404
+        assert set((await response.json())["error"]) == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize("path", ["/", "/ping", "/healthz", "/readyz", "/v1/models", "/docs", "/openapi.json"])
+async def test_what_can_be_read_has_a_head(served: Served, path: str) -> None:
+    async with served.http.head(path) as response:
+        assert response.status == 200
+        assert int(response.headers["openai-processing-ms"]) >= 0
+
+
+async def test_the_description_names_every_path_and_every_field(served: Served) -> None:
+    async with served.http.get("/openapi.json") as response:
+        made = await response.json()
+    assert made["openapi"].startswith("3.1")
+    served_paths = {route.resource.canonical for route in served.app.router.routes() if route.resource}
+    assert set(made["paths"]) <= served_paths
+    assert {"model", "messages", "tools", "stop", "n"} <= set(made["components"]["schemas"]["Body"]["properties"])
+    text = json.dumps(made)
+    for name in set(made["components"]["schemas"]) - {"Error"}:
+        assert f'"#/components/schemas/{name}"' in text
+    async with served.http.get("/docs") as response:
+        page = await response.text()
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert "max_completion_tokens" in page
+    assert "<script" not in page
+
+
+# Other origins
+
+
+async def test_a_page_of_an_allowed_origin_may_ask_before_it_calls(served: Served) -> None:
+    headers = {
+        "Origin": PAGE,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,x-stainless-lang",
+        "Authorization": "",
+    }
+    async with served.http.options("/v1/chat/completions", headers=headers) as response:
+        assert response.status == 204
+        assert response.headers["access-control-allow-origin"] == PAGE
+        assert response.headers["access-control-allow-headers"] == "authorization,x-stainless-lang"
+        assert "POST" in response.headers["access-control-allow-methods"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_page_of_an_allowed_origin_may_call_and_read(served: Served, stream: bool) -> None:
+    body = {"model": "deepseek", "messages": [{"role": "user", "content": "Hi"}], "stream": stream}
+    headers = {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"}
+    async with served.http.post("/v1/chat/completions", json=body, headers=headers) as response:
+        assert response.status == 200
+        assert response.headers["access-control-allow-origin"] == PAGE
+        assert "x-request-id" in response.headers["access-control-expose-headers"]
+        assert b"Hel" in await response.read()
+
+
+async def test_an_allowed_origin_is_no_key(served: Served) -> None:
+    headers = {"Origin": PAGE, "Authorization": ""}
+    async with served.http.get("/v1/models", headers=headers) as response:
+        assert response.status == 401
+        assert response.headers["access-control-allow-origin"] == PAGE
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", f"{PAGE}.evil.example", "null", "https://chat.example.com:444"]
+)
+async def test_every_other_origin_stays_refused(served: Served, origin: str) -> None:
+    for headers in ({"Origin": origin}, {"Origin": origin, "Access-Control-Request-Method": "GET"}):
+        async with served.http.request(
+            "OPTIONS" if len(headers) > 1 else "GET", "/v1/models", headers=headers
+        ) as response:
+            assert response.status == 403
+            assert "access-control-allow-origin" not in response.headers
+
+
+async def test_an_allowed_origin_does_not_change_what_the_host_must_be(served: Served) -> None:
+    headers = {"Origin": PAGE, "Host": "evil.example"}
+    async with served.http.get("/v1/models", headers=headers) as response:
+        assert response.status == 403

@@ -1,0 +1,278 @@
+"""Tools and JSON over HTTP: what a client sees of them, streamed and whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bridge.chat import Finish, Message, Opened, Text, Thinking, Withdrawn
+from bridge.conversations import after, digest
+from bridge.errors import PoolFull
+from bridge.settings import ApiSettings
+from tests.fake_backend import Served, serving
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>'
+BAD = '<tool_call>\n{"name": "weather", "arguments": {"town": "Rome"}}\n</tool_call>'
+SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+JSON = {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": SCHEMA}}
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    async with serving() as running:
+        yield running
+
+
+def answer(*texts: str) -> tuple[Any, ...]:
+    return (Opened(), *map(Text, texts), Finish())
+
+
+async def whole(served: Served, **body: Any) -> dict[str, Any]:
+    async with served.post(**body) as response:
+        assert response.status == 200, await response.text()
+        found: dict[str, Any] = (await response.json())["choices"][0]
+        return found
+
+
+async def streamed(served: Served, **body: Any) -> list[dict[str, Any]]:
+    async with served.post(stream=True, **body) as response:
+        lines = (await response.text()).split("\n\n")
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines if line and line != "data: [DONE]"]
+    return [chunk["choices"][0] for chunk in chunks if chunk["choices"]]
+
+
+async def test_a_call_is_a_call_and_nothing_beside_it_is_text(served: Served) -> None:
+    served.backend.script = (Opened(), Thinking("Hm."), Text("I look.\n"), Text(CALL), Text("\nWait."), Finish())
+    choice = await whole(served, tools=[WEATHER])
+    message = choice["message"]
+    assert (message["content"], choice["finish_reason"]) == (None, "tool_calls")
+    assert message["reasoning_content"] == "Hm.I look.\nWait."
+    (call,) = message["tool_calls"]
+    assert call["id"].startswith("call_")
+    assert (call["type"], call["function"]) == ("function", {"name": "weather", "arguments": '{"city": "Rome"}'})
+
+
+async def test_a_streamed_call_is_a_proper_delta_and_no_mark_leaks(served: Served) -> None:
+    served.backend.script = answer("I look.\n", *CALL, "\n", *CALL)
+    choices = await streamed(served, tools=[WEATHER])
+    deltas = [choice["delta"] for choice in choices]
+    calls = [call for delta in deltas for call in delta.get("tool_calls", ())]
+    assert [(call["index"], call["type"], call["function"]["arguments"]) for call in calls] == [
+        (0, "function", '{"city": "Rome"}'),
+        (1, "function", '{"city": "Rome"}'),
+    ]
+    assert len({call["id"] for call in calls}) == 2
+    assert "".join(delta.get("content") or "" for delta in deltas) == ""
+    assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["tool_calls"]
+
+
+async def test_without_tools_the_same_text_stays_text(served: Served) -> None:
+    served.backend.script = answer(CALL)
+    extras: tuple[dict[str, Any], ...] = ({}, {"tools": [WEATHER], "tool_choice": "none"}, {"tools": []})
+    for extra in extras:
+        choice = await whole(served, **extra)
+        assert (choice["message"]["content"], choice["finish_reason"]) == (CALL, "stop")
+
+
+async def test_long_text_streams_although_tools_are_given() -> None:
+    async with serving(api=ApiSettings(hold_text=10)) as served:
+        served.backend.script = answer("Hello, ", "how are ", "you?")
+        choices = await streamed(served, tools=[WEATHER])
+    texts = [choice["delta"]["content"] for choice in choices if choice["delta"].get("content")]
+    assert texts == ["Hello, how are ", "you?"]
+
+
+async def test_the_sdk_runs_a_tool_loop_that_goes_on_in_the_same_history(served: Served) -> None:
+    tools: Any = [WEATHER]
+    messages: list[Any] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Rome?"}]
+    raw = f"I will look.\n```xml\n{CALL}\n```"
+    served.backend.script = answer(raw)
+    first = await served.openai.chat.completions.create(model="deepseek", messages=messages, tools=tools)
+    call = first.choices[0].message.tool_calls[0]  # type: ignore[index]
+    messages.append(first.choices[0].message)
+    messages.append({"role": "tool", "tool_call_id": call.id, "content": "Rain"})
+    served.backend.script = answer("It rains.")
+    second = await served.openai.chat.completions.create(model="deepseek", messages=messages, tools=tools)
+    assert second.choices[0].message.content == "It rains."
+    asked, again = served.backend.requests
+    assert again.messages[-1] == Message("tool", '<tool_result name="weather">\nRain\n</tool_result>')
+    assert digest(again.messages[:-1]) == digest(after(asked.messages, asked.returned(raw)))
+
+
+async def test_results_of_several_calls_say_whose_they_are(served: Served) -> None:
+    calls = [
+        {"id": f"c{number}", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+        for number in (1, 2)
+    ]
+    results = [{"role": "tool", "tool_call_id": f"c{number}", "content": str(number)} for number in (2, 1)]
+    history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "", "tool_calls": calls}, *results]
+    await whole(served, messages=history, tools=[WEATHER])
+    assert served.backend.requests[0].messages[-1].text == (
+        '<tool_result name="weather" call="2">\n2\n</tool_result>\n'
+        '<tool_result name="weather" call="1">\n1\n</tool_result>'
+    )
+
+
+async def test_tools_in_the_older_form_get_calls_in_the_older_form(served: Served) -> None:
+    served.backend.script = answer(CALL)
+    older = {"functions": [WEATHER["function"]], "function_call": "auto"}
+    choice = await whole(served, **older)
+    function = {"name": "weather", "arguments": '{"city": "Rome"}'}
+    assert (choice["message"]["function_call"], choice["finish_reason"]) == (function, "function_call")
+    assert "tool_calls" not in choice["message"]
+    choices = await streamed(served, **older)
+    assert [one["delta"]["function_call"] for one in choices if "function_call" in one["delta"]] == [function]
+    assert choices[-1]["finish_reason"] == "function_call"
+
+
+async def test_a_folding_model_does_not_put_its_thinking_beside_a_call(served: Served) -> None:
+    served.backend.script = (Opened(), Thinking("Hm."), Text(CALL), Finish())
+    choice = await whole(served, model="deepseek-think-fold", tools=[WEATHER])
+    assert (choice["message"]["content"], choice["message"]["reasoning_content"]) == (None, "Hm.")
+
+
+@pytest.mark.parametrize(
+    "choice", ["auto", {"type": "auto"}, "any", {"type": "required"}, {"type": "function", "name": "weather"}]
+)
+async def test_a_choice_is_understood_in_every_form_that_clients_send(served: Served, choice: Any) -> None:
+    served.backend.script = answer(CALL)
+    assert (await whole(served, tools=[WEATHER], tool_choice=choice))["finish_reason"] == "tool_calls"
+    must = "This time you must call" in served.backend.requests[0].messages[0].text
+    assert must == (choice not in ("auto", {"type": "auto"}))
+
+
+async def test_a_call_that_does_not_fit_is_asked_for_again(served: Served) -> None:
+    served.backend.scripts = [answer(BAD), answer(CALL)]
+    choice = await whole(served, tools=[WEATHER])
+    assert choice["finish_reason"] == "tool_calls"
+    first, second = served.backend.requests
+    *before, said, complaint = second.messages
+    assert tuple(before) == first.messages
+    assert said == Message("assistant", BAD)
+    assert "'city' is a required property" in complaint.text
+    assert second.id != first.id
+
+
+async def test_a_stream_hides_that_the_model_was_asked_again(served: Served) -> None:
+    served.backend.scripts = [(Opened("c", "2"), Text(BAD), Finish()), (Opened("c", "4"), Text(CALL), Finish())]
+    choices = await streamed(served, tools=[WEATHER], conversation_id="c@0")
+    assert sum("role" in choice["delta"] for choice in choices) == 1
+    assert [bool(choice["delta"].get("tool_calls")) for choice in choices] == [False, True, False]
+    assert served.backend.requests[1].conversation == "c@2"
+
+
+async def test_a_failure_while_asking_again_is_no_reason_to_send_all_of_it_again(served: Served) -> None:
+    served.backend.scripts = [answer(BAD), (PoolFull("Full.", retry_after=1),)]
+    async with served.post(tools=[WEATHER]) as response:
+        assert (response.status, response.headers["x-should-retry"]) == (429, "false")
+
+
+async def test_a_call_that_never_fits_is_delivered_as_text(served: Served) -> None:
+    served.backend.scripts = [answer(BAD), answer(BAD)]
+    choice = await whole(served, tools=[WEATHER])
+    assert (choice["message"]["content"], choice["finish_reason"]) == (BAD, "stop")
+
+
+async def test_a_model_that_must_call_and_does_not_is_asked_again(served: Served) -> None:
+    served.backend.scripts = [answer("No."), answer(CALL)]
+    choice = await whole(served, tools=[WEATHER], tool_choice="required")
+    assert choice["finish_reason"] == "tool_calls"
+    assert "must call one of the tools" in served.backend.requests[1].messages[-1].text
+
+
+async def test_nobody_is_asked_again_where_the_settings_say_so() -> None:
+    async with serving(api=ApiSettings(retries=0)) as served:
+        served.backend.script = answer(BAD)
+        assert (await whole(served, tools=[WEATHER]))["message"]["content"] == BAD
+        assert len(served.backend.requests) == 1
+
+
+async def test_an_answer_that_was_withdrawn_calls_nothing(served: Served) -> None:
+    served.backend.script = (Opened(), Text("I look."), Withdrawn("No."), Finish())
+    choice = await whole(served, tools=[WEATHER])
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("No.", "content_filter")
+
+
+async def test_what_the_site_says_in_place_of_an_answer_is_text_and_no_call(served: Served) -> None:
+    served.backend.script = (Opened(), Text("I"), Withdrawn("No. "), Text("Let us talk"), Text(CALL), Finish())
+    choice = await whole(served, tools=[WEATHER])
+    assert (choice["message"]["content"], choice["finish_reason"]) == (f"No. Let us talk{CALL}", "content_filter")
+
+
+# JSON
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"age": 36}', '```json\n{"age": 36}\n```', 'Here it is:\n\n```\n{"age": "36",}\n```\nDone.', '{"age": 36.0}'],
+)
+async def test_json_is_given_out_bare_and_valid(served: Served, text: str) -> None:
+    served.backend.script = answer(*text)
+    choice = await whole(served, response_format=JSON)
+    assert json.loads(choice["message"]["content"]) == {"age": 36}
+    choices = await streamed(served, response_format=JSON)
+    texts = [choice["delta"]["content"] for choice in choices if choice["delta"].get("content")]
+    assert list(map(json.loads, texts)) == [{"age": 36}]
+
+
+async def test_the_model_is_told_the_schema(served: Served) -> None:
+    served.backend.script = answer('{"age": 1}')
+    await whole(served, response_format=JSON)
+    told = served.backend.requests[0].messages[0]
+    assert told.role == "system"
+    assert json.dumps(SCHEMA) in told.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_json_that_does_not_fit_is_an_error_and_never_given_out(served: Served, stream: bool) -> None:
+    served.backend.scripts = [answer("I cannot."), answer('{"age": "old"}')]
+    async with served.post(response_format=JSON, stream=stream) as response:
+        assert response.status == (200 if stream else 502)
+        body = await response.text()
+    assert '"code":"json_invalid"' in body
+    assert "old" not in body.replace("'old' is not", "")
+    assert len(served.backend.requests) == 2
+
+
+async def test_json_is_asked_for_again_once(served: Served) -> None:
+    served.backend.scripts = [answer("I am 36."), answer('{"age": 36}')]
+    assert (await whole(served, response_format=JSON))["message"]["content"] == '{"age": 36}'
+    assert "no valid answer" in served.backend.requests[1].messages[-1].text
+
+
+async def test_any_object_is_json_and_a_list_is_none(served: Served) -> None:
+    wanted = {"type": "json_object"}
+    served.backend.script = answer('{"a": [1, {"b": null}]}')
+    assert (await whole(served, response_format=wanted))["message"]["content"] == '{"a": [1, {"b": null}]}'
+    served.backend.script = answer("[1, 2]")
+    async with served.post(response_format=wanted) as response:
+        assert response.status == 502
+
+
+async def test_tools_and_json_go_together(served: Served) -> None:
+    served.backend.script = answer("I look.\n", CALL)
+    assert (await whole(served, response_format=JSON, tools=[WEATHER]))["finish_reason"] == "tool_calls"
+    served.backend.script = answer('```json\n{"age": 3}\n```')
+    assert (await whole(served, response_format=JSON, tools=[WEATHER]))["message"]["content"] == '{"age": 3}'
+
+
+async def test_what_comes_back_of_json_is_known_beforehand(served: Served) -> None:
+    served.backend.script = answer('{"age": 1}')
+    await whole(served, response_format=JSON)
+    asked = served.backend.requests[0]
+    assert asked.returned('```json\n{"age": 1}\n```') == '{"age": 1}'
+    assert asked.returned("no json") == "no json"
+    served.backend.script = answer(CALL)
+    for wanted in (JSON, {"type": "json_object"}):
+        await whole(served, response_format=wanted, tools=[WEATHER])
+        assert served.backend.requests[-1].returned(f"{'x' * 1000}\n{CALL}") == CALL

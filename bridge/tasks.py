@@ -19,6 +19,7 @@ class Tasks:
         task = asyncio.get_running_loop().create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # one that is cancelled before it began was never awaited
         return task
 
     async def close(self) -> None:

@@ -204,14 +204,17 @@ def chat(
 
 
 @app.command()
-def doctor(context: typer.Context) -> None:
+def doctor(
+    context: typer.Context,
+    send: Annotated[bool, flag("--send", help="Send one short chat with each account, too.")] = False,
+) -> None:
     """Check everything, and say what to do.
 
-    Looks at settings, keys, logins, the browser and each account's page. It sends no chat.
+    Looks at settings, keys, logins, the browser and each account's page. It sends no chat unless asked to.
     """
     from bridge.doctor import examine
 
-    if not asyncio.run(examine(_load(context), context.obj, console)):
+    if not asyncio.run(examine(_load(context), context.obj, console, send=send)):
         sys.exit(1)
 
 

@@ -1,4 +1,4 @@
-"""`bridge doctor`: a list of small checks, each with a time limit; none of them sends a chat or makes a file.
+"""`bridge doctor`: a list of small checks, each with a time limit; only when asked to does one of them send a chat.
 
 A check returns what it found, or raises a `BridgeError` that says what to do.
 """
@@ -10,6 +10,7 @@ import os
 import shlex
 import stat
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bridge import chromium
+from bridge import chat, chromium
 from bridge.browser import Chromium, within
 from bridge.client import Client, is_free, reachable
 from bridge.errors import BridgeError, SetupError, SiteChanged
@@ -27,12 +28,16 @@ from bridge.security import KeyFile, load_keys
 from bridge.session import open_session
 from bridge.settings import Settings
 from bridge.sites.base import load_driver
-from bridge.telemetry import Telemetry
+from bridge.telemetry import DriftSeen, Fact, Telemetry, Timeline
+from bridge.worker import Worker
 
 QUICK = 10.0
 """Seconds for a look at files and ports."""
 SLOW = 60.0
 """Seconds for the start of a browser, or for a page."""
+CHAT = 180.0
+"""Seconds for a short chat."""
+QUESTION = chat.Message("user", "Answer with the word OK.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +49,15 @@ class Check:
     limit: float = QUICK
 
 
-async def examine(settings: Settings, file: Path | None, console: Console) -> bool:
-    """Make all checks, print a line for each, and return whether none failed."""
+async def examine(settings: Settings, file: Path | None, console: Console, *, send: bool = False) -> bool:
+    """Make all checks, print a line for each, and return whether none failed; `send` adds one chat an account."""
     browser = Chromium(settings, Telemetry())
     start = Check("browser", partial(_browser, settings, browser), SLOW)
     try:
         results = [await passes(check, console) for check in _files(settings, file)]
         results.append(await passes(start, console))
         if results[-1]:
-            results += [await passes(check, console) for check in _pages(settings, browser)]
+            results += [await passes(check, console) for check in _pages(settings, browser, send=send)]
     finally:
         await browser.close()
     failed = results.count(False)
@@ -94,14 +99,16 @@ def _files(settings: Settings, file: Path | None) -> Iterator[Check]:
     yield Check("port", partial(_port, settings))
 
 
-def _pages(settings: Settings, browser: Chromium) -> Iterator[Check]:
-    """Yield a check of the site for each profile that opens."""
+def _pages(settings: Settings, browser: Chromium, *, send: bool) -> Iterator[Check]:
+    """Yield the checks of the site for each profile that opens."""
     for name in _names(settings):
         try:
             profile = _stored(settings, name)
         except SetupError:
             continue  # has failed a check of its own
         yield Check(f"page of {name}", partial(_page, settings, browser, profile), SLOW)
+        if send:
+            yield Check(f"chat of {name}", partial(_chat, settings, browser, profile), CHAT)
 
 
 def _settings_file(file: Path | None) -> str:
@@ -211,3 +218,18 @@ async def _page(settings: Settings, browser: Chromium, profile: Profile) -> str:
             "look for an update of the bridge, or see `bridge debug`."
         )
     return f"signed in at {profile.url}; found {', '.join(controls)}"
+
+
+async def _chat(settings: Settings, browser: Chromium, profile: Profile) -> str:
+    """Send one short chat, and tell how its answer came and whether all of its stream was understood."""
+    facts: list[Fact] = []
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    worker = Worker(profile, store, browser, settings, Telemetry(facts.append))
+    request = chat.ChatRequest("doctor", worker.models[0], (QUESTION,))
+    timeline = Timeline(request.id, request.model.id)
+    async with worker.opened(), aclosing(worker.chat(request, timeline)) as events:
+        answer = "".join([event.text async for event in events if isinstance(event, chat.Text)])
+    if unknown := [fact.shape for fact in facts if isinstance(fact, DriftSeen)]:
+        raise SiteChanged(f"Answered, but its stream has parts that are not known: {', '.join(unknown)}.")
+    steps = ", ".join(f"{step} after {seconds:.1f} s" for step, seconds in timeline.marks.items())
+    return f"an answer of {len(answer)} characters: {steps}"

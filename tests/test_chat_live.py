@@ -15,10 +15,11 @@ from openai import AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
 from bridge.browser import Chromium
-from bridge.demo import Script
+from bridge.demo import DemoSite, Script
+from bridge.profiles import ProfileStore, load_identity
 from bridge.sse import SSEDecoder
-from bridge.telemetry import ChatQueued, ChatStarted, WorkerChanged, WorkerState
-from tests.live import LIMIT, QUICK_SITE, Live, directive, live
+from bridge.telemetry import ChatQueued, ChatStarted, ProfileSaved, WorkerChanged, WorkerState
+from tests.live import LIMIT, QUICK_SITE, Live, directive, live, served
 
 ALPHABET = 'abcdefgh XYZ 0123 ,.;\n\t"\\{}[]<>&#*`|-—äß€你好，世界こんにちは한국어🚀👩‍💻🇪🇺\u200d\u0301'
 WAYS = ("sdk", "sdk stream", "curl", "curl stream")
@@ -250,3 +251,20 @@ async def test_an_account_whose_login_ended_is_parked_and_never_sent_to_again(
             assert getattr(caught.value, "status_code", None) == 503
         await run.facts.state("alice", WorkerState.LOGGED_OUT)
         assert len(account.turns) <= 1
+
+
+async def test_what_the_site_adds_to_a_login_is_written_back_and_opens_the_account_again(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with DemoSite(replace(QUICK_SITE, accounts=("alice",))) as site:
+        async with served(tmp_path, site, chromium) as run:
+            store = ProfileStore(run.settings.profiles, load_identity(run.settings))
+            captured = store.load("alice")
+            assert await run.ask(directive(text="Yes."), "deepseek-reasoner") == "Yes."
+        assert any(isinstance(fact, ProfileSaved) for fact in run.facts.seen)
+        kept = store.load("alice")
+        assert kept.saved >= captured.saved
+        (origin,) = kept.storage_state["origins"]
+        assert {"userToken", "thinkingEnabled"} <= {item["name"] for item in origin["localStorage"]}
+        async with served(tmp_path, site, chromium) as again:
+            assert await again.ask(directive(text="Again.")) == "Again."

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bridge.demo import DemoSite
+from bridge.demo import DemoSite, Script
 from bridge.doctor import Check, passes
 from bridge.profiles import ProfileStore, load_identity
 from bridge.security import KeyFile
@@ -64,6 +64,19 @@ async def test_a_sound_installation_passes_every_check(home: Home, site: DemoSit
     assert "signed in" in fine["page of alice"]
     assert site.account("alice").turns == []
     assert home.left_running() == []
+
+
+async def test_asked_to_send_it_tells_how_one_short_chat_went(home: Home, site: DemoSite) -> None:
+    home.log_in(site)
+    account = site.account("alice")
+    account.script(Script(text="OK"))
+    fine = findings(await home.run("doctor", "--send"), "ok")
+    assert re.match(r"an answer of 2 characters: sent after [\d.]+ s, first_byte after", fine["chat of alice"])
+    assert [turn.prompt for turn in account.turns] == ["Answer with the word OK."]
+    account.script(Script(text="OK", fault="unknown_events"))
+    doctor = await home.run("doctor", "--send")
+    assert doctor.code == 1
+    assert "parts that are not known" in findings(doctor, "FAILED")["chat of alice"]
 
 
 async def test_an_account_that_is_signed_out_and_a_page_that_has_changed_are_named(home: Home, site: DemoSite) -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.fitting import check_schema, fitted, misfit
-from bridge.json_mode import JsonForm
-from bridge.mending import Unclear
+from bridge.tools.fitting import check_schema, fitted, misfit
+from bridge.tools.json_mode import JsonForm
+from bridge.tools.mending import Unclear
 
 ANY = JsonForm()
 PERSON = JsonForm(

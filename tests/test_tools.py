@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from bridge.api.shape import Form
 from bridge.chat import Text, Thinking
-from bridge.mending import Unclear, loaded
-from bridge.quotes import escape_quotes
-from bridge.tool_parse import CallParser
-from bridge.tool_read import read_calls
-from bridge.tool_talk import ToolCall, ToolTalk
-from bridge.tool_types import signature
-from bridge.tools import Call, Tool, Toolbox, write_call, write_results, write_said
+from bridge.tools.mending import Unclear, loaded
+from bridge.tools.parse import CallParser
+from bridge.tools.quotes import escape_quotes
+from bridge.tools.read import read_calls
+from bridge.tools.render import Call, Tool, Toolbox, write_call, write_results, write_said
+from bridge.tools.talk import ToolCall, ToolTalk
+from bridge.tools.types import signature
 
 WEATHER = Tool("weather", "", {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]})
 NOW = Tool("now")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bridge.tool_parse import CallParser, Rejected, Segment
-from bridge.tools import Call, Tool, Toolbox
+from bridge.tools.parse import CallParser, Rejected, Segment
+from bridge.tools.render import Call, Tool, Toolbox
 
 FOLDER = Path(__file__).parent / "corpus" / "tool_calls"
 TOOLBOX = Toolbox(

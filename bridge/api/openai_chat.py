@@ -15,7 +15,7 @@ from bridge.api.show import Look, Presenter, Shown, present
 from bridge.chat import Model, Opened, Source
 from bridge.settings import ApiSettings
 from bridge.sse import encode_sse
-from bridge.tool_talk import ToolCall
+from bridge.tools.talk import ToolCall
 from bridge.usage import Usage
 
 DONE = encode_sse(b"[DONE]")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from bridge.api.lenient import Lenient
 from bridge.chat import Message, Role
 from bridge.errors import RequestError
-from bridge.tools import Call, write_results, write_said
+from bridge.tools.render import Call, write_results, write_said
 
 ROLES: dict[str, Role] = {
     "system": "system",

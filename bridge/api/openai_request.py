@@ -20,10 +20,10 @@ from bridge.api.openai_tools import ToolFields, toolbox
 from bridge.api.shape import Form
 from bridge.chat import ChatRequest, Message, Model
 from bridge.errors import RequestError
-from bridge.fitting import check_schema
-from bridge.json_mode import JsonForm
 from bridge.settings import ApiSettings
-from bridge.tools import Toolbox
+from bridge.tools.fitting import check_schema
+from bridge.tools.json_mode import JsonForm
+from bridge.tools.render import Toolbox
 
 POSSIBLE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("logprobs", lambda wanted: wanted is False, "The site gives no log probabilities."),

@@ -9,8 +9,8 @@ from pydantic import Field, StrictBool, StrictStr
 
 from bridge.api.lenient import Lenient
 from bridge.errors import RequestError
-from bridge.fitting import check_schema
-from bridge.tools import Tool, Toolbox
+from bridge.tools.fitting import check_schema
+from bridge.tools.render import Tool, Toolbox
 
 FREE, NEVER, ALWAYS = ("auto",), ("none",), ("required", "any")
 

@@ -26,10 +26,10 @@ from bridge.chat import (
     Withdrawn,
 )
 from bridge.errors import BridgeError
-from bridge.json_mode import JsonForm
-from bridge.mending import Unclear
-from bridge.tool_talk import ToolCall, ToolTalk, heard
-from bridge.tools import Toolbox, write_said
+from bridge.tools.json_mode import JsonForm
+from bridge.tools.mending import Unclear
+from bridge.tools.render import Toolbox, write_said
+from bridge.tools.talk import ToolCall, ToolTalk, heard
 from bridge.usage import Meter, Usage
 
 EndReason = Literal["stop", "length", "content_filter", "tool_calls"]

@@ -14,7 +14,7 @@ from bridge.api.citations import Citation, Marked, Marks, Style
 from bridge.api.markdown import Fence, Rewriter, source_list, tame_html
 from bridge.api.shape import AnswerEvent, Ended, EndReason
 from bridge.chat import Model, Opened, Searched, Source, Text, Thinking, Title, Withdrawn
-from bridge.tool_talk import ToolCall
+from bridge.tools.talk import ToolCall
 
 FOLD_OPEN = "<details>\n<summary>Thinking</summary>\n\n"
 FOLD_CLOSED = "\n\n</details>\n\n"

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from bridge.chat import Text
 from bridge.errors import JsonInvalid
-from bridge.json_mode import JsonForm, complaint
-from bridge.mending import Unclear
-from bridge.tool_talk import Said
+from bridge.tools.json_mode import JsonForm, complaint
+from bridge.tools.mending import Unclear
+from bridge.tools.talk import Said
 
 
 class Talk(Protocol):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bridge.chat import Text, Thinking
-from bridge.tool_parse import CallParser, Rejected, Segment
-from bridge.tools import Call, Toolbox, write_said
+from bridge.tools.parse import CallParser, Rejected, Segment
+from bridge.tools.render import Call, Toolbox, write_said
 
 AGAIN = """\
 Your call could not be carried out. {why}

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import json_repair
 
-from bridge.quotes import escape_quotes
+from bridge.tools.quotes import escape_quotes
 
 FENCED = re.compile(r"\s*```[\w-]*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
 ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bridge.fitting import fitted, misfit
-from bridge.mending import Unclear, is_json, loaded
-from bridge.tools import Call, Tool, canonical
+from bridge.tools.fitting import fitted, misfit
+from bridge.tools.mending import Unclear, is_json, loaded
+from bridge.tools.render import Call, Tool, canonical
 
 NAMES = ("name", "tool", "tool_name", "function", "function_name", "recipient_name", "action")
 ARGUMENTS = ("arguments", "args", "parameters", "params", "input", "tool_input", "action_input")

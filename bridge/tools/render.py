@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.mending import DECODER
-from bridge.tool_types import signature
+from bridge.tools.mending import DECODER
+from bridge.tools.types import signature
 
 NOTATION = """\
 # Tools

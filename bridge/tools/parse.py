@@ -12,8 +12,7 @@ import re
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from bridge.mending import Unclear, in_string, is_json, json_end
-from bridge.tool_marks import (
+from bridge.tools.marks import (
     BARE,
     BARE_BEGUN,
     CALL_INFO,
@@ -30,8 +29,9 @@ from bridge.tool_marks import (
     may_be_tag,
     untagged,
 )
-from bridge.tool_read import known, read_calls
-from bridge.tools import Call, Toolbox
+from bridge.tools.mending import Unclear, in_string, is_json, json_end
+from bridge.tools.read import known, read_calls
+from bridge.tools.render import Call, Toolbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.fitting import fitted, misfit
-from bridge.mending import Unclear, finite, loaded, refuse, unfenced
-from bridge.tools import canonical
+from bridge.tools.fitting import fitted, misfit
+from bridge.tools.mending import Unclear, finite, loaded, refuse, unfenced
+from bridge.tools.render import canonical
 
 ASKED = """\
 # Form of the answer

@@ -20,7 +20,7 @@ from rich.text import Text as Line
 from bridge.browser import Chromium, within
 from bridge.chat import ChatEvent, Finish, Opened, Searched, Text, Thinking, Title, Withdrawn
 from bridge.errors import BridgeError, BrowserError, SiteError
-from bridge.intercept import Exchange
+from bridge.exchange import Exchange
 from bridge.listen import listen
 from bridge.profiles import Profile
 from bridge.session import Session, open_session

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from bridge.chat import ChatEvent, Finish, Text, Thinking
 from bridge.errors import SiteError, SiteTimeout
-from bridge.intercept import Chunk, Exchange, Part, ResponseEnded
+from bridge.exchange import Chunk, Exchange, Part, ResponseEnded
 from bridge.settings import TurnSettings
 from bridge.sites.base import Decoder, PageResponse
 from bridge.telemetry import Timeline

@@ -21,11 +21,12 @@ from bridge.bundle import write_bundle
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened
 from bridge.conversations import Place, split
 from bridge.errors import BridgeError, BrowserError, SetupError, SiteChanged, SiteTimeout, UnknownConversation
-from bridge.intercept import Exchange, WrongSend
+from bridge.exchange import Exchange, WrongSend
 from bridge.listen import listen
 from bridge.profiles import Profile, ProfileStore
 from bridge.session import Session, open_session
 from bridge.settings import Settings
+from bridge.settle import settle
 from bridge.sites.base import ConversationGone, Decoder, Turn, load_driver
 from bridge.tasks import Tasks
 from bridge.telemetry import DriftSeen, ProfileSaved, Telemetry, Timeline
@@ -38,8 +39,6 @@ END_LIMIT = 2.0
 """Seconds that the site gets to end its response after the end of the answer."""
 WRITE_BACK_EVERY = 120.0
 """Seconds between two looks at whether the site rotated the login, while chats go on."""
-STOP_AGAIN = 0.5
-"""Seconds after which the stop button is pressed again."""
 
 
 def _new_loss() -> asyncio.Future[NoReturn]:
@@ -251,23 +250,10 @@ class Worker:
             raise
 
     async def _settle(self, session: Session, exchange: Exchange, grace: float) -> None:
-        """See to it that the site does not generate any more; a page that does not stop is given up."""
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(grace):
-                    await exchange.quiet()
-            async with asyncio.timeout(self._settings.turn.stop):
-                while exchange.open_responses:
-                    await self._press_stop(session, exchange)
-        except (TimeoutError, BridgeError) as error:
-            self.give_up(BrowserError(f"The page did not stop generating ({error or 'it goes on'})."))
-
-    async def _press_stop(self, session: Session, exchange: Exchange) -> None:
-        async with within(self._settings.turn.stop, "The stop button could not be pressed"):
-            await session.driver.stop()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STOP_AGAIN):
-                await exchange.quiet()
+            await settle(session, exchange, grace, self._settings.turn.stop)
+        except BrowserError as error:
+            self.give_up(error)
 
     async def _check(self) -> None:
         limit = self._settings.browser.call_limit

@@ -18,7 +18,8 @@ from playwright.async_api import Error as PlaywrightError
 from bridge.browser import Chromium
 from bridge.chromium import TRIMMED, find, sandboxed
 from bridge.errors import BrowserError
-from bridge.intercept import Chunk, Exchange, Interceptor, ResponseEnded, WrongSend
+from bridge.exchange import Chunk, Exchange, ResponseEnded, WrongSend
+from bridge.intercept import Interceptor
 from bridge.settings import BrowserSettings
 from bridge.sites.base import PageRequest, PageResponse
 

@@ -46,6 +46,9 @@ class ServerSettings(Section):
     allowed_hosts: tuple[str, ...] = Field((), description="names by which clients may reach it, beside its own")
     max_body: int = Field(32 * 1024**2, gt=0, description="largest request body in bytes")
     keep_alive: Seconds = Field(15.0, description="seconds of silence after which a stream gets a comment line")
+    unread: Seconds = Field(
+        60.0, description="seconds that a client may leave a full connection unread before it counts as gone"
+    )
     drain: Seconds = Field(30.0, description="seconds that running chats get to end when the bridge stops")
 
 

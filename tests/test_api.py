@@ -339,9 +339,8 @@ async def test_a_client_that_leaves_a_whole_answer_closes_the_generator(served: 
     await soon(served.backend.closed)
 
 
-async def test_a_client_that_stops_reading_counts_as_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.api.base.STALLED", 0.2)
-    async with serving() as served:
+async def test_a_client_that_stops_reading_counts_as_gone() -> None:
+    async with serving(ServerSettings(unread=0.2)) as served:
         served.backend.script = (Opened(), *[Text("x" * 100_000)] * 1000, Finish())
         body = b'{"model":"deepseek","stream":true,"messages":[{"role":"user","content":"Hi"}]}'
         with socket.create_connection(("127.0.0.1", served.port)) as connection:

@@ -21,6 +21,7 @@ from bridge.api.failure import REQUEST_ID, Failure, dump, failure_of, log_unexpe
 from bridge.api.shape import AnswerEvent, Form, answer
 from bridge.chat import ChatBackend, ChatEvent, ChatRequest, Finish, Model, Text, Withdrawn
 from bridge.errors import RequestError, SiteError
+from bridge.settings import Settings
 from bridge.sse import encode_sse
 
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -29,8 +30,6 @@ STREAM_HEADERS = {
     "cache-control": "no-cache",
     "x-accel-buffering": "no",
 }
-STALLED = 60.0
-"""Seconds that a client may leave a full connection unread before it counts as gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +88,11 @@ class Surface(ABC):
 class ChatEndpoint:
     """The handler that joins a surface and a backend."""
 
-    def __init__(self, surface: Surface, backend: ChatBackend, keep_alive: float, aliases: Mapping[str, str]) -> None:
+    def __init__(self, surface: Surface, backend: ChatBackend, settings: Settings) -> None:
         self.surface = surface
         self._backend = backend
-        self._keep_alive = keep_alive
-        self._aliases = aliases
+        self._server = settings.server
+        self._aliases = settings.api.aliases
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -102,7 +101,7 @@ class ChatEndpoint:
         async with aclosing(self._answers(ask)) as events:
             if ask.stream:
                 first = await anext(events)
-                stream = _Stream(request, headers)
+                stream = _Stream(request, headers, self._server.unread)
                 await self._stream(stream, ask, first, events)
                 return stream.response
             answers: list[list[AnswerEvent]] = [[] for _ in range(ask.choices)]
@@ -139,7 +138,7 @@ class ChatEndpoint:
         encoder = self.surface.encoder(ask)
         await stream.open(encoder.encode(first[1], first[0]))
         async with asyncio.TaskGroup() as tasks:
-            heart = tasks.create_task(stream.keep_alive(self._keep_alive))
+            heart = tasks.create_task(stream.keep_alive(self._server.keep_alive))
             try:
                 async for choice, event in events:
                     if frames := encoder.encode(event, choice):
@@ -153,8 +152,9 @@ class ChatEndpoint:
 class _Stream:
     """An open event stream: writes frames at once, and a comment after a silence."""
 
-    def __init__(self, request: web.Request, headers: Mapping[str, str]) -> None:
+    def __init__(self, request: web.Request, headers: Mapping[str, str], unread: float) -> None:
         self.id = request[REQUEST_ID]
+        self._unread = unread
         self.response = web.StreamResponse(headers={**STREAM_HEADERS, **headers})
         self._request = request
         self._clock = asyncio.get_running_loop().time
@@ -169,7 +169,7 @@ class _Stream:
         """Send whole frames; a client that is gone, or does not read, cancels the request."""
         self._written = self._clock()
         try:
-            async with asyncio.timeout(STALLED):
+            async with asyncio.timeout(self._unread):
                 await self.response.write(frames)
         except (ConnectionError, TimeoutError) as error:
             if self._request.transport is not None:

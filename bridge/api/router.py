@@ -58,6 +58,6 @@ def routes(backend: ChatBackend, settings: Settings) -> list[web.RouteDef]:
         web.get("/v1/models/{id}", models.one),
     ]
     for surface in surfaces(settings):
-        endpoint = ChatEndpoint(surface, backend, settings.server.keep_alive, settings.api.aliases)
+        endpoint = ChatEndpoint(surface, backend, settings)
         found += [web.route(method, surface.path, endpoint.handle) for method in surface.methods]
     return found + [web.route(route.method, f"{route.path}/", route.handler) for route in found if route.path != "/"]

@@ -129,7 +129,10 @@ class Chromium:
         executable = await asyncio.to_thread(chromium.find, self._settings.browser.executable)
         sandbox = chromium.sandboxed(self._settings.browser)
         async with within(self._settings.turn.ready, "Playwright's driver did not start"):
-            playwright = await async_playwright().start()
+            try:
+                playwright = await async_playwright().start()
+            except Exception as error:
+                raise SetupError(chromium.NO_DRIVER) from error
         try:
             browser = await _launch(playwright, executable, self._settings, sandbox)
             session = await browser.new_browser_cdp_session()

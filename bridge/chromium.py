@@ -50,6 +50,9 @@ THREE_WAYS = (
     "or name one with the setting browser.executable (BRIDGE_BROWSER_EXECUTABLE)."
 )
 SANDBOX_SIGNS = ("No usable sandbox", "without --no-sandbox", "credentials.cc", "zygote_host_impl_linux.cc")
+NO_DRIVER = (
+    "Playwright's driver does not start. On a small Debian or Ubuntu it lacks a library: `apt-get install libatomic1`."
+)
 INSTALL_LIMIT = 900.0
 
 
@@ -62,7 +65,7 @@ def sandboxed(settings: BrowserSettings) -> bool:
     """Return whether Chromium's sandbox is on: as set, else everywhere but for root, where it cannot start."""
     if settings.sandbox is not None:
         return settings.sandbox
-    return not hasattr(os, "geteuid") or os.geteuid() != 0
+    return not _is_root()
 
 
 def find(configured: Path | None) -> Path:
@@ -77,7 +80,8 @@ def find(configured: Path | None) -> Path:
 
 
 def install(configured: Path | None, say: Callable[[str], None]) -> Path:
-    """Return the Chromium that `find` finds, or install one with Playwright or apt-get."""
+    """Return the Chromium that `find` finds, or install one with Playwright or apt-get; see to the driver, too."""
+    _see_to_driver(say)
     try:
         return find(configured)
     except SetupError:
@@ -121,11 +125,28 @@ def _playwright_browsers() -> Iterator[Path]:
 
 
 def _installers() -> Iterator[list[str]]:
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    root = _is_root()
     yield [sys.executable, "-m", "playwright", "install", *(["--with-deps"] if root else []), "chromium"]
     if root and shutil.which("apt-get"):
         yield ["apt-get", "update", "-qq"]
         yield ["apt-get", "install", "-y", "-qq", "chromium"]
+
+
+def _see_to_driver(say: Callable[[str], None]) -> None:
+    """Make sure that Playwright's driver runs: a small system lacks a library that it needs."""
+    version = [sys.executable, "-m", "playwright", "--version"]
+    if _succeeds(version):
+        return
+    if _is_root() and shutil.which("apt-get"):
+        say("Playwright's driver does not run; trying: apt-get install libatomic1")
+        steps = (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "libatomic1"], version)
+        if all(map(_succeeds, steps)):
+            return
+    raise SetupError(NO_DRIVER)
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def _succeeds(command: list[str]) -> bool:

@@ -111,6 +111,12 @@ async def test_broken_files_a_taken_port_and_a_missing_browser_are_all_told_at_o
     assert "4 of 7 checks failed." in doctor.out
 
 
+async def test_a_driver_that_lacks_its_library_is_named_with_what_to_install(home: Home) -> None:
+    KeyFile(home.settings.config).keys()
+    failed = findings(await home.run("doctor", PLAYWRIGHT_NODEJS_PATH="/bin/false"), "FAILED")
+    assert "apt-get install libatomic1" in failed["browser"]
+
+
 async def test_a_profile_that_does_not_open_fails_alone(home: Home, site: DemoSite) -> None:
     home.log_in(site)
     home.log_in(site, "bob")

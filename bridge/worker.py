@@ -278,9 +278,10 @@ class Worker:
             return
         try:
             stored = self._store.load(self.name)
-            if stored.saved <= self._profile.saved:  # else somebody has logged in anew beside us
-                self._store.save(now)
-                self._telemetry.emit(ProfileSaved(self.name))
+            if stored.saved > self._profile.saved:  # somebody has logged in anew beside us: `renewed` takes that
+                return
+            self._store.save(now)
+            self._telemetry.emit(ProfileSaved(self.name))
         except SetupError as error:
             logger.warning("The profile {} was not written back: {}", self.name, error.message)
         self._profile = now

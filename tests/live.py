@@ -78,6 +78,7 @@ class Live:
     site: DemoSite
     bridge: Bridge
     settings: Settings
+    telemetry: Telemetry
     facts: Facts
     client: AsyncOpenAI
     key: str
@@ -135,12 +136,13 @@ async def served(
     for name in names:
         if not store.exists(name):
             store.save(signed_in_profile(site, name))
-    async with running(settings, Telemetry(facts, log_fact), chromium) as bridge:
+    telemetry = Telemetry(facts, log_fact)
+    async with running(settings, telemetry, chromium) as bridge:
         key = KeyFile(settings.config).keys()[0]
         async with AsyncOpenAI(base_url=f"{bridge.url}/v1", api_key=key, max_retries=0) as client:
             for name in names:
                 await facts.state(name, WorkerState.READY)
-            yield Live(site, bridge, settings, facts, client, key)
+            yield Live(site, bridge, settings, telemetry, facts, client, key)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import statistics
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ import psutil
 from loguru import logger
 from openai import APIError, APIStatusError, AsyncStream
 
+from bridge.bench.parts import cost
+from bridge.demo import DemoSite
 from bridge.profiles import ProfileStore, load_identity
 from bridge.settings import BrowserSettings, PoolSettings, TurnSettings
 from bridge.telemetry import Fact, WorkerChanged, WorkerState
@@ -36,6 +39,28 @@ PARAMS = {"muted_reply": {"seconds": 1}, "slow_first_byte": {"seconds": 0.5}, "c
 SHARE = 0.2
 CHAT_LIMIT = 60.0
 AT_ONCE = 8
+LONG = 500
+"""Chats from which on the slope of the memory says something."""
+GROWTH = {"process": 2.0, "browser": 10.0}
+"""Megabytes by which each may grow in 100 chats; the process holds the site's records of every chat, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Megabytes: of this process (bridge, site and clients) and of the driver and the browser below it."""
+
+    process: float
+    browser: float
+
+    @classmethod
+    def now(cls) -> Memory:
+        """Look at it."""
+        process = psutil.Process()
+        own = process.memory_info().rss
+        return cls(round(own / 2**20), round((cost(process.pid).memory - own) / 2**20))
+
+    def __str__(self) -> str:
+        return f"{self.process:g}+{self.browser:g}"
 
 
 @dataclass
@@ -45,12 +70,65 @@ class Result:
     outcomes: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     hung: list[str] = field(default_factory=list)
-    memory: list[float] = field(default_factory=list)
-    """Resident megabytes of this process, after each tenth of the chats."""
+    to_parked: list[str] = field(default_factory=list)
+    """Sends that reached the site from an account that was not to send."""
+    at_once: int = 0
+    """The most answers that one account was asked for at the same time."""
+    memory: list[Memory] = field(default_factory=list)
+    """After each tenth of the chats."""
+
+    @property
+    def broken(self) -> list[str]:
+        """Return the promises that were not kept."""
+        return [
+            *(f"wrong: {what}" for what in self.wrong),
+            *(f"hung: {what}" for what in self.hung),
+            *(f"sent to a parked account: {what}" for what in self.to_parked),
+            *([f"{self.at_once} answers at once on an account"] if self.at_once > 1 else ()),
+            *(
+                f"the memory of {name} grew by {growth:.1f} MB in 100 chats"
+                for name, growth in self.growth.items()
+                if growth > GROWTH[name]
+            ),
+        ]
+
+    @property
+    def growth(self) -> dict[str, float]:
+        """Return the slope of each part's memory in megabytes for 100 chats, over the later half of a long run."""
+        count, late = sum(self.outcomes.values()), self.memory[len(self.memory) // 2 :]
+        if count < LONG:
+            return {}
+        tenths = range(len(late))
+        slopes = {name: statistics.linear_regression(tenths, [getattr(m, name) for m in late]).slope for name in GROWTH}
+        return {name: round(slope * 1000 / count, 2) for name, slope in slopes.items()}
 
     def __str__(self) -> str:
         rows = [f"{count:5} {outcome}" for outcome, count in self.outcomes.most_common()]
-        return "\n".join((*rows, f"wrong: {self.wrong}", f"hung: {self.hung}", f"memory (MB): {self.memory}"))
+        memory = (f"memory (MB): {', '.join(map(str, self.memory))}", f"growth in 100 chats (MB): {self.growth}")
+        return "\n".join((*rows, *memory, *(self.broken or ["every promise was kept"])))
+
+
+class Watch:
+    """Knows which accounts can be used, and counts what the site gets from one that cannot."""
+
+    def __init__(self, site: DemoSite, result: Result) -> None:
+        self.usable = asyncio.Event()
+        self.usable.set()
+        self._site, self._result = site, result
+        self._out: dict[str, int] = {}  # how often an account had sent when it went out of service
+
+    def __call__(self, fact: Fact) -> None:
+        if not isinstance(fact, WorkerChanged):
+            return
+        sends = len(self._site.account(fact.account).turns)
+        if (before := self._out.pop(fact.account, sends)) != sends:
+            self._result.to_parked.append(f"{fact.account}, {sends - before} times before it was {fact.state}")
+        if fact.state is not WorkerState.READY:
+            self._out[fact.account] = sends
+        if len(self._out) < len(NAMES):
+            self.usable.set()
+        else:
+            self.usable.clear()
 
 
 async def soak(folder: Path, chats: int, seed: int = 1) -> Result:
@@ -63,26 +141,31 @@ async def soak(folder: Path, chats: int, seed: int = 1) -> Result:
         turn=TurnSettings(ready=15, submit=8, first_byte=10, silence=10, stop=5),
         browser=BrowserSettings(check_every=0.5),
     ) as run:
+        watch = Watch(run.site, result)
+        run.telemetry.add(watch)
         async with asyncio.TaskGroup() as tasks:
             person = tasks.create_task(_log_in_again(run))
             numbers = iter(range(chats))
             plan = [source.choice(FAULTS) if source.random() < SHARE else "" for _ in range(chats)]
             async with asyncio.TaskGroup() as clients:
                 for _ in range(AT_ONCE):
-                    clients.create_task(_client(run, numbers, plan, result))
+                    clients.create_task(_client(run, watch, numbers, plan, result))
             person.cancel()
-        result.outcomes["parallel generations on an account"] = max(run.account(name).max_parallel for name in NAMES)
+        result.at_once = max(run.account(name).max_parallel for name in NAMES)
     return result
 
 
-async def _client(run: Live, numbers: Iterator[int], plan: list[str], result: Result) -> None:
+async def _client(run: Live, watch: Watch, numbers: Iterator[int], plan: list[str], result: Result) -> None:
+    """Send one chat after the other, as long as there is an account that can take it."""
     for number in numbers:
+        async with asyncio.timeout(CHAT_LIMIT):
+            await watch.usable.wait()
         fault = plan[number]
         text = f"answer {number} 答案 🚀 {'x' * (number % 50)}."
         script = {"fault": fault, "params": PARAMS.get(fault, {})} if fault else {}
         await _chat(run, f"{number} {directive(text=text, **script)}", text, fault, result, stream=bool(number % 2))
         if number % max(len(plan) // 10, 1) == 0:
-            result.memory.append(round(psutil.Process().memory_info().rss / 2**20, 1))
+            result.memory.append(Memory.now())
 
 
 async def _chat(run: Live, prompt: str, text: str, fault: str, result: Result, *, stream: bool) -> None:
@@ -139,7 +222,7 @@ def main() -> int:
     with TemporaryDirectory() as folder:
         result = asyncio.run(soak(Path(folder), given.chats, given.seed))
     print(result)
-    return 1 if result.wrong or result.hung else 0
+    return 1 if result.broken else 0
 
 
 if __name__ == "__main__":

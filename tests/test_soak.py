@@ -9,7 +9,6 @@ from tests.soak import soak
 
 async def test_whatever_the_site_does_every_chat_ends_with_the_exact_answer_or_a_clear_error(tmp_path: Path) -> None:
     result = await soak(tmp_path, chats=40)
-    assert (result.wrong, result.hung) == ([], [])
-    assert result.outcomes.pop("parallel generations on an account") == 1
+    assert result.broken == []
     assert sum(result.outcomes.values()) == 40
     assert result.outcomes["200 stop"] >= 20

@@ -24,6 +24,11 @@ def held(path: str = COMPLETION, **body: Any) -> PageRequest:
     return PageRequest("POST", f"https://site.example{path}", json.dumps(body).encode())
 
 
+@pytest.mark.parametrize("model_type", [None, "default", "default_v2"])
+def test_a_plain_model_may_have_any_name(model_type: str | None) -> None:
+    assert Guard().differences(TURN, held(**{**BODY, "model_type": model_type}), None) == []
+
+
 @pytest.mark.parametrize("prompt", [TURN.prompt, f"  {TURN.prompt}\n", TURN.prompt.replace("\n", "\r\n")])
 def test_a_prompt_that_only_its_box_has_changed_may_leave(prompt: str) -> None:
     assert Guard().differences(TURN, held(**{**BODY, "prompt": prompt}), None) == []
@@ -36,6 +41,7 @@ def test_a_prompt_that_only_its_box_has_changed_may_leave(prompt: str) -> None:
         ({"prompt": None}, "prompt is missing"),
         ({"thinking_enabled": True}, "thinking_enabled is True instead of False"),
         ({"search_enabled": "no secrets"}, "search_enabled is str instead of False"),
+        ({"model_type": "expert"}, "model_type is expert"),
         ({"parent_message_id": 4}, "parent_message_id belongs to an old conversation"),
     ],
 )

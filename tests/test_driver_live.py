@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
@@ -17,12 +18,13 @@ from openai import APIStatusError, AsyncOpenAI
 
 from bridge.app import running
 from bridge.browser import Chromium
+from bridge.demo import DemoSite
 from bridge.log import log_fact
 from bridge.profiles import Profile, ProfileStore, load_identity
 from bridge.security import KeyFile
 from bridge.settings import ConversationSettings, PoolSettings, TurnSettings
 from bridge.telemetry import Telemetry, WorkerState
-from tests.live import QUICK_SITE, Facts, directive, live, settings_for
+from tests.live import QUICK_SITE, Facts, Live, directive, live, served, settings_for
 
 PAGES = Path(__file__).parent / "pages"
 TURN = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
@@ -198,6 +200,38 @@ async def test_a_switch_that_is_gone_is_named_by_the_error(
         assert run.backend.received == []
 
 
+@pytest.mark.parametrize(
+    ("control", "model", "deaf", "says"),
+    [
+        ("send", "deepseek-chat", True, "Neither Enter nor the send button"),
+        ("thinking", "deepseek-reasoner", False, "'switch for DeepThink' was not found"),
+        ("search", "deepseek-search", False, "'switch for Search' was not found"),
+        ("search", "deepseek-chat", False, "'switch for Search' was not found"),  # it is on and must be switched off
+    ],
+)
+async def test_a_control_that_became_something_else_is_named_within_the_limit_of_a_turn(
+    tmp_path: Path, chromium: Chromium, control: str, model: str, deaf: bool, says: str
+) -> None:
+    async with with_unknown(control, tmp_path, chromium) as run:
+        if deaf:
+            run.account().fault("enter_ignored", None)
+            await run.account().pages_informed()
+        async with asyncio.timeout(TURN.ready + TURN.submit):
+            with pytest.raises(APIStatusError, match=says) as caught:
+                await run.ask("hello", model)
+        assert (caught.value.status_code, caught.value.code) == (502, "site_changed")
+        assert run.account().turns == []
+
+
+@pytest.mark.parametrize("control", ["send", "thinking", "new_chat"])
+async def test_a_control_that_became_something_else_is_not_missed_where_there_is_another_way(
+    tmp_path: Path, chromium: Chromium, control: str
+) -> None:
+    async with with_unknown(control, tmp_path, chromium) as run:
+        for text in ("one", "two"):
+            assert await run.ask(directive(text=text)) == text
+
+
 async def test_a_composer_that_is_gone_is_named_by_the_error(tmp_path: Path, chromium: Chromium) -> None:
     async with bridge_to(tmp_path, chromium, "deaf.html", BOX, ready=False) as run:
         with pytest.raises(APIStatusError, match="'composer' was not found") as caught:
@@ -223,6 +257,15 @@ async def test_a_prompt_that_the_box_does_not_take_is_too_long_at_once_and_the_n
         assert time.monotonic() - begun < 5
         assert await run.ask(directive(text="short")) == "short"
         assert [turn.outcome for turn in run.account().turns] == ["finished"]
+
+
+@asynccontextmanager
+async def with_unknown(control: str, folder: Path, chromium: Chromium) -> AsyncGenerator[Live]:
+    """Run a bridge on a page one of whose controls has become something else."""
+    async with DemoSite(replace(QUICK_SITE, accounts=("alice",))) as site:
+        site.account("alice").fault("unknown_control", None, control=control)
+        async with served(folder, site, chromium, turn=TURN) as run:
+            yield run
 
 
 async def test_a_page_deaf_to_enter_and_click_is_told_apart_from_one_that_is_slow(

@@ -33,7 +33,7 @@ POOL = PoolSettings(min_interval=0, queue_limit=6)
 TEXT = "It is 12 °C — mild, 「晴」. " * 4
 THINKING = "Let me look."
 UPLOADS = {"upload_slow", "upload_fails", "upload_muted"}
-ELSEWHERE = {"no_composer"}
+ELSEWHERE = {"unknown_control"}
 """What `test_driver_live.py` proves: the error names the control."""
 
 

@@ -155,7 +155,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
             "Placeholder, roles and classes have new names.",
             {"placeholder": True, "roles": True, "classes": True},
         ),
-        "no_composer": Fault("page", "There is no text box."),
+        "unknown_control": Fault("page", "One control has become something else.", {"control": "composer"}),
         "no_models": Fault("page", "There is no choice of a model."),
         "edit_box": Fault("page", "A second text box stands before the composer."),
         "announcement": Fault("page", "A dialog covers the page until it is closed."),

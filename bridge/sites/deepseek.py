@@ -62,7 +62,7 @@ class Driver(SiteDriver):
         super().__init__(page, url)
         self._guard = Guard()
         self._ear = DeepSeekDecoder()
-        self._was_wrong = False
+        self._wrong: Sequence[str] = ()
         self._shown = DeepSeekPage(page)
         self._typing = _Typing()
 
@@ -82,19 +82,19 @@ class Driver(SiteDriver):
         """Bring up the conversation, or an empty new chat, and set both switches."""
         await self.ready()
         seen = await self._survey(as_shown=False)
-        was_wrong, self._was_wrong = self._was_wrong, False
+        wrong, self._wrong = self._wrong, ()
         if turn.conversation is not None:
             await self._open_conversation(turn.conversation)
         elif not seen["isEmpty"]:
             await self._new_chat()
-        if was_wrong:
+        if wrong:
             await self.page.wait_for_timeout(SETTLED)
-        if was_wrong or turn.conversation is not None or not seen["isEmpty"]:
-            seen = await self._survey(as_shown=was_wrong)
+        if wrong or turn.conversation is not None or not seen["isEmpty"]:
+            seen = await self._survey(as_shown=bool(wrong))
         if seen["otherModel"]:
             await self._shown.click("plainModel")
         for name, wanted in (("thinking", turn.thinking), ("search", turn.search)):
-            await self._switch(name, seen["switches"][name], wanted)
+            await self._switch(name, seen["switches"][name], wanted, is_needed=wanted or _speaks_of(name, wrong))
         self._typing = _Typing(old_notices=seen["notices"])
 
     async def submit(self, turn: Turn) -> None:
@@ -130,7 +130,7 @@ class Driver(SiteDriver):
     def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
         """Compare the page's request with the turn; one that goes on must go on with the turn's own answer."""
         reasons = self._guard.differences(turn, request, self._ear.number)
-        self._was_wrong = bool(reasons)
+        self._wrong = reasons
         return reasons
 
     def conversation_of(self, request: PageRequest) -> str | None:
@@ -202,9 +202,9 @@ class Driver(SiteDriver):
         if not await self._shown.ask("isEmpty"):
             raise SiteChanged(f"A new chat is not empty: the page went to {self._path()}.")
 
-    async def _switch(self, name: str, is_on: bool | None, wanted: bool) -> None:
-        """Bring a switch into the wanted position; one that is missing matters only if it is to be on."""
-        if is_on is None and not wanted:
+    async def _switch(self, name: str, is_on: bool | None, wanted: bool, *, is_needed: bool) -> None:
+        """Bring a switch into the wanted position; one that is missing matters only if it is needed for that."""
+        if is_on is None and not is_needed:
             return
         if is_on != wanted:
             await self._click(name)
@@ -230,6 +230,10 @@ class Driver(SiteDriver):
 
     def _path(self) -> str:
         return urlsplit(self.page.url).path
+
+
+def _speaks_of(switch: str, differences: Sequence[str]) -> bool:
+    return any(f"{switch}_enabled" in difference for difference in differences)
 
 
 class _Typing:

@@ -15,6 +15,8 @@ COMPLETION = "/api/v0/chat/completion"
 GOING_ON = ("/api/v0/chat/continue", "/api/v0/chat/resume_stream")
 FOREIGN = ("/api/v0/chat/edit_message", "/api/v0/chat/regenerate")
 """Requests for an answer that no turn asks for."""
+OTHER_MODELS = ("expert", "vision")
+"""What the page's choice of a model may stand on; no turn asks for them."""
 
 
 class Guard:
@@ -69,6 +71,8 @@ def _differences(turn: Turn, body: dict[str, Any]) -> list[str]:
     for name, wanted in (("thinking_enabled", turn.thinking), ("search_enabled", turn.search)):
         if body.get(name) is not wanted:
             found.append(f"{name} is {_quoted(body.get(name))} instead of {wanted!r}")
+    if body.get("model_type") in OTHER_MODELS:
+        found.append(f"model_type is {body['model_type']}")
     return found + _misplaced(turn, body)
 
 

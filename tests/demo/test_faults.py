@@ -323,11 +323,22 @@ async def test_controls_may_have_new_names(page: Page, account: Account) -> None
     await expect(page.get_by_role("button", name="DeepThink")).to_have_count(0)
 
 
-async def test_there_may_be_no_text_box(page: Page, account: Account) -> None:
-    account.fault("no_composer")
+@pytest.mark.parametrize(
+    ("control", "known_by"),
+    [
+        ("composer", "textarea"),
+        ("send", ".ds-button--circle.ds-button--primary"),
+        ("thinking", "text=DeepThink"),
+        ("search", ".ds-toggle-button >> text=Search"),
+        ("new_chat", "text=New chat"),
+    ],
+)
+async def test_a_control_may_be_something_else(page: Page, account: Account, control: str, known_by: str) -> None:
+    await expect(page.locator(known_by)).to_have_count(1)
+    account.fault("unknown_control", control=control)
     await page.reload()
-    await page.get_by_text("New chat", exact=True).wait_for()
-    await expect(page.locator("textarea")).to_have_count(0)
+    await page.get_by_text("Florp", exact=True).wait_for()
+    await expect(page.locator(known_by)).to_have_count(0)
 
 
 async def test_there_may_be_no_choice_of_a_model(page: Page, account: Account) -> None:

@@ -108,7 +108,11 @@ class App {
     this.home = h("div.app-home", {}, h("h1.app-greeting", {}, logo(), texts.greeting), this.picker.root);
     this.foot = h("div.app-foot", {}, texts.disclaimer);
     this.main.replaceChildren(chat.list.root, this.home, this.composer.root, this.foot);
-    if (strikes("no_composer")) this.composer.root.remove();
+    const unknown = strikes("unknown_control");
+    if (unknown) {
+      const controls = { ...this.composer.controls, new_chat: this.sidebar.newChat };
+      controls[unknown.control].replaceWith(h("div", {}, "Florp"));
+    }
     this.#arrange(id);
     if (this.user.chat.is_muted) this.muted(this.user.chat.mute_until);
     if (id) await this.#fill(chat);

@@ -56,6 +56,11 @@ export class Composer {
     if (roles) for (const node of [this.button, this.think.node, this.search.node]) node.removeAttribute("role");
   }
 
+  // Its parts by the names that faults have for them.
+  get controls() {
+    return { composer: this.field, send: this.button, thinking: this.think.node, search: this.search.node };
+  }
+
   setModel(model) {
     this.model = model;
     this.search.node.hidden = model.search_feature === null;

@@ -61,6 +61,19 @@ class PoolWorker(Protocol):
         """Return when somebody has logged the account in again."""
         ...
 
+    @property
+    def is_worn(self) -> bool:
+        """Tell whether `renew` is due."""
+        ...
+
+    async def renew(self) -> None:
+        """Begin with a new page."""
+        ...
+
+    async def delete(self, conversation: str) -> None:
+        """Delete a conversation on the site."""
+        ...
+
     def chat(self, request: ChatRequest, timeline: Timeline, place: Place | None) -> AsyncGenerator[ChatEvent]:
         """Answer one chat, in the conversation at `place` if there is one."""
         ...
@@ -107,6 +120,10 @@ class Slot:
         except UnknownModel:
             return False
         return True
+
+    def is_free(self, now: float) -> bool:
+        """Tell whether the account may send when the clock shows `now`."""
+        return self.state is WorkerState.READY and self.free_at <= now
 
     def is_back_within(self, seconds: float) -> bool:
         """Tell whether it makes sense to wait that long for the account."""

@@ -26,8 +26,11 @@ CREATE TABLE IF NOT EXISTS conversation (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS by_history ON conversation (history);
 CREATE INDEX IF NOT EXISTS by_use ON conversation (account, used);
+CREATE TABLE IF NOT EXISTS made (id TEXT PRIMARY KEY, account TEXT NOT NULL, used REAL NOT NULL) STRICT;
 """
 DAY = 86_400.0
+MADE = 365 * DAY
+"""How long it is known that a conversation is the bridge's own, and not one that somebody began by hand."""
 ADDED = re.compile(
     r"""\A\s*<details>.*?</details>          # folded thinking
     | \A\s*<think(?:ing)?>.*?</think(?:ing)?> # the same, as other tools write it
@@ -94,6 +97,25 @@ class Conversations:
         """Drop a conversation: it is gone, or nobody knows where it stands."""
         self._database.execute("DELETE FROM conversation WHERE id = ?", (conversation,))
 
+    def made(self, conversation: str, account: str) -> None:
+        """Note that the conversation is the bridge's own, and in use now."""
+        self._database.execute("INSERT OR REPLACE INTO made VALUES (?, ?, ?)", (conversation, account, time.time()))
+
+    def unused(self, account: str) -> str | None:
+        """Return a conversation of the bridge that the settings want deleted on the site by now, the oldest first."""
+        if self._settings.delete_after is None:
+            return None
+        row = self._database.execute(
+            "SELECT id FROM made WHERE account = ? AND used <= ? ORDER BY used LIMIT 1",
+            (account, time.time() - self._settings.delete_after * DAY),
+        ).fetchone()
+        return row[0] if row else None
+
+    def deleted(self, conversation: str) -> None:
+        """Drop a conversation that the site does not have any more."""
+        self.forget(conversation)
+        self._database.execute("DELETE FROM made WHERE id = ?", (conversation,))
+
     def close(self) -> None:
         """Close the file."""
         self._forget_old()
@@ -119,6 +141,7 @@ class Conversations:
 
     def _forget_old(self) -> None:
         self._database.execute("DELETE FROM conversation WHERE used <= ?", (time.time() - self._max_age,))
+        self._database.execute("DELETE FROM made WHERE used <= ?", (time.time() - MADE,))
 
 
 class Note:
@@ -136,6 +159,7 @@ class Note:
         match event:
             case Opened(conversation=str(conversation)):
                 self._opened = event
+                self._conversations.made(conversation, self._account)
                 self._conversations.forget(conversation)  # it moves on: until the end nobody knows where it stands
             case Text(text):
                 self._answer.append(text)

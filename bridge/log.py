@@ -15,6 +15,7 @@ from bridge.telemetry import (
     ChatEnded,
     ChatQueued,
     ChatStarted,
+    ConversationDeleted,
     DriftSeen,
     Fact,
     ProfileSaved,
@@ -64,6 +65,8 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
             _write("WARNING", fact, f"{fact.site} sent something unknown, {fact.count} times: {fact.shape}")
         case ProfileSaved():
             _write("INFO", fact, f"profile {fact.account} written back")
+        case ConversationDeleted():
+            _write("INFO", fact, f"an unused conversation of {fact.account} is deleted: {fact.conversation}")
         case _:
             assert_never(fact)
 

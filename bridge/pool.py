@@ -10,8 +10,10 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
+
+from loguru import logger
 
 from bridge import models
 from bridge.accounts import Account, Accounts, PoolWorker, Slot
@@ -53,7 +55,7 @@ class Pool:
 
     def __init__(self, workers: Sequence[PoolWorker], settings: Settings, telemetry: Telemetry) -> None:
         self._accounts = Accounts(workers, telemetry, self._assign, ParkedFile(settings.config), settings.pool.rest)
-        self._conversations = Conversations(settings.config / "conversations.db", settings.conversations)
+        self.conversations = Conversations(settings.config / "conversations.db", settings.conversations)
         self._leases: list[Lease] = []
         self._settings = settings
         self._telemetry = telemetry
@@ -69,7 +71,7 @@ class Pool:
         await self._accounts.__aexit__()
         if self._timer is not None:
             self._timer.cancel()
-        self._conversations.close()
+        self.conversations.close()
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat as soon as an account is free; see `ChatBackend.chat`."""
@@ -121,6 +123,26 @@ class Pool:
             return None
         return f"No account is ready: {'; '.join(map(str, self.accounts()))}."
 
+    def idle(self) -> list[Slot]:
+        """Return the accounts that could take a chat now and have none."""
+        busy, now = {lease.slot for lease in self._leases}, time.monotonic()
+        return [slot for slot in self._accounts.slots if slot.is_free(now) and slot not in busy]
+
+    @asynccontextmanager
+    async def borrowed(self, slot: Slot) -> AsyncGenerator[None]:
+        """Keep chats away from an idle account; a `BridgeError` means for it what it does in a chat, and is logged."""
+        lease = Lease([slot], slot=slot)
+        self._leases.append(lease)
+        try:
+            yield
+        except BridgeError as error:
+            logger.warning("The upkeep of {} failed: {}", slot.worker.name, error.message)
+            self._accounts.take_out(slot, error)
+        finally:
+            self._leases.remove(lease)
+            slot.free_at = time.monotonic() + self._interval(slot)
+            self._assign()
+
     async def drain(self, limit: float) -> None:
         """Take no more chats, send the waiting ones away, and give the running ones `limit` seconds to end."""
         self._is_draining = True
@@ -170,7 +192,7 @@ class Pool:
         self, request: ChatRequest, timeline: Timeline, slot: Slot, place: Place | None
     ) -> AsyncGenerator[ChatEvent]:
         """Pass the answer on, and note what it means for the conversation and the account's pace."""
-        note = Note(self._conversations, request, slot.worker.name)
+        note = Note(self.conversations, request, slot.worker.name)
         try:
             async with aclosing(slot.worker.chat(request, timeline, place)) as events:
                 async for event in events:
@@ -180,7 +202,7 @@ class Pool:
             slot.caution = max(slot.caution - 1, 0)
         except BridgeError as error:
             if error.sent and place is not None:
-                self._conversations.forget(place.conversation)
+                self.conversations.forget(place.conversation)
             raise
         finally:
             self._pace(slot, timeline)
@@ -199,7 +221,7 @@ class Pool:
     def _lease(self, request: ChatRequest) -> Lease:
         """Return where the chat may be answered: its conversation's account first, or alone if the client names it."""
         fitting = [slot for slot in self._accounts.slots if slot.serves(request.model)]
-        place = self._conversations.find(request)
+        place = self.conversations.find(request)
         home = next((slot for slot in fitting if place and slot.worker.name == place.account), None)
         if home is None and request.conversation is not None:
             raise UnknownConversation("The account of that conversation is not here.", param="conversation_id")
@@ -271,13 +293,17 @@ class Pool:
         sent_at = timeline.at("sent")
         if sent_at is None:
             return
-        least = self._settings.pool.min_interval
-        least = slot.worker.min_interval if least is None else least
-        slot.free_at = sent_at + least * (1 + slot.caution) * random.uniform(1, 1 + JITTER)  # noqa: S311 - a pace
+        slot.free_at = sent_at + self._interval(slot)
         slot.sends.append(time.time())
         if (until := self._budget_until(slot)) is not None:
             reason = "The account has used the budget that the settings give it."
             self._accounts.take_out(slot, RateLimited(reason, until=until))
+
+    def _interval(self, slot: Slot) -> float:
+        """Return how many seconds the account pauses now."""
+        least = self._settings.pool.min_interval
+        least = slot.worker.min_interval if least is None else least
+        return least * (1 + slot.caution) * random.uniform(1, 1 + JITTER)  # noqa: S311 - a pace
 
     def _budget_until(self, slot: Slot) -> datetime | None:
         """Return when the account may send again, if it has used its budget of an hour or a day."""

@@ -5,10 +5,12 @@ The same session serves the pool's workers, the login and the debugger; opening 
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from playwright.async_api import BrowserContext, Page
 
@@ -27,22 +29,61 @@ RESTORE_SESSION_STORAGE = """(stored => {
 READ_SESSION_STORAGE = "() => [location.origin, {...sessionStorage}]"
 
 
-class Session:
-    """One page of one account, open."""
+class Tab(NamedTuple):
+    """One page, and what works and watches it."""
 
-    def __init__(
-        self, context: BrowserContext, page: Page, driver: SiteDriver, interceptor: Interceptor, traffic: Traffic
-    ) -> None:
+    page: Page
+    driver: SiteDriver
+    interceptor: Interceptor
+    traffic: Traffic
+
+
+class Session:
+    """One page of one account, open; `chats` counts what it was used for, and `on_gone` hears why it went away."""
+
+    def __init__(self, context: BrowserContext, open_tab: Callable[[], Awaitable[Tab]], tab: Tab) -> None:
         self.context = context
-        self.page = page
-        self.driver = driver
-        self.interceptor = interceptor
-        self.traffic = traffic
+        self.on_gone: Callable[[BrowserError], None] = lambda _: None
+        self._open_tab = open_tab
+        self._use(tab)
+
+    async def renew(self, limit: float) -> None:
+        """Put a new page in the place of one that has grown by use; closing the old one has `limit` seconds."""
+        old, interceptor = self.page, self.interceptor
+        self._use(await self._open_tab())
+        await interceptor.close()
+        async with within(limit, "The page did not close"):
+            await old.close()
+
+    def _use(self, tab: Tab) -> None:
+        self.page, self.driver, self.interceptor, self.traffic = tab
+        self.chats = 0
+        self.page.on("crash", lambda page: self._went(page, "The page crashed."))
+        self.page.on("close", lambda page: self._went(page, "The page was closed."))
+
+    def _went(self, page: Page, reason: str) -> None:
+        if page is self.page:
+            self.on_gone(BrowserError(reason))
 
     async def check(self, limit: float) -> None:
         """Ask the page for a sign of life; raise `BrowserError` if none comes within `limit` seconds."""
         async with within(limit, "The page hangs: it gave no sign of life"):
             await self.page.evaluate("1")
+
+    @asynccontextmanager
+    async def traced(self, folder: Path | None, name: str, limit: float) -> AsyncGenerator[None]:
+        """Keep a Playwright trace in `folder`, if there is one, of what happens meanwhile."""
+        if folder is None:
+            yield
+            return
+        await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
+        async with within(limit, "The trace did not start"):
+            await self.context.tracing.start(screenshots=True, snapshots=True)
+        try:
+            yield
+        finally:
+            async with within(limit, "The trace was not written"):
+                await self.context.tracing.stop(path=folder / f"{name}.zip")
 
     async def capture(self, profile: Profile, limit: float) -> Profile:
         """Return `profile` with the login that the context holds now."""
@@ -58,26 +99,42 @@ async def open_session(
 ) -> AsyncGenerator[Session]:
     """Open the account's page in a context of its own and go to the site; the page need not be signed in."""
     async with chromium.context(_context_options(profile, settings.browser.headed)) as context:
-        async with within(settings.turn.ready, "The browser opened no page"):
-            page = await context.new_page()
-            page.set_default_timeout(settings.turn.ready * 1000)
-            if profile.session_storage:
-                script = RESTORE_SESSION_STORAGE % json.dumps(profile.session_storage)
-                await context.add_init_script(script)
-            traffic = Traffic(page)
-            interceptor = await Interceptor.attach(page, driver_type.answer_paths)
-        try:
-            async with within(settings.turn.ready, f"{profile.url} did not load"):
-                await page.goto(profile.url, wait_until="domcontentloaded")
+        if profile.session_storage:
+            async with within(settings.browser.call_limit, "The browser did not take the session storage"):
+                await context.add_init_script(RESTORE_SESSION_STORAGE % json.dumps(profile.session_storage))
+
+        async def open_tab() -> Tab:
+            tab = await _open_tab(context, profile.url, driver_type, settings.turn.ready)
             await chromium.check()
-            driver = driver_type(page, profile.url)
-            driver.limit = settings.turn.ready
-            yield Session(context, page, driver, interceptor, traffic)
+            return tab
+
+        session = Session(context, open_tab, await open_tab())
+        try:
+            yield session
         finally:
-            await interceptor.close()
+            session.on_gone = lambda _: None
+            await session.interceptor.close()
             with suppress(BrowserError):
                 async with within(settings.browser.call_limit, "The page did not close"):
-                    await page.close()
+                    await session.page.close()
+
+
+async def _open_tab(context: BrowserContext, url: str, driver_type: type[SiteDriver], limit: float) -> Tab:
+    """Open a page and go to the site with it; on failure the context's end closes it."""
+    async with within(limit, "The browser opened no page"):
+        page = await context.new_page()
+        page.set_default_timeout(limit * 1000)
+        traffic = Traffic(page)
+        interceptor = await Interceptor.attach(page, driver_type.answer_paths)
+    try:
+        async with within(limit, f"{url} did not load"):
+            await page.goto(url, wait_until="domcontentloaded")
+    except BaseException:
+        await interceptor.close()
+        raise
+    driver = driver_type(page, url)
+    driver.limit = limit
+    return Tab(page, driver, interceptor, traffic)
 
 
 def _context_options(profile: Profile, headed: bool) -> dict[str, Any]:

@@ -60,6 +60,9 @@ class BrowserSettings(Section):
     sandbox: bool | None = Field(None, description="Chromium's sandbox; when empty: on, except for root")
     args: tuple[str, ...] = Field((), description="further command-line switches for Chromium")
     trace: UserPath | None = Field(None, description="folder for one Playwright trace per chat; empty: none")
+    page_chats: int = Field(
+        100, gt=0, description="chats after which an account gets a new page, because pages grow with use"
+    )
     check_every: Seconds = Field(5.0, description="seconds between two health checks of browser and pages")
     call_limit: Seconds = Field(10.0, description="seconds that a health check or a short browser call may take")
 
@@ -97,6 +100,11 @@ class ConversationSettings(Section):
     enabled: bool = Field(True, description="go on in the native conversation when a client sends a known history")
     max_age: float = Field(30.0, gt=0, description="days after which an unused conversation is forgotten")
     wait: float = Field(10.0, ge=0, description="seconds to wait for its account before another one gets all of it")
+    delete_after: float | None = Field(
+        None,
+        gt=0,
+        description="days after which an unused conversation of the bridge is deleted on the site; empty: never",
+    )
 
 
 class ApiSettings(Section):

@@ -120,7 +120,25 @@ class ProfileSaved:
     account: str
 
 
-Fact = ChatQueued | ChatStarted | ChatEnded | WorkerChanged | BrowserStarted | BrowserLost | DriftSeen | ProfileSaved
+@dataclass(frozen=True, slots=True)
+class ConversationDeleted:
+    """An unused conversation of the bridge is not on the site any more."""
+
+    account: str
+    conversation: str
+
+
+Fact = (
+    ChatQueued
+    | ChatStarted
+    | ChatEnded
+    | WorkerChanged
+    | BrowserStarted
+    | BrowserLost
+    | DriftSeen
+    | ProfileSaved
+    | ConversationDeleted
+)
 Sink = Callable[[Fact], None]
 
 

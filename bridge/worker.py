@@ -20,7 +20,7 @@ from bridge.browser import Chromium, within
 from bridge.bundle import write_bundle
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened
 from bridge.conversations import Place, split
-from bridge.errors import BridgeError, BrowserError, SetupError, SiteChanged, SiteTimeout, UnknownConversation
+from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteTimeout, UnknownConversation
 from bridge.exchange import Exchange, WrongSend
 from bridge.listen import listen
 from bridge.profiles import Profile, ProfileStore
@@ -28,8 +28,9 @@ from bridge.session import Session, open_session
 from bridge.settings import Settings
 from bridge.settle import settle
 from bridge.sites.base import ConversationGone, Decoder, Turn, load_driver
+from bridge.stored_login import StoredLogin
 from bridge.tasks import Tasks
-from bridge.telemetry import DriftSeen, ProfileSaved, Telemetry, Timeline
+from bridge.telemetry import DriftSeen, Telemetry, Timeline
 
 SEND_TRIES = 3
 """How often a chat may be brought to the gate; nothing has left the browser before it passes."""
@@ -37,6 +38,8 @@ NUDGES = (0.1, 0.2, 0.3)
 """Seconds after which Enter is pressed again, as long as nothing came to the gate; the last one repeats."""
 END_LIMIT = 2.0
 """Seconds that the site gets to end its response after the end of the answer."""
+WORN = 2
+"""After so many times the chats for which a page is made, it is renewed even if a chat has to wait for that."""
 WRITE_BACK_EVERY = 120.0
 """Seconds between two looks at whether the site rotated the login, while chats go on."""
 
@@ -66,8 +69,7 @@ class Worker:
     ) -> None:
         self.name = profile.name
         self._driver_type = load_driver(profile.site)
-        self._profile = profile
-        self._store = store
+        self._login = StoredLogin(profile, store, telemetry)
         self._chromium = chromium
         self._settings = settings
         self._telemetry = telemetry
@@ -92,15 +94,9 @@ class Worker:
         self._lost = _new_loss()
         forget = self._chromium.on_lost(self.give_up)
         try:
-            async with open_session(self._chromium, self._profile, self._driver_type, self._settings) as session:
-                session.page.on("crash", lambda _: self.give_up(BrowserError("The page crashed.")))
-                session.page.on("close", lambda _: self.give_up(BrowserError("The page was closed.")))
-                try:
-                    async with within(self._settings.turn.ready, "The page was not ready"):
-                        await session.driver.ready()
-                except SiteChanged as error:
-                    await self._document(session, error)
-                    raise
+            async with open_session(self._chromium, self._login.profile, self._driver_type, self._settings) as session:
+                session.on_gone = self.give_up
+                await self._ready(session)
                 self._session = session
                 await self._write_back(session)
                 try:
@@ -130,13 +126,7 @@ class Worker:
 
     async def renewed(self) -> None:
         """Return when somebody has logged the account in again."""
-        while True:
-            await asyncio.sleep(self._settings.browser.check_every)
-            with suppress(SetupError):  # removed or unreadable: not renewed yet
-                stored = self._store.load(self.name)
-                if stored.saved > self._profile.saved:
-                    self._profile = stored
-                    return
+        await self._login.renewed(self._settings.browser.check_every)
 
     async def chat(
         self, request: ChatRequest, timeline: Timeline, place: Place | None = None
@@ -145,12 +135,13 @@ class Worker:
 
         With a `place` only what is new is sent there; where that cannot be, a new conversation gets all of it.
         """
-        session = self._session
-        if session is None:
-            raise BrowserError("The account's page is not open.")
+        session = self._opened_session()
+        if session.chats >= WORN * self._settings.browser.page_chats:  # there was no idle moment for it
+            await self.renew()
+        session.chats += 1
         turns = _turns(request, place)
         decoder = session.driver.decoder()
-        async with self._traced(session, request.id):
+        async with session.traced(self._settings.browser.trace, request.id, self._settings.browser.call_limit):
             with session.interceptor.exchange(lambda held: session.driver.mismatches(turns[0], held)) as exchange:
                 finished = False
                 try:
@@ -172,6 +163,41 @@ class Worker:
                     self._report_drift(decoder)
         if time.monotonic() - self._looked_at_login > WRITE_BACK_EVERY:
             await self._write_back(session)
+
+    @property
+    def is_worn(self) -> bool:
+        """Tell whether the page has grown by so many chats that a new one should take its place."""
+        return self._session is not None and self._session.chats >= self._settings.browser.page_chats
+
+    async def renew(self) -> None:
+        """Put a new page in the place of the open one; not while a chat runs."""
+        session = self._opened_session()
+        await session.renew(self._settings.browser.call_limit)
+        await self._ready(session)
+
+    async def delete(self, conversation: str) -> None:
+        """Delete a conversation through the page; not while a chat runs."""
+        session = self._opened_session()
+        try:
+            async with within(self._settings.turn.ready, "The conversation could not be deleted"):
+                await session.driver.delete(conversation)
+        except SiteChanged as error:
+            await self._document(session, error)
+            raise
+
+    def _opened_session(self) -> Session:
+        if self._session is None:
+            raise BrowserError("The account's page is not open.")
+        return self._session
+
+    async def _ready(self, session: Session) -> None:
+        """Wait until the page can take a prompt."""
+        try:
+            async with within(self._settings.turn.ready, "The page was not ready"):
+                await session.driver.ready()
+        except SiteChanged as error:
+            await self._document(session, error)
+            raise
 
     async def _send(self, session: Session, exchange: Exchange, turns: list[Turn]) -> None:
         """Bring the first of `turns` to the gate; what was turned back there has cost nothing and is tried again.
@@ -266,42 +292,17 @@ class Worker:
             raise
 
     async def _write_back(self, session: Session) -> None:
-        """Keep the login as it is now, in memory and, if the site rotated something, on disk."""
+        """Keep the login as the browser has it now."""
         self._looked_at_login = time.monotonic()
         try:
-            now = await session.capture(self._profile, self._settings.browser.call_limit)
+            now = await session.capture(self._login.profile, self._settings.browser.call_limit)
             await self._chromium.check()  # one that lost its network service has lost its cookies, too
         except BridgeError as error:
             logger.warning("The login of {} could not be looked at: {}", self.name, error.message)
             return
-        if self._lost.done() or now.same_login(self._profile):
-            return
-        try:
-            stored = self._store.load(self.name)
-            if stored.saved > self._profile.saved:  # somebody has logged in anew beside us: `renewed` takes that
-                return
-            self._store.save(now)
-            self._telemetry.emit(ProfileSaved(self.name))
-        except SetupError as error:
-            logger.warning("The profile {} was not written back: {}", self.name, error.message)
-        self._profile = now
+        if not self._lost.done():
+            self._login.keep(now)
 
     def _report_drift(self, decoder: Decoder) -> None:
         for shape, count in decoder.drift.items():
-            self._telemetry.emit(DriftSeen(self._profile.site, shape, count))
-
-    @asynccontextmanager
-    async def _traced(self, session: Session, chat: str) -> AsyncGenerator[None]:
-        """Keep a Playwright trace of the chat, if the settings name a folder for traces."""
-        folder = self._settings.browser.trace
-        if folder is None:
-            yield
-            return
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        async with within(self._settings.browser.call_limit, "The trace did not start"):
-            await session.context.tracing.start(screenshots=True, snapshots=True)
-        try:
-            yield
-        finally:
-            async with within(self._settings.browser.call_limit, "The trace was not written"):
-                await session.context.tracing.stop(path=folder / f"{chat}.zip")
+            self._telemetry.emit(DriftSeen(self._login.profile.site, shape, count))

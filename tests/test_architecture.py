@@ -15,10 +15,11 @@ LONGEST = 320
 
 ORDER = (
     *("errors", "chat", "models", "prompt", "usage", "sse", "settings", "profiles", "telemetry", "log", "tasks"),
-    *("conversations", "processes", "chromium", "sites.base", "browser", "exchange", "intercept", "traffic"),
-    *("session", "sites", "bundle", "listen", "settle", "worker", "fate", "parked", "accounts", "lease", "pool"),
-    *("login", "security", "tools", "api.cut", "api.talk", "api.shape", "api.failure", "api.base", "api", "app"),
-    *("client", "listing", "terminal", "doctor", "debug", "tryout", "signin", "bench", "cli", "__main__"),
+    *("stored_login", "conversations", "processes", "chromium", "sites.base", "browser", "exchange", "intercept"),
+    *("traffic", "session", "sites", "bundle", "listen", "settle", "worker", "fate", "parked", "accounts", "lease"),
+    *("pool", "upkeep", "login", "security", "tools", "api.cut", "api.talk", "api.shape", "api.failure", "api.base"),
+    *("api", "app", "client", "listing", "terminal", "doctor", "debug", "tryout", "signin", "bench", "cli"),
+    *("__main__",),
 )
 """A module imports only what stands before it."""
 

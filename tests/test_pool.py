@@ -42,6 +42,7 @@ class ScriptedWorker:
 
     models: Sequence[Model] = (Model("deepseek-chat"),)
     min_interval = 3.0
+    is_worn = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -75,6 +76,12 @@ class ScriptedWorker:
 
     async def renewed(self) -> None:
         await self.logged_in.wait()
+
+    async def renew(self) -> None:
+        raise NotImplementedError
+
+    async def delete(self, conversation: str) -> None:
+        raise NotImplementedError
 
     async def chat(self, request: ChatRequest, timeline: Timeline, place: Place | None) -> AsyncGenerator[ChatEvent]:
         self.running += 1

@@ -152,6 +152,10 @@ class SiteDriver(ABC):
         """Press the button that continues an answer which broke off at its budget; False where there is none."""
         return False
 
+    async def delete(self, conversation: str) -> None:
+        """Delete the conversation as a person does; one that the site does not have is deleted already."""
+        raise SetupError("Conversations of this site cannot be deleted; empty the setting conversations.delete_after.")
+
     async def unsent(self, calls: Sequence[str]) -> BridgeError:
         """Return why no request came to the gate in time; `calls` are the API paths that the page did call."""
         called = f"; it called {', '.join(calls)}" if calls else ""

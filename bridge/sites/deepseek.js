@@ -204,7 +204,29 @@
     box.dispatchEvent(new InputEvent("input", {bubbles: true, inputType}));
   };
   const row = id => first([["address", () => all(`a[href$="/${CSS.escape(id)}"]`).find(visible)]]);
-  const CONTROLS = {composer, send, thinking, search, newChat, goOn, plainModel, closer, row};
+  const rowMenu = id => first([
+    ["button in the row", () => row(id).element && pressable(row(id).element).pop()],
+    ["button beside the row", () => {
+      const place = row(id).element?.parentElement;
+      return place && all("a", place).length === 1 ? pressable(place).pop() : null;
+    }],
+  ]);
+  const DELETE = /^(delete|delete chat|删除|删除对话)$/i;
+  const deleteEntry = () => first([
+    ["role", () => all("[role=menuitem]").find(one => visible(one) && DELETE.test(text(one)))],
+    ["class", () => all(".ds-dropdown-menu-option").find(one => visible(one) && DELETE.test(text(one)))],
+    ["words", () => all("div, span, li, button").filter(one => visible(one) && DELETE.test(text(one))).pop()],
+  ]);
+  const CONFIRM = /^(delete|confirm|ok|yes|删除|确认|确定|确认删除).{0,12}$/i;
+  const confirming = root => root && pressable(root).find(one => CONFIRM.test(text(one)));
+  const deleteButton = () => first([
+    ["dialog", () => all("[role=dialog], [role=alertdialog], dialog").filter(visible).map(confirming).find(Boolean)],
+    ["what covers the page", () => confirming(cover())],
+    ["class", () => all(".ds-modal-content, [class*=modal]").filter(visible).map(confirming).find(Boolean)],
+  ]);
+  const CONTROLS = {
+    composer, send, thinking, search, newChat, goOn, plainModel, closer, row, rowMenu, deleteEntry, deleteButton,
+  };
   const isEmpty = () => !inConversation() && messages() === 0 && !!composer().element;
   // whether a switch is on: as stored, or as shown; null where there is no such switch
   const position = (name, asShown) => {
@@ -224,7 +246,8 @@
       const hit = document.elementFromPoint(x, y);
       return {by, x, y, isClear: !!hit && (hit === element || element.contains(hit))};
     },
-    has: name => !!CONTROLS[name]().element,
+    has: (name, ...given) => !!CONTROLS[name](...given).element,
+    isWithout: id => !row(id).element,
     // what stands in the way of a prompt, or null while the page is not done yet
     state: () => {
       if (signedOut()) return {is: "signed out"};

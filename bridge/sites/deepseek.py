@@ -41,6 +41,10 @@ NAMES = {
     "thinking": "switch for DeepThink",
     "search": "switch for Search",
     "newChat": "New chat",
+    "row": "row of a conversation",
+    "rowMenu": "menu of a conversation's row",
+    "deleteEntry": "Delete in the menu of a conversation",
+    "deleteButton": "button that confirms the deletion",
 }
 
 
@@ -111,6 +115,25 @@ class Driver(SiteDriver):
                 await self._press(busy=is_generating(news(seen["notices"], typing.old_notices)))
             case "missing":
                 await self.ready()
+
+    async def delete(self, conversation: str) -> None:
+        """Open the menu of the conversation's row, choose Delete, and confirm it."""
+        await self.ready()
+        if not await self._shown.hover("row", conversation):
+            try:
+                await self._open_conversation(conversation)
+            except ConversationGone:
+                return
+            if not await self._shown.hover("row", conversation):
+                raise SiteChanged(f"The page's control '{NAMES['row']}' was not found.")
+        for control in ("rowMenu", "deleteEntry", "deleteButton"):
+            with suppress(PlaywrightTimeout):
+                await self._shown.wait_for("has", control, conversation, limit=QUICK)
+            await self._click(control, conversation)
+        try:
+            await self._shown.wait_for("isWithout", conversation, limit=QUICK)
+        except PlaywrightTimeout as error:
+            raise SiteChanged("The page was told to delete a conversation, but still has its row.") from error
 
     async def unsent(self, calls: Sequence[str]) -> BridgeError:
         """Say why the page sent nothing that the gate knows, and what it did call instead."""
@@ -224,8 +247,8 @@ class Driver(SiteDriver):
         if await self._shown.ask("covered"):
             await self._shown.click("closer")
 
-    async def _click(self, control: str) -> None:
-        if not await self._shown.click(control):
+    async def _click(self, control: str, *given: str) -> None:
+        if not await self._shown.click(control, *given):
             raise SiteChanged(f"The page's control '{NAMES[control]}' was not found.")
 
     def _path(self) -> str:

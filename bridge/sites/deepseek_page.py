@@ -69,6 +69,17 @@ class DeepSeekPage:
 
         return await _again(click)
 
+    async def hover(self, control: str, *given: str) -> bool:
+        """Bring a control into view and point at it; tell whether it is there."""
+
+        async def hover() -> bool:
+            element = await self._find(control, *given)
+            if element is not None:
+                await element.hover(timeout=QUICK)
+            return element is not None
+
+        return await _again(hover)
+
     async def _find(self, control: str, *given: str) -> ElementHandle | None:
         handle = await self._page.evaluate_handle(f"given => {SCRIPT}.find(...given).element", [control, *given])
         return handle.as_element()

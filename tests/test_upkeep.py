@@ -1,0 +1,76 @@
+"""What is done for idle accounts: pages that have grown are renewed, and unused conversations are deleted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+import pytest
+
+from bridge.browser import Chromium
+from bridge.conversations import Conversations
+from bridge.settings import BrowserSettings, ConversationSettings
+from bridge.telemetry import ConversationDeleted, WorkerChanged, WorkerState
+from tests.live import LIMIT, QUICK_SITE, Live, directive, live
+
+AT_ONCE = ConversationSettings(delete_after=1e-9)
+
+
+def states_since(run: Live, number: int) -> list[WorkerChanged]:
+    return [fact for fact in run.facts.seen[number:] if isinstance(fact, WorkerChanged)]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_an_unused_conversation_of_the_bridge_is_deleted_through_the_page_and_no_other(
+    tmp_path: Path, chromium: Chromium, language: Literal["en", "zh"]
+) -> None:
+    demo = replace(QUICK_SITE, lang=language)
+    async with live(tmp_path, chromium=chromium, demo=demo, conversations=AT_ONCE) as run:
+        own = run.account().add_conversation().id
+        assert await run.ask(directive(text="one")) == "one"
+        await run.facts.wait_for(lambda fact: isinstance(fact, ConversationDeleted))
+        assert list(run.account().conversations) == [own]
+        assert await run.ask(directive(text="two")) == "two"
+        assert [fact.state for fact in states_since(run, 0)] == [WorkerState.READY]
+
+
+async def test_a_conversation_that_is_gone_already_counts_as_deleted(tmp_path: Path, chromium: Chromium) -> None:
+    async with live(tmp_path, chromium=chromium, conversations=AT_ONCE) as run:
+        unknown = str(uuid4())
+        run.bridge.pool.conversations.made(unknown, "alice")
+        await run.facts.wait_for(lambda fact: fact == ConversationDeleted("alice", unknown))
+        assert await run.ask(directive(text="one")) == "one"
+
+
+def test_nothing_is_deleted_unless_the_settings_say_so(tmp_path: Path) -> None:
+    for settings, wanted in ((ConversationSettings(), None), (AT_ONCE, "c-1")):
+        conversations = Conversations(tmp_path / "file.db", settings)
+        conversations.made("c-1", "alice")
+        assert conversations.unused("alice") == wanted
+        assert conversations.unused("bob") is None
+        conversations.close()
+
+
+async def test_a_page_that_has_grown_is_renewed_while_nobody_chats(tmp_path: Path, chromium: Chromium) -> None:
+    browser = BrowserSettings(check_every=0.3, page_chats=2)
+    async with live(tmp_path, chromium=chromium, browser=browser) as run:
+        before = set(run.account().pages)
+        ready = len(run.facts.seen)
+        for text in ("one", "two"):
+            assert await run.ask(directive(text=text)) == text
+        await run.account().wait_for(lambda account: account.pages and not before & account.pages, LIMIT)
+        assert await run.ask(directive(text="three")) == "three"
+        assert states_since(run, ready) == []
+
+
+async def test_a_page_that_is_never_idle_is_renewed_before_a_chat(tmp_path: Path, chromium: Chromium) -> None:
+    browser = BrowserSettings(check_every=600, page_chats=1)
+    async with live(tmp_path, chromium=chromium, browser=browser) as run:
+        before = set(run.account().pages)
+        for text in ("one", "two"):
+            assert await run.ask(directive(text=text)) == text
+        assert run.account().pages == before
+        assert await run.ask(directive(text="three")) == "three"
+        await run.account().wait_for(lambda account: account.pages and not before & account.pages, LIMIT)

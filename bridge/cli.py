@@ -206,15 +206,17 @@ def chat(
 @app.command()
 def doctor(
     context: typer.Context,
+    site: Annotated[bool, flag("--site", help="Look only at the browser and the accounts' pages.")] = False,
     send: Annotated[bool, flag("--send", help="Send one short chat with each account, too.")] = False,
 ) -> None:
     """Check everything, and say what to do.
 
-    Looks at settings, keys, logins, the browser and each account's page. It sends no chat unless asked to.
+    Looks at settings, keys, logins, the browser, and on each account's page at every control and at the protocol of its
+    scripts. It sends no chat unless asked to.
     """
     from bridge.doctor import examine
 
-    if not asyncio.run(examine(_load(context), context.obj, console, send=send)):
+    if not asyncio.run(examine(_load(context), context.obj, console, site=site, send=send)):
         sys.exit(1)
 
 

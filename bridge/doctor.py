@@ -49,12 +49,17 @@ class Check:
     limit: float = QUICK
 
 
-async def examine(settings: Settings, file: Path | None, console: Console, *, send: bool = False) -> bool:
-    """Make all checks, print a line for each, and return whether none failed; `send` adds one chat an account."""
+async def examine(
+    settings: Settings, file: Path | None, console: Console, *, site: bool = False, send: bool = False
+) -> bool:
+    """Make all checks, print a line for each, and return whether none failed.
+
+    With `site` only the browser and the accounts' pages are looked at; `send` adds one chat an account.
+    """
     browser = Chromium(settings, Telemetry())
     start = Check("browser", partial(_browser, settings, browser), SLOW)
     try:
-        results = [await passes(check, console) for check in _files(settings, file)]
+        results = [await passes(check, console) for check in ([] if site else _files(settings, file))]
         results.append(await passes(start, console))
         if results[-1]:
             results += [await passes(check, console) for check in _pages(settings, browser, send=send)]
@@ -107,6 +112,7 @@ def _pages(settings: Settings, browser: Chromium, *, send: bool) -> Iterator[Che
         except SetupError:
             continue  # has failed a check of its own
         yield Check(f"page of {name}", partial(_page, settings, browser, profile), SLOW)
+        yield Check(f"stream of {name}", partial(_protocol, settings, browser, profile), SLOW)
         if send:
             yield Check(f"chat of {name}", partial(_chat, settings, browser, profile), CHAT)
 
@@ -206,6 +212,7 @@ def _sandbox(settings: Settings) -> str:
 
 
 async def _page(settings: Settings, browser: Chromium, profile: Profile) -> str:
+    """Tell by what each control of the account's page was found; raise `SiteChanged` that names those that were not."""
     async with (
         open_session(browser, profile, load_driver(profile.site), settings) as session,
         within(settings.turn.ready, "The page was not ready"),
@@ -217,7 +224,25 @@ async def _page(settings: Settings, browser: Chromium, profile: Profile) -> str:
             f"Signed in, but the page's controls were not all found: {', '.join(missing)}. The site has changed; "
             "look for an update of the bridge, or see `bridge debug`."
         )
-    return f"signed in at {profile.url}; found {', '.join(controls)}"
+    return f"signed in at {profile.url}; found {', '.join(f'{name} by {way}' for name, way in controls.items())}"
+
+
+async def _protocol(settings: Settings, browser: Chromium, profile: Profile) -> str:
+    """Tell whether the page's own scripts still speak the protocol that the driver and its decoder know."""
+    words = load_driver(profile.site).grammar
+    async with open_session(browser, profile, load_driver(profile.site), settings) as session:
+        async with within(settings.turn.ready, "The page was not ready"):
+            await session.driver.ready()
+        scripts = await session.scripts(settings.browser.call_limit)
+    absent = [word for word in words if not any(word in script for script in scripts)]
+    if words and absent[:1] == [words[0]]:
+        raise SiteChanged(
+            f"No script of the page names {words[0]}: it asks for answers in another way than the bridge knows. "
+            "Look for an update of the bridge."
+        )
+    if absent:
+        return f"the page's scripts may have changed: they do not name {', '.join(absent)}; --send tells for sure"
+    return f"the page's scripts name all {len(words)} words of the protocol that were looked for"
 
 
 async def _chat(settings: Settings, browser: Chromium, profile: Profile) -> str:

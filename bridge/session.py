@@ -26,6 +26,7 @@ RESTORE_SESSION_STORAGE = """(stored => {
   const items = stored[location.origin];
   if (items && !sessionStorage.length) for (const key in items) sessionStorage.setItem(key, items[key]);
 })(%s)"""
+INLINE_SCRIPTS = "() => [...document.scripts].map(one => one.text).join('\\n')"
 READ_SESSION_STORAGE = "() => [location.origin, {...sessionStorage}]"
 
 
@@ -84,6 +85,19 @@ class Session:
         finally:
             async with within(limit, "The trace was not written"):
                 await self.context.tracing.stop(path=folder / f"{name}.zip")
+
+    async def scripts(self, limit: float) -> list[str]:
+        """Return the texts of the scripts that the page has loaded, as the browser holds them."""
+        async with within(limit, "The browser did not give the page's scripts"):
+            session = await self.context.new_cdp_session(self.page)
+            await session.send("Page.enable")
+            tree = (await session.send("Page.getResourceTree"))["frameTree"]
+            texts: list[str] = [await self.page.evaluate(INLINE_SCRIPTS)]
+            for script in (one for one in tree["resources"] if one["type"] == "Script"):
+                address = {"frameId": tree["frame"]["id"], "url": script["url"]}
+                texts.append((await session.send("Page.getResourceContent", address))["content"])
+            await session.detach()
+            return texts
 
     async def capture(self, profile: Profile, limit: float) -> Profile:
         """Return `profile` with the login that the context holds now."""

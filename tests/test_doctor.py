@@ -27,6 +27,12 @@ class Driver(DeepSeek):
         return {**await super().controls(), "search": ""}
 """
 """A site of the operator's own, on whose page one control is not found."""
+NEWER_SITE = """
+from bridge.sites.deepseek import Driver as DeepSeek
+
+class Driver(DeepSeek):
+    grammar = {words}
+"""
 
 
 @pytest.fixture
@@ -59,9 +65,12 @@ async def test_a_sound_installation_passes_every_check(home: Home, site: DemoSit
     fine = findings(doctor, "ok")
     assert [*fine] == [
         *("settings", "config folder", "API keys", "profile key", "profiles", "profile alice", "port"),
-        *("browser", "page of alice"),
+        *("browser", "page of alice", "stream of alice"),
     ]
-    assert "signed in" in fine["page of alice"]
+    assert re.search(
+        r"signed in at \S+; found composer by placeholder, send by .*, new chat by text", fine["page of alice"]
+    )
+    assert "scripts name all" in fine["stream of alice"]
     assert site.account("alice").turns == []
     assert home.left_running() == []
 
@@ -88,9 +97,25 @@ async def test_an_account_that_is_signed_out_and_a_page_that_has_changed_are_nam
     doctor = await home.run("doctor")
     assert doctor.code == 1
     failed = findings(doctor, "FAILED")
-    assert [*failed] == ["page of alice", "page of bob"]
+    assert [*failed] == ["page of alice", "page of bob", "stream of bob"]
     assert re.search(r"not all found: search\.", failed["page of alice"])
     assert "bridge login" in failed["page of bob"]
+
+
+async def test_a_page_whose_scripts_ask_in_another_way_is_told_apart_without_a_chat(home: Home, site: DemoSite) -> None:
+    (home.folder / "own").mkdir()
+    for name, words in (("place", ("/completion2",)), ("other", ("/completion", "NEW_OPERATION"))):
+        (home.folder / "own" / f"{name}.py").write_text(NEWER_SITE.format(words=words), "utf-8")
+    store(home).save(signed_in_profile(site, "alice").model_copy(update={"site": "own.place"}))
+    store(home).save(signed_in_profile(site, "bob").model_copy(update={"site": "own.other"}))
+    doctor = await home.run("doctor", "--site")
+    assert doctor.code == 1
+    failed, fine = findings(doctor, "FAILED"), findings(doctor, "ok")
+    assert [*failed] == ["stream of alice"]
+    assert "No script of the page names /completion2" in failed["stream of alice"]
+    assert [*fine] == ["browser", "page of alice", "page of bob", "stream of bob"]
+    assert "do not name NEW_OPERATION" in fine["stream of bob"]
+    assert site.account("alice").turns == []
 
 
 async def test_broken_files_a_taken_port_and_a_missing_browser_are_all_told_at_once(home: Home) -> None:

@@ -105,6 +105,9 @@ class SiteDriver(ABC):
     min_interval: ClassVar[float]
     """Seconds between two sends of one account that keep a human pace."""
 
+    grammar: ClassVar[tuple[str, ...]] = ()
+    """Words of the site's protocol that the page's own scripts hold as long as they speak it, the address first."""
+
     login_in_indexed_db: ClassVar[bool] = True
     """Whether a profile holds the site's IndexedDB; off where that is a cache of chats and no part of the login."""
 

@@ -59,6 +59,10 @@ class Driver(SiteDriver):
         Model("deepseek"),
     )
     min_interval = 3.0
+    grammar = (
+        *("/completion", "chat_session_id", "parent_message_id", "thinking_enabled", "search_enabled"),
+        *("APPEND", "BATCH", "THINK", "RESPONSE", "TOOL_SEARCH", "INCOMPLETE", "clear_response"),
+    )
     login_in_indexed_db = False
     private = "textarea, .ds-message, [data-virtual-list-item-key], a[href*='/s/']"
 

@@ -27,13 +27,15 @@ class Figure:
     floor: float | None = None
     script: float | None = None
     target: float | None = None
+    at_least: bool = False
 
     @property
     def verdict(self) -> str:
-        """Tell whether the target was met; the target of a figure is an upper bound, or exactly 1.0 chunks."""
+        """Tell whether the target was met: an upper bound, or a lower one with `at_least`."""
         if self.target is None or self.bridge is None:
             return ""
-        return "met" if self.bridge <= self.target else "missed"
+        is_met = self.bridge >= self.target if self.at_least else self.bridge <= self.target
+        return "met" if is_met else "missed"
 
 
 @dataclass(slots=True)
@@ -43,9 +45,17 @@ class Report:
     figures: list[Figure] = field(default_factory=list)
     machine: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, name: str, unit: str, bridge: float | None, **others: float | None) -> None:
-        """Add a figure."""
-        self.figures.append(Figure(name, unit, bridge, **others))
+    def add(
+        self,
+        name: str,
+        unit: str,
+        bridge: float | None,
+        floor: float | None = None,
+        script: float | None = None,
+        target: float | None = None,
+    ) -> None:
+        """Add a figure and what it is compared with."""
+        self.figures.append(Figure(name, unit, bridge, floor, script, target))
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON data."""

@@ -11,7 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from bridge.bench.figures import Report, machine, median, percentile
+from bridge.bench.decoding import frames_per_second
+from bridge.bench.figures import Figure, Report, machine, median, percentile
 from bridge.bench.parts import Served, Site, bridge, cost, demo_site
 from bridge.bench.ways import Bridged, Direct, Heard, Way, scripted, together
 
@@ -34,6 +35,8 @@ async def measure(say: Say, *, short: bool = False) -> Report:
     """Return the figures of one run; `short` leaves out what takes long, for CI."""
     report = Report()
     accounts = [f"a{number:02}" for number in range(4 if short else 30)]
+    say("Decoding, without a browser")
+    _decoding(report)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="bridge-bench-")))
         http = await stack.enter_async_context(aiohttp.ClientSession(read_bufsize=2**20))
@@ -50,6 +53,14 @@ async def measure(say: Say, *, short: bool = False) -> Report:
                     _size(report, count, served)
             _memory_of_one_more(report)
     return report
+
+
+def _decoding(report: Report) -> None:
+    """Measure the decoder alone; an answer fifty times as long must not take longer per frame."""
+    for frames, rounds in ((500, 50), (25_000, 8)):
+        rate = frames_per_second(frames, rounds)
+        name = f"frames decoded, answer of {frames:,}"
+        report.figures.append(Figure(name, "1/s", rate, target=200_000, at_least=True))
 
 
 async def _there_and_back(report: Report, site: Site, way: Bridged, served: Served, rounds: int) -> None:

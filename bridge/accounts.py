@@ -70,6 +70,15 @@ class PoolWorker(Protocol):
         """Begin with a new page."""
         ...
 
+    @property
+    def wants_new_chat(self) -> bool:
+        """Tell whether `prepare` would make the next chat faster."""
+        ...
+
+    async def prepare(self) -> None:
+        """Bring up an empty chat."""
+        ...
+
     async def delete(self, conversation: str) -> None:
         """Delete a conversation on the site."""
         ...
@@ -120,10 +129,6 @@ class Slot:
         except UnknownModel:
             return False
         return True
-
-    def is_free(self, now: float) -> bool:
-        """Tell whether the account may send when the clock shows `now`."""
-        return self.state is WorkerState.READY and self.free_at <= now
 
     def is_back_within(self, seconds: float) -> bool:
         """Tell whether it makes sense to wait that long for the account."""

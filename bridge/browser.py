@@ -98,6 +98,12 @@ class Chromium:
         if running.is_lost:
             raise BrowserError("The browser was lost.")
 
+    async def ensure(self) -> None:
+        """Raise `BrowserError` if the browser is lost; it is asked only where the system does not tell of that."""
+        running = self._running
+        if running is None or running.is_lost or not running.is_watched:
+            await self.check()
+
     async def version(self) -> str:
         """Return the version of Chromium."""
         return (await self._started()).browser.version
@@ -168,6 +174,11 @@ class _Running:
         self.is_lost = False
         self._watches: list[processes.ExitWatch] = []
         self._note = processes.RunFile(notes, leader)
+
+    @property
+    def is_watched(self) -> bool:
+        """Tell whether the end of each process that all accounts need would be noticed at once."""
+        return self.network is not None and all(watch.is_open for watch in self._watches)
 
     def watch(self, reason: str, pid: int, on_lost: Callable[[_Running, str], None]) -> None:
         """Call `on_lost` with `reason` as soon as the process has ended."""

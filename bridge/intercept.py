@@ -1,12 +1,13 @@
 """Guard, tap and byte accounting of one page's answers.
 
 Each request to an answer path is held at the gate (`Fetch.requestPaused`) before it leaves the browser. It is
-judged, the tap on its response is armed, and only then it goes out: so nothing wrong is sent, and no byte of the
-answer can come before somebody listens. Every byte is counted; what the tap did not deliver is fetched at the end.
+judged, the tap on its response is ordered, and only then it goes out: so nothing wrong is sent, and somebody listens
+when the answer comes. Every byte is counted; what the tap did not deliver is fetched at the end.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -27,7 +28,7 @@ class Interceptor:
     """Stands between one page and the network, for the paths that carry answers."""
 
     def __init__(self, session: CDPSession, paths: Sequence[str]) -> None:
-        self._session = session
+        self.session = session
         self._paths = tuple(paths)
         self._exchange: Exchange | None = None
         self._taps: dict[str, _Tap] = {}
@@ -42,7 +43,7 @@ class Interceptor:
 
     async def start(self, page: Page) -> None:
         """Begin to hold and to listen."""
-        session = self._session
+        session = self.session
         page.on("crash", lambda _: self.fail(BrowserError("The page crashed.")))
         page.on("close", lambda _: self.fail(BrowserError("The page was closed.")))
         session.on("Fetch.requestPaused", lambda event: self._tasks.start(self._hold(event)))
@@ -51,7 +52,8 @@ class Interceptor:
         session.on("Network.loadingFinished", lambda event: self._on_end(event, None))
         session.on("Network.loadingFailed", lambda event: self._on_end(event, event["errorText"]))
         # without a buffer limit of their own, long answers would push each other out of Chromium's memory
-        await session.send("Network.enable", {"maxTotalBufferSize": 2**27, "maxResourceBufferSize": 2**26})
+        sizes = {"maxTotalBufferSize": 2**27, "maxResourceBufferSize": 2**26, "maxPostDataSize": 1}
+        await session.send("Network.enable", sizes)
         patterns = [{"urlPattern": f"*{path}*", "requestStage": "Request"} for path in self._paths]
         await session.send("Fetch.enable", {"patterns": patterns})
 
@@ -80,11 +82,11 @@ class Interceptor:
         request = _page_request(event["request"])
         with suppress(PlaywrightError):  # the page went away with its request: `fail` has been told
             if not self._concerns_us(request) or request.method == "OPTIONS":
-                await self._session.send("Fetch.continueRequest", {"requestId": held})
+                await self.session.send("Fetch.continueRequest", {"requestId": held})
                 return
             reasons = exchange.objections(request) if exchange else ("no chat is waiting for an answer",)
             if reasons or exchange is None:
-                await self._session.send("Fetch.failRequest", {"requestId": held, "errorReason": "Failed"})
+                await self.session.send("Fetch.failRequest", {"requestId": held, "errorReason": "Failed"})
                 if exchange is not None:
                     exchange.turn_back(reasons)
                 return
@@ -92,13 +94,18 @@ class Interceptor:
 
     async def _let_go(self, held: str, network_id: str, request: PageRequest, exchange: Exchange) -> None:
         tap = self._taps[network_id] = _Tap(exchange, request.path)
+        exchange.let_through(request)
+        # the tap is asked for first, but its answer comes from the page's own thread, which may be busy drawing
+        await asyncio.gather(
+            self._arm(tap, network_id), self.session.send("Fetch.continueRequest", {"requestId": held})
+        )
+
+    async def _arm(self, tap: _Tap, network_id: str) -> None:
         try:
-            armed = await self._session.send("Network.streamResourceContent", {"requestId": network_id})
+            armed = await self.session.send("Network.streamResourceContent", {"requestId": network_id})
             tap.arm(base64.b64decode(armed["bufferedData"]))
         except PlaywrightError:
             tap.give_up()  # the whole body is fetched at the end instead
-        exchange.let_through(request)
-        await self._session.send("Fetch.continueRequest", {"requestId": held})
 
     def _concerns_us(self, request: PageRequest) -> bool:
         return any(fnmatchcase(request.path, pattern) for pattern in self._paths)
@@ -124,7 +131,7 @@ class Interceptor:
     async def _complete(self, network_id: str, tap: _Tap, failure: str | None) -> None:
         """Fetch what the tap did not deliver, so that no byte is ever silently lost."""
         try:
-            answer = await self._session.send("Network.getResponseBody", {"requestId": network_id})
+            answer = await self.session.send("Network.getResponseBody", {"requestId": network_id})
             body: str = answer["body"]
             tap.fill(base64.b64decode(body) if answer["base64Encoded"] else body.encode())
             reason = "Chromium kept only a part of it"

@@ -60,6 +60,8 @@ class Pool:
         self._settings = settings
         self._telemetry = telemetry
         self._timer: asyncio.TimerHandle | None = None
+        self.freed = asyncio.Event()
+        """Set whenever a chat has left."""
         self._is_draining = False
         self._is_empty = asyncio.Event()
 
@@ -124,9 +126,9 @@ class Pool:
         return f"No account is ready: {'; '.join(map(str, self.accounts()))}."
 
     def idle(self) -> list[Slot]:
-        """Return the accounts that could take a chat now and have none."""
-        busy, now = {lease.slot for lease in self._leases}, time.monotonic()
-        return [slot for slot in self._accounts.slots if slot.is_free(now) and slot not in busy]
+        """Return the accounts that are ready and have no chat."""
+        busy = {lease.slot for lease in self._leases}
+        return [slot for slot in self._accounts.slots if slot.state is WorkerState.READY and slot not in busy]
 
     @asynccontextmanager
     async def borrowed(self, slot: Slot) -> AsyncGenerator[None]:
@@ -140,8 +142,13 @@ class Pool:
             self._accounts.take_out(slot, error)
         finally:
             self._leases.remove(lease)
-            slot.free_at = time.monotonic() + self._interval(slot)
             self._assign()
+
+    def pause(self, slot: Slot, since: float) -> None:
+        """Let the account send nothing for its interval after `since`, as the clock shows it."""
+        least = self._settings.pool.min_interval
+        least = slot.worker.min_interval if least is None else least
+        slot.free_at = since + least * (1 + slot.caution) * random.uniform(1, 1 + JITTER)  # noqa: S311 - a pace
 
     async def drain(self, limit: float) -> None:
         """Take no more chats, send the waiting ones away, and give the running ones `limit` seconds to end."""
@@ -187,6 +194,7 @@ class Pool:
         finally:
             self._leases.remove(lease)
             self._assign()
+            self.freed.set()
 
     async def _noted(
         self, request: ChatRequest, timeline: Timeline, slot: Slot, place: Place | None
@@ -249,8 +257,7 @@ class Pool:
     def _assign(self) -> None:
         """Pair waiting chats with free accounts, oldest chat and longest rested account first."""
         now = time.monotonic()
-        busy = {lease.slot for lease in self._leases if lease.slot is not None}
-        free = [slot for slot in self._accounts.slots if slot.state is WorkerState.READY and slot not in busy]
+        free = self.idle()
         free.sort(key=lambda slot: slot.free_at)
         for lease in [lease for lease in self._leases if lease.is_waiting]:
             slot = None if self._is_draining else lease.choose(free, now)
@@ -293,17 +300,11 @@ class Pool:
         sent_at = timeline.at("sent")
         if sent_at is None:
             return
-        slot.free_at = sent_at + self._interval(slot)
+        self.pause(slot, sent_at)
         slot.sends.append(time.time())
         if (until := self._budget_until(slot)) is not None:
             reason = "The account has used the budget that the settings give it."
             self._accounts.take_out(slot, RateLimited(reason, until=until))
-
-    def _interval(self, slot: Slot) -> float:
-        """Return how many seconds the account pauses now."""
-        least = self._settings.pool.min_interval
-        least = slot.worker.min_interval if least is None else least
-        return least * (1 + slot.caution) * random.uniform(1, 1 + JITTER)  # noqa: S311 - a pace
 
     def _budget_until(self, slot: Slot) -> datetime | None:
         """Return when the account may send again, if it has used its budget of an hour or a day."""

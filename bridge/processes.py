@@ -31,6 +31,11 @@ class ExitWatch:
         else:
             asyncio.get_running_loop().add_reader(self._fd, self._fire)
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it watches."""
+        return self._fd is not None
+
     def close(self) -> None:
         """Stop watching."""
         if self._fd is not None:

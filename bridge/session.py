@@ -138,8 +138,8 @@ async def _open_tab(context: BrowserContext, url: str, driver_type: type[SiteDri
     async with within(limit, "The browser opened no page"):
         page = await context.new_page()
         page.set_default_timeout(limit * 1000)
-        traffic = Traffic(page)
         interceptor = await Interceptor.attach(page, driver_type.answer_paths)
+    traffic = Traffic(interceptor.session)
     try:
         async with within(limit, f"{url} did not load"):
             await page.goto(url, wait_until="domcontentloaded")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Page, Request, Response
+from playwright.async_api import CDPSession
 
 KEPT = 300
 """How many requests are remembered."""
@@ -31,16 +32,16 @@ class Call:
 
 
 class Traffic:
-    """Remembers the page's last requests."""
+    """Remembers the page's last requests; `session` has its `Network` domain on."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, session: CDPSession) -> None:
         self.count = 0
         self._calls: deque[Call] = deque(maxlen=KEPT)
-        self._open: dict[Request, Call] = {}
-        page.on("request", self._on_request)
-        page.on("response", self._on_response)
-        page.on("requestfailed", lambda request: self._on_end(request, failed=True))
-        page.on("requestfinished", self._on_end)
+        self._open: dict[str, Call] = {}
+        session.on("Network.requestWillBeSent", self._on_request)
+        session.on("Network.responseReceived", self._on_response)
+        session.on("Network.loadingFailed", self._on_failure)
+        session.on("Network.loadingFinished", self._on_end)
 
     @property
     def calls(self) -> Iterable[Call]:
@@ -52,19 +53,25 @@ class Traffic:
         sent = (call for call in self._calls if call.number > since and call.kind in ("xhr", "fetch"))
         return list(dict.fromkeys(f"{call.method} {call.path}" for call in sent if call.method != "GET"))
 
-    def _on_request(self, request: Request) -> None:
+    def _on_request(self, event: dict[str, Any]) -> None:
+        if redirected := event.get("redirectResponse"):
+            self._on_response({"requestId": event["requestId"], "response": redirected})
         self.count += 1
-        address = urlsplit(request.url)
+        request = event["request"]
+        address = urlsplit(request["url"])
         path = address.path if address.scheme in ("http", "https") else f"{address.scheme}:"
-        call = Call(self.count, request.method, path[:200], request.resource_type)
+        call = Call(self.count, request["method"], path[:200], event.get("type", "other").lower())
         self._calls.append(call)
-        self._open[request] = call
+        self._open[event["requestId"]] = call
 
-    def _on_response(self, response: Response) -> None:
-        if call := self._open.get(response.request):
-            call.status = response.status
-            call.content_type = response.headers.get("content-type", "").partition(";")[0]
+    def _on_response(self, event: dict[str, Any]) -> None:
+        if call := self._open.get(event["requestId"]):
+            call.status = event["response"]["status"]
+            call.content_type = event["response"]["mimeType"]
 
-    def _on_end(self, request: Request, *, failed: bool = False) -> None:
-        if call := self._open.pop(request, None):
-            call.failed = failed
+    def _on_failure(self, event: dict[str, Any]) -> None:
+        if call := self._open.pop(event["requestId"], None):
+            call.failed = True
+
+    def _on_end(self, event: dict[str, Any]) -> None:
+        self._open.pop(event["requestId"], None)

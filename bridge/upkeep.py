@@ -1,4 +1,4 @@
-"""What is done for an account while no chat wants it: a new page for one that has grown, old conversations deleted.
+"""What is done for an account while no chat wants it: a new page, a new chat, an old conversation deleted.
 
 An account is borrowed from the pool for it, as if by a chat, and at most one thing is done each time.
 """
@@ -6,12 +6,13 @@ An account is borrowed from the pool for it, as if by a chat, and at most one th
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from loguru import logger
 
-from bridge.accounts import PoolWorker
+from bridge.accounts import PoolWorker, Slot
 from bridge.errors import SetupError, SiteChanged
 from bridge.pool import Pool
 from bridge.tasks import Tasks
@@ -20,25 +21,40 @@ from bridge.telemetry import ConversationDeleted, Telemetry
 
 @asynccontextmanager
 async def upkeep(pool: Pool, telemetry: Telemetry, every: float) -> AsyncGenerator[None]:
-    """Look after the pool's idle accounts every so many seconds, as long as this is entered."""
+    """Look after the idle accounts whenever a chat has ended, and every so many seconds, as long as this is entered."""
     tasks = Tasks()
-    tasks.start(_look_after(pool, telemetry, every))
+
+    async def look_after() -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await pool.freed.wait()
+            pool.freed.clear()
+            for slot in pool.idle():
+                tasks.start(_tend(pool, telemetry, slot))
+
+    tasks.start(look_after())
     try:
         yield
     finally:
         await tasks.close()
 
 
-async def _look_after(pool: Pool, telemetry: Telemetry, every: float) -> None:
-    while True:
-        await asyncio.sleep(every)
-        for slot in pool.idle():
-            if slot.worker.is_worn:
-                async with pool.borrowed(slot):
-                    await slot.worker.renew()
-            elif (conversation := pool.conversations.unused(slot.worker.name)) is not None:
-                async with pool.borrowed(slot):
-                    await _delete(pool, telemetry, slot.worker, conversation)
+async def _tend(pool: Pool, telemetry: Telemetry, slot: Slot) -> None:
+    """Do what is due for an account, if anything is, and it is still idle."""
+    worker = slot.worker
+    if slot not in pool.idle():
+        return
+    if worker.is_worn:
+        async with pool.borrowed(slot):
+            await worker.renew()
+    elif worker.wants_new_chat:
+        async with pool.borrowed(slot):
+            await worker.prepare()
+    elif (conversation := pool.conversations.unused(worker.name)) and slot.free_at <= time.monotonic():
+        async with pool.borrowed(slot):
+            await _delete(pool, telemetry, worker, conversation)
+        pool.pause(slot, time.monotonic())
 
 
 async def _delete(pool: Pool, telemetry: Telemetry, worker: PoolWorker, conversation: str) -> None:

@@ -20,26 +20,25 @@ from bridge.browser import Chromium, within
 from bridge.bundle import write_bundle
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened
 from bridge.conversations import Place, split
-from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteTimeout, UnknownConversation
-from bridge.exchange import Exchange, WrongSend
+from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteTimeout
+from bridge.exchange import Exchange
 from bridge.listen import listen
 from bridge.profiles import Profile, ProfileStore
+from bridge.sending import send
 from bridge.session import Session, open_session
 from bridge.settings import Settings
 from bridge.settle import settle
-from bridge.sites.base import ConversationGone, Decoder, Turn, load_driver
+from bridge.sites.base import Decoder, Turn, load_driver
 from bridge.stored_login import StoredLogin
 from bridge.tasks import Tasks
 from bridge.telemetry import DriftSeen, Telemetry, Timeline
 
-SEND_TRIES = 3
-"""How often a chat may be brought to the gate; nothing has left the browser before it passes."""
-NUDGES = (0.1, 0.2, 0.3)
-"""Seconds after which Enter is pressed again, as long as nothing came to the gate; the last one repeats."""
 END_LIMIT = 2.0
 """Seconds that the site gets to end its response after the end of the answer."""
 WORN = 2
 """After so many times the chats for which a page is made, it is renewed even if a chat has to wait for that."""
+PATTERN = 2
+"""After so many new conversations one after the other the next chat is expected to begin one, too."""
 WRITE_BACK_EVERY = 120.0
 """Seconds between two looks at whether the site rotated the login, while chats go on."""
 
@@ -75,6 +74,8 @@ class Worker:
         self._telemetry = telemetry
         self._session: Session | None = None
         self._looked_at_login = 0.0
+        self._begun = 0  # so many of the last chats began a conversation
+        self._is_prepared = False
         self._tasks = Tasks()
         self._lost = _new_loss()
 
@@ -139,15 +140,17 @@ class Worker:
         if session.chats >= WORN * self._settings.browser.page_chats:  # there was no idle moment for it
             await self.renew()
         session.chats += 1
+        self._is_prepared = False
         turns = _turns(request, place)
         decoder = session.driver.decoder()
         async with session.traced(self._settings.browser.trace, request.id, self._settings.browser.call_limit):
             with session.interceptor.exchange(lambda held: session.driver.mismatches(turns[0], held)) as exchange:
                 finished = False
                 try:
-                    await self._chromium.check()
-                    await self._send(session, exchange, turns)
+                    await self._chromium.ensure()
+                    await send(session, exchange, turns, self._settings)
                     timeline.mark("sent")
+                    self._begun = self._begun + 1 if turns[0].conversation is None else 0
                     conversation = session.driver.conversation_of(exchange.passed[0])
                     async with aclosing(self._listened(session, exchange, decoder, timeline)) as events:
                         async for event in events:
@@ -175,6 +178,18 @@ class Worker:
         await session.renew(self._settings.browser.call_limit)
         await self._ready(session)
 
+    @property
+    def wants_new_chat(self) -> bool:
+        """Tell whether the next chat will probably begin a conversation, as the last ones did, and none is open yet."""
+        return self._session is not None and self._begun >= PATTERN and not self._is_prepared
+
+    async def prepare(self) -> None:
+        """Bring up an empty chat for whatever comes next; not while a chat runs."""
+        session, self._is_prepared = self._opened_session(), True
+        with suppress(SiteChanged):  # the next chat will say so, to somebody who asked
+            async with within(self._settings.turn.ready, "The page opened no chat"):
+                await session.driver.open(Turn(""))
+
     async def delete(self, conversation: str) -> None:
         """Delete a conversation through the page; not while a chat runs."""
         session = self._opened_session()
@@ -198,42 +213,6 @@ class Worker:
         except SiteChanged as error:
             await self._document(session, error)
             raise
-
-    async def _send(self, session: Session, exchange: Exchange, turns: list[Turn]) -> None:
-        """Bring the first of `turns` to the gate; what was turned back there has cost nothing and is tried again.
-
-        A turn that cannot go on where it should is dropped for the next one, which begins a new conversation.
-        """
-        wrong: WrongSend | None = None
-        for _ in range(SEND_TRIES):
-            try:
-                async with within(self._settings.turn.ready, "The page opened no chat"):
-                    await session.driver.open(turns[0])
-                return await self._press_until_sent(session, exchange, turns[0])
-            except WrongSend as turned_back:
-                is_hopeless, wrong = wrong is not None, turned_back
-            except ConversationGone as gone:
-                if len(turns) == 1:
-                    message = "The site does not have that conversation any more."
-                    raise UnknownConversation(message, param="conversation_id") from gone
-                is_hopeless = True
-            if is_hopeless and len(turns) > 1:
-                turns.pop(0)
-        raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
-
-    async def _press_until_sent(self, session: Session, exchange: Exchange, turn: Turn) -> None:
-        """Press Enter until a request comes to the gate; a page that is still being built ignores the first ones."""
-        pauses, before = iter(NUDGES), session.traffic.count
-        deadline = time.monotonic() + self._settings.turn.submit
-        while time.monotonic() < deadline:
-            async with within(self._settings.turn.submit, "The page took no prompt"):
-                await session.driver.submit(turn)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(next(pauses, NUDGES[-1])):
-                    await exchange.sent()
-                    return
-        async with within(self._settings.browser.call_limit, "The page did not say why it sent nothing"):
-            raise await session.driver.unsent(session.traffic.commands(before))
 
     def _listened(
         self, session: Session, exchange: Exchange, decoder: Decoder, timeline: Timeline

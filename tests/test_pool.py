@@ -31,7 +31,8 @@ from bridge.errors import (
 from bridge.fate import fate
 from bridge.pool import Pool
 from bridge.settings import PoolSettings, Settings
-from bridge.telemetry import ChatEnded, Fact, Telemetry, Timeline, WorkerChanged, WorkerState
+from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Fact, Telemetry, Timeline, WorkerChanged, WorkerState
+from bridge.upkeep import upkeep
 
 LIMIT = 5.0
 QUICK = PoolSettings(min_interval=0, queue_limit=LIMIT)
@@ -55,6 +56,9 @@ class ScriptedWorker:
         self.opens = 0
         self.logged_in = asyncio.Event()
         self.chatting = asyncio.Event()
+        self.wants_new_chat = False
+        self.preparing = asyncio.Event()
+        self.may_prepare = asyncio.Event()
         self._lost: asyncio.Future[NoReturn] | None = None
 
     @asynccontextmanager
@@ -79,6 +83,12 @@ class ScriptedWorker:
 
     async def renew(self) -> None:
         raise NotImplementedError
+
+    async def prepare(self) -> None:
+        assert self.running == 0
+        self.preparing.set()
+        await self.may_prepare.wait()
+        self.wants_new_chat = False
 
     async def delete(self, conversation: str) -> None:
         raise NotImplementedError
@@ -163,6 +173,29 @@ async def in_background(*work: Coroutine[Any, Any, Any]) -> AsyncGenerator[list[
         yield tasks
         for task in tasks:
             task.cancel()
+
+
+async def test_upkeep_leaves_an_account_that_chats_alone_and_a_chat_waits_for_the_end_of_upkeep() -> None:
+    first, second = ScriptedWorker("a"), ScriptedWorker("b")
+    async with pool_of(first, second) as (pool, facts), upkeep(pool, Telemetry(), LIMIT):
+        second.hold = asyncio.Event()
+        async with in_background(ask(pool, "one"), ask(pool, "two")) as (_, held):
+            await facts.until(lambda: second.chatting.is_set())
+            first.wants_new_chat = second.wants_new_chat = True
+            pool.freed.set()
+            async with asyncio.timeout(LIMIT):
+                await first.preparing.wait()
+            assert not second.preparing.is_set()
+            second.hold.set()
+            await held
+            async with asyncio.timeout(LIMIT):
+                await second.preparing.wait()
+        assert all(account.is_busy for account in pool.accounts())
+        async with in_background(ask(pool, "three")) as (third,):
+            await facts.until(lambda: sum(isinstance(fact, ChatQueued) for fact in facts) == 3)
+            assert not any(isinstance(fact, ChatStarted) and fact.chat == "three" for fact in facts)
+            first.may_prepare.set()
+            assert await third == "a"
 
 
 async def test_chats_are_taken_in_order_of_arrival_and_one_at_a_time_on_an_account() -> None:
@@ -369,7 +402,7 @@ async def test_draining_ends_the_queue_at_once_and_lets_running_chats_finish() -
         await worker.chatting.wait()
         waiting = asyncio.gather(ask(pool, "waiting"), return_exceptions=True)
         await facts.until(
-            lambda: len(pool.accounts()) == 1 and sum(type(f).__name__ == "ChatQueued" for f in facts) == 2
+            lambda: len(pool.accounts()) == 1 and sum(isinstance(fact, ChatQueued) for fact in facts) == 2
         )
         drained = group.create_task(pool.drain(LIMIT))
         (refused,) = await waiting

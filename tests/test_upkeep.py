@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -10,9 +12,12 @@ from uuid import uuid4
 import pytest
 
 from bridge.browser import Chromium
-from bridge.conversations import Conversations
+from bridge.chat import ChatRequest, Message, Model, Opened, Text
+from bridge.conversations import Conversations, Place
+from bridge.profiles import ProfileStore, load_identity
 from bridge.settings import BrowserSettings, ConversationSettings
-from bridge.telemetry import ConversationDeleted, WorkerChanged, WorkerState
+from bridge.telemetry import ConversationDeleted, Telemetry, Timeline, WorkerChanged, WorkerState
+from bridge.worker import Worker
 from tests.live import LIMIT, QUICK_SITE, Live, directive, live
 
 AT_ONCE = ConversationSettings(delete_after=1e-9)
@@ -66,11 +71,42 @@ async def test_a_page_that_has_grown_is_renewed_while_nobody_chats(tmp_path: Pat
 
 
 async def test_a_page_that_is_never_idle_is_renewed_before_a_chat(tmp_path: Path, chromium: Chromium) -> None:
-    browser = BrowserSettings(check_every=600, page_chats=1)
-    async with live(tmp_path, chromium=chromium, browser=browser) as run:
+    async with live(tmp_path, chromium=chromium, browser=BrowserSettings(page_chats=1)) as run:
         before = set(run.account().pages)
-        for text in ("one", "two"):
-            assert await run.ask(directive(text=text)) == text
-        assert run.account().pages == before
-        assert await run.ask(directive(text="three")) == "three"
-        await run.account().wait_for(lambda account: account.pages and not before & account.pages, LIMIT)
+        texts = ["one", "two", "three"]
+        assert await asyncio.gather(*(run.ask(directive(text=text)) for text in texts)) == texts
+        assert not before & run.account().pages
+        assert len(run.account().turns) == 3
+
+
+async def test_a_worker_expects_what_its_last_chats_did_and_opens_a_new_chat_ahead(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run:
+        store = ProfileStore(run.settings.profiles, load_identity(run.settings))
+        worker = Worker(store.load("alice"), store, chromium, run.settings, Telemetry())
+        async with worker.opened():
+            place, wanted = None, []
+            for number in (1, 2, 3, 4):  # the second one goes on in the first one's conversation
+                place = await answer(worker, number, place if number == 2 else None)
+                wanted.append(worker.wants_new_chat)
+            await worker.prepare()
+            wanted.append(worker.wants_new_chat)
+            assert wanted == [False, False, False, True, False]
+            await answer(worker, 5, None)
+        parents = [turn.parent for turn in run.account().turns]
+        assert parents == [None, 2, None, None, None]
+
+
+async def answer(worker: Worker, number: int, place: Place | None) -> Place:
+    """Ask the worker, and return where the conversation stands then."""
+    message = Message("user", f"{number} {directive(text=f'answer {number}')}")
+    history = (Message("user", "before"), Message("assistant", "before")) if place else ()
+    request = ChatRequest(str(number), Model("deepseek-chat"), (*history, message))
+    async with aclosing(worker.chat(request, Timeline(request.id, "deepseek-chat"), place)) as events:
+        heard = [event async for event in events]
+    opened = next(event for event in heard if isinstance(event, Opened))
+    assert "".join(event.text for event in heard if isinstance(event, Text)) == f"answer {number}"
+    assert opened.conversation
+    assert opened.message
+    return Place("alice", opened.conversation, opened.message)

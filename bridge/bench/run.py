@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -19,6 +20,8 @@ from bridge.bench.ways import Bridged, Direct, Heard, Way, scripted, together
 RATE = 50
 STREAMS = (1, 4, 8, 16)
 SIZES = (1, 5, 10, 20)
+PAUSE = 0.3
+"""Seconds between two new chats, a tenth of the pause that is kept on the real site."""
 STEPS = (100, 200, 400, 600, 800, 1000)
 """Tokens a second of each of four streams, until the p99 delay passes the limit."""
 SLOW = 100.0
@@ -69,7 +72,10 @@ async def _there_and_back(report: Report, site: Site, way: Bridged, served: Serv
     prompts = [f"{number} {_directive(text='hello there')}" for number in range(rounds)]
     cold = await _timed(way, site, account, prompts[0])
     report.add("request to the site's request, first chat", "ms", cold["there"])
-    new = [await _timed(way, site, account, prompt) for prompt in prompts]
+    new = []
+    for prompt in prompts:
+        await asyncio.sleep(PAUSE)
+        new.append(await _timed(way, site, account, prompt))
     report.add("request to the site's request, new chat", "ms", _median(new, "there"), target=25.0)
     same, name = [], new[-1]["name"]
     for prompt in prompts:

@@ -234,9 +234,21 @@
     return element ? (asShown ? null : stored(name)) ?? isOn(element) : null;
   };
 
+  // what stands in the way of a prompt, or null while the page is not done yet
+  const state = () => {
+    if (signedOut()) return {is: "signed out"};
+    if (composer().element) return document.readyState === "complete" ? {is: "ready"} : null;
+    const muted = mutedText();
+    if (muted) return {is: "muted", text: muted, until: moment(muted)};
+    if (document.readyState !== "complete") return null;
+    const status = arrived();
+    if (status === 429 || status >= 500) return {is: "refused", status};
+    return status === 403 || status === 405 ? {is: "challenged"} : null;
+  };
+  const holds = id => location.pathname.endsWith("/" + id) && messages() > 0 && !!composer().element;
+
   return {
-    // the element of a control, and by what it was found
-    find: (name, ...given) => CONTROLS[name](...given),
+    element: (name, ...given) => CONTROLS[name](...given).element,
     // where to click on a control, if nothing is in the way of it: the middle of it, as it stands now
     aim: (name, ...given) => {
       const {element, by} = CONTROLS[name](...given);
@@ -248,25 +260,18 @@
     },
     has: (name, ...given) => !!CONTROLS[name](...given).element,
     isWithout: id => !row(id).element,
-    // what stands in the way of a prompt, or null while the page is not done yet
-    state: () => {
-      if (signedOut()) return {is: "signed out"};
-      if (composer().element) return document.readyState === "complete" ? {is: "ready"} : null;
-      const muted = mutedText();
-      if (muted) return {is: "muted", text: muted, until: moment(muted)};
-      if (document.readyState !== "complete") return null;
-      const status = arrived();
-      if (status === 429 || status >= 500) return {is: "refused", status};
-      return status === 403 || status === 405 ? {is: "challenged"} : null;
-    },
+    state,
     challenged,
     isEmpty,
-    holds: id => location.pathname.endsWith("/" + id) && messages() > 0 && !!composer().element,
-    // all that must be known before a prompt, in one look
-    survey: asShown => ({
-      isEmpty: isEmpty(), covered: !!cover(), otherModel: !!plainModel().element, notices: notices(),
-      switches: {thinking: position("thinking", asShown), search: position("search", asShown)},
-    }),
+    holds,
+    // the state, and once that is ready all that must be known before a prompt, in one look
+    look: (id, asShown) => {
+      const seen = state();
+      return seen?.is !== "ready" ? seen : {
+        is: "ready", isThere: id === null ? isEmpty() : holds(id), covered: !!cover(), otherModel: !!plainModel().element,
+        notices: notices(), switches: {thinking: position("thinking", asShown), search: position("search", asShown)},
+      };
+    },
     covered: () => {
       const over = cover();
       return over && {what: outline(over), human: over.matches(HUMAN) || !!over.querySelector(HUMAN)};
@@ -279,15 +284,15 @@
       const result = did => ({did, last: last(), notices: notices()});
       if (!element) return result("missing");
       const old = element.value;
-      if (old !== prompt) {
-        if (old === "" && before !== null) {
-          if (before !== last() || isBusy()) return result("taken");
-          if (!again) return result("gone");
-        }
-        put(element, prompt, "insertText");
+      if (old === "" && before !== null) {
+        if (before !== last() || isBusy()) return result("taken");
+        if (!again) return result("gone");
       }
+      const seen = result(old === "" ? "filled" : "there");
       element.focus();
-      return result(old === "" ? "filled" : "there");
+      // last of all, because from here on every question about sizes makes the browser lay out the whole prompt
+      if (old !== prompt) put(element, prompt, "insertText");
+      return seen;
     },
     clear: () => {
       const {element} = composer();

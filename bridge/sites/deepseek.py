@@ -76,29 +76,17 @@ class Driver(SiteDriver):
 
     async def ready(self) -> None:
         """Wait until the composer is there; raise what the page shows instead of it."""
-        try:
-            state = await self._shown.wait_for("state", limit=self.limit * READY_SHARE * 1000)
-        except PlaywrightTimeout as error:
-            if await self._shown.ask("challenged"):
-                raise HumanNeeded("The site asks for a human before it shows the chat.") from error
-            message = "The page's control 'composer' was not found"
-            raise SiteChanged(f"{message}: {self._path()} shows neither one nor a sign-in form.") from error
-        if state["is"] != "ready":
-            raise _obstacle(state)
+        await self._state("state")
 
     async def open(self, turn: Turn) -> None:
         """Bring up the conversation, or an empty new chat, and set both switches."""
-        await self.ready()
-        seen = await self._survey(as_shown=False)
         wrong, self._wrong = self._wrong, ()
-        if turn.conversation is not None:
-            await self._open_conversation(turn.conversation)
-        elif not seen["isEmpty"]:
-            await self._new_chat()
+        seen = await self._look(turn.conversation, as_shown=False)
+        if not seen["isThere"]:
+            seen = await self._go_to(turn.conversation)
         if wrong:
             await self.page.wait_for_timeout(SETTLED)
-        if wrong or turn.conversation is not None or not seen["isEmpty"]:
-            seen = await self._survey(as_shown=bool(wrong))
+            seen = await self._look(turn.conversation, as_shown=True)
         if seen["otherModel"]:
             await self._shown.click("plainModel")
         for name, wanted in (("thinking", turn.thinking), ("search", turn.search)):
@@ -209,9 +197,37 @@ class Driver(SiteDriver):
             await self.page.keyboard.press("Enter")
         typing.pressed_at = time.monotonic()
 
+    async def _state(self, question: str, *given: object) -> dict[str, Any]:
+        """Return what the page says once it can take a prompt; raise what it shows instead."""
+        try:
+            state: dict[str, Any] = await self._shown.wait_for(question, *given, limit=self.limit * READY_SHARE * 1000)
+        except PlaywrightTimeout as error:
+            if await self._shown.ask("challenged"):
+                raise HumanNeeded("The site asks for a human before it shows the chat.") from error
+            message = "The page's control 'composer' was not found"
+            raise SiteChanged(f"{message}: {self._path()} shows neither one nor a sign-in form.") from error
+        if state["is"] != "ready":
+            raise _obstacle(state)
+        return state
+
+    async def _look(self, conversation: str | None, *, as_shown: bool) -> dict[str, Any]:
+        """Look at all that must be known before a prompt, once nothing lies over the composer."""
+        seen = await self._state("look", conversation, as_shown)
+        if seen["covered"]:
+            await self._uncover()
+        return seen
+
+    async def _go_to(self, conversation: str | None) -> dict[str, Any]:
+        """Bring up the conversation or an empty new chat, and return what the page shows then."""
+        if conversation is None:
+            await self._new_chat()
+        else:
+            await self._open_conversation(conversation)
+        return await self._look(conversation, as_shown=False)
+
     async def _open_conversation(self, id: str) -> None:  # noqa: A002
         """Go to a conversation: by its row in the sidebar, else by its address."""
-        if not await self._shown.ask("holds", id) and not await self._shown.click("row", id):
+        if not await self._shown.click("row", id):
             await self.page.goto(f"{self.url}/a/chat/s/{quote(id, safe='')}", wait_until="domcontentloaded")
         try:
             await self._shown.wait_for("holds", id, limit=CONVERSATION_LIMIT)
@@ -235,13 +251,6 @@ class Driver(SiteDriver):
             return
         if is_on != wanted:
             await self._click(name)
-
-    async def _survey(self, *, as_shown: bool) -> dict[str, Any]:
-        """Look at all that must be known before a prompt, once nothing lies over the composer."""
-        seen: dict[str, Any] = await self._shown.ask("survey", as_shown)
-        if seen["covered"]:
-            await self._uncover()
-        return seen
 
     async def _uncover(self) -> None:
         """Send away what lies over the composer: by Escape, else by its own button."""

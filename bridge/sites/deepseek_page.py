@@ -10,55 +10,64 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 from loguru import logger
-from playwright.async_api import ElementHandle, Page
+from playwright.async_api import ElementHandle, JSHandle, Page
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 SCRIPT = files("bridge.sites").joinpath("deepseek.js").read_text("utf-8").rstrip().rstrip(";")
+CALL = "([script, name, given]) => script[name](...given)"
 LOOK_EVERY = 10
 """Milliseconds between two looks at a page that is not there yet."""
 QUICK = 2_000
 """Milliseconds that a page in working order takes for a click and its effect."""
 TRIES = 3
-MOVED_ON = ("Execution context was destroyed", "not attached to the DOM", "because of a navigation")
+MOVED_ON = (
+    *("Execution context was destroyed", "not attached to the DOM", "because of a navigation"),
+    *("JSHandle is disposed", "JSHandles can be evaluated only in the context they were created"),
+)
 """How Playwright says that what it looked at is not there any more."""
 
 T = TypeVar("T")
 
 
 class DeepSeekPage:
-    """Asks and clicks; `found` tells by what each control was found."""
+    """Asks and clicks; `found` tells by what each control was found.
+
+    The script is compiled once for each document and then held by a handle, which the page cannot see.
+    """
 
     def __init__(self, page: Page) -> None:
         self.found: dict[str, str] = {}
         self._page = page
+        self._script: JSHandle | None = None
 
     async def ask(self, function: str, *given: object) -> Any:
         """Call a function of the script."""
-        return await _again(lambda: self._page.evaluate(f"given => {SCRIPT}.{function}(...given)", list(given)))
+        return await self._again(lambda script: self._page.evaluate(CALL, [script, function, given]))
 
     async def wait_for(self, function: str, *given: object, limit: float) -> Any:
         """Return what the function says as soon as that is something; raise Playwright's `TimeoutError`."""
         if there := await self.ask(function, *given):  # mostly it is, and asking costs less than waiting
             return there
-        expression = f"given => {SCRIPT}.{function}(...given)"
-        seen = await _again(
-            lambda: self._page.wait_for_function(expression, arg=list(given), timeout=limit, polling=LOOK_EVERY)
-        )
-        return await seen.json_value()
+
+        async def wait(script: JSHandle) -> JSHandle:
+            arguments = [script, function, given]
+            return await self._page.wait_for_function(CALL, arg=arguments, timeout=limit, polling=LOOK_EVERY)
+
+        return await (await self._again(wait)).json_value()
 
     async def click(self, control: str, *given: str) -> bool:
         """Click a control as a person does, also one that is called disabled; tell whether it is there."""
 
-        async def click() -> bool:
-            spot = await self._page.evaluate(f"given => {SCRIPT}.aim(...given)", [control, *given])
+        async def click(script: JSHandle) -> bool:
+            spot = await self._page.evaluate(CALL, [script, "aim", [control, *given]])
             if spot is None:
                 return False
             self._note(control, spot["by"])
             if spot["isClear"]:
                 await self._page.mouse.click(spot["x"], spot["y"])
                 return True
-            element = await self._find(control, *given)
+            element = await self._find(script, control, *given)
             if element is None:
                 return False
             try:
@@ -67,35 +76,40 @@ class DeepSeekPage:
                 await element.click(timeout=QUICK, force=True)
             return True
 
-        return await _again(click)
+        return await self._again(click)
 
     async def hover(self, control: str, *given: str) -> bool:
         """Bring a control into view and point at it; tell whether it is there."""
 
-        async def hover() -> bool:
-            element = await self._find(control, *given)
+        async def hover(script: JSHandle) -> bool:
+            element = await self._find(script, control, *given)
             if element is not None:
                 await element.hover(timeout=QUICK)
             return element is not None
 
-        return await _again(hover)
+        return await self._again(hover)
 
-    async def _find(self, control: str, *given: str) -> ElementHandle | None:
-        handle = await self._page.evaluate_handle(f"given => {SCRIPT}.find(...given).element", [control, *given])
+    async def _find(self, script: JSHandle, control: str, *given: str) -> ElementHandle | None:
+        handle = await self._page.evaluate_handle(CALL, [script, "element", [control, *given]])
         return handle.as_element()
+
+    async def _again(self, act: Callable[[JSHandle], Awaitable[T]]) -> T:
+        """Do it with the script of the document that is shown; again where the page moved on in the middle of it."""
+        for _ in range(TRIES - 1):
+            try:
+                return await self._once(act)
+            except PlaywrightError as error:
+                self._script = None
+                if not any(words in str(error) for words in MOVED_ON):
+                    raise
+        return await self._once(act)
+
+    async def _once(self, act: Callable[[JSHandle], Awaitable[T]]) -> T:
+        if self._script is None:
+            self._script = await self._page.evaluate_handle(SCRIPT)
+        return await act(self._script)
 
     def _note(self, control: str, by: str) -> None:
         if self.found.get(control) != by:
             self.found[control] = by
             logger.debug("The page's control '{}' was found by {}", control, by)
-
-
-async def _again(act: Callable[[], Awaitable[T]]) -> T:
-    """Do it again where the page moved on in the middle of it."""
-    for _ in range(TRIES - 1):
-        try:
-            return await act()
-        except PlaywrightError as error:
-            if not any(words in str(error) for words in MOVED_ON):
-                raise
-    return await act()

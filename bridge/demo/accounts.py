@@ -63,18 +63,16 @@ class Account:
 
     def script(self, script: Script) -> None:
         """Queue what to answer to the next prompt, or raise ValueError if its fault is unknown."""
-        script_fault(script)
+        check_script(script)
         self._scripts.append(script)
 
-    def next_script(self, prompt: str) -> Script:
-        """Take the queued script, else the one in the prompt, else none."""
-        if self._scripts:
-            return self._scripts.popleft()
-        script = Script.from_prompt(prompt) or Script()
-        try:
-            script_fault(script)
-        except ValueError:
-            return Script()
+    def next_script(self, prompt: str, conversation: Conversation) -> Script:
+        """Take the queued script, else the one in the prompt, else what the conversation's last one left, else none."""
+        script = self._scripts.popleft() if self._scripts else _scripted(prompt)
+        rest: list[Script] = []
+        if script is None:
+            script, *rest = conversation.scripts or [Script()]
+        conversation.scripts = [*script.then, *rest]
         return script
 
     def fault(self, name: str, times: int | None = 1, lasting: float | None = None, **params: Any) -> None:
@@ -172,6 +170,22 @@ def script_fault(script: Script) -> Switch | None:
     if switch.fault.where not in ("reply", "stream"):
         raise ValueError(f"the fault {script.fault!r} cannot be played for one turn")
     return switch
+
+
+def check_script(script: Script) -> None:
+    """Raise ValueError if a fault of the script, or of one that follows it, cannot be played."""
+    script_fault(script)
+    for following in script.then:
+        check_script(following)
+
+
+def _scripted(prompt: str) -> Script | None:
+    script = Script.from_prompt(prompt)
+    try:
+        check_script(script or Script())
+    except ValueError:
+        return None
+    return script
 
 
 def _mute(account: Account, switch: Switch) -> None:

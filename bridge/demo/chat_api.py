@@ -33,7 +33,7 @@ async def completion(request: web.Request) -> web.StreamResponse:
             raise biz_refusal(26, "invalid message id")
         files = _files(account, document["ref_file_ids"])
         turn.files = tuple(file["file_name"] for file in files)
-        script = _script(account, turn)
+        script = _script(account, conversation, turn)
     if not conversation.messages:
         conversation.model_type = document.get("model_type") or "default"
     return await Answer(request, account, conversation, turn, script).to_new_prompt(parent, files)
@@ -45,7 +45,7 @@ async def edit_message(request: web.Request) -> web.StreamResponse:
     with _turn(request, account, "edit_message", document) as turn:
         conversation = _check(request, account, document, EDIT)
         edited = _message(conversation, document["message_id"], "USER")
-        script = _script(account, turn)
+        script = _script(account, conversation, turn)
     answer = Answer(request, account, conversation, turn, script)
     return await answer.to_new_prompt(edited["parent_id"], edited["files"])
 
@@ -58,7 +58,7 @@ async def regenerate(request: web.Request) -> web.StreamResponse:
         child = _message(conversation, document["child_message_id"], "ASSISTANT")
         prompt = conversation.messages[child["parent_id"]]
         turn.prompt = prompt["fragments"][0]["content"]
-        script = _script(account, turn)
+        script = _script(account, conversation, turn)
     return await Answer(request, account, conversation, turn, script).to_old_prompt(prompt)
 
 
@@ -133,9 +133,9 @@ def _check(request: web.Request, account: Account, document: dict[str, Any], pro
     return conversation
 
 
-def _script(account: Account, turn: Turn) -> Script:
+def _script(account: Account, conversation: Conversation, turn: Turn) -> Script:
     """Take the script of this turn, or refuse if that is what it says."""
-    script = account.next_script(turn.prompt)
+    script = account.next_script(turn.prompt, conversation)
     switch = script_fault(script)
     if switch is not None and switch.fault.reply is not None:
         raise switch.fault.reply(switch.params)

@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from bridge.demo.patches import Json
+from bridge.demo.script import Script
 
 
 class Conversation:
@@ -21,6 +22,7 @@ class Conversation:
         self.messages: dict[int, dict[str, Json]] = {}
         self.current: int | None = None
         self.rests: dict[int, list[Any]] = {}
+        self.scripts: list[Script] = []  # of the next answers
 
     @property
     def size(self) -> int:

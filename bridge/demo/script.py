@@ -1,6 +1,7 @@
 """A script says what the site shall answer to one prompt, in place of its own words.
 
-It is queued for an account, or stands in the prompt itself as `[[demo {"text": "Hello"}]]`.
+It is queued for an account, or stands in the prompt itself as `[[demo {"text": "Hello"}]]`. What it has in `then`
+answers the next prompts of the same conversation, whatever they are, so that one prompt can tell a whole talk.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Script:
     cut: int | None = None  # seed: cut the bytes of the response at random places
     fault: str = ""  # one of FAULTS, for this turn only
     params: Mapping[str, Any] = field(default_factory=dict)  # parameters of the fault
+    then: tuple[Script, ...] = ()  # the answers to the next prompts of this conversation
 
     @classmethod
     def from_json(cls, document: Any) -> Script:
@@ -43,7 +45,9 @@ class Script:
             raise ValueError(f"a script has no {', '.join(sorted(unknown))}")
         if isinstance(document.get("results"), list):
             document = {**document, "results": tuple(document["results"])}
-        return cls(**document)
+        if not isinstance(document.get("then", []), list):
+            raise ValueError("a script's then is a list of scripts")
+        return cls(**{**document, "then": tuple(map(cls.from_json, document.get("then", [])))})
 
     @classmethod
     def from_prompt(cls, prompt: str) -> Script | None:

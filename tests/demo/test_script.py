@@ -32,15 +32,34 @@ def test_a_prompt_without_a_directive_has_no_script(prompt: str) -> None:
 def test_a_queued_script_comes_before_the_prompts_own() -> None:
     alice = DemoSite().account("alice")
     alice.script(Script(text="queued"))
-    assert alice.next_script('[[demo {"text": "own"}]]').text == "queued"
-    assert alice.next_script('[[demo {"text": "own"}]]').text == "own"
+    talk = alice.add_conversation()
+    assert alice.next_script('[[demo {"text": "own"}]]', talk).text == "queued"
+    assert alice.next_script('[[demo {"text": "own"}]]', talk).text == "own"
 
 
-def test_a_directive_with_an_unknown_fault_is_no_directive() -> None:
-    assert DemoSite().account("alice").next_script('[[demo {"fault": "flood"}]]') == Script()
+def test_what_follows_a_script_answers_the_next_prompts_of_its_conversation_alone() -> None:
+    alice = DemoSite().account("alice")
+    talk, other = alice.add_conversation(), alice.add_conversation()
+    alice.next_script('[[demo {"text": "one", "then": [{"text": "two"}, {"text": "three"}]}]]', talk)
+    assert alice.next_script("meanwhile", other) == Script()
+    assert [alice.next_script("go on", talk).text for _ in range(3)] == ["two", "three", None]
 
 
-@pytest.mark.parametrize("document", [[], {"words": 3}])
+def test_a_new_directive_ends_the_script_before_it() -> None:
+    alice = DemoSite().account("alice")
+    talk = alice.add_conversation()
+    for prompt in ('[[demo {"text": "one", "then": [{"text": "two"}]}]]', '[[demo {"text": "new"}]]'):
+        alice.next_script(prompt, talk)
+    assert alice.next_script("go on", talk) == Script()
+
+
+@pytest.mark.parametrize("directive", ['{"fault": "flood"}', '{"text": "one", "then": [{"fault": "flood"}]}'])
+def test_a_directive_with_an_unknown_fault_is_no_directive(directive: str) -> None:
+    alice = DemoSite().account("alice")
+    assert alice.next_script(f"[[demo {directive}]]", alice.add_conversation()) == Script()
+
+
+@pytest.mark.parametrize("document", [[], {"words": 3}, {"then": {"text": "two"}}, {"then": [{"words": 3}]}])
 def test_a_document_that_is_no_script_is_refused(document: object) -> None:
     with pytest.raises(ValueError, match="a script"):
         Script.from_json(document)

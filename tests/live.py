@@ -30,6 +30,7 @@ from bridge.settings import (
     TurnSettings,
 )
 from bridge.telemetry import Fact, Telemetry, WorkerChanged, WorkerState
+from bridge.tools.render import Call, write_call
 
 LIMIT = 20.0
 """Seconds within which anything that a test waits for has happened on a slow machine."""
@@ -39,6 +40,11 @@ QUICK_SITE = DemoSettings(settle=(0.0, 0.2), toggle_settle=(0.0, 0.1), pow_diffi
 def directive(**script: Any) -> str:
     """Return the words in a prompt that tell the demo site what to answer; see its `Script`."""
     return f"[[demo {json.dumps(script)}]]"
+
+
+def called(name: str, /, **arguments: Any) -> str:
+    """Return a tool call as the bridge asks the model to write it."""
+    return write_call(Call(name, json.dumps(arguments)))
 
 
 class Facts:

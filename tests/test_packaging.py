@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ("run", "dev", "build")
+CLIENTS = ROOT / "tests/clients/node"
 
 
 def text(lock: str) -> str:
@@ -27,7 +29,8 @@ def plain(requirements: list[str]) -> set[str]:
 def test_every_requirement_of_the_project_is_locked() -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert plain(pyproject["project"]["dependencies"]) <= pins("run").keys()
-    assert plain(pyproject["dependency-groups"]["dev"]) <= pins("dev").keys()
+    for group in ("dev", "clients"):
+        assert plain(pyproject["dependency-groups"][group]) <= pins(group).keys()
     assert plain(pyproject["build-system"]["requires"]) <= pins("build").keys()
 
 
@@ -37,9 +40,17 @@ def test_all_locks_agree_on_the_versions() -> None:
     assert {name: dev.get(name, version) for name, version in build.items()} == build
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, "clients"])
 def test_every_locked_package_has_a_hash_and_none_a_source_of_its_own(lock: str) -> None:
     packages = re.split(r"^(?=[a-z0-9.-]+==)", text(lock), flags=re.MULTILINE)[1:]
     assert [package for package in packages if "--hash=sha256:" not in package] == []
-    assert len(packages) == len(pins(lock))
+    assert {package.partition("==")[0] for package in packages} == pins(lock).keys()
     assert not re.search(r"://| @ |^\s*-(-index|-extra|-find|i |f )|/(home|root|tmp|opt)/", text(lock), re.MULTILINE)
+
+
+def test_every_package_for_node_is_locked_with_a_hash_and_without_a_source() -> None:
+    wanted = json.loads((CLIENTS / "package.json").read_text("utf-8"))
+    packages = json.loads((CLIENTS / "package-lock.json").read_text("utf-8"))["packages"]
+    assert packages.pop("")["dependencies"] == wanted["dependencies"]
+    assert {f"node_modules/{name}" for name in wanted["dependencies"]} <= packages.keys()
+    assert [name for name, package in packages.items() if "integrity" not in package or "resolved" in package] == []

@@ -1,0 +1,54 @@
+"""The clients that people use do what they are used for, against a running bridge with a real Chromium."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bridge.browser import Chromium
+from bridge.demo import Script
+from tests.clients.running import node, python, run
+from tests.live import called, live
+
+COUNTED = "One, two, three, four, five."
+CALLS = "\n".join(("I will look it up.", called("weather", city="Rome"), called("weather", city="Oslo")))
+RESULTS = "\n".join(
+    f'<tool_result name="weather" call="{number}">\n21 degrees in {city}\n</tool_result>'
+    for number, city in enumerate(("Rome", "Oslo"), 1)
+)
+WARM = "It is 21 degrees in both."
+ADA = {"name": "Ada", "age": 36}
+ANSWERS = (
+    Script(text="Hello there."),
+    Script(text=COUNTED, rate=50),
+    *2 * (Script(text=CALLS), Script(text=WARM)),
+    Script(text=f"```json\n{json.dumps(ADA)}\n```"),
+)
+CLIENTS = {
+    "openai-python": python("openai_sdk"),
+    "litellm": python("litellm_sdk"),
+    "langchain": python("langchain"),
+    "pydantic-ai": python("pydantic_ai"),
+    "llm": python("llm"),
+    "openai-node": node("openai_sdk"),
+    "ai-sdk": node("ai_sdk"),
+}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+async def test_a_client_chats_streams_runs_tools_and_gets_objects(
+    tmp_path: Path, chromium: Chromium, name: str
+) -> None:
+    async with live(tmp_path, chromium=chromium) as site:
+        for script in ANSWERS:
+            site.account().script(script)
+        done = json.loads(await run(site, tmp_path, *CLIENTS[name]))
+        pieces = done.pop("stream")
+        assert ("".join(pieces), len(pieces) > 1) == (COUNTED, True)
+        assert done == {"chat": "Hello there.", "tools": WARM, "streamed_tools": WARM, "structured": ADA}
+        turns = site.account().turns
+        assert [turn.prompt for turn in turns[3:6:2]] == [RESULTS, RESULTS]
+        assert [turn.parent for turn in turns[2:6]] == [None, 2, None, 2]
+        assert len(turns) == len(ANSWERS)

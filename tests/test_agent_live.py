@@ -1,0 +1,62 @@
+"""An agent's whole loop through the real page: each result goes to the site, and nothing but the result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai.types.chat import ChatCompletionFunctionToolParam
+
+from bridge.browser import Chromium
+from tests.live import Live, called, directive, live
+
+STEPS = 10
+STEP: ChatCompletionFunctionToolParam = {
+    "type": "function",
+    "function": {
+        "name": "step",
+        "parameters": {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]},
+    },
+}
+
+
+async def agent(run: Live, messages: list[Any], stream: bool) -> str:
+    """Run the tool as long as the model calls it, and return the model's last word."""
+    while True:
+        message = await turn(run, messages, stream)
+        messages.append(message.to_dict())
+        if not message.tool_calls:
+            return message.content or ""
+        for call in message.tool_calls:
+            number = json.loads(call.function.arguments)["number"]
+            messages.append({"role": "tool", "tool_call_id": call.id, "content": f"step {number} is done"})
+
+
+async def turn(run: Live, messages: list[Any], stream: bool) -> Any:
+    completions = run.client.chat.completions
+    if not stream:
+        return (await completions.create(model="deepseek", messages=messages, tools=[STEP])).choices[0].message
+    async with completions.stream(model="deepseek", messages=messages, tools=[STEP]) as chunks:
+        return (await chunks.get_final_completion()).choices[0].message
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_agent_of_ten_steps_sends_each_result_once_in_one_conversation(
+    tmp_path: Path, chromium: Chromium, stream: bool
+) -> None:
+    first, *rest = [called("step", number=number) for number in range(STEPS)]
+    then = [{"text": text} for text in (*rest, "All steps are done.")]
+    async with live(tmp_path, chromium=chromium) as run:
+        messages: list[Any] = [
+            {"role": "system", "content": "You are an agent."},
+            {"role": "user", "content": f"Take all steps. {directive(text=first, then=then)}"},
+        ]
+        assert await agent(run, messages, stream) == "All steps are done."
+        turns = run.account().turns
+        assert [turn.prompt for turn in turns[1:]] == [
+            f'<tool_result name="step">\nstep {number} is done\n</tool_result>' for number in range(STEPS)
+        ]
+        assert [turn.parent for turn in turns] == [None, *range(2, 2 * STEPS + 2, 2)]
+        assert len({turn.conversation for turn in turns}) == 1

@@ -48,6 +48,8 @@ class ChatRequest:
     """The client's name for the conversation to go on in, `<conversation>@<message>`; then only what is new is sent."""
     returned: Callable[[str], str] = field(default=str, compare=False, repr=False)
     """What the client will send back as the assistant's message, of the answer's whole text as the site gave it."""
+    unseen: int = 0
+    """How many of the last messages the client does not have and will not send back."""
 
 
 @dataclass(frozen=True, slots=True)

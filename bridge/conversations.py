@@ -165,8 +165,9 @@ class Note:
                 self._answer.append(text)
             case Finish("stop") if self._opened and self._opened.conversation and self._opened.message:
                 place = Place(self._account, self._opened.conversation, self._opened.message)
-                answer = self._request.returned("".join(self._answer))
-                self._conversations.remember(place, self._request.messages, answer)
+                request, answer = self._request, self._request.returned("".join(self._answer))
+                seen = request.messages[: len(request.messages) - request.unseen]
+                self._conversations.remember(place, seen, answer)
 
 
 def split(messages: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:

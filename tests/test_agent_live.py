@@ -24,7 +24,7 @@ STEP: ChatCompletionFunctionToolParam = {
 
 async def agent(run: Live, messages: list[Any], stream: bool) -> str:
     """Run the tool as long as the model calls it, and return the model's last word."""
-    while True:
+    for _ in range(STEPS + 1):
         message = await turn(run, messages, stream)
         messages.append(message.to_dict())
         if not message.tool_calls:
@@ -32,6 +32,7 @@ async def agent(run: Live, messages: list[Any], stream: bool) -> str:
         for call in message.tool_calls:
             number = json.loads(call.function.arguments)["number"]
             messages.append({"role": "tool", "tool_call_id": call.id, "content": f"step {number} is done"})
+    return "The model calls without end."
 
 
 async def turn(run: Live, messages: list[Any], stream: bool) -> Any:
@@ -60,3 +61,16 @@ async def test_an_agent_of_ten_steps_sends_each_result_once_in_one_conversation(
         ]
         assert [turn.parent for turn in turns] == [None, *range(2, 2 * STEPS + 2, 2)]
         assert len({turn.conversation for turn in turns}) == 1
+
+
+async def test_a_call_that_had_to_be_asked_for_again_does_not_end_the_conversation(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    then = [{"text": text} for text in (called("step", number=0), "All steps are done.")]
+    async with live(tmp_path, chromium=chromium) as run:
+        task = f"Take all steps. {directive(text=called('stop', number=0), then=then)}"
+        assert await agent(run, [{"role": "user", "content": task}], stream=True) == "All steps are done."
+        turns = run.account().turns
+        assert "There is no tool 'stop'." in turns[1].prompt
+        assert turns[2].prompt == '<tool_result name="step">\nstep 0 is done\n</tool_result>'
+        assert [turn.parent for turn in turns] == [None, 2, 4]

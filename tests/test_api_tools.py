@@ -171,6 +171,21 @@ async def test_a_stream_hides_that_the_model_was_asked_again(served: Served) -> 
     assert served.backend.requests[1].conversation == "c@2"
 
 
+@pytest.mark.parametrize("hold", [0, 400])
+async def test_where_the_model_was_asked_again_the_next_turn_goes_on_too(hold: int) -> None:
+    said = ["I look.\n" + BAD, "Sorry.\n" + BAD, "Now.\n" + CALL, "It rains."]
+    async with serving(api=ApiSettings(retries=2, hold_text=hold)) as served:
+        served.backend.scripts = [answer(text) for text in said]
+        messages: list[Any] = [{"role": "user", "content": "Rome?"}]
+        message = (await whole(served, messages=messages, tools=[WEATHER]))["message"]
+        result = {"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": "Rain"}
+        await whole(served, messages=[*messages, message, result], tools=[WEATHER])
+        asked = served.backend.requests
+    for request, text, following in zip(asked, said, asked[1:], strict=False):
+        has = request.messages[: len(request.messages) - request.unseen]
+        assert digest(following.messages[:-1]) == digest(after(has, request.returned(text)))
+
+
 async def test_a_failure_while_asking_again_is_no_reason_to_send_all_of_it_again(served: Served) -> None:
     served.backend.scripts = [answer(BAD), (PoolFull("Full.", retry_after=1),)]
     async with served.post(tools=[WEATHER]) as response:

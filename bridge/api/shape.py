@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, assert_never
 
 from bridge.api.cut import Cut
@@ -66,9 +67,10 @@ class Form:
         inner = PlainTalk() if self.toolbox is None else ToolTalk(self.toolbox, self._hold(), id)
         return inner if self.json is None else JsonTalk(self.json, inner)
 
-    def returned(self, answer: str) -> str:
-        """Return what the client will send back for a whole answer of the model."""
+    def returned(self, answer: str, given: str = "") -> str:
+        """Return what the client will send back for a whole answer of the model; `given` is text it has before that."""
         text, calls = (answer, []) if self.toolbox is None else heard(self.toolbox, self._hold(), answer)
+        text = given + text
         if calls:
             return write_said(text, calls)
         if self.json is not None:
@@ -138,18 +140,20 @@ async def answer(chat: Chat, request: ChatRequest, form: Form) -> AsyncGenerator
     """Yield the answer's events, `Ended` last; where the client wants no more, the chat is closed, so that it stops."""
     meter, cut = Meter(request.messages), Cut(form.stop, form.max_tokens)
     asked = request
+    given: list[str] = []
     for retries in reversed(range(form.retries + 1)):
         shaper = _Shaper(form, meter, cut, request.id.replace("-", ""))
         async with aclosing(chat(asked) if asked is request else _resent(chat(asked))) as events:
             async for event in events:
                 for shaped in shaper.take(event, patient=retries > 0):
+                    given += [shaped.text] if isinstance(shaped, Text) else []
                     if asked is request or not isinstance(shaped, Opened):
                         yield shaped
                 if cut.reason is not None and not isinstance(event, Finish):
                     return
         if shaper.complaint is None:
             return
-        asked = _again(asked, shaper, form, shaper.complaint)
+        asked = _again(request, asked, shaper, partial(form.returned, given="".join(given)))
 
 
 async def _resent(events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[ChatEvent]:
@@ -163,11 +167,21 @@ async def _resent(events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[ChatEvent
             raise
 
 
-def _again(asked: ChatRequest, shaper: _Shaper, form: Form, complaint: str) -> ChatRequest:
-    """Return the request that goes on from an answer that cannot be used."""
-    said = Message("assistant", form.returned("".join(shaper.raw)))
+def _again(request: ChatRequest, asked: ChatRequest, shaper: _Shaper, returned: Callable[[str], str]) -> ChatRequest:
+    """Return the request that goes on from the answer to `asked`, which cannot be used; earlier tries are left out.
+
+    The client never hears of it: what it has is its own request and the answer that comes of this.
+    """
     name = asked.conversation
     if name is not None and shaper.opened is not None and shaper.opened.conversation is not None:
         name = f"{shaper.opened.conversation}@{shaper.opened.message}"
-    messages = (*asked.messages, said, Message("user", complaint))
-    return replace(asked, id=f"{asked.id}-again", messages=messages, conversation=name)
+    said = Message("assistant", asked.returned("".join(shaper.raw)))
+    unseen = (said, Message("user", shaper.complaint or ""))
+    return replace(
+        request,
+        id=f"{asked.id}-again",
+        messages=(*request.messages, *unseen),
+        conversation=name,
+        returned=returned,
+        unseen=len(unseen),
+    )

@@ -18,6 +18,7 @@ ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 MARKS = re.compile(r"""[\s{}\[\],:"'`\\]+""")
 ENDS = ("}", "]", '"', "'", ",")
 """Behind anything else the text may have been cut off: a number may have gone on."""
+TRAILING = re.compile(r'(?:\s|\\[nrt])+"')
 LITERAL = re.compile(r"True|False|None")
 
 
@@ -64,12 +65,22 @@ def unfenced(text: str) -> str:
 
 
 def _repaired(text: str) -> Any:
+    """Return the repaired JSON, with the line breaks that end its strings: only the second way of repair keeps them."""
+    repaired, kept = (_repaired_as(text, stable) for stable in (False, True))
+    return kept if _trimmed(kept) == _trimmed(repaired) else repaired
+
+
+def _repaired_as(text: str, stable: bool) -> Any:
     try:
-        repaired = json_repair.loads(text)
+        repaired = json_repair.loads(text, stream_stable=stable)
         json.dumps(repaired, allow_nan=False)
         return repaired
     except (ValueError, RecursionError, IndexError):
         return None
+
+
+def _trimmed(value: object) -> str:
+    return TRAILING.sub('"', json.dumps(value))
 
 
 def _several(text: str) -> Any:

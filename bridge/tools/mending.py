@@ -18,6 +18,8 @@ ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 MARKS = re.compile(r"""[\s{}\[\],:"'`\\]+""")
 ENDS = ("}", "]", '"', "'", ",")
 """Behind anything else the text may have been cut off: a number may have gone on."""
+STRING_OR_MARK = re.compile(r'"(?:\\.|[^"\\])*"|[{}\[\]]|,(?=\s*(?:[}\]]|\Z))', re.DOTALL)
+CLOSING = {"{": "}", "[": "]"}
 TRAILING = re.compile(r'(?:\s|\\[nrt])+"')
 LITERAL = re.compile(r"True|False|None")
 
@@ -43,15 +45,15 @@ class Unclear(Exception):
 def loaded(text: str) -> Any:
     """Return `text` as JSON, repaired if need be."""
     text = unfenced(text)
-    for candidate in (text, escape_quotes(text)):
+    candidates = (text, escape_quotes(text))
+    for candidate in candidates:
         with suppress(ValueError, RecursionError):
             return _several(candidate)
-    if (
-        not text.startswith(("{", "["))
-        or not text.endswith(ENDS)
-        or (in_string(text) and in_string(escape_quotes(text)))
-    ):
+    if not text.startswith(("{", "[")) or not text.endswith(ENDS) or all(map(in_string, candidates)):
         raise Unclear("It is not JSON, or breaks off.")
+    for candidate in candidates:
+        with suppress(ValueError, RecursionError):
+            return _several(_closed(candidate))
     repaired = _repaired(text)
     if not isinstance(repaired, dict | list) or _written(text) != "".join(map(_said, _values(repaired))):
         raise Unclear("It is not valid JSON.")
@@ -62,6 +64,21 @@ def unfenced(text: str) -> str:
     """Return what is inside of a code block, if `text` is one."""
     fenced = FENCED.fullmatch(text)
     return (fenced[1] if fenced else text).strip()
+
+
+def _closed(text: str) -> str:
+    """Return `text` without commas that nothing follows, and with the brackets that are missing at its end."""
+    missing: list[str] = []
+
+    def keep(match: re.Match[str]) -> str:
+        mark = match[0]
+        if mark in CLOSING:
+            missing.append(CLOSING[mark])
+        elif missing and mark == missing[-1]:
+            missing.pop()
+        return "" if mark == "," else mark
+
+    return STRING_OR_MARK.sub(keep, text) + "".join(reversed(missing))
 
 
 def _repaired(text: str) -> Any:

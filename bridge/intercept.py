@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
+from inspect import signature
 from typing import Any
 
 from playwright.async_api import CDPSession, Page
@@ -22,6 +23,8 @@ from bridge.errors import BridgeError, BrowserError
 from bridge.exchange import Chunk, Exchange, Judge, Part, ResponseEnded
 from bridge.sites.base import PageRequest, PageResponse
 from bridge.tasks import Tasks
+
+EventHandler = Callable[[dict[str, Any]], None]
 
 
 class Interceptor:
@@ -48,7 +51,7 @@ class Interceptor:
         page.on("close", lambda _: self.fail(BrowserError("The page was closed.")))
         session.on("Fetch.requestPaused", lambda event: self._tasks.start(self._hold(event)))
         session.on("Network.responseReceived", self._on_response)
-        session.on("Network.dataReceived", self._on_data)
+        session.on("Network.dataReceived", _with_known_signature(self._on_data))
         session.on("Network.loadingFinished", lambda event: self._on_end(event, None))
         session.on("Network.loadingFailed", lambda event: self._on_end(event, event["errorText"]))
         # without a buffer limit of their own, long answers would push each other out of Chromium's memory
@@ -199,6 +202,16 @@ class _Tap:
         if data:
             self._given += len(data)
             self.put(Chunk(data))
+
+
+def _with_known_signature(handler: EventHandler) -> EventHandler:
+    """Spare Playwright from working out anew for each event, thousands of times, how many arguments are wanted."""
+
+    def known(event: dict[str, Any]) -> None:
+        handler(event)
+
+    known.__signature__ = signature(known)  # type: ignore[attr-defined]
+    return known
 
 
 def _page_request(raw: dict[str, Any]) -> PageRequest:

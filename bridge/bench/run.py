@@ -22,6 +22,8 @@ STREAMS = (1, 4, 8, 16)
 SIZES = (1, 5, 10, 20)
 PAUSE = 0.3
 """Seconds between two new chats, a tenth of the pause that is kept on the real site."""
+STOP_LIMIT = 20.0
+LOOK_EVERY = 0.05
 STEPS = (100, 200, 400, 600, 800, 1000)
 """Tokens a second of each of four streams, until the p99 delay passes the limit."""
 SLOW = 100.0
@@ -82,10 +84,15 @@ async def _there_and_back(report: Report, site: Site, way: Bridged, served: Serv
         same.append(await _timed(way, site, account, prompt, name))
         name = same[-1]["name"]
     report.add("request to the site's request, same conversation", "ms", _median(same[3:], "there"), target=25.0)
-    long = [await _timed(way, site, account, f"{LONG_PROMPT}{number} {_directive(text='ok')}") for number in range(5)]
+    long = []
+    for number in range(5):
+        await asyncio.sleep(PAUSE)
+        long.append(await _timed(way, site, account, f"{LONG_PROMPT}{number} {_directive(text='ok')}"))
     report.add("request to the site's request, 4,000 lines", "ms", _median(long, "there"), target=150.0)
     report.add("first byte at the site to first token at the client", "ms", _median(new, "first"))
     report.add("end at the site to end at the client", "ms", _median(new, "end"))
+    stops = [await _stopped(way, site, account) for _ in range(5)]
+    report.add("client leaves to the site's stop", "ms", median(stops), target=200.0)
 
 
 async def _streams(
@@ -183,6 +190,23 @@ async def _timed(
         "end": (heard.ended - turn["ended_at"]) * MS,
         "name": heard.name,
     }
+
+
+async def _stopped(way: Bridged, site: Site, account: str) -> float:
+    """Leave in the middle of an answer, and return the milliseconds until the site wrote no more."""
+    left = await way.leave(_directive(tokens=RATE * 60, rate=RATE), after=10)
+    turn = await _ended(site, account)
+    return float(turn["ended_at"] - left) * MS
+
+
+async def _ended(site: Site, account: str) -> dict[str, Any]:
+    """Return the account's last turn once it is over."""
+    async with asyncio.timeout(STOP_LIMIT):
+        while True:
+            turn: dict[str, Any] = (await site.control("GET", f"/accounts/{account}/turns"))["turns"][-1]
+            if turn["ended_at"] is not None:
+                return turn
+            await asyncio.sleep(LOOK_EVERY)
 
 
 async def _tokens(site: Site, accounts: Sequence[str]) -> dict[str, str]:

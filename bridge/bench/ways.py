@@ -19,6 +19,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from bridge import chromium
 from bridge.bench.parts import Served, Site
+from bridge.errors import SetupError
 from bridge.settings import BrowserSettings
 
 STAMP = re.compile(r"(\d+)@(\d+\.\d{6}) ")
@@ -113,6 +114,20 @@ class Bridged:
                         heard.hear(text)
         heard.ended = time.time()
         return heard
+
+    async def leave(self, prompt: str, after: int) -> float:
+        """Ask, and leave when so many chunks are there; return the Unix time of that."""
+        body = {"model": "deepseek-chat", "messages": [{"role": "user", "content": prompt}], "stream": True}
+        url = f"{self._served.url}/v1/chat/completions"
+        async with self._http.post(url, json=body, headers=self._served.headers) as answer:
+            answer.raise_for_status()
+            left = after
+            async for line in answer.content:
+                left -= line.startswith(b"data: {")
+                if not left:
+                    answer.close()
+                    return time.time()
+        raise SetupError("The answer ended before the client could leave.")
 
 
 class Scripted:

@@ -17,6 +17,7 @@ from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened, Text, Thi
 from bridge.models import listed, resolve
 from bridge.security import Keys
 from bridge.settings import ApiSettings, ServerSettings, Settings
+from tests.openai_schema import checked
 
 KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
 BASES = (Model("deepseek"), Model("deepseek-chat"), Model("deepseek-reasoner", thinking=True))
@@ -73,7 +74,7 @@ class FakeBackend:
 
 @dataclass(frozen=True)
 class Served:
-    """A running server, and two ways to talk to it."""
+    """A running server, and two ways to talk to it, both of which check every answer by the SDK's own types."""
 
     backend: FakeBackend
     app: web.Application
@@ -104,8 +105,14 @@ async def serving(
         headers = {"Authorization": f"Bearer {KEY}"}
         timeout = aiohttp.ClientTimeout(total=LIMIT)
         async with (
-            aiohttp.ClientSession(base, headers=headers, timeout=timeout) as http,
-            AsyncOpenAI(base_url=f"{base}/v1", api_key=KEY, max_retries=0, timeout=LIMIT) as openai,
+            aiohttp.ClientSession(base, headers=headers, timeout=timeout, trace_configs=[checked()]) as http,
+            AsyncOpenAI(
+                base_url=f"{base}/v1",
+                api_key=KEY,
+                max_retries=0,
+                timeout=LIMIT,
+                _strict_response_validation=True,
+            ) as openai,
         ):
             yield Served(backend, app, port, http, openai)
     finally:

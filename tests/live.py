@@ -145,7 +145,9 @@ async def served(
     telemetry = Telemetry(facts, log_fact)
     async with running(settings, telemetry, chromium) as bridge:
         key = KeyFile(settings.config).keys()[0]
-        async with AsyncOpenAI(base_url=f"{bridge.url}/v1", api_key=key, max_retries=0) as client:
+        async with AsyncOpenAI(
+            base_url=f"{bridge.url}/v1", api_key=key, max_retries=0, _strict_response_validation=True
+        ) as client:
             for name in names:
                 await facts.state(name, WorkerState.READY)
             yield Live(site, bridge, settings, telemetry, facts, client, key)

@@ -1,0 +1,57 @@
+"""Checks whatever a test's client reads against the OpenAI SDK's own types, strictly."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import aiohttp
+from openai import BaseModel
+from openai.types import Completion, Model
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.shared import ErrorObject
+
+WHOLE: dict[str, type[BaseModel]] = {"/v1/chat/completions": ChatCompletion, "/v1/completions": Completion}
+CHUNKS: dict[str, type[BaseModel]] = {"/v1/chat/completions": ChatCompletionChunk, "/v1/completions": Completion}
+
+
+def check(path: str, body: bytes) -> None:
+    """Raise if `body`, whole or a stream, is not what the SDK knows from `path`; other paths hold what they like."""
+    path = path.rstrip("/")
+    if body.startswith((b"data: ", b": ")):
+        frames = [frame for frame in body.decode().split("\n\n")[:-1] if frame.startswith("data: ")]
+        for frame in frames:
+            if frame != "data: [DONE]":
+                _check(json.loads(frame.removeprefix("data: ")), CHUNKS[path])
+    elif path in WHOLE:
+        _check(json.loads(body), WHOLE[path])
+    elif path.startswith("/v1/models"):
+        answer = json.loads(body)
+        for one in answer.get("data", [answer]):
+            _check(one, Model)
+    elif path.startswith("/v1"):
+        _check(json.loads(body), ErrorObject)
+
+
+def _check(answer: dict[str, object], kind: type[BaseModel]) -> None:
+    if "error" in answer:
+        assert answer.keys() == {"error"}
+        kind, answer = ErrorObject, dict(answer["error"])  # type: ignore[call-overload]
+        assert {"message", "type", "param", "code"} <= answer.keys()
+    for choice in answer.get("choices", ()) if kind is Completion else ():  # type: ignore[attr-defined]
+        choice["finish_reason"] = choice["finish_reason"] or "stop"  # the type knows no chunk but the last one
+    kind.model_validate_json(json.dumps(answer), strict=True)
+
+
+def checked() -> aiohttp.TraceConfig:
+    """Return what makes a client check all bodies that it reads to their end."""
+
+    async def read(
+        _: aiohttp.ClientSession, __: SimpleNamespace, seen: aiohttp.TraceResponseChunkReceivedParams
+    ) -> None:
+        if seen.method != "HEAD":
+            check(seen.url.path, seen.chunk)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_response_chunk_received.append(read)
+    return trace

@@ -26,6 +26,15 @@ def result(name: str, text: str) -> str:
     return f'<tool_result name="{name}">\n{text}\n</tool_result>'
 
 
+F = {"type": "function", "function": {"name": "f"}}
+ALLOWED = "tool_choice.allowed_tools"
+
+
+def allowed(names: list[Any], mode: str = "auto") -> dict[str, Any]:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
 def parse(messages: Any = (USER,), **body: Any) -> Ask:
     given = {"model": "deepseek", "messages": list(messages) if isinstance(messages, tuple) else messages, **body}
     return OpenAIChat().parse(given, "id-1", lambda name: resolve(name, BASES))
@@ -180,6 +189,14 @@ def test_stream_options_are_taken_with_and_without_a_stream(options: Any, usage:
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
         ({"tool_choice": {"type": ["x"]}}, "tool_choice"),
+        ({"tools": [F], "tool_choice": {"type": "custom", "custom": {"name": "f"}}}, "tool_choice"),
+        ({"tools": [F], "tool_choice": {"type": "custom", "name": "f"}}, "tool_choice"),
+        ({"tools": [F], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.tools"),
+        ({"tools": [F], "tool_choice": {"type": "allowed_tools", "allowed_tools": 1}}, f"{ALLOWED}.tools"),
+        ({"tools": [F], "tool_choice": allowed(["f"], "always")}, f"{ALLOWED}.mode"),
+        ({"tools": [F], "tool_choice": allowed(["f", "g"])}, f"{ALLOWED}.tools[1]"),
+        ({"tools": [F], "tool_choice": allowed([7])}, f"{ALLOWED}.tools[0]"),
+        ({"tools": [F], "tool_choice": allowed([], "required")}, "tool_choice"),
         ({"function_call": {"name": "f"}}, "function_call"),
         ({"modalities": ["text", "audio"]}, "modalities"),
     ],

@@ -151,6 +151,27 @@ async def test_a_choice_is_understood_in_every_form_that_clients_send(served: Se
     assert must == (choice not in ("auto", {"type": "auto"}))
 
 
+@pytest.mark.parametrize("flat", [True, False])
+@pytest.mark.parametrize("mode", ["auto", "required"])
+async def test_only_the_allowed_tools_are_shown_to_the_model(served: Served, mode: str, flat: bool) -> None:
+    served.backend.script = answer(CALL)
+    other = {"type": "function", "function": {"name": "forbidden"}}
+    named = {"type": "function", "name": "weather"} if flat else {"type": "function", "function": {"name": "weather"}}
+    inner = {"mode": mode, "tools": [named]}
+    choice = {"type": "allowed_tools", **(inner if flat else {"allowed_tools": inner})}
+    assert (await whole(served, tools=[other, WEATHER], tool_choice=choice))["finish_reason"] == "tool_calls"
+    taught = served.backend.requests[0].messages[0].text
+    assert ("weather" in taught, "forbidden" in taught) == (True, False)
+    assert ("This time you must call" in taught) == (mode == "required")
+
+
+async def test_where_no_tool_is_allowed_none_is_shown(served: Served) -> None:
+    served.backend.script = answer("Hello")
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}
+    assert (await whole(served, tools=[WEATHER], tool_choice=choice))["message"]["content"] == "Hello"
+    assert [message.role for message in served.backend.requests[0].messages] == ["user"]
+
+
 async def test_a_call_that_does_not_fit_is_asked_for_again(served: Served) -> None:
     served.backend.scripts = [answer(BAD), answer(CALL)]
     choice = await whole(served, tools=[WEATHER])

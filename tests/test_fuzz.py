@@ -87,7 +87,9 @@ FUNCTIONS = st.fixed_dictionaries(
 OFFERS = st.lists(
     st.fixed_dictionaries({"type": st.sampled_from(["function", "custom"]), "function": FUNCTIONS}), max_size=2
 )
-CHOICES = st.sampled_from(["auto", "none", "required", {"type": "function", "function": {"name": "f"}}])
+CHOICES = st.sampled_from(["auto", "none", "required", {"type": "function", "function": {"name": "f"}}]) | (
+    st.fixed_dictionaries({"type": st.just("allowed_tools"), "tools": OFFERS}, optional={"mode": VALUES})
+)
 FORMATS = st.fixed_dictionaries(
     {"type": st.sampled_from(["text", "json_object", "json_schema"])},
     optional={"json_schema": st.fixed_dictionaries({"schema": SCHEMAS}) | VALUES},

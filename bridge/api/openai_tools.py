@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StrictStr
@@ -13,6 +13,8 @@ from bridge.tools.fitting import check_schema
 from bridge.tools.render import Tool, Toolbox
 
 FREE, NEVER, ALWAYS = ("auto",), ("none",), ("required", "any")
+ALLOWED = "allowed_tools"
+"""The type of a choice that leaves some of the tools."""
 
 
 class Function(Lenient):
@@ -48,6 +50,8 @@ def toolbox(fields: ToolFields) -> Toolbox | None:
     if isinstance(choice, dict) and choice.get("type") in (*FREE, *NEVER, *ALWAYS):
         choice = choice["type"]
     tools = tuple(_tool(function, where) for where, function in _placed(offered or (), legacy))
+    if isinstance(choice, dict) and choice.get("type") == ALLOWED:
+        tools, choice = _allowed(tools, choice, field)
     named = _named(choice, field)
     if named and named not in {tool.name for tool in tools}:
         raise RequestError(f"There is no tool {named[:80]!r} among the tools of this request.", param=field)
@@ -79,13 +83,35 @@ def _tool(function: Function, where: str) -> Tool:
     return Tool(function.name, function.description or "", schema)
 
 
+def _allowed(tools: Sequence[Tool], choice: dict[str, Any], field: str) -> tuple[tuple[Tool, ...], Any]:
+    """Return those of the tools that are allowed, and whether one of them must be called."""
+    inner, where = (choice[ALLOWED], f"{field}.{ALLOWED}") if ALLOWED in choice else (choice, field)
+    given = inner if isinstance(inner, dict) else {}
+    if not isinstance(given.get("tools"), list):
+        raise RequestError(f"{where}.tools must be a list of tools.", param=f"{where}.tools")
+    if (mode := given.get("mode", "auto")) not in ("auto", "required"):
+        raise RequestError(f"{where}.mode must be auto or required.", param=f"{where}.mode")
+    names = [_name(tool) for tool in given["tools"]]
+    for index, name in enumerate(names):
+        if name not in {tool.name for tool in tools}:
+            what = f"{where}.tools[{index}]"
+            raise RequestError(f"{what} must name a function among the tools of this request.", param=what)
+    return tuple(tool for tool in tools if tool.name in names), mode
+
+
 def _named(choice: Any, field: str) -> str:
     """Return the name of the one function that must be called, or nothing."""
     if choice is None or (isinstance(choice, str) and choice in (*FREE, *NEVER, *ALWAYS)):
         return ""
-    if isinstance(choice, dict):
-        inner = choice.get("function", choice)
-        name = inner.get("name") if isinstance(inner, dict) else None
-        if isinstance(name, str) and name:
-            return name
-    raise RequestError(f"{field} must be none, auto, required, or name a function.", param=field)
+    if isinstance(choice, dict) and choice.get("type", "function") != "function":
+        raise RequestError(f"Only functions can be called here; {field} names another kind of tool.", param=field)
+    if name := _name(choice):
+        return name
+    raise RequestError(f"{field} must be none, auto, required, allowed_tools, or name a function.", param=field)
+
+
+def _name(tool: Any) -> str:
+    """Return the name of the function that `tool` refers to, if it does."""
+    inner = tool.get("function", tool) if isinstance(tool, dict) else None
+    name = inner.get("name") if isinstance(inner, dict) else None
+    return name if isinstance(name, str) else ""

@@ -25,6 +25,8 @@ from bridge.telemetry import Telemetry, Timeline, WorkerChanged, WorkerState
 
 TRANSIENT = (WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN)
 """States that end soon, one way or the other."""
+NEEDS_PERSON = (WorkerState.LOGGED_OUT, WorkerState.CHALLENGED)
+"""States that seldom end before a person does something."""
 WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
 """States after which an account starts slowly."""
 CAUTIOUS_SENDS = 3
@@ -163,9 +165,9 @@ class Accounts:
     async def __aexit__(self, *_: object) -> None:
         await self._tasks.close()
 
-    def sites(self) -> list[tuple[Model, ...]]:
-        """Return the base models of each site, once."""
-        return list(dict.fromkeys(tuple(slot.worker.models) for slot in self.slots))
+    def sites(self, without: Sequence[WorkerState] = ()) -> list[tuple[Model, ...]]:
+        """Return the base models of each site, once; accounts in the states `without` do not count."""
+        return list(dict.fromkeys(tuple(slot.worker.models) for slot in self.slots if slot.state not in without))
 
     def take_out(self, slot: Slot, error: BridgeError) -> None:
         """Take the account out of service at once if `error` means that; its keeper does the rest."""

@@ -35,6 +35,8 @@ class Model:
     thinking: bool = False
     search: bool = False
     show: Show = "separate"
+    context_length: int | None = None
+    """The most tokens that the site takes, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

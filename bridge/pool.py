@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from loguru import logger
 
 from bridge import models
-from bridge.accounts import Account, Accounts, PoolWorker, Slot
+from bridge.accounts import NEEDS_PERSON, Account, Accounts, PoolWorker, Slot
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model
 from bridge.conversations import DAY, Conversations, Note, Place
 from bridge.errors import (
@@ -94,8 +94,11 @@ class Pool:
             self._telemetry.emit(ChatEnded(request.id, request.model.id, timeline.account, result, reason, marks))
 
     def models(self) -> Sequence[Model]:
-        """Return the models of all sites that have an account here."""
-        return [model for bases in self._accounts.sites() for model in models.listed(bases)]
+        """Return the models of all sites with an account here, unless each of those needs a person first.
+
+        One that rests, is muted or opens anew will serve again by itself: a list that comes and goes helps nobody.
+        """
+        return [model for bases in self._accounts.sites(without=NEEDS_PERSON) for model in models.listed(bases)]
 
     def model(self, name: str) -> Model:
         """Return what `name` means on the first site that knows it; raises `UnknownModel`."""

@@ -20,7 +20,12 @@ from bridge.settings import ApiSettings, ServerSettings, Settings
 from tests.openai_schema import checked
 
 KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
-BASES = (Model("deepseek"), Model("deepseek-chat"), Model("deepseek-reasoner", thinking=True))
+BASES = (
+    Model("deepseek"),
+    Model("deepseek-chat"),
+    Model("deepseek-reasoner", thinking=True),
+    Model("bounded", context_length=1000),
+)
 HELLO: tuple[ChatEvent, ...] = (Opened(), Thinking("Hm."), Text("Hel"), Text("lo"), Finish())
 LIMIT = 10.0
 """Seconds that any wait in a test may take."""

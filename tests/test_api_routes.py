@@ -38,7 +38,9 @@ async def test_further_names_are_listed_unless_nothing_stands_behind_them(served
     extra = models["gpt-4o"].model_extra
     assert extra is not None
     assert (extra["alias_of"], "thinking" in extra["features"]) == ("deepseek-think", True)
-    assert models["deepseek"].created > 1_700_000_000
+    lengths = [(models[name].model_extra or {}).get("context_length") for name in ("bounded", "deepseek")]
+    assert lengths == [1000, None]
+    assert (models["deepseek"].created > 1_700_000_000, models["deepseek"].owned_by) == (True, "chat-page-bridge")
     with pytest.raises(openai.NotFoundError):
         await served.openai.models.retrieve("gone")
 

@@ -210,6 +210,21 @@ async def test_chats_are_taken_in_order_of_arrival_and_one_at_a_time_on_an_accou
         assert (first.most_running, second.most_running) == (1, 1)
 
 
+async def test_models_are_listed_while_an_account_can_come_back_to_them_by_itself() -> None:
+    muted, out = ScriptedWorker("muted"), ScriptedWorker("out")
+    out.models = (Model("other"),)
+    muted.open_fails, out.open_fails = [Muted("muted")], [LoginRequired("out")]
+    async with pool_of(muted, out, ready=False) as (pool, facts):
+        await facts.state("muted", WorkerState.MUTED)
+        await facts.state("out", WorkerState.LOGGED_OUT)
+        assert [model.id for model in pool.models()][:1] == ["deepseek-chat"]
+        assert not [model for model in pool.models() if model.id.startswith("other")]
+        assert pool.model("other-think").thinking  # so that a chat is told what is the matter
+        out.logged_in.set()
+        await facts.state("out", WorkerState.READY)
+        assert [model for model in pool.models() if model.id == "other"]
+
+
 async def test_a_chat_cancelled_while_it_waits_takes_no_worker() -> None:
     worker = ScriptedWorker("a")
     worker.hold = asyncio.Event()

@@ -54,6 +54,8 @@ class ModelList:
             "features": [*FEATURES, *(name for name, on in switches.items() if on)],
             "show": model.show,
         }
+        if model.context_length is not None:
+            described["context_length"] = model.context_length
         meant = unalias(model.id, self._aliases)
         return described if meant == model.id else {**described, "alias_of": meant}
 

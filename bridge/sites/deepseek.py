@@ -25,6 +25,8 @@ from bridge.sites.deepseek_notices import is_generating, news, refusal
 from bridge.sites.deepseek_page import QUICK, DeepSeekPage
 from bridge.sites.deepseek_stream import DeepSeekDecoder
 
+CONTEXT_LENGTH = 982_000
+"""Tokens in one message; 700 more were refused in October 2026."""
 READY_SHARE = 0.8
 """The part of the time limit in which the page must show something we know; the rest is to say what it lacks."""
 CONVERSATION_LIMIT = 8_000
@@ -54,9 +56,9 @@ class Driver(SiteDriver):
     start_url = "https://chat.deepseek.com"
     answer_paths = (COMPLETION, *GOING_ON, *FOREIGN)
     models = (
-        Model("deepseek-chat"),
-        Model("deepseek-reasoner", thinking=True),
-        Model("deepseek"),
+        Model("deepseek-chat", context_length=CONTEXT_LENGTH),
+        Model("deepseek-reasoner", thinking=True, context_length=CONTEXT_LENGTH),
+        Model("deepseek", context_length=CONTEXT_LENGTH),
     )
     min_interval = 3.0
     grammar = (

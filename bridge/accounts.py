@@ -27,6 +27,8 @@ TRANSIENT = (WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN)
 """States that end soon, one way or the other."""
 NEEDS_PERSON = (WorkerState.LOGGED_OUT, WorkerState.CHALLENGED)
 """States that seldom end before a person does something."""
+AWAY = (*NEEDS_PERSON, WorkerState.MUTED)
+"""States that mostly last for hours."""
 WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
 """States after which an account starts slowly."""
 CAUTIOUS_SENDS = 3

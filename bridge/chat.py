@@ -118,6 +118,15 @@ class Finish:
 ChatEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | Finish
 
 
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """How many chats are allowed, how many of them are left, and the seconds until all of them are there again."""
+
+    limit: int
+    remaining: int
+    reset: float
+
+
 class ChatBackend(Protocol):
     """What an HTTP surface needs of whatever answers chats."""
 
@@ -134,6 +143,10 @@ class ChatBackend(Protocol):
 
     def model(self, name: str) -> Model:
         """Return the model a client asked for by `name`, or raise `UnknownModel`."""
+        ...
+
+    def rate_limit(self, request: ChatRequest) -> RateLimit | None:
+        """Return what is left for chats like `request`, or None where nothing limits their number."""
         ...
 
     def unready(self) -> str | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from bridge.budget import DAY
 from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Opened, Text
 from bridge.errors import SetupError, UnknownConversation
 from bridge.settings import ConversationSettings
@@ -28,7 +29,6 @@ CREATE INDEX IF NOT EXISTS by_history ON conversation (history);
 CREATE INDEX IF NOT EXISTS by_use ON conversation (account, used);
 CREATE TABLE IF NOT EXISTS made (id TEXT PRIMARY KEY, account TEXT NOT NULL, used REAL NOT NULL) STRICT;
 """
-DAY = 86_400.0
 MADE = 365 * DAY
 """How long it is known that a conversation is the bridge's own, and not one that somebody began by hand."""
 ADDED = re.compile(

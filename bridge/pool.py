@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from loguru import logger
 
 from bridge import models
-from bridge.accounts import NEEDS_PERSON, Account, Accounts, PoolWorker, Slot
-from bridge.chat import ChatEvent, ChatRequest, Finish, Model
-from bridge.conversations import DAY, Conversations, Note, Place
+from bridge.accounts import AWAY, NEEDS_PERSON, Account, Accounts, PoolWorker, Slot
+from bridge.budget import Budget
+from bridge.chat import ChatEvent, ChatRequest, Finish, Model, RateLimit
+from bridge.conversations import Conversations, Note, Place
 from bridge.errors import (
     BridgeError,
     BrowserError,
@@ -45,7 +46,6 @@ JITTER = 0.3
 """The pace varies by up to this share of the minimum interval."""
 RETRY_AFTER = 5.0
 """Seconds that clients are asked to wait when no better figure is known."""
-HOUR = 3600.0
 LAST_LIMIT = 5.0
 """Seconds that chats get to end after they were told to, when the bridge stops."""
 
@@ -56,6 +56,7 @@ class Pool:
     def __init__(self, workers: Sequence[PoolWorker], settings: Settings, telemetry: Telemetry) -> None:
         self._accounts = Accounts(workers, telemetry, self._assign, ParkedFile(settings.config), settings.pool.rest)
         self.conversations = Conversations(settings.config / "conversations.db", settings.conversations)
+        self._budget = Budget(settings.pool)
         self._leases: list[Lease] = []
         self._settings = settings
         self._telemetry = telemetry
@@ -117,6 +118,12 @@ class Pool:
             Account(slot.worker.name, slot.state, slot.reason, slot.until, slot in busy)
             for slot in self._accounts.slots
         ]
+
+    def rate_limit(self, request: ChatRequest) -> RateLimit | None:
+        """Return what the settings still allow the accounts that can take chats like `request`; see `ChatBackend`."""
+        busy = {lease.slot for lease in self._leases}
+        slots = [slot for slot in self._accounts.slots if slot.serves(request.model) and slot.state not in AWAY]
+        return self._budget.left([(slot.sends, slot in busy) for slot in slots])
 
     def unready(self) -> str | None:
         """Return why no chat could be taken now, or None."""
@@ -305,15 +312,6 @@ class Pool:
             return
         self.pause(slot, sent_at)
         slot.sends.append(time.time())
-        if (until := self._budget_until(slot)) is not None:
+        if (until := self._budget.full_until(slot.sends)) is not None:
             reason = "The account has used the budget that the settings give it."
             self._accounts.take_out(slot, RateLimited(reason, until=until))
-
-    def _budget_until(self, slot: Slot) -> datetime | None:
-        """Return when the account may send again, if it has used its budget of an hour or a day."""
-        full = [
-            slot.sends[-turns] + span
-            for turns, span in ((self._settings.pool.turns_per_hour, HOUR), (self._settings.pool.turns_per_day, DAY))
-            if turns is not None and len(slot.sends) >= turns and slot.sends[-turns] + span > time.time()
-        ]
-        return datetime.fromtimestamp(max(full), UTC) if full else None

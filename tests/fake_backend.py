@@ -13,7 +13,7 @@ from aiohttp import web
 from openai import AsyncOpenAI
 
 from bridge.api.router import build_app
-from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened, Text, Thinking
+from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
 from bridge.models import listed, resolve
 from bridge.security import Keys
 from bridge.settings import ApiSettings, ServerSettings, Settings
@@ -41,6 +41,7 @@ class FakeBackend:
     scripts: list[Sequence[Step]] = field(default_factory=list)
     """Scripts of the next chats, each played once; after them `script` again."""
     reason: str | None = None
+    limit: RateLimit | None = None
     requests: list[ChatRequest] = field(default_factory=list)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -71,6 +72,10 @@ class FakeBackend:
     def model(self, name: str) -> Model:
         """Return the model of that name."""
         return resolve(name, BASES)
+
+    def rate_limit(self, request: ChatRequest) -> RateLimit | None:
+        """Return the scripted limit."""
+        return self.limit
 
     def unready(self) -> str | None:
         """Return the scripted reason."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from loguru import logger
 
-from bridge.chat import Finish, Opened, Text, Thinking, Withdrawn
+from bridge.chat import Finish, Opened, RateLimit, Text, Thinking, Withdrawn
 from bridge.errors import (
     BridgeError,
     BrowserError,
@@ -425,6 +425,28 @@ async def test_a_broken_upload_is_refused(served: Served) -> None:
     answer = await asyncio.wait_for(reader.read(1000), LIMIT)
     writer.close()
     assert b" 400 " in answer.splitlines()[0]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("reset", "shown"), [(0.0, "0ms"), (0.1234, "123ms"), (59.4, "59s"), (360, "6m0s"), (3605, "1h0m5s")]
+)
+async def test_what_is_left_of_a_limit_is_told_in_openai_s_headers(
+    served: Served, stream: bool, reset: float, shown: str
+) -> None:
+    served.backend.limit = RateLimit(60, 7, reset)
+    for script in (HELLO, (PoolFull("Full."),)):
+        served.backend.script = script
+        async with served.post(stream=stream) as response:
+            told = [response.headers[f"x-ratelimit-{name}-requests"] for name in ("limit", "remaining", "reset")]
+            assert told == ["60", "7", shown]
+    async with served.http.get("/v1/models") as response:
+        assert "x-ratelimit-limit-requests" not in response.headers
+
+
+async def test_where_nothing_is_limited_no_limit_is_told(served: Served) -> None:
+    async with served.post() as response:
+        assert not [name for name in response.headers if name.lower().startswith("x-ratelimit")]
 
 
 async def test_an_unknown_path_is_not_found_in_openai_s_shape(served: Served) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Model, Text
+from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Model, RateLimit, Text
 from bridge.conversations import Place
 from bridge.errors import (
     BridgeError,
@@ -512,6 +512,34 @@ async def test_an_account_rests_when_its_budget_of_an_hour_is_used() -> None:
         assert changed.until - datetime.now(UTC) > timedelta(minutes=59)
         with pytest.raises(NoAccount, match="budget"):
             await ask(pool, "one too many")
+
+
+async def test_what_is_left_of_the_budgets_is_told_for_all_accounts_that_can_use_theirs() -> None:
+    first, second, out = ScriptedWorker("a"), ScriptedWorker("b"), ScriptedWorker("c")
+    out.open_fails = [LoginRequired("out")]
+    settings = PoolSettings(min_interval=0, queue_limit=LIMIT, turns_per_hour=3, turns_per_day=50)
+    async with pool_of(first, second, out, settings=settings, ready=False) as (pool, facts):
+        for name, state in (("a", WorkerState.READY), ("b", WorkerState.READY), ("c", WorkerState.LOGGED_OUT)):
+            await facts.state(name, state)
+        assert pool.rate_limit(request("0")) == RateLimit(6, 6, 0)
+        for number in range(4):
+            await ask(pool, str(number))
+        left = pool.rate_limit(request("5"))
+        assert left is not None
+        assert (left.limit, left.remaining) == (6, 2)
+        assert 3590 < left.reset <= 3600
+        first.hold = second.hold = asyncio.Event()
+        asking = asyncio.gather(ask(pool, "6"))
+        await facts.until(lambda: first.running + second.running)
+        assert (left := pool.rate_limit(request("7"))) is not None
+        assert left.remaining == 1
+        first.hold.set()
+        await asking
+
+
+async def test_without_budgets_there_is_no_limit_to_tell() -> None:
+    async with pool_of(ScriptedWorker("a")) as (pool, _):
+        assert pool.rate_limit(request("0")) is None
 
 
 async def test_after_a_rest_an_account_starts_more_slowly() -> None:

@@ -24,6 +24,7 @@ from bridge.errors import RequestError, SiteError
 from bridge.settings import Settings
 from bridge.sse import encode_sse
 
+CHAT = web.RequestKey("chat", ChatRequest)
 KEEP_ALIVE = b": keep-alive\n\n"
 STREAM_HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -97,6 +98,7 @@ class ChatEndpoint:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         ask = self.surface.parse(await _json(request), request[REQUEST_ID], self._model)
+        request[CHAT] = ask.chat
         headers = {"x-bridge-ignored": ", ".join(ask.ignored)} if ask.ignored else {}
         async with aclosing(self._answers(ask)) as events:
             if ask.stream:

@@ -8,6 +8,7 @@ from bridge.api.base import ChatEndpoint, Surface
 from bridge.api.cors import Origins
 from bridge.api.failure import failures, name_request
 from bridge.api.health import Health
+from bridge.api.limits import limits
 from bridge.api.models import ModelList
 from bridge.api.openai_chat import OpenAIChat
 from bridge.api.openai_completions import OpenAICompletions
@@ -35,6 +36,7 @@ def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> we
     )
     app.on_response_prepare.append(name_request)
     app.on_response_prepare.append(origins.tell)
+    app.on_response_prepare.append(limits(backend))
     app.add_routes(routes(backend, settings))
     return app
 

@@ -7,6 +7,7 @@ when somebody has logged it in anew.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -17,7 +18,7 @@ from typing import NoReturn, Protocol
 from bridge import models
 from bridge.chat import ChatEvent, ChatRequest, Model
 from bridge.conversations import Place
-from bridge.errors import BridgeError, UnknownModel
+from bridge.errors import BridgeError, NoAccount, UnknownModel
 from bridge.fate import REST, Fate, fate
 from bridge.parked import Parked, ParkedFile
 from bridge.tasks import Tasks
@@ -32,6 +33,9 @@ AWAY = (*NEEDS_PERSON, WorkerState.MUTED)
 WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
 """States after which an account starts slowly."""
 CAUTIOUS_SENDS = 3
+JITTER = 0.3
+"""The pace varies by up to this share of the minimum interval."""
+NOBODY = "No account is logged in; run `bridge login NAME`."
 
 
 class PoolWorker(Protocol):
@@ -119,6 +123,8 @@ class Slot:
     fails: int = 0
     caution: int = 0
     """How many sends more are made at a slower pace, after a rest."""
+    is_guest: bool = False
+    """Whether a client's own login opened it, so that only that client's chats may use it."""
     sends: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
     """Unix times of the sends."""
 
@@ -133,6 +139,11 @@ class Slot:
         except UnknownModel:
             return False
         return True
+
+    def pause(self, least: float | None) -> float:
+        """Return how many seconds to leave the account alone after a send, a little more than the `least`."""
+        least = self.worker.min_interval if least is None else least
+        return least * (1 + self.caution) * random.uniform(1, 1 + JITTER)  # noqa: S311 - a pace
 
     def is_back_within(self, seconds: float) -> bool:
         """Tell whether it makes sense to wait that long for the account."""
@@ -151,25 +162,64 @@ class Accounts:
         on_change: Callable[[], None],
         parked: ParkedFile | None = None,
         rest: float = REST,
+        guest_models: Sequence[Model] = (),
     ) -> None:
         self.slots = [Slot(worker) for worker in workers]
         self._telemetry = telemetry
         self._on_change = on_change
         self._parked = parked
         self._rest = rest
+        self._guest_models = tuple(guest_models)
+        self._keepers: dict[Slot, asyncio.Task[None]] = {}
         self._tasks = Tasks()
 
     async def __aenter__(self) -> Accounts:
         for slot in self.slots:
-            self._tasks.start(self._keep(slot))
+            self._keepers[slot] = self._tasks.start(self._keep(slot))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._tasks.close()
 
-    def sites(self, without: Sequence[WorkerState] = ()) -> list[tuple[Model, ...]]:
+    @property
+    def own(self) -> list[Slot]:
+        """Return the accounts that no client has brought along."""
+        return [slot for slot in self.slots if not slot.is_guest]
+
+    def add(self, worker: PoolWorker) -> Slot:
+        """Open one more account, for guests only."""
+        slot = Slot(worker, is_guest=True)
+        self.slots.append(slot)
+        self._keepers[slot] = self._tasks.start(self._keep(slot))
+        return slot
+
+    def remove(self, slot: Slot) -> None:
+        """Close an account for good."""
+        self.slots.remove(slot)
+        self._keepers.pop(slot).cancel()
+        self._telemetry.emit(WorkerChanged(slot.worker.name, WorkerState.CLOSED))
+
+    def models(self) -> Sequence[Model]:
+        """Return the models of all sites with an account here, unless each of those needs a person first.
+
+        One that rests, is muted or opens anew will serve again by itself: a list that comes and goes helps nobody.
+        """
+        return [model for bases in self._sites(without=NEEDS_PERSON) for model in models.listed(bases)]
+
+    def model(self, name: str) -> Model:
+        """Return what `name` means on the first site that knows it; raises `UnknownModel`."""
+        unknown: BridgeError = NoAccount(NOBODY)
+        for bases in self._sites():
+            try:
+                return models.resolve(name, bases)
+            except UnknownModel as error:
+                unknown = error
+        raise unknown
+
+    def _sites(self, without: Sequence[WorkerState] = ()) -> list[tuple[Model, ...]]:
         """Return the base models of each site, once; accounts in the states `without` do not count."""
-        return list(dict.fromkeys(tuple(slot.worker.models) for slot in self.slots if slot.state not in without))
+        served = [tuple(slot.worker.models) for slot in self.slots if slot.state not in without]
+        return [bases for bases in dict.fromkeys([*served, self._guest_models]) if bases]
 
     def take_out(self, slot: Slot, error: BridgeError) -> None:
         """Take the account out of service at once if `error` means that; its keeper does the rest."""
@@ -213,6 +263,11 @@ class Accounts:
         is_parked = slot.until is not None and slot.state not in TRANSIENT
         entry = Parked(slot.state, slot.reason, slot.until) if is_parked and slot.until else None
         self._parked.put(slot.worker.name, entry)
+
+
+def standing(slots: Sequence[Slot]) -> str:
+    """Return how these accounts stand, in words."""
+    return "; ".join(str(slot.account(is_busy=False)) for slot in slots) or NOBODY.rstrip(".")
 
 
 async def _over(slot: Slot) -> None:

@@ -25,6 +25,7 @@ from bridge.profiles import Profile, ProfileStore, load_identity
 from bridge.security import load_keys
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry
+from bridge.tokens import TokenLogins
 from bridge.upkeep import upkeep
 from bridge.worker import Worker
 
@@ -58,7 +59,8 @@ async def running(
             browser = Chromium(settings, telemetry)
             stack.push_async_callback(browser.close)
         workers = [Worker(profile, store, browser, settings, telemetry) for profile in _profiles(store)]
-        pool = await stack.enter_async_context(Pool(workers, settings, telemetry))
+        tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
+        pool = await stack.enter_async_context(Pool(workers, settings, telemetry, tokens))
         await stack.enter_async_context(upkeep(pool, telemetry, settings.browser.check_every))
         url = await _listen(stack, build_app(pool, settings, keys), settings)
         stack.push_async_callback(pool.drain, settings.server.drain)

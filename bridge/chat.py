@@ -52,6 +52,8 @@ class ChatRequest:
     """What the client will send back as the assistant's message, of the answer's whole text as the site gave it."""
     unseen: int = 0
     """How many of the last messages the client does not have and will not send back."""
+    tokens: tuple[str, ...] = field(default=(), repr=False)
+    """Logins of the client's own: only their accounts may answer, and no chat without one may use those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,10 @@ class ChatBackend(Protocol):
 
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:
         """Return what is left for chats like `request`, or None where nothing limits their number."""
+        ...
+
+    async def is_live(self, token: str) -> bool:
+        """Tell whether a login of the client's own still counts, without sending a chat."""
         ...
 
     def unready(self) -> str | None:

@@ -11,7 +11,7 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -74,17 +74,17 @@ class Conversations:
         self._max_age = settings.max_age * DAY
         self._forget_old()
 
-    def find(self, request: ChatRequest) -> Place | None:
-        """Return where `request` goes on, or None for a new conversation.
+    def find(self, request: ChatRequest, accounts: Collection[str]) -> Place | None:
+        """Return where on these accounts `request` goes on, or None for a new conversation.
 
         Raises `UnknownConversation` where the client names one that is not here.
         """
         if request.conversation is not None:
-            return self._named(request.conversation)
+            return self._named(request.conversation, accounts)
         if not self._settings.enabled:
             return None
         history, new = split(request.messages)
-        return self._one("history = ?", digest(history)) if history and new else None
+        return self._one("history = ?", digest(history), accounts) if history and new else None
 
     def remember(self, place: Place, messages: Sequence[Message], answer: str) -> None:
         """Note that the place is where `messages` and their `answer` live."""
@@ -121,9 +121,9 @@ class Conversations:
         self._forget_old()
         self._database.close()
 
-    def _named(self, name: str) -> Place:
+    def _named(self, name: str, accounts: Collection[str]) -> Place:
         conversation, _, message = name.partition("@")
-        place = self._one("id = ?", conversation)
+        place = self._one("id = ?", conversation, accounts)
         if place is None:
             raise UnknownConversation("No account here has that conversation.", param="conversation_id")
         if message and message != place.message:
@@ -132,10 +132,11 @@ class Conversations:
             )
         return place
 
-    def _one(self, condition: str, value: str | bytes) -> Place | None:
+    def _one(self, condition: str, value: str | bytes, accounts: Collection[str]) -> Place | None:
         row = self._database.execute(
-            f"SELECT account, id, message FROM conversation WHERE {condition} AND used > ? ORDER BY used DESC LIMIT 1",  # noqa: S608
-            (value, time.time() - self._max_age),
+            f"SELECT account, id, message FROM conversation WHERE {condition} AND used > ?"  # noqa: S608
+            f" AND account IN ({','.join('?' * len(accounts))}) ORDER BY used DESC LIMIT 1",
+            (value, time.time() - self._max_age, *accounts),
         ).fetchone()
         return Place(*row) if row else None
 

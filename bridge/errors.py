@@ -13,6 +13,7 @@
     |  +- NoAccount              503 no_account
     +- SiteError                 502 site_error                the website did not play along
     |  +- LoginRequired          503 login_required            -> account LOGGED_OUT
+    |  |  +- TokenRefused        401 invalid_user_token        the client's own login, not one of ours
     |  +- HumanNeeded            503 human_needed              -> account CHALLENGED
     |  +- Muted                  403 account_muted             -> account MUTED
     |  +- RateLimited            429 rate_limited              -> account RESTING
@@ -143,6 +144,14 @@ class LoginRequired(SiteError):
 
     status = 503
     code = "login_required"
+
+
+class TokenRefused(LoginRequired):
+    """The login token that a client sent is not signed in, or not any more."""
+
+    status = 401
+    code = "invalid_user_token"
+    kind = "authentication_error"
 
 
 class HumanNeeded(SiteError):

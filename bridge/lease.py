@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from bridge.accounts import Slot
+from bridge.accounts import Slot, standing
 from bridge.conversations import Place
-from bridge.errors import BridgeError, SiteChanged
+from bridge.errors import BridgeError, NoAccount, SiteChanged, TokenRefused
+from bridge.telemetry import WorkerState
 
 
 @dataclass(slots=True, eq=False)
@@ -19,6 +21,8 @@ class Lease:
     """
 
     fitting: Sequence[Slot]
+    realm: Sequence[Slot]
+    """All accounts that are there for the client, and that it may hear of."""
     home: Slot | None = None
     place: Place | None = None
     patient_until: float = 0.0
@@ -48,6 +52,17 @@ class Lease:
     def is_patient(self, now: float) -> bool:
         """Tell whether the chat still waits for the account that has its conversation."""
         return self.home is not None and now < self.patient_until and self.home.is_back_within(self.patient_until - now)
+
+    def hopeless(self, patience: float) -> BridgeError | None:
+        """Return why it is pointless to wait that many seconds for an account, if it is."""
+        if any(slot.is_back_within(patience) for slot in self.fitting):
+            return None
+        if self.realm and all(slot.is_guest and slot.state is WorkerState.LOGGED_OUT for slot in self.realm):
+            return TokenRefused(" ".join(slot.reason for slot in self.realm))
+        untils = [slot.until for slot in self.fitting if slot.until is not None]
+        until = min(untils, default=None)
+        wait = (until - datetime.now(UTC)).total_seconds() if until else None
+        return NoAccount(f"No account can answer now: {standing(self.realm)}.", retry_after=wait, until=until)
 
     def grant(self, slot: Slot) -> None:
         """Give the chat an account."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bridge.settings import LogSettings
 
 HUMAN = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {message}\n{exception}"
-CALM = (WorkerState.STARTING, WorkerState.READY)
+CALM = (WorkerState.STARTING, WorkerState.READY, WorkerState.CLOSED)
 
 
 def set_up(settings: LogSettings) -> None:

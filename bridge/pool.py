@@ -7,16 +7,13 @@ and who waits, follows from them; `_assign` is called whenever anything changes 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from datetime import UTC, datetime
 
 from loguru import logger
 
-from bridge import models
-from bridge.accounts import AWAY, NEEDS_PERSON, Account, Accounts, PoolWorker, Slot
+from bridge.accounts import AWAY, NOBODY, Account, Accounts, PoolWorker, Slot, standing
 from bridge.budget import Budget
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, RateLimit
 from bridge.conversations import Conversations, Note, Place
@@ -29,10 +26,9 @@ from bridge.errors import (
     PoolFull,
     PoolTimeout,
     RateLimited,
-    UnknownConversation,
-    UnknownModel,
 )
 from bridge.fate import fate
+from bridge.guests import Guests, TokenSite
 from bridge.lease import Lease
 from bridge.parked import ParkedFile
 from bridge.settings import Settings
@@ -42,8 +38,6 @@ MOVES = 3
 """How often a chat may be given to an account, as long as nothing of it was sent."""
 REFUSALS = (LoginRequired, Muted, RateLimited)
 """With these the site refuses an account, not the chat, and before it generates anything."""
-JITTER = 0.3
-"""The pace varies by up to this share of the minimum interval."""
 RETRY_AFTER = 5.0
 """Seconds that clients are asked to wait when no better figure is known."""
 LAST_LIMIT = 5.0
@@ -53,8 +47,16 @@ LAST_LIMIT = 5.0
 class Pool:
     """The accounts; a `ChatBackend`. Runs while it is entered as a context manager."""
 
-    def __init__(self, workers: Sequence[PoolWorker], settings: Settings, telemetry: Telemetry) -> None:
-        self._accounts = Accounts(workers, telemetry, self._assign, ParkedFile(settings.config), settings.pool.rest)
+    def __init__(
+        self,
+        workers: Sequence[PoolWorker],
+        settings: Settings,
+        telemetry: Telemetry,
+        tokens: TokenSite | None = None,
+    ) -> None:
+        parked, models = ParkedFile(settings.config), tokens.models if tokens else ()
+        self._accounts = Accounts(workers, telemetry, self._assign, parked, settings.pool.rest, models)
+        self._guests = Guests(tokens, settings.tokens, self._accounts, self._in_use)
         self.conversations = Conversations(settings.config / "conversations.db", settings.conversations)
         self._budget = Budget(settings.pool)
         self._leases: list[Lease] = []
@@ -68,9 +70,11 @@ class Pool:
 
     async def __aenter__(self) -> Pool:
         await self._accounts.__aenter__()
+        self._guests.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._guests.close()
         await self._accounts.__aexit__()
         if self._timer is not None:
             self._timer.cancel()
@@ -95,45 +99,38 @@ class Pool:
             self._telemetry.emit(ChatEnded(request.id, request.model.id, timeline.account, result, reason, marks))
 
     def models(self) -> Sequence[Model]:
-        """Return the models of all sites with an account here, unless each of those needs a person first.
-
-        One that rests, is muted or opens anew will serve again by itself: a list that comes and goes helps nobody.
-        """
-        return [model for bases in self._accounts.sites(without=NEEDS_PERSON) for model in models.listed(bases)]
+        """Return the models that are listed; see `Accounts.models`."""
+        return self._accounts.models()
 
     def model(self, name: str) -> Model:
         """Return what `name` means on the first site that knows it; raises `UnknownModel`."""
-        unknown: BridgeError = NoAccount("No account is logged in; run `bridge login NAME`.")
-        for bases in self._accounts.sites():
-            try:
-                return models.resolve(name, bases)
-            except UnknownModel as error:
-                unknown = error
-        raise unknown
+        return self._accounts.model(name)
+
+    async def is_live(self, token: str) -> bool:
+        """Tell whether a client's login still counts; see `ChatBackend`."""
+        return await self._guests.is_live(token)
 
     def accounts(self) -> list[Account]:
         """Return how the accounts stand."""
         busy = {lease.slot for lease in self._leases}
-        return [
-            Account(slot.worker.name, slot.state, slot.reason, slot.until, slot in busy)
-            for slot in self._accounts.slots
-        ]
+        return [slot.account(is_busy=slot in busy) for slot in self._accounts.slots]
 
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:
         """Return what the settings still allow the accounts that can take chats like `request`; see `ChatBackend`."""
         busy = {lease.slot for lease in self._leases}
-        slots = [slot for slot in self._accounts.slots if slot.serves(request.model) and slot.state not in AWAY]
+        slots = self._guests.known(request.tokens) if request.tokens else self._accounts.own
+        slots = [slot for slot in slots if slot.serves(request.model) and slot.state not in AWAY]
         return self._budget.left([(slot.sends, slot in busy) for slot in slots])
 
     def unready(self) -> str | None:
         """Return why no chat could be taken now, or None."""
         if self._is_draining:
             return "The bridge is stopping."
-        if not self._accounts.slots:
-            return "No account is logged in; run `bridge login NAME`."
-        if any(slot.state is WorkerState.READY for slot in self._accounts.slots):
+        if not (own := self._accounts.own):
+            return None if self._guests.are_welcome else NOBODY
+        if any(slot.state is WorkerState.READY for slot in own):
             return None
-        return f"No account is ready: {'; '.join(map(str, self.accounts()))}."
+        return f"No account is ready: {standing(own)}."
 
     def idle(self) -> list[Slot]:
         """Return the accounts that are ready and have no chat."""
@@ -143,7 +140,7 @@ class Pool:
     @asynccontextmanager
     async def borrowed(self, slot: Slot) -> AsyncGenerator[None]:
         """Keep chats away from an idle account; a `BridgeError` means for it what it does in a chat, and is logged."""
-        lease = Lease([slot], slot=slot)
+        lease = Lease([slot], [slot], slot=slot)
         self._leases.append(lease)
         try:
             yield
@@ -156,9 +153,7 @@ class Pool:
 
     def pause(self, slot: Slot, since: float) -> None:
         """Let the account send nothing for its interval after `since`, as the clock shows it."""
-        least = self._settings.pool.min_interval
-        least = slot.worker.min_interval if least is None else least
-        slot.free_at = since + least * (1 + slot.caution) * random.uniform(1, 1 + JITTER)  # noqa: S311 - a pace
+        slot.free_at = since + slot.pause(self._settings.pool.min_interval)
 
     async def drain(self, limit: float) -> None:
         """Take no more chats, send the waiting ones away, and give the running ones `limit` seconds to end."""
@@ -238,15 +233,18 @@ class Pool:
 
     def _lease(self, request: ChatRequest) -> Lease:
         """Return where the chat may be answered: its conversation's account first, or alone if the client names it."""
-        fitting = [slot for slot in self._accounts.slots if slot.serves(request.model)]
-        place = self.conversations.find(request)
-        home = next((slot for slot in fitting if place and slot.worker.name == place.account), None)
-        if home is None and request.conversation is not None:
-            raise UnknownConversation("The account of that conversation is not here.", param="conversation_id")
-        if home is None:
-            return Lease(fitting)
+        realm = self._guests.admit(request.tokens) if request.tokens else self._accounts.own
+        fitting = [slot for slot in realm if slot.serves(request.model)]
+        place = self.conversations.find(request, [slot.worker.name for slot in fitting])
+        if place is None:
+            return Lease(fitting, realm)
+        home = next(slot for slot in fitting if slot.worker.name == place.account)
         patient_until = time.monotonic() + self._settings.conversations.wait
-        return Lease([home] if request.conversation else fitting, home, place, patient_until)
+        return Lease([home] if request.conversation else fitting, realm, home, place, patient_until)
+
+    def _in_use(self, slot: Slot) -> bool:
+        """Tell whether a chat has the account, or may get it."""
+        return any(slot is lease.slot or slot in lease.fitting for lease in self._leases)
 
     async def _granted(self, lease: Lease, deadline: float) -> Slot:
         """Return the lease's account as soon as it has one."""
@@ -256,8 +254,8 @@ class Pool:
                     lease.changed.clear()
                     await lease.changed.wait()
         except TimeoutError as error:
-            states = "; ".join(map(str, self.accounts()))
-            message = f"No account became free within {self._settings.pool.queue_limit:g} seconds: {states}."
+            limit = self._settings.pool.queue_limit
+            message = f"No account became free within {limit:g} seconds: {standing(lease.realm)}."
             raise lease.failure or PoolTimeout(message, retry_after=RETRY_AFTER) from error
         if lease.error is not None:
             raise lease.failure or lease.error
@@ -293,17 +291,11 @@ class Pool:
         if when is not None and waiting:
             self._timer = asyncio.get_running_loop().call_later(when - now, self._assign)
 
-    def _hopeless(self, lease: Lease) -> NoAccount | None:
+    def _hopeless(self, lease: Lease) -> BridgeError | None:
         """Return why waiting is pointless, if it is."""
         if self._is_draining:
             return NoAccount("The bridge is stopping.", retry_after=RETRY_AFTER)
-        if any(slot.is_back_within(self._settings.pool.queue_limit) for slot in lease.fitting):
-            return None
-        untils = [slot.until for slot in lease.fitting if slot.until is not None]
-        until = min(untils, default=None)
-        wait = (until - datetime.now(UTC)).total_seconds() if until else None
-        states = "; ".join(map(str, self.accounts()))
-        return NoAccount(f"No account can answer now: {states}.", retry_after=wait, until=until)
+        return lease.hopeless(self._settings.pool.queue_limit)
 
     def _pace(self, slot: Slot, timeline: Timeline) -> None:
         """Let the account pause after a send; one whose budget is used rests until there is room in it again."""

@@ -27,6 +27,12 @@ from bridge.settings import ServerSettings, Settings
 
 HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d{1,5})?")
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+PREFIX = "sk-"
+"""What keys begin with, ours and those that people make up for other endpoints; no userToken does."""
+TOKEN = re.compile(r"[\w+/=.~-]{32,512}", re.ASCII)
+"""What may be a userToken."""
+TOKENS = web.RequestKey("tokens", tuple[str, ...])
+"""The userTokens that a request brought in place of a key."""
 LONG_ENOUGH = 32
 """Characters that a key must have where others than this machine can reach the bridge."""
 
@@ -101,7 +107,7 @@ class KeyFile:
 
 def new_key() -> str:
     """Return a fresh key."""
-    return f"sk-bridge-{secrets.token_urlsafe(32)}"
+    return f"{PREFIX}bridge-{secrets.token_urlsafe(32)}"
 
 
 def load_keys(settings: Settings) -> Keys | None:
@@ -120,16 +126,24 @@ def load_keys(settings: Settings) -> Keys | None:
     return Keys(keys)
 
 
-def guard(keys: Keys | None, server: ServerSettings, unlocked: Collection[str]) -> Middleware:
-    """Return the middleware that lets a request through or raises; the paths `unlocked` need no key."""
+def guard(
+    keys: Keys | None, server: ServerSettings, unlocked: Collection[str], for_tokens: Collection[str] = ()
+) -> Middleware:
+    """Return the middleware that lets a request through or raises; the paths `unlocked` need no key.
+
+    On the paths `for_tokens` userTokens do instead of one; which ones came is noted as `TOKENS`.
+    """
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         _check_host(request, server)
         _check_page(request)
         _check_type(request)
-        if keys is not None and _route(request) not in unlocked:
-            _check_key(request, keys)
+        given, path = _given_key(request), _route(request)
+        if path in for_tokens and not (keys is not None and keys.accept(given)) and (tokens := user_tokens(given)):
+            request[TOKENS] = tokens
+        elif keys is not None and path not in unlocked:
+            _check_key(given, keys)
         return await handler(request)
 
     return guarded
@@ -176,8 +190,13 @@ def _check_type(request: web.Request) -> None:
         raise web.HTTPUnsupportedMediaType(text="Send the body as application/json.")
 
 
-def _check_key(request: web.Request, keys: Keys) -> None:
-    given = _given_key(request)
+def user_tokens(given: str) -> tuple[str, ...]:
+    """Return the userTokens that `given` holds, joined by commas; nothing where any part of it cannot be one."""
+    parts = [part.strip() for part in given.split(",") if part.strip()]
+    return tuple(parts) if all(TOKEN.fullmatch(part) and not part.startswith(PREFIX) for part in parts) else ()
+
+
+def _check_key(given: str, keys: Keys) -> None:
     if not given:
         raise AuthenticationError("Send an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`.")
     if not keys.accept(given):

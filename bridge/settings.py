@@ -126,6 +126,18 @@ class ApiSettings(Section):
     )
 
 
+class TokenSettings(Section):
+    """Answering with logins that clients bring along, each as a temporary account."""
+
+    enabled: bool = Field(
+        False, description="take userTokens of the site in place of a key, and answer `POST /token/check`"
+    )
+    max_accounts: int = Field(4, ge=1, le=100, description="temporary accounts at a time")
+    idle: Seconds = Field(900.0, description="seconds after which an unused temporary account is closed")
+    site: str = Field("deepseek", description="site that the tokens are for")
+    url: str | None = Field(None, description="its address, where it is not the site's usual one")
+
+
 class LogSettings(Section):
     """What is written to standard error."""
 
@@ -159,6 +171,7 @@ class Settings(BaseSettings):
     turn: TurnSettings = TurnSettings()
     conversations: ConversationSettings = ConversationSettings()
     api: ApiSettings = ApiSettings()
+    tokens: TokenSettings = TokenSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

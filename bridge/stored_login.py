@@ -13,9 +13,9 @@ from bridge.telemetry import ProfileSaved, Telemetry
 
 
 class StoredLogin:
-    """Holds the profile that an account is opened with."""
+    """Holds the profile that an account is opened with; without a store in memory only."""
 
-    def __init__(self, profile: Profile, store: ProfileStore, telemetry: Telemetry) -> None:
+    def __init__(self, profile: Profile, store: ProfileStore | None, telemetry: Telemetry) -> None:
         self.profile = profile
         self._store = store
         self._telemetry = telemetry
@@ -24,6 +24,8 @@ class StoredLogin:
         """Return when somebody has logged the account in again; looks at the file every so many seconds."""
         while True:
             await asyncio.sleep(look_every)
+            if self._store is None:
+                continue
             with suppress(SetupError):  # removed or unreadable: not renewed yet
                 stored = self._store.load(self.profile.name)
                 if stored.saved > self.profile.saved:
@@ -33,6 +35,9 @@ class StoredLogin:
     def keep(self, now: Profile) -> None:
         """Keep the login as it is `now`, in memory and, if the site renewed something, on disk."""
         if now.same_login(self.profile):
+            return
+        if self._store is None:
+            self.profile = now
             return
         try:
             if self._store.load(now.name).saved > self.profile.saved:

@@ -14,7 +14,10 @@ from enum import StrEnum
 
 
 class WorkerState(StrEnum):
-    """What an account can do now; whether it is busy follows from its lease instead."""
+    """What an account can do now; whether it is busy follows from its lease instead.
+
+    `CLOSED` is the end of a temporary account, the last that is heard of it.
+    """
 
     STARTING = "starting"
     READY = "ready"
@@ -23,6 +26,7 @@ class WorkerState(StrEnum):
     LOGGED_OUT = "logged_out"
     CHALLENGED = "challenged"
     BROKEN = "broken"
+    CLOSED = "closed"
 
 
 @dataclass(slots=True)

@@ -64,7 +64,7 @@ class Worker:
     """Answers chats through one account's page; open while `opened` is held."""
 
     def __init__(
-        self, profile: Profile, store: ProfileStore, chromium: Chromium, settings: Settings, telemetry: Telemetry
+        self, profile: Profile, store: ProfileStore | None, chromium: Chromium, settings: Settings, telemetry: Telemetry
     ) -> None:
         self.name = profile.name
         self._driver_type = load_driver(profile.site)

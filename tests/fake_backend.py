@@ -16,7 +16,7 @@ from bridge.api.router import build_app
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
 from bridge.models import listed, resolve
 from bridge.security import Keys
-from bridge.settings import ApiSettings, ServerSettings, Settings
+from bridge.settings import ApiSettings, ServerSettings, Settings, TokenSettings
 from tests.openai_schema import checked
 
 KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -42,6 +42,7 @@ class FakeBackend:
     """Scripts of the next chats, each played once; after them `script` again."""
     reason: str | None = None
     limit: RateLimit | None = None
+    live: Sequence[str] = ()
     requests: list[ChatRequest] = field(default_factory=list)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -77,6 +78,10 @@ class FakeBackend:
         """Return the scripted limit."""
         return self.limit
 
+    async def is_live(self, token: str) -> bool:
+        """Tell whether the token is among the scripted ones."""
+        return token in self.live
+
     def unready(self) -> str | None:
         """Return the scripted reason."""
         return self.reason
@@ -100,11 +105,13 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    server: ServerSettings | None = None, api: ApiSettings | None = None, *, locked: bool = True
+    server: ServerSettings | None = None, api: ApiSettings | None = None, *, tokens: bool = False, locked: bool = True
 ) -> AsyncIterator[Served]:
     """Run the real application on a free loopback port."""
     backend = FakeBackend()
-    settings = Settings(server=server or ServerSettings(), api=api or ApiSettings())
+    settings = Settings(
+        server=server or ServerSettings(), api=api or ApiSettings(), tokens=TokenSettings(enabled=tokens)
+    )
     app = build_app(backend, settings, Keys([KEY]) if locked else None)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
     await runner.setup()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -129,16 +129,20 @@ def signed_in_profile(site: DemoSite, name: str) -> Profile:
 
 @asynccontextmanager
 async def served(
-    folder: Path, site: DemoSite, chromium: Chromium | None = None, **sections: Section
+    folder: Path,
+    site: DemoSite,
+    chromium: Chromium | None = None,
+    own: Sequence[str] | None = None,
+    **sections: Section,
 ) -> AsyncGenerator[Live]:
-    """Run a bridge with the site's accounts, signed in unless the folder has their profiles already.
+    """Run a bridge with the site's accounts, or its `own` ones: signed in unless the folder has their profiles already.
 
     Without a Chromium to share, the bridge starts one of its own.
     """
     settings = settings_for(folder, **sections)
     facts = Facts()
     store = ProfileStore(settings.profiles, load_identity(settings))
-    names = [account.name for account in site.accounts]
+    names = [account.name for account in site.accounts] if own is None else own
     for name in names:
         if not store.exists(name):
             store.save(signed_in_profile(site, name))
@@ -160,6 +164,6 @@ async def live(
     """Run a demo site and a bridge with the named accounts (default: alice); see `served`."""
     async with (
         DemoSite(replace(demo, accounts=names or ("alice",))) as site,
-        served(folder, site, chromium, **sections) as run,
+        served(folder, site, chromium, None, **sections) as run,
     ):
         yield run

@@ -16,10 +16,10 @@ LONGEST = 320
 ORDER = (
     *("errors", "chat", "models", "prompt", "usage", "sse", "settings", "budget", "profiles", "telemetry", "log"),
     *("tasks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser", "exchange"),
-    *("intercept", "traffic", "session", "sites", "bundle", "sending", "listen", "settle", "worker", "fate"),
-    *("parked", "accounts", "lease", "pool", "upkeep", "login", "security", "tools", "api.cut", "api.talk"),
-    *("api.shape", "api.failure", "api.base", "api", "app", "client", "listing", "terminal", "doctor", "debug"),
-    *("tryout", "signin", "bench", "cli", "__main__"),
+    *("intercept", "traffic", "session", "sites", "bundle", "sending", "listen", "settle", "worker", "tokens"),
+    *("fate", "parked", "accounts", "guests", "lease", "pool", "upkeep", "login", "security", "tools", "api.cut"),
+    *("api.talk", "api.shape", "api.failure", "api.base", "api", "app", "client", "listing", "terminal", "doctor"),
+    *("debug", "tryout", "signin", "bench", "cli", "__main__"),
 )
 """A module imports only what stands before it."""
 

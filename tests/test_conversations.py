@@ -13,6 +13,7 @@ from bridge.settings import ConversationSettings
 
 MODEL = Model("deepseek-chat")
 PLACE = Place("alice", "c-1", "2")
+ALL = ("alice", "bob")
 HELLO = (Message("system", "Be brief."), Message("user", "Hello"))
 ANSWER = "Hi!\n\nHow *are* you?"
 
@@ -32,7 +33,18 @@ def opened(tmp_path: Path, **settings: float) -> Conversations:
 def test_a_known_history_with_something_new_goes_on_where_it_is(tmp_path: Path) -> None:
     conversations = opened(tmp_path)
     conversations.remember(PLACE, HELLO, ANSWER)
-    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine."))) == PLACE
+    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) == PLACE
+
+
+def test_only_the_accounts_of_the_chat_are_looked_at(tmp_path: Path) -> None:
+    conversations = opened(tmp_path)
+    conversations.remember(PLACE, HELLO, ANSWER)
+    conversations.remember(Place("bob", "c-9", "2"), HELLO, ANSWER)
+    longer = request(*HELLO, said("assistant", ANSWER), said("user", "Fine."))
+    assert conversations.find(longer, ["alice"]) == PLACE
+    assert (conversations.find(longer, ["carol"]), conversations.find(longer, [])) == (None, None)
+    with pytest.raises(UnknownConversation, match="No account here"):
+        conversations.find(request(said("user", "Fine."), conversation=PLACE.id), ["bob"])
 
 
 @pytest.mark.parametrize(
@@ -49,7 +61,7 @@ def test_a_known_history_with_something_new_goes_on_where_it_is(tmp_path: Path) 
 def test_what_clients_and_decorations_change_about_an_answer_does_not_matter(tmp_path: Path, returned: str) -> None:
     conversations = opened(tmp_path)
     conversations.remember(PLACE, HELLO, ANSWER)
-    assert conversations.find(request(*HELLO, said("assistant", returned), said("user", "Fine."))) == PLACE
+    assert conversations.find(request(*HELLO, said("assistant", returned), said("user", "Fine.")), ALL) == PLACE
 
 
 @pytest.mark.parametrize(
@@ -66,7 +78,7 @@ def test_what_clients_and_decorations_change_about_an_answer_does_not_matter(tmp
 def test_any_other_history_begins_anew(tmp_path: Path, messages: tuple[Message, ...]) -> None:
     conversations = opened(tmp_path)
     conversations.remember(PLACE, HELLO, ANSWER)
-    assert conversations.find(request(*messages)) is None
+    assert conversations.find(request(*messages), ALL) is None
 
 
 def test_a_conversation_goes_on_only_from_its_last_answer(tmp_path: Path) -> None:
@@ -74,19 +86,19 @@ def test_a_conversation_goes_on_only_from_its_last_answer(tmp_path: Path) -> Non
     conversations.remember(PLACE, HELLO, ANSWER)
     longer = (*HELLO, said("assistant", ANSWER), said("user", "Fine."))
     conversations.remember(Place("alice", "c-1", "4"), longer, "Good.")
-    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine, again."))) is None
+    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine, again.")), ALL) is None
     with pytest.raises(UnknownConversation, match="gone on"):
-        conversations.find(request(said("user", "x"), conversation="c-1@2"))
-    assert conversations.find(request(said("user", "x"), conversation="c-1@4")) == Place("alice", "c-1", "4")
+        conversations.find(request(said("user", "x"), conversation="c-1@2"), ALL)
+    assert conversations.find(request(said("user", "x"), conversation="c-1@4"), ALL) == Place("alice", "c-1", "4")
 
 
 def test_the_clients_own_name_for_a_conversation_counts_before_the_history(tmp_path: Path) -> None:
     conversations = opened(tmp_path, enabled=False)
     conversations.remember(PLACE, HELLO, ANSWER)
-    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine."))) is None
-    assert conversations.find(request(said("user", "Fine."), conversation=PLACE.id)) == PLACE
+    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) is None
+    assert conversations.find(request(said("user", "Fine."), conversation=PLACE.id), ALL) == PLACE
     with pytest.raises(UnknownConversation) as caught:
-        conversations.find(request(said("user", "Fine."), conversation="nobody@1"))
+        conversations.find(request(said("user", "Fine."), conversation="nobody@1"), ALL)
     assert (caught.value.status, caught.value.param) == (404, "conversation_id")
 
 
@@ -94,7 +106,7 @@ def test_places_survive_a_restart_and_no_text_is_on_disk(tmp_path: Path) -> None
     first = opened(tmp_path)
     first.remember(PLACE, HELLO, ANSWER)
     first.close()
-    assert opened(tmp_path).find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine."))) == PLACE
+    assert opened(tmp_path).find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) == PLACE
     for file in tmp_path.iterdir():
         assert b"Hello" not in file.read_bytes()
         assert file.stat().st_mode & 0o077 == 0
@@ -103,7 +115,7 @@ def test_places_survive_a_restart_and_no_text_is_on_disk(tmp_path: Path) -> None
 def test_a_conversation_that_was_not_used_for_long_is_forgotten(tmp_path: Path) -> None:
     conversations = opened(tmp_path, max_age=1e-15)
     conversations.remember(PLACE, HELLO, ANSWER)
-    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine."))) is None
+    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) is None
 
 
 def test_an_answer_that_did_not_end_well_is_not_gone_on_from(tmp_path: Path) -> None:
@@ -113,7 +125,7 @@ def test_an_answer_that_did_not_end_well_is_not_gone_on_from(tmp_path: Path) -> 
     for event in (Opened("c-1", "4"), Text("Hi"), Finish("length")):
         note.hear(event)
     with pytest.raises(UnknownConversation):
-        conversations.find(request(said("user", "x"), conversation="c-1"))
+        conversations.find(request(said("user", "x"), conversation="c-1"), ALL)
 
 
 def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -161,7 +161,11 @@ def request(name: str) -> ChatRequest:
 
 
 async def ask(pool: Pool, name: str) -> str:
-    async with asyncio.timeout(LIMIT), aclosing(pool.chat(request(name))) as events:
+    return await answer(pool, request(name))
+
+
+async def answer(pool: Pool, chat: ChatRequest) -> str:
+    async with asyncio.timeout(LIMIT), aclosing(pool.chat(chat)) as events:
         return "".join([event.text async for event in events if isinstance(event, Text)])
 
 

@@ -21,6 +21,7 @@ from bridge.api.failure import REQUEST_ID, Failure, dump, failure_of, log_unexpe
 from bridge.api.shape import AnswerEvent, Form, answer
 from bridge.chat import ChatBackend, ChatEvent, ChatRequest, Finish, Model, Text, Withdrawn
 from bridge.errors import RequestError, SiteError
+from bridge.security import TOKENS
 from bridge.settings import Settings
 from bridge.sse import encode_sse
 
@@ -97,7 +98,8 @@ class ChatEndpoint:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        ask = self.surface.parse(await _json(request), request[REQUEST_ID], self._model)
+        ask = self.surface.parse(await read_json(request), request[REQUEST_ID], self._model)
+        ask = replace(ask, chat=replace(ask.chat, tokens=request.get(TOKENS, ())))
         request[CHAT] = ask.chat
         headers = {"x-bridge-ignored": ", ".join(ask.ignored)} if ask.ignored else {}
         async with aclosing(self._answers(ask)) as events:
@@ -234,7 +236,7 @@ async def _let_end(events: AsyncIterator[ChatEvent]) -> None:
         log_unexpected(error, "after the end of an answer")
 
 
-async def _json(request: web.Request) -> object:
+async def read_json(request: web.Request) -> object:
     """Return the decoded body; half of a surrogate pair, which no text can carry on, becomes U+FFFD."""
     raw = await request.read()
     try:

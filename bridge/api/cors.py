@@ -38,7 +38,8 @@ class Origins:
             for name in (hdrs.ORIGIN, "Sec-Fetch-Site"):
                 plain.popall(name, None)
 
-            async def passed(_: web.Request) -> web.StreamResponse:
+            async def passed(judged: web.Request) -> web.StreamResponse:
+                request.update(judged)  # what the guard has noted on it
                 return await handler(request)
 
             return await guard(request.clone(headers=plain), passed)

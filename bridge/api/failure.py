@@ -17,7 +17,6 @@ from aiohttp.typedefs import Handler, Middleware
 from loguru import logger
 
 from bridge.errors import (
-    AuthenticationError,
     BridgeError,
     HumanNeeded,
     LoginRequired,
@@ -116,7 +115,7 @@ def _headers_of(error: BridgeError) -> Mapping[str, str]:
         headers["retry-after"] = str(math.ceil(min(max(error.retry_after, 1), LONGEST_RETRY)))
     if not _may_help(error):
         headers.update(NO_RETRY)
-    if isinstance(error, AuthenticationError):
+    if error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
     return headers
 

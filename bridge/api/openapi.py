@@ -15,6 +15,7 @@ from bridge.api.failure import dump
 from bridge.api.lenient import Lenient
 from bridge.api.openai_completions import CompletionBody
 from bridge.api.openai_request import Body
+from bridge.api.token_check import TokenBody, TokenCheck
 
 TITLE = "chat-page-bridge"
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
@@ -50,14 +51,17 @@ WRITTEN: dict[str, tuple[str, type[Lenient]]] = {
     "/v1/chat/completions": ("Answer a chat, whole or as a stream of events", Body),
     "/v1/completions": ("Complete a prompt, whole or as a stream of events", CompletionBody),
 }
+FOR_TOKENS: dict[str, tuple[str, type[Lenient]]] = {
+    TokenCheck.path: ("Tell whether a userToken of the site still signs in", TokenBody)
+}
 OPEN = ("/healthz", "/readyz", "/ping")
 
 
-def document() -> dict[str, Any]:
-    """Return the OpenAPI document."""
+def document(*, tokens: bool = False) -> dict[str, Any]:
+    """Return the OpenAPI document, with what there is only where clients may bring userTokens."""
     schemas: dict[str, Any] = {"Error": ERROR}
     paths: dict[str, Any] = {path: {"get": _reads(path, summary)} for path, summary in READ.items()}
-    for path, (summary, body) in WRITTEN.items():
+    for path, (summary, body) in (WRITTEN | (FOR_TOKENS if tokens else {})).items():
         schema = body.model_json_schema(ref_template="#/components/schemas/{model}", by_alias=True)
         schemas |= schema.pop("$defs", {})
         schemas[body.__name__] = schema
@@ -74,8 +78,8 @@ def document() -> dict[str, Any]:
 class Description:
     """The document, and the page for people."""
 
-    def __init__(self) -> None:
-        made = document()
+    def __init__(self, *, tokens: bool) -> None:
+        made = document(tokens=tokens)
         self._json = dump(made)
         self._page = _page(made)
 

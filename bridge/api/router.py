@@ -13,6 +13,7 @@ from bridge.api.models import ModelList
 from bridge.api.openai_chat import OpenAIChat
 from bridge.api.openai_completions import OpenAICompletions
 from bridge.api.openapi import Description
+from bridge.api.token_check import TokenCheck
 from bridge.chat import ChatBackend
 from bridge.security import Keys, guard
 from bridge.settings import Settings
@@ -30,7 +31,7 @@ def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> we
     app = web.Application(
         middlewares=[
             failures({surface.path: surface.error for surface in served}, served[0].error),
-            origins.guarded(guard(keys, settings.server, UNLOCKED)),
+            origins.guarded(guard(keys, settings.server, UNLOCKED, for_tokens(settings))),
         ],
         client_max_size=settings.server.max_body,
     )
@@ -41,6 +42,12 @@ def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> we
     return app
 
 
+def for_tokens(settings: Settings) -> frozenset[str]:
+    """Return the paths that a client may use by the site's own userTokens, without a key."""
+    paths = {ModelList.path, f"{ModelList.path}/{{id}}", *(surface.path for surface in surfaces(settings))}
+    return frozenset(paths if settings.tokens.enabled else ())
+
+
 def surfaces(settings: Settings) -> tuple[Surface, ...]:
     """Return the dialects that are served; the first one's errors are for paths that belong to none."""
     return OpenAIChat(settings.api), OpenAICompletions(settings.api)
@@ -48,7 +55,8 @@ def surfaces(settings: Settings) -> tuple[Surface, ...]:
 
 def routes(backend: ChatBackend, settings: Settings) -> list[web.RouteDef]:
     """Return every route; a path may end in a slash, too."""
-    health, models, description = Health(backend), ModelList(backend, settings.api.aliases), Description()
+    health, models = Health(backend), ModelList(backend, settings.api.aliases)
+    description = Description(tokens=settings.tokens.enabled)
     found = [
         web.get("/", health.root),
         web.get("/ping", health.ping),
@@ -59,6 +67,8 @@ def routes(backend: ChatBackend, settings: Settings) -> list[web.RouteDef]:
         web.get("/v1/models", models.all),
         web.get("/v1/models/{id}", models.one),
     ]
+    if settings.tokens.enabled:
+        found.append(web.post(TokenCheck.path, TokenCheck(backend).handle))
     for surface in surfaces(settings):
         endpoint = ChatEndpoint(surface, backend, settings)
         found += [web.route(method, surface.path, endpoint.handle) for method in surface.methods]

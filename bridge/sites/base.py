@@ -168,6 +168,11 @@ class SiteDriver(ABC):
         """Fill the site's plain login form and send it, where it has one."""
         raise SetupError("This site's login form cannot be filled automatically; log in by hand.")
 
+    @classmethod
+    def token_state(cls, url: str, token: str) -> dict[str, Any]:
+        """Return the storage state, in Playwright's form, of a browser that `token` signs in at `url`."""
+        raise SetupError("This site cannot be signed in to by a token.")
+
     async def controls(self) -> Mapping[str, str]:
         """Return which of the page's controls were found and by what, for debugging."""
         return {}

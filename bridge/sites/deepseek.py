@@ -6,6 +6,7 @@ over, because every send is judged at the gate: what was wrong or lost is simply
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -171,6 +172,12 @@ class Driver(SiteDriver):
         """Return a fresh ear; what passed the gate for an earlier turn counts no more."""
         self._guard, self._ear = Guard(), DeepSeekDecoder()
         return self._ear
+
+    @classmethod
+    def token_state(cls, url: str, token: str) -> dict[str, Any]:
+        """Return the localStorage in which the page keeps its `userToken`; it needs no cookie."""
+        item = {"name": "userToken", "value": json.dumps({"value": token, "__version": "0"})}
+        return {"cookies": [], "origins": [{"origin": url, "localStorage": [item]}]}
 
     async def sign_in(self, user: str, password: str) -> None:
         """Fill the password form and send it; the caller waits for what comes of it."""

@@ -1,0 +1,36 @@
+"""`POST /token/check`: whether a userToken of the site still signs in; nothing is sent for it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import Field, StrictStr
+
+from bridge.api.base import read_json
+from bridge.api.failure import dump
+from bridge.api.lenient import Lenient
+from bridge.api.openai_request import validated
+from bridge.chat import ChatBackend
+from bridge.security import user_tokens
+
+
+class TokenBody(Lenient):
+    """The token to look at."""
+
+    token: Annotated[StrictStr, Field(min_length=1)]
+
+
+class TokenCheck:
+    """Asks the site, through its page."""
+
+    path = "/token/check"
+
+    def __init__(self, backend: ChatBackend) -> None:
+        self._backend = backend
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one request; what cannot be a token is not alive."""
+        token = validated(TokenBody, await read_json(request)).token
+        live = user_tokens(token) == (token,) and await self._backend.is_live(token)
+        return web.Response(body=dump({"live": live}), content_type="application/json")

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from yarl import URL
 
-from bridge.api.openapi import WRITTEN, document
+from bridge.api.openapi import FOR_TOKENS, WRITTEN, document
 from bridge.chat import Finish, Opened, Text
 from tests.fake_backend import Served, serving
 from tests.test_api_schema import CALL
 
-CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
-PARTS = 6
+CHAT, COMPLETIONS, CHECK = "/v1/chat/completions", "/v1/completions", "/token/check"
+PARTS = 7
 WANTED = -(-int(os.environ.get("FUZZ", "300")) // PARTS)
 """How many bad requests each of the tests makes."""
 JSON = {"content-type": "application/json"}
@@ -35,12 +35,12 @@ OURS = ("authorization", "host", "content-length", "content-encoding", "transfer
 
 pytestmark = pytest.mark.timeout(max(120, WANTED))
 fuzz = settings(max_examples=WANTED, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-described = schemathesis.openapi.from_dict(document())
+described = schemathesis.openapi.from_dict(document(tokens=True))
 
 
 @pytest.fixture(scope="module")
 async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
+    async with serving(tokens=True) as running:
         yield running
 
 
@@ -168,7 +168,7 @@ def check_field(error: dict[str, Any], body: object, path: str) -> None:
     """Check that the error of a body names a field that is there, or that is missing."""
     if not isinstance(body, dict):
         return
-    needed = {name for name, field in WRITTEN[path][1].model_fields.items() if field.is_required()}
+    needed = {name for name, field in (WRITTEN | FOR_TOKENS)[path][1].model_fields.items() if field.is_required()}
     assert error["param"], error
     assert error["param"].replace("[", ".").split(".")[0] in needed | body.keys(), error
 
@@ -205,6 +205,14 @@ async def test_a_completion_that_the_description_does_not_allow(
     served: Served, refusals: Counter[str], case: Case[Any]
 ) -> None:
     await post_described(served, COMPLETIONS, case, refusals)
+
+
+@fuzz
+@given(case=wrong(CHECK, "POST"))
+async def test_a_check_that_the_description_does_not_allow(
+    served: Served, refusals: Counter[str], case: Case[Any]
+) -> None:
+    await post_described(served, CHECK, case, refusals)
 
 
 @fuzz

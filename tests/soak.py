@@ -20,7 +20,7 @@ import psutil
 from loguru import logger
 from openai import APIError, APIStatusError, AsyncStream
 
-from bridge.bench.parts import cost
+from bridge.bench.parts import memory
 from bridge.demo import DemoSite
 from bridge.profiles import ProfileStore, load_identity
 from bridge.settings import BrowserSettings, PoolSettings, TurnSettings
@@ -57,7 +57,7 @@ class Memory:
         """Look at it."""
         process = psutil.Process()
         own = process.memory_info().rss
-        return cls(round(own / 2**20), round((cost(process.pid).memory - own) / 2**20))
+        return cls(round(own / 2**20), round((memory(process.pid) - own) / 2**20))
 
     def __str__(self) -> str:
         return f"{self.process:g}+{self.browser:g}"

@@ -68,8 +68,9 @@ class Report:
             f" {_shown(one.target)} | {one.verdict} |"
             for one in self.figures
         ]
+        where = ", ".join(f"{name} {value}" for name, value in self.machine.items())
         head = "| figure | unit | plain HTTP | hand-written script | the bridge | target | |"
-        return "\n".join((head, "|---|---|---|---|---|---|---|", *rows))
+        return "\n".join((f"Measured with {where}.", "", head, "|---|---|---|---|---|---|---|", *rows))
 
 
 def machine() -> dict[str, Any]:
@@ -77,7 +78,7 @@ def machine() -> dict[str, Any]:
     return {
         "bridge": bridge.__version__,
         "python": platform.python_version(),
-        "chromium": _chromium_version(),
+        "chromium": _chromium_version().removeprefix("Chromium "),
         **{name: version(name) for name in PACKAGES},
         "system": f"{platform.system()} {platform.release()}",
         "cores": os.cpu_count(),

@@ -8,11 +8,12 @@ import os
 import re
 import sys
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import psutil
@@ -23,6 +24,7 @@ from bridge.security import KeyFile
 from bridge.settings import Settings
 
 START_LIMIT = 120.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,9 @@ async def demo_site(accounts: Sequence[str], *options: str) -> AsyncGenerator[Si
 
 @asynccontextmanager
 async def bridge(
-    folder: Path, site: Site, accounts: Sequence[str], *, all_ready: bool = True
+    folder: Path, site: Site, accounts: Sequence[str], stats: Path | None = None
 ) -> AsyncGenerator[Served]:
-    """Run a bridge on the site with the accounts signed in, and wait until all are ready."""
+    """Run a bridge on the site with the accounts signed in, and wait until all are ready; profile it into `stats`."""
     settings = Settings(profiles=folder / "profiles", config=folder / "config")
     store = ProfileStore(settings.profiles, load_identity(settings))
     for name in store.names():
@@ -86,11 +88,12 @@ async def bridge(
         "BRIDGE_LOG_JSON_LINES": "true",
     }
     began = time.monotonic()
-    async with _process("-m", "bridge", "serve", "--port", "0", environment=environment) as process:
+    profiler = ("-m", "cProfile", "-o", str(stats)) if stats else ()
+    async with _process(*profiler, "-m", "bridge", "serve", "--port", "0", environment=environment) as process:
         url = await _first(process, r"http://127\.0\.0\.1:\d+")
         served = Served(url, KeyFile(settings.config).keys()[0], process.pid, accounts=accounts)
         waiting = set(accounts)
-        while waiting and all_ready:
+        while waiting:
             line = json.loads(await _first(process, r'^\{.*"WorkerChanged".*"ready".*\}$'))
             waiting.discard(line["account"])
         served.ready_after = time.monotonic() - began
@@ -102,29 +105,49 @@ async def bridge(
                 drain.cancel()
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """CPU seconds and proportional memory in bytes of the parts of a bridge."""
-
-    cpu: Mapping[str, float]
-    memory: int
+def memory(pid: int) -> int:
+    """Return the proportional memory in bytes of the bridge's process tree."""
+    return sum(_of(process, lambda one: int(one.memory_full_info().pss), 0) for process in _tree(pid))
 
 
-def cost(pid: int) -> Cost:
-    """Return what the bridge's process tree has used so far."""
-    cpu = {"bridge": 0.0, "driver": 0.0, "chromium": 0.0}
-    memory = 0
+def cost(pid: int) -> dict[str, float]:
+    """Return the CPU seconds that the bridge, the driver and Chromium have used so far."""
+    parts = {"bridge": 0.0, "driver": 0.0, "chromium": 0.0}
+    for kind, seconds in cost_by_kind(pid).items():
+        parts[kind.partition(" ")[0]] += seconds
+    return parts
+
+
+def cost_by_kind(pid: int) -> dict[str, float]:
+    """Return the same by kind of process: Chromium's are told apart."""
+    kinds: defaultdict[str, float] = defaultdict(float)
+    for process in _tree(pid):
+        kind = "bridge" if process.pid == pid else _of(process, _kind, "chromium")
+        kinds[kind] += _of(process, lambda one: sum(one.cpu_times()[:2]), 0.0)
+    return dict(kinds)
+
+
+def _tree(pid: int) -> list[psutil.Process]:
     root = psutil.Process(pid)
-    for process in (root, *root.children(recursive=True)):
-        try:
-            times, pss = process.cpu_times(), process.memory_full_info().pss
-            name = process.name()
-        except psutil.NoSuchProcess:
-            continue
-        part = "bridge" if process.pid == pid else "driver" if name.startswith("node") else "chromium"
-        cpu[part] += times.user + times.system
-        memory += pss
-    return Cost(cpu, memory)
+    return [root, *root.children(recursive=True)]
+
+
+def _of(process: psutil.Process, read: Callable[[psutil.Process], T], otherwise: T) -> T:
+    """Return what is read of a process, which may have ended just now."""
+    try:
+        return read(process)
+    except psutil.NoSuchProcess:
+        return otherwise
+
+
+def _kind(process: psutil.Process) -> str:
+    if process.name().startswith("node"):
+        return "driver"
+    command = process.cmdline()
+    for switch in ("--utility-sub-type=", "--type="):
+        if named := [part.removeprefix(switch) for part in command if part.startswith(switch)]:
+            return f"chromium {named[0].partition('.')[0]}"
+    return "chromium browser"
 
 
 @asynccontextmanager

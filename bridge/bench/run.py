@@ -14,8 +14,8 @@ import aiohttp
 
 from bridge.bench.decoding import frames_per_second
 from bridge.bench.figures import Figure, Report, machine, median, percentile
-from bridge.bench.parts import Served, Site, bridge, cost, demo_site
-from bridge.bench.ways import Bridged, Direct, Heard, Way, scripted, together
+from bridge.bench.parts import Served, Site, bridge, cost, demo_site, memory
+from bridge.bench.ways import Bridged, Direct, Heard, Way, directive, scripted, together
 
 RATE = 50
 STREAMS = (1, 4, 8, 16)
@@ -49,7 +49,7 @@ async def measure(say: Say, *, short: bool = False) -> Report:
         async with bridge(folder, site, accounts[:1]) as served:
             report.machine = machine()
             say("The way to the site and back: new chat, same conversation, long prompt")
-            await _there_and_back(report, site, Bridged(http, served), served, rounds=8 if short else 25)
+            await _there_and_back(report, site, Bridged(http, served), served, rounds=5 if short else 25)
         await _streams(report, folder, site, http, accounts, say, short=short)
         if not short:
             for count in sorted({*SIZES, 30}):
@@ -71,7 +71,7 @@ def _decoding(report: Report) -> None:
 async def _there_and_back(report: Report, site: Site, way: Bridged, served: Served, rounds: int) -> None:
     """Measure from the client's request to the site's, and how fast the first token and the end come back."""
     account = served.accounts[0]
-    prompts = [f"{number} {_directive(text='hello there')}" for number in range(rounds)]
+    prompts = [f"{number} {directive(text='hello there')}" for number in range(rounds)]
     cold = await _timed(way, site, account, prompts[0])
     report.add("request to the site's request, first chat", "ms", cold["there"])
     new = []
@@ -87,7 +87,7 @@ async def _there_and_back(report: Report, site: Site, way: Bridged, served: Serv
     long = []
     for number in range(5):
         await asyncio.sleep(PAUSE)
-        long.append(await _timed(way, site, account, f"{LONG_PROMPT}{number} {_directive(text='ok')}"))
+        long.append(await _timed(way, site, account, f"{LONG_PROMPT}{number} {directive(text='ok')}"))
     report.add("request to the site's request, 4,000 lines", "ms", _median(long, "there"), target=150.0)
     report.add("first byte at the site to first token at the client", "ms", _median(new, "first"))
     report.add("end at the site to end at the client", "ms", _median(new, "end"))
@@ -110,7 +110,7 @@ async def _streams(
             ways: dict[str, Way] = {"floor": direct, "bridge": bridged}
             if count <= 4:
                 ways["script"] = pages
-            await _delays(report, ways, served.pid, used[:count], seconds=2 if short else 5)
+            await _delays(report, ways, served.pid, used[:count], seconds=1 if short else 5)
         if not short:
             say("Four streams, faster and faster")
             await _highest(report, {"floor": direct, "bridge": bridged}, used[:4])
@@ -118,13 +118,13 @@ async def _streams(
 
 async def _delays(report: Report, ways: Mapping[str, Way], pid: int, accounts: list[str], seconds: int) -> None:
     """Measure what each way adds to each token, with one stream for each account."""
-    prompt, count = _directive(tokens=RATE * seconds, rate=RATE, stamp=True), len(accounts)
+    prompt, count = directive(tokens=RATE * seconds, rate=RATE, stamp=True), len(accounts)
     heard = {}
     for name, way in ways.items():
         before = cost(pid)
         heard[name] = await together(way, accounts, prompt)
         if name == "bridge":
-            _cpu(report, count, before.cpu, cost(pid).cpu, heard[name])
+            _cpu(report, count, before, cost(pid), heard[name])
     for share, word in ((0.5, "median"), (0.95, "p95"), (0.99, "p99")):
         values = {name: _delay(streams, share) for name, streams in heard.items()}
         above = TARGETS.get((count, word))
@@ -156,7 +156,7 @@ async def _highest(report: Report, ways: Mapping[str, Way], accounts: list[str])
     best = dict.fromkeys(ways, 0.0)
     for name, way in ways.items():
         for rate in STEPS:
-            heard = await together(way, accounts, _directive(tokens=rate * 3, rate=rate, stamp=True))
+            heard = await together(way, accounts, directive(tokens=rate * 3, rate=rate, stamp=True))
             delay = _delay(heard, 0.99)
             if delay is None or delay > SLOW:
                 break
@@ -168,7 +168,7 @@ def _size(report: Report, count: int, served: Served) -> None:
     if count in (1, 10, 30):
         report.add(f"ready with {count} accounts", "s", served.ready_after, target=6.0 if count == 10 else None)
     if count in SIZES:
-        report.add(f"memory with {count} open accounts", "MB", cost(served.pid).memory / MB)
+        report.add(f"memory with {count} open accounts", "MB", memory(served.pid) / MB)
 
 
 def _memory_of_one_more(report: Report) -> None:
@@ -194,7 +194,7 @@ async def _timed(
 
 async def _stopped(way: Bridged, site: Site, account: str) -> float:
     """Leave in the middle of an answer, and return the milliseconds until the site wrote no more."""
-    left = await way.leave(_directive(tokens=RATE * 60, rate=RATE), after=10)
+    left = await way.leave(directive(tokens=RATE * 60, rate=RATE), after=10)
     turn = await _ended(site, account)
     return float(turn["ended_at"] - left) * MS
 
@@ -217,10 +217,6 @@ async def _tokens(site: Site, accounts: Sequence[str]) -> dict[str, str]:
         items = {item["name"]: item["value"] for item in state["origins"][0]["localStorage"]}
         tokens[name] = json.loads(items["userToken"])["value"]
     return tokens
-
-
-def _directive(**script: Any) -> str:
-    return f"[[demo {json.dumps(script)}]]"
 
 
 def _median(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:

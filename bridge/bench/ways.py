@@ -173,6 +173,11 @@ async def scripted(site: Site, accounts: list[str]) -> AsyncGenerator[Scripted]:
         await browser.close()
 
 
+def directive(**script: Any) -> str:
+    """Return the words in a prompt that tell the demo site what to answer."""
+    return f"[[demo {json.dumps(script)}]]"
+
+
 async def together(way: Way, accounts: list[str], prompt: str) -> list[Heard]:
     """Run one stream for each account at once."""
     async with asyncio.TaskGroup() as tasks:

@@ -27,6 +27,13 @@ NETWORK_SERVICE = "network.mojom.NetworkService"
 NETWORK_LOST = "Chromium's network service ended, and the cookies of all accounts with it"
 
 
+MOVED_ON = (
+    *("Execution context was destroyed", "not attached to the DOM", "because of a navigation"),
+    *("JSHandle is disposed", "JSHandles can be evaluated only in the context they were created"),
+)
+"""How Playwright says that what it looked at is not there any more."""
+
+
 @asynccontextmanager
 async def within(limit: float, failure: str) -> AsyncGenerator[None]:
     """Allow the calls inside `limit` seconds; raise `BrowserError` where they take longer or Playwright fails."""
@@ -48,6 +55,11 @@ async def within(limit: float, failure: str) -> AsyncGenerator[None]:
 def first_line(error: BaseException) -> str:
     """Return what an error says, without the call log that Playwright appends."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def has_moved_on(error: PlaywrightError) -> bool:
+    """Tell whether a call failed only because the page went on to another document in the meantime."""
+    return any(words in str(error) for words in MOVED_ON)
 
 
 class Chromium:

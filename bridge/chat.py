@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Literal, Protocol
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -16,11 +17,32 @@ FinishReason = Literal["stop", "length", "content_filter"]
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file beside a message's text; `param` is the field of the request that it came from."""
+
+    name: str
+    media_type: str
+    data: bytes = field(repr=False)
+    param: str = field(default="messages", compare=False)
+    digest: str = field(init=False, repr=False)
+    """SHA-256 of the data."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", sha256(self.data).hexdigest())
+
+    @property
+    def is_image(self) -> bool:
+        """Tell whether it is a picture."""
+        return self.media_type.startswith("image/")
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message of the history, as plain text."""
+    """One message of the history: plain text, and the files beside it."""
 
     role: Role
     text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

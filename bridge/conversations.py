@@ -184,8 +184,15 @@ def after(messages: Sequence[Message], answer: str) -> list[Message]:
 
 
 def digest(messages: Sequence[Message]) -> bytes:
-    """Return a digest of who said what: white space and what was added to answers for show do not count."""
-    return sha256(json.dumps([(message.role, _essence(message)) for message in messages]).encode()).digest()
+    """Return a digest of who said what, with which files.
+
+    White space, what was added to answers for show and the names of files do not count.
+    """
+    return sha256(json.dumps([_said(message) for message in messages]).encode()).digest()
+
+
+def _said(message: Message) -> list[str]:
+    return [message.role, _essence(message), *(attachment.digest for attachment in message.attachments)]
 
 
 def _essence(message: Message) -> str:

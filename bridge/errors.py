@@ -4,6 +4,9 @@
     +- RequestError              400 invalid_request_error     the client asked for something impossible
     |  +- UnknownModel           404 model_not_found
     |  +- UnknownConversation    404 conversation_not_found
+    |  +- UnknownFile            404 file_not_found
+    |  +- FileTooLarge           413 file_too_large
+    |  +- FileRejected           422 file_rejected
     |  +- ContextTooLong         400 context_length_exceeded
     |  +- AuthenticationError    401 invalid_api_key
     |  +- PermissionDenied       403 permission_denied
@@ -81,6 +84,27 @@ class UnknownConversation(RequestError):
 
     status = 404
     code = "conversation_not_found"
+
+
+class UnknownFile(RequestError):
+    """No file of that id is kept here, or its time is over."""
+
+    status = 404
+    code = "file_not_found"
+
+
+class FileTooLarge(RequestError):
+    """A file is larger than the settings allow."""
+
+    status = 413
+    code = "file_too_large"
+
+
+class FileRejected(RequestError):
+    """The site does not take a file, or cannot read it; the account is none the worse for it."""
+
+    status = 422
+    code = "file_rejected"
 
 
 class ContextTooLong(RequestError):

@@ -15,7 +15,8 @@ then one labelled block a message, the new one last:
     And now?
 
 With more than one block a sentence before them says what they are. No text can pass for a label: where the
-history holds such a line, the row of `=` is longer in the true ones. Messages without text are left out.
+history holds such a line, the row of `=` is longer in the true ones. Messages with neither text nor files are
+left out; with more than one block, a last line of each message names its files: `[attached: photo.png]`.
 """
 
 from __future__ import annotations
@@ -35,17 +36,26 @@ LOOKALIKE = re.compile(rf"^\s*(=+) *(?:{'|'.join(LABELS.values())})\b", re.MULTI
 
 def render(messages: Sequence[Message]) -> str:
     """Return the one prompt that carries all of `messages`."""
-    spoken = [message for message in messages if message.text]
+    spoken = [message for message in messages if message.text or message.attachments]
     if len(spoken) == 1:
-        return spoken[0].text
+        return spoken[0].text or _files(spoken[0])
     system = list(takewhile(lambda message: message.role == "system", spoken))
     dialogue = spoken[len(system) :]
     parts = [message.text for message in system]
     if len(dialogue) > 1:
         parts.append(INTRODUCTION)
     row = _row(spoken)
-    parts.extend(f"{row} {LABELS[message.role]} {row}\n{message.text}" for message in dialogue)
+    parts.extend(f"{row} {LABELS[message.role]} {row}\n{_whole(message)}" for message in dialogue)
     return "\n\n".join(parts)
+
+
+def _whole(message: Message) -> str:
+    return "\n".join(filter(None, (message.text, _files(message))))
+
+
+def _files(message: Message) -> str:
+    names = ", ".join(attachment.name for attachment in message.attachments)
+    return f"[attached: {names}]" if names else ""
 
 
 def _row(messages: Sequence[Message]) -> str:

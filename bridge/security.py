@@ -127,23 +127,28 @@ def load_keys(settings: Settings) -> Keys | None:
 
 
 def guard(
-    keys: Keys | None, server: ServerSettings, unlocked: Collection[str], for_tokens: Collection[str] = ()
+    keys: Keys | None,
+    server: ServerSettings,
+    unlocked: Collection[str],
+    for_tokens: Collection[str] = (),
+    forms: Collection[str] = (),
 ) -> Middleware:
     """Return the middleware that lets a request through or raises; the paths `unlocked` need no key.
 
-    On the paths `for_tokens` userTokens do instead of one; which ones came is noted as `TOKENS`.
+    On the paths `for_tokens` userTokens do instead of one; which ones came is noted as `TOKENS`. The paths of
+    `forms` take a form in place of JSON.
     """
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         _check_host(request, server)
         _check_page(request)
-        _check_type(request)
         given, path = _given_key(request), _route(request)
         if path in for_tokens and not (keys is not None and keys.accept(given)) and (tokens := user_tokens(given)):
             request[TOKENS] = tokens
         elif keys is not None and path not in unlocked:
             _check_key(given, keys)
+        _check_type(request, "multipart/form-data" if path in forms else "application/json")
         return await handler(request)
 
     return guarded
@@ -185,9 +190,9 @@ def _check_page(request: web.Request) -> None:
         raise PermissionDenied("Requests that another web site started are refused.")
 
 
-def _check_type(request: web.Request) -> None:
-    if request.method in WITH_BODY and request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(text="Send the body as application/json.")
+def _check_type(request: web.Request, wanted: str) -> None:
+    if request.method in WITH_BODY and request.content_type != wanted:
+        raise web.HTTPUnsupportedMediaType(text=f"Send the body as {wanted}.")
 
 
 def user_tokens(given: str) -> tuple[str, ...]:

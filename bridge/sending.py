@@ -9,12 +9,14 @@ import asyncio
 import time
 from contextlib import suppress
 
-from bridge.browser import within
+from bridge.attach import attach
+from bridge.browser import Chromium, within
 from bridge.errors import SiteChanged, UnknownConversation
 from bridge.exchange import Exchange, WrongSend
 from bridge.session import Session
 from bridge.settings import Settings
 from bridge.sites.base import ConversationGone, Turn
+from bridge.turns import fitted
 
 SEND_TRIES = 3
 """How often a chat may be brought to the gate; nothing has left the browser before it passes."""
@@ -24,16 +26,18 @@ TYPED = 1_000_000
 """Characters of a prompt for which the page gets a second more before Enter is pressed again."""
 
 
-async def send(session: Session, exchange: Exchange, turns: list[Turn], settings: Settings) -> None:
+async def send(session: Session, exchange: Exchange, turns: list[Turn], settings: Settings, chromium: Chromium) -> None:
     """Bring the first of `turns` to the gate; what was turned back there has cost nothing and is tried again.
 
     A turn that cannot go on where it should is dropped for the next one, which begins a new conversation.
     """
     wrong: WrongSend | None = None
     for _ in range(SEND_TRIES):
+        turns[0] = fitted(turns[0], type(session.driver), settings.files)
         try:
             async with within(settings.turn.ready, "The page opened no chat"):
                 await session.driver.open(turns[0])
+            await attach(session, exchange, turns[0], settings, chromium)
             return await _press_until_sent(session, exchange, turns[0], settings)
         except WrongSend as turned_back:
             is_hopeless, wrong = wrong is not None, turned_back

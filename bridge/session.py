@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from playwright.async_api import BrowserContext, Page
+from playwright.async_api import Error as PlaywrightError
 
-from bridge.browser import Chromium, within
+from bridge.browser import Chromium, has_moved_on, within
 from bridge.errors import BrowserError
 from bridge.intercept import Interceptor
 from bridge.profiles import Profile
@@ -69,7 +70,11 @@ class Session:
     async def check(self, limit: float) -> None:
         """Ask the page for a sign of life; raise `BrowserError` if none comes within `limit` seconds."""
         async with within(limit, "The page hangs: it gave no sign of life"):
-            await self.page.evaluate("1")
+            try:
+                await self.page.evaluate("1")
+            except PlaywrightError as error:
+                if not has_moved_on(error):  # else the page loads anew just now, which is a sign of life, too
+                    raise
 
     @asynccontextmanager
     async def traced(self, folder: Path | None, name: str, limit: float) -> AsyncGenerator[None]:

@@ -28,6 +28,7 @@ OTHER_VARIABLES = ("BRIDGE_PASSWORD",)
 """Variables of single commands, which are no settings."""
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+MEBIBYTE = 1024**2
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -44,7 +45,7 @@ class ServerSettings(Section):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     no_auth: bool = Field(False, description="ask for no API key; only on a loopback address")
     allowed_hosts: tuple[str, ...] = Field((), description="names by which clients may reach it, beside its own")
-    max_body: int = Field(32 * 1024**2, gt=0, description="largest request body in bytes")
+    max_body: int = Field(32 * MEBIBYTE, gt=0, description="largest request body in bytes")
     keep_alive: Seconds = Field(15.0, description="seconds of silence after which a stream gets a comment line")
     unread: Seconds = Field(
         60.0, description="seconds that a client may leave a full connection unread before it counts as gone"
@@ -90,6 +91,7 @@ class TurnSettings(Section):
     first_byte: Seconds = Field(60.0, description="seconds from the request to the first byte of the answer")
     silence: Seconds = Field(60.0, description="seconds without a single byte in mid-answer, heartbeats included")
     continues: int = Field(3, ge=0, description="how often an answer that broke off at its budget is continued")
+    upload: Seconds = Field(120.0, description="seconds until the site has taken and read the files of a prompt")
     total: Seconds = Field(1800.0, description="seconds that one answer may take")
     stop: Seconds = Field(10.0, description="seconds until a stopped page has really stopped; then it is reopened")
 
@@ -138,6 +140,29 @@ class TokenSettings(Section):
     url: str | None = Field(None, description="its address, where it is not the site's usual one")
 
 
+class FileSettings(Section):
+    """Files and images that come with prompts, and those that are kept here."""
+
+    max_bytes: int = Field(
+        24 * MEBIBYTE, gt=0, le=100 * MEBIBYTE, description="largest file in bytes; `server.max_body` bounds it, too"
+    )
+    max_prompt_bytes: int = Field(
+        48 * MEBIBYTE, gt=0, description="bytes that all files of one prompt may have together"
+    )
+    max_prompt_files: int = Field(50, gt=0, le=50, description="files that one prompt may have")
+    prompt_limit: int | None = Field(
+        None, gt=0, description="characters that a prompt may have; empty: as the site's driver says"
+    )
+    long_prompts: Literal["refuse", "attach"] = Field(
+        "refuse", description="what becomes of a longer prompt: an error, or a text file beside a short prompt"
+    )
+    urls: bool = Field(False, description="fetch files that a request names by http(s) address, from public hosts only")
+    url_limit: Seconds = Field(20.0, description="seconds that fetching the files of one request may take")
+    folder: UserPath | None = Field(None, description="folder of stored files; empty: `files` in the `config` folder")
+    max_stored: int = Field(1024 * MEBIBYTE, gt=0, description="bytes that all stored files may have together")
+    max_age: float = Field(30.0, gt=0, description="days after which a stored file is deleted")
+
+
 class LogSettings(Section):
     """What is written to standard error."""
 
@@ -172,6 +197,7 @@ class Settings(BaseSettings):
     conversations: ConversationSettings = ConversationSettings()
     api: ApiSettings = ApiSettings()
     tokens: TokenSettings = TokenSettings()
+    files: FileSettings = FileSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

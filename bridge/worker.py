@@ -15,11 +15,10 @@ from typing import NoReturn
 
 from loguru import logger
 
-from bridge import prompt
 from bridge.browser import Chromium, within
 from bridge.bundle import write_bundle
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened
-from bridge.conversations import Place, split
+from bridge.conversations import Place
 from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteTimeout
 from bridge.exchange import Exchange
 from bridge.listen import listen
@@ -32,6 +31,7 @@ from bridge.sites.base import Decoder, Turn, load_driver
 from bridge.stored_login import StoredLogin
 from bridge.tasks import Tasks
 from bridge.telemetry import DriftSeen, Telemetry, Timeline
+from bridge.turns import turns_of
 
 END_LIMIT = 2.0
 """Seconds that the site gets to end its response after the end of the answer."""
@@ -48,16 +48,6 @@ def _new_loss() -> asyncio.Future[NoReturn]:
     loss: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
     loss.add_done_callback(lambda future: future.cancelled() or future.exception())
     return loss
-
-
-def _turns(request: ChatRequest, place: Place | None) -> list[Turn]:
-    """Return the turns to try, the best first."""
-    whole = Turn(prompt.render(request.messages), request.model.thinking, request.model.search)
-    if place is None:
-        return [whole]
-    _, new = split(request.messages)
-    next_one = replace(whole, prompt=prompt.render(new), conversation=place.conversation, parent=place.message)
-    return [next_one] if request.conversation is not None else [next_one, whole]
 
 
 class Worker:
@@ -141,14 +131,14 @@ class Worker:
             await self.renew()
         session.chats += 1
         self._is_prepared = False
-        turns = _turns(request, place)
+        turns = turns_of(request, place)
         decoder = session.driver.decoder()
         async with session.traced(self._settings.browser.trace, request.id, self._settings.browser.call_limit):
             with session.interceptor.exchange(lambda held: session.driver.mismatches(turns[0], held)) as exchange:
                 finished = False
                 try:
                     await self._chromium.ensure()
-                    await send(session, exchange, turns, self._settings)
+                    await send(session, exchange, turns, self._settings, self._chromium)
                     timeline.mark("sent")
                     self._begun = self._begun + 1 if turns[0].conversation is None else 0
                     conversation = session.driver.conversation_of(exchange.passed[0])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,7 +18,7 @@ from bridge.api.router import build_app
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
 from bridge.models import listed, resolve
 from bridge.security import Keys
-from bridge.settings import ApiSettings, ServerSettings, Settings, TokenSettings
+from bridge.settings import ApiSettings, FileSettings, ServerSettings, Settings, TokenSettings
 from tests.openai_schema import checked
 
 KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -105,12 +107,21 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    server: ServerSettings | None = None, api: ApiSettings | None = None, *, tokens: bool = False, locked: bool = True
+    server: ServerSettings | None = None,
+    api: ApiSettings | None = None,
+    files: FileSettings | None = None,
+    *,
+    tokens: bool = False,
+    locked: bool = True,
 ) -> AsyncIterator[Served]:
     """Run the real application on a free loopback port."""
-    backend = FakeBackend()
+    backend, config = FakeBackend(), tempfile.TemporaryDirectory()
     settings = Settings(
-        server=server or ServerSettings(), api=api or ApiSettings(), tokens=TokenSettings(enabled=tokens)
+        config=Path(config.name),
+        server=server or ServerSettings(),
+        api=api or ApiSettings(),
+        files=files or FileSettings(),
+        tokens=TokenSettings(enabled=tokens),
     )
     app = build_app(backend, settings, Keys([KEY]) if locked else None)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
@@ -134,6 +145,7 @@ async def serving(
             yield Served(backend, app, port, http, openai)
     finally:
         await runner.cleanup()
+        config.cleanup()
 
 
 async def soon(event: asyncio.Event) -> None:

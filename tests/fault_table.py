@@ -46,6 +46,8 @@ class Row:
     leaves: bool = False
     """Whether the client leaves in the middle of the answer."""
     note: str = ""
+    attached: bool = False
+    """Whether the chat has a file with it."""
     params: Mapping[str, Any] = field(default_factory=dict)
     streaming: str = AS_HTTP
     """What a stream gets where that differs."""
@@ -172,6 +174,7 @@ PAGES = (
     Row("renamed_controls", times=None, reopen=True),
     Row("no_models"),
     Row("edit_box", reopen=True),
+    Row("file_left_over", reopen=True),
     Row("announcement", reopen=True, model="deepseek-reasoner"),
     Row("enter_ignored", times=None, note="Enter does nothing, ever."),
     Row("click_ignored", times=None),
@@ -195,7 +198,28 @@ LOADS = (
 )
 """The page does not open."""
 
-TABLE = (*REFUSALS, *STREAMS, *PAGES, *LOADS)
+FILES: dict[str, Any] = {"attached": True, "sends": 0}
+UPLOADS = (
+    Row("upload_slow", attached=True, params={"seconds": 1}),
+    Row(
+        "upload_slow",
+        502,
+        "site_error",
+        r"has not read the file 'notes\.txt'",
+        note="A file is never read.",
+        params={"seconds": 3600},
+        **FILES,
+    ),
+    Row("upload_fails", 422, "file_rejected", r"'notes\.txt'.*FAILED", **FILES),
+    Row("upload_refused", 422, "file_rejected", r"'notes\.txt'.*INVALID_PARAM", **FILES),
+    Row("upload_cut", 502, "site_error", r"upload of the file 'notes\.txt' broke off", times=None, **FILES),
+    Row("upload_500", says="HTTP 500", **BUSY | FILES),
+    Row("upload_limited", says="too often", **REST | FILES),
+    Row("upload_muted", **MUTE | FILES),
+)
+"""A file beside the prompt."""
+
+TABLE = (*REFUSALS, *STREAMS, *PAGES, *LOADS, *UPLOADS)
 
 
 def markdown() -> str:

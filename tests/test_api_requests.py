@@ -214,22 +214,6 @@ def test_a_missing_field_is_named(missing: str) -> None:
     assert refused(body).param == missing
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
-        {"type": "file", "file": {"file_id": "f"}},
-        {"type": "input_audio", "input_audio": {}},
-    ],
-)
-def test_parts_that_are_no_text_are_refused_for_now(part: dict[str, Any]) -> None:
-    error = refused(
-        {"model": "deepseek", "messages": [{"role": "user", "content": [{"type": "text", "text": "A"}, part]}]}
-    )
-    assert error.param == "messages[0].content[1]"
-    assert "text only for now" in error.message
-
-
 @pytest.mark.parametrize("body", [None, [], "Hi", 7, True])
 def test_a_body_that_is_no_object_is_refused(body: Any) -> None:
     assert refused(body).param is None

@@ -14,12 +14,13 @@ LONGEST = 320
 """Lines; a module that outgrows them hides an idea that wants a module of its own."""
 
 ORDER = (
-    *("errors", "chat", "models", "prompt", "usage", "sse", "settings", "budget", "profiles", "telemetry", "log"),
-    *("tasks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser", "exchange"),
-    *("intercept", "traffic", "session", "sites", "bundle", "sending", "listen", "settle", "worker", "tokens"),
-    *("fate", "parked", "accounts", "guests", "lease", "pool", "upkeep", "login", "security", "tools", "api.cut"),
-    *("api.talk", "api.shape", "api.failure", "api.base", "api", "app", "client", "listing", "terminal", "doctor"),
-    *("debug", "tryout", "signin", "bench", "cli", "__main__"),
+    *("errors", "chat", "models", "prompt", "usage", "sse", "settings", "files", "budget", "profiles", "telemetry"),
+    *("log", "tasks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser", "exchange"),
+    *("intercept", "traffic", "session", "sites", "bundle", "turns", "attach", "sending", "listen", "settle"),
+    *("worker", "tokens", "fate", "parked", "accounts", "guests", "lease", "pool", "upkeep", "login", "security"),
+    *("tools", "api.cut", "api.talk", "api.shape", "api.failure", "api.attached", "api.fetch", "api.gather"),
+    *("api.base", "api", "app", "client", "listing", "terminal", "doctor", "debug", "tryout", "signin", "bench"),
+    *("cli", "__main__"),
 )
 """A module imports only what stands before it."""
 

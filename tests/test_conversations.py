@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.chat import ChatRequest, Finish, Message, Model, Opened, Role, Text
+from bridge.chat import Attachment, ChatRequest, Finish, Message, Model, Opened, Role, Text
 from bridge.conversations import Conversations, Note, Place
 from bridge.errors import SetupError, UnknownConversation
 from bridge.settings import ConversationSettings
@@ -62,6 +62,19 @@ def test_what_clients_and_decorations_change_about_an_answer_does_not_matter(tmp
     conversations = opened(tmp_path)
     conversations.remember(PLACE, HELLO, ANSWER)
     assert conversations.find(request(*HELLO, said("assistant", returned), said("user", "Fine.")), ALL) == PLACE
+
+
+def test_another_picture_is_another_history_and_another_name_of_it_is_not(tmp_path: Path) -> None:
+    conversations = opened(tmp_path)
+
+    def seen(name: str, data: bytes) -> Message:
+        return Message("user", "What is this?", (Attachment(name, "image/png", data),))
+
+    conversations.remember(PLACE, [seen("a.png", b"cat")], ANSWER)
+    further = (said("assistant", ANSWER), said("user", "Sure?"))
+    assert conversations.find(request(seen("b.png", b"cat"), *further), ALL) == PLACE
+    assert conversations.find(request(seen("a.png", b"dog"), *further), ALL) is None
+    assert conversations.find(request(said("user", "What is this?"), *further), ALL) is None
 
 
 @pytest.mark.parametrize(

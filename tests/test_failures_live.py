@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -80,6 +81,22 @@ async def test_a_chat_that_comes_after_the_browser_was_lost_is_answered_all_the_
         assert await run.ask(directive(text="as if nothing had happened")) == "as if nothing had happened"
         assert run.account().turns[-1].cookies == ("ds_session_id",)
         assert len(run.account().turns) == 1
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_chat_that_loses_its_browser_in_an_upload_is_answered_all_the_same(tmp_path: Path, part: str) -> None:
+    prompt = {"type": "text", "text": directive(files=True)}
+    notes = {"type": "file", "file": {"filename": "notes.txt", "file_data": "c29tZSBub3Rlcw=="}}
+    async with live(tmp_path, browser=HEALTH) as run:
+        run.account().fault("upload_slow", seconds=3600)
+        message: Any = {"role": "user", "content": [prompt, notes]}
+        chat = asyncio.get_running_loop().create_task(
+            run.client.chat.completions.create(model="deepseek-chat", messages=[message])
+        )
+        await run.account().wait_for(lambda account: account.files, LIMIT)
+        os.kill(await one_pid(run, part), signal.SIGKILL)
+        assert "notes.txt" in str((await chat).choices[0].message.content)
+        assert [turn.files for turn in run.account().turns] == [("notes.txt",)]
 
 
 async def test_a_page_that_hangs_in_mid_chat_is_noticed_and_replaced(tmp_path: Path) -> None:

@@ -22,17 +22,17 @@ from bridge.profiles import ProfileStore, load_identity
 from bridge.settings import BrowserSettings, PoolSettings, TurnSettings
 from bridge.sse import SSEDecoder
 from bridge.telemetry import WorkerChanged, WorkerState
-from tests.fault_table import AS_HTTP, LOADS, PAGES, REFUSALS, STREAMS, TABLE, Row, markdown
+from tests.fault_table import AS_HTTP, LOADS, PAGES, REFUSALS, STREAMS, TABLE, UPLOADS, Row, markdown
 from tests.live import QUICK_SITE, Live, directive, live, signed_in_profile
 
 STATIONS = 3
 SITE = replace(QUICK_SITE, heartbeat=0.3, heartbeat_timeout=0.6, auto_resume=0.4)
-TURN = TurnSettings(ready=15, submit=4, first_byte=5, silence=4, stop=4)
+TURN = TurnSettings(ready=15, submit=4, first_byte=5, silence=4, stop=4, upload=3)
 BROWSER = BrowserSettings(check_every=0.3, call_limit=5)
 POOL = PoolSettings(min_interval=0, queue_limit=6)
 TEXT = "It is 12 °C — mild, 「晴」. " * 4
 THINKING = "Let me look."
-UPLOADS = {"upload_slow", "upload_fails", "upload_muted"}
+NOTES = {"type": "file", "file": {"filename": "notes.txt", "file_data": "c29tZSBub3Rlcw=="}}
 ELSEWHERE = {"unknown_control"}
 """What `test_driver_live.py` proves: the error names the control."""
 
@@ -57,10 +57,11 @@ class Station:
         self.http = http
         self.account = run.account()
 
-    async def ask(self, model: str, prompt: str, *, stream: bool) -> Got:
+    async def ask(self, model: str, prompt: str, *, stream: bool, attached: bool = False) -> Got:
         """Return what a chat gets."""
         begun = time.monotonic()
-        body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": prompt}]}
+        content: object = [{"type": "text", "text": prompt}, NOTES] if attached else prompt
+        body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": content}]}
         async with self.http.post("/v1/chat/completions", json=body) as response:
             raw = await response.read()
             if response.content_type == "text/event-stream":
@@ -98,7 +99,8 @@ class Station:
     async def chat_problems(self, row: Row, *, stream: bool) -> list[str]:
         """Return how what the client gets differs from what is promised."""
         prompt = directive(text=TEXT, thinking=THINKING, title="A title", rate=row.rate)
-        return _differences(row, await self.ask(row.model, prompt, stream=stream), stream=stream)
+        got = await self.ask(row.model, prompt, stream=stream, attached=row.attached)
+        return _differences(row, got, stream=stream)
 
     async def leave(self) -> list[str]:
         """Begin a long answer and leave in the middle of it."""
@@ -218,8 +220,8 @@ async def play_all(rows: Sequence[Row], folder: Path, chromium: Chromium) -> lis
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "rows",
-    [REFUSALS[:15], REFUSALS[15:], STREAMS, PAGES, LOADS],
-    ids=["no", "also no", "streams", "pages", "loads"],
+    [REFUSALS[:15], REFUSALS[15:], STREAMS, PAGES, LOADS, UPLOADS],
+    ids=["no", "also no", "streams", "pages", "loads", "uploads"],
 )
 async def test_each_fault_ends_as_the_table_promises(rows: Sequence[Row], tmp_path: Path, chromium: Chromium) -> None:
     problems = await play_all(rows, tmp_path, chromium)
@@ -227,7 +229,7 @@ async def test_each_fault_ends_as_the_table_promises(rows: Sequence[Row], tmp_pa
 
 
 def test_the_table_has_every_fault_that_a_chat_can_meet() -> None:
-    assert {row.fault for row in TABLE} | UPLOADS | ELSEWHERE == set(FAULTS)
+    assert {row.fault for row in TABLE} | ELSEWHERE == set(FAULTS)
 
 
 def test_the_readme_shows_the_table_that_is_played() -> None:

@@ -18,9 +18,11 @@ from typing import Any, ClassVar, Protocol
 from aiohttp import web
 
 from bridge.api.failure import REQUEST_ID, Failure, dump, failure_of, log_unexpected
+from bridge.api.gather import Gatherer
 from bridge.api.shape import AnswerEvent, Form, answer
 from bridge.chat import ChatBackend, ChatEvent, ChatRequest, Finish, Model, Text, Withdrawn
 from bridge.errors import RequestError, SiteError
+from bridge.files import FileStore
 from bridge.security import TOKENS
 from bridge.settings import Settings
 from bridge.sse import encode_sse
@@ -93,13 +95,15 @@ class ChatEndpoint:
     def __init__(self, surface: Surface, backend: ChatBackend, settings: Settings) -> None:
         self.surface = surface
         self._backend = backend
+        self._gatherer = Gatherer(FileStore(settings), settings.files)
         self._server = settings.server
         self._aliases = settings.api.aliases
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         ask = self.surface.parse(await read_json(request), request[REQUEST_ID], self._model)
-        ask = replace(ask, chat=replace(ask.chat, tokens=request.get(TOKENS, ())))
+        chat = await self._gatherer.complete(ask.chat)
+        ask = replace(ask, chat=replace(chat, tokens=request.get(TOKENS, ())))
         request[CHAT] = ask.chat
         headers = {"x-bridge-ignored": ", ".join(ask.ignored)} if ask.ignored else {}
         async with aclosing(self._answers(ask)) as events:

@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 AGE = "600"
 """Seconds that a browser may remember what it was told."""
-METHODS = "GET, HEAD, POST, OPTIONS"
+METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 EXPOSED = (
     "x-request-id, x-bridge-ignored, openai-processing-ms, retry-after, x-should-retry, "
     "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests"

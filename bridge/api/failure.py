@@ -35,6 +35,7 @@ NO_RETRY = {"x-should-retry": "false"}
 HTTP_FAILURES = {
     404: ("not_found", "There is nothing at this path."),
     405: ("method_not_allowed", "This path does not take that method."),
+    413: ("request_too_large", "The body is larger than server.max_body allows."),
 }
 
 REQUEST_ID = web.RequestKey("request_id", str)

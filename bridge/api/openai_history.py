@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, Literal
 
+from bridge.api.attached import PARTS, read_attachment
 from bridge.api.lenient import Lenient
-from bridge.chat import Message, Role
+from bridge.chat import Attachment, Message, Role
 from bridge.errors import RequestError
 from bridge.tools.render import Call, write_results, write_said
 
@@ -48,11 +49,11 @@ def read_history(turns: Sequence[Turn]) -> tuple[Message, ...]:
     messages: list[Message] = []
     for is_result, group in groupby(enumerate(turns), key=lambda item: ROLES[item[1].role] == "tool"):
         if is_result:
-            results = [(_label(turn, labels), _text(turn.content, _where(index)) or NO_OUTPUT) for index, turn in group]
+            results = [(_label(turn, labels), _text(turn, _where(index)) or NO_OUTPUT) for index, turn in group]
             messages.append(Message("tool", write_results(results)))
         else:
             messages += [_message(turn, _where(index), labels) for index, turn in group]
-    if not messages[-1].text.strip():
+    if not messages[-1].text.strip() and not messages[-1].attachments:
         raise RequestError("The last message has no text.", param=_where(len(turns) - 1))
     return tuple(messages)
 
@@ -62,7 +63,9 @@ def _where(index: int) -> str:
 
 
 def _message(turn: Turn, where: str, labels: dict[str, str]) -> Message:
-    text = _text(turn.content, where)
+    if turn.role == "user":
+        return Message("user", _text(turn, where), _attachments(turn, where))
+    text = _text(turn, where)
     if turn.role != "assistant":
         return Message(ROLES[turn.role], text)
     text, made = LINKED.sub(r"[citation:\1]", text), list(_calls(turn))
@@ -87,22 +90,32 @@ def _label(turn: Turn, labels: dict[str, str]) -> str:
     return labels.get(str(turn.tool_call_id), name)
 
 
-def _text(content: object, where: str) -> str:
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        raise RequestError(f"{where} must be a string or a list of text parts.", param=where)
-    return "\n".join(_part(part, f"{where}[{index}]") for index, part in enumerate(content))
+def _text(turn: Turn, where: str) -> str:
+    if turn.content is None or isinstance(turn.content, str):
+        return turn.content or ""
+    if not isinstance(turn.content, list):
+        raise RequestError(f"{where} must be a string or a list of parts.", param=where)
+    texts = (_part(part, f"{where}[{index}]", turn) for index, part in enumerate(turn.content))
+    return "\n".join(text for text in texts if text is not None)
 
 
-def _part(part: object, where: str) -> str:
+def _attachments(turn: Turn, where: str) -> tuple[Attachment, ...]:
+    parts = enumerate(turn.content) if isinstance(turn.content, list) else ()
+    return tuple(
+        read_attachment(part, f"{where}[{index}]") for index, part in parts if part.get("type", "text") in PARTS
+    )
+
+
+def _part(part: Any, where: str, turn: Turn) -> str | None:
+    """Return the text of a part; None where it is a file, which only a user may send."""
     if not isinstance(part, dict):
         raise RequestError(f"{where} must be an object with a type.", param=where)
     kind = part.get("type", "text")
+    if isinstance(kind, str) and kind in PARTS and turn.role == "user":
+        return None
     if not isinstance(kind, str) or kind not in TEXT_PARTS:
-        raise RequestError(f"{where} is no text, and the bridge takes text only for now.", param=where)
+        what = "text, image_url or file" if turn.role == "user" else "text; files belong into messages of the user"
+        raise RequestError(f"{where} must be {what}.", param=where)
     text = part.get(TEXT_PARTS[kind])
     if not isinstance(text, str):
         raise RequestError(f"{where}.{TEXT_PARTS[kind]} must be a string.", param=f"{where}.{TEXT_PARTS[kind]}")

@@ -12,6 +12,7 @@ from aiohttp import web
 
 import bridge
 from bridge.api.failure import dump
+from bridge.api.files import FileForm
 from bridge.api.lenient import Lenient
 from bridge.api.openai_completions import CompletionBody
 from bridge.api.openai_request import Body
@@ -43,6 +44,9 @@ ERROR = {
 READ = {
     "/v1/models": "List the models",
     "/v1/models/{id}": "Describe one model",
+    "/v1/files": "List the stored files",
+    "/v1/files/{id}": "Describe one stored file",
+    "/v1/files/{id}/content": "Return the bytes of one stored file",
     "/healthz": "Tell whether the process answers",
     "/readyz": "Tell whether a chat could be taken now",
     "/ping": "Answer pong",
@@ -54,6 +58,7 @@ WRITTEN: dict[str, tuple[str, type[Lenient]]] = {
 FOR_TOKENS: dict[str, tuple[str, type[Lenient]]] = {
     TokenCheck.path: ("Tell whether a userToken of the site still signs in", TokenBody)
 }
+FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 OPEN = ("/healthz", "/readyz", "/ping")
 
 
@@ -66,6 +71,7 @@ def document(*, tokens: bool = False) -> dict[str, Any]:
         schemas |= schema.pop("$defs", {})
         schemas[body.__name__] = schema
         paths[path] = {"post": _writes(summary, body.__name__)}
+    _add_files(paths, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": bridge.__version__},
@@ -92,6 +98,16 @@ class Description:
         return web.Response(text=self._page, content_type="text/html", headers=CSP)
 
 
+def _add_files(paths: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Describe what changes the stored files."""
+    form = FileForm.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= form.pop("$defs", {})
+    form["properties"], form["required"] = {"file": FILE, **form["properties"]}, ["file", "purpose"]
+    schemas["FileForm"] = form
+    paths["/v1/files"]["post"] = _writes("Keep a file", "FileForm", "multipart/form-data")
+    paths["/v1/files/{id}"]["delete"] = _reads("/v1/files/{id}", "Delete one stored file")
+
+
 def _reads(path: str, summary: str) -> dict[str, Any]:
     found: dict[str, Any] = {"summary": summary, "responses": {"200": {"description": "It."}, "default": _error()}}
     if "{id}" in path:
@@ -99,8 +115,8 @@ def _reads(path: str, summary: str) -> dict[str, Any]:
     return found | ({"security": []} if path in OPEN else {})
 
 
-def _writes(summary: str, body: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{body}"}}}
+def _writes(summary: str, body: str, kind: str = "application/json") -> dict[str, Any]:
+    content = {kind: {"schema": {"$ref": f"#/components/schemas/{body}"}}}
     answer = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": {"type": "string"}}}
     return {
         "summary": summary,
@@ -122,7 +138,8 @@ def _page(made: dict[str, Any]) -> str:
         for method, operation in methods.items():
             parts.append(f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(operation['summary'])}.</p>")
             if "requestBody" in operation:
-                name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+                (content,) = operation["requestBody"]["content"].values()
+                name = content["schema"]["$ref"].rpartition("/")[2]
                 parts.append(_fields(made["components"]["schemas"][name]))
     return PAGE.format(title=TITLE, version=made["info"]["version"], paths="".join(parts))
 

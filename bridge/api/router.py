@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from bridge.api.base import ChatEndpoint, Surface
 from bridge.api.cors import Origins
 from bridge.api.failure import failures, name_request
+from bridge.api.files import Files
 from bridge.api.health import Health
 from bridge.api.limits import limits
 from bridge.api.models import ModelList
@@ -15,11 +18,14 @@ from bridge.api.openai_completions import OpenAICompletions
 from bridge.api.openapi import Description
 from bridge.api.token_check import TokenCheck
 from bridge.chat import ChatBackend
+from bridge.files import FileStore
 from bridge.security import Keys, guard
 from bridge.settings import Settings
 
 UNLOCKED = frozenset({"/", "/ping", "/healthz", "/readyz", "/docs", "/openapi.json"})
 """The only paths that need no key."""
+FORMS = frozenset({Files.path})
+"""The paths whose bodies are forms, not JSON."""
 
 
 def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> web.Application:
@@ -31,7 +37,7 @@ def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> we
     app = web.Application(
         middlewares=[
             failures({surface.path: surface.error for surface in served}, served[0].error),
-            origins.guarded(guard(keys, settings.server, UNLOCKED, for_tokens(settings))),
+            origins.guarded(guard(keys, settings.server, UNLOCKED, for_tokens(settings), FORMS)),
         ],
         client_max_size=settings.server.max_body,
     )
@@ -39,6 +45,7 @@ def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> we
     app.on_response_prepare.append(origins.tell)
     app.on_response_prepare.append(limits(backend))
     app.add_routes(routes(backend, settings))
+    app.on_startup.append(lambda _: asyncio.to_thread(FileStore(settings).purge))
     return app
 
 
@@ -56,7 +63,7 @@ def surfaces(settings: Settings) -> tuple[Surface, ...]:
 def routes(backend: ChatBackend, settings: Settings) -> list[web.RouteDef]:
     """Return every route; a path may end in a slash, too."""
     health, models = Health(backend), ModelList(backend, settings.api.aliases)
-    description = Description(tokens=settings.tokens.enabled)
+    description, files = Description(tokens=settings.tokens.enabled), Files(FileStore(settings))
     found = [
         web.get("/", health.root),
         web.get("/ping", health.ping),
@@ -66,6 +73,11 @@ def routes(backend: ChatBackend, settings: Settings) -> list[web.RouteDef]:
         web.get("/docs", description.page),
         web.get("/v1/models", models.all),
         web.get("/v1/models/{id}", models.one),
+        web.post(Files.path, files.keep),
+        web.get(Files.path, files.all),
+        web.get(f"{Files.path}/{{id}}", files.one),
+        web.get(f"{Files.path}/{{id}}/content", files.content),
+        web.delete(f"{Files.path}/{{id}}", files.delete),
     ]
     if settings.tokens.enabled:
         found.append(web.post(TokenCheck.path, TokenCheck(backend).handle))

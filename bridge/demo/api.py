@@ -94,7 +94,11 @@ def _settings(request: web.Request) -> dict[str, Json]:
 
 
 def _model_config(name: str, settings: DemoSettings) -> Json:
-    files = {"token_limit": 890_880, "max_input_file_count": 50, "max_upload_file_size": 100 << 20}
+    files = {
+        "token_limit": 890_880,
+        "max_input_file_count": settings.max_files,
+        "max_upload_file_size": settings.max_file_size,
+    }
     return {
         "model_type": name,
         "enabled": True,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +13,7 @@ from aiohttp import web
 from bridge.demo.accounts import Account, script_fault
 from bridge.demo.answers import Answer, carry
 from bridge.demo.api import COMPLETION, EDIT, find_conversation, named_conversation
+from bridge.demo.backend import BACKEND
 from bridge.demo.checks import check_client, check_completion, signed_in, strike
 from bridge.demo.conversations import Conversation
 from bridge.demo.envelope import Refusal, biz_refusal, read_body, success
@@ -18,6 +21,7 @@ from bridge.demo.generation import Generation
 from bridge.demo.patches import Json
 from bridge.demo.script import Script
 from bridge.demo.turns import Turn
+from bridge.demo.uploads import Upload
 
 _SWITCHES = {"thinking_enabled": bool, "search_enabled": bool}
 
@@ -31,11 +35,14 @@ async def completion(request: web.Request) -> web.StreamResponse:
         parent = document["parent_message_id"]
         if conversation.current != parent:
             raise biz_refusal(26, "invalid message id")
-        files = _files(account, document["ref_file_ids"])
-        turn.files = tuple(file["file_name"] for file in files)
+        uploads = _uploads(request, account, document["ref_file_ids"])
+        turn.files = tuple(upload.name for upload in uploads)
         script = _script(account, conversation, turn)
+        if script.files:
+            script = replace(script, text=json.dumps([upload.receipt() for upload in uploads]))
     if not conversation.messages:
         conversation.model_type = document.get("model_type") or "default"
+    files = [upload.to_json() for upload in uploads]
     return await Answer(request, account, conversation, turn, script).to_new_prompt(parent, files)
 
 
@@ -159,10 +166,13 @@ def _message(conversation: Conversation, message_id: int, role: str) -> dict[str
     return message
 
 
-def _files(account: Account, file_ids: list[Any]) -> list[Json]:
-    if any(file_id not in account.files for file_id in file_ids):
+def _uploads(request: web.Request, account: Account, file_ids: list[Any]) -> Sequence[Upload]:
+    """Return the files of a prompt, or refuse if they are too many, unknown or not read."""
+    uploads = [account.files[file_id] for file_id in file_ids if file_id in account.files]
+    is_read = all(upload.status == "SUCCESS" for upload in uploads)
+    if len(uploads) != len(file_ids) or len(file_ids) > request.app[BACKEND].settings.max_files or not is_read:
         raise biz_refusal(2, "INVALID_PARAM")
-    return [account.files[file_id].to_json() for file_id in file_ids]
+    return uploads
 
 
 def routes() -> list[web.RouteDef]:

@@ -159,6 +159,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "no_models": Fault("page", "There is no choice of a model."),
         "edit_box": Fault("page", "A second text box stands before the composer."),
         "announcement": Fault("page", "A dialog covers the page until it is closed."),
+        "file_left_over": Fault("page", "A file that nobody sent is still beside the text box."),
         "enter_ignored": Fault("page", "Enter does nothing."),
         "click_ignored": Fault("page", "The send button does nothing."),
         "new_chat_pretends": Fault("page", "New chat changes the address and nothing else.", {"trusted": False}),
@@ -169,6 +170,17 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         # files
         "upload_slow": Fault("upload", "A file takes its time.", {"seconds": 3}),
         "upload_fails": Fault("upload", "A file cannot be read."),
+        "upload_limited": Fault(
+            "upload",
+            "An upload is refused: the rate limit is reached.",
+            {"code": 7, "message": "rate limit reached"},
+            replies.business,
+        ),
+        "upload_refused": Fault(
+            "upload", "An upload is refused as malformed.", {"code": 2, "message": "INVALID_PARAM"}, replies.business
+        ),
+        "upload_cut": Fault("upload", "The connection is cut in an upload.", {}, replies.reset),
+        "upload_500": Fault("upload", "An upload is answered with HTTP 500.", {"status": 500}, replies.http),
         "upload_muted": Fault("upload", "An upload is refused as muted.", {"code": 14, "seconds": _DAY}, replies.muted),
     }
 )

@@ -23,6 +23,7 @@ class Script:
     thinking: str | None = None  # exactly this thinking, where thinking is switched on
     tokens: int | None = None  # this many made-up tokens as the answer
     echo: bool = False  # the prompt as it was received, as the answer
+    files: bool = False  # name, size and SHA-256 of each file that came with the prompt, as JSON, as the answer
     stamp: bool = False  # made-up tokens tell their number and the time they were sent
     token_size: int = 4  # characters in a token of a text
     rate: float | None = None  # tokens a second; 0 is as fast as possible

@@ -38,4 +38,6 @@ class DemoSettings:
     input_character_limit: int = 2_621_440  # enforced by the page
     prompt_limit: int = 982_000  # enforced by the server, for one message
     conversation_limit: int = 1_000_000  # enforced by the server, for all messages together
+    max_file_size: int = 100 << 20  # enforced by the page and the server
+    max_files: int = 50  # of one prompt, the same
     file_seconds: float = 0.3  # a file is PENDING, then PARSING, this long in all

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
 from dataclasses import dataclass, field
 
 from aiohttp import BodyPartReader, web
 
-from bridge.demo.accounts import Account
 from bridge.demo.api import UPLOAD
 from bridge.demo.backend import BACKEND
 from bridge.demo.checks import check_client, check_proof, signed_in
@@ -26,6 +26,7 @@ class Upload:
     content: bytes
     seconds: float  # until it is read
     readable: bool
+    sees: bool  # whether a picture is looked at, not only read as text
     id: str = field(default_factory=lambda: f"file-{uuid.uuid4()}")
     inserted_at: float = field(default_factory=time.time)
 
@@ -46,7 +47,7 @@ class Upload:
             "file_name": self.name,
             "from_share": False,
             "file_size": len(self.content),
-            "model_kind": "VISION" if image else "NORMAL",
+            "model_kind": "VISION" if self.sees else "NORMAL",
             "token_usage": len(self.content) // 4 if status == "SUCCESS" else None,
             "error_code": None if self.readable else "parse_failed",
             "inserted_at": self.inserted_at,
@@ -56,14 +57,26 @@ class Upload:
             "signed_path": f"/file?file_id={self.id}",
         }
 
+    def receipt(self) -> Json:
+        """Describe what came in, for who sent it."""
+        return {"name": self.name, "size": len(self.content), "sha256": hashlib.sha256(self.content).hexdigest()}
+
 
 async def upload_file(request: web.Request) -> web.Response:
     """Take one file."""
     check_client(request)
     account = signed_in(request)
+    switch = account.board.take("upload")
+    if switch is not None and switch.fault.reply is not None:
+        raise switch.fault.reply(switch.params)
     check_proof(request, account, UPLOAD)
     name, content = await _read_part(request)
-    upload = _accept(account, name, content, request.app[BACKEND].settings.file_seconds)
+    model, settings = request.headers.get("x-model-type"), request.app[BACKEND].settings
+    if request.headers.get("x-file-size") != str(len(content)) or model not in settings.models or model == "expert":
+        raise biz_refusal(2, "INVALID_PARAM")
+    seconds = switch.params.get("seconds", settings.file_seconds) if switch else settings.file_seconds
+    readable = switch is None or switch.name != "upload_fails"
+    upload = Upload(name, content, seconds, readable, sees=model == "vision")
     account.files[upload.id] = upload
     return success(upload.to_json())
 
@@ -76,15 +89,6 @@ async def fetch_files(request: web.Request) -> web.Response:
     return success({"files": [account.files[name].to_json() for name in wanted if name in account.files]})
 
 
-def _accept(account: Account, name: str, content: bytes, seconds: float) -> Upload:
-    switch = account.board.take("upload")
-    if switch is None:
-        return Upload(name, content, seconds, readable=True)
-    if switch.fault.reply is not None:
-        raise switch.fault.reply(switch.params)
-    return Upload(name, content, switch.params.get("seconds", seconds), readable=switch.name != "upload_fails")
-
-
 async def _read_part(request: web.Request) -> tuple[str, bytes]:
     if not request.content_type.startswith("multipart/"):
         raise missing_field("file")
@@ -92,7 +96,7 @@ async def _read_part(request: web.Request) -> tuple[str, bytes]:
     if not isinstance(part, BodyPartReader) or part.name != "file" or not part.filename:
         raise missing_field("file")
     content = bytes(await part.read())
-    if not content:
+    if not 0 < len(content) <= request.app[BACKEND].settings.max_file_size:
         raise biz_refusal(2, "INVALID_PARAM")
     return part.filename, content
 

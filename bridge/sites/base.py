@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Page
 
-from bridge.chat import ChatEvent, Model
+from bridge.chat import Attachment, ChatEvent, Model
 from bridge.errors import BridgeError, SetupError, SiteChanged
 
 
@@ -29,6 +29,8 @@ class Turn:
     conversation: str | None = None
     parent: str | None = None
     """The id of the conversation's last answer, which the new turn follows."""
+    attachments: tuple[Attachment, ...] = ()
+    """Files that go with the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,10 @@ class SiteDriver(ABC):
     grammar: ClassVar[tuple[str, ...]] = ()
     """Words of the site's protocol that the page's own scripts hold as long as they speak it, the address first."""
 
+    takes_files: ClassVar[bool] = False
+    """Whether `attach` can upload files."""
+    prompt_limit: ClassVar[int | None] = None
+    """UTF-16 code units that the page takes as a prompt; None where it has no limit."""
     login_in_indexed_db: ClassVar[bool] = True
     """Whether a profile holds the site's IndexedDB; off where that is a cache of chats and no part of the login."""
 
@@ -130,6 +136,13 @@ class SiteDriver(ABC):
 
         Raises `ConversationGone` where the site does not have it any more.
         """
+
+    async def attach(self, turn: Turn, limit: float) -> None:
+        """Upload the turn's files and wait until the site has read them, `limit` seconds at most; none is left over.
+
+        Called after `open`, for turns with files, where the site takes any. Raises `FileRejected` for a bad one.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     async def submit(self, turn: Turn) -> None:

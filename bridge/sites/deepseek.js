@@ -133,6 +133,17 @@
       .find(one => one.getAttribute("aria-checked") === "false")],
   ]);
 
+  const visionModel = () => first([
+    ["data-model-type", () => all("[role=radio][data-model-type=vision]").filter(visible)
+      .find(one => one.getAttribute("aria-checked") === "false")],
+  ]);
+  // hidden, as such inputs are; what it is given is uploaded at once
+  const fileInput = () => first([
+    ["beside the composer", () => all("input[type=file]", around() ?? document.createElement("div"))[0]],
+    ["for several files", () => all("input[type=file][multiple]").pop()],
+    ["only file input", () => all("input[type=file]").pop()],
+  ]);
+
   const messages = () => all(".ds-message, [data-virtual-list-item-key]").length;
   const last = () => {
     const rows = all("[data-virtual-list-item-key]");
@@ -225,7 +236,8 @@
     ["class", () => all(".ds-modal-content, [class*=modal]").filter(visible).map(confirming).find(Boolean)],
   ]);
   const CONTROLS = {
-    composer, send, thinking, search, newChat, goOn, plainModel, closer, row, rowMenu, deleteEntry, deleteButton,
+    composer, send, thinking, search, newChat, goOn, plainModel, visionModel, fileInput, closer, row, rowMenu, deleteEntry,
+    deleteButton,
   };
   const isEmpty = () => !inConversation() && messages() === 0 && !!composer().element;
   // whether a switch is on: as stored, or as shown; null where there is no such switch

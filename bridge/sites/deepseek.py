@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -19,10 +18,11 @@ from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.chat import Model
-from bridge.errors import BridgeError, HumanNeeded, LoginRequired, Muted, RateLimited, SiteBusy, SiteChanged
+from bridge.errors import BridgeError, HumanNeeded, SiteChanged
 from bridge.sites.base import ConversationGone, Decoder, PageRequest, SiteDriver, Turn
+from bridge.sites.deepseek_files import upload
 from bridge.sites.deepseek_guard import COMPLETION, FOREIGN, GOING_ON, Guard, as_typed, conversation_of
-from bridge.sites.deepseek_notices import is_generating, news, refusal
+from bridge.sites.deepseek_notices import is_generating, news, obstacle, refusal
 from bridge.sites.deepseek_page import QUICK, DeepSeekPage
 from bridge.sites.deepseek_stream import DeepSeekDecoder
 
@@ -66,14 +66,18 @@ class Driver(SiteDriver):
         *("/completion", "chat_session_id", "parent_message_id", "thinking_enabled", "search_enabled"),
         *("APPEND", "BATCH", "THINK", "RESPONSE", "TOOL_SEARCH", "INCOMPLETE", "clear_response"),
     )
+    takes_files = True
+    prompt_limit = 2_621_440
     login_in_indexed_db = False
-    private = "textarea, .ds-message, [data-virtual-list-item-key], a[href*='/s/']"
+    private = "textarea, img[src^='blob:'], .ds-message, [data-virtual-list-item-key], a[href*='/s/']"
 
     def __init__(self, page: Page, url: str) -> None:
         super().__init__(page, url)
         self._guard = Guard()
         self._ear = DeepSeekDecoder()
         self._wrong: Sequence[str] = ()
+        self._has_files = False
+        """Whether the composer may hold files that no prompt has taken along."""
         self._shown = DeepSeekPage(page)
         self._typing = _Typing()
 
@@ -83,6 +87,9 @@ class Driver(SiteDriver):
 
     async def open(self, turn: Turn) -> None:
         """Bring up the conversation, or an empty new chat, and set both switches."""
+        if self._has_files:
+            await self.page.goto(self.url, wait_until="domcontentloaded")
+            self._has_files = False
         wrong, self._wrong = self._wrong, ()
         seen = await self._look(turn.conversation, as_shown=False)
         if not seen["isThere"]:
@@ -95,6 +102,11 @@ class Driver(SiteDriver):
         for name, wanted in (("thinking", turn.thinking), ("search", turn.search)):
             await self._switch(name, seen["switches"][name], wanted, is_needed=wanted or _speaks_of(name, wrong))
         self._typing = _Typing(old_notices=seen["notices"])
+
+    async def attach(self, turn: Turn, limit: float) -> None:
+        """Hand the files to the page's own input, and note what the site calls them."""
+        self._has_files = True
+        self._guard.uploaded = await upload(self._shown, turn, limit, self._notices)
 
     async def submit(self, turn: Turn) -> None:
         """Fill the composer in one go and press Enter; a page that has taken the prompt already is left alone."""
@@ -135,7 +147,7 @@ class Driver(SiteDriver):
         called = f"it called {', '.join(calls)}" if calls else "it called nothing"
         if self._typing.taken:
             return SiteChanged(f"The page took the prompt, but no request to {COMPLETION} came: {called}.", sent=True)
-        notices = news(await self._shown.ask("notices"), self._typing.old_notices)
+        notices = await self._notices()
         if refused := refusal(notices):
             return refused
         says = f" The page says: {'; '.join(notices)[:300]}." if notices else ""
@@ -149,6 +161,7 @@ class Driver(SiteDriver):
         """Compare the page's request with the turn; one that goes on must go on with the turn's own answer."""
         reasons = self._guard.differences(turn, request, self._ear.number)
         self._wrong = reasons
+        self._has_files = bool(reasons) and (self._has_files or self._guard.saw_wrong_files)
         return reasons
 
     def conversation_of(self, request: PageRequest) -> str | None:
@@ -196,6 +209,10 @@ class Driver(SiteDriver):
         found: Mapping[str, str] = await self._shown.ask("controls")
         return found
 
+    async def _notices(self) -> Sequence[str]:
+        """Return what the page has told its user since the conversation was opened."""
+        return news(await self._shown.ask("notices"), self._typing.old_notices)
+
     async def _press(self, *, busy: bool) -> None:
         """Press Enter; where that has long been without effect, click the send button in turn with it."""
         typing = self._typing
@@ -216,7 +233,7 @@ class Driver(SiteDriver):
             message = "The page's control 'composer' was not found"
             raise SiteChanged(f"{message}: {self._path()} shows neither one nor a sign-in form.") from error
         if state["is"] != "ready":
-            raise _obstacle(state)
+            raise obstacle(state)
         return state
 
     async def _look(self, conversation: str | None, *, as_shown: bool) -> dict[str, Any]:
@@ -291,19 +308,3 @@ class _Typing:
         self.presses = 0
         self.pressed_at = 0.0
         self.taken = False
-
-
-def _obstacle(state: Mapping[str, Any]) -> BridgeError:
-    """Return what the page shows in place of the chat."""
-    match state["is"]:
-        case "muted":
-            until = datetime.fromtimestamp(state["until"], UTC) if state["until"] else None
-            return Muted(f"The site has muted the account: {state['text'][:200]}", until=until)
-        case "refused" if state["status"] == 429:
-            return RateLimited("The site says that requests come too often (HTTP 429).")
-        case "refused":
-            return SiteBusy(f"The site's server failed (HTTP {state['status']}).")
-        case "challenged":
-            return HumanNeeded("The site asks for a human before it shows the chat.")
-        case _:
-            return LoginRequired("The account is signed out; run `bridge login` for it.")

@@ -6,7 +6,7 @@ A text is never part of what it says.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from bridge.sites.base import PageRequest, Turn
@@ -16,13 +16,17 @@ GOING_ON = ("/api/v0/chat/continue", "/api/v0/chat/resume_stream")
 FOREIGN = ("/api/v0/chat/edit_message", "/api/v0/chat/regenerate")
 """Requests for an answer that no turn asks for."""
 OTHER_MODELS = ("expert", "vision")
-"""What the page's choice of a model may stand on; no turn asks for them."""
+"""What the page's choice of a model may stand on; no turn asks for them, but for one with pictures."""
+SEEING_MODEL = "vision"
 
 
 class Guard:
     """Judges the requests of one turn; what goes on must belong to the completion that passed."""
 
     def __init__(self) -> None:
+        self.uploaded: Collection[str] = ()
+        """The ids that the site gave to the files of this turn."""
+        self.saw_wrong_files = False
         self._conversation: str | None = None
 
     def differences(self, turn: Turn, request: PageRequest, answer: str | None) -> Sequence[str]:
@@ -35,7 +39,9 @@ class Guard:
             return ("its body is not a JSON object",)
         if path in GOING_ON:
             return [f"its {what}" for what in _strays(turn, body, self._conversation, answer)]
-        found = [f"its {what}" for what in _differences(turn, body)]
+        wrong_files = _wrong_files(turn, body, self.uploaded)
+        self.saw_wrong_files = bool(wrong_files)
+        found = [f"its {what}" for what in _differences(turn, body) + wrong_files]
         if not found:
             self._conversation = conversation_of(request)
         return found
@@ -45,6 +51,12 @@ def conversation_of(request: PageRequest) -> str | None:
     """Read the conversation's id out of a request for an answer."""
     found = (_read(request.body) or {}).get("chat_session_id")
     return found if isinstance(found, str) else None
+
+
+def wants_sight(turn: Turn) -> bool:
+    """Tell whether the turn is one for the model that sees: it cannot search, nor take over a conversation."""
+    has_image = any(attachment.is_image for attachment in turn.attachments)
+    return has_image and turn.conversation is None and not turn.search
 
 
 def as_typed(prompt: str) -> str:
@@ -71,9 +83,22 @@ def _differences(turn: Turn, body: dict[str, Any]) -> list[str]:
     for name, wanted in (("thinking_enabled", turn.thinking), ("search_enabled", turn.search)):
         if body.get(name) is not wanted:
             found.append(f"{name} is {_quoted(body.get(name))} instead of {wanted!r}")
-    if body.get("model_type") in OTHER_MODELS:
+    if (model := body.get("model_type")) in OTHER_MODELS and not (model == SEEING_MODEL and wants_sight(turn)):
         found.append(f"model_type is {body['model_type']}")
     return found + _misplaced(turn, body)
+
+
+def _wrong_files(turn: Turn, body: dict[str, Any], uploaded: Collection[str]) -> list[str]:
+    """Return why a completion does not carry the files of the turn, each once, and no others."""
+    carried = body.get("ref_file_ids") or []
+    if not isinstance(carried, list) or not all(isinstance(one, str) for one in carried):
+        return ["ref_file_ids is no list of ids"]
+    if len(carried) != len(turn.attachments):
+        return [f"ref_file_ids has {len(carried)} files instead of {len(turn.attachments)}"]
+    if len(set(carried)) != len(carried):
+        return ["ref_file_ids has a file twice"]
+    strange = sum(one not in uploaded for one in carried)
+    return [f"ref_file_ids has {strange} files that were not uploaded for this prompt"] if strange else []
 
 
 def _misplaced(turn: Turn, body: dict[str, Any]) -> list[str]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
-from bridge.errors import BridgeError, ContextTooLong, RateLimited, SiteBusy
+from bridge.errors import BridgeError, ContextTooLong, HumanNeeded, LoginRequired, Muted, RateLimited, SiteBusy
 from bridge.sites.deepseek_refusals import quote
 
 TOO_LONG = re.compile(r"超长|过长|长度上限|too long|shorten|exceeds the limit|length limit", re.IGNORECASE)
@@ -39,3 +41,19 @@ def refusal(notices: Sequence[str]) -> BridgeError | None:
 def is_generating(notices: Sequence[str]) -> bool:
     """Tell whether the page says that it is still busy with another answer."""
     return any(GENERATING.search(text) for text in notices)
+
+
+def obstacle(state: Mapping[str, Any]) -> BridgeError:
+    """Return what the page shows in place of the chat."""
+    match state["is"]:
+        case "muted":
+            until = datetime.fromtimestamp(state["until"], UTC) if state["until"] else None
+            return Muted(f"The site has muted the account: {state['text'][:200]}", until=until)
+        case "refused" if state["status"] == 429:
+            return RateLimited("The site says that requests come too often (HTTP 429).")
+        case "refused":
+            return SiteBusy(f"The site's server failed (HTTP {state['status']}).")
+        case "challenged":
+            return HumanNeeded("The site asks for a human before it shows the chat.")
+        case _:
+            return LoginRequired("The account is signed out; run `bridge login` for it.")

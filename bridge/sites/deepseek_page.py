@@ -14,6 +14,8 @@ from playwright.async_api import ElementHandle, JSHandle, Page
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
+from bridge.browser import has_moved_on
+
 SCRIPT = files("bridge.sites").joinpath("deepseek.js").read_text("utf-8").rstrip().rstrip(";")
 CALL = "([script, name, given]) => script[name](...given)"
 LOOK_EVERY = 10
@@ -21,11 +23,6 @@ LOOK_EVERY = 10
 QUICK = 2_000
 """Milliseconds that a page in working order takes for a click and its effect."""
 TRIES = 3
-MOVED_ON = (
-    *("Execution context was destroyed", "not attached to the DOM", "because of a navigation"),
-    *("JSHandle is disposed", "JSHandles can be evaluated only in the context they were created"),
-)
-"""How Playwright says that what it looked at is not there any more."""
 
 T = TypeVar("T")
 
@@ -38,12 +35,12 @@ class DeepSeekPage:
 
     def __init__(self, page: Page) -> None:
         self.found: dict[str, str] = {}
-        self._page = page
+        self.page = page
         self._script: JSHandle | None = None
 
     async def ask(self, function: str, *given: object) -> Any:
         """Call a function of the script."""
-        return await self._again(lambda script: self._page.evaluate(CALL, [script, function, given]))
+        return await self._again(lambda script: self.page.evaluate(CALL, [script, function, given]))
 
     async def wait_for(self, function: str, *given: object, limit: float) -> Any:
         """Return what the function says as soon as that is something; raise Playwright's `TimeoutError`."""
@@ -52,7 +49,7 @@ class DeepSeekPage:
 
         async def wait(script: JSHandle) -> JSHandle:
             arguments = [script, function, given]
-            return await self._page.wait_for_function(CALL, arg=arguments, timeout=limit, polling=LOOK_EVERY)
+            return await self.page.wait_for_function(CALL, arg=arguments, timeout=limit, polling=LOOK_EVERY)
 
         return await (await self._again(wait)).json_value()
 
@@ -60,12 +57,12 @@ class DeepSeekPage:
         """Click a control as a person does, also one that is called disabled; tell whether it is there."""
 
         async def click(script: JSHandle) -> bool:
-            spot = await self._page.evaluate(CALL, [script, "aim", [control, *given]])
+            spot = await self.page.evaluate(CALL, [script, "aim", [control, *given]])
             if spot is None:
                 return False
             self._note(control, spot["by"])
             if spot["isClear"]:
-                await self._page.mouse.click(spot["x"], spot["y"])
+                await self.page.mouse.click(spot["x"], spot["y"])
                 return True
             element = await self._find(script, control, *given)
             if element is None:
@@ -89,8 +86,12 @@ class DeepSeekPage:
 
         return await self._again(hover)
 
+    async def find(self, control: str, *given: str) -> ElementHandle | None:
+        """Return the element of a control."""
+        return await self._again(lambda script: self._find(script, control, *given))
+
     async def _find(self, script: JSHandle, control: str, *given: str) -> ElementHandle | None:
-        handle = await self._page.evaluate_handle(CALL, [script, "element", [control, *given]])
+        handle = await self.page.evaluate_handle(CALL, [script, "element", [control, *given]])
         return handle.as_element()
 
     async def _again(self, act: Callable[[JSHandle], Awaitable[T]]) -> T:
@@ -100,13 +101,13 @@ class DeepSeekPage:
                 return await self._once(act)
             except PlaywrightError as error:
                 self._script = None
-                if not any(words in str(error) for words in MOVED_ON):
+                if not has_moved_on(error):
                     raise
         return await self._once(act)
 
     async def _once(self, act: Callable[[JSHandle], Awaitable[T]]) -> T:
         if self._script is None:
-            self._script = await self._page.evaluate_handle(SCRIPT)
+            self._script = await self.page.evaluate_handle(SCRIPT)
         return await act(self._script)
 
     def _note(self, control: str, by: str) -> None:

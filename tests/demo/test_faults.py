@@ -452,12 +452,51 @@ async def test_a_slow_file_keeps_the_button_disabled(page: Page, account: Accoun
     assert account.turns == []
 
 
-@pytest.mark.parametrize("name", ["upload_fails", "upload_muted"])
+@pytest.mark.parametrize("name", ["upload_fails", "upload_muted", "upload_limited", "upload_refused", "upload_500"])
 async def test_a_file_may_be_refused(page: Page, account: Account, name: str) -> None:
     account.fault(name)
     await page.locator("input[type=file]").set_input_files(FILE)
     await expect(page.get_by_role("alert")).to_have_text("Upload failed.")
     await expect(page.get_by_text("notes.txt")).to_have_count(0)
+
+
+async def test_several_files_each_need_a_proof_of_their_own_and_get_it(page: Page, account: Account) -> None:
+    others = [FilePayload(name=f"{n}.txt", mimeType="text/plain", buffer=b"x" * n) for n in range(1, 6)]
+    await page.locator("input[type=file]").set_input_files(others)
+    await page.locator(COMPOSER).fill("read them")
+    await expect(page.locator(SEND)).to_have_attribute("aria-disabled", "false")
+    assert await _outcome(page, account, "read them") == "finished"
+    assert sorted(account.turns[0].files) == [f"{n}.txt" for n in range(1, 6)]
+
+
+async def test_an_upload_may_be_cut_again_and_again(page: Page, account: Account) -> None:
+    account.fault("upload_cut", None)
+    await page.locator("input[type=file]").set_input_files(FILE)
+    await expect(page.get_by_role("alert")).to_have_text("Upload failed.")
+    assert account.files == {}
+
+
+async def test_a_file_left_over_goes_with_the_next_prompt(page: Page, account: Account) -> None:
+    account.fault("file_left_over")
+    await account.pages_informed()
+    await page.reload()
+    await expect(page.get_by_text("left-over.txt")).to_be_visible()
+    await page.locator(COMPOSER).fill("read it")
+    await expect(page.locator(SEND)).to_have_attribute("aria-disabled", "false")
+    assert await _outcome(page, account, "read it") == "finished"
+    assert account.turns[0].files == ("left-over.txt",)
+
+
+async def test_the_page_takes_no_file_beyond_its_limits(browser: Browser) -> None:
+    small = DemoSettings(settle=(0, 0), pow_difficulty=100, rate=0, max_file_size=5, max_files=2)
+    async with DemoSite(small) as site, signed_in_page(browser, site, site.account("alice")) as page:
+        field, alert = page.locator("input[type=file]"), page.get_by_role("alert")
+        await field.set_input_files(FILE)
+        await expect(alert).to_have_text("The file is too large.")
+        await field.set_input_files([FilePayload(name=name, mimeType="text/plain", buffer=b"x") for name in "abc"])
+        await expect(alert.last).to_have_text("You can attach at most 2 files.")
+        assert await _outcome(page, site.account("alice"), "without") == "finished"
+        assert site.account("alice").turns[0].files == ()
 
 
 async def test_a_prompt_too_long_for_the_site_is_refused_within_the_stream(browser: Browser) -> None:

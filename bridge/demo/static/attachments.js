@@ -14,8 +14,10 @@ export class Attachments {
   #uploading = 0;
   #files = [];
 
-  constructor(onChange) {
+  // Switches: model() with its limits, thinking().
+  constructor(onChange, switches) {
     this.onChange = onChange;
+    this.switches = switches;
     this.chips = h("div.app-chips", { hidden: true });
     this.input = h("input", { type: "file", multiple: true, hidden: true, onchange: () => this.#picked() });
     this.button = button(".ds-button--icon.ds-button--circle.app-clip", {
@@ -37,8 +39,17 @@ export class Attachments {
     return files;
   }
 
+  // Show a file of an earlier draft again.
+  restore(file) {
+    this.#add(file);
+  }
+
   #picked() {
-    for (const file of this.input.files) this.#add(file);
+    const { max_input_file_count: most, max_upload_file_size: largest } = this.switches.model().file_feature;
+    const files = [...this.input.files];
+    if (files.length + this.chips.children.length > most) toast(texts.tooManyFiles(most));
+    else if (files.some((file) => file.size > largest)) toast(texts.fileTooLarge);
+    else for (const file of files) this.#add(file);
     this.input.value = "";
   }
 
@@ -49,7 +60,7 @@ export class Attachments {
     this.#uploading += 1;
     this.onChange();
     try {
-      this.#files.push(await upload(file));
+      this.#files.push(await upload(file, this.switches));
     } catch {
       toast(texts.uploadFailed);
       chip.remove();
@@ -66,10 +77,15 @@ export class Attachments {
   }
 }
 
-async function upload(file) {
+async function upload(file, switches) {
   const form = new FormData();
   form.append("file", file);
-  const headers = { "x-file-size": String(file.size), "x-ds-pow-response": await takeProof(UPLOAD) };
+  const headers = {
+    "x-file-size": String(file.size),
+    "x-model-type": switches.model().model_type,
+    "x-thinking-enabled": switches.thinking() ? "1" : "0",
+    "x-ds-pow-response": await takeProof(UPLOAD),
+  };
   let uploaded = await call("POST", "file/upload_file", form, headers);
   while (["PENDING", "PARSING"].includes(uploaded.status)) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

@@ -20,7 +20,8 @@ export class Composer {
     this.actions = actions;
     this.model = model;
     Object.assign(this, makeToggles());
-    this.files = new Attachments(() => this.#changed());
+    const switches = { model: () => this.model, thinking: () => this.think.on };
+    this.files = new Attachments(() => this.#changed(), switches);
     this.field = h("textarea.app-field", {
       placeholder: texts.placeholder,
       rows: "2",
@@ -48,6 +49,7 @@ export class Composer {
     if (renamed) this.#rename(renamed);
     this.setModel(model);
     this.setPhase("send");
+    if (strikes("file_left_over")) this.files.restore(new File(["left over"], "left-over.txt"));
     setTimeout(() => (this.#settled = true), between(boot.settle));
   }
 

@@ -5,6 +5,7 @@ import { call, token } from "./api.js";
 const AGAIN_MS = 2000;
 let active = {};
 let line = null;
+const unsaid = []; // what has struck before there was a line
 
 // Return the parameters of a fault that strikes now, or null; counts it.
 export function strikes(name) {
@@ -12,6 +13,7 @@ export function strikes(name) {
   if (!fault || fault.left === 0) return null;
   if (fault.left !== null) fault.left -= 1;
   if (line?.readyState === WebSocket.OPEN) line.send(JSON.stringify({ used: name }));
+  else unsaid.push(name);
   return fault;
 }
 
@@ -23,7 +25,10 @@ export async function loadFaults() {
 export function listen() {
   if (line || !token()) return;
   line = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
-  line.onopen = () => line.send(JSON.stringify({ token: token() }));
+  line.onopen = () => {
+    line.send(JSON.stringify({ token: token() }));
+    for (const name of unsaid.splice(0)) line.send(JSON.stringify({ used: name }));
+  };
   line.onmessage = ({ data }) => hear(JSON.parse(data));
   line.onclose = () => {
     line = null;

@@ -14,16 +14,13 @@ export function prefetchProof(path) {
   if (!fresh(ahead.get(path))) ahead.set(path, prove(path));
 }
 
-// Return the header that proves the work for this path.
+// Return the header that proves the work for this path; no other call gets the same one.
 export async function takeProof(path) {
   prefetchProof(path);
   const proving = ahead.get(path);
-  const { challenge, answer } = await proving;
-  if (challenge.expire_at - Date.now() < SPARE_MS) {
-    ahead.delete(path);
-    return takeProof(path);
-  }
   ahead.delete(path);
+  const { challenge, answer } = await proving;
+  if (challenge.expire_at - Date.now() < SPARE_MS) return takeProof(path);
   const { algorithm, challenge: hash, salt, signature, target_path } = challenge;
   return btoa(JSON.stringify({ algorithm, challenge: hash, salt, answer, signature, target_path }));
 }

@@ -41,6 +41,8 @@ const EN = {
   gone: "This chat is no longer available.",
   interrupted: "The connection was interrupted.",
   uploadFailed: "Upload failed.",
+  tooManyFiles: (n) => `You can attach at most ${n} files.`,
+  fileTooLarge: "The file is too large.",
   muted: (until) =>
     `Your account has been muted until ${until} for violating our terms of use. If you have questions, please contact us.`,
   disclaimer: "AI-generated, for reference only",
@@ -88,6 +90,8 @@ const ZH = {
   gone: "对话已失效",
   interrupted: "网络连接中断",
   uploadFailed: "上传失败",
+  tooManyFiles: (n) => `最多只能上传 ${n} 个文件`,
+  fileTooLarge: "文件过大",
   muted: (until) => `由于违反用户使用规范，你的账号已被禁言至 ${until}，如有疑问请 联系我们。`,
   disclaimer: "内容由 AI 生成，请仔细甄别",
   newsTitle: "新功能",

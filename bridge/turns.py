@@ -1,0 +1,66 @@
+"""What the page shall send for a chat, and whether it can: files beside the prompt, and a prompt that is too long."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bridge import prompt
+from bridge.chat import Attachment, ChatRequest
+from bridge.conversations import Place, split
+from bridge.errors import ContextTooLong, FileTooLarge, RequestError
+from bridge.settings import FileSettings
+from bridge.sites.base import SiteDriver, Turn
+
+LONG_NAME = "prompt.txt"
+LONG_PROMPT = f"My whole message is in the attached file {LONG_NAME}. Read all of it, and answer it as if typed."
+
+
+def turns_of(request: ChatRequest, place: Place | None) -> list[Turn]:
+    """Return the turns to try, the best first."""
+    messages = request.messages
+    files = tuple(attachment for message in messages for attachment in message.attachments)
+    whole = Turn(prompt.render(messages), request.model.thinking, request.model.search, attachments=files)
+    if place is None:
+        return [whole]
+    _, new = split(messages)
+    new_files = tuple(attachment for message in new for attachment in message.attachments)
+    next_one = replace(
+        whole,
+        prompt=prompt.render(new),
+        conversation=place.conversation,
+        parent=place.message,
+        attachments=new_files,
+    )
+    return [next_one] if request.conversation is not None else [next_one, whole]
+
+
+def fitted(turn: Turn, driver: type[SiteDriver], settings: FileSettings) -> Turn:
+    """Return the turn as the site can take it; raise a `RequestError` that says what is too much."""
+    limit = settings.prompt_limit or driver.prompt_limit
+    if limit is not None and (length := _length(turn.prompt)) > limit:
+        if settings.long_prompts == "refuse" or not driver.takes_files:
+            message = f"The prompt has {length} characters, and the site takes {limit}; shorten the messages."
+            raise ContextTooLong(message, param="messages")
+        text = Attachment(LONG_NAME, "text/plain", turn.prompt.encode("utf-8", "replace"))
+        turn = replace(turn, prompt=LONG_PROMPT, attachments=(text, *turn.attachments))
+    if turn.attachments:
+        _check(turn.attachments, driver, settings)
+    return turn
+
+
+def _check(attachments: tuple[Attachment, ...], driver: type[SiteDriver], settings: FileSettings) -> None:
+    first = attachments[0]
+    if not driver.takes_files:
+        raise RequestError(f"The site of this model takes no files, such as '{first.name}'.", param=first.param)
+    if len(attachments) > (most := settings.max_prompt_files):
+        message = f"The prompt has {len(attachments)} files, and may have {most} (files.max_prompt_files)."
+        raise RequestError(message, param=attachments[most].param)
+    total = sum(len(attachment.data) for attachment in attachments)
+    if total > (most := settings.max_prompt_bytes):
+        message = f"The files have {total} bytes together, and may have {most} (files.max_prompt_bytes)."
+        raise FileTooLarge(message, param=attachments[-1].param)
+
+
+def _length(text: str) -> int:
+    """Return the length as a page counts it."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

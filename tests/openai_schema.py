@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import aiohttp
 from openai import BaseModel
-from openai.types import Completion, Model
+from openai.types import Completion, FileDeleted, FileObject, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.shared import ErrorObject
 
@@ -25,11 +25,12 @@ def check(path: str, body: bytes) -> None:
                 _check(json.loads(frame.removeprefix("data: ")), CHUNKS[path])
     elif path in WHOLE:
         _check(json.loads(body), WHOLE[path])
-    elif path.startswith("/v1/models"):
+    elif path.startswith(("/v1/models", "/v1/files")) and not path.endswith("/content"):
         answer = json.loads(body)
+        kind = Model if path.startswith("/v1/models") else FileDeleted if "deleted" in answer else FileObject
         for one in answer.get("data", [answer]):
-            _check(one, Model)
-    elif path.startswith("/v1"):
+            _check(one, kind)
+    elif path.startswith("/v1") and not path.endswith("/content"):
         _check(json.loads(body), ErrorObject)
 
 

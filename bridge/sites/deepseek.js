@@ -259,6 +259,25 @@
   };
   const holds = id => location.pathname.endsWith("/" + id) && messages() > 0 && !!composer().element;
 
+  // puts `prompt` into the composer unless it is there, or the page has taken it: then it is gone, and the last
+  // message is no more the one of `before`, or the page is busy; where it is gone without such a sign it is put
+  // there again only if `again`; returns what it did, the last message, and what the page tells its user
+  const fill = (prompt, before, again) => {
+    const {element} = composer();
+    const result = did => ({did, last: last(), notices: notices()});
+    if (!element) return result("missing");
+    const old = element.value;
+    if (old === "" && before !== null) {
+      if (before !== last() || isBusy()) return result("taken");
+      if (!again) return result("gone");
+    }
+    const seen = result(old === "" ? "filled" : "there");
+    element.focus();
+    // last of all, because from here on every question about sizes makes the browser lay out the whole prompt
+    if (old !== prompt) put(element, prompt, "insertText");
+    return seen;
+  };
+
   return {
     element: (name, ...given) => CONTROLS[name](...given).element,
     // where to click on a control, if nothing is in the way of it: the middle of it, as it stands now
@@ -276,36 +295,24 @@
     challenged,
     isEmpty,
     holds,
-    // the state, and once that is ready all that must be known before a prompt, in one look
-    look: (id, asShown) => {
-      const seen = state();
-      return seen?.is !== "ready" ? seen : {
+    // the state, and once that is ready all that must be known before a prompt, in one look; where everything is as it
+    // must be, a prompt that is given is put into the composer at once
+    look: (id, asShown, switches, prompt) => {
+      const now = state();
+      if (now?.is !== "ready") return now;
+      const seen = {
         is: "ready", isThere: id === null ? isEmpty() : holds(id), covered: !!cover(), otherModel: !!plainModel().element,
         notices: notices(), switches: {thinking: position("thinking", asShown), search: position("search", asShown)},
       };
+      const isRight = seen.isThere && !seen.covered && !seen.otherModel && switches
+        && Object.keys(switches).every(name => (seen.switches[name] ?? false) === switches[name]);
+      return {...seen, typed: isRight && prompt !== null ? fill(prompt, null, true) : null};
     },
     covered: () => {
       const over = cover();
       return over && {what: outline(over), human: over.matches(HUMAN) || !!over.querySelector(HUMAN)};
     },
-    // puts `prompt` into the composer unless it is there, or the page has taken it: then it is gone, and the last
-    // message is no more the one of `before`, or the page is busy; where it is gone without such a sign it is put
-    // there again only if `again`; returns what it did, the last message, and what the page tells its user
-    fill: (prompt, before, again) => {
-      const {element} = composer();
-      const result = did => ({did, last: last(), notices: notices()});
-      if (!element) return result("missing");
-      const old = element.value;
-      if (old === "" && before !== null) {
-        if (before !== last() || isBusy()) return result("taken");
-        if (!again) return result("gone");
-      }
-      const seen = result(old === "" ? "filled" : "there");
-      element.focus();
-      // last of all, because from here on every question about sizes makes the browser lay out the whole prompt
-      if (old !== prompt) put(element, prompt, "insertText");
-      return seen;
-    },
+    fill,
     clear: () => {
       const {element} = composer();
       if (element?.value) put(element, "", "deleteContentBackward");

@@ -91,7 +91,12 @@ class Driver(SiteDriver):
             await self.page.goto(self.url, wait_until="domcontentloaded")
             self._has_files = False
         wrong, self._wrong = self._wrong, ()
-        seen = await self._look(turn.conversation, as_shown=False)
+        switches = {"thinking": turn.thinking, "search": turn.search}
+        prompt = None if wrong or turn.attachments else as_typed(turn.prompt) or None
+        seen = await self._look(turn.conversation, switches=switches, prompt=prompt)
+        self._typing = _Typing(seen["notices"], seen["typed"])
+        if seen["typed"]:
+            return
         if not seen["isThere"]:
             seen = await self._go_to(turn.conversation)
         if wrong:
@@ -99,9 +104,9 @@ class Driver(SiteDriver):
             seen = await self._look(turn.conversation, as_shown=True)
         if seen["otherModel"]:
             await self._shown.click("plainModel")
-        for name, wanted in (("thinking", turn.thinking), ("search", turn.search)):
+        for name, wanted in switches.items():
             await self._switch(name, seen["switches"][name], wanted, is_needed=wanted or _speaks_of(name, wrong))
-        self._typing = _Typing(old_notices=seen["notices"])
+        self._typing = _Typing(seen["notices"])
 
     async def attach(self, turn: Turn, limit: float) -> None:
         """Hand the files to the page's own input, and note what the site calls them."""
@@ -112,7 +117,8 @@ class Driver(SiteDriver):
         """Fill the composer in one go and press Enter; a page that has taken the prompt already is left alone."""
         typing = self._typing
         again = time.monotonic() > typing.pressed_at + GONE
-        seen = await self._shown.ask("fill", as_typed(turn.prompt), typing.before, again)
+        seen, typing.typed = typing.typed, None
+        seen = seen or await self._shown.ask("fill", as_typed(turn.prompt), typing.before, again)
         typing.before = typing.before or seen["last"]
         typing.taken = seen["did"] == "taken"
         match seen["did"]:
@@ -236,9 +242,19 @@ class Driver(SiteDriver):
             raise obstacle(state)
         return state
 
-    async def _look(self, conversation: str | None, *, as_shown: bool) -> dict[str, Any]:
-        """Look at all that must be known before a prompt, once nothing lies over the composer."""
-        seen = await self._state("look", conversation, as_shown)
+    async def _look(
+        self,
+        conversation: str | None,
+        *,
+        as_shown: bool = False,
+        switches: Mapping[str, bool] | None = None,
+        prompt: str | None = None,
+    ) -> dict[str, Any]:
+        """Look at all that must be known before a prompt, once nothing lies over the composer.
+
+        A `prompt` is put into it at the same time, and `typed` tells of that, where everything is right already.
+        """
+        seen = await self._state("look", conversation, as_shown, switches, prompt)
         if seen["covered"]:
             await self._uncover()
         return seen
@@ -249,7 +265,7 @@ class Driver(SiteDriver):
             await self._new_chat()
         else:
             await self._open_conversation(conversation)
-        return await self._look(conversation, as_shown=False)
+        return await self._look(conversation)
 
     async def _open_conversation(self, id: str) -> None:  # noqa: A002
         """Go to a conversation: by its row in the sidebar, else by its address."""
@@ -301,7 +317,9 @@ def _speaks_of(switch: str, differences: Sequence[str]) -> bool:
 class _Typing:
     """How far the page has come with the prompt of one turn."""
 
-    def __init__(self, old_notices: Sequence[str] = ()) -> None:
+    def __init__(self, old_notices: Sequence[str] = (), typed: dict[str, Any] | None = None) -> None:
+        self.typed = typed
+        """What came of putting the prompt in, where that was done when the chat was opened."""
         self.before: str | None = None
         """The last message when the prompt was first typed."""
         self.old_notices = old_notices

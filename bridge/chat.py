@@ -59,6 +59,8 @@ class Model:
     show: Show = "separate"
     context_length: int | None = None
     """The most tokens that the site takes, where that is known."""
+    files: bool = False
+    """Whether messages may bring files and images."""
 
 
 @dataclass(frozen=True, slots=True)

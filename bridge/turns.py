@@ -38,7 +38,7 @@ def fitted(turn: Turn, driver: type[SiteDriver], settings: FileSettings) -> Turn
     """Return the turn as the site can take it; raise a `RequestError` that says what is too much."""
     limit = settings.prompt_limit or driver.prompt_limit
     if limit is not None and (length := _length(turn.prompt)) > limit:
-        if settings.long_prompts == "refuse" or not driver.takes_files:
+        if settings.long_prompts == "refuse" or not _takes_files(driver):
             message = f"The prompt has {length} characters, and the site takes {limit}; shorten the messages."
             raise ContextTooLong(message, param="messages")
         text = Attachment(LONG_NAME, "text/plain", turn.prompt.encode("utf-8", "replace"))
@@ -50,7 +50,7 @@ def fitted(turn: Turn, driver: type[SiteDriver], settings: FileSettings) -> Turn
 
 def _check(attachments: tuple[Attachment, ...], driver: type[SiteDriver], settings: FileSettings) -> None:
     first = attachments[0]
-    if not driver.takes_files:
+    if not _takes_files(driver):
         raise RequestError(f"The site of this model takes no files, such as '{first.name}'.", param=first.param)
     if len(attachments) > (most := settings.max_prompt_files):
         message = f"The prompt has {len(attachments)} files, and may have {most} (files.max_prompt_files)."
@@ -59,6 +59,10 @@ def _check(attachments: tuple[Attachment, ...], driver: type[SiteDriver], settin
     if total > (most := settings.max_prompt_bytes):
         message = f"The files have {total} bytes together, and may have {most} (files.max_prompt_bytes)."
         raise FileTooLarge(message, param=attachments[-1].param)
+
+
+def _takes_files(driver: type[SiteDriver]) -> bool:
+    return any(model.files for model in driver.models)
 
 
 def _length(text: str) -> int:

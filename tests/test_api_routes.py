@@ -37,6 +37,7 @@ async def test_further_names_are_listed_unless_nothing_stands_behind_them(served
     assert "gone" not in models
     extra = models["gpt-4o"].model_extra
     assert extra is not None
+    assert "files" not in extra["features"]
     assert (extra["alias_of"], "thinking" in extra["features"]) == ("deepseek-think", True)
     lengths = [(models[name].model_extra or {}).get("context_length") for name in ("bounded", "deepseek")]
     assert lengths == [1000, None]

@@ -168,7 +168,7 @@ def test_only_a_new_chat_about_a_picture_goes_to_the_model_that_sees(turn: Turn,
 class TextOnly(Driver):
     """A site without uploads."""
 
-    takes_files = False
+    models = (Model("plain"),)
 
 
 def test_a_site_without_uploads_refuses_files_by_the_field_they_came_from() -> None:

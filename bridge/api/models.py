@@ -45,7 +45,7 @@ class ModelList:
         return replace(self._backend.model(unalias(name, self._aliases)), id=name)
 
     def _described(self, model: Model) -> dict[str, Any]:
-        switches = {"thinking": model.thinking, "search": model.search}
+        switches = {"thinking": model.thinking, "search": model.search, "files": model.files}
         described = {
             "id": model.id,
             "object": "model",

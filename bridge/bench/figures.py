@@ -31,10 +31,11 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """Tell whether the target was met: an upper bound, or a lower one with `at_least`."""
+        """Tell whether the target was met: an upper bound, or a lower one with `at_least`; both to two places."""
         if self.target is None or self.bridge is None:
             return ""
-        is_met = self.bridge >= self.target if self.at_least else self.bridge <= self.target
+        value = round(self.bridge, 2)
+        is_met = value >= self.target if self.at_least else value <= self.target
         return "met" if is_met else "missed"
 
 

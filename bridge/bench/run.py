@@ -15,7 +15,7 @@ import aiohttp
 from bridge.bench.decoding import frames_per_second
 from bridge.bench.figures import Figure, Report, machine, median, percentile
 from bridge.bench.parts import Served, Site, bridge, cost, demo_site, memory
-from bridge.bench.ways import Bridged, Direct, Heard, Way, directive, scripted, together
+from bridge.bench.ways import Bridged, Direct, Heard, Scripted, Way, directive, scripted, together
 
 RATE = 50
 STREAMS = (1, 4, 8, 16)
@@ -72,27 +72,31 @@ async def _there_and_back(report: Report, site: Site, way: Bridged, served: Serv
     """Measure from the client's request to the site's, and how fast the first token and the end come back."""
     account = served.accounts[0]
     prompts = [f"{number} {directive(text='hello there')}" for number in range(rounds)]
+    longs = [f"{LONG_PROMPT}{prompt}" for prompt in prompts[:5]]
     cold = await _timed(way, site, account, prompts[0])
     report.add("request to the site's request, first chat", "ms", cold["there"])
-    new = []
+    same = [cold]
     for prompt in prompts:
-        await asyncio.sleep(PAUSE)
-        new.append(await _timed(way, site, account, prompt))
-    report.add("request to the site's request, new chat", "ms", _median(new, "there"), target=25.0)
-    same, name = [], new[-1]["name"]
-    for prompt in prompts:
-        same.append(await _timed(way, site, account, prompt, name))
-        name = same[-1]["name"]
+        same.append(await _timed(way, site, account, prompt, same[-1]["name"]))
     report.add("request to the site's request, same conversation", "ms", _median(same[3:], "there"), target=25.0)
-    long = []
-    for number in range(5):
-        await asyncio.sleep(PAUSE)
-        long.append(await _timed(way, site, account, f"{LONG_PROMPT}{number} {directive(text='ok')}"))
-    report.add("request to the site's request, 4,000 lines", "ms", _median(long, "there"), target=150.0)
+    new: list[dict[str, Any]] = []
+    async with scripted(site, [account]) as pages:
+        for name, asked in (("new chat", prompts), ("new chat of 4,000 lines", longs)):
+            alone = [await _reached(pages, site, account, prompt) for prompt in asked]
+            rows = [await _timed(way, site, account, prompt, pause=PAUSE) for prompt in asked]
+            new = new or rows
+            _beside(report, name, _median(rows[2:], "there"), median(alone[2:]), 25.0 if rows is new else 150.0)
     report.add("first byte at the site to first token at the client", "ms", _median(new, "first"))
     report.add("end at the site to end at the client", "ms", _median(new, "end"))
     stops = [await _stopped(way, site, account) for _ in range(5)]
     report.add("client leaves to the site's stop", "ms", median(stops), target=200.0)
+
+
+def _beside(report: Report, name: str, there: float | None, alone: float | None, target: float) -> None:
+    """Add a figure, and what of it is not the page's own work: proof of work, a conversation to create, drawing."""
+    report.add(f"request to the site's request, {name}", "ms", there, script=alone, target=target)
+    if there is not None and alone is not None:
+        report.add("of that beyond the page alone", "ms", there - alone)
 
 
 async def _streams(
@@ -131,7 +135,7 @@ async def _delays(report: Report, ways: Mapping[str, Way], pid: int, accounts: l
         target = above + (values["floor"] or 0.0) if above else None
         report.add(f"delay of a chunk, {count} streams, {word}", "ms", target=target, **values)
     chunks = {name: sum(one.chunks for one in streams) / (count * RATE * seconds) for name, streams in heard.items()}
-    report.add(f"chunks out for each one in, {count} streams", "", target=1.0, **chunks)
+    report.add(f"chunks out for each one in, {count} streams", "", target=1.0 if count == 1 else None, **chunks)
     lost = {
         name: float(
             sum(one.numbers != sorted(set(one.numbers)) or len(one.numbers) != RATE * seconds for one in streams)
@@ -178,10 +182,17 @@ def _memory_of_one_more(report: Report) -> None:
         report.add("memory for each further account", "MB", (most - least) / (SIZES[-1] - SIZES[0]), target=35.0)
 
 
+async def _reached(pages: Scripted, site: Site, account: str, prompt: str) -> float:
+    """Send a prompt from a page that nobody watches, and return the milliseconds until the site has it."""
+    asked = await pages.send(account, prompt)
+    return float((await _ended(site, account))["accepted_at"] - asked) * MS
+
+
 async def _timed(
-    way: Bridged, site: Site, account: str, prompt: str, conversation: str | None = None
+    way: Bridged, site: Site, account: str, prompt: str, conversation: str | None = None, pause: float = 0.0
 ) -> dict[str, Any]:
-    """Run one chat, and return the milliseconds of its steps beside the site's own record."""
+    """Run one chat after a pause, and return the milliseconds of its steps beside the site's own record."""
+    await asyncio.sleep(pause)
     heard = await way.stream(account, prompt, **({"conversation_id": conversation} if conversation else {}))
     turn = (await site.control("GET", f"/accounts/{account}/turns"))["turns"][-1]
     return {

@@ -110,8 +110,6 @@ class SiteDriver(ABC):
     grammar: ClassVar[tuple[str, ...]] = ()
     """Words of the site's protocol that the page's own scripts hold as long as they speak it, the address first."""
 
-    takes_files: ClassVar[bool] = False
-    """Whether `attach` can upload files."""
     prompt_limit: ClassVar[int | None] = None
     """UTF-16 code units that the page takes as a prompt; None where it has no limit."""
     login_in_indexed_db: ClassVar[bool] = True

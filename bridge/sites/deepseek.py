@@ -6,12 +6,10 @@ over, because every send is judged at the gate: what was wrong or lost is simply
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from playwright.async_api import Page
@@ -22,6 +20,7 @@ from bridge.errors import BridgeError, HumanNeeded, SiteChanged
 from bridge.sites.base import ConversationGone, Decoder, PageRequest, SiteDriver, Turn
 from bridge.sites.deepseek_files import upload
 from bridge.sites.deepseek_guard import COMPLETION, FOREIGN, GOING_ON, Guard, as_typed, conversation_of
+from bridge.sites.deepseek_login import sign_in, token_state
 from bridge.sites.deepseek_notices import is_generating, news, obstacle, refusal
 from bridge.sites.deepseek_page import QUICK, DeepSeekPage
 from bridge.sites.deepseek_stream import DeepSeekDecoder
@@ -56,17 +55,16 @@ class Driver(SiteDriver):
 
     start_url = "https://chat.deepseek.com"
     answer_paths = (COMPLETION, *GOING_ON, *FOREIGN)
-    models = (
-        Model("deepseek-chat", context_length=CONTEXT_LENGTH),
-        Model("deepseek-reasoner", thinking=True, context_length=CONTEXT_LENGTH),
-        Model("deepseek", context_length=CONTEXT_LENGTH),
+    models: ClassVar[tuple[Model, ...]] = (
+        Model("deepseek-chat", context_length=CONTEXT_LENGTH, files=True),
+        Model("deepseek-reasoner", thinking=True, context_length=CONTEXT_LENGTH, files=True),
+        Model("deepseek", context_length=CONTEXT_LENGTH, files=True),
     )
     min_interval = 3.0
     grammar = (
         *("/completion", "chat_session_id", "parent_message_id", "thinking_enabled", "search_enabled"),
         *("APPEND", "BATCH", "THINK", "RESPONSE", "TOOL_SEARCH", "INCOMPLETE", "clear_response"),
     )
-    takes_files = True
     prompt_limit = 2_621_440
     login_in_indexed_db = False
     private = "textarea, img[src^='blob:'], .ds-message, [data-virtual-list-item-key], a[href*='/s/']"
@@ -195,20 +193,11 @@ class Driver(SiteDriver):
     @classmethod
     def token_state(cls, url: str, token: str) -> dict[str, Any]:
         """Return the localStorage in which the page keeps its `userToken`; it needs no cookie."""
-        item = {"name": "userToken", "value": json.dumps({"value": token, "__version": "0"})}
-        return {"cookies": [], "origins": [{"origin": url, "localStorage": [item]}]}
+        return token_state(url, token)
 
     async def sign_in(self, user: str, password: str) -> None:
         """Fill the password form and send it; the caller waits for what comes of it."""
-        form = self.page.locator("input[type=password]")
-        by_password = self.page.get_by_role("button", name=re.compile("密码登录|password", re.IGNORECASE))
-        await form.or_(by_password).first.wait_for(timeout=self.limit * READY_SHARE * 1000)
-        if not await form.count():
-            await by_password.first.click()
-        name = self.page.locator("input[autocomplete=username], input[type=text], input[type=email]").first
-        await name.fill(user)
-        await form.first.fill(password)
-        await self.page.get_by_role("button", name=re.compile(r"^\s*(log\s*in|sign\s*in|登录)\s*$", re.I)).first.click()
+        await sign_in(self.page, user, password, self.limit * READY_SHARE)
 
     async def controls(self) -> Mapping[str, str]:
         """Return by what each control was found; an empty text for one that was not."""

@@ -22,6 +22,8 @@ STREAMS = (1, 4, 8, 16)
 SIZES = (1, 5, 10, 20)
 PAUSE = 0.3
 """Seconds between two new chats, a tenth of the pause that is kept on the real site."""
+REST = 5.0
+"""Seconds that the pages get to come to rest before their memory is measured."""
 STOP_LIMIT = 20.0
 LOOK_EVERY = 0.05
 STEPS = (100, 200, 400, 600, 800, 1000)
@@ -55,6 +57,7 @@ async def measure(say: Say, *, short: bool = False) -> Report:
             for count in sorted({*SIZES, 30}):
                 say(f"{count} open accounts: time to ready, memory")
                 async with bridge(folder, site, accounts[:count]) as served:
+                    await asyncio.sleep(REST)
                     _size(report, count, served)
             _memory_of_one_more(report)
     return report
@@ -114,7 +117,7 @@ async def _streams(
             ways: dict[str, Way] = {"floor": direct, "bridge": bridged}
             if count <= 4:
                 ways["script"] = pages
-            await _delays(report, ways, served.pid, used[:count], seconds=1 if short else 5)
+            await _delays(report, ways, served.pid, used[:count], seconds=1 if short else 10 if count == 1 else 5)
         if not short:
             say("Four streams, faster and faster")
             await _highest(report, {"floor": direct, "bridge": bridged}, used[:4])
@@ -184,8 +187,9 @@ def _memory_of_one_more(report: Report) -> None:
 
 async def _reached(pages: Scripted, site: Site, account: str, prompt: str) -> float:
     """Send a prompt from a page that nobody watches, and return the milliseconds until the site has it."""
+    before = len(await _turns(site, account))
     asked = await pages.send(account, prompt)
-    return float((await _ended(site, account))["accepted_at"] - asked) * MS
+    return float((await _ended(site, account, before + 1))["accepted_at"] - asked) * MS
 
 
 async def _timed(
@@ -194,7 +198,7 @@ async def _timed(
     """Run one chat after a pause, and return the milliseconds of its steps beside the site's own record."""
     await asyncio.sleep(pause)
     heard = await way.stream(account, prompt, **({"conversation_id": conversation} if conversation else {}))
-    turn = (await site.control("GET", f"/accounts/{account}/turns"))["turns"][-1]
+    turn = (await _turns(site, account))[-1]
     return {
         "there": (turn["accepted_at"] - heard.asked) * MS,
         "first": (heard.first - turn["first_byte_at"]) * MS,
@@ -205,19 +209,25 @@ async def _timed(
 
 async def _stopped(way: Bridged, site: Site, account: str) -> float:
     """Leave in the middle of an answer, and return the milliseconds until the site wrote no more."""
+    before = len(await _turns(site, account))
     left = await way.leave(directive(tokens=RATE * 60, rate=RATE), after=10)
-    turn = await _ended(site, account)
+    turn = await _ended(site, account, before + 1)
     return float(turn["ended_at"] - left) * MS
 
 
-async def _ended(site: Site, account: str) -> dict[str, Any]:
-    """Return the account's last turn once it is over."""
+async def _ended(site: Site, account: str, number: int) -> dict[str, Any]:
+    """Return the account's turn with this number, counted from 1, once it is over."""
     async with asyncio.timeout(STOP_LIMIT):
         while True:
-            turn: dict[str, Any] = (await site.control("GET", f"/accounts/{account}/turns"))["turns"][-1]
-            if turn["ended_at"] is not None:
-                return turn
+            turns = await _turns(site, account)
+            if len(turns) >= number and turns[number - 1]["ended_at"] is not None:
+                return turns[number - 1]
             await asyncio.sleep(LOOK_EVERY)
+
+
+async def _turns(site: Site, account: str) -> list[dict[str, Any]]:
+    turns: list[dict[str, Any]] = (await site.control("GET", f"/accounts/{account}/turns"))["turns"]
+    return turns
 
 
 async def _tokens(site: Site, accounts: Sequence[str]) -> dict[str, str]:

@@ -99,7 +99,7 @@ def _beside(report: Report, name: str, there: float | None, alone: float | None,
     """Add a figure, and what of it is not the page's own work: proof of work, a conversation to create, drawing."""
     report.add(f"request to the site's request, {name}", "ms", there, script=alone, target=target)
     if there is not None and alone is not None:
-        report.add("of that beyond the page alone", "ms", there - alone)
+        report.add(f"the same, beyond the page alone, {name}", "ms", there - alone)
 
 
 async def _streams(

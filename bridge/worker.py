@@ -66,6 +66,8 @@ class Worker:
         self._looked_at_login = 0.0
         self._begun = 0  # so many of the last chats began a conversation
         self._is_prepared = False
+        self._expected = Turn("")
+        """What the next chat is expected to be: a new one, with the switches of the last."""
         self._tasks = Tasks()
         self._lost = _new_loss()
 
@@ -141,6 +143,7 @@ class Worker:
                     await send(session, exchange, turns, self._settings, self._chromium)
                     timeline.mark("sent")
                     self._begun = self._begun + 1 if turns[0].conversation is None else 0
+                    self._expected = Turn("", turns[0].thinking, turns[0].search)
                     conversation = session.driver.conversation_of(exchange.passed[0])
                     async with aclosing(self._listened(session, exchange, decoder, timeline)) as events:
                         async for event in events:
@@ -178,7 +181,7 @@ class Worker:
         session, self._is_prepared = self._opened_session(), True
         with suppress(SiteChanged):  # the next chat will say so, to somebody who asked
             async with within(self._settings.turn.ready, "The page opened no chat"):
-                await session.driver.open(Turn(""))
+                await session.driver.open(self._expected)
 
     async def delete(self, conversation: str) -> None:
         """Delete a conversation through the page; not while a chat runs."""

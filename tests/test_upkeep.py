@@ -94,6 +94,9 @@ async def test_a_worker_expects_what_its_last_chats_did_and_opens_a_new_chat_ahe
             wanted.append(worker.wants_new_chat)
             assert wanted == [False, False, False, True, False]
             await answer(worker, 5, None)
+            await worker.prepare()
+        (origin,) = store.load("alice").storage_state["origins"]
+        assert {"name": "thinkingEnabled", "value": "true"} in origin["localStorage"]  # it left the switches alone
         parents = [turn.parent for turn in run.account().turns]
         assert parents == [None, 2, None, None, None]
 
@@ -102,8 +105,8 @@ async def answer(worker: Worker, number: int, place: Place | None) -> Place:
     """Ask the worker, and return where the conversation stands then."""
     message = Message("user", f"{number} {directive(text=f'answer {number}')}")
     history = (Message("user", "before"), Message("assistant", "before")) if place else ()
-    request = ChatRequest(str(number), Model("deepseek-chat"), (*history, message))
-    async with aclosing(worker.chat(request, Timeline(request.id, "deepseek-chat"), place)) as events:
+    request = ChatRequest(str(number), Model("deepseek-reasoner", thinking=True), (*history, message))
+    async with aclosing(worker.chat(request, Timeline(request.id, request.model.id), place)) as events:
         heard = [event async for event in events]
     opened = next(event for event in heard if isinstance(event, Opened))
     assert "".join(event.text for event in heard if isinstance(event, Text)) == f"answer {number}"

@@ -62,7 +62,7 @@ def main() -> None:
     """Run the command line."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # else somebody wants it ignored, as `nohup` does
-            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+            signal.signal(number, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -72,6 +72,13 @@ def main() -> None:
         line = Text.assemble(("Error: ", "bold red"), " ".join(error.message.split()))
         Console(stderr=True).print(line, soft_wrap=True)
         sys.exit(1)
+
+
+def _interrupt(*_: object) -> None:
+    """Do what Ctrl-C does, also where the shell has that ignored because the command runs in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.raise_signal(signal.SIGINT)
 
 
 def say(text: str) -> None:

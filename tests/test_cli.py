@@ -67,6 +67,18 @@ async def test_what_the_demo_prints_can_be_pasted_and_works(home: Home) -> None:
     assert home.left_running() == []
 
 
+async def test_a_demo_in_the_background_where_ctrl_c_is_ignored_still_ends_when_it_is_told_to(home: Home) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for a command with `&`
+    try:
+        async with home.started("demo") as demo:
+            signal.signal(signal.SIGINT, before)
+            await demo.shows("Ctrl-C")
+            await demo.ends(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert home.left_running() == []
+
+
 async def test_a_login_by_the_form_is_kept_and_shown_without_its_secrets(home: Home, site: DemoSite) -> None:
     words = ("login", "mine", "--form", "--url", site.url, "--user", "alice@example.com")
     login = await home.run(*words, BRIDGE_PASSWORD="demo-alice")

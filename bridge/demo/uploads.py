@@ -78,6 +78,7 @@ async def upload_file(request: web.Request) -> web.Response:
     readable = switch is None or switch.name != "upload_fails"
     upload = Upload(name, content, seconds, readable, sees=model == "vision")
     account.files[upload.id] = upload
+    account.changes.notify()
     return success(upload.to_json())
 
 

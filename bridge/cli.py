@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 from typer.core import TyperCommand
 
+from bridge.console import SafeConsole
 from bridge.errors import BridgeError, SetupError
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+console = SafeConsole(width=None if sys.stdout.isatty() else 200)
 
 
 class WithSettings(TyperCommand):
@@ -70,7 +70,7 @@ def main() -> None:
         app()
     except BridgeError as error:
         line = Text.assemble(("Error: ", "bold red"), " ".join(error.message.split()))
-        Console(stderr=True).print(line, soft_wrap=True)
+        SafeConsole(stderr=True).print(line, soft_wrap=True)
         sys.exit(1)
 
 
@@ -120,7 +120,6 @@ def serve(
 ) -> None:
     """Serve the endpoint, with all captured logins."""
     from bridge.app import serve as run
-    from bridge.security import KeyFile
     from bridge.terminal import announce
 
     settings = _load(
@@ -131,8 +130,7 @@ def serve(
         log=_given(level=log_level and log_level.upper()),
         **_given(profiles=profiles),
     )
-    is_first = not KeyFile(settings.config).path.exists()
-    asyncio.run(run(settings, lambda bridge: announce(console, bridge, settings, with_key=is_first)))
+    asyncio.run(run(settings, lambda bridge: announce(console, bridge, settings)))
 
 
 @app.command()

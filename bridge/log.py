@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any, assert_never
 
 from loguru import logger
 
+from bridge.printable import as_json_line, as_text
 from bridge.telemetry import (
     BrowserLost,
     BrowserStarted,
@@ -24,23 +26,34 @@ from bridge.telemetry import (
 )
 
 if TYPE_CHECKING:
-    from loguru import Message
+    from loguru import Message, Record
 
     from bridge.settings import LogSettings
 
-HUMAN = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {message}\n{exception}"
+HUMAN = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {extra[shown]}\n"
+GOES_ON = "\n    "
+"""Begins the further lines of an entry, so that no text in it can pass for an entry of its own."""
 CALM = (WorkerState.STARTING, WorkerState.READY, WorkerState.CLOSED)
 
 
 def set_up(settings: LogSettings) -> None:
     """Send the log to standard error in the form that the settings ask for."""
     logger.remove()
+    logging.basicConfig(handlers=[_Forwarding()], level=logging.WARNING, force=True)
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # it quotes malformed requests, keys and all
     # diagnose=True would write the values of local variables, cookies among them, into the log
     if settings.json_lines:
         logger.add(_write_json, level=settings.level, diagnose=False, backtrace=False)
     else:
-        logger.add(sys.stderr, level=settings.level, format=lambda _: HUMAN, diagnose=False, backtrace=False)
+        logger.add(sys.stderr, level=settings.level, format=_human, diagnose=False, backtrace=False)
+
+
+class _Forwarding(logging.Handler):
+    """Writes what libraries log as entries of this log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one entry."""
+        logger.opt(exception=record.exc_info).log(record.levelname, "{}", record.getMessage())
 
 
 def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
@@ -85,6 +98,15 @@ def _write(level: str, fact: Fact, line: str) -> None:
     logger.bind(fact=type(fact).__name__, **fields).log(level, "{}", line)
 
 
+def _human(record: Record) -> str:
+    """Return the form of an entry, whose text is made harmless for a terminal."""
+    text = record["message"]
+    if (caught := record["exception"]) is not None:
+        text += "\n" + "".join(traceback.format_exception(caught.type, caught.value, caught.traceback)).rstrip("\n")
+    record["extra"]["shown"] = GOES_ON.join(as_text(text).split("\n"))
+    return HUMAN
+
+
 def _write_json(message: Message) -> None:
     record = message.record
     line: dict[str, Any] = {
@@ -95,4 +117,4 @@ def _write_json(message: Message) -> None:
     }
     if record["exception"] is not None:
         line["exception"] = str(record["exception"].type)
-    sys.stderr.write(json.dumps(line, default=str, ensure_ascii=False) + "\n")
+    sys.stderr.write(as_json_line(json.dumps(line, default=str, ensure_ascii=False)) + "\n")

@@ -6,7 +6,6 @@ Where no bridge answers, one is started beside the chat; the chat does not notic
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 import sys
 import termios
@@ -21,11 +20,10 @@ from rich.text import Text
 from bridge.app import Bridge, running
 from bridge.client import Client, Piece, curl_line, from_here, reachable, snippet
 from bridge.errors import BridgeError, SetupError
+from bridge.printable import as_text
 from bridge.security import KeyFile
 from bridge.settings import Settings
 
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Characters that a terminal would obey instead of showing them."""
 HELP = "/model NAME takes another model, /new starts a new chat, /quit or Ctrl-D ends, Ctrl-C stops an answer."
 
 
@@ -55,7 +53,7 @@ class Screen:
         """Write one piece at once."""
         if piece.is_thinking and not self._console.is_terminal:
             return
-        text = CONTROLS.sub("", piece.text)
+        text = as_text(piece.text)
         if self._is_thinking and not piece.is_thinking:
             text = "\n\n" + text.lstrip("\n")
         self._is_thinking = piece.is_thinking
@@ -113,13 +111,13 @@ async def chat(
             screen.end()
 
 
-def announce(console: Console, bridge: Bridge, settings: Settings, *, with_key: bool) -> None:
-    """Say where the bridge is and how to use it; the key only to a person, unless `with_key`."""
+def announce(console: Console, bridge: Bridge, settings: Settings) -> None:
+    """Say where the bridge is and how to use it; the key itself only to a person at a terminal, never to a journal."""
     url = from_here(bridge.url)
     file = KeyFile(settings.config)
     key = "" if settings.server.no_auth else file.keys()[0]
     accounts = ", ".join(account.name for account in bridge.pool.accounts())
-    shown = f"{key} ({file.path})" if console.is_terminal or with_key else f"in {file.path}"
+    shown = f"{key} ({file.path})" if console.is_terminal else f"in {file.path}; `bridge keys` prints it"
     for label, text in (
         ("Base URL", f"{url}/v1"),
         ("API key", shown if key else "none is asked for"),

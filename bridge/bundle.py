@@ -5,6 +5,7 @@ It holds the page's picture without what people wrote, its outline without texts
 
 from __future__ import annotations
 
+import asyncio
 import json
 import platform
 import shutil
@@ -19,6 +20,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator
 
 from bridge import __version__
+from bridge.atomic import write_file
 from bridge.browser import first_line
 from bridge.session import Session
 
@@ -49,17 +51,16 @@ OUTLINE = """() => {
 
 async def write_bundle(session: Session, folder: Path, account: str, reason: str) -> Path:
     """Write a bundle into a new folder below `folder` and return it; what cannot be had is left out."""
-    bundle = _new_folder(folder, account)
+    contents: dict[str, bytes] = {}
     missing: dict[str, str] = {}
     for name, read in (("outline.txt", _outline), ("screenshot.png", _picture), ("network.txt", _network)):
         try:
-            _write(bundle / name, await read(session))
+            contents[name] = await read(session)
         except PlaywrightError as error:
             missing[name] = first_line(error)
     report = {"account": account, "reason": reason, "missing": missing, **await _report(session)}
-    _write(bundle / "report.json", json.dumps(report, ensure_ascii=False, indent=2).encode())
-    _forget_old(folder)
-    return bundle
+    contents["report.json"] = json.dumps(report, ensure_ascii=False, indent=2).encode()
+    return await asyncio.to_thread(_write, folder, account, contents)
 
 
 async def _outline(session: Session) -> bytes:
@@ -93,19 +94,11 @@ async def _report(session: Session) -> dict[str, Any]:
     }
 
 
-def _new_folder(folder: Path, account: str) -> Path:
+def _write(folder: Path, account: str, contents: Mapping[str, bytes]) -> Path:
+    """Write the files into a new folder, remove all but the newest bundles, and return the folder."""
     bundle = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{account}"
-    bundle.mkdir(mode=0o700, parents=True)
-    folder.chmod(0o700)
-    return bundle
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.touch(mode=0o600)
-    path.write_bytes(data)
-
-
-def _forget_old(folder: Path) -> None:
-    """Remove all but the newest bundles."""
+    for name, content in contents.items():
+        write_file(bundle / name, content)
     for old in sorted(path for path in folder.iterdir() if path.is_dir())[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
+    return bundle

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from bridge.atomic import create_empty
 from bridge.budget import DAY
 from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Opened, Text
 from bridge.errors import SetupError, UnknownConversation
@@ -59,10 +60,9 @@ class Conversations:
     """The places that are known, in a SQLite file."""
 
     def __init__(self, path: Path, settings: ConversationSettings) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            create_empty(path)
             self._database = sqlite3.connect(path, isolation_level=None)
-            path.chmod(0o600)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.executescript(SCHEMA)

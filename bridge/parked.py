@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 from loguru import logger
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
+from bridge.atomic import write_file
 from bridge.telemetry import WorkerState
 
 
@@ -49,7 +49,4 @@ class ParkedFile:
         before = dict(self.read())
         after = {**before, name: entry} if entry else {other: before[other] for other in before if other != name}
         if after != before:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft = self._path.with_suffix(f".{os.getpid()}")
-            draft.write_text(json.dumps(_FORM.dump_python(after, mode="json"), indent=1), "utf-8")
-            draft.replace(self._path)
+            write_file(self._path, json.dumps(_FORM.dump_python(after, mode="json"), indent=1).encode())

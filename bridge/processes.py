@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 from loguru import logger
 
+from bridge.atomic import write_file
+
 
 class ExitWatch:
     """Calls back once when a process ends, through a pidfd; where there are none it never calls."""
@@ -70,9 +72,8 @@ class RunFile:
 
     def __init__(self, folder: Path, leader: int) -> None:
         self._path = folder / f"chromium-{leader}.json"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         note = {"leader": leader, "leader_born": _born(leader), "owner": os.getpid(), "owner_born": _born(os.getpid())}
-        self._path.write_text(json.dumps(note), "utf-8")
+        write_file(self._path, json.dumps(note).encode())
 
     def remove(self) -> None:
         """Forget the group: it has been ended."""

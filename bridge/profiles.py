@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shlex
 import stat
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from loguru import logger
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
 from pyrage import DecryptError, IdentityError, decrypt, encrypt, x25519  # type: ignore[import-untyped]
 
+from bridge.atomic import create_file, drafts, write_file
 from bridge.errors import SetupError
 from bridge.settings import Settings
 
@@ -194,14 +194,14 @@ class ProfileStore:
         """Write the profile in one step: whatever happens, the file holds the old login or the new one."""
         path = self.path(profile.name)
         content = json.dumps(profile.model_dump(), default=datetime.isoformat).encode()
-        with _explained(f"save the profile {path}"), _complete_file(path, self._identity.seal(content)) as file:
-            file.replace(path)
+        with _explained(f"save the profile {path}"):
+            write_file(path, self._identity.seal(content))
 
     def remove(self, name: str) -> None:
         """Delete a profile, and what an interrupted save of it may have left behind."""
         path = self._present(name)
         with _explained(f"remove the profile {path}"):
-            for file in (path, *self.folder.glob(f".{path.name}~*")):
+            for file in (path, *drafts(path)):
                 file.unlink()
 
     def _present(self, name: str) -> Path:
@@ -229,12 +229,11 @@ def _parse(content: bytes, name: str, path: Path) -> Profile:
 
 
 def _generate(path: Path) -> None:
-    """Make a key file, unless another process is faster; `link` never replaces one."""
-    with _complete_file(path, Identity.generate().export().encode()) as file:
-        try:
-            path.hardlink_to(file)
-        except FileExistsError:
-            return
+    """Make a key file, unless another process is faster."""
+    try:
+        create_file(path, Identity.generate().export().encode())
+    except FileExistsError:
+        return
     logger.warning(
         f"Made the key of the profiles: {path}. Keep a backup of it: without it no saved login opens. It protects "
         "copies of the profile folder only; whoever reads files as this user here has both."
@@ -254,26 +253,6 @@ def _read_private(path: Path) -> bytes:
                 f"Make it private: chmod 600 {shlex.quote(str(path))}"
             )
         return file.read()
-
-
-@contextmanager
-def _complete_file(path: Path, content: bytes) -> Iterator[Path]:
-    """Put `content` on disk beside `path`, to be moved there while open; nothing else is left behind."""
-    path.parent.parent.mkdir(parents=True, exist_ok=True)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    temporary = path.with_name(f".{path.name}~{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        yield temporary
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)  # else a power cut may undo the move
-        os.close(folder)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from typing import BinaryIO
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from bridge.atomic import create_file
 from bridge.errors import AuthenticationError, PermissionDenied, SetupError
 from bridge.settings import ServerSettings, Settings
 
@@ -91,18 +92,9 @@ class KeyFile:
         return file
 
     def _make(self) -> None:
-        """Make the file with one key; it appears whole or not at all, and never in place of another."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-            file.write(f"{new_key()}\n".encode())
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            with suppress(FileExistsError):
-                os.link(draft, self.path)
-        finally:
-            draft.unlink()
+        """Make the file with one key, but never in place of another."""
+        with suppress(FileExistsError):
+            create_file(self.path, f"{new_key()}\n".encode())
 
 
 def new_key() -> str:

@@ -14,7 +14,8 @@ LONGEST = 320
 """Lines; a module that outgrows them hides an idea that wants a module of its own."""
 
 ORDER = (
-    *("errors", "printable", "console", "chat", "models", "prompt", "usage", "sse", "settings", "files", "budget"),
+    *("errors", "atomic", "background"),
+    *("printable", "console", "chat", "models", "prompt", "usage", "sse", "settings", "files", "budget"),
     *("profiles", "telemetry"),
     *("log", "tasks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser", "exchange"),
     *("intercept", "traffic", "session", "sites", "bundle", "turns", "attach", "sending", "listen", "settle"),

@@ -1,0 +1,83 @@
+"""The one way in which the bridge writes a file of its own: whole or not at all, mode 0600, in folders of mode 0700.
+
+The content goes into a draft beside the file and is moved there when it is on disk. All of it blocks.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+DRAFT = "~"
+"""What joins a file's name and the rest of its draft's name."""
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for its owner alone, and each missing one above it; one that exists stays as it is."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Put `content` in the place of whatever is at `path`."""
+    with draft(path) as file:
+        file.write(content)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Put `content` at `path`; raises `FileExistsError` where something is there already."""
+    with draft(path, replace=False) as file:
+        file.write(content)
+
+
+@contextmanager
+def draft(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
+    """Give a file to write; at the end it is at `path`, or after an exception nothing has changed.
+
+    Without `replace`, raises `FileExistsError` where something is there already.
+    """
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}{DRAFT}{secrets.token_hex(8)}")
+    try:
+        with _opened(temporary) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            temporary.replace(path)
+        else:
+            path.hardlink_to(temporary)  # never replaces, even where two do it at once
+        _keep_move(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def drafts(path: Path) -> list[Path]:
+    """Return what interrupted writes of the file have left behind."""
+    return list(path.parent.glob(f".{path.name}{DRAFT}*"))
+
+
+def create_empty(path: Path) -> None:
+    """Make an empty file for a library that would make it readable for others; one that exists becomes private."""
+    make_folder(path.parent)
+    with suppress(FileExistsError):
+        _opened(path).close()
+    path.chmod(0o600)
+
+
+def _opened(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb")
+
+
+def _keep_move(folder: Path) -> None:
+    """Put the move itself on disk: else a power cut may undo it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,305 @@
+"""Work on text of a client, a model or a page grows as the text does, and no faster.
+
+Each pattern of the bridge is found by itself and run, in the way it is used, over text that its own parts are made
+of. Functions that go over text stand in the table `ROWS`: to add one, say how to build `n` characters that hurt it.
+"""
+
+from __future__ import annotations
+
+import ast
+import pkgutil
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bridge
+from bridge.tools.json_mode import JsonForm
+from bridge.tools.mending import Unclear, loaded
+from bridge.tools.quotes import escape_quotes
+
+kinds: Any = import_module("re._constants")
+parser: Any = import_module("re._parser")
+"""How `re` itself reads a pattern; it has no public door to it."""
+SIZE = 8_000
+"""Characters: work that grows with their square takes far longer than `QUICK`."""
+STEEP = 8.0
+"""Four times the text may take this much longer: twice of what it should, half of what squares would."""
+QUICK = 0.004
+"""Seconds of the processor: less than that is no growth worth looking at."""
+METHODS = ("search", "match", "fullmatch", "findall", "finditer", "sub", "subn", "split")
+PENDING = (
+    *("bridge.prompt.", "bridge.conversations.", "bridge.tools.marks.", "bridge.tools.read."),
+    *("bridge.tools.quotes.", "bridge.tools.mending.", "bridge.tools.json_mode."),
+    *("repair of JSON", "JSON in an answer"),
+)
+"""Where work that grows too fast is still at home."""
+ELSEWHERE = ("__main__", "bridge.demo", "bridge.bench")
+"""What sees no text of strangers, or belongs to the tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A function, and how to build text of a size that hurts it."""
+
+    name: str
+    run: Callable[[str], object]
+    text: Callable[[int], str]
+
+
+def times(unit: str, before: str = "", behind: str = "") -> Callable[[int], str]:
+    """Return how to build text of `unit`, again and again."""
+    return lambda size: before + unit * (size // len(unit)) + behind
+
+
+def refused(run: Callable[[str], object]) -> Callable[[str], object]:
+    """Return `run`, which may say that it cannot read the text."""
+
+    def tried(text: str) -> object:
+        try:
+            return run(text)
+        except Unclear as unclear:
+            return unclear
+
+    return tried
+
+
+LOADED = refused(loaded)
+READ = refused(JsonForm({"type": "object", "required": ["x"]}).read)
+HOSTILE = {
+    "blanks": times(" ", '{"a": ', "x"),
+    "line breaks": times("\n", "{", "}"),
+    "quotes": times('"', "{", "}"),
+    "escaped quotes": times('\\"', '{"a": "', '"}'),
+    "backslashes": times("\\", '{"a": "', '"}'),
+    "open brackets": times("[", "", "]"),
+    "open braces": times('{"a":', "", "}"),
+    "braces": times("{", "", "}"),
+    "closers": times("}", "{"),
+    "commas": times(",", "[", "]"),
+    "commas and blanks": times(", ", "[", "]"),
+    "blanks before quotes": times('" ', '{"a": "', '"}'),
+    "quote, many blanks": lambda size: '{"a": "' + ('"' + " " * 200) * (size // 200) + '"}',
+    "words in quotes": times('"word" ', '{"a": "', '"}'),
+    "members unquoted": times("a: b, ", "{", "}"),
+    "members in single quotes": times("'a': 'b', ", "{", "}"),
+    "members with a broken one": times('"a": "b "c" d", ', "{", "}"),
+    "items cut off": times('{"a": "b"}, ', "[", "x]"),
+    "values without end": times('"a": {"b": [', "{", "}"),
+    "values one after the other": times('{"a": 1} ', ""),
+    "numbers": times("1", "[", "x]"),
+    "comments": times("/* ", "{", "}"),
+    "line comments": times("// x\n", "{", "}"),
+    "hashes": times("#", "{", "}"),
+    "fences": times("```\n", "{", "}"),
+    "fences with bodies": times('```json\n{"a"\n```\n'),
+    "fences without end": times("```json\n{}\n"),
+    "ticks": times("`", "{", "}"),
+    "colons": times(":", "{", "}"),
+    "code points": times("\\u12", '{"a": "', '"}'),
+    "text around JSON": times('Say {"a": "b"} and ["c"]. '),
+    "one broken value of length": times("word ", '{"a": "x "y" ', '"}'),
+    "lines in a value": times("line\n", "{'a': '", "'}"),
+}
+ROWS = [
+    *(Row(f"repair of JSON: {name}", LOADED, text) for name, text in HOSTILE.items()),
+    *(Row(f"JSON in an answer: {name}", READ, text) for name, text in HOSTILE.items()),
+    *(Row(f"quotes: {name}", escape_quotes, text) for name, text in HOSTILE.items()),
+]
+
+
+def named(rows: Sequence[Any]) -> list[Any]:
+    """Return the rows as parameters of a test, under their names."""
+    pending = pytest.mark.xfail(strict=False, raises=AssertionError)
+    return [pytest.param(row, id=row.name, marks=pending if row.name.startswith(PENDING) else ()) for row in rows]
+
+
+@pytest.mark.parametrize("row", named(ROWS))
+def test_functions_over_text_take_time_as_it_grows(row: Row) -> None:
+    assert_even(row.run, row.text)
+
+
+def spent(run: Callable[[str], object], text: str, tries: int = 1) -> float:
+    """Return how many seconds of the processor it takes at best."""
+    return min(_spent(run, text) for _ in range(tries))
+
+
+def _spent(run: Callable[[str], object], text: str) -> float:
+    begun = time.thread_time()
+    run(text)
+    return time.thread_time() - begun
+
+
+def assert_even(run: Callable[[str], object], text: Callable[[int], str]) -> None:
+    """Fail where four times the text takes much more than four times as long."""
+    for size in (SIZE // 16, SIZE // 4, SIZE):
+        more = spent(run, text(4 * size))
+        if more <= QUICK:
+            continue
+        less = spent(run, text(size), tries=3)
+        if more > STEEP * less:
+            more = min(more, spent(run, text(4 * size), tries=2))
+        assert more <= max(STEEP * less, QUICK), f"{4 * size} of {text(40)!r}: {less:.4f} s became {more:.4f} s"
+
+
+# Patterns
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A pattern of the bridge, and the methods by which it is used."""
+
+    name: str
+    pattern: re.Pattern[str]
+    methods: frozenset[str]
+
+
+@cache
+def sources() -> dict[str, ast.Module]:
+    """Return the modules that see text of strangers."""
+    names = [module.name for module in pkgutil.walk_packages(bridge.__path__, "bridge.")]
+    kept = [name for name in names if not any(part in name for part in ELSEWHERE)]
+    files = {name: import_module(name).__file__ for name in kept}
+    return {name: ast.parse(Path(file).read_text("utf-8")) for name, file in files.items() if file}
+
+
+def patterns() -> Iterator[Found]:
+    """Yield the patterns that stand in modules, each where it was made."""
+    for module, tree in sources().items():
+        for node in tree.body:
+            for target in node.targets if isinstance(node, ast.Assign) else ():
+                pattern = vars(import_module(module)).get(target.id) if isinstance(target, ast.Name) else None
+                if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
+                    yield Found(f"{module}.{ast.unparse(target)}", pattern, frozenset(_uses(pattern)))
+
+
+def _uses(pattern: re.Pattern[str]) -> Iterator[str]:
+    """Yield the methods that are called on a pattern; one that is handed on may be searched for."""
+    for module, names in loads().items():
+        known = vars(import_module(module))
+        for name, method in names:
+            if known.get(name) is pattern:
+                yield method if method in METHODS else "search"
+
+
+@cache
+def loads() -> dict[str, set[tuple[str, str]]]:
+    """Return which names each module uses, and which of their attributes; no attribute: the thing itself."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for module, tree in sources().items():
+        owners = {id(node.value): node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+        found[module] = {(node.id, owners.get(id(node), "")) for node in names if owners.get(id(node)) != "pattern"}
+    return found
+
+
+def samples(parsed: Any) -> Iterator[str]:
+    """Yield texts that match a parsed pattern, a few for each choice in it."""
+    texts = [""]
+    for kind, value in parsed:
+        parts = list(islice(_samples_of(kind, value), 6))
+        texts = [text + part for text in texts for part in parts][:24]
+    yield from texts
+
+
+def _samples_of(kind: Any, value: Any) -> Iterator[str]:
+    match kind:
+        case kinds.LITERAL:
+            yield chr(value)
+        case kinds.ANY | kinds.NOT_LITERAL:
+            yield "x" if value != ord("x") else "y"
+        case kinds.IN:
+            yield _one_of(value)
+        case kinds.BRANCH:
+            for branch in value[1]:
+                yield from islice(samples(branch), 2)
+        case kinds.SUBPATTERN | kinds.ATOMIC_GROUP:
+            yield from samples(value[-1] if isinstance(value, tuple) else value)
+        case kinds.MAX_REPEAT | kinds.MIN_REPEAT | kinds.POSSESSIVE_REPEAT:
+            least, _, inner = value
+            yield from (text * max(1, min(least, 8)) for text in samples(inner))
+        case _:
+            yield ""
+
+
+CATEGORIES = {
+    kinds.CATEGORY_SPACE: " ",
+    kinds.CATEGORY_DIGIT: "1",
+    kinds.CATEGORY_WORD: "w",
+    kinds.CATEGORY_NOT_SPACE: "x",
+    kinds.CATEGORY_NOT_WORD: "-",
+    kinds.CATEGORY_NOT_DIGIT: "x",
+}
+
+
+def _one_of(members: Any) -> str:
+    """Return a character of a set."""
+    excluded = {value for kind, value in members if kind is kinds.LITERAL}
+    for kind, value in members:
+        match kind:
+            case kinds.NEGATE:
+                return next(char for char in "xyz-=0" if ord(char) not in excluded)
+            case kinds.LITERAL:
+                return chr(value)
+            case kinds.RANGE:
+                return chr(value[0])
+            case kinds.CATEGORY:
+                return CATEGORIES[value]
+    return "x"
+
+
+def hostile(pattern: re.Pattern[str]) -> Iterator[Callable[[int], str]]:
+    """Yield ways to build text that keeps beginning to match: beginnings repeated, and drawn out."""
+    whole = list(islice(samples(parser.parse(pattern.pattern, pattern.flags)), 24))
+    beginnings = dict.fromkeys(text[:end] for text in whole for end in range(min(len(text), 60) + 1))
+    units = list(dict.fromkeys([*" \n\t\r", "\u2028", *"aw10", *"".join(whole)]))[:30]
+    for beginning in list(beginnings)[:120]:
+        if beginning:
+            yield times(beginning)
+            yield times(beginning + "\n")
+        for unit in units:
+            yield times(unit, beginning, "\0")
+    for text in whole:
+        yield times(text)
+
+
+def ways(found: Found) -> Iterator[Callable[[str], object]]:
+    """Yield how to run a pattern over text as it is used."""
+    pattern = found.pattern
+    if found.methods - {"match", "fullmatch"}:
+        yield lambda text: sum(1 for _ in pattern.finditer(text))
+    if "match" in found.methods:
+        yield pattern.match
+    if "fullmatch" in found.methods:
+        yield pattern.fullmatch
+
+
+@pytest.mark.parametrize("found", named(list(patterns())))
+def test_patterns_take_time_as_the_text_grows(found: Found) -> None:
+    for run in ways(found):
+        for text in hostile(found.pattern):
+            if spent(run, text(SIZE)) > QUICK:
+                assert_even(run, text)
+
+
+def test_the_patterns_are_found_with_their_uses() -> None:
+    found = {one.name: one.methods for one in patterns()}
+    assert len(found) > 40
+    assert found["bridge.tools.quotes.STEP"] == {"search"}
+    assert found["bridge.usage.WIDE"] == {"findall", "match"}
+    assert found["bridge.files.ID"] == {"fullmatch"}
+
+
+@pytest.mark.parametrize("pattern", [r"\s+x", r"^\s*(=+)", r"(a+)b", r"a.*?b.*?c", r"<a[^>]*>x"])
+def test_a_pattern_that_grows_with_the_square_is_caught(pattern: str) -> None:
+    with pytest.raises(AssertionError):
+        test_patterns_take_time_as_the_text_grows(
+            Found("", re.compile(pattern, re.MULTILINE | re.DOTALL), frozenset({"search"}))
+        )

@@ -19,6 +19,7 @@ from bridge import chromium
 from bridge.api.router import build_app
 from bridge.browser import Chromium
 from bridge.errors import SetupError
+from bridge.locks import sole_user
 from bridge.log import log_fact
 from bridge.pool import Pool
 from bridge.profiles import Profile, ProfileStore, load_identity
@@ -55,6 +56,7 @@ async def running(
     store = ProfileStore(settings.profiles, load_identity(settings))
     await asyncio.to_thread(chromium.find, settings.browser.executable)
     async with AsyncExitStack() as stack:
+        stack.enter_context(sole_user(settings.config, settings.profiles))
         if browser is None:
             browser = Chromium(settings, telemetry)
             stack.push_async_callback(browser.close)

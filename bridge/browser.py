@@ -224,6 +224,7 @@ async def _launch(playwright: Playwright, executable: Any, settings: Settings, s
             headless=not browser.headed,
             chromium_sandbox=sandbox,
             args=[chromium.disabled_features(), *browser.args],
+            env=chromium.environment(),
             handle_sigint=False,
             handle_sigterm=False,
             handle_sighup=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,11 +55,21 @@ NO_DRIVER = (
     "Playwright's driver does not start. On a small Debian or Ubuntu it lacks a library: `apt-get install libatomic1`."
 )
 INSTALL_LIMIT = 900.0
+HANDED_ON = re.compile(
+    r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|LD_LIBRARY_PATH"
+    r"|(?:https?|all|no)_proxy|(?:HTTPS?|ALL|NO)_PROXY|(?:LC|XDG|DBUS|FONTCONFIG|CHROME|PULSE|GTK|MESA|LIBGL|VK|NIX)_\w+"
+)
+"""Variables of the environment that Chromium may need; what else stands there is none of its concern."""
 
 
 def disabled_features() -> str:
     """Return the one `--disable-features` switch: Playwright's list and ours."""
     return "--disable-features=" + ",".join((*PLAYWRIGHT_DISABLED, *TRIMMED))
+
+
+def environment() -> dict[str, str | float | bool]:
+    """Return the environment in which Chromium runs: what shows and connects it, and none of the operator's secrets."""
+    return {name: value for name, value in os.environ.items() if HANDED_ON.fullmatch(name)}
 
 
 def sandboxed(settings: BrowserSettings) -> bool:

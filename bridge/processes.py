@@ -1,7 +1,7 @@
 """The operating system's side of a browser: notice a process end at once, end a whole group, sweep leftovers.
 
-Chromium is the leader of a process group of its own. While it runs, a small file names the group and its owner,
-so that a bridge that was killed leaves nothing behind after the next start.
+Chromium is the leader of a process group of its own. While it runs, a small file that its owner has locked names the
+group, so that a bridge that was killed leaves nothing behind after the next start.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 from loguru import logger
 
-from bridge.atomic import write_file
+from bridge.atomic import make_folder
+from bridge.errors import SetupError
+from bridge.locks import try_lock
 
 
 class ExitWatch:
@@ -68,16 +71,23 @@ async def group_gone(leader: int, limit: float) -> bool:
 
 
 class RunFile:
-    """The note on disk that says which process group belongs to which bridge."""
+    """The note on disk that names a process group to end, should its owner die; the owner holds a lock on it."""
 
     def __init__(self, folder: Path, leader: int) -> None:
         self._path = folder / f"chromium-{leader}.json"
-        note = {"leader": leader, "leader_born": _born(leader), "owner": os.getpid(), "owner_born": _born(os.getpid())}
-        write_file(self._path, json.dumps(note).encode())
+        make_folder(folder)
+        draft = self._path.with_suffix(f".{os.getpid()}")  # nobody else sees the note before it is locked and whole
+        lock = try_lock(draft)
+        if lock is None:
+            raise SetupError(f"The file {draft} is locked by another process.")
+        self._lock = lock
+        self._lock.write(json.dumps({"leader": leader, "command": _command(leader)}).encode())
+        draft.replace(self._path)
 
     def remove(self) -> None:
         """Forget the group: it has been ended."""
         self._path.unlink(missing_ok=True)
+        self._lock.close()
 
 
 def sweep(folder: Path) -> int:
@@ -85,15 +95,21 @@ def sweep(folder: Path) -> int:
     count = 0
     for path in folder.glob("chromium-*.json"):
         try:
-            note = json.loads(path.read_text("utf-8"))
-            if _born(note["owner"]) == note["owner_born"]:
-                continue
-            if _born(note["leader"]) in (note["leader_born"], None):
-                count += kill_group(note["leader"])
+            lock = try_lock(path)
+            if lock is None:
+                continue  # its owner lives
+            with lock:
+                count += _end_noted(json.loads(lock.read()))
         except (OSError, ValueError, KeyError, TypeError) as error:
             logger.warning("Ignoring the unreadable run file {}: {}", path, type(error).__name__)
         path.unlink(missing_ok=True)
     return count
+
+
+def _end_noted(note: Any) -> int:
+    """End the group of a note, unless its number belongs to another program by now."""
+    leader, command = int(note["leader"]), note["command"]
+    return kill_group(leader) if leader > 1 and _command(leader) in (command, None) else 0
 
 
 def parent_of(pid: int) -> int | None:
@@ -104,9 +120,10 @@ def parent_of(pid: int) -> int | None:
         return None
 
 
-def _born(pid: int) -> float | None:
+def _command(pid: int) -> list[str] | None:
+    """Return the command line of a process, which holds a folder of its own and so is like no other."""
     try:
-        return psutil.Process(pid).create_time()
+        return psutil.Process(pid).cmdline()
     except psutil.NoSuchProcess:
         return None
 

@@ -217,7 +217,7 @@ def load_settings(file: Path | None = None, **given: Any) -> Settings:
     """Read `file` (default: `bridge.toml`, if there), the environment above it, and `given` above both.
 
     `given` has the shape of the file: `server={"port": 0}`. Raises `SetupError` that names the setting and
-    what is wrong with it, and never shows a value.
+    what is wrong with it, and never shows a value. Secrets are taken out of the environment, which children inherit.
     """
     values = _read(file)
     _refuse_unknown_variables()
@@ -235,9 +235,11 @@ def load_settings(file: Path | None = None, **given: Any) -> Settings:
             return init_settings, env_settings, InitSettingsSource(settings_cls, values)
 
     try:
-        return Layered(**given)
+        settings = Layered(**given)
     except (ValidationError, SettingsError) as error:
         raise SetupError(_explain(error)) from None
+    os.environ.pop("BRIDGE_PROFILE_KEY", None)
+    return settings
 
 
 def describe() -> Iterator[tuple[str, str, str, str]]:

@@ -23,8 +23,8 @@ def need_screen(otherwise: str) -> None:
 
 
 def ask(user: str | None) -> Credentials:
-    """Ask for what goes into the login form, as far as it is not given."""
-    password = os.environ.get("BRIDGE_PASSWORD")
+    """Ask for what goes into the login form, as far as it is not given; no child process inherits the password."""
+    password = os.environ.pop("BRIDGE_PASSWORD", None)
     if not sys.stdin.isatty() and not (user and password):
         raise SetupError("There is no terminal to ask at: give --user NAME and the variable BRIDGE_PASSWORD.")
     return Credentials(user or input("User: "), password or getpass("Password: "))

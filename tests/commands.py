@@ -7,10 +7,9 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
 import psutil
 
@@ -21,8 +20,6 @@ from tests.live import signed_in_profile
 
 COMMAND_LIMIT = 60.0
 """Seconds within which a command has ended on a slow machine."""
-MARK = "COMMAND_OF_A_TEST"
-"""A variable by which the processes of a home are known, those that outlive their parents, too."""
 ROOT = Path(__file__).parent.parent
 
 
@@ -75,7 +72,6 @@ class Home:
 
     folder: Path
     temporary: Path
-    mark: str = field(default_factory=lambda: uuid4().hex)
 
     @classmethod
     @contextmanager
@@ -133,8 +129,9 @@ class Home:
         ProfileStore(settings.profiles, load_identity(settings)).save(signed_in_profile(site, name))
 
     def left_running(self) -> list[str]:
-        """Name the processes that commands of this home have left behind."""
-        return [process.name() for process in psutil.process_iter() if _variables(process).get(MARK) == self.mark]
+        """Name the processes that commands of this home have left behind: those with its temporary files."""
+        own = str(self.temporary)
+        return [process.name() for process in psutil.process_iter() if variables_of(process).get("TMPDIR") == own]
 
     async def _start(
         self, words: tuple[str, ...], more: Mapping[str, str], place: int = asyncio.subprocess.PIPE
@@ -146,7 +143,6 @@ class Home:
             "BRIDGE_POOL_MIN_INTERVAL": "0",
             "PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")]))),
             "TMPDIR": str(self.temporary),
-            MARK: self.mark,
         }
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bridge", *words),
@@ -158,7 +154,8 @@ class Home:
         )
 
 
-def _variables(process: psutil.Process) -> dict[str, str]:
+def variables_of(process: psutil.Process) -> dict[str, str]:
+    """Return the environment in which a process was started, as far as it can be read."""
     try:
         return process.environ()
     except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):

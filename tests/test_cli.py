@@ -12,12 +12,14 @@ import sys
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bridge.demo import DemoSite
 from bridge.profiles import ProfileStore, load_identity
 from bridge.settings import describe
-from tests.commands import COMMAND_LIMIT, Home
+from bridge.signin import ask
+from tests.commands import COMMAND_LIMIT, Home, variables_of
 from tests.live import QUICK_SITE, directive
 
 KEY = re.compile(r"sk-bridge-[\w-]{43}")
@@ -228,3 +230,49 @@ async def test_the_version_and_the_chromium_that_is_found_can_be_asked_for(home:
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", (await home.run("version")).out)
     found = await home.run("install")
     assert (found.code, os.access(found.out.strip(), os.X_OK)) == (0, True)
+
+
+@pytest.mark.parametrize("apart", ["BRIDGE_CONFIG", "BRIDGE_PROFILES", ""])
+async def test_a_second_bridge_on_the_same_folders_is_refused_and_told_which_is_the_first(
+    home: Home, apart: str
+) -> None:
+    more = {apart: str(home.folder / "apart")} if apart else {}
+    if apart == "BRIDGE_CONFIG":  # the same profiles want the same key
+        load_identity(home.settings)
+        more["BRIDGE_PROFILE_KEY_FILE"] = str(home.folder / "config" / "profile.key")
+    async with home.started("serve") as first:
+        await first.shows("bridge login NAME")
+        second = await home.run("serve", **more)
+        assert (second.code, second.out) == (1, "")
+        assert re.search(rf"Another bridge uses the folder .*process {first.process.pid}, started", second.err)
+        first.process.kill()
+        await first.process.wait()
+    async with home.started("serve") as third:
+        await third.shows("bridge login NAME")
+        assert await third.ends(signal.SIGTERM) == 0
+
+
+async def test_no_child_process_gets_a_secret_of_the_operators_environment(home: Home, site: DemoSite) -> None:
+    home.log_in(site)
+    key = (home.folder / "config" / "profile.key").read_text().strip().splitlines()[-1]
+    (home.folder / "config" / "profile.key").unlink()
+    async with home.started("serve", BRIDGE_PROFILE_KEY=key, CLOUD_PASSWORD="of-another-service") as bridge:
+        shown = await bridge.shows("Accounts  alice\n")
+        url = re.search(r"http://127\.0\.0\.1:\d+", shown)
+        assert url
+        assert (await home.run("chat", directive(text="Hello"), "--url", url[0], BRIDGE_PROFILE_KEY=key)).code == 0
+        children = {
+            child.pid: variables_of(child) for child in psutil.Process(bridge.process.pid).children(recursive=True)
+        }
+        assert len(children) > 3
+        assert [pid for pid, variables in children.items() if key in variables.values()] == []
+        browser = [variables for variables in children.values() if "PW_LANG_NAME" not in variables and variables]
+        assert browser
+        assert not any("CLOUD_PASSWORD" in variables for variables in browser)
+        assert any(variables.get("HOME") for variables in browser), "it keeps what it needs"
+
+
+def test_no_child_process_inherits_the_password_of_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_PASSWORD", "secret")
+    assert ask("alice").password == "secret"
+    assert "BRIDGE_PASSWORD" not in os.environ

@@ -231,10 +231,32 @@ async def test_a_bridge_told_to_stop_lets_the_running_chat_end_and_closes_everyt
         await gone(*(process.pid for process in family))
 
 
-async def test_sweeping_spares_what_belongs_to_a_living_bridge(tmp_path: Path) -> None:
+async def test_sweeping_spares_what_belongs_to_a_living_bridge_whatever_happens_to_the_clock(tmp_path: Path) -> None:
     sleeper = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
-    RunFile(tmp_path, sleeper.pid)
+    held = RunFile(tmp_path, sleeper.pid)
+    path = tmp_path / f"chromium-{sleeper.pid}.json"
+    assert path.stat().st_mode & 0o077 == 0
+    note = json.loads(path.read_text())  # creation times of processes move by as much as the clock is set
+    path.write_text(
+        json.dumps({key: value + 1.5 if isinstance(value, float) else value for key, value in note.items()})
+    )
     assert sweep(tmp_path) == 0
     assert not is_gone(sleeper.pid)
+    held.remove()
     sleeper.kill()
     await sleeper.wait()
+
+
+async def test_sweeping_ends_what_a_killed_bridge_left_but_no_stranger_that_has_its_number_now(tmp_path: Path) -> None:
+    left = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
+    stranger = await asyncio.create_subprocess_exec("sleep", "61", start_new_session=True)
+    (tmp_path / "chromium-1.json").write_text(json.dumps({"leader": left.pid, "command": ["sleep", "60"]}))
+    (tmp_path / "chromium-2.json").write_text(json.dumps({"leader": stranger.pid, "command": ["chromium"]}))
+    (tmp_path / "chromium-3.json").write_text(json.dumps({"leader": 1, "command": psutil.Process(1).cmdline()}))
+    (tmp_path / "chromium-4.json").write_text("[]")
+    assert sweep(tmp_path) == 1
+    assert await left.wait() == -signal.SIGKILL
+    assert not is_gone(stranger.pid)
+    assert os.listdir(tmp_path) == []
+    stranger.kill()
+    await stranger.wait()

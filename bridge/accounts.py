@@ -20,7 +20,7 @@ from bridge.chat import ChatEvent, ChatRequest, Model
 from bridge.conversations import Place
 from bridge.errors import BridgeError, NoAccount, UnknownModel
 from bridge.fate import REST, Fate, fate
-from bridge.parked import Parked, ParkedFile
+from bridge.parked import Parked, ParkedAccounts
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry, Timeline, WorkerChanged, WorkerState
 
@@ -160,7 +160,7 @@ class Accounts:
         workers: Sequence[PoolWorker],
         telemetry: Telemetry,
         on_change: Callable[[], None],
-        parked: ParkedFile | None = None,
+        parked: ParkedAccounts | None = None,
         rest: float = REST,
         guest_models: Sequence[Model] = (),
     ) -> None:
@@ -180,6 +180,8 @@ class Accounts:
 
     async def __aexit__(self, *_: object) -> None:
         await self._tasks.close()
+        if self._parked is not None:
+            await self._parked.close()
 
     @property
     def own(self) -> list[Slot]:
@@ -229,7 +231,7 @@ class Accounts:
 
     async def _keep(self, slot: Slot) -> None:
         """Hold one account open, and open it again after whatever it was lost to."""
-        if self._parked and (entry := self._parked.read().get(slot.worker.name)):
+        if self._parked and (entry := await self._parked.entry(slot.worker.name)):
             what = Fate(entry.state, entry.until)
             self._change(slot, what, entry.reason)
             await _over(slot)

@@ -7,19 +7,24 @@ one, that of its last answer, because only there a page can go on.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sqlite3
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from loguru import logger
+
 from bridge.atomic import create_empty
+from bridge.background import Background
 from bridge.budget import DAY
 from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Opened, Text
-from bridge.errors import SetupError, UnknownConversation
+from bridge.errors import SetupError, StorageError, UnknownConversation
 from bridge.settings import ConversationSettings
 
 SCHEMA = """
@@ -32,6 +37,10 @@ CREATE TABLE IF NOT EXISTS made (id TEXT PRIMARY KEY, account TEXT NOT NULL, use
 """
 MADE = 365 * DAY
 """How long it is known that a conversation is the bridge's own, and not one that somebody began by hand."""
+NOT_HERE = "No account here has that conversation."
+DISK_LIMIT = 5.0
+"""Seconds that a chat waits for what is known about its history."""
+DISK_FAILS = (sqlite3.Error, OSError)
 ADDED = re.compile(
     r"""\A\s*<details>.*?</details>          # folded thinking
     | \A\s*<think(?:ing)?>.*?</think(?:ing)?> # the same, as other tools write it
@@ -57,12 +66,76 @@ class Place:
 
 
 class Conversations:
-    """The places that are known, in a SQLite file."""
+    """The places that are known; whatever asks or tells of them waits for no disk, and no chat fails by one."""
+
+    def __init__(self, path: Path, settings: ConversationSettings) -> None:
+        self._path = path
+        self._settings = settings
+        self._thread = Background("conversations")
+        self._file: ConversationFile | None = None
+
+    async def open(self) -> None:
+        """Open the file; raises a `SetupError` where it cannot be used."""
+        self._file = await asyncio.to_thread(ConversationFile, self._path, self._settings)
+
+    async def find(self, request: ChatRequest, accounts: Collection[str]) -> Place | None:
+        """Return where on these accounts `request` goes on; see `ConversationFile.find`.
+
+        Raises a `StorageError` where the client names a conversation and the disk fails.
+        """
+        if request.conversation is None and (not self._settings.enabled or len(request.messages) < 2):
+            return None
+        try:
+            return await self._thread.run(DISK_LIMIT, self._opened.find, request, accounts)
+        except DISK_FAILS as error:
+            logger.warning("Cannot look up conversations: {}: {}", type(error).__name__, error)
+            if request.conversation is not None:
+                raise StorageError("The bridge cannot look up conversations: its disk fails.") from error
+            return None
+
+    def remember(self, place: Place, messages: Sequence[Message], answer: str) -> None:
+        """Note where a history lives; see `ConversationFile.remember`."""
+        self._thread.start(self._opened.remember, place, messages, answer)
+
+    def forget(self, conversation: str) -> None:
+        """Drop a conversation; see `ConversationFile.forget`."""
+        self._thread.start(self._opened.forget, conversation)
+
+    def made(self, conversation: str, account: str) -> None:
+        """Note a conversation of the bridge's own; see `ConversationFile.made`."""
+        self._thread.start(self._opened.made, conversation, account)
+
+    def deleted(self, conversation: str) -> None:
+        """Drop a conversation that the site does not have any more."""
+        self._thread.start(self._opened.deleted, conversation)
+
+    async def unused(self, account: str) -> str | None:
+        """Return a conversation to be deleted on the site; see `ConversationFile.unused`."""
+        if self._settings.delete_after is None:
+            return None
+        with suppress(*DISK_FAILS):
+            return await self._thread.run(DISK_LIMIT, self._opened.unused, account)
+        return None
+
+    async def close(self) -> None:
+        """Write what is still to be noted, and close the file."""
+        if self._file is not None:
+            self._thread.start(self._file.close)
+        await self._thread.close()
+
+    @property
+    def _opened(self) -> ConversationFile:
+        assert self._file is not None, "open() comes first"  # noqa: S101
+        return self._file
+
+
+class ConversationFile:
+    """The places in a SQLite file; all of it blocks, and is used by one thread at a time."""
 
     def __init__(self, path: Path, settings: ConversationSettings) -> None:
         try:
             create_empty(path)
-            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.executescript(SCHEMA)
@@ -125,7 +198,7 @@ class Conversations:
         conversation, _, message = name.partition("@")
         place = self._one("id = ?", conversation, accounts)
         if place is None:
-            raise UnknownConversation("No account here has that conversation.", param="conversation_id")
+            raise UnknownConversation(NOT_HERE, param="conversation_id")
         if message and message != place.message:
             raise UnknownConversation(
                 "The conversation has gone on since; use the id of its last answer.", param="conversation_id"

@@ -25,6 +25,7 @@
     |  +- SiteChanged            502 site_changed              the page or the wire is not what we know
     |  +- JsonInvalid            502 json_invalid              the model wrote no JSON that fits, though asked to
     +- BrowserError              502 browser_error             -> account BROKEN, reopened
+    +- StorageError              507 storage_error             the bridge's own disk is full, or fails
     +- SetupError                500 setup_error               this machine or its settings need a hand
 
 A class exists only where code treats it differently. A content filter is not an error: it is a `Finish`.
@@ -231,6 +232,13 @@ class BrowserError(BridgeError):
 
     status = 502
     code = "browser_error"
+
+
+class StorageError(BridgeError):
+    """The bridge's own disk is full, or fails; no account is the worse for it."""
+
+    status = 507
+    code = "storage_error"
 
 
 class SetupError(BridgeError):

@@ -17,6 +17,7 @@ from bridge.errors import (
     SiteBusy,
     SiteChanged,
     SiteError,
+    StorageError,
 )
 from bridge.telemetry import WorkerState
 
@@ -59,7 +60,7 @@ def fate(error: BridgeError, fails: int = 0, rest: float = REST) -> Fate | None:
         case RateLimited() | SiteBusy():
             pause = timedelta(seconds=rest * (1 if isinstance(error, RateLimited) else SHORT))
             return Fate(WorkerState.RESTING, error.until or now + (after or pause))
-        case RequestError() | PoolError():
+        case RequestError() | PoolError() | StorageError():
             return None
         case SiteError() if type(error) is SiteError:
             return None

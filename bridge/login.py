@@ -57,7 +57,7 @@ async def log_in(
         versions = {"bridge": bridge.__version__, "chromium": await chromium.version()}
         captured = captured.model_copy(update={"versions": versions})
     await asyncio.to_thread(store.save, captured)
-    ParkedFile(settings.config).put(captured.name, None)
+    await asyncio.to_thread(ParkedFile(settings.config).put, captured.name, None)
     say(f"Captured the login as profile '{captured.name}'.")
     return captured
 

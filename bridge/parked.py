@@ -12,6 +12,7 @@ from loguru import logger
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from bridge.atomic import write_file
+from bridge.background import Background
 from bridge.telemetry import WorkerState
 
 
@@ -24,11 +25,37 @@ class Parked:
     until: AwareDatetime
 
 
+DISK_LIMIT = 5.0
+"""Seconds that an account waits for what is known about it before it opens."""
 _FORM = TypeAdapter(dict[str, Parked])
 
 
+class ParkedAccounts:
+    """The parked accounts; noting one waits for no disk, and a failing disk is logged, no more."""
+
+    def __init__(self, config: Path) -> None:
+        self._file = ParkedFile(config)
+        self._thread = Background("the states of accounts")
+
+    async def entry(self, name: str) -> Parked | None:
+        """Return why and until when the account is to be left alone, if it is."""
+        try:
+            return (await self._thread.run(DISK_LIMIT, self._file.read)).get(name)
+        except TimeoutError:
+            logger.warning("Cannot look up the state of {}: the disk does not answer", name)
+            return None
+
+    def put(self, name: str, entry: Parked | None) -> None:
+        """Note that an account is parked, or not any more; see `ParkedFile.put`."""
+        self._thread.start(self._file.put, name, entry)
+
+    async def close(self) -> None:
+        """Return when everything is noted."""
+        await self._thread.close()
+
+
 class ParkedFile:
-    """The file `parked.json` in the config folder."""
+    """The file `parked.json` in the config folder; reading and writing it blocks."""
 
     def __init__(self, config: Path) -> None:
         self._path = config / "parked.json"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 
 from loguru import logger
@@ -16,7 +16,7 @@ from loguru import logger
 from bridge.accounts import AWAY, NOBODY, Account, Accounts, PoolWorker, Slot, standing
 from bridge.budget import Budget
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, RateLimit
-from bridge.conversations import Conversations, Note, Place
+from bridge.conversations import NOT_HERE, Conversations, Note, Place
 from bridge.errors import (
     BridgeError,
     BrowserError,
@@ -26,11 +26,12 @@ from bridge.errors import (
     PoolFull,
     PoolTimeout,
     RateLimited,
+    UnknownConversation,
 )
 from bridge.fate import fate
-from bridge.guests import Guests, TokenSite
+from bridge.guests import Guests, TokenSite, name_of
 from bridge.lease import Lease
-from bridge.parked import ParkedFile
+from bridge.parked import ParkedAccounts
 from bridge.settings import Settings
 from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Telemetry, Timeline, WorkerState
 
@@ -54,7 +55,7 @@ class Pool:
         telemetry: Telemetry,
         tokens: TokenSite | None = None,
     ) -> None:
-        parked, models = ParkedFile(settings.config), tokens.models if tokens else ()
+        parked, models = ParkedAccounts(settings.config), tokens.models if tokens else ()
         self._accounts = Accounts(workers, telemetry, self._assign, parked, settings.pool.rest, models)
         self._guests = Guests(tokens, settings.tokens, self._accounts, self._in_use)
         self.conversations = Conversations(settings.config / "conversations.db", settings.conversations)
@@ -69,6 +70,7 @@ class Pool:
         self._is_empty = asyncio.Event()
 
     async def __aenter__(self) -> Pool:
+        await self.conversations.open()
         await self._accounts.__aenter__()
         self._guests.start()
         return self
@@ -78,7 +80,7 @@ class Pool:
         await self._accounts.__aexit__()
         if self._timer is not None:
             self._timer.cancel()
-        self.conversations.close()
+        await self.conversations.close()
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat as soon as an account is free; see `ChatBackend.chat`."""
@@ -174,7 +176,9 @@ class Pool:
 
         Another one is tried only if nothing was sent, or the site refused the account before it began to answer.
         """
-        lease = self._enter(request, timeline)
+        timeline.mark("queued")
+        place = await self.conversations.find(request, self._names(request))
+        lease = self._enter(request, timeline, place)
         deadline = time.monotonic() + self._settings.pool.queue_limit
         has_begun = False
         try:
@@ -220,9 +224,8 @@ class Pool:
         finally:
             self._pace(slot, timeline)
 
-    def _enter(self, request: ChatRequest, timeline: Timeline) -> Lease:
-        timeline.mark("queued")
-        lease = self._lease(request)
+    def _enter(self, request: ChatRequest, timeline: Timeline, place: Place | None) -> Lease:
+        lease = self._lease(request, place)
         self._leases.append(lease)
         self._assign()
         waiting = sum(other.is_waiting for other in self._leases)
@@ -231,14 +234,18 @@ class Pool:
             lease.refuse(PoolFull(f"{waiting - 1} chats are waiting already.", retry_after=RETRY_AFTER))
         return lease
 
-    def _lease(self, request: ChatRequest) -> Lease:
+    def _names(self, request: ChatRequest) -> Collection[str]:
+        return [name_of(token) for token in request.tokens] or [slot.worker.name for slot in self._accounts.own]
+
+    def _lease(self, request: ChatRequest, place: Place | None) -> Lease:
         """Return where the chat may be answered: its conversation's account first, or alone if the client names it."""
         realm = self._guests.admit(request.tokens) if request.tokens else self._accounts.own
         fitting = [slot for slot in realm if slot.serves(request.model)]
-        place = self.conversations.find(request, [slot.worker.name for slot in fitting])
-        if place is None:
+        home = next((slot for slot in fitting if place is not None and slot.worker.name == place.account), None)
+        if place is None or home is None:
+            if request.conversation is not None:
+                raise UnknownConversation(NOT_HERE, param="conversation_id")
             return Lease(fitting, realm)
-        home = next(slot for slot in fitting if slot.worker.name == place.account)
         patient_until = time.monotonic() + self._settings.conversations.wait
         return Lease([home] if request.conversation else fitting, realm, home, place, patient_until)
 

@@ -51,10 +51,15 @@ async def _tend(pool: Pool, telemetry: Telemetry, slot: Slot) -> None:
     elif worker.wants_new_chat:
         async with pool.borrowed(slot):
             await worker.prepare()
-    elif (conversation := pool.conversations.unused(worker.name)) and slot.free_at <= time.monotonic():
+    elif (conversation := await pool.conversations.unused(worker.name)) and _is_free(pool, slot):
         async with pool.borrowed(slot):
             await _delete(pool, telemetry, worker, conversation)
         pool.pause(slot, time.monotonic())
+
+
+def _is_free(pool: Pool, slot: Slot) -> bool:
+    """Tell whether nobody wants the account, and its pause is over."""
+    return slot in pool.idle() and slot.free_at <= time.monotonic()
 
 
 async def _delete(pool: Pool, telemetry: Telemetry, worker: PoolWorker, conversation: str) -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO, NoReturn
 import pytest
 
 from bridge.atomic import create_empty, create_file, draft, write_file
-from bridge.conversations import Conversations
+from bridge.conversations import ConversationFile
 from bridge.parked import Parked, ParkedFile
 from bridge.processes import RunFile
 from bridge.profiles import load_identity
@@ -83,7 +83,7 @@ def test_everything_below_the_config_folder_is_for_its_owner_alone(tmp_path: Pat
     load_identity(settings)
     ParkedFile(config).put("alice", Parked(WorkerState.MUTED, "", datetime.now(UTC) + timedelta(1)))
     RunFile(config / "run", os.getpid())
-    conversations = Conversations(config / "conversations.db", ConversationSettings())
+    conversations = ConversationFile(config / "conversations.db", ConversationSettings())
     conversations.forget("made to write")
     made = sorted(config.rglob("*"))
     assert len(made) >= 7

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
 from bridge.chat import Attachment, ChatRequest, Finish, Message, Model, Opened, Role, Text
-from bridge.conversations import Conversations, Note, Place
-from bridge.errors import SetupError, UnknownConversation
+from bridge.conversations import ConversationFile, Conversations, Note, Place
+from bridge.errors import SetupError, StorageError, UnknownConversation
 from bridge.settings import ConversationSettings
 
 MODEL = Model("deepseek-chat")
@@ -26,8 +30,8 @@ def said(role: Role, text: str) -> Message:
     return Message(role, text)
 
 
-def opened(tmp_path: Path, **settings: float) -> Conversations:
-    return Conversations(tmp_path / "conversations.db", ConversationSettings.model_validate(settings))
+def opened(tmp_path: Path, **settings: float) -> ConversationFile:
+    return ConversationFile(tmp_path / "conversations.db", ConversationSettings.model_validate(settings))
 
 
 def test_a_known_history_with_something_new_goes_on_where_it_is(tmp_path: Path) -> None:
@@ -131,14 +135,57 @@ def test_a_conversation_that_was_not_used_for_long_is_forgotten(tmp_path: Path) 
     assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) is None
 
 
-def test_an_answer_that_did_not_end_well_is_not_gone_on_from(tmp_path: Path) -> None:
-    conversations = opened(tmp_path)
-    conversations.remember(PLACE, HELLO, ANSWER)
-    note = Note(conversations, request(*HELLO), "alice")
-    for event in (Opened("c-1", "4"), Text("Hi"), Finish("length")):
-        note.hear(event)
-    with pytest.raises(UnknownConversation):
-        conversations.find(request(said("user", "x"), conversation="c-1"), ALL)
+@asynccontextmanager
+async def shared(tmp_path: Path) -> AsyncGenerator[Conversations]:
+    conversations = Conversations(tmp_path / "conversations.db", ConversationSettings())
+    await conversations.open()
+    yield conversations
+    await conversations.close()
+
+
+async def test_an_answer_that_did_not_end_well_is_not_gone_on_from(tmp_path: Path) -> None:
+    async with shared(tmp_path) as conversations:
+        conversations.remember(PLACE, HELLO, ANSWER)
+        note = Note(conversations, request(*HELLO), "alice")
+        for event in (Opened("c-1", "4"), Text("Hi"), Finish("length")):
+            note.hear(event)
+        with pytest.raises(UnknownConversation):
+            await conversations.find(request(said("user", "x"), conversation="c-1"), ALL)
+
+
+async def test_what_was_noted_last_is_on_disk_when_the_bridge_has_stopped(tmp_path: Path) -> None:
+    async with shared(tmp_path) as conversations:
+        for number in range(500):
+            conversations.remember(Place("alice", f"c-{number}", "2"), [said("user", str(number))], ANSWER)
+    last = (said("user", "499"), said("assistant", ANSWER), said("user", "Fine."))
+    assert opened(tmp_path).find(request(*last), ALL) == Place("alice", "c-499", "2")
+
+
+async def test_who_asks_at_once_finds_what_was_noted_before(tmp_path: Path) -> None:
+    async with shared(tmp_path) as conversations:
+        for number in range(200):
+            conversations.remember(Place("alice", "c-1", str(number)), [said("user", str(number))], ANSWER)
+            known = (said("user", str(number)), said("assistant", ANSWER), said("user", "Fine."))
+            assert await conversations.find(request(*known), ALL) == Place("alice", "c-1", str(number))
+
+
+async def test_a_disk_that_fails_costs_the_conversation_and_not_the_chat(tmp_path: Path) -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    longer = request(*HELLO, said("assistant", ANSWER), said("user", "Fine."))
+    async with shared(tmp_path) as conversations:
+        conversations.remember(PLACE, HELLO, ANSWER)
+        with sqlite3.connect(tmp_path / "conversations.db") as other:
+            other.execute("DROP TABLE conversation")
+        conversations.forget("c-1")
+        assert await conversations.find(longer, ALL) is None
+        with pytest.raises(StorageError):
+            await conversations.find(request(said("user", "x"), conversation="c-1"), ALL)
+        conversations.made("c-1", "alice")
+        assert await conversations.unused("alice") is None
+    logger.remove(sink)
+    other.close()
+    assert [line for line in lines if "Could not note" in line] != []
 
 
 def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:

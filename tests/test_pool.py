@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import pytest
+from loguru import logger
 
 from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Model, RateLimit, Text
 from bridge.conversations import Place
@@ -492,6 +493,22 @@ async def test_a_mute_is_kept_over_a_restart_and_the_account_is_not_even_opened(
         with pytest.raises(NoAccount, match="You are muted"):
             await ask(pool, "2")
         assert after.opens == 0
+
+
+async def test_a_state_that_cannot_be_written_hides_nothing_of_what_the_site_said(tmp_path: Path) -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    (tmp_path / "parked.json").mkdir()
+    worker = ScriptedWorker("a")
+    worker.chat_fails = [Muted("You are muted.", sent=True)]
+    async with pool_of(worker, config=tmp_path) as (pool, facts):
+        with pytest.raises(Muted):
+            await ask(pool, "1")
+        await facts.state("a", WorkerState.MUTED)
+        with pytest.raises(NoAccount, match="You are muted"):
+            await ask(pool, "2")
+    logger.remove(sink)
+    assert [line for line in lines if "Could not note something about the states of accounts" in line] != []
 
 
 async def test_an_account_that_recovered_is_not_parked_after_a_restart(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from bridge.browser import Chromium
 from bridge.chat import ChatRequest, Message, Model, Opened, Text
-from bridge.conversations import Conversations, Place
+from bridge.conversations import ConversationFile, Place
 from bridge.profiles import ProfileStore, load_identity
 from bridge.settings import BrowserSettings, ConversationSettings
 from bridge.telemetry import ConversationDeleted, Telemetry, Timeline, WorkerChanged, WorkerState
@@ -51,7 +51,7 @@ async def test_a_conversation_that_is_gone_already_counts_as_deleted(tmp_path: P
 
 def test_nothing_is_deleted_unless_the_settings_say_so(tmp_path: Path) -> None:
     for settings, wanted in ((ConversationSettings(), None), (AT_ONCE, "c-1")):
-        conversations = Conversations(tmp_path / "file.db", settings)
+        conversations = ConversationFile(tmp_path / "file.db", settings)
         conversations.made("c-1", "alice")
         assert conversations.unused("alice") == wanted
         assert conversations.unused("bob") is None

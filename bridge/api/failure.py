@@ -25,11 +25,12 @@ from bridge.errors import (
     RequestError,
     SetupError,
     SiteChanged,
+    StorageError,
 )
 
 LONGEST_RETRY = 120
 """Seconds; the SDKs do not honour a longer `Retry-After`."""
-HOPELESS = (RequestError, LoginRequired, HumanNeeded, Muted, SiteChanged, SetupError)
+HOPELESS = (RequestError, LoginRequired, HumanNeeded, Muted, SiteChanged, SetupError, StorageError)
 """Failures that the same request meets again until a human has done something."""
 NO_RETRY = {"x-should-retry": "false"}
 HTTP_FAILURES = {

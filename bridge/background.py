@@ -1,0 +1,50 @@
+"""A thread for work that blocks, such as a database: done in the order in which it was asked for.
+
+What is only to be noted is handed in and goes on its way; a failure of it is logged, and changes nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from loguru import logger
+
+T = TypeVar("T")
+CLOSE_LIMIT = 10.0
+"""Seconds that what is still to be done gets at the end."""
+
+
+class Background:
+    """One thread; runs until `close`. `what` says in the log what its work is about."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"bridge {what}")
+
+    def start(self, work: Callable[..., object], *given: object) -> None:
+        """Have `work(*given)` done."""
+        try:
+            self._thread.submit(work, *given).add_done_callback(self._look_at)
+        except RuntimeError:  # closed
+            logger.warning("Too late to note something about {}", self._what)
+
+    async def run(self, limit: float, work: Callable[..., T], *given: object) -> T:
+        """Return what `work(*given)` returns, or raise what it raises; a `TimeoutError` after `limit` seconds."""
+        async with asyncio.timeout(limit):
+            return await asyncio.wrap_future(self._thread.submit(partial(work, *given)))
+
+    async def close(self) -> None:
+        """Return when everything is done that was handed in."""
+        try:
+            async with asyncio.timeout(CLOSE_LIMIT):
+                await asyncio.to_thread(self._thread.shutdown)
+        except TimeoutError:
+            logger.error("Not everything could be noted about {}: the disk does not answer", self._what)
+
+    def _look_at(self, done: Future[object]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            logger.warning("Could not note something about {}: {}: {}", self._what, type(error).__name__, error)

@@ -23,7 +23,7 @@ from bridge.locks import sole_user
 from bridge.log import log_fact
 from bridge.pool import Pool
 from bridge.profiles import Profile, ProfileStore, load_identity
-from bridge.security import load_keys
+from bridge.security import Keys, load_keys
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry
 from bridge.tokens import TokenLogins
@@ -52,15 +52,14 @@ async def running(
     A `browser` that is handed in is left running; without one the bridge has its own.
     """
     telemetry = telemetry or Telemetry(log_fact)
-    keys = load_keys(settings)
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    keys, store, profiles = await asyncio.to_thread(_stored, settings)
     await asyncio.to_thread(chromium.find, settings.browser.executable)
     async with AsyncExitStack() as stack:
         stack.enter_context(sole_user(settings.config, settings.profiles))
         if browser is None:
             browser = Chromium(settings, telemetry)
             stack.push_async_callback(browser.close)
-        workers = [Worker(profile, store, browser, settings, telemetry) for profile in _profiles(store)]
+        workers = [Worker(profile, store, browser, settings, telemetry) for profile in profiles]
         tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
         pool = await stack.enter_async_context(Pool(workers, settings, telemetry, tokens))
         await stack.enter_async_context(upkeep(pool, telemetry, settings.browser.check_every))
@@ -84,15 +83,17 @@ async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:
         logger.warning("Stopped at once")
 
 
-def _profiles(store: ProfileStore) -> Sequence[Profile]:
-    """Return the stored profiles that can be read; the others are named in the log."""
+def _stored(settings: Settings) -> tuple[Keys | None, ProfileStore, Sequence[Profile]]:
+    """Return the keys, the store of profiles, and those in it that can be read; the others are named in the log."""
+    keys = load_keys(settings)
+    store = ProfileStore(settings.profiles, load_identity(settings))
     profiles = []
     for name in store.names():
         try:
             profiles.append(store.load(name))
         except SetupError as error:
             logger.error("Profile {} is left out: {}", name, error.message)
-    return profiles
+    return keys, store, profiles
 
 
 async def _listen(stack: AsyncExitStack, app: web.Application, settings: Settings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import suppress
 
 from loguru import logger
@@ -10,6 +11,9 @@ from loguru import logger
 from bridge.errors import SetupError
 from bridge.profiles import Profile, ProfileStore
 from bridge.telemetry import ProfileSaved, Telemetry
+
+DISK_LIMIT = 10.0
+"""Seconds that an account waits for its login to be written."""
 
 
 class StoredLogin:
@@ -19,6 +23,7 @@ class StoredLogin:
         self.profile = profile
         self._store = store
         self._telemetry = telemetry
+        self._lock = threading.Lock()
 
     async def renewed(self, look_every: float) -> None:
         """Return when somebody has logged the account in again; looks at the file every so many seconds."""
@@ -27,23 +32,39 @@ class StoredLogin:
             if self._store is None:
                 continue
             with suppress(SetupError):  # removed or unreadable: not renewed yet
-                stored = self._store.load(self.profile.name)
+                stored = await asyncio.to_thread(self._store.load, self.profile.name)
                 if stored.saved > self.profile.saved:
                     self.profile = stored
                     return
 
-    def keep(self, now: Profile) -> None:
-        """Keep the login as it is `now`, in memory and, if the site renewed something, on disk."""
-        if now.same_login(self.profile):
-            return
-        if self._store is None:
-            self.profile = now
-            return
+    async def keep(self, now: Profile) -> None:
+        """Keep the login as it is `now`, in memory and, if the site renewed something, on disk.
+
+        What was begun is done to its end, also for a caller that is cancelled or waits no longer.
+        """
         try:
-            if self._store.load(now.name).saved > self.profile.saved:
-                return  # somebody has logged in anew beside us: `renewed` takes that
-            self._store.save(now)
-            self._telemetry.emit(ProfileSaved(now.name))
-        except SetupError as error:
-            logger.warning("The profile {} was not written back: {}", now.name, error.message)
-        self.profile = now
+            async with asyncio.timeout(DISK_LIMIT):
+                is_written = await asyncio.shield(asyncio.to_thread(self._keep, now))
+        except TimeoutError:
+            logger.warning("The profile {} is not written back yet: the disk does not answer", now.name)
+        else:
+            if is_written:
+                self._telemetry.emit(ProfileSaved(now.name))
+
+    def _keep(self, now: Profile) -> bool:
+        """Return whether the login was written."""
+        with self._lock:
+            if now.same_login(self.profile):
+                return False
+            before, self.profile = self.profile, now
+            if self._store is None:
+                return False
+            try:
+                if self._store.load(now.name).saved > before.saved:
+                    self.profile = before  # somebody has logged in anew beside us: `renewed` takes that
+                    return False
+                self._store.save(now)
+            except SetupError as error:
+                logger.warning("The profile {} was not written back: {}", now.name, error.message)
+                return False
+            return True

@@ -273,7 +273,7 @@ class Worker:
             logger.warning("The login of {} could not be looked at: {}", self.name, error.message)
             return
         if not self._lost.done():
-            self._login.keep(now)
+            await self._login.keep(now)
 
     def _report_drift(self, decoder: Decoder) -> None:
         for shape, count in decoder.drift.items():

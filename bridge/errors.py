@@ -9,6 +9,7 @@
     |  +- FileRejected           422 file_rejected
     |  +- ContextTooLong         400 context_length_exceeded
     |  +- AuthenticationError    401 invalid_api_key
+    |  |  +- TooManyAttempts     429 too_many_attempts
     |  +- PermissionDenied       403 permission_denied
     +- PoolError                 503 overloaded                no account to spare
     |  +- PoolFull               429 queue_full
@@ -120,6 +121,13 @@ class AuthenticationError(RequestError):
     status = 401
     code = "invalid_api_key"
     kind = "authentication_error"
+
+
+class TooManyAttempts(AuthenticationError):
+    """Too many unknown keys came from that address; a known one is let in all the same."""
+
+    status = 429
+    code = "too_many_attempts"
 
 
 class PermissionDenied(RequestError):

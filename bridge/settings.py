@@ -7,6 +7,7 @@ environment. Field descriptions are the documentation: `bridge serve --help` and
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,16 @@ OTHER_VARIABLES = ("BRIDGE_PASSWORD",)
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 MEBIBYTE = 1024**2
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,]+/?", re.ASCII | re.IGNORECASE)
+
+
+def _origin(given: str) -> str:
+    """Return a web origin; not `null`, which any page can have, nor a pattern."""
+    if not ORIGIN.fullmatch(given) or "*" in given:
+        raise ValueError("an origin is written as https://chat.example.com; null and patterns are refused")
+    return given
 
 
 class Section(BaseModel):
@@ -123,7 +134,7 @@ class ApiSettings(Section):
         "link", description="what becomes of `[citation:1]` in answers: a link to the source, or left as it is"
     )
     aliases: dict[str, str] = Field({}, description="further names of models, each with the name it stands for")
-    allowed_origins: tuple[str, ...] = Field(
+    allowed_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
         (), description="web origins whose pages may call the endpoint, such as `https://chat.example.com`"
     )
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -178,6 +179,9 @@ async def test_ignored_fields_are_named_in_a_header(served: Served) -> None:
         (HumanNeeded("A puzzle."), 503, "human_needed", None, False),
         (Muted("Muted.", sent=True), 403, "account_muted", None, False),
         (RateLimited("Slow down.", retry_after=30, sent=True), 429, "rate_limited", "30", False),
+        (RateLimited("Slow down.", sent=True), 429, "rate_limited", "60", False),
+        (RateLimited("Slow down.", until=datetime(2126, 1, 1, tzinfo=UTC)), 429, "rate_limited", "120", True),
+        (PoolFull("Full."), 429, "queue_full", "60", True),
         (SiteBusy("Busy.", retry_after=3), 503, "site_busy", "3", True),
         (SiteTimeout("Slow.", sent=True), 504, "site_timeout", None, False),
         (SiteChanged("No composer."), 502, "site_changed", None, False),

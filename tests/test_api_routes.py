@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 
 import openai
 import pytest
+from loguru import logger
+from pydantic import ValidationError
+from yarl import URL
 
 from bridge.settings import ApiSettings, ServerSettings
-from tests.fake_backend import Served, serving
+from tests.fake_backend import KEY, Served, serving
 
 PAGE = "https://chat.example.com"
 
@@ -69,6 +72,55 @@ async def test_a_prompt_that_is_none_is_refused_by_name(served: Served, prompt: 
     async with served.http.post("/v1/completions", json={"model": "deepseek", "prompt": prompt}) as response:
         assert response.status == 400
         assert (await response.json())["error"]["param"].startswith("prompt")
+
+
+# Paths
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completion", "/v1/v1/chat/completions", "/" + "x" * 5000, "/v1/%1b%5b2J"])
+async def test_a_path_that_is_not_served_is_told_with_what_is(served: Served, path: str) -> None:
+    async with served.http.post(URL(path, encoded=True), data=b"{", headers={"content-type": "text/plain"}) as response:
+        message = (await response.json())["error"]["message"]
+        assert response.status == 404
+    assert message.startswith(f"Nothing is served at POST {path[:200]}. ")
+    assert "POST /v1/chat/completions" in message
+    assert "/v1." in message
+    assert len(message) < 500
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize("prefix", ["/v1", ""])
+async def test_a_base_url_may_lack_its_v1(served: Served, prefix: str) -> None:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{served.port}{prefix}", api_key=KEY) as client:
+        answer = await client.chat.completions.create(model="deepseek", messages=[{"role": "user", "content": "Hi"}])
+        assert answer.choices[0].message.content == "Hello"
+        assert (await client.completions.create(model="deepseek", prompt="Hi")).choices[0].text == "Hello"
+        assert (await client.models.retrieve("deepseek")).id == "deepseek"
+        kept = await client.files.create(file=("a.txt", b"A"), purpose="assistants")
+        assert (await client.files.content(kept.id)).content == b"A"
+        with pytest.raises(openai.BadRequestError, match="model"):
+            await client.chat.completions.create(model="", messages=[])
+    async with served.http.get(f"{prefix}/models/", headers=headers) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/chat/completions", "POST"),
+        ("PUT", "/v1/models", "GET, HEAD"),
+        ("POST", "/models", "GET, HEAD"),
+        ("TRACE", "/v1/files", "GET, HEAD, POST"),
+        ("PROPFIND", "/v1/files/x", "DELETE, GET, HEAD"),
+    ],
+)
+async def test_a_wrong_method_is_told_with_the_right_ones(served: Served, method: str, path: str, allowed: str) -> None:
+    headers = {"content-type": "text/plain"}
+    async with served.http.request(method, path, data=b"{", headers=headers) as response:
+        error = (await response.json())["error"]
+        assert (response.status, response.headers["allow"]) == (405, allowed)
+    assert error["message"] == f"{path} takes {allowed}, but not {method}."
 
 
 # Everything else
@@ -154,7 +206,44 @@ async def test_every_other_origin_stays_refused(served: Served, origin: str) -> 
             assert "access-control-allow-origin" not in response.headers
 
 
-async def test_an_allowed_origin_does_not_change_what_the_host_must_be(served: Served) -> None:
-    headers = {"Origin": PAGE, "Host": "evil.example"}
-    async with served.http.get("/v1/models", headers=headers) as response:
+@pytest.mark.parametrize("more", [{}, {"Access-Control-Request-Method": "POST"}])
+async def test_an_allowed_origin_does_not_change_what_the_host_must_be(served: Served, more: dict[str, str]) -> None:
+    headers = {"Origin": PAGE, "Host": "evil.example", **more}
+    async with served.http.request("OPTIONS" if more else "GET", "/v1/models", headers=headers) as response:
         assert response.status == 403
+        assert "server.allowed_hosts" in (await response.json())["error"]["message"]
+
+
+async def test_a_refused_origin_is_told_which_setting_lists_it_and_the_log_stays_short(served: Served) -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}", diagnose=False)
+    try:
+        for _ in range(50):
+            async with served.http.get("/v1/models", headers={"Origin": f"https://evil\u202e{'x' * 500}"}) as response:
+                assert "api.allowed_origins" in (await response.json())["error"]["message"]
+    finally:
+        logger.remove(sink)
+    assert 1 <= len(lines) <= 5
+    assert "https://evil" in lines[0]
+    assert "api.allowed_origins" in lines[0]
+    assert lines[0].strip().isascii()
+    assert len(lines[0]) < 300
+
+
+@pytest.mark.parametrize("origin", ["null", "*", "https://*.example.com", "chat.example.com", "https://a.example/path"])
+def test_what_is_no_origin_cannot_be_allowed(origin: str) -> None:
+    with pytest.raises(ValidationError, match="null and patterns are refused"):
+        ApiSettings(allowed_origins=(origin,))
+
+
+@pytest.mark.parametrize("origin", ["app://obsidian.md", "tauri://localhost", "http://[::1]:3000", f"{PAGE}/"])
+def test_origins_of_desktop_apps_can_be_allowed(origin: str) -> None:
+    assert ApiSettings(allowed_origins=(origin,)).allowed_origins == (origin,)
+
+
+async def test_a_browser_is_allowed_no_headers_that_have_no_name(served: Served) -> None:
+    names = ("authorization, x-stainless-lang", "a\u00ff", "authorization, (x)")
+    for given, allowed in zip(names, (names[0], "", ""), strict=True):
+        headers = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": given}
+        async with served.http.options("/v1/models", headers=headers) as response:
+            assert (response.status, response.headers["access-control-allow-headers"]) == (204, allowed)

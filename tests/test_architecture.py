@@ -16,19 +16,19 @@ LONGEST = 320
 ORDER = (
     *("errors", "atomic", "background"),
     *("printable", "console", "chat", "models", "prompt", "usage", "sse", "settings", "files", "budget"),
-    *("profiles", "telemetry"),
+    *("profiles", "telemetry", "throttle"),
     *("log", "tasks", "locks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser"),
     "exchange",
     *("intercept", "traffic", "session", "sites", "bundle", "turns", "attach", "sending", "listen", "settle"),
     *("worker", "tokens", "fate", "parked", "accounts", "guests", "lease", "pool", "upkeep", "login", "security"),
-    *("tools", "api.cut", "api.talk", "api.shape", "api.failure", "api.attached", "api.fetch", "api.gather"),
+    *("guard", "tools", "api.cut", "api.talk", "api.shape", "api.failure", "api.attached", "api.fetch", "api.gather"),
     *("api.base", "api", "app", "client", "listing", "terminal", "doctor", "debug", "tryout", "signin", "bench"),
     *("cli", "__main__"),
 )
 """A module imports only what stands before it."""
 
 BROWSER_WORLD = {"browser", "bundle", "traffic", "intercept", "session", "worker", "login", "sites", "debug", "listen"}
-HTTP_WORLD = {"app", "api", "security", "client"}
+HTTP_WORLD = {"app", "api", "guard", "client"}
 
 
 def modules() -> list[Path]:

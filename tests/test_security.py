@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
 from bridge.api.router import UNLOCKED
 from bridge.errors import SetupError
@@ -91,6 +92,29 @@ async def test_a_missing_key_is_told_in_openai_s_shape(served: Served) -> None:
         assert response.headers["x-request-id"]
     assert (error["code"], error["type"]) == ("invalid_api_key", "authentication_error")
     assert "wrong" not in error["message"]
+
+
+async def test_wrong_keys_are_slowed_down_and_a_right_one_is_let_in_all_the_same(served: Served) -> None:
+    wrong = [await ask(served, "Host: localhost", f"Authorization: Bearer wrong-{number}") for number in range(30)]
+    assert (wrong[0], wrong[-1]) == (401, 429)
+    assert await ask(served, "Host: localhost", AUTH) == 200
+    assert await ask(served, "Host: localhost") == 401
+    async with served.http.get("/v1/models", headers={"Authorization": "Bearer wrong"}) as response:
+        assert (await response.json())["error"]["code"] == "too_many_attempts"
+        assert 1 <= int(response.headers["retry-after"]) <= 6
+
+
+async def test_wrong_keys_fill_no_log(served: Served) -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    try:
+        for number in range(100):
+            await ask(served, "Host: localhost", f"Authorization: Bearer wrong-{number}")
+    finally:
+        logger.remove(sink)
+    assert 1 <= len(lines) <= 5
+    assert "127.0.0.1" in lines[0]
+    assert "wrong" not in "".join(lines)
 
 
 async def test_without_keys_nobody_is_asked() -> None:
@@ -190,6 +214,11 @@ async def test_a_cross_site_form_reaches_no_handler() -> None:
             assert await ask(served, *headers, method="POST", path="/v1/chat/completions", body=body) == 415
         assert await ask(served, "Host: localhost", method="POST", path="/v1/chat/completions", body=body) == 415
         assert served.backend.requests == []
+
+
+async def test_a_body_in_an_unknown_encoding_is_refused(served: Served) -> None:
+    headers = ("Host: localhost", AUTH, "Content-Type: application/json", "Content-Encoding: compress")
+    assert await ask(served, *headers, method="POST", path="/v1/chat/completions", body="{}") == 415
 
 
 async def test_no_answer_allows_another_origin_to_read_it(served: Served) -> None:

@@ -23,7 +23,7 @@ from bridge.api.shape import AnswerEvent, Form, answer
 from bridge.chat import ChatBackend, ChatEvent, ChatRequest, Finish, Model, Text, Withdrawn
 from bridge.errors import RequestError, SiteError
 from bridge.files import FileStore
-from bridge.security import TOKENS
+from bridge.guard import TOKENS
 from bridge.settings import Settings
 from bridge.sse import encode_sse
 

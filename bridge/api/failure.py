@@ -8,11 +8,12 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from loguru import logger
 
@@ -30,12 +31,13 @@ from bridge.errors import (
 
 LONGEST_RETRY = 120
 """Seconds; the SDKs do not honour a longer `Retry-After`."""
+UNKNOWN_WAIT = 60.0
+"""Seconds to wait after a 429 for which nobody has named a time."""
 HOPELESS = (RequestError, LoginRequired, HumanNeeded, Muted, SiteChanged, SetupError, StorageError)
 """Failures that the same request meets again until a human has done something."""
 NO_RETRY = {"x-should-retry": "false"}
 HTTP_FAILURES = {
-    404: ("not_found", "There is nothing at this path."),
-    405: ("method_not_allowed", "This path does not take that method."),
+    408: ("request_timeout", "The request did not arrive in time; see server.header_timeout and server.body_timeout."),
     413: ("request_too_large", "The body is larger than server.max_body allows."),
 }
 
@@ -59,8 +61,11 @@ Teller = Callable[[Failure], dict[str, Any]]
 """Returns the body that tells of a failure."""
 
 
-def failures(tellers: Mapping[str, Teller], default: Teller) -> Middleware:
-    """Return the outermost middleware: every failure becomes a body in the dialect of the path that met it."""
+def failures(tellers: Mapping[str, Teller], default: Teller, served: str) -> Middleware:
+    """Return the outermost middleware: every failure becomes a body in the dialect of the path that met it.
+
+    `served` says what there is to whoever asks for something else.
+    """
 
     @web.middleware
     async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -71,11 +76,8 @@ def failures(tellers: Mapping[str, Teller], default: Teller) -> Middleware:
         except Exception as error:  # the outermost edge: nothing else stands above it
             if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
                 raise
-            failure = failure_of(error, request[REQUEST_ID])
-            body = tellers.get(request.path.rstrip("/"), default)(failure)
-            return web.Response(
-                status=failure.status, body=dump(body), content_type="application/json", headers=failure.headers
-            )
+            failure = _missed(request, error, served) or failure_of(error, request[REQUEST_ID])
+            return response_of(failure, tellers.get(request.path, default))
 
     return told
 
@@ -87,12 +89,20 @@ async def name_request(request: web.Request, response: web.StreamResponse) -> No
         response.headers["openai-processing-ms"] = str(round(1000 * (time.monotonic() - request[ARRIVED])))
 
 
+def response_of(failure: Failure, teller: Teller) -> web.Response:
+    """Return the response that tells of a failure."""
+    body = dump(teller(failure))
+    return web.Response(status=failure.status, body=body, content_type="application/json", headers=failure.headers)
+
+
 def failure_of(error: Exception, request_id: str) -> Failure:
     """Return what the client is told of `error`; an unexpected one is logged, and only its id is told."""
     if isinstance(error, BridgeError):
         return Failure(error.status, error.code, error.kind, error.message, error.param, _headers_of(error))
     if isinstance(error, web.HTTPException):
         return _http_failure(error)
+    if isinstance(error, web.RequestPayloadError):
+        return refusal(400, "broken_body", "The body is not encoded as its headers say.")
     log_unexpected(error, request_id)
     message = f"The bridge failed unexpectedly; its log tells more under {request_id}."
     return Failure(500, BridgeError.code, BridgeError.kind, message, headers=NO_RETRY)
@@ -103,23 +113,44 @@ def dump(body: object) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
+def refusal(status: int, code: str, message: str, **headers: str) -> Failure:
+    """Return what a client is told of a request that HTTP itself does not allow here."""
+    return Failure(status, code, RequestError.kind, message, headers={**NO_RETRY, **headers})
+
+
 def _http_failure(error: web.HTTPException) -> Failure:
     code, message = HTTP_FAILURES.get(error.status, ("http_error", error.text or error.reason))
-    headers = dict(NO_RETRY)
-    if hdrs.ALLOW in error.headers:
-        headers["allow"] = error.headers[hdrs.ALLOW]
-    return Failure(error.status, code, RequestError.kind, message, headers=headers)
+    return refusal(error.status, code, message)
+
+
+def _missed(request: web.Request, error: Exception, served: str) -> Failure | None:
+    """Return what a client is told whose path or method is not served; the path is a stranger's text."""
+    method, path = request.method, ascii(request.rel_url.raw_path[:200])[1:-1]
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return refusal(405, "method_not_allowed", f"{path} takes {allowed}, but not {method}.", allow=allowed)
+    if isinstance(error, web.HTTPNotFound):
+        message = f"Nothing is served at {method} {path}. Served are {served}. The base URL of a client ends in /v1."
+        return refusal(404, "not_found", message)
+    return None
 
 
 def _headers_of(error: BridgeError) -> Mapping[str, str]:
     headers: dict[str, str] = {}
-    if error.retry_after is not None:
-        headers["retry-after"] = str(math.ceil(min(max(error.retry_after, 1), LONGEST_RETRY)))
+    if (wait := _wait(error)) is not None:
+        headers["retry-after"] = str(math.ceil(min(max(wait, 1), LONGEST_RETRY)))
     if not _may_help(error):
         headers.update(NO_RETRY)
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
     return headers
+
+
+def _wait(error: BridgeError) -> float | None:
+    """Return after how many seconds it makes sense to ask again; known for every 429."""
+    if error.retry_after is not None or error.status != HTTPStatus.TOO_MANY_REQUESTS:
+        return error.retry_after
+    return (error.until - datetime.now(UTC)).total_seconds() if error.until else UNKNOWN_WAIT
 
 
 def _may_help(error: BridgeError) -> bool:

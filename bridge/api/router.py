@@ -19,12 +19,23 @@ from bridge.api.openapi import Description
 from bridge.api.token_check import TokenCheck
 from bridge.chat import ChatBackend
 from bridge.files import FileStore
-from bridge.security import Keys, guard
+from bridge.guard import Guard
+from bridge.security import Keys
 from bridge.settings import Settings
 
 UNLOCKED = frozenset({"/", "/ping", "/healthz", "/readyz", "/docs", "/openapi.json"})
 """The only paths that need no key."""
-FORMS = frozenset({Files.path})
+SERVED = "POST /v1/chat/completions, POST /v1/completions, GET /v1/models and /v1/files"
+"""What a client that missed its path is told of."""
+
+
+def spellings(path: str) -> tuple[str, ...]:
+    """Return the forms of a path: also without `/v1`, for clients whose base URL lacks it, and with a last slash."""
+    forms = dict.fromkeys((path, path.removeprefix("/v1")))
+    return (*forms, *(f"{form}/" for form in forms if form != "/"))
+
+
+FORMS = frozenset(spellings(Files.path))
 """The paths whose bodies are forms, not JSON."""
 
 
@@ -33,12 +44,11 @@ def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> we
 
     `keys` is what `load_keys` returned; None asks for no key.
     """
-    served, origins = surfaces(settings), Origins(settings.api.allowed_origins)
+    served, guard = surfaces(settings), Guard(keys, settings.server, UNLOCKED, for_tokens(settings), FORMS)
+    origins = Origins(settings.api.allowed_origins, guard)
+    tellers = {path: surface.error for surface in served for path in spellings(surface.path)}
     app = web.Application(
-        middlewares=[
-            failures({surface.path: surface.error for surface in served}, served[0].error),
-            origins.guarded(guard(keys, settings.server, UNLOCKED, for_tokens(settings), FORMS)),
-        ],
+        middlewares=[failures(tellers, served[0].error, SERVED), origins.check],
         client_max_size=settings.server.max_body,
     )
     app.on_response_prepare.append(name_request)
@@ -52,7 +62,7 @@ def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> we
 def for_tokens(settings: Settings) -> frozenset[str]:
     """Return the paths that a client may use by the site's own userTokens, without a key."""
     paths = {ModelList.path, f"{ModelList.path}/{{id}}", *(surface.path for surface in surfaces(settings))}
-    return frozenset(paths if settings.tokens.enabled else ())
+    return frozenset(form for path in paths for form in spellings(path) if settings.tokens.enabled)
 
 
 def surfaces(settings: Settings) -> tuple[Surface, ...]:
@@ -61,7 +71,7 @@ def surfaces(settings: Settings) -> tuple[Surface, ...]:
 
 
 def routes(backend: ChatBackend, settings: Settings) -> list[web.RouteDef]:
-    """Return every route; a path may end in a slash, too."""
+    """Return every route, in all spellings of its path."""
     health, models = Health(backend), ModelList(backend, settings.api.aliases)
     description, files = Description(tokens=settings.tokens.enabled), Files(FileStore(settings))
     found = [
@@ -84,4 +94,4 @@ def routes(backend: ChatBackend, settings: Settings) -> list[web.RouteDef]:
     for surface in surfaces(settings):
         endpoint = ChatEndpoint(surface, backend, settings)
         found += [web.route(method, surface.path, endpoint.handle) for method in surface.methods]
-    return found + [web.route(route.method, f"{route.path}/", route.handler) for route in found if route.path != "/"]
+    return [web.route(route.method, path, route.handler) for route in found for path in spellings(route.path)]

@@ -12,7 +12,7 @@ from bridge.api.failure import dump
 from bridge.api.lenient import Lenient
 from bridge.api.openai_request import validated
 from bridge.chat import ChatBackend
-from bridge.security import user_tokens
+from bridge.guard import user_tokens
 
 
 class TokenBody(Lenient):

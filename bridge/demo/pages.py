@@ -65,6 +65,7 @@ class Assets:
             "version": settings.client_version,
             "settle": settings.settle,
             "toggleSettle": settings.toggle_settle,
+            "toggles": {"clicks": settings.toggle_clicks, "kept": settings.toggle_kept},
             "formDelay": settings.form_delay,
             "visitor": [[a.email, a.password] for a in backend.accounts.values()][:1],
         }

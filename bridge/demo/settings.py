@@ -21,6 +21,8 @@ class DemoSettings:
 
     settle: Range = (0.2, 1.5)  # the composer ignores Enter this long after each load and new chat
     toggle_settle: Range = (0.0, 0.6)  # a toggle shows an old state this long after a load or click
+    toggle_clicks: Literal["at_once", "late", "ignored", "undone"] = "at_once"  # what one does until then
+    toggle_kept: bool = True  # whether localStorage holds the toggles under the names that the real page has for them
     form_delay: Range = (0.1, 0.4)  # the sign-in form appears this long after the page
 
     client_version: str = "2.5.0"

@@ -101,7 +101,7 @@
     }
     return /--selected|--active|\bactive\b|\bselected\b/.test(one.className);
   };
-  // the page keeps the switches here as a bare or wrapped boolean, and shows them late
+  // the page keeps the switches here as a bare or wrapped boolean
   const stored = name => {
     try {
       const value = JSON.parse(localStorage.getItem(name + "Enabled"));
@@ -240,10 +240,21 @@
     deleteButton,
   };
   const isEmpty = () => !inConversation() && messages() === 0 && !!composer().element;
-  // whether a switch is on: as stored, or as shown; null where there is no such switch
-  const position = (name, asShown) => {
+  // whether a switch is on, and whether what is shown is also what the page keeps, where that is known; null where
+  // there is no such switch; with `by` "kept" what the page keeps counts alone, with "shown" what it shows
+  const position = (name, by) => {
     const {element} = CONTROLS[name]();
-    return element ? (asShown ? null : stored(name)) ?? isOn(element) : null;
+    if (!element) return null;
+    const shown = isOn(element), kept = stored(name) ?? shown;
+    return {on: by === "kept" ? kept : shown, isSettled: by !== "both" || kept === shown};
+  };
+  const positions = (switches, by) => Object.fromEntries(Object.keys(switches).map(name => [name, position(name, by)]));
+  const stand = (switches, by) => Object.entries(positions(switches, by))
+    .every(([name, now]) => now ? now.isSettled && now.on === switches[name] : !switches[name]);
+  // the positions, once what is shown is what the page keeps
+  const settled = (switches, by) => {
+    const now = positions(switches, by);
+    return Object.values(now).every(one => one === null || one.isSettled) ? now : null;
   };
 
   // what stands in the way of a prompt, or null while the page is not done yet
@@ -295,17 +306,19 @@
     challenged,
     isEmpty,
     holds,
+    positions,
+    settled,
+    stand,
     // the state, and once that is ready all that must be known before a prompt, in one look; where everything is as it
     // must be, a prompt that is given is put into the composer at once
-    look: (id, asShown, switches, prompt) => {
+    look: (id, switches, by, prompt) => {
       const now = state();
       if (now?.is !== "ready") return now;
       const seen = {
         is: "ready", isThere: id === null ? isEmpty() : holds(id), covered: !!cover(), otherModel: !!plainModel().element,
-        notices: notices(), switches: {thinking: position("thinking", asShown), search: position("search", asShown)},
+        notices: notices(), stand: stand(switches, by),
       };
-      const isRight = seen.isThere && !seen.covered && !seen.otherModel && switches
-        && Object.keys(switches).every(name => (seen.switches[name] ?? false) === switches[name]);
+      const isRight = seen.isThere && !seen.covered && !seen.otherModel && seen.stand;
       return {...seen, typed: isRight && prompt !== null ? fill(prompt, null, true) : null};
     },
     covered: () => {

@@ -1,7 +1,7 @@
 """The hands for chat.deepseek.com: finds the page's controls in several ways, and works them as a person does.
 
-The page may ignore Enter while it is being built and its switches settle late; nothing here waits for that to be
-over, because every send is judged at the gate: what was wrong or lost is simply done again.
+The page may ignore Enter while it is being built, and nothing here waits for that to be over, because every send is
+judged at the gate: what was wrong or lost is simply done again, in the chat where it was.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.chat import Model
 from bridge.errors import BridgeError, HumanNeeded, SiteChanged
+from bridge.sites import deepseek_switches as switches
 from bridge.sites.base import ConversationGone, Decoder, PageRequest, SiteDriver, Turn
 from bridge.sites.deepseek_files import upload
 from bridge.sites.deepseek_guard import COMPLETION, FOREIGN, GOING_ON, Guard, as_typed, conversation_of
 from bridge.sites.deepseek_login import sign_in, token_state
 from bridge.sites.deepseek_notices import is_generating, news, obstacle, refusal
-from bridge.sites.deepseek_page import QUICK, DeepSeekPage
+from bridge.sites.deepseek_page import NAMES, QUICK, DeepSeekPage
 from bridge.sites.deepseek_stream import DeepSeekDecoder
+from bridge.sites.deepseek_switches import Switches
 
 CONTEXT_LENGTH = 982_000
 """Tokens in one message; 700 more were refused in October 2026."""
@@ -31,23 +33,10 @@ READY_SHARE = 0.8
 """The part of the time limit in which the page must show something we know; the rest is to say what it lacks."""
 CONVERSATION_LIMIT = 8_000
 """Milliseconds until an old conversation shows its messages."""
-SETTLED = 1_600
-"""Milliseconds after which the switches show what they mean; waited for only after the gate found one wrong."""
 GONE = 1.5
 """Seconds after which a prompt that left the composer without a trace is typed again."""
 DEAF_TO_ENTER = 6
 """After so many keys without effect the send button is tried, too."""
-NAMES = {
-    "composer": "composer",
-    "send": "send button",
-    "thinking": "switch for DeepThink",
-    "search": "switch for Search",
-    "newChat": "New chat",
-    "row": "row of a conversation",
-    "rowMenu": "menu of a conversation's row",
-    "deleteEntry": "Delete in the menu of a conversation",
-    "deleteButton": "button that confirms the deletion",
-}
 
 
 class Driver(SiteDriver):
@@ -74,9 +63,12 @@ class Driver(SiteDriver):
         self._guard = Guard()
         self._ear = DeepSeekDecoder()
         self._wrong: Sequence[str] = ()
+        self._begun: str | None = None
+        """The conversation that the page began for a request which was turned back for its switches alone."""
         self._has_files = False
         """Whether the composer may hold files that no prompt has taken along."""
         self._shown = DeepSeekPage(page)
+        self._switches = Switches(self._shown)
         self._typing = _Typing()
 
     async def ready(self) -> None:
@@ -89,21 +81,21 @@ class Driver(SiteDriver):
             await self.page.goto(self.url, wait_until="domcontentloaded")
             self._has_files = False
         wrong, self._wrong = self._wrong, ()
-        switches = {"thinking": turn.thinking, "search": turn.search}
+        if late := switches.of(wrong):
+            await self._switches.settle_down()
+        place = self._begun or turn.conversation
+        wanted = {"thinking": turn.thinking, "search": turn.search}
         prompt = None if wrong or turn.attachments else as_typed(turn.prompt) or None
-        seen = await self._look(turn.conversation, switches=switches, prompt=prompt)
+        seen = await self._look(place, wanted, prompt)
         self._typing = _Typing(seen["notices"], seen["typed"])
         if seen["typed"]:
             return
         if not seen["isThere"]:
-            seen = await self._go_to(turn.conversation)
-        if wrong:
-            await self.page.wait_for_timeout(SETTLED)
-            seen = await self._look(turn.conversation, as_shown=True)
+            seen = await self._go_to(turn.conversation, wanted)
         if seen["otherModel"]:
             await self._shown.click("plainModel")
-        for name, wanted in switches.items():
-            await self._switch(name, seen["switches"][name], wanted, is_needed=wanted or _speaks_of(name, wrong))
+        if late or not seen["stand"]:
+            await self._switches.set(wanted, late)
         self._typing = _Typing(seen["notices"])
 
     async def attach(self, turn: Turn, limit: float) -> None:
@@ -138,9 +130,7 @@ class Driver(SiteDriver):
             if not await self._shown.hover("row", conversation):
                 raise SiteChanged(f"The page's control '{NAMES['row']}' was not found.")
         for control in ("rowMenu", "deleteEntry", "deleteButton"):
-            with suppress(PlaywrightTimeout):
-                await self._shown.wait_for("has", control, conversation, limit=QUICK)
-            await self._click(control, conversation)
+            await self._shown.click_required(control, conversation)
         try:
             await self._shown.wait_for("isWithout", conversation, limit=QUICK)
         except PlaywrightTimeout as error:
@@ -165,6 +155,8 @@ class Driver(SiteDriver):
         """Compare the page's request with the turn; one that goes on must go on with the turn's own answer."""
         reasons = self._guard.differences(turn, request, self._ear.number)
         self._wrong = reasons
+        is_late_switch = turn.conversation is None and bool(switches.of(reasons))
+        self._begun = conversation_of(request) if is_late_switch else None
         self._has_files = bool(reasons) and (self._has_files or self._guard.saw_wrong_files)
         return reasons
 
@@ -183,11 +175,12 @@ class Driver(SiteDriver):
     async def stop(self) -> None:
         """Click the element that is the stop button while the site generates; with an empty composer it is safe."""
         await self._shown.ask("clear")
-        await self._click("send")
+        await self._shown.click_required("send")
 
     def decoder(self) -> Decoder:
         """Return a fresh ear; what passed the gate for an earlier turn counts no more."""
         self._guard, self._ear = Guard(), DeepSeekDecoder()
+        self._wrong, self._begun = (), None
         return self._ear
 
     @classmethod
@@ -232,29 +225,24 @@ class Driver(SiteDriver):
         return state
 
     async def _look(
-        self,
-        conversation: str | None,
-        *,
-        as_shown: bool = False,
-        switches: Mapping[str, bool] | None = None,
-        prompt: str | None = None,
+        self, conversation: str | None, wanted: Mapping[str, bool], prompt: str | None = None
     ) -> dict[str, Any]:
         """Look at all that must be known before a prompt, once nothing lies over the composer.
 
         A `prompt` is put into it at the same time, and `typed` tells of that, where everything is right already.
         """
-        seen = await self._state("look", conversation, as_shown, switches, prompt)
+        seen = await self._state("look", conversation, wanted, self._switches.by, prompt)
         if seen["covered"]:
             await self._uncover()
         return seen
 
-    async def _go_to(self, conversation: str | None) -> dict[str, Any]:
+    async def _go_to(self, conversation: str | None, wanted: Mapping[str, bool]) -> dict[str, Any]:
         """Bring up the conversation or an empty new chat, and return what the page shows then."""
         if conversation is None:
             await self._new_chat()
         else:
             await self._open_conversation(conversation)
-        return await self._look(conversation)
+        return await self._look(conversation, wanted)
 
     async def _open_conversation(self, id: str) -> None:  # noqa: A002
         """Go to a conversation: by its row in the sidebar, else by its address."""
@@ -276,13 +264,6 @@ class Driver(SiteDriver):
         if not await self._shown.ask("isEmpty"):
             raise SiteChanged(f"A new chat is not empty: the page went to {self._path()}.")
 
-    async def _switch(self, name: str, is_on: bool | None, wanted: bool, *, is_needed: bool) -> None:
-        """Bring a switch into the wanted position; one that is missing matters only if it is needed for that."""
-        if is_on is None and not is_needed:
-            return
-        if is_on != wanted:
-            await self._click(name)
-
     async def _uncover(self) -> None:
         """Send away what lies over the composer: by Escape, else by its own button."""
         if (over := await self._shown.ask("covered")) and over["human"]:
@@ -291,16 +272,8 @@ class Driver(SiteDriver):
         if await self._shown.ask("covered"):
             await self._shown.click("closer")
 
-    async def _click(self, control: str, *given: str) -> None:
-        if not await self._shown.click(control, *given):
-            raise SiteChanged(f"The page's control '{NAMES[control]}' was not found.")
-
     def _path(self) -> str:
         return urlsplit(self.page.url).path
-
-
-def _speaks_of(switch: str, differences: Sequence[str]) -> bool:
-    return any(f"{switch}_enabled" in difference for difference in differences)
 
 
 class _Typing:

@@ -5,7 +5,9 @@ The page redraws itself at any time and may load anew: an element that went away
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -15,6 +17,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.browser import has_moved_on
+from bridge.errors import SiteChanged
 
 SCRIPT = files("bridge.sites").joinpath("deepseek.js").read_text("utf-8").rstrip().rstrip(";")
 CALL = "([script, name, given]) => script[name](...given)"
@@ -23,6 +26,19 @@ LOOK_EVERY = 10
 QUICK = 2_000
 """Milliseconds that a page in working order takes for a click and its effect."""
 TRIES = 3
+NAMES = {
+    "composer": "composer",
+    "send": "send button",
+    "thinking": "switch for DeepThink",
+    "search": "switch for Search",
+    "newChat": "New chat",
+    "row": "row of a conversation",
+    "rowMenu": "menu of a conversation's row",
+    "deleteEntry": "Delete in the menu of a conversation",
+    "deleteButton": "button that confirms the deletion",
+}
+HELD_UP = 0.5
+"""Seconds after which a page that is asked something counts as held up, not as one that lacks what was waited for."""
 
 T = TypeVar("T")
 
@@ -43,7 +59,10 @@ class DeepSeekPage:
         return await self._again(lambda script: self.page.evaluate(CALL, [script, function, given]))
 
     async def wait_for(self, function: str, *given: object, limit: float) -> Any:
-        """Return what the function says as soon as that is something; raise Playwright's `TimeoutError`."""
+        """Return what the function says as soon as that is something; raise Playwright's `TimeoutError`.
+
+        A page that was held up meanwhile, by the machine or by its own work, gets its time anew.
+        """
         if there := await self.ask(function, *given):  # mostly it is, and asking costs less than waiting
             return there
 
@@ -51,7 +70,22 @@ class DeepSeekPage:
             arguments = [script, function, given]
             return await self.page.wait_for_function(CALL, arg=arguments, timeout=limit, polling=LOOK_EVERY)
 
-        return await (await self._again(wait)).json_value()
+        while True:
+            try:
+                return await (await self._again(wait)).json_value()
+            except PlaywrightTimeout:
+                asked = time.monotonic()
+                if there := await self.ask(function, *given):
+                    return there
+                if time.monotonic() - asked < HELD_UP:
+                    raise
+
+    async def click_required(self, control: str, *given: str) -> None:
+        """Click a control, which may still be coming; raise `SiteChanged` where the page has none."""
+        with suppress(PlaywrightTimeout):
+            await self.wait_for("has", control, *given, limit=QUICK)
+        if not await self.click(control, *given):
+            raise SiteChanged(f"The page's control '{NAMES[control]}' was not found.")
 
     async def click(self, control: str, *given: str) -> bool:
         """Click a control as a person does, also one that is called disabled; tell whether it is there."""

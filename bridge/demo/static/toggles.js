@@ -7,37 +7,50 @@ import { boot } from "./markup.js";
 import { texts } from "./texts.js";
 
 const INITIAL = { thinkingEnabled: false, searchEnabled: true };
+const { clicks, kept } = boot.toggles;
+const KEY = kept ? (name) => name : (name) => `draft:${name}`;
 
+// What a click does, by `clicks`: "at_once" it counts now and shows later; "late" it counts later, too, as what was
+// kept does after a load; while one of these is under way, further clicks are "ignored", or taken back ("undone").
 export class Toggle {
+  #timer = 0;
+
   constructor(name, label, picture, forget) {
     this.name = name;
-    this.shown = INITIAL[name];
-    this.on = forget ? INITIAL[name] : stored(name);
+    this.shown = this.on = INITIAL[name];
     this.node = h(
       "div.ds-toggle-button.ds-toggle-button--m",
-      { role: "button", tabindex: "0", onclick: () => this.#flip() },
+      { role: "button", tabindex: "0", onclick: () => this.#click() },
       icon(picture),
       h("span", {}, label),
     );
     this.#draw();
-    this.#settle();
+    this.#settle(forget ? INITIAL[name] : stored(name));
   }
 
-  #flip() {
-    this.on = !this.on;
-    localStorage.setItem(this.name, JSON.stringify(this.on));
-    this.#settle();
+  #click() {
+    if (this.#timer && clicks === "ignored") return;
+    if (this.#timer && clicks === "undone") {
+      this.on = this.shown = !this.on;
+      this.#draw();
+      return;
+    }
+    this.#settle(!this.target, { keep: true });
     const reset = strikes("toggles_reset");
-    if (reset) setTimeout(() => this.#fallBack(), reset.seconds * 1000);
+    if (reset) setTimeout(() => this.#settle(!this.target), reset.seconds * 1000);
   }
 
-  #fallBack() {
-    this.on = !this.on;
-    this.#settle();
-  }
-
-  #settle() {
-    setTimeout(() => {
+  #settle(target, { keep = false } = {}) {
+    this.target = target;
+    const take = () => {
+      this.on = target;
+      if (keep) localStorage.setItem(KEY(this.name), JSON.stringify(target));
+    };
+    if (clicks === "at_once") take();
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      if (clicks !== "at_once") take();
       this.shown = this.on;
       this.#draw();
     }, between(boot.toggleSettle));
@@ -58,7 +71,7 @@ export function makeToggles() {
 
 function stored(name) {
   try {
-    const value = JSON.parse(localStorage.getItem(name));
+    const value = JSON.parse(localStorage.getItem(KEY(name)));
     return Boolean(value?.value ?? value ?? INITIAL[name]);
   } catch {
     return INITIAL[name];

@@ -1,4 +1,4 @@
-"""One chat's way through a page that is slow, held up or cut off: the answer or the right error, and no account lost."""
+"""One chat on a page that is slow, held up or cut off: the answer or the right error, and no account lost."""
 
 from __future__ import annotations
 

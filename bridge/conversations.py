@@ -8,14 +8,11 @@ one, that of its last answer, because only there a page can go on.
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 import sqlite3
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loguru import logger
@@ -24,12 +21,14 @@ from bridge.atomic import create_empty
 from bridge.background import Background
 from bridge.budget import DAY
 from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Opened, Text
+from bridge.digests import after, digest, is_too_long, news, outline, split, system_head
 from bridge.errors import SetupError, StorageError, UnknownConversation
 from bridge.settings import ConversationSettings
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS conversation (
-    id TEXT PRIMARY KEY, account TEXT NOT NULL, message TEXT NOT NULL, history BLOB NOT NULL, used REAL NOT NULL
+    id TEXT PRIMARY KEY, account TEXT NOT NULL, message TEXT NOT NULL, history BLOB NOT NULL, used REAL NOT NULL,
+    system BLOB NOT NULL DEFAULT x''
 ) STRICT;
 CREATE INDEX IF NOT EXISTS by_history ON conversation (history);
 CREATE INDEX IF NOT EXISTS by_use ON conversation (account, used);
@@ -41,14 +40,8 @@ NOT_HERE = "No account here has that conversation."
 DISK_LIMIT = 5.0
 """Seconds that a chat waits for what is known about its history."""
 DISK_FAILS = (sqlite3.Error, OSError)
-ADDED = re.compile(
-    r"""\A\s*<details>.*?</details>          # folded thinking
-    | \A\s*<think(?:ing)?>.*?</think(?:ing)?> # the same, as other tools write it
-    | \n\s*\*\*Sources\*\*\n.*\Z              # the list of sources
-    | \[(?:citation|reference):\d+\]          # marks, which silent answers do not have""",
-    re.DOTALL | re.VERBOSE,
-)
-"""What an answer may have gained or lost on its way to the client and back."""
+CANDIDATES = 20
+"""How many conversations with the same dialogue are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +51,8 @@ class Place:
     account: str
     conversation: str
     message: str
+    news: str = ""
+    """The lines of the system text that the conversation does not have yet."""
 
     @property
     def id(self) -> str:
@@ -139,6 +134,7 @@ class ConversationFile:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.executescript(SCHEMA)
+            self._add_column()
         except (sqlite3.Error, OSError) as error:
             raise SetupError(
                 f"Cannot use the file of conversations {path}: {error}. Remove it to start anew."
@@ -157,13 +153,26 @@ class ConversationFile:
         if not self._settings.enabled:
             return None
         history, new = split(request.messages)
-        return self._one("history = ?", digest(history), accounts) if history and new else None
+        return self._known(history, accounts) if history and new and not is_too_long(history) else None
 
     def remember(self, place: Place, messages: Sequence[Message], answer: str) -> None:
         """Note that the place is where `messages` and their `answer` live."""
+        history = after(messages, answer)
+        if is_too_long(history):
+            return
+        head = system_head(history)
+        dialogue = digest(history[len(head) :])
         self._database.execute(
-            "INSERT OR REPLACE INTO conversation VALUES (?, ?, ?, ?, ?)",
-            (place.conversation, place.account, place.message, digest(after(messages, answer)), time.time()),
+            "INSERT OR REPLACE INTO conversation (id, account, message, history, used, system)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                place.conversation,
+                place.account,
+                place.message,
+                dialogue,
+                time.time(),
+                outline(head),
+            ),
         )
 
     def forget(self, conversation: str) -> None:
@@ -205,13 +214,32 @@ class ConversationFile:
             )
         return place
 
+    def _known(self, history: Sequence[Message], accounts: Collection[str]) -> Place | None:
+        """Return where the dialogue lives: under the same system text, else under one that differs a little."""
+        head = system_head(history)
+        system, found = outline(head), self._rows("history = ?", digest(history[len(head) :]), accounts)
+        same = next((place for place, known in found if known == system), None)
+        if same is not None or self._settings.system_changes == "restart":
+            return same
+        changed = ((place, news(known, head)) for place, known in found)
+        return next((replace(place, news=told) for place, told in changed if told is not None), None)
+
     def _one(self, condition: str, value: str | bytes, accounts: Collection[str]) -> Place | None:
-        row = self._database.execute(
-            f"SELECT account, id, message FROM conversation WHERE {condition} AND used > ?"  # noqa: S608
-            f" AND account IN ({','.join('?' * len(accounts))}) ORDER BY used DESC LIMIT 1",
+        return next((place for place, _ in self._rows(condition, value, accounts)), None)
+
+    def _rows(self, condition: str, value: str | bytes, accounts: Collection[str]) -> list[tuple[Place, bytes]]:
+        """Return the places that fulfil the condition, the last used first, with the outlines of their system texts."""
+        rows = self._database.execute(
+            f"SELECT account, id, message, system FROM conversation WHERE {condition} AND used > ?"  # noqa: S608
+            f" AND account IN ({','.join('?' * len(accounts))}) ORDER BY used DESC LIMIT {CANDIDATES}",
             (value, time.time() - self._max_age, *accounts),
-        ).fetchone()
-        return Place(*row) if row else None
+        )
+        return [(Place(*place), system) for *place, system in rows]
+
+    def _add_column(self) -> None:
+        """Bring a file of an earlier version up to date."""
+        if "system" not in {row[1] for row in self._database.execute("PRAGMA table_info(conversation)")}:
+            self._database.execute("ALTER TABLE conversation ADD COLUMN system BLOB NOT NULL DEFAULT x''")
 
     def _forget_old(self) -> None:
         self._database.execute("DELETE FROM conversation WHERE used <= ?", (time.time() - self._max_age,))
@@ -242,32 +270,3 @@ class Note:
                 request, answer = self._request, self._request.returned("".join(self._answer))
                 seen = request.messages[: len(request.messages) - request.unseen]
                 self._conversations.remember(place, seen, answer)
-
-
-def split(messages: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:
-    """Return the history up to the last answer, and what is new after it; both may be empty."""
-    ends = [place for place, message in enumerate(messages, 1) if message.role == "assistant"]
-    end = ends[-1] if ends else 0
-    return messages[:end], messages[end:]
-
-
-def after(messages: Sequence[Message], answer: str) -> list[Message]:
-    """Return the history that a client will send next time, but for its own new message."""
-    return [*messages, Message("assistant", answer)]
-
-
-def digest(messages: Sequence[Message]) -> bytes:
-    """Return a digest of who said what, with which files.
-
-    White space, what was added to answers for show and the names of files do not count.
-    """
-    return sha256(json.dumps([_said(message) for message in messages]).encode()).digest()
-
-
-def _said(message: Message) -> list[str]:
-    return [message.role, _essence(message), *(attachment.digest for attachment in message.attachments)]
-
-
-def _essence(message: Message) -> str:
-    text = ADDED.sub("", message.text) if message.role == "assistant" else message.text
-    return " ".join(text.split())

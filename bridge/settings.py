@@ -118,6 +118,10 @@ class ConversationSettings(Section):
         gt=0,
         description="days after which an unused conversation of the bridge is deleted on the site; empty: never",
     )
+    system_changes: Literal["tell", "restart"] = Field(
+        "tell",
+        description="when a line of a known history's system text changes: say so in its conversation, or begin anew",
+    )
 
 
 class ApiSettings(Section):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bridge import prompt
-from bridge.chat import Attachment, ChatRequest
-from bridge.conversations import Place, split
+from bridge.chat import Attachment, ChatRequest, Message
+from bridge.conversations import Place
+from bridge.digests import split
 from bridge.errors import ContextTooLong, FileTooLarge, RequestError
 from bridge.settings import FileSettings
 from bridge.sites.base import SiteDriver, Turn
@@ -18,20 +20,23 @@ LONG_PROMPT = f"My whole message is in the attached file {LONG_NAME}. Read all o
 def turns_of(request: ChatRequest, place: Place | None) -> list[Turn]:
     """Return the turns to try, the best first."""
     messages = request.messages
-    files = tuple(attachment for message in messages for attachment in message.attachments)
-    whole = Turn(prompt.render(messages), request.model.thinking, request.model.search, attachments=files)
+    whole = _turn(request, messages)
     if place is None:
         return [whole]
     _, new = split(messages)
-    new_files = tuple(attachment for message in new for attachment in message.attachments)
+    told = [Message("system", prompt.CHANGED + place.news)] if place.news else []
     next_one = replace(
-        whole,
-        prompt=prompt.render(new),
+        _turn(request, [*told, *(new or messages)], goes_on=True),
         conversation=place.conversation,
         parent=place.message,
-        attachments=new_files,
     )
     return [next_one] if request.conversation is not None else [next_one, whole]
+
+
+def _turn(request: ChatRequest, messages: Sequence[Message], *, goes_on: bool = False) -> Turn:
+    files = tuple(attachment for message in messages for attachment in message.attachments)
+    text = prompt.render(messages, goes_on=goes_on)
+    return Turn(text, request.model.thinking, request.model.search, attachments=files)
 
 
 def fitted(turn: Turn, driver: type[SiteDriver], settings: FileSettings) -> Turn:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.chat import ChatEvent, Message, Text, Thinking
-from bridge.prompt import render
 
 WIDE = re.compile(r"[\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff]+")
 """Chinese, Japanese and Korean characters with their punctuation."""
+PIECE = 65_536
+"""Characters that are counted in one go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,7 @@ class Count:
 
     def add(self, text: str) -> None:
         """Take the next piece."""
-        wide = 0 if text.isascii() else sum(map(len, WIDE.findall(text)))
-        self._tenths += 3 * len(text) + 3 * wide
+        self._tenths += 3 * len(text) + 3 * (0 if text.isascii() else _wide(text))
 
     def fitting(self, text: str, tokens: int) -> int:
         """Return how many characters of `text` may follow before there are more than `tokens`."""
@@ -59,11 +59,25 @@ class Count:
         return -(-self._tenths // 10)
 
 
+def prompt_tokens(messages: Sequence[Message]) -> int:
+    """Return the estimate for a whole history."""
+    count = Count()
+    for message in messages:
+        count.add(message.text)
+    return count.tokens
+
+
+def _wide(text: str) -> int:
+    """Return the number of wide characters, in pieces, so that a long text needs no second one of its length."""
+    pieces = (text[place : place + PIECE] for place in range(0, len(text), PIECE))
+    return sum(len(piece) - len(WIDE.sub("", piece)) for piece in pieces)
+
+
 class Meter:
     """What one chat costs, counted along its events; hidden thinking costs, too."""
 
-    def __init__(self, messages: Sequence[Message]) -> None:
-        self._messages = messages
+    def __init__(self, prompt: int) -> None:
+        self._prompt = prompt
         self._thinking = Count()
         self._text = Count()
 
@@ -77,4 +91,4 @@ class Meter:
     def usage(self) -> Usage:
         """Return the estimate so far."""
         reasoning = self._thinking.tokens
-        return Usage(Count(render(self._messages)).tokens, reasoning + self._text.tokens, reasoning)
+        return Usage(self._prompt, reasoning + self._text.tokens, reasoning)

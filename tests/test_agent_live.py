@@ -56,9 +56,10 @@ async def test_an_agent_of_ten_steps_sends_each_result_once_in_one_conversation(
         ]
         assert await agent(run, messages, stream) == "All steps are done."
         turns = run.account().turns
-        assert [turn.prompt for turn in turns[1:]] == [
-            f'<tool_result name="step">\nstep {number} is done\n</tool_result>' for number in range(STEPS)
-        ]
+        for number, turn in enumerate(turns[1:]):
+            result = f'<tool_result name="step">\nstep {number} is done\n</tool_result>'
+            assert turn.prompt.endswith(f" ===\n{result}")
+            assert turn.prompt.count("\n=== ") == turn.prompt.count("\n=== Tool result ") == 1
         assert [turn.parent for turn in turns] == [None, *range(2, 2 * STEPS + 2, 2)]
         assert len({turn.conversation for turn in turns}) == 1
 
@@ -72,5 +73,5 @@ async def test_a_call_that_had_to_be_asked_for_again_does_not_end_the_conversati
         assert await agent(run, [{"role": "user", "content": task}], stream=True) == "All steps are done."
         turns = run.account().turns
         assert "There is no tool 'stop'." in turns[1].prompt
-        assert turns[2].prompt == '<tool_result name="step">\nstep 0 is done\n</tool_result>'
+        assert turns[2].prompt.endswith('<tool_result name="step">\nstep 0 is done\n</tool_result>')
         assert [turn.parent for turn in turns] == [None, 2, 4]

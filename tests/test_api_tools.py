@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bridge.chat import Finish, Message, Opened, Text, Thinking, Withdrawn
-from bridge.conversations import after, digest
+from bridge.digests import after, digest
 from bridge.errors import PoolFull
 from bridge.settings import ApiSettings
 from tests.fake_backend import Served, serving

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.chat import Finish, Message, Text, Thinking
-from bridge.usage import Count, Meter, Usage
+from bridge.usage import Count, Meter, Usage, prompt_tokens
 
 
 def test_english_costs_three_tenths_and_chinese_six_tenths_of_a_token_a_character() -> None:
@@ -29,7 +29,7 @@ def test_the_estimate_does_not_depend_on_how_the_text_was_cut(pieces: list[str])
 
 
 def test_thinking_is_part_of_the_completion() -> None:
-    meter = Meter([Message("user", "x" * 10)])
+    meter = Meter(prompt_tokens([Message("user", "x" * 10)]))
     for event in (Thinking("x" * 20), Text("x" * 30), Finish()):
         meter.add(event)
     assert meter.usage() == Usage(prompt=3, completion=15, reasoning=6)

@@ -15,7 +15,7 @@ LONGEST = 320
 
 ORDER = (
     *("errors", "atomic", "background"),
-    *("printable", "console", "chat", "models", "prompt", "usage", "sse", "settings", "files", "budget"),
+    *("printable", "console", "chat", "models", "digests", "prompt", "usage", "sse", "settings", "files", "budget"),
     *("profiles", "telemetry", "throttle"),
     *("log", "tasks", "locks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser"),
     "exchange",

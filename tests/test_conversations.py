@@ -5,15 +5,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from loguru import logger
 
 from bridge.chat import Attachment, ChatRequest, Finish, Message, Model, Opened, Role, Text
 from bridge.conversations import ConversationFile, Conversations, Note, Place
+from bridge.digests import PIECE, digest
 from bridge.errors import SetupError, StorageError, UnknownConversation
 from bridge.settings import ConversationSettings
+from bridge.turns import turns_of
 
 MODEL = Model("deepseek-chat")
 PLACE = Place("alice", "c-1", "2")
@@ -30,7 +35,7 @@ def said(role: Role, text: str) -> Message:
     return Message(role, text)
 
 
-def opened(tmp_path: Path, **settings: float) -> ConversationFile:
+def opened(tmp_path: Path, **settings: float | str) -> ConversationFile:
     return ConversationFile(tmp_path / "conversations.db", ConversationSettings.model_validate(settings))
 
 
@@ -66,6 +71,99 @@ def test_what_clients_and_decorations_change_about_an_answer_does_not_matter(tmp
     conversations = opened(tmp_path)
     conversations.remember(PLACE, HELLO, ANSWER)
     assert conversations.find(request(*HELLO, said("assistant", returned), said("user", "Fine.")), ALL) == PLACE
+
+
+def test_an_answer_in_two_messages_is_the_same_as_in_one(tmp_path: Path) -> None:
+    conversations = opened(tmp_path)
+    conversations.remember(PLACE, [*HELLO, said("assistant", "Hi!\n\nHow *a")], "re* you?")
+    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) == PLACE
+
+
+def test_the_beginning_of_an_answer_at_the_end_is_new(tmp_path: Path) -> None:
+    conversations = opened(tmp_path)
+    conversations.remember(PLACE, HELLO, ANSWER)
+    begun = request(*HELLO, said("assistant", ANSWER), said("user", "Count."), said("assistant", "One,"))
+    assert conversations.find(begun, ALL) == PLACE
+    turn, whole = turns_of(begun, PLACE)
+    assert "Count." in turn.prompt
+    assert "One," in turn.prompt
+    assert ANSWER not in turn.prompt
+    assert ANSWER in whole.prompt
+
+
+RULES = "You are an agent. Work in small steps.\nNever delete a file.\nThe time is {time}. Be brief."
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (RULES.format(time="12:00"), RULES.format(time="12:01"), "The time is 12:01. Be brief."),
+        (RULES.format(time="12:00"), RULES.format(time="12:00") + "\nMind the tests.", "Mind the tests."),
+        (RULES.format(time="12:00"), "\n\n" + RULES.format(time="12:00").replace(" ", "  "), ""),
+    ],
+)
+def test_a_changed_line_of_the_system_text_is_told_in_the_conversation(
+    tmp_path: Path, before: str, now: str, told: str
+) -> None:
+    conversations = opened(tmp_path)
+    conversations.remember(PLACE, [said("system", before), HELLO[1]], ANSWER)
+    longer = request(said("system", now), HELLO[1], said("assistant", ANSWER), said("user", "Fine."))
+    place = conversations.find(longer, ALL)
+    assert place == replace(PLACE, news=told)
+    prompt = turns_of(longer, place)[0].prompt
+    assert ("Never delete" in prompt, told in prompt, prompt == "Fine.") == (False, True, not told)
+    conversations.remember(place, longer.messages, "Good.")
+    further = request(*longer.messages, said("assistant", "Good."), said("user", "Bye."))
+    assert conversations.find(further, ALL) == PLACE
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        RULES.format(time="12:00").replace("Never delete a file.\n", ""),
+        "You are a pirate. Talk like one.\nNever delete a file.",
+        "",
+    ],
+)
+def test_a_system_text_that_lost_a_line_or_is_another_one_begins_anew(tmp_path: Path, now: str) -> None:
+    conversations = opened(tmp_path)
+    conversations.remember(PLACE, [said("system", RULES.format(time="12:00")), HELLO[1]], ANSWER)
+    history = [said("system", now), HELLO[1], said("assistant", ANSWER), said("user", "Fine.")]
+    assert conversations.find(request(*history[not now :]), ALL) is None
+
+
+def test_by_setting_any_change_of_the_system_text_begins_anew(tmp_path: Path) -> None:
+    conversations = opened(tmp_path, system_changes="restart")
+    conversations.remember(PLACE, [said("system", RULES.format(time="12:00")), HELLO[1]], ANSWER)
+    rest = (HELLO[1], said("assistant", ANSWER), said("user", "Fine."))
+    assert conversations.find(request(said("system", RULES.format(time="12:01")), *rest), ALL) is None
+    assert conversations.find(request(said("system", RULES.format(time="12:00")), *rest), ALL) == PLACE
+
+
+def test_a_history_that_no_page_takes_is_not_looked_for(tmp_path: Path) -> None:
+    conversations = opened(tmp_path)
+    long = [said("user", "x" * 3_000_001)]
+    conversations.remember(PLACE, long, ANSWER)
+    assert conversations.find(request(*long, said("assistant", ANSWER), said("user", "Fine.")), ALL) is None
+
+
+def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "conversations.db") as database:
+        database.execute(
+            "CREATE TABLE conversation (id TEXT PRIMARY KEY, account TEXT NOT NULL, message TEXT NOT NULL,"
+            " history BLOB NOT NULL, used REAL NOT NULL) STRICT"
+        )
+    database.close()
+    conversations = opened(tmp_path)
+    conversations.remember(PLACE, HELLO, ANSWER)
+    assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) == PLACE
+
+
+@given(st.text(), st.text(alphabet=" \n\tab", max_size=40))
+def test_a_digest_does_not_depend_on_white_space_or_on_where_a_piece_of_a_text_ends(text: str, other: str) -> None:
+    for one in (text, other, "a" * (PIECE - 2) + other):
+        assert digest([said("user", one)]) == digest([said("user", f" {' '.join(one.split())}\n")])
+        assert digest([said("user", one)]) != digest([said("user", one + "b")])
 
 
 def test_another_picture_is_another_history_and_another_name_of_it_is_not(tmp_path: Path) -> None:

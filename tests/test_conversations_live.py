@@ -115,7 +115,7 @@ async def test_another_account_gets_the_whole_history_when_the_first_one_stays_b
         assert run.account(first).generating
         turn = run.account(other).turns[-1]
         assert turn.parent is None
-        assert "=== User ===" in turn.prompt
+        assert "\n=== User " in turn.prompt
         await busy.close()
 
 
@@ -132,4 +132,4 @@ async def test_a_conversation_that_was_deleted_on_the_site_begins_anew_with_all_
         answer = await chat(run, messages)
         assert answer.choices[0].message.content == "two"
         assert account.turns[-1].parent is None
-        assert "=== User ===" in account.turns[-1].prompt
+        assert "\n=== User " in account.turns[-1].prompt

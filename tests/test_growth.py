@@ -21,6 +21,9 @@ from typing import Any
 import pytest
 
 import bridge
+from bridge.chat import Message
+from bridge.digests import digest, news, outline
+from bridge.prompt import looks_like_label, render
 from bridge.tools.json_mode import JsonForm
 from bridge.tools.mending import Unclear, loaded
 from bridge.tools.quotes import escape_quotes
@@ -36,7 +39,7 @@ QUICK = 0.004
 """Seconds of the processor: less than that is no growth worth looking at."""
 METHODS = ("search", "match", "fullmatch", "findall", "finditer", "sub", "subn", "split")
 PENDING = (
-    *("bridge.prompt.", "bridge.conversations.", "bridge.tools.marks.", "bridge.tools.read."),
+    *("bridge.tools.marks.", "bridge.tools.read."),
     *("bridge.tools.quotes.", "bridge.tools.mending.", "bridge.tools.json_mode."),
     *("repair of JSON", "JSON in an answer"),
 )
@@ -108,7 +111,32 @@ HOSTILE = {
     "one broken value of length": times("word ", '{"a": "x "y" ', '"}'),
     "lines in a value": times("line\n", "{'a': '", "'}"),
 }
+LINES = {
+    "line breaks": times("\n"),
+    "blank lines": times(" \n"),
+    "rows": times("="),
+    "rows in lines": times("=== \n"),
+    "labels": times("=== User ===\n"),
+    "marks": times("\u0301", "a"),
+    "unseen": times("\u200b", "=", "= User"),
+    "ends of sentences": times(". "),
+    "full stops": times("."),
+    "blanks": times(" ", ".", "x"),
+    "folded thinking": times("<details>"),
+    "thinking": times("<think>"),
+    "sources": times("\n**Sources**"),
+    "citations": times("[citation:1"),
+    "brackets": times("<", "", "tool"),
+}
+OVER_LINES: dict[str, Callable[[str], object]] = {
+    "prompt": lambda text: render([Message("user", text)] * 3),
+    "look-alikes": looks_like_label,
+    "digest": lambda text: digest([Message("assistant", text)]),
+    "outline": lambda text: outline([Message("system", text)]),
+    "news": lambda text: news(b"x" * 80, [Message("system", text)]),
+}
 ROWS = [
+    *(Row(f"{what}: {name}", run, text) for what, run in OVER_LINES.items() for name, text in LINES.items()),
     *(Row(f"repair of JSON: {name}", LOADED, text) for name, text in HOSTILE.items()),
     *(Row(f"JSON in an answer: {name}", READ, text) for name, text in HOSTILE.items()),
     *(Row(f"quotes: {name}", escape_quotes, text) for name, text in HOSTILE.items()),
@@ -293,7 +321,7 @@ def test_the_patterns_are_found_with_their_uses() -> None:
     found = {one.name: one.methods for one in patterns()}
     assert len(found) > 40
     assert found["bridge.tools.quotes.STEP"] == {"search"}
-    assert found["bridge.usage.WIDE"] == {"findall", "match"}
+    assert found["bridge.usage.WIDE"] == {"sub", "match"}
     assert found["bridge.files.ID"] == {"fullmatch"}
 
 

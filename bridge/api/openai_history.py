@@ -28,6 +28,8 @@ ROLES: dict[str, Role] = {
 TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 """Kinds of content parts that are text, and the key it is under."""
 NO_OUTPUT = "(no output)"
+NO_NAME = re.compile(r"[^\w.:/-]")
+LONGEST_NAME = 128
 LINKED = re.compile(r"\[\[(\d+)\]\]\([^()\s]*\)")
 """A citation as it was given out; the model had written a mark."""
 
@@ -70,7 +72,7 @@ def _message(turn: Turn, where: str, labels: dict[str, str]) -> Message:
         return Message(ROLES[turn.role], text)
     text, made = LINKED.sub(r"[citation:\1]", text), list(_calls(turn))
     for number, (id_, call) in enumerate(made, 1):
-        labels[id_] = call.name if len(made) == 1 else f'{call.name}" call="{number}'
+        labels[id_] = _plain(call.name) + ("" if len(made) == 1 else f'" call="{number}')
     return Message("assistant", write_said(text, [call for _, call in made]))
 
 
@@ -87,7 +89,12 @@ def _calls(turn: Turn) -> Iterator[tuple[str, Call]]:
 def _label(turn: Turn, labels: dict[str, str]) -> str:
     """Return the name of the tool whose result this is, with the number of the call where there were several."""
     name = turn.name if isinstance(turn.name, str) and turn.name else "tool"
-    return labels.get(str(turn.tool_call_id), name)
+    return labels.get(str(turn.tool_call_id)) or _plain(name)
+
+
+def _plain(name: str) -> str:
+    """Return a tool's name with nothing in it that could end the tag which it stands in."""
+    return NO_NAME.sub("_", name[:LONGEST_NAME]) or "tool"
 
 
 def _text(turn: Turn, where: str) -> str:

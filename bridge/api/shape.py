@@ -31,7 +31,7 @@ from bridge.tools.json_mode import JsonForm
 from bridge.tools.mending import Unclear
 from bridge.tools.render import Toolbox, write_said
 from bridge.tools.talk import ToolCall, ToolTalk, heard
-from bridge.usage import Meter, Usage
+from bridge.usage import Meter, Usage, prompt_tokens
 
 EndReason = Literal["stop", "length", "content_filter", "tool_calls"]
 EVERYTHING = 1 << 62
@@ -138,7 +138,7 @@ class _Shaper:
 
 async def answer(chat: Chat, request: ChatRequest, form: Form) -> AsyncGenerator[AnswerEvent]:
     """Yield the answer's events, `Ended` last; where the client wants no more, the chat is closed, so that it stops."""
-    meter, cut = Meter(request.messages), Cut(form.stop, form.max_tokens)
+    meter, cut = Meter(prompt_tokens(request.messages)), Cut(form.stop, form.max_tokens)
     asked = request
     given: list[str] = []
     for retries in reversed(range(form.retries + 1)):

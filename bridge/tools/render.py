@@ -42,8 +42,17 @@ ONE = "Only one call at a time."
 AUTO = "Where no tool helps, just answer, without this notation."
 REQUIRED = "This time you must call a tool; do not answer in words."
 NAMED = "This time you must call the tool {name}; do not answer in words."
-RESULT_END = re.compile(r"</(?=tool_result\b)", re.IGNORECASE)
-UNENDED = r"<\\/"
+UNSEEN = r"[\u00ad\u034f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]{0,3}"
+
+
+def _alike(word: str) -> str:
+    """Return a pattern of what reads like `word`."""
+    return UNSEEN.join(f"[{char}{char.upper()}{chr(ord(char) + 0xFEE0)}{chr(ord(char) + 0xFEC0)}]" for char in word)
+
+
+RESULT_TAG = re.compile(rf"[<＜﹤‹〈⟨《«≺](?=[\W_]{{0,8}}{_alike('tool')}[\W_]{{0,8}}{_alike('result')})")
+"""Where the text of a result could be read as the end of its block, or as the beginning of another one."""
+BROKEN = r"\g<0>\\"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +104,9 @@ def write_said(text: str, calls: Iterable[Call]) -> str:
 
 
 def write_results(results: Sequence[tuple[str, str]]) -> str:
-    """Return the results of calls, each with its tool's name; no result can end its own block."""
+    """Return the results of calls, each with its tool's name; no result can end its own block or begin another."""
     return "\n".join(
-        f'<tool_result name="{name}">\n{RESULT_END.sub(UNENDED, text)}\n</tool_result>' for name, text in results
+        f'<tool_result name="{name}">\n{RESULT_TAG.sub(BROKEN, text)}\n</tool_result>' for name, text in results
     )
 
 

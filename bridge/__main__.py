@@ -1,6 +1,18 @@
-"""`python -m bridge`: the same as the `bridge` command."""
+"""The `bridge` command, also as `python -m bridge`."""
 
-from bridge.cli import main
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Load the command line and run it; Ctrl-C ends quietly from the beginning, loading included."""
+    try:
+        from bridge.cli import main as run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run()
+
 
 if __name__ == "__main__":
     main()

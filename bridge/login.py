@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at whether the person is done."""
 PERSON_LIMIT = 900.0
 FORM_LIMIT = 30.0
+SAID = 2.0
+"""Seconds that a page gets to let the user in after it has said something: not every message is a refusal."""
 EMPTY: dict[str, Any] = {"cookies": [], "origins": []}
 
 
@@ -75,15 +77,30 @@ async def _fill(session: Session, credentials: Credentials) -> None:
     except LoginRequired:
         async with within(FORM_LIMIT, "The login form could not be filled"):
             await session.driver.sign_in(credentials.user, credentials.password)
-        try:
-            await _signed_in(session, FORM_LIMIT)
-        except SiteTimeout as error:
-            message = (
-                f"The site did not sign '{credentials.user}' in within {FORM_LIMIT:g} seconds; is it the password?"
-            )
-            raise SiteTimeout(
-                f"{message} Nothing was stored. Without --form the window shows what the site says."
-            ) from error
+        await _accepted(session, credentials.user)
+
+
+async def _accepted(session: Session, user: str) -> None:
+    """Wait until the page takes prompts; raise what it says where it does not let the user in."""
+    said: Sequence[str] = ()
+    try:
+        async with asyncio.timeout(FORM_LIMIT) as limit:
+            while not await _is_ready(session):
+                if not said and (said := await _words(session)):
+                    limit.reschedule(asyncio.get_running_loop().time() + SAID)
+                await asyncio.sleep(LOOK_EVERY)
+    except TimeoutError as error:
+        says = f"It says: {'; '.join(said)}" if said else f"It said nothing within {FORM_LIMIT:g} seconds."
+        raise SiteError(f"The site did not sign '{user}' in, and nothing was stored. {says}") from error
+
+
+async def _words(session: Session) -> Sequence[str]:
+    """Return what the page has said since the form was sent; a page that is on its way elsewhere says nothing yet."""
+    try:
+        async with within(FORM_LIMIT, "The page could not be read"):
+            return await session.driver.says()
+    except BrowserError:
+        return ()
 
 
 async def _signed_in(session: Session, limit: float) -> None:

@@ -96,7 +96,20 @@ class Home:
     @asynccontextmanager
     async def started(self, *words: str, **more: str) -> AsyncGenerator[Running]:
         """Start a command; it is killed in the end, if it still runs."""
-        process = await self._start(words, more)
+        async with self._running(words, more) as command:
+            yield command
+
+    @asynccontextmanager
+    async def overheard(self, *words: str, **more: str) -> AsyncGenerator[Running]:
+        """Start a command whose errors and log stand in its output."""
+        async with self._running(words, more, asyncio.subprocess.STDOUT) as command:
+            yield command
+
+    @asynccontextmanager
+    async def _running(
+        self, words: tuple[str, ...], more: Mapping[str, str], errors: int = asyncio.subprocess.PIPE
+    ) -> AsyncGenerator[Running]:
+        process = await self._start(words, more, errors=errors)
         assert process.stdout is not None
         try:
             yield Running(process, process.stdout)
@@ -109,7 +122,7 @@ class Home:
     async def at_terminal(self, *words: str, **more: str) -> AsyncGenerator[Running]:
         """Start a command that has a terminal before it."""
         ours, theirs = os.openpty()
-        process = await self._start(words, {"TERM": "xterm", **more}, theirs)
+        process = await self._start(words, {"TERM": "xterm", **more}, theirs, theirs)
         os.close(theirs)
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
@@ -134,7 +147,11 @@ class Home:
         return [process.name() for process in psutil.process_iter() if variables_of(process).get("TMPDIR") == own]
 
     async def _start(
-        self, words: tuple[str, ...], more: Mapping[str, str], place: int = asyncio.subprocess.PIPE
+        self,
+        words: tuple[str, ...],
+        more: Mapping[str, str],
+        place: int = asyncio.subprocess.PIPE,
+        errors: int = asyncio.subprocess.PIPE,
     ) -> asyncio.subprocess.Process:
         own = {
             "BRIDGE_CONFIG": str(self.folder / "config"),
@@ -148,7 +165,7 @@ class Home:
             *(sys.executable, "-m", "bridge", *words),
             stdin=place,
             stdout=place,
-            stderr=place,
+            stderr=errors,
             cwd=self.folder,
             env={**os.environ, **own, **more},
         )

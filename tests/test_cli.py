@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -276,3 +277,30 @@ def test_no_child_process_inherits_the_password_of_a_login(monkeypatch: pytest.M
     monkeypatch.setenv("BRIDGE_PASSWORD", "secret")
     assert ask("alice").password == "secret"
     assert "BRIDGE_PASSWORD" not in os.environ
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("words", "stage"),
+    [
+        (("login", "mine", "--form", "--user", "alice@example.com", "--url"), "Chromium"),
+        (("debug", "alice", "--headless"), "opening"),
+        (("doctor", "--site"), "browser"),
+        (("chat", directive(tokens=500, rate=50)), "Chromium"),
+        (("demo",), "Logged"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+async def test_a_command_that_is_told_to_end_does_so_at_once_and_without_a_word(
+    home: Home, words: tuple[str, ...], stage: str, number: int
+) -> None:
+    async with DemoSite(replace(QUICK_SITE, sign_in="none")) as site:
+        home.log_in(site)
+        address = [site.url] if words[-1] == "--url" else []
+        more = {"BRIDGE_PASSWORD": "secret"} if address else {}
+        async with home.overheard(*words, *address, BRIDGE_LOG_LEVEL="INFO", **more) as command:
+            said = await command.shows(stage)
+            assert await command.ends(number) == 130
+            said += (await command.output.read()).decode()
+    assert not re.search("Traceback|never retrieved|Error|Exception", said), said
+    assert home.left_running() == []

@@ -67,6 +67,8 @@ class Assets:
             "toggleSettle": settings.toggle_settle,
             "toggles": {"clicks": settings.toggle_clicks, "kept": settings.toggle_kept},
             "formDelay": settings.form_delay,
+            "signIn": settings.sign_in,
+            "signInSays": settings.sign_in_says,
             "visitor": [[a.email, a.password] for a in backend.accounts.values()][:1],
         }
         lang = "zh-CN" if settings.lang == "zh" else "en"

@@ -24,6 +24,10 @@ class DemoSettings:
     toggle_clicks: Literal["at_once", "late", "ignored", "undone"] = "at_once"  # what one does until then
     toggle_kept: bool = True  # whether localStorage holds the toggles under the names that the real page has for them
     form_delay: Range = (0.1, 0.4)  # the sign-in form appears this long after the page
+    sign_in: Literal["password", "words", "icon", "none"] = (
+        "password"  # which form, or what leads to the one by password
+    )
+    sign_in_says: Literal["form", "toast"] = "form"  # where a refused sign-in is told of
 
     client_version: str = "2.5.0"
     checks: bool = True  # off: completions are answered to any client, as a floor to measure against

@@ -179,6 +179,10 @@ class SiteDriver(ABC):
         """Fill the site's plain login form and send it, where it has one."""
         raise SetupError("This site's login form cannot be filled automatically; log in by hand.")
 
+    async def says(self) -> Sequence[str]:
+        """Return what the page has told its user since `sign_in` was called, as short messages."""
+        return ()
+
     @classmethod
     def token_state(cls, url: str, token: str) -> dict[str, Any]:
         """Return the storage state, in Playwright's form, of a browser that `token` signs in at `url`."""

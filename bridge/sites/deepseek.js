@@ -153,6 +153,17 @@
   const inConversation = () => /\/s\/[^/]+|\/[0-9a-f]{8}-[0-9a-f-]{20,}/i.test(location.pathname);
   const FORM = ".ds-sign-in-form__main, .ds-sign-in-form-wrapper, .ds-auth-form-wrapper, input[type=password]";
   const signedOut = () => /\/(sign_?in|login)\b/.test(location.pathname) || (!composer().element && all(FORM).some(visible));
+  // what leads from a form for a code to the one for a password: words, or a small icon beside it
+  const byPassword = () => first([
+    ["words", () => pressable(document.body)
+      .find(one => /密码登录|\bpassword\b/i.test(name(one)) && !/forg[eo]t|reset|忘记/i.test(name(one)))],
+    ["class", () => all("[class*=sign-in-form_icon], [class*=sign-in-form__icon]").find(visible)],
+    ["only icon", () => {
+      const icons = pressable(document.body).filter(one => !text(one) && one.querySelector("svg"));
+      return icons.length === 1 ? icons[0] : null;
+    }],
+  ]);
+  const passwordForm = () => all("input[type=password]").some(visible);
   const MUTE = /禁言|封禁|\b(muted|suspended|banned)\b/i;
   const mutedText = () => {
     if (composer().element) return "";
@@ -206,7 +217,8 @@
     + (typeof element.className === "string" && element.className ? "." + element.className.trim().split(/\s+/).join(".") : "");
 
   // short messages of the page to its user, never what somebody wrote
-  const NOTICE = "[role=alert], [role=alertdialog], .ds-notification, .ds-toast, [class*=toast], [class*=notification]";
+  const NOTICE = "[role=alert], [role=alertdialog], .ds-notification, .ds-toast, [class*=toast], [class*=notification],"
+    + " .ds-form-item__feedback";
   const notices = () => all(NOTICE).filter(one => visible(one) && text(one) && !one.querySelector(NOTICE)
     && !one.closest("[data-virtual-list-item-key], .ds-message")).map(one => text(one).slice(0, 300));
 
@@ -237,7 +249,7 @@
   ]);
   const CONTROLS = {
     composer, send, thinking, search, newChat, goOn, plainModel, visionModel, fileInput, closer, row, rowMenu, deleteEntry,
-    deleteButton,
+    deleteButton, byPassword,
   };
   const isEmpty = () => !inConversation() && messages() === 0 && !!composer().element;
   // whether a switch is on, and whether what is shown is also what the page keeps, where that is known; null where
@@ -304,6 +316,8 @@
     isWithout: id => !row(id).element,
     state,
     challenged,
+    passwordForm,
+    signInWay: () => passwordForm() ? "form" : byPassword().element ? "switch" : null,
     isEmpty,
     holds,
     positions,

@@ -190,7 +190,12 @@ class Driver(SiteDriver):
 
     async def sign_in(self, user: str, password: str) -> None:
         """Fill the password form and send it; the caller waits for what comes of it."""
-        await sign_in(self.page, user, password, self.limit * READY_SHARE)
+        self._typing = _Typing(await self._shown.ask("notices"))
+        await sign_in(self._shown, user, password, self.limit * READY_SHARE)
+
+    async def says(self) -> Sequence[str]:
+        """Return the page's messages that were not there before."""
+        return await self._notices()
 
     async def controls(self) -> Mapping[str, str]:
         """Return by what each control was found; an empty text for one that was not."""

@@ -6,19 +6,28 @@ import json
 import re
 from typing import Any
 
-from playwright.async_api import Page
+from playwright.async_api import TimeoutError as PlaywrightTimeout
+
+from bridge.errors import SiteChanged
+from bridge.sites.deepseek_page import DeepSeekPage
+
+SWITCH_LIMIT = 5_000
+"""Milliseconds until the form for a password is there once it was asked for."""
+NO_FORM = "The page shows no form for a password, nor anything that leads to one: sign in by hand, without --form."
 
 
-async def sign_in(page: Page, user: str, password: str, limit: float) -> None:
+async def sign_in(shown: DeepSeekPage, user: str, password: str, limit: float) -> None:
     """Fill the password form, which has `limit` seconds to appear, and send it."""
-    form = page.locator("input[type=password]")
-    by_password = page.get_by_role("button", name=re.compile("密码登录|password", re.IGNORECASE))
-    await form.or_(by_password).first.wait_for(timeout=limit * 1000)
-    if not await form.count():
-        await by_password.first.click()
-    name = page.locator("input[autocomplete=username], input[type=text], input[type=email]").first
+    page = shown.page
+    try:
+        if await shown.wait_for("signInWay", limit=limit * 1000) == "switch":
+            await shown.click("byPassword")
+            await shown.wait_for("passwordForm", limit=SWITCH_LIMIT)
+    except PlaywrightTimeout as error:
+        raise SiteChanged(NO_FORM) from error
+    name = page.locator("input[autocomplete=username], input[type=text], input[type=email]").filter(visible=True).first
     await name.fill(user)
-    await form.first.fill(password)
+    await page.locator("input[type=password]").filter(visible=True).first.fill(password)
     await page.get_by_role("button", name=re.compile(r"^\s*(log\s*in|sign\s*in|登录)\s*$", re.I)).first.click()
 
 

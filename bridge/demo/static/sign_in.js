@@ -2,14 +2,30 @@
 
 import { call, deviceId, keepToken } from "./api.js";
 import { brand } from "./brand.js";
-import { between, button, controlled, h } from "./dom.js";
+import { between, button, controlled, h, svg } from "./dom.js";
 import { boot } from "./markup.js";
 import { texts } from "./texts.js";
+import { toast } from "./toast.js";
 
 export function signIn(root, onSignedIn) {
-  const timer = setTimeout(() => root.replaceChildren(form(onSignedIn)), between(boot.formDelay));
+  const show = (first) => root.replaceChildren(first ? other(() => show(false)) : form(onSignedIn));
+  const timer = setTimeout(() => show(boot.signIn !== "password"), between(boot.formDelay));
   root.replaceChildren(h("div.app-center", {}, h("div.ds-loading")));
   return () => clearTimeout(timer);
+}
+
+// The form that comes first where the page does not ask for a password: a code by message, and what leads from there.
+function other(byPassword) {
+  const code = h("input.ds-input__input", { type: "text", placeholder: texts.code });
+  const phone = h("input.ds-input__input", { type: "text", placeholder: texts.phone });
+  const ways = {
+    words: () => h("div.app-or", { role: "button", tabindex: "0", onclick: byPassword }, texts.byPassword),
+    icon: () => h("div.ds-sign-in-form_icon", { onclick: byPassword }, svg("M4 7V5a4 4 0 0 1 8 0v2h1v8H3V7z")),
+    none: () => null,
+  };
+  const submit = button(".ds-button--primary.ds-button--filled.ds-button--l.ds-button--block", { text: texts.logIn });
+  const main = h("div.ds-sign-in-form__main", {}, item(phone), item(code), submit, ways[boot.signIn]());
+  return h("div.app-center", {}, h("div.ds-sign-in-form-wrapper.ds-auth-form-wrapper.app-card", {}, brand(), main));
 }
 
 function form(onSignedIn) {
@@ -29,7 +45,8 @@ function form(onSignedIn) {
       keepToken(user.token);
       onSignedIn();
     } catch (failure) {
-      error.textContent = explain(failure);
+      if (boot.signInSays === "toast") toast(explain(failure));
+      else error.textContent = explain(failure);
     }
     busy = false;
   };

@@ -11,16 +11,18 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser import Chromium, has_moved_on, within
 from bridge.errors import BrowserError
 from bridge.intercept import Interceptor
+from bridge.origins import is_named, origin_of
 from bridge.profiles import Profile
 from bridge.settings import Settings
-from bridge.sites.base import SiteDriver
+from bridge.sites.base import SiteDriver, Strayed
 from bridge.traffic import Traffic
 
 RESTORE_SESSION_STORAGE = """(stored => {
@@ -62,6 +64,15 @@ class Session:
         self.chats = 0
         self.page.on("crash", lambda page: self._went(page, "The page crashed."))
         self.page.on("close", lambda page: self._went(page, "The page was closed."))
+
+    def stay(self) -> None:
+        """From now on take a page that leaves the site for lost."""
+        self.page.on("framenavigated", self._on_navigation)
+        self._on_navigation(self.page.main_frame)
+
+    def _on_navigation(self, frame: Frame) -> None:
+        if frame == self.page.main_frame and origin_of(frame.url) != self.driver.origin:
+            self.on_gone(Strayed(frame.url))
 
     def _went(self, page: Page, reason: str) -> None:
         if page is self.page:
@@ -105,11 +116,25 @@ class Session:
             return texts
 
     async def capture(self, profile: Profile, limit: float) -> Profile:
-        """Return `profile` with the login that the context holds now."""
+        """Return `profile` with the login that the context holds now, and nothing of other sites."""
         async with within(limit, "The browser did not tell what the login is"):
             state: Any = await self.context.storage_state(indexed_db=self.driver.login_in_indexed_db)
             origin, items = await self.page.evaluate(READ_SESSION_STORAGE)
-        return profile.with_state(state, {**profile.session_storage, origin: items})
+        if origin != self.driver.origin:
+            raise Strayed(self.page.url)
+        return profile.with_state(_own(state, self.driver), {origin: items})
+
+
+def _own(state: dict[str, Any], driver: SiteDriver) -> dict[str, Any]:
+    """Return what of a storage state is the site's: of its origin, and cookies that go there or to hosts it needs."""
+    home = urlsplit(driver.origin).hostname or ""
+
+    def is_own(cookie: dict[str, Any]) -> bool:
+        domain = cookie["domain"].lstrip(".")
+        return home == domain or home.endswith(f".{domain}") or is_named(domain, driver.hosts)
+
+    origins = [one for one in state["origins"] if one["origin"] == driver.origin]
+    return {**state, "cookies": list(filter(is_own, state["cookies"])), "origins": origins}
 
 
 @asynccontextmanager

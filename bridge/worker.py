@@ -27,7 +27,7 @@ from bridge.sending import send
 from bridge.session import Session, open_session
 from bridge.settings import Settings
 from bridge.settle import settle
-from bridge.sites.base import Decoder, Turn, load_driver
+from bridge.sites.base import Decoder, Strayed, Turn, load_driver
 from bridge.stored_login import StoredLogin
 from bridge.tasks import Tasks
 from bridge.telemetry import DriftSeen, Telemetry, Timeline
@@ -37,6 +37,8 @@ END_LIMIT = 2.0
 """Seconds that the site gets to end its response after the end of the answer."""
 WORN = 2
 """After so many times the chats for which a page is made, it is renewed even if a chat has to wait for that."""
+STRAYS = 3
+"""After so many times without a chat between them, a page that leaves the site is not opened anew at once."""
 PATTERN = 2
 """After so many new conversations one after the other the next chat is expected to begin one, too."""
 WRITE_BACK_EVERY = 120.0
@@ -65,6 +67,8 @@ class Worker:
         self._session: Session | None = None
         self._looked_at_login = 0.0
         self._begun = 0  # so many of the last chats began a conversation
+        self._strays = 0
+        """How often the page left the site since the last chat that it finished."""
         self._is_prepared = False
         self._expected = Turn("")
         """What the next chat is expected to be: a new one, with the switches of the last."""
@@ -88,7 +92,7 @@ class Worker:
         forget = self._chromium.on_lost(self.give_up)
         try:
             async with open_session(self._chromium, self._login.profile, self._driver_type, self._settings) as session:
-                session.on_gone = self.give_up
+                session.on_gone = self._on_gone
                 await self._ready(session)
                 self._session = session
                 await self._write_back(session)
@@ -116,6 +120,13 @@ class Worker:
             self._lost.set_exception(error)
         if self._session is not None:
             self._session.interceptor.fail(error)
+
+    def _on_gone(self, error: BrowserError) -> None:
+        """Give the page up; one that leaves the site whenever it is opened anew is for a person to look at."""
+        if not isinstance(error, Strayed):
+            return self.give_up(error)
+        self._strays += 1
+        return self.give_up(error.settled() if self._strays >= STRAYS else error)
 
     async def renewed(self) -> None:
         """Return when somebody has logged the account in again."""
@@ -147,7 +158,8 @@ class Worker:
                     conversation = session.driver.conversation_of(exchange.passed[0])
                     async with aclosing(self._listened(session, exchange, decoder, timeline)) as events:
                         async for event in events:
-                            finished = isinstance(event, Finish)
+                            if finished := isinstance(event, Finish):
+                                self._strays = 0
                             yield replace(event, conversation=conversation) if isinstance(event, Opened) else event
                 except BridgeError as error:
                     error.sent = error.sent or bool(exchange.passed)
@@ -203,6 +215,7 @@ class Worker:
         try:
             async with within(self._settings.turn.ready, "The page was not ready"):
                 await session.driver.ready()
+            session.stay()
         except SiteChanged as error:
             await self._document(session, error)
             raise

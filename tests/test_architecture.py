@@ -14,7 +14,7 @@ LONGEST = 320
 """Lines; a module that outgrows them hides an idea that wants a module of its own."""
 
 ORDER = (
-    *("errors", "atomic", "background"),
+    *("errors", "origins", "atomic", "background"),
     *("printable", "console", "chat", "models", "digests", "prompt", "usage", "sse", "settings", "files", "budget"),
     *("profiles", "telemetry", "throttle"),
     *("log", "tasks", "locks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser"),

@@ -7,6 +7,7 @@ name is the registration. A driver knows selectors and the wire format, never po
 from __future__ import annotations
 
 import importlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,10 @@ from urllib.parse import urlsplit
 from playwright.async_api import Page
 
 from bridge.chat import Attachment, ChatEvent, Model
-from bridge.errors import BridgeError, SetupError, SiteChanged
+from bridge.errors import BridgeError, BrowserError, HumanNeeded, LoginRequired, SetupError, SiteChanged
+from bridge.origins import OPAQUE, origin_of
+
+SIGN_IN = re.compile(r"sign_?in|log_?in|\b(auth|sso)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,25 @@ class PageResponse:
 
 class ConversationGone(Exception):
     """The site does not have the turn's conversation any more; nothing was sent."""
+
+
+class Strayed(BrowserError):
+    """The account's page shows another origin than the site's; nothing was typed or clicked there."""
+
+    def __init__(self, url: str) -> None:
+        where = origin_of(url)
+        place = "a page without an origin" if where == OPAQUE else where
+        super().__init__(f"The account's page has left the site for {place}; it is opened anew.")
+        self.url = url
+
+    def settled(self) -> BridgeError:
+        """Return what it means where the page does not come back."""
+        where = origin_of(self.url)
+        if where == OPAQUE:
+            return HumanNeeded("The site's page goes away from the site again and again, to a page without an origin.")
+        if SIGN_IN.search(urlsplit(self.url).path):
+            return LoginRequired(f"The site leads to {where} to sign in; run `bridge login` for the account.")
+        return HumanNeeded(f"The site leads to {where} in place of the chat; a person should look at it.")
 
 
 class Decoder(Protocol):
@@ -115,6 +138,9 @@ class SiteDriver(ABC):
     login_in_indexed_db: ClassVar[bool] = True
     """Whether a profile holds the site's IndexedDB; off where that is a cache of chats and no part of the login."""
 
+    hosts: ClassVar[tuple[str, ...]] = ()
+    """Hosts beside its own address that the site's page needs, and that its login may have cookies of; `*.name` for
+    all below a name."""
     private: ClassVar[str] = "textarea, input"
     """CSS selector of what holds people's words, which a picture for the operator must not show."""
     limit: float = 30.0
@@ -123,6 +149,7 @@ class SiteDriver(ABC):
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.url = url.rstrip("/")
+        self.origin = origin_of(url)
 
     @abstractmethod
     async def ready(self) -> None:

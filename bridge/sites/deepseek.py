@@ -21,7 +21,7 @@ from bridge.sites import deepseek_switches as switches
 from bridge.sites.base import ConversationGone, Decoder, PageRequest, SiteDriver, Turn
 from bridge.sites.deepseek_files import upload
 from bridge.sites.deepseek_guard import COMPLETION, FOREIGN, GOING_ON, Guard, as_typed, conversation_of
-from bridge.sites.deepseek_login import sign_in, token_state
+from bridge.sites.deepseek_login import SIGN_IN_HOSTS, sign_in, token_state
 from bridge.sites.deepseek_notices import is_generating, news, obstacle, refusal
 from bridge.sites.deepseek_page import NAMES, QUICK, DeepSeekPage
 from bridge.sites.deepseek_stream import DeepSeekDecoder
@@ -54,6 +54,7 @@ class Driver(SiteDriver):
         *("/completion", "chat_session_id", "parent_message_id", "thinking_enabled", "search_enabled"),
         *("APPEND", "BATCH", "THINK", "RESPONSE", "TOOL_SEARCH", "INCOMPLETE", "clear_response"),
     )
+    hosts = ("*.deepseek.com", "*.awswaf.com", "*.hcaptcha.com", *SIGN_IN_HOSTS)
     prompt_limit = 2_621_440
     login_in_indexed_db = False
     private = "textarea, img[src^='blob:'], .ds-message, [data-virtual-list-item-key], a[href*='/s/']"
@@ -67,12 +68,13 @@ class Driver(SiteDriver):
         """The conversation that the page began for a request which was turned back for its switches alone."""
         self._has_files = False
         """Whether the composer may hold files that no prompt has taken along."""
-        self._shown = DeepSeekPage(page)
+        self._shown = DeepSeekPage(page, self.origin)
         self._switches = Switches(self._shown)
         self._typing = _Typing()
 
     async def ready(self) -> None:
         """Wait until the composer is there; raise what the page shows instead of it."""
+        await self._shown.come_home(self.limit * READY_SHARE * 1000)
         await self._state("state")
 
     async def open(self, turn: Turn) -> None:
@@ -213,7 +215,7 @@ class Driver(SiteDriver):
         if busy:  # the page is still at another answer, which nobody reads
             await self.stop()
         elif typing.presses <= DEAF_TO_ENTER or typing.presses % 3 or not await self._shown.click("send"):
-            await self.page.keyboard.press("Enter")
+            await self._shown.press("Enter")
         typing.pressed_at = time.monotonic()
 
     async def _state(self, question: str, *given: object) -> dict[str, Any]:
@@ -273,7 +275,7 @@ class Driver(SiteDriver):
         """Send away what lies over the composer: by Escape, else by its own button."""
         if (over := await self._shown.ask("covered")) and over["human"]:
             raise HumanNeeded("The site asks for a human in front of the chat.")
-        await self.page.keyboard.press("Escape")
+        await self._shown.press("Escape")
         if await self._shown.ask("covered"):
             await self._shown.click("closer")
 

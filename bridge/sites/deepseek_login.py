@@ -11,6 +11,11 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 from bridge.errors import SiteChanged
 from bridge.sites.deepseek_page import DeepSeekPage
 
+SIGN_IN_HOSTS = (
+    *("*.fengkongcloud.com", "*.portal101.cn"),  # the check of the device
+    *("accounts.google.com", "*.gstatic.com", "open.weixin.qq.com", "*.wx.qq.com"),
+)
+"""Hosts that only the sign-in needs."""
 SWITCH_LIMIT = 5_000
 """Milliseconds until the form for a password is there once it was asked for."""
 NO_FORM = "The page shows no form for a password, nor anything that leads to one: sign in by hand, without --form."
@@ -26,9 +31,11 @@ async def sign_in(shown: DeepSeekPage, user: str, password: str, limit: float) -
     except PlaywrightTimeout as error:
         raise SiteChanged(NO_FORM) from error
     name = page.locator("input[autocomplete=username], input[type=text], input[type=email]").filter(visible=True).first
-    await name.fill(user)
-    await page.locator("input[type=password]").filter(visible=True).first.fill(password)
-    await page.get_by_role("button", name=re.compile(r"^\s*(log\s*in|sign\s*in|登录)\s*$", re.I)).first.click()
+    word = page.locator("input[type=password]").filter(visible=True)
+    button = page.get_by_role("button", name=re.compile(r"^\s*(log\s*in|sign\s*in|登录)\s*$", re.I))
+    await (await shown.own(name)).fill(user)
+    await (await shown.own(word)).fill(password)
+    await (await shown.own(button)).click()
 
 
 def token_state(url: str, token: str) -> dict[str, Any]:

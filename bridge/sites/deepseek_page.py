@@ -12,14 +12,22 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 from loguru import logger
-from playwright.async_api import ElementHandle, JSHandle, Page
+from playwright.async_api import ElementHandle, JSHandle, Locator, Page
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.browser import has_moved_on
 from bridge.errors import SiteChanged
+from bridge.origins import origin_of
+from bridge.sites.base import Strayed
 
-SCRIPT = files("bridge.sites").joinpath("deepseek.js").read_text("utf-8").rstrip().rstrip(";")
+FOREIGN = "not a page of the site"
+SCRIPT = """(origin => {{
+  if (location.origin !== origin) throw new Error("{}");
+  return (
+{}
+  );
+}})""".format(FOREIGN, files("bridge.sites").joinpath("deepseek.js").read_text("utf-8").rstrip().rstrip(";"))
 CALL = "([script, name, given]) => script[name](...given)"
 LOOK_EVERY = 10
 """Milliseconds between two looks at a page that is not there yet."""
@@ -46,12 +54,15 @@ T = TypeVar("T")
 class DeepSeekPage:
     """Asks and clicks; `found` tells by what each control was found.
 
-    The script is compiled once for each document and then held by a handle, which the page cannot see.
+    The script is compiled once for each document and then held by a handle, which the page cannot see. It is given
+    to documents of the site's own origin only, and whatever it is asked goes to the very document that it was given
+    to: what is asked, and the prompt with it, never reaches another one.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, origin: str) -> None:
         self.found: dict[str, str] = {}
         self.page = page
+        self.origin = origin
         self._script: JSHandle | None = None
 
     async def ask(self, function: str, *given: object) -> Any:
@@ -87,6 +98,18 @@ class DeepSeekPage:
         if not await self.click(control, *given):
             raise SiteChanged(f"The page's control '{NAMES[control]}' was not found.")
 
+    async def come_home(self, limit: float) -> None:
+        """Wait until the page shows the site, which may send it elsewhere and back when it is opened."""
+        try:
+            await self.page.wait_for_url(self._is_home, wait_until="commit", timeout=limit)
+        except PlaywrightTimeout as error:
+            raise Strayed(self.page.url).settled() from error
+
+    async def press(self, key: str) -> None:
+        """Press a key. It carries nothing of the prompt, should the page leave the site at this very moment."""
+        self._stay_home()
+        await self.page.keyboard.press(key)
+
     async def click(self, control: str, *given: str) -> bool:
         """Click a control as a person does, also one that is called disabled; tell whether it is there."""
 
@@ -96,6 +119,7 @@ class DeepSeekPage:
                 return False
             self._note(control, spot["by"])
             if spot["isClear"]:
+                self._stay_home()
                 await self.page.mouse.click(spot["x"], spot["y"])
                 return True
             element = await self._find(script, control, *given)
@@ -124,6 +148,14 @@ class DeepSeekPage:
         """Return the element of a control."""
         return await self._again(lambda script: self._find(script, control, *given))
 
+    async def own(self, found: Locator) -> ElementHandle:
+        """Return an element of a document of the site; it is lost with that document, so no other one is filled."""
+        element = await found.first.element_handle()
+        there: str = await element.evaluate("() => location.href")
+        if not self._is_home(there):
+            raise Strayed(there)
+        return element
+
     async def _find(self, script: JSHandle, control: str, *given: str) -> ElementHandle | None:
         handle = await self.page.evaluate_handle(CALL, [script, "element", [control, *given]])
         return handle.as_element()
@@ -141,8 +173,24 @@ class DeepSeekPage:
 
     async def _once(self, act: Callable[[JSHandle], Awaitable[T]]) -> T:
         if self._script is None:
-            self._script = await self.page.evaluate_handle(SCRIPT)
+            self._script = await self._enter()
         return await act(self._script)
+
+    async def _enter(self) -> JSHandle:
+        """Give the script to the document that is shown, if that is one of the site."""
+        try:
+            return await self.page.evaluate_handle(SCRIPT, self.origin)
+        except PlaywrightError as error:
+            if FOREIGN in str(error):
+                raise Strayed(self.page.url) from error
+            raise
+
+    def _stay_home(self) -> None:
+        if not self._is_home(self.page.url):
+            raise Strayed(self.page.url)
+
+    def _is_home(self, url: str) -> bool:
+        return origin_of(url) == self.origin
 
     def _note(self, control: str, by: str) -> None:
         if self.found.get(control) != by:

@@ -35,26 +35,45 @@ def create_file(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+class Draft:
+    """A file that is being written; `finish` puts it in its place, and `drop` leaves nothing of it."""
+
+    def __init__(self, path: Path) -> None:
+        make_folder(path.parent)
+        self._path = path
+        self._draft = path.with_name(f".{path.name}{DRAFT}{secrets.token_hex(8)}")
+        self.file = _opened(self._draft)
+
+    def finish(self, *, replace: bool = True) -> None:
+        """Put it in its place; without `replace`, raises `FileExistsError` where something is there already."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        if replace:
+            self._draft.replace(self._path)
+        else:
+            self._path.hardlink_to(self._draft)  # never replaces, even where two do it at once
+        _keep_move(self._path.parent)
+        self.drop()
+
+    def drop(self) -> None:
+        """Close the file, and remove it where it was not finished."""
+        with suppress(OSError):  # a full disk: what it still held is not wanted any more
+            self.file.close()
+        self._draft.unlink(missing_ok=True)
+
+
 @contextmanager
 def draft(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
     """Give a file to write; at the end it is at `path`, or after an exception nothing has changed.
 
     Without `replace`, raises `FileExistsError` where something is there already.
     """
-    make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}{DRAFT}{secrets.token_hex(8)}")
+    begun = Draft(path)
     try:
-        with _opened(temporary) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            temporary.replace(path)
-        else:
-            path.hardlink_to(temporary)  # never replaces, even where two do it at once
-        _keep_move(path.parent)
+        yield begun.file
+        begun.finish(replace=replace)
     finally:
-        temporary.unlink(missing_ok=True)
+        begun.drop()
 
 
 def drafts(path: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 from typing import Literal, Protocol
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -18,17 +19,24 @@ FinishReason = Literal["stop", "length", "content_filter"]
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file beside a message's text; `param` is the field of the request that it came from."""
+    """A file beside a message's text; `param` is the field of the request that it came from.
+
+    Its bytes are in `data`, or where they are on disk already, at `path`; then size and digest come with it.
+    """
 
     name: str
     media_type: str
     data: bytes = field(repr=False)
     param: str = field(default="messages", compare=False)
-    digest: str = field(init=False, repr=False)
-    """SHA-256 of the data."""
+    path: Path | None = field(default=None, compare=False, repr=False)
+    size: int = -1
+    digest: str = field(default="", repr=False)
+    """SHA-256 of the bytes."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "digest", sha256(self.data).hexdigest())
+        if self.path is None:
+            object.__setattr__(self, "size", len(self.data))
+            object.__setattr__(self, "digest", sha256(self.data).hexdigest())
 
     @property
     def is_image(self) -> bool:

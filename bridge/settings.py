@@ -175,6 +175,7 @@ class FileSettings(Section):
     url_limit: Seconds = Field(20.0, description="seconds that fetching the files of one request may take")
     folder: UserPath | None = Field(None, description="folder of stored files; empty: `files` in the `config` folder")
     max_stored: int = Field(1024 * MEBIBYTE, gt=0, description="bytes that all stored files may have together")
+    max_files: int = Field(1000, gt=0, le=10_000, description="files that may be stored at a time")
     max_age: float = Field(30.0, gt=0, description="days after which a stored file is deleted")
 
 

@@ -60,7 +60,7 @@ def _check(attachments: tuple[Attachment, ...], driver: type[SiteDriver], settin
     if len(attachments) > (most := settings.max_prompt_files):
         message = f"The prompt has {len(attachments)} files, and may have {most} (files.max_prompt_files)."
         raise RequestError(message, param=attachments[most].param)
-    total = sum(len(attachment.data) for attachment in attachments)
+    total = sum(attachment.size for attachment in attachments)
     if total > (most := settings.max_prompt_bytes):
         message = f"The files have {total} bytes together, and may have {most} (files.max_prompt_bytes)."
         raise FileTooLarge(message, param=attachments[-1].param)

@@ -6,6 +6,8 @@ import os
 import stat
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +18,7 @@ import pytest
 from openai.types import FileDeleted, FileObject
 
 from bridge.errors import FileTooLarge, UnknownFile
-from bridge.files import DAY, FileStore
+from bridge.files import DAY, FileStore, StoredFile, Upload
 from bridge.settings import FileSettings, ServerSettings, Settings
 from tests.fake_backend import Served, serving
 
@@ -186,7 +188,9 @@ async def test_a_chat_names_a_stored_file_and_one_that_is_gone_by_its_field(serv
     async with served.post(messages=[{"role": "user", "content": [{"type": "text", "text": "A"}, part]}]) as response:
         assert response.status == 200
     (attachment,) = served.backend.requests[-1].messages[0].attachments
-    assert (attachment.name, attachment.data) == ("cat.png", DATA)
+    assert attachment.path is not None
+    assert (attachment.name, attachment.size, attachment.path.read_bytes()) == ("cat.png", len(DATA), DATA)
+    assert attachment.digest == sha256(DATA).hexdigest()
     part["file"] = {"file_id": "file-gone"}
     async with served.post(messages=[{"role": "user", "content": [part]}]) as response:
         error = (await response.json())["error"]
@@ -198,38 +202,44 @@ def store(folder: Path, **limits: float) -> FileStore:
     return FileStore(Settings(config=folder, files=FileSettings.model_validate(limits)))
 
 
+def put(files: FileStore, data: bytes = DATA, days: float | None = None) -> StoredFile:
+    with closing(Upload(files)) as upload:
+        upload.write(data)
+        return upload.keep("a", "text/plain", "user_data", days)
+
+
 def test_a_file_whose_time_is_over_is_gone_and_its_bytes_with_it(tmp_path: Path) -> None:
     files = store(tmp_path)
-    old = files.keep(BytesIO(DATA), "a", "text/plain", "user_data", days=1e-9)
+    old = put(files, days=1e-9)
     with pytest.raises(UnknownFile):
         files.one(old.id)
     assert files.all() == []
-    kept = files.keep(BytesIO(DATA), "b", "text/plain", "user_data")
+    kept = put(files)
     assert sorted(path.name for path in (tmp_path / "files").iterdir()) == [kept.id, f"{kept.id}.json"]
 
 
 def test_a_file_that_was_never_finished_is_removed_in_time(tmp_path: Path) -> None:
     files = store(tmp_path)
-    kept = files.keep(BytesIO(DATA), "a", "text/plain", "user_data")
+    kept = put(files)
     half, new = (tmp_path / "files" / f"file-{digit * 32}" for digit in "12")
-    for path in (half, half.with_suffix(".draft"), new):
+    draft = half.with_name(f".{half.name}~0123")
+    for path in (half, draft, new):
         path.write_bytes(b"half")
         path.touch()
 
-    for path in (half, half.with_suffix(".draft")):
+    for path in (half, draft):
         os.utime(path, (0, 0))
-    files.purge()
+    store(tmp_path).purge()
     names = {path.name for path in (tmp_path / "files").iterdir()}
     assert names == {kept.id, f"{kept.id}.json", new.name}
 
 
 def test_no_time_that_a_client_asks_for_is_longer_than_the_settings_say(tmp_path: Path) -> None:
-    kept = store(tmp_path, max_age=1).keep(BytesIO(DATA), "a", "text/plain", "user_data", days=30)
+    kept = put(store(tmp_path, max_age=1), days=30)
     assert kept.expires - kept.created == pytest.approx(DAY)
 
 
 def test_what_is_too_large_is_not_even_written(tmp_path: Path) -> None:
-    source = BytesIO(b"x" * 11)
     with pytest.raises(FileTooLarge):
-        store(tmp_path, max_bytes=10).keep(source, "a", "text/plain", "user_data")
+        put(store(tmp_path, max_bytes=10), b"x" * 11)
     assert list((tmp_path / "files").iterdir()) == []

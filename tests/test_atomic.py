@@ -82,7 +82,7 @@ def test_everything_below_the_config_folder_is_for_its_owner_alone(tmp_path: Pat
     load_keys(settings)
     load_identity(settings)
     ParkedFile(config).put("alice", Parked(WorkerState.MUTED, "", datetime.now(UTC) + timedelta(1)))
-    RunFile(config / "run", os.getpid())
+    note = RunFile(config / "run", os.getpid())
     conversations = ConversationFile(config / "conversations.db", ConversationSettings())
     conversations.forget("made to write")
     made = sorted(config.rglob("*"))
@@ -90,3 +90,4 @@ def test_everything_below_the_config_folder_is_for_its_owner_alone(tmp_path: Pat
     wrong = {path: oct(mode(path)) for path in [config, *made] if mode(path) != (0o700 if path.is_dir() else 0o600)}
     assert wrong == {}
     conversations.close()
+    note.remove()

@@ -9,6 +9,7 @@ import base64
 import binascii
 import mimetypes
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -20,9 +21,14 @@ from bridge.errors import RequestError
 
 UNKNOWN_TYPE = "application/octet-stream"
 MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
-LONGEST_NAME = 120
-UNWANTED = re.compile(r'[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff<>:"/\\|?*]')
-"""What no file name may hold: control characters, marks of direction, what file systems dislike."""
+LONGEST_NAME = 200
+"""Bytes of a name in UTF-8; file systems take 255."""
+LONGEST_ENDING = 10
+SEPARATORS = re.compile(r"[/\\]")
+DISLIKED = frozenset('<>:"/\\|?*')
+"""Characters that file systems dislike."""
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Kinds of characters that are not seen, or turn what is seen: controls, marks of direction, halves of surrogates."""
 DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?P<parameters>(?:;[^;,]*)*),(?P<data>.*)", re.DOTALL | re.IGNORECASE)
 
 
@@ -41,23 +47,42 @@ def read_attachment(part: Mapping[str, Any], where: str) -> Attachment:
 
 def named(name: str, media_type: str, digest: str) -> str:
     """Return a file's name as a page can show it; one that has none is named for what it is."""
-    clean = UNWANTED.sub("_", PurePosixPath(name.replace("\\", "/")).name).strip(". ")
+    clean = "".join("_" if _is_unwanted(char) else char for char in _last(name)).strip(". ")
     if not clean:
         kind = "image" if media_type.startswith("image/") else "file"
         return "-".join(filter(None, (kind, digest[:8]))) + (mimetypes.guess_extension(media_type) or "")
     stem, dot, ending = clean.rpartition(".")
-    if not dot or len(ending) > 10:
-        return clean[:LONGEST_NAME] + (mimetypes.guess_extension(media_type) or "")
-    return f"{stem[: LONGEST_NAME - len(ending)]}.{ending}"
+    if not dot or len(ending) > LONGEST_ENDING:
+        return _cut(clean, LONGEST_NAME) + (mimetypes.guess_extension(media_type) or "")
+    return f"{_cut(stem, LONGEST_NAME - len(ending.encode()))}.{ending}"
+
+
+def typed(name: str, media_type: str) -> str:
+    """Return a media type without its parameters; for one that is none the name is asked."""
+    given = media_type.partition(";")[0].strip().lower()
+    return given if MEDIA_TYPE.fullmatch(given) else mimetypes.guess_type(named(name, "", ""))[0] or UNKNOWN_TYPE
 
 
 def attachment(name: str, media_type: str, data: bytes, param: str) -> Attachment:
     """Return the attachment; raise a `RequestError` for one without a byte in it."""
     if not data:
         raise RequestError(f"{param}: the file is empty.", param=param)
-    kind = media_type if MEDIA_TYPE.fullmatch(media_type) else mimetypes.guess_type(name)[0] or UNKNOWN_TYPE
+    kind = typed(name, media_type)
     made = Attachment(name, kind, data, param)
     return Attachment(named(name, kind, made.digest), kind, data, param)
+
+
+def _last(path: str) -> str:
+    """Return the last part of a path of any system; nobody shows more of it than its end."""
+    return SEPARATORS.split(path.rstrip("/\\")[-4 * LONGEST_NAME :])[-1]
+
+
+def _is_unwanted(char: str) -> bool:
+    return char in DISLIKED or unicodedata.category(char) in UNSEEN
+
+
+def _cut(name: str, size: int) -> str:
+    return name.encode()[:size].decode("utf-8", "ignore")
 
 
 def _image(part: Mapping[str, Any], where: str) -> Attachment:

@@ -92,10 +92,10 @@ class Surface(ABC):
 class ChatEndpoint:
     """The handler that joins a surface and a backend."""
 
-    def __init__(self, surface: Surface, backend: ChatBackend, settings: Settings) -> None:
+    def __init__(self, surface: Surface, backend: ChatBackend, settings: Settings, store: FileStore) -> None:
         self.surface = surface
         self._backend = backend
-        self._gatherer = Gatherer(FileStore(settings), settings.files)
+        self._gatherer = Gatherer(store, settings.files)
         self._server = settings.server
         self._aliases = settings.api.aliases
 

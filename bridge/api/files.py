@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import os
 from itertools import dropwhile
-from typing import Annotated, Any, BinaryIO, Literal, cast
+from typing import Annotated, Any, BinaryIO, Literal
 
 from aiohttp import web
-from aiohttp.web_request import FileField
 from pydantic import Field
 
-from bridge.api.attached import named
+from bridge.api.attached import named, typed
 from bridge.api.failure import dump
+from bridge.api.form import read_form
 from bridge.api.lenient import Lenient
 from bridge.api.openai_request import validated
 from bridge.errors import RequestError
-from bridge.files import DAY, FileStore, StoredFile
+from bridge.files import DAY, FileStore, StoredFile, Upload
+from bridge.settings import MEBIBYTE
 
-DOWNLOAD = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
-INNER = re.compile(r"(\w+)\[(\w+)\]")
-"""How a form names the field of an object."""
+DOWNLOAD = {
+    "content-type": "application/octet-stream",
+    "content-disposition": "attachment",
+    "x-content-type-options": "nosniff",
+}
+PIECE = MEBIBYTE // 4
+"""Bytes of a file that are in memory at a time."""
 
 
 class ExpiresAfter(Lenient):
@@ -51,21 +56,24 @@ class Files:
 
     path = "/v1/files"
 
-    def __init__(self, store: FileStore) -> None:
+    def __init__(self, store: FileStore, unread: float) -> None:
         self._store = store
+        self._unread = unread
 
     async def keep(self, request: web.Request) -> web.Response:
-        """Keep a file that came in a form."""
-        fields = await _form(request)
-        file = fields.pop("file", None)
-        form = validated(FileForm, fields)
-        if not isinstance(file, FileField):
-            raise RequestError("The form has no file in its field `file`.", param="file")
-        name = named(file.filename, file.content_type, "")
-        days = form.expires_after.seconds / DAY if form.expires_after else None
-        source = cast(BinaryIO, file.file)
-        kept = await asyncio.to_thread(self._store.keep, source, name, file.content_type, form.purpose, days)
-        return _json(_described(kept))
+        """Keep a file that comes in a form."""
+        upload = Upload(self._store)
+        try:
+            fields, name, media_type = await read_form(request, upload)
+            form = validated(FileForm, fields)
+            if media_type is None:
+                raise RequestError("The form has no file in its field `file`.", param="file")
+            days = form.expires_after.seconds / DAY if form.expires_after else None
+            media_type = typed(name, media_type)
+            name = named(name, media_type, "")
+            return _json(_described(await asyncio.to_thread(upload.keep, name, media_type, form.purpose, days)))
+        finally:
+            await asyncio.shield(asyncio.to_thread(upload.close))
 
     async def all(self, request: web.Request) -> web.Response:
         """List the files, page by page."""
@@ -84,10 +92,23 @@ class Files:
         """Describe a file."""
         return _json(_described(await asyncio.to_thread(self._store.one, request.match_info["id"])))
 
-    async def content(self, request: web.Request) -> web.Response:
+    async def content(self, request: web.Request) -> web.StreamResponse:
         """Return a file's bytes."""
-        data = await asyncio.to_thread(self._store.content, request.match_info["id"])
-        return web.Response(body=data, content_type="application/octet-stream", headers=DOWNLOAD)
+        file = await asyncio.to_thread(self._store.open, request.match_info["id"])
+        try:
+            return await self._sent(request, file)
+        finally:
+            await asyncio.shield(asyncio.to_thread(file.close))
+
+    async def _sent(self, request: web.Request, file: BinaryIO) -> web.StreamResponse:
+        """Send a file piece by piece; a client that does not read it is given up."""
+        response = web.StreamResponse(headers=DOWNLOAD)
+        response.content_length = await asyncio.to_thread(_size, file)
+        await response.prepare(request)
+        while data := await asyncio.to_thread(file.read, PIECE):
+            async with asyncio.timeout(self._unread):
+                await response.write(data)
+        return response
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a file."""
@@ -96,21 +117,8 @@ class Files:
         return _json({"id": id_, "object": "file", "deleted": True})
 
 
-async def _form(request: web.Request) -> dict[str, Any]:
-    """Return the fields of a form, those with a name like `a[b]` as fields of an object `a`."""
-    try:
-        given = await request.post()
-    except (ValueError, LookupError, RuntimeError, AssertionError):
-        raise RequestError("The body is not a form that can be read.") from None
-    fields: dict[str, Any] = {}
-    for name, value in given.items():
-        if match := INNER.fullmatch(name):
-            outer = fields.setdefault(match[1], {})
-            if isinstance(outer, dict):
-                outer[match[2]] = value
-        else:
-            fields[name] = value
-    return fields
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def _described(file: StoredFile) -> dict[str, Any]:

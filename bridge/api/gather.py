@@ -47,8 +47,8 @@ class Gatherer:
             return given
         if given.file_id:
             known = await asyncio.to_thread(self._store.one, given.file_id, param)
-            data = await asyncio.to_thread(self._store.content, given.file_id, param)
-            return attachment(known.name, known.media_type, data, param)
+            path = self._store.path(known.id)
+            return Attachment(known.name, known.media_type, b"", param, path, known.size, known.digest)
         if not self._settings.urls:
             message = f"{param}: addresses are not fetched here (files.urls); send a data URL or a file_id."
             raise RequestError(message, param=param)

@@ -44,7 +44,8 @@ def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> we
 
     `keys` is what `load_keys` returned; None asks for no key.
     """
-    served, guard = surfaces(settings), Guard(keys, settings.server, UNLOCKED, for_tokens(settings), FORMS)
+    store, served = FileStore(settings), surfaces(settings)
+    guard = Guard(keys, settings.server, UNLOCKED, for_tokens(settings), FORMS)
     origins = Origins(settings.api.allowed_origins, guard)
     tellers = {path: surface.error for surface in served for path in spellings(surface.path)}
     app = web.Application(
@@ -54,8 +55,8 @@ def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> we
     app.on_response_prepare.append(name_request)
     app.on_response_prepare.append(origins.tell)
     app.on_response_prepare.append(limits(backend))
-    app.add_routes(routes(backend, settings))
-    app.on_startup.append(lambda _: asyncio.to_thread(FileStore(settings).purge))
+    app.add_routes(routes(backend, settings, store))
+    app.on_startup.append(lambda _: asyncio.to_thread(store.purge))
     return app
 
 
@@ -70,10 +71,10 @@ def surfaces(settings: Settings) -> tuple[Surface, ...]:
     return OpenAIChat(settings.api), OpenAICompletions(settings.api)
 
 
-def routes(backend: ChatBackend, settings: Settings) -> list[web.RouteDef]:
+def routes(backend: ChatBackend, settings: Settings, store: FileStore) -> list[web.RouteDef]:
     """Return every route, in all spellings of its path."""
     health, models = Health(backend), ModelList(backend, settings.api.aliases)
-    description, files = Description(tokens=settings.tokens.enabled), Files(FileStore(settings))
+    description, files = Description(tokens=settings.tokens.enabled), Files(store, settings.server.unread)
     found = [
         web.get("/", health.root),
         web.get("/ping", health.ping),
@@ -92,6 +93,6 @@ def routes(backend: ChatBackend, settings: Settings) -> list[web.RouteDef]:
     if settings.tokens.enabled:
         found.append(web.post(TokenCheck.path, TokenCheck(backend).handle))
     for surface in surfaces(settings):
-        endpoint = ChatEndpoint(surface, backend, settings)
+        endpoint = ChatEndpoint(surface, backend, settings, store)
         found += [web.route(method, surface.path, endpoint.handle) for method in surface.methods]
     return [web.route(route.method, path, route.handler) for route in found for path in spellings(route.path)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Page, Request, Response
 
 from bridge.chat import Attachment
-from bridge.errors import BridgeError, BrowserError, FileRejected, SiteChanged, SiteError
+from bridge.errors import BridgeError, BrowserError, FileRejected, SiteChanged, SiteError, StorageError, UnknownFile
 from bridge.sites.base import PageResponse, Turn
 from bridge.sites.deepseek_guard import wants_sight
 from bridge.sites.deepseek_page import DeepSeekPage
@@ -29,6 +30,7 @@ FORK = "/api/v0/file/fork_file_task"
 LOOK = "/api/v0/file/fetch_files"
 READING = ("PENDING", "PARSING")
 READ = "SUCCESS"
+NO_ROOM = "The bridge cannot write the files for the browser: {}."
 STILL = 1.0
 """Seconds without any call about files after which the page is asked whether it tells its user something."""
 
@@ -64,7 +66,7 @@ class Uploads:
         Raises `FileRejected` for a bad file, and what the refusal means for the account otherwise.
         """
         now = datetime.now(UTC)
-        about = [one for one in self._attachments if str(len(one.data)) == size] or self._attachments
+        about = [one for one in self._attachments if str(one.size) == size] or self._attachments
         if 400 <= response.status < 500 and response.status not in (401, 403, 429):
             raise rejected(about, f"HTTP {response.status}")
         if refused := refused_by_status(response, now):
@@ -113,7 +115,7 @@ async def upload(
     files = turn.attachments
     uploads = Uploads(files)
     try:
-        async with asyncio.timeout(limit), _on_disk(files) as paths, _calls(shown.page, files) as calls:
+        async with asyncio.timeout(limit), on_disk(files) as paths, _calls(shown.page, files) as calls:
             await field.set_input_files(paths)
             while not uploads.is_done:
                 response = await calls.next()
@@ -190,21 +192,37 @@ async def _calls(page: Page, files: Sequence[Attachment]) -> AsyncGenerator[_Cal
 
 
 @asynccontextmanager
-async def _on_disk(attachments: Sequence[Attachment]) -> AsyncGenerator[list[Path]]:
+async def on_disk(attachments: Sequence[Attachment]) -> AsyncGenerator[list[Path]]:
     """Have the files where Chromium can read them, for us alone: a large one would block the pipe to the browser."""
-    folder = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="bridge-")
+    folder = await asyncio.to_thread(_new_folder)
     try:
-        yield await asyncio.to_thread(_write, Path(folder.name), attachments)
+        yield await asyncio.to_thread(_put, attachments, Path(folder.name))
     finally:
         await asyncio.shield(asyncio.to_thread(folder.cleanup))
 
 
-def _write(folder: Path, attachments: Sequence[Attachment]) -> list[Path]:
-    """Write each file under its name, into a folder of its own: two may have the same."""
+def _new_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="bridge-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StorageError(NO_ROOM.format(error.strerror or error)) from error
+
+
+def _put(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
+    """Put each file under its name, into a folder of its own: two may have the same."""
     paths = [folder / str(number) / attachment.name for number, attachment in enumerate(attachments)]
     for path, attachment in zip(paths, attachments, strict=True):
-        path.parent.mkdir()
-        path.write_bytes(attachment.data)
+        try:
+            path.parent.mkdir()
+            if attachment.path is None:
+                path.write_bytes(attachment.data)
+            else:
+                shutil.copyfile(attachment.path, path)
+        except FileNotFoundError as error:
+            message = f"The file '{attachment.name}' was deleted before it was sent."
+            raise UnknownFile(message, param=attachment.param) from error
+        except OSError as error:
+            raise StorageError(NO_ROOM.format(error.strerror or error)) from error
     return paths
 
 

@@ -19,7 +19,8 @@ ASKED = """\
 Answer with one JSON {kind} and nothing else: no explanation, no code block, no comments."""
 SCHEMA = "\n\nIt must be valid against this JSON Schema:\n\n{schema}"
 AGAIN = "That was no valid answer: {why}\nWrite the JSON again, corrected, and nothing else."
-BLOCK = re.compile(r"^ {0,3}```[\w-]*[ \t]*\n(.*?)^ {0,3}```[ \t]*$", re.DOTALL | re.MULTILINE)
+BEGIN = re.compile(r" {0,3}```[\w-]*[ \t\r]*")
+END = re.compile(r" {0,3}```[ \t\r]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,21 @@ def complaint(why: str) -> str:
 def _candidates(answer: str) -> Iterator[str]:
     """Yield where the JSON may be: the whole answer, a code block, or from the first bracket to the last."""
     yield answer
-    yield from BLOCK.findall(answer)
+    yield from _blocks(answer)
     for opening, closing in (("{", "}"), ("[", "]")):
         start, end = answer.find(opening), answer.rfind(closing)
         if 0 <= start < end:
             yield answer[start : end + 1]
+
+
+def _blocks(answer: str) -> Iterator[str]:
+    """Yield what is inside of each code block that ends."""
+    lines: list[str] | None = None
+    for line in answer.split("\n"):
+        if lines is None:
+            lines = [] if BEGIN.fullmatch(line) else None
+        elif END.fullmatch(line):
+            yield "\n".join(lines)
+            lines = None
+        else:
+            lines.append(line)

@@ -1,4 +1,4 @@
-"""Reads JSON as a model writes it, and repairs it only where nothing that was written gets lost."""
+"""Reads JSON as a model writes it, and repairs it only where nothing that was written gets lost or changes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,35 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NoReturn
 
-import json_repair
-
 from bridge.tools.quotes import escape_quotes
 
-FENCED = re.compile(r"\s*```[\w-]*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
-ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
-MARKS = re.compile(r"""[\s{}\[\],:"'`\\]+""")
+FENCE = "```"
+INFO = re.compile(r"[\w-]*[ \t\r]*")
+"""What may follow the mark that opens a code block."""
 ENDS = ("}", "]", '"', "'", ",")
 """Behind anything else the text may have been cut off: a number may have gone on."""
-STRING_OR_MARK = re.compile(r'"(?:\\.|[^"\\])*"|[{}\[\]]|,(?=\s*(?:[}\]]|\Z))', re.DOTALL)
+GAP = re.compile(r"[ \t\r\n,]*")
+TOKEN = re.compile(
+    r"""(?P<string>"(?:[^"\\]|\\.)*+")
+    | '(?P<single>(?:[^'\\]|\\.)*+)'
+    | “(?P<curly>(?:[^”"\\]|\\.)*+)”
+    | (?P<mark>[{}\[\],:])
+    | (?P<number>-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?(?![\w$.-]))
+    | (?P<word>[\w$][\w$.-]*+)
+    | \s++""",
+    re.DOTALL | re.VERBOSE,
+)
+COLON = re.compile(r"\s*:")
+VALUE_ENDS = re.compile(r"\s*(?:[,}\]]|\Z)")
+EXCESS = re.compile(r"[\s}\]]*\Z")
+IN_SINGLE = re.compile(r"""\\(.)|(")""", re.DOTALL)
 CLOSING = {"{": "}", "[": "]"}
-TRAILING = re.compile(r'(?:\s|\\[nrt])+"')
-LITERAL = re.compile(r"True|False|None")
+WORDS = {"True": "true", "False": "false", "None": "null", "true": "true", "false": "false", "null": "null"}
+NO_WORDS = ("NaN", "Infinity", "undefined")
+ESCAPED = re.compile(r"\\(u[0-9a-fA-F]{4}|.|\Z)", re.DOTALL)
+REAL = frozenset('"\\/bfnrt')
+NOT_BEFORE_QUOTE = re.compile(r'\\(?!")')
+BACKSLASH = r"A backslash inside of a JSON string is written twice, as in C:\\new."
 
 
 def refuse(constant: str) -> NoReturn:
@@ -45,6 +61,8 @@ class Unclear(Exception):
 def loaded(text: str) -> Any:
     """Return `text` as JSON, repaired if need be."""
     text = unfenced(text)
+    if _is_unescaped(text):
+        return _literally(text)
     candidates = (text, escape_quotes(text))
     for candidate in candidates:
         with suppress(ValueError, RecursionError):
@@ -53,51 +71,107 @@ def loaded(text: str) -> Any:
         raise Unclear("It is not JSON, or breaks off.")
     for candidate in candidates:
         with suppress(ValueError, RecursionError):
-            return _several(_closed(candidate))
-    repaired = _repaired(text)
-    if not isinstance(repaired, dict | list) or _written(text) != "".join(map(_said, _values(repaired))):
-        raise Unclear("It is not valid JSON.")
-    return repaired
+            return _several(_rewritten(candidate))
+    raise Unclear("It is not valid JSON.")
 
 
 def unfenced(text: str) -> str:
     """Return what is inside of a code block, if `text` is one."""
-    fenced = FENCED.fullmatch(text)
-    return (fenced[1] if fenced else text).strip()
+    text = text.strip()
+    head, line_break, body = text.partition("\n")
+    is_block = line_break and head.startswith(FENCE) and INFO.fullmatch(head, len(FENCE)) and body.endswith(FENCE)
+    return body.removesuffix(FENCE).strip() if is_block else text
 
 
-def _closed(text: str) -> str:
-    """Return `text` without commas that nothing follows, and with the brackets that are missing at its end."""
+def _is_unescaped(text: str) -> bool:
+    """Tell whether there is a backslash that JSON does not know, so that none may have been meant as JSON's."""
+    return any(found not in REAL and len(found) < 2 and found != "'" for found in ESCAPED.findall(text))
+
+
+def _literally(text: str) -> Any:
+    """Return JSON whose backslashes stand for themselves; those before quotes may be meant as JSON's."""
+    found = set(ESCAPED.findall(text))
+    written = [text.replace("\\", "\\\\")]
+    if '"' not in found:
+        written.append(escape_quotes(written[0]))
+    elif not found & {*"/bfnrt"} and all(len(one) < 2 for one in found):
+        written.append(NOT_BEFORE_QUOTE.sub(r"\\\\", text))
+    readings = list(_readings(written if not found & {"\\", "'"} else []))
+    if not readings or any(reading != readings[0] for reading in readings):
+        raise Unclear(BACKSLASH)
+    return readings[0]
+
+
+def _readings(written: list[str]) -> Iterator[Any]:
+    for text in written:
+        with suppress(ValueError, RecursionError):
+            yield _several(text)
+
+
+def _rewritten(text: str) -> str:
+    """Return `text` with JSON's own quotes, commas and constants, and with the brackets that are missing at its end."""
+    out: list[str] = []
     missing: list[str] = []
-
-    def keep(match: re.Match[str]) -> str:
-        mark = match[0]
-        if mark in CLOSING:
-            missing.append(CLOSING[mark])
-        elif missing and mark == missing[-1]:
-            missing.pop()
-        return "" if mark == "," else mark
-
-    return STRING_OR_MARK.sub(keep, text) + "".join(reversed(missing))
-
-
-def _repaired(text: str) -> Any:
-    """Return the repaired JSON, with the line breaks that end its strings: only the second way of repair keeps them."""
-    repaired, kept = (_repaired_as(text, stable) for stable in (False, True))
-    return kept if _trimmed(kept) == _trimmed(repaired) else repaired
+    at = 0
+    while at < len(text):
+        token = TOKEN.match(text, at)
+        if token is None:
+            raise ValueError("no JSON can be made of it")
+        if token["mark"] in ("}", "]") and not missing and EXCESS.match(text, at):
+            break
+        at = token.end()
+        if token.lastgroup == "mark":
+            _mark(token["mark"], missing, out)
+        elif token.lastgroup is not None:
+            _value(token, out)
+    _drop_comma(out)
+    return " ".join(out) + "".join(reversed(missing))
 
 
-def _repaired_as(text: str, stable: bool) -> Any:
-    try:
-        repaired = json_repair.loads(text, stream_stable=stable)
-        json.dumps(repaired, allow_nan=False)
-        return repaired
-    except (ValueError, RecursionError, IndexError):
-        return None
+def _mark(mark: str, missing: list[str], out: list[str]) -> None:
+    """Write one of JSON's marks; a comma before a closing bracket is left out, one between brackets is put in."""
+    if mark in CLOSING:
+        missing.append(CLOSING[mark])
+        if out and out[-1] in ("}", "]"):
+            out.append(",")
+    elif mark in ("}", "]"):
+        _drop_comma(out)
+        if not missing or missing.pop() != mark:
+            raise ValueError("brackets do not match")
+    out.append(mark)
 
 
-def _trimmed(value: object) -> str:
-    return TRAILING.sub('"', json.dumps(value))
+def _drop_comma(out: list[str]) -> None:
+    if out and out[-1] == ",":
+        out.pop()
+
+
+def _value(token: re.Match[str], out: list[str]) -> None:
+    """Write a key or a value; a comma that is missing before a key is put in."""
+    is_key = COLON.match(token.string, token.end()) is not None
+    if is_key and out and out[-1] not in ("{", ","):
+        out.append(",")
+    match token.lastgroup:
+        case "string":
+            out.append(token[0].replace("\\'", "'"))
+        case "single" | "curly":
+            out.append(f'"{IN_SINGLE.sub(_in_double, token[token.lastgroup])}"')
+        case "word":
+            out.append(_word(token, is_key=is_key))
+        case _:
+            out.append(token[0])
+
+
+def _word(token: re.Match[str], *, is_key: bool) -> str:
+    """Return a word without quotes: a key, a constant, or a string of one word."""
+    word = token[0]
+    if word in NO_WORDS or not (is_key or VALUE_ENDS.match(token.string, token.end())):
+        raise ValueError(f"{word} is no JSON")
+    return json.dumps(word) if is_key else WORDS.get(word) or json.dumps(word)
+
+
+def _in_double(match: re.Match[str]) -> str:
+    return match[1] if match[1] == "'" else '\\"' if match[2] else match[0]
 
 
 def _several(text: str) -> Any:
@@ -106,40 +180,11 @@ def _several(text: str) -> Any:
     while at < len(text):
         value, at = DECODER.raw_decode(text, at)
         values.append(value)
-        at += len(text[at:]) - len(text[at:].lstrip(" \t\r\n,"))
+        gap = GAP.match(text, at)
+        at = gap.end() if gap else at
     if not values:
         raise ValueError("nothing there")
     return values[0] if len(values) == 1 else values
-
-
-def _written(text: str) -> str:
-    """Return what was written but for JSON's own marks, so that a repair can be held against it."""
-    plain = ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else _escaped(match[2]), text)
-    return _essence(plain)
-
-
-def _escaped(char: str) -> str:
-    return "" if char in "nrtbf" else char
-
-
-def _essence(text: str) -> str:
-    return LITERAL.sub(lambda match: match[0].lower().replace("none", "null"), MARKS.sub("", text))
-
-
-def _values(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield key
-            yield from _values(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _values(inner)
-    else:
-        yield value
-
-
-def _said(value: object) -> str:
-    return _essence(value if isinstance(value, str) else json.dumps(value))
 
 
 def is_json(body: str) -> bool:

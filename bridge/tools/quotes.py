@@ -48,6 +48,10 @@ def _structure(char: str, stack: list[str]) -> bool:
 
 
 def _ends(text: str, at: int, is_key: bool, stack: list[str]) -> bool:
-    inside = AFTER_KEY if is_key else AFTER_ITEM if stack[-1:] == ["["] else AFTER_MEMBER
-    after = inside if stack else AFTER_ALL
-    return after.match(text, at) is not None
+    if not stack:
+        return AFTER_ALL.match(text, at) is not None
+    if is_key:
+        return AFTER_KEY.match(text, at) is not None
+    if stack[-1] == "[":
+        return AFTER_ITEM.match(text, at) is not None
+    return AFTER_MEMBER.match(text, at) is not None

@@ -175,16 +175,12 @@ def test_stream_options_are_taken_with_and_without_a_stream(options: Any, usage:
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}, "response_format.json_schema"),
         (
-            {"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": 3}}}},
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": ["x"]}}},
             "response_format.json_schema.schema",
         ),
         ({"tools": "f"}, "tools"),
         ({"tools": [{"type": "function"}]}, "tools[0].function"),
         ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name"),
-        (
-            {"tools": [{"type": "function", "function": {"name": "a", "parameters": {"type": "thing"}}}]},
-            "tools[0].function.parameters",
-        ),
         ({"functions": [{}]}, "functions[0].name"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
@@ -205,6 +201,27 @@ def test_what_cannot_be_done_is_refused_with_the_name_of_the_field(change: dict[
     error = refused({"model": "deepseek", "messages": [USER], **change})
     assert (error.status, error.param) == (400, param)
     assert error.message
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"type": "thing"},
+        {"type": "object", "properties": {"a": {"type": "number", "minimum": 0, "exclusiveMinimum": True}}},
+        {"type": "object", "properties": {"a": {"type": "any", "required": True, "enum": 5}}},
+        {"type": "object", "properties": [], "required": None},
+        {"type": "object", "properties": {"a": {"type": "array", "items": [{"type": "string"}]}}},
+        {"$ref": "https://example.com/schema.json", "pattern": "(("},
+        [],
+        None,
+    ],
+)
+def test_an_odd_schema_of_a_tool_or_an_answer_refuses_no_request(parameters: Any) -> None:
+    asked = parse(tools=[{"type": "function", "function": {"name": "f", "parameters": parameters}}])
+    assert asked.form.toolbox is not None
+    assert "f(" in asked.form.toolbox.instructions()
+    parse(functions=[{"name": "f", "parameters": parameters}])
+    parse(response_format={"type": "json_schema", "json_schema": {"schema": parameters or {}}})
 
 
 @pytest.mark.parametrize("missing", ["model", "messages"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.tools.fitting import check_schema, fitted, misfit
+from bridge.tools.fitting import fitted, misfit
 from bridge.tools.json_mode import JsonForm
 from bridge.tools.mending import Unclear
 
@@ -96,7 +96,7 @@ def test_a_schema_may_ask_for_something_else_than_an_object() -> None:
 
 
 def test_the_reason_names_what_is_wrong() -> None:
-    with pytest.raises(Unclear, match="'name' is a required property"):
+    with pytest.raises(Unclear, match='"name" is a required property'):
         PERSON.read('{"age": 3}')
 
 
@@ -115,7 +115,6 @@ def test_every_object_comes_through_whole(value: dict[str, Any], around: str) ->
 def test_no_schema_breaks_the_check(value: object, schema: dict[str, Any]) -> None:
     misfit(value, schema)
     fitted(value, schema)
-    check_schema(schema)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from bridge.api.shape import Form
 from bridge.chat import ChatRequest, Message, Model
 from bridge.errors import RequestError
 from bridge.settings import ApiSettings
-from bridge.tools.fitting import check_schema
 from bridge.tools.json_mode import JsonForm
 from bridge.tools.render import Toolbox
 
@@ -162,9 +161,6 @@ def _json_form(wanted: ResponseFormat | None) -> JsonForm | None:
         case ResponseFormat(type="json_object"):
             return JsonForm()
         case ResponseFormat(type="json_schema", json_schema=Schema(schema_=dict(schema))):
-            if (wrong := check_schema(schema)) is not None:
-                where = "response_format.json_schema.schema"
-                raise RequestError(f"{where} is no JSON Schema: {wrong}", param=where)
             return JsonForm(schema)
         case ResponseFormat(type="json_schema"):
             raise RequestError("A response_format of json_schema needs a schema.", param="response_format.json_schema")

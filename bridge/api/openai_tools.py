@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, StrictBool, StrictStr
+from pydantic import BeforeValidator, Field, StrictBool, StrictStr
 
 from bridge.api.lenient import Lenient
 from bridge.errors import RequestError
-from bridge.tools.fitting import check_schema
 from bridge.tools.render import Tool, Toolbox
 
 FREE, NEVER, ALWAYS = ("auto",), ("none",), ("required", "any")
@@ -22,7 +21,8 @@ class Function(Lenient):
 
     name: Annotated[StrictStr, Field(pattern=r"^[\w.:/-]{1,128}$")]
     description: StrictStr | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Annotated[dict[str, Any] | None, BeforeValidator(lambda given: given if given else None)] = None
+    """JSON Schema of the arguments; what of it is odd, or not understood, asks for nothing."""
 
 
 class Offer(Lenient):
@@ -77,10 +77,7 @@ def _placed(functions: Iterable[Function | None], legacy: bool) -> Iterable[tupl
 
 
 def _tool(function: Function, where: str) -> Tool:
-    schema = function.parameters or {}
-    if (wrong := check_schema(schema)) is not None:
-        raise RequestError(f"{where}.parameters is no JSON Schema: {wrong}", param=f"{where}.parameters")
-    return Tool(function.name, function.description or "", schema)
+    return Tool(function.name, function.description or "", function.parameters or {})
 
 
 def _allowed(tools: Sequence[Tool], choice: dict[str, Any], field: str) -> tuple[tuple[Tool, ...], Any]:

@@ -30,8 +30,8 @@ def _type(schema: Any, root: Mapping[str, Any], depth: int) -> str:
         return "any"
     if not isinstance(schema, Mapping) or depth > DEEPEST:
         return "any"
-    if "enum" in schema or "const" in schema:
-        return " | ".join(map(_shown, schema.get("enum") or [schema.get("const")]))
+    if "const" in schema or (isinstance(schema.get("enum"), list) and schema["enum"]):
+        return " | ".join(map(_shown, [schema["const"]] if "const" in schema else schema["enum"]))
     for union in ("anyOf", "oneOf"):
         if isinstance(schema.get(union), list):
             return " | ".join(dict.fromkeys(_type(member, root, depth + 1) for member in schema[union]))

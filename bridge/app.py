@@ -16,7 +16,8 @@ from aiohttp import web
 from loguru import logger
 
 from bridge import chromium
-from bridge.api.router import build_app
+from bridge.api.connections import BACKLOG
+from bridge.api.router import build_runner
 from bridge.browser import Chromium
 from bridge.errors import SetupError
 from bridge.locks import sole_user
@@ -29,9 +30,6 @@ from bridge.telemetry import Telemetry
 from bridge.tokens import TokenLogins
 from bridge.upkeep import upkeep
 from bridge.worker import Worker
-
-CLOSE_LIMIT = 5.0
-"""Seconds that open connections get to close once no chat runs any more."""
 
 
 class Bridge:
@@ -63,7 +61,7 @@ async def running(
         tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
         pool = await stack.enter_async_context(Pool(workers, settings, telemetry, tokens))
         await stack.enter_async_context(upkeep(pool, telemetry, settings.browser.check_every))
-        url = await _listen(stack, build_app(pool, settings, keys), settings)
+        url = await listen(stack, build_runner(pool, settings, keys), settings)
         stack.push_async_callback(pool.drain, settings.server.drain)
         yield Bridge(url, pool, browser)
 
@@ -83,6 +81,22 @@ async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:
         logger.warning("Stopped at once")
 
 
+async def listen(stack: AsyncExitStack, runner: web.AppRunner, settings: Settings) -> str:
+    """Listen until `stack` is left, and return the address; raise `SetupError` where that cannot be."""
+    host, port = settings.server.host, settings.server.port
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise SetupError(f"Port {port} of {host} is taken; choose another one with server.port.") from error
+        raise SetupError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+    bound: tuple[str, int] = runner.addresses[0][:2]
+    name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+    return f"http://{name}:{bound[1]}"
+
+
 def _stored(settings: Settings) -> tuple[Keys | None, ProfileStore, Sequence[Profile]]:
     """Return the keys, the store of profiles, and those in it that can be read; the others are named in the log."""
     keys = load_keys(settings)
@@ -94,22 +108,6 @@ def _stored(settings: Settings) -> tuple[Keys | None, ProfileStore, Sequence[Pro
         except SetupError as error:
             logger.error("Profile {} is left out: {}", name, error.message)
     return keys, store, profiles
-
-
-async def _listen(stack: AsyncExitStack, app: web.Application, settings: Settings) -> str:
-    host, port = settings.server.host, settings.server.port
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=CLOSE_LIMIT)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise SetupError(f"Port {port} of {host} is taken; choose another one with server.port.") from error
-        raise SetupError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
-    bound: tuple[str, int] = runner.addresses[0][:2]
-    name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-    return f"http://{name}:{bound[1]}"
 
 
 @contextmanager

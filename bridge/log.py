@@ -24,6 +24,7 @@ from bridge.telemetry import (
     WorkerChanged,
     WorkerState,
 )
+from bridge.throttle import Throttle
 
 if TYPE_CHECKING:
     from loguru import Message, Record
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from bridge.settings import LogSettings
 
 HUMAN = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {extra[shown]}\n"
+REPEATS = (5, 60.0)
+"""How often an entry of a library may repeat itself at once, and the seconds until once more."""
 GOES_ON = "\n    "
 """Begins the further lines of an entry, so that no text in it can pass for an entry of its own."""
 CALM = (WorkerState.STARTING, WorkerState.READY, WorkerState.CLOSED)
@@ -49,10 +52,16 @@ def set_up(settings: LogSettings) -> None:
 
 
 class _Forwarding(logging.Handler):
-    """Writes what libraries log as entries of this log."""
+    """Writes what libraries log as entries of this log; of one that repeats itself only so many."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries = Throttle(*REPEATS)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one entry."""
+        if self._entries.take((record.name, record.getMessage()[:80])):
+            return
         logger.opt(exception=record.exc_info).log(record.levelname, "{}", record.getMessage())
 
 

@@ -58,9 +58,20 @@ class ServerSettings(Section):
     allowed_hosts: tuple[str, ...] = Field((), description="names by which clients may reach it, beside its own")
     max_body: int = Field(32 * MEBIBYTE, gt=0, description="largest request body in bytes")
     keep_alive: Seconds = Field(15.0, description="seconds of silence after which a stream gets a comment line")
+    headers_after: Seconds = Field(
+        10.0, description="seconds after which a stream that is still without an event gets its headers and a comment"
+    )
     unread: Seconds = Field(
         60.0, description="seconds that a client may leave a full connection unread before it counts as gone"
     )
+    max_connections: int = Field(
+        512, gt=0, description="connections at a time; fewer where the system's limit on open files is low"
+    )
+    header_timeout: Seconds = Field(20.0, description="seconds until the headers of a request must have arrived")
+    body_timeout: Seconds = Field(
+        30.0, description="seconds that a body may take to arrive, and one more for each 16 KiB of it"
+    )
+    idle_timeout: Seconds = Field(75.0, description="seconds after which a connection without a request is closed")
     drain: Seconds = Field(30.0, description="seconds that running chats get to end when the bridge stops")
 
 

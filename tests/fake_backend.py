@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 from openai import AsyncOpenAI
 
-from bridge.api.router import build_app
+from bridge.api.router import build_runner
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
 from bridge.models import listed, resolve
 from bridge.security import Keys
@@ -123,8 +123,7 @@ async def serving(
         files=files or FileSettings(),
         tokens=TokenSettings(enabled=tokens),
     )
-    app = build_app(backend, settings, Keys([KEY]) if locked else None)
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
+    runner = build_runner(backend, settings, Keys([KEY]) if locked else None)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -142,7 +141,7 @@ async def serving(
                 _strict_response_validation=True,
             ) as openai,
         ):
-            yield Served(backend, app, port, http, openai)
+            yield Served(backend, runner.app, port, http, openai)
     finally:
         await runner.cleanup()
         config.cleanup()

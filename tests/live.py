@@ -114,7 +114,7 @@ class Live:
 def settings_for(folder: Path, **sections: Section) -> Settings:
     """Return settings that touch nothing but `folder`, with short limits."""
     defaults: dict[str, Section] = {
-        "server": ServerSettings(port=0, drain=5),
+        "server": ServerSettings(port=0, drain=5, headers_after=60),
         "browser": BrowserSettings(check_every=0.5, call_limit=3),
         "pool": PoolSettings(min_interval=0, queue_limit=LIMIT),
         "turn": TurnSettings(ready=15, submit=8, first_byte=15, silence=15, stop=5),

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+import openai
 import pytest
 from loguru import logger
 
@@ -375,6 +376,47 @@ async def test_a_silent_stream_gets_comments_and_only_once_it_is_open() -> None:
         (response,) = await asking
         assert (response.status, response.content_type) == (429, "application/json")
         response.release()
+
+
+async def test_a_stream_that_is_long_without_an_event_gets_its_headers_all_the_same() -> None:
+    async with serving(ServerSettings(headers_after=0.05)) as served:
+        gate = asyncio.Event()
+        served.backend.script = (gate, *HELLO)
+        async with served.post(stream=True) as response:
+            assert (response.status, response.content_type) == (200, "text/event-stream")
+            assert await response.content.readuntil(b"\n\n") == b": keep-alive\n\n"
+            gate.set()
+            assert frames(await response.read())[-1] == "[DONE]"
+
+
+async def test_what_goes_wrong_after_early_headers_is_an_error_frame() -> None:
+    async with serving(ServerSettings(headers_after=0.05)) as served:
+        gate = asyncio.Event()
+        served.backend.script = (gate, PoolTimeout("Waited."))
+        async with served.post(stream=True) as response:
+            assert response.status == 200
+            gate.set()
+            assert [frame["error"]["code"] for frame in frames(await response.read())] == ["queue_timeout"]
+        gate.clear()
+        stream = await served.openai.chat.completions.create(
+            model="deepseek", messages=[{"role": "user", "content": "Hi"}], stream=True
+        )
+        gate.set()
+        with pytest.raises(openai.APIError, match="Waited"):
+            await anext(aiter(stream))
+
+
+async def test_what_is_known_early_keeps_its_status_and_a_whole_answer_always_does() -> None:
+    async with serving(ServerSettings(headers_after=0.05)) as served:
+        gate = asyncio.Event()
+        served.backend.scripts = [(PoolFull("Full."),), (gate, PoolFull("Full."))]
+        async with served.post(stream=True) as response:
+            assert response.status == 429
+        async with served.post(stream=True, model="nothing") as response:
+            assert response.status == 404
+        asyncio.get_running_loop().call_later(0.2, gate.set)
+        async with served.post() as response:
+            assert response.status == 429
 
 
 async def test_an_sdk_takes_no_notice_of_the_comments() -> None:

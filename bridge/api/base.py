@@ -1,7 +1,8 @@
 """The one place where a chat meets HTTP; what is particular to an API's dialect is a `Surface`, without I/O.
 
 The headers wait for the answer's first event. Until then a failure is an ordinary HTTP error with a status of
-its own, even of a stream; after it, an error frame ends the stream. An answer without any text is a failure.
+its own, even of a stream; after it, an error frame ends the stream. A stream's headers wait no longer than a proxy
+may bear to hear nothing (`server.headers_after`). An answer without any text is a failure.
 """
 
 from __future__ import annotations
@@ -108,9 +109,8 @@ class ChatEndpoint:
         headers = {"x-bridge-ignored": ", ".join(ask.ignored)} if ask.ignored else {}
         async with aclosing(self._answers(ask)) as events:
             if ask.stream:
-                first = await anext(events)
-                stream = _Stream(request, headers, self._server.unread)
-                await self._stream(stream, ask, first, events)
+                stream = _Stream(request, headers)
+                await self._stream(stream, ask, events)
                 return stream.response
             answers: list[list[AnswerEvent]] = [[] for _ in range(ask.choices)]
             async for choice, event in events:
@@ -136,62 +136,57 @@ class ChatEndpoint:
             for event in whole:
                 yield choice, event
 
-    async def _stream(
-        self,
-        stream: _Stream,
-        ask: Ask,
-        first: tuple[int, AnswerEvent],
-        events: AsyncIterator[tuple[int, AnswerEvent]],
-    ) -> None:
-        encoder = self.surface.encoder(ask)
-        await stream.open(encoder.encode(first[1], first[0]))
+    async def _stream(self, stream: _Stream, ask: Ask, events: AsyncIterator[tuple[int, AnswerEvent]]) -> None:
+        encoder, early = self.surface.encoder(ask), None
         async with asyncio.TaskGroup() as tasks:
-            heart = tasks.create_task(stream.keep_alive(self._server.keep_alive))
+            heart = tasks.create_task(stream.keep_alive(self._server.headers_after, self._server.keep_alive))
             try:
                 async for choice, event in events:
-                    if frames := encoder.encode(event, choice):
+                    if (frames := encoder.encode(event, choice)) or not stream.is_open:
                         await stream.write(frames)
-            except Exception as error:  # noqa: BLE001 - the edge: the status is out, only a frame can tell of it
-                failure = self.surface.error(failure_of(error, stream.id))
-                await stream.write(encode_sse(dump(failure), self.surface.error_event))
+            except Exception as error:  # noqa: BLE001 - the edge: once the status is out, only a frame can tell of it
+                if stream.is_open:
+                    failure = self.surface.error(failure_of(error, stream.id))
+                    await stream.write(encode_sse(dump(failure), self.surface.error_event))
+                else:
+                    early = error
             heart.cancel()
+        if early is not None:
+            raise early
 
 
 class _Stream:
-    """An open event stream: writes frames at once, and a comment after a silence."""
+    """An event stream: writes frames at once, the headers before the first ones, and a comment after a silence."""
 
-    def __init__(self, request: web.Request, headers: Mapping[str, str], unread: float) -> None:
+    def __init__(self, request: web.Request, headers: Mapping[str, str]) -> None:
         self.id = request[REQUEST_ID]
-        self._unread = unread
+        self.is_open = False
+        self._writing = asyncio.Lock()
         self.response = web.StreamResponse(headers={**STREAM_HEADERS, **headers})
         self._request = request
         self._clock = asyncio.get_running_loop().time
         self._written = self._clock()
 
-    async def open(self, frames: bytes) -> None:
-        """Send the headers and the first frames."""
-        await self.response.prepare(self._request)
-        await self.write(frames)
-
     async def write(self, frames: bytes) -> None:
-        """Send whole frames; a client that is gone, or does not read, cancels the request."""
+        """Send whole frames; a client that is gone cancels the request."""
         self._written = self._clock()
+        was_open, self.is_open = self.is_open, True
         try:
-            async with asyncio.timeout(self._unread):
+            async with self._writing:
+                if not was_open:
+                    await self.response.prepare(self._request)
                 await self.response.write(frames)
-        except (ConnectionError, TimeoutError) as error:
-            if self._request.transport is not None:
-                self._request.transport.abort()
+        except ConnectionError as error:
             raise asyncio.CancelledError("the client is gone") from error
 
-    async def keep_alive(self, every: float) -> None:
-        """Write a comment whenever nothing was written for `every` seconds."""
+    async def keep_alive(self, first: float, every: float) -> None:
+        """Write a comment where nothing was written for `first` seconds, and then whenever for `every` seconds."""
         while True:
-            silence = self._clock() - self._written
-            if silence >= every:
+            silence, limit = self._clock() - self._written, every if self.is_open else first
+            if silence >= limit:
                 await self.write(KEEP_ALIVE)
             else:
-                await asyncio.sleep(every - silence)
+                await asyncio.sleep(limit - silence)
 
 
 def unalias(name: str, aliases: Mapping[str, str]) -> str:

@@ -76,7 +76,8 @@ def failures(tellers: Mapping[str, Teller], default: Teller, served: str) -> Mid
         except Exception as error:  # the outermost edge: nothing else stands above it
             if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
                 raise
-            failure = _missed(request, error, served) or failure_of(error, request[REQUEST_ID])
+            path_failure = missed(request.method, request.rel_url.raw_path, error, served)
+            failure = path_failure or failure_of(error, request[REQUEST_ID])
             return response_of(failure, tellers.get(request.path, default))
 
     return told
@@ -118,14 +119,9 @@ def refusal(status: int, code: str, message: str, **headers: str) -> Failure:
     return Failure(status, code, RequestError.kind, message, headers={**NO_RETRY, **headers})
 
 
-def _http_failure(error: web.HTTPException) -> Failure:
-    code, message = HTTP_FAILURES.get(error.status, ("http_error", error.text or error.reason))
-    return refusal(error.status, code, message)
-
-
-def _missed(request: web.Request, error: Exception, served: str) -> Failure | None:
-    """Return what a client is told whose path or method is not served; the path is a stranger's text."""
-    method, path = request.method, ascii(request.rel_url.raw_path[:200])[1:-1]
+def missed(method: str, path: str, error: Exception, served: str) -> Failure | None:
+    """Return what a client is told whose path or method is not served; None for any other error."""
+    path = ascii(path[:200])[1:-1]  # it is a stranger's text
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         return refusal(405, "method_not_allowed", f"{path} takes {allowed}, but not {method}.", allow=allowed)
@@ -133,6 +129,11 @@ def _missed(request: web.Request, error: Exception, served: str) -> Failure | No
         message = f"Nothing is served at {method} {path}. Served are {served}. The base URL of a client ends in /v1."
         return refusal(404, "not_found", message)
     return None
+
+
+def _http_failure(error: web.HTTPException) -> Failure:
+    code, message = HTTP_FAILURES.get(error.status, ("http_error", error.text or error.reason))
+    return refusal(error.status, code, message)
 
 
 def _headers_of(error: BridgeError) -> Mapping[str, str]:

@@ -41,6 +41,10 @@ ERROR = {
         }
     },
 }
+ANSWER = (
+    "The answer. A stream that fails after its first event, or later than server.headers_after, "
+    "ends with an error in a frame of its own."
+)
 READ = {
     "/v1/models": "List the models",
     "/v1/models/{id}": "Describe one model",
@@ -121,7 +125,7 @@ def _writes(summary: str, body: str, kind: str = "application/json") -> dict[str
     return {
         "summary": summary,
         "requestBody": {"required": True, "content": content},
-        "responses": {"200": {"description": "The answer.", "content": answer}, "default": _error()},
+        "responses": {"200": {"description": ANSWER, "content": answer}, "default": _error()},
     }
 
 

@@ -7,11 +7,13 @@ import asyncio
 from aiohttp import web
 
 from bridge.api.base import ChatEndpoint, Surface
+from bridge.api.connections import Runner
 from bridge.api.cors import Origins
 from bridge.api.failure import failures, name_request
 from bridge.api.files import Files
 from bridge.api.health import Health
 from bridge.api.limits import limits
+from bridge.api.malformed import Malformed
 from bridge.api.models import ModelList
 from bridge.api.openai_chat import OpenAIChat
 from bridge.api.openai_completions import OpenAICompletions
@@ -39,25 +41,10 @@ FORMS = frozenset(spellings(Files.path))
 """The paths whose bodies are forms, not JSON."""
 
 
-def build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> web.Application:
-    """Return the application; run it with `handler_cancellation=True`, so that a client that leaves is noticed.
-
-    `keys` is what `load_keys` returned; None asks for no key.
-    """
-    store, served = FileStore(settings), surfaces(settings)
-    guard = Guard(keys, settings.server, UNLOCKED, for_tokens(settings), FORMS)
-    origins = Origins(settings.api.allowed_origins, guard)
-    tellers = {path: surface.error for surface in served for path in spellings(surface.path)}
-    app = web.Application(
-        middlewares=[failures(tellers, served[0].error, SERVED), origins.check],
-        client_max_size=settings.server.max_body,
-    )
-    app.on_response_prepare.append(name_request)
-    app.on_response_prepare.append(origins.tell)
-    app.on_response_prepare.append(limits(backend))
-    app.add_routes(routes(backend, settings, store))
-    app.on_startup.append(lambda _: asyncio.to_thread(store.purge))
-    return app
+def build_runner(backend: ChatBackend, settings: Settings, keys: Keys | None) -> Runner:
+    """Return what runs the endpoint; `keys` is what `load_keys` returned, and None asks for no key."""
+    app = _build_app(backend, settings, keys)
+    return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), surfaces(settings)[0].error)
 
 
 def for_tokens(settings: Settings) -> frozenset[str]:
@@ -96,3 +83,20 @@ def routes(backend: ChatBackend, settings: Settings, store: FileStore) -> list[w
         endpoint = ChatEndpoint(surface, backend, settings, store)
         found += [web.route(method, surface.path, endpoint.handle) for method in surface.methods]
     return [web.route(route.method, path, route.handler) for route in found for path in spellings(route.path)]
+
+
+def _build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> web.Application:
+    store, served = FileStore(settings), surfaces(settings)
+    guard = Guard(keys, settings.server, UNLOCKED, for_tokens(settings), FORMS)
+    origins = Origins(settings.api.allowed_origins, guard)
+    tellers = {path: surface.error for surface in served for path in spellings(surface.path)}
+    app = web.Application(
+        middlewares=[failures(tellers, served[0].error, SERVED), origins.check],
+        client_max_size=settings.server.max_body,
+    )
+    app.on_response_prepare.append(name_request)
+    app.on_response_prepare.append(origins.tell)
+    app.on_response_prepare.append(limits(backend))
+    app.add_routes(routes(backend, settings, store))
+    app.on_startup.append(lambda _: asyncio.to_thread(store.purge))
+    return app

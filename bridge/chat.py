@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Protocol
+
+from bridge.telemetry import WorkerState
 
 Role = Literal["system", "user", "assistant", "tool"]
 Show = Literal["separate", "fold", "silent"]
@@ -161,6 +164,22 @@ class RateLimit:
     reset: float
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How an account stands now; `until` is when it is opened again, if that is known."""
+
+    name: str
+    state: WorkerState
+    reason: str
+    until: datetime | None
+    is_busy: bool
+
+    def __str__(self) -> str:
+        is_ahead = self.until is not None and self.until > datetime.now(UTC)
+        until = f" until {self.until:%Y-%m-%d %H:%M:%S %Z}" if is_ahead else ""
+        return f"{self.name} is {self.state}{until}{f' ({self.reason})' if self.reason else ''}"
+
+
 class ChatBackend(Protocol):
     """What an HTTP surface needs of whatever answers chats."""
 
@@ -189,4 +208,15 @@ class ChatBackend(Protocol):
 
     def unready(self) -> str | None:
         """Return why no chat could be taken now, or None when one could."""
+        ...
+
+    def accounts(self) -> Sequence[Account]:
+        """Return how the accounts stand."""
+        ...
+
+    async def check(self, account: str) -> Account:
+        """Open a parked account again at once, and return how it stands then; nothing is sent.
+
+        Raises `UnknownAccount` where there is none of that name.
+        """
         ...

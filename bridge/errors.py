@@ -5,6 +5,7 @@
     |  +- UnknownModel           404 model_not_found
     |  +- UnknownConversation    404 conversation_not_found
     |  +- UnknownFile            404 file_not_found
+    |  +- UnknownAccount         404 account_not_found
     |  +- FileTooLarge           413 file_too_large
     |  +- FileRejected           422 file_rejected
     |  +- ContextTooLong         400 context_length_exceeded
@@ -24,12 +25,14 @@
     |  +- SiteBusy               503 site_busy                 -> account RESTING, briefly
     |  +- SiteTimeout            504 site_timeout
     |  +- SiteChanged            502 site_changed              the page or the wire is not what we know
+    |  |  +- StalePage           502 site_changed              -> account BROKEN, its page loaded anew
     |  +- JsonInvalid            502 json_invalid              the model wrote no JSON that fits, though asked to
     +- BrowserError              502 browser_error             -> account BROKEN, reopened
     +- StorageError              507 storage_error             the bridge's own disk is full, or fails
     +- SetupError                500 setup_error               this machine or its settings need a hand
 
 A class exists only where code treats it differently. A content filter is not an error: it is a `Finish`.
+What each means for accounts, chats and clients is in `bridge/policy.py`.
 """
 
 from __future__ import annotations
@@ -39,10 +42,11 @@ from typing import ClassVar
 
 
 class BridgeError(Exception):
-    """Base of all errors of the bridge; `message` is safe to show to a client.
+    """Something went wrong in the bridge itself; the base of all its errors.
 
-    `param` names the offending request field, `retry_after` is in seconds, `until` is when the account is
-    expected back. `sent` is true once the prompt may have reached the site: such a chat is never sent again.
+    `message` is safe to show to a client. `param` names the offending request field, `retry_after` is in seconds,
+    `until` is when the account is expected back. `sent` is true once the prompt may have reached the site; such a chat
+    is sent again only where the site is known to have refused it.
     """
 
     status: ClassVar[int] = 500
@@ -93,6 +97,13 @@ class UnknownFile(RequestError):
 
     status = 404
     code = "file_not_found"
+
+
+class UnknownAccount(RequestError):
+    """There is no account of that name in the pool."""
+
+    status = 404
+    code = "account_not_found"
 
 
 class FileTooLarge(RequestError):
@@ -227,6 +238,10 @@ class SiteChanged(SiteError):
     """The page or the wire format is not what the driver knows; the message says what exactly."""
 
     code = "site_changed"
+
+
+class StalePage(SiteChanged):
+    """The site did not accept the page's own request, as it does where the page is older than the site."""
 
 
 class JsonInvalid(SiteError):

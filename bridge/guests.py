@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
-from bridge.accounts import Accounts, PoolWorker, Slot
+from bridge.accounts import PoolWorker, Slot
 from bridge.chat import Model
 from bridge.errors import PoolFull, RequestError
 from bridge.settings import TokenSettings
+from bridge.supervisor import Accounts
 from bridge.tasks import Tasks
 from bridge.telemetry import WorkerState
 
@@ -76,7 +77,7 @@ class Guests:
 
     def start(self) -> None:
         """Begin to look for accounts that nobody uses any more."""
-        self._tasks.start(self._look_after())
+        self._tasks.keep(self._look_after)
 
     async def close(self) -> None:
         """Stop looking; the accounts themselves are closed with all others."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bridge.accounts import Slot, standing
 from bridge.conversations import Place
-from bridge.errors import BridgeError, NoAccount, SiteChanged, TokenRefused
+from bridge.errors import BridgeError, NoAccount, TokenRefused
+from bridge.policy import Again, rule_of
 from bridge.telemetry import WorkerState
 
 
@@ -23,13 +25,21 @@ class Lease:
     fitting: Sequence[Slot]
     realm: Sequence[Slot]
     """All accounts that are there for the client, and that it may hear of."""
+    is_named: bool = False
+    """Whether the client names the conversation, so that no other one will do."""
     home: Slot | None = None
     place: Place | None = None
     patient_until: float = 0.0
     slot: Slot | None = None
+    since: float = 0.0
+    """When the clock showed that it was given its account."""
     error: BridgeError | None = None
     failure: BridgeError | None = None
     """Why the account that it had could not take it: more telling than that none is left."""
+    tries: list[Slot] = field(default_factory=list)
+    """The accounts that had the chat, each as often as it had it."""
+    is_anew: bool = False
+    """Whether the site did not know the conversation, so that all of it goes into a new one."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -67,6 +77,8 @@ class Lease:
     def grant(self, slot: Slot) -> None:
         """Give the chat an account."""
         self.slot = slot
+        self.since = time.monotonic()
+        self.tries.append(slot)
         self.changed.set()
 
     def refuse(self, error: BridgeError) -> None:
@@ -75,13 +87,34 @@ class Lease:
         self.changed.set()
 
     def give_back(self, failure: BridgeError) -> bool:
-        """Let the chat wait again for an account; tell whether there is one to wait for.
+        """Let the chat, of which nothing was generated, wait again for an account; tell whether there is a point in it.
 
-        One that was refused, or whose page is not what the driver knows, will not do.
+        Where it may go on is what the policy says of the `failure`.
         """
-        self.failure = failure
-        if failure.sent or isinstance(failure, SiteChanged):
-            self.fitting = [slot for slot in self.fitting if slot is not self.slot]
+        again = rule_of(failure).again
+        self.failure = None if again is Again.ANEW else failure  # the client does not know of that conversation
+        match again:
+            case Again.ANEW if self.is_anew or self.is_named:
+                return False
+            case Again.ANEW:
+                self.is_anew = True
+                self.home = self.place = None
+            case Again.ELSEWHERE:
+                self._leave()
+            case Again.RELOADED if self.tries.count(self._had()) > 1:
+                self._leave()
+            case Again.NOWHERE:
+                return False
         self.slot = None
         self.changed.clear()
         return bool(self.fitting)
+
+    def _had(self) -> Slot:
+        assert self.slot is not None  # noqa: S101 - only a chat that has an account can fail on it
+        return self.slot
+
+    def _leave(self) -> None:
+        """Give the chat to its account no more; what it continues is there, so that another one begins anew."""
+        self.fitting = [slot for slot in self.fitting if slot is not self.slot]
+        if self.home is self.slot:
+            self.home = self.place = None

@@ -11,36 +11,32 @@ import time
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 
-from loguru import logger
-
-from bridge.accounts import AWAY, NOBODY, Account, Accounts, PoolWorker, Slot, standing
-from bridge.budget import Budget
-from bridge.chat import ChatEvent, ChatRequest, Finish, Model, RateLimit
+from bridge.accounts import AWAY, NOBODY, PoolWorker, Slot, standing
+from bridge.chat import Account, ChatEvent, ChatRequest, Finish, Model, RateLimit
 from bridge.conversations import NOT_HERE, Conversations, Note, Place
 from bridge.errors import (
     BridgeError,
     BrowserError,
-    LoginRequired,
-    Muted,
     NoAccount,
     PoolFull,
     PoolTimeout,
-    RateLimited,
+    SiteError,
     UnknownConversation,
 )
-from bridge.fate import fate
 from bridge.guests import Guests, TokenSite, name_of
 from bridge.lease import Lease
 from bridge.parked import ParkedAccounts
+from bridge.policy import Again, may_go_on, rule_of
+from bridge.sends import SendLog
 from bridge.settings import Settings
+from bridge.supervisor import Accounts
 from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Telemetry, Timeline, WorkerState
+from bridge.waiting import Pace
 
 MOVES = 3
 """How often a chat may be given to an account, as long as nothing of it was sent."""
-REFUSALS = (LoginRequired, Muted, RateLimited)
-"""With these the site refuses an account, not the chat, and before it generates anything."""
 RETRY_AFTER = 5.0
-"""Seconds that clients are asked to wait when no better figure is known."""
+"""Seconds that clients are asked to wait for a bridge that is started anew."""
 LAST_LIMIT = 5.0
 """Seconds that chats get to end after they were told to, when the bridge stops."""
 
@@ -56,10 +52,11 @@ class Pool:
         tokens: TokenSite | None = None,
     ) -> None:
         parked, models = ParkedAccounts(settings.config), tokens.models if tokens else ()
-        self._accounts = Accounts(workers, telemetry, self._assign, parked, settings.pool.rest, models)
+        sends = SendLog(settings.config)
+        self._accounts = Accounts(workers, telemetry, self._assign, settings.pool, parked, sends, models)
         self._guests = Guests(tokens, settings.tokens, self._accounts, self._in_use)
         self.conversations = Conversations(settings.config / "conversations.db", settings.conversations)
-        self._budget = Budget(settings.pool)
+        self._pace = Pace()
         self._leases: list[Lease] = []
         self._settings = settings
         self._telemetry = telemetry
@@ -117,12 +114,17 @@ class Pool:
         busy = {lease.slot for lease in self._leases}
         return [slot.account(is_busy=slot in busy) for slot in self._accounts.slots]
 
+    async def check(self, account: str) -> Account:
+        """Open a parked account again at once; see `ChatBackend.check`."""
+        slot = await self._accounts.check(account)
+        return slot.account(is_busy=any(lease.slot is slot for lease in self._leases))
+
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:
         """Return what the settings still allow the accounts that can take chats like `request`; see `ChatBackend`."""
         busy = {lease.slot for lease in self._leases}
         slots = self._guests.known(request.tokens) if request.tokens else self._accounts.own
         slots = [slot for slot in slots if slot.serves(request.model) and slot.state not in AWAY]
-        return self._budget.left([(slot.sends, slot in busy) for slot in slots])
+        return self._accounts.budget.left([(slot.sends, slot in busy) for slot in slots])
 
     def unready(self) -> str | None:
         """Return why no chat could be taken now, or None."""
@@ -141,21 +143,17 @@ class Pool:
 
     @asynccontextmanager
     async def borrowed(self, slot: Slot) -> AsyncGenerator[None]:
-        """Keep chats away from an idle account; a `BridgeError` means for it what it does in a chat, and is logged."""
+        """Keep chats away from an idle account; a `BridgeError` means for it what it does in a chat."""
         lease = Lease([slot], [slot], slot=slot)
         self._leases.append(lease)
         try:
             yield
         except BridgeError as error:
-            logger.warning("The upkeep of {} failed: {}", slot.worker.name, error.message)
             self._accounts.take_out(slot, error)
+            raise
         finally:
             self._leases.remove(lease)
             self._assign()
-
-    def pause(self, slot: Slot, since: float) -> None:
-        """Let the account send nothing for its interval after `since`, as the clock shows it."""
-        slot.free_at = since + slot.pause(self._settings.pool.min_interval)
 
     async def drain(self, limit: float) -> None:
         """Take no more chats, send the waiting ones away, and give the running ones `limit` seconds to end."""
@@ -172,13 +170,10 @@ class Pool:
                 await self._is_empty.wait()
 
     async def _answer(self, request: ChatRequest, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
-        """Answer on the first account that takes the chat.
-
-        Another one is tried only if nothing was sent, or the site refused the account before it began to answer.
-        """
+        """Answer on the first account that takes the chat; the policy says when another try is allowed."""
         timeline.mark("queued")
         place = await self.conversations.find(request, self._names(request))
-        lease = self._enter(request, timeline, place)
+        lease = self._enter(request, place)
         deadline = time.monotonic() + self._settings.pool.queue_limit
         has_begun = False
         try:
@@ -188,28 +183,31 @@ class Pool:
                 timeline.mark("started")
                 self._telemetry.emit(ChatStarted(request.id, slot.worker.name))
                 try:
-                    async with aclosing(self._noted(request, timeline, slot, lease.place_here)) as events:
+                    async with aclosing(self._noted(request, timeline, slot, lease)) as events:
                         async for event in events:
                             has_begun = True
                             yield event
+                    self._pace.note(time.monotonic() - lease.since)
                     return
                 except BridgeError as error:
                     self._accounts.take_out(slot, error)
-                    may_move = not has_begun and (not error.sent or isinstance(error, REFUSALS))
-                    if not may_move or fate(error) is None or not moves_left or not lease.give_back(error):
+                    if has_begun or not moves_left or not may_go_on(error) or not lease.give_back(error):
                         raise
                     timeline.forget("sent")
                     self._assign()
+                except Exception as error:  # nobody knows how the page stands now: a new one is safe
+                    self._accounts.take_out(slot, BrowserError(f"A chat failed unexpectedly: {type(error).__name__}."))
+                    raise
         finally:
             self._leases.remove(lease)
             self._assign()
             self.freed.set()
 
     async def _noted(
-        self, request: ChatRequest, timeline: Timeline, slot: Slot, place: Place | None
+        self, request: ChatRequest, timeline: Timeline, slot: Slot, lease: Lease
     ) -> AsyncGenerator[ChatEvent]:
         """Pass the answer on, and note what it means for the conversation and the account's pace."""
-        note = Note(self.conversations, request, slot.worker.name)
+        note, place = Note(self.conversations, request, slot.worker.name), lease.place_here
         try:
             async with aclosing(slot.worker.chat(request, timeline, place)) as events:
                 async for event in events:
@@ -218,20 +216,24 @@ class Pool:
             slot.fails = 0
             slot.caution = max(slot.caution - 1, 0)
         except BridgeError as error:
-            if error.sent and place is not None:
-                self.conversations.forget(place.conversation)
+            if place is not None:
+                self._drop(place, error)
+            if isinstance(error, UnknownConversation) and lease.is_anew:
+                raise SiteError(error.message, sent=error.sent) from error
             raise
         finally:
-            self._pace(slot, timeline)
+            if (sent_at := timeline.at("sent")) is not None:
+                self._accounts.sent(slot, sent_at)
 
-    def _enter(self, request: ChatRequest, timeline: Timeline, place: Place | None) -> Lease:
+    def _enter(self, request: ChatRequest, place: Place | None) -> Lease:
         lease = self._lease(request, place)
         self._leases.append(lease)
         self._assign()
         waiting = sum(other.is_waiting for other in self._leases)
         self._telemetry.emit(ChatQueued(request.id, request.model.id, waiting))
         if lease.is_waiting and waiting > self._settings.pool.queue_size:
-            lease.refuse(PoolFull(f"{waiting - 1} chats are waiting already.", retry_after=RETRY_AFTER))
+            wait = self._pace.wait(lease, self._leases)
+            lease.refuse(PoolFull(f"{waiting - 1} chats are waiting already.", retry_after=wait))
         return lease
 
     def _names(self, request: ChatRequest) -> Collection[str]:
@@ -242,12 +244,13 @@ class Pool:
         realm = self._guests.admit(request.tokens) if request.tokens else self._accounts.own
         fitting = [slot for slot in realm if slot.serves(request.model)]
         home = next((slot for slot in fitting if place is not None and slot.worker.name == place.account), None)
-        if place is None or home is None:
-            if request.conversation is not None:
+        is_named = request.conversation is not None
+        if home is None:
+            if is_named:
                 raise UnknownConversation(NOT_HERE, param="conversation_id")
             return Lease(fitting, realm)
         patient_until = time.monotonic() + self._settings.conversations.wait
-        return Lease([home] if request.conversation else fitting, realm, home, place, patient_until)
+        return Lease([home] if is_named else fitting, realm, is_named, home, place, patient_until)
 
     def _in_use(self, slot: Slot) -> bool:
         """Tell whether a chat has the account, or may get it."""
@@ -263,7 +266,8 @@ class Pool:
         except TimeoutError as error:
             limit = self._settings.pool.queue_limit
             message = f"No account became free within {limit:g} seconds: {standing(lease.realm)}."
-            raise lease.failure or PoolTimeout(message, retry_after=RETRY_AFTER) from error
+            wait = self._pace.wait(lease, self._leases)
+            raise lease.failure or PoolTimeout(message, retry_after=wait) from error
         if lease.error is not None:
             raise lease.failure or lease.error
         assert lease.slot is not None  # noqa: S101 - the loop's condition, for the type checker
@@ -304,13 +308,9 @@ class Pool:
             return NoAccount("The bridge is stopping.", retry_after=RETRY_AFTER)
         return lease.hopeless(self._settings.pool.queue_limit)
 
-    def _pace(self, slot: Slot, timeline: Timeline) -> None:
-        """Let the account pause after a send; one whose budget is used rests until there is room in it again."""
-        sent_at = timeline.at("sent")
-        if sent_at is None:
-            return
-        self.pause(slot, sent_at)
-        slot.sends.append(time.time())
-        if (until := self._budget.full_until(slot.sends)) is not None:
-            reason = "The account has used the budget that the settings give it."
-            self._accounts.take_out(slot, RateLimited(reason, until=until))
+    def _drop(self, place: Place, error: BridgeError) -> None:
+        """Forget the conversation where it is gone, or where nobody knows how it stands after `error`."""
+        if isinstance(error, UnknownConversation):
+            self.conversations.deleted(place.conversation)
+        elif error.sent and rule_of(error).again is not Again.RELOADED:
+            self.conversations.forget(place.conversation)

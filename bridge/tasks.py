@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import traceback
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 
 from loguru import logger
+
+PAUSES = (1.0, 5.0, 30.0, 60.0)
+"""Seconds before a task that must not end is started again; the last one repeats."""
 
 
 class Tasks:
@@ -16,11 +21,15 @@ class Tasks:
 
     def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run `work` in the background until it ends or `close` cancels it."""
-        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        task = asyncio.get_running_loop().create_task(_survived(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # one that is cancelled before it began was never awaited
         return task
+
+    def keep(self, work: Callable[[], Coroutine[None, None, None]]) -> asyncio.Task[None]:
+        """Run `work` in the background, and start it again whenever it ends, until `close` cancels it."""
+        return self.start(_again_and_again(work))
 
     async def close(self) -> None:
         """Cancel what still runs, and wait for it; the calling task is left alone."""
@@ -30,8 +39,37 @@ class Tasks:
         if running:
             await asyncio.wait(running)
 
-    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
-        try:
-            await work
-        except Exception:  # noqa: BLE001 - the outermost edge of a background task
-            logger.opt(exception=True).error("A background task failed")
+
+@contextmanager
+def surviving(what: str) -> Iterator[None]:
+    """Log whatever goes wrong inside, and go on: it must not stop the caller, who can do nothing about it."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - an outermost edge: of a task, or of somebody who listens
+        log_unexpected(error, what)
+
+
+def is_cancelled() -> bool:
+    """Tell whether the running task was asked to end; libraries raise `CancelledError` for reasons of their own."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def log_unexpected(error: BaseException, where: str) -> None:
+    """Log where `error` came from, without its message: that could hold text of a chat."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("Unexpected {} ({})\n{}", type(error).__qualname__, where, frames)
+
+
+async def _survived(work: Coroutine[None, None, None]) -> None:
+    with surviving("in a background task"):
+        await work
+
+
+async def _again_and_again(work: Callable[[], Coroutine[None, None, None]]) -> None:
+    ends = 0
+    while True:
+        with surviving("in a task that is started again"):
+            await work()
+        await asyncio.sleep(PAUSES[min(ends, len(PAUSES) - 1)])
+        ends += 1

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from bridge.tasks import surviving
+
 
 class WorkerState(StrEnum):
     """What an account can do now; whether it is busy follows from its lease instead.
@@ -157,6 +159,7 @@ class Telemetry:
         self._sinks.append(sink)
 
     def emit(self, fact: Fact) -> None:
-        """Tell the sinks."""
+        """Tell the sinks; one that fails harms neither the others nor what the fact is about."""
         for sink in self._sinks:
-            sink(fact)
+            with surviving("in a sink of telemetry"):
+                sink(fact)

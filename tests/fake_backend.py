@@ -15,7 +15,8 @@ from aiohttp import web
 from openai import AsyncOpenAI
 
 from bridge.api.router import build_runner
-from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
+from bridge.chat import Account, ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
+from bridge.errors import UnknownAccount
 from bridge.models import listed, resolve
 from bridge.security import Keys
 from bridge.settings import ApiSettings, FileSettings, ServerSettings, Settings, TokenSettings
@@ -45,6 +46,8 @@ class FakeBackend:
     reason: str | None = None
     limit: RateLimit | None = None
     live: Sequence[str] = ()
+    known: Sequence[Account] = ()
+    checked: list[str] = field(default_factory=list)
     requests: list[ChatRequest] = field(default_factory=list)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -87,6 +90,18 @@ class FakeBackend:
     def unready(self) -> str | None:
         """Return the scripted reason."""
         return self.reason
+
+    def accounts(self) -> Sequence[Account]:
+        """Return the scripted accounts."""
+        return self.known
+
+    async def check(self, account: str) -> Account:
+        """Return the scripted account as if it had been looked at just now."""
+        found = next((one for one in self.known if one.name == account), None)
+        if found is None:
+            raise UnknownAccount(f"There is no account {account!r} here.")
+        self.checked.append(account)
+        return found
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,8 @@ REST: dict[str, Any] = {"status": 429, "code": "rate_limited", "state": RESTING,
 BUSY: dict[str, Any] = {"status": 503, "code": "site_busy", "state": RESTING, "until": True}
 HUMAN: dict[str, Any] = {"status": 503, "code": "human_needed", "state": CHALLENGED, "until": True}
 CHANGED: dict[str, Any] = {"status": 502, "code": "site_changed", "state": BROKEN}
+TWICE: dict[str, Any] = {"sends": 2}
+RELOADED: dict[str, Any] = {"state": BROKEN, "sends": 2}
 
 REFUSALS = (
     Row("code_40001", says="not signed in", **SIGNED_OUT),
@@ -132,15 +134,16 @@ REFUSALS = (
     Row("http_403", says="human", **HUMAN),
     Row("html_body", says="human", **HUMAN),
     Row("biz_11", says="RISK_DEVICE_DETECTED", **HUMAN),
-    Row("code_40005", says="too old", **CHANGED),
-    Row("code_40300", says="40300", **CHANGED),
-    Row("code_40301", says="proof of work", **CHANGED),
+    Row("code_40005", **RELOADED),
+    Row("code_40300", **RELOADED),
+    Row("code_40301", **RELOADED),
+    Row("code_40301", says="proof of work", times=None, note="No proof of work is ever accepted.", **CHANGED | TWICE),
     refused("context_length_exceeded", 400, "context_length_exceeded", "Length limit"),
     refused("input_exceeds_limit", 400, "context_length_exceeded", "too long"),
-    broken("biz_1", "does not know the conversation"),
+    Row("biz_1", sends=2),
     broken("biz_2", "INVALID_PARAM"),
     broken("biz_22", "biz_code 22"),
-    broken("biz_26", "biz_code 26"),
+    Row("biz_26", sends=2),
     broken("toast_only", "busy"),
 )
 """The site says no."""

@@ -14,13 +14,14 @@ LONGEST = 320
 """Lines; a module that outgrows them hides an idea that wants a module of its own."""
 
 ORDER = (
-    *("errors", "origins", "atomic", "background"),
+    *("errors", "origins", "atomic", "background", "tasks", "telemetry"),
     *("printable", "console", "chat", "models", "digests", "prompt", "usage", "sse", "settings", "files", "budget"),
-    *("profiles", "telemetry", "throttle"),
-    *("log", "tasks", "locks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser"),
+    *("sends", "profiles", "throttle"),
+    *("log", "locks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser"),
     "exchange",
     *("intercept", "traffic", "session", "sites", "bundle", "turns", "attach", "sending", "listen", "settle"),
-    *("worker", "tokens", "fate", "parked", "accounts", "guests", "lease", "pool", "upkeep", "login", "security"),
+    *("worker", "tokens", "policy", "parked", "accounts", "supervisor", "guests", "lease", "waiting", "pool"),
+    *("upkeep", "login", "security"),
     *("guard", "tools", "api.cut", "api.talk", "api.shape", "api.failure", "api.attached", "api.fetch", "api.gather"),
     *("api.base", "api", "app", "client", "listing", "terminal", "doctor", "debug", "tryout", "signin", "bench"),
     *("cli", "__main__"),

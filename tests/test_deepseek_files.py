@@ -21,6 +21,7 @@ from bridge.errors import (
     RequestError,
     SiteBusy,
     SiteChanged,
+    StalePage,
 )
 from bridge.settings import FileSettings
 from bridge.sites.base import PageRequest, PageResponse, SiteDriver, Turn
@@ -88,7 +89,7 @@ def test_a_file_that_the_site_cannot_read_is_named_with_the_field_it_came_from(s
         (said(None, 7, "rate limit reached"), 200, "", RateLimited),
         (b"", 429, "", RateLimited),
         (json.dumps({"code": 40003, "msg": "", "data": None}).encode(), 200, "", LoginRequired),
-        (json.dumps({"code": 40301, "msg": "", "data": None}).encode(), 200, "", SiteChanged),
+        (json.dumps({"code": 40301, "msg": "", "data": None}).encode(), 200, "", StalePage),
         (b"", 502, "", SiteBusy),
         (b"<html>", 200, "text/html", HumanNeeded),
         (b"{", 200, "", SiteChanged),

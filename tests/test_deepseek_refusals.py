@@ -16,6 +16,8 @@ from bridge.errors import (
     SiteBusy,
     SiteChanged,
     SiteError,
+    StalePage,
+    UnknownConversation,
 )
 from bridge.sites.base import PageResponse
 from bridge.sites.deepseek_stream import DeepSeekDecoder
@@ -87,15 +89,19 @@ def test_a_rate_limit_says_when_to_come_again(header: str, seconds: float | None
         (b'{"code":40001,"msg":"x","data":null}', LoginRequired, "40001"),
         (b'{"code":40002,"msg":"Missing Token","data":null}', LoginRequired, "Missing Token"),
         (b'{"code":40003,"msg":"Authorization Failed (invalid token)","data":null}', LoginRequired, "invalid token"),
-        (b'{"code":40005,"msg":"CLIENT_VERSION_TOO_LOW"}', SiteChanged, "CLIENT_VERSION_TOO_LOW"),
-        (b'{"code":40300,"msg":"MISSING_HEADER","data":null}', SiteChanged, "MISSING_HEADER"),
-        (b'{"code":40301,"msg":"INVALID_POW_RESPONSE","data":null}', SiteChanged, "INVALID_POW_RESPONSE"),
+        (b'{"code":40005,"msg":"CLIENT_VERSION_TOO_LOW"}', StalePage, "CLIENT_VERSION_TOO_LOW"),
+        (b'{"code":40300,"msg":"MISSING_HEADER","data":null}', StalePage, "MISSING_HEADER"),
+        (b'{"code":40301,"msg":"INVALID_POW_RESPONSE","data":null}', StalePage, "INVALID_POW_RESPONSE"),
         (b'{"code":50000,"msg":"Broken\\n\\tpipe"}', SiteError, "code 50000: Broken pipe"),
-        (b'{"code":0,"data":{"biz_code":1,"biz_msg":"invalid chat session id"}}', SiteError, "invalid chat session"),
+        (
+            b'{"code":0,"data":{"biz_code":1,"biz_msg":"invalid chat session id"}}',
+            UnknownConversation,
+            "invalid chat session",
+        ),
         (b'{"code":0,"data":{"biz_code":7,"biz_msg":"rate limit reached"}}', RateLimited, "rate limit reached"),
         (b'{"code":0,"data":{"biz_code":10,"biz_msg":"USER_IS_BANNED"}}', Muted, "USER_IS_BANNED"),
         (b'{"code":0,"data":{"biz_code":22,"biz_msg":"invalid message status"}}', SiteError, "biz_code 22"),
-        (b'{"code":0,"data":{"biz_code":26,"biz_msg":"invalid message id"}}', SiteError, "biz_code 26"),
+        (b'{"code":0,"data":{"biz_code":26,"biz_msg":"invalid message id"}}', UnknownConversation, "biz_code 26"),
         (b'{"code":0,"data":{"biz_code":99,"biz_msg":"new one","biz_data":null}}', SiteError, "biz_code 99: new one"),
         (b'{"code":0,"msg":"","data":{"biz_code":0,"biz_msg":"","biz_data":{}}}', SiteChanged, "JSON"),
         (b'{"code":0,"data":null}', SiteChanged, "JSON"),

@@ -18,8 +18,8 @@ import pytest
 
 from bridge.chat import Attachment
 from bridge.errors import FileTooLarge, StorageError, UnknownFile
-from bridge.fate import fate
 from bridge.files import FileStore, StoredFile, Upload
+from bridge.policy import transition
 from bridge.settings import MEBIBYTE, FileSettings, ServerSettings, Settings
 from bridge.sites.deepseek_files import on_disk
 from tests.fake_backend import Served, serving
@@ -252,7 +252,7 @@ async def test_a_full_disk_ends_a_chat_with_files_and_harms_no_account() -> None
     with full_disk(), pytest.raises(StorageError, match="too large") as caught:
         async with on_disk((Attachment("a.bin", "text/plain", b"x" * 5000),)):
             pass
-    assert fate(caught.value) is None
+    assert transition(caught.value) is None
 
 
 async def test_a_stored_file_that_is_deleted_while_its_chat_waits_is_named(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
@@ -13,11 +15,12 @@ from typing import Any, NoReturn
 import pytest
 from loguru import logger
 
-from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Model, RateLimit, Text
+from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Model, Opened, RateLimit, Text
 from bridge.conversations import Place
 from bridge.errors import (
     BridgeError,
     BrowserError,
+    HumanNeeded,
     LoginRequired,
     Muted,
     NoAccount,
@@ -25,13 +28,16 @@ from bridge.errors import (
     PoolTimeout,
     RateLimited,
     RequestError,
+    SiteBusy,
     SiteChanged,
     SiteError,
+    SiteTimeout,
+    StalePage,
+    UnknownConversation,
     UnknownModel,
 )
-from bridge.fate import fate
 from bridge.pool import Pool
-from bridge.settings import PoolSettings, Settings
+from bridge.settings import ConversationSettings, PoolSettings, Settings
 from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Fact, Telemetry, Timeline, WorkerChanged, WorkerState
 from bridge.upkeep import upkeep
 
@@ -49,8 +55,15 @@ class ScriptedWorker:
     def __init__(self, name: str) -> None:
         self.name = name
         self.answered: list[str] = []
-        self.open_fails: list[BridgeError] = []
-        self.chat_fails: list[BridgeError] = []
+        self.open_fails: list[BaseException] = []
+        self.chat_fails: list[Exception] = []
+        self.login_fails: list[Exception] = []
+        self.places: list[Place | None] = []
+        self.deletes: list[str] = []
+        self.delete_fails: list[Exception] = []
+        self.deleting = asyncio.Event()
+        self.login_failed = asyncio.Event()
+        self.opened_as: Opened | None = None
         self.hold: asyncio.Event | None = None
         self.running = 0
         self.most_running = 0
@@ -80,6 +93,9 @@ class ScriptedWorker:
             self._lost.exception()
 
     async def renewed(self) -> None:
+        if self.login_fails:
+            self.login_failed.set()
+            raise self.login_fails.pop(0)
         await self.logged_in.wait()
 
     async def renew(self) -> None:
@@ -92,10 +108,14 @@ class ScriptedWorker:
         self.wants_new_chat = False
 
     async def delete(self, conversation: str) -> None:
-        raise NotImplementedError
+        self.deletes.append(conversation)
+        self.deleting.set()
+        if self.delete_fails:
+            raise self.delete_fails.pop(0)
 
     async def chat(self, request: ChatRequest, timeline: Timeline, place: Place | None) -> AsyncGenerator[ChatEvent]:
         self.running += 1
+        self.places.append(place)
         self.most_running = max(self.most_running, self.running)
         self.chatting.set()
         try:
@@ -103,6 +123,8 @@ class ScriptedWorker:
                 raise self.chat_fails.pop(0)
             timeline.mark("sent")
             self.answered.append(request.id)
+            if self.opened_as is not None:
+                yield self.opened_as
             yield Text(self.name)
             if self.hold is not None:
                 await self.hold.wait()
@@ -145,11 +167,17 @@ class Facts(list[Fact]):
 
 @asynccontextmanager
 async def pool_of(
-    *workers: ScriptedWorker, settings: PoolSettings = QUICK, ready: bool = True, config: Path | None = None
+    *workers: ScriptedWorker,
+    settings: PoolSettings = QUICK,
+    ready: bool = True,
+    config: Path | None = None,
+    conversations: ConversationSettings | None = None,
 ) -> AsyncGenerator[tuple[Pool, Facts]]:
     facts = Facts()
     with TemporaryDirectory() as folder:
-        everything = Settings(config=config or Path(folder), pool=settings)
+        everything = Settings(
+            config=config or Path(folder), pool=settings, conversations=conversations or ConversationSettings()
+        )
         async with Pool(workers, everything, Telemetry(facts)) as pool:
             if ready:
                 for worker in workers:
@@ -159,6 +187,15 @@ async def pool_of(
 
 def request(name: str) -> ChatRequest:
     return ChatRequest(name, Model("deepseek-chat"), (Message("user", name),))
+
+
+def going_on(asked: str, answered: str, new: str) -> ChatRequest:
+    history = (Message("user", asked), Message("assistant", answered), Message("user", new))
+    return ChatRequest(new, Model("deepseek-chat"), history)
+
+
+def queued(facts: Facts, number: int) -> bool:
+    return sum(isinstance(fact, ChatQueued) for fact in facts) == number
 
 
 async def ask(pool: Pool, name: str) -> str:
@@ -267,6 +304,33 @@ async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back() -> None
         assert caught.value.retry_after
 
 
+async def test_the_time_to_come_back_is_that_of_the_whole_queue_at_the_pace_of_the_accounts() -> None:
+    one, other = ScriptedWorker("a"), ScriptedWorker("b")
+    settings = PoolSettings(min_interval=6, queue_size=12, queue_limit=LIMIT)
+    for workers, least, most in (((one,), 72, 120), ((one, other), 36, 60)):
+        for worker in workers:
+            worker.hold = asyncio.Event()
+        names = [str(number) for number in range(12 + len(workers))]
+        async with (
+            pool_of(*workers, settings=settings) as (pool, facts),
+            in_background(*(ask(pool, name) for name in names)),
+        ):
+            await facts.until(partial(queued, facts, len(names)))
+            with pytest.raises(PoolFull) as caught:
+                await ask(pool, "too many")
+            assert caught.value.retry_after is not None
+            assert least <= caught.value.retry_after <= most
+
+
+async def test_a_rate_limit_always_says_when_to_come_back() -> None:
+    worker = ScriptedWorker("a")
+    worker.chat_fails = [RateLimited("too often", sent=True)]
+    async with pool_of(worker) as (pool, _):
+        with pytest.raises(RateLimited) as caught:
+            await ask(pool, "1")
+        assert caught.value.retry_after == pytest.approx(90, abs=2)
+
+
 async def test_a_chat_that_waited_long_enough_is_told_how_the_accounts_stand() -> None:
     worker = ScriptedWorker("a")
     worker.hold = asyncio.Event()
@@ -295,12 +359,89 @@ async def test_a_chat_that_was_sent_is_never_sent_again() -> None:
         assert sound.answered == []
 
 
-async def test_a_chat_whose_account_the_site_refused_moves_to_another_one() -> None:
-    for refusal in (LoginRequired("out", sent=True), RateLimited("often", sent=True), Muted("muted", sent=True)):
-        refused, other = ScriptedWorker("refused"), ScriptedWorker("other")
-        refused.chat_fails = [refusal]
-        async with pool_of(refused, other) as (pool, _):
-            assert await ask(pool, "moved") == "other"
+@pytest.mark.parametrize("error", [LoginRequired, HumanNeeded, Muted, RateLimited, SiteBusy, StalePage])
+async def test_a_chat_whose_account_the_site_refused_moves_to_another_one(error: type[SiteError]) -> None:
+    refused, other = ScriptedWorker("refused"), ScriptedWorker("other")
+    refused.chat_fails = [error("no", sent=True)]
+    async with pool_of(refused, other) as (pool, _):
+        assert await ask(pool, "moved") == "other"
+
+
+@pytest.mark.parametrize("error", [SiteError, SiteTimeout, SiteChanged, BrowserError])
+async def test_a_chat_that_may_have_been_answered_is_not_sent_anywhere_again(error: type[BridgeError]) -> None:
+    first, other = ScriptedWorker("first"), ScriptedWorker("other")
+    first.chat_fails = [error("who knows", sent=True)]
+    async with pool_of(first, other) as (pool, _):
+        with pytest.raises(error):
+            await ask(pool, "once")
+        assert other.answered == []
+
+
+async def test_a_chat_that_a_stale_page_could_not_send_is_sent_once_more_by_a_page_loaded_anew() -> None:
+    worker = ScriptedWorker("a")
+    worker.chat_fails = [StalePage("code 40301", sent=True) for _ in range(4)]
+    async with pool_of(worker) as (pool, _):
+        with pytest.raises(StalePage):
+            await ask(pool, "twice")
+        assert len(worker.chat_fails) == 2
+        worker.chat_fails = worker.chat_fails[:1]
+        assert await ask(pool, "then") == "a"
+        assert worker.opens == 4
+
+
+async def test_a_chat_leaves_the_account_of_its_conversation_at_once_when_that_is_refused() -> None:
+    home, other = ScriptedWorker("home"), ScriptedWorker("other")
+    home.opened_as = Opened("c-1", "2")
+    other.open_fails = [RateLimited("not yet", retry_after=0.05)]
+    async with pool_of(home, other, ready=False) as (pool, facts):
+        await facts.state("home", WorkerState.READY)
+        await facts.state("other", WorkerState.RESTING)
+        await ask(pool, "one")
+        await facts.state("other", WorkerState.READY)
+        home.chat_fails = [RateLimited("too often", retry_after=1, sent=True)]
+        assert await answer(pool, going_on("one", "home", "two")) == "other"
+        assert home.places == [None, Place("home", "c-1", "2")]
+
+
+async def test_a_history_whose_conversation_the_site_has_lost_is_sent_anew_as_a_whole() -> None:
+    worker = ScriptedWorker("a")
+    worker.opened_as = Opened("c-1", "2")
+    async with pool_of(worker) as (pool, _):
+        await ask(pool, "one")
+        worker.opened_as = Opened("c-2", "2")
+        worker.chat_fails = [UnknownConversation("biz_code 1", sent=True)]
+        assert await answer(pool, going_on("one", "a", "two")) == "a"
+        assert worker.places == [None, Place("a", "c-1", "2"), None]
+        worker.chat_fails = [UnknownConversation("biz_code 1", sent=True) for _ in range(4)]
+        with pytest.raises(SiteError, match="biz_code 1"):
+            await ask(pool, "never")
+        assert len(worker.chat_fails) == 2
+
+
+async def test_a_conversation_that_a_client_names_and_the_site_has_lost_is_not_found() -> None:
+    worker = ScriptedWorker("a")
+    worker.opened_as = Opened("c-1", "2")
+    async with pool_of(worker) as (pool, facts):
+        await ask(pool, "one")
+        named = replace(request("two"), conversation="c-1@2")
+        worker.chat_fails = [UnknownConversation("biz_code 1", sent=True)]
+        for _ in range(2):  # the second time it is known to be gone
+            with pytest.raises(UnknownConversation):
+                await answer(pool, named)
+        assert worker.places == [None, Place("a", "c-1", "2")]
+        assert [fact.state for fact in facts if isinstance(fact, WorkerChanged)] == [WorkerState.READY]
+
+
+async def test_a_page_that_a_chat_left_by_an_unexpected_failure_is_opened_anew() -> None:
+    worker = ScriptedWorker("a")
+    worker.chat_fails = [KeyError("text of a chat")]
+    async with pool_of(worker) as (pool, facts):
+        with pytest.raises(KeyError):
+            await ask(pool, "unlucky")
+        changed = await facts.state("a", WorkerState.BROKEN)
+        assert changed.reason == "A chat failed unexpectedly: KeyError."
+        assert await ask(pool, "next") == "a"
+        assert worker.opens == 2
 
 
 async def test_a_refused_chat_never_waits_to_be_sent_by_the_same_account_again() -> None:
@@ -468,18 +609,6 @@ async def test_an_unknown_model_is_named_with_those_that_exist() -> None:
             pool.model("gpt-4o")
 
 
-def test_an_account_that_breaks_again_and_again_is_opened_ever_more_slowly() -> None:
-    now = datetime.now(UTC)
-    pauses = []
-    for fails in range(7):
-        what = fate(BrowserError("gone"), fails)
-        assert what is not None
-        assert what.until is not None
-        pauses.append(round((what.until - now).total_seconds()))
-    assert pauses == sorted(pauses)
-    assert pauses[-1] >= 30
-
-
 async def test_a_mute_is_kept_over_a_restart_and_the_account_is_not_even_opened(tmp_path: Path) -> None:
     before, after = ScriptedWorker("a"), ScriptedWorker("a")
     until = datetime.now(UTC) + timedelta(hours=9)
@@ -533,6 +662,28 @@ async def test_an_account_rests_when_its_budget_of_an_hour_is_used() -> None:
         assert changed.until - datetime.now(UTC) > timedelta(minutes=59)
         with pytest.raises(NoAccount, match="budget"):
             await ask(pool, "one too many")
+
+
+async def test_what_is_used_of_a_budget_is_kept_over_a_restart(tmp_path: Path) -> None:
+    settings = PoolSettings(min_interval=0, queue_limit=LIMIT, turns_per_hour=3)
+    async with pool_of(ScriptedWorker("a"), settings=settings, config=tmp_path) as (pool, _):
+        await ask(pool, "1")
+        await ask(pool, "2")
+    assert (tmp_path / "sends.json").stat().st_mode & 0o777 == 0o600
+    async with pool_of(ScriptedWorker("a"), settings=settings, config=tmp_path) as (pool, facts):
+        await ask(pool, "3")
+        await facts.state("a", WorkerState.RESTING)
+    (tmp_path / "parked.json").unlink()
+    again = ScriptedWorker("a")
+    async with pool_of(again, settings=settings, config=tmp_path, ready=False) as (pool, facts):
+        assert "budget" in (await facts.state("a", WorkerState.RESTING)).reason
+        assert again.opens == 0
+
+
+async def test_sends_that_cannot_be_kept_change_nothing_about_a_chat(tmp_path: Path) -> None:
+    (tmp_path / "sends.json").mkdir()
+    async with pool_of(ScriptedWorker("a"), config=tmp_path) as (pool, _):
+        assert await ask(pool, "1") == "a"
 
 
 async def test_what_is_left_of_the_budgets_is_told_for_all_accounts_that_can_use_theirs() -> None:

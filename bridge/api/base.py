@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Protocol
 
 from aiohttp import web
 
-from bridge.api.failure import REQUEST_ID, Failure, dump, failure_of, log_unexpected
+from bridge.api.failure import REQUEST_ID, Failure, dump, failure_of
 from bridge.api.gather import Gatherer
 from bridge.api.shape import AnswerEvent, Form, answer
 from bridge.chat import ChatBackend, ChatEvent, ChatRequest, Finish, Model, Text, Withdrawn
@@ -27,6 +27,7 @@ from bridge.files import FileStore
 from bridge.guard import TOKENS
 from bridge.settings import Settings
 from bridge.sse import encode_sse
+from bridge.tasks import log_unexpected
 
 CHAT = web.RequestKey("chat", ChatRequest)
 KEEP_ALIVE = b": keep-alive\n\n"

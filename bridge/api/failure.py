@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,26 +14,13 @@ from uuid import uuid4
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from loguru import logger
 
-from bridge.errors import (
-    BridgeError,
-    HumanNeeded,
-    LoginRequired,
-    Muted,
-    NoAccount,
-    RequestError,
-    SetupError,
-    SiteChanged,
-    StorageError,
-)
+from bridge.errors import BridgeError, RequestError
+from bridge.policy import LONGEST_RETRY, may_retry
+from bridge.tasks import log_unexpected
 
-LONGEST_RETRY = 120
-"""Seconds; the SDKs do not honour a longer `Retry-After`."""
 UNKNOWN_WAIT = 60.0
 """Seconds to wait after a 429 for which nobody has named a time."""
-HOPELESS = (RequestError, LoginRequired, HumanNeeded, Muted, SiteChanged, SetupError, StorageError)
-"""Failures that the same request meets again until a human has done something."""
 NO_RETRY = {"x-should-retry": "false"}
 HTTP_FAILURES = {
     408: ("request_timeout", "The request did not arrive in time; see server.header_timeout and server.body_timeout."),
@@ -140,7 +126,7 @@ def _headers_of(error: BridgeError) -> Mapping[str, str]:
     headers: dict[str, str] = {}
     if (wait := _wait(error)) is not None:
         headers["retry-after"] = str(math.ceil(min(max(wait, 1), LONGEST_RETRY)))
-    if not _may_help(error):
+    if not may_retry(error):
         headers.update(NO_RETRY)
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
@@ -152,18 +138,3 @@ def _wait(error: BridgeError) -> float | None:
     if error.retry_after is not None or error.status != HTTPStatus.TOO_MANY_REQUESTS:
         return error.retry_after
     return (error.until - datetime.now(UTC)).total_seconds() if error.until else UNKNOWN_WAIT
-
-
-def _may_help(error: BridgeError) -> bool:
-    """Return whether the same request, sent again soon, could fare better and do no harm."""
-    if error.sent or isinstance(error, HOPELESS):
-        return False
-    if error.retry_after is None:
-        return not isinstance(error, NoAccount)
-    return error.retry_after <= LONGEST_RETRY
-
-
-def log_unexpected(error: Exception, where: str) -> None:
-    """Log where `error` came from, without its message: that could hold text of a chat."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("Unexpected {} ({})\n{}", type(error).__qualname__, where, frames)

@@ -19,7 +19,16 @@ from urllib.parse import urlsplit
 from playwright.async_api import Page, Request, Response
 
 from bridge.chat import Attachment
-from bridge.errors import BridgeError, BrowserError, FileRejected, SiteChanged, SiteError, StorageError, UnknownFile
+from bridge.errors import (
+    BridgeError,
+    BrowserError,
+    FileRejected,
+    SiteChanged,
+    SiteError,
+    StorageError,
+    UnknownConversation,
+    UnknownFile,
+)
 from bridge.sites.base import PageResponse, Turn
 from bridge.sites.deepseek_guard import wants_sight
 from bridge.sites.deepseek_page import DeepSeekPage
@@ -74,7 +83,7 @@ class Uploads:
         data = _data_of(body)
         if data is None:
             refusal = refused_by_body(body, now)
-            raise rejected(about, refusal.message) if type(refusal) is SiteError else refusal
+            raise rejected(about, refusal.message) if type(refusal) in (SiteError, UnknownConversation) else refusal
         if path == LOOK:
             for file in data.get("files") or ():
                 self._note(file, is_ours=file.get("id") in self._states)

@@ -18,6 +18,8 @@ from bridge.errors import (
     SiteBusy,
     SiteChanged,
     SiteError,
+    StalePage,
+    UnknownConversation,
 )
 from bridge.sites.base import PageResponse
 
@@ -44,7 +46,7 @@ def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None
     return None if status < 300 else SiteChanged(f"The site refused the page's own request (HTTP {status}).")
 
 
-def refused_by_body(body: bytes, now: datetime) -> SiteError:
+def refused_by_body(body: bytes, now: datetime) -> BridgeError:
     """Return what a JSON body in place of a stream means."""
     try:
         envelope = json.loads(body)
@@ -59,9 +61,9 @@ def refused_by_body(body: bytes, now: datetime) -> SiteError:
         case 40001 | 40002 | 40003:
             return LoginRequired(f"The account is not signed in (code {code}: {said}).")
         case 40005:
-            return SiteChanged(f"The site says that its own page is too old: reload it (code 40005: {said}).")
+            return StalePage(f"The site says that its own page is too old (code 40005: {said}).")
         case 40300 | 40301:
-            return SiteChanged(f"The site did not accept the page's proof of work (code {code}: {said}).")
+            return StalePage(f"The site did not accept the page's proof of work (code {code}: {said}).")
         case _:
             return SiteError(f"The site refused the chat (code {quote(code)}: {said}).")
 
@@ -94,7 +96,7 @@ def _block_page() -> HumanNeeded:
     return HumanNeeded("The site answered with a web page in place of a stream: it wants a human to look.")
 
 
-def _refused_by_business(data: Any, now: datetime) -> SiteError:
+def _refused_by_business(data: Any, now: datetime) -> BridgeError:
     data = data if isinstance(data, dict) else {}
     code, said, details = data.get("biz_code"), quote(data.get("biz_msg")), data.get("biz_data")
     if isinstance(details, dict) and details.get("is_muted"):
@@ -102,8 +104,9 @@ def _refused_by_business(data: Any, now: datetime) -> SiteError:
     match code:
         case 0 | None:
             return SiteChanged("The site answered with JSON where a stream was expected.")
-        case 1:
-            return SiteError(f"The site does not know the conversation any more (biz_code 1: {said}).")
+        case 1 | 26:
+            message = f"The site does not know the conversation any more (biz_code {code}: {said})."
+            return UnknownConversation(message, param="conversation_id")
         case 7:
             return RateLimited(f"The site says that messages come too often (biz_code 7: {said}).")
         case 9:

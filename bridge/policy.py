@@ -1,0 +1,161 @@
+"""What an error means: for the account it happened on, for the chat, and for the client; decided here alone.
+
+`TABLE` has a rule for each class of error; one without a rule of its own has that of its nearest base. The README
+shows the table; `python -m tests.policy_table` prints it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from bridge.errors import (
+    BridgeError,
+    BrowserError,
+    HumanNeeded,
+    LoginRequired,
+    Muted,
+    NoAccount,
+    PoolError,
+    RateLimited,
+    RequestError,
+    SetupError,
+    SiteBusy,
+    SiteChanged,
+    SiteError,
+    SiteTimeout,
+    StalePage,
+    StorageError,
+    UnknownConversation,
+)
+from bridge.telemetry import WorkerState
+
+REST = 90.0
+"""Seconds; a rate limit of the site clears within one to three minutes."""
+LONGEST_RETRY = 120.0
+"""Seconds; the SDKs do not honour a longer `Retry-After`."""
+BACKOFF = (0.0, 0.5, 2.0, 10.0, 30.0)
+"""Pauses before an account is opened again whose page or browser failed."""
+CHANGED = (5.0, 60.0, 300.0)
+"""The same where the page itself is not what the driver knows: that seldom ends by itself."""
+
+
+class Again(StrEnum):
+    """Where the bridge itself tries a chat again of which nothing was generated."""
+
+    NOWHERE = "no"
+    ANYWHERE = "on any account"
+    ELSEWHERE = "on another account"
+    RELOADED = "on another account, or once more on this one with its page loaded anew"
+    ANEW = "once, with all of the history, in a new conversation"
+
+
+class Retry(StrEnum):
+    """Whether the same request, sent again by the client soon, could fare better and do no harm."""
+
+    NO = "no"
+    UNSENT = "if nothing was sent"
+    TIMED = "if there is a `Retry-After`"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one class of error means."""
+
+    state: WorkerState | None = None
+    """What the account becomes; None: it stays as it is."""
+    pauses: tuple[float, ...] = ()
+    """Seconds until it is opened again, by how often in a row it failed, the last for ever; none: for a new login."""
+    rests: float = 0.0
+    """In place of `pauses`: a share of the setting `pool.rest`."""
+    named: bool = False
+    """Whether a time that the site names counts instead."""
+    again: Again = Again.NOWHERE
+    refusal: bool = False
+    """Whether the site says so before it generates anything; other errors leave that open once the prompt was sent."""
+    retry: Retry = Retry.NO
+
+
+TABLE: Mapping[type[BridgeError], Rule] = {
+    RequestError: Rule(),
+    UnknownConversation: Rule(again=Again.ANEW, refusal=True),
+    PoolError: Rule(retry=Retry.UNSENT),
+    NoAccount: Rule(retry=Retry.TIMED),
+    LoginRequired: Rule(WorkerState.LOGGED_OUT, again=Again.ELSEWHERE, refusal=True),
+    HumanNeeded: Rule(WorkerState.CHALLENGED, (600.0,), again=Again.ELSEWHERE, refusal=True),
+    Muted: Rule(WorkerState.MUTED, (86_400.0,), named=True, again=Again.ELSEWHERE, refusal=True),
+    RateLimited: Rule(
+        WorkerState.RESTING, rests=1, named=True, again=Again.ELSEWHERE, refusal=True, retry=Retry.UNSENT
+    ),
+    SiteBusy: Rule(
+        WorkerState.RESTING, rests=1 / 6, named=True, again=Again.ELSEWHERE, refusal=True, retry=Retry.UNSENT
+    ),
+    StalePage: Rule(WorkerState.BROKEN, BACKOFF, again=Again.RELOADED, refusal=True),
+    SiteChanged: Rule(WorkerState.BROKEN, CHANGED, again=Again.ELSEWHERE),
+    SiteTimeout: Rule(WorkerState.BROKEN, BACKOFF, again=Again.ANYWHERE, retry=Retry.UNSENT),
+    SiteError: Rule(retry=Retry.UNSENT),
+    BrowserError: Rule(WorkerState.BROKEN, BACKOFF, again=Again.ANYWHERE, retry=Retry.UNSENT),
+    StorageError: Rule(),
+    SetupError: Rule(WorkerState.BROKEN, BACKOFF, again=Again.ANYWHERE),
+    BridgeError: Rule(WorkerState.BROKEN, BACKOFF, retry=Retry.UNSENT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """An account's next state; at `until` it is opened again, and without one only for a new login or by hand."""
+
+    state: WorkerState
+    until: datetime | None = None
+
+
+def rule_of(error: BridgeError | type[BridgeError]) -> Rule:
+    """Return the rule for an error, or for a class of errors."""
+    kind = error if isinstance(error, type) else type(error)
+    return next(TABLE[base] for base in kind.__mro__ if base in TABLE)
+
+
+def transition(error: BridgeError, fails: int = 0, rest: float = REST) -> Transition | None:
+    """Return what becomes of an account after `error`, its `fails`-th failure in a row; None: it stays as it is.
+
+    `rest` is how many seconds it is left alone after a refusal for which the site names no time.
+    """
+    rule = rule_of(error)
+    if rule.state is None:
+        return None
+    if rule.named and error.until is not None:
+        return Transition(rule.state, error.until)
+    seconds = error.retry_after if rule.named and error.retry_after else _pause(rule, fails, rest)
+    return Transition(rule.state, None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+def after_lost(error: BridgeError, fails: int = 0, rest: float = REST) -> Transition:
+    """Return what becomes of an account whose page was lost to `error`: nothing leaves one without a page ready."""
+    found = transition(error, fails, rest)
+    return found or Transition(WorkerState.BROKEN, datetime.now(UTC) + timedelta(seconds=_step(BACKOFF, fails)))
+
+
+def may_go_on(error: BridgeError) -> bool:
+    """Tell whether the bridge may give a chat without an answer so far to an account again."""
+    rule = rule_of(error)
+    return rule.again is not Again.NOWHERE and (rule.refusal or not error.sent)
+
+
+def may_retry(error: BridgeError) -> bool:
+    """Tell whether the client may send the same request again soon."""
+    retry = rule_of(error).retry
+    if error.sent or retry is Retry.NO or (retry is Retry.TIMED and error.retry_after is None):
+        return False
+    return error.retry_after is None or error.retry_after <= LONGEST_RETRY
+
+
+def _pause(rule: Rule, fails: int, rest: float) -> float | None:
+    if rule.rests:
+        return rest * rule.rests
+    return _step(rule.pauses, fails) if rule.pauses else None
+
+
+def _step(pauses: tuple[float, ...], fails: int) -> float:
+    return pauses[min(fails, len(pauses) - 1)]

@@ -12,19 +12,16 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 from typer.core import TyperCommand
 
+from bridge.command import Key, Name, Url, console, flag, given_only, load, say
 from bridge.console import SafeConsole
 from bridge.errors import BridgeError, SetupError
-
-if TYPE_CHECKING:
-    from bridge.settings import Settings
-
-console = SafeConsole(width=None if sys.stdout.isatty() else 200)
+from bridge.operate import accounts
 
 
 class WithSettings(TyperCommand):
@@ -48,14 +45,7 @@ app = typer.Typer(
 )
 kept = typer.Typer(help="List the captured logins, look at one, or remove it.", no_args_is_help=True)
 app.add_typer(kept, name="profiles")
-
-
-def flag(*names: str, help: str) -> Any:  # noqa: A002 - as Typer calls it
-    """Return an option without a value."""
-    return typer.Option(*names, help=help, metavar="")
-
-
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile.")]
+app.add_typer(accounts, name="accounts")
 
 
 def main() -> None:
@@ -81,11 +71,6 @@ def _interrupt(*_: object) -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-def say(text: str) -> None:
-    """Print one line as it is."""
-    console.print(text, markup=False, soft_wrap=True)
-
-
 @app.callback()
 def options(
     context: typer.Context,
@@ -104,7 +89,7 @@ def demo(
     """Try it all on a built-in chat site, no account needed."""
     from bridge.tryout import try_out
 
-    asyncio.run(try_out(_load(context, server=_given(port=port)), console, port, once=once))
+    asyncio.run(try_out(load(context, server=given_only(port=port)), console, port, once=once))
 
 
 @app.command(cls=WithSettings)
@@ -122,13 +107,13 @@ def serve(
     from bridge.app import serve as run
     from bridge.terminal import announce
 
-    settings = _load(
+    settings = load(
         context,
         quiet=False,
-        server=_given(host=host, port=port, no_auth=no_auth),
-        browser=_given(headed=headed, trace=trace),
-        log=_given(level=log_level and log_level.upper()),
-        **_given(profiles=profiles),
+        server=given_only(host=host, port=port, no_auth=no_auth),
+        browser=given_only(headed=headed, trace=trace),
+        log=given_only(level=log_level and log_level.upper()),
+        **given_only(profiles=profiles),
     )
     asyncio.run(run(settings, lambda bridge: announce(console, bridge, settings)))
 
@@ -148,7 +133,7 @@ def login(
     """
     from bridge.signin import ask, sign_in
 
-    settings = _load(context, browser={} if form else {"headed": True})
+    settings = load(context, browser={} if form else {"headed": True})
     asyncio.run(sign_in(settings, name, site, url, ask(user) if form else None, say))
 
 
@@ -157,7 +142,7 @@ def list_profiles(context: typer.Context) -> None:
     """List the captured logins."""
     from bridge.listing import show_list, to_look_at
 
-    show_list(to_look_at(_load(context)), console)
+    show_list(to_look_at(load(context)), console)
 
 
 @kept.command()
@@ -165,7 +150,7 @@ def show(context: typer.Context, name: Name) -> None:
     """Show what a captured login consists of: names and ages, never a value."""
     from bridge.listing import show_one, to_look_at
 
-    show_one(to_look_at(_load(context)).load(name), console)
+    show_one(to_look_at(load(context)).load(name), console)
 
 
 @kept.command()
@@ -177,7 +162,7 @@ def remove(
     """Delete a captured login; the account itself stays signed in at the site."""
     from bridge.listing import to_look_at
 
-    store = to_look_at(_load(context))
+    store = to_look_at(load(context))
     if store.exists(name) and not (yes or _confirmed(f"Delete the profile {name}?")):
         raise SetupError(f"The profile {name} is kept; with --yes it is deleted without a question.")
     store.remove(name)
@@ -189,10 +174,8 @@ def chat(
     context: typer.Context,
     prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="Answer this and end.")] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="Model that answers.")] = None,
-    url: Annotated[
-        str | None, typer.Option(metavar="BASE", help="Where the bridge is, if not on this machine.")
-    ] = None,
-    key: Annotated[str | None, typer.Option(help="API key; by default this machine's own.")] = None,
+    url: Url = None,
+    key: Key = None,
 ) -> None:
     """Chat in the terminal.
 
@@ -205,7 +188,7 @@ def chat(
         prompt = sys.stdin.read()
     if prompt is not None and not prompt.strip():
         raise SetupError("There is no prompt.")
-    asyncio.run(terminal.chat(_load(context), console, prompt, model, url, key))
+    asyncio.run(terminal.chat(load(context), console, prompt, model, url, key))
 
 
 @app.command()
@@ -221,7 +204,7 @@ def doctor(
     """
     from bridge.doctor import examine
 
-    if not asyncio.run(examine(_load(context), context.obj, console, site=site, send=send)):
+    if not asyncio.run(examine(load(context), context.obj, console, site=site, send=send)):
         sys.exit(1)
 
 
@@ -243,7 +226,7 @@ def debug(
 
     if not headless:
         need_screen("Use `ssh -X` or `xvfb-run`, or --headless and look at the lines only.")
-    settings = _load(context, browser={"headed": not headless})
+    settings = load(context, browser={"headed": not headless})
     asyncio.run(watch(settings, to_look_at(settings).load(name), console, show_text=text))
 
 
@@ -252,7 +235,7 @@ def keys(context: typer.Context, add: Annotated[bool, flag("--add", help="Make o
     """Print the API keys, one a line."""
     from bridge.security import KeyFile
 
-    file = KeyFile(_load(context).config)
+    file = KeyFile(load(context).config)
     for key in [file.add()] if add else file.keys():
         say(key)
 
@@ -262,7 +245,7 @@ def install(context: typer.Context) -> None:
     """Make sure that there is a Chromium, and print which one."""
     from bridge import chromium
 
-    say(str(chromium.install(_load(context).browser.executable, say)))
+    say(str(chromium.install(load(context).browser.executable, say)))
 
 
 @app.command()
@@ -290,21 +273,6 @@ def version() -> None:
     from bridge import __version__
 
     say(__version__)
-
-
-def _load(context: typer.Context, *, quiet: bool = True, **given: Any) -> Settings:
-    """Read the settings and set up the log; where it would be in the way, only warnings unless the settings say so."""
-    from bridge import log
-    from bridge.settings import load_settings
-
-    settings = load_settings(context.obj, **given)
-    is_set = "level" in settings.log.model_fields_set
-    log.set_up(settings.log.model_copy(update={"level": "WARNING"}) if quiet and not is_set else settings.log)
-    return settings
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _confirmed(question: str) -> bool:

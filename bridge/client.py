@@ -9,15 +9,20 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 
 from bridge.errors import BridgeError, SetupError
+from bridge.security import KeyFile
+from bridge.settings import Settings
 from bridge.sse import SSEDecoder
 
 ANSWER_LIMIT = 5.0
 """Seconds that a bridge gets to answer a short question."""
+CHECK_LIMIT = 150.0
+"""Seconds that a bridge gets to open an account's page."""
+ACCOUNTS = "/admin/api/accounts"
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Addresses that listen everywhere, and where to reach them from here."""
 
@@ -77,18 +82,38 @@ class Client:
         except Failures as error:
             raise BridgeError(f"The connection to {self.url} failed: {error or type(error).__name__}.") from error
 
+    async def accounts(self) -> list[dict[str, Any]]:
+        """Return how the accounts stand."""
+        found: list[dict[str, Any]] = (await self._get(ACCOUNTS))["accounts"]
+        return found
+
+    async def check(self, account: str) -> dict[str, Any]:
+        """Have a parked account opened again at once, and return how it stands then."""
+        found: dict[str, Any] = await self._ask("POST", f"{ACCOUNTS}/{quote(account, '')}/check", CHECK_LIMIT)
+        return found
+
     async def _get(self, path: str) -> Any:
-        limits = aiohttp.ClientTimeout(total=ANSWER_LIMIT)
+        return await self._ask("GET", path, ANSWER_LIMIT)
+
+    async def _ask(self, method: str, path: str, limit: float) -> Any:
+        json_type, limits = {"content-type": "application/json"}, aiohttp.ClientTimeout(total=limit)
         try:
             async with (
-                aiohttp.ClientSession(headers=self._headers, timeout=limits) as session,
-                session.get(self.url + path) as response,
+                aiohttp.ClientSession(headers=self._headers | json_type, timeout=limits) as session,
+                session.request(method, self.url + path) as response,
             ):
                 if response.status not in (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE):
                     raise _refusal(response.status, await response.text())
                 return await response.json()
         except (*Failures, ValueError) as error:
             raise SetupError(f"No bridge answers at {self.url}; `bridge serve` starts one.") from error
+
+
+def client_of(settings: Settings, url: str | None, key: str | None) -> Client:
+    """Return a client of the bridge at `url`, by default of the one that the settings describe, with its key."""
+    file = KeyFile(settings.config)
+    known = key or (file.keys()[0] if file.path.exists() else "")
+    return Client(url or reachable(settings.server.host, settings.server.port), known)
 
 
 async def _pieces(stream: AsyncIterator[bytes]) -> AsyncGenerator[Piece]:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.app import Bridge, running
-from bridge.client import Client, Piece, curl_line, from_here, reachable, snippet
+from bridge.client import Client, Piece, client_of, curl_line, from_here, snippet
 from bridge.errors import BridgeError, SetupError
 from bridge.printable import as_text
 from bridge.security import KeyFile
@@ -30,15 +30,12 @@ HELP = "/model NAME takes another model, /new starts a new chat, /quit or Ctrl-D
 @asynccontextmanager
 async def reached(settings: Settings, url: str | None, key: str | None) -> AsyncGenerator[Client]:
     """Reach the bridge at `url`, by default the one that the settings describe, or one started for the purpose."""
-    server = settings.server
-    file = KeyFile(settings.config)
-    known = key or (file.keys()[0] if file.path.exists() else "")
-    client = Client(url or reachable(server.host, server.port), known)
+    client = client_of(settings, url, key)
     async with AsyncExitStack() as stack:
         if url is None and not await client.is_bridge():
-            alone = server.model_copy(update={"host": "127.0.0.1", "port": 0, "no_auth": False})
+            alone = settings.server.model_copy(update={"host": "127.0.0.1", "port": 0, "no_auth": False})
             own = await stack.enter_async_context(running(settings.model_copy(update={"server": alone})))
-            client = Client(own.url, file.keys()[0])
+            client = client_of(settings, own.url, None)
         yield client
 
 

@@ -22,9 +22,9 @@ ORDER = (
     *("intercept", "traffic", "session", "sites", "bundle", "turns", "attach", "sending", "listen", "settle"),
     *("worker", "tokens", "policy", "parked", "accounts", "supervisor", "guests", "lease", "waiting", "pool"),
     *("upkeep", "login", "security"),
-    *("guard", "tools", "api.cut", "api.talk", "api.shape", "api.failure", "api.attached", "api.fetch", "api.gather"),
-    *("api.base", "api", "app", "client", "listing", "terminal", "doctor", "debug", "tryout", "signin", "bench"),
-    *("cli", "__main__"),
+    *("guard", "tools", "api.cut", "api.talk", "api.shape", "api.failure", "api.admin", "api.attached", "api.fetch"),
+    *("api.gather", "api.base", "api", "app", "client", "listing", "terminal", "doctor", "debug", "tryout", "signin"),
+    *("bench", "command", "operate", "cli", "__main__"),
 )
 """A module imports only what stands before it."""
 

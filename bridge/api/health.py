@@ -6,13 +6,15 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from bridge.api.admin.accounts import describe
 from bridge.chat import ChatBackend
+from bridge.guard import LET_IN
 
 NO_STORE = {"cache-control": "no-store"}
 
 
 class Health:
-    """The open paths; they tell nothing about accounts or keys."""
+    """The open paths; without a key they tell no more of the accounts than why none of them can take a chat."""
 
     def __init__(self, backend: ChatBackend) -> None:
         self._backend = backend
@@ -35,10 +37,11 @@ class Health:
         """Tell that the process answers."""
         return web.json_response({"status": "ok"}, headers=NO_STORE)
 
-    async def ready(self, _: web.Request) -> web.Response:
-        """Tell whether a chat could be taken now, and if not, why."""
+    async def ready(self, request: web.Request) -> web.Response:
+        """Tell whether a chat could be taken now, and if not, why; to who has a key, how each account stands."""
         reason = self._backend.unready()
-        if reason is None:
-            return web.json_response({"status": "ready"}, headers=NO_STORE)
-        body = {"status": "unready", "reason": reason}
-        return web.json_response(body, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=NO_STORE)
+        body: dict[str, object] = {"status": "ready"} if reason is None else {"status": "unready", "reason": reason}
+        if request.get(LET_IN):
+            body["accounts"] = [describe(account) for account in self._backend.accounts()]
+        status = HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE
+        return web.json_response(body, status=status, headers=NO_STORE)

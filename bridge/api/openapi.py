@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 import bridge
+from bridge.api.admin.accounts import Accounts
 from bridge.api.failure import dump
 from bridge.api.files import FileForm
 from bridge.api.lenient import Lenient
@@ -51,8 +52,9 @@ READ = {
     "/v1/files": "List the stored files",
     "/v1/files/{id}": "Describe one stored file",
     "/v1/files/{id}/content": "Return the bytes of one stored file",
+    Accounts.path: "List the accounts of the pool, and how each stands",
     "/healthz": "Tell whether the process answers",
-    "/readyz": "Tell whether a chat could be taken now",
+    "/readyz": "Tell whether a chat could be taken now, and with a key how each account stands",
     "/ping": "Answer pong",
 }
 WRITTEN: dict[str, tuple[str, type[Lenient]]] = {
@@ -62,6 +64,7 @@ WRITTEN: dict[str, tuple[str, type[Lenient]]] = {
 FOR_TOKENS: dict[str, tuple[str, type[Lenient]]] = {
     TokenCheck.path: ("Tell whether a userToken of the site still signs in", TokenBody)
 }
+NOTHING = {"type": "object", "properties": {}}
 FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 OPEN = ("/healthz", "/readyz", "/ping")
 
@@ -76,6 +79,10 @@ def document(*, tokens: bool = False) -> dict[str, Any]:
         schemas[body.__name__] = schema
         paths[path] = {"post": _writes(summary, body.__name__)}
     _add_files(paths, schemas)
+    schemas["Nothing"] = NOTHING
+    check = f"{Accounts.path}/{{name}}/check"
+    paths[check] = {"post": _writes("Open a parked account again at once, and tell how it stands", "Nothing")}
+    paths[check]["post"] |= _parameters(check)
     return {
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": bridge.__version__},
@@ -114,9 +121,14 @@ def _add_files(paths: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 def _reads(path: str, summary: str) -> dict[str, Any]:
     found: dict[str, Any] = {"summary": summary, "responses": {"200": {"description": "It."}, "default": _error()}}
-    if "{id}" in path:
-        found["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}]
-    return found | ({"security": []} if path in OPEN else {})
+    return found | _parameters(path) | ({"security": []} if path in OPEN else {})
+
+
+def _parameters(path: str) -> dict[str, Any]:
+    """Return the parameters that stand in a path."""
+    names = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
+    found = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    return {"parameters": found} if found else {}
 
 
 def _writes(summary: str, body: str, kind: str = "application/json") -> dict[str, Any]:

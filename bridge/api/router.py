@@ -6,6 +6,7 @@ import asyncio
 
 from aiohttp import web
 
+from bridge.api.admin.accounts import Accounts
 from bridge.api.base import ChatEndpoint, Surface
 from bridge.api.connections import Runner
 from bridge.api.cors import Origins
@@ -62,6 +63,7 @@ def routes(backend: ChatBackend, settings: Settings, store: FileStore) -> list[w
     """Return every route, in all spellings of its path."""
     health, models = Health(backend), ModelList(backend, settings.api.aliases)
     description, files = Description(tokens=settings.tokens.enabled), Files(store, settings.server.unread)
+    accounts = Accounts(backend)
     found = [
         web.get("/", health.root),
         web.get("/ping", health.ping),
@@ -76,6 +78,8 @@ def routes(backend: ChatBackend, settings: Settings, store: FileStore) -> list[w
         web.get(f"{Files.path}/{{id}}", files.one),
         web.get(f"{Files.path}/{{id}}/content", files.content),
         web.delete(f"{Files.path}/{{id}}", files.delete),
+        web.get(Accounts.path, accounts.all),
+        web.post(f"{Accounts.path}/{{name}}/check", accounts.check),
     ]
     if settings.tokens.enabled:
         found.append(web.post(TokenCheck.path, TokenCheck(backend).handle))

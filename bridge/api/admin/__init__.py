@@ -1,0 +1,1 @@
+"""What the operator of the bridge may ask and do, with a key, below `/admin/api/`."""

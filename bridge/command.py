@@ -1,0 +1,46 @@
+"""What the commands share: the console, options, and reading the settings."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bridge.console import SafeConsole
+
+if TYPE_CHECKING:
+    from bridge.settings import Settings
+
+console = SafeConsole(width=None if sys.stdout.isatty() else 200)
+
+
+def flag(*names: str, help: str) -> Any:  # noqa: A002 - as Typer calls it
+    """Return an option without a value."""
+    return typer.Option(*names, help=help, metavar="")
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile.")]
+Url = Annotated[str | None, typer.Option(metavar="BASE", help="Where the bridge is, if not on this machine.")]
+Key = Annotated[str | None, typer.Option(help="API key; by default this machine's own.")]
+
+
+def say(text: str) -> None:
+    """Print one line as it is."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def load(context: typer.Context, *, quiet: bool = True, **given: Any) -> Settings:
+    """Read the settings and set up the log; where it would be in the way, only warnings unless the settings say so."""
+    from bridge import log
+    from bridge.settings import load_settings
+
+    settings = load_settings(context.obj, **given)
+    is_set = "level" in settings.log.model_fields_set
+    log.set_up(settings.log.model_copy(update={"level": "WARNING"}) if quiet and not is_set else settings.log)
+    return settings
+
+
+def given_only(**options: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}

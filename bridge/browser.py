@@ -21,11 +21,13 @@ from playwright.async_api import Error as PlaywrightError
 from bridge import chromium, processes
 from bridge.errors import BrowserError, SetupError
 from bridge.settings import Settings
+from bridge.tasks import surviving
 from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry
 
 NETWORK_SERVICE = "network.mojom.NetworkService"
 NETWORK_LOST = "Chromium's network service ended, and the cookies of all accounts with it"
-
+LAUNCH_SLACK = 5.0
+"""Seconds after the limit that Playwright keeps for a launch, in which it should say what went wrong."""
 
 MOVED_ON = (
     *("Execution context was destroyed", "not attached to the DOM", "because of a navigation"),
@@ -135,9 +137,9 @@ class Chromium:
     async def _started(self) -> _Running:
         async with self._lock:
             if self._running is None or self._running.is_lost:
-                if self._running is not None:
-                    await self._running.close(self._settings.browser.call_limit)
-                    self._running = None
+                lost, self._running = self._running, None
+                if lost is not None:
+                    await lost.close(self._settings.browser.call_limit)
                 self._running = await self._start()
             return self._running
 
@@ -152,13 +154,15 @@ class Chromium:
             except Exception as error:
                 raise SetupError(chromium.NO_DRIVER) from error
         try:
-            browser = await _launch(playwright, executable, self._settings, sandbox)
-            session = await browser.new_browser_cdp_session()
-            found = dict(await _process_list(session))
+            async with within(self._settings.turn.ready + LAUNCH_SLACK, "Chromium did not start"):
+                browser = await _launch(playwright, executable, self._settings, sandbox)
+            async with within(self._settings.browser.call_limit, "Chromium did not answer after its start"):
+                session = await browser.new_browser_cdp_session()
+                found = dict(await _process_list(session))
+            running = _Running(playwright, browser, session, found["browser"], self._folder)
         except BaseException:
             await _stop_playwright(playwright, self._settings.browser.call_limit)
             raise
-        running = _Running(playwright, browser, session, found["browser"], self._folder)
         running.watch("Chromium ended", running.leader, self._lost)
         running.watch("Playwright's driver ended", running.driver, self._lost)
         self._telemetry.emit(BrowserStarted(browser.version, str(executable), sandbox))
@@ -170,7 +174,8 @@ class Chromium:
         running.is_lost = True
         self._telemetry.emit(BrowserLost(reason))
         for listener in tuple(self._listeners):
-            listener(BrowserError(f"The browser was lost: {reason}."))
+            with surviving("while an account was told that the browser is lost"):
+                listener(BrowserError(f"The browser was lost: {reason}."))
 
 
 class _Running:

@@ -194,6 +194,7 @@ class Pool:
                     if has_begun or not moves_left or not may_go_on(error) or not lease.give_back(error):
                         raise
                     timeline.forget("sent")
+                    deadline += time.monotonic() - lease.since  # only what it waits counts
                     self._assign()
                 except Exception as error:  # nobody knows how the page stands now: a new one is safe
                     self._accounts.take_out(slot, BrowserError(f"A chat failed unexpectedly: {type(error).__name__}."))

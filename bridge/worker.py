@@ -19,7 +19,7 @@ from bridge.browser import Chromium, within
 from bridge.bundle import write_bundle
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened
 from bridge.conversations import Place
-from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteTimeout
+from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteTimeout, StalePage
 from bridge.exchange import Exchange
 from bridge.listen import listen
 from bridge.profiles import Profile, ProfileStore
@@ -233,7 +233,7 @@ class Worker:
 
     async def _document(self, session: Session, error: BridgeError) -> None:
         """Write a bundle for the operator where the page was not what the driver knows, and say where it is."""
-        if not isinstance(error, SiteChanged):
+        if not isinstance(error, SiteChanged) or isinstance(error, StalePage):
             return
         folder = self._settings.config / "bundles"
         try:

@@ -16,6 +16,13 @@ from loguru import logger
 T = TypeVar("T")
 CLOSE_LIMIT = 10.0
 """Seconds that what is still to be done gets at the end."""
+SMALL = 65_536
+"""Characters or bytes that are gone over on the event loop."""
+
+
+async def off_loop(size: int, work: Callable[..., T], *given: object) -> T:
+    """Return what `work(*given)` returns; where it has much to go over, a thread does it."""
+    return await asyncio.to_thread(work, *given) if size > SMALL else work(*given)
 
 
 class Background:

@@ -106,6 +106,13 @@ class UnknownAccount(RequestError):
     code = "account_not_found"
 
 
+class BodyTooLarge(RequestError):
+    """The body of a request is larger than is read here, in bytes or in values."""
+
+    status = 413
+    code = "request_too_large"
+
+
 class FileTooLarge(RequestError):
     """A file is larger than the settings allow."""
 

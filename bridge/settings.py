@@ -162,6 +162,7 @@ class TokenSettings(Section):
     )
     max_accounts: int = Field(4, ge=1, le=100, description="temporary accounts at a time")
     idle: Seconds = Field(900.0, description="seconds after which an unused temporary account is closed")
+    max_body: int = Field(MEBIBYTE, gt=0, description="largest request body in bytes without a key")
     site: str = Field("deepseek", description="site that the tokens are for")
     url: str | None = Field(None, description="its address, where it is not the site's usual one")
 

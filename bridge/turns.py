@@ -14,23 +14,25 @@ from bridge.settings import FileSettings
 from bridge.sites.base import SiteDriver, Turn
 
 LONG_NAME = "prompt.txt"
+PIECE = 65_536
+"""Characters that are counted in one go."""
 LONG_PROMPT = f"My whole message is in the attached file {LONG_NAME}. Read all of it, and answer it as if typed."
 
 
-def turns_of(request: ChatRequest, place: Place | None) -> list[Turn]:
-    """Return the turns to try, the best first."""
+def turns_of(request: ChatRequest, place: Place | None, driver: type[SiteDriver], settings: FileSettings) -> list[Turn]:
+    """Return the turns to try, the best first; raise a `ContextTooLong` where none can fit, before any is written."""
     messages = request.messages
-    whole = _turn(request, messages)
     if place is None:
-        return [whole]
+        _check_length(sum(len(message.text) for message in messages), driver, settings)
+        return [_turn(request, messages)]
     _, new = split(messages)
+    new = new or messages
+    _check_length(sum(len(message.text) for message in new), driver, settings)
     told = [Message("system", prompt.CHANGED + place.news)] if place.news else []
     next_one = replace(
-        _turn(request, [*told, *(new or messages)], goes_on=True),
-        conversation=place.conversation,
-        parent=place.message,
+        _turn(request, [*told, *new], goes_on=True), conversation=place.conversation, parent=place.message
     )
-    return [next_one] if request.conversation is not None else [next_one, whole]
+    return [next_one] if request.conversation is not None else [next_one, _turn(request, messages)]
 
 
 def _turn(request: ChatRequest, messages: Sequence[Message], *, goes_on: bool = False) -> Turn:
@@ -41,16 +43,22 @@ def _turn(request: ChatRequest, messages: Sequence[Message], *, goes_on: bool = 
 
 def fitted(turn: Turn, driver: type[SiteDriver], settings: FileSettings) -> Turn:
     """Return the turn as the site can take it; raise a `RequestError` that says what is too much."""
-    limit = settings.prompt_limit or driver.prompt_limit
-    if limit is not None and (length := _length(turn.prompt)) > limit:
-        if settings.long_prompts == "refuse" or not _takes_files(driver):
-            message = f"The prompt has {length} characters, and the site takes {limit}; shorten the messages."
-            raise ContextTooLong(message, param="messages")
+    length = _length(turn.prompt)
+    _check_length(length, driver, settings)
+    if length > (settings.prompt_limit or driver.prompt_limit or length):
         text = Attachment(LONG_NAME, "text/plain", turn.prompt.encode("utf-8", "replace"))
         turn = replace(turn, prompt=LONG_PROMPT, attachments=(text, *turn.attachments))
     if turn.attachments:
         _check(turn.attachments, driver, settings)
     return turn
+
+
+def _check_length(length: int, driver: type[SiteDriver], settings: FileSettings) -> None:
+    """Raise a `ContextTooLong` where a prompt of that length can be neither typed nor attached."""
+    limit = settings.prompt_limit or driver.prompt_limit
+    if limit is not None and length > limit and (settings.long_prompts == "refuse" or not _takes_files(driver)):
+        message = f"The prompt has {length} characters, and the site takes {limit}; shorten the messages."
+        raise ContextTooLong(message, param="messages")
 
 
 def _check(attachments: tuple[Attachment, ...], driver: type[SiteDriver], settings: FileSettings) -> None:
@@ -72,4 +80,7 @@ def _takes_files(driver: type[SiteDriver]) -> bool:
 
 def _length(text: str) -> int:
     """Return the length as a page counts it."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    pieces = (text[place : place + PIECE] for place in range(0, len(text), PIECE))
+    return (
+        len(text) if text.isascii() else sum(len(piece.encode("utf-16-le", "surrogatepass")) // 2 for piece in pieces)
+    )

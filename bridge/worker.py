@@ -144,7 +144,7 @@ class Worker:
             await self.renew()
         session.chats += 1
         self._is_prepared = False
-        turns = turns_of(request, place)
+        turns = turns_of(request, place, self._driver_type, self._settings.files)
         decoder = session.driver.decoder()
         async with session.traced(self._settings.browser.trace, request.id, self._settings.browser.call_limit):
             with session.interceptor.exchange(lambda held: session.driver.mismatches(turns[0], held)) as exchange:

@@ -23,8 +23,8 @@ ORDER = (
     *("worker", "tokens", "policy", "parked", "accounts", "supervisor", "guests", "lease", "waiting", "pool"),
     *("upkeep", "login", "security"),
     *("guard", "tools", "api.cut", "api.talk", "api.shape", "api.failure", "api.admin", "api.attached", "api.fetch"),
-    *("api.gather", "api.base", "api", "app", "client", "listing", "terminal", "doctor", "debug", "tryout", "signin"),
-    *("bench", "command", "operate", "cli", "__main__"),
+    *("api.gather", "api.body", "api.base", "api", "app", "client", "listing", "terminal", "doctor", "debug", "tryout"),
+    *("signin", "bench", "command", "operate", "cli", "__main__"),
 )
 """A module imports only what stands before it."""
 

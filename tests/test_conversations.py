@@ -17,7 +17,8 @@ from bridge.chat import Attachment, ChatRequest, Finish, Message, Model, Opened,
 from bridge.conversations import ConversationFile, Conversations, Note, Place
 from bridge.digests import PIECE, digest
 from bridge.errors import SetupError, StorageError, UnknownConversation
-from bridge.settings import ConversationSettings
+from bridge.settings import ConversationSettings, FileSettings
+from bridge.sites.deepseek import Driver
 from bridge.turns import turns_of
 
 MODEL = Model("deepseek-chat")
@@ -84,7 +85,7 @@ def test_the_beginning_of_an_answer_at_the_end_is_new(tmp_path: Path) -> None:
     conversations.remember(PLACE, HELLO, ANSWER)
     begun = request(*HELLO, said("assistant", ANSWER), said("user", "Count."), said("assistant", "One,"))
     assert conversations.find(begun, ALL) == PLACE
-    turn, whole = turns_of(begun, PLACE)
+    turn, whole = turns_of(begun, PLACE, Driver, FileSettings())
     assert "Count." in turn.prompt
     assert "One," in turn.prompt
     assert ANSWER not in turn.prompt
@@ -110,7 +111,7 @@ def test_a_changed_line_of_the_system_text_is_told_in_the_conversation(
     longer = request(said("system", now), HELLO[1], said("assistant", ANSWER), said("user", "Fine."))
     place = conversations.find(longer, ALL)
     assert place == replace(PLACE, news=told)
-    prompt = turns_of(longer, place)[0].prompt
+    prompt = turns_of(longer, place, Driver, FileSettings())[0].prompt
     assert ("Never delete" in prompt, told in prompt, prompt == "Fine.") == (False, True, not told)
     conversations.remember(place, longer.messages, "Good.")
     further = request(*longer.messages, said("assistant", "Good."), said("user", "Bye."))

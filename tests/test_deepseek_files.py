@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -211,7 +212,7 @@ def test_files_that_are_too_large_together_are_refused() -> None:
 def test_going_on_takes_only_the_new_files_and_beginning_anew_takes_all() -> None:
     messages = (Message("user", "A", (PICTURE,)), Message("assistant", "B"), Message("user", "C", (NOTES,)))
     request = ChatRequest("r", Model("m"), messages)
-    going_on, anew = turns_of(request, Place("alice", "c", "2"))
+    going_on, anew = turns_of(request, Place("alice", "c", "2"), Driver, FileSettings())
     assert (going_on.prompt, going_on.attachments, going_on.conversation) == ("C", (NOTES,), "c")
     assert (anew.attachments, anew.conversation) == ((PICTURE, NOTES), None)
-    assert "A\n[attached: cat.png]" in anew.prompt
+    assert re.search(r"A\n\[[0-9a-f]{8} attached: cat.png\]", anew.prompt)

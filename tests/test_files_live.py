@@ -123,8 +123,8 @@ async def test_going_on_uploads_only_what_is_new_and_another_picture_is_another_
     assert await receipt(run, first, reply, said(file())) == notes()
     begun, anew, gone_on = run.account().turns[-3:]
     assert anew.conversation != begun.conversation == gone_on.conversation
-    assert f"[attached: {next(iter(picture(b'other')))}]" in anew.prompt
-    assert "[attached: notes.txt]" in anew.prompt
+    assert f" attached: {next(iter(picture(b'other')))}]" in anew.prompt
+    assert " attached: notes.txt]" in anew.prompt
     assert gone_on.prompt == RECEIPT
 
 

@@ -205,7 +205,7 @@ def test_no_name_and_no_result_breaks_out_of_its_tag(called: str, named: str, te
     asked = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": calls}, *results]
     chat = OpenAIChat().parse({"model": "deepseek", "messages": asked}, "id-1", lambda name: resolve(name, BASES)).chat
     told = IGNORED.sub("", normalize("NFKC", chat.messages[-1].text))
-    tags = re.findall(r"<[^\w\\]*tool[\W_]*result.*?>", told, re.IGNORECASE)
+    tags = re.findall(r"<[^\w\\<]*tool[\W_]*result.*?>", told, re.IGNORECASE)
     assert tags[1::2] == ["</tool_result>"] * 3
     assert all(re.fullmatch(r'<tool_result name="[^"<>\s]+"( call="\d")?>', tag) for tag in tags[::2])
     assert len(blocks(render(chat.messages))) == 3

@@ -8,21 +8,22 @@ may bear to hear nothing (`server.headers_after`). An answer without any text is
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 from aiohttp import web
 
+from bridge.api.body import BodyReader
 from bridge.api.failure import REQUEST_ID, Failure, dump, failure_of
 from bridge.api.gather import Gatherer
 from bridge.api.shape import AnswerEvent, Form, answer
 from bridge.chat import ChatBackend, ChatEvent, ChatRequest, Finish, Model, Text, Withdrawn
-from bridge.errors import RequestError, SiteError
+from bridge.errors import SiteError
 from bridge.files import FileStore
 from bridge.guard import TOKENS
 from bridge.settings import Settings
@@ -94,8 +95,11 @@ class Surface(ABC):
 class ChatEndpoint:
     """The handler that joins a surface and a backend."""
 
-    def __init__(self, surface: Surface, backend: ChatBackend, settings: Settings, store: FileStore) -> None:
+    def __init__(
+        self, surface: Surface, backend: ChatBackend, settings: Settings, bodies: BodyReader, store: FileStore
+    ) -> None:
         self.surface = surface
+        self._bodies = bodies
         self._backend = backend
         self._gatherer = Gatherer(store, settings.files)
         self._server = settings.server
@@ -103,7 +107,7 @@ class ChatEndpoint:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        ask = self.surface.parse(await read_json(request), request[REQUEST_ID], self._model)
+        ask = await self._bodies.read(request, partial(self._parse, request[REQUEST_ID]))
         chat = await self._gatherer.complete(ask.chat)
         ask = replace(ask, chat=replace(chat, tokens=request.get(TOKENS, ())))
         request[CHAT] = ask.chat
@@ -118,6 +122,9 @@ class ChatEndpoint:
                 answers[choice].append(event)
             body = self.surface.reply(ask, answers)
             return web.Response(body=dump(body), content_type="application/json", headers=headers)
+
+    def _parse(self, id: str, body: object) -> Ask:  # noqa: A002
+        return self.surface.parse(body, id, self._model)
 
     def _model(self, name: str) -> Model:
         return self._backend.model(unalias(name, self._aliases))
@@ -234,18 +241,3 @@ async def _let_end(events: AsyncIterator[ChatEvent]) -> None:
             pass
     except Exception as error:  # noqa: BLE001 - the edge: nobody is left to be told
         log_unexpected(error, "after the end of an answer")
-
-
-async def read_json(request: web.Request) -> object:
-    """Return the decoded body; half of a surrogate pair, which no text can carry on, becomes U+FFFD."""
-    raw = await request.read()
-    try:
-        body = json.loads(raw)
-        if b"\\ud" in raw.lower():
-            text = json.dumps(body, ensure_ascii=False)
-            body = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    except json.JSONDecodeError as error:
-        raise RequestError(f"The body is not JSON: {error.msg}, line {error.lineno} column {error.colno}.") from None
-    except (ValueError, RecursionError):
-        raise RequestError("The body is not JSON in UTF-8, or is nested too deeply.") from None
-    return body

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from bridge.api.base import Ask
+from bridge.api.extent import check_limits
 from bridge.api.lenient import Lenient
 from bridge.api.openai_history import Turn, read_history
 from bridge.api.openai_tools import ToolFields, toolbox
@@ -126,6 +127,7 @@ def validated(kind: type[B], body: object) -> B:
     """Return `body` as the model of its fields."""
     if not isinstance(body, dict):
         raise RequestError("The body must be a JSON object.")
+    check_limits(body, kind)
     try:
         return kind.model_validate(body)
     except ValidationError as error:

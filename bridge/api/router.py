@@ -8,6 +8,7 @@ from aiohttp import web
 
 from bridge.api.admin.accounts import Accounts
 from bridge.api.base import ChatEndpoint, Surface
+from bridge.api.body import BodyReader
 from bridge.api.connections import Runner
 from bridge.api.cors import Origins
 from bridge.api.failure import failures, name_request
@@ -64,6 +65,7 @@ def routes(backend: ChatBackend, settings: Settings, store: FileStore) -> list[w
     health, models = Health(backend), ModelList(backend, settings.api.aliases)
     description, files = Description(tokens=settings.tokens.enabled), Files(store, settings.server.unread)
     accounts = Accounts(backend)
+    bodies = BodyReader(settings)
     found = [
         web.get("/", health.root),
         web.get("/ping", health.ping),
@@ -82,9 +84,9 @@ def routes(backend: ChatBackend, settings: Settings, store: FileStore) -> list[w
         web.post(f"{Accounts.path}/{{name}}/check", accounts.check),
     ]
     if settings.tokens.enabled:
-        found.append(web.post(TokenCheck.path, TokenCheck(backend).handle))
+        found.append(web.post(TokenCheck.path, TokenCheck(backend, bodies).handle))
     for surface in surfaces(settings):
-        endpoint = ChatEndpoint(surface, backend, settings, store)
+        endpoint = ChatEndpoint(surface, backend, settings, bodies, store)
         found += [web.route(method, surface.path, endpoint.handle) for method in surface.methods]
     return [web.route(route.method, path, route.handler) for route in found for path in spellings(route.path)]
 

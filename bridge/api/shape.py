@@ -13,6 +13,7 @@ from typing import Literal, assert_never
 
 from bridge.api.cut import Cut
 from bridge.api.talk import JsonTalk, PlainTalk, Talk
+from bridge.background import off_loop
 from bridge.chat import (
     ChatEvent,
     ChatRequest,
@@ -138,7 +139,9 @@ class _Shaper:
 
 async def answer(chat: Chat, request: ChatRequest, form: Form) -> AsyncGenerator[AnswerEvent]:
     """Yield the answer's events, `Ended` last; where the client wants no more, the chat is closed, so that it stops."""
-    meter, cut = Meter(prompt_tokens(request.messages)), Cut(form.stop, form.max_tokens)
+    size = sum(len(message.text) for message in request.messages)
+    meter = Meter(await off_loop(size, prompt_tokens, request.messages))
+    cut = Cut(form.stop, form.max_tokens)
     asked = request
     given: list[str] = []
     for retries in reversed(range(form.retries + 1)):

@@ -7,7 +7,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field, StrictStr
 
-from bridge.api.base import read_json
+from bridge.api.body import BodyReader
 from bridge.api.failure import dump
 from bridge.api.lenient import Lenient
 from bridge.api.openai_request import validated
@@ -26,11 +26,12 @@ class TokenCheck:
 
     path = "/token/check"
 
-    def __init__(self, backend: ChatBackend) -> None:
+    def __init__(self, backend: ChatBackend, bodies: BodyReader) -> None:
         self._backend = backend
+        self._bodies = bodies
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request; what cannot be a token is not alive."""
-        token = validated(TokenBody, await read_json(request)).token
+        token = await self._bodies.read(request, lambda body: validated(TokenBody, body).token)
         live = user_tokens(token) == (token,) and await self._backend.is_live(token)
         return web.Response(body=dump({"live": live}), content_type="application/json")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,9 @@ def _alike(word: str) -> str:
 
 RESULT_TAG = re.compile(rf"[<＜﹤‹〈⟨《«≺](?=[\W_]{{0,8}}{_alike('tool')}[\W_]{{0,8}}{_alike('result')})")
 """Where the text of a result could be read as the end of its block, or as the beginning of another one."""
+LONGEST_READ = 1_000_000
+"""Characters of arguments; longer ones are shown as text."""
+LARGEST_WHOLE = 2**53
 BROKEN = r"\g<0>\\"
 
 
@@ -91,11 +95,23 @@ class Toolbox:
 
 def write_call(call: Call) -> str:
     """Return a call in the notation; arguments that are no JSON are shown as a string."""
-    try:
-        arguments = DECODER.decode(call.arguments or "{}")
-    except (ValueError, RecursionError):
-        arguments = call.arguments
+    arguments: object = call.arguments
+    if len(call.arguments) <= LONGEST_READ:
+        with suppress(ValueError, RecursionError):
+            arguments = _as_numbers(DECODER.decode(call.arguments or "{}"))
     return f"<tool_call>\n{canonical({'name': call.name, 'arguments': arguments})}\n</tool_call>"
+
+
+def _as_numbers(value: Any) -> Any:
+    """Return JSON in which a whole number has no fraction: for JavaScript 1.0 and 1 are the same."""
+    match value:
+        case float() if value.is_integer() and abs(value) < LARGEST_WHOLE:
+            return int(value)
+        case list():
+            return [_as_numbers(one) for one in value]
+        case dict():
+            return {name: _as_numbers(one) for name, one in value.items()}
+    return value
 
 
 def write_said(text: str, calls: Iterable[Call]) -> str:

@@ -1,0 +1,116 @@
+"""Reads the body of a request as JSON: no more of it than its sender may send, and large ones off the event loop.
+
+A small document can become gigabytes of objects, so its values are counted before one of them is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic_core import from_json
+
+from bridge.background import off_loop
+from bridge.errors import BodyTooLarge, RequestError
+from bridge.guard import LET_IN
+from bridge.settings import Settings
+
+PIECE = 65_536
+"""Bytes that are looked at in one go."""
+SMALL = 1024 * 1024
+"""Bytes up to which bodies are read without waiting for others."""
+LARGE_AT_A_TIME = 2
+"""How many larger bodies are read and taken apart at the same time."""
+MOST_VALUES = 200_000
+"""Commas, colons, brackets, braces and strings of a document."""
+BOM = b"\xef\xbb\xbf"
+NO_MARKS = bytes(sorted(set(range(256)) - set(b",:[{")))
+ESCAPES = re.compile(rb"\\(?:(u[dD][89abAB]..\\u[dD][c-fC-F]..)|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+"""An escape; in the second group half of a surrogate pair without its other half."""
+
+T = TypeVar("T")
+
+
+class BodyReader:
+    """Reads bodies, one for all endpoints."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._most = settings.server.max_body
+        self._most_of_strangers = min(settings.tokens.max_body, self._most)
+        self._large = asyncio.Semaphore(LARGE_AT_A_TIME)
+
+    async def read(self, request: web.Request, make: Callable[[object], T]) -> T:
+        """Return what `make`, which is called in a thread where there is much, makes of the decoded body."""
+        body, pieces = bytearray(), request.content.iter_any()
+        self._check_size(request.content_length or 0, request)
+        async for piece in pieces:
+            body += piece
+            self._check_size(len(body), request)
+            if len(body) > SMALL:
+                break
+        else:
+            return await off_loop(len(body), _made, body, make)
+        async with self._large:
+            async for piece in pieces:
+                body += piece
+                self._check_size(len(body), request)
+            return await asyncio.to_thread(_made, body, make)
+
+    def _check_size(self, size: int, request: web.Request) -> None:
+        """Raise where a body is too large; as long as nobody knows whether a userToken is any good, that is little."""
+        is_known = request.get(LET_IN, False)
+        if size > (most := self._most if is_known else self._most_of_strangers):
+            setting = "server.max_body" if is_known else "tokens.max_body, for requests without a key"
+            raise BodyTooLarge(f"The body may have {most} bytes ({setting}).")
+
+
+def decoded(body: bytearray) -> object:
+    """Return the value of a JSON document; raise a `RequestError` that says where it is none.
+
+    Half of a surrogate pair, which no text can carry on, becomes U+FFFD.
+    """
+    _check_values(body)
+    if body.startswith(BOM):
+        del body[: len(BOM)]
+    try:
+        return from_json(body, cache_strings="keys")
+    except ValueError as error:
+        told = str(error)
+    if "surrogate" in told or "hex escape" in told:
+        _mend_surrogates(body)
+    try:
+        return from_json(body, cache_strings="keys")
+    except ValueError as error:
+        raise RequestError(f"The body is not JSON in UTF-8: {error}.") from None
+
+
+def _made(body: bytearray, make: Callable[[object], T]) -> T:
+    value = decoded(body)
+    body.clear()
+    return make(value)
+
+
+def _mend_surrogates(body: bytearray) -> None:
+    """Put U+FFFD, which takes as many bytes, in the place of each escaped half of a surrogate pair."""
+    for escape in ESCAPES.finditer(body):
+        if escape[2]:
+            body[escape.start() : escape.end()] = rb"\ufffd"
+
+
+def _check_values(body: bytearray) -> None:
+    """Raise a `RequestError` where the document has too many values; none of them is made for that."""
+    if len(body) <= MOST_VALUES:
+        return
+    values, within, held = 0, False, b""
+    for place in range(0, len(body), PIECE):
+        piece = held + body[place : place + PIECE]
+        held = b"\\" if (len(piece) - len(piece.rstrip(b"\\"))) % 2 else b""
+        parts = piece[: len(piece) - len(held)].replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+        values += len(b"".join(parts[within::2]).translate(None, NO_MARKS)) + len(parts) // 2
+        within ^= len(parts) % 2 == 0
+        if values > MOST_VALUES:
+            message = f"The body has more than {MOST_VALUES} JSON values; send fewer list entries and fields."
+            raise BodyTooLarge(message)

@@ -1,0 +1,43 @@
+"""How much the fields of a body may hold, looked at before any of it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from bridge.errors import RequestError
+
+MOST_ENTRIES = {"messages": 10_000, "tools": 1_000, "functions": 1_000}
+"""Entries that the lists of a body may have."""
+PROMPTS = frozenset({"messages", "prompt"})
+"""Fields that the body's own size bounds; they carry texts and files."""
+LARGEST = 1_000_000
+"""Characters that the texts in any other field may have together."""
+
+
+def check_limits(body: Mapping[str, Any], kind: type[BaseModel]) -> None:
+    """Raise a `RequestError` that names the first field which holds more than it may, and how much that is."""
+    for name, most in MOST_ENTRIES.items():
+        if isinstance(entries := body.get(name), list) and len(entries) > most:
+            raise RequestError(f"{name} has {len(entries)} entries, and may have {most}; leave some out.", param=name)
+    for name in kind.model_fields.keys() - PROMPTS:
+        if (size := _size(body.get(name))) > LARGEST:
+            raise RequestError(f"{name} has {size} characters, and may have {LARGEST}; shorten it.", param=name)
+
+
+def _size(value: object) -> int:
+    """Return the number of characters in all texts of a value, names of members included."""
+    size, todo = 0, [value]
+    while todo:
+        match todo.pop():
+            case str(text):
+                size += len(text)
+            case list(entries):
+                todo += entries
+            case dict(members):
+                todo += [*members, *members.values()]
+            case _:
+                pass
+    return size

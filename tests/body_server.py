@@ -1,0 +1,58 @@
+"""The application in a process of its own, so that its memory can be read: `python -m tests.body_server FOLDER`.
+
+Behind it stands what a chat meets on its way to a page, but no page: the search for its conversation, and the prompts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from aiohttp import web
+
+from bridge.api.router import build_runner
+from bridge.chat import ChatEvent, ChatRequest, Finish, Opened, Text
+from bridge.conversations import Conversations, Note, Place
+from bridge.settings import ConversationSettings, Settings, TokenSettings
+from bridge.sites.base import load_driver
+from bridge.turns import fitted, turns_of
+from tests.fake_backend import FakeBackend
+
+DRIVER = load_driver("deepseek")
+
+
+class Backend(FakeBackend):
+    """Answers with a word, once the prompts of the chat fit the site."""
+
+    def __init__(self, conversations: Conversations, settings: Settings) -> None:
+        super().__init__()
+        self._conversations = conversations
+        self._settings = settings
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        """Do what pool and worker do before and behind the page."""
+        place = await self._conversations.find(request, ["alice"]) or Place("alice", "c-1", "2")
+        note = Note(self._conversations, request, "alice")
+        for turn in turns_of(request, place, DRIVER, self._settings.files):
+            fitted(turn, DRIVER, self._settings.files)
+        for event in (Opened("c-1", "4"), Text("Hello"), Finish()):
+            note.hear(event)
+            yield event
+
+
+async def serve(folder: Path) -> None:
+    """Serve until the process is ended; the first line of output is the port."""
+    settings = Settings(config=folder, tokens=TokenSettings(enabled=True))
+    conversations = Conversations(folder / "conversations.db", ConversationSettings())
+    await conversations.open()
+    runner = build_runner(Backend(conversations, settings), settings, None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))

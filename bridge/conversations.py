@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,9 +88,12 @@ class Conversations:
                 raise StorageError("The bridge cannot look up conversations: its disk fails.") from error
             return None
 
-    def remember(self, place: Place, messages: Sequence[Message], answer: str) -> None:
-        """Note where a history lives; see `ConversationFile.remember`."""
-        self._thread.start(self._opened.remember, place, messages, answer)
+    def remember(
+        self, place: Place, messages: Sequence[Message], answer: str, returned: Callable[[str], str] = str
+    ) -> None:
+        """Note where a history lives, with the answer as it will be `returned`; see `ConversationFile.remember`."""
+        file = self._opened
+        self._thread.start(lambda: file.remember(place, messages, returned(answer)))
 
     def forget(self, conversation: str) -> None:
         """Drop a conversation; see `ConversationFile.forget`."""
@@ -267,6 +270,6 @@ class Note:
                 self._answer.append(text)
             case Finish("stop") if self._opened and self._opened.conversation and self._opened.message:
                 place = Place(self._account, self._opened.conversation, self._opened.message)
-                request, answer = self._request, self._request.returned("".join(self._answer))
+                request = self._request
                 seen = request.messages[: len(request.messages) - request.unseen]
-                self._conversations.remember(place, seen, answer)
+                self._conversations.remember(place, seen, "".join(self._answer), request.returned)

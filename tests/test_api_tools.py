@@ -76,6 +76,15 @@ async def test_a_streamed_call_is_a_proper_delta_and_no_mark_leaks(served: Serve
     assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["tool_calls"]
 
 
+async def test_a_pattern_that_would_never_end_is_judged_like_any_other(served: Served) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    served.backend.scripts = [answer(json.dumps({"a": "a" * 40 + "!"})), answer(json.dumps({"a": "a" * 40}))]
+    assert (await whole(served, response_format=form))["message"]["content"] == json.dumps({"a": "a" * 40})
+    complaint = served.backend.requests[1].messages[-1]
+    assert "does not match" in complaint.text
+
+
 async def test_without_tools_the_same_text_stays_text(served: Served) -> None:
     served.backend.script = answer(CALL)
     extras: tuple[dict[str, Any], ...] = ({}, {"tools": [WEATHER], "tool_choice": "none"}, {"tools": []})

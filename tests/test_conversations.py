@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -250,6 +251,23 @@ async def test_an_answer_that_did_not_end_well_is_not_gone_on_from(tmp_path: Pat
             note.hear(event)
         with pytest.raises(UnknownConversation):
             await conversations.find(request(said("user", "x"), conversation="c-1"), ALL)
+
+
+async def test_what_the_client_will_send_back_is_made_off_the_event_loop(tmp_path: Path) -> None:
+    threads: list[int] = []
+
+    def returned(answer: str) -> str:
+        threads.append(threading.get_ident())
+        return answer.upper()
+
+    async with shared(tmp_path) as conversations:
+        note = Note(conversations, replace(request(*HELLO), returned=returned), "alice")
+        for event in (Opened("c-1", "4"), Text("Hi"), Finish()):
+            note.hear(event)
+        found = await conversations.find(request(*HELLO, said("assistant", "HI"), said("user", "x")), ALL)
+        assert found == Place("alice", "c-1", "4")
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
 
 
 async def test_what_was_noted_last_is_on_disk_when_the_bridge_has_stopped(tmp_path: Path) -> None:

@@ -21,9 +21,14 @@ from typing import Any
 import pytest
 
 import bridge
-from bridge.chat import Message
+from bridge.api.citations import Marks
+from bridge.api.cut import Cut
+from bridge.api.markdown import Fence, tame_html
+from bridge.api.talk import JsonTalk, PlainTalk
+from bridge.chat import Message, Source
 from bridge.digests import digest, news, outline
 from bridge.prompt import looks_like_label, render
+from bridge.sse import SSEDecoder
 from bridge.tools.json_mode import JsonForm
 from bridge.tools.mending import Unclear, loaded
 from bridge.tools.quotes import escape_quotes
@@ -131,7 +136,44 @@ OVER_LINES: dict[str, Callable[[str], object]] = {
     "outline": lambda text: outline([Message("system", text)]),
     "news": lambda text: news(b"x" * 80, [Message("system", text)]),
 }
+PIECES = {
+    "letters": times("a"),
+    "line breaks": times("\n"),
+    "marks begun": times("[citation:1"),
+    "tags begun": times("</"),
+    "fences": times("```\n"),
+}
+
+
+def by_character(make: Callable[[], Callable[[str], object]]) -> Callable[[str], object]:
+    """Return how to hand a text, character by character, to what `make` returns."""
+
+    def run(text: str) -> object:
+        take = make()
+        return [take(char) for char in text]
+
+    return run
+
+
+def into_events() -> Callable[[str], object]:
+    decoder = SSEDecoder()
+    return lambda char: decoder.feed(char.encode())
+
+
+TAKERS: dict[str, Callable[[], Callable[[str], object]]] = {
+    "stop sequences": lambda: Cut(("a" * 8, "</x>", "\n\n\n"), 1 << 40).text,
+    "citations": lambda: Marks("link", {1: Source(1, "https://a.example", "A")}).feed,
+    "fences": lambda: Fence().feed,
+    "HTML": lambda: tame_html().feed,
+    "JSON that is held": lambda: JsonTalk(JsonForm(), PlainTalk()).say,
+    "server-sent events": into_events,
+}
 ROWS = [
+    *(
+        Row(f"{what} in pieces: {name}", by_character(make), text)
+        for what, make in TAKERS.items()
+        for name, text in PIECES.items()
+    ),
     *(Row(f"{what}: {name}", run, text) for what, run in OVER_LINES.items() for name, text in LINES.items()),
     *(Row(f"repair of JSON: {name}", LOADED, text) for name, text in HOSTILE.items()),
     *(Row(f"JSON in an answer: {name}", READ, text) for name, text in HOSTILE.items()),

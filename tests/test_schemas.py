@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.api.shape import Ended, Form, answer
+from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Model, Text
 from bridge.tools.fitting import fitted, misfit, typed
 from bridge.tools.json_mode import JsonForm
 from bridge.tools.mending import Unclear, loaded
@@ -118,6 +120,36 @@ def test_no_schema_breaks_anything(schema: dict[str, Any], value: Any) -> None:
 def test_what_fits_a_schema_is_never_made_to_misfit(schema: dict[str, Any], value: Any) -> None:
     if misfit(value, schema) is None:
         assert misfit(fitted(value, schema), schema) is None
+
+
+class Watched(dict[str, Any]):
+    """A schema that knows by which threads it was read."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        super().__init__(given)
+        self.threads: set[int] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.threads.add(threading.get_ident())
+        return super().get(key, default)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": 1}', '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>\n\nDone.']
+)
+async def test_answers_are_held_against_schemas_off_the_event_loop(text: str) -> None:
+    async def chat(_: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        yield Text(text)
+        yield Finish()
+
+    schema = Watched({"type": "object"})
+    tools = Toolbox((Tool("f", "", schema),))
+    form = Form(json=JsonForm(schema)) if text.startswith("{") else Form(tools)
+    request = ChatRequest("id", Model("m"), (Message("user", "Hi"),))
+    reasons = [event.reason async for event in answer(chat, request, form) if isinstance(event, Ended)]
+    assert reasons == ["stop" if text.startswith("{") else "tool_calls"]
+    assert schema.threads
+    assert threading.get_ident() not in schema.threads
 
 
 # Patterns

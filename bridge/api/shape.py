@@ -5,6 +5,7 @@ Where the model wrote a call or JSON that cannot be used, it is asked again, in 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
@@ -90,10 +91,18 @@ class _Shaper:
         self._cut = cut
         self._meter = meter
         self._talk = form.talk(id)
+        self._has_calls, self._has_json = form.toolbox is not None, form.json is not None
         self._withdrawn = False
         self.raw: list[str] = []
         self.opened: Opened | None = None
         self.complaint: str | None = None
+
+    async def hear(self, event: ChatEvent, *, patient: bool) -> list[AnswerEvent]:
+        """Return what `event` becomes; calls and JSON are read in a thread, since a text can make that long."""
+        is_read = isinstance(event, Text | Finish) if self._has_calls else isinstance(event, Finish) and self._has_json
+        if is_read:
+            return await asyncio.to_thread(self.take, event, patient=patient)
+        return self.take(event, patient=patient)
 
     def take(self, event: ChatEvent, *, patient: bool) -> list[AnswerEvent]:
         """Return what `event` becomes; `patient` tells whether there may be a complaint."""
@@ -148,7 +157,7 @@ async def answer(chat: Chat, request: ChatRequest, form: Form) -> AsyncGenerator
         shaper = _Shaper(form, meter, cut, request.id.replace("-", ""))
         async with aclosing(chat(asked) if asked is request else _resent(chat(asked))) as events:
             async for event in events:
-                for shaped in shaper.take(event, patient=retries > 0):
+                for shaped in await shaper.hear(event, patient=retries > 0):
                     given += [shaped.text] if isinstance(shaped, Text) else []
                     if asked is request or not isinstance(shaped, Opened):
                         yield shaped

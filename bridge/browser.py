@@ -230,6 +230,7 @@ async def _launch(playwright: Playwright, executable: Any, settings: Settings, s
             chromium_sandbox=sandbox,
             args=[chromium.disabled_features(), *browser.args],
             env=chromium.environment(),
+            slow_mo=browser.slow_mo,
             handle_sigint=False,
             handle_sigterm=False,
             handle_sighup=False,

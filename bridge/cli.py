@@ -99,7 +99,11 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     headed: Annotated[bool | None, flag("--headed", help="Show the browser's windows.")] = None,
     no_auth: Annotated[bool | None, flag("--no-auth", help="Ask for no API key.")] = None,
+    slow_mo: Annotated[
+        float | None, typer.Option(metavar="MS", help="Hold up each step in the browser, for watching.")
+    ] = None,
     trace: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep a Playwright trace of each chat.")] = None,
+    record: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the raw streams of each chat.")] = None,
     profiles: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the captured logins.")] = None,
     log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = None,
 ) -> None:
@@ -111,7 +115,7 @@ def serve(
         context,
         quiet=False,
         server=given_only(host=host, port=port, no_auth=no_auth),
-        browser=given_only(headed=headed, trace=trace),
+        browser=given_only(headed=headed, slow_mo=slow_mo, trace=trace, record=record),
         log=given_only(level=log_level and log_level.upper()),
         **given_only(profiles=profiles),
     )
@@ -228,6 +232,21 @@ def debug(
         need_screen("Use `ssh -X` or `xvfb-run`, or --headless and look at the lines only.")
     settings = load(context, browser={"headed": not headless})
     asyncio.run(watch(settings, to_look_at(settings).load(name), console, show_text=text))
+
+
+@app.command()
+def replay(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Responses of one chat, in order.")],
+    site: Annotated[str, typer.Option(help="Site whose decoder reads them.")] = "deepseek",
+) -> None:
+    """Show what a decoder makes of streams that `serve --record` has kept.
+
+    Prints each event with its offset in the file, and what was not understood; ends with 1 on an error.
+    """
+    from bridge.replay import replay as play
+
+    if not play(files, site, console):
+        sys.exit(1)
 
 
 @app.command()

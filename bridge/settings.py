@@ -83,6 +83,9 @@ class BrowserSettings(Section):
     sandbox: bool | None = Field(None, description="Chromium's sandbox; when empty: on, except for root")
     args: tuple[str, ...] = Field((), description="further command-line switches for Chromium")
     trace: UserPath | None = Field(None, description="folder for one Playwright trace per chat; empty: none")
+    record: UserPath | None = Field(None, description="folder for the raw streams of each chat; empty: none")
+    record_prompts: bool = Field(False, description="keep what the page sends, prompts and all, beside its raw streams")
+    slow_mo: float = Field(0, ge=0, description="milliseconds that each step in the browser is held up, for watching")
     page_chats: int = Field(
         100, gt=0, description="chats after which an account gets a new page, because pages grow with use"
     )

@@ -23,6 +23,7 @@ from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteTimeout, S
 from bridge.exchange import Exchange
 from bridge.listen import listen
 from bridge.profiles import Profile, ProfileStore
+from bridge.record import Recorder
 from bridge.sending import send
 from bridge.session import Session, open_session
 from bridge.settings import Settings
@@ -64,6 +65,7 @@ class Worker:
         self._chromium = chromium
         self._settings = settings
         self._telemetry = telemetry
+        self._recorder = Recorder(settings.browser)
         self._session: Session | None = None
         self._looked_at_login = 0.0
         self._begun = 0  # so many of the last chats began a conversation
@@ -104,6 +106,7 @@ class Worker:
                         await self._write_back(session)
         finally:
             forget()
+            await self._recorder.written()
 
     async def lost(self) -> NoReturn:
         """Watch over the open page; raise as soon as it cannot be used any more."""
@@ -145,7 +148,7 @@ class Worker:
         session.chats += 1
         self._is_prepared = False
         turns = turns_of(request, place, self._driver_type, self._settings.files)
-        decoder = session.driver.decoder()
+        decoder = self._recorder.recorded(session.driver.decoder(), request.id)
         async with session.traced(self._settings.browser.trace, request.id, self._settings.browser.call_limit):
             with session.interceptor.exchange(lambda held: session.driver.mismatches(turns[0], held)) as exchange:
                 finished = False
@@ -155,6 +158,7 @@ class Worker:
                     timeline.mark("sent")
                     self._begun = self._begun + 1 if turns[0].conversation is None else 0
                     self._expected = Turn("", turns[0].thinking, turns[0].search)
+                    self._recorder.request(exchange.passed[0], request.id)
                     conversation = session.driver.conversation_of(exchange.passed[0])
                     async with aclosing(self._listened(session, exchange, decoder, timeline)) as events:
                         async for event in events:

@@ -19,12 +19,12 @@ ORDER = (
     *("sends", "profiles", "throttle"),
     *("log", "locks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser"),
     "exchange",
-    *("intercept", "traffic", "session", "sites", "bundle", "turns", "attach", "sending", "listen", "settle"),
+    *("intercept", "traffic", "session", "sites", "bundle", "turns", "attach", "sending", "listen", "settle", "record"),
     *("worker", "tokens", "policy", "parked", "accounts", "supervisor", "guests", "lease", "waiting", "pool"),
     *("upkeep", "login", "security"),
     *("guard", "tools", "api.cut", "api.talk", "api.shape", "api.failure", "api.admin", "api.attached", "api.fetch"),
-    *("api.gather", "api.body", "api.base", "api", "app", "client", "listing", "terminal", "doctor", "debug", "tryout"),
-    *("signin", "bench", "command", "operate", "cli", "__main__"),
+    *("api.gather", "api.body", "api.base", "api", "app", "client", "listing", "terminal", "doctor", "debug", "replay"),
+    *("tryout", "signin", "bench", "command", "operate", "cli", "__main__"),
 )
 """A module imports only what stands before it."""
 

@@ -189,6 +189,11 @@ class SiteDriver(ABC):
     def decoder(self) -> Decoder:
         """Return a fresh ear for one turn."""
 
+    @classmethod
+    @abstractmethod
+    def fresh_decoder(cls) -> Decoder:
+        """Return an ear that belongs to no page, for streams that were recorded."""
+
     async def go_on(self) -> bool:
         """Press the button that continues an answer which broke off at its budget; False where there is none."""
         return False

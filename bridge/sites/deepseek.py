@@ -186,6 +186,11 @@ class Driver(SiteDriver):
         return self._ear
 
     @classmethod
+    def fresh_decoder(cls) -> Decoder:
+        """Return an ear that belongs to no page."""
+        return DeepSeekDecoder()
+
+    @classmethod
     def token_state(cls, url: str, token: str) -> dict[str, Any]:
         """Return the localStorage in which the page keeps its `userToken`; it needs no cookie."""
         return token_state(url, token)

@@ -33,7 +33,7 @@ def say(text: str) -> None:
 def load(context: typer.Context, *, quiet: bool = True, **given: Any) -> Settings:
     """Read the settings and set up the log; where it would be in the way, only warnings unless the settings say so."""
     from bridge import log
-    from bridge.settings import load_settings
+    from bridge.settings_sources import load_settings
 
     settings = load_settings(context.obj, **given)
     is_set = "level" in settings.log.model_fields_set

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from bridge.errors import SetupError
 from bridge.profiles import Identity, Profile, ProfileStore, load_identity
-from bridge.settings import Settings, describe
+from bridge.settings import Settings
+from bridge.settings_sources import describe
 
 UNITS = (("year", 31_557_600), ("month", 2_629_800), ("day", 86_400), ("hour", 3_600), ("minute", 60))
 

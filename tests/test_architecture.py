@@ -15,7 +15,8 @@ LONGEST = 320
 
 ORDER = (
     *("errors", "origins", "atomic", "background", "tasks", "telemetry"),
-    *("printable", "console", "chat", "models", "digests", "prompt", "usage", "sse", "settings", "files", "budget"),
+    *("printable", "console", "chat", "models", "digests", "prompt", "usage", "sse", "settings", "settings_sources"),
+    *("files", "budget"),
     *("sends", "profiles", "throttle"),
     *("log", "locks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser"),
     "exchange",

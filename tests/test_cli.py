@@ -18,7 +18,7 @@ import pytest
 
 from bridge.demo import DemoSite
 from bridge.profiles import ProfileStore, load_identity
-from bridge.settings import describe
+from bridge.settings_sources import describe
 from bridge.signin import ask
 from tests.commands import COMMAND_LIMIT, Home, variables_of
 from tests.live import QUICK_SITE, directive

@@ -12,7 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from bridge.errors import SetupError
-from bridge.settings import Section, ServerSettings, Settings, describe, load_settings
+from bridge.settings import Section, ServerSettings, Settings
+from bridge.settings_sources import describe, load_settings
 
 VALUE = "hunter2"
 

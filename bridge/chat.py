@@ -89,6 +89,8 @@ class ChatRequest:
     """How many of the last messages the client does not have and will not send back."""
     tokens: tuple[str, ...] = field(default=(), repr=False)
     """Logins of the client's own: only their accounts may answer, and no chat without one may use those."""
+    peer: str = field(default="", compare=False, repr=False)
+    """Where the client is; limits on what strangers may try count by it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class Lease:
     slot: Slot | None = None
     since: float = 0.0
     """When the clock showed that it was given its account."""
+    refused: Sequence[str] = ()
+    """Why the site has refused further logins of the client before."""
     error: BridgeError | None = None
     failure: BridgeError | None = None
     """Why the account that it had could not take it: more telling than that none is left."""
@@ -68,7 +70,7 @@ class Lease:
         if any(slot.is_back_within(patience) for slot in self.fitting):
             return None
         if self.realm and all(slot.is_guest and slot.state is WorkerState.LOGGED_OUT for slot in self.realm):
-            return TokenRefused(" ".join(slot.reason for slot in self.realm))
+            return TokenRefused(" ".join([*self.refused, *(slot.reason for slot in self.realm)]))
         untils = [slot.until for slot in self.fitting if slot.until is not None]
         until = min(untils, default=None)
         wait = (until - datetime.now(UTC)).total_seconds() if until else None

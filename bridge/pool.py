@@ -242,14 +242,14 @@ class Pool:
 
     def _lease(self, request: ChatRequest, place: Place | None) -> Lease:
         """Return where the chat may be answered: its conversation's account first, or alone if the client names it."""
-        realm = self._guests.admit(request.tokens) if request.tokens else self._accounts.own
+        realm = self._guests.admit(request.tokens, request.peer) if request.tokens else self._accounts.own
         fitting = [slot for slot in realm if slot.serves(request.model)]
         home = next((slot for slot in fitting if place is not None and slot.worker.name == place.account), None)
         is_named = request.conversation is not None
         if home is None:
             if is_named:
                 raise UnknownConversation(NOT_HERE, param="conversation_id")
-            return Lease(fitting, realm)
+            return Lease(fitting, realm, refused=self._guests.refused(request.tokens))
         patient_until = time.monotonic() + self._settings.conversations.wait
         return Lease([home] if is_named else fitting, realm, is_named, home, place, patient_until)
 

@@ -12,9 +12,18 @@ import pytest
 
 from bridge.browser import Chromium
 from bridge.chat import Model, RateLimit
-from bridge.errors import BrowserError, NoAccount, PoolFull, RequestError, SetupError, TokenRefused
+from bridge.errors import (
+    BridgeError,
+    BrowserError,
+    NoAccount,
+    PoolFull,
+    RequestError,
+    SetupError,
+    TokenRefused,
+    TooManyAttempts,
+)
 from bridge.guard import user_tokens
-from bridge.guests import name_of
+from bridge.guests import MOST_REMEMBERED, RefusedTokens, name_of
 from bridge.pool import Pool
 from bridge.security import new_key
 from bridge.settings import ApiSettings, PoolSettings, Settings, TokenSettings
@@ -150,6 +159,20 @@ async def test_the_description_names_the_check_where_it_is_served(served: Served
 # The accounts
 
 
+class OpeningWorker(ScriptedWorker):
+    """A worker that opens when it may."""
+
+    def __init__(self, name: str, may_open: asyncio.Event) -> None:
+        super().__init__(name)
+        self.may_open = may_open
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[None]:
+        await self.may_open.wait()
+        async with super().opened():
+            yield
+
+
 class ScriptedSite:
     """A site whose accounts are scripted workers; those of the `dead` tokens do not open."""
 
@@ -162,9 +185,10 @@ class ScriptedSite:
         self.checking = 0
         self.most_checking = 0
         self.gate = asyncio.Event()
+        self.opening: asyncio.Event | None = None
 
     def worker(self, name: str, token: str) -> ScriptedWorker:
-        worker = ScriptedWorker(name)
+        worker = OpeningWorker(name, self.opening) if self.opening else ScriptedWorker(name)
         worker.open_fails = [TokenRefused(f"The token {token[-4:]} is dead.")] * (token in self.dead)
         self.made.append(worker)
         return worker
@@ -194,8 +218,8 @@ async def pool_with(
         yield pool, facts
 
 
-async def ask(pool: Pool, *tokens: str, name: str = "c") -> str:
-    return await answer(pool, replace(request(name), tokens=tokens))
+async def ask(pool: Pool, *tokens: str, name: str = "c", peer: str = "") -> str:
+    return await answer(pool, replace(request(name), tokens=tokens, peer=peer))
 
 
 async def test_each_chat_is_answered_by_the_accounts_that_are_its_own(tmp_path: Path) -> None:
@@ -243,6 +267,15 @@ async def test_a_dead_token_is_told_and_opened_only_once(tmp_path: Path) -> None
     assert [worker.opens for worker in site.made] == [1, 1]
 
 
+async def test_each_dead_token_is_told_also_when_one_was_refused_before(tmp_path: Path) -> None:
+    site = ScriptedSite(ONE, TWO)
+    async with pool_with(site, tmp_path) as (pool, _):
+        for tokens in ((ONE,), (ONE, TWO), (TWO, ONE)):
+            with pytest.raises(TokenRefused) as caught:
+                await ask(pool, *tokens)
+            assert all(f"The token {token[-4:]} is dead." in caught.value.message for token in tokens)
+
+
 async def test_a_dead_token_is_tried_anew_after_a_while_although_the_client_keeps_asking(tmp_path: Path) -> None:
     site = ScriptedSite(ONE)
     async with pool_with(site, tmp_path, idle=0.05) as (pool, _):
@@ -255,6 +288,60 @@ async def test_a_dead_token_is_tried_anew_after_a_while_although_the_client_keep
                     answered = await ask(pool, ONE)
                 await asyncio.sleep(0)
         assert answered == name_of(ONE)
+
+
+async def test_invented_tokens_are_tried_only_so_often_and_take_no_room(tmp_path: Path) -> None:
+    invented = [f"{number:032}" for number in range(40)]
+    site = ScriptedSite(*invented)
+    async with pool_with(site, tmp_path, most=4) as (pool, _):
+        assert await ask(pool, ONE, peer="10.0.0.1") == name_of(ONE)
+        errors: list[BridgeError] = []
+        for token in (*invented, *invented):
+            with pytest.raises((TokenRefused, TooManyAttempts)) as caught:
+                await ask(pool, token, peer="10.0.0.2")
+            errors.append(caught.value)
+        assert len(site.made) == 11
+        assert [error.status for error in errors[:40]] == [401] * 10 + [429] * 30
+        assert [error.status for error in errors[40:]] == [401] * 10 + [429] * 30
+        assert all(error.retry_after for error in errors if error.status == 429)
+        assert await ask(pool, ONE, peer="10.0.0.2") == name_of(ONE)
+        assert await ask(pool, TWO, peer="10.0.0.3") == name_of(TWO)
+        assert {account.name for account in pool.accounts()} == {name_of(ONE), name_of(TWO)}
+
+
+async def test_only_so_many_tokens_are_tried_at_a_time(tmp_path: Path) -> None:
+    site = ScriptedSite()
+    site.opening = asyncio.Event()
+    async with pool_with(site, tmp_path, most=10) as (pool, _):
+        tries = [(f"{number:032}", f"10.0.0.{number // 3}") for number in range(9)]
+        asking = [asyncio.gather(ask(pool, token, peer=peer), return_exceptions=True) for token, peer in tries]
+        async with asyncio.timeout(LIMIT):
+            while sum(task.done() for task in asking) < 5:
+                await asyncio.sleep(0)
+        site.opening.set()
+        answers = [(await task)[0] for task in asking]
+    tried = [token for token, _ in tries[:2] + tries[3:5]]
+    assert [answer for answer in answers if isinstance(answer, str)] == list(map(name_of, tried))
+    refusals = [answer for answer in answers if isinstance(answer, PoolFull)]
+    assert len(refusals) == 5
+    assert all("being tried" in refusal.message and refusal.retry_after for refusal in refusals)
+
+
+def test_no_more_refused_tokens_are_remembered_than_allowed() -> None:
+    refused = RefusedTokens(60)
+    for number in range(MOST_REMEMBERED + 5):
+        refused.note(str(number), "dead")
+    assert [refused.reason(str(number)) for number in (4, 5, MOST_REMEMBERED)] == [None, "dead", "dead"]
+
+
+async def test_a_token_that_a_check_found_dead_is_not_looked_at_again(tmp_path: Path) -> None:
+    site = ScriptedSite(ONE)
+    site.gate.set()
+    async with pool_with(site, tmp_path) as (pool, _):
+        assert [await pool.is_live(ONE) for _ in range(3)] == [False] * 3
+        with pytest.raises(TokenRefused):
+            await ask(pool, ONE)
+    assert (site.checked, site.made) == ([ONE], [])
 
 
 async def test_an_account_that_nobody_uses_is_closed_and_one_in_use_is_not(tmp_path: Path) -> None:

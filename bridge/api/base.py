@@ -25,7 +25,7 @@ from bridge.api.shape import AnswerEvent, Form, answer
 from bridge.chat import ChatBackend, ChatEvent, ChatRequest, Finish, Model, Text, Withdrawn
 from bridge.errors import SiteError
 from bridge.files import FileStore
-from bridge.guard import TOKENS
+from bridge.guard import TOKENS, peer_of
 from bridge.settings import Settings
 from bridge.sse import encode_sse
 from bridge.tasks import log_unexpected
@@ -109,7 +109,7 @@ class ChatEndpoint:
         """Answer one request."""
         ask = await self._bodies.read(request, partial(self._parse, request[REQUEST_ID]))
         chat = await self._gatherer.complete(ask.chat)
-        ask = replace(ask, chat=replace(chat, tokens=request.get(TOKENS, ())))
+        ask = replace(ask, chat=replace(chat, tokens=request.get(TOKENS, ()), peer=peer_of(request)))
         request[CHAT] = ask.chat
         headers = {"x-bridge-ignored": ", ".join(ask.ignored)} if ask.ignored else {}
         async with aclosing(self._answers(ask)) as events:

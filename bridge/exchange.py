@@ -121,6 +121,10 @@ class Exchange:
                 self._quiet.set()
                 self._busy.clear()
 
+    def refuse(self, error: BridgeError) -> None:
+        """End the turn, but not the response: that goes on until the page is stopped."""
+        self._parts.put_nowait(error)
+
     def fail(self, error: BridgeError) -> None:
         """End the turn: the page or the browser is gone."""
         self._parts.put_nowait(error)

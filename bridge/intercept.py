@@ -2,7 +2,9 @@
 
 Each request to an answer path is held at the gate (`Fetch.requestPaused`) before it leaves the browser. It is
 judged, the tap on its response is ordered, and only then it goes out: so nothing wrong is sent, and somebody listens
-when the answer comes. Every byte is counted; what the tap did not deliver is fetched at the end.
+when the answer comes. It goes to the site's own origin and nowhere else: it is held once more before its response is
+read, because a redirect would send it, prompt and all, to wherever that points. Every byte is counted; what the tap
+did not deliver is fetched at the end. Each held request is let go or failed, whatever happens.
 """
 
 from __future__ import annotations
@@ -10,37 +12,52 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from inspect import signature
 from typing import Any
 
+from loguru import logger
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser import first_line
 from bridge.errors import BridgeError, BrowserError
-from bridge.exchange import Chunk, Exchange, Judge, Part, ResponseEnded
+from bridge.exchange import Exchange, Judge, ResponseEnded
+from bridge.origins import origin_of
 from bridge.sites.base import PageRequest, PageResponse
+from bridge.tap import Tap
 from bridge.tasks import Tasks
 
 EventHandler = Callable[[dict[str, Any]], None]
+REDIRECTS = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long the browser may take for one call, and how many bytes one response may have."""
+
+    call: float = 30.0
+    answer: int = 2**26
 
 
 class Interceptor:
-    """Stands between one page and the network, for the paths that carry answers."""
+    """Stands between one page of the site at `origin` and the network, for the paths that carry answers."""
 
-    def __init__(self, session: CDPSession, paths: Sequence[str]) -> None:
+    def __init__(self, session: CDPSession, origin: str, paths: Sequence[str], limits: Limits | None = None) -> None:
         self.session = session
+        self._origin = origin
         self._paths = tuple(paths)
+        self._limits = limits or Limits()
         self._exchange: Exchange | None = None
-        self._taps: dict[str, _Tap] = {}
+        self._taps: dict[str, Tap] = {}
         self._tasks = Tasks()
 
     @classmethod
-    async def attach(cls, page: Page, paths: Sequence[str]) -> Interceptor:
-        """Begin to hold the page's requests to `paths` (URL paths, `*` matches anything)."""
-        interceptor = cls(await page.context.new_cdp_session(page), paths)
+    async def attach(cls, page: Page, origin: str, paths: Sequence[str]) -> Interceptor:
+        """Begin to hold the page's requests to `paths` (URL paths, `*` matches anything) of whatever host."""
+        interceptor = cls(await page.context.new_cdp_session(page), origin, paths)
         await interceptor.start(page)
         return interceptor
 
@@ -55,10 +72,12 @@ class Interceptor:
         session.on("Network.loadingFinished", lambda event: self._on_end(event, None))
         session.on("Network.loadingFailed", lambda event: self._on_end(event, event["errorText"]))
         # without a buffer limit of their own, long answers would push each other out of Chromium's memory
-        sizes = {"maxTotalBufferSize": 2**27, "maxResourceBufferSize": 2**26, "maxPostDataSize": 1}
-        await session.send("Network.enable", sizes)
+        size = self._limits.answer
+        await self._send("Network.enable", maxTotalBufferSize=2 * size, maxResourceBufferSize=size, maxPostDataSize=1)
+        # a worker of the page's own between it and the network would send what is not held here
+        await self._send("Network.setBypassServiceWorker", bypass=True)
         patterns = [{"urlPattern": f"*{path}*", "requestStage": "Request"} for path in self._paths]
-        await session.send("Fetch.enable", {"patterns": patterns})
+        await self._send("Fetch.enable", patterns=patterns)
 
     @contextmanager
     def exchange(self, judge: Judge) -> Iterator[Exchange]:
@@ -80,42 +99,94 @@ class Interceptor:
         await self._tasks.close()
 
     async def _hold(self, event: dict[str, Any]) -> None:
-        """Judge a held request, arm the tap, and let it go; or fail it, which the page sees as a network error."""
-        held, exchange = event["requestId"], self._exchange
+        """Let a held request or its response go, or fail it, which the page sees as a network error."""
+        try:
+            if "responseStatusCode" in event or "responseErrorReason" in event:
+                await self._hold_response(event)
+            else:
+                await self._hold_request(event)
+        except PlaywrightError:
+            pass  # the page went away with its request: `fail` has been told
+        except BrowserError as error:
+            self.fail(error)
+
+    async def _hold_request(self, event: dict[str, Any]) -> None:
+        """Judge a held request, arm the tap, and let it go."""
+        held, network_id, exchange = event["requestId"], event.get("networkId"), self._exchange
         request = _page_request(event["request"])
-        with suppress(PlaywrightError):  # the page went away with its request: `fail` has been told
-            if not self._concerns_us(request) or request.method == "OPTIONS":
-                await self.session.send("Fetch.continueRequest", {"requestId": held})
-                return
-            reasons = exchange.objections(request) if exchange else ("no chat is waiting for an answer",)
-            if reasons or exchange is None:
-                await self.session.send("Fetch.failRequest", {"requestId": held, "errorReason": "Failed"})
-                if exchange is not None:
-                    exchange.turn_back(reasons)
-                return
-            await self._let_go(held, event["networkId"], request, exchange)
+        if not self._concerns_us(request):
+            await self._send("Fetch.continueRequest", requestId=held)
+            return
+        reasons = self._objections(request, network_id, exchange)
+        if reasons or exchange is None or network_id is None:
+            await self._send("Fetch.failRequest", requestId=held, errorReason="Failed")
+            if exchange is not None:
+                exchange.turn_back(reasons)
+            return
+        await self._let_go(held, network_id, request, exchange)
+
+    async def _hold_response(self, event: dict[str, Any]) -> None:
+        """Let a response come, but not one that would send its request on to another address."""
+        held, tap = event["requestId"], self._taps.get(event.get("networkId", ""))
+        if event.get("responseStatusCode") not in REDIRECTS:
+            await self._send("Fetch.continueRequest", requestId=held)
+            return
+        if tap is not None:
+            tap.failure = "the site sent the page's request on to another address, and it was not followed"
+        await self._send("Fetch.failRequest", requestId=held, errorReason="Failed")
+
+    def _objections(self, request: PageRequest, network_id: str | None, exchange: Exchange | None) -> Sequence[str]:
+        """Return why a held request must not leave."""
+        if (there := origin_of(request.url)) != self._origin:
+            return (f"it goes to {there}, which is not the site",)
+        if network_id is None:
+            return ("the browser does not tell its number, by which its answer could be read",)
+        if exchange is None:
+            return ("no chat is waiting for an answer",)
+        try:
+            return exchange.objections(request)
+        except Exception as error:  # noqa: BLE001 - a driver's own code: whatever it raises, nothing is held for ever
+            logger.opt(exception=True).error("A driver failed to judge a request to {}", request.path)
+            return (f"it could not be judged ({type(error).__name__})",)
 
     async def _let_go(self, held: str, network_id: str, request: PageRequest, exchange: Exchange) -> None:
-        tap = self._taps[network_id] = _Tap(exchange, request.path)
+        tap = self._taps[network_id] = Tap(exchange, request.path, self._limits.answer)
         exchange.let_through(request)
         # the tap is asked for first, but its answer comes from the page's own thread, which may be busy drawing
         await asyncio.gather(
-            self._arm(tap, network_id), self.session.send("Fetch.continueRequest", {"requestId": held})
+            self._arm(tap, network_id), self._send("Fetch.continueRequest", requestId=held, interceptResponse=True)
         )
 
-    async def _arm(self, tap: _Tap, network_id: str) -> None:
+    async def _send(self, method: str, **params: object) -> dict[str, Any]:
+        """Send a command; raise `BrowserError` where the browser does not answer in time."""
         try:
-            armed = await self.session.send("Network.streamResourceContent", {"requestId": network_id})
+            async with asyncio.timeout(self._limits.call):
+                answer: dict[str, Any] = await self.session.send(method, params)
+                return answer
+        except TimeoutError as error:
+            raise BrowserError(
+                f"The browser did not answer to {method} within {self._limits.call:g} seconds."
+            ) from error
+
+    async def _arm(self, tap: Tap, network_id: str) -> None:
+        try:
+            armed = await self._send("Network.streamResourceContent", requestId=network_id)
             tap.arm(base64.b64decode(armed["bufferedData"]))
-        except PlaywrightError:
+        except (PlaywrightError, BrowserError):
             tap.give_up()  # the whole body is fetched at the end instead
 
     def _concerns_us(self, request: PageRequest) -> bool:
-        return any(fnmatchcase(request.path, pattern) for pattern in self._paths)
+        is_answer = any(fnmatchcase(request.path, pattern) for pattern in self._paths)
+        is_question = request.method == "OPTIONS" and origin_of(request.url) == self._origin
+        return is_answer and not is_question
 
     def _on_response(self, event: dict[str, Any]) -> None:
         if tap := self._taps.get(event["requestId"]):
             response = event["response"]
+            if (there := origin_of(response["url"])) != self._origin:
+                del self._taps[event["requestId"]]
+                tap.put(ResponseEnded(f"the answer came from {there}, which is not the site"))
+                return
             headers = {name.lower(): value for name, value in response["headers"].items()}
             tap.put(PageResponse(response["url"], response["status"], headers))
 
@@ -126,82 +197,24 @@ class Interceptor:
 
     def _on_end(self, event: dict[str, Any], failure: str | None) -> None:
         if tap := self._taps.pop(event["requestId"], None):
+            failure = tap.failure or failure
             if tap.is_complete:
                 tap.put(ResponseEnded(failure))
             else:
                 self._tasks.start(self._complete(event["requestId"], tap, failure))
 
-    async def _complete(self, network_id: str, tap: _Tap, failure: str | None) -> None:
+    async def _complete(self, network_id: str, tap: Tap, failure: str | None) -> None:
         """Fetch what the tap did not deliver, so that no byte is ever silently lost."""
         try:
-            answer = await self.session.send("Network.getResponseBody", {"requestId": network_id})
+            answer = await self._send("Network.getResponseBody", requestId=network_id)
             body: str = answer["body"]
             tap.fill(base64.b64decode(body) if answer["base64Encoded"] else body.encode())
             reason = "Chromium kept only a part of it"
-        except PlaywrightError as error:
+        except (PlaywrightError, BrowserError) as error:
             reason = first_line(error)
         if tap.is_short:
             failure = failure or f"bytes of the answer are missing ({reason})"
         tap.put(ResponseEnded(failure))
-
-
-class _Tap:
-    """One response's bytes in order: what came before the tap was armed, then the events, then what was missed."""
-
-    def __init__(self, exchange: Exchange, path: str) -> None:
-        self._exchange = exchange
-        self._path = path
-        self._early: list[tuple[int, bytes | None]] | None = []
-        self._length = 0
-        self._given = 0
-        self._has_hole = False
-
-    @property
-    def is_complete(self) -> bool:
-        """Tell whether every byte that Chromium counted was handed over."""
-        return self._early is None and not self._has_hole and self._given == self._length
-
-    @property
-    def is_short(self) -> bool:
-        """Tell whether fewer bytes were handed over than Chromium counted."""
-        return self._given < self._length
-
-    def put(self, part: Part) -> None:
-        """Hand over a part."""
-        self._exchange.put(self._path, part)
-
-    def arm(self, buffered: bytes) -> None:
-        """Take the bytes that were there before the tap, then those that came while it was being armed."""
-        early, self._early = self._early or [], None
-        self._length += len(buffered)
-        self._give(buffered)
-        for length, data in early:
-            self.take(length, data)
-
-    def give_up(self) -> None:
-        """Wait for the whole body: the tap could not be armed."""
-        self._early, self._has_hole = None, True
-
-    def take(self, length: int, data: bytes | None) -> None:
-        """Count `length` bytes and hand them over; after a hole everything waits for the whole body."""
-        if self._early is not None:
-            self._early.append((length, data))
-            return
-        self._length += length
-        self._has_hole = self._has_hole or (data is None and length > 0)
-        if self._has_hole:
-            self.put(Chunk(b""))  # nothing to read yet, but a sign of life
-        elif data:
-            self._give(data)
-
-    def fill(self, body: bytes) -> None:
-        """Hand over what is missing, out of the whole body."""
-        self._give(body[self._given :])
-
-    def _give(self, data: bytes) -> None:
-        if data:
-            self._given += len(data)
-            self.put(Chunk(data))
 
 
 def _with_known_signature(handler: EventHandler) -> EventHandler:

@@ -168,7 +168,7 @@ async def _open_tab(context: BrowserContext, url: str, driver_type: type[SiteDri
     async with within(limit, "The browser opened no page"):
         page = await context.new_page()
         page.set_default_timeout(limit * 1000)
-        interceptor = await Interceptor.attach(page, driver_type.answer_paths)
+        interceptor = await Interceptor.attach(page, origin_of(url), driver_type.answer_paths)
     traffic = Traffic(interceptor.session)
     try:
         async with within(limit, f"{url} did not load"):

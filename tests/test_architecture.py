@@ -19,7 +19,7 @@ ORDER = (
     *("files", "budget"),
     *("sends", "profiles", "throttle"),
     *("log", "locks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser"),
-    "exchange",
+    *("exchange", "tap"),
     *("intercept", "traffic", "session", "sites", "bundle", "turns", "attach", "sending", "listen", "settle", "record"),
     *("worker", "tokens", "policy", "parked", "accounts", "supervisor", "guests", "lease", "waiting", "pool"),
     *("upkeep", "login", "security"),

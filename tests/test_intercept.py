@@ -17,11 +17,12 @@ from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser import Chromium
 from bridge.chromium import TRIMMED, find, sandboxed
-from bridge.errors import BrowserError
+from bridge.errors import BrowserError, SiteError
 from bridge.exchange import Chunk, Exchange, ResponseEnded, WrongSend
-from bridge.intercept import Interceptor
+from bridge.intercept import Interceptor, Limits
 from bridge.settings import BrowserSettings
 from bridge.sites.base import PageRequest, PageResponse
+from tests.hostile import foreign_origins
 
 LIMIT = 15.0
 SETTINGS = BrowserSettings()
@@ -44,10 +45,13 @@ class Site:
     cut: bool = False
     received: list[bytes] = field(default_factory=list)
     hold: asyncio.Event | None = None
+    sends_on_to: str | None = None
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Send the pieces one by one."""
         self.received.append(await request.read())
+        if self.sends_on_to:
+            raise web.HTTPTemporaryRedirect(self.sends_on_to)
         response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
         if self.gzip:
             response.enable_compression(force=web.ContentCoding.gzip)
@@ -82,11 +86,15 @@ async def site() -> AsyncGenerator[Site]:
 
 
 @asynccontextmanager
-async def opened(chromium: Chromium, site: Site) -> AsyncGenerator[tuple[Page, Interceptor]]:
+async def opened(
+    chromium: Chromium, site: Site, impair: Callable[[CDPSession], Any] = lambda session: session, **limits: Any
+) -> AsyncGenerator[tuple[Page, Interceptor]]:
     async with chromium.context({}) as context:
         page = await context.new_page()
         await page.goto(site.url)
-        interceptor = await Interceptor.attach(page, ["/answer", "/more"])
+        session = impair(await context.new_cdp_session(page))
+        interceptor = Interceptor(session, site.url, ["/answer", "/more"], Limits(**limits))
+        await interceptor.start(page)
         yield page, interceptor
         await interceptor.close()
 
@@ -290,7 +298,7 @@ async def test_what_the_tap_does_not_deliver_is_fetched_at_the_end(
         page = await context.new_page()
         await page.goto(site.url)
         session: Any = Impaired(await context.new_cdp_session(page), can_arm=can_arm)
-        interceptor = Interceptor(session, ["/answer"])
+        interceptor = Interceptor(session, site.url, ["/answer"])
         await interceptor.start(page)
         for number in range(20):
             site.pieces = [f"数 {number} {piece}|".encode() for piece in range(number * 3 + 1)]
@@ -298,6 +306,121 @@ async def test_what_the_tap_does_not_deliver_is_fetched_at_the_end(
                 await page.evaluate(SEND, ["/answer", "x"])
                 assert await received(exchange) == (b"".join(site.pieces), None)
         await interceptor.close()
+
+
+SECRET = "b7e1f09c44aa prompt that no other origin may get 5512d8"
+
+
+async def test_a_send_to_another_origin_is_turned_back_whatever_its_path(chromium: Chromium, site: Site) -> None:
+    async with opened(chromium, site) as (page, interceptor), foreign_origins(1) as (foreign,):
+        with interceptor.exchange(nothing_wrong) as exchange:
+            assert await page.evaluate(SEND, [f"{foreign.url}/answer", SECRET]) == "network error"
+            with pytest.raises(WrongSend, match=f"it goes to {foreign.url}, which is not the site"):
+                await exchange.sent()
+        assert foreign.pieces_of(SECRET) == []
+
+
+@pytest.mark.parametrize("path", ["/answer", "/elsewhere"])
+async def test_a_redirect_takes_no_prompt_to_another_address(chromium: Chromium, site: Site, path: str) -> None:
+    async with opened(chromium, site) as (page, interceptor), foreign_origins(1) as (foreign,):
+        site.sends_on_to = f"{foreign.url}{path}"
+        with interceptor.exchange(nothing_wrong) as exchange:
+            assert await page.evaluate(SEND, ["/answer", SECRET]) == "network error"
+            await exchange.sent()
+            body, failure = await received(exchange)
+            assert body == b""
+            assert failure == "the site sent the page's request on to another address, and it was not followed"
+        assert site.received == [SECRET.encode()]
+        assert foreign.pieces_of(SECRET) == []
+
+
+async def test_a_request_that_cannot_be_judged_is_failed_and_the_next_one_passes(
+    chromium: Chromium, site: Site
+) -> None:
+    async with opened(chromium, site) as (page, interceptor):
+
+        def judge(request: PageRequest) -> Sequence[str]:
+            return () if request.body == b"good" else [str(1 // 0)]
+
+        with interceptor.exchange(judge) as exchange:
+            assert await page.evaluate(SEND, ["/answer", "bad"]) == "network error"
+            with pytest.raises(WrongSend, match="could not be judged"):
+                await exchange.sent()
+            assert await page.evaluate(SEND, ["/answer", "good"]) == 200
+            assert await received(exchange) == (b"hello", None)
+
+
+class Garbled:
+    """A real CDP session whose events are changed on their way, or one of whose commands gets no answer."""
+
+    def __init__(self, session: CDPSession, event: str = "", silent: str = "", **changes: Any) -> None:
+        self._session = session
+        self._event = event
+        self._silent = silent
+        self._changes = changes
+
+    async def send(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Pass a command on."""
+        if method == self._silent:
+            await asyncio.Event().wait()
+        return await self._session.send(method, params)
+
+    def on(self, event: str, handler: Callable[[dict[str, Any]], None]) -> None:
+        """Listen, through the fault."""
+        changes = self._changes if event == self._event else {}
+        self._session.on(event, lambda params: handler({**params, **changes}))
+
+
+async def test_a_held_request_without_a_number_is_failed(chromium: Chromium, site: Site) -> None:
+    def impair(session: CDPSession) -> Garbled:
+        return Garbled(session, "Fetch.requestPaused", networkId=None)
+
+    async with opened(chromium, site, impair) as (page, interceptor):
+        with interceptor.exchange(nothing_wrong) as exchange:
+            assert await page.evaluate(SEND, ["/answer", "x"]) == "network error"
+            with pytest.raises(WrongSend, match="does not tell its number"):
+                await exchange.sent()
+        assert site.received == []
+
+
+async def test_an_answer_from_another_origin_is_not_read(chromium: Chromium, site: Site) -> None:
+    def impair(session: CDPSession) -> Garbled:
+        response = {"url": "https://elsewhere.example/answer", "status": 200, "headers": {}}
+        return Garbled(session, "Network.responseReceived", response=response)
+
+    async with opened(chromium, site, impair) as (page, interceptor):
+        with interceptor.exchange(nothing_wrong) as exchange:
+            assert await page.evaluate(SEND, ["/answer", "x"]) == 200
+            said = "the answer came from https://elsewhere.example, which is not the site"
+            assert await received(exchange) == (b"", said)
+
+
+@pytest.mark.parametrize("method", ["Fetch.continueRequest", "Network.streamResourceContent"])
+async def test_a_browser_that_does_not_answer_to_the_gate_ends_the_turn_or_costs_it_only_the_stream(
+    chromium: Chromium, site: Site, method: str
+) -> None:
+    def impair(session: CDPSession) -> Garbled:
+        return Garbled(session, silent=method)
+
+    async with opened(chromium, site, impair, call=1.0) as (page, interceptor):
+        with interceptor.exchange(nothing_wrong) as exchange:
+            await page.evaluate(f"([path, body]) => void ({SEND})([path, body])", ["/answer", "x"])
+            if method == "Fetch.continueRequest":
+                with pytest.raises(BrowserError, match="did not answer to Fetch"):
+                    await received(exchange)
+            else:
+                assert await received(exchange) == (b"hello", None)
+
+
+async def test_an_answer_without_an_end_is_read_up_to_a_limit(chromium: Chromium, site: Site) -> None:
+    site.pieces = [b"x" * 65_536] * 64
+    async with opened(chromium, site, answer=2**20) as (page, interceptor):
+        with interceptor.exchange(nothing_wrong) as exchange:
+            await page.evaluate(SEND, ["/answer", "x"])
+            with pytest.raises(SiteError, match="more than 1048576 bytes"):
+                await received(exchange)
+            async with asyncio.timeout(LIMIT):
+                await exchange.quiet()
 
 
 def features(pid: int) -> set[str]:

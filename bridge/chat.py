@@ -72,6 +72,8 @@ class Model:
     """The most tokens that the site takes, where that is known."""
     files: bool = False
     """Whether messages may bring files and images."""
+    aliases: tuple[str, ...] = field(default=(), compare=False)
+    """Further names that clients are preset to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """Model names: a site's base name and any suffixes that switch something on, in any order.
 
-`deepseek-r1-search-fold` is the base `deepseek` with thinking, web search and folded thinking.
+`deepseek-r1-search-fold` is the base `deepseek` with thinking, web search and folded thinking. Other names of a base
+count where they contain what switches thinking or search on: `DeepSeek-R1-0528`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +17,14 @@ THINKING = frozenset({"think", "r1"})
 SEARCH = frozenset({"search"})
 SHOW: dict[str, Show] = {"silent": "silent", "fold": "fold"}
 SUFFIXES = ("think", "r1", "search", "silent", "fold")
+
+SWITCHES = {
+    "think": re.compile(r"think|reason"),
+    "r1": re.compile(r"(?<![a-z])r1(?!\d)"),
+    "search": re.compile("search"),
+}
+SHOWN = {word: re.compile(rf"(?<![a-z]){word}(?![a-z])") for word in SHOW}
+"""What a name contains that switches something on, wherever it stands."""
 
 LISTED = (
     ("think",),
@@ -32,9 +42,13 @@ LISTED = (
 def resolve(name: str, bases: Sequence[Model]) -> Model:
     """Return what `name` switches on, under the very name that was asked for."""
     asked = name.lower()
-    for base in sorted(bases, key=lambda model: len(model.id), reverse=True):
-        words = _suffixes(asked, base.id.lower())
+    names = [(one.lower(), base) for base in bases for one in (base.id, *base.aliases)]
+    for known, base in sorted(names, key=lambda item: len(item[0]), reverse=True):
+        words = _suffixes(asked, known)
         if words is not None:
+            return replace(_switched(base, words), id=name)
+    for known, base in names:
+        if words := _contained(asked, known):
             return replace(_switched(base, words), id=name)
     raise UnknownModel(
         f"The model '{name[:80]}' does not exist. Models here: {', '.join(base.id for base in bases)};"
@@ -56,6 +70,15 @@ def _suffixes(asked: str, base: str) -> list[str] | None:
         return None
     words = asked[len(base) + 1 :].split("-")
     return words if set(words) <= set(SUFFIXES) else None
+
+
+def _contained(asked: str, base: str) -> list[str]:
+    """Return what a name says that is neither known nor made of suffixes, such as `DeepSeek-R1-0528`; else nothing."""
+    before, found, behind = asked.partition(base)
+    said = f"{before} {behind}"
+    if not found or not any(word.search(said) for word in SWITCHES.values()):
+        return []
+    return [word for word, pattern in {**SWITCHES, **SHOWN}.items() if pattern.search(said)]
 
 
 def _named(base: Model, words: Sequence[str]) -> Model:

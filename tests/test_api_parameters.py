@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.api.cut import Cut
-from bridge.chat import ChatEvent, Finish, Opened, Searched, Source, Text, Thinking
+from bridge.chat import ChatEvent, Finish, Message, Opened, Searched, Source, Text, Thinking
+from bridge.digests import after, digest
 from bridge.errors import PoolFull
 from bridge.settings import ApiSettings
 from tests.fake_backend import Served, serving, soon
@@ -168,6 +169,15 @@ async def test_the_settings_say_how_many_answers_there_may_be() -> None:
         ("deepseek", {"thinking": True}, True, False),
         ("deepseek", {"enable_thinking": True}, True, False),
         ("deepseek-r1", {"enable_thinking": False}, False, False),
+        ("deepseek-r1", {"thinking": "disabled"}, False, False),
+        ("deepseek", {"thinking": "enabled"}, True, False),
+        ("deepseek", {"reasoning": {"effort": "high"}}, True, False),
+        ("deepseek-r1", {"reasoning": {"effort": "none"}}, False, False),
+        ("deepseek-r1", {"reasoning": {"enabled": False, "effort": "high"}}, False, False),
+        ("deepseek", {"reasoning": {"enabled": True}}, True, False),
+        ("deepseek-r1", {"reasoning": {}}, True, False),
+        ("deepseek", {"chat_template_kwargs": {"thinking": True}}, True, False),
+        ("deepseek-r1", {"chat_template_kwargs": {"enable_thinking": False}}, False, False),
         ("deepseek-r1", {"reasoning_effort": "none"}, False, False),
         ("deepseek-r1", {"thinking": {"type": "disabled"}}, False, False),
         ("deepseek-r1", {}, True, False),
@@ -183,6 +193,40 @@ async def test_a_request_can_switch_thinking_and_search(
         assert "x-bridge-ignored" not in response.headers
     asked = served.backend.requests[0].model
     assert (asked.thinking, asked.search) == (thinking, search)
+
+
+# The beginning of an answer
+
+BEGUN = [{"role": "user", "content": "Count."}, {"role": "assistant", "content": "One, two, ", "prefix": True}]
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+@pytest.mark.parametrize(
+    ("written", "given"),
+    [
+        ("three.", "three."),
+        ("One, two, three.", "three."),
+        ("\n One, two,  three.", "three."),
+        ("One, three.", "One, three."),
+        ("One, two,", "One, two,"),
+    ],
+)
+async def test_an_answer_that_was_begun_is_gone_on_from_and_nothing_of_it_given_twice(
+    served: Served, written: str, given: str, size: int
+) -> None:
+    pieces = [Text(written[place : place + size]) for place in range(0, len(written), size)]
+    served.backend.script = (Opened(), *pieces, Finish())
+    assert text_of(await streamed(served, messages=BEGUN)) == given
+    request = served.backend.requests[0]
+    whole = [*request.messages[:-1], Message("assistant", f"One, two, {given}")]
+    assert digest(after(request.messages, request.returned(written))) == digest(whole)
+
+
+async def test_json_that_was_begun_is_given_on_as_it_comes(served: Served) -> None:
+    served.backend.script = (Opened(), Text('"a": 1}'), Finish())
+    begun = [{"role": "user", "content": "JSON"}, {"role": "assistant", "content": "{"}]
+    answer = await whole(served, messages=begun, response_format={"type": "json_object"})
+    assert answer["choices"][0]["message"]["content"] == '"a": 1}'
 
 
 # Citations

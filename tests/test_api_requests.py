@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from bridge.api.openai_chat import OpenAIChat
 from bridge.chat import Message
 from bridge.errors import RequestError, UnknownModel
 from bridge.models import resolve
+from bridge.prompt import GO_ON, render
+from bridge.tools.render import Call, write_call
 from tests.fake_backend import BASES
 
 USER = {"role": "user", "content": "Hi"}
@@ -146,9 +149,14 @@ def test_stream_options_are_taken_with_and_without_a_stream(options: Any, usage:
         ({"messages": [{"role": "user", "content": ["Hi"]}]}, "messages[0].content[0]"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
         ({"messages": [{"role": "user", "content": [{"type": ["x"], "text": "A"}]}]}, "messages[0].content[0]"),
-        ({"messages": [USER, {"role": "user", "content": " \n"}]}, "messages[1].content"),
-        ({"messages": [USER, {"role": "user", "content": None}]}, "messages[1].content"),
-        ({"messages": [USER, {"role": "user", "content": []}]}, "messages[1].content"),
+        ({"messages": [{"role": "user", "content": " \n"}]}, "messages[0].content"),
+        ({"messages": [{"role": "assistant"}, {"role": "user", "content": None}]}, "messages[1].content"),
+        ({"messages": [{"role": "user", "content": []}]}, "messages[0].content"),
+        ({"messages": [USER] * 10_001}, "messages"),
+        ({"messages": [{}] * 10_000}, "messages[0].role"),
+        ({"tools": [F] * 1001}, "tools"),
+        ({"tools": [1, "x"]}, "tools[0]"),
+        ({"functions": [{"name": "f", "description": "x" * 1_000_001}]}, "functions"),
         ({"stream": "yes"}, "stream"),
         ({"stream": 1}, "stream"),
         ({"stream_options": []}, "stream_options"),
@@ -158,10 +166,14 @@ def test_stream_options_are_taken_with_and_without_a_stream(options: Any, usage:
         ({"n": "2"}, "n"),
         ({"n": 2, "conversation_id": "c@1"}, "n"),
         ({"stop": 7}, "stop"),
-        ({"stop": ""}, "stop"),
-        ({"stop": ["a", ""]}, "stop[1]"),
-        ({"stop": ["x"] * 17}, "stop"),
-        ({"max_tokens": 0}, "max_tokens"),
+        ({"stop": ["x"] * 20}, "stop"),
+        ({"stop": ["a", "x" * 1001]}, "stop[1]"),
+        ({"max_tokens": 1.5}, "max_tokens"),
+        ({"max_tokens": "9" * 5000}, "max_tokens"),
+        ({"max_tokens": float("inf")}, "max_tokens"),
+        ({"reasoning": {"effort": 1}}, "reasoning.effort"),
+        ({"reasoning": "high"}, "reasoning"),
+        ({"chat_template_kwargs": {"thinking": "yes"}}, "chat_template_kwargs.thinking"),
         ({"max_tokens": True}, "max_tokens"),
         ({"max_completion_tokens": "many"}, "max_completion_tokens"),
         ({"reasoning_effort": 3}, "reasoning_effort"),
@@ -245,3 +257,95 @@ def test_no_refusal_repeats_what_was_sent() -> None:
     secret = "s3cr3t-prompt"
     for change in ({"messages": [{"role": secret, "content": "x"}]}, {"stream": secret}, {"messages": secret}):
         assert secret not in refused({"model": "deepseek", "messages": [USER], **change}).message
+
+
+def test_too_many_stop_sequences_are_refused_with_the_limit() -> None:
+    error = refused({"model": "deepseek", "messages": [USER], "stop": ["x"] * 20})
+    assert "20" in error.message
+    assert "16" in error.message
+
+
+@pytest.mark.parametrize(
+    ("given", "most"),
+    [(-1, None), (0, None), (256.0, 256), ("256", 256), ("256.0", 256), (" 16 ", 16), ("-1", None), (7, 7)],
+)
+@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
+def test_a_number_of_tokens_may_be_written_in_any_way_and_none_is_no_limit(field: str, given: Any, most: Any) -> None:
+    assert parse(**{field: given}).form.max_tokens == most
+
+
+@pytest.mark.parametrize(("given", "stop"), [([""], ()), ("", ()), (["a", ""], ("a",)), ([], ()), ("a", ("a",))])
+def test_an_empty_stop_sequence_is_none(given: Any, stop: tuple[str, ...]) -> None:
+    assert parse(stop=given).form.stop == stop
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+BROKEN = {"type": "image_url", "image_url": {"url": "nowhere"}}
+ANSWERED = {"role": "assistant", "content": "A"}
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"role": "tool", "content": {"temperature": 21}}, result("tool", '{"temperature": 21}')),
+        ({"role": "tool", "content": {"type": "text", "text": "Rain"}}, result("tool", "Rain")),
+        ({"role": "tool", "content": ["Rain", 7]}, result("tool", "Rain\n7")),
+        ({"role": "tool", "content": 7}, result("tool", "7")),
+        ({"role": "tool", "content": [BROKEN, {"text": "A"}]}, result("tool", "[image_url left out]\nA")),
+        ({"role": "tool", "content": [{"type": "resource", "uri": "x"}]}, result("tool", "[resource left out]")),
+        ({"role": "system", "content": [PICTURE, {"text": "A"}]}, "[image_url left out]\nA"),
+        ({"role": "system", "content": [{"type": 'x"]\n=', "y": 1}]}, "[x____ left out]"),
+    ],
+)
+def test_what_a_tool_or_the_system_cannot_say_is_left_out_by_name(message: dict[str, Any], text: str) -> None:
+    assert parse((USER, message, USER)).chat.messages[1] == Message(message["role"], text)
+
+
+def test_a_picture_that_a_tool_made_is_uploaded() -> None:
+    shot = {"role": "tool", "content": [{"type": "text", "text": "Done."}, PICTURE]}
+    (_, message) = parse((USER, shot)).chat.messages
+    assert message.text == result("tool", "Done.")
+    assert [attachment.media_type for attachment in message.attachments] == ["image/png"]
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"role": "user", "content": [{"type": "input_audio"}, {"text": "A"}]}, "[input_audio left out]\nA"),
+        ({"role": "user", "content": [BROKEN, {"text": "A"}]}, "[image_url left out]\nA"),
+        ({"role": "user", "content": ["A", {"type": "text"}]}, "A\n[text left out]"),
+        ({"role": "user", "content": {"a": 1}}, '{"a": 1}'),
+        ({"role": "robot", "content": "A"}, "A"),
+        ({"content": "A"}, "A"),
+        ({"role": ["user"], "content": "A"}, "A"),
+    ],
+)
+def test_what_is_wrong_in_an_old_message_does_not_end_the_session(message: dict[str, Any], text: str) -> None:
+    assert parse((message, ANSWERED, USER)).chat.messages[0] == Message("user", text)
+    assert refused({"model": "deepseek", "messages": [ANSWERED, message]}).status == 400
+
+
+def test_thoughts_that_a_client_sends_back_are_no_part_of_the_answer() -> None:
+    said = {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "A"}]}
+    assert parse((USER, said, USER)).chat.messages[1] == Message("assistant", "A")
+
+
+@pytest.mark.parametrize("content", ["", " \n", None, []])
+def test_an_empty_message_behind_a_history_is_taken(content: Any) -> None:
+    messages = parse((USER, ANSWERED, {"role": "user", "content": content})).chat.messages
+    assert render(messages).endswith(f"\n{GO_ON}")
+
+
+@pytest.mark.parametrize("arguments", [{"city": "Rome"}, '{"city": "Rome"}'])
+def test_arguments_may_be_an_object(arguments: Any) -> None:
+    called = {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "weather", "arguments": arguments}}]}
+    assert parse((USER, called, USER)).chat.messages[1] == Message("assistant", CALLED)
+
+
+@pytest.mark.parametrize(("one", "other"), [('{"a": [1.0, -0.0]}', '{"a":[1,0]}'), ('{"a": 1e2}', '{"a": 100}')])
+def test_a_whole_number_is_the_same_with_and_without_a_fraction(one: str, other: str) -> None:
+    assert write_call(Call("f", one)) == write_call(Call("f", other))
+
+
+def test_very_long_arguments_are_shown_as_they_are() -> None:
+    assert json.loads(write_call(Call("f", "[" * 1_000_001)).splitlines()[1])["arguments"] == "[" * 1_000_001

@@ -23,9 +23,21 @@ ORDER = (
     *("intercept", "traffic", "session", "sites", "bundle", "turns", "attach", "sending", "listen", "settle", "record"),
     *("worker", "tokens", "policy", "parked", "accounts", "supervisor", "guests", "lease", "waiting", "pool"),
     *("upkeep", "login", "security"),
-    *("guard", "tools", "api.cut", "api.talk", "api.shape", "api.failure", "api.admin", "api.attached", "api.fetch"),
-    *("api.gather", "api.body", "api.base", "api", "app", "client", "listing", "terminal", "doctor", "debug", "replay"),
-    *("tryout", "signin", "bench", "command", "operate", "cli", "__main__"),
+    *("guard", "tools", "api.begun", "api.cut", "api.talk", "api.shape", "api.failure", "api.admin", "api.attached"),
+    *(
+        "api.fetch",
+        "api.gather",
+        "api.body",
+        "api.base",
+        "api",
+        "app",
+        "client",
+        "listing",
+        "terminal",
+        "doctor",
+        "debug",
+    ),
+    *("replay", "tryout", "signin", "bench", "command", "operate", "cli", "__main__"),
 )
 """A module imports only what stands before it."""
 

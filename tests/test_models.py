@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, permutations
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from bridge.chat import Model, Show
 from bridge.errors import RequestError, UnknownModel
 from bridge.models import listed, resolve
+from bridge.sites.deepseek import Driver
 from tests.fake_backend import BASES
 
 
@@ -59,9 +61,7 @@ def test_case_does_not_matter_and_the_name_is_given_back_as_it_came() -> None:
     assert resolve("DeepSeek-R1-SEARCH", BASES) == Model("DeepSeek-R1-SEARCH", thinking=True, search=True)
 
 
-@pytest.mark.parametrize(
-    "name", ["gpt-4o", "", "deepseek-", "-deepseek", "deepseek-v9", "deepseekthink", "deepseek--search", "think"]
-)
+@pytest.mark.parametrize("name", ["gpt-4o", "", "deepseek-", "-deepseek", "deepseek-v9", "deepseek--silent", "think"])
 def test_any_other_name_is_unknown_and_the_message_tells_the_known_ones(name: str) -> None:
     with pytest.raises(UnknownModel) as caught:
         resolve(name, BASES)
@@ -92,3 +92,34 @@ def test_every_listed_name_resolves_to_itself() -> None:
 
 def test_no_bases_list_nothing() -> None:
     assert listed(()) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "thinking", "search", "show"),
+    [
+        ("DeepSeek-R1-0528", True, False, "separate"),
+        ("deepseek-ai/DeepSeek-R1", True, False, "separate"),
+        ("deepseek-thinking", True, False, "separate"),
+        ("deepseek-v4-thinking-search", True, True, "separate"),
+        ("my-deepsearch-deepseek-fold", False, True, "fold"),
+        ("deepseek_r1_silent", True, False, "silent"),
+    ],
+)
+def test_a_name_that_contains_what_switches_something_on_is_known(
+    name: str, thinking: bool, search: bool, show: Show
+) -> None:
+    assert resolve(name, BASES) == Model(name, thinking, search, show)
+
+
+@pytest.mark.parametrize("name", ["deepseek-v9", "deepseek-coder1", "deepseek-r12", "gpt-4o-search", "r1", "think"])
+def test_a_name_that_contains_neither_is_not_guessed(name: str) -> None:
+    with pytest.raises(UnknownModel):
+        resolve(name, BASES)
+
+
+@pytest.mark.parametrize("name", ["deepseek-v4-flash", "deepseek-v4-pro", "DeepSeek-V4.1-flash"])
+def test_names_that_clients_are_preset_to_are_known_and_take_suffixes(name: str) -> None:
+    assert resolve(name, Driver.models) == replace(Driver.models[0], id=name)
+    searching = resolve(f"{name}-search-think", Driver.models)
+    assert (searching.search, searching.thinking) == (True, True)
+    assert name not in {model.id for model in listed(Driver.models)}

@@ -7,15 +7,18 @@ the model had written, so that a conversation can go on where it is. Results tha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any, Literal
+from typing import Annotated, Any
+
+from pydantic import WithJsonSchema
 
 from bridge.api.attached import PARTS, read_attachment
 from bridge.api.lenient import Lenient
 from bridge.chat import Attachment, Message, Role
 from bridge.errors import RequestError
-from bridge.tools.render import Call, write_results, write_said
+from bridge.prompt import is_blank
+from bridge.tools.render import Call, canonical, write_results, write_said
 
 ROLES: dict[str, Role] = {
     "system": "system",
@@ -27,6 +30,10 @@ ROLES: dict[str, Role] = {
 }
 TEXT_PARTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 """Kinds of content parts that are text, and the key it is under."""
+THOUGHTS = ("thinking", "redacted_thinking", "reasoning")
+"""Kinds of parts that some clients send back, and that the model does not need again."""
+BRING_FILES = ("user", "tool")
+"""Whose files are uploaded; a picture that a tool has made is as good as one of the user's."""
 NO_OUTPUT = "(no output)"
 NO_NAME = re.compile(r"[^\w.:/-]")
 LONGEST_NAME = 128
@@ -37,43 +44,82 @@ LINKED = re.compile(r"\[\[(\d+)\]\]\([^()\s]*\)")
 class Turn(Lenient):
     """One message of the history, as it was sent."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    role: Annotated[Any, WithJsonSchema({"type": "string", "enum": [*ROLES]})] = None
     content: Any = None
     name: Any = None
     tool_calls: Any = None
     tool_call_id: Any = None
     function_call: Any = None
 
+    @property
+    def speaker(self) -> Role:
+        """Return who said it; what an unknown role said has no more weight than what a user did."""
+        return ROLES.get(self.role, "user") if isinstance(self.role, str) else "user"
+
 
 def read_history(turns: Sequence[Turn]) -> tuple[Message, ...]:
-    """Return the messages; raise a `RequestError` that names the bad one."""
-    labels: dict[str, str] = {}
+    """Return the messages; raise a `RequestError` that names the bad one.
+
+    Only what is new must be right: clients send their history again and again, and cannot mend what is in it.
+    """
+    begin = max((index for index, turn in enumerate(turns, 1) if turn.speaker == "assistant"), default=0)
+    reader = _Reader(begin)
     messages: list[Message] = []
-    for is_result, group in groupby(enumerate(turns), key=lambda item: ROLES[item[1].role] == "tool"):
-        if is_result:
-            results = [(_label(turn, labels), _text(turn, _where(index)) or NO_OUTPUT) for index, turn in group]
-            messages.append(Message("tool", write_results(results)))
+    for speaker, group in groupby(enumerate(turns), key=lambda item: item[1].speaker):
+        if speaker == "tool":
+            messages.append(reader.results(group))
         else:
-            messages += [_message(turn, _where(index), labels) for index, turn in group]
-    if not messages[-1].text.strip() and not messages[-1].attachments:
-        raise RequestError("The last message has no text.", param=_where(len(turns) - 1))
+            messages += [reader.message(turn, index) for index, turn in group]
+    if all(is_blank(message.text) and not message.attachments for message in messages):
+        raise RequestError("The last message has no text.", param=f"messages[{len(turns) - 1}].content")
     return tuple(messages)
 
 
-def _where(index: int) -> str:
-    return f"messages[{index}].content"
+class _Reader:
+    """Reads the messages in their order; `begin` is the first that is new."""
 
+    def __init__(self, begin: int) -> None:
+        self._begin = begin
+        self._labels: dict[str, str] = {}
+        """What the results of calls are headed with, by the ids of the calls."""
 
-def _message(turn: Turn, where: str, labels: dict[str, str]) -> Message:
-    if turn.role == "user":
-        return Message("user", _text(turn, where), _attachments(turn, where))
-    text = _text(turn, where)
-    if turn.role != "assistant":
-        return Message(ROLES[turn.role], text)
-    text, made = LINKED.sub(r"[citation:\1]", text), list(_calls(turn))
-    for number, (id_, call) in enumerate(made, 1):
-        labels[id_] = _plain(call.name) + ("" if len(made) == 1 else f'" call="{number}')
-    return Message("assistant", write_said(text, [call for _, call in made]))
+    def results(self, group: Iterable[tuple[int, Turn]]) -> Message:
+        """Return the results of calls that follow each other as one message."""
+        read = [(self._label(turn), *self._content(turn, index)) for index, turn in group]
+        attached = tuple(attachment for _, _, attachments in read for attachment in attachments)
+        return Message("tool", write_results([(label, text or NO_OUTPUT) for label, text, _ in read]), attached)
+
+    def message(self, turn: Turn, index: int) -> Message:
+        """Return any other message."""
+        if turn.role not in [*ROLES] and index >= self._begin:
+            raise RequestError(
+                f"messages[{index}].role must be one of {', '.join(ROLES)}.", param=f"messages[{index}].role"
+            )
+        text, attachments = self._content(turn, index)
+        if turn.speaker != "assistant":
+            return Message(turn.speaker, text, attachments)
+        text, made = LINKED.sub(r"[citation:\1]", text), list(_calls(turn))
+        for number, (id_, call) in enumerate(made, 1):
+            self._labels[id_] = _plain(call.name) + ("" if len(made) == 1 else f'" call="{number}')
+        return Message("assistant", write_said(text, [call for _, call in made]))
+
+    def _label(self, turn: Turn) -> str:
+        """Return the name of the tool whose result this is, with the number of the call where there were several."""
+        name = turn.name if isinstance(turn.name, str) and turn.name else "tool"
+        return self._labels.get(str(turn.tool_call_id)) or _plain(name)
+
+    def _content(self, turn: Turn, index: int) -> tuple[str, tuple[Attachment, ...]]:
+        """Return text and files of a message."""
+        where, is_new = f"messages[{index}].content", index >= self._begin
+        if isinstance(turn.content, list):
+            read = [_part(part, f"{where}[{place}]", turn, is_new=is_new) for place, part in enumerate(turn.content)]
+            texts = [part for part in read if isinstance(part, str)]
+            return "\n".join(texts), tuple(part for part in read if isinstance(part, Attachment))
+        if turn.content is None or isinstance(turn.content, str):
+            return turn.content or "", ()
+        if turn.speaker == "user" and is_new:
+            raise RequestError(f"{where} must be a string or a list of parts.", param=where)
+        return _as_text(turn.content), ()
 
 
 def _calls(turn: Turn) -> Iterator[tuple[str, Call]]:
@@ -83,13 +129,7 @@ def _calls(turn: Turn) -> Iterator[tuple[str, Call]]:
     for id_, function in [*functions, (None, turn.function_call)]:
         if isinstance(function, dict) and isinstance(function.get("name"), str):
             arguments = function.get("arguments")
-            yield str(id_), Call(function["name"], arguments if isinstance(arguments, str) else "")
-
-
-def _label(turn: Turn, labels: dict[str, str]) -> str:
-    """Return the name of the tool whose result this is, with the number of the call where there were several."""
-    name = turn.name if isinstance(turn.name, str) and turn.name else "tool"
-    return labels.get(str(turn.tool_call_id)) or _plain(name)
+            yield str(id_), Call(function["name"], "" if arguments is None else _as_text(arguments))
 
 
 def _plain(name: str) -> str:
@@ -97,33 +137,53 @@ def _plain(name: str) -> str:
     return NO_NAME.sub("_", name[:LONGEST_NAME]) or "tool"
 
 
-def _text(turn: Turn, where: str) -> str:
-    if turn.content is None or isinstance(turn.content, str):
-        return turn.content or ""
-    if not isinstance(turn.content, list):
-        raise RequestError(f"{where} must be a string or a list of parts.", param=where)
-    texts = (_part(part, f"{where}[{index}]", turn) for index, part in enumerate(turn.content))
-    return "\n".join(text for text in texts if text is not None)
+def _as_text(value: object) -> str:
+    """Return a text as it is, a part of text as its text, and anything else as JSON."""
+    if isinstance(value, dict) and isinstance(text := _text_of(value), str):
+        return text
+    return value if isinstance(value, str) else canonical(value)
 
 
-def _attachments(turn: Turn, where: str) -> tuple[Attachment, ...]:
-    parts = enumerate(turn.content) if isinstance(turn.content, list) else ()
-    return tuple(
-        read_attachment(part, f"{where}[{index}]") for index, part in parts if part.get("type", "text") in PARTS
-    )
-
-
-def _part(part: Any, where: str, turn: Turn) -> str | None:
-    """Return the text of a part; None where it is a file, which only a user may send."""
+def _part(part: Any, where: str, turn: Turn, *, is_new: bool) -> str | Attachment | None:
+    """Return what a part of a message's content is; None where it says nothing."""
+    is_strict = is_new and turn.speaker == "user"
     if not isinstance(part, dict):
-        raise RequestError(f"{where} must be an object with a type.", param=where)
+        if is_strict:
+            raise RequestError(f"{where} must be an object with a type.", param=where)
+        return _as_text(part)
     kind = part.get("type", "text")
-    if isinstance(kind, str) and kind in PARTS and turn.role == "user":
-        return None
-    if not isinstance(kind, str) or kind not in TEXT_PARTS:
-        what = "text, image_url or file" if turn.role == "user" else "text; files belong into messages of the user"
-        raise RequestError(f"{where} must be {what}.", param=where)
-    text = part.get(TEXT_PARTS[kind])
-    if not isinstance(text, str):
-        raise RequestError(f"{where}.{TEXT_PARTS[kind]} must be a string.", param=f"{where}.{TEXT_PARTS[kind]}")
-    return text
+    if isinstance(kind, str) and kind in PARTS:
+        return _file(part, where, turn, is_new=is_new)
+    if isinstance(text := _text_of(part), str):
+        return text
+    if is_strict:
+        raise _wrong_part(kind, where)
+    return None if kind in THOUGHTS else _left_out(kind)
+
+
+def _text_of(part: Mapping[str, Any]) -> object:
+    """Return what stands where the text of a part of its kind does."""
+    kind = part.get("type", "text")
+    return part.get(TEXT_PARTS[kind]) if isinstance(kind, str) and kind in TEXT_PARTS else None
+
+
+def _file(part: Mapping[str, Any], where: str, turn: Turn, *, is_new: bool) -> str | Attachment:
+    """Return a file for the page, where the message may bring one, or a word in its place."""
+    if turn.speaker not in BRING_FILES:
+        return _left_out(part["type"])
+    try:
+        return read_attachment(part, where)
+    except RequestError:
+        if is_new and turn.speaker == "user":
+            raise
+        return _left_out(part["type"])
+
+
+def _left_out(kind: object) -> str:
+    return f"[{_plain(kind) if isinstance(kind, str) else 'part'} left out]"
+
+
+def _wrong_part(kind: object, where: str) -> RequestError:
+    if isinstance(kind, str) and kind in TEXT_PARTS:
+        return RequestError(f"{where}.{TEXT_PARTS[kind]} must be a string.", param=f"{where}.{TEXT_PARTS[kind]}")
+    return RequestError(f"{where} must be text, image_url or file.", param=where)

@@ -6,12 +6,12 @@ A field that has no effect here is no reason to refuse a request; its name is re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import BeforeValidator, FailFast, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from bridge.api.base import Ask
 from bridge.api.extent import check_limits
@@ -36,11 +36,23 @@ FIELD = re.compile(r"[a-z_]+")
 TYPES = ("str", "bool", "int", "list")
 MOST_NAMED = 20
 MOST_STOPS = 16
-NO_EFFORT = ("none", "minimal", "off")
+LONGEST_STOP = 1000
+OFF = ("none", "minimal", "off", "disabled", "false")
+"""Words that switch thinking off, where any other one switches it on."""
+WHOLE = re.compile(r"[+-]?\d{1,18}(?:\.0{1,9})?", re.ASCII)
 
 B = TypeVar("B", bound=Lenient)
-StopText = Annotated[StrictStr, Field(min_length=1, max_length=1000)]
-Tokens = Annotated[StrictInt, Field(ge=1)]
+
+
+def whole(given: object) -> object:
+    """Return a number that is written as a text or with a fraction of nothing as the whole number that it is."""
+    if isinstance(given, str) and WHOLE.fullmatch(given.strip()):
+        return int(float(given))
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+Tokens = Annotated[StrictInt, BeforeValidator(whole)]
+"""A number of tokens; below 1 it means that there is no limit."""
 
 
 class StreamOptions(Lenient):
@@ -53,6 +65,20 @@ class Thinking(Lenient):
     """Whether the model shall think first, as some clients say it."""
 
     type: StrictStr
+
+
+class Reasoning(Lenient):
+    """The same, as others say it."""
+
+    effort: StrictStr | None = None
+    enabled: StrictBool | None = None
+
+
+class TemplateFields(Lenient):
+    """The same once more, as servers of open models take it."""
+
+    thinking: StrictBool | None = None
+    enable_thinking: StrictBool | None = None
 
 
 class Schema(Lenient):
@@ -76,20 +102,22 @@ class Options(ToolFields):
     stream_options: StreamOptions | None = None
     conversation_id: Annotated[StrictStr, Field(min_length=1)] | None = None
     n: Annotated[StrictInt, Field(ge=1)] | None = None
-    stop: StopText | Annotated[list[StopText], Field(max_length=MOST_STOPS)] | None = None
+    stop: StrictStr | list[StrictStr] | None = None
     max_tokens: Tokens | None = None
     max_completion_tokens: Tokens | None = None
     response_format: ResponseFormat | None = None
     reasoning_effort: StrictStr | None = None
-    thinking: StrictBool | Thinking | None = None
+    reasoning: Reasoning | None = None
+    thinking: StrictBool | StrictStr | Thinking | None = None
     enable_thinking: StrictBool | None = None
+    chat_template_kwargs: TemplateFields | None = None
     web_search_options: dict[str, Any] | None = None
 
 
 class Body(Options):
     """A chat completion."""
 
-    messages: Annotated[list[Turn], Field(min_length=1)]
+    messages: Annotated[list[Turn], FailFast(), Field(min_length=1)]
 
 
 def read(body: object, id: str, model: Callable[[str], Model], settings: ApiSettings) -> Ask:  # noqa: A002
@@ -109,7 +137,9 @@ def ask_for(
     given = {name: value for name, value in (asked.model_extra or {}).items() if value is not None}
     _refuse_impossible(given)
     tools, form = toolbox(asked), _json_form(asked.response_format)
-    shape = Form(tools, form, _stop(asked), _most(asked), settings.hold_text, settings.retries)
+    begun = messages[-1].text if messages[-1].role == "assistant" else ""
+    checked = None if begun else form  # what follows the beginning of some JSON is none by itself
+    shape = Form(tools, checked, _stop(asked), _most(asked), settings.hold_text, settings.retries, begun)
     taught = _taught(messages, tools, form)
     return Ask(
         chat=ChatRequest(id, _switched(model(asked.model), asked), taught, asked.conversation_id, shape.returned),
@@ -170,11 +200,21 @@ def _json_form(wanted: ResponseFormat | None) -> JsonForm | None:
 
 
 def _stop(asked: Options) -> tuple[str, ...]:
-    return (asked.stop,) if isinstance(asked.stop, str) else tuple(asked.stop or ())
+    """Return the stop sequences; an empty one would end every answer at once, and is none."""
+    given = [asked.stop] if isinstance(asked.stop, str) else asked.stop or []
+    if len(given) > MOST_STOPS:
+        message = f"stop has {len(given)} sequences, and may have {MOST_STOPS}; leave some out."
+        raise RequestError(message, param="stop")
+    for index, stop in enumerate(given):
+        if len(stop) > LONGEST_STOP:
+            param = "stop" if isinstance(asked.stop, str) else f"stop[{index}]"
+            raise RequestError(f"{param} may have {LONGEST_STOP} characters; shorten it.", param=param)
+    return tuple(filter(None, given))
 
 
 def _most(asked: Options) -> int | None:
-    return min((most for most in (asked.max_tokens, asked.max_completion_tokens) if most is not None), default=None)
+    limits = (asked.max_tokens, asked.max_completion_tokens)
+    return min((most for most in limits if most is not None and most > 0), default=None)
 
 
 def _choices(asked: Options, most: int) -> int:
@@ -188,13 +228,25 @@ def _choices(asked: Options, most: int) -> int:
 
 def _switched(model: Model, asked: Options) -> Model:
     """Return the model as the request's own switches set it; they count more than the model's name."""
-    wishes = [
-        None if asked.reasoning_effort is None else asked.reasoning_effort.lower() not in NO_EFFORT,
-        asked.thinking.type.lower() != "disabled" if isinstance(asked.thinking, Thinking) else asked.thinking,
-        asked.enable_thinking,
-    ]
-    thinking = next((wish for wish in wishes if wish is not None), model.thinking)
+    thinking = next((wish for wish in _wishes(asked) if wish is not None), model.thinking)
     return replace(model, thinking=thinking, search=model.search or asked.web_search_options is not None)
+
+
+def _wishes(asked: Options) -> Iterator[bool | None]:
+    """Yield what the ways to switch thinking say, those that are meant for this request first."""
+    reasoning = asked.reasoning or Reasoning()
+    template = asked.chat_template_kwargs or TemplateFields()
+    yield _wish(asked.reasoning_effort)
+    yield reasoning.enabled
+    yield _wish(reasoning.effort)
+    yield _wish(asked.thinking.type if isinstance(asked.thinking, Thinking) else asked.thinking)
+    yield asked.enable_thinking
+    yield template.thinking
+    yield template.enable_thinking
+
+
+def _wish(given: str | bool | None) -> bool | None:
+    return given.strip().lower() not in OFF if isinstance(given, str) else given
 
 
 def _taught(messages: tuple[Message, ...], tools: Toolbox | None, form: JsonForm | None) -> tuple[Message, ...]:

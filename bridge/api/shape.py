@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, assert_never
 
+from bridge.api.begun import Begun
 from bridge.api.cut import Cut
 from bridge.api.talk import JsonTalk, PlainTalk, Talk
 from bridge.background import off_loop
@@ -63,6 +64,8 @@ class Form:
     hold: int = 0
     """Characters of text that are held back as long as a call may follow."""
     retries: int = 0
+    begun: str = ""
+    """The beginning of the answer, which the client has already."""
 
     def talk(self, id: str) -> Talk:  # noqa: A002
         """Return what takes the text of one answer."""
@@ -71,6 +74,7 @@ class Form:
 
     def returned(self, answer: str, given: str = "") -> str:
         """Return what the client will send back for a whole answer of the model; `given` is text it has before that."""
+        answer = Begun(self.begun).whole(answer)
         text, calls = (answer, []) if self.toolbox is None else heard(self.toolbox, self._hold(), answer)
         text = given + text
         if calls:
@@ -89,6 +93,7 @@ class _Shaper:
 
     def __init__(self, form: Form, meter: Meter, cut: Cut, id: str) -> None:  # noqa: A002
         self._cut = cut
+        self._begun = Begun(form.begun)
         self._meter = meter
         self._talk = form.talk(id)
         self._has_calls, self._has_json = form.toolbox is not None, form.json is not None
@@ -109,11 +114,12 @@ class _Shaper:
         match event:
             case Text(text):
                 self.raw.append(text)
-                shaped = self._say(self._cut.text(text))
+                shaped = self._say(self._cut.text(self._begun.text(text)))
             case Thinking(text):
                 shaped = self._think(self._cut.thinking(text))
             case Finish(reason):
-                return [*self._say(self._cut.rest()), *self._end(self._cut.reason or reason, patient=patient)]
+                shaped = self._say(self._cut.text(self._begun.rest()))
+                return [*shaped, *self._say(self._cut.rest()), *self._end(self._cut.reason or reason, patient=patient)]
             case Withdrawn():
                 self._withdrawn = True
                 shaped = [event]

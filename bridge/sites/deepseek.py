@@ -37,6 +37,8 @@ GONE = 1.5
 """Seconds after which a prompt that left the composer without a trace is typed again."""
 DEAF_TO_ENTER = 6
 """After so many keys without effect the send button is tried, too."""
+PRESET = ("deepseek-v4-flash", "deepseek-v4-pro", "deepseek-v4.1-flash", "deepseek-v4.1-pro")
+"""Names of the site's paid API, which clients are preset to; the page has one model behind its switches."""
 
 
 class Driver(SiteDriver):
@@ -45,7 +47,7 @@ class Driver(SiteDriver):
     start_url = "https://chat.deepseek.com"
     answer_paths = (COMPLETION, *GOING_ON, *FOREIGN)
     models: ClassVar[tuple[Model, ...]] = (
-        Model("deepseek-chat", context_length=CONTEXT_LENGTH, files=True),
+        Model("deepseek-chat", context_length=CONTEXT_LENGTH, files=True, aliases=PRESET),
         Model("deepseek-reasoner", thinking=True, context_length=CONTEXT_LENGTH, files=True),
         Model("deepseek", context_length=CONTEXT_LENGTH, files=True),
     )

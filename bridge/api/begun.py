@@ -1,0 +1,41 @@
+"""Takes the beginning of an answer away where the model repeats it: the client has it already, and wants what follows.
+
+White space around it does not count. What only looks like a repetition at first is given out whole.
+"""
+
+from __future__ import annotations
+
+
+class Begun:
+    """Takes the pieces of one answer and returns what is given out."""
+
+    def __init__(self, begun: str) -> None:
+        self._wanted = begun.strip()
+        self._ends_blank = begun != begun.rstrip()
+        self._held: list[str] = []
+        self._seen = 0
+
+    def text(self, piece: str) -> str:
+        """Take a piece of text."""
+        if not self._wanted:
+            return piece
+        self._held.append(piece)
+        shown = piece if self._seen else piece.lstrip()
+        repeated = self._wanted[self._seen : self._seen + len(shown)]
+        if not shown.startswith(repeated):
+            return self.rest()
+        self._seen += len(repeated)
+        rest = shown[len(repeated) :]
+        rest = rest.lstrip() if self._ends_blank else rest
+        if rest:
+            self._wanted, self._held = "", []
+        return rest
+
+    def rest(self) -> str:
+        """Return what was held back: it is no repetition, or the answer is over and has nothing else."""
+        held, self._held, self._wanted = "".join(self._held), [], ""
+        return held
+
+    def whole(self, answer: str) -> str:
+        """Take a whole answer."""
+        return self.text(answer) + self.rest()

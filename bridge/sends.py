@@ -55,6 +55,12 @@ class SendLog:
         self._unwritten = self._recent()
         self._thread.start(self._write)
 
+    def forget(self, name: str) -> None:
+        """Drop an account that is closed for good, unless what it sent still counts."""
+        begin = time.time() - DAY
+        if all(sent <= begin for sent in self._sends.get(name, ())):
+            self._sends.pop(name, None)
+
     async def close(self) -> None:
         """Return when everything is written."""
         await self._thread.close()

@@ -91,6 +91,7 @@ class Accounts:
         """Close an account for good."""
         self.slots.remove(slot)
         self._keepers.pop(slot).cancel()
+        self._sends.forget(slot.worker.name)
         self._telemetry.emit(WorkerChanged(slot.worker.name, WorkerState.CLOSED))
 
     def models(self) -> Sequence[Model]:

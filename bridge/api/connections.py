@@ -172,7 +172,7 @@ class Connections(web.Server):
         self._busy: dict[Connection, None] = {}
         self._lines = Throttle(*LINES)
         self._tasks = Tasks()
-        self._tasks.start(self._watch())
+        self._tasks.keep(self._watch)
 
     def __call__(self) -> Connection:
         """Return the protocol of a new connection."""

@@ -26,6 +26,7 @@
     |  +- SiteTimeout            504 site_timeout
     |  +- SiteChanged            502 site_changed              the page or the wire is not what we know
     |  |  +- StalePage           502 site_changed              -> account BROKEN, its page loaded anew
+    |  +- NoAnswer               502 site_error                the model ended after thinking
     |  +- JsonInvalid            502 json_invalid              the model wrote no JSON that fits, though asked to
     +- BrowserError              502 browser_error             -> account BROKEN, reopened
     +- StorageError              507 storage_error             the bridge's own disk is full, or fails
@@ -188,6 +189,10 @@ class SiteError(BridgeError):
 
     status = 502
     code = "site_error"
+
+
+class NoAnswer(SiteError):
+    """The model ended after thinking; a call of a tool may stand there."""
 
 
 class LoginRequired(SiteError):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.chat import Finish, Message, Opened, Text, Thinking, Withdrawn
 from bridge.digests import after, digest
-from bridge.errors import PoolFull
+from bridge.errors import NoAnswer, PoolFull
 from bridge.settings import ApiSettings
 from tests.fake_backend import Served, serving
 
@@ -25,6 +26,8 @@ CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_
 BAD = '<tool_call>\n{"name": "weather", "arguments": {"town": "Rome"}}\n</tool_call>'
 SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
 JSON = {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": SCHEMA}}
+SPEAKING = (Path(__file__).parent / "corpus/tool_calls/speaking.jsonl").read_text("utf-8").splitlines()
+SPEAKS_OF_CALLS = [json.loads(line)["text"] for line in SPEAKING]
 
 
 @pytest.fixture
@@ -222,10 +225,85 @@ async def test_a_failure_while_asking_again_is_no_reason_to_send_all_of_it_again
         assert (response.status, response.headers["x-should-retry"]) == (429, "false")
 
 
-async def test_a_call_that_never_fits_is_delivered_as_text(served: Served) -> None:
+async def test_a_call_that_never_fits_is_delivered_as_text_with_a_mark(served: Served) -> None:
     served.backend.scripts = [answer(BAD), answer(BAD)]
     choice = await whole(served, tools=[WEATHER])
-    assert (choice["message"]["content"], choice["finish_reason"]) == (BAD, "stop")
+    text, mark = choice["message"]["content"].split("\n\n")
+    assert (text, choice["finish_reason"]) == (BAD, "stop")
+    assert mark.startswith("[This is a tool call that could not be read.")
+    assert '"city" is a required property' in mark
+
+
+@pytest.mark.parametrize("hold", [0, 3, 400])
+async def test_a_call_that_cannot_be_read_is_asked_for_again_though_text_is_out(hold: int) -> None:
+    async with serving(api=ApiSettings(hold_text=hold)) as served:
+        served.backend.scripts = [answer(f"I look.\n{BAD}"), answer(CALL)]
+        choice = await whole(served, tools=[WEATHER])
+    assert choice["finish_reason"] == "tool_calls"
+    assert "<tool_call>" not in (choice["message"]["content"] or "")
+
+
+HALF = CALL[: CALL.index("Rome")]
+
+
+async def test_half_a_call_at_the_end_is_asked_for_again(served: Served) -> None:
+    served.backend.scripts = [answer(HALF), answer(CALL)]
+    assert (await whole(served, tools=[WEATHER]))["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize("half", [HALF, "I look.\n<tool_call", "<｜｜DSML｜｜ calls>\n<｜｜DSML｜｜ invoke na"])
+async def test_half_a_call_that_stays_half_is_no_whole_answer(served: Served, half: str) -> None:
+    served.backend.scripts = [answer(half), answer(half)]
+    choice = await whole(served, tools=[WEATHER])
+    assert choice["finish_reason"] == "length"
+    assert choice["message"]["content"].startswith(half)
+    assert len(served.backend.requests) == 2
+
+
+def thought(text: str) -> tuple[Any, ...]:
+    return Opened("c", "2"), Thinking(text), NoAnswer("Nothing.", sent=True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_in_the_thinking_of_an_empty_answer_is_the_call(served: Served, stream: bool) -> None:
+    served.backend.script = thought(f"The user wants rain.\n{CALL}")
+    if stream:
+        choices = await streamed(served, tools=[WEATHER])
+        assert [bool(choice["delta"].get("tool_calls")) for choice in choices].count(True) == 1
+        assert choices[-1]["finish_reason"] == "tool_calls"
+    else:
+        choice = await whole(served, tools=[WEATHER])
+        assert (choice["finish_reason"], choice["message"]["content"]) == ("tool_calls", None)
+
+
+async def test_a_call_in_the_thinking_that_cannot_be_read_is_asked_for_again(served: Served) -> None:
+    served.backend.scripts = [thought(f"So:\n{BAD}"), answer(CALL)]
+    assert (await whole(served, tools=[WEATHER]))["finish_reason"] == "tool_calls"
+    assert '"city" is a required property' in served.backend.requests[1].messages[-1].text
+
+
+async def test_thinking_without_a_call_and_without_an_answer_is_an_error(served: Served) -> None:
+    served.backend.script = thought("Hm.")
+    async with served.post(tools=[WEATHER]) as response:
+        assert response.status == 502
+    served.backend.script = thought(CALL)
+    async with served.post() as response:
+        assert response.status == 502
+
+
+async def test_a_call_in_the_thinking_is_left_alone_where_there_is_an_answer(served: Served) -> None:
+    served.backend.script = (Opened(), Thinking(CALL), Text("It rains."), Finish())
+    choice = await whole(served, tools=[WEATHER])
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("stop", "It rains.")
+    assert len(served.backend.requests) == 1
+
+
+@pytest.mark.parametrize("text", SPEAKS_OF_CALLS)
+async def test_what_only_speaks_of_calls_costs_no_second_send(served: Served, text: str) -> None:
+    served.backend.script = answer(text)
+    choice = await whole(served, tools=[WEATHER])
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("stop", text)
+    assert len(served.backend.requests) == 1
 
 
 async def test_a_model_that_must_call_and_does_not_is_asked_again(served: Served) -> None:
@@ -238,7 +316,7 @@ async def test_a_model_that_must_call_and_does_not_is_asked_again(served: Served
 async def test_nobody_is_asked_again_where_the_settings_say_so() -> None:
     async with serving(api=ApiSettings(retries=0)) as served:
         served.backend.script = answer(BAD)
-        assert (await whole(served, tools=[WEATHER]))["message"]["content"] == BAD
+        assert (await whole(served, tools=[WEATHER]))["message"]["content"].startswith(BAD)
         assert len(served.backend.requests) == 1
 
 

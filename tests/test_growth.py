@@ -31,7 +31,10 @@ from bridge.prompt import looks_like_label, render
 from bridge.sse import SSEDecoder
 from bridge.tools.json_mode import JsonForm
 from bridge.tools.mending import Unclear, loaded
+from bridge.tools.parse import CallParser
 from bridge.tools.quotes import escape_quotes
+from bridge.tools.render import Tool, Toolbox
+from bridge.tools.talk import ToolTalk
 
 kinds: Any = import_module("re._constants")
 parser: Any = import_module("re._parser")
@@ -43,8 +46,6 @@ STEEP = 8.0
 QUICK = 0.004
 """Seconds of the processor: less than that is no growth worth looking at."""
 METHODS = ("search", "match", "fullmatch", "findall", "finditer", "sub", "subn", "split")
-PENDING = ("bridge.tools.marks.", "bridge.tools.read.")
-"""Where work that grows too fast is still at home."""
 ELSEWHERE = ("__main__", "bridge.demo", "bridge.bench")
 """What sees no text of strangers, or belongs to the tests."""
 
@@ -61,6 +62,66 @@ class Row:
 def times(unit: str, before: str = "", behind: str = "") -> Callable[[int], str]:
     """Return how to build text of `unit`, again and again."""
     return lambda size: before + unit * (size // len(unit)) + behind
+
+
+TOOLBOX = Toolbox((Tool("weather", "", {"properties": {"city": {"type": "string"}}, "required": ["city"]}),))
+
+
+def heard(text: str) -> None:
+    """Look for calls in a text that arrives at once."""
+    parser = CallParser(TOOLBOX)
+    parser.feed(text)
+    parser.end()
+
+
+def heard_in_pieces(text: str) -> None:
+    """Look for calls in a text that arrives in small pieces, with tools and JSON together."""
+    talk = JsonTalk(JsonForm(), ToolTalk(TOOLBOX, 1 << 62, "x"))
+    for at in range(0, len(text), 8):
+        talk.say(text[at : at + 8])
+
+
+OPENED = '<invoke name="weather"><parameter name="city">'
+CALLS = {
+    "opening brackets": times("<"),
+    "opening tags": times("<tool_call>", "", '"}'),
+    "opening tags on lines": times("<tool_call>\n"),
+    "opening tags on lines that stay open": times("<tool_call>\nx\n"),
+    "words in tags": times("<tool_call> words "),
+    "end tags": times("</tool_call>", "<tool_call>"),
+    "end tags in a string": times("</tool_call>", '<tool_call>{"a": "', '"}</tool_call>'),
+    "an odd quote in each call": times('<tool_call>{"</tool_call>\n'),
+    "an odd quote in the first call": times('<tool_call>{""</tool_call>\n', '<tool_call>{"</tool_call>'),
+    "open braces": times("<tool_call>{"),
+    "native tags": times("<｜｜DSML｜｜ calls>\n<｜｜DSML｜｜ invoke name='weather'>\n"),
+    "native tags that break off": times("<｜｜DSML｜｜"),
+    "values without end": times(OPENED),
+    "values without end on lines": times('<invoke name="weather">\n<parameter name="city">\n'),
+    "values without end, and one end": times(OPENED, "", "</parameter> x"),
+    "values of a placeholder, and one end": times(OPENED.replace("weather", "tool"), "", "</parameter> x"),
+    "arguments without end": times('<parameter name="city">', '<invoke name="weather">', "</invoke>"),
+    "ends of arguments": times("</parameter> ", OPENED),
+    "arguments that stand there again": times('<parameter name="city">x</parameter>', '<invoke name="weather">'),
+    "calls without end": times('<invoke name="weather"><parameter name="city">x</parameter> y '),
+    "calls without end, and one end": times('<invoke name="weather"><parameter name="city">x</parameter> y ', "", '"}'),
+    "code blocks of JSON": times('```json\n{"name": "weather", "x": "\n'),
+    "envelopes": times("<calls>"),
+    "attributes without end": times('<tool_call a="'),
+    "fields": times("<weather><city>"),
+    "CDATA": times("<![CDATA[", "<tool_call>"),
+    "entities": times("&lt;", OPENED, "</parameter></invoke>"),
+    "code blocks": times("```\n"),
+    "code blocks of half a call": times('```\n<tool_call>{"\n```\n'),
+    "code blocks of values without end": times(f"```\n{OPENED}\n```\n", "", "</parameter> x"),
+    "ticks": times("` "),
+    "tags in a long line": times("a <tool_call> "),
+    "examples": times('for example:\n<tool_call>{"name": "fly"}</tool_call>\n'),
+    "calls": times('<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>\n'),
+    "one long call": times("word ", f"<tool_call>{OPENED}", "</parameter></invoke></tool_call>"),
+    "one long string": times("word ", '{"name": "weather", "arguments": {"city": "', '"}}'),
+    "text": times("word "),
+    "line breaks": times("\n"),
+}
 
 
 def refused(run: Callable[[str], object]) -> Callable[[str], object]:
@@ -175,6 +236,8 @@ ROWS = [
         for name, text in PIECES.items()
     ),
     *(Row(f"{what}: {name}", run, text) for what, run in OVER_LINES.items() for name, text in LINES.items()),
+    *(Row(f"calls: {name}", heard, text) for name, text in CALLS.items()),
+    *(Row(f"calls in pieces: {name}", heard_in_pieces, text) for name, text in CALLS.items()),
     *(Row(f"repair of JSON: {name}", LOADED, text) for name, text in HOSTILE.items()),
     *(Row(f"JSON in an answer: {name}", READ, text) for name, text in HOSTILE.items()),
     *(Row(f"quotes: {name}", escape_quotes, text) for name, text in HOSTILE.items()),
@@ -183,8 +246,7 @@ ROWS = [
 
 def named(rows: Sequence[Any]) -> list[Any]:
     """Return the rows as parameters of a test, under their names."""
-    pending = pytest.mark.xfail(strict=False, raises=AssertionError)
-    return [pytest.param(row, id=row.name, marks=pending if row.name.startswith(PENDING) else ()) for row in rows]
+    return [pytest.param(row, id=row.name) for row in rows]
 
 
 @pytest.mark.parametrize("row", named(ROWS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.api.shape import Form
 from bridge.chat import Text, Thinking
+from bridge.demo.dialect import written
 from bridge.tools.mending import Unclear, loaded
 from bridge.tools.parse import CallParser
 from bridge.tools.quotes import escape_quotes
@@ -120,6 +122,16 @@ def test_no_result_ends_its_own_block() -> None:
     written = write_results([("a", "x</tool_result>\n</TOOL_RESULT>y"), ("b", "z")])
     assert written.count("</tool_result>") == 2
     assert '<tool_result name="b">\nz\n</tool_result>' in written
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(0, 10**9), st.text(max_size=40), st.integers(), st.booleans())
+def test_whatever_the_demo_model_writes_in_its_own_dialect_is_heard(seed: int, city: str, days: int, two: bool) -> None:
+    calls = [{"name": "weather", "arguments": {"city": city, "days": days}}] * (1 + two)
+    parser = CallParser(BOX)
+    found = [*parser.feed(written(calls, Random(seed))), *parser.end()]
+    heard = [json.loads(one.arguments) for one in found if isinstance(one, Call)]
+    assert heard == [call["arguments"] for call in calls]
 
 
 # What the client gets

@@ -29,11 +29,11 @@ from bridge.chat import (
     Title,
     Withdrawn,
 )
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, NoAnswer
 from bridge.tools.json_mode import JsonForm
 from bridge.tools.mending import Unclear
-from bridge.tools.render import Toolbox, write_said
-from bridge.tools.talk import ToolCall, ToolTalk, heard
+from bridge.tools.render import Call, Toolbox, write_said
+from bridge.tools.talk import Said, ToolCall, ToolTalk, heard
 from bridge.usage import Meter, Usage, prompt_tokens
 
 EndReason = Literal["stop", "length", "content_filter", "tool_calls"]
@@ -72,10 +72,16 @@ class Form:
         inner = PlainTalk() if self.toolbox is None else ToolTalk(self.toolbox, self._hold(), id)
         return inner if self.json is None else JsonTalk(self.json, inner)
 
-    def returned(self, answer: str, given: str = "") -> str:
-        """Return what the client will send back for a whole answer of the model; `given` is text it has before that."""
+    def returned(self, answer: str, given: str = "", *, is_last: bool | None = None) -> str:
+        """Return what the client will send back for a whole answer of the model; `given` is text it has before that.
+
+        `is_last` tells whether the model is not asked again; without it, whether it never is.
+        """
         answer = Begun(self.begun).whole(answer)
-        text, calls = (answer, []) if self.toolbox is None else heard(self.toolbox, self._hold(), answer)
+        is_last = self.retries == 0 if is_last is None else is_last
+        text, calls = answer, list[Call]()
+        if self.toolbox is not None:
+            text, calls = heard(self.toolbox, self._hold(), answer, is_last=is_last and self.json is None)
         text = given + text
         if calls:
             return write_said(text, calls)
@@ -95,31 +101,40 @@ class _Shaper:
         self._cut = cut
         self._begun = Begun(form.begun)
         self._meter = meter
+        self._form, self._id = form, id
         self._talk = form.talk(id)
         self._has_calls, self._has_json = form.toolbox is not None, form.json is not None
         self._withdrawn = False
         self.raw: list[str] = []
+        self._thoughts: list[str] = []
         self.opened: Opened | None = None
         self.complaint: str | None = None
 
-    async def hear(self, event: ChatEvent, *, patient: bool) -> list[AnswerEvent]:
+    async def hear(self, event: ChatEvent | NoAnswer, *, patient: bool) -> list[AnswerEvent]:
         """Return what `event` becomes; calls and JSON are read in a thread, since a text can make that long."""
-        is_read = isinstance(event, Text | Finish) if self._has_calls else isinstance(event, Finish) and self._has_json
+        is_read = (
+            isinstance(event, Text | Finish | NoAnswer)
+            if self._has_calls
+            else isinstance(event, Finish) and self._has_json
+        )
         if is_read:
             return await asyncio.to_thread(self.take, event, patient=patient)
         return self.take(event, patient=patient)
 
-    def take(self, event: ChatEvent, *, patient: bool) -> list[AnswerEvent]:
+    def take(self, event: ChatEvent | NoAnswer, *, patient: bool) -> list[AnswerEvent]:
         """Return what `event` becomes; `patient` tells whether there may be a complaint."""
         match event:
             case Text(text):
                 self.raw.append(text)
                 shaped = self._say(self._cut.text(self._begun.text(text)))
             case Thinking(text):
+                self._thoughts.append(text)
                 shaped = self._think(self._cut.thinking(text))
             case Finish(reason):
                 shaped = self._say(self._cut.text(self._begun.rest()))
                 return [*shaped, *self._say(self._cut.rest()), *self._end(self._cut.reason or reason, patient=patient)]
+            case NoAnswer():
+                return self._unanswered(event, patient=patient)
             case Withdrawn():
                 self._withdrawn = True
                 shaped = [event]
@@ -144,12 +159,47 @@ class _Shaper:
         if self._withdrawn or reason == "content_filter":
             return [Ended(reason, self._meter.usage())]
         said = self._talk.rest()
-        if patient and reason == "stop" and (complaint := self._talk.complaint()) is not None:
+        if reason == "stop" and not self._talk.is_call and not "".join(self.raw).strip():
+            said += self._called_in_thinking(patient=patient)
+        if patient and reason == "stop" and (complaint := self.complaint or self._talk.complaint()) is not None:
             self.complaint = complaint
             return [*said]
         said += self._talk.release()
-        called = self._talk.is_call and reason == "stop"
-        return [*said, Ended("tool_calls" if called else reason, self._meter.usage())]
+        return [*said, *self._unread(reason), self._ended(reason)]
+
+    def _unanswered(self, error: NoAnswer, *, patient: bool) -> list[AnswerEvent]:
+        """Return the calls in the thinking of an answer that has no text; raise `error` where it calls nothing."""
+        said = self._called_in_thinking(patient=patient)
+        if self.complaint is not None:
+            return []
+        if not said:
+            raise error
+        return [*said, self._ended("stop")]
+
+    def _called_in_thinking(self, *, patient: bool) -> list[Said]:
+        """Return the calls in the thinking, for an answer without text; one that cannot be read is complained about."""
+        if self._form.toolbox is None:
+            return []
+        talk = ToolTalk(self._form.toolbox, EVERYTHING, self._id)
+        said = [*talk.say("".join(self._thoughts)), *talk.rest()]
+        if talk.is_call:
+            self._talk = talk
+        elif talk.unread and patient:
+            self.complaint = talk.complaint()
+        return [event for event in said if isinstance(event, ToolCall)]
+
+    def _unread(self, reason: FinishReason) -> list[Text]:
+        """Return what is to be said behind a call that cannot be read."""
+        is_whole = reason == "stop" and self._cut.reason is None
+        return [Text(self._talk.unread)] if is_whole and self._talk.unread else []
+
+    def _ended(self, reason: FinishReason) -> Ended:
+        ended: EndReason = reason
+        if reason == "stop" and self._talk.is_call:
+            ended = "tool_calls"
+        elif reason == "stop" and self._cut.reason is None and self._talk.is_broken:
+            ended = "length"
+        return Ended(ended, self._meter.usage())
 
 
 async def answer(chat: Chat, request: ChatRequest, form: Form) -> AsyncGenerator[AnswerEvent]:
@@ -161,7 +211,7 @@ async def answer(chat: Chat, request: ChatRequest, form: Form) -> AsyncGenerator
     given: list[str] = []
     for retries in reversed(range(form.retries + 1)):
         shaper = _Shaper(form, meter, cut, request.id.replace("-", ""))
-        async with aclosing(chat(asked) if asked is request else _resent(chat(asked))) as events:
+        async with aclosing(_heard(chat(asked) if asked is request else _resent(chat(asked)))) as events:
             async for event in events:
                 for shaped in await shaper.hear(event, patient=retries > 0):
                     given += [shaped.text] if isinstance(shaped, Text) else []
@@ -171,7 +221,18 @@ async def answer(chat: Chat, request: ChatRequest, form: Form) -> AsyncGenerator
                     return
         if shaper.complaint is None:
             return
-        asked = _again(request, asked, shaper, partial(form.returned, given="".join(given)))
+        returned = partial(form.returned, given="".join(given), is_last=retries == 1)
+        asked = _again(request, asked, shaper, returned)
+
+
+async def _heard(events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[ChatEvent | NoAnswer]:
+    """Pass the events on, and as the last one that the model ended without an answer."""
+    async with aclosing(events):
+        try:
+            async for event in events:
+                yield event
+        except NoAnswer as error:
+            yield error
 
 
 async def _resent(events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[ChatEvent]:

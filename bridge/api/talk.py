@@ -39,11 +39,22 @@ class Talk(Protocol):
         """Whether the answer has called a tool."""
         ...
 
+    @property
+    def unread(self) -> str:
+        """What the client is told of a call that cannot be read; empty where there is none."""
+        ...
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the answer breaks off within a call."""
+        ...
+
 
 class PlainTalk:
     """Text stays text."""
 
-    is_call = False
+    is_call = is_broken = False
+    unread = ""
 
     def say(self, text: str) -> list[Said]:
         """Return the text."""
@@ -63,6 +74,9 @@ class PlainTalk:
 
 class JsonTalk:
     """The text that `inner` lets through must be JSON; calls of tools pass."""
+
+    unread = ""
+    is_broken = False
 
     def __init__(self, form: JsonForm, inner: Talk) -> None:
         self._form = form

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Any
 
+from bridge.demo.dialect import written
 from bridge.demo.script import Script
 
 _DEFAULT_RESULTS: tuple[Mapping[str, Any], ...] = (
@@ -110,13 +112,19 @@ def _answer(prompt: str, script: Script, results: tuple[Mapping[str, Any], ...] 
         return tokenize(prompt, script.token_size)
     if script.tokens is not None:
         return (Token(f"word{n} ", n if script.stamp else None) for n in range(script.tokens))
-    if script.text is not None:
-        text = script.text + "".join(_marks(script.citations, len(results or ())))
+    if script.text is not None or script.calls is not None:
+        text = (script.text or "") + _calls(prompt, script) + "".join(_marks(script.citations, len(results or ())))
         return tokenize(text, script.token_size)
     if results is not None and len(results) >= 3:
         a, b, c = _marks(style, 3)
         return tokenize(_SEARCHED.format(quote=_quote(prompt), a=a, b=b, c=c), script.token_size)
     return tokenize(_ANSWER.format(quote=_quote(prompt)), script.token_size)
+
+
+def _calls(prompt: str, script: Script) -> str:
+    if script.calls is None:
+        return ""
+    return written(script.calls, Random(prompt if script.seed is None else script.seed))
 
 
 def _marks(style: str, count: int) -> list[str]:

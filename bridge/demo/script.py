@@ -21,6 +21,8 @@ class Script:
 
     text: str | None = None  # exactly this answer
     thinking: str | None = None  # exactly this thinking, where thinking is switched on
+    calls: tuple[Mapping[str, Any], ...] | None = None  # behind the text, calls in the model's own dialect
+    seed: int | None = None  # chooses the spelling of the calls; without it the prompt does
     tokens: int | None = None  # this many made-up tokens as the answer
     echo: bool = False  # the prompt as it was received, as the answer
     files: bool = False  # name, size and SHA-256 of each file that came with the prompt, as JSON, as the answer
@@ -44,8 +46,9 @@ class Script:
         unknown = set(document) - {f.name for f in fields(cls)}
         if unknown:
             raise ValueError(f"a script has no {', '.join(sorted(unknown))}")
-        if isinstance(document.get("results"), list):
-            document = {**document, "results": tuple(document["results"])}
+        for name in ("results", "calls"):
+            if isinstance(document.get(name), list):
+                document = {**document, name: tuple(document[name])}
         if not isinstance(document.get("then", []), list):
             raise ValueError("a script's then is a list of scripts")
         return cls(**{**document, "then": tuple(map(cls.from_json, document.get("then", [])))})

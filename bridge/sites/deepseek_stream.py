@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bridge.chat import ChatEvent, FinishReason
-from bridge.errors import BridgeError, ContextTooLong, SiteError, SiteTimeout
+from bridge.errors import BridgeError, ContextTooLong, NoAnswer, SiteError, SiteTimeout
 from bridge.sites.base import PageResponse
 from bridge.sites.deepseek_answer import Answer
 from bridge.sites.deepseek_chunks import frames_of_chunk
@@ -185,7 +185,7 @@ class DeepSeekDecoder:
         given = len(self._answer.text)
         match status:
             case "FINISHED" if self._answer.thinking:
-                return SiteError("The site finished after thinking, without an answer.")
+                return NoAnswer("The site finished after thinking, without an answer.")
             case "FINISHED":
                 return SiteError("The site finished without an answer.")
             case "INCOMPLETE":

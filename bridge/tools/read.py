@@ -1,4 +1,4 @@
-"""Reads what stands inside a call's marks, however the model wrote it, and repairs it where the meaning is certain.
+"""Makes calls of what stands in a call's tags, however the model wrote it, and repairs it where the meaning is certain.
 
 Certain means: the tool exists, nothing that was written got lost in the repair, and the arguments fit the tool's
 schema. Anything else is `Unclear`, which says why, so that the model can be asked again.
@@ -6,73 +6,132 @@ schema. Anything else is `Unclear`, which says why, so that the model can be ask
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from bridge.tools.fitting import fitted, misfit
-from bridge.tools.mending import Unclear, is_json, loaded
+from bridge.tools.mending import Unclear, loaded
 from bridge.tools.render import Call, Tool, canonical
 
 NAMES = ("name", "tool", "tool_name", "function", "function_name", "recipient_name", "action")
 ARGUMENTS = ("arguments", "args", "parameters", "params", "input", "tool_input", "action_input")
-INNER = re.compile(
-    r"<(?:｜DSML｜)?(?:tool|function)[_ -]?calls?(?:\s[^<>]{0,200})?>|</(?:｜DSML｜)?(?:tool|function)[_ -]?calls?\s*>"
-    r"|</(?:｜DSML｜)?invoke\s*>|<[｜|]tool[▁_ ]calls?[▁_ ](?:begin|end)[｜|]>",
-    re.IGNORECASE,
-)
-NAMED = re.compile(r"""<(?:tool|function)[_ -]?call\s[^<>]*?\bname\s*=\s*["']?([\w.-]+)["']?[^<>]*>""", re.IGNORECASE)
-INVOKE = re.compile(r"""<(?:｜DSML｜)?invoke\s+name\s*=\s*["']?([\w.-]+)["']?\s*>""", re.IGNORECASE)
-PARAMETER = re.compile(
-    r"""<(?:｜DSML｜)?parameter\s+name\s*=\s*["']?([\w.-]+)["']?[^<>]*>(.*?)</(?:｜DSML｜)?parameter\s*>""",
-    re.IGNORECASE | re.DOTALL,
-)
+BESIDE = ("id", "type", "index", "call_id", "tool_call_id")
+"""Keys of a call that say nothing about what it does."""
+SEPARATOR = r"<[｜|]{1,2}tool[▁_ ]sep[｜|]{1,2}>"
 NAME_FIRST = re.compile(
-    r"(?:function\s*<[｜|]tool[▁_ ]sep[｜|]>\s*)?([\w.-]{1,64})\s*(?:<[｜|]tool[▁_ ]sep[｜|]>)?\s*(?=[{`])"
+    rf"(?:function\s*+{SEPARATOR}\s*+)?([\w.:/-]{{1,128}}+)\s*+(?:{SEPARATOR})?\s*+(?=[{{`])", re.IGNORECASE
 )
+LONGEST_NAME = 256
+
+
+class Unknown(Unclear):
+    """The call names no tool that there is."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no tool {name[:80]!r}.")
+        self.name = name
 
 
 def read_calls(body: str, tools: Sequence[Tool]) -> list[Call]:
-    """Return the calls in `body`, what stands between the marks; raise `Unclear`."""
-    calls = [call for part in _parts(body) for call in _read(part, tools)]
+    """Return the calls in `body`, what stands between the tags; raise `Unclear`."""
+    if not body.strip():
+        raise Unclear("The block holds no call.")
+    first = NAME_FIRST.match(body.strip())
+    if first is not None and known(first[1], tools):
+        return [named_call(first[1], body.strip()[first.end() :], tools)]
+    try:
+        calls = [_from_json(item, tools) for item in _items(_json(body))]
+    except RecursionError:
+        raise Unclear("It is nested too deeply.") from None
     if not calls:
         raise Unclear("The block holds no call.")
     return calls
 
 
-def known(name: str, tools: Sequence[Tool]) -> Tool | None:
-    """Return the tool of that name; case, dashes and a prefix such as `functions.` do not matter."""
-    exact = [tool for tool in tools if tool.name == name]
-    alike = exact or [tool for tool in tools if _plain(tool.name) == _plain(name.rpartition("functions.")[2])]
-    return alike[0] if len(alike) == 1 else None
+def named_call(name: str, body: str, tools: Sequence[Tool]) -> Call:
+    """Return the call of a tool that is named outside of `body`, which holds its arguments, or the whole call again."""
+    found = _json(body) if body.strip() else {}
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    if isinstance(found, dict):
+        found = _unwrapped(found, known(name, tools))
+    return make_call(name, found, tools)
 
 
+def known(name: str, tools: Sequence[Tool]) -> tuple[Tool, ...]:
+    """Return the tools that `name` may mean: case, dashes, and a prefix such as `functions.`, do not matter.
+
+    Those of one name are all returned; where tools of several names come into question, none is.
+    """
+    name = name[:LONGEST_NAME]
+    for wanted in (name, _plain(name), _plain(name[max(map(name.rfind, ".:/")) + 1 :])):
+        same = tuple(tool for tool in tools if wanted in (tool.name, _plain(tool.name)))
+        exact = tuple(tool for tool in same if tool.name == wanted) or same
+        if exact:
+            return exact if len({tool.name for tool in exact}) == 1 else ()
+    return ()
+
+
+def fields_of(tool: Tool) -> Iterator[str]:
+    """Yield the names of the tool's arguments."""
+    properties = tool.parameters.get("properties")
+    yield from map(str, properties if isinstance(properties, Mapping) else ())
+
+
+def make_call(name: str, arguments: Any, tools: Sequence[Tool]) -> Call:
+    """Return the call of the first tool of that name that the arguments fit; raise `Unclear`."""
+    candidates = known(name, tools)
+    if not candidates:
+        raise Unknown(name)
+    if isinstance(arguments, str):
+        arguments = loaded(arguments) if arguments.strip() else {}
+    if arguments is None:
+        arguments = {}
+    if not isinstance(arguments, dict):
+        raise Unclear("The arguments are no JSON object.")
+    wrong = ""
+    for tool in candidates:
+        made = fitted(arguments, tool.parameters)
+        misfitting = misfit(made, tool.parameters)
+        if misfitting is None:
+            return Call(tool.name, canonical(made))
+        wrong = wrong or misfitting
+    raise Unclear(f"The arguments do not fit the tool {candidates[0].name}: {wrong}")
+
+
+@lru_cache(1024)
 def _plain(name: str) -> str:
-    return name.lower().replace("-", "_")
+    return re.sub(r"\W+|_+", "_", name.lower())
 
 
-def _parts(body: str) -> Iterator[str]:
-    """Yield the text of each single call: several may stand in one block, in tags of their own."""
-    if is_json(body):
-        yield body
-        return
-    named = NAMED.search(body)
-    if named is not None:
-        body = NAMED.sub(lambda match: f"</tool_call>{match[1]}\n", body)
-    yield from (part for part in INNER.split(body) if part.strip())
+def _json(body: str) -> Any:
+    try:
+        return loaded(body)
+    except Unclear:
+        if "&quot;" not in body or '"' in body:
+            raise
+        return loaded(html.unescape(body))
 
 
-def _read(part: str, tools: Sequence[Tool]) -> list[Call]:
-    if (invoke := INVOKE.search(part)) is not None:
-        values = {match[1]: match[2] for match in PARAMETER.finditer(part, invoke.end())}
-        if PARAMETER.sub("", part[invoke.end() :]).strip():
-            raise Unclear("Between the parameters stands something else.")
-        return [_call(invoke[1], values, tools)]
-    first = NAME_FIRST.match(part.strip())
-    if first is not None and known(first[1], tools) is not None:
-        return [_call(first[1], loaded(part.strip()[first.end() :]), tools)]
-    found = loaded(part)
-    return [_from_json(item, tools) for item in (found if isinstance(found, list) else [found])]
+def _items(found: Any) -> Iterator[Any]:
+    for item in found if isinstance(found, list) else [found]:
+        inner = item.get("tool_calls") if isinstance(item, dict) else None
+        if isinstance(inner, list):
+            yield from inner
+        else:
+            yield item
+
+
+def _unwrapped(found: dict[str, Any], tools: Sequence[Tool]) -> Any:
+    """Return the arguments alone, where the whole call stands in a block that has named its tool already."""
+    lower = {key.lower(): key for key in found}
+    key = next((lower[name] for name in ARGUMENTS if name in lower), None)
+    is_call = set(lower) <= {*NAMES, *ARGUMENTS, *BESIDE}
+    is_taken = any(name.lower() in lower for tool in tools for name in fields_of(tool))
+    return found[key] if key is not None and is_call and not is_taken else found
 
 
 def _from_json(item: Any, tools: Sequence[Tool]) -> Call:
@@ -81,41 +140,25 @@ def _from_json(item: Any, tools: Sequence[Tool]) -> Call:
     lower = {key.lower(): key for key in item}
     if isinstance(inner := item.get(lower.get("function", "")), dict):
         return _from_json(inner, tools)
-    if "tool_calls" in lower or len(item) == 1:
+    if len(item) == 1:
         return _wrapped(item, tools)
     name_key = next((lower[name] for name in NAMES if isinstance(item.get(lower.get(name, "")), str)), None)
     if name_key is None:
         raise Unclear("The call has no name.")
-    key = next((lower[name] for name in ARGUMENTS if name in lower), None)
-    rest = {name: value for name, value in item.items() if name not in (name_key, "id", "type")}
-    return _call(item[name_key], item[key] if key is not None else rest, tools)
+    key = next((lower[name] for name in ARGUMENTS if name in lower and lower[name] != name_key), None)
+    rest = {name: value for name, value in item.items() if name != name_key and name not in BESIDE}
+    return make_call(item[name_key], item[key] if key is not None else rest, tools)
 
 
 def _wrapped(item: dict[str, Any], tools: Sequence[Tool]) -> Call:
-    """Read `{"weather": {...}}`, `{"tool_calls": [{...}]}` and `{"name": "now"}`."""
-    ((key, value),) = list(item.items())[:1]
+    """Read `{"weather": {...}}`, `{"tool_call": {...}}` and `{"name": "now"}`."""
+    ((key, value),) = item.items()
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    if known(key, tools) is not None and isinstance(value, dict):
-        return _call(key, value, tools)
+    if known(key, tools) and isinstance(value, dict):
+        return make_call(key, value, tools)
     if key.lower() in NAMES and isinstance(value, str):
-        return _call(value, {}, tools)
+        return make_call(value, {}, tools)
     if isinstance(value, dict):
         return _from_json(value, tools)
     raise Unclear("The call has no name.")
-
-
-def _call(name: str, arguments: Any, tools: Sequence[Tool]) -> Call:
-    tool = known(name, tools)
-    if tool is None:
-        raise Unclear(f"There is no tool {name[:80]!r}.")
-    if isinstance(arguments, str):
-        arguments = loaded(arguments) if arguments.strip() else {}
-    if arguments is None:
-        arguments = {}
-    if not isinstance(arguments, dict):
-        raise Unclear("The arguments are no JSON object.")
-    arguments = fitted(arguments, tool.parameters)
-    if (wrong := misfit(arguments, tool.parameters)) is not None:
-        raise Unclear(f"The arguments do not fit the tool {tool.name}: {wrong}")
-    return Call(tool.name, canonical(arguments))

@@ -1,7 +1,8 @@
 """What a client gets of an answer that may call tools: the calls, and the text where there are none.
 
 Some clients take the first text for the final answer and never run a tool. So text is held back until no call can
-follow, though no longer than `hold` characters; what the model says beside its calls becomes thinking.
+follow, though no longer than `hold` characters; what the model says beside its calls becomes thinking. A call that
+cannot be read is held back to the end, with all that follows it: the model may write it again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from bridge.tools.render import Call, Toolbox, write_said
 AGAIN = """\
 Your call could not be carried out. {why}
 Write the call again, exactly in the notation: <tool_call>, one line of valid JSON, </tool_call>. Write nothing else."""
+UNREAD = "\n\n[This is a tool call that could not be read. {why}]"
+"""What is said to the client behind a call that the model did not write again."""
 MUST = """\
 You must call {what} now. Write nothing but the call, in the notation:
 <tool_call>, one line of valid JSON, </tool_call>."""
@@ -41,15 +44,26 @@ class ToolTalk:
         self._hold = hold
         self._id = id
         self._held: list[str] = []
+        self._size = 0
         self._is_open = hold == 0
         self.calls: list[Call] = []
-        self._why = ""
+        self._rejected: Rejected | None = None
         self._blank = ""
 
     @property
     def is_call(self) -> bool:
         """Whether the answer has called a tool."""
         return bool(self.calls)
+
+    @property
+    def unread(self) -> str:
+        """What the client is told of a call that cannot be read; empty where there is none, or one that can be."""
+        return "" if self.calls or self._rejected is None else UNREAD.replace("{why}", self._rejected.why)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the answer breaks off within a call."""
+        return not self.calls and self._rejected is not None and self._rejected.is_broken
 
     def say(self, text: str) -> list[Said]:
         """Take the next piece of the answer's text."""
@@ -61,11 +75,11 @@ class ToolTalk:
 
     def complaint(self) -> str | None:
         """Return what to tell the model, so that it makes the call that it owes; only after `rest`."""
-        if self.calls or (self._is_open and self._hold):
+        if self.calls:
             return None
-        if self._why:
-            return AGAIN.replace("{why}", self._why)
-        if self._toolbox.required or self._toolbox.named:
+        if self._rejected is not None:
+            return AGAIN.replace("{why}", self._rejected.why)
+        if (self._toolbox.required or self._toolbox.named) and not (self._is_open and self._hold):
             named = f"the tool {self._toolbox.named}" if self._toolbox.named else "one of the tools"
             return MUST.replace("{what}", named)
         return None
@@ -78,8 +92,8 @@ class ToolTalk:
         match segment:
             case Call():
                 return self._call(segment)
-            case Rejected(text, why):
-                self._why = self._why or why
+            case Rejected(text):
+                self._rejected = self._rejected or segment
                 return self._prose(text)
             case str():
                 return self._prose(segment)
@@ -88,7 +102,7 @@ class ToolTalk:
         if self.calls and not self._toolbox.parallel:
             return [Thinking(write_said("", [call]))]
         beside = "".join(self._held).strip()
-        self._held, self._blank = [], ""
+        self._held, self._size, self._blank = [], 0, ""
         self.calls.append(call)
         index = len(self.calls) - 1
         made = ToolCall(index, f"call_{self._id}{index}", call)
@@ -97,10 +111,11 @@ class ToolTalk:
     def _prose(self, text: str) -> list[Said]:
         if self.calls:
             return self._beside(text)
-        if self._is_open:
+        if self._rejected is None and self._is_open:
             return [Text(text)]
         self._held.append(text)
-        return self._open() if sum(map(len, self._held)) > self._hold else []
+        self._size += len(text)
+        return self._open() if self._rejected is None and self._size > self._hold else []
 
     def _beside(self, text: str) -> list[Said]:
         """Return what was said behind a call, but for white space at its end."""
@@ -112,12 +127,13 @@ class ToolTalk:
     def _open(self) -> list[Said]:
         self._is_open = True
         text = "".join(self._held)
-        self._held = []
+        self._held, self._size = [], 0
         return [Text(text)] if text else []
 
 
-def heard(toolbox: Toolbox, hold: int, answer: str) -> tuple[str, list[Call]]:
-    """Return the text and the calls that a client gets of a whole answer."""
+def heard(toolbox: Toolbox, hold: int, answer: str, *, is_last: bool) -> tuple[str, list[Call]]:
+    """Return the text and the calls that a client gets of a whole answer; `is_last`: the model is not asked again."""
     talk = ToolTalk(toolbox, hold, "")
     events = [*talk.say(answer), *talk.rest(), *talk.release()]
-    return "".join(event.text for event in events if isinstance(event, Text)), talk.calls
+    text = "".join(event.text for event in events if isinstance(event, Text))
+    return text + (talk.unread if is_last else ""), talk.calls

@@ -1,0 +1,279 @@
+"""Reads one call from its opening tag to the end that belongs to it.
+
+    call     = opening ... ( body | argument ... ) ( end | before the next call, or text )
+    opening  = a tag of a call or of an envelope, which may name the tool, or the tool's name as a tag
+    body     = JSON | name JSON                 up to the first tag that stands in no string of it
+    argument = <parameter name="..."> value end | <FIELD> value end | <name> value end
+             | <arguments> ( body | argument ... ) end
+    end      = any end tag of a call, an envelope or the tool
+
+Envelopes and their ends carry no meaning: they may be missing, doubled, or of another dialect.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.tools.mending import Unclear, is_json, json_end
+from bridge.tools.page import More, Page
+from bridge.tools.read import NAMES, Unknown, fields_of, known, make_call, named_call, read_calls
+from bridge.tools.render import Call
+from bridge.tools.tags import BLOCK, Kind, Tag
+from bridge.tools.values import CDATA, plain, value_end
+
+ESCAPED_QUOTE = re.compile(r'\\[\\"]')
+NAME_FIRST = re.compile(r"([\w.:/-]{1,128}+)\s*+")
+BREAKS_OFF = "It breaks off before its end."
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What was read from one opening tag on: the calls, or why there are none."""
+
+    end: int
+    inner: int
+    """Where the tags end that open it."""
+    calls: tuple[Call, ...] = ()
+    why: str = ""
+    name: str = ""
+    """The tool that it names, whether there is one or not."""
+    is_closed: bool = False
+    """An end tag stands at its end."""
+    is_loose: bool = False
+    """There are words where a call has its JSON or its arguments."""
+    is_talk: bool = False
+    """Those words only speak of calls, and were not read."""
+    is_broken: bool = False
+    """It breaks off with the text."""
+
+
+def read_block(page: Page, tag: Tag, *, within_line: bool = False) -> Block:
+    """Read the call that `tag` opens; `within_line` tells whether text stands before it in its line."""
+    return _Reader(page, tag, within_line=within_line).read()
+
+
+def quotes(text: str) -> int:
+    """Return how many quotes of JSON strings stand in `text`: those without a backslash."""
+    return ESCAPED_QUOTE.sub("", text).count('"')
+
+
+class _Reader:
+    def __init__(self, page: Page, tag: Tag, *, within_line: bool) -> None:
+        self._page = page
+        self._first = tag
+        self._at, self._inner = tag.start, tag.end
+        self._within_line = within_line
+        self._name = ""
+        self._arguments: dict[str, Any] = {}
+        self._body: str | None = None
+        self._is_closed = self._is_loose = False
+        self._wrong = ""
+
+    def read(self) -> Block:
+        goes_on = True
+        while goes_on and not self._is_closed:
+            tag = self._page.adjacent(self._at)
+            goes_on = self._tag(tag) if tag else self._words()
+        return self._block()
+
+    @property
+    def _has_content(self) -> bool:
+        return bool(self._arguments) or self._body is not None
+
+    # Tags
+
+    def _tag(self, tag: Tag) -> bool:
+        """Take a tag; return whether the call goes on."""
+        if self._is_argument(tag):
+            self._argument(tag)
+            return True
+        if tag.kind in BLOCK and not tag.is_end and (self._has_content or (self._name and _named(tag))):
+            return False  # another call begins
+        self._at = tag.end
+        if tag.kind is Kind.NAME and not tag.is_end:
+            self._name = self._value(tag).strip()
+        elif tag.kind in BLOCK:
+            self._name = self._name or _named(tag)
+            self._is_closed = tag.is_end or tag.is_whole
+            self._inner = self._inner if self._has_content or tag.is_end else tag.end
+        return True
+
+    def _is_argument(self, tag: Tag) -> bool:
+        if tag.is_end or tag.kind is Kind.SEPARATOR:
+            return False
+        if tag.kind is Kind.PARAMETER:
+            return "name" in tag.attributes
+        if tag.kind is Kind.FIELD or (tag.kind is Kind.NAME and self._name):
+            return True
+        return bool(self._name) and not tag.rest.strip() and tag.name.lower() in map(str.lower, self._fields())
+
+    def _fields(self) -> Iterator[str]:
+        return (name for tool in known(self._name, self._page.tools) for name in fields_of(tool))
+
+    def _argument(self, tag: Tag) -> None:
+        attributes = tag.attributes
+        key = attributes.get("name", tag.name) if tag.kind is Kind.PARAMETER else tag.name
+        self._at = tag.end
+        value: Any = attributes.get("value", "") if tag.is_whole else self._value(tag)
+        if key in self._arguments:
+            self._wrong = f"The argument {key[:80]!r} stands there twice."
+        if attributes.get("string", "").lower() == "false":
+            with suppress(ValueError, RecursionError):
+                value = json.loads(value, strict=False)
+        self._arguments[key] = value
+
+    def _value(self, opening: Tag) -> str:
+        """Return the text up to the end of what `opening` has opened, and move behind it."""
+        tag, is_end = value_end(self._page, opening, set(self._fields()) - set(self._arguments))
+        end = tag.start if tag else len(self._page.text)
+        if tag is None:
+            self._wrong = BREAKS_OFF
+        self._at = tag.end if tag and is_end else end
+        return plain(self._page.text[opening.end : end], is_exact="string" in opening.attributes)
+
+    # Words: the body, or what is none
+
+    def _words(self) -> bool:
+        """Take the text that stands where no tag is; return whether the call goes on."""
+        page, at = self._page, self._page.blank_to(self._at)
+        if self._has_content or self._wrong:
+            return self._text_between(at)
+        if at == len(page.text) or self._is_lost(at):
+            return False
+        self._is_loose = not self._is_structured(at)
+        if self._is_loose and self._is_talk():
+            return False
+        self._body = self._to_tag()
+        return True
+
+    def _is_lost(self, at: int) -> bool:
+        """Tell whether only a tag that breaks off follows."""
+        if not self._page.may_go_on(at):
+            return False
+        self._at, self._wrong = len(self._page.text), BREAKS_OFF
+        return True
+
+    def _text_between(self, at: int) -> bool:
+        """Judge text behind the arguments: it is no part of the call, unless the call's end follows."""
+        page = self._page
+        if page.may_go_on(at):
+            self._at = len(page.text)
+            return False
+        tag = next(page.tags_from(at), None)
+        if tag is None and not page.is_whole:
+            raise More
+        if tag is None or not tag.is_end or not tag.closes:
+            return False
+        self._wrong = self._wrong or "Between the arguments stands something else."
+        self._at = tag.start
+        return True
+
+    def _is_structured(self, at: int) -> bool:
+        """Tell whether JSON, a code block or a tool's name comes next."""
+        text = self._page.text
+        if text[at] in "{[`" or text.startswith((CDATA, "&quot;"), at):
+            return True
+        first = NAME_FIRST.match(text, at)
+        if first is None:
+            return False
+        if first.end() == len(text) and not self._page.is_whole:
+            raise More
+        if self._first.is_token:
+            separator = self._page.adjacent(first.end())
+            return separator is not None and separator.kind is Kind.SEPARATOR
+        return text[first.end() : first.end() + 1] in ("{", "`") and bool(known(first[1], self._page.tools))
+
+    def _is_talk(self) -> bool:
+        """Tell whether words behind an opening tag only speak of it: it has company, and no end tag on its line."""
+        if self._within_line:
+            return True
+        text = self._page.text
+        line_end = text.find("\n", self._at)
+        if line_end >= 0 and not text[self._at : line_end].strip():
+            return False
+        tag = next(self._page.tags_from(self._at), None)
+        if tag is not None and (line_end < 0 or tag.start < line_end):
+            return not (tag.is_end and tag.kind in BLOCK)
+        if line_end < 0 and not self._page.is_whole:
+            raise More
+        return True
+
+    def _to_tag(self) -> str:
+        """Return the text up to the first tag that stands in no string of JSON, and move there."""
+        page, place = self._page, self._at
+        odd, first = False, None
+        for tag in page.tags_from(self._at):
+            odd ^= quotes(page.text[place : tag.start]) % 2 == 1
+            place = tag.start
+            if not _ends_body(tag):
+                continue
+            first = first or tag
+            if not odd:
+                return self._body_before(tag)
+        if not page.is_whole:
+            raise More
+        return self._body_before(first)
+
+    def _body_before(self, tag: Tag | None) -> str:
+        """Return the text before a tag, or all of it; or its JSON alone, where no end tag claims more."""
+        start = self._at
+        self._at = tag.start if tag else len(self._page.text)
+        body = self._page.text[start : self._at]
+        if (tag is None or not tag.is_end) and not is_json(body) and (end := json_end(body)):
+            self._at = start + end
+            return body[:end]
+        return body
+
+    # The outcome
+
+    def _block(self) -> Block:
+        is_talk = self._is_loose and self._body is None
+        is_at_end = self._page.blank_to(self._at) == len(self._page.text)
+        is_cut = self._page.is_whole and not self._is_closed and is_at_end
+        calls: tuple[Call, ...] = ()
+        why = self._wrong
+        if not why and not is_talk:
+            try:
+                calls = tuple(self._calls(is_cut=is_cut))
+            except Unclear as unclear:
+                why = str(unclear)
+                self._name = unclear.name if isinstance(unclear, Unknown) else self._name
+        end = max(self._at, self._first.end)
+        return Block(
+            end, self._inner, calls, why, self._name, self._is_closed, self._is_loose, is_talk, is_cut and not calls
+        )
+
+    def _calls(self, *, is_cut: bool) -> list[Call]:
+        tools = self._page.tools
+        if self._body is not None:
+            body = plain(self._body, is_exact=True)
+            return [named_call(self._name, body, tools)] if self._name else read_calls(body, tools)
+        if not self._name:
+            raise Unclear("The call has no name." if self._arguments else "The block holds no call.")
+        if is_cut and not self._arguments:
+            raise Unclear(BREAKS_OFF)
+        return [make_call(self._name, self._arguments, tools)]
+
+
+def _named(tag: Tag) -> str:
+    """Return the tool that an opening tag names."""
+    if tag.is_end:
+        return ""
+    if tag.kind is Kind.TOOL:
+        return tag.name
+    attributes = tag.attributes
+    return next((attributes[key] for key in NAMES if attributes.get(key)), "")
+
+
+def _ends_body(tag: Tag) -> bool:
+    """Tell whether a tag behind JSON ends it."""
+    if tag.is_end:
+        return tag.closes or tag.kind is Kind.NAME
+    if tag.is_marked:
+        return tag.kind is not Kind.SEPARATOR
+    return tag.kind in (Kind.CALL, Kind.ENVELOPE, Kind.PARAMETER)

@@ -1,0 +1,148 @@
+"""Tells a call from what only speaks of calls, by what stands around it and in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.tools.blocks import Block, quotes, read_block
+from bridge.tools.mending import Unclear
+from bridge.tools.page import More, Page
+from bridge.tools.prose import BARE, BARE_BEGUN, CALL_INFO, DOTS, EXAMPLE, PLACEHOLDER, Place, fence_end
+from bridge.tools.read import known, read_calls
+from bridge.tools.render import Call
+from bridge.tools.tags import LONGEST_TAG, Tag
+
+LOOKED_AT = 4096
+"""Characters of a block in which dots are looked for."""
+CLOSING_BEGUN = re.compile(r"[`~]*+[ \t]*+")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the text up to `end` is: calls; or what cannot be read, and why; or neither, then it is text."""
+
+    end: int
+    calls: Sequence[Call] = ()
+    why: str = ""
+    is_broken: bool = False
+
+
+def judge_tag(page: Page, place: Place, tag: Tag) -> Outcome:
+    """Return what begins with a tag."""
+    if place.is_quoted:
+        return Outcome(tag.end)
+    block = read_block(page, tag, within_line=not place.is_blank)
+    if not _is_attempt(page, place, tag, block):
+        return Outcome(block.inner if block.is_loose or not block.is_closed else block.end)
+    if not place.is_blank and page.line_goes_on(block.end):
+        return Outcome(block.end)
+    if EXAMPLE.search(place.lead) and page.text_follows(end := _run_end(page, block.end)):
+        return Outcome(end)
+    return Outcome(max(block.end, tag.end), block.calls, block.why, block.is_broken)
+
+
+def judge_json(end: int, body: str, page: Page) -> Outcome:
+    """Return what JSON up to `end` is."""
+    try:
+        return Outcome(end, read_calls(body, page.tools))
+    except Unclear as unclear:
+        return Outcome(end, (), str(unclear), not body.rstrip().endswith(("}", "]", "`")))
+
+
+def judge_fence(page: Page, place: Place, begun: re.Match[str]) -> Outcome | None:
+    """Return what a code block is, if it holds a call and nothing else; None: it is code."""
+    tag = page.adjacent(begun.end())
+    if tag is not None and tag.is_start:
+        return _fenced_blocks(page, place, begun, tag)
+    is_named = CALL_INFO.match(begun["info"]) is not None
+    if not is_named and not may_be_bare(page, begun.end()):
+        return None
+    end, body = _fenced_json(page, begun)
+    if EXAMPLE.search(place.lead) or (page.text_follows(end) and not is_named):
+        return Outcome(end)
+    return judge_json(end, body, page)
+
+
+def may_be_bare(page: Page, start: int) -> bool:
+    """Tell whether the JSON of a call begins here, without tags."""
+    body = page.text[start : start + 2 * LONGEST_TAG]
+    match = BARE.match(body)
+    if match is not None:
+        return bool(match["wrapper"]) or bool(known(match["name"], page.tools))
+    if not page.is_whole and BARE_BEGUN.fullmatch(body):
+        raise More
+    return False
+
+
+def _is_attempt(page: Page, place: Place, tag: Tag, block: Block) -> bool:
+    """Tell whether a block is meant as a call."""
+    if block.calls:
+        return place.is_blank or not tag.is_weak
+    if PLACEHOLDER.fullmatch(block.name or "call") or DOTS.search(
+        page.text, tag.end - 1, min(block.end, tag.end + LOOKED_AT)
+    ):
+        return False
+    if tag.is_weak:
+        return place.is_blank and not block.is_loose and bool(known(block.name, page.tools))
+    if block.is_loose:
+        return place.is_blank and not block.is_talk and not page.line_goes_on(block.end)
+    return place.is_blank or not EXAMPLE.search(place.lead)
+
+
+def _run_end(page: Page, end: int) -> int:
+    """Return the end of a block that ends here, and of those that follow it directly."""
+    end = page.behind_ends(end)
+    while (tag := page.adjacent(end)) is not None and tag.is_start:
+        end = page.behind_ends(max(read_block(page, tag).end, tag.end))
+    return end
+
+
+def _fenced_blocks(page: Page, place: Place, begun: re.Match[str], tag: Tag | None) -> Outcome | None:
+    """Return what a code block is that begins with a tag."""
+    if page.patience < 0:
+        return None
+    blocks: list[Block] = []
+    end = begun.end()
+    while tag is not None and tag.is_start:
+        block = read_block(page, tag)
+        if not _is_attempt(page, Place(), tag, block):
+            return None
+        blocks.append(block)
+        end = page.behind_ends(max(block.end, tag.end))
+        tag = page.adjacent(end)
+    end = _closed(page, begun, end)
+    if end < 0:
+        page.patience -= len(blocks)
+        return None
+    if EXAMPLE.search(place.lead):
+        return Outcome(end)
+    calls = [call for block in blocks for call in block.calls]
+    why = next((block.why for block in blocks if not block.calls), "")
+    return Outcome(end, calls, why, blocks[-1].is_broken)
+
+
+def _closed(page: Page, begun: re.Match[str], place: int) -> int:
+    """Return where a code block ends, if nothing but its closing line follows; -1 otherwise."""
+    at = page.blank_to(place)
+    match = fence_end(page.text, begun["marks"], page.text.rfind("\n", 0, at) + 1, is_whole=page.is_whole)
+    if match is not None and match.start() <= at:
+        return match.end()
+    if not page.is_whole and CLOSING_BEGUN.fullmatch(page.text, at):
+        raise More
+    return len(page.text) if at == len(page.text) else -1
+
+
+def _fenced_json(page: Page, begun: re.Match[str]) -> tuple[int, str]:
+    """Return the end of a code block, and what is in it; a closing line inside of a JSON string is none."""
+    start = scan = begun.end()
+    odd = False
+    while (match := fence_end(page.text, begun["marks"], scan, is_whole=page.is_whole)) is not None:
+        odd ^= quotes(page.text[scan : match.start()]) % 2 == 1
+        if not odd:
+            return match.end(), page.text[start : match.start()]
+        scan = match.end()
+    if not page.is_whole:
+        raise More
+    return len(page.text), page.text[start:]

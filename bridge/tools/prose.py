@@ -1,0 +1,92 @@
+"""The text around calls: code blocks, quotations, inline code, and what introduces an example."""
+
+from __future__ import annotations
+
+import re
+
+FENCE = re.compile(r"^ {0,3}(?P<marks>`{3,}+|~{3,}+)(?P<info>[^\n`]*+)\n", re.MULTILINE)
+FENCE_BEGUN = re.compile(r" {0,3}(?:`{1,2}|~{1,2}|(?:`{3,}+|~{3,}+)[^\n`]*+)?")
+CALL_INFO = re.compile(r"\s*(?:tool|function)[_-]?(?:calls?|use)\b", re.IGNORECASE)
+BARE = re.compile(
+    r"""\s*+\[?\s*+\{\s*+(?:["'](?:id|type)["']\s*+:\s*+["'][^"'\n]{0,80}["']\s*+,\s*+){0,2}"""
+    r"""(?:["'](?:name|tool|tool_name|function|function_name)["']\s*+:\s*+["'](?P<name>[\w.:/-]{1,128})["']"""
+    r"""|["'](?P<wrapper>tool_calls?|function_calls?|function)["']\s*+:\s*+[\[{])"""
+)
+BARE_BEGUN = re.compile(r"\s*+\[?\s*+(?:\{[^{}\[\]]{0,300})?")
+EXAMPLE = re.compile(
+    r"for example|for instance|e\.g\.|an? example|examples? (?:of|call)|example:|would look|looks like|like this"
+    r"|(?:this|following|the|that|in) (?:\w{1,20} ){0,2}(?:format|notation|syntax|form|markup)\b"
+    r"|(?:you|one|models?|they) (?:(?:would|will|can|could|may|must|should|usually|often) )?(?:write|wrote|emit)"
+    r"|例如|比如|示例|格式|写法|例えば|пример",
+    re.IGNORECASE,
+)
+PLACEHOLDER = re.compile(
+    r"\W*|(?:your|the|a|some|my)?[\W_]*(?:tool|function)?[\W_]*(?:name|tool|function)(?:[\W_]*(?:here|x|y|z|\d))?\W*|foo|bar|xxx?",
+    re.IGNORECASE,
+)
+"""Names of tools that stand for any name."""
+DOTS = re.compile(r"""[:\[{(,>\s]\s?(?:\.\.\.|…)\s?(?:[\]}),<\s]|\Z)""")
+"""What stands in JSON or in an argument for whatever may stand there."""
+TICKS = re.compile("`++")
+KEPT = 480
+"""Characters of a line that are looked at."""
+
+
+class Place:
+    """Where in its line and under which line the next text stands."""
+
+    def __init__(self) -> None:
+        self._line = ""
+        self._above = ""
+        self._has_text = self._is_quotation = self._is_code = self._is_tick = False
+
+    def pass_over(self, text: str) -> None:
+        """Go behind `text`."""
+        head, line_break, rest = text.rpartition("\n")
+        if line_break:
+            self._turn(head)
+        if rest and not self._has_text and (plain := rest.lstrip()):
+            self._has_text, self._is_quotation = True, plain[0] == ">"
+        self._is_code ^= self._runs(rest) % 2 == 1
+        self._line = (self._line + rest)[-KEPT:]
+
+    @property
+    def is_line_start(self) -> bool:
+        """Tell whether nothing stands before it in its line."""
+        return not self._line
+
+    @property
+    def is_blank(self) -> bool:
+        """Tell whether nothing but white space stands before it in its line."""
+        return not self._has_text
+
+    @property
+    def is_quoted(self) -> bool:
+        """Tell whether it stands in inline code, or in a quotation."""
+        return self._is_code or self._is_quotation
+
+    @property
+    def lead(self) -> str:
+        """What stands before it in its line, or the last line above that is not empty."""
+        return self._line if self._has_text else self._above
+
+    def _turn(self, head: str) -> None:
+        """Go to a new line, behind `head`."""
+        above = (self._line + head[-2 * KEPT :]).rstrip()
+        self._above = above[above.rfind("\n") + 1 :][-KEPT:] or self._above
+        self._line = ""
+        self._has_text = self._is_quotation = self._is_code = self._is_tick = False
+
+    def _runs(self, text: str) -> int:
+        """Return how many rows of ticks begin in `text`."""
+        if not text:
+            return 0
+        runs = len(TICKS.findall(text)) - (self._is_tick and text[0] == "`")
+        self._is_tick = text[-1] == "`"
+        return runs
+
+
+def fence_end(text: str, marks: str, start: int, *, is_whole: bool) -> re.Match[str] | None:
+    """Return the line that closes a code block; only the end of all text may stand for its line break."""
+    end = r"(?:\n|\Z)" if is_whole else r"\n"
+    return re.compile(rf"^ {{0,3}}{re.escape(marks)}[`~]*+[ \t]*+{end}", re.MULTILINE).search(text, start)

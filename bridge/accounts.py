@@ -53,6 +53,10 @@ class PoolWorker(Protocol):
         """Make `lost` raise `error`."""
         ...
 
+    def interrupt(self, error: BridgeError) -> None:
+        """End the running chat with `error`; its account is none the worse for it."""
+        ...
+
     async def renewed(self) -> None:
         """Return when somebody has logged the account in again."""
         ...

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
 
 from bridge import chromium, processes
-from bridge.errors import BrowserError, SetupError
+from bridge.errors import BrowserError, NetworkError, SetupError
 from bridge.settings import Settings
 from bridge.tasks import surviving
 from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry
@@ -34,11 +35,19 @@ MOVED_ON = (
     *("JSHandle is disposed", "JSHandles can be evaluated only in the context they were created"),
 )
 """How Playwright says that what it looked at is not there any more."""
+NET_ERROR = re.compile(r"net::ERR_[A-Z0-9_]+")
+NO_NET_ERRORS = ("net::ERR_ABORTED", "net::ERR_FAILED", "net::ERR_BLOCKED_BY_CLIENT")
+"""What the browser says of a request that the page, or we, gave up."""
+ASKED = 3
+"""How often a sign of life is asked for before its absence counts."""
 
 
 @asynccontextmanager
 async def within(limit: float, failure: str) -> AsyncGenerator[None]:
-    """Allow the calls inside `limit` seconds; raise `BrowserError` where they take longer or Playwright fails."""
+    """Allow the calls inside `limit` seconds; raise `BrowserError` where they take longer or Playwright fails.
+
+    A site that cannot be reached is a `NetworkError`.
+    """
     try:
         async with asyncio.timeout(limit):
             yield
@@ -51,7 +60,33 @@ async def within(limit: float, failure: str) -> AsyncGenerator[None]:
         # nobody cancelled us: Playwright cancels the calls that are open when its driver dies
         raise BrowserError("The browser went away in the middle of a call.") from None
     except PlaywrightError as error:
+        if (found := NET_ERROR.search(str(error))) and found[0] not in NO_NET_ERRORS:
+            raise NetworkError(unreachable(found[0])) from error
         raise BrowserError(f"The browser failed: {first_line(error)}") from error
+
+
+def unreachable(net_error: str) -> str:
+    """Return what a client is told of one of Chromium's net errors."""
+    return f"The site cannot be reached ({net_error.removeprefix('net::')})."
+
+
+async def sign_of_life(
+    ask: Callable[[], Awaitable[object]], limit: float, silence: str, heard: Callable[[], object] = lambda: None
+) -> None:
+    """Ask for a sign of life, `limit` seconds at a time; raise `BrowserError` after `ASKED` times without any.
+
+    A busy machine answers late: whatever changes what `heard` returns is a sign of life, too.
+    """
+    before = heard()
+    async with within(ASKED * limit + 1, silence):
+        for _ in range(ASKED):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit):
+                    await ask()
+                    return
+            if heard() != before:
+                return
+    raise BrowserError(f"{silence} within {ASKED * limit:g} seconds.")
 
 
 def first_line(error: BaseException) -> str:
@@ -98,12 +133,17 @@ class Chromium:
         running = self._running
         if running is None:
             raise BrowserError("The browser is not running.")
+        found: list[tuple[str, int]] = []
+
+        async def ask() -> None:
+            found[:] = await _process_list(running.session)
+
         try:
-            async with within(self._settings.browser.call_limit, "It gave no sign of life"):
-                network = dict(await _process_list(running.session)).get(NETWORK_SERVICE)
+            await sign_of_life(ask, self._settings.browser.call_limit, "It gave no sign of life")
         except BrowserError as error:
             self._lost(running, error.message)
             raise
+        network = dict(found).get(NETWORK_SERVICE)
         if running.network is None and network is not None:  # it starts with the first page
             running.network = network
             running.watch(NETWORK_LOST, network, self._lost)

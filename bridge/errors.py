@@ -24,6 +24,8 @@
     |  +- RateLimited            429 rate_limited              -> account RESTING
     |  +- SiteBusy               503 site_busy                 -> account RESTING, briefly
     |  +- SiteTimeout            504 site_timeout
+    |  |  +- SendTimeout         504 site_timeout              the page was still at work on the prompt
+    |  +- NetworkError           502 network_error             the site cannot be reached
     |  +- SiteChanged            502 site_changed              the page or the wire is not what we know
     |  |  +- StalePage           502 site_changed              -> account BROKEN, its page loaded anew
     |  +- NoAnswer               502 site_error                the model ended after thinking
@@ -244,6 +246,16 @@ class SiteTimeout(SiteError):
 
     status = 504
     code = "site_timeout"
+
+
+class SendTimeout(SiteTimeout):
+    """The page was at work on the prompt for as long as it may, and has sent nothing; the account is none the worse."""
+
+
+class NetworkError(SiteError):
+    """The site, or the network on the way to it, is down; nothing that an account could help."""
+
+    code = "network_error"
 
 
 class SiteChanged(SiteError):

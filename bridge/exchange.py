@@ -46,6 +46,7 @@ class Exchange:
     def __init__(self, judge: Judge) -> None:
         self.passed: list[PageRequest] = []
         self.open_responses = 0
+        self.is_lost = False
         self._judge = judge
         self._first = self._newest = ""
         self._claimed: set[str] = set()
@@ -121,14 +122,20 @@ class Exchange:
                 self._quiet.set()
                 self._busy.clear()
 
-    def refuse(self, error: BridgeError) -> None:
-        """End the turn, but not the response: that goes on until the page is stopped."""
-        self._parts.put_nowait(error)
+    def overhear(self, response: PageResponse, body: bytes) -> None:
+        """Hand over a response that was not held at the gate, whole."""
+        for part in (response, Chunk(body), ResponseEnded()):
+            self._parts.put_nowait(part)
 
     def fail(self, error: BridgeError) -> None:
         """End the turn: the page or the browser is gone."""
-        self._parts.put_nowait(error)
+        self.is_lost = True
         self._quiet.set()
+        self.interrupt(error)
+
+    def interrupt(self, error: BridgeError) -> None:
+        """End the turn, but not the response: that goes on until the page is stopped, as for a client that left."""
+        self._parts.put_nowait(error)
         if not self._sent.done():
             self._sent.set_exception(error)
             self._sent.exception()

@@ -26,7 +26,7 @@ from bridge.browser import first_line
 from bridge.errors import BridgeError, BrowserError
 from bridge.exchange import Exchange, Judge, ResponseEnded
 from bridge.origins import origin_of
-from bridge.sites.base import PageRequest, PageResponse
+from bridge.sites.base import PageRequest, PageResponse, Reply
 from bridge.tap import Tap
 from bridge.tasks import Tasks
 
@@ -52,6 +52,8 @@ class Interceptor:
         self._limits = limits or Limits()
         self._exchange: Exchange | None = None
         self._taps: dict[str, Tap] = {}
+        self.signs = 0
+        """How many pieces of answers have come: signs of life."""
         self._tasks = Tasks()
 
     @classmethod
@@ -88,6 +90,21 @@ class Interceptor:
         finally:
             self._exchange = None
             self._taps.clear()
+
+    @property
+    def is_left_hanging(self) -> bool:
+        """Tell whether the running turn's responses have ended, and its answer has perhaps not."""
+        return self._exchange is not None and bool(self._exchange.passed) and not self._exchange.open_responses
+
+    def overhear(self, reply: Reply) -> None:
+        """Let the running turn have a response that carries no answer of its own; one without a body is left out."""
+        if self._exchange is not None and self.is_left_hanging and reply.body is not None:
+            self._exchange.overhear(reply.response, reply.body)
+
+    def interrupt(self, error: BridgeError) -> None:
+        """End the running turn with `error`; the page stays."""
+        if self._exchange is not None:
+            self._exchange.interrupt(error)
 
     def fail(self, error: BridgeError) -> None:
         """End the running turn with `error`."""
@@ -191,6 +208,7 @@ class Interceptor:
             tap.put(PageResponse(response["url"], response["status"], headers))
 
     def _on_data(self, event: dict[str, Any]) -> None:
+        self.signs += 1
         if tap := self._taps.get(event["requestId"]):
             data = event.get("data")
             tap.take(event["dataLength"], None if data is None else base64.b64decode(data))

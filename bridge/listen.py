@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import assert_never
 
 from bridge.chat import ChatEvent, Finish, Text, Thinking
-from bridge.errors import SiteError, SiteTimeout
+from bridge.errors import BridgeError, SiteError, SiteTimeout
 from bridge.exchange import Chunk, Exchange, Part, ResponseEnded
 from bridge.settings import TurnSettings
 from bridge.sites.base import Decoder, PageResponse
@@ -30,17 +30,24 @@ async def listen(
 ) -> AsyncGenerator[ChatEvent]:
     """Yield the answer's events up to `Finish`; raise the `SiteError` that the site's answer or silence means.
 
-    `go_on` makes the page continue an answer that broke off at its budget, and tells whether it could.
+    `go_on` makes the page continue an answer that broke off at its budget, and tells whether it could. What then
+    refuses or breaks the continuation is raised after `Finish`: the client has all that was written.
     """
-    parts = _Parts(exchange, limits)
+    parts, is_cut = _Parts(exchange, limits), False
     for left in reversed(range(limits.continues + 1)):
-        async with aclosing(_read(parts, decoder, timeline)) as events:
-            async for event in events:
-                if event == CUT and left and go_on and await parts.go_on(go_on):
-                    continue
-                yield event
-                if isinstance(event, Finish):
-                    return
+        try:
+            async with aclosing(_read(parts, decoder, timeline)) as events:
+                async for event in events:
+                    if event == CUT and left and go_on and await parts.go_on(go_on):
+                        is_cut = True
+                        continue
+                    yield event
+                    if isinstance(event, Finish):
+                        return
+        except BridgeError:
+            if is_cut:
+                yield CUT
+            raise
 
 
 async def _read(parts: _Parts, decoder: Decoder, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
@@ -96,7 +103,7 @@ class _Parts:
                 await self._exchange.busy()
             self._patience = self._limits.first_byte
             self._kept = await self._skip_old()
-        except (TimeoutError, SiteError):
+        except (TimeoutError, BridgeError):
             return False
         return True
 

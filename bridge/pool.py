@@ -18,6 +18,7 @@ from bridge.errors import (
     BridgeError,
     BrowserError,
     NoAccount,
+    PoolError,
     PoolFull,
     PoolTimeout,
     SiteError,
@@ -38,7 +39,7 @@ MOVES = 3
 RETRY_AFTER = 5.0
 """Seconds that clients are asked to wait for a bridge that is started anew."""
 LAST_LIMIT = 5.0
-"""Seconds that chats get to end after they were told to, when the bridge stops."""
+"""Seconds that chats get to end after what they generate was told to stop, when the bridge stops."""
 
 
 class Pool:
@@ -90,7 +91,8 @@ class Pool:
                         result = event.reason
                     yield event
         except BridgeError as error:
-            result, reason = error.code, error.message
+            if result == "cancelled":  # else the client has its answer, and the error is about the account
+                result, reason = error.code, error.message
             raise
         finally:
             timeline.mark("end")
@@ -164,9 +166,9 @@ class Pool:
                 await self._is_empty.wait()
         for lease in self._leases:
             if lease.slot is not None:
-                lease.slot.worker.give_up(BrowserError("The bridge is stopping."))
+                lease.slot.worker.interrupt(PoolError("The bridge is stopping."))
         with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_LIMIT):
+            async with asyncio.timeout(self._settings.turn.stop + LAST_LIMIT):
                 await self._is_empty.wait()
 
     async def _answer(self, request: ChatRequest, timeline: Timeline) -> AsyncGenerator[ChatEvent]:

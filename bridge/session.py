@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
-from bridge.browser import Chromium, has_moved_on, within
-from bridge.errors import BrowserError
+from bridge.browser import Chromium, has_moved_on, sign_of_life, within
+from bridge.errors import BridgeError, BrowserError
 from bridge.intercept import Interceptor
 from bridge.origins import is_named, origin_of
 from bridge.profiles import Profile
 from bridge.settings import Settings
-from bridge.sites.base import SiteDriver, Strayed
+from bridge.sites.base import NO_DOCUMENT, Reply, SiteDriver, Strayed
 from bridge.traffic import Traffic
 
 RESTORE_SESSION_STORAGE = """(stored => {
@@ -49,18 +49,21 @@ class Session:
         self.context = context
         self.on_gone: Callable[[BrowserError], None] = lambda _: None
         self._open_tab = open_tab
+        self._heeding: Callable[[BridgeError], None] | None = None
         self._use(tab)
 
     async def renew(self, limit: float) -> None:
         """Put a new page in the place of one that has grown by use; closing the old one has `limit` seconds."""
-        old, interceptor = self.page, self.interceptor
+        old, interceptor, traffic = self.page, self.interceptor, self.traffic
         self._use(await self._open_tab())
         await interceptor.close()
+        await traffic.close()
         async with within(limit, "The page did not close"):
             await old.close()
 
     def _use(self, tab: Tab) -> None:
         self.page, self.driver, self.interceptor, self.traffic = tab
+        self.traffic.wanted, self.traffic.on_reply = self._is_wanted, self._hear
         self.chats = 0
         self.page.on("crash", lambda page: self._went(page, "The page crashed."))
         self.page.on("close", lambda page: self._went(page, "The page was closed."))
@@ -71,21 +74,72 @@ class Session:
         self._on_navigation(self.page.main_frame)
 
     def _on_navigation(self, frame: Frame) -> None:
-        if frame == self.page.main_frame and origin_of(frame.url) != self.driver.origin:
+        has_left = origin_of(frame.url) != self.driver.origin and not frame.url.startswith(NO_DOCUMENT)
+        if frame == self.page.main_frame and has_left:
             self.on_gone(Strayed(frame.url))
 
     def _went(self, page: Page, reason: str) -> None:
         if page is self.page:
             self.on_gone(BrowserError(reason))
 
+    @asynccontextmanager
+    async def heeding(self, grace: float) -> AsyncGenerator[None]:
+        """Do what is inside; raise what refuses the page's own calls, unless that is done `grace` seconds later.
+
+        The page's words are not asked: it may call a firewall busy, and say nothing of a network that is down.
+        """
+        clock, found = asyncio.get_running_loop().time, list[BridgeError]()
+        try:
+            async with asyncio.timeout(None) as limit:
+
+                def hear(error: BridgeError) -> None:
+                    if not found:
+                        found.append(error)
+                        limit.reschedule(clock() + grace)
+
+                self._heeding = hear
+                try:
+                    yield
+                finally:
+                    self._heeding = None
+        except TimeoutError:
+            if not found:
+                raise
+            raise found[0] from None
+
+    def interrupt(self, error: BridgeError) -> None:
+        """End what the page is waited for, and the running turn; the page stays."""
+        if self._heeding is not None:
+            self._heeding(error)
+        self.interceptor.interrupt(error)
+
+    def _is_wanted(self, url: str) -> bool:
+        path = urlsplit(url).path
+        if origin_of(url) != self.driver.origin:
+            return False
+        is_call = self._heeding is not None and path in self.driver.call_paths
+        return is_call or (self.interceptor.is_left_hanging and path in self.driver.history_paths)
+
+    def _hear(self, reply: Reply) -> None:
+        if reply.path in self.driver.history_paths:
+            self.interceptor.overhear(reply)
+        elif self._heeding and (error := self.driver.refused(reply)):
+            self._heeding(error)
+
     async def check(self, limit: float) -> None:
-        """Ask the page for a sign of life; raise `BrowserError` if none comes within `limit` seconds."""
-        async with within(limit, "The page hangs: it gave no sign of life"):
+        """Ask the page for a sign of life, `limit` seconds at a time; raise `BrowserError` if none comes."""
+
+        async def ask() -> None:
             try:
                 await self.page.evaluate("1")
             except PlaywrightError as error:
                 if not has_moved_on(error):  # else the page loads anew just now, which is a sign of life, too
                     raise
+
+        def heard() -> object:
+            return self.traffic.signs, self.interceptor.signs
+
+        await sign_of_life(ask, limit, "The page hangs: it gave no sign of life", heard)
 
     @asynccontextmanager
     async def traced(self, folder: Path | None, name: str, limit: float) -> AsyncGenerator[None]:
@@ -158,6 +212,7 @@ async def open_session(
         finally:
             session.on_gone = lambda _: None
             await session.interceptor.close()
+            await session.traffic.close()
             with suppress(BrowserError):
                 async with within(settings.browser.call_limit, "The page did not close"):
                     await session.page.close()
@@ -177,7 +232,7 @@ async def _open_tab(context: BrowserContext, url: str, driver_type: type[SiteDri
         await interceptor.close()
         raise
     driver = driver_type(page, url)
-    driver.limit = limit
+    driver.limit, driver.is_waiting = limit, traffic.is_waiting
     return Tab(page, driver, interceptor, traffic)
 
 

@@ -98,8 +98,10 @@ class TurnSettings(Section):
     """How long each step of one chat may take."""
 
     ready: Seconds = Field(30.0, description="seconds until the page is loaded, signed in and takes a prompt")
-    submit: Seconds = Field(15.0, description="seconds from the filled composer to the page's request")
-    first_byte: Seconds = Field(60.0, description="seconds from the request to the first byte of the answer")
+    submit: Seconds = Field(15.0, description="seconds from the filled composer to the request of a page at rest")
+    first_byte: Seconds = Field(
+        60.0, description="seconds to the first byte of the answer, and to the request of a page at work"
+    )
     silence: Seconds = Field(60.0, description="seconds without a single byte in mid-answer, heartbeats included")
     continues: int = Field(3, ge=0, description="how often an answer that broke off at its budget is continued")
     upload: Seconds = Field(120.0, description="seconds until the site has taken and read the files of a prompt")

@@ -70,7 +70,9 @@ class Tap:
         """Read no further: what has no end would fill the memory."""
         if not self._is_over:
             self._is_over = True
-            self._exchange.refuse(SiteError(f"The site's answer has more than {self._most} bytes; it was not read on."))
+            self._exchange.interrupt(
+                SiteError(f"The site's answer has more than {self._most} bytes; it was not read on.")
+            )
 
     def _give(self, data: bytes) -> None:
         if data:

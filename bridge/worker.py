@@ -19,20 +19,21 @@ from bridge.browser import Chromium, within
 from bridge.bundle import write_bundle
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened
 from bridge.conversations import Place
-from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteTimeout, StalePage
+from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError, SiteTimeout, StalePage
 from bridge.exchange import Exchange
 from bridge.listen import listen
 from bridge.profiles import Profile, ProfileStore
 from bridge.record import Recorder
-from bridge.sending import send
+from bridge.sending import GRACE, send
 from bridge.session import Session, open_session
 from bridge.settings import Settings
-from bridge.settle import settle
+from bridge.settle import settle, stop_leftover
 from bridge.sites.base import Decoder, Strayed, Turn, load_driver
 from bridge.stored_login import StoredLogin
 from bridge.tasks import Tasks
 from bridge.telemetry import DriftSeen, Telemetry, Timeline
 from bridge.turns import turns_of
+from bridge.unsettled import Unsettled
 
 END_LIMIT = 2.0
 """Seconds that the site gets to end its response after the end of the answer."""
@@ -74,6 +75,7 @@ class Worker:
         self._is_prepared = False
         self._expected = Turn("")
         """What the next chat is expected to be: a new one, with the switches of the last."""
+        self._unsettled = Unsettled(settings.config / "unsettled" if store else None, self.name)
         self._tasks = Tasks()
         self._lost = _new_loss()
 
@@ -96,6 +98,9 @@ class Worker:
             async with open_session(self._chromium, self._login.profile, self._driver_type, self._settings) as session:
                 session.on_gone = self._on_gone
                 await self._ready(session)
+                for conversation in await self._unsettled.load():
+                    await stop_leftover(session, conversation, self._settings.turn)
+                    await self._unsettled.remove(conversation)
                 self._session = session
                 await self._write_back(session)
                 try:
@@ -131,6 +136,11 @@ class Worker:
         self._strays += 1
         return self.give_up(error.settled() if self._strays >= STRAYS else error)
 
+    def interrupt(self, error: BridgeError) -> None:
+        """End the running chat, if there is one, with `error`, and what the site generates; the page stays open."""
+        if self._session is not None:
+            self._session.interrupt(error)
+
     async def renewed(self) -> None:
         """Return when somebody has logged the account in again."""
         await self._login.renewed(self._settings.browser.check_every)
@@ -160,6 +170,8 @@ class Worker:
                     self._expected = Turn("", turns[0].thinking, turns[0].search)
                     self._recorder.request(exchange.passed[0], request.id)
                     conversation = session.driver.conversation_of(exchange.passed[0])
+                    if conversation is not None:
+                        self._tasks.start(self._unsettled.add(conversation))
                     async with aclosing(self._listened(session, exchange, decoder, timeline)) as events:
                         async for event in events:
                             if finished := isinstance(event, Finish):
@@ -167,7 +179,8 @@ class Worker:
                             yield replace(event, conversation=conversation) if isinstance(event, Opened) else event
                 except BridgeError as error:
                     error.sent = error.sent or bool(exchange.passed)
-                    finished = not isinstance(error, SiteTimeout)  # else the site itself ends what it refused
+                    # the site itself ends what it refused
+                    finished = isinstance(error, SiteError) and not isinstance(error, SiteTimeout)
                     await self._document(session, error)
                     raise
                 finally:
@@ -217,7 +230,7 @@ class Worker:
     async def _ready(self, session: Session) -> None:
         """Wait until the page can take a prompt."""
         try:
-            async with within(self._settings.turn.ready, "The page was not ready"):
+            async with within(self._settings.turn.ready, "The page was not ready"), session.heeding(GRACE):
                 await session.driver.ready()
             session.stay()
         except SiteChanged as error:
@@ -269,6 +282,10 @@ class Worker:
             await settle(session, exchange, grace, self._settings.turn.stop)
         except BrowserError as error:
             self.give_up(error)
+            return
+        conversation = session.driver.conversation_of(exchange.passed[0]) if exchange.passed else None
+        if conversation is not None and not exchange.is_lost:
+            await self._unsettled.remove(conversation)
 
     async def _check(self) -> None:
         limit = self._settings.browser.call_limit

@@ -127,6 +127,8 @@ REFUSALS = (
     Row("http_429", says="too often", **REST),
     Row("rate_limit_reached", says="too frequent", **REST),
     Row("server_busy", says="busy", **BUSY),
+    Row("generating_hint", says="being generated", **BUSY),
+    Row("unknown_hint", says="weather_too_fine", **BUSY),
     Row("http_500", says="HTTP 500", **BUSY),
     Row("http_502", says="HTTP 502", **BUSY),
     Row("biz_9", says="another", **BUSY),
@@ -144,15 +146,18 @@ REFUSALS = (
     broken("biz_2", "INVALID_PARAM"),
     broken("biz_22", "biz_code 22"),
     Row("biz_26", sends=2),
-    broken("toast_only", "busy"),
+    Row("toast_only", says="busy", **BUSY),
 )
 """The site says no."""
 
 STREAMS = (
     Row("generation_err", says="unavailable", begun=True, **BUSY),
     broken("empty_body", "empty body"),
-    Row("reset", sends=2, note="The connection is cut before the answer begins; Chromium itself asks once more."),
+    Row("reset", sends=2, note="The connection is cut before the answer begins; Chromium itself asks again."),
     broken("abort", "broke off", begun=True),
+    Row("lost_connection", note="The connection breaks; the page takes the whole answer from its history."),
+    Row("no_status"),
+    Row("unattended", leaves=True, note="The client leaves; the site would go on writing until it is told to stop."),
     broken("thinking_only", "after thinking, without an answer", begun=True, model="deepseek-reasoner"),
     Row("content_filter", finish="content_filter", text="template", streaming="the text, then `content_filter`"),
     Row("incomplete", note="The answer ends early; the page's Continue brings the rest.", sends=2),
@@ -178,6 +183,7 @@ PAGES = (
     Row("no_models"),
     Row("edit_box", reopen=True),
     Row("file_left_over", reopen=True),
+    Row("slow_proof", params={"seconds": 5}, note="The proof of work takes longer than the limit for a page at rest."),
     Row("announcement", reopen=True, model="deepseek-reasoner"),
     Row("enter_ignored", times=None, note="Enter does nothing, ever."),
     Row("click_ignored", times=None),

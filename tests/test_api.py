@@ -236,7 +236,7 @@ async def test_a_failure_in_mid_answer_is_an_http_error_of_a_whole_answer(served
         (Opened(), Finish()),
         (Opened(), Thinking("Hm."), Finish()),
         (Opened(), Text(""), Text(" \n"), Finish()),
-        (Opened(), Thinking("Hm."), Finish("length")),
+        (Opened(), Finish("length")),
     ],
 )
 async def test_an_answer_that_is_empty_or_cut_is_never_a_success(served: Served, script: tuple[Step, ...]) -> None:
@@ -252,6 +252,16 @@ async def test_an_answer_that_is_empty_or_cut_is_never_a_success(served: Served,
             assert response.status == 502
             last = await response.json()
     assert last["error"]["code"] == "site_error"
+
+
+async def test_an_answer_that_was_cut_in_its_thinking_is_given_as_far_as_it_came(served: Served) -> None:
+    served.backend.script = (Opened(), Thinking("Hm."), Finish("length"), RateLimited("Not so fast.", sent=True))
+    async with served.post() as response:
+        choice = (await response.json())["choices"][0]
+    assert (choice["message"]["reasoning_content"], choice["finish_reason"]) == ("Hm.", "length")
+    async with served.post(stream=True) as response:
+        *_, last, _ = frames(await response.read())
+    assert last["choices"][0]["finish_reason"] == "length"
 
 
 async def test_a_filtered_answer_may_be_empty(served: Served) -> None:

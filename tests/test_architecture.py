@@ -18,7 +18,7 @@ ORDER = (
     *("printable", "console", "chat", "models", "digests", "prompt", "usage", "sse", "settings", "settings_sources"),
     *("files", "budget"),
     *("sends", "profiles", "throttle"),
-    *("log", "locks", "stored_login", "conversations", "processes", "chromium", "sites.base", "browser"),
+    *("log", "locks", "stored_login", "unsettled", "conversations", "processes", "chromium", "sites.base", "browser"),
     *("exchange", "tap"),
     *("intercept", "traffic", "session", "sites", "bundle", "turns", "attach", "sending", "listen", "settle", "record"),
     *("worker", "tokens", "policy", "parked", "accounts", "supervisor", "guests", "lease", "waiting", "pool"),

@@ -92,7 +92,7 @@ def test_a_rate_limit_says_when_to_come_again(header: str, seconds: float | None
         (b'{"code":40005,"msg":"CLIENT_VERSION_TOO_LOW"}', StalePage, "CLIENT_VERSION_TOO_LOW"),
         (b'{"code":40300,"msg":"MISSING_HEADER","data":null}', StalePage, "MISSING_HEADER"),
         (b'{"code":40301,"msg":"INVALID_POW_RESPONSE","data":null}', StalePage, "INVALID_POW_RESPONSE"),
-        (b'{"code":50000,"msg":"Broken\\n\\tpipe"}', SiteError, "code 50000: Broken pipe"),
+        (b'{"code":50000,"msg":"Broken\\n\\tpipe"}', SiteBusy, "code 50000: Broken pipe"),
         (
             b'{"code":0,"data":{"biz_code":1,"biz_msg":"invalid chat session id"}}',
             UnknownConversation,
@@ -102,7 +102,7 @@ def test_a_rate_limit_says_when_to_come_again(header: str, seconds: float | None
         (b'{"code":0,"data":{"biz_code":10,"biz_msg":"USER_IS_BANNED"}}', Muted, "USER_IS_BANNED"),
         (b'{"code":0,"data":{"biz_code":22,"biz_msg":"invalid message status"}}', SiteError, "biz_code 22"),
         (b'{"code":0,"data":{"biz_code":26,"biz_msg":"invalid message id"}}', UnknownConversation, "biz_code 26"),
-        (b'{"code":0,"data":{"biz_code":99,"biz_msg":"new one","biz_data":null}}', SiteError, "biz_code 99: new one"),
+        (b'{"code":0,"data":{"biz_code":99,"biz_msg":"new one","biz_data":null}}', SiteBusy, "biz_code 99: new one"),
         (b'{"code":0,"msg":"","data":{"biz_code":0,"biz_msg":"","biz_data":{}}}', SiteChanged, "JSON"),
         (b'{"code":0,"data":null}', SiteChanged, "JSON"),
         (b'{"co', SiteChanged, "cannot be read"),
@@ -158,8 +158,8 @@ def test_the_sites_own_words_are_quoted_on_one_line_and_cut() -> None:
         ('{"type":"error","content":"Too long","finish_reason":"input_exceeds_limit"}', ContextTooLong),
         ('{"type":"error","content":"Busy","finish_reason":"server_busy"}', SiteBusy),
         ('{"type":"warning","content":"Down","finish_reason":"generation_err"}', SiteBusy),
-        ('{"type":"error","content":"Odd","finish_reason":"planets_misaligned"}', SiteError),
-        ('{"type":"error","content":"有消息正在生成"}', SiteError),
+        ('{"type":"error","content":"Odd","finish_reason":"planets_misaligned"}', SiteBusy),
+        ('{"type":"error","content":"有消息正在生成"}', SiteBusy),
     ],
 )
 @pytest.mark.parametrize("event", ["hint", "toast"])

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.chat import Finish, Opened, Searched, Source, Text, Thinking, Title, Withdrawn
+from bridge.chat import ChatEvent, Finish, Opened, Searched, Source, Text, Thinking, Title, Withdrawn
 from bridge.errors import (
     BridgeError,
     ContextTooLong,
@@ -22,6 +22,7 @@ from bridge.errors import (
     SiteError,
     SiteTimeout,
 )
+from bridge.sites.base import PageResponse
 from bridge.sites.deepseek_stream import DeepSeekDecoder
 from bridge.sse import encode_sse
 from tests.deepseek_stories import Fragment, Storyteller, fragments, told
@@ -223,6 +224,95 @@ def test_the_status_tells_how_far_the_answer_is() -> None:
     decoder.feed(frames('{"p":"response/status","v":"INCOMPLETE"}'))
     assert (decoder.status, decoder.goes_on) == ("INCOMPLETE", True)
     assert decoder.end() == []
+
+
+RESUME = PageResponse("https://chat.deepseek.com/api/v0/chat/resume_stream", 200, {"content-type": "application/json"})
+HISTORY = PageResponse(
+    "https://chat.deepseek.com/api/v0/chat/history_messages?chat_session_id=c",
+    200,
+    {"content-type": "application/json"},
+)
+NOT_RUNNING = b'{"code":0,"msg":"","data":{"biz_code":22,"biz_msg":"invalid message status","biz_data":null}}'
+
+
+def cut_at(text: str) -> tuple[DeepSeekDecoder, list[ChatEvent]]:
+    """Return a decoder that has heard the beginning of an answer, and what it gave out."""
+    decoder = DeepSeekDecoder()
+    decoder.begin(STREAM)
+    ready = encode_sse(json.dumps({"request_message_id": 1, "response_message_id": 2}), "ready")
+    fragment = {"id": 2, "type": "RESPONSE", "content": text}
+    snapshot = {"v": {"response": {"message_id": 2, "status": "WIP", "fragments": [fragment]}}}
+    return decoder, list(decoder.feed(ready + encode_sse(json.dumps(snapshot))))
+
+
+def told_by(decoder: DeepSeekDecoder, response: PageResponse, body: bytes) -> list[ChatEvent]:
+    decoder.begin(response)
+    return [*decoder.feed(body[:30]), *decoder.feed(body[30:]), *decoder.end()]
+
+
+def history_of(text: str, status: str, number: int = 2) -> bytes:
+    fragment = {"id": 2, "type": "RESPONSE", "content": text}
+    asked = {"message_id": 1, "role": "USER", "fragments": [{"id": 1, "type": "REQUEST", "content": "?"}]}
+    answered = {"message_id": number, "role": "ASSISTANT", "status": status, "fragments": [fragment]}
+    return json.dumps({"code": 0, "data": {"biz_code": 0, "biz_data": {"chat_messages": [asked, answered]}}}).encode()
+
+
+def test_an_answer_that_cannot_be_resumed_is_taken_from_where_the_page_takes_it() -> None:
+    decoder, events = cut_at("It is ")
+    events += told_by(decoder, RESUME, NOT_RUNNING)
+    events += told_by(decoder, HISTORY, history_of("It is noon.", "FINISHED"))
+    assert join(events) == (Opened(message="2"), Text("It is noon."), Finish())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        history_of("It is n", "INCOMPLETE"),
+        history_of("It is n", "WIP"),
+        history_of("Another.", "FINISHED", number=4),
+        NOT_RUNNING,
+        b"[1]",
+        b"{",
+        b"",
+    ],
+)
+def test_a_history_without_the_whole_answer_says_nothing(body: bytes) -> None:
+    decoder, _ = cut_at("It is ")
+    assert told_by(decoder, RESUME, NOT_RUNNING) == []
+    assert told_by(decoder, HISTORY, body) == []
+
+
+def test_any_other_refusal_of_a_resumption_is_an_error() -> None:
+    decoder, _ = cut_at("It is ")
+    with pytest.raises(BridgeError, match="biz_code 26"):
+        told_by(decoder, RESUME, NOT_RUNNING.replace(b"22", b"26"))
+
+
+def test_an_answer_closed_in_good_order_is_whole_without_a_status() -> None:
+    decoder, events = cut_at("All of it.")
+    events += decoder.feed(encode_sse('{"click_behavior":"none","auto_resume":false}', "close"))
+    events += decoder.end()
+    assert join(events) == (Opened(message="2"), Text("All of it."), Finish())
+
+
+@pytest.mark.parametrize("close", ['{"click_behavior":"retry","auto_resume":false}', ""])
+def test_an_answer_that_is_not_closed_in_good_order_is_cut(close: str) -> None:
+    decoder, _ = cut_at("Half of")
+    decoder.feed(encode_sse(close, "close") if close else b"")
+    with pytest.raises(SiteError, match="cut"):
+        decoder.end()
+
+
+def test_a_reason_that_nobody_knows_is_about_the_account_before_the_answer_and_about_the_answer_after_that() -> None:
+    hint = encode_sse('{"type":"error","content":"No.","finish_reason":"mystery"}', "hint")
+    decoder = DeepSeekDecoder()
+    decoder.begin(STREAM)
+    with pytest.raises(SiteBusy, match="mystery"):
+        decoder.feed(hint)
+    decoder, _ = cut_at("It is ")
+    with pytest.raises(SiteError, match="mystery") as caught:
+        decoder.feed(hint)
+    assert type(caught.value) is SiteError
 
 
 def test_a_close_that_announces_a_resume_is_not_the_end() -> None:

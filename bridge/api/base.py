@@ -17,13 +17,14 @@ from functools import partial
 from typing import Any, ClassVar, Protocol
 
 from aiohttp import web
+from loguru import logger
 
 from bridge.api.body import BodyReader
 from bridge.api.failure import REQUEST_ID, Failure, dump, failure_of
 from bridge.api.gather import Gatherer
 from bridge.api.shape import AnswerEvent, Form, answer
-from bridge.chat import ChatBackend, ChatEvent, ChatRequest, Finish, Model, Text, Withdrawn
-from bridge.errors import SiteError
+from bridge.chat import ChatBackend, ChatEvent, ChatRequest, Finish, Model, Text, Thinking, Withdrawn
+from bridge.errors import BridgeError, SiteError
 from bridge.files import FileStore
 from bridge.guard import TOKENS, peer_of
 from bridge.settings import Settings
@@ -219,14 +220,16 @@ async def _collected(events: AsyncGenerator[AnswerEvent]) -> list[AnswerEvent]:
 
 async def _complete(events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[ChatEvent]:
     """Yield the events up to `Finish`; raise where the answer would end early or without a word."""
-    said = False
+    said = thought = False
     async with aclosing(events):
         async for event in events:
             said = said or (isinstance(event, Text | Withdrawn) and bool(event.text.strip()))
+            thought = thought or (isinstance(event, Thinking) and bool(event.text.strip()))
             if not isinstance(event, Finish):
                 yield event
                 continue
-            if not said and event.reason != "content_filter":
+            is_cut_thought = thought and event.reason == "length"  # it came no further than its thinking
+            if not said and not is_cut_thought and event.reason != "content_filter":
                 raise SiteError("The site ended its answer without any text.", sent=True)
             yield event
             await _let_end(events)
@@ -239,5 +242,7 @@ async def _let_end(events: AsyncIterator[ChatEvent]) -> None:
     try:
         async for _ in events:
             pass
+    except BridgeError as error:
+        logger.info("After the end of an answer: {}", error.message)
     except Exception as error:  # noqa: BLE001 - the edge: nobody is left to be told
         log_unexpected(error, "after the end of an answer")

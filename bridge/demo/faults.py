@@ -37,6 +37,8 @@ _FULL = {"en": "Length limit reached. Please start a new chat.", "zh": "达到�
 _TOO_LONG = {"en": "Content is too long. Please shorten it and try again.", "zh": "内容过长，请删减后再试"}
 _BUSY = {"en": "Server busy, please try again later.", "zh": "服务器繁忙，请稍后重试"}
 _UNAVAILABLE = {"en": "Server is temporarily unavailable.", "zh": "服务器暂时不可用"}
+_GENERATING = {"en": "Another message is being generated.", "zh": "有消息正在生成"}
+_UNKNOWN = {"en": "The weather is too fine.", "zh": "天气太好了"}
 _DAY = 86_400
 
 
@@ -114,6 +116,8 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "rate_limit_reached": _hint("rate_limit_reached", _TOO_FREQUENT, "The stream only says: too frequent."),
         "context_length_exceeded": _hint("context_length_exceeded", _FULL, "The stream only says: conversation full."),
         "input_exceeds_limit": _hint("input_exceeds_limit", _TOO_LONG, "The stream only says: prompt too long."),
+        "generating_hint": _hint("", _GENERATING, "The stream only says: another answer is being generated."),
+        "unknown_hint": _hint("weather_too_fine", _UNKNOWN, "The stream only gives a reason that nobody knows."),
         "server_busy": _hint("server_busy", _BUSY, "The stream only says: server busy."),
         "generation_err": Fault(
             "stream",
@@ -124,6 +128,11 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "toast_only": _stream("The stream only carries a toast.", rewrites.refuse_with_toast, content=_BUSY),
         # streams that end badly
         "abort": _stream("The connection is cut after some tokens.", rewrites.abort, after=3, hard=False),
+        "lost_connection": _stream(
+            "The connection breaks, and the answer is finished without it.", rewrites.lose, after=3
+        ),
+        "unattended": _stream("The answer goes on also when its reader has left.", rewrites.unattend),
+        "no_status": _stream("The stream closes without saying that the answer is finished.", rewrites.drop_status),
         "thinking_only": _stream("The turn finishes without an answer.", rewrites.think_only),
         "content_filter": _stream(
             "The answer is withdrawn when it was as good as finished.", rewrites.filter_content, seconds=0.2
@@ -166,6 +175,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "toggles_reset": Fault("page", "A toggle falls back a moment after a click.", {"seconds": 0.3}),
         "toggles_forget": Fault("page", "A new chat begins with the toggles' defaults."),
         "stop_icon_unreliable": Fault("page", "While the model thinks, the button looks idle."),
+        "slow_proof": Fault("page", "The proof of work takes long.", {"seconds": 3}),
         "stop_ignored": Fault("page", "The stop button does nothing."),
         # files
         "upload_slow": Fault("upload", "A file takes its time.", {"seconds": 3}),

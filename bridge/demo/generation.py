@@ -17,6 +17,7 @@ from bridge.demo.score import (
     LAST_CONTENT,
     Cut,
     Event,
+    Lose,
     Open,
     Outcome,
     Patch,
@@ -27,6 +28,7 @@ from bridge.demo.score import (
     Silence,
     Snapshot,
     Step,
+    Unattended,
     ending,
 )
 from bridge.demo.stream import HEARTBEAT, EventStream
@@ -60,6 +62,8 @@ class Generation:
         self._encoder = PatchEncoder()
         self._outcome = "finished"
         self._stopping = False
+        self._unattended = False
+        self._begun = False
 
     def stop(self, status: str = "INCOMPLETE", outcome: str = "stopped") -> None:
         """End the answer at once; what was still to come can be continued later."""
@@ -69,10 +73,15 @@ class Generation:
         end = ending(status) if self.message["status"] == "WIP" else []
         self.rest, self._steps = list(self._steps), deque([Outcome(outcome), *end])
         self._disturb()
+        if self._begun and self._stream is None:  # nobody reads it any more
+            self._encode_rest()
+            self._end(outcome)
 
     def leave(self, stream: EventStream) -> None:
         """Note that the client has gone, unless another stream has taken over."""
-        if self._stream in (None, stream) and not self.turn.outcome:
+        if self._unattended and self._steps and not self._stopping and self._stream is stream:
+            self._stream = None
+        elif self._stream in (None, stream) and not self.turn.outcome:
             self.rest, self._steps = list(self._steps), deque()
             self.message["status"] = "INCOMPLETE"
             self._disturb()
@@ -80,7 +89,7 @@ class Generation:
 
     async def play(self, stream: EventStream) -> None:
         """Send what is left of the score; return early if another stream takes over."""
-        resumed = self._stream is not None
+        resumed, self._begun = self._begun, True
         self._stream, self._encoder = stream, PatchEncoder()
         self._disturb()
         self._due = asyncio.get_running_loop().time()
@@ -136,12 +145,23 @@ class Generation:
             case Cut(hard):
                 self.message["status"] = "INCOMPLETE"
                 await stream.cut(hard)
+            case Lose():
+                self._encode_rest()
+                await stream.cut(hard=False)
+            case Unattended():
+                self._unattended = True
             case Silence():
                 pass
             case _:
                 data = self._encode(step)
                 self.turn.note_byte()
                 await stream.send(data)
+
+    def _encode_rest(self) -> None:
+        """Write all that is left into the message at once."""
+        while self._steps:
+            if isinstance(step := self._steps.popleft(), Sent):
+                self._encode(step)
 
     def _encode(self, step: Sent) -> bytes:
         """Apply a step to the message, and write it."""

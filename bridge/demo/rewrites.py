@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge.demo.patches import Json
-from bridge.demo.score import Cut, Event, Outcome, Patch, Raw, Say, Score, Silence, Snapshot, Step, ending
+from bridge.demo.score import (
+    Cut,
+    Event,
+    Lose,
+    Outcome,
+    Patch,
+    Raw,
+    Say,
+    Score,
+    Silence,
+    Snapshot,
+    Step,
+    Unattended,
+    ending,
+)
 
 Params = Mapping[str, Any]
 
@@ -40,6 +54,22 @@ def fail_with_hint(score: Score, params: Params) -> Score:
 def abort(score: Score, params: Params) -> Score:
     """Cut the connection after some tokens."""
     return [*score[: after_tokens(score, params["after"])], Outcome("aborted"), Cut(params["hard"])]
+
+
+def lose(score: Score, params: Params) -> Score:
+    """Lose the connection after some tokens; the answer is finished all the same."""
+    at = after_tokens(score, params["after"])
+    return [*score[:at], Lose(), *score[at:]]
+
+
+def unattend(score: Score, _params: Params) -> Score:
+    """Go on also when the reader has left."""
+    return [Unattended(), *score]
+
+
+def drop_status(score: Score, _params: Params) -> Score:
+    """Close without ever saying that the answer is finished."""
+    return [s for s in score if not (isinstance(s, Patch) and s.path == "response/status")]
 
 
 def think_only(score: Score, _params: Params) -> Score:

@@ -73,6 +73,16 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Lose:
+    """Cut the connection, and write the rest of the answer with nobody to read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unattended:
+    """Go on also when the reader has left."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Say how the turn will have ended."""
 
@@ -80,7 +90,7 @@ class Outcome:
 
 
 Sent = Event | Raw | Patch | Snapshot | Say
-Step = Sent | Open | Silence | Cut | Outcome
+Step = Sent | Open | Silence | Cut | Lose | Unattended | Outcome
 Score = list[Step]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,6 +36,10 @@ class DemoSite:
         self.settings = settings or DemoSettings()
         self._backend = Backend(self.settings)
         self._stack = contextlib.AsyncExitStack()
+        self._runner: web.AppRunner
+        self._listening: web.TCPSite
+        self._running = asyncio.Event()
+        self._running.set()
 
     @property
     def url(self) -> str:
@@ -60,18 +66,42 @@ class DemoSite:
             raise ValueError(f"the fault {name!r} belongs to an account")
         self._backend.board.switch_on(switch)
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Answer nothing meanwhile, and everything afterwards."""
+        self._running.clear()
+        try:
+            yield
+        finally:
+            self._running.set()
+
+    @contextlib.asynccontextmanager
+    async def unplugged(self) -> AsyncIterator[None]:
+        """Cut all connections and take no new ones meanwhile."""
+        host, port = self._runner.addresses[0][:2]
+        await self._listening.stop()
+        for connection in self._runner.server.connections if self._runner.server else ():
+            if connection.transport is not None:
+                connection.transport.abort()
+        try:
+            yield
+        finally:
+            self._listening = web.TCPSite(self._runner, host, port)
+            await self._listening.start()
+
     async def __aenter__(self) -> Self:
         runner = web.AppRunner(self._application(), handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         try:
-            server = web.TCPSite(runner, self.settings.host, self.settings.port)
-            await server.start()
+            self._listening = web.TCPSite(runner, self.settings.host, self.settings.port)
+            await self._listening.start()
         except OSError:
             await self._stack.aclose()
             raise
         host = "127.0.0.1" if self.settings.host == "0.0.0.0" else self.settings.host
         self._backend.url = f"http://{host}:{runner.addresses[0][1]}"
+        self._runner = runner
         return self
 
     async def __aexit__(
@@ -79,8 +109,15 @@ class DemoSite:
     ) -> None:
         await self._stack.aclose()
 
+    @web.middleware
+    async def _wait_while_frozen(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        await self._running.wait()
+        return await handler(request)
+
     def _application(self) -> web.Application:
-        app = web.Application(middlewares=[control.only_from_here, _refusals], client_max_size=_LARGEST_BODY)
+        app = web.Application(
+            middlewares=[control.only_from_here, self._wait_while_frozen, _refusals], client_max_size=_LARGEST_BODY
+        )
         app[BACKEND] = self._backend
         pages.add_assets(app)
         live.add_lines(app)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
@@ -17,9 +17,20 @@ from urllib.parse import urlsplit
 from playwright.async_api import Page
 
 from bridge.chat import Attachment, ChatEvent, Model
-from bridge.errors import BridgeError, BrowserError, HumanNeeded, LoginRequired, SetupError, SiteChanged
+from bridge.errors import (
+    BridgeError,
+    BrowserError,
+    HumanNeeded,
+    LoginRequired,
+    NetworkError,
+    SendTimeout,
+    SetupError,
+    SiteChanged,
+)
 from bridge.origins import OPAQUE, origin_of
 
+NO_DOCUMENT = "chrome-error:"
+"""The address of the page that a browser shows where none came: it is no page of another site."""
 SIGN_IN = re.compile(r"sign_?in|log_?in|\b(auth|sso)\b", re.IGNORECASE)
 
 
@@ -63,6 +74,23 @@ class PageResponse:
     def content_type(self) -> str:
         """Return the media type without parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of one of the page's own API calls: status and headers first, then once more with the whole body.
+
+    `failure` is Chromium's net error where there is no response; `response.status` is 0 then.
+    """
+
+    response: PageResponse
+    body: bytes | None = None
+    failure: str = ""
+
+    @property
+    def path(self) -> str:
+        """Return the path of the address."""
+        return urlsplit(self.response.url).path
 
 
 class ConversationGone(Exception):
@@ -125,6 +153,10 @@ class SiteDriver(ABC):
     """Where the site lives; a profile may name another origin."""
     answer_paths: ClassVar[tuple[str, ...]]
     """URL paths (`*` matches anything) whose requests are held at the gate and whose responses are tapped."""
+    call_paths: ClassVar[tuple[str, ...]] = ()
+    """URL paths of the page's own calls on the way to a prompt: see `refused`."""
+    history_paths: ClassVar[tuple[str, ...]] = ()
+    """URL paths from which the page takes an answer whose stream broke; the decoder is given their responses then."""
     models: ClassVar[tuple[Model, ...]]
     """Base names that clients may ask for; `bridge.models` adds `-think`, `-search`, `-silent` and the like."""
     min_interval: ClassVar[float]
@@ -150,6 +182,8 @@ class SiteDriver(ABC):
         self.page = page
         self.url = url.rstrip("/")
         self.origin = origin_of(url)
+        self.is_waiting: Callable[[], bool] = lambda: False
+        """Tells whether the page waits for the network; whoever opens it sets this."""
 
     @abstractmethod
     async def ready(self) -> None:
@@ -170,8 +204,15 @@ class SiteDriver(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    async def submit(self, turn: Turn) -> None:
-        """Put the prompt into the composer, whatever its length, and press the key that sends it."""
+    async def submit(self, turn: Turn) -> bool:
+        """Put the prompt into the composer, whatever its length, and press the key that sends it.
+
+        Returns whether the page is at work on it, which may take long; such a page is left alone.
+        """
+
+    def refused(self, reply: Reply) -> BridgeError | None:
+        """Return why a prompt cannot be sent, if what came of a call to one of the `call_paths` says so."""
+        return NetworkError(f"The site cannot be reached ({reply.failure}).") if reply.failure else None
 
     @abstractmethod
     def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
@@ -198,12 +239,28 @@ class SiteDriver(ABC):
         """Press the button that continues an answer which broke off at its budget; False where there is none."""
         return False
 
+    async def revisit(self, conversation: str) -> None:
+        """Bring up an old conversation, so that the page takes up an answer that is still being written there.
+
+        Raises `ConversationGone` where the site does not have it any more.
+        """
+        raise ConversationGone
+
+    def strays(self, conversation: str, request: PageRequest) -> Sequence[str]:
+        """Return how the held request differs from one that only takes up an answer of the conversation."""
+        return ("no chat is waiting for an answer",)
+
     async def delete(self, conversation: str) -> None:
         """Delete the conversation as a person does; one that the site does not have is deleted already."""
         raise SetupError("Conversations of this site cannot be deleted; empty the setting conversations.delete_after.")
 
-    async def unsent(self, calls: Sequence[str]) -> BridgeError:
-        """Return why no request came to the gate in time; `calls` are the API paths that the page did call."""
+    async def unsent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
+        """Return why no request came to the gate in time; `calls` are the API paths that the page did call.
+
+        One that is still at work has only taken too long.
+        """
+        if is_at_work:
+            return SendTimeout("The page was still at work on the prompt, and has sent nothing.")
         called = f"; it called {', '.join(calls)}" if calls else ""
         return SiteChanged(f"The page sent nothing{called}.")
 

@@ -287,7 +287,7 @@
   // there again only if `again`; returns what it did, the last message, and what the page tells its user
   const fill = (prompt, before, again) => {
     const {element} = composer();
-    const result = did => ({did, last: last(), notices: notices()});
+    const result = did => ({did, last: last(), notices: notices(), busy: did === "taken" && isBusy()});
     if (!element) return result("missing");
     const old = element.value;
     if (old === "" && before !== null) {

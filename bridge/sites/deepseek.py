@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
@@ -16,15 +17,16 @@ from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.chat import Model
-from bridge.errors import BridgeError, HumanNeeded, SiteChanged
+from bridge.errors import BridgeError, HumanNeeded, SendTimeout, SiteChanged
 from bridge.sites import deepseek_switches as switches
-from bridge.sites.base import ConversationGone, Decoder, PageRequest, SiteDriver, Turn
+from bridge.sites.base import NO_DOCUMENT, ConversationGone, Decoder, PageRequest, Reply, SiteDriver, Turn
 from bridge.sites.deepseek_files import upload
-from bridge.sites.deepseek_guard import COMPLETION, FOREIGN, GOING_ON, Guard, as_typed, conversation_of
+from bridge.sites.deepseek_guard import CALLS, COMPLETION, FOREIGN, GOING_ON, Guard, as_typed, conversation_of
 from bridge.sites.deepseek_login import SIGN_IN_HOSTS, sign_in, token_state
 from bridge.sites.deepseek_notices import is_generating, news, obstacle, refusal
-from bridge.sites.deepseek_page import NAMES, QUICK, DeepSeekPage
-from bridge.sites.deepseek_stream import DeepSeekDecoder
+from bridge.sites.deepseek_page import NAMES, QUICK, DeepSeekPage, Typing
+from bridge.sites.deepseek_refusals import refused_call
+from bridge.sites.deepseek_stream import HISTORY, RESUME, DeepSeekDecoder
 from bridge.sites.deepseek_switches import Switches
 
 CONTEXT_LENGTH = 982_000
@@ -46,6 +48,8 @@ class Driver(SiteDriver):
 
     start_url = "https://chat.deepseek.com"
     answer_paths = (COMPLETION, *GOING_ON, *FOREIGN)
+    call_paths = CALLS
+    history_paths = (HISTORY,)
     models: ClassVar[tuple[Model, ...]] = (
         Model("deepseek-chat", context_length=CONTEXT_LENGTH, files=True, aliases=PRESET),
         Model("deepseek-reasoner", thinking=True, context_length=CONTEXT_LENGTH, files=True),
@@ -70,9 +74,11 @@ class Driver(SiteDriver):
         """The conversation that the page began for a request which was turned back for its switches alone."""
         self._has_files = False
         """Whether the composer may hold files that no prompt has taken along."""
+        self._is_stale = False
+        """Whether the document may still be at work for an earlier turn, or has not come."""
         self._shown = DeepSeekPage(page, self.origin)
         self._switches = Switches(self._shown)
-        self._typing = _Typing()
+        self._typing = Typing()
 
     async def ready(self) -> None:
         """Wait until the composer is there; raise what the page shows instead of it."""
@@ -81,8 +87,8 @@ class Driver(SiteDriver):
 
     async def open(self, turn: Turn) -> None:
         """Bring up the conversation, or an empty new chat, and set both switches."""
-        if self._has_files:
-            await self.page.goto(self.url, wait_until="domcontentloaded")
+        if self._has_files or self._is_stale or self.page.url.startswith(NO_DOCUMENT):
+            await self._load(self.url)
             self._has_files = False
         wrong, self._wrong = self._wrong, ()
         if late := switches.of(wrong):
@@ -91,7 +97,7 @@ class Driver(SiteDriver):
         wanted = {"thinking": turn.thinking, "search": turn.search}
         prompt = None if wrong or turn.attachments else as_typed(turn.prompt) or None
         seen = await self._look(place, wanted, prompt)
-        self._typing = _Typing(seen["notices"], seen["typed"])
+        self._typing = Typing(seen["notices"], seen["typed"])
         if seen["typed"]:
             return
         if not seen["isThere"]:
@@ -100,14 +106,14 @@ class Driver(SiteDriver):
             await self._shown.click("plainModel")
         if late or not seen["stand"]:
             await self._switches.set(wanted, late)
-        self._typing = _Typing(seen["notices"])
+        self._typing = Typing(seen["notices"])
 
     async def attach(self, turn: Turn, limit: float) -> None:
         """Hand the files to the page's own input, and note what the site calls them."""
         self._has_files = True
         self._guard.uploaded = await upload(self._shown, turn, limit, self._notices)
 
-    async def submit(self, turn: Turn) -> None:
+    async def submit(self, turn: Turn) -> bool:
         """Fill the composer in one go and press Enter; a page that has taken the prompt already is left alone."""
         typing = self._typing
         again = time.monotonic() > typing.pressed_at + GONE
@@ -122,6 +128,11 @@ class Driver(SiteDriver):
                 await self._press(busy=is_generating(news(seen["notices"], typing.old_notices)))
             case "missing":
                 await self.ready()
+        return bool(seen["busy"])
+
+    def refused(self, reply: Reply) -> BridgeError | None:
+        """Judge one of the page's calls by status, headers, and the codes in its JSON."""
+        return super().refused(reply) or refused_call(reply, datetime.now(UTC))
 
     async def delete(self, conversation: str) -> None:
         """Open the menu of the conversation's row, choose Delete, and confirm it."""
@@ -140,17 +151,20 @@ class Driver(SiteDriver):
         except PlaywrightTimeout as error:
             raise SiteChanged("The page was told to delete a conversation, but still has its row.") from error
 
-    async def unsent(self, calls: Sequence[str]) -> BridgeError:
+    async def unsent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
         """Say why the page sent nothing that the gate knows, and what it did call instead."""
+        self._is_stale = True
+        if is_at_work and not any(call.endswith("/completion") for call in calls):
+            return await super().unsent(calls, is_at_work=True)
         called = f"it called {', '.join(calls)}" if calls else "it called nothing"
         if self._typing.taken:
             return SiteChanged(f"The page took the prompt, but no request to {COMPLETION} came: {called}.", sent=True)
         notices = await self._notices()
-        if refused := refusal(notices):
+        if refused := refusal(notices, also_unknown=self._typing.presses > 0):
             return refused
-        says = f" The page says: {'; '.join(notices)[:300]}." if notices else ""
+        says = ""
         if over := await self._shown.ask("covered"):
-            says += f" Something covers its composer: {over['what'][:200]}."
+            says = f" Something covers its composer: {over['what'][:200]}."
         button = self._shown.found.get("send")
         click = f"the send button (found by {button})" if button else "a send button, which was not found,"
         return SiteChanged(f"Neither Enter nor {click} sends what is in the page's composer; {called}.{says}")
@@ -159,8 +173,7 @@ class Driver(SiteDriver):
         """Compare the page's request with the turn; one that goes on must go on with the turn's own answer."""
         reasons = self._guard.differences(turn, request, self._ear.number)
         self._wrong = reasons
-        is_late_switch = turn.conversation is None and bool(switches.of(reasons))
-        self._begun = conversation_of(request) if is_late_switch else None
+        self._begun = conversation_of(request) if turn.conversation is None and switches.of(reasons) else None
         self._has_files = bool(reasons) and (self._has_files or self._guard.saw_wrong_files)
         return reasons
 
@@ -175,6 +188,15 @@ class Driver(SiteDriver):
         except PlaywrightTimeout:
             return False
         return await self._shown.click("goOn")
+
+    async def revisit(self, conversation: str) -> None:
+        """Open the conversation."""
+        await self._open_conversation(conversation)
+
+    def strays(self, conversation: str, request: PageRequest) -> Sequence[str]:
+        """Let only the request pass by which the page takes up an answer of the conversation."""
+        is_taken_up = request.path == RESUME and conversation_of(request) == conversation
+        return () if is_taken_up else ("it does not take up the old answer",)
 
     async def stop(self) -> None:
         """Click the element that is the stop button while the site generates; with an empty composer it is safe."""
@@ -199,7 +221,7 @@ class Driver(SiteDriver):
 
     async def sign_in(self, user: str, password: str) -> None:
         """Fill the password form and send it; the caller waits for what comes of it."""
-        self._typing = _Typing(await self._shown.ask("notices"))
+        self._typing = Typing(await self._shown.ask("notices"))
         await sign_in(self._shown, user, password, self.limit * READY_SHARE)
 
     async def says(self) -> Sequence[str]:
@@ -232,6 +254,8 @@ class Driver(SiteDriver):
         except PlaywrightTimeout as error:
             if await self._shown.ask("challenged"):
                 raise HumanNeeded("The site asks for a human before it shows the chat.") from error
+            if self.is_waiting():
+                raise SendTimeout("The page is still loading: the site takes too long.") from error
             message = "The page's control 'composer' was not found"
             raise SiteChanged(f"{message}: {self._path()} shows neither one nor a sign-in form.") from error
         if state["is"] != "ready":
@@ -261,7 +285,7 @@ class Driver(SiteDriver):
     async def _open_conversation(self, id: str) -> None:  # noqa: A002
         """Go to a conversation: by its row in the sidebar, else by its address."""
         if not await self._shown.click("row", id):
-            await self.page.goto(f"{self.url}/a/chat/s/{quote(id, safe='')}", wait_until="domcontentloaded")
+            await self._load(f"{self.url}/a/chat/s/{quote(id, safe='')}")
         try:
             await self._shown.wait_for("holds", id, limit=CONVERSATION_LIMIT)
         except PlaywrightTimeout as error:
@@ -273,10 +297,16 @@ class Driver(SiteDriver):
             if await self._shown.click("newChat"):
                 await self._shown.wait_for("isEmpty", limit=QUICK)
                 return
-        await self.page.goto(self.url, wait_until="domcontentloaded")
+        await self._load(self.url)
         await self.ready()
         if not await self._shown.ask("isEmpty"):
             raise SiteChanged(f"A new chat is not empty: the page went to {self._path()}.")
+
+    async def _load(self, address: str) -> None:
+        """Load a document; one that does not come is asked for again by the next turn."""
+        self._is_stale = True
+        await self._shown.load(address)
+        self._is_stale = False
 
     async def _uncover(self) -> None:
         """Send away what lies over the composer: by Escape, else by its own button."""
@@ -288,17 +318,3 @@ class Driver(SiteDriver):
 
     def _path(self) -> str:
         return urlsplit(self.page.url).path
-
-
-class _Typing:
-    """How far the page has come with the prompt of one turn."""
-
-    def __init__(self, old_notices: Sequence[str] = (), typed: dict[str, Any] | None = None) -> None:
-        self.typed = typed
-        """What came of putting the prompt in, where that was done when the chat was opened."""
-        self.before: str | None = None
-        """The last message when the prompt was first typed."""
-        self.old_notices = old_notices
-        self.presses = 0
-        self.pressed_at = 0.0
-        self.taken = False

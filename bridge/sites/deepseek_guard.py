@@ -13,6 +13,11 @@ from bridge.sites.base import PageRequest, Turn
 
 COMPLETION = "/api/v0/chat/completion"
 GOING_ON = ("/api/v0/chat/continue", "/api/v0/chat/resume_stream")
+CALLS = tuple(
+    f"/api/v0/{name}"
+    for name in ("chat_session/create", "chat/create_pow_challenge", "users/current", "client/settings")
+)
+"""What the page calls on the way to a prompt."""
 FOREIGN = ("/api/v0/chat/edit_message", "/api/v0/chat/regenerate")
 """Requests for an answer that no turn asks for."""
 OTHER_MODELS = ("expert", "vision")

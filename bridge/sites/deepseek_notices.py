@@ -25,16 +25,18 @@ def news(shown: Sequence[str], before: Sequence[str]) -> list[str]:
     return list((Counter(shown) - Counter(before)).elements())
 
 
-def refusal(notices: Sequence[str]) -> BridgeError | None:
-    """Return what the page's messages mean for a prompt that it does not send."""
+def refusal(notices: Sequence[str], *, also_unknown: bool = False) -> BridgeError | None:
+    """Return what the page's messages mean for a prompt that it does not send; perhaps also one that nobody knows."""
     for text in notices:
         said = f"The page did not send the prompt, and says: {quote(text)}"
         if TOO_LONG.search(text):
             return ContextTooLong(said, param="messages")
         if TOO_OFTEN.search(text):
             return RateLimited(said)
-        if BUSY.search(text):
+        if BUSY.search(text) or GENERATING.search(text):
             return SiteBusy(said)
+    if notices and also_unknown:
+        return SiteBusy(f"The page did not send the prompt, and says: {quote('; '.join(notices))}")
     return None
 
 

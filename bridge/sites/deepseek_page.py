@@ -6,7 +6,7 @@ The page redraws itself at any time and may load anew: an element that went away
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -17,9 +17,9 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.browser import has_moved_on
-from bridge.errors import SiteChanged
+from bridge.errors import NetworkError, SiteChanged
 from bridge.origins import origin_of
-from bridge.sites.base import Strayed
+from bridge.sites.base import NO_DOCUMENT, Strayed
 
 FOREIGN = "not a page of the site"
 SCRIPT = """(origin => {{
@@ -34,6 +34,7 @@ LOOK_EVERY = 10
 QUICK = 2_000
 """Milliseconds that a page in working order takes for a click and its effect."""
 TRIES = 3
+INTERRUPTED = "interrupted by another navigation"
 NAMES = {
     "composer": "composer",
     "send": "send button",
@@ -103,7 +104,20 @@ class DeepSeekPage:
         try:
             await self.page.wait_for_url(self._is_home, wait_until="commit", timeout=limit)
         except PlaywrightTimeout as error:
+            if self.page.url.startswith(NO_DOCUMENT):
+                raise NetworkError("The site cannot be reached: its page does not come.") from error
             raise Strayed(self.page.url).settled() from error
+
+    async def load(self, address: str) -> None:
+        """Load a document; again where one that came late, of an earlier attempt, took its place."""
+        for _ in range(TRIES - 1):
+            try:
+                await self.page.goto(address, wait_until="domcontentloaded")
+                return
+            except PlaywrightError as error:
+                if INTERRUPTED not in str(error):
+                    raise
+        await self.page.goto(address, wait_until="domcontentloaded")
 
     async def press(self, key: str) -> None:
         """Press a key. It carries nothing of the prompt, should the page leave the site at this very moment."""
@@ -196,3 +210,17 @@ class DeepSeekPage:
         if self.found.get(control) != by:
             self.found[control] = by
             logger.debug("The page's control '{}' was found by {}", control, by)
+
+
+class Typing:
+    """How far the page has come with the prompt of one turn."""
+
+    def __init__(self, old_notices: Sequence[str] = (), typed: dict[str, Any] | None = None) -> None:
+        self.typed = typed
+        """What came of putting the prompt in, where that was done when the chat was opened."""
+        self.before: str | None = None
+        """The last message when the prompt was first typed."""
+        self.old_notices = old_notices
+        self.presses = 0
+        self.pressed_at = 0.0
+        self.taken = False

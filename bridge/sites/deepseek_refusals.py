@@ -21,10 +21,21 @@ from bridge.errors import (
     StalePage,
     UnknownConversation,
 )
-from bridge.sites.base import PageResponse
+from bridge.sites.base import PageResponse, Reply
 
 _LONGEST_QUOTE = 200
 _LONGEST_WAIT = 86_400.0
+_BY_BUSINESS: Mapping[int, tuple[type[SiteError], str]] = {
+    2: (SiteError, "The site refused the chat"),
+    7: (RateLimited, "The site says that messages come too often"),
+    9: (SiteBusy, "The account is at another answer already"),
+    10: (Muted, "The site has banned the account"),
+    11: (HumanNeeded, "The site takes this browser for a risk"),
+    22: (SiteError, "The site refused the chat"),
+}
+"""What the codes of the inner envelope mean."""
+_UNKNOWN = (SiteBusy, "The site refused the chat")
+"""A reason that nobody knows: the account is left alone for a while, and another one may have more luck."""
 
 
 def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None:
@@ -65,11 +76,31 @@ def refused_by_body(body: bytes, now: datetime) -> BridgeError:
         case 40300 | 40301:
             return StalePage(f"The site did not accept the page's proof of work (code {code}: {said}).")
         case _:
-            return SiteError(f"The site refused the chat (code {quote(code)}: {said}).")
+            return SiteBusy(f"The site refused the chat (code {quote(code)}: {said}).")
 
 
-def refused_by_hint(hint: Mapping[str, Any]) -> BridgeError | None:
-    """Return what an in-stream `hint` or `toast` means; None for one that is only a remark."""
+def refused_call(reply: Reply, now: datetime) -> BridgeError | None:
+    """Return what one of the page's own calls came to, if it was refused; its body counts where it is JSON."""
+    if refused := refused_by_status(reply.response, now):
+        return refused
+    try:
+        envelope = json.loads(reply.body or b"null")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(envelope, dict) or "code" not in envelope:
+        return None
+    data = envelope.get("data")
+    is_refused = envelope["code"] != 0 or (isinstance(data, dict) and data.get("biz_code", 0) != 0)
+    return refused_by_body(reply.body or b"", now) if is_refused else None
+
+
+def refused_by_hint(hint: Mapping[str, Any], *, has_begun: bool = False) -> BridgeError | None:
+    """Return what an in-stream `hint` or `toast` means; None for one that is only a remark.
+
+    A reason that nobody knows, before a word of the answer: the account cannot be had now, perhaps because of an
+    answer that is being generated elsewhere.
+    """
+    unknown = SiteError if has_begun else SiteBusy
     said = quote(hint.get("content")) or "no reason given"
     match hint.get("finish_reason"):
         case "rate_limit_reached":
@@ -79,9 +110,9 @@ def refused_by_hint(hint: Mapping[str, Any]) -> BridgeError | None:
         case "server_busy" | "generation_err":
             return SiteBusy(f"The site says: {said}")
         case None | "":
-            return SiteError(f"The site says: {said}") if hint.get("type") == "error" else None
+            return unknown(f"The site says: {said}") if hint.get("type") == "error" else None
         case reason:
-            return SiteError(f"The site ended the answer ({quote(reason)}): {said}")
+            return unknown(f"The site ended the answer ({quote(reason)}): {said}")
 
 
 def quote(value: object) -> str:
@@ -101,22 +132,13 @@ def _refused_by_business(data: Any, now: datetime) -> BridgeError:
     code, said, details = data.get("biz_code"), quote(data.get("biz_msg")), data.get("biz_data")
     if isinstance(details, dict) and details.get("is_muted"):
         return _muted(details.get("mute_until"), now)
-    match code:
-        case 0 | None:
-            return SiteChanged("The site answered with JSON where a stream was expected.")
-        case 1 | 26:
-            message = f"The site does not know the conversation any more (biz_code {code}: {said})."
-            return UnknownConversation(message, param="conversation_id")
-        case 7:
-            return RateLimited(f"The site says that messages come too often (biz_code 7: {said}).")
-        case 9:
-            return SiteBusy(f"The account is at another answer already (biz_code 9: {said}).")
-        case 11:
-            return HumanNeeded(f"The site takes this browser for a risk (biz_code 11: {said}).")
-        case 10:
-            return Muted(f"The site has banned the account (biz_code 10: {said}).")
-        case _:
-            return SiteError(f"The site refused the chat (biz_code {quote(code)}: {said}).")
+    if code in (1, 26):
+        message = f"The site does not know the conversation any more (biz_code {code}: {said})."
+        return UnknownConversation(message, param="conversation_id")
+    if code in (0, None):
+        return SiteChanged("The site answered with JSON where a stream was expected.")
+    kind, what = _BY_BUSINESS.get(code if isinstance(code, int) else -1, _UNKNOWN)
+    return kind(f"{what} (biz_code {quote(code)}: {said}).")
 
 
 def _muted(mute_until: Any, now: datetime) -> Muted:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from bridge.chat import ChatEvent, FinishReason
 from bridge.errors import BridgeError, ContextTooLong, NoAnswer, SiteError, SiteTimeout
@@ -17,11 +18,15 @@ from bridge.sites.base import PageResponse
 from bridge.sites.deepseek_answer import Answer
 from bridge.sites.deepseek_chunks import frames_of_chunk
 from bridge.sites.deepseek_drift import SILENT_EVENTS, Drift
+from bridge.sites.deepseek_history import is_over, message_of
 from bridge.sites.deepseek_refusals import quote, refused_by_body, refused_by_hint, refused_by_status
 from bridge.sse import ServerSentEvent, SSEDecoder
 
 _DECODE = json.JSONDecoder().raw_decode
 _LONGEST_BODY = 1 << 20
+_LONGEST_HISTORY = 1 << 26
+HISTORY = "/api/v0/chat/history_messages"
+RESUME = "/api/v0/chat/resume_stream"
 
 
 def _now() -> datetime:
@@ -45,6 +50,8 @@ class DeepSeekDecoder:
         self._answer = Answer(self.drift)
         self._sse = SSEDecoder()
         self._body: bytearray | None = None
+        self._is_history = self._is_resumption = False
+        self._closed = False
         self._empty = True
         self._finished = False
         self._resumes = False
@@ -68,12 +75,16 @@ class DeepSeekDecoder:
     def begin(self, response: PageResponse) -> None:
         """Start a response; judge its status and content type."""
         self._raise_failure()
-        if refusal := refused_by_status(response, self._now()):
+        path = urlsplit(response.url).path
+        self._is_history, self._is_resumption = path == HISTORY, path == RESUME
+        refusal = refused_by_status(response, self._now())
+        if refusal and not self._is_history:
             raise refusal
         self._sse = SSEDecoder()
         self._body = bytearray() if response.content_type == "application/json" else None
-        self._empty, self._finished, self._resumes = True, False, False
-        self._answer.restart()
+        self._empty, self._finished, self._resumes, self._closed = True, False, False, False
+        if not self._is_history:
+            self._answer.restart()
 
     def feed(self, data: bytes) -> Sequence[ChatEvent]:
         """Take the next bytes, cut anywhere, and return the events that they complete."""
@@ -81,7 +92,7 @@ class DeepSeekDecoder:
         if self._empty:
             self._sniff(data)
         if self._body is not None:
-            self._body += data[: _LONGEST_BODY - len(self._body)]
+            self._body += data[: (_LONGEST_HISTORY if self._is_history else _LONGEST_BODY) - len(self._body)]
             return ()
         for event in self._sse.feed(data):
             self._hear(event)
@@ -92,11 +103,24 @@ class DeepSeekDecoder:
     def end(self) -> Sequence[ChatEvent]:
         """Take the end of the body and return the last events."""
         self._raise_failure()
+        if self._is_history:
+            return self._take_from_history()
         if self._body is not None:
+            if self._is_resumption and is_over(bytes(self._body)):
+                return ()  # the page takes it from its history now
             raise refused_by_body(bytes(self._body), self._now())
         if self._empty:
             raise SiteError("The site answered with an empty body.")
         self._conclude(ended=True)
+        return self._events()
+
+    def _take_from_history(self) -> Sequence[ChatEvent]:
+        """Take the answer from where the page takes it after its stream broke, if it is whole there."""
+        message = message_of(_parse(bytes(self._body or b"").decode("utf-8", "replace")), self.number)
+        if message is not None and message.get("status") in ("FINISHED", "CONTENT_FILTER"):
+            self._answer.restart()
+            self._answer.apply({"v": {"response": message}})
+            self._conclude(ended=False)
         return self._events()
 
     def _sniff(self, data: bytes) -> None:
@@ -146,6 +170,9 @@ class DeepSeekDecoder:
                 self._hear_hint(data)
             case "close", _:
                 self._resumes = isinstance(data, dict) and data.get("auto_resume") is True
+                self._closed = not self._resumes and not (
+                    isinstance(data, dict) and data.get("click_behavior") == "retry"
+                )
                 self._conclude(ended=False)
             case "ready", {"stream_id": _}:
                 pass
@@ -153,7 +180,7 @@ class DeepSeekDecoder:
                 self.drift.note("event", name)
 
     def _hear_hint(self, hint: Mapping[str, Any]) -> None:
-        refusal = refused_by_hint(hint)
+        refusal = refused_by_hint(hint, has_begun=bool(self._answer.text or self._answer.thinking))
         if refusal and self.status in ("FINISHED", "CONTENT_FILTER"):
             self.drift.note("refusal after", self.status)
         else:
@@ -170,6 +197,8 @@ class DeepSeekDecoder:
                 self._finish("content_filter")
             case "INCOMPLETE" if not self.goes_on and (self._answer.text or self._answer.thinking):
                 self._finish("length")
+            case "WIP" if ended and self._closed and self._answer.text:  # closed in good order: it says all but that
+                self._finish("stop")
             case "WIP" if not ended or self._resumes:
                 pass
             case "INCOMPLETE" if self.goes_on:

@@ -8,6 +8,8 @@ import { toast } from "./toast.js";
 import { Turn } from "./turn.js";
 import { VirtualList } from "./virtual_list.js";
 
+const NOT_RUNNING = 22;
+
 export class Chat {
   #turn = null;
 
@@ -37,6 +39,8 @@ export class Chat {
     this.ready = true;
     this.list.set(this.entries);
     this.list.pin();
+    const last = this.entries.at(-1);
+    if (last?.message?.status === "WIP") this.#takeUp(last);
     return session;
   }
 
@@ -87,6 +91,14 @@ export class Chat {
     await this.#run(entry, () => ({ path: "chat/continue", body }));
   }
 
+  // Show the rest of an answer that is still being written.
+  async #takeUp(entry) {
+    const { message_id, parent_id } = entry.message;
+    const ids = { request_message_id: parent_id, response_message_id: message_id };
+    const body = { chat_session_id: this.id, message_id };
+    await this.#run(entry, () => ({ path: "chat/resume_stream", body }), ids);
+  }
+
   async retry(entry) {
     if (this.busy) return;
     this.entries = this.entries.filter((other) => other !== entry);
@@ -118,13 +130,14 @@ export class Chat {
     await this.#run(answer, request);
   }
 
-  async #run(entry, request) {
+  async #run(entry, request, ids = null) {
     entry.live = true;
     this.list.set(this.entries);
     this.list.touch(entry);
     this.list.pin();
-    this.page.setPhase("spin");
+    this.page.setPhase(ids ? "stop" : "spin");
     const turn = (this.#turn = new Turn(this, entry));
+    turn.ids = ids;
     let failure = null;
     try {
       const { path, body, proofFor } = await request();
@@ -142,7 +155,8 @@ export class Chat {
     this.page.setPhase("send");
     prefetchProof(COMPLETION);
     entry.live = false;
-    if (failure) this.#explain(turn, failure);
+    if (failure?.bizCode === NOT_RUNNING) turn.wantsMore = false;
+    else if (failure) this.#explain(turn, failure);
     else if (!entry.message && entry.asked && !entry.asked.error) entry.asked.error = texts.busy;
     if (!entry.message) this.entries = this.entries.filter((other) => other !== entry);
     else if (turn.ids) this.#number(turn, entry);

@@ -1,6 +1,7 @@
 // Proof of work: a challenge is fetched and solved ahead of time, used once, and replaced when it is old.
 
 import { call } from "./api.js";
+import { strikes } from "./faults.js";
 
 const SPARE_MS = 10_000;
 
@@ -20,6 +21,8 @@ export async function takeProof(path) {
   const proving = ahead.get(path);
   ahead.delete(path);
   const { challenge, answer } = await proving;
+  const slow = strikes("slow_proof");
+  if (slow) await new Promise((done) => setTimeout(done, slow.seconds * 1000));
   if (challenge.expire_at - Date.now() < SPARE_MS) return takeProof(path);
   const { algorithm, challenge: hash, salt, signature, target_path } = challenge;
   return btoa(JSON.stringify({ algorithm, challenge: hash, salt, answer, signature, target_path }));

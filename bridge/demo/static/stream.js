@@ -24,7 +24,7 @@ export class AnswerStream {
       for (const [name, value] of Object.entries(all)) xhr.setRequestHeader(name, value);
       xhr.onprogress = () => this.#progress(reject);
       xhr.onload = () => this.#finish(resolve, reject);
-      xhr.onerror = () => this.#end(() => reject(new Error("interrupted")));
+      xhr.onerror = () => this.#end(() => reject(Object.assign(new Error("interrupted"), { isCut: true })));
       xhr.onabort = () => this.#end(resolve);
       xhr.send(JSON.stringify(body));
     });

@@ -5,6 +5,8 @@ import { DeltaParser } from "./delta.js";
 import { strikes } from "./faults.js";
 import { AnswerStream } from "./stream.js";
 
+const NOT_RUNNING = 22;
+
 export class Turn {
   #stream = null;
   #delta = null;
@@ -18,7 +20,12 @@ export class Turn {
 
   // Ask for the answer and show it while it comes; ends with the last stream.
   async run(path, body, headers) {
-    await this.#carry(path, body, headers);
+    try {
+      await this.#carry(path, body, headers);
+    } catch (error) {
+      if (!error.isCut || !this.ids || this.#abandoned) throw error;
+      await this.#recover(error);
+    }
     while (this.#resumed) {
       const resumed = this.#resumed;
       this.#resumed = null;
@@ -35,6 +42,20 @@ export class Turn {
   abandon() {
     this.#abandoned = true;
     this.#stream?.abort();
+  }
+
+  // Take up an answer whose connection broke: by its stream while that is written, then from the history.
+  async #recover(cut) {
+    try {
+      await this.#carry("chat/resume_stream", this.#address());
+    } catch (error) {
+      if (error.bizCode !== NOT_RUNNING) throw cut;
+      const { chat_messages: messages } = await call("GET", `chat/history_messages?chat_session_id=${this.chat.id}`);
+      const message = messages.find((one) => one.message_id === this.ids.response_message_id);
+      if (message?.status !== "FINISHED") throw cut;
+      this.entry.message = message;
+      this.chat.list.touch(this.entry);
+    }
   }
 
   #address() {

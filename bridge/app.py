@@ -53,7 +53,7 @@ async def running(
     keys, store, profiles = await asyncio.to_thread(_stored, settings)
     await asyncio.to_thread(chromium.find, settings.browser.executable)
     async with AsyncExitStack() as stack:
-        stack.enter_context(sole_user(settings.config, settings.profiles))
+        await asyncio.to_thread(stack.enter_context, sole_user(settings.config, settings.profiles))
         if browser is None:
             browser = Chromium(settings, telemetry)
             stack.push_async_callback(browser.close)

@@ -184,7 +184,7 @@ class Chromium:
             return self._running
 
     async def _start(self) -> _Running:
-        if left := processes.sweep(self._folder):
+        if left := await asyncio.to_thread(processes.sweep, self._folder):
             logger.warning("Ended {} Chromium processes that an earlier run had left behind", left)
         executable = await asyncio.to_thread(chromium.find, self._settings.browser.executable)
         sandbox = chromium.sandboxed(self._settings.browser)
@@ -199,7 +199,8 @@ class Chromium:
             async with within(self._settings.browser.call_limit, "Chromium did not answer after its start"):
                 session = await browser.new_browser_cdp_session()
                 found = dict(await _process_list(session))
-            running = _Running(playwright, browser, session, found["browser"], self._folder)
+            started = playwright, browser, session, found["browser"], self._folder
+            running = await asyncio.to_thread(_Running, *started)
         except BaseException:
             await _stop_playwright(playwright, self._settings.browser.call_limit)
             raise
@@ -250,9 +251,9 @@ class _Running:
                 async with within(limit, "Chromium did not close"):
                     await self.browser.close()
         await _stop_playwright(self.playwright, limit)
-        processes.kill_group(self.leader)
+        await asyncio.to_thread(processes.kill_group, self.leader)
         await processes.group_gone(self.leader, limit)
-        self._note.remove()
+        await asyncio.to_thread(self._note.remove)
 
 
 async def _launch(playwright: Playwright, executable: Any, settings: Settings, sandbox: bool) -> Browser:

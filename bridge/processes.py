@@ -66,7 +66,7 @@ def kill_group(leader: int) -> int:
 
 async def group_gone(leader: int, limit: float) -> bool:
     """Wait until no process of the group is left; return whether that happened within `limit` seconds."""
-    _, alive = await asyncio.to_thread(psutil.wait_procs, _group(leader), limit)
+    _, alive = await asyncio.to_thread(lambda: psutil.wait_procs(_group(leader), limit))
     return not alive
 
 

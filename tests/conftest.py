@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 
 import pytest
 
 from bridge.browser import Chromium
 from bridge.telemetry import Telemetry
+from tests.free_loop import GuardedLoop, Step, Watch, on_audit, taken
 from tests.live import settings_for
 
 
@@ -17,6 +20,31 @@ def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in tuple(os.environ):
         if name.startswith("BRIDGE_"):
             monkeypatch.delenv(name)
+
+
+STEP = Step()
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Let all tests run on a loop that is watched."""
+    return {"watched": lambda: GuardedLoop(STEP)}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watch() -> Iterator[None]:
+    sys.addaudithook(on_audit)
+    watch = Watch(STEP)
+    watch.start()
+    yield
+    watch.stop()
+
+
+@pytest.fixture(autouse=True)
+def _loop_is_free() -> Iterator[None]:
+    """Fail a test in which the product keeps the event loop."""
+    yield
+    if seen := list(dict.fromkeys(taken())):
+        pytest.fail("\n".join(seen), pytrace=False)
 
 
 @pytest.fixture(scope="session")

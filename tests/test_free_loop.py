@@ -1,0 +1,63 @@
+"""What keeps the event loop is seen, with its line, and what keeps only a test's own time is not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bridge.security import KeyFile
+from tests.free_loop import PRODUCT, taken
+
+SOURCE = """
+import sqlite3, subprocess, time
+from pathlib import Path
+
+async def reads(folder): Path(folder, "a").exists() or Path(folder, "a").write_bytes(b"")
+async def lists(folder): list(Path(folder).iterdir())
+async def asks(folder): sqlite3.connect(":memory:").close()
+async def starts(folder): subprocess.run(["true"])
+async def computes(folder):
+    until = time.thread_time() + 0.3
+    while time.thread_time() < until: pass
+async def is_good(folder): await __import__("asyncio").to_thread(Path(folder, "b").write_bytes, b"")
+def calls_back(folder): Path(folder, "c").write_bytes(b"")
+"""
+
+
+@pytest.fixture(scope="module")
+def product() -> SimpleNamespace:
+    """Code that stands where the product does."""
+    made: dict[str, Any] = {}
+    exec(compile(SOURCE, f"{PRODUCT}/made_up.py", "exec"), made)  # noqa: S102
+    return SimpleNamespace(**made)
+
+
+@pytest.mark.parametrize("name", ["reads", "lists", "asks", "starts", "computes"])
+async def test_a_coroutine_of_the_product_that_keeps_the_loop_is_named(
+    product: SimpleNamespace, tmp_path: Path, name: str
+) -> None:
+    await asyncio.get_running_loop().create_task(getattr(product, name)(tmp_path))
+    seen = list(taken())
+    assert seen
+    assert all("made_up.py:" in line and f"in {name}" in line for line in seen)
+
+
+async def test_a_callback_of_the_product_that_keeps_the_loop_is_named(product: SimpleNamespace, tmp_path: Path) -> None:
+    asyncio.get_running_loop().call_soon(product.calls_back, tmp_path)
+    await asyncio.sleep(0)
+    assert ["in calls_back" in line for line in taken()] == [True]
+
+
+async def test_what_a_thread_or_the_test_itself_does_keeps_nobody(product: SimpleNamespace, tmp_path: Path) -> None:
+    await product.is_good(tmp_path)
+    KeyFile(tmp_path).keys()
+    product.calls_back(tmp_path)
+    until = time.thread_time() + 0.3
+    while time.thread_time() < until:
+        sum(range(100))
+    assert list(taken()) == []

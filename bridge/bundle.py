@@ -89,7 +89,7 @@ async def _report(session: Session) -> dict[str, Any]:
         "language": language,
         "bridge": __version__,
         "chromium": browser.version if browser else "",
-        "playwright": version("playwright"),
+        "playwright": await asyncio.to_thread(version, "playwright"),
         "python": platform.python_version(),
     }
 

@@ -41,7 +41,9 @@ BLOCKING = (
 )
 """Audit events of calls that wait for a disk, a name server or another process."""
 PRODUCT = str(Path(bridge.__file__).parent)
-APART = tuple(f"{PRODUCT}/{name}" for name in ("demo", "bench", "tryout.py", "cli.py"))
+COMMANDS = ("bench", "cli.py", "debug.py", "doctor.py", "login.py", "signin.py", "terminal.py", "tryout.py")
+"""What serves nobody but the person in front of it."""
+APART = tuple(f"{PRODUCT}/{name}" for name in ("demo", *COMMANDS))
 TESTS = str(Path(__file__).parent)
 EXCUSED = ("<frozen importlib", "linecache.py", "asyncio/base_events.py", "asyncio/unix_events.py")
 """Where a call may block: imports and tracebacks come once, and a process can be started nowhere else."""

@@ -6,6 +6,8 @@ A small document can become gigabytes of objects, so its values are counted befo
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import gc
 import re
 from collections.abc import Callable
 from typing import TypeVar
@@ -22,6 +24,8 @@ PIECE = 65_536
 """Bytes that are looked at in one go."""
 SMALL = 1024 * 1024
 """Bytes up to which bodies are read without waiting for others."""
+HUGE = 8 * SMALL
+"""Bytes above which room is made first."""
 LARGE_AT_A_TIME = 2
 """How many larger bodies are read and taken apart at the same time."""
 MOST_VALUES = 200_000
@@ -54,6 +58,8 @@ class BodyReader:
         else:
             return await off_loop(len(body), _made, body, make)
         async with self._large:
+            if (request.content_length or self._most) > HUGE:
+                await asyncio.to_thread(_give_back)
             async for piece in pieces:
                 body += piece
                 self._check_size(len(body), request)
@@ -91,6 +97,17 @@ def _made(body: bytearray, make: Callable[[object], T]) -> T:
     value = decoded(body)
     body.clear()
     return make(value)
+
+
+def _give_back() -> None:
+    """Return what earlier bodies have left to the system.
+
+    Cycles of requests and errors hold their texts until they are collected, and glibc keeps as much as the largest had.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _mend_surrogates(body: bytearray) -> None:

@@ -98,7 +98,7 @@ class _Reader:
         text, attachments = self._content(turn, index)
         if turn.speaker != "assistant":
             return Message(turn.speaker, text, attachments)
-        text, made = LINKED.sub(r"[citation:\1]", text), list(_calls(turn))
+        text, made = LINKED.sub(r"[citation:\1]", text) if "[[" in text else text, list(_calls(turn))
         for number, (id_, call) in enumerate(made, 1):
             self._labels[id_] = _plain(call.name) + ("" if len(made) == 1 else f'" call="{number}')
         return Message("assistant", write_said(text, [call for _, call in made]))

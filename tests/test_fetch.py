@@ -75,6 +75,7 @@ PRIVATE = (
     *("127.0.0.1", "127.8.8.8", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"),
     *("224.0.0.1", "239.1.1.1", "255.255.255.255", "::", "::1", "fe80::1", "fc00::1", "fd12::1", "ff02::1"),
     *("::7f00:1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "2002:a00:1::1", "64:ff9b::a00:1"),
+    *("192.0.0.8", "192.0.0.170", "64:ff9b:1::7f00:1", "::ffff:0:127.0.0.1", "fec0::1", "5f00::1", "2001:0:7f00:1::"),
 )
 
 
@@ -154,6 +155,24 @@ async def test_a_host_that_takes_too_long_is_given_up(host: Host, tmp_path: Path
     slow = Remote("", "", b"", "p", url=f"http://{HERE}:{host.port}/slow")
     with pytest.raises(RequestError, match=r"files\.url_limit"):
         await gatherer(tmp_path, urls=True, url_limit=0.3).complete(chat(slow))
+
+
+async def test_an_address_that_is_named_many_times_is_fetched_once(host: Host, tmp_path: Path) -> None:
+    remote = Remote("cat.png", "", b"", "p", url=f"http://{HERE}:{host.port}/cat.png")
+    whole = await gatherer(tmp_path, urls=True).complete(chat(*[remote] * 150))
+    assert len(whole.messages[0].attachments) == 150
+    assert host.asked == [f"{HERE}/cat.png"]
+
+
+@pytest.mark.parametrize(("limit", "most"), [("max_prompt_files", 2), ("max_prompt_bytes", 2 * MOST + 1)])
+async def test_the_addresses_of_one_request_have_limits_together(
+    host: Host, tmp_path: Path, limit: str, most: int
+) -> None:
+    remotes = [Remote("", "", b"", f"p{n}", url=f"http://{HERE}:{host.port}/{n}") for n in range(9)]
+    with pytest.raises(RequestError, match=rf"files\.{limit}") as caught:
+        await gatherer(tmp_path, urls=True, max_bytes=MOST, **{limit: most}).complete(chat(*remotes))
+    assert caught.value.param == "p2"
+    assert len(host.asked) <= 3
 
 
 async def test_a_file_in_the_body_has_the_same_limit(tmp_path: Path) -> None:

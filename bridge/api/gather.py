@@ -13,6 +13,9 @@ from bridge.errors import FileTooLarge, RequestError
 from bridge.files import FileStore
 from bridge.settings import FileSettings
 
+Fetched = dict[str, tuple[bytes, str]]
+"""The bytes and media types of the addresses of one request: each is fetched once."""
+
 
 class Gatherer:
     """Completes chats."""
@@ -30,16 +33,18 @@ class Gatherer:
             return chat
         try:
             async with asyncio.timeout(self._settings.url_limit):
-                return replace(chat, messages=tuple([await self._message(message) for message in chat.messages]))
+                fetched: Fetched = {}
+                messages = [await self._message(message, fetched) for message in chat.messages]
+                return replace(chat, messages=tuple(messages))
         except TimeoutError:
             limit = self._settings.url_limit
             message = f"The files could not be fetched within {limit:g} seconds (files.url_limit)."
             raise RequestError(message, param="messages") from None
 
-    async def _message(self, message: Message) -> Message:
-        return replace(message, attachments=tuple([await self._file(one) for one in message.attachments]))
+    async def _message(self, message: Message, fetched: Fetched) -> Message:
+        return replace(message, attachments=tuple([await self._file(one, fetched) for one in message.attachments]))
 
-    async def _file(self, given: Attachment) -> Attachment:
+    async def _file(self, given: Attachment, fetched: Fetched) -> Attachment:
         most, param = self._settings.max_bytes, given.param
         if not isinstance(given, Remote):
             if len(given.data) > most:
@@ -49,8 +54,25 @@ class Gatherer:
             known = await asyncio.to_thread(self._store.one, given.file_id, param)
             path = self._store.path(known.id)
             return Attachment(known.name, known.media_type, b"", param, path, known.size, known.digest)
-        if not self._settings.urls:
+        if given.url not in fetched:
+            fetched[given.url] = await self._fetch(given.url, param, fetched)
+        data, media_type = fetched[given.url]
+        return await asyncio.to_thread(attachment, given.name, media_type, data, param)
+
+    async def _fetch(self, url: str, param: str, fetched: Fetched) -> tuple[bytes, str]:
+        """Fetch a file, unless those of one request are too many, or too large together."""
+        settings = self._settings
+        if not settings.urls:
             message = f"{param}: addresses are not fetched here (files.urls); send a data URL or a file_id."
             raise RequestError(message, param=param)
-        data, media_type = await fetch(given.url, most, param, self._may_reach)
-        return attachment(given.name, media_type, data, param)
+        if len(fetched) >= (most := settings.max_prompt_files):
+            raise RequestError(f"{param}: {most} addresses are fetched (files.max_prompt_files).", param=param)
+        left = settings.max_prompt_bytes - sum(len(data) for data, _ in fetched.values())
+        try:
+            return await fetch(url, min(settings.max_bytes, left), param, self._may_reach)
+        except FileTooLarge:
+            if left >= settings.max_bytes:
+                raise
+            most = settings.max_prompt_bytes
+            message = f"{param}: the files may have {most} bytes together (files.max_prompt_bytes)."
+            raise FileTooLarge(message, param=param) from None

@@ -21,12 +21,14 @@ from typing import Any
 import pytest
 
 import bridge
+from bridge.api.attached import read_attachment
 from bridge.api.citations import Marks
 from bridge.api.cut import Cut
 from bridge.api.markdown import Fence, tame_html
 from bridge.api.talk import JsonTalk, PlainTalk
 from bridge.chat import Message, Source
 from bridge.digests import digest, news, outline
+from bridge.errors import RequestError
 from bridge.prompt import looks_like_label, render
 from bridge.sse import SSEDecoder
 from bridge.tools.json_mode import JsonForm
@@ -229,7 +231,29 @@ TAKERS: dict[str, Callable[[], Callable[[str], object]]] = {
     "JSON that is held": lambda: JsonTalk(JsonForm(), PlainTalk()).say,
     "server-sent events": into_events,
 }
+FILES = {
+    "separators": times("/", "a", "b"),
+    "unseen marks": times("\u202e"),
+    "dots": times(".", "a"),
+    "dots and blanks": times(". "),
+    "parameters of a data URL": times(";a", "data:x/y", ",a"),
+    "escapes in a data URL": times("%4", "data:x/y;base64,"),
+    "padding": times("=", "data:x/y;base64,"),
+    "blanks in base64": times("A \n", "data:x/y;base64,"),
+    "an address of percents": times("%2", "http://a/"),
+}
+
+
+def file_in(text: str) -> object:
+    """Read a file of a message, whose name or content the text is."""
+    try:
+        return read_attachment({"type": "file", "file": {"file_data": text, "filename": text}}, "")
+    except RequestError as error:
+        return error
+
+
 ROWS = [
+    *(Row(f"files in messages: {name}", file_in, text) for name, text in FILES.items()),
     *(
         Row(f"{what} in pieces: {name}", by_character(make), text)
         for what, make in TAKERS.items()

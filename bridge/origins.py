@@ -1,11 +1,17 @@
-"""Origins and hosts: by which a page of the site is told from any other; no I/O."""
+"""Origins, hosts and addresses: by which a page of the site is told from any other, and the internet from here."""
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 PORTS = {"http": 80, "https": 443}
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+UNICAST = ipaddress.ip_network("2000::/3")
+"""All that the internet routes; not every version of Python knows the rest for what it is."""
+PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")
 OPAQUE = "null"
 """The origin of what has none: `about:blank`, `data:`, a browser's error page."""
 
@@ -27,6 +33,19 @@ def is_named(host: str, patterns: Sequence[str]) -> bool:
     """Tell whether a host is one of the `patterns`: names, or `*.name` for all below it."""
     host = host.lower().rstrip(".")
     return any(host.endswith(one[1:]) if one.startswith("*.") else host == one for one in patterns)
+
+
+def is_public(address: Address) -> bool:
+    """Tell whether an address is one of the public internet, also where it wraps another one."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not address.is_multicast and address not in PROTOCOLS
+    if address.ipv4_mapped is not None:
+        return is_public(address.ipv4_mapped)
+    if address in NAT64:
+        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    if address.sixtofour is not None and not is_public(address.sixtofour):
+        return False
+    return address in UNICAST and address.is_global
 
 
 def _ascii(host: str) -> str:

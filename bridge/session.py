@@ -17,6 +17,7 @@ from playwright.async_api import BrowserContext, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser import Chromium, has_moved_on, sign_of_life, within
+from bridge.egress import bounded
 from bridge.errors import BridgeError, BrowserError
 from bridge.intercept import Interceptor
 from bridge.origins import is_named, origin_of
@@ -24,6 +25,7 @@ from bridge.profiles import Profile
 from bridge.settings import Settings
 from bridge.sites.base import NO_DOCUMENT, Reply, SiteDriver, Strayed
 from bridge.traffic import Traffic
+from bridge.windows import Windows
 
 RESTORE_SESSION_STORAGE = """(stored => {
   const items = stored[location.origin];
@@ -31,6 +33,10 @@ RESTORE_SESSION_STORAGE = """(stored => {
 })(%s)"""
 INLINE_SCRIPTS = "() => [...document.scripts].map(one => one.text).join('\\n')"
 READ_SESSION_STORAGE = "() => [location.origin, {...sessionStorage}]"
+
+
+PERSONS_WINDOWS = 3
+"""Windows that a page may open for a person, such as that of another site to sign in with."""
 
 
 class Tab(NamedTuple):
@@ -196,13 +202,18 @@ async def open_session(
     chromium: Chromium, profile: Profile, driver_type: type[SiteDriver], settings: Settings
 ) -> AsyncGenerator[Session]:
     """Open the account's page in a context of its own and go to the site; the page need not be signed in."""
-    async with chromium.context(_context_options(profile, settings.browser.headed)) as context:
+    headed = settings.browser.headed
+    async with (
+        bounded(origin_of(profile.url), driver_type.hosts, settings.browser) as bounds,
+        chromium.context({**_context_options(profile, headed), **bounds}) as context,
+    ):
+        windows = Windows(context, PERSONS_WINDOWS if headed else 0)
         if profile.session_storage:
             async with within(settings.browser.call_limit, "The browser did not take the session storage"):
                 await context.add_init_script(RESTORE_SESSION_STORAGE % json.dumps(profile.session_storage))
 
         async def open_tab() -> Tab:
-            tab = await _open_tab(context, profile.url, driver_type, settings.turn.ready)
+            tab = await _open_tab(windows, profile.url, driver_type, settings.turn.ready)
             await chromium.check()
             return tab
 
@@ -213,15 +224,16 @@ async def open_session(
             session.on_gone = lambda _: None
             await session.interceptor.close()
             await session.traffic.close()
+            await windows.close()
             with suppress(BrowserError):
                 async with within(settings.browser.call_limit, "The page did not close"):
                     await session.page.close()
 
 
-async def _open_tab(context: BrowserContext, url: str, driver_type: type[SiteDriver], limit: float) -> Tab:
+async def _open_tab(windows: Windows, url: str, driver_type: type[SiteDriver], limit: float) -> Tab:
     """Open a page and go to the site with it; on failure the context's end closes it."""
     async with within(limit, "The browser opened no page"):
-        page = await context.new_page()
+        page = await windows.open()
         page.set_default_timeout(limit * 1000)
         interceptor = await Interceptor.attach(page, origin_of(url), driver_type.answer_paths)
     traffic = Traffic(interceptor.session)
@@ -238,7 +250,7 @@ async def _open_tab(context: BrowserContext, url: str, driver_type: type[SiteDri
 
 def _context_options(profile: Profile, headed: bool) -> dict[str, Any]:
     width, height = profile.viewport
-    options: dict[str, Any] = {"storage_state": profile.storage_state}
+    options: dict[str, Any] = {"storage_state": profile.storage_state, "accept_downloads": False}
     if headed:
         options["no_viewport"] = True  # the window's own size, which developer tools may change
     else:

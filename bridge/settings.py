@@ -77,6 +77,11 @@ class BrowserSettings(Section):
     )
     check_every: Seconds = Field(5.0, description="seconds between two health checks of browser and pages")
     call_limit: Seconds = Field(10.0, description="seconds that a health check or a short browser call may take")
+    hosts: Literal["named", "public", "any"] = Field(
+        "public",
+        description="hosts that pages may reach beside the site itself: those `named` by its driver, all `public` ones "
+        "(of both none on this machine or its network), or `any`",
+    )
 
 
 class PoolSettings(Section):

@@ -161,8 +161,10 @@ async def hostile_site(page: str = "buttons.html") -> AsyncGenerator[HostileSite
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield site
-    await runner.cleanup()
+    try:
+        yield site
+    finally:
+        await runner.cleanup()
 
 
 @dataclass
@@ -206,7 +208,7 @@ async def bridge_to(
         "turn": TURN,
         "pool": PoolSettings(min_interval=0, queue_limit=10),
         "conversations": ConversationSettings(enabled=False),
-        "browser": BrowserSettings(check_every=0.5, call_limit=3),
+        "browser": BrowserSettings(check_every=0.5, call_limit=3, hosts="any"),
     }
     settings = settings_for(folder, **{**defaults, **sections})
     store = ProfileStore(settings.profiles, load_identity(settings))

@@ -20,7 +20,21 @@ ORDER = (
     *("sends", "profiles", "throttle"),
     *("log", "locks", "stored_login", "unsettled", "conversations", "processes", "chromium", "sites.base", "browser"),
     *("exchange", "tap"),
-    *("intercept", "traffic", "session", "sites", "bundle", "turns", "attach", "sending", "listen", "settle", "record"),
+    *(
+        "intercept",
+        "traffic",
+        "egress",
+        "windows",
+        "session",
+        "sites",
+        "bundle",
+        "turns",
+        "attach",
+        "sending",
+        "listen",
+        "settle",
+        "record",
+    ),
     *("worker", "tokens", "policy", "parked", "accounts", "supervisor", "guests", "lease", "waiting", "pool"),
     *("upkeep", "login", "security"),
     *("guard", "tools", "api.begun", "api.cut", "api.talk", "api.shape", "api.failure", "api.admin", "api.attached"),
@@ -41,7 +55,19 @@ ORDER = (
 )
 """A module imports only what stands before it."""
 
-BROWSER_WORLD = {"browser", "bundle", "traffic", "intercept", "session", "worker", "login", "sites", "debug", "listen"}
+BROWSER_WORLD = {
+    "browser",
+    "bundle",
+    "traffic",
+    "intercept",
+    "session",
+    "windows",
+    "worker",
+    "login",
+    "sites",
+    "debug",
+    "listen",
+}
 HTTP_WORLD = {"app", "api", "guard", "client"}
 
 

@@ -14,11 +14,12 @@ import pytest
 from aiohttp import web
 
 from bridge.api.attached import Remote
-from bridge.api.fetch import Address, fetch, is_public
+from bridge.api.fetch import fetch
 from bridge.api.gather import Gatherer
 from bridge.chat import Attachment, ChatRequest, Message, Model
 from bridge.errors import FileTooLarge, RequestError
 from bridge.files import FileStore
+from bridge.origins import Address, is_public
 from bridge.settings import FileSettings, Settings
 
 HERE, ELSEWHERE = "127.0.0.1", "127.0.0.2"

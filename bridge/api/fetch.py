@@ -14,26 +14,9 @@ from typing import Any
 import aiohttp
 
 from bridge.errors import FileTooLarge, RequestError
+from bridge.origins import Address, is_public
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 MOST_REDIRECTS = 5
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-UNICAST = ipaddress.ip_network("2000::/3")
-"""All that the internet routes; not every version of Python knows the rest for what it is."""
-PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")
-
-
-def is_public(address: Address) -> bool:
-    """Tell whether an address is one of the public internet, also where it wraps another one."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address.is_global and not address.is_multicast and address not in PROTOCOLS
-    if address.ipv4_mapped is not None:
-        return is_public(address.ipv4_mapped)
-    if address in NAT64:
-        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    if address.sixtofour is not None and not is_public(address.sixtofour):
-        return False
-    return address in UNICAST and address.is_global
 
 
 async def fetch(url: str, most: int, param: str, may_reach: Callable[[Address], bool] = is_public) -> tuple[bytes, str]:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bridge.api.attached import Remote, attachment
-from bridge.api.fetch import Address, fetch, is_public
+from bridge.api.fetch import fetch
 from bridge.chat import Attachment, ChatRequest, Message
 from bridge.errors import FileTooLarge, RequestError
 from bridge.files import FileStore
+from bridge.origins import Address, is_public
 from bridge.settings import FileSettings
 
 Fetched = dict[str, tuple[bytes, str]]

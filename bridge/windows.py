@@ -1,0 +1,46 @@
+"""The windows of one account: its own page, and none that a page opens beyond what a person at it may need."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from playwright.async_api import BrowserContext, Page
+
+from bridge.browser import within
+from bridge.errors import BrowserError
+from bridge.tasks import Tasks
+
+CLOSE_LIMIT = 5.0
+
+
+class Windows:
+    """Opens pages in a context, and closes every other one but `most`."""
+
+    def __init__(self, context: BrowserContext, most: int) -> None:
+        self._context = context
+        self._most = most
+        self._own: set[Page] = set()
+        self._opening = asyncio.Lock()
+        self._tasks = Tasks()
+        context.on("page", lambda page: self._tasks.start(self._judge(page)))
+
+    async def open(self) -> Page:
+        """Open a page of our own."""
+        async with self._opening:
+            page = await self._context.new_page()
+            self._own.add(page)
+        page.on("close", lambda page: self._own.discard(page))
+        return page
+
+    async def close(self) -> None:
+        """Stop to look after windows."""
+        await self._tasks.close()
+
+    async def _judge(self, page: Page) -> None:
+        async with self._opening:  # one of our own is not known as such before it is there
+            strangers = [one for one in self._context.pages if one not in self._own]
+        if page in strangers[self._most :]:
+            with suppress(BrowserError):
+                async with within(CLOSE_LIMIT, "A window that the page had opened did not close"):
+                    await page.close()

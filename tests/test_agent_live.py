@@ -43,16 +43,22 @@ async def turn(run: Live, messages: list[Any], stream: bool) -> Any:
         return (await chunks.get_final_completion()).choices[0].message
 
 
+NOTATION = [{"text": called("step", number=number)} for number in range(STEPS)]
+NATIVE = [{"calls": [{"name": "step", "arguments": {"number": number}}], "seed": number} for number in range(STEPS)]
+"""In the dialect of the site's model, spelled in another way each time."""
+
+
 @pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("scripts", [NOTATION, NATIVE], ids=["notation", "native"])
 async def test_an_agent_of_ten_steps_sends_each_result_once_in_one_conversation(
-    tmp_path: Path, chromium: Chromium, stream: bool
+    tmp_path: Path, chromium: Chromium, scripts: list[dict[str, Any]], stream: bool
 ) -> None:
-    first, *rest = [called("step", number=number) for number in range(STEPS)]
-    then = [{"text": text} for text in (*rest, "All steps are done.")]
+    first, *rest = scripts
+    then = [*rest, {"text": "All steps are done."}]
     async with live(tmp_path, chromium=chromium) as run:
         messages: list[Any] = [
             {"role": "system", "content": "You are an agent."},
-            {"role": "user", "content": f"Take all steps. {directive(text=first, then=then)}"},
+            {"role": "user", "content": f"Take all steps. {directive(**first, then=then)}"},
         ]
         assert await agent(run, messages, stream) == "All steps are done."
         turns = run.account().turns

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,8 @@ class Agent:
     write: str
     read: str
     path: str
+    is_piped: bool = True
+    """Whether it takes its task from its input, and not as an argument."""
 
 
 def opencode(site: Live, _home: Path) -> dict[str, str]:
@@ -48,27 +51,61 @@ def qwen(site: Live, home: Path) -> dict[str, str]:
     return {"OPENAI_BASE_URL": f"{site.bridge.url}/v1", "OPENAI_API_KEY": site.key, "OPENAI_MODEL": MODEL}
 
 
+def pi(site: Live, home: Path) -> dict[str, str]:
+    provider = {
+        "baseUrl": f"{site.bridge.url}/v1",
+        "api": "openai-completions",
+        "apiKey": site.key,
+        "models": [{"id": MODEL}],
+    }
+    (home / ".pi/agent").mkdir(parents=True)
+    (home / ".pi/agent/models.json").write_text(json.dumps({"providers": {"bridge": provider}}), "utf-8")
+    return {"PI_OFFLINE": "1", "PI_SKIP_VERSION_CHECK": "1"}
+
+
+def continue_cli(site: Live, home: Path) -> dict[str, str]:
+    model = {"name": "bridge", "provider": "openai", "model": MODEL, "roles": ["chat"]}
+    model |= {"apiBase": f"{site.bridge.url}/v1", "apiKey": site.key, "capabilities": ["tool_use"]}
+    config = {"name": "bridge", "version": "1.0.0", "schema": "v1", "models": [model]}
+    (home / "config.yaml").write_text(json.dumps(config), "utf-8")
+    return {"CONTINUE_TELEMETRY_ENABLED": "0", "CONTINUE_CLI_ENABLE_TELEMETRY": "0"}
+
+
+def calling(calls: Sequence[tuple[str, dict[str, Any]]], seed: int | None) -> dict[str, Any]:
+    """Return a script that calls tools: in the notation that is asked for, or in the native one that `seed` spells."""
+    if seed is None:
+        return {"text": "\n".join(called(name, **arguments) for name, arguments in calls)}
+    return {"calls": [{"name": name, "arguments": arguments} for name, arguments in calls], "seed": seed}
+
+
 AGENTS = {
     "opencode": Agent(("opencode", "run"), opencode, "write", "read", "filePath"),
     "qwen-code": Agent(("qwen", "--auth-type", "openai", "--yolo"), qwen, "write_file", "read_file", "file_path"),
+    "pi": Agent(("pi", "--provider", "bridge", "--model", MODEL, "--no-session", "-p"), pi, "write", "read", "path"),
+    "continue": Agent(
+        ("cn", "--config", "config.yaml", "--auto", "-p"), continue_cli, "Write", "Read", "filepath", False
+    ),
 }
 
 
 @pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("seed", [None, 1, 2, 3], ids=["notation", "native 1", "native 2", "native 3"])
 async def test_an_agent_given_a_whole_book_writes_files_and_reads_them(
-    tmp_path: Path, chromium: Chromium, name: str
+    tmp_path: Path, chromium: Chromium, name: str, seed: int | None
 ) -> None:
     agent = AGENTS[name]
     first, second = (tmp_path / file for file in ("poem.txt", "copy.txt"))
-    written = (called(agent.write, **{agent.path: str(path), "content": POEM}) for path in (first, second))
-    read = called(agent.read, **{agent.path: str(first)})
-    task = directive(text="\n".join(written), then=[{"text": read}, {"text": "Both are written."}])
+    write = [(agent.write, {agent.path: str(path), "content": POEM}) for path in (first, second)]
+    read = [(agent.read, {agent.path: str(first)})]
+    task = directive(**calling(write, seed), then=[calling(read, seed), {"text": "Both are written."}])
+    told = f"{BOOK}\nWrite a poem, twice. {task}"
     async with live(tmp_path, chromium=chromium) as site:
         said = await run(
             site,
             tmp_path,
             *agent.command,
-            stdin=f"{BOOK}\nWrite a poem, twice. {task}",
+            *([] if agent.is_piped else [told]),
+            stdin=told if agent.is_piped else "",
             **agent.setting(site, tmp_path),
         )
         turns = site.account().turns
@@ -77,5 +114,5 @@ async def test_an_agent_given_a_whole_book_writes_files_and_reads_them(
     turns = [turn for turn in turns if turn.conversation == turns[-1].conversation]  # another one gives it a title
     assert BOOK in turns[0].prompt
     assert [turn.parent for turn in turns] == [None, 2, 4]
-    assert turns[1].prompt.count("<tool_result") == 2
+    assert turns[1].prompt.count("<tool_result name=") == 2
     assert "Roses are red" in turns[2].prompt

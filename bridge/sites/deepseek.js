@@ -322,7 +322,8 @@
     holds,
     positions,
     settled,
-    stand,
+    // whether the switches stand as they must; a prompt that is given is put into the composer at once then
+    stand: (switches, by, prompt) => stand(switches, by) && (prompt === null || fill(prompt, null, true)),
     // the state, and once that is ready all that must be known before a prompt, in one look; where everything is as it
     // must be, a prompt that is given is put into the composer at once
     look: (id, switches, by, prompt) => {
@@ -330,7 +331,7 @@
       if (now?.is !== "ready") return now;
       const seen = {
         is: "ready", isThere: id === null ? isEmpty() : holds(id), covered: !!cover(), otherModel: !!plainModel().element,
-        notices: notices(), stand: stand(switches, by),
+        notices: notices(), switches: settled(switches, by), stand: stand(switches, by),
       };
       const isRight = seen.isThere && !seen.covered && !seen.otherModel && seen.stand;
       return {...seen, typed: isRight && prompt !== null ? fill(prompt, null, true) : null};

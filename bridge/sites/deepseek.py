@@ -104,9 +104,9 @@ class Driver(SiteDriver):
             seen = await self._go_to(turn.conversation, wanted)
         if seen["otherModel"]:
             await self._shown.click("plainModel")
-        if late or not seen["stand"]:
-            await self._switches.set(wanted, late)
-        self._typing = Typing(seen["notices"])
+        is_set = seen["stand"] and not late
+        typed = None if is_set else await self._switches.set(wanted, late, seen["switches"], prompt)
+        self._typing = Typing(seen["notices"], typed if prompt else None)
 
     async def attach(self, turn: Turn, limit: float) -> None:
         """Hand the files to the page's own input, and note what the site calls them."""

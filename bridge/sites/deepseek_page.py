@@ -94,6 +94,8 @@ class DeepSeekPage:
 
     async def click_required(self, control: str, *given: str) -> None:
         """Click a control, which may still be coming; raise `SiteChanged` where the page has none."""
+        if await self.click(control, *given):
+            return
         with suppress(PlaywrightTimeout):
             await self.wait_for("has", control, *given, limit=QUICK)
         if not await self.click(control, *given):

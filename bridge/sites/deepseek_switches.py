@@ -37,18 +37,25 @@ class Switches:
         self.by = OTHER[self.by]
         await self._page.page.wait_for_timeout(QUIET)
 
-    async def set(self, wanted: Mapping[str, bool], wrong: Sequence[str]) -> None:
-        """Bring the switches into position; a missing one matters where it must be on, or the gate found it `wrong`."""
+    async def set(
+        self, wanted: Mapping[str, bool], wrong: Sequence[str], now: Mapping[str, Any] | None, prompt: str | None
+    ) -> Any:
+        """Bring the switches into position; a missing one matters where it must be on, or the gate found it `wrong`.
+
+        `now` is how they stand, if that is clear already. A `prompt` is put into the composer in the look that finds
+        the clicks to have had their effect; returns what came of that, or nothing.
+        """
         for _ in range(CLICKS):
-            now = await self._settled(wanted)
+            now = now or await self._settled(wanted)
             off = [name for name, on in wanted.items() if _is_off(now[name], on, is_needed=on or name in wrong)]
             if not off:
-                return
+                return None
             for name in off:
                 await self._page.click_required(name)
             with suppress(PlaywrightTimeout):
-                await self._page.wait_for("stand", wanted, self.by, limit=SETTLING)
-                return
+                return await self._page.wait_for("stand", wanted, self.by, prompt, limit=SETTLING)
+            now = None
+        return None
 
     async def _settled(self, wanted: Mapping[str, bool]) -> dict[str, Any]:
         """Return how the switches stand, once that is clear; what is shown counts where it never becomes clear."""

@@ -20,6 +20,8 @@ from bridge.errors import (
     UnknownConversation,
 )
 from bridge.sites.base import PageResponse
+from bridge.sites.deepseek_notices import obstacle
+from bridge.sites.deepseek_refusals import quote
 from bridge.sites.deepseek_stream import DeepSeekDecoder
 from bridge.sse import encode_sse
 from tests.deepseek_streams import STREAM
@@ -169,3 +171,11 @@ def test_a_refusal_in_the_stream_is_an_error_with_the_sites_words(
     refused = refuse(STREAM, encode_sse(hint, event))
     assert type(refused) is error
     assert refused.message.endswith(hint.split('"content":"')[1].split('"')[0])
+
+
+def test_words_of_the_page_come_into_messages_without_control_characters_and_of_bounded_length() -> None:
+    words = "busy\x1b[31m \x07\u202eyltneuq\u2066 now\u2028\x00\x9b2J"
+    assert quote(words) == "busy[31m yltneuq now 2J"
+    assert len(quote("x\u202e" * 10**6)) == 200
+    muted = obstacle({"is": "muted", "text": words, "until": None})
+    assert muted.message == f"The site has muted the account: {quote(words)}"

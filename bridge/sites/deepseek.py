@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar
-from urllib.parse import quote, urlsplit
+from urllib import parse
 
 from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
@@ -25,7 +25,7 @@ from bridge.sites.deepseek_guard import CALLS, COMPLETION, FOREIGN, GOING_ON, Gu
 from bridge.sites.deepseek_login import SIGN_IN_HOSTS, sign_in, token_state
 from bridge.sites.deepseek_notices import is_generating, news, obstacle, refusal
 from bridge.sites.deepseek_page import NAMES, QUICK, DeepSeekPage, Typing
-from bridge.sites.deepseek_refusals import refused_call
+from bridge.sites.deepseek_refusals import quote, refused_call
 from bridge.sites.deepseek_stream import HISTORY, RESUME, DeepSeekDecoder
 from bridge.sites.deepseek_switches import Switches
 
@@ -164,7 +164,7 @@ class Driver(SiteDriver):
             return refused
         says = ""
         if over := await self._shown.ask("covered"):
-            says = f" Something covers its composer: {over['what'][:200]}."
+            says = f" Something covers its composer: {quote(over['what'])}."
         button = self._shown.found.get("send")
         click = f"the send button (found by {button})" if button else "a send button, which was not found,"
         return SiteChanged(f"Neither Enter nor {click} sends what is in the page's composer; {called}.{says}")
@@ -285,7 +285,7 @@ class Driver(SiteDriver):
     async def _open_conversation(self, id: str) -> None:  # noqa: A002
         """Go to a conversation: by its row in the sidebar, else by its address."""
         if not await self._shown.click("row", id):
-            await self._load(f"{self.url}/a/chat/s/{quote(id, safe='')}")
+            await self._load(f"{self.url}/a/chat/s/{parse.quote(id, safe='')}")
         try:
             await self._shown.wait_for("holds", id, limit=CONVERSATION_LIMIT)
         except PlaywrightTimeout as error:
@@ -317,4 +317,4 @@ class Driver(SiteDriver):
             await self._shown.click("closer")
 
     def _path(self) -> str:
-        return urlsplit(self.page.url).path
+        return parse.urlsplit(self.page.url).path

@@ -50,7 +50,7 @@ def obstacle(state: Mapping[str, Any]) -> BridgeError:
     match state["is"]:
         case "muted":
             until = datetime.fromtimestamp(state["until"], UTC) if state["until"] else None
-            return Muted(f"The site has muted the account: {state['text'][:200]}", until=until)
+            return Muted(f"The site has muted the account: {quote(state['text'])}", until=until)
         case "refused" if state["status"] == 429:
             return RateLimited("The site says that requests come too often (HTTP 429).")
         case "refused":

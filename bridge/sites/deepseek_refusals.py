@@ -21,9 +21,11 @@ from bridge.errors import (
     StalePage,
     UnknownConversation,
 )
+from bridge.printable import as_text
 from bridge.sites.base import PageResponse, Reply
 
 _LONGEST_QUOTE = 200
+_LONGEST_READ = 4_000
 _LONGEST_WAIT = 86_400.0
 _BY_BUSINESS: Mapping[int, tuple[type[SiteError], str]] = {
     2: (SiteError, "The site refused the chat"),
@@ -116,10 +118,10 @@ def refused_by_hint(hint: Mapping[str, Any], *, has_begun: bool = False) -> Brid
 
 
 def quote(value: object) -> str:
-    """Return the site's own words on one line, cut to a length that fits into a message."""
+    """Return the site's own words on one line without controls, cut to a length that fits into a message."""
     if value is None:
         return ""
-    line = " ".join(str(value).split())
+    line = as_text(" ".join(str(value)[:_LONGEST_READ].split())).replace("\t", " ")
     return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
 
 

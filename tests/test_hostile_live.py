@@ -165,3 +165,13 @@ async def test_windows_that_a_page_opens_are_closed_and_downloads_refused(tmp_pa
                 while len(pages := session.context.pages) > 1:
                     await asyncio.sleep(0.05)
             assert pages == [session.page]
+
+
+@pytest.mark.parametrize("storm", ["for (;;) {}", "for (;;) alert('x')"])
+async def test_a_page_that_never_comes_to_rest_is_replaced(tmp_path: Path, chromium: Chromium, storm: str) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        seen = len(run.facts.seen)
+        await site.order(storm)
+        await run.facts.state("alice", WorkerState.BROKEN, seen)
+        await run.facts.state("alice", WorkerState.READY, seen)
+        assert await run.ask("hello") == answer_to("hello")

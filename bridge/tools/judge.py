@@ -80,7 +80,7 @@ def _is_attempt(page: Page, place: Place, tag: Tag, block: Block) -> bool:
     """Tell whether a block is meant as a call."""
     if block.calls:
         return place.is_blank or not tag.is_weak
-    if PLACEHOLDER.fullmatch(block.name or "call") or DOTS.search(
+    if PLACEHOLDER.fullmatch(block.name[:LOOKED_AT] or "call") or DOTS.search(
         page.text, tag.end - 1, min(block.end, tag.end + LOOKED_AT)
     ):
         return False

@@ -21,7 +21,8 @@ EXAMPLE = re.compile(
     re.IGNORECASE,
 )
 PLACEHOLDER = re.compile(
-    r"\W*|(?:your|the|a|some|my)?[\W_]*(?:tool|function)?[\W_]*(?:name|tool|function)(?:[\W_]*(?:here|x|y|z|\d))?\W*|foo|bar|xxx?",
+    r"[\W_]*+(?:(?:your|the|a|some|my)?[\W_]*+(?:(?:tool|function)[\W_]*+)?(?:name|tool|function)"
+    r"(?:[\W_]*+(?:here|x|y|z|\d))?[\W_]*+|foo|bar|xxx?)?",
     re.IGNORECASE,
 )
 """Names of tools that stand for any name."""

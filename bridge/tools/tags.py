@@ -65,9 +65,11 @@ MARK_BEGUN = re.compile(rf"(?:[{BARS}]\s*+){{0,2}}+(?:D(?:S(?:ML?)?)?)?", re.IGN
 MARK = re.compile(rf"(?:[{BARS}]\s*+){{0,2}}+DSML\s*+(?:[{BARS}]\s*+){{0,2}}+", re.IGNORECASE)
 TOKEN_BEGUN = re.compile(rf"[{BARS}]{{1,2}}[\w▁ ]{{0,20}}[{BARS}]{{0,2}}")
 NAME_BEGUN = re.compile(r"(?:tool|function) (?:c(?:a(?:l(?:ls?)?)?)?|u(?:s(?:es?)?)?)?(?!\S)|[\w.:/-]+", re.IGNORECASE)
+LONGEST_VALUE = f"{{0,{LONGEST_TAG}}}+"
 ATTRIBUTE = re.compile(
-    r"""([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|[“”„«]([^“”»]*)[“”»]|[‘’‚]([^‘’]*)[‘’]"""
-    rf"""|((?:[^\s"'“”‘’<>/{BARS}]|/(?=\w))+))"""
+    rf"""(?<![\w-])([\w-]{{1,100}}+)\s*+=\s*+(?:"([^"]{LONGEST_VALUE})"|'([^']{LONGEST_VALUE})'"""
+    rf"""|[“”„«]([^“”»]{LONGEST_VALUE})[“”»]|[‘’‚]([^‘’]{LONGEST_VALUE})[‘’]"""
+    rf"""|((?:[^\s"'“”‘’<>/{BARS}]|/(?=\w)){LONGEST_VALUE.replace("0", "1", 1)}))"""
 )
 SHORT = re.compile(r"""\s*=\s*["'“”]?([\w.:/-]+)["'“”]?""")
 

@@ -23,6 +23,8 @@ from bridge.tasks import Tasks
 
 CONNECT_LIMIT = 20.0
 """Seconds until a connection to another host is there."""
+ADDRESS_LIMIT = 3.0
+"""Seconds until the next one of a host's addresses is tried."""
 MOST = 128
 """Connections of one page at a time."""
 PIECE = 2**16
@@ -96,7 +98,16 @@ class Egress:
         addresses = [address for one in found if self._may_reach(ipaddress.ip_address(address := str(one[4][0])))]
         if not addresses:
             raise PermissionError("not a public address")
-        return await asyncio.open_connection(addresses[0], port)
+        return await first_that_answers(addresses, port)
+
+
+async def first_that_answers(addresses: Sequence[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a connection to the first of a host's addresses that answers; one of a dead network may come before."""
+    for address in addresses[:-1]:
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(ADDRESS_LIMIT):
+                return await asyncio.open_connection(address, port)
+    return await asyncio.open_connection(addresses[-1], port)
 
 
 async def _relay(*ends: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:

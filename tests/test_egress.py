@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bridge.egress import Egress, bounded, has_proxy
+from bridge.egress import Egress, bounded, first_that_answers, has_proxy
 from bridge.origins import Address, is_public
 from bridge.settings import BrowserSettings
 
@@ -92,3 +92,14 @@ async def test_the_site_itself_is_reached_directly() -> None:
 
 def test_a_proxy_of_the_operators_own_stays_in_force() -> None:
     assert has_proxy(BrowserSettings(args=("--proxy-server=socks5://10.0.0.1:1080",)))
+
+
+async def test_of_a_hosts_addresses_the_first_that_answers_is_taken() -> None:
+    async with echo() as port:
+        reader, writer = await first_that_answers(["127.0.0.2", "127.0.0.1"], port)
+        writer.write(b"ping")
+        async with asyncio.timeout(LIMIT):
+            assert await reader.read(100) == b"ping"
+        writer.close()
+        with pytest.raises(OSError, match="127.0.0.2"):
+            await first_that_answers(["127.0.0.3", "127.0.0.2"], port)

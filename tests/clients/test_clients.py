@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,8 @@ async def test_a_client_chats_streams_runs_tools_and_gets_objects(
         assert ("".join(pieces), len(pieces) > 1) == (COUNTED, True)
         assert done == {"chat": "Hello there.", "tools": WARM, "streamed_tools": WARM, "structured": ADA}
         turns = site.account().turns
-        assert [turn.prompt for turn in turns[3:6:2]] == [RESULTS, RESULTS]
+        for turn in turns[3:6:2]:
+            assert re.search(r"\n=== Tool result \w+ ===\n", turn.prompt)
+            assert turn.prompt.endswith(RESULTS)
         assert [turn.parent for turn in turns[2:6]] == [None, 2, None, 2]
         assert len(turns) == len(ANSWERS)

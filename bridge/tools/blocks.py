@@ -24,7 +24,7 @@ from bridge.tools.page import More, Page
 from bridge.tools.read import NAMES, Unknown, fields_of, known, make_call, named_call, read_calls
 from bridge.tools.render import Call
 from bridge.tools.tags import BLOCK, Kind, Tag
-from bridge.tools.values import CDATA, plain, value_end
+from bridge.tools.values import CDATA, plain, value_end, without_last_break
 
 ESCAPED_QUOTE = re.compile(r'\\[\\"]')
 NAME_FIRST = re.compile(r"([\w.:/-]{1,128}+)\s*+")
@@ -134,7 +134,8 @@ class _Reader:
         if tag is None:
             self._wrong = BREAKS_OFF
         self._at = tag.end if tag and is_end else end
-        return plain(self._page.text[opening.end : end], is_exact="string" in opening.attributes)
+        value = self._page.text[opening.end : end]
+        return plain(value if is_end else without_last_break(value), is_exact="string" in opening.attributes)
 
     # Words: the body, or what is none
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from bridge.tools.blocks import Block, quotes, read_block
 from bridge.tools.mending import Unclear
 from bridge.tools.page import More, Page
-from bridge.tools.prose import BARE, BARE_BEGUN, CALL_INFO, DOTS, EXAMPLE, PLACEHOLDER, Place, fence_end
-from bridge.tools.read import known, read_calls
+from bridge.tools.prose import BARE, BARE_BEGUN, CALL_INFO, DOTS, EXAMPLE, PLACEHOLDER, STAND_IN, Place, fence_end
+from bridge.tools.read import Definition, known, read_calls
 from bridge.tools.render import Call
 from bridge.tools.tags import LONGEST_TAG, Tag
 
@@ -47,6 +47,8 @@ def judge_json(end: int, body: str, page: Page) -> Outcome:
     """Return what JSON up to `end` is."""
     try:
         return Outcome(end, read_calls(body, page.tools))
+    except Definition:
+        return Outcome(end)
     except Unclear as unclear:
         return Outcome(end, (), str(unclear), not body.rstrip().endswith(("}", "]", "`")))
 
@@ -79,7 +81,7 @@ def may_be_bare(page: Page, start: int) -> bool:
 def _is_attempt(page: Page, place: Place, tag: Tag, block: Block) -> bool:
     """Tell whether a block is meant as a call."""
     if block.calls:
-        return place.is_blank or not tag.is_weak
+        return (place.is_blank or not tag.is_weak) and not any(STAND_IN.search(call.arguments) for call in block.calls)
     if PLACEHOLDER.fullmatch(block.name[:LOOKED_AT] or "call") or DOTS.search(
         page.text, tag.end - 1, min(block.end, tag.end + LOOKED_AT)
     ):
@@ -116,7 +118,8 @@ def _fenced_blocks(page: Page, place: Place, begun: re.Match[str], tag: Tag | No
     if end < 0:
         page.patience -= len(blocks)
         return None
-    if EXAMPLE.search(place.lead):
+    is_foreign = all(block.name and not known(block.name, page.tools) for block in blocks)
+    if EXAMPLE.search(place.lead) or (is_foreign and page.text_follows(end)):
         return Outcome(end)
     calls = [call for block in blocks for call in block.calls]
     why = next((block.why for block in blocks if not block.calls), "")

@@ -28,6 +28,8 @@ PLACEHOLDER = re.compile(
 """Names of tools that stand for any name."""
 DOTS = re.compile(r"""[:\[{(,>\s]\s?(?:\.\.\.|…)\s?(?:[\]}),<\s]|\Z)""")
 """What stands in JSON or in an argument for whatever may stand there."""
+STAND_IN = re.compile(r'": "(?:\.\.\.|…)"[,}]')
+"""An argument of a call, as it is written down, that only stands for any."""
 TICKS = re.compile("`++")
 KEPT = 480
 """Characters of a line that are looked at."""
@@ -63,8 +65,8 @@ class Place:
 
     @property
     def is_quoted(self) -> bool:
-        """Tell whether it stands in inline code, or in a quotation."""
-        return self._is_code or self._is_quotation
+        """Tell whether it stands in inline code, in a quotation, or in a changed line of a diff."""
+        return self._is_code or self._is_quotation or self._line in ("+", "-")
 
     @property
     def lead(self) -> str:

@@ -35,6 +35,13 @@ class Unknown(Unclear):
         self.name = name
 
 
+class Definition(Unclear):
+    """It says what a tool is, and calls none."""
+
+    def __init__(self) -> None:
+        super().__init__("It is the definition of a tool.")
+
+
 def read_calls(body: str, tools: Sequence[Tool]) -> list[Call]:
     """Return the calls in `body`, what stands between the tags; raise `Unclear`."""
     if not body.strip():
@@ -146,6 +153,8 @@ def _from_json(item: Any, tools: Sequence[Tool]) -> Call:
     if name_key is None:
         raise Unclear("The call has no name.")
     key = next((lower[name] for name in ARGUMENTS if name in lower and lower[name] != name_key), None)
+    if key is not None and "description" in lower and isinstance(item[key], dict) and "type" in item[key]:
+        raise Definition
     rest = {name: value for name, value in item.items() if name != name_key and name not in BESIDE}
     return make_call(item[name_key], item[key] if key is not None else rest, tools)
 

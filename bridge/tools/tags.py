@@ -115,7 +115,7 @@ class Tag:
     @property
     def is_weak(self) -> bool:
         """Tell whether it begins a call only if what follows looks like one."""
-        return not self.is_marked and (self.kind is Kind.TOOL or self.name in WEAK)
+        return not self.is_marked and (self.kind is Kind.TOOL or self.name in WEAK or self.is_whole)
 
 
 class Tags:

@@ -31,6 +31,12 @@ def plain(value: str, *, is_exact: bool) -> str:
     return html.unescape(value) if is_escaped else value
 
 
+def without_last_break(value: str) -> str:
+    """Return a value without the line break that only sets it apart from the tag behind it."""
+    head, line_break, rest = value.rpartition("\n")
+    return head.removesuffix("\r") if line_break and not rest.strip() else value
+
+
 def value_end(page: Page, opening: Tag, missing: Collection[str]) -> tuple[Tag | None, bool]:
     """Return the tag before which the value of `opening` ends, and whether that is the value's own end tag.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from random import Random
 from typing import Any
 
@@ -81,6 +82,8 @@ def test_the_choice_is_part_of_the_instructions() -> None:
             "f({\n  a?: {\n    b?: null,\n  },\n})",
         ),
         ({"properties": {"a": {"type": "odd"}}}, 'f({\n  a?: {"type": "odd"},\n})'),
+        ({"properties": {"a": {"type": []}}}, "f({\n  a?: any,\n})"),
+        ({"properties": {"a": {"anyOf": [], "type": "null"}}}, "f({\n  a?: null,\n})"),
     ],
 )
 def test_a_schema_is_shown_as_a_type(schema: dict[str, Any], shown: str) -> None:
@@ -91,6 +94,34 @@ def test_a_schema_that_contains_itself_is_shown_to_a_depth() -> None:
     tree = {"$ref": "#/$defs/T"}
     schema = {"properties": {"t": tree}, "$defs": {"T": {"properties": {"left": tree, "right": tree}}}}
     assert len(signature("f", "", schema)) < 5000
+
+
+SELF: dict[str, Any] = {"$ref": "#/$defs/T"}
+WIDE = [f"p{number}" for number in range(60)]
+
+
+@pytest.mark.parametrize(
+    "itself",
+    [
+        {"type": "array", "items": SELF},
+        {"type": ["array"] * 60, "items": SELF},
+        {"properties": dict.fromkeys(WIDE, SELF)},
+        {"properties": {name: {**SELF, "description": "x" * 200} for name in WIDE}},
+        {"properties": {name: {"type": "array", "items": SELF} for name in WIDE}},
+        {"properties": {"a": {"anyOf": [SELF] * 60}}},
+        {"anyOf": [*[SELF] * 60, {}]},
+        {"properties": {"a": SELF, "b": SELF, "c": {"enum": WIDE}}},
+        {"properties": {"a": SELF, "b": SELF}, "required": WIDE * 20},
+        {"additionalProperties": {"anyOf": [SELF] * 60}, "type": "object"},
+        {"$ref": "#/$defs/T"},
+    ],
+)
+def test_no_schema_that_contains_itself_is_shown_at_a_length_beyond_its_own(itself: dict[str, Any]) -> None:
+    schema = {"properties": {"t": SELF}, "$defs": {"T": itself}}
+    began = time.process_time()
+    shown = signature("f", "", schema)
+    assert len(shown) < 20 * len(json.dumps(schema)) + 100_000
+    assert time.process_time() - began < 2
 
 
 def test_a_description_of_several_lines_is_a_comment_of_as_many() -> None:

@@ -1,17 +1,22 @@
 """A tool's JSON Schema as TypeScript: a third of the size, and read at least as well by models.
 
-What has no such type is shown as its JSON Schema.
+What has no such type is shown as its JSON Schema. References are spelled out where they stand, so that a small schema
+can stand for a huge type: what is shown grows with the schema's own size, and what comes behind that is `any`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 DEEPEST = 6
-"""Levels of nesting that are spelled out; recursive schemas end here."""
+"""Levels of objects and choices that are spelled out; recursive schemas end here."""
+DEEPEST_AT_ALL = 30
+"""Levels of any kind, arrays included, and references that only lead to others."""
+TIMES, SPARE = 4, 10_000
+"""How much longer than the schema what is shown of it may be: so many times, and so many characters more."""
 PLAIN = {"string": "string", "number": "number", "integer": "integer", "boolean": "boolean", "null": "null"}
 NAME = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 HINTS = ("format", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "default")
@@ -19,51 +24,90 @@ HINTS = ("format", "pattern", "minimum", "maximum", "minLength", "maxLength", "m
 
 def signature(name: str, description: str, parameters: Mapping[str, Any]) -> str:
     """Return one tool: its description as a comment, its name, and the type of its arguments."""
-    schema = {"type": "object", **parameters}
     comment = "".join(f"// {line}".rstrip() + "\n" for line in description.strip().splitlines())
-    return f"{comment}{name}({_type(schema, schema, 0)})"
+    return f"{comment}{name}({_Writer({'type': 'object', **parameters}).written()})"
 
 
-def _type(schema: Any, root: Mapping[str, Any], depth: int) -> str:
-    schema = _referred(schema, root)
-    if schema is True or schema == {}:
-        return "any"
-    if not isinstance(schema, Mapping) or depth > DEEPEST:
-        return "any"
-    if "const" in schema or (isinstance(schema.get("enum"), list) and schema["enum"]):
-        return " | ".join(map(_shown, [schema["const"]] if "const" in schema else schema["enum"]))
-    for union in ("anyOf", "oneOf"):
-        if isinstance(schema.get(union), list):
-            return " | ".join(dict.fromkeys(_type(member, root, depth + 1) for member in schema[union]))
-    return _of_kind(schema.get("type"), schema, root, depth)
+class _Writer:
+    """Writes the type of one schema."""
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._left = TIMES * len(_shown(root)) + SPARE
+        self._level = 0
+
+    def written(self) -> str:
+        return self._type(self._root, 0)
+
+    def _type(self, schema: Any, depth: int) -> str:
+        if depth > DEEPEST or self._level > DEEPEST_AT_ALL or self._left <= 0:
+            return "any"
+        self._left -= 1
+        self._level += 1
+        schema = self._referred(schema)
+        made = self._of(schema, depth) if isinstance(schema, Mapping) and schema else "any"
+        self._level -= 1
+        return made
+
+    def _of(self, schema: Mapping[str, Any], depth: int) -> str:
+        if "const" in schema:
+            return self._leaf([schema["const"]])
+        if isinstance(schema.get("enum"), list) and schema["enum"]:
+            return self._leaf(schema["enum"])
+        for union in ("anyOf", "oneOf"):
+            if isinstance(schema.get(union), list) and schema[union]:
+                return _union(self._type(member, depth + 1) for member in schema[union])
+        kinds = schema.get("type")
+        named = kinds if isinstance(kinds, list) else [str(kinds)]
+        self._left -= len(named)
+        return _union(self._of_kind(kind, schema, depth) for kind in named if isinstance(kind, str))
+
+    def _of_kind(self, kind: str, schema: Mapping[str, Any], depth: int) -> str:
+        if kind == "array":
+            item = self._type(schema.get("items", True), depth)
+            return f"({item})[]" if " | " in item else f"{item}[]"
+        if kind == "object" or (kind == "None" and "properties" in schema):
+            return self._object(schema, depth)
+        return PLAIN.get(kind) or self._leaf([schema])
+
+    def _object(self, schema: Mapping[str, Any], depth: int) -> str:
+        properties = schema.get("properties")
+        if not isinstance(properties, Mapping) or not properties:
+            extra = schema.get("additionalProperties")
+            if isinstance(extra, Mapping) and extra:
+                return f"{{[key: string]: {self._type(extra, depth + 1)}}}"
+            return "{}" if depth == 0 or extra is False else "object"
+        required = schema.get("required")
+        needed = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
+        self._left -= len(needed)
+        lines = [self._line(name, inner, name in needed, depth + 1) for name, inner in properties.items()]
+        return "\n".join(("{", *lines, "  " * depth + "}"))
+
+    def _line(self, name: str, schema: Any, is_needed: bool, depth: int) -> str:
+        head, comment = f"{_name(name)}{'' if is_needed else '?'}: ", _comment(schema)
+        self._left -= len(head) + len(comment)
+        return f"{'  ' * depth}{head}{self._type(schema, depth)},{comment}"
+
+    def _leaf(self, values: Iterable[object]) -> str:
+        text = " | ".join(map(_shown, values))
+        self._left -= len(text)
+        return text
+
+    def _referred(self, schema: Any) -> Any:
+        """Return what a reference such as `#/$defs/name` stands for; None where it leads nowhere."""
+        for _ in range(DEEPEST):
+            reference = schema.get("$ref") if isinstance(schema, Mapping) else None
+            if not isinstance(reference, str):
+                return schema
+            self._left -= len(reference)
+            schema = self._root
+            for step in reference.removeprefix("#").strip("/").split("/"):
+                schema = schema.get(step) if isinstance(schema, Mapping) else None
+        return None
 
 
-def _of_kind(kind: object, schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> str:
-    if isinstance(kind, list):
-        return " | ".join(_of_kind(one, schema, root, depth) for one in kind)
-    if kind == "array":
-        item = _type(schema.get("items", True), root, depth)
-        return f"({item})[]" if " | " in item else f"{item}[]"
-    if kind == "object" or (kind is None and "properties" in schema):
-        return _object(schema, root, depth)
-    return PLAIN.get(str(kind)) or _shown(schema)
-
-
-def _object(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> str:
-    properties = schema.get("properties")
-    if not isinstance(properties, Mapping) or not properties:
-        extra = schema.get("additionalProperties")
-        if isinstance(extra, Mapping) and extra:
-            return f"{{[key: string]: {_type(extra, root, depth + 1)}}}"
-        return "{}" if depth == 0 or extra is False else "object"
-    required = schema.get("required")
-    needed = set(filter(lambda name: isinstance(name, str), required)) if isinstance(required, list) else set()
-    indent = "  " * (depth + 1)
-    lines = [
-        f"{indent}{_name(name)}{'' if name in needed else '?'}: {_type(inner, root, depth + 1)},{_comment(inner)}"
-        for name, inner in properties.items()
-    ]
-    return "\n".join(("{", *lines, "  " * depth + "}"))
+def _union(types: Iterable[str]) -> str:
+    return " | ".join(dict.fromkeys(types)) or "any"
 
 
 def _comment(schema: Any) -> str:
@@ -74,18 +118,6 @@ def _comment(schema: Any) -> str:
     words = [" ".join(described.split())] if isinstance(described, str) and described.strip() else []
     words += [f"{hint}: {_shown(schema[hint])}" for hint in HINTS if hint in schema]
     return f" // {'; '.join(words)}" if words else ""
-
-
-def _referred(schema: Any, root: Mapping[str, Any]) -> Any:
-    """Return what a reference such as `#/$defs/name` stands for; None where it leads nowhere."""
-    for _ in range(DEEPEST):
-        reference = schema.get("$ref") if isinstance(schema, Mapping) else None
-        if not isinstance(reference, str):
-            return schema
-        schema = root
-        for step in reference.removeprefix("#").strip("/").split("/"):
-            schema = schema.get(step) if isinstance(schema, Mapping) else None
-    return None
 
 
 def _name(name: str) -> str:

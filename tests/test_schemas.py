@@ -25,7 +25,12 @@ from bridge.tools.render import Tool, Toolbox
 MOMENT = 2.0
 """Seconds of the processor: far more than any check takes, and far less than one that does not end."""
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([10**400, -(10**400)])
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abAB"), inner, max_size=3),
     max_leaves=8,
 )
@@ -296,6 +301,8 @@ def test_of_an_odd_schema_counts_what_is_understood(schema: dict[str, Any], wron
         ({"type": "string", "nullable": True}, None),
         ({"type": {}}, "x"),
         ({"format": "email"}, "x"),
+        ({"minimum": 10**400, "multipleOf": 10**400, "maximum": -(10**400)}, 1),
+        ({"dependentRequired": {"b": ["c", "c"]}}, {}),
     ],
 )
 def test_of_an_odd_schema_nothing_else_is_asked(schema: dict[str, Any], fine: Any) -> None:

@@ -6,7 +6,7 @@ pattern that cannot be judged, a reference that leads out of the schema or nowhe
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ Form = dict[str, Any] | bool
 """A schema in the plain form; `True` asks for nothing, `False` allows nothing."""
 LARGEST = 5_000
 """Parts of a schema that are read."""
+LARGEST_NUMBER = sys.float_info.max
 DEEPEST = 60
 """Levels of nesting that are read."""
 TYPES = frozenset({"string", "number", "integer", "boolean", "null", "object", "array"})
@@ -24,7 +25,7 @@ MATCHES = "matches"
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def _is_count(value: object) -> bool:
@@ -39,6 +40,10 @@ def _is_dependence(value: object) -> bool:
     return isinstance(value, Mapping) and all(map(_is_names, value.values()))
 
 
+def _once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
 PLAIN: Mapping[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _is_number),
     **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems", "minContains", "maxContains"), _is_count),
@@ -51,6 +56,11 @@ PLAIN: Mapping[str, Callable[[Any], bool]] = {
     "dependentRequired": _is_dependence,
 }
 """Keywords that hold no schema, and which values they may have."""
+CLEANED: Mapping[str, Callable[[Any], Any]] = {
+    "required": _once,
+    "dependentRequired": lambda value: {name: _once(names) for name, names in value.items()},
+}
+"""Keywords whose lists of names the engine takes only without repetitions."""
 ONE = ("items", "additionalProperties", "contains", "propertyNames", "not", "if", "then", "else")
 MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
 NAMED = ("properties", "patternProperties", "dependentSchemas")
@@ -128,9 +138,7 @@ class _Reader:
 
     def _keyword(self, made: dict[str, Any], keyword: str, value: Any, depth: int) -> None:
         """Put a keyword into the plain form, if it is understood."""
-        if keyword == "required" and _is_names(value):
-            made[keyword] = list(dict.fromkeys(value))
-        elif keyword in PLAIN:
+        if keyword in PLAIN:
             self._keep(made, keyword, value, PLAIN[keyword](value))
         elif keyword in (*ONE, *REST):
             made[keyword] = self._schema(value, depth + 1)
@@ -157,7 +165,7 @@ class _Reader:
 
     def _keep(self, made: dict[str, Any], keyword: str, value: Any, is_understood: bool) -> None:
         if is_understood:
-            made[keyword] = value
+            made[keyword] = CLEANED[keyword](value) if keyword in CLEANED else value
         else:
             self.is_exact = False
 

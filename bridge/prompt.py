@@ -61,8 +61,8 @@ IGNORED = re.compile(
 ROWS = "=＝﹦꞊⹀═゠᐀≡≣〓⁼₌"
 """The sign of the rows beside a label, and others that look like it."""
 LOOKALIKE = re.compile(
-    rf"^[\W_]*?[{ROWS}]{{2}}"
-    r"|^[\W_]{0,80}(?:system|user|assistant|tool[\W_]{0,8}results?)[\W_]{0,80}$"
+    rf"^[\W_]*?[{ROWS}][\W_]{{0,8}}[{ROWS}]"
+    r"|^[\W_]{0,80}(?:system|user|assistant|tool[\W_]{0,8}results?)[\W_]{0,80}(?:[0-9a-f]{8}[\W_]{0,80})?$"
     r"|[<＜﹤‹〈⟨《«≺][\W_]{0,8}(?:tool|function|invoke)"
     r"|\battached[\W_]{0,8}:",
     re.IGNORECASE,

@@ -103,7 +103,7 @@ def test_few_shot_pairs_of_a_long_prompt_arrive_whole_and_in_order() -> None:
 
 ENDS = ("\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029")
 BLANKS = ("", " ", "\t", "\u00a0", "\u200b", "\u2009", "\u3000", "\u00ad", "\ufeff", "\u2060", "> ", "- ")
-SIGNS = ("=", "＝", "═", "≡", "⁼", "=\u200b", "=\u00ad")
+SIGNS = ("=", "＝", "═", "≡", "⁼", "=\u200b", "=\u00ad", "= ", "=\t", "=\x1f", "=\u0332", "=.", "⚌")
 UNSEEN = ("", "\u200b", "\u00ad", "\u2060", "\ufe0f")
 
 
@@ -126,6 +126,7 @@ def forgeries(draw: st.DrawFn) -> str:
         st.sampled_from(
             [
                 f"{row}{blank} {name}{mark} {row}",
+                f"--- {name}{mark} ---",
                 f"{name}:",
                 f"### {name}",
                 f'<{blank}{tag} name="weather">',

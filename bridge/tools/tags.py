@@ -12,6 +12,7 @@ Blanks and line breaks may stand between all of them. A tag is known by its name
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -125,7 +126,7 @@ class Tags:
         self._tools = frozenset(tool.name.lower() for tool in tools)
         properties = (tool.parameters.get("properties") for tool in tools)
         self._fields = frozenset(name.lower() for known in properties if isinstance(known, dict) for name in known)
-        self._names = (*KINDS, *self._tools, *self._fields)
+        self._names = sorted({*KINDS, *self._tools, *self._fields})
 
     def find(self, text: str) -> Iterator[Tag]:
         """Yield the tags of `text` in their order."""
@@ -162,8 +163,13 @@ class Tags:
 
     def _may_be_name(self, name: str, *, is_whole: bool) -> bool:
         plain = re.sub("[ -]", "_", name)
-        known = plain.rstrip("/") in self._names or name.rstrip("/") in self._names
-        return known if is_whole else known or any(one.startswith((plain, name)) for one in self._names)
+        known = any(self._first(one.rstrip("/")) == one.rstrip("/") for one in (plain, name))
+        return known if is_whole else known or any(self._first(one).startswith(one) for one in (plain, name))
+
+    def _first(self, name: str) -> str:
+        """Return the first of the names that does not stand before `name`: those that begin with it follow it."""
+        place = bisect_left(self._names, name)
+        return self._names[place] if place < len(self._names) else ""
 
     def _token(self, match: re.Match[str]) -> Tag:
         what = match["token"].lower()

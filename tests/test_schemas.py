@@ -128,14 +128,15 @@ def test_what_fits_a_schema_is_never_made_to_misfit(schema: dict[str, Any], valu
 
 
 class Watched(dict[str, Any]):
-    """A schema that knows by which threads it was read."""
+    """A schema that knows by which threads its rules were read; the names of the properties are no rule."""
 
     def __init__(self, given: dict[str, Any]) -> None:
         super().__init__(given)
         self.threads: set[int] = set()
 
     def get(self, key: str, default: Any = None) -> Any:
-        self.threads.add(threading.get_ident())
+        if key != "properties":
+            self.threads.add(threading.get_ident())
         return super().get(key, default)
 
 

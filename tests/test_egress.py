@@ -101,5 +101,5 @@ async def test_of_a_hosts_addresses_the_first_that_answers_is_taken() -> None:
         async with asyncio.timeout(LIMIT):
             assert await reader.read(100) == b"ping"
         writer.close()
-        with pytest.raises(OSError, match="127.0.0.2"):
+        with pytest.raises(OSError, match=r"127\.0\.0\.2"):
             await first_that_answers(["127.0.0.3", "127.0.0.2"], port)

@@ -7,7 +7,7 @@ import gzip
 import ipaddress
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from aiohttp import web
 from bridge.api.attached import Remote
 from bridge.api.fetch import fetch
 from bridge.api.gather import Gatherer
-from bridge.chat import Attachment, ChatRequest, Message, Model
+from bridge.chat import Attachment, ChatRequest, Message, Model, Role
 from bridge.errors import FileTooLarge, RequestError
 from bridge.files import FileStore
 from bridge.origins import Address, is_public
@@ -163,6 +163,26 @@ async def test_an_address_that_is_named_many_times_is_fetched_once(host: Host, t
     whole = await gatherer(tmp_path, urls=True).complete(chat(*[remote] * 150))
     assert len(whole.messages[0].attachments) == 150
     assert host.asked == [f"{HERE}/cat.png"]
+
+
+@pytest.mark.parametrize("role", ["user", "tool"])
+async def test_what_older_messages_name_may_be_gone(host: Host, tmp_path: Path, role: Role) -> None:
+    here = f"http://{HERE}:{host.port}"
+    gone = [Remote("", "", b"", "p", file_id="file-gone"), Remote("", "", b"", "p", url=f"{here}/missing")]
+    slow, fine = (Remote("a.png", "", b"", "p", url=f"{here}/{path}") for path in ("slow", "a"))
+    history = (Message(role, "Look", (*gone, slow, *gone)), Message("assistant", "I see."))
+    asked = replace(chat(fine), messages=(*history, Message("user", "And this?", (fine,))))
+    whole = await gatherer(tmp_path, urls=True, url_limit=1).complete(asked)
+    assert [message.text for message in whole.messages] == ["Look" + 5 * "\n[file left out]", "I see.", "And this?"]
+    assert [[file.data for file in message.attachments] for message in whole.messages] == [[], [], [DATA]]
+    assert host.asked == [f"{HERE}{path}" for path in ("/a", "/missing", "/slow")]
+
+
+async def test_no_step_of_an_agent_ends_by_a_picture_that_its_tool_names_in_vain(host: Host, tmp_path: Path) -> None:
+    result = Message("tool", "", (Remote("", "", b"", "p", url=f"http://{HERE}:{host.port}/missing"),))
+    asked = replace(chat(), messages=(Message("user", "Look"), Message("assistant", "x"), result))
+    whole = await gatherer(tmp_path, urls=True).complete(asked)
+    assert whole.messages[-1] == Message("tool", "[file left out]")
 
 
 @pytest.mark.parametrize(("limit", "most"), [("max_prompt_files", 2), ("max_prompt_bytes", 2 * MOST + 1)])

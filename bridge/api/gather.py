@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from bridge.api.attached import Remote, attachment
 from bridge.api.fetch import fetch
 from bridge.chat import Attachment, ChatRequest, Message
+from bridge.digests import split
 from bridge.errors import FileTooLarge, RequestError
 from bridge.files import FileStore
 from bridge.origins import Address, is_public
 from bridge.settings import FileSettings
 
-Fetched = dict[str, tuple[bytes, str]]
-"""The bytes and media types of the addresses of one request: each is fetched once."""
+LEFT_OUT = "[file left out]"
+"""What stands in place of a file that an older message names and that is not to be had any more."""
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What is at the addresses of one request, and until when there is time to get it."""
+
+    until: float
+    files: dict[str, tuple[bytes, str] | None] = field(default_factory=dict)
+    """Bytes and media type by address, each of which is tried once; None where that was in vain."""
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all of them."""
+        return sum(len(found[0]) for found in self.files.values() if found)
 
 
 class Gatherer:
@@ -29,21 +44,31 @@ class Gatherer:
         self._may_reach = may_reach
 
     async def complete(self, chat: ChatRequest) -> ChatRequest:
-        """Return the chat with all its files; raise a `RequestError` that names the field of one that is missing."""
+        """Return the chat with all its files; raise a `RequestError` that names the field of one that is missing.
+
+        Only what the user says now must be there: clients send their history again and again, while addresses and
+        stored files go. What is new comes first, so that nothing old takes its time or its room.
+        """
         if not any(message.attachments for message in chat.messages):
             return chat
-        try:
-            async with asyncio.timeout(self._settings.url_limit):
-                fetched: Fetched = {}
-                messages = [await self._message(message, fetched) for message in chat.messages]
-                return replace(chat, messages=tuple(messages))
-        except TimeoutError:
-            limit = self._settings.url_limit
-            message = f"The files could not be fetched within {limit:g} seconds (files.url_limit)."
-            raise RequestError(message, param="messages") from None
+        fetched = Fetched(asyncio.get_running_loop().time() + self._settings.url_limit)
+        old, new = split(chat.messages)
+        new = [await self._message(message, fetched, is_strict=message.role == "user") for message in new]
+        old = [await self._message(message, fetched, is_strict=False) for message in old]
+        return replace(chat, messages=(*old, *new))
 
-    async def _message(self, message: Message, fetched: Fetched) -> Message:
-        return replace(message, attachments=tuple([await self._file(one, fetched) for one in message.attachments]))
+    async def _message(self, message: Message, fetched: Fetched, *, is_strict: bool) -> Message:
+        if not message.attachments:
+            return message
+        text, files = message.text, []
+        for given in message.attachments:
+            try:
+                files.append(await self._file(given, fetched))
+            except RequestError:
+                if is_strict:
+                    raise
+                text = f"{text}\n{LEFT_OUT}".lstrip("\n")
+        return replace(message, text=text, attachments=tuple(files))
 
     async def _file(self, given: Attachment, fetched: Fetched) -> Attachment:
         most, param = self._settings.max_bytes, given.param
@@ -55,9 +80,12 @@ class Gatherer:
             known = await asyncio.to_thread(self._store.one, given.file_id, param)
             path = self._store.path(known.id)
             return Attachment(known.name, known.media_type, b"", param, path, known.size, known.digest)
-        if given.url not in fetched:
-            fetched[given.url] = await self._fetch(given.url, param, fetched)
-        data, media_type = fetched[given.url]
+        if given.url not in fetched.files:
+            fetched.files[given.url] = None
+            fetched.files[given.url] = await self._fetch(given.url, param, fetched)
+        if (found := fetched.files[given.url]) is None:
+            raise RequestError(f"{param} could not be fetched.", param=param)
+        data, media_type = found
         return await asyncio.to_thread(attachment, given.name, media_type, data, param)
 
     async def _fetch(self, url: str, param: str, fetched: Fetched) -> tuple[bytes, str]:
@@ -66,11 +94,16 @@ class Gatherer:
         if not settings.urls:
             message = f"{param}: addresses are not fetched here (files.urls); send a data URL or a file_id."
             raise RequestError(message, param=param)
-        if len(fetched) >= (most := settings.max_prompt_files):
+        if len(fetched.files) > (most := settings.max_prompt_files):
             raise RequestError(f"{param}: {most} addresses are fetched (files.max_prompt_files).", param=param)
-        left = settings.max_prompt_bytes - sum(len(data) for data, _ in fetched.values())
+        left = settings.max_prompt_bytes - fetched.size
         try:
-            return await fetch(url, min(settings.max_bytes, left), param, self._may_reach)
+            async with asyncio.timeout_at(fetched.until):
+                return await fetch(url, min(settings.max_bytes, left), param, self._may_reach)
+        except TimeoutError:
+            limit = settings.url_limit
+            message = f"{param}: the files could not be fetched within {limit:g} seconds (files.url_limit)."
+            raise RequestError(message, param=param) from None
         except FileTooLarge:
             if left >= settings.max_bytes:
                 raise

@@ -179,6 +179,8 @@ async def test_the_settings_say_how_many_answers_there_may_be() -> None:
         ("deepseek", {"chat_template_kwargs": {"thinking": True}}, True, False),
         ("deepseek-r1", {"chat_template_kwargs": {"enable_thinking": False}}, False, False),
         ("deepseek-r1", {"reasoning_effort": "none"}, False, False),
+        ("deepseek", {"reasoning_effort": ""}, False, False),
+        ("deepseek-r1", {"reasoning_effort": " ", "thinking": ""}, True, False),
         ("deepseek-r1", {"thinking": {"type": "disabled"}}, False, False),
         ("deepseek-r1", {}, True, False),
         ("deepseek", {"web_search_options": {}}, False, True),

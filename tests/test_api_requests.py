@@ -13,7 +13,7 @@ from bridge.chat import Message
 from bridge.errors import RequestError, UnknownModel
 from bridge.models import resolve
 from bridge.prompt import GO_ON, render
-from bridge.tools.render import Call, write_call
+from bridge.tools.render import Call, write_call, write_results, write_said
 from tests.fake_backend import BASES
 
 USER = {"role": "user", "content": "Hi"}
@@ -328,6 +328,21 @@ def test_what_is_wrong_in_an_old_message_does_not_end_the_session(message: dict[
 def test_thoughts_that_a_client_sends_back_are_no_part_of_the_answer() -> None:
     said = {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "A"}]}
     assert parse((USER, said, USER)).chat.messages[1] == Message("assistant", "A")
+
+
+def test_a_refusal_and_a_call_of_another_kind_stay_in_the_history() -> None:
+    refusal = {"role": "assistant", "content": None, "refusal": "I will not."}
+    call = {"role": "assistant", "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}]}
+    result = {"role": "tool", "tool_call_id": "c", "content": "1"}
+    _, refused_, _, called, told = parse((USER, refusal, USER, call, result)).chat.messages
+    assert refused_ == Message("assistant", "I will not.")
+    assert called == Message("assistant", write_said("", [Call("f", "x")]))
+    assert told == Message("tool", write_results([("f", "1")]))
+
+
+def test_what_the_beginning_of_an_answer_answers_is_not_history() -> None:
+    question = {"role": "user", "content": [BROKEN, {"type": "text", "text": "A"}]}
+    assert refused({"model": "deepseek", "messages": [USER, ANSWERED, question, ANSWERED]}).status == 400
 
 
 @pytest.mark.parametrize("content", ["", " \n", None, []])

@@ -50,6 +50,7 @@ class Turn(Lenient):
     tool_calls: Any = None
     tool_call_id: Any = None
     function_call: Any = None
+    refusal: Any = None
 
     @property
     def speaker(self) -> Role:
@@ -62,8 +63,7 @@ def read_history(turns: Sequence[Turn]) -> tuple[Message, ...]:
 
     Only what is new must be right: clients send their history again and again, and cannot mend what is in it.
     """
-    begin = max((index for index, turn in enumerate(turns, 1) if turn.speaker == "assistant"), default=0)
-    reader = _Reader(begin)
+    reader = _Reader(_begin_of_new(turns))
     messages: list[Message] = []
     for speaker, group in groupby(enumerate(turns), key=lambda item: item[1].speaker):
         if speaker == "tool":
@@ -73,6 +73,16 @@ def read_history(turns: Sequence[Turn]) -> tuple[Message, ...]:
     if all(is_blank(message.text) and not message.attachments for message in messages):
         raise RequestError("The last message has no text.", param=f"messages[{len(turns) - 1}].content")
     return tuple(messages)
+
+
+def _begin_of_new(turns: Sequence[Turn]) -> int:
+    """Return how many turns are history: all up to the last answer, which one that is only begun is none."""
+    end = len(turns)
+    while end and turns[end - 1].speaker == "assistant":
+        end -= 1
+    while end and turns[end - 1].speaker != "assistant":
+        end -= 1
+    return end
 
 
 class _Reader:
@@ -115,21 +125,22 @@ class _Reader:
             read = [_part(part, f"{where}[{place}]", turn, is_new=is_new) for place, part in enumerate(turn.content)]
             texts = [part for part in read if isinstance(part, str)]
             return "\n".join(texts), tuple(part for part in read if isinstance(part, Attachment))
-        if turn.content is None or isinstance(turn.content, str):
-            return turn.content or "", ()
+        content = turn.refusal if turn.content is None and turn.speaker == "assistant" else turn.content
+        if content is None or isinstance(content, str):
+            return content or "", ()
         if turn.speaker == "user" and is_new:
             raise RequestError(f"{where} must be a string or a list of parts.", param=where)
-        return _as_text(turn.content), ()
+        return _as_text(content), ()
 
 
 def _calls(turn: Turn) -> Iterator[tuple[str, Call]]:
     """Yield the calls of an assistant's message, each with its id; what is none is passed over."""
     calls = turn.tool_calls if isinstance(turn.tool_calls, list) else []
-    functions = [(call.get("id"), call.get("function")) for call in calls if isinstance(call, dict)]
-    for id_, function in [*functions, (None, turn.function_call)]:
-        if isinstance(function, dict) and isinstance(function.get("name"), str):
-            arguments = function.get("arguments")
-            yield str(id_), Call(function["name"], "" if arguments is None else _as_text(arguments))
+    called = [(call.get("id"), call.get("function", call.get("custom"))) for call in calls if isinstance(call, dict)]
+    for id_, tool in [*called, (None, turn.function_call)]:
+        if isinstance(tool, dict) and isinstance(tool.get("name"), str):
+            arguments = tool.get("arguments", tool.get("input"))
+            yield str(id_), Call(tool["name"], "" if arguments is None else _as_text(arguments))
 
 
 def _plain(name: str) -> str:

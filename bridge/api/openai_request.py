@@ -246,7 +246,11 @@ def _wishes(asked: Options) -> Iterator[bool | None]:
 
 
 def _wish(given: str | bool | None) -> bool | None:
-    return given.strip().lower() not in OFF if isinstance(given, str) else given
+    """Return what a switch says; an empty word says nothing."""
+    if not isinstance(given, str):
+        return given
+    word = given.strip().lower()
+    return word not in OFF if word else None
 
 
 def _taught(messages: tuple[Message, ...], tools: Toolbox | None, form: JsonForm | None) -> tuple[Message, ...]:

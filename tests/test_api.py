@@ -539,7 +539,7 @@ async def test_the_health_paths_tell_how_it_is(served: Served) -> None:
     async with served.http.get("/") as response:
         assert (await response.json())["name"] == "chat-page-bridge"
     async with served.http.get("/readyz") as response:
-        assert (response.status, await response.json()) == (200, {"status": "ready"})
+        assert (response.status, await response.json()) == (200, {"status": "ready", "accounts": []})
     served.backend.reason = "no account is logged in"
     async with served.http.get("/readyz") as response:
         assert (response.status, (await response.json())["reason"]) == (503, "no account is logged in")

@@ -104,13 +104,6 @@ def test_what_is_no_file_is_refused_by_the_name_of_its_field(part: object, field
     assert (caught.value.status, caught.value.param) == (400, f"messages[0].content[1]{field}")
 
 
-@pytest.mark.parametrize("role", ["system", "assistant", "tool"])
-def test_only_messages_of_the_user_have_files(role: str) -> None:
-    with pytest.raises(RequestError, match="files belong into messages of the user") as caught:
-        read({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{BASE64}"}}, role)
-    assert caught.value.param == "messages[0].content[1]"
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -48,6 +48,8 @@ class Backend:
         """Serve the page at whatever address it likes."""
         if request.path == "/chat.js":
             return web.FileResponse(PAGES / "chat.js")
+        if request.path == "/agreed":
+            self.received.append((request.path, {}))
         text = (PAGES / self.page).read_text("utf-8")
         if self.without:
             assert self.without in text
@@ -162,6 +164,15 @@ async def test_real_buttons_another_text_box_and_a_cookie_banner_are_no_hindranc
         for prompt in ("Bonjour", "  encore\nune fois  "):
             assert await run.ask(prompt) == answer_to(prompt.strip())
         assert run.switches() == [(False, False)] * 2
+
+
+async def test_what_comes_over_the_page_in_mid_click_is_sent_away_and_not_clicked_through(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with bridge_to(tmp_path, chromium, "terms.html") as run:
+        assert await run.ask("Hello", "deepseek-reasoner-search") == answer_to("Hello")
+        assert run.switches() == [(True, True)]
+        assert "/agreed" not in [path for path, _ in run.backend.received]
 
 
 async def test_a_page_that_loses_the_prompt_and_computes_for_seconds_sends_it_once(

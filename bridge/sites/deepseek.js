@@ -303,14 +303,17 @@
 
   return {
     element: (name, ...given) => CONTROLS[name](...given).element,
-    // where to click on a control, if nothing is in the way of it: the middle of it, as it stands now
+    // where to click on a control, if nothing is in the way of it: the middle of it, as it stands now; `isUnder` tells
+    // that what is in the way lies over the whole chat
     aim: (name, ...given) => {
       const {element, by} = CONTROLS[name](...given);
       if (!element) return null;
       const box = element.getBoundingClientRect();
       const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
       const hit = document.elementFromPoint(x, y);
-      return {by, x, y, isClear: !!hit && (hit === element || element.contains(hit))};
+      const isClear = !!hit && (hit === element || element.contains(hit));
+      const over = isClear ? null : cover();
+      return {by, x, y, isClear, isUnder: !!over && !over.contains(element)};
     },
     has: (name, ...given) => !!CONTROLS[name](...given).element,
     isWithout: id => !row(id).element,

@@ -271,7 +271,7 @@ class Driver(SiteDriver):
         """
         seen = await self._state("look", conversation, wanted, self._switches.by, prompt)
         if seen["covered"]:
-            await self._uncover()
+            await self._shown.uncover()
         return seen
 
     async def _go_to(self, conversation: str | None, wanted: Mapping[str, bool]) -> dict[str, Any]:
@@ -307,14 +307,6 @@ class Driver(SiteDriver):
         self._is_stale = True
         await self._shown.load(address)
         self._is_stale = False
-
-    async def _uncover(self) -> None:
-        """Send away what lies over the composer: by Escape, else by its own button."""
-        if (over := await self._shown.ask("covered")) and over["human"]:
-            raise HumanNeeded("The site asks for a human in front of the chat.")
-        await self._shown.press("Escape")
-        if await self._shown.ask("covered"):
-            await self._shown.click("closer")
 
     def _path(self) -> str:
         return parse.urlsplit(self.page.url).path

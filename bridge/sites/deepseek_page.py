@@ -17,7 +17,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.browser import has_moved_on
-from bridge.errors import NetworkError, SiteChanged
+from bridge.errors import HumanNeeded, NetworkError, SiteChanged
 from bridge.origins import origin_of
 from bridge.sites.base import NO_DOCUMENT, Strayed
 
@@ -131,6 +131,9 @@ class DeepSeekPage:
 
         async def click(script: JSHandle) -> bool:
             spot = await self.page.evaluate(CALL, [script, "aim", [control, *given]])
+            if spot is not None and spot["isUnder"]:  # a click would press what lies there
+                await self.uncover()
+                spot = await self.page.evaluate(CALL, [script, "aim", [control, *given]])
             if spot is None:
                 return False
             self._note(control, spot["by"])
@@ -144,10 +147,19 @@ class DeepSeekPage:
             try:
                 await element.click(timeout=QUICK / 4)
             except PlaywrightTimeout:
-                await element.click(timeout=QUICK, force=True)
+                if not spot["isUnder"]:
+                    await element.click(timeout=QUICK, force=True)
             return True
 
         return await self._again(click)
+
+    async def uncover(self) -> None:
+        """Send away what lies over the composer: by Escape, else by its own button."""
+        if (over := await self.ask("covered")) and over["human"]:
+            raise HumanNeeded("The site asks for a human in front of the chat.")
+        await self.press("Escape")
+        if await self.ask("covered"):
+            await self.click("closer")
 
     async def hover(self, control: str, *given: str) -> bool:
         """Bring a control into view and point at it; tell whether it is there."""

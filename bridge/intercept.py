@@ -111,6 +111,11 @@ class Interceptor:
         if self._exchange is not None:
             self._exchange.fail(error)
 
+    def cut(self, failure: str) -> None:
+        """End the running turn's responses: the document that asked for them is gone, and Chromium may not say so."""
+        for network_id in tuple(self._taps):
+            self._on_end({"requestId": network_id}, failure)
+
     async def close(self) -> None:
         """Stop holding requests."""
         await self._tasks.close()

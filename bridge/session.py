@@ -80,8 +80,11 @@ class Session:
         self._on_navigation(self.page.main_frame)
 
     def _on_navigation(self, frame: Frame) -> None:
-        has_left = origin_of(frame.url) != self.driver.origin and not frame.url.startswith(NO_DOCUMENT)
-        if frame == self.page.main_frame and has_left:
+        if frame != self.page.main_frame:
+            return
+        if frame.url.startswith(NO_DOCUMENT):  # the next turn loads the site anew
+            self.interceptor.cut("the page went to an address that cannot be reached")
+        elif origin_of(frame.url) != self.driver.origin:
             self.on_gone(Strayed(frame.url))
 
     def _went(self, page: Page, reason: str) -> None:

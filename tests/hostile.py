@@ -89,6 +89,8 @@ class HostileSite(Backend):
     page: str = "buttons.html"
     on_load: str = ""
     """JavaScript that each load of the page runs."""
+    on_prompt: str = ""
+    """JavaScript that the page runs when a prompt has come, which then gets no answer."""
     leads_to: str | None = None
     """An address that the page is redirected to."""
     loads: int = 0
@@ -107,6 +109,15 @@ class HostileSite(Backend):
         return web.Response(
             text=text.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{own}'), content_type="text/html"
         )
+
+    async def complete(self, request: web.Request) -> web.Response:
+        """Answer a prompt, if the page is to have an answer."""
+        if not self.on_prompt:
+            return await super().complete(request)
+        await self._note(request)
+        await self.order(self.on_prompt)
+        await asyncio.Event().wait()
+        raise AssertionError
 
     async def orders(self, request: web.Request) -> web.StreamResponse:
         """Keep a line open on which the page hears what to do."""

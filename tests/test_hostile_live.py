@@ -58,6 +58,21 @@ async def test_a_page_that_leaves_the_site_in_mid_prompt_takes_no_byte_of_it_alo
         assert foreign.pieces_of(PROMPT, TOKEN, COOKIE) == []
 
 
+async def test_an_answer_ends_with_the_document_that_asked_for_it_and_the_account_stays(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        before = states(run.facts)
+        site.on_prompt = "location = 'http://localhost:1/'"
+        with pytest.raises(APIStatusError) as refused:
+            await run.ask(PROMPT)
+        assert refused.value.status_code == 502
+        assert "cannot be reached" in refused.value.message
+        site.on_prompt = ""
+        assert await run.ask(PROMPT) == answer_to(PROMPT)
+        assert states(run.facts) == before
+
+
 async def test_a_site_that_leads_to_another_one_needs_a_person_and_is_not_asked_again_and_again(
     tmp_path: Path, chromium: Chromium
 ) -> None:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from loguru import logger
 
+from bridge.errors import BridgeError
+
 PAUSES = (1.0, 5.0, 30.0, 60.0)
 """Seconds before a task that must not end is started again; the last one repeats."""
 
@@ -56,9 +58,10 @@ def is_cancelled() -> bool:
 
 
 def log_unexpected(error: BaseException, where: str) -> None:
-    """Log where `error` came from, without its message: that could hold text of a chat."""
+    """Log where `error` came from; of errors that are not ours without the message, which could hold text of a chat."""
+    says = f": {error.message}" if isinstance(error, BridgeError) else ""
     frames = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("Unexpected {} ({})\n{}", type(error).__qualname__, where, frames)
+    logger.error("Unexpected {} ({}){}\n{}", type(error).__qualname__, where, says, frames)
 
 
 async def _survived(work: Coroutine[None, None, None]) -> None:

@@ -12,12 +12,9 @@ Envelopes and their ends carry no meaning: they may be missing, doubled, or of a
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from bridge.tools.mending import Unclear, is_json, json_end
 from bridge.tools.page import More, Page
@@ -27,6 +24,9 @@ from bridge.tools.tags import BLOCK, Kind, Tag
 from bridge.tools.values import CDATA, plain, value_end, without_last_break
 
 ESCAPED_QUOTE = re.compile(r'\\[\\"]')
+STRING = re.compile(r'''"(?!(?:\.\.\.|…)")(?:[^"\\]|\\.)*+(?:"|\\?\Z)''', re.DOTALL)
+"""A string of JSON, or its beginning, but for dots alone."""
+DOTS = re.compile(r'''(?:\A|[:\[{,])\s*+["']?(?:\.\.\.|…)["']?\s*+(?:[\]},]|\Z)''')
 NAME_FIRST = re.compile(r"([\w.:/-]{1,128}+)\s*+")
 BREAKS_OFF = "It breaks off before its end."
 
@@ -50,6 +50,8 @@ class Block:
     """Those words only speak of calls, and were not read."""
     is_broken: bool = False
     """It breaks off with the text."""
+    is_sketch: bool = False
+    """Dots stand for an argument, or for all of them."""
 
 
 def read_block(page: Page, tag: Tag, *, within_line: bool = False) -> Block:
@@ -69,7 +71,8 @@ class _Reader:
         self._at, self._inner = tag.start, tag.end
         self._within_line = within_line
         self._name = ""
-        self._arguments: dict[str, Any] = {}
+        self._arguments: dict[str, str] = {}
+        self._is_text: dict[str, bool] = {}
         self._body: str | None = None
         self._is_closed = self._is_loose = False
         self._wrong = ""
@@ -119,13 +122,10 @@ class _Reader:
         attributes = tag.attributes
         key = attributes.get("name", tag.name) if tag.kind is Kind.PARAMETER else tag.name
         self._at = tag.end
-        value: Any = attributes.get("value", "") if tag.is_whole else self._value(tag)
         if key in self._arguments:
             self._wrong = f"The argument {key[:80]!r} stands there twice."
-        if attributes.get("string", "").lower() == "false":
-            with suppress(ValueError, RecursionError):
-                value = json.loads(value, strict=False)
-        self._arguments[key] = value
+        self._is_text[key] = attributes.get("string", "").lower() != "false"
+        self._arguments[key] = attributes.get("value", "") if tag.is_whole else self._value(tag)
 
     def _value(self, opening: Tag) -> str:
         """Return the text up to the end of what `opening` has opened, and move behind it."""
@@ -244,10 +244,24 @@ class _Reader:
             except Unclear as unclear:
                 why = str(unclear)
                 self._name = unclear.name if isinstance(unclear, Unknown) else self._name
-        end = max(self._at, self._first.end)
         return Block(
-            end, self._inner, calls, why, self._name, self._is_closed, self._is_loose, is_talk, is_cut and not calls
+            max(self._at, self._first.end),
+            self._inner,
+            calls,
+            why,
+            self._name,
+            self._is_closed,
+            self._is_loose,
+            is_talk,
+            is_broken=is_cut and not calls,
+            is_sketch=self._is_sketch(),
         )
+
+    def _is_sketch(self) -> bool:
+        """Tell whether dots stand for an argument, or for all of them; dots in a text are that text."""
+        written = (*self._arguments, *self._arguments.values())
+        body = STRING.sub("", self._body or "")
+        return any(text.strip() in ("...", "…") for text in written) or DOTS.search(body) is not None
 
     def _calls(self, *, is_cut: bool) -> list[Call]:
         tools = self._page.tools
@@ -258,7 +272,7 @@ class _Reader:
             raise Unclear("The call has no name." if self._arguments else "The block holds no call.")
         if is_cut and not self._arguments:
             raise Unclear(BREAKS_OFF)
-        return [make_call(self._name, self._arguments, tools)]
+        return [make_call(self._name, self._arguments, tools, self._is_text)]
 
 
 def _named(tag: Tag) -> str:

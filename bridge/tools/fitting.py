@@ -37,14 +37,17 @@ def fitted(value: Any, schema: Mapping[str, Any]) -> Any:
 def typed(values: Mapping[str, str], is_text: Mapping[str, bool], schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return parameters that were written as text; `is_text` has what the model said of some of them.
 
-    Where the schema names a type, `fitted` goes by that; else what is said to be no text is read as JSON.
+    What is said to be no text is read as JSON, but where the schema names a type: `fitted` goes by that.
     """
     plain = _checker(_Same(schema)).plain
     fitter = _Fitter(plain)
     known = {name for name in values if fitter.kinds_of_member(plain.form, name) != TYPES}
-    return {
-        name: text if name in known or is_text.get(name, True) else _read(text, TYPES) for name, text in values.items()
-    }
+    found: dict[str, Any] = dict(values)
+    for name in (name for name in values if not is_text.get(name, True)):
+        read = _read(values[name], TYPES)
+        if name not in known or isinstance(read, str):
+            found[name] = read
+    return found
 
 
 class _Same:

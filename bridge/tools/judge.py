@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from bridge.tools.blocks import Block, quotes, read_block
 from bridge.tools.mending import Unclear
 from bridge.tools.page import More, Page
-from bridge.tools.prose import BARE, BARE_BEGUN, CALL_INFO, DOTS, EXAMPLE, PLACEHOLDER, STAND_IN, Place, fence_end
+from bridge.tools.prose import BARE, BARE_BEGUN, CALL_INFO, EXAMPLE, PLACEHOLDER, Place, fence_end
 from bridge.tools.read import Definition, known, read_calls
 from bridge.tools.render import Call
 from bridge.tools.tags import LONGEST_TAG, Tag
 
-LOOKED_AT = 4096
-"""Characters of a block in which dots are looked for."""
 CLOSING_BEGUN = re.compile(r"[`~]*+[ \t]*+")
 
 
@@ -80,11 +78,11 @@ def may_be_bare(page: Page, start: int) -> bool:
 
 def _is_attempt(page: Page, place: Place, tag: Tag, block: Block) -> bool:
     """Tell whether a block is meant as a call."""
+    if block.is_sketch:
+        return False
     if block.calls:
-        return (place.is_blank or not tag.is_weak) and not any(STAND_IN.search(call.arguments) for call in block.calls)
-    if PLACEHOLDER.fullmatch(block.name[:LOOKED_AT] or "call") or DOTS.search(
-        page.text, tag.end - 1, min(block.end, tag.end + LOOKED_AT)
-    ):
+        return place.is_blank or not tag.is_weak
+    if PLACEHOLDER.fullmatch(block.name or "call"):
         return False
     if tag.is_weak:
         return place.is_blank and not block.is_loose and bool(known(block.name, page.tools))

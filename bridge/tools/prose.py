@@ -26,10 +26,6 @@ PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 """Names of tools that stand for any name."""
-DOTS = re.compile(r"""[:\[{(,>\s]\s?(?:\.\.\.|…)\s?(?:[\]}),<\s]|\Z)""")
-"""What stands in JSON or in an argument for whatever may stand there."""
-STAND_IN = re.compile(r'": "(?:\.\.\.|…)"[,}]')
-"""An argument of a call, as it is written down, that only stands for any."""
 TICKS = re.compile("`++")
 KEPT = 480
 """Characters of a line that are looked at."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from bridge.tools.fitting import fitted, misfit
+from bridge.tools.fitting import fitted, misfit, typed
 from bridge.tools.mending import Unclear, loaded
 from bridge.tools.render import Call, Tool, canonical
 
@@ -88,8 +88,11 @@ def fields_of(tool: Tool) -> Iterator[str]:
     yield from map(str, properties if isinstance(properties, Mapping) else ())
 
 
-def make_call(name: str, arguments: Any, tools: Sequence[Tool]) -> Call:
-    """Return the call of the first tool of that name that the arguments fit; raise `Unclear`."""
+def make_call(name: str, arguments: Any, tools: Sequence[Tool], is_text: Mapping[str, bool] | None = None) -> Call:
+    """Return the call of the first tool of that name that the arguments fit; raise `Unclear`.
+
+    With `is_text` all arguments were written as text; it tells which the model meant as such.
+    """
     candidates = known(name, tools)
     if not candidates:
         raise Unknown(name)
@@ -101,7 +104,8 @@ def make_call(name: str, arguments: Any, tools: Sequence[Tool]) -> Call:
         raise Unclear("The arguments are no JSON object.")
     wrong = ""
     for tool in candidates:
-        made = fitted(arguments, tool.parameters)
+        given = arguments if is_text is None else typed(arguments, is_text, tool.parameters)
+        made = fitted(given, tool.parameters)
         misfitting = misfit(made, tool.parameters)
         if misfitting is None:
             return Call(tool.name, canonical(made))

@@ -180,7 +180,9 @@ class Tags:
     def _tag(self, match: re.Match[str]) -> Tag | None:
         rest, is_marked = match["rest"], bool(match["mark"])
         plain = rest.rstrip().rstrip(BARS).rstrip()
-        has_end = match[0].endswith(">") or (is_marked or plain != rest.rstrip())
+        has_end = match[0].endswith(">") or (
+            (is_marked or plain != rest.rstrip()) and not ATTRIBUTE.sub("", plain).strip()
+        )
         if not has_end or (plain and not plain[0].isspace() and plain[0] not in f"=/{BARS}"):
             return None
         kind, name = self._kind(match["name"], is_marked=is_marked)

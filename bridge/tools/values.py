@@ -42,7 +42,18 @@ def value_end(page: Page, opening: Tag, missing: Collection[str]) -> tuple[Tag |
 
     None: it ends with the text. `missing` names the arguments that may follow.
     """
+    marked = _marked_end(page, opening) if opening.is_marked else None
+    if marked is not None:
+        return marked, True
     return _first_end(page, opening) if page.has_no_ends else _certain_end(page, opening, missing)
+
+
+def _marked_end(page: Page, opening: Tag) -> Tag | None:
+    """Return the next tag with a mark, if it is the end: no tag without one ends a value whose own end has one."""
+    tag = next((tag for tag in page.tags_from(_behind_cdata(page, opening.end)) if tag.is_marked), None)
+    if tag is None and not page.is_whole:
+        raise More
+    return tag if tag and tag.is_end and _may_end(opening, tag) and _is_followed(page, tag) else None
 
 
 def _certain_end(page: Page, opening: Tag, missing: Collection[str]) -> tuple[Tag | None, bool]:

@@ -24,9 +24,9 @@ from bridge.tools.tags import BLOCK, Kind, Tag
 from bridge.tools.values import CDATA, plain, value_end, without_last_break
 
 ESCAPED_QUOTE = re.compile(r'\\[\\"]')
-STRING = re.compile(r'''"(?!(?:\.\.\.|…)")(?:[^"\\]|\\.)*+(?:"|\\?\Z)''', re.DOTALL)
+STRING = re.compile(r""""(?!(?:\.\.\.|…)")(?:[^"\\]|\\.)*+(?:"|\\?\Z)""", re.DOTALL)
 """A string of JSON, or its beginning, but for dots alone."""
-DOTS = re.compile(r'''(?:\A|[:\[{,])\s*+["']?(?:\.\.\.|…)["']?\s*+(?:[\]},]|\Z)''')
+DOTS = re.compile(r"""(?:\A|[:\[{,])\s*+["']?(?:\.\.\.|…)["']?\s*+(?:[\]},]|\Z)""")
 NAME_FIRST = re.compile(r"([\w.:/-]{1,128}+)\s*+")
 BREAKS_OFF = "It breaks off before its end."
 

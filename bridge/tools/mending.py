@@ -24,9 +24,12 @@ TOKEN = re.compile(
     | (?P<mark>[{}\[\],:])
     | (?P<number>-?\d++(?:\.\d++)?(?:[eE][+-]?\d++)?(?![\w$.-]))
     | (?P<word>[\w$][\w$.-]*+)
+    | /\*[^"'*]*+\*/ | //[^"'\n]*+\n
     | \s++""",
     re.DOTALL | re.VERBOSE,
 )
+OTHER_STRINGS = re.compile(r'''[:\[{,]\s*+(?:"""|"(?:[^"\\]|\\.)*+"\s*+\+\s*+")''', re.DOTALL)
+"""Strings of other languages that quotes alone would not make JSON: in three quotes, or put together."""
 COLON = re.compile(r"\s*:")
 VALUE_ENDS = re.compile(r"\s*(?:[,}\]]|\Z)")
 EXCESS = re.compile(r"[\s}\]]*\Z")
@@ -63,7 +66,7 @@ def loaded(text: str) -> Any:
     text = unfenced(text)
     if _is_unescaped(text):
         return _literally(text)
-    candidates = (text, escape_quotes(text))
+    candidates = (text,) if OTHER_STRINGS.search(text) else (text, escape_quotes(text))
     for candidate in candidates:
         with suppress(ValueError, RecursionError):
             return _several(candidate)

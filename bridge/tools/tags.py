@@ -1,8 +1,8 @@
 """Finds the tags of calls in a text, however the model spells them; knows nothing of what they mean together.
 
     tag        = "<" ["/"] [mark] name [attributes] ["/"] [bars] ( ">" | before the next "<" )
-    mark       = [bars] "DSML" [bars]
-    bars       = one or two of ｜ | ‖ and their like
+    mark       = [bars] "DSML" [bars | ":"]
+    bars       = one to three of ｜ | ‖ and their like
     attributes = "=" value | name "=" value ...         in straight, curly or no quotes
     token      = "<" bars "tool_call[s]_begin" | "tool_call[s]_end" | "tool_sep" bars ">"
 
@@ -56,14 +56,14 @@ KINDS: dict[str, Kind] = {
 WEAK = frozenset(("calls", "tool_use", "tool_uses", "tools", "call", "function", "tool"))
 """Names that mean a call only if what follows looks like one."""
 TAG = re.compile(
-    rf"<(?:\s{{0,8}}+(?P<end>/?+)\s{{0,8}}+(?P<mark>(?:[{BARS}]\s{{0,8}}+){{0,2}}+DSML\s{{0,8}}+(?:[{BARS}]\s{{0,8}}+){{0,2}}+)?+"
+    rf"<(?:\s{{0,8}}+(?P<end>/?+)\s{{0,8}}+(?P<mark>(?:[{BARS}]\s{{0,8}}+){{0,3}}+DSML\s{{0,8}}+(?:[{BARS}:]\s{{0,8}}+){{0,3}}+)?+"
     rf"(?P<name>(?:tool|function)[ _-]?(?:calls?|uses?)(?![\w.:-])|[^\W\d](?:[\w.-]|:(?=\w|:)|/(?=\w)){{0,128}}+)"
     rf"(?P<rest>[^<>]{{0,{LONGEST_TAG}}}+)(?:>|(?=<))"
     rf"|[{BARS}]{{1,2}}+tool[▁_ ](?P<token>calls?[▁_ ](?:begin|end)|sep)[{BARS}]{{1,2}}+>)",
     re.IGNORECASE,
 )
-MARK_BEGUN = re.compile(rf"(?:[{BARS}]\s*+){{0,2}}+(?:D(?:S(?:ML?)?)?)?", re.IGNORECASE)
-MARK = re.compile(rf"(?:[{BARS}]\s*+){{0,2}}+DSML\s*+(?:[{BARS}]\s*+){{0,2}}+", re.IGNORECASE)
+MARK_BEGUN = re.compile(rf"(?:[{BARS}]\s*+){{0,3}}+(?:D(?:S(?:ML?)?)?)?", re.IGNORECASE)
+MARK = re.compile(rf"(?:[{BARS}]\s*+){{0,3}}+DSML\s*+(?:[{BARS}:]\s*+){{0,3}}+", re.IGNORECASE)
 TOKEN_BEGUN = re.compile(rf"[{BARS}]{{1,2}}[\w▁ ]{{0,20}}[{BARS}]{{0,2}}")
 NAME_BEGUN = re.compile(r"(?:tool|function) (?:c(?:a(?:l(?:ls?)?)?)?|u(?:s(?:es?)?)?)?(?!\S)|[\w.:/-]+", re.IGNORECASE)
 LONGEST_VALUE = f"{{0,{LONGEST_TAG}}}+"

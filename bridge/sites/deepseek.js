@@ -29,9 +29,11 @@
     && !box.closest(".ds-textarea, [data-virtual-list-item-key], .ds-message, [role=dialog], dialog"));
   const lowest = found => found.reduce(
     (low, one) => low && low.getBoundingClientRect().bottom > one.getBoundingClientRect().bottom ? low : one, null);
+  // a hidden one only measures how high the text of another is
+  const areSeveral = place => all("textarea", place).filter(visible).length > 1;
   const beside = (box, selector) => {
     for (let at = box.parentElement, up = 0; at && at !== document.body && up < 6; at = at.parentElement, up++) {
-      if (all("textarea", at).length > 1) return false;
+      if (areSeveral(at)) return false;
       if (at.querySelector(selector)) return true;
     }
     return false;
@@ -51,7 +53,7 @@
     let place = element?.parentElement;
     const highest = element ? element.getBoundingClientRect().height + 200 : 0;
     for (let next = place?.parentElement; next && next !== document.body; next = next.parentElement) {
-      if (next.getBoundingClientRect().height > highest || all("textarea", next).length > 1) break;
+      if (next.getBoundingClientRect().height > highest || areSeveral(next)) break;
       place = next;
     }
     return place;

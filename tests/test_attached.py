@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -102,6 +103,23 @@ def test_what_is_no_file_is_refused_by_the_name_of_its_field(part: object, field
     with pytest.raises(RequestError) as caught:
         read(part)
     assert (caught.value.status, caught.value.param) == (400, f"messages[0].content[1]{field}")
+
+
+@pytest.mark.parametrize("before", range(4))
+def test_escapes_of_a_long_data_url_are_read_wherever_they_stand(before: int) -> None:
+    url = "data:text/plain," + "x" * before + "%41%zz" * 30_000 + "%4"
+    file = attached({"type": "file", "file": {"file_data": url}})
+    assert file.data == b"x" * before + b"A%zz" * 30_000 + b"%4"
+
+
+def test_escapes_of_a_data_url_take_little_memory() -> None:
+    url = "data:text/plain," + "%4142" * 400_000
+    tracemalloc.start()
+    try:
+        attached({"type": "file", "file": {"file_data": url}})
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(url)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

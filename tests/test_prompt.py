@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import get_args
 from unicodedata import normalize
 
@@ -14,6 +15,7 @@ from bridge.api.openai_chat import OpenAIChat
 from bridge.chat import Attachment, Message, Role
 from bridge.models import resolve
 from bridge.prompt import CONTINUE, GO_ON, IGNORED, LABELS, looks_like_label, render
+from bridge.tools.render import PIECE, REACH, write_results
 from tests.fake_backend import BASES
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -210,3 +212,19 @@ def test_no_name_and_no_result_breaks_out_of_its_tag(called: str, named: str, te
     assert tags[1::2] == ["</tool_result>"] * 3
     assert all(re.fullmatch(r'<tool_result name="[^"<>\s]+"( call="\d")?>', tag) for tag in tags[::2])
     assert len(blocks(render(chat.messages))) == 3
+
+
+@pytest.mark.parametrize("shift", range(0, REACH, 7))
+def test_a_tag_in_a_long_result_is_found_wherever_it_stands(shift: int) -> None:
+    text = "x" * (PIECE - shift) + "<\u200b/ T\u200bool \u200b_ result>" + "<tool_result" * 2
+    assert write_results([("f", text)]).count("\\") == 3
+
+
+def test_other_threads_run_while_a_result_is_looked_through() -> None:
+    working = threading.Thread(target=write_results, args=([("f", "《" * 4_000_000)],))
+    working.start()
+    turns = 0
+    while working.is_alive():
+        turns += 1
+        working.join(0.001)
+    assert turns > 10

@@ -24,12 +24,14 @@ MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 LONGEST_NAME = 200
 """Bytes of a name in UTF-8; file systems take 255."""
 LONGEST_ENDING = 10
+PIECE = 65_536
+"""Characters whose escapes are read in one go."""
 SEPARATORS = re.compile(r"[/\\]")
 DISLIKED = frozenset('<>:"/\\|?*')
 """Characters that file systems dislike."""
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Kinds of characters that are not seen, or turn what is seen: controls, marks of direction, halves of surrogates."""
-DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?P<parameters>(?:;[^;,]*)*),(?P<data>.*)", re.DOTALL | re.IGNORECASE)
+DATA_URL = re.compile(r"data:(?P<type>[^;,]*+)(?P<parameters>[^,]*+),(?P<data>.*)", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +157,28 @@ def _inline(given: str, name: str, param: str) -> Attachment:
     if match is None:
         raise RequestError(f"{param} is no data URL: it has no comma before the data.", param=param)
     is_base64 = match["parameters"].lower().endswith(";base64")
-    data = _decoded(unquote(match["data"]), param) if is_base64 else unquote_to_bytes(match["data"])
+    data = _unescaped(match["data"])
+    if is_base64:
+        data = _decoded(data.decode("utf-8", "replace"), param)
     return attachment(name, match["type"].strip().lower(), data, param)
+
+
+def _unescaped(text: str) -> bytes:
+    """Return the bytes of a text with escapes such as `%20`: in pieces, as each escape takes much memory meanwhile."""
+    data, at = bytearray(), 0
+    while at < len(text):
+        end = at + PIECE
+        escape = text.rfind("%", end - 2, end)
+        end = end if escape < 0 else escape
+        data += unquote_to_bytes(text[at:end])
+        at = end
+    return bytes(data)
 
 
 def _decoded(text: str, param: str) -> bytes:
     """Decode base64 of either alphabet, with or without its padding and white space."""
+    if not text.isascii():
+        raise RequestError(f"{param} is not valid base64.", param=param)
     bare = "".join(text.split()).rstrip("=").translate(str.maketrans("-_", "+/"))
     try:
         return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)

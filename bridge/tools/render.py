@@ -53,10 +53,13 @@ def _alike(word: str) -> str:
 
 RESULT_TAG = re.compile(rf"[<＜﹤‹〈⟨《«≺](?=[\W_]{{0,8}}{_alike('tool')}[\W_]{{0,8}}{_alike('result')})")
 """Where the text of a result could be read as the end of its block, or as the beginning of another one."""
+REACH = 100
+"""Characters behind its first one that decide whether something reads like such a tag."""
+PIECE = 65_536
+"""Characters of a result that are looked at in one go: no other thread runs while a pattern does."""
 LONGEST_READ = 1_000_000
 """Characters of arguments; longer ones are shown as text."""
 LARGEST_WHOLE = 2**53
-BROKEN = r"\g<0>\\"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +124,20 @@ def write_said(text: str, calls: Iterable[Call]) -> str:
 
 def write_results(results: Sequence[tuple[str, str]]) -> str:
     """Return the results of calls, each with its tool's name; no result can end its own block or begin another."""
-    return "\n".join(
-        f'<tool_result name="{name}">\n{RESULT_TAG.sub(BROKEN, text)}\n</tool_result>' for name, text in results
-    )
+    return "\n".join(f'<tool_result name="{name}">\n{_broken(text)}\n</tool_result>' for name, text in results)
+
+
+def _broken(text: str) -> str:
+    """Return the text of a result with a backslash in all that reads like the tag of a result."""
+    pieces: list[str] = []
+    done = 0
+    for place in range(0, len(text), PIECE):
+        for tag in RESULT_TAG.finditer(text, place, place + PIECE + REACH):
+            if tag.start() >= place + PIECE:
+                break
+            pieces += text[done : tag.end()], "\\"
+            done = tag.end()
+    return "".join((*pieces, text[done:]))
 
 
 def canonical(value: object) -> str:

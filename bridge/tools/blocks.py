@@ -2,9 +2,10 @@
 
     call     = opening ... ( body | argument ... ) ( end | before the next call, or text )
     opening  = a tag of a call or of an envelope, which may name the tool, or the tool's name as a tag
+             or the tool's name as text before its first argument
     body     = JSON | name JSON                 up to the first tag that stands in no string of it
     argument = <parameter name="..."> value end | <FIELD> value end | <name> value end
-             | <arguments> ( body | argument ... ) end
+             | <arg_key> name end <arg_value> value end | <arguments> ( body | argument ... ) end
     end      = any end tag of a call, an envelope or the tool
 
 Envelopes and their ends carry no meaning: they may be missing, doubled, or of another dialect.
@@ -70,7 +71,7 @@ class _Reader:
         self._first = tag
         self._at, self._inner = tag.start, tag.end
         self._within_line = within_line
-        self._name = ""
+        self._name = self._key = ""
         self._arguments: dict[str, str] = {}
         self._is_text: dict[str, bool] = {}
         self._body: str | None = None
@@ -100,6 +101,8 @@ class _Reader:
         self._at = tag.end
         if tag.kind is Kind.NAME and not tag.is_end:
             self._name = self._value(tag).strip()
+        elif tag.kind is Kind.KEY and not tag.is_end:
+            self._key = self._value(tag).strip()
         elif tag.kind in BLOCK:
             self._name = self._name or _named(tag)
             self._is_closed = tag.is_end or tag.is_whole
@@ -110,7 +113,7 @@ class _Reader:
         if tag.is_end or tag.kind is Kind.SEPARATOR:
             return False
         if tag.kind is Kind.PARAMETER:
-            return "name" in tag.attributes
+            return bool(self._key) or "name" in tag.attributes
         if tag.kind is Kind.FIELD or (tag.kind is Kind.NAME and self._name):
             return True
         return bool(self._name) and not tag.rest.strip() and tag.name.lower() in map(str.lower, self._fields())
@@ -120,7 +123,8 @@ class _Reader:
 
     def _argument(self, tag: Tag) -> None:
         attributes = tag.attributes
-        key = attributes.get("name", tag.name) if tag.kind is Kind.PARAMETER else tag.name
+        key = attributes.get("name", self._key) if tag.kind is Kind.PARAMETER else tag.name
+        self._key = ""
         self._at = tag.end
         if key in self._arguments:
             self._wrong = f"The argument {key[:80]!r} stands there twice."
@@ -146,10 +150,23 @@ class _Reader:
             return self._text_between(at)
         if at == len(page.text) or self._is_lost(at):
             return False
+        if not self._name and self._is_name(at):
+            return True
         self._is_loose = not self._is_structured(at)
         if self._is_loose and self._is_talk():
             return False
         self._body = self._to_tag()
+        return True
+
+    def _is_name(self, at: int) -> bool:
+        """Take the name of a tool, if it comes next and an argument behind it."""
+        first = NAME_FIRST.match(self._page.text, at)
+        if first is None or not known(first[1], self._page.tools):
+            return False
+        tag = self._page.adjacent(first.end())
+        if tag is None or tag.is_end or tag.kind not in (Kind.KEY, Kind.PARAMETER, Kind.FIELD):
+            return False
+        self._name, self._at = first[1], tag.start
         return True
 
     def _is_lost(self, at: int) -> bool:

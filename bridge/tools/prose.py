@@ -9,7 +9,7 @@ FENCE_BEGUN = re.compile(r" {0,3}(?:`{1,2}|~{1,2}|(?:`{3,}+|~{3,}+)[^\n`]*+)?")
 CALL_INFO = re.compile(r"\s*(?:tool|function)[_-]?(?:calls?|use)\b", re.IGNORECASE)
 BARE = re.compile(
     r"""\s*+\[?\s*+\{\s*+(?:["'](?:id|type)["']\s*+:\s*+["'][^"'\n]{0,80}["']\s*+,\s*+){0,2}"""
-    r"""(?:["'](?:name|tool|tool_name|function|function_name)["']\s*+:\s*+["'](?P<name>[\w.:/-]{1,128})["']"""
+    r"""(?:["'](?:name|tool|tool_name|function|function_name|recipient_name|action)["']\s*+:\s*+["'](?P<name>[\w.:/-]{1,128})["']"""
     r"""|["'](?P<wrapper>tool_calls?|function_calls?|function)["']\s*+:\s*+[\[{])"""
 )
 BARE_BEGUN = re.compile(r"\s*+\[?\s*+(?:\{[^{}\[\]]{0,300})?")

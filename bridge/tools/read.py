@@ -20,10 +20,12 @@ NAMES = ("name", "tool", "tool_name", "function", "function_name", "recipient_na
 ARGUMENTS = ("arguments", "args", "parameters", "params", "input", "tool_input", "action_input")
 BESIDE = ("id", "type", "index", "call_id", "tool_call_id")
 """Keys of a call that say nothing about what it does."""
-SEPARATOR = r"<[｜|]{1,2}tool[▁_ ]sep[｜|]{1,2}>"
+SEPARATOR = r"<[｜|]{1,2}tool[▁_ ](?:sep|call[▁_ ]argument[▁_ ]begin)[｜|]{1,2}>"
 NAME_FIRST = re.compile(
     rf"(?:function\s*+{SEPARATOR}\s*+)?([\w.:/-]{{1,128}}+)\s*+(?:{SEPARATOR})?\s*+(?=[{{`])", re.IGNORECASE
 )
+COUNT = re.compile(r":\d+\Z")
+"""Stands behind the name of a tool where calls are numbered: `functions.weather:0`."""
 LONGEST_NAME = 256
 
 
@@ -69,12 +71,18 @@ def named_call(name: str, body: str, tools: Sequence[Tool]) -> Call:
 
 
 def known(name: str, tools: Sequence[Tool]) -> tuple[Tool, ...]:
-    """Return the tools that `name` may mean: case, dashes, and a prefix such as `functions.`, do not matter.
+    """Return the tools that `name` may mean: case, dashes, a prefix such as `functions.`, a count, do not matter.
 
     Those of one name are all returned; where tools of several names come into question, none is.
     """
     name = name[:LONGEST_NAME]
-    for wanted in (name, _plain(name), _plain(name[max(map(name.rfind, ".:/")) + 1 :])):
+    bare = COUNT.sub("", name)
+    for wanted in (
+        name,
+        _plain(name),
+        _plain(name[max(map(name.rfind, ".:/")) + 1 :]),
+        _plain(bare[bare.rfind(".") + 1 :]),
+    ):
         same = tuple(tool for tool in tools if wanted in (tool.name, _plain(tool.name)))
         exact = tuple(tool for tool in same if tool.name == wanted) or same
         if exact:

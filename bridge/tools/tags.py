@@ -4,7 +4,8 @@
     mark       = [bars] "DSML" [bars | ":"]
     bars       = one to three of ｜ | ‖ and their like
     attributes = "=" value | name "=" value ...         in straight, curly or no quotes
-    token      = "<" bars "tool_call[s]_begin" | "tool_call[s]_end" | "tool_sep" bars ">"
+    token      = "<" bars ( "tool_call[s][_section]" [ "_begin" | "_end" ] | "/tool_call" | "python_tag"
+                          | "tool_sep" | "tool_call_argument_begin" ) bars ">"
 
 Blanks and line breaks may stand between all of them. A tag is known by its name, or by its mark whatever its name is.
 """
@@ -37,6 +38,8 @@ class Kind(Enum):
     """Holds the name of the tool that is called."""
     ARGUMENTS = auto()
     """Holds all the arguments."""
+    KEY = auto()
+    """Holds the name of the argument whose value follows."""
     FIELD = auto()
     """Bears the name of an argument."""
     SEPARATOR = auto()
@@ -49,7 +52,8 @@ KINDS: dict[str, Kind] = {
     **{f"{what}{gap}calls": Kind.ENVELOPE for what in ("tool", "function") for gap in ("", "_")},
     **{f"{what}{gap}call": Kind.CALL for what in ("tool", "function") for gap in ("", "_")},
     **dict.fromkeys(("invoke", "call", "function", "tool"), Kind.CALL),
-    **dict.fromkeys(("parameter", "param", "arg", "argument"), Kind.PARAMETER),
+    **dict.fromkeys(("parameter", "param", "arg", "argument", "arg_value"), Kind.PARAMETER),
+    "arg_key": Kind.KEY,
     **dict.fromkeys(("name", "tool_name", "function_name"), Kind.NAME),
     **dict.fromkeys(("arguments", "args", "parameters", "params", "input", "tool_input"), Kind.ARGUMENTS),
 }
@@ -59,12 +63,13 @@ TAG = re.compile(
     rf"<(?:\s{{0,8}}+(?P<end>/?+)\s{{0,8}}+(?P<mark>(?:[{BARS}]\s{{0,8}}+){{0,3}}+DSML\s{{0,8}}+(?:[{BARS}:]\s{{0,8}}+){{0,3}}+)?+"
     rf"(?P<name>(?:tool|function)[ _-]?(?:calls?|uses?)(?![\w.:-])|[^\W\d](?:[\w.-]|:(?=\w|:)|/(?=\w)){{0,128}}+)"
     rf"(?P<rest>[^<>]{{0,{LONGEST_TAG}}}+)(?:>|(?=<))"
-    rf"|[{BARS}]{{1,2}}+tool[▁_ ](?P<token>calls?[▁_ ](?:begin|end)|sep)[{BARS}]{{1,2}}+>)",
+    rf"|[{BARS}]{{1,2}}+(?P<token>/?tool[▁_ ]calls?(?:[▁_ ]section)?(?:[▁_ ](?:begin|end))?|python_tag"
+    rf"|tool[▁_ ](?:sep|call[▁_ ]argument[▁_ ]begin))[{BARS}]{{1,2}}+>)",
     re.IGNORECASE,
 )
 MARK_BEGUN = re.compile(rf"(?:[{BARS}]\s*+){{0,3}}+(?:D(?:S(?:ML?)?)?)?", re.IGNORECASE)
 MARK = re.compile(rf"(?:[{BARS}]\s*+){{0,3}}+DSML\s*+(?:[{BARS}:]\s*+){{0,3}}+", re.IGNORECASE)
-TOKEN_BEGUN = re.compile(rf"[{BARS}]{{1,2}}[\w▁ ]{{0,20}}[{BARS}]{{0,2}}")
+TOKEN_BEGUN = re.compile(rf"[{BARS}]{{1,2}}/?[\w▁ ]{{0,30}}[{BARS}]{{0,2}}")
 NAME_BEGUN = re.compile(r"(?:tool|function) (?:c(?:a(?:l(?:ls?)?)?)?|u(?:s(?:es?)?)?)?(?!\S)|[\w.:/-]+", re.IGNORECASE)
 LONGEST_VALUE = f"{{0,{LONGEST_TAG}}}+"
 ATTRIBUTE = re.compile(
@@ -173,9 +178,12 @@ class Tags:
 
     def _token(self, match: re.Match[str]) -> Tag:
         what = match["token"].lower()
-        kind = Kind.SEPARATOR if what == "sep" else Kind.ENVELOPE if what.startswith("calls") else Kind.CALL
+        is_end = what.endswith("end") or what.startswith("/")
+        kind = (
+            Kind.SEPARATOR if "sep" in what or "argument" in what else Kind.ENVELOPE if "calls" in what else Kind.CALL
+        )
         name = "tool_calls" if kind is Kind.ENVELOPE else "tool_call"
-        return Tag(match.start(), match.end(), kind, name, what.endswith("end"), is_marked=True, is_token=True)
+        return Tag(match.start(), match.end(), kind, name, is_end, is_marked=True, is_token=True)
 
     def _tag(self, match: re.Match[str]) -> Tag | None:
         rest, is_marked = match["rest"], bool(match["mark"])

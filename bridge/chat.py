@@ -70,6 +70,8 @@ class Model:
     show: Show = "separate"
     context_length: int | None = None
     """The most tokens that the site takes, where that is known."""
+    longest: int | None = field(default=None, compare=False)
+    """Characters that the texts of a request may have together, since more can never be sent; None: no limit."""
     files: bool = False
     """Whether messages may bring files and images."""
     aliases: tuple[str, ...] = field(default=(), compare=False)

@@ -18,6 +18,7 @@ from bridge.session import open_session
 from bridge.settings import Settings
 from bridge.sites.base import load_driver
 from bridge.telemetry import Telemetry, Timeline
+from bridge.turns import models_of
 from bridge.worker import Worker
 
 SECOND_THOUGHTS = 1.0
@@ -80,7 +81,7 @@ class TokenLogins:
     @property
     def models(self) -> Sequence[Model]:
         """Return the base names of the models that the site serves."""
-        return self._driver_type.models
+        return models_of(self._driver_type, self._settings.files)
 
     def worker(self, name: str, token: str) -> TokenWorker:
         """Return a worker that is signed in by the token."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bridge import prompt
-from bridge.chat import Attachment, ChatRequest, Message
+from bridge.chat import Attachment, ChatRequest, Message, Model
 from bridge.conversations import Place
-from bridge.digests import split
+from bridge.digests import LONGEST, split
 from bridge.errors import ContextTooLong, FileTooLarge, RequestError
 from bridge.settings import FileSettings
 from bridge.sites.base import SiteDriver, Turn
@@ -17,6 +17,19 @@ LONG_NAME = "prompt.txt"
 PIECE = 65_536
 """Characters that are counted in one go."""
 LONG_PROMPT = f"My whole message is in the attached file {LONG_NAME}. Read all of it, and answer it as if typed."
+
+
+def models_of(driver: type[SiteDriver], settings: FileSettings) -> tuple[Model, ...]:
+    """Return the base models of a site, with the most text that a request can bring them.
+
+    That is a prompt, typed or attached, behind the longest history that is recognized and not sent again.
+    """
+    limit = settings.prompt_limit or driver.prompt_limit
+    if limit is None:
+        return driver.models
+    is_attached = settings.long_prompts == "attach" and _takes_files(driver)
+    most = max(limit, settings.max_prompt_bytes) if is_attached else limit
+    return tuple(replace(model, longest=most + LONGEST) for model in driver.models)
 
 
 def turns_of(request: ChatRequest, place: Place | None, driver: type[SiteDriver], settings: FileSettings) -> list[Turn]:

@@ -32,7 +32,7 @@ from bridge.sites.base import Decoder, Strayed, Turn, load_driver
 from bridge.stored_login import StoredLogin
 from bridge.tasks import Tasks
 from bridge.telemetry import DriftSeen, Telemetry, Timeline
-from bridge.turns import turns_of
+from bridge.turns import models_of, turns_of
 from bridge.unsettled import Unsettled
 
 END_LIMIT = 2.0
@@ -82,7 +82,7 @@ class Worker:
     @property
     def models(self) -> Sequence[Model]:
         """Return the base names of the models that the account's site serves."""
-        return self._driver_type.models
+        return models_of(self._driver_type, self._settings.files)
 
     @property
     def min_interval(self) -> float:

@@ -13,11 +13,12 @@ from pathlib import Path
 from aiohttp import web
 
 from bridge.api.router import build_runner
-from bridge.chat import ChatEvent, ChatRequest, Finish, Opened, Text
+from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened, Text
 from bridge.conversations import Conversations, Note, Place
+from bridge.models import resolve
 from bridge.settings import ConversationSettings, Settings, TokenSettings
 from bridge.sites.base import load_driver
-from bridge.turns import fitted, turns_of
+from bridge.turns import fitted, models_of, turns_of
 from tests.fake_backend import FakeBackend
 
 DRIVER = load_driver("deepseek")
@@ -30,6 +31,10 @@ class Backend(FakeBackend):
         super().__init__()
         self._conversations = conversations
         self._settings = settings
+
+    def model(self, name: str) -> Model:
+        """Return the model of that name, as a worker of the site has it."""
+        return resolve(name, models_of(DRIVER, self._settings.files))
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Do what pool and worker do before and behind the page."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import tracemalloc
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from bridge.api.attached import LONGEST_NAME, Remote, named
+from bridge.api.attached import LONGEST_NAME, Remote, named, read_attachment
 from bridge.api.openai_history import Turn, read_history
 from bridge.chat import Attachment, Message
 from bridge.errors import RequestError
@@ -112,14 +113,17 @@ def test_escapes_of_a_long_data_url_are_read_wherever_they_stand(before: int) ->
     assert file.data == b"x" * before + b"A%zz" * 30_000 + b"%4"
 
 
-def test_escapes_of_a_data_url_take_little_memory() -> None:
-    url = "data:text/plain," + "%4142" * 400_000
+@pytest.mark.parametrize("unit", ["%41", "ab ", "ab==", "a😀"])
+@pytest.mark.parametrize("head", ["data:,", "data:;base64,", ""])
+def test_a_file_in_a_message_takes_few_times_its_size(unit: str, head: str) -> None:
+    given = head + unit * 300_000
+    part = {"type": "file", "file": {"filename": "a", "file_data": given}}
     tracemalloc.start()
-    try:
-        attached({"type": "file", "file": {"file_data": url}})
-        assert tracemalloc.get_traced_memory()[1] < 4 * len(url)
-    finally:
-        tracemalloc.stop()
+    with suppress(RequestError):
+        read_attachment(part, "p")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * len(given.encode())
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,13 @@ import copy
 import json
 import os
 import sys
+import time
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import pairwise, product
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,15 @@ import psutil
 import pytest
 
 from bridge.api.body import MOST_VALUES, decoded
+from bridge.api.openai_chat import OpenAIChat
+from bridge.api.openai_completions import OpenAICompletions
 from bridge.api.openapi import document
-from bridge.errors import BodyTooLarge, RequestError
-from bridge.settings import Settings, TokenSettings
+from bridge.digests import LONGEST
+from bridge.errors import BodyTooLarge, ContextTooLong, RequestError
+from bridge.models import resolve
+from bridge.settings import FileSettings, Settings, TokenSettings
+from bridge.turns import models_of
+from tests.body_server import DRIVER
 from tests.fake_backend import LIMIT, Served, serving
 
 MEBIBYTE = 1024**2
@@ -74,6 +82,14 @@ GROWN: dict[str, Callable[[int], str]] = {
     "words": filled("a ", '"', '"'),
     "blank lines": filled("\\n", '"', '"'),
     "one wide character": filled("a, ", '"', '😀"'),
+    "one wide character in a call": filled("a, ", '[{"id":"c","function":{"name":"f","arguments":"', '😀"}}]'),
+    "one wide character in parts": filled("a, ", '["a",{"type":"text","text":"', '😀"}]'),
+    "one wide character in a file": filled("a, ", '[{"type":"file","file":{"file_data":"data:,', '😀"}}]'),
+    "one wide character in an image": filled(
+        "ab==", '[{"type":"image_url","image_url":{"url":"data:;base64,', '😀"}}]'
+    ),
+    "escapes in a file": filled("%41", '[{"type":"file","file":{"filename":"a","file_data":"data:,', '"}}]'),
+    "blanks in a file": filled("ab ", '[{"type":"file","file":{"filename":"a","file_data":"', '"}}]'),
     "wide characters": filled("中a.\\n", '"', '"'),
     "marks in text": filled(',[{:\\"', '"', '"'),
     "pairs and a half": filled("\\ud83d\\ude00", '"\\ud83d', '"'),
@@ -146,7 +162,7 @@ class Server:
         self._folder = Path(f"/proc/{pid}")
         self._process = psutil.Process(pid)
         self.url = f"http://127.0.0.1:{port}"
-        self.slowest = 0.0
+        self.slowest = self.longest = 0.0
 
     def forget_peak(self) -> None:
         """Have the peak of the memory begin anew."""
@@ -160,14 +176,16 @@ class Server:
     async def watch(self) -> None:
         """Ask again and again whether the process lives, and note the longest time it worked before it said so.
 
-        Seconds of its processor, not of the clock: how busy the machine is with other things does not count.
+        Seconds of its processor count, since they do not tell how busy the machine is with other things; those of
+        the clock are only noted.
         """
         async with aiohttp.ClientSession(self.url) as http:
             while True:
-                begun = self._worked()
+                begun, clock = self._worked(), time.monotonic()
                 async with http.get("/healthz") as response:
                     assert response.status == 200
                 self.slowest = max(self.slowest, self._worked() - begun)
+                self.longest = max(self.longest, time.monotonic() - clock)
                 await asyncio.sleep(0.02)
 
     def _worked(self) -> float:
@@ -188,9 +206,21 @@ async def running(folder: Path) -> AsyncIterator[Server]:
         await process.wait()
 
 
+EVERYWHERE = ("one wide character", "words", "lists", "objects", "members")
+"""What every place is given: the text that takes most memory, much text, and the values that become most objects."""
+GONE_THROUGH = {"messages", "content", "tool_calls", "function_call", "prompt", "parameters", "schema", "x-unknown"}
+"""Fields whose inside is read by this code; all others are measured, and then refused or passed by."""
+
+
 def cases() -> list[tuple[tuple[str, Field], str]]:
-    """Return all places with all values; in the short form only every seventh of them."""
-    return list(product(places(), GROWN))[:: 1 if FULL else 7]
+    """Return places with values: all for what is gone through, others in turn; of them a seventh in the short form."""
+    others = [name for name in GROWN if name not in EVERYWHERE]
+    found: list[tuple[tuple[str, Field], str]] = []
+    for number, (path, way) in enumerate(places()):
+        found += [((path, way), name) for name in EVERYWHERE]
+        further = others if way[-1] in GONE_THROUGH else [others[number % len(others)]]
+        found += [((path, way), name) for name in further]
+    return found[:: 1 if FULL else 7]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +260,44 @@ async def test_a_grown_body_takes_four_times_its_size_and_nobody_s_time(tmp_path
         watching.cancel()
     if FULL:
         memory, wait = max(taken, key=lambda one: one.memory), max(taken, key=lambda one: one.wait)
-        print(f"\n{len(taken)} bodies of {SIZE} bytes; most memory: {memory.memory} bytes ({memory.where});")
-        print(f"most work before /healthz was answered: {wait.wait:.2f} s ({wait.where})")
+        most = 4 * memory.sent + ROOM
+        print(f"\n{len(taken)} bodies of {SIZE} bytes; most memory: {memory.memory} of {most} bytes ({memory.where});")
+        print(f"most work before /healthz was answered: {wait.wait:.2f} s ({wait.where});")
+        print(f"longest wait for /healthz: {server.longest:.2f} s by the clock")
     assert not [one for one in taken if one.is_too_much]
+
+
+# What can never be sent
+
+
+def too_much(text: str) -> list[dict[str, Any]]:
+    call = {"id": "c", "function": {"name": "f", "arguments": text}}
+    return [
+        {"model": "deepseek", "messages": [{"role": "tool", "content": text}]},
+        {"model": "deepseek", "messages": [{"role": "user", "content": ["a", {"type": "text", "text": text}]}]},
+        {"model": "deepseek", "messages": [{"role": "assistant", "content": "a", "tool_calls": [call]}]},
+        {"model": "deepseek", "messages": [{"role": "assistant", "content": {"a": text}, "function_call": call}]},
+        {"model": "deepseek", "prompt": text},
+    ]
+
+
+@pytest.mark.parametrize("kind", range(5))
+def test_text_that_can_never_be_sent_is_refused_before_it_is_copied(kind: int) -> None:
+    (most,) = {model.longest for model in models_of(DRIVER, FileSettings())}
+    assert most is not None
+    asked = too_much("a" * most + "😀")[kind]
+    surface = OpenAICompletions() if "prompt" in asked else OpenAIChat()
+    tracemalloc.start()
+    with pytest.raises(ContextTooLong, match="shorten"):
+        surface.parse(asked, "id", lambda name: resolve(name, models_of(DRIVER, FileSettings())))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < MEBIBYTE
+
+
+def test_text_that_is_attached_may_be_as_long_as_files() -> None:
+    settings = FileSettings(long_prompts="attach")
+    assert {model.longest for model in models_of(DRIVER, settings)} == {settings.max_prompt_bytes + LONGEST}
 
 
 # What counts as much
@@ -248,7 +313,7 @@ async def test_a_grown_body_takes_four_times_its_size_and_nobody_s_time(tmp_path
 )
 def test_a_document_of_too_many_values_is_refused_before_one_is_made(text: str) -> None:
     with pytest.raises(BodyTooLarge, match="fewer list entries") as caught:
-        decoded(bytearray(text, "utf-8"))
+        decoded(BytesIO(text.encode()))
     assert caught.value.status == 413
 
 
@@ -256,7 +321,7 @@ def test_a_document_of_too_many_values_is_refused_before_one_is_made(text: str) 
 @pytest.mark.parametrize("shift", range(3))
 def test_marks_inside_of_text_do_not_count(unit: str, shift: int) -> None:
     text = "x" * shift + unit * (2 * MOST_VALUES)
-    assert decoded(bytearray(f'["{text}", 1]', "utf-8")) == json.loads(f'["{text}", 1]')
+    assert decoded(BytesIO(f'["{text}", 1]'.encode())) == json.loads(f'["{text}", 1]')
 
 
 @pytest.mark.parametrize(
@@ -269,13 +334,13 @@ def test_marks_inside_of_text_do_not_count(unit: str, shift: int) -> None:
     ],
 )
 def test_half_a_surrogate_pair_becomes_a_mark_of_its_own(text: str, read: object) -> None:
-    assert decoded(bytearray(text, "utf-8")) == read
+    assert decoded(BytesIO(text.encode())) == read
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[" * 300 + b"]" * 300, b'"\xff"', b'"\\u12"', b"1" * 5000, b'"\\ud83d'])
 def test_what_is_no_json_is_said_to_be_none(text: bytes) -> None:
     with pytest.raises(RequestError, match="not JSON"):
-        decoded(bytearray(text))
+        decoded(BytesIO(text))
 
 
 async def test_who_only_brings_a_token_may_send_little() -> None:

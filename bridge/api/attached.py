@@ -24,14 +24,17 @@ MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 LONGEST_NAME = 200
 """Bytes of a name in UTF-8; file systems take 255."""
 LONGEST_ENDING = 10
-PIECE = 65_536
-"""Characters whose escapes are read in one go."""
 SEPARATORS = re.compile(r"[/\\]")
 DISLIKED = frozenset('<>:"/\\|?*')
 """Characters that file systems dislike."""
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Kinds of characters that are not seen, or turn what is seen: controls, marks of direction, halves of surrogates."""
-DATA_URL = re.compile(r"data:(?P<type>[^;,]*+)(?P<parameters>[^,]*+),(?P<data>.*)", re.DOTALL | re.IGNORECASE)
+LONGEST_HEAD = 1000
+"""Characters of a data URL before its data."""
+PIECE = 8192
+"""Bytes that are unquoted in one go: each escape becomes an object."""
+TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+BLANKS = b" \t\n\r\v\f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def attachment(name: str, media_type: str, data: bytes, param: str) -> Attachmen
 
 def _last(path: str) -> str:
     """Return the last part of a path of any system; nobody shows more of it than its end."""
-    return SEPARATORS.split(path.rstrip("/\\")[-4 * LONGEST_NAME :])[-1]
+    return SEPARATORS.split(path[-4 * LONGEST_NAME :].rstrip("/\\"))[-1]
 
 
 def _is_unwanted(char: str) -> bool:
@@ -148,40 +151,39 @@ def _located(given: str, name: str, param: str) -> Attachment:
             raise RequestError(f"{param} is no address that can be used.", param=param)
         return Remote(name or unquote(PurePosixPath(urlsplit(given).path).name), "", b"", param, url=given)
     if param.endswith("file_data"):
-        return attachment(name, "", _decoded(given, param), param)
+        return attachment(name, "", _decoded(given.encode("utf-8", "replace"), param), param)
     raise RequestError(f"{param} must be a data URL or an http(s) address.", param=param)
 
 
 def _inline(given: str, name: str, param: str) -> Attachment:
-    match = DATA_URL.fullmatch(given)
-    if match is None:
+    comma = given.find(",", 0, LONGEST_HEAD)
+    if comma < 0:
         raise RequestError(f"{param} is no data URL: it has no comma before the data.", param=param)
-    is_base64 = match["parameters"].lower().endswith(";base64")
-    data = _unescaped(match["data"])
-    if is_base64:
-        data = _decoded(data.decode("utf-8", "replace"), param)
-    return attachment(name, match["type"].strip().lower(), data, param)
+    head = given[len("data:") : comma].lower()
+    data = _unquoted(given.encode("utf-8", "replace").partition(b",")[2])
+    data = _decoded(data, param) if head.endswith(";base64") else data
+    return attachment(name, head.partition(";")[0].strip(), data, param)
 
 
-def _unescaped(text: str) -> bytes:
-    """Return the bytes of a text with escapes such as `%20`: in pieces, as each escape takes much memory meanwhile."""
-    data, at = bytearray(), 0
-    while at < len(text):
-        end = at + PIECE
-        escape = text.rfind("%", end - 2, end)
-        end = end if escape < 0 else escape
-        data += unquote_to_bytes(text[at:end])
-        at = end
-    return bytes(data)
+def _unquoted(data: bytes) -> bytes:
+    """Put the bytes that they stand for in the place of escapes such as `%41`, in pieces that end between escapes."""
+    if b"%" not in data:
+        return data
+    made, place = bytearray(), 0
+    while place < len(data):
+        end = place + PIECE
+        cut = data.rfind(b"%", end - 2, end)
+        end = end if cut < 0 else cut
+        made += unquote_to_bytes(data[place:end])
+        place = end
+    return bytes(made)
 
 
-def _decoded(text: str, param: str) -> bytes:
+def _decoded(data: bytes, param: str) -> bytes:
     """Decode base64 of either alphabet, with or without its padding and white space."""
-    if not text.isascii():
-        raise RequestError(f"{param} is not valid base64.", param=param)
-    bare = "".join(text.split()).rstrip("=").translate(str.maketrans("-_", "+/"))
+    bare = data.translate(TO_STANDARD, BLANKS).rstrip(b"=")
     try:
-        return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+        return base64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise RequestError(f"{param} is not valid base64.", param=param) from None
 

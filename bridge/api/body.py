@@ -10,6 +10,7 @@ import ctypes
 import gc
 import re
 from collections.abc import Callable
+from io import BytesIO
 from typing import TypeVar
 
 from aiohttp import web
@@ -48,21 +49,21 @@ class BodyReader:
 
     async def read(self, request: web.Request, make: Callable[[object], T]) -> T:
         """Return what `make`, which is called in a thread where there is much, makes of the decoded body."""
-        body, pieces = bytearray(), request.content.iter_any()
+        body, pieces = BytesIO(), request.content.iter_any()
         self._check_size(request.content_length or 0, request)
         async for piece in pieces:
-            body += piece
-            self._check_size(len(body), request)
-            if len(body) > SMALL:
+            body.write(piece)
+            self._check_size(body.tell(), request)
+            if body.tell() > SMALL:
                 break
         else:
-            return await off_loop(len(body), _made, body, make)
+            return await off_loop(body.tell(), _made, body, make)
         async with self._large:
             if (request.content_length or self._most) > HUGE:
                 await asyncio.to_thread(_give_back)
             async for piece in pieces:
-                body += piece
-                self._check_size(len(body), request)
+                body.write(piece)
+                self._check_size(body.tell(), request)
             return await asyncio.to_thread(_made, body, make)
 
     def _check_size(self, size: int, request: web.Request) -> None:
@@ -73,29 +74,32 @@ class BodyReader:
             raise BodyTooLarge(f"The body may have {most} bytes ({setting}).")
 
 
-def decoded(body: bytearray) -> object:
+def decoded(body: BytesIO) -> object:
     """Return the value of a JSON document; raise a `RequestError` that says where it is none.
 
-    Half of a surrogate pair, which no text can carry on, becomes U+FFFD.
+    Half of a surrogate pair, which no text can carry on, becomes U+FFFD. What is put right is so in place, and the
+    parser is given the very bytes of `body`: anything else would be a copy of it.
     """
-    _check_values(body)
-    if body.startswith(BOM):
-        del body[: len(BOM)]
+    with body.getbuffer() as view:
+        _check_values(view)
+        if view[: len(BOM)] == BOM:
+            view[: len(BOM)] = b" " * len(BOM)
     try:
-        return from_json(body, cache_strings="keys")
+        return from_json(body.getvalue(), cache_strings="keys")
     except ValueError as error:
         told = str(error)
     if "surrogate" in told or "hex escape" in told:
-        _mend_surrogates(body)
+        with body.getbuffer() as view:
+            _mend_surrogates(view)
     try:
-        return from_json(body, cache_strings="keys")
+        return from_json(body.getvalue(), cache_strings="keys")
     except ValueError as error:
         raise RequestError(f"The body is not JSON in UTF-8: {error}.") from None
 
 
-def _made(body: bytearray, make: Callable[[object], T]) -> T:
+def _made(body: BytesIO, make: Callable[[object], T]) -> T:
     value = decoded(body)
-    body.clear()
+    body.close()
     return make(value)
 
 
@@ -110,14 +114,14 @@ def _give_back() -> None:
         trim(0)
 
 
-def _mend_surrogates(body: bytearray) -> None:
+def _mend_surrogates(body: memoryview) -> None:
     """Put U+FFFD, which takes as many bytes, in the place of each escaped half of a surrogate pair."""
     for escape in ESCAPES.finditer(body):
         if escape[2]:
             body[escape.start() : escape.end()] = rb"\ufffd"
 
 
-def _check_values(body: bytearray) -> None:
+def _check_values(body: memoryview) -> None:
     """Raise a `RequestError` where the document has too many values; none of them is made for that."""
     if len(body) <= MOST_VALUES:
         return

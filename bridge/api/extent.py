@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bridge.errors import RequestError
+from bridge.chat import Model
+from bridge.errors import ContextTooLong, RequestError
 
 MOST_ENTRIES = {"messages": 10_000, "tools": 1_000, "functions": 1_000}
 """Entries that the lists of a body may have."""
 PROMPTS = frozenset({"messages", "prompt"})
-"""Fields that the body's own size bounds; they carry texts and files."""
+"""Fields whose texts are bounded by what the model takes; they carry files as well."""
 LARGEST = 1_000_000
 """Characters that the texts in any other field may have together."""
 
@@ -25,6 +26,13 @@ def check_limits(body: Mapping[str, Any], kind: type[BaseModel]) -> None:
     for name in kind.model_fields.keys() - PROMPTS:
         if (size := _size(body.get(name))) > LARGEST:
             raise RequestError(f"{name} has {size} characters, and may have {LARGEST}; shorten it.", param=name)
+
+
+def check_length(texts: object, model: Model, param: str) -> None:
+    """Raise a `ContextTooLong` where `texts` are more than the model can ever take; none of them is copied for that."""
+    if model.longest is not None and (size := _size(texts)) > model.longest:
+        message = f"{param} has {size} characters, and may have {model.longest}; shorten it."
+        raise ContextTooLong(message, param=param)
 
 
 def _size(value: object) -> int:

@@ -60,15 +60,15 @@ class Gatherer:
     async def _message(self, message: Message, fetched: Fetched, *, is_strict: bool) -> Message:
         if not message.attachments:
             return message
-        text, files = message.text, []
+        texts, files = [message.text] if message.text else [], []
         for given in message.attachments:
             try:
                 files.append(await self._file(given, fetched))
             except RequestError:
                 if is_strict:
                     raise
-                text = f"{text}\n{LEFT_OUT}".lstrip("\n")
-        return replace(message, text=text, attachments=tuple(files))
+                texts.append(LEFT_OUT)
+        return replace(message, text="\n".join(texts), attachments=tuple(files))
 
     async def _file(self, given: Attachment, fetched: Fetched) -> Attachment:
         most, param = self._settings.max_bytes, given.param

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StrictStr
 
 from bridge.api.base import Ask, Encoder
+from bridge.api.extent import check_length
 from bridge.api.failure import dump
 from bridge.api.openai_chat import DONE, OpenAIChat, name_of, usage_of
 from bridge.api.openai_request import Options, ask_for, validated
@@ -15,6 +16,7 @@ from bridge.api.shape import AnswerEvent, Ended
 from bridge.api.show import Look, Presenter, present
 from bridge.chat import Message, Model, Opened
 from bridge.errors import RequestError
+from bridge.prompt import is_blank
 from bridge.sse import encode_sse
 from bridge.usage import Usage
 
@@ -34,10 +36,12 @@ class OpenAICompletions(OpenAIChat):
         """Return what `body` asks for."""
         asked = validated(CompletionBody, body)
         prompt = asked.prompt if isinstance(asked.prompt, str) else asked.prompt[0]
-        if not prompt.strip():
+        meant = model(asked.model)
+        check_length(prompt, meant, "prompt")
+        if is_blank(prompt):
             raise RequestError("The prompt has no text.", param="prompt")
         asked.tools = asked.functions = asked.tool_choice = asked.function_call = None
-        return ask_for(asked, (Message("user", prompt),), id, model, self._settings)
+        return ask_for(asked, (Message("user", prompt),), id, meant, self._settings)
 
     def encoder(self, ask: Ask) -> Encoder:
         """Return an encoder of chunks."""

@@ -85,6 +85,15 @@ def _begin_of_new(turns: Sequence[Turn]) -> int:
     return end
 
 
+def texts(turns: Sequence[Turn]) -> list[object]:
+    """Return what of the messages can become text, as it was sent: everything but files, ids and names."""
+    return [
+        value
+        for turn in turns
+        for value in (_without_files(turn.content), turn.tool_calls, turn.function_call, turn.refusal)
+    ]
+
+
 class _Reader:
     """Reads the messages in their order; `begin` is the first that is new."""
 
@@ -116,7 +125,7 @@ class _Reader:
     def _label(self, turn: Turn) -> str:
         """Return the name of the tool whose result this is, with the number of the call where there were several."""
         name = turn.name if isinstance(turn.name, str) and turn.name else "tool"
-        return self._labels.get(str(turn.tool_call_id)) or _plain(name)
+        return self._labels.get(_id(turn.tool_call_id)) or _plain(name)
 
     def _content(self, turn: Turn, index: int) -> tuple[str, tuple[Attachment, ...]]:
         """Return text and files of a message."""
@@ -140,7 +149,12 @@ def _calls(turn: Turn) -> Iterator[tuple[str, Call]]:
     for id_, tool in [*called, (None, turn.function_call)]:
         if isinstance(tool, dict) and isinstance(tool.get("name"), str):
             arguments = tool.get("arguments", tool.get("input"))
-            yield str(id_), Call(tool["name"], "" if arguments is None else _as_text(arguments))
+            yield _id(id_), Call(tool["name"], "" if arguments is None else _as_text(arguments))
+
+
+def _id(given: object) -> str:
+    """Return the id of a call; what is none could be of any size as text."""
+    return str(given) if isinstance(given, str | int) else ""
 
 
 def _plain(name: str) -> str:
@@ -162,14 +176,22 @@ def _part(part: Any, where: str, turn: Turn, *, is_new: bool) -> str | Attachmen
         if is_strict:
             raise RequestError(f"{where} must be an object with a type.", param=where)
         return _as_text(part)
-    kind = part.get("type", "text")
-    if isinstance(kind, str) and kind in PARTS:
+    if _is_file(part):
         return _file(part, where, turn, is_new=is_new)
     if isinstance(text := _text_of(part), str):
         return text
     if is_strict:
-        raise _wrong_part(kind, where)
+        raise _wrong_part(part.get("type", "text"), where)
+    kind = part.get("type", "text")
     return None if kind in THOUGHTS else _left_out(kind)
+
+
+def _without_files(content: object) -> object:
+    return [part for part in content if not _is_file(part)] if isinstance(content, list) else content
+
+
+def _is_file(part: object) -> bool:
+    return isinstance(part, dict) and isinstance(kind := part.get("type"), str) and kind in PARTS
 
 
 def _text_of(part: Mapping[str, Any]) -> object:

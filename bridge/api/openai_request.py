@@ -14,9 +14,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, FailFast, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from bridge.api.base import Ask
-from bridge.api.extent import check_limits
+from bridge.api.extent import check_length, check_limits
 from bridge.api.lenient import Lenient
-from bridge.api.openai_history import Turn, read_history
+from bridge.api.openai_history import Turn, read_history, texts
 from bridge.api.openai_tools import ToolFields, toolbox
 from bridge.api.shape import Form
 from bridge.chat import ChatRequest, Message, Model
@@ -123,14 +123,16 @@ class Body(Options):
 def read(body: object, id: str, model: Callable[[str], Model], settings: ApiSettings) -> Ask:  # noqa: A002
     """Return what `body` asks for; raise a `RequestError` whose `param` is the first field at fault."""
     asked = validated(Body, body)
-    return ask_for(asked, read_history(asked.messages), id, model, settings)
+    meant = model(asked.model)
+    check_length(texts(asked.messages), meant, "messages")
+    return ask_for(asked, read_history(asked.messages), id, meant, settings)
 
 
 def ask_for(
     asked: Options,
     messages: tuple[Message, ...],
     id: str,  # noqa: A002
-    model: Callable[[str], Model],
+    model: Model,
     settings: ApiSettings,
 ) -> Ask:
     """Return what the fields of a body ask for, about `messages`."""
@@ -142,7 +144,7 @@ def ask_for(
     shape = Form(tools, checked, _stop(asked), _most(asked), settings.hold_text, settings.retries, begun)
     taught = _taught(messages, tools, form)
     return Ask(
-        chat=ChatRequest(id, _switched(model(asked.model), asked), taught, asked.conversation_id, shape.returned),
+        chat=ChatRequest(id, _switched(model, asked), taught, asked.conversation_id, shape.returned),
         model=asked.model,
         stream=bool(asked.stream),
         usage=bool(asked.stream_options and asked.stream_options.include_usage),

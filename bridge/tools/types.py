@@ -15,7 +15,7 @@ DEEPEST = 6
 """Levels of objects and choices that are spelled out; recursive schemas end here."""
 DEEPEST_AT_ALL = 30
 """Levels of any kind, arrays included, and references that only lead to others."""
-TIMES, SPARE = 4, 10_000
+TIMES, SPARE = 4, 4_000
 """How much longer than the schema what is shown of it may be: so many times, and so many characters more."""
 PLAIN = {"string": "string", "number": "number", "integer": "integer", "boolean": "boolean", "null": "null"}
 NAME = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
@@ -85,7 +85,7 @@ class _Writer:
 
     def _line(self, name: str, schema: Any, is_needed: bool, depth: int) -> str:
         head, comment = f"{_name(name)}{'' if is_needed else '?'}: ", _comment(schema)
-        self._left -= len(head) + len(comment)
+        self._left -= 2 * depth + len(head) + len(comment)
         return f"{'  ' * depth}{head}{self._type(schema, depth)},{comment}"
 
     def _leaf(self, values: Iterable[object]) -> str:

@@ -36,11 +36,11 @@ def turns_of(request: ChatRequest, place: Place | None, driver: type[SiteDriver]
     """Return the turns to try, the best first; raise a `ContextTooLong` where none can fit, before any is written."""
     messages = request.messages
     if place is None:
-        _check_length(sum(len(message.text) for message in messages), driver, settings)
+        _check_size(*_least(messages), driver, settings)
         return [_turn(request, messages)]
     _, new = split(messages)
     new = new or messages
-    _check_length(sum(len(message.text) for message in new), driver, settings)
+    _check_size(*_least(new), driver, settings)
     told = [Message("system", prompt.CHANGED + place.news)] if place.news else []
     next_one = replace(
         _turn(request, [*told, *new], goes_on=True), conversation=place.conversation, parent=place.message
@@ -56,9 +56,9 @@ def _turn(request: ChatRequest, messages: Sequence[Message], *, goes_on: bool = 
 
 def fitted(turn: Turn, driver: type[SiteDriver], settings: FileSettings) -> Turn:
     """Return the turn as the site can take it; raise a `RequestError` that says what is too much."""
-    length = _length(turn.prompt)
-    _check_length(length, driver, settings)
-    if length > (settings.prompt_limit or driver.prompt_limit or length):
+    length, lines = _length(turn.prompt), 1 + _breaks(turn.prompt)
+    _check_size(length, lines, driver, settings)
+    if _excess(length, lines, driver, settings):
         text = Attachment(LONG_NAME, "text/plain", turn.prompt.encode("utf-8", "replace"))
         turn = replace(turn, prompt=LONG_PROMPT, attachments=(text, *turn.attachments))
     if turn.attachments:
@@ -66,12 +66,21 @@ def fitted(turn: Turn, driver: type[SiteDriver], settings: FileSettings) -> Turn
     return turn
 
 
-def _check_length(length: int, driver: type[SiteDriver], settings: FileSettings) -> None:
-    """Raise a `ContextTooLong` where a prompt of that length can be neither typed nor attached."""
-    limit = settings.prompt_limit or driver.prompt_limit
-    if limit is not None and length > limit and (settings.long_prompts == "refuse" or not _takes_files(driver)):
-        message = f"The prompt has {length} characters, and the site takes {limit}; shorten the messages."
-        raise ContextTooLong(message, param="messages")
+def _check_size(length: int, lines: int, driver: type[SiteDriver], settings: FileSettings) -> None:
+    """Raise a `ContextTooLong` where a prompt of that size can be neither typed nor attached."""
+    excess = _excess(length, lines, driver, settings)
+    if excess and (settings.long_prompts == "refuse" or not _takes_files(driver)):
+        raise ContextTooLong(f"The prompt has {excess}; shorten the messages.", param="messages")
+
+
+def _excess(length: int, lines: int, driver: type[SiteDriver], settings: FileSettings) -> str | None:
+    """Return of what a prompt has more than can be typed into the page, if of anything."""
+    limit, most = settings.prompt_limit or driver.prompt_limit, driver.prompt_lines
+    if limit is not None and length > limit:
+        return f"{length} characters, and the site takes {limit}"
+    if most is not None and lines > most:
+        return f"{lines} lines, and the site's page takes {most}"
+    return None
 
 
 def _check(attachments: tuple[Attachment, ...], driver: type[SiteDriver], settings: FileSettings) -> None:
@@ -97,3 +106,14 @@ def _length(text: str) -> int:
     return (
         len(text) if text.isascii() else sum(len(piece.encode("utf-16-le", "surrogatepass")) // 2 for piece in pieces)
     )
+
+
+def _least(messages: Sequence[Message]) -> tuple[int, int]:
+    """Return how many characters and lines a prompt of the messages has at least."""
+    texts = [message.text for message in messages]
+    return sum(map(len, texts)), 1 + sum(map(_breaks, texts))
+
+
+def _breaks(text: str) -> int:
+    """Return how many line breaks a text box makes of the text."""
+    return text.count("\n") + text.count("\r") - text.count("\r\n")

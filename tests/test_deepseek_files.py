@@ -203,6 +203,26 @@ def test_the_limit_of_the_page_holds_where_no_setting_says_otherwise() -> None:
         fitted(Turn("x" * (Driver.prompt_limit + 1)), Driver, FileSettings())
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_a_prompt_of_more_lines_than_the_page_lays_out_is_refused_or_becomes_a_file(end: str) -> None:
+    most = Driver.prompt_lines or 0
+    fits, excess = Turn("x" + end * (most - 1)), Turn("x" + end * most)
+    assert fitted(fits, Driver, FileSettings()) is fits
+    with pytest.raises(ContextTooLong, match=f"{most + 1} lines, and the site's page takes {most}") as caught:
+        fitted(excess, Driver, FileSettings())
+    assert (caught.value.status, caught.value.param) == (400, "messages")
+    made = fitted(excess, Driver, FileSettings(long_prompts="attach"))
+    assert (made.prompt, made.attachments[0].data.decode()) == (LONG_PROMPT, excess.prompt)
+    with pytest.raises(ContextTooLong):
+        fitted(excess, TextOnly, FileSettings(long_prompts="attach"))
+
+
+def test_lines_are_counted_before_a_prompt_is_written() -> None:
+    request = ChatRequest("r", Model("m"), (Message("user", "x\n" * 60_000), Message("user", "x\n" * 60_000)))
+    with pytest.raises(ContextTooLong, match="120001 lines"):
+        turns_of(request, None, Driver, FileSettings())
+
+
 def test_files_that_are_too_large_together_are_refused() -> None:
     with pytest.raises(FileTooLarge, match=r"files\.max_prompt_bytes") as caught:
         fitted(Turn("Hi", attachments=(NOTES, PICTURE)), Driver, FileSettings(max_prompt_bytes=9))

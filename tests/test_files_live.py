@@ -18,13 +18,15 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from bridge.browser import Chromium
 from bridge.settings import FileSettings
-from bridge.telemetry import ChatEnded, WorkerChanged
+from bridge.sites.deepseek import Driver
+from bridge.telemetry import ChatEnded, WorkerChanged, WorkerState
 from bridge.turns import LONG_PROMPT
 from tests.live import QUICK_SITE, Live, directive, live
 
 PICTURE = bytes(range(256)) * 40
 NOTES = "Zwölf Boxkämpfer · 十二 🥊\r\n".encode() * 50
 SITE = replace(QUICK_SITE, file_seconds=0.1)
+MOST_LINES = Driver.prompt_lines or 0
 RECEIPT = directive(files=True)
 Files = dict[str, tuple[int, str]]
 
@@ -183,6 +185,29 @@ async def test_a_prompt_beyond_the_limit_is_refused_before_anything_is_sent(tmp_
         assert "152 characters" in caught.value.message
         assert await run.ask(directive(text="short")) == "short"
         assert len(run.account().turns) == 1
+
+
+async def test_a_million_line_breaks_are_refused_at_once_and_as_many_as_are_taken_reach_the_site(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium, demo=SITE) as run:
+        with pytest.raises(openai.BadRequestError) as caught:
+            await run.ask("x" + "\n" * 1_000_000)
+        assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "messages")
+        assert f"1000001 lines, and the site's page takes {MOST_LINES}" in caught.value.message
+        assert run.account().turns == []
+        prompt = "x" + "\n" * (MOST_LINES - 2) + directive(text="taken")
+        assert await run.ask(prompt) == "taken"
+        assert run.account().turns[0].prompt == prompt
+        changes = [fact.state for fact in run.facts.seen if isinstance(fact, WorkerChanged)]
+        assert changes == [WorkerState.READY]
+
+
+async def test_a_million_line_breaks_go_as_a_file_where_that_is_allowed(tmp_path: Path, chromium: Chromium) -> None:
+    async with live(tmp_path, chromium=chromium, demo=SITE, files=FileSettings(long_prompts="attach")) as run:
+        await answer(run, said(text="x" + "\n" * 1_000_000))
+        (typed,) = run.account().files.values()
+        assert (run.account().turns[0].prompt, typed.content) == (LONG_PROMPT, b"x" + b"\n" * 1_000_000)
 
 
 async def test_too_many_files_are_refused_by_the_field_of_the_first_one_too_many(

@@ -167,6 +167,8 @@ class SiteDriver(ABC):
 
     prompt_limit: ClassVar[int | None] = None
     """UTF-16 code units that the page takes as a prompt; None where it has no limit."""
+    prompt_lines: ClassVar[int | None] = None
+    """Lines of a prompt that the page can lay out in good time; None where it has no limit."""
     login_in_indexed_db: ClassVar[bool] = True
     """Whether a profile holds the site's IndexedDB; off where that is a cache of chats and no part of the login."""
 

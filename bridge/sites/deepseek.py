@@ -62,6 +62,7 @@ class Driver(SiteDriver):
     )
     hosts = ("*.deepseek.com", "*.awswaf.com", "*.hcaptcha.com", *SIGN_IN_HOSTS)
     prompt_limit = 2_621_440
+    prompt_lines = 100_000  # laying out a million takes a renderer 14 seconds and 3 GiB
     login_in_indexed_db = False
     private = "textarea, img[src^='blob:'], .ds-message, [data-virtual-list-item-key], a[href*='/s/']"
 
@@ -162,9 +163,8 @@ class Driver(SiteDriver):
         notices = await self._notices()
         if refused := refusal(notices, also_unknown=self._typing.presses > 0):
             return refused
-        says = ""
-        if over := await self._shown.ask("covered"):
-            says = f" Something covers its composer: {quote(over['what'])}."
+        over = await self._shown.ask("covered")
+        says = f" Something covers its composer: {quote(over['what'])}." if over else ""
         button = self._shown.found.get("send")
         click = f"the send button (found by {button})" if button else "a send button, which was not found,"
         return SiteChanged(f"Neither Enter nor {click} sends what is in the page's composer; {called}.{says}")

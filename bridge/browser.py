@@ -10,7 +10,8 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,18 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
 
 from bridge import chromium, processes
+from bridge.egress import has_proxy
 from bridge.errors import BrowserError, NetworkError, SetupError
-from bridge.settings import Settings
+from bridge.settings import MEBIBYTE, Settings
 from bridge.tasks import surviving
 from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry
 
 NETWORK_SERVICE = "network.mojom.NetworkService"
 NETWORK_LOST = "Chromium's network service ended, and the cookies of all accounts with it"
+PROXY = (
+    "The browser goes through a proxy of your own (browser.args or the environment), so browser.hosts has no effect: "
+    "the proxy decides what pages can reach"
+)
 LAUNCH_SLACK = 5.0
 """Seconds after the limit that Playwright keeps for a launch, in which it should say what went wrong."""
 
@@ -38,6 +44,8 @@ MOVED_ON = (
 NET_ERROR = re.compile(r"net::ERR_[A-Z0-9_]+")
 NO_NET_ERRORS = ("net::ERR_ABORTED", "net::ERR_FAILED", "net::ERR_BLOCKED_BY_CLIENT")
 """What the browser says of a request that the page, or we, gave up."""
+JUST_NOW = 5.0
+"""Seconds for which a page that crashes is taken for the one whose process was ended."""
 ASKED = 3
 """How often a sign of life is asked for before its absence counts."""
 
@@ -108,6 +116,8 @@ class Chromium:
         self._lock = asyncio.Lock()
         self._running: _Running | None = None
         self._listeners: list[Callable[[BrowserError], None]] = []
+        self._ended_at = -JUST_NOW
+        """When a page was last ended for its size."""
         self._folder = settings.config / "run"
 
     def on_lost(self, listener: Callable[[BrowserError], None]) -> Callable[[], None]:
@@ -143,6 +153,7 @@ class Chromium:
         except BrowserError as error:
             self._lost(running, error.message)
             raise
+        await self._end_large([pid for kind, pid in found if kind == "renderer"])
         network = dict(found).get(NETWORK_SERVICE)
         if running.network is None and network is not None:  # it starts with the first page
             running.network = network
@@ -151,6 +162,18 @@ class Chromium:
             self._lost(running, NETWORK_LOST)
         if running.is_lost:
             raise BrowserError("The browser was lost.")
+
+    async def _end_large(self, renderers: Sequence[int]) -> None:
+        """End the pages that take more memory than they may: each is told to its account as a crash."""
+        limit = self._settings.browser.page_memory
+        if limit and await asyncio.to_thread(processes.kill_larger, renderers, limit * MEBIBYTE):
+            self._ended_at = time.monotonic()
+
+    def why_crashed(self) -> str:
+        """Return why a page crashed just now."""
+        if time.monotonic() - self._ended_at > JUST_NOW:
+            return "The page crashed."
+        return f"The page took more than {self._settings.browser.page_memory} MiB of memory (browser.page_memory)."
 
     async def ensure(self) -> None:
         """Raise `BrowserError` if the browser is lost; it is asked only where the system does not tell of that."""
@@ -188,6 +211,8 @@ class Chromium:
             logger.warning("Ended {} Chromium processes that an earlier run had left behind", left)
         executable = await asyncio.to_thread(chromium.find, self._settings.browser.executable)
         sandbox = chromium.sandboxed(self._settings.browser)
+        if self._settings.browser.hosts != "any" and has_proxy(self._settings.browser):
+            logger.warning(PROXY)
         async with within(self._settings.turn.ready, "Playwright's driver did not start"):
             try:
                 playwright = await async_playwright().start()
@@ -269,8 +294,9 @@ async def _launch(playwright: Playwright, executable: Any, settings: Settings, s
             executable_path=executable,
             headless=not browser.headed,
             chromium_sandbox=sandbox,
-            args=[chromium.disabled_features(), *browser.args],
-            env=chromium.environment(),
+            args=chromium.switches(browser),
+            ignore_default_args=list(chromium.UNWANTED),
+            env=await asyncio.to_thread(chromium.environment, settings.config / "run" / "openers"),
             slow_mo=browser.slow_mo,
             handle_sigint=False,
             handle_sigterm=False,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from bridge.atomic import make_folder
 from bridge.errors import SetupError
 from bridge.settings import BrowserSettings
 
@@ -43,6 +44,12 @@ TRIMMED = (
 )
 """Renderers that a browser for people keeps ready; without them an account costs half the memory."""
 
+UNWANTED = ("--disable-popup-blocking",)
+"""Switches of Playwright that take away what protects from a page: windows without a click, as many as it likes."""
+NO_UDP = tuple(f"--{name}webrtc-ip-handling-policy=disable_non_proxied_udp" for name in ("", "force-"))
+"""Keeps WebRTC to the ways that everything else of a page goes, where it might reach any host and port by UDP; the
+second one is its name in older versions."""
+
 SYSTEM_PATHS = ("/usr/lib/chromium/chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 THREE_WAYS = (
@@ -55,6 +62,8 @@ NO_DRIVER = (
     "Playwright's driver does not start. On a small Debian or Ubuntu it lacks a library: `apt-get install libatomic1`."
 )
 INSTALL_LIMIT = 900.0
+OPENERS = ("xdg-open", "xdg-email")
+"""Programs that Chromium starts on Linux for addresses that are not its own."""
 HANDED_ON = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|LD_LIBRARY_PATH"
     r"|(?:https?|all|no)_proxy|(?:HTTPS?|ALL|NO)_PROXY|(?:LC|XDG|DBUS|FONTCONFIG|CHROME|PULSE|GTK|MESA|LIBGL|VK|NIX)_\w+"
@@ -62,14 +71,24 @@ HANDED_ON = re.compile(
 """Variables of the environment that Chromium may need; what else stands there is none of its concern."""
 
 
-def disabled_features() -> str:
-    """Return the one `--disable-features` switch: Playwright's list and ours."""
-    return "--disable-features=" + ",".join((*PLAYWRIGHT_DISABLED, *TRIMMED))
+def switches(settings: BrowserSettings) -> list[str]:
+    """Return Chromium's switches: what it disables, what it connects to beside HTTP, and the operator's own."""
+    bound = () if settings.hosts == "any" else NO_UDP
+    return ["--disable-features=" + ",".join((*PLAYWRIGHT_DISABLED, *TRIMMED)), *bound, *settings.args]
 
 
-def environment() -> dict[str, str | float | bool]:
-    """Return the environment in which Chromium runs: what shows and connects it, and none of the operator's secrets."""
-    return {name: value for name, value in os.environ.items() if HANDED_ON.fullmatch(name)}
+def environment(folder: Path) -> dict[str, str | float | bool]:
+    """Return the environment in which Chromium runs: what shows and connects it, and none of the operator's secrets.
+
+    Where a page leads to `mailto:` and the like, Chromium starts a program without asking; it finds, in the `folder`,
+    ones that do nothing.
+    """
+    make_folder(folder)
+    for name in OPENERS:
+        if (nothing := shutil.which("true")) and not (folder / name).exists():
+            (folder / name).symlink_to(nothing)
+    kept = {name: value for name, value in os.environ.items() if HANDED_ON.fullmatch(name)}
+    return {**kept, "PATH": os.pathsep.join(filter(None, (str(folder), kept.get("PATH"))))}
 
 
 def sandboxed(settings: BrowserSettings) -> bool:

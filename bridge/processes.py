@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,18 @@ def kill_group(leader: int) -> int:
         except psutil.NoSuchProcess:
             continue
     return len(members)
+
+
+def kill_larger(pids: Iterable[int], size: int) -> int:
+    """Send SIGKILL to those of the processes that hold more than `size` bytes in memory; return how many they were."""
+    count = 0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            process = psutil.Process(pid)
+            if process.memory_info().rss > size:
+                process.kill()
+                count += 1
+    return count
 
 
 async def group_gone(leader: int, limit: float) -> bool:

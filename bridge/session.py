@@ -34,7 +34,7 @@ RESTORE_SESSION_STORAGE = """(stored => {
 INLINE_SCRIPTS = "() => [...document.scripts].map(one => one.text).join('\\n')"
 READ_SESSION_STORAGE = "() => [location.origin, {...sessionStorage}]"
 
-
+CRASHED = "Target crashed"
 PERSONS_WINDOWS = 3
 """Windows that a page may open for a person, such as that of another site to sign in with."""
 
@@ -51,8 +51,11 @@ class Tab(NamedTuple):
 class Session:
     """One page of one account, open; `chats` counts what it was used for, and `on_gone` hears why it went away."""
 
-    def __init__(self, context: BrowserContext, open_tab: Callable[[], Awaitable[Tab]], tab: Tab) -> None:
+    def __init__(
+        self, context: BrowserContext, open_tab: Callable[[], Awaitable[Tab]], tab: Tab, why_crashed: Callable[[], str]
+    ) -> None:
         self.context = context
+        self._why_crashed = why_crashed
         self.on_gone: Callable[[BrowserError], None] = lambda _: None
         self._open_tab = open_tab
         self._heeding: Callable[[BridgeError], None] | None = None
@@ -71,7 +74,7 @@ class Session:
         self.page, self.driver, self.interceptor, self.traffic = tab
         self.traffic.wanted, self.traffic.on_reply = self._is_wanted, self._hear
         self.chats = 0
-        self.page.on("crash", lambda page: self._went(page, "The page crashed."))
+        self.page.on("crash", lambda page: self._went(page, self._why_crashed()))
         self.page.on("close", lambda page: self._went(page, "The page was closed."))
 
     def stay(self) -> None:
@@ -139,9 +142,12 @@ class Session:
         """Ask the page for a sign of life, `limit` seconds at a time; raise `BrowserError` if none comes."""
 
         async def ask() -> None:
+            # not by the page's own `evaluate`, which counts as a click of its user: that would let it open windows
             try:
-                await self.page.evaluate("1")
+                await self.interceptor.session.send("Runtime.evaluate", {"expression": "1"})
             except PlaywrightError as error:
+                if CRASHED in str(error):
+                    raise BrowserError(self._why_crashed()) from error
                 if not has_moved_on(error):  # else the page loads anew just now, which is a sign of life, too
                     raise
 
@@ -220,7 +226,7 @@ async def open_session(
             await chromium.check()
             return tab
 
-        session = Session(context, open_tab, await open_tab())
+        session = Session(context, open_tab, await open_tab(), chromium.why_crashed)
         try:
             yield session
         finally:

@@ -77,6 +77,9 @@ class BrowserSettings(Section):
     )
     check_every: Seconds = Field(5.0, description="seconds between two health checks of browser and pages")
     call_limit: Seconds = Field(10.0, description="seconds that a health check or a short browser call may take")
+    page_memory: int = Field(
+        1500, ge=0, description="MiB of memory above which a page is ended at a health check and opened anew; 0: any"
+    )
     hosts: Literal["named", "public", "any"] = Field(
         "public",
         description="hosts that pages may reach beside the site itself: those `named` by its driver, all `public` ones "

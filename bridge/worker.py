@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from loguru import logger
 
@@ -115,12 +115,16 @@ class Worker:
 
     async def lost(self) -> NoReturn:
         """Watch over the open page; raise as soon as it cannot be used any more."""
-        while True:
-            try:
-                async with asyncio.timeout(self._settings.browser.check_every):
-                    await asyncio.shield(self._lost)
-            except TimeoutError:
-                await self._check()
+        while not self._lost.done():
+            await asyncio.wait({self._lost}, timeout=self._settings.browser.check_every)
+            if not self._lost.done():
+                checking = self._tasks.start(self._check())
+                either: set[asyncio.Future[Any]] = {checking, self._lost}
+                try:  # a page that crashes meanwhile answers no question
+                    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    checking.cancel()
+        await self._lost
 
     def give_up(self, error: BridgeError) -> None:
         """End the running chat, if any, and the open page, because of `error`."""
@@ -295,7 +299,6 @@ class Worker:
                 await self._session.check(limit)
         except BridgeError as error:
             self.give_up(error)
-            raise
 
     async def _write_back(self, session: Session) -> None:
         """Keep the login as the browser has it now."""

@@ -60,6 +60,17 @@ class Foreign:
         return [piece for piece in pieces if any(piece in text for text in texts)]
 
 
+@dataclass
+class Packets(asyncio.DatagramProtocol):
+    """Keeps what comes by UDP."""
+
+    received: list[bytes]
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        """Keep one packet."""
+        self.received.append(data)
+
+
 def _answer(page: str) -> bytes:
     body = page.encode()
     head = (
@@ -93,7 +104,12 @@ class HostileSite(Backend):
     """JavaScript that the page runs when a prompt has come, which then gets no answer."""
     leads_to: str | None = None
     """An address that the page is redirected to."""
+    during: str = ""
+    """JavaScript that the page runs in the middle of each answer."""
+    lasts: float = 0
+    """Seconds that the model takes for the rest of an answer then."""
     loads: int = 0
+    paths: list[str] = field(default_factory=list)
     lines: set[web.StreamResponse] = field(default_factory=set)
     listening: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -102,6 +118,7 @@ class HostileSite(Backend):
         if request.path.endswith(".js"):
             return await super().serve(request)
         self.loads += 1
+        self.paths.append(request.path_qs)
         if self.leads_to:
             raise web.HTTPFound(self.leads_to)
         text = (PAGES / self.page).read_text("utf-8")
@@ -109,15 +126,6 @@ class HostileSite(Backend):
         return web.Response(
             text=text.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{own}'), content_type="text/html"
         )
-
-    async def complete(self, request: web.Request) -> web.Response:
-        """Answer a prompt, if the page is to have an answer."""
-        if not self.on_prompt:
-            return await super().complete(request)
-        await self._note(request)
-        await self.order(self.on_prompt)
-        await asyncio.Event().wait()
-        raise AssertionError
 
     async def orders(self, request: web.Request) -> web.StreamResponse:
         """Keep a line open on which the page hears what to do."""
@@ -136,6 +144,30 @@ class HostileSite(Backend):
         async with asyncio.timeout(20):
             await self.listening.wait()
         self.listening.clear()
+        await self._tell(script)
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        """Answer a prompt, if it is to have an answer; in two parts, where the page has something to do meanwhile."""
+        if self.on_prompt:
+            await self._note(request)
+            await self.order(self.on_prompt)
+            await asyncio.Event().wait()
+        whole = await super().complete(request)
+        if not self.during:
+            return whole
+        assert isinstance(whole, web.Response)
+        assert isinstance(whole.body, bytes)
+        answer = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await answer.prepare(request)
+        *begun, rest = whole.body.split(b"\n\n", 2)
+        await answer.write(b"\n\n".join([*begun, b""]))
+        await self._tell(self.during)
+        await asyncio.sleep(self.lasts)
+        await answer.write(rest)
+        await answer.write_eof()
+        return answer
+
+    async def _tell(self, script: str) -> None:
         for line in tuple(self.lines):
             await line.write(f"data: {script}\n\n".encode())
 

@@ -62,7 +62,7 @@ class Backend:
             {"code": 0, "data": {"biz_code": 0, "biz_data": {"chat_session": {"id": str(uuid4())}}}}
         )
 
-    async def complete(self, request: web.Request) -> web.Response:
+    async def complete(self, request: web.Request) -> web.StreamResponse:
         """Answer; a long answer only in part."""
         body = await self._note(request)
         text = answer_to(body["prompt"])

@@ -84,7 +84,8 @@ class _Writer:
         return "\n".join(("{", *lines, "  " * depth + "}"))
 
     def _line(self, name: str, schema: Any, is_needed: bool, depth: int) -> str:
-        head, comment = f"{_name(name)}{'' if is_needed else '?'}: ", _comment(schema)
+        head = f"{_name(name)}{'' if is_needed else '?'}: "
+        comment = _comment(schema) if self._left > 0 else ""
         self._left -= 2 * depth + len(head) + len(comment)
         return f"{'  ' * depth}{head}{self._type(schema, depth)},{comment}"
 

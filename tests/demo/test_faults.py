@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,8 @@ REFUSALS = {
     "input_exceeds_limit": ("hint:input_exceeds_limit", "Content is too long. Please shorten it and try again."),
     "server_busy": ("hint:server_busy", BUSY),
     "toast_only": ("toast", BUSY),
+    "generating_hint": ("hint:", "Another message is being generated."),
+    "unknown_hint": ("hint:weather_too_fine", "The weather is too fine."),
     "generation_err": ("hint:generation_err", "Server is temporarily unavailable."),
     "abort": ("aborted", "The connection was interrupted."),
     "broken_frame": ("disconnected", "The connection was interrupted."),
@@ -186,6 +189,7 @@ async def test_a_lost_conversation_is_refused(page: Page, account: Account) -> N
         "unknown_paths",
         "snapshot_again",
         "slow_first_byte",
+        "no_status",
     ],
 )
 @pytest.mark.parametrize("thinking", [False, True])
@@ -198,6 +202,31 @@ async def test_an_unusual_stream_is_shown_like_any_other(
         await page.get_by_role("button", name="DeepThink").click()
     assert await _outcome(page, account) == "finished"
     await expect(page.locator(ANSWER)).to_have_text(TEXT)
+
+
+async def test_an_answer_whose_connection_is_lost_is_taken_from_the_history(page: Page, account: Account) -> None:
+    account.script(Script(text=TEXT, fault="lost_connection", params={"after": 2}))
+    assert await _outcome(page, account) == "finished"
+    await expect(page.locator(ANSWER)).to_have_text(TEXT)
+
+
+async def test_an_unattended_answer_goes_on_without_its_reader(page: Page, account: Account) -> None:
+    account.script(Script(tokens=100_000, rate=50, fault="unattended"))
+    await ask(page, "hi")
+    await expect(page.locator(ANSWER)).to_contain_text("word1")
+    await page.close()
+    written = len(account.turns[0].sent_text)
+    await account.wait_for(lambda a: not a.pages)
+    assert account.generating
+    assert len(account.turns[0].sent_text) >= written
+
+
+async def test_a_slow_proof_of_work_keeps_the_prompt_back(page: Page, account: Account) -> None:
+    await account.wait_for(lambda a: a.pages)
+    account.fault("slow_proof", seconds=1)
+    started = time.time()
+    assert await _outcome(page, account) == "finished"
+    assert account.turns[0].accepted_at - started >= 1
 
 
 async def test_a_stream_may_linger_after_its_end(page: Page, account: Account) -> None:

@@ -114,7 +114,7 @@ async def test_every_fault_fits_every_kind_of_stream(
         async with await caller.ask("hi", thinking_enabled=thinking, search_enabled=search) as response:
             stream = await response.read()
     except (ConnectionError, ClientError):
-        assert name == "abort"
+        assert name in ("abort", "lost_connection")
         return
     assert account.turns[-1].outcome
     assert stream.startswith(b"event: ready\n")

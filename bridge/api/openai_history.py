@@ -39,6 +39,8 @@ NO_NAME = re.compile(r"[^\w.:/-]")
 LONGEST_NAME = 128
 LINKED = re.compile(r"\[\[(\d+)\]\]\([^()\s]*\)")
 """A citation as it was given out; the model had written a mark."""
+LONGEST_CITING = 1_000_000
+"""Characters of an answer up to which its citations are made marks again: no other thread runs meanwhile."""
 
 
 class Turn(Lenient):
@@ -117,7 +119,7 @@ class _Reader:
         text, attachments = self._content(turn, index)
         if turn.speaker != "assistant":
             return Message(turn.speaker, text, attachments)
-        text, made = LINKED.sub(r"[citation:\1]", text) if "[[" in text else text, list(_calls(turn))
+        text, made = _with_marks(text), list(_calls(turn))
         for number, (id_, call) in enumerate(made, 1):
             self._labels[id_] = _plain(call.name) + ("" if len(made) == 1 else f'" call="{number}')
         return Message("assistant", write_said(text, [call for _, call in made]))
@@ -220,3 +222,8 @@ def _wrong_part(kind: object, where: str) -> RequestError:
     if isinstance(kind, str) and kind in TEXT_PARTS:
         return RequestError(f"{where}.{TEXT_PARTS[kind]} must be a string.", param=f"{where}.{TEXT_PARTS[kind]}")
     return RequestError(f"{where} must be text, image_url or file.", param=where)
+
+
+def _with_marks(text: str) -> str:
+    """Return an answer with its citations as the model had written them."""
+    return LINKED.sub(r"[citation:\1]", text) if "[[" in text and len(text) <= LONGEST_CITING else text

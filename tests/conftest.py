@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 
@@ -13,6 +14,12 @@ from bridge.browser import Chromium
 from bridge.telemetry import Telemetry
 from tests.free_loop import GuardedLoop, Step, Watch, on_audit, taken
 from tests.live import settings_for
+
+
+def pytest_configure() -> None:
+    """Have Ctrl-C work in the commands that tests start, also where the tests run in the background of a shell."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -39,6 +39,7 @@ LAUNCH_SLACK = 5.0
 MOVED_ON = (
     *("Execution context was destroyed", "not attached to the DOM", "because of a navigation"),
     *("JSHandle is disposed", "JSHandles can be evaluated only in the context they were created"),
+    "Inspected target navigated",  # the same, as Chromium says it
 )
 """How Playwright says that what it looked at is not there any more."""
 NET_ERROR = re.compile(r"net::ERR_[A-Z0-9_]+")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from bridge.browser import Chromium, within
+from bridge.browser import Chromium
+from bridge.calls import within
 from bridge.errors import FileRejected, SiteError
 from bridge.exchange import Exchange
 from bridge.session import Session

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Playwright
 from playwright.async_api import Error as PlaywrightError
 
 from bridge import chromium, processes
+from bridge.calls import sign_of_life, within
 from bridge.egress import has_proxy
-from bridge.errors import BrowserError, NetworkError, SetupError
+from bridge.errors import BridgeError, BrowserError, SetupError
 from bridge.settings import MEBIBYTE, Settings
 from bridge.tasks import surviving
 from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry
@@ -36,76 +36,8 @@ PROXY = (
 LAUNCH_SLACK = 5.0
 """Seconds after the limit that Playwright keeps for a launch, in which it should say what went wrong."""
 
-MOVED_ON = (
-    *("Execution context was destroyed", "not attached to the DOM", "because of a navigation"),
-    *("JSHandle is disposed", "JSHandles can be evaluated only in the context they were created"),
-    "Inspected target navigated",  # the same, as Chromium says it
-)
-"""How Playwright says that what it looked at is not there any more."""
-NET_ERROR = re.compile(r"net::ERR_[A-Z0-9_]+")
-NO_NET_ERRORS = ("net::ERR_ABORTED", "net::ERR_FAILED", "net::ERR_BLOCKED_BY_CLIENT")
-"""What the browser says of a request that the page, or we, gave up."""
 JUST_NOW = 5.0
 """Seconds for which a page that crashes is taken for the one whose process was ended."""
-ASKED = 3
-"""How often a sign of life is asked for before its absence counts."""
-
-
-@asynccontextmanager
-async def within(limit: float, failure: str) -> AsyncGenerator[None]:
-    """Allow the calls inside `limit` seconds; raise `BrowserError` where they take longer or Playwright fails.
-
-    A site that cannot be reached is a `NetworkError`.
-    """
-    try:
-        async with asyncio.timeout(limit):
-            yield
-    except TimeoutError as error:
-        raise BrowserError(f"{failure} within {limit:g} seconds.") from error
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        # nobody cancelled us: Playwright cancels the calls that are open when its driver dies
-        raise BrowserError("The browser went away in the middle of a call.") from None
-    except PlaywrightError as error:
-        if (found := NET_ERROR.search(str(error))) and found[0] not in NO_NET_ERRORS:
-            raise NetworkError(unreachable(found[0])) from error
-        raise BrowserError(f"The browser failed: {first_line(error)}") from error
-
-
-def unreachable(net_error: str) -> str:
-    """Return what a client is told of one of Chromium's net errors."""
-    return f"The site cannot be reached ({net_error.removeprefix('net::')})."
-
-
-async def sign_of_life(
-    ask: Callable[[], Awaitable[object]], limit: float, silence: str, heard: Callable[[], object] = lambda: None
-) -> None:
-    """Ask for a sign of life, `limit` seconds at a time; raise `BrowserError` after `ASKED` times without any.
-
-    A busy machine answers late: whatever changes what `heard` returns is a sign of life, too.
-    """
-    before = heard()
-    async with within(ASKED * limit + 1, silence):
-        for _ in range(ASKED):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(limit):
-                    await ask()
-                    return
-            if heard() != before:
-                return
-    raise BrowserError(f"{silence} within {ASKED * limit:g} seconds.")
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says, without the call log that Playwright appends."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-def has_moved_on(error: PlaywrightError) -> bool:
-    """Tell whether a call failed only because the page went on to another document in the meantime."""
-    return any(words in str(error) for words in MOVED_ON)
 
 
 class Chromium:
@@ -214,11 +146,7 @@ class Chromium:
         sandbox = chromium.sandboxed(self._settings.browser)
         if self._settings.browser.hosts != "any" and has_proxy(self._settings.browser):
             logger.warning(PROXY)
-        async with within(self._settings.turn.ready, "Playwright's driver did not start"):
-            try:
-                playwright = await async_playwright().start()
-            except Exception as error:
-                raise SetupError(chromium.NO_DRIVER) from error
+        playwright = await _start_playwright(self._settings.turn.ready, self._settings.browser.call_limit)
         try:
             async with within(self._settings.turn.ready + LAUNCH_SLACK, "Chromium did not start"):
                 browser = await _launch(playwright, executable, self._settings, sandbox)
@@ -280,6 +208,21 @@ class _Running:
         await asyncio.to_thread(processes.kill_group, self.leader)
         await processes.group_gone(self.leader, limit)
         await asyncio.to_thread(self._note.remove)
+
+
+async def _start_playwright(limit: float, stop_limit: float) -> Playwright:
+    """Start Playwright's driver; a start that is given up goes on to its end first, else its process would stay."""
+    starting = asyncio.get_running_loop().create_task(async_playwright().start())
+    try:
+        async with within(limit, "Playwright's driver did not start"):
+            return await asyncio.shield(starting)
+    except BaseException as error:
+        with suppress(Exception, asyncio.CancelledError):
+            async with asyncio.timeout(stop_limit):
+                await _stop_playwright(await starting, stop_limit)
+        if isinstance(error, BridgeError) or not isinstance(error, Exception):
+            raise
+        raise SetupError(chromium.NO_DRIVER) from error
 
 
 async def _launch(playwright: Playwright, executable: Any, settings: Settings, sandbox: bool) -> Browser:

@@ -21,7 +21,7 @@ from playwright.async_api import Locator
 
 from bridge import __version__
 from bridge.atomic import write_file
-from bridge.browser import first_line
+from bridge.calls import first_line
 from bridge.session import Session
 
 KEPT = 10

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.text import Text as Line
 
-from bridge.browser import Chromium, within
+from bridge.browser import Chromium
+from bridge.calls import within
 from bridge.chat import ChatEvent, Finish, Opened, Searched, Text, Thinking, Title, Withdrawn
 from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.exchange import Exchange

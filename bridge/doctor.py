@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge import chat, chromium
-from bridge.browser import Chromium, within
+from bridge.browser import Chromium
+from bridge.calls import within
 from bridge.client import Client, is_free, reachable
 from bridge.errors import BridgeError, SetupError, SiteChanged
 from bridge.listing import ago

@@ -22,7 +22,7 @@ from loguru import logger
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from bridge.browser import first_line
+from bridge.calls import first_line
 from bridge.errors import BridgeError, BrowserError
 from bridge.exchange import Exchange, Judge, ResponseEnded
 from bridge.origins import origin_of

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import bridge
-from bridge.browser import Chromium, within
+from bridge.browser import Chromium
+from bridge.calls import within
 from bridge.errors import BrowserError, LoginRequired, SiteError, SiteTimeout
 from bridge.parked import ParkedFile
 from bridge.profiles import Profile, ProfileStore, check_name

@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 from bridge.attach import attach
-from bridge.browser import Chromium, within
+from bridge.browser import Chromium
+from bridge.calls import within
 from bridge.errors import BrowserError, SendTimeout, SiteChanged, UnknownConversation
 from bridge.exchange import Exchange, WrongSend
 from bridge.session import Session

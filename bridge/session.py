@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from playwright.async_api import BrowserContext, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
-from bridge.browser import Chromium, has_moved_on, sign_of_life, within
+from bridge.browser import Chromium
+from bridge.calls import has_moved_on, sign_of_life, within
 from bridge.egress import bounded
 from bridge.errors import BridgeError, BrowserError
 from bridge.intercept import Interceptor

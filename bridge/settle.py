@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from loguru import logger
 
-from bridge.browser import within
+from bridge.calls import within
 from bridge.errors import BridgeError, BrowserError
 from bridge.exchange import Exchange
 from bridge.session import Session

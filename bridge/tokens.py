@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 
-from bridge.browser import Chromium, within
+from bridge.browser import Chromium
+from bridge.calls import within
 from bridge.chat import ChatEvent, ChatRequest, Model
 from bridge.conversations import Place
 from bridge.errors import LoginRequired, Muted, TokenRefused

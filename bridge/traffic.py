@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
-from bridge.browser import NO_NET_ERRORS
+from bridge.calls import NO_NET_ERRORS
 from bridge.sites.base import PageResponse, Reply
 from bridge.tasks import Tasks
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from playwright.async_api import BrowserContext, Page
 
-from bridge.browser import within
+from bridge.calls import within
 from bridge.errors import BrowserError
 from bridge.tasks import Tasks
 

@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 
 from loguru import logger
 
-from bridge.browser import Chromium, within
+from bridge.browser import Chromium
 from bridge.bundle import write_bundle
+from bridge.calls import within
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened
 from bridge.conversations import Place
 from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError, SiteTimeout, StalePage

@@ -27,6 +27,7 @@ ORDER = (
         "processes",
         "chromium",
         "egress",
+        "calls",
         "sites.base",
         "browser",
     ),
@@ -67,6 +68,7 @@ ORDER = (
 
 BROWSER_WORLD = {
     "browser",
+    "calls",
     "bundle",
     "traffic",
     "intercept",

@@ -6,8 +6,10 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bridge.browser import Chromium
@@ -15,6 +17,7 @@ from bridge.errors import BridgeError
 from bridge.settings import BrowserSettings, Settings
 from bridge.telemetry import Telemetry
 from tests.live import settings_for
+from tests.test_failures_live import gone
 
 LIMIT = 40.0
 SILENT = """#!{python}
@@ -53,6 +56,41 @@ async def test_a_browser_that_falls_silent_while_it_starts_is_given_up_and_the_n
             with pytest.raises(BridgeError):
                 await browser.version()
     await browser.close()
+
+
+def is_begun(family: Sequence[psutil.Process]) -> bool:
+    return len(family) == 1
+
+
+def is_at_work(family: Sequence[psutil.Process]) -> bool:
+    return bool(family) and family[0].cpu_times().user > 0.02
+
+
+def has_browser(family: Sequence[psutil.Process]) -> bool:
+    return len(family) > 1
+
+
+@pytest.mark.parametrize("is_far_enough", [is_begun, is_at_work, has_browser])
+async def test_a_start_that_is_given_up_leaves_no_process_behind(
+    tmp_path: Path, is_far_enough: Callable[[Sequence[psutil.Process]], bool]
+) -> None:
+    browser = Chromium(settings_for(tmp_path), Telemetry())
+    bridge = psutil.Process()
+    before = {child.pid for child in bridge.children(recursive=True)}
+
+    def started() -> list[psutil.Process]:
+        return [child for child in bridge.children(recursive=True) if child.pid not in before]
+
+    starting = asyncio.get_running_loop().create_task(browser.version())
+    async with asyncio.timeout(LIMIT):
+        while not is_far_enough(family := started()):
+            await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await browser.close()
+    await gone(*(process.pid for process in family))
+    assert started() == []
 
 
 async def test_a_listener_that_fails_keeps_no_other_from_hearing_that_the_browser_is_lost(tmp_path: Path) -> None:

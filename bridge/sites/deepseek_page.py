@@ -16,7 +16,7 @@ from playwright.async_api import ElementHandle, JSHandle, Locator, Page
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from bridge.browser import has_moved_on
+from bridge.calls import has_moved_on
 from bridge.errors import HumanNeeded, NetworkError, SiteChanged
 from bridge.origins import origin_of
 from bridge.sites.base import NO_DOCUMENT, Strayed

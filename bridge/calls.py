@@ -1,0 +1,81 @@
+"""Calls of Playwright: none without a limit, and each of its errors as one of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.errors import BrowserError, NetworkError
+
+MOVED_ON = (
+    *("Execution context was destroyed", "not attached to the DOM", "because of a navigation"),
+    *("JSHandle is disposed", "JSHandles can be evaluated only in the context they were created"),
+    "Inspected target navigated",  # the same, as Chromium says it
+)
+"""How Playwright says that what it looked at is not there any more."""
+NET_ERROR = re.compile(r"net::ERR_[A-Z0-9_]+")
+NO_NET_ERRORS = ("net::ERR_ABORTED", "net::ERR_FAILED", "net::ERR_BLOCKED_BY_CLIENT")
+"""What the browser says of a request that the page, or we, gave up."""
+ASKED = 3
+"""How often a sign of life is asked for before its absence counts."""
+
+
+@asynccontextmanager
+async def within(limit: float, failure: str) -> AsyncGenerator[None]:
+    """Allow the calls inside `limit` seconds; raise `BrowserError` where they take longer or Playwright fails.
+
+    A site that cannot be reached is a `NetworkError`.
+    """
+    try:
+        async with asyncio.timeout(limit):
+            yield
+    except TimeoutError as error:
+        raise BrowserError(f"{failure} within {limit:g} seconds.") from error
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # nobody cancelled us: Playwright cancels the calls that are open when its driver dies
+        raise BrowserError("The browser went away in the middle of a call.") from None
+    except PlaywrightError as error:
+        if (found := NET_ERROR.search(str(error))) and found[0] not in NO_NET_ERRORS:
+            raise NetworkError(unreachable(found[0])) from error
+        raise BrowserError(f"The browser failed: {first_line(error)}") from error
+
+
+def unreachable(net_error: str) -> str:
+    """Return what a client is told of one of Chromium's net errors."""
+    return f"The site cannot be reached ({net_error.removeprefix('net::')})."
+
+
+async def sign_of_life(
+    ask: Callable[[], Awaitable[object]], limit: float, silence: str, heard: Callable[[], object] = lambda: None
+) -> None:
+    """Ask for a sign of life, `limit` seconds at a time; raise `BrowserError` after `ASKED` times without any.
+
+    A busy machine answers late: whatever changes what `heard` returns is a sign of life, too.
+    """
+    before = heard()
+    async with within(ASKED * limit + 1, silence):
+        for _ in range(ASKED):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit):
+                    await ask()
+                    return
+            if heard() != before:
+                return
+    raise BrowserError(f"{silence} within {ASKED * limit:g} seconds.")
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, without the call log that Playwright appends."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def has_moved_on(error: PlaywrightError) -> bool:
+    """Tell whether a call failed only because the page went on to another document in the meantime."""
+    return any(words in str(error) for words in MOVED_ON)

@@ -47,7 +47,7 @@ ORDER = (
         "record",
     ),
     *("worker", "tokens", "policy", "parked", "accounts", "supervisor", "guests", "lease", "waiting", "pool"),
-    *("upkeep", "login", "security"),
+    *("upkeep", "login", "security", "dashboard"),
     *("guard", "tools", "api.begun", "api.cut", "api.talk", "api.shape", "api.failure", "api.admin", "api.attached"),
     *(
         "api.fetch",

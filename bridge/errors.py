@@ -6,6 +6,7 @@
     |  +- UnknownConversation    404 conversation_not_found
     |  +- UnknownFile            404 file_not_found
     |  +- UnknownAccount         404 account_not_found
+    |  +- AccountBusy            409 account_busy
     |  +- FileTooLarge           413 file_too_large
     |  +- FileRejected           422 file_rejected
     |  +- ContextTooLong         400 context_length_exceeded
@@ -30,6 +31,7 @@
     |  |  +- StalePage           502 site_changed              -> account BROKEN, its page loaded anew
     |  +- NoAnswer               502 site_error                the model ended after thinking
     |  +- JsonInvalid            502 json_invalid              the model wrote no JSON that fits, though asked to
+    +- ChatCancelled             403 cancelled_by_operator     the operator has ended the chat
     +- BrowserError              502 browser_error             -> account BROKEN, reopened
     +- StorageError              507 storage_error             the bridge's own disk is full, or fails
     +- SetupError                500 setup_error               this machine or its settings need a hand
@@ -109,6 +111,13 @@ class UnknownAccount(RequestError):
     code = "account_not_found"
 
 
+class AccountBusy(RequestError):
+    """A chat or a person has the account, so that it cannot be done now."""
+
+    status = 409
+    code = "account_busy"
+
+
 class BodyTooLarge(RequestError):
     """The body of a request is larger than is read here, in bytes or in values."""
 
@@ -184,6 +193,14 @@ class NoAccount(PoolError):
     """No account can serve now; the message says which, why and until when."""
 
     code = "no_account"
+
+
+class ChatCancelled(BridgeError):
+    """The operator has ended the chat."""
+
+    status = 403
+    code = "cancelled_by_operator"
+    kind = "permission_error"
 
 
 class SiteError(BridgeError):

@@ -14,6 +14,7 @@ from enum import StrEnum
 from bridge.errors import (
     BridgeError,
     BrowserError,
+    ChatCancelled,
     HumanNeeded,
     LoginRequired,
     Muted,
@@ -85,6 +86,7 @@ TABLE: Mapping[type[BridgeError], Rule] = {
     UnknownConversation: Rule(again=Again.ANEW, refusal=True),
     PoolError: Rule(retry=Retry.UNSENT),
     NoAccount: Rule(retry=Retry.TIMED),
+    ChatCancelled: Rule(),
     LoginRequired: Rule(WorkerState.LOGGED_OUT, again=Again.ELSEWHERE, refusal=True),
     HumanNeeded: Rule(WorkerState.CHALLENGED, (600.0,), again=Again.ELSEWHERE, refusal=True),
     Muted: Rule(WorkerState.MUTED, (86_400.0,), named=True, again=Again.ELSEWHERE, refusal=True),

@@ -116,9 +116,9 @@ class Pool:
         busy = {lease.slot for lease in self._leases}
         return [slot.account(is_busy=slot in busy) for slot in self._accounts.slots]
 
-    async def check(self, account: str) -> Account:
+    async def check(self, name: str) -> Account:
         """Open a parked account again at once; see `ChatBackend.check`."""
-        slot = await self._accounts.check(account)
+        slot = await self._accounts.check(name)
         return slot.account(is_busy=any(lease.slot is slot for lease in self._leases))
 
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:

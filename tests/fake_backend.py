@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from bridge.errors import UnknownAccount
 from bridge.models import listed, resolve
 from bridge.security import Keys
 from bridge.settings import ApiSettings, FileSettings, ServerSettings, Settings, TokenSettings
+from bridge.telemetry import WorkerState
 from tests.openai_schema import checked
 
 KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -48,6 +49,10 @@ class FakeBackend:
     live: Sequence[str] = ()
     known: Sequence[Account] = ()
     checked: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    """What the operator wished for, as `pause alice`."""
+    picture: bytes | None = None
+    bundle_at: Path = Path("bundle")
     requests: list[ChatRequest] = field(default_factory=list)
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -95,13 +100,78 @@ class FakeBackend:
         """Return the scripted accounts."""
         return self.known
 
-    async def check(self, account: str) -> Account:
+    async def check(self, name: str) -> Account:
         """Return the scripted account as if it had been looked at just now."""
-        found = next((one for one in self.known if one.name == account), None)
-        if found is None:
-            raise UnknownAccount(f"There is no account {account!r} here.")
-        self.checked.append(account)
+        found = self._account(name)
+        self.checked.append(name)
         return found
+
+    async def pause(self, name: str) -> Account:
+        """Pause the scripted account."""
+        return self._changed(name, "pause", is_paused=True)
+
+    async def resume(self, name: str) -> Account:
+        """Resume the scripted account."""
+        return self._changed(name, "resume", is_paused=False)
+
+    async def reopen(self, name: str) -> Account:
+        """Note the wish."""
+        return self._changed(name, "reopen")
+
+    async def renew(self, name: str) -> Account:
+        """Note the wish."""
+        return self._changed(name, "renew")
+
+    async def add(self, name: str) -> Account:
+        """Have one more account."""
+        self.done.append(f"add {name}")
+        self.known = [*self.known, Account(name, WorkerState.READY, "", None, is_busy=False)]
+        return self._account(name)
+
+    async def remove(self, name: str) -> None:
+        """Have the account no more."""
+        self._changed(name, "remove")
+        self.known = [account for account in self.known if account.name != name]
+
+    async def rename(self, name: str, to: str) -> Account:
+        """Call the account otherwise."""
+        return self._changed(name, f"rename to {to}:", name=to)
+
+    async def bundle(self, name: str) -> Path:
+        """Return the scripted bundle."""
+        self._changed(name, "bundle")
+        return self.bundle_at
+
+    async def thumbnail(self, name: str) -> bytes | None:
+        """Return the scripted picture."""
+        self._account(name)
+        return self.picture
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncGenerator[None]:
+        """Be held while this is entered."""
+        self._changed(name, "hold", is_held=True)
+        try:
+            yield
+        finally:
+            self._changed(name, "release", is_held=False)
+
+    def cancel(self, chat: str) -> bool:
+        """Note the wish; there is a chat of that id if it was asked for."""
+        self.done.append(f"cancel {chat}")
+        return any(request.id == chat for request in self.requests)
+
+    def _account(self, name: str) -> Account:
+        found = next((one for one in self.known if one.name == name), None)
+        if found is None:
+            raise UnknownAccount(f"There is no account {name!r} here.")
+        return found
+
+    def _changed(self, name: str, wish: str, /, **what: Any) -> Account:
+        changed = replace(self._account(name), **what)
+        self.done.append(f"{wish} {name}")
+        self.known = [changed if one.name == name else one for one in self.known]
+        return changed
 
 
 @dataclass(frozen=True)

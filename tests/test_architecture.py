@@ -15,7 +15,19 @@ LONGEST = 320
 
 ORDER = (
     *("errors", "origins", "atomic", "background", "tasks", "telemetry"),
-    *("printable", "console", "chat", "models", "digests", "prompt", "usage", "sse", "settings", "settings_sources"),
+    *(
+        "printable",
+        "console",
+        "chat",
+        "control",
+        "models",
+        "digests",
+        "prompt",
+        "usage",
+        "sse",
+        "settings",
+        "settings_sources",
+    ),
     *("files", "budget"),
     *("sends", "profiles", "throttle"),
     *(

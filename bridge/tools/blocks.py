@@ -13,22 +13,17 @@ Envelopes and their ends carry no meaning: they may be missing, doubled, or of a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bridge.tools.mending import Unclear, is_json, json_end
+from bridge.tools.bodies import body_end, is_sketch, is_structured, is_talk
+from bridge.tools.mending import Unclear
 from bridge.tools.page import More, Page
-from bridge.tools.read import NAMES, Unknown, fields_of, known, make_call, named_call, read_calls
+from bridge.tools.read import NAME, NAMES, Unknown, fields_of, known, make_call, named_call, read_calls
 from bridge.tools.render import Call
 from bridge.tools.tags import BLOCK, Kind, Tag
-from bridge.tools.values import CDATA, plain, value_end, without_last_break
+from bridge.tools.values import plain, value_end, without_last_break
 
-ESCAPED_QUOTE = re.compile(r'\\[\\"]')
-STRING = re.compile(r""""(?!(?:\.\.\.|…)")(?:[^"\\]|\\.)*+(?:"|\\?\Z)""", re.DOTALL)
-"""A string of JSON, or its beginning, but for dots alone."""
-DOTS = re.compile(r"""(?:\A|[:\[{,])\s*+["']?(?:\.\.\.|…)["']?\s*+(?:[\]},]|\Z)""")
-NAME_FIRST = re.compile(r"([\w.:/-]{1,128}+)\s*+")
 BREAKS_OFF = "It breaks off before its end."
 
 
@@ -58,11 +53,6 @@ class Block:
 def read_block(page: Page, tag: Tag, *, within_line: bool = False) -> Block:
     """Read the call that `tag` opens; `within_line` tells whether text stands before it in its line."""
     return _Reader(page, tag, within_line=within_line).read()
-
-
-def quotes(text: str) -> int:
-    """Return how many quotes of JSON strings stand in `text`: those without a backslash."""
-    return ESCAPED_QUOTE.sub("", text).count('"')
 
 
 class _Reader:
@@ -152,21 +142,26 @@ class _Reader:
             return False
         if not self._name and self._is_name(at):
             return True
-        self._is_loose = not self._is_structured(at)
-        if self._is_loose and self._is_talk():
+        self._is_loose = not is_structured(page, at)
+        if self._is_loose and (self._within_line or is_talk(page, self._at)):
             return False
-        self._body = self._to_tag()
+        end = body_end(page, self._at)
+        self._body, self._at = page.text[self._at : end], end
         return True
 
     def _is_name(self, at: int) -> bool:
-        """Take the name of a tool, if it comes next and an argument behind it."""
-        first = NAME_FIRST.match(self._page.text, at)
-        if first is None or not known(first[1], self._page.tools):
+        """Take the name of a tool, if it comes next, and an argument or a separator behind it."""
+        first = NAME.match(self._page.text, at)
+        tag = self._page.adjacent(first.end()) if first else None
+        if first is None or tag is None or tag.is_end:
             return False
-        tag = self._page.adjacent(first.end())
-        if tag is None or tag.is_end or tag.kind not in (Kind.KEY, Kind.PARAMETER, Kind.FIELD):
+        if tag.kind is Kind.SEPARATOR:
+            self._name = "" if first[1].lower() == "function" else first[1]
+        elif tag.kind in (Kind.KEY, Kind.PARAMETER, Kind.FIELD) and known(first[1], self._page.tools):
+            self._name = first[1]
+        else:
             return False
-        self._name, self._at = first[1], tag.start
+        self._at = tag.start
         return True
 
     def _is_lost(self, at: int) -> bool:
@@ -190,62 +185,6 @@ class _Reader:
         self._wrong = self._wrong or "Between the arguments stands something else."
         self._at = tag.start
         return True
-
-    def _is_structured(self, at: int) -> bool:
-        """Tell whether JSON, a code block or a tool's name comes next."""
-        text = self._page.text
-        if text[at] in "{[`" or text.startswith((CDATA, "&quot;"), at):
-            return True
-        first = NAME_FIRST.match(text, at)
-        if first is None:
-            return False
-        if first.end() == len(text) and not self._page.is_whole:
-            raise More
-        if self._first.is_token:
-            separator = self._page.adjacent(first.end())
-            return separator is not None and separator.kind is Kind.SEPARATOR
-        return text[first.end() : first.end() + 1] in ("{", "`") and bool(known(first[1], self._page.tools))
-
-    def _is_talk(self) -> bool:
-        """Tell whether words behind an opening tag only speak of it: it has company, and no end tag on its line."""
-        if self._within_line:
-            return True
-        text = self._page.text
-        line_end = text.find("\n", self._at)
-        if line_end >= 0 and not text[self._at : line_end].strip():
-            return False
-        tag = next(self._page.tags_from(self._at), None)
-        if tag is not None and (line_end < 0 or tag.start < line_end):
-            return not (tag.is_end and tag.kind in BLOCK)
-        if line_end < 0 and not self._page.is_whole:
-            raise More
-        return True
-
-    def _to_tag(self) -> str:
-        """Return the text up to the first tag that stands in no string of JSON, and move there."""
-        page, place = self._page, self._at
-        odd, first = False, None
-        for tag in page.tags_from(self._at):
-            odd ^= quotes(page.text[place : tag.start]) % 2 == 1
-            place = tag.start
-            if not _ends_body(tag):
-                continue
-            first = first or tag
-            if not odd:
-                return self._body_before(tag)
-        if not page.is_whole:
-            raise More
-        return self._body_before(first)
-
-    def _body_before(self, tag: Tag | None) -> str:
-        """Return the text before a tag, or all of it; or its JSON alone, where no end tag claims more."""
-        start = self._at
-        self._at = tag.start if tag else len(self._page.text)
-        body = self._page.text[start : self._at]
-        if (tag is None or not tag.is_end) and not is_json(body) and (end := json_end(body)):
-            self._at = start + end
-            return body[:end]
-        return body
 
     # The outcome
 
@@ -271,14 +210,8 @@ class _Reader:
             self._is_loose,
             is_talk,
             is_broken=is_cut and not calls,
-            is_sketch=self._is_sketch(),
+            is_sketch=is_sketch((*self._arguments, *self._arguments.values()), self._body or ""),
         )
-
-    def _is_sketch(self) -> bool:
-        """Tell whether dots stand for an argument, or for all of them; dots in a text are that text."""
-        written = (*self._arguments, *self._arguments.values())
-        body = STRING.sub("", self._body or "")
-        return any(text.strip() in ("...", "…") for text in written) or DOTS.search(body) is not None
 
     def _calls(self, *, is_cut: bool) -> list[Call]:
         tools = self._page.tools
@@ -300,12 +233,3 @@ def _named(tag: Tag) -> str:
         return tag.name
     attributes = tag.attributes
     return next((attributes[key] for key in NAMES if attributes.get(key)), "")
-
-
-def _ends_body(tag: Tag) -> bool:
-    """Tell whether a tag behind JSON ends it."""
-    if tag.is_end:
-        return tag.closes or tag.kind is Kind.NAME
-    if tag.is_marked:
-        return tag.kind is not Kind.SEPARATOR
-    return tag.kind in (Kind.CALL, Kind.ENVELOPE, Kind.PARAMETER)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.tools.blocks import Block, quotes, read_block
+from bridge.tools.blocks import Block, read_block
+from bridge.tools.bodies import quotes
 from bridge.tools.mending import Unclear
 from bridge.tools.page import More, Page
 from bridge.tools.prose import BARE, BARE_BEGUN, CALL_INFO, EXAMPLE, PLACEHOLDER, Place, fence_end

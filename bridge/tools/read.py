@@ -20,10 +20,8 @@ NAMES = ("name", "tool", "tool_name", "function", "function_name", "recipient_na
 ARGUMENTS = ("arguments", "args", "parameters", "params", "input", "tool_input", "action_input")
 BESIDE = ("id", "type", "index", "call_id", "tool_call_id")
 """Keys of a call that say nothing about what it does."""
-SEPARATOR = r"<[｜|]{1,2}tool[▁_ ](?:sep|call[▁_ ]argument[▁_ ]begin)[｜|]{1,2}>"
-NAME_FIRST = re.compile(
-    rf"(?:function\s*+{SEPARATOR}\s*+)?([\w.:/-]{{1,128}}+)\s*+(?:{SEPARATOR})?\s*+(?=[{{`])", re.IGNORECASE
-)
+NAME = re.compile(r"([\w.:/-]{1,128}+)\s*+")
+"""The name of a tool before what belongs to it."""
 COUNT = re.compile(r":\d+\Z")
 """Stands behind the name of a tool where calls are numbered: `functions.weather:0`."""
 LONGEST_NAME = 256
@@ -48,9 +46,9 @@ def read_calls(body: str, tools: Sequence[Tool]) -> list[Call]:
     """Return the calls in `body`, what stands between the tags; raise `Unclear`."""
     if not body.strip():
         raise Unclear("The block holds no call.")
-    first = NAME_FIRST.match(body.strip())
-    if first is not None and known(first[1], tools):
-        return [named_call(first[1], body.strip()[first.end() :], tools)]
+    name, arguments = named_first(body.strip())
+    if known(name, tools):
+        return [named_call(name, arguments, tools)]
     try:
         calls = [_from_json(item, tools) for item in _items(_json(body))]
     except RecursionError:
@@ -58,6 +56,13 @@ def read_calls(body: str, tools: Sequence[Tool]) -> list[Call]:
     if not calls:
         raise Unclear("The block holds no call.")
     return calls
+
+
+def named_first(body: str) -> tuple[str, str]:
+    """Return the name that stands before JSON or a code block, if one does, and what is behind it."""
+    first = NAME.match(body)
+    is_named = first is not None and body.startswith(("{", "`"), first.end())
+    return (first[1], body[first.end() :]) if first and is_named else ("", body)
 
 
 def named_call(name: str, body: str, tools: Sequence[Tool]) -> Call:

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import bridge
 from bridge.browser import Chromium
 from bridge.calls import within
+from bridge.capture import capture, check_and_store
 from bridge.errors import BrowserError, LoginRequired, SiteError, SiteTimeout
-from bridge.parked import ParkedFile
 from bridge.profiles import Profile, ProfileStore, check_name
 from bridge.session import Session, open_session
 from bridge.settings import Settings
@@ -56,13 +55,8 @@ async def log_in(
             await _signed_in(session, PERSON_LIMIT)
         else:
             await _fill(session, credentials)
-        captured = await session.capture(profile, settings.browser.call_limit)
-        versions = {"bridge": bridge.__version__, "chromium": await chromium.version()}
-        captured = captured.model_copy(update={"versions": versions})
-    await asyncio.to_thread(store.save, captured)
-    await asyncio.to_thread(ParkedFile(settings.config).put, captured.name, None)
-    say(f"Captured the login as profile '{captured.name}'.")
-    return captured
+        captured = await capture(session, profile, chromium, settings)
+    return await check_and_store(chromium, settings, store, captured, say)
 
 
 def profile_for(store: ProfileStore, name: str, site: str, url: str | None) -> Profile:

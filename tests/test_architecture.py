@@ -59,7 +59,7 @@ ORDER = (
         "record",
     ),
     *("worker", "tokens", "policy", "parked", "accounts", "supervisor", "guests", "lease", "waiting", "pool"),
-    *("upkeep", "login", "security", "dashboard"),
+    *("upkeep", "capture", "login", "security", "dashboard"),
     *("guard", "tools", "api.begun", "api.cut", "api.talk", "api.shape", "api.failure", "api.admin", "api.attached"),
     *(
         "api.fetch",
@@ -81,6 +81,7 @@ ORDER = (
 BROWSER_WORLD = {
     "browser",
     "calls",
+    "capture",
     "bundle",
     "traffic",
     "intercept",

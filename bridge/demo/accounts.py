@@ -37,6 +37,7 @@ class Account:
         self.password = f"demo-{name}"
         self.id = secrets.token_hex(16)
         self.tokens: list[str] = []
+        self.device_keys: dict[str, bytes] = {}  # by token
         self.cookies: set[str] = set()
         self.require_cookie = False
         self.mute_until: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import asdict
 
@@ -9,7 +10,7 @@ from aiohttp import web
 
 from bridge.demo.accounts import Account
 from bridge.demo.backend import BACKEND
-from bridge.demo.checks import SESSION_COOKIE, check_client, signed_in
+from bridge.demo.checks import SESSION_COOKIE, check_client, check_device, signed_in
 from bridge.demo.conversations import Conversation
 from bridge.demo.envelope import biz_refusal, read_body, success
 from bridge.demo.patches import Json
@@ -32,6 +33,8 @@ async def login(request: web.Request) -> web.Response:
     if account is None or account.password != body["password"]:
         raise biz_refusal(2, "PASSWORD_OR_USER_NAME_IS_WRONG")
     token, cookie = account.sign_in()
+    if request.app[BACKEND].settings.device_key:
+        account.device_keys[token] = base64.b64decode(body["device_key"])
     response = success({"code": 0, "msg": "", "user": user_json(account, token)})
     response.set_cookie(SESSION_COOKIE, cookie, httponly=True, samesite="Lax", path="/")
     return response
@@ -41,6 +44,7 @@ async def current_user(request: web.Request) -> web.Response:
     """Say who is signed in."""
     check_client(request)
     account = signed_in(request)
+    check_device(request, account)
     return success(user_json(account, request.headers["authorization"].partition(" ")[2]))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+
 from aiohttp import web
 
 from bridge.demo.accounts import Account
@@ -64,6 +67,16 @@ def check_completion(request: web.Request, account: Account, target_path: str) -
         raise refusal(40300, "MISSING_HEADER")
     check_cookie(request, account)
     check_proof(request, account, target_path)
+
+
+def check_device(request: web.Request, account: Account) -> None:
+    """Refuse a request of another browser than the one that signed in, where the site tells browsers apart."""
+    token = request.headers["authorization"].partition(" ")[2]
+    if not request.app[BACKEND].settings.device_key:
+        return
+    right = hmac.digest(account.device_keys.get(token, b""), token.encode(), "sha256")
+    if request.headers.get("x-device-signature") != base64.b64encode(right).decode():
+        raise refusal(40003, "Authorization Failed (unknown device)")
 
 
 def check_cookie(request: web.Request, account: Account) -> None:

@@ -69,6 +69,7 @@ class Assets:
             "formDelay": settings.form_delay,
             "signIn": settings.sign_in,
             "signInSays": settings.sign_in_says,
+            "deviceKey": settings.device_key,
             "visitor": [[a.email, a.password] for a in backend.accounts.values()][:1],
         }
         lang = "zh-CN" if settings.lang == "zh" else "en"

@@ -29,6 +29,8 @@ class DemoSettings:
     )
     sign_in_says: Literal["form", "toast"] = "form"  # where a refused sign-in is told of
 
+    device_key: bool = False  # whether a sign-in counts only in the browser that it was made in, which keeps a key
+
     client_version: str = "2.5.0"
     checks: bool = True  # off: completions are answered to any client, as a floor to measure against
     min_version: str = "2.0.0"

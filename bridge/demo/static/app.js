@@ -4,6 +4,7 @@ import { call, keepToken, signals, token } from "./api.js";
 import { logo } from "./brand.js";
 import { Chat } from "./chat.js";
 import { Composer } from "./composer.js";
+import { signed } from "./device_key.js";
 import { announce } from "./dialog.js";
 import { h, toggleClass } from "./dom.js";
 import { hangUp, listen, loadFaults, strikes } from "./faults.js";
@@ -63,7 +64,7 @@ class App {
 
   async #load() {
     const [user, main, model] = await Promise.all([
-      call("GET", "users/current"),
+      call("GET", "users/current", undefined, await signed(token())),
       call("GET", "client/settings?did=&scope=main"),
       call("GET", "client/settings?did=&scope=model"),
       loadFaults(),

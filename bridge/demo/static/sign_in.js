@@ -2,6 +2,7 @@
 
 import { call, deviceId, keepToken } from "./api.js";
 import { brand } from "./brand.js";
+import { newDeviceKey } from "./device_key.js";
 import { between, button, controlled, h, svg } from "./dom.js";
 import { boot } from "./markup.js";
 import { texts } from "./texts.js";
@@ -81,9 +82,9 @@ function item(field) {
   return h("div.ds-form-item", {}, h("div.ds-input.ds-input--bordered", {}, field));
 }
 
-function logIn(email, password) {
+async function logIn(email, password) {
   const id = { email: email.trim(), mobile: "", area_code: "", device_id: deviceId(), os: "web" };
-  return call("POST", "users/login", { ...id, password });
+  return call("POST", "users/login", { ...id, ...(await newDeviceKey()), password });
 }
 
 function explain({ bizCode }) {

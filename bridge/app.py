@@ -20,6 +20,7 @@ from bridge.api.connections import BACKLOG
 from bridge.api.router import build_runner
 from bridge.browser import Chromium
 from bridge.errors import SetupError
+from bridge.files import folder_of
 from bridge.locks import sole_user
 from bridge.log import log_fact
 from bridge.pool import Pool
@@ -53,7 +54,7 @@ async def running(
     keys, store, profiles = await asyncio.to_thread(_stored, settings)
     await asyncio.to_thread(chromium.find, settings.browser.executable)
     async with AsyncExitStack() as stack:
-        await asyncio.to_thread(stack.enter_context, sole_user(settings.config, settings.profiles))
+        await asyncio.to_thread(stack.enter_context, sole_user(settings.config, settings.profiles, folder_of(settings)))
         if browser is None:
             browser = Chromium(settings, telemetry)
             stack.push_async_callback(browser.close)

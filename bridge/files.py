@@ -29,6 +29,11 @@ ABANDONED = 3600.0
 """Seconds after which a file that was never finished is removed."""
 
 
+def folder_of(settings: Settings) -> Path:
+    """Return the folder of the stored files."""
+    return settings.files.folder or settings.config / "files"
+
+
 class StoredFile(BaseModel):
     """What is known about a file; times are Unix times."""
 
@@ -46,10 +51,10 @@ class StoredFile(BaseModel):
 
 
 class FileStore:
-    """The folder of the stored files, made when the first one comes. All of it blocks, and any thread may use it."""
+    """The folder of the stored files. All of it blocks, and any thread may use it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = settings.files.folder or settings.config / "files"
+        self._folder = folder_of(settings)
         self._limits = settings.files
         self._lock = RLock()
         self._files: dict[str, StoredFile] | None = None

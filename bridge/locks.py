@@ -57,7 +57,7 @@ def _locked(folder: Path) -> AbstractContextManager[object]:
     if file is None:
         raise SetupError(
             f"Another bridge uses the folder {folder}: {_holder(path)}. Stop that one first, or give this one folders "
-            "of its own with the settings config and profiles."
+            "of its own with the settings config, profiles and files.folder."
         )
     file.truncate()
     file.write(f"process {os.getpid()}, started {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}".encode())

@@ -10,8 +10,9 @@ import asyncio
 import random
 import statistics
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ import psutil
 from loguru import logger
 from openai import APIError, APIStatusError, AsyncStream
 
-from bridge.bench.parts import memory
+from bridge.bench.parts import kind_of
 from bridge.demo import DemoSite
 from bridge.profiles import ProfileStore, load_identity
 from bridge.settings import BrowserSettings, PoolSettings, TurnSettings
@@ -40,27 +41,42 @@ SHARE = 0.2
 CHAT_LIMIT = 60.0
 AT_ONCE = 8
 LONG = 500
-"""Chats from which on the slope of the memory says something."""
-GROWTH = {"process": 2.0, "browser": 10.0}
+"""Chats from which on the growth of the memory says something."""
+LOOKS = 80
+"""How often the memory is looked at."""
+GROWTH = {"process": 2.0, "driver": 5.0, "browser": 5.0, "page": 2.0}
 """Megabytes by which each may grow in 100 chats; the process holds the site's records of every chat, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Megabytes: of this process (bridge, site and clients) and of the driver and the browser below it."""
+    """Megabytes of this process (bridge, site and clients), the driver, the browser, and a page on average."""
 
     process: float
+    driver: float
     browser: float
+    page: float
 
     @classmethod
     def now(cls) -> Memory:
         """Look at it."""
-        process = psutil.Process()
-        own = process.memory_info().rss
-        return cls(round(own / 2**20), round((memory(process.pid) - own) / 2**20))
+        process, found = psutil.Process(), defaultdict[str, list[float]](list)
+        for child in process.children(recursive=True):
+            with suppress(psutil.Error, OSError):
+                kind = kind_of(child).removeprefix("chromium ")
+                found[kind if kind in ("driver", "renderer") else "browser"].append(_own(child.pid))
+        page = statistics.fmean(found["renderer"] or [0])
+        own = process.memory_info().rss / 2**20
+        return cls(*(round(size) for size in (own, sum(found["driver"]), sum(found["browser"]), page)))
 
     def __str__(self) -> str:
-        return f"{self.process:g}+{self.browser:g}"
+        return f"{self.process:g}+{self.driver:g}+{self.browser:g}+n*{self.page:g}"
+
+
+def _own(pid: int) -> float:
+    """Return what a process holds that is in no file: how often a file counts depends on what else runs here."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:"))) / 1024
 
 
 @dataclass
@@ -75,7 +91,7 @@ class Result:
     at_once: int = 0
     """The most answers that one account was asked for at the same time."""
     memory: list[Memory] = field(default_factory=list)
-    """After each tenth of the chats."""
+    """After each of `LOOKS` equal parts of the chats."""
 
     @property
     def broken(self) -> list[str]:
@@ -94,17 +110,22 @@ class Result:
 
     @property
     def growth(self) -> dict[str, float]:
-        """Return the slope of each part's memory in megabytes for 100 chats, over the later half of a long run."""
-        count, late = sum(self.outcomes.values()), self.memory[len(self.memory) // 2 :]
+        """Return by how many megabytes in 100 chats the floor of each part's memory rose in a long run.
+
+        The floor is the least that was seen in the second and in the last quarter. What is above it comes and goes: it
+        is there until it is collected, and a page that is as old as it may be has more of it than a new one.
+        """
+        count, part = sum(self.outcomes.values()), len(self.memory) // 4
         if count < LONG:
             return {}
-        tenths = range(len(late))
-        slopes = {name: statistics.linear_regression(tenths, [getattr(m, name) for m in late]).slope for name in GROWTH}
-        return {name: round(slope * 1000 / count, 2) for name, slope in slopes.items()}
+        before, after = self.memory[part : 2 * part], self.memory[-part:]
+        floors = {name: [min(getattr(one, name) for one in some) for some in (before, after)] for name in GROWTH}
+        return {name: round((last - first) * 200 / count, 2) for name, (first, last) in floors.items()}
 
     def __str__(self) -> str:
         rows = [f"{count:5} {outcome}" for outcome, count in self.outcomes.most_common()]
-        memory = (f"memory (MB): {', '.join(map(str, self.memory))}", f"growth in 100 chats (MB): {self.growth}")
+        some = self.memory[:: max(len(self.memory) // 10, 1)]
+        memory = (f"memory (MB): {', '.join(map(str, some))}", f"growth in 100 chats (MB): {self.growth}")
         return "\n".join((*rows, *memory, *(self.broken or ["every promise was kept"])))
 
 
@@ -164,7 +185,7 @@ async def _client(run: Live, watch: Watch, numbers: Iterator[int], plan: list[st
         text = f"answer {number} 答案 🚀 {'x' * (number % 50)}."
         script = {"fault": fault, "params": PARAMS.get(fault, {})} if fault else {}
         await _chat(run, f"{number} {directive(text=text, **script)}", text, fault, result, stream=bool(number % 2))
-        if number % max(len(plan) // 10, 1) == 0:
+        if number % max(len(plan) // LOOKS, 1) == 0:
             result.memory.append(Memory.now())
 
 

@@ -122,7 +122,7 @@ def cost_by_kind(pid: int) -> dict[str, float]:
     """Return the same by kind of process: Chromium's are told apart."""
     kinds: defaultdict[str, float] = defaultdict(float)
     for process in _tree(pid):
-        kind = "bridge" if process.pid == pid else _of(process, _kind, "chromium")
+        kind = "bridge" if process.pid == pid else _of(process, kind_of, "chromium")
         kinds[kind] += _of(process, lambda one: sum(one.cpu_times()[:2]), 0.0)
     return dict(kinds)
 
@@ -140,7 +140,8 @@ def _of(process: psutil.Process, read: Callable[[psutil.Process], T], otherwise:
         return otherwise
 
 
-def _kind(process: psutil.Process) -> str:
+def kind_of(process: psutil.Process) -> str:
+    """Return `driver`, or `chromium` and what a process of it is for."""
     if process.name().startswith("node"):
         return "driver"
     command = process.cmdline()

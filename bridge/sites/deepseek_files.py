@@ -31,7 +31,7 @@ from bridge.errors import (
 )
 from bridge.sites.base import PageResponse, Turn
 from bridge.sites.deepseek_guard import wants_sight
-from bridge.sites.deepseek_page import DeepSeekPage
+from bridge.sites.deepseek_page import DeepSeekPage, held
 from bridge.sites.deepseek_refusals import quote, refused_by_body, refused_by_status
 
 UPLOAD = "/api/v0/file/upload_file"
@@ -124,7 +124,12 @@ async def upload(
     files = turn.attachments
     uploads = Uploads(files)
     try:
-        async with asyncio.timeout(limit), on_disk(files) as paths, _calls(shown.page, files) as calls:
+        async with (
+            asyncio.timeout(limit),
+            held(field),
+            on_disk(files) as paths,
+            _calls(shown.page, files) as calls,
+        ):
             await field.set_input_files(paths)
             while not uploads.is_done:
                 response = await calls.next()

@@ -5,9 +5,10 @@ The page redraws itself at any time and may load anew: an element that went away
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -48,8 +49,21 @@ NAMES = {
 }
 HELD_UP = 0.5
 """Seconds after which a page that is asked something counts as held up, not as one that lacks what was waited for."""
+LET_GO = 1.0
+"""Seconds in which a handle is let go."""
 
 T = TypeVar("T")
+
+
+@asynccontextmanager
+async def held(handle: JSHandle) -> AsyncGenerator[None]:
+    """Let go of a handle in the end: as long as there is one, the page keeps what it stands for."""
+    try:
+        yield
+    finally:
+        with suppress(PlaywrightError, TimeoutError):  # gone already, with its document
+            async with asyncio.timeout(LET_GO):
+                await handle.dispose()
 
 
 class DeepSeekPage:
@@ -78,13 +92,15 @@ class DeepSeekPage:
         if there := await self.ask(function, *given):  # mostly it is, and asking costs less than waiting
             return there
 
-        async def wait(script: JSHandle) -> JSHandle:
+        async def wait(script: JSHandle) -> Any:
             arguments = [script, function, given]
-            return await self.page.wait_for_function(CALL, arg=arguments, timeout=limit, polling=LOOK_EVERY)
+            found = await self.page.wait_for_function(CALL, arg=arguments, timeout=limit, polling=LOOK_EVERY)
+            async with held(found):
+                return await found.json_value()
 
         while True:
             try:
-                return await (await self._again(wait)).json_value()
+                return await self._again(wait)
             except PlaywrightTimeout:
                 asked = time.monotonic()
                 if there := await self.ask(function, *given):
@@ -144,11 +160,12 @@ class DeepSeekPage:
             element = await self._find(script, control, *given)
             if element is None:
                 return False
-            try:
-                await element.click(timeout=QUICK / 4)
-            except PlaywrightTimeout:
-                if not spot["isUnder"]:
-                    await element.click(timeout=QUICK, force=True)
+            async with held(element):
+                try:
+                    await element.click(timeout=QUICK / 4)
+                except PlaywrightTimeout:
+                    if not spot["isUnder"]:
+                        await element.click(timeout=QUICK, force=True)
             return True
 
         return await self._again(click)
@@ -166,14 +183,16 @@ class DeepSeekPage:
 
         async def hover(script: JSHandle) -> bool:
             element = await self._find(script, control, *given)
-            if element is not None:
+            if element is None:
+                return False
+            async with held(element):
                 await element.hover(timeout=QUICK)
-            return element is not None
+            return True
 
         return await self._again(hover)
 
     async def find(self, control: str, *given: str) -> ElementHandle | None:
-        """Return the element of a control."""
+        """Return the element of a control, to be `held` no longer than it is worked."""
         return await self._again(lambda script: self._find(script, control, *given))
 
     async def own(self, found: Locator) -> ElementHandle:
@@ -186,13 +205,17 @@ class DeepSeekPage:
 
     async def _find(self, script: JSHandle, control: str, *given: str) -> ElementHandle | None:
         handle = await self.page.evaluate_handle(CALL, [script, "element", [control, *given]])
-        return handle.as_element()
+        if (element := handle.as_element()) is None:
+            await handle.dispose()
+        return element
 
     async def _again(self, act: Callable[[JSHandle], Awaitable[T]]) -> T:
         """Do it with the script of the document that is shown; again where the page moved on in the middle of it."""
         for _ in range(TRIES - 1):
             try:
                 return await self._once(act)
+            except PlaywrightTimeout:
+                raise
             except PlaywrightError as error:
                 self._script = None
                 if not has_moved_on(error):

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, Frame, Page
+from loguru import logger
+from playwright.async_api import BrowserContext, CDPSession, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser import Chromium
@@ -163,27 +164,39 @@ class Session:
         if folder is None:
             yield
             return
-        await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
-        async with within(limit, "The trace did not start"):
-            await self.context.tracing.start(screenshots=True, snapshots=True)
+        path, has_begun = folder / f"{name}.zip", False
+        with _warned("No trace is kept"):
+            await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
+            async with within(limit, "The trace did not start"):
+                await self.context.tracing.start(screenshots=True, snapshots=True)
+            has_begun = True
         try:
             yield
         finally:
-            async with within(limit, "The trace was not written"):
-                await self.context.tracing.stop(path=folder / f"{name}.zip")
+            with _warned("The trace was not kept"):
+                async with within(limit, "The trace was not written"):
+                    if has_begun:
+                        await self.context.tracing.stop(path=path)
 
     async def scripts(self, limit: float) -> list[str]:
         """Return the texts of the scripts that the page has loaded, as the browser holds them."""
         async with within(limit, "The browser did not give the page's scripts"):
             session = await self.context.new_cdp_session(self.page)
-            await session.send("Page.enable")
-            tree = (await session.send("Page.getResourceTree"))["frameTree"]
-            texts: list[str] = [await self.page.evaluate(INLINE_SCRIPTS)]
-            for script in (one for one in tree["resources"] if one["type"] == "Script"):
-                address = {"frameId": tree["frame"]["id"], "url": script["url"]}
-                texts.append((await session.send("Page.getResourceContent", address))["content"])
-            await session.detach()
-            return texts
+            try:
+                return await self._scripts(session)
+            finally:
+                with suppress(PlaywrightError, TimeoutError):
+                    async with asyncio.timeout(limit):
+                        await session.detach()
+
+    async def _scripts(self, session: CDPSession) -> list[str]:
+        await session.send("Page.enable")
+        tree = (await session.send("Page.getResourceTree"))["frameTree"]
+        texts: list[str] = [await self.page.evaluate(INLINE_SCRIPTS)]
+        for script in (one for one in tree["resources"] if one["type"] == "Script"):
+            address = {"frameId": tree["frame"]["id"], "url": script["url"]}
+            texts.append((await session.send("Page.getResourceContent", address))["content"])
+        return texts
 
     async def capture(self, profile: Profile, limit: float) -> Profile:
         """Return `profile` with the login that the context holds now, and nothing of other sites."""
@@ -193,6 +206,15 @@ class Session:
         if origin != self.driver.origin:
             raise Strayed(self.page.url)
         return profile.with_state(_own(state, self.driver), {origin: items})
+
+
+@contextmanager
+def _warned(failure: str) -> Iterator[None]:
+    """Only log what goes wrong inside: no chat depends on it."""
+    try:
+        yield
+    except (BrowserError, OSError) as error:
+        logger.warning("{}: {}", failure, error)
 
 
 def _own(state: dict[str, Any], driver: SiteDriver) -> dict[str, Any]:

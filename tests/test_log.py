@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Generator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from bridge.browser import Chromium
 from bridge.errors import BrowserError
 from bridge.settings import BrowserSettings, LogSettings
 from bridge.tasks import Tasks
-from bridge.telemetry import ChatEnded, Telemetry
+from bridge.telemetry import ChatEnded, Telemetry, WorkerChanged, WorkerState
 from tests.live import directive, live
 
 SAID = "the-secret-of-the-prompt"
@@ -79,3 +80,23 @@ async def test_each_chat_leaves_a_trace_where_the_settings_ask_for_one(tmp_path:
     assert len(traces) == 2
     assert all(trace.suffix == ".zip" and trace.stat().st_size > 1000 for trace in traces)
     assert folder.stat().st_mode & 0o077 == 0
+
+
+async def test_a_trace_that_cannot_be_written_costs_no_chat_its_answer(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log.set_up(LogSettings())
+    folder = tmp_path / "traces"
+    async with live(tmp_path, browser=BrowserSettings(trace=folder)) as run:
+        async with aclosing(await run.stream(directive(tokens=1000, rate=20))) as chunks:
+            await anext(aiter(chunks))
+            folder.rmdir()
+            folder.touch()  # so that no folder can be made there any more
+        assert await run.ask(directive(text="answered")) == "answered"
+        written = capfd.readouterr().err
+        assert "The trace was not kept" in written
+        assert "No trace is kept" in written
+        folder.unlink()
+        assert await run.ask(directive(text="traced")) == "traced"
+        assert [one.suffix for one in folder.iterdir()] == [".zip"]
+        assert WorkerState.BROKEN not in [fact.state for fact in run.facts.seen if isinstance(fact, WorkerChanged)]

@@ -1,0 +1,99 @@
+// Requests to the bridge that this page came from, and the session that allows them.
+
+import { update } from "./store.js";
+
+// Where the bridge is; a proxy may have put it below a path.
+export const BASE = new URL("../../", import.meta.url);
+const ADMIN = new URL("admin/api/", BASE);
+
+const ENDED = "The session has ended. Sign in again.";
+
+let csrf = "";
+
+export class ApiError extends Error {
+  constructor(message, status = 0, code = "") {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+export function adminUrl(path) {
+  return new URL(path, ADMIN).href;
+}
+
+// The path of an account or another thing that has a name.
+export function named(kind, name, more = "") {
+  return `${kind}/${encodeURIComponent(name)}${more}`;
+}
+
+export const get = async (path, options) => (await send("GET", adminUrl(path), options)).json();
+export const post = async (path, body = {}) => (await send("POST", adminUrl(path), { body })).json();
+export const remove = async (path) => answered(await send("DELETE", adminUrl(path)));
+
+// Send a request with the session and return the response; raise ApiError for anything but a good one.
+export async function send(method, url, { body, signal } = {}) {
+  const headers = {};
+  if (body !== undefined) headers["content-type"] = "application/json";
+  if (method !== "GET") headers["x-csrf-token"] = csrf;
+  let response;
+  try {
+    response = await fetch(url, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError("The bridge does not answer. It may have been stopped, or the network is down.");
+  }
+  if (!response.ok) throw await failure(response);
+  return response;
+}
+
+async function failure(response) {
+  const error = await response.json().then((body) => body.error, () => null);
+  if (response.status === 401 && !response.url.endsWith("/session")) update({ session: "none", ended: ENDED });
+  const message = error?.message ?? `The bridge answered with status ${response.status}.`;
+  return new ApiError(message, response.status, error?.code ?? "");
+}
+
+async function answered(response) {
+  const text = await response.text();
+  return text ? JSON.parse(text) : {};
+}
+
+// Sign in with {key} or a one-time {token}.
+export async function signIn(proof) {
+  opened(await post("session", proof));
+}
+
+// Take up the session of the cookie, if there is one; return whether there is.
+export async function resume() {
+  try {
+    opened(await get("session"));
+    return true;
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    update({ session: "none" });
+    return false;
+  }
+}
+
+export async function signOut() {
+  await remove("session");
+  csrf = "";
+  update({ session: "none", ended: "" });
+}
+
+function opened(session) {
+  csrf = session.csrf;
+  update({ session: "open" });
+}
+
+// Have the browser save what a request is answered with.
+export async function download(method, path, name) {
+  const response = await send(method, adminUrl(path), method === "GET" ? {} : { body: {} });
+  const url = URL.createObjectURL(await response.blob());
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = /filename="?([^";]+)/.exec(response.headers.get("content-disposition") ?? "")?.[1] ?? name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

@@ -1,0 +1,83 @@
+// Follows the bridge's event stream into the store, and comes back by itself when the connection is lost.
+
+import { adminUrl, send } from "./api.js";
+import { setClock } from "./clock.js";
+import { events } from "./sse.js";
+import { store, takeChat, takeLine, takeSample, takeState, update } from "./store.js";
+
+const SILENCE = 30_000; // the bridge says something every ten seconds
+const LONGEST = 15_000;
+const TAKE = { state: takeState, chat: takeChat, log: takeLine, sample: takeSample };
+
+let following = null;
+let wake = () => {};
+
+export function follow() {
+  if (following) return;
+  following = new AbortController();
+  run(following.signal);
+}
+
+export function unfollow() {
+  following?.abort();
+  following = null;
+  wake();
+}
+
+// Try again at once in place of waiting on.
+export function retryNow() {
+  wake();
+}
+
+async function run(stopped) {
+  for (let attempt = 0; !stopped.aborted; attempt += 1) {
+    try {
+      await read(stopped, () => (attempt = 0));
+    } catch (error) {
+      if (error.status === 401) return unfollow();
+    }
+    if (stopped.aborted) return;
+    await pause(attempt);
+  }
+}
+
+// Read one connection to its end.
+async function read(stopped, onEvent) {
+  const connection = new AbortController();
+  const end = () => connection.abort();
+  stopped.addEventListener("abort", end);
+  let timer = setTimeout(end, SILENCE);
+  const heard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(end, SILENCE);
+  };
+  try {
+    const response = await send("GET", adminUrl("events"), { signal: connection.signal });
+    setClock(response.headers.get("date"));
+    for await (const { name, data } of events(response.body, heard)) {
+      onEvent();
+      if (store.connection.state !== "live") update({ connection: { state: "live", retryAt: 0 } });
+      TAKE[name]?.(JSON.parse(data));
+    }
+  } finally {
+    clearTimeout(timer);
+    stopped.removeEventListener("abort", end);
+    connection.abort();
+  }
+}
+
+// Wait longer after each failure, up to a limit and never for a round number, so that many pages do not come at once.
+async function pause(attempt) {
+  const wait = Math.min(LONGEST, 500 * 2 ** attempt) * (0.75 + Math.random() / 2);
+  update({ connection: { state: "lost", retryAt: Date.now() + wait } });
+  await new Promise((resolve) => {
+    const timer = setTimeout(resolve, wait);
+    wake = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
+}
+
+addEventListener("online", () => wake());
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake());

@@ -1,0 +1,130 @@
+// The playground: ask the bridge as a client would, and take away the code that does it.
+
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../html.js";
+import { send } from "../api.js";
+import { useStore } from "../store.js";
+import { Empty } from "../components/parts.js";
+import { attempt } from "../components/toasts.js";
+import { MODELS, ask, bodyOf, historyOf, nothing, userMessage } from "./ask.js";
+import { Composer } from "./composer.js";
+import { Options, TOOLS, parsedTools } from "./options.js";
+import { CodeFor } from "./code.js";
+import { Turn } from "./turn.js";
+
+const PACE = 60; // milliseconds
+const START = { model: "", stream: true, think: false, search: false, hasTools: false, tools: TOOLS };
+
+// What was asked stays while the operator looks at another view.
+const kept = { turns: [], messages: [], options: START, last: null };
+
+export function Playground() {
+  const [options, setOptions] = useKept("options");
+  const [turns, setTurns] = useKept("turns");
+  const [last, setLast] = useKept("last");
+  const models = useModels(setOptions);
+  const running = useRef(null);
+  useEffect(() => () => running.current?.abort(), []);
+
+  const run = async (added, shown) => {
+    const tools = options.hasTools ? parsedTools(options.tools) : null;
+    const body = bodyOf([...kept.messages, ...added], { ...options, tools });
+    const before = [...kept.turns, ...shown];
+    const showTurn = (more) => setTurns([...before, { role: "assistant", model: body.model, answer: nothing(), isRunning: true, ...more }]);
+    setLast(body);
+    showTurn({});
+    running.current = new AbortController();
+    await answered(body, running.current.signal, showTurn);
+    running.current = null;
+  };
+  const onAsk = (text, files) => attempt(async () => {
+    const message = await userMessage(text, files);
+    await run([message], [{ role: "user", text, files: files.map((file) => file.name) }]);
+  });
+  const onResults = (results) => attempt(() => run(
+    results.map(({ id, text }) => ({ role: "tool", tool_call_id: id, content: text })),
+    results.map(({ name, text }) => ({ role: "tool", name, text })),
+  ));
+  const isRunning = turns.at(-1)?.isRunning ?? false;
+  const clear = () => {
+    running.current?.abort();
+    kept.messages = [];
+    setTurns([]);
+  };
+  return html`<div class="view playground">
+    <header class="view-head"><h1 tabindex="-1">Playground</h1>
+      <button class="button" disabled=${!turns.length} onClick=${clear}>New chat</button></header>
+    <div class="playground-grid">
+      <section class="card talk" aria-label="Chat">
+        <${Turns} turns=${turns} onResults=${onResults} />
+        <${Composer} isRunning=${isRunning} isReady=${Boolean(options.model)} onAsk=${onAsk} onStop=${() => running.current?.abort()} />
+      </section>
+      <aside class="stack">
+        <${Options} options=${options} setOptions=${setOptions} models=${models} />
+        <${CodeFor} body=${last ?? bodyOf([{ role: "user", content: "Why is the sky blue?" }], { ...options, model: options.model || "deepseek-chat", tools: null })} isAsked=${Boolean(last)} />
+      </aside>
+    </div></div>`;
+}
+
+// Ask, show what comes a few times a second, and keep it for the history when it has ended well or was stopped.
+async function answered(body, signal, showTurn) {
+  let answer = nothing();
+  let timer = null;
+  const draw = () => {
+    timer = null;
+    showTurn({ answer });
+  };
+  const show = (now) => {
+    answer = now;
+    timer ??= setTimeout(draw, PACE);
+  };
+  const end = (more) => {
+    clearTimeout(timer);
+    showTurn({ answer, isRunning: false, ...more });
+  };
+  try {
+    answer = await ask(body, signal, show);
+    kept.messages = [...body.messages, historyOf(answer)];
+    end({});
+  } catch (error) {
+    if (error.name !== "AbortError") return end({ problem: error.message });
+    answer = { ...answer, finish: "you" };
+    kept.messages = [...body.messages, historyOf({ ...answer, calls: [] })];
+    end({});
+  }
+  return undefined;
+}
+
+function Turns({ turns, onResults }) {
+  const list = useRef(null);
+  useLayoutEffect(() => {
+    const { scrollHeight, scrollTop, clientHeight } = list.current;
+    if (scrollHeight - scrollTop - clientHeight < 200) list.current.scrollTop = scrollHeight;
+  }, [turns]);
+  return html`<div ref=${list} class="turns" tabindex="0" role="region" aria-label="Conversation">
+    ${!turns.length && html`<${Empty} icon="playground" title="Ask something">The question goes through one of your accounts, as a client's would. The code beside it does the same.<//>`}
+    <ul>${turns.map((turn, index) => html`<${Turn} key=${index} turn=${turn} onResults=${index === turns.length - 1 ? onResults : null} />`)}</ul>
+  </div>`;
+}
+
+function useKept(name) {
+  const [value, setValue] = useState(kept[name]);
+  return [value, (given) => {
+    kept[name] = given;
+    setValue(given);
+  }];
+}
+
+// The models that are served now; the list follows the accounts.
+function useModels(setOptions) {
+  const [models, setModels] = useState([]);
+  const serving = useStore((state) => (state.accounts ?? []).filter((account) => account.state === "ready").length);
+  useEffect(() => {
+    send("GET", MODELS).then((response) => response.json()).then(({ data }) => {
+      const names = data.map(({ id }) => id);
+      setModels(names);
+      const { model } = kept.options;
+      if (!names.includes(model)) setOptions({ ...kept.options, model: names.includes("deepseek-chat") ? "deepseek-chat" : names[0] ?? "" });
+    }, () => setModels([]));
+  }, [serving]);
+  return models;
+}

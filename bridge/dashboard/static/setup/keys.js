@@ -1,0 +1,67 @@
+// The keys: what chats, what administers. A new one is shown once.
+
+import { html, useEffect, useState } from "../html.js";
+import { get, named, post, remove } from "../api.js";
+import { clock } from "../format.js";
+import { Dialog, confirm, show } from "../components/dialogs.js";
+import { ActionButton, Code, Empty, Segments } from "../components/parts.js";
+import { Icon } from "../components/icons.js";
+import { attempt } from "../components/toasts.js";
+
+const SCOPES = [["chat", "Chat"], ["admin", "Admin"]];
+
+export function Keys() {
+  const [keys, setKeys] = useState(null);
+  const load = () => get("keys").then((answer) => setKeys(answer.keys), () => setKeys([]));
+  useEffect(() => void load(), []);
+  const add = async () => {
+    await show(AddKey);
+    await load();
+  };
+  const button = html`<button class="button primary" onClick=${add}><${Icon} name="plus" />New key</button>`;
+  return html`<section class="card" aria-labelledby="keys">
+    <header class="card-head"><h2 id="keys">Keys</h2>${keys?.length > 0 && button}</header>
+    ${keys === null && html`<div class="skeleton block" aria-busy="true"></div>`}
+    ${keys?.length === 0 && html`<${Empty} icon="key" title="No key yet" action=${button}>Clients send a chat key; scripts that administer the bridge send an admin key.<//>`}
+    ${keys?.length > 0 && html`<ul class="lines">${keys.map((key) => html`<${Key} key=${key.id} entry=${key} load=${load} />`)}</ul>`}
+  </section>`;
+}
+
+function Key({ entry: { id, name, scope, created, hint }, load }) {
+  const revoke = async () => {
+    const text = "Whoever uses it gets 401 from now on. This cannot be taken back.";
+    if (!(await confirm({ title: `Revoke ${name}?`, text, action: "Revoke" }))) return;
+    await attempt(() => remove(named("keys", id)), `${name} is revoked.`);
+    await load();
+  };
+  return html`<li class="key-line"><span class="clip"><b>${name}</b> <code class="soft">${hint}</code></span>
+    <span class=${`badge plain ${scope === "admin" ? "warn" : ""}`}>${scope}</span>
+    <span class="small soft created">${created ? clock(created) : ""}</span>
+    <${ActionButton} class="button small danger" aria-label=${`Revoke ${name}`} run=${revoke}>Revoke<//></li>`;
+}
+
+function AddKey({ close }) {
+  const [name, setName] = useState("");
+  const [scope, setScope] = useState("chat");
+  const [made, setMade] = useState(null);
+  const [problem, setProblem] = useState("");
+  const submit = async (event) => {
+    event.preventDefault();
+    try {
+      setMade(await post("keys", { name: name.trim(), scope }));
+    } catch (error) {
+      setProblem(error.message);
+    }
+  };
+  if (made) return html`<${Dialog} title=${`Key ${made.name}`} close=${close} footer=${html`<button class="button primary" onClick=${() => close()}>Done</button>`}>
+    <div class="stack"><p>Copy it now: it is shown this once only.</p><${Code} text=${made.key} what="the key" /></div><//>`;
+  return html`<${Dialog} title="New key" close=${close} footer=${html`<button class="button" onClick=${() => close()}>Cancel</button>
+    <button class="button primary" form="new-key" disabled=${!name.trim()}>Make it</button>`}>
+    <form id="new-key" class="stack" onSubmit=${submit}>
+      <label class="field"><span>Name</span><input class="input" autofocus required value=${name} autocomplete="off" placeholder="laptop"
+        onInput=${(event) => setName(event.target.value)} /><span class="hint">Says who uses it.</span></label>
+      <div class="field"><span>What it may do</span><div><${Segments} label="Scope" name="scope" options=${SCOPES} value=${scope} onChange=${setScope} /></div>
+        <span class="hint">${scope === "chat" ? "Chat, list models, and use files." : "Everything, also this dashboard: accounts, keys, live views."}</span></div>
+      ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
+    </form><//>`;
+}

@@ -1,0 +1,105 @@
+// How each client is told of the bridge.
+
+const json = (value) => JSON.stringify(value, null, 2);
+
+export const CLIENTS = [
+  {
+    name: "OpenAI SDK, Python",
+    where: "After pip install openai:",
+    code: ({ base, key, model }) => `from openai import OpenAI
+
+client = OpenAI(base_url="${base}", api_key="${key}")
+answer = client.chat.completions.create(
+    model="${model}",
+    messages=[{"role": "user", "content": "Why is the sky blue?"}],
+)
+print(answer.choices[0].message.content)`,
+  },
+  {
+    name: "OpenAI SDK, JavaScript",
+    where: "After npm install openai:",
+    code: ({ base, key, model }) => `import OpenAI from "openai";
+
+const client = new OpenAI({ baseURL: "${base}", apiKey: "${key}" });
+const answer = await client.chat.completions.create({
+  model: "${model}",
+  messages: [{ role: "user", content: "Why is the sky blue?" }],
+});
+console.log(answer.choices[0].message.content);`,
+  },
+  {
+    name: "Environment",
+    where: "Most programs that use an OpenAI SDK read these:",
+    code: ({ base, key }) => `export OPENAI_BASE_URL="${base}"
+export OPENAI_API_KEY="${key}"`,
+  },
+  {
+    name: "Open WebUI",
+    where: "Admin Panel, Settings, Connections, OpenAI API: add the base URL and the key. Or start it with:",
+    code: ({ base, key }) => `docker run -d -p 3000:8080 --add-host=host.docker.internal:host-gateway \\
+  -e OPENAI_API_BASE_URL="${inside(base)}" \\
+  -e OPENAI_API_KEY="${key}" \\
+  -v open-webui:/app/backend/data ghcr.io/open-webui/open-webui:main`,
+    after: "A container reaches the bridge only when it listens on more than this machine: server.host, with the name in server.allowed_hosts.",
+  },
+  {
+    name: "LobeChat",
+    where: "Settings, AI Service Provider, OpenAI: API key and API proxy URL, then fetch the model list. On a server:",
+    code: ({ base, key, model }) => `OPENAI_PROXY_URL=${base}
+OPENAI_API_KEY=${key}
+OPENAI_MODEL_LIST=-all,+${model}`,
+    after: "Leave “Use Client-Side Fetching Mode” off, or name its address in api.allowed_origins.",
+  },
+  {
+    name: "Cherry Studio",
+    where: "Settings, Model Provider, Add: type OpenAI. Then these, and Manage to choose the models:",
+    code: ({ root, key }) => `API Key:   ${key}
+API Host:  ${root}`,
+    after: "Cherry Studio puts /v1 behind the host itself.",
+  },
+  {
+    name: "aider",
+    where: "In a shell, in your repository:",
+    code: ({ base, key, model }) => `export OPENAI_API_BASE="${base}"
+export OPENAI_API_KEY="${key}"
+aider --model openai/${model}`,
+  },
+  {
+    name: "opencode",
+    where: "In opencode.json, in your project or in ~/.config/opencode/:",
+    code: ({ base, key, model }) => json({
+      $schema: "https://opencode.ai/config.json",
+      provider: {
+        bridge: { npm: "@ai-sdk/openai-compatible", name: "Bridge", options: { baseURL: base, apiKey: key }, models: { [model]: {} } },
+      },
+      model: `bridge/${model}`,
+    }),
+  },
+  {
+    name: "Cline",
+    where: "Settings of the extension, API Provider: OpenAI Compatible. Then:",
+    code: ({ base, key, model }) => `Base URL:  ${base}
+API Key:   ${key}
+Model ID:  ${model}`,
+  },
+  {
+    name: "Continue",
+    where: "In ~/.continue/config.yaml:",
+    code: ({ base, key, model }) => `name: bridge
+version: 1.0.0
+schema: v1
+models:
+  - name: bridge
+    provider: openai
+    model: ${model}
+    apiBase: ${base}
+    apiKey: ${key}
+    roles: [chat, edit]
+    capabilities: [tool_use]`,
+  },
+];
+
+// This machine as a container sees it.
+function inside(base) {
+  return base.replace(/\/\/(localhost|127\.0\.0\.1|\[::1\])(?=[:/])/, "//host.docker.internal");
+}

@@ -1,0 +1,19 @@
+// Setup: connect clients, keys, the doctor's findings, the settings in force.
+
+import { html } from "../html.js";
+import { Clients } from "./clients.js";
+import { Doctor } from "./doctor.js";
+import { Keys } from "./keys.js";
+import { Settings } from "./settings.js";
+
+const PARTS = { connect: ["Connect", Clients], keys: ["Keys", Keys], doctor: ["Doctor", Doctor], settings: ["Settings", Settings] };
+
+export function Setup({ part = "connect" }) {
+  const [, Shown] = PARTS[part] ?? PARTS.connect;
+  return html`<div class="view">
+    <header class="view-head"><h1 tabindex="-1">Setup</h1></header>
+    <nav class="tabs" aria-label="Setup">${Object.entries(PARTS).map(([key, [label]]) => html`
+      <a key=${key} href=${`#setup/${key}`} aria-current=${key === part ? "page" : undefined}>${label}</a>`)}</nav>
+    <${Shown} />
+  </div>`;
+}

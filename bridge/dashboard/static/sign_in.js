@@ -1,0 +1,52 @@
+// The page before the dashboard: an admin key, or the one-time link that brings its token in the fragment.
+
+import { html, useState } from "./html.js";
+import { BASE, signIn } from "./api.js";
+import { ActionButton } from "./components/parts.js";
+import { Logo } from "./components/icons.js";
+
+// Take the token of a one-time link out of the address and the history; null where there is none.
+export function takeLink() {
+  const fields = new URLSearchParams(location.hash.slice(1));
+  const token = fields.get("sign-in");
+  if (!token) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  return { token, to: fields.get("to") };
+}
+
+// Where a link leads after signing in: only to pages of the dashboard, whatever it says.
+export function target(to) {
+  if (!to) return null;
+  const dashboard = new URL("dashboard/", BASE);
+  const url = new URL(to.replace(/^\/+/, ""), BASE);
+  return url.origin === dashboard.origin && url.pathname.startsWith(dashboard.pathname) ? url.href : null;
+}
+
+export function SignIn({ problem: before = "", onSignedIn }) {
+  const [key, setKey] = useState("");
+  const [problem, setProblem] = useState(before);
+  const submit = async () => {
+    setProblem("");
+    try {
+      await signIn({ key: key.trim() });
+      onSignedIn();
+    } catch (error) {
+      setProblem(error.message);
+    }
+  };
+  const onSubmit = (event) => {
+    event.preventDefault();
+    if (key.trim()) submit();
+  };
+  return html`<main class="sign-in"><form class="card stack" onSubmit=${onSubmit}>
+    <div class="row"><${Logo} size=${32} /><h1>Sign in to the bridge</h1></div>
+    <label class="field"><span>Admin key</span>
+      <input class="input mono" type="password" autocomplete="current-password" autofocus required value=${key} aria-invalid=${Boolean(problem)}
+        aria-describedby="sign-in-hint" onInput=${(event) => setKey(event.target.value)} /></label>
+    ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
+    <${ActionButton} class="button primary" run=${submit} disabled=${!key.trim()}>Sign in<//>
+    <p id="sign-in-hint" class="small soft">Or open the sign-in link that${" "}<code>bridge serve</code>${" "}prints; it works once.
+      ${" "}<code>bridge keys add NAME --scope admin</code>${" "}on the bridge's machine makes a new admin key.</p>
+    <button type="submit" hidden></button>
+  </form></main>`;
+}

@@ -1,0 +1,84 @@
+// The state of the whole page: the sections that the bridge sends, and a few of the page's own.
+
+import { useEffect, useState } from "./html.js";
+
+const LOG_LINES = 500;
+const CHATS = 300;
+const KEYS = { accounts: "name", queue: "id", running: "id", recent: "id" };
+
+const listeners = new Set();
+
+export const store = {
+  session: "unknown", // unknown, none, open
+  connection: { state: "connecting", retryAt: 0 },
+  bridge: null,
+  browser: null,
+  accounts: null,
+  queue: [],
+  running: [],
+  recent: [],
+  drift: [],
+  log: [],
+  samples: [],
+};
+
+export function update(changes) {
+  Object.assign(store, changes);
+  for (const listener of [...listeners]) listener();
+}
+
+// Return a part of the state, and draw the component again when it is another one.
+export function useStore(select) {
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    let seen = select(store);
+    const listener = () => {
+      const now = select(store);
+      if (now === seen) return;
+      seen = now;
+      redraw((count) => count + 1);
+    };
+    listeners.add(listener);
+    redraw((count) => count + 1);
+    return () => listeners.delete(listener);
+  }, []);
+  return select(store);
+}
+
+// Take sections as they came; entries that are the same stay the same objects, so that their rows are not drawn again.
+export function takeState(sections) {
+  const changes = {};
+  for (const [name, value] of Object.entries(sections)) {
+    if (name === "recent") changes.recent = merged(store.recent, value);
+    else if (name === "log") changes.log = value.slice(-LOG_LINES);
+    else if (name in KEYS) changes[name] = kept(store[name] ?? [], value, KEYS[name]);
+    else changes[name] = value;
+  }
+  update(changes);
+}
+
+export function takeChat(chat) {
+  update({ recent: merged(store.recent, [chat]) });
+}
+
+export function takeLine(line) {
+  update({ log: [...store.log.slice(1 - LOG_LINES), line] });
+}
+
+export function takeSample(sample) {
+  update({ samples: [...store.samples.slice(-1500), sample] });
+}
+
+function kept(before, now, key) {
+  const known = new Map(before.map((entry) => [entry[key], entry]));
+  return now.map((entry) => same(known.get(entry[key]), entry));
+}
+
+function same(before, now) {
+  return before && JSON.stringify(before) === JSON.stringify(now) ? before : now;
+}
+
+function merged(before, now) {
+  const all = new Map([...before, ...kept(before, now, "id")].map((chat) => [chat.id, chat]));
+  return [...all.values()].sort((one, other) => (one.at < other.at ? 1 : -1)).slice(0, CHATS);
+}

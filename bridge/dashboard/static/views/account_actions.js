@@ -1,0 +1,70 @@
+// What can be done with an account. Each action says what came of it.
+
+import { BASE, download, named, post, remove } from "../api.js";
+import { attempt } from "../components/toasts.js";
+import { confirm, show } from "../components/dialogs.js";
+import { Rename } from "./rename.js";
+import { needsYou } from "./account_state.js";
+
+export function liveUrl(query) {
+  return new URL(`dashboard/live?${new URLSearchParams(query)}`, BASE).href;
+}
+
+const act = (name, action, done) => attempt(() => post(named("accounts", name, `/${action}`)), done);
+
+export const check = ({ name }) => act(name, "check", `Looked at ${name} again.`);
+export const pause = ({ name }) => act(name, "pause", `${name} takes no new chats.`);
+export const resumeAccount = ({ name }) => act(name, "resume", `${name} takes chats again.`);
+export const reopen = ({ name }) => act(name, "reopen", `${name} is opened anew from its stored login.`);
+export const renew = ({ name }) => act(name, "renew", `${name} has a new page.`);
+
+export const bundle = ({ name }) =>
+  attempt(async () => void (await download("POST", named("accounts", name, "/bundle"), `${name}.zip`)), `Saved a diagnostic bundle of ${name}.`);
+
+export const cancelChat = (id) => attempt(() => remove(named("chats", id)), "The chat has been cancelled.");
+
+// Sign in anew: the site's sign-in page opens in the live view, and the login that is captured takes the old one's place.
+export async function logIn({ name, site, url }) {
+  const login = await attempt(() => post("logins", { name, site, ...(url && { url }) }));
+  if (login?.id) location.assign(liveUrl({ login: login.id }));
+}
+
+export async function rename(account) {
+  await show(Rename, { account });
+}
+
+export async function removeAccount({ name }) {
+  const title = `Remove ${name}?`;
+  const text = "Its page is closed, and its stored login is deleted from this machine. On the site nothing changes.";
+  if (await confirm({ title, text, action: "Remove" })) {
+    await attempt(() => remove(named("accounts", name)), `${name} has been removed.`);
+  }
+}
+
+// The one action that helps most now.
+export function mainAction(account) {
+  if (account.state === "challenged") return { label: "Open page", href: liveUrl({ account: account.name }), strong: true };
+  if (needsYou(account)) return { label: "Log in", run: () => logIn(account), strong: true };
+  if (account.paused) return { label: "Resume", run: () => resumeAccount(account) };
+  if (account.state === "ready" || account.state === "starting") return { label: "Live view", href: liveUrl({ account: account.name }) };
+  return { label: "Look again", run: () => check(account) };
+}
+
+export function menuOf(account) {
+  return [
+    { label: "Open live view", icon: "eye", href: liveUrl({ account: account.name }) },
+    { label: "Log in", icon: "key", run: () => logIn(account) },
+    ...(account.chat ? [{ label: "Cancel its chat", icon: "stop", run: () => cancelChat(account.chat.id) }] : []),
+    null,
+    { label: "Look again now", icon: "refresh", run: () => check(account) },
+    account.paused
+      ? { label: "Resume", icon: "play", run: () => resumeAccount(account) }
+      : { label: "Pause", icon: "pause", run: () => pause(account) },
+    { label: "New page", icon: "page", run: () => renew(account) },
+    { label: "Reopen", icon: "out", run: () => reopen(account) },
+    { label: "Download bundle", icon: "save", run: () => bundle(account) },
+    null,
+    { label: "Rename …", icon: "pen", run: () => rename(account) },
+    { label: "Remove …", icon: "bin", danger: true, run: () => removeAccount(account) },
+  ];
+}

@@ -1,0 +1,34 @@
+// What an account's state is called, how urgent it is, and what would help.
+
+const STATES = {
+  starting: ["Starting", "info"],
+  ready: ["Ready", "ok"],
+  resting: ["Resting", "warn"],
+  muted: ["Muted", "warn"],
+  logged_out: ["Logged out", "bad"],
+  challenged: ["Needs a person", "bad"],
+  broken: ["Broken", "bad"],
+};
+export const STEPS = { waiting: "Waiting", sending: "Sending", thinking: "Thinking", writing: "Writing" };
+
+export const needsYou = (account) => account.state === "logged_out" || account.state === "challenged";
+
+export function stateOf(account) {
+  const [label, kind] = STATES[account.state] ?? [account.state, "info"];
+  return { label, kind, isWorking: account.state === "starting" };
+}
+
+// The groups by which a long list can be narrowed.
+export const GROUPS = [
+  ["all", "All", () => true],
+  ["ready", "Ready", (account) => account.state === "ready" && !account.paused],
+  ["you", "Needs you", needsYou],
+  ["off", "Not available", (account) => account.state !== "ready" && !needsYou(account)],
+  ["paused", "Paused", (account) => account.paused],
+];
+
+export function matches(account, group, words) {
+  const [, , isIn] = GROUPS.find(([key]) => key === group);
+  const text = `${account.name} ${account.site} ${account.state} ${account.reason ?? ""}`.toLowerCase();
+  return isIn(account) && text.includes(words.trim().toLowerCase());
+}

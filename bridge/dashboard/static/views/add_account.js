@@ -1,0 +1,112 @@
+// The dialog that adds an account: by logging in through the live view, or with a login that exists already.
+
+import { html, useEffect, useState } from "../html.js";
+import { get, post } from "../api.js";
+import { Dialog } from "../components/dialogs.js";
+import { ActionButton, Segments } from "../components/parts.js";
+import { tell } from "../components/toasts.js";
+import { liveUrl } from "./account_actions.js";
+
+const WAYS = [["login", "Log in here"], ["storage", "Storage state"], ["token", "Token"], ["profile", "Profile"]];
+
+export function AddAccount({ close }) {
+  const [sites, setSites] = useState([]);
+  const [fields, setFields] = useState({ name: "", site: "", url: "", token: "", file: null });
+  const [way, setWay] = useState("login");
+  const [problem, setProblem] = useState("");
+  const set = (name) => (value) => setFields((before) => ({ ...before, [name]: value }));
+  useEffect(() => {
+    get("sites").then(({ sites: known }) => {
+      setSites(known);
+      set("site")(known[0]?.name ?? "");
+    }, (error) => setProblem(error.message));
+  }, []);
+  const submit = async () => {
+    setProblem("");
+    try {
+      await added(way, fields, close);
+    } catch (error) {
+      setProblem(error.message);
+    }
+  };
+  const footer = html`<button type="button" class="button" onClick=${() => close()}>Cancel</button>
+    <${ActionButton} class="button primary" run=${submit} disabled=${!isComplete(way, fields)}>
+      ${way === "login" ? "Open the sign-in page" : "Add account"}<//>`;
+  return html`<${Dialog} title="Add account" close=${close} footer=${footer}>
+    <form class="stack" onSubmit=${(event) => { event.preventDefault(); if (isComplete(way, fields)) submit(); }}>
+      <${Text} label="Name" value=${fields.name} onInput=${set("name")} autofocus=${true} placeholder="me"
+        hint="What the account is called here, such as me or work-2." />
+      <div class="two">
+        <${Site} sites=${sites} value=${fields.site} onChange=${set("site")} />
+        <${Text} label="Address (optional)" type="url" value=${fields.url} onInput=${set("url")}
+          placeholder=${sites.find((site) => site.name === fields.site)?.url ?? "https://"} />
+      </div>
+      <${Segments} label="How" name="way" options=${WAYS} value=${way} onChange=${setWay} />
+      <${Way} way=${way} fields=${fields} set=${set} />
+      ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
+      <button type="submit" hidden></button>
+    </form><//>`;
+}
+
+function Text({ label, value, onInput, hint, type = "text", placeholder = "", ...more }) {
+  return html`<label class="field"><span>${label}</span>
+    <input class="input" type=${type} value=${value} placeholder=${placeholder} spellcheck=${false} autocomplete="off" autocapitalize="none"
+      onInput=${(event) => onInput(event.target.value)} ...${more} />
+    ${hint && html`<span class="hint">${hint}</span>`}</label>`;
+}
+
+function Site({ sites, value, onChange }) {
+  return html`<label class="field"><span>Site</span>
+    <select class="input" value=${value} onChange=${(event) => onChange(event.target.value)}>
+      ${sites.map((site) => html`<option key=${site.name} value=${site.name}>${site.title || site.name}</option>`)}
+    </select></label>`;
+}
+
+function Way({ way, fields, set }) {
+  if (way === "login") {
+    return html`<p class="small soft">The site's sign-in page opens in a live view. Sign in there, as you would in your own browser;
+      the bridge notices, keeps the login encrypted on its own machine, and takes chats with it at once.</p>`;
+  }
+  if (way === "token") {
+    return html`<${Text} label="Token" type="password" value=${fields.token} onInput=${set("token")}
+      hint="The value of userToken in the site's local storage, in a browser that is signed in." />`;
+  }
+  const [label, accept, hint] = way === "storage"
+    ? ["Storage-state file", ".json,application/json", "The JSON that Playwright's storage_state() writes: cookies and local storage."]
+    : ["Profile file", ".age", "NAME.age of another machine's profiles folder. It opens with that machine's profile key only."];
+  return html`<label class="field"><span>${label}</span>
+    <input key=${way} class="input" type="file" accept=${accept} onChange=${(event) => set("file")(event.target.files[0] ?? null)} />
+    <span class="hint">${hint}</span></label>`;
+}
+
+function isComplete(way, { name, site, token, file }) {
+  const isGiven = { login: true, token: Boolean(token.trim()), storage: Boolean(file), profile: Boolean(file) }[way];
+  return Boolean(name.trim() && site && isGiven);
+}
+
+async function added(way, fields, close) {
+  const account = { name: fields.name.trim(), site: fields.site, ...(fields.url.trim() && { url: fields.url.trim() }) };
+  if (way === "login") {
+    const { id } = await post("logins", account);
+    close();
+    return location.assign(liveUrl({ login: id }));
+  }
+  const { message } = await post("accounts", { ...account, ...(await login(way, fields)) });
+  tell(message || `${account.name} has been added.`);
+  return close();
+}
+
+async function login(way, { token, file }) {
+  if (way === "token") return { token: token.trim() };
+  if (way === "profile") return { profile: await base64(file) };
+  try {
+    return { storage_state: JSON.parse(await file.text()) };
+  } catch {
+    throw new Error(`${file.name} is not JSON. Choose the file that storage_state() wrote.`);
+  }
+}
+
+async function base64(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}

@@ -1,0 +1,104 @@
+// The last day in six charts.
+
+import { html, useEffect, useMemo, useState } from "../html.js";
+import { get } from "../api.js";
+import { store, useStore } from "../store.js";
+import { count, duration, megabytes } from "../format.js";
+import { Chart } from "../components/chart.js";
+import { Empty, Segments } from "../components/parts.js";
+
+const HOURS = [["1", "1 hour"], ["6", "6 hours"], ["24", "24 hours"]];
+const GOOD = ["stop", "length", "tool_calls"];
+const COLORS = ["--series-3", "--series-4", "--series-5", "--series-6"];
+const SCALARS = ["waiting", "first_token", "tokens_per_second", "browser_mb", "process_mb", "browser_cpu", "process_cpu"];
+const percent = (value) => `${Math.round(value)} %`;
+const rate = (value) => `${value > 0 && value < 10 ? value.toFixed(1) : Math.round(value)}/s`;
+const whole = (value) => (Number.isInteger(value) ? count(value) : "");
+
+export function Charts() {
+  const [hours, setHours] = useState("24");
+  const [metrics, problem] = useMetrics(hours);
+  return html`<div class="view">
+    <header class="view-head"><h1 tabindex="-1">Charts</h1>
+      <${Segments} label="Time" name="hours" options=${HOURS} value=${hours} onChange=${setHours} /></header>
+    ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
+    ${metrics && !metrics.times.length && html`<div class="card"><${Empty} icon="charts" title="No figures yet">The first ones come within a minute.<//></div>`}
+    ${metrics?.times.length > 0 ? html`<${All} metrics=${metrics} />` : !problem && !metrics && html`<div class="charts" aria-busy="true">${[1, 2, 3, 4, 5, 6].map((at) => html`<div key=${at} class="card chart skeleton"></div>`)}</div>`}
+  </div>`;
+}
+
+function All({ metrics: { times, series } }) {
+  const lines = useMemo(() => described(series), [series]);
+  return html`<div class="charts">
+    <${Chart} title="Waiting for an account" times=${times} series=${lines.waiting} show=${duration} />
+    <${Chart} title="Time to first token" times=${times} series=${lines.first} show=${duration} />
+    <${Chart} title="Tokens a second" times=${times} series=${lines.rate} show=${rate} />
+    <${Chart} title="Chats by result" times=${times} series=${lines.chats} show=${whole} isStacked=${true} />
+    <${Chart} title="Memory" times=${times} series=${lines.memory} show=${megabytes} />
+    <${Chart} title="CPU" times=${times} series=${lines.cpu} show=${percent} />
+  </div>`;
+}
+
+function described(series) {
+  const one = (label, key, color, isFilled = false) => ({ label, color, values: series[key] ?? [], isFilled });
+  return {
+    waiting: [one("median", "waiting", "--series-1", true)],
+    first: [one("median", "first_token", "--series-1", true)],
+    rate: [one("median", "tokens_per_second", "--series-2", true)],
+    chats: results(series.chats ?? {}),
+    memory: [one("browser", "browser_mb", "--series-1", true), one("bridge", "process_mb", "--series-2")],
+    cpu: [one("browser", "browser_cpu", "--series-1", true), one("bridge", "process_cpu", "--series-2")],
+  };
+}
+
+// What went well below, the failures on it, the commonest first and the rest as one.
+function results(chats) {
+  const good = Object.keys(chats).filter((name) => GOOD.includes(name));
+  const bad = Object.keys(chats).filter((name) => !GOOD.includes(name)).sort((one, other) => sum(chats[other]) - sum(chats[one]));
+  const some = bad.slice(0, COLORS.length - 1);
+  const rest = bad.slice(COLORS.length - 1);
+  const made = [{ label: "answered", color: "--series-2", values: added(good.map((name) => chats[name])) }];
+  some.forEach((name, index) => made.push({ label: name, color: COLORS[index], values: chats[name] }));
+  if (rest.length) made.push({ label: "others", color: COLORS.at(-1), values: added(rest.map((name) => chats[name])) });
+  return made.filter(({ values }, index) => index === 0 || values.length);
+}
+
+const sum = (values) => values.reduce((all, value) => all + (value ?? 0), 0);
+const added = (lists) => (lists[0] ?? []).map((_, index) => lists.reduce((all, list) => all + (list[index] ?? 0), 0));
+
+// The figures of the server, with the samples that the event stream brings put to their end.
+function useMetrics(hours) {
+  const [metrics, setMetrics] = useState(null);
+  const [problem, setProblem] = useState("");
+  const samples = useStore((state) => state.samples);
+  const live = useStore((state) => state.connection.state);
+  useEffect(() => {
+    if (live === "lost") return undefined;
+    const stopped = new AbortController();
+    const asked = { signal: stopped.signal };
+    get(`metrics?hours=${hours}`, asked).then(
+      (found) => {
+        setProblem("");
+        setMetrics(found);
+      },
+      (error) => error.name !== "AbortError" && setProblem(error.message),
+    );
+    return () => stopped.abort();
+  }, [hours, live]);
+  return [useMemo(() => metrics && extended(metrics, samples.length ? samples : store.samples), [metrics, samples]), problem];
+}
+
+function extended(metrics, samples) {
+  const last = metrics.times.at(-1) ?? 0;
+  const more = samples.filter((sample) => sample.time > last);
+  if (!more.length) return metrics;
+  const { times, series } = metrics;
+  const grown = Object.fromEntries(SCALARS.map((key) => [key, [...(series[key] ?? []), ...more.map((sample) => sample[key] ?? null)]]));
+  return { times: [...times, ...more.map((sample) => sample.time)], series: { ...grown, chats: grownChats(series.chats ?? {}, times.length, more) } };
+}
+
+function grownChats(chats, length, more) {
+  const names = new Set([...Object.keys(chats), ...more.flatMap((sample) => Object.keys(sample.chats ?? {}))]);
+  const before = (name) => chats[name] ?? new Array(length).fill(0);
+  return Object.fromEntries([...names].map((name) => [name, [...before(name), ...more.map((sample) => sample.chats?.[name] ?? 0)]]));
+}

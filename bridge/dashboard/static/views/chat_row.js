@@ -1,0 +1,66 @@
+// One chat that has ended: a line that opens into its times, sizes, files and, where the history is on, its texts.
+
+import { html, memo, useEffect, useState } from "../html.js";
+import { adminUrl, get, named } from "../api.js";
+import { store } from "../store.js";
+import { clipped, clock, count, dateTime, duration } from "../format.js";
+import { useOpen } from "../components/parts.js";
+import { Icon } from "../components/icons.js";
+import { Times, Waterfall, total } from "../components/waterfall.js";
+
+const GOOD = new Set(["stop", "length", "tool_calls"]);
+const SHOWN = 20_000;
+const FILES = [["trace", "Trace"], ["bundle", "Diagnostic bundle"], ["record", "Raw stream"]];
+
+export const isGood = (chat) => GOOD.has(chat.result);
+
+export const ChatRow = memo(function ChatRow({ chat }) {
+  const [isOpen, toggle] = useOpen();
+  return html`<li class=${`chat ${isOpen ? "open" : ""}`}>
+    <div class="chat-row">
+      <button class="disclose chat-time" aria-expanded=${isOpen} onClick=${toggle} aria-label=${`Chat at ${clock(chat.at)}`}>
+        <${Icon} name="down" /><time datetime=${chat.at}>${clock(chat.at)}</time></button>
+      <span class="mono clip chat-model">${clipped(chat.model, 80)}</span>
+      <span class="clip chat-account">${chat.account || html`<span class="faint">none</span>`}</span>
+      <span class="chat-result"><${Result} chat=${chat} /></span>
+      <span class="chat-bar"><${Waterfall} marks=${chat.marks} /></span>
+      <span class="chat-took">${duration(total(chat.marks))}</span>
+      <span class="chat-tokens soft">${count(chat.tokens)}<span class="unit"> tokens</span></span>
+    </div>
+    ${isOpen && html`<${More} chat=${chat} />`}
+  </li>`;
+});
+
+function Result({ chat }) {
+  const kind = isGood(chat) ? "ok" : chat.result === "cancelled" ? "" : "bad";
+  return html`<span class=${`badge ${kind}`}><span class="clip">${clipped(chat.result, 60)}</span></span>`;
+}
+
+function More({ chat }) {
+  const files = FILES.filter(([kind]) => chat[kind]);
+  return html`<div class="chat-more">
+    <${Times} marks=${chat.marks} />
+    <dl class="facts">
+      ${chat.reason && html`<dt>Reason</dt><dd>${clipped(chat.reason, 2000)}</dd>`}
+      <dt>Ended</dt><dd>${dateTime(chat.at)}</dd>
+      <dt>Prompt</dt><dd>${count(chat.prompt_chars)} characters</dd>
+      <dt>Answer</dt><dd>${count(chat.answer_chars)} characters, ${count(chat.tokens)} tokens</dd>
+      <dt>Id</dt><dd class="mono">${chat.id}</dd>
+      <dt>Files</dt><dd class="row wrap">${files.length === 0 ? html`<span class="faint">none kept</span>` : files.map(([kind, label]) => html`
+        <a key=${kind} class="button small" download href=${adminUrl(named("chats", chat.id, `/${kind}`))}><${Icon} name="save" />${label}</a>`)}</dd>
+    </dl>
+    ${store.bridge?.history && html`<${Texts} id=${chat.id} />`}
+  </div>`;
+}
+
+function Texts({ id }) {
+  const [texts, setTexts] = useState(null);
+  const [problem, setProblem] = useState("");
+  useEffect(() => {
+    get(named("chats", id)).then(setTexts, (error) => setProblem(error.message));
+  }, [id]);
+  if (problem) return html`<p class="soft small texts">${problem}</p>`;
+  if (!texts) return html`<p class="soft small texts">Loading its texts …</p>`;
+  return html`<div class="texts">${["prompt", "thinking", "answer"].filter((kind) => texts[kind]).map((kind) => html`
+    <section key=${kind}><h3>${kind[0].toUpperCase() + kind.slice(1)}</h3><pre tabindex="0" aria-label=${kind}>${clipped(texts[kind], SHOWN)}</pre></section>`)}</div>`;
+}

@@ -16,6 +16,7 @@ from aiohttp import web
 from loguru import logger
 
 from bridge import chromium
+from bridge.access import Access, load_access
 from bridge.api.connections import BACKLOG
 from bridge.api.router import build_runner
 from bridge.browser import Chromium
@@ -23,10 +24,11 @@ from bridge.errors import SetupError
 from bridge.files import folder_of
 from bridge.locks import sole_user
 from bridge.log import log_fact
+from bridge.monitor.monitor import Monitor
 from bridge.pool import Pool
 from bridge.profiles import Profile, ProfileStore, load_identity
-from bridge.security import Keys, load_keys
 from bridge.settings import Settings
+from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry
 from bridge.tokens import TokenLogins
 from bridge.upkeep import upkeep
@@ -36,10 +38,16 @@ from bridge.worker import Worker
 class Bridge:
     """A running bridge: where it listens, and its parts."""
 
-    def __init__(self, url: str, pool: Pool, browser: Chromium) -> None:
+    def __init__(self, url: str, pool: Pool, browser: Chromium, access: Access) -> None:
         self.url = url
         self.pool = pool
         self.browser = browser
+        self._access = access
+
+    def sign_in_path(self) -> str | None:
+        """Return the dashboard's path, and in it a token that signs in once; None where the dashboard is turned off."""
+        key = next((key for key in self._access.keys if key.scope == "admin"), None)
+        return None if key is None else f"/dashboard#sign-in={self._access.sessions.invite(key.id)[0]}"
 
 
 @asynccontextmanager
@@ -51,7 +59,11 @@ async def running(
     A `browser` that is handed in is left running; without one the bridge has its own.
     """
     telemetry = telemetry or Telemetry(log_fact)
-    keys, store, profiles = await asyncio.to_thread(_stored, settings)
+    access, store, profiles = await asyncio.to_thread(_stored, settings)
+    monitor = Monitor(settings)
+    if browser is not None and (started := browser.started) is not None:
+        monitor(started)
+    telemetry.add(monitor)
     await asyncio.to_thread(chromium.find, settings.browser.executable)
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(stack.enter_context, sole_user(settings.config, settings.profiles, folder_of(settings)))
@@ -62,9 +74,15 @@ async def running(
         tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
         pool = await stack.enter_async_context(Pool(workers, settings, telemetry, tokens))
         await stack.enter_async_context(upkeep(pool, telemetry, settings.browser.check_every))
-        url = await listen(stack, build_runner(pool, settings, keys), settings)
+        monitor.accounts, monitor.unready = pool.accounts, pool.unready
+        await stack.enter_async_context(monitor)
+        tasks = Tasks()
+        tasks.keep(access.watch)
+        stack.push_async_callback(tasks.close)
+        monitor.url = await listen(stack, build_runner(pool, settings, access, monitor), settings)
         stack.push_async_callback(pool.drain, settings.server.drain)
-        yield Bridge(url, pool, browser)
+        stack.callback(monitor.drain)
+        yield Bridge(monitor.url, pool, browser, access)
 
 
 async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:
@@ -98,9 +116,9 @@ async def listen(stack: AsyncExitStack, runner: web.AppRunner, settings: Setting
     return f"http://{name}:{bound[1]}"
 
 
-def _stored(settings: Settings) -> tuple[Keys | None, ProfileStore, Sequence[Profile]]:
+def _stored(settings: Settings) -> tuple[Access, ProfileStore, Sequence[Profile]]:
     """Return the keys, the store of profiles, and those in it that can be read; the others are named in the log."""
-    keys = load_keys(settings)
+    access = load_access(settings)
     store = ProfileStore(settings.profiles, load_identity(settings))
     profiles = []
     for name in store.names():
@@ -108,7 +126,7 @@ def _stored(settings: Settings) -> tuple[Keys | None, ProfileStore, Sequence[Pro
             profiles.append(store.load(name))
         except SetupError as error:
             logger.error("Profile {} is left out: {}", name, error.message)
-    return keys, store, profiles
+    return access, store, profiles
 
 
 @contextmanager

@@ -52,6 +52,8 @@ class Chromium:
         self._ended_at = -JUST_NOW
         """When a page was last ended for its size."""
         self._folder = settings.config / "run"
+        self.started: BrowserStarted | None = None
+        """What was told of its last start."""
 
     def on_lost(self, listener: Callable[[BrowserError], None]) -> Callable[[], None]:
         """Call `listener` when all contexts are lost; return how to stop that."""
@@ -160,7 +162,8 @@ class Chromium:
             raise
         running.watch("Chromium ended", running.leader, self._lost)
         running.watch("Playwright's driver ended", running.driver, self._lost)
-        self._telemetry.emit(BrowserStarted(browser.version, str(executable), sandbox))
+        self.started = BrowserStarted(browser.version, str(executable), sandbox)
+        self._telemetry.emit(self.started)
         return running
 
     def _lost(self, running: _Running, reason: str) -> None:

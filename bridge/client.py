@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from bridge.errors import BridgeError, SetupError
-from bridge.security import KeyFile
+from bridge.security import KeyFile, is_loopback
 from bridge.settings import Settings
 from bridge.sse import SSEDecoder
 
@@ -89,8 +89,10 @@ class Client:
 
     async def check(self, account: str) -> dict[str, Any]:
         """Have a parked account opened again at once, and return how it stands then."""
-        found: dict[str, Any] = await self._ask("POST", f"{ACCOUNTS}/{quote(account, '')}/check", CHECK_LIMIT)
-        return found
+        answer: dict[str, dict[str, Any]] = await self._ask(
+            "POST", f"{ACCOUNTS}/{quote(account, '')}/check", CHECK_LIMIT
+        )
+        return answer["account"]
 
     async def _get(self, path: str) -> Any:
         return await self._ask("GET", path, ANSWER_LIMIT)
@@ -111,9 +113,15 @@ class Client:
 
 def client_of(settings: Settings, url: str | None, key: str | None) -> Client:
     """Return a client of the bridge at `url`, by default of the one that the settings describe, with its key."""
-    file = KeyFile(settings.config)
-    known = key or (file.keys()[0] if file.path.exists() else "")
-    return Client(url or reachable(settings.server.host, settings.server.port), known)
+    return Client(url or reachable(settings.server.host, settings.server.port), key or _local_key(settings, url))
+
+
+def _local_key(settings: Settings, url: str | None) -> str:
+    """Return this machine's own key, which does everything; to another machine goes none but one that may chat."""
+    is_here = url is None or is_loopback(urlsplit(url).hostname or "")
+    files = [KeyFile(settings.config, "admin_key")] if is_here else []
+    found = (file.keys()[0] for file in (*files, KeyFile(settings.config)) if file.path.exists())
+    return next(found, "")
 
 
 async def _pieces(stream: AsyncIterator[bytes]) -> AsyncGenerator[Piece]:

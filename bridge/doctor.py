@@ -19,13 +19,14 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge import chat, chromium
+from bridge.access import check_reach
 from bridge.browser import Chromium
 from bridge.calls import within
 from bridge.client import Client, is_free, reachable
 from bridge.errors import BridgeError, SetupError, SiteChanged
+from bridge.keystore import KeyStore
 from bridge.listing import ago
 from bridge.profiles import Identity, Profile, ProfileStore, load_identity
-from bridge.security import KeyFile, load_keys
 from bridge.session import open_session
 from bridge.settings import Settings
 from bridge.sites.base import load_driver
@@ -138,14 +139,16 @@ def _config_folder(settings: Settings) -> str:
 
 
 def _api_keys(settings: Settings) -> str:
-    path = KeyFile(settings.config).path
+    store = KeyStore(settings.config)
+    check_reach(settings, store)
+    path = store.plain.path
     if settings.server.no_auth:
-        load_keys(settings)
         return "none is asked for (server.no_auth)"
     if not path.exists():
         return f"{path} is made at the first start"
-    load_keys(settings)
-    return f"{path} holds {len(KeyFile(settings.config).keys())}, mode {stat.S_IMODE(path.stat().st_mode):04o}"
+    scopes = [key.scope for key in store.all()]
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return f"{scopes.count('chat')} that may chat, {scopes.count('admin')} for the admin API ({path}, mode {mode:04o})"
 
 
 def _profile_key(settings: Settings) -> str:

@@ -7,6 +7,7 @@
     |  +- UnknownFile            404 file_not_found
     |  +- UnknownAccount         404 account_not_found
     |  +- AccountBusy            409 account_busy
+    |  +- UnknownKey             404 key_not_found
     |  +- FileTooLarge           413 file_too_large
     |  +- FileRejected           422 file_rejected
     |  +- ContextTooLong         400 context_length_exceeded
@@ -116,6 +117,13 @@ class AccountBusy(RequestError):
 
     status = 409
     code = "account_busy"
+
+
+class UnknownKey(RequestError):
+    """There is no API key of that id."""
+
+    status = 404
+    code = "key_not_found"
 
 
 class BodyTooLarge(RequestError):

@@ -1,27 +1,34 @@
-"""Who may call: guards a local service against web pages, and asks for a key.
+"""Who may call: guards a local service against web pages, and asks for a key or a session.
 
 A page in the operator's browser reaches loopback, too. The order of the checks: the `Host` (against DNS rebinding),
-the `Origin`, `Sec-Fetch-Site`, the key, whether there is such a path and method, and the content type (against
-requests without a preflight).
+the `Origin`, `Sec-Fetch-Site`, the key or the session with its CSRF token, whether there is such a path and method, and
+the content type (against requests without a preflight).
 """
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import re
 from collections.abc import Collection, Iterable
+from typing import NoReturn
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from loguru import logger
 
+from bridge.access import Access
 from bridge.errors import AuthenticationError, PermissionDenied, TooManyAttempts
-from bridge.security import PREFIX, Keys, address_of
+from bridge.keystore import Key
+from bridge.security import PREFIX, address_of
+from bridge.sessions import Session
 from bridge.settings import ServerSettings
 from bridge.throttle import Throttle
 
 HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d{1,5})?")
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
 ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 """How a body may be encoded."""
 TOKEN = re.compile(r"[\w+/=.~-]{32,512}", re.ASCII)
@@ -30,6 +37,14 @@ TOKENS = web.RequestKey("tokens", tuple[str, ...])
 """The userTokens that a request brought in place of a key."""
 LET_IN = web.RequestKey("let_in", bool)
 """Set on a request that showed a right key, or where none is asked for."""
+KEY = web.RequestKey("key", Key)
+"""The key that a request showed."""
+SESSION = web.RequestKey("session", Session)
+"""The session of a request that showed no key."""
+COOKIE = "bridge_session"
+CSRF = "X-CSRF-Token"
+ADMIN = "/admin/"
+"""What the paths begin with that chat keys do not open."""
 WRONG_KEYS = (20, 6.0)
 """How many wrong keys an address may send at once, and the seconds until one more."""
 LINES = (5, 60.0)
@@ -37,7 +52,7 @@ LINES = (5, 60.0)
 
 
 class Guard:
-    """The checks; the paths `unlocked` need no key.
+    """The checks; the paths `unlocked` need no key, those with a method before them only for that method.
 
     On the paths `for_tokens` userTokens do instead of one; which ones came is noted as `TOKENS`. The paths of
     `forms` take a form in place of JSON.
@@ -45,13 +60,13 @@ class Guard:
 
     def __init__(
         self,
-        keys: Keys | None,
+        access: Access,
         server: ServerSettings,
         unlocked: Collection[str],
         for_tokens: Collection[str] = (),
         forms: Collection[str] = (),
     ) -> None:
-        self._keys = keys
+        self._access = access
         self._server = server
         self._unlocked = unlocked
         self._for_tokens = for_tokens
@@ -94,23 +109,52 @@ class Guard:
 
     def _check_key(self, request: web.Request) -> None:
         given, path = _given_key(request), _route(request)
-        is_key = self._keys is not None and self._keys.accept(given)
-        if path in self._for_tokens and not is_key and (tokens := user_tokens(given)):
+        key = self._access.key_of(given)
+        is_free = self._access.is_free and not path.startswith(ADMIN)
+        is_open = is_free or path in self._unlocked or f"{request.method} {path}" in self._unlocked
+        if key is not None:
+            _check_scope(key, path)
+            request[KEY], request[LET_IN] = key, True
+        elif path in self._for_tokens and (tokens := user_tokens(given)):
             request[TOKENS] = tokens
-        elif is_key or self._keys is None:
+        elif (not given and self._is_signed_in(request, is_open=is_open)) or is_free:
             request[LET_IN] = True
-        elif path not in self._unlocked:
-            self._refuse(given, peer_of(request))
+        elif not is_open:
+            self.refuse(given, peer_of(request))
 
-    def _refuse(self, given: str, peer: str) -> None:
+    def _is_signed_in(self, request: web.Request, *, is_open: bool) -> bool:
+        """Tell whether a session lets the request in; no page of another origin can send its CSRF token."""
+        session = self._access.session_of(request.cookies.get(cookie_of(request), ""))
+        if session is None:
+            return False
+        given = request.headers.get(CSRF, "").encode("utf-8", "surrogateescape")
+        if request.method not in READING and not hmac.compare_digest(given, session.csrf.encode()):
+            if is_open:
+                return False
+            raise PermissionDenied(f"Send the session's CSRF token in the header {CSRF}.")
+        if hdrs.UPGRADE in request.headers and hdrs.ORIGIN not in request.headers:
+            raise PermissionDenied("A WebSocket of a session must name its Origin.")
+        request[SESSION] = session
+        return True
+
+    def refuse(self, given: str, peer: str, what: str = "API key") -> NoReturn:
         """Refuse a key; a right one never comes here, so that nobody locks out another one of the same address."""
         if not given:
-            raise AuthenticationError("Send an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`.")
+            raise AuthenticationError(
+                "Send an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`, or sign in to the dashboard."
+            )
         if wait := self._wrong_keys.take(peer):
-            raise TooManyAttempts("Too many unknown API keys came from this address.", retry_after=wait)
+            raise TooManyAttempts(f"Too many unknown {what}s came from this address.", retry_after=wait)
         if not self._lines.take("keys"):
-            logger.warning("An unknown API key came from {}", peer)
-        raise AuthenticationError("This API key is not known here.")
+            logger.warning("An unknown {} came from {}", what, peer)
+        raise AuthenticationError(f"This {what} is not known here.")
+
+    def is_still_in(self, request: web.Request) -> bool:
+        """Tell whether whoever began a long request, such as a stream or a WebSocket, could still begin it."""
+        session, key = request.get(SESSION), request.get(KEY)
+        if session is not None:
+            return self._access.is_open(session)
+        return key is not None and self._access.is_known(key)
 
     def _log_refusal(self, what: str, names: Iterable[str], setting: str) -> None:
         """Tell the operator which setting may lack a name; the names are a stranger's text."""
@@ -123,6 +167,12 @@ def user_tokens(given: str) -> tuple[str, ...]:
     """Return the userTokens that `given` holds, joined by commas; nothing where any part of it cannot be one."""
     parts = [part.strip() for part in given.split(",") if part.strip()]
     return tuple(parts) if all(TOKEN.fullmatch(part) and not part.startswith(PREFIX) for part in parts) else ()
+
+
+def cookie_of(request: web.BaseRequest) -> str:
+    """Return the name of the session's cookie; browsers tell cookies apart by host alone, not by port."""
+    port = request.headers.get(hdrs.HOST, "").rpartition(":")[2]
+    return f"{COOKIE}_{port}" if port.isascii() and port.isdecimal() else COOKIE
 
 
 def peer_of(request: web.BaseRequest) -> str:
@@ -157,6 +207,11 @@ def _check_type(request: web.Request, wanted: str) -> None:
         raise web.HTTPUnsupportedMediaType(text=f"Send the body as {wanted}.")
     if request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in ENCODINGS:
         raise web.HTTPUnsupportedMediaType(text="Send the body without Content-Encoding, or with gzip or deflate.")
+
+
+def _check_scope(key: Key, path: str) -> None:
+    if key.scope != "admin" and path.startswith(ADMIN):
+        raise PermissionDenied("This key may chat, no more; the admin API asks for an admin key.")
 
 
 def _given_key(request: web.Request) -> str:

@@ -15,6 +15,7 @@ from bridge.telemetry import (
     BrowserLost,
     BrowserStarted,
     ChatEnded,
+    ChatProgress,
     ChatQueued,
     ChatStarted,
     ConversationDeleted,
@@ -74,6 +75,8 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
             _write("DEBUG", fact, f"chat {fact.chat} taken by {fact.account}")
         case ChatEnded():
             _write("INFO", fact, _chat_line(fact))
+        case ChatProgress():
+            pass  # it is for those who watch
         case WorkerChanged():
             level = "INFO" if fact.state in CALM else "WARNING"
             until = f" until {fact.until:%Y-%m-%d %H:%M:%S %Z}" if fact.until else ""

@@ -28,10 +28,11 @@ from bridge.guests import Guests, TokenSite, name_of
 from bridge.lease import Lease
 from bridge.parked import ParkedAccounts
 from bridge.policy import Again, may_go_on, rule_of
+from bridge.progress import Progress
 from bridge.sends import SendLog
 from bridge.settings import Settings
 from bridge.supervisor import Accounts
-from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Telemetry, Timeline, WorkerState
+from bridge.telemetry import ChatQueued, ChatStarted, Telemetry, Timeline, WorkerState
 from bridge.waiting import Pace
 
 MOVES = 3
@@ -83,21 +84,21 @@ class Pool:
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat as soon as an account is free; see `ChatBackend.chat`."""
         timeline = Timeline(request.id, request.model.id)
+        progress = Progress(request, timeline, self._telemetry)
         result, reason = "cancelled", ""
         try:
             async with aclosing(self._answer(request, timeline)) as events:
                 async for event in events:
                     if isinstance(event, Finish):
                         result = event.reason
+                    progress.hear(event)
                     yield event
         except BridgeError as error:
             if result == "cancelled":  # else the client has its answer, and the error is about the account
                 result, reason = error.code, error.message
             raise
         finally:
-            timeline.mark("end")
-            marks = timeline.marks
-            self._telemetry.emit(ChatEnded(request.id, request.model.id, timeline.account, result, reason, marks))
+            progress.end(result, reason)
 
     def models(self) -> Sequence[Model]:
         """Return the models that are listed; see `Accounts.models`."""

@@ -190,6 +190,13 @@ class FileSettings(Section):
     max_age: float = Field(30.0, gt=0, description="days after which a stored file is deleted")
 
 
+class DashboardSettings(Section):
+    """The operator's page at `/dashboard`, and the admin API behind it."""
+
+    enabled: bool = Field(True, description="serve the dashboard and the admin API")
+    session_hours: float = Field(12.0, gt=0, le=24 * 365, description="hours after which one has to sign in anew")
+
+
 class LogSettings(Section):
     """What is written to standard error."""
 
@@ -225,6 +232,7 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     tokens: TokenSettings = TokenSettings()
     files: FileSettings = FileSettings()
+    dashboard: DashboardSettings = DashboardSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -11,8 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from bridge.tasks import surviving
+
+Step = Literal["waiting", "sending", "thinking", "writing"]
+"""What happens with a chat: it has no account yet, the page is at it, the model thinks, the model answers."""
 
 
 class WorkerState(StrEnum):
@@ -73,6 +77,17 @@ class ChatStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatProgress:
+    """How far the answer to a chat is; told a few times a second at most, beside each new step."""
+
+    chat: str
+    step: Step
+    tokens: int
+    """Estimated tokens of thinking and answer so far."""
+    marks: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class ChatEnded:
     """A chat is over; `result` is the finish reason, an error's code, or `cancelled`."""
 
@@ -82,6 +97,12 @@ class ChatEnded:
     result: str
     reason: str = ""
     marks: Mapping[str, float] = field(default_factory=dict)
+    prompt_chars: int = 0
+    answer_chars: int = 0
+    tokens: int = 0
+    """Estimated tokens of thinking and answer."""
+    bundle: str = ""
+    """The diagnostic bundle that was written because of its failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +158,7 @@ class ConversationDeleted:
 Fact = (
     ChatQueued
     | ChatStarted
+    | ChatProgress
     | ChatEnded
     | WorkerChanged
     | BrowserStarted

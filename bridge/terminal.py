@@ -112,18 +112,27 @@ def announce(console: Console, bridge: Bridge, settings: Settings) -> None:
     """Say where the bridge is and how to use it; the key itself only to a person at a terminal, never to a journal."""
     url = from_here(bridge.url)
     file = KeyFile(settings.config)
-    key = "" if settings.server.no_auth else file.keys()[0]
+    key = "" if settings.server.no_auth else next(iter(file.left()), "")
     accounts = ", ".join(account.name for account in bridge.pool.accounts())
     shown = f"{key} ({file.path})" if console.is_terminal else f"in {file.path}; `bridge keys` prints it"
     for label, text in (
         ("Base URL", f"{url}/v1"),
-        ("API key", shown if key else "none is asked for"),
+        ("API key", shown if key else "none is asked for" if settings.server.no_auth else "`bridge keys` lists them"),
+        ("Dashboard", _dashboard(console, bridge, url)),
         ("Accounts", accounts or "none yet; log one in with `bridge login NAME`, then start again"),
     ):
-        console.print(Text.assemble((f"{label:10}", "bold"), text), soft_wrap=True)
+        console.print(Text.assemble((f"{label:11}", "bold"), text), soft_wrap=True)
     if console.is_terminal:
         model = next((model.id for model in bridge.pool.models()), "deepseek-chat")
         show_ways(console, url, key, model)
+
+
+def _dashboard(console: Console, bridge: Bridge, url: str) -> str:
+    """Return where the dashboard is; a person at a terminal gets a link that signs in once."""
+    path = bridge.sign_in_path()
+    if path is None:
+        return "turned off (dashboard.enabled)"
+    return f"{url}{path} (signs in once, within minutes)" if console.is_terminal else f"{url}/dashboard"
 
 
 def show_ways(console: Console, url: str, key: str, model: str) -> None:

@@ -86,7 +86,7 @@ async def try_out(settings: Settings, console: Console, port: int | None, *, onc
             await _step(console, "Opening the accounts", _opened(bridge, watcher, settings))
             url, key = from_here(bridge.url), KeyFile(settings.config).keys()[0]
             await _show_chat(Client(url, key), watcher, console)
-            _show_access(url, key, site, console)
+            _show_access(url, key, bridge.sign_in_path() or "/dashboard", site, console)
             if not once:
                 await _until_interrupted(console)
 
@@ -162,9 +162,10 @@ async def _show_chat(client: Client, watcher: Watcher, console: Console) -> None
     )
 
 
-def _show_access(url: str, key: str, site: DemoSite, console: Console) -> None:
+def _show_access(url: str, key: str, path: str, site: DemoSite, console: Console) -> None:
     account = site.accounts[0]
     console.print(f"\n[bold]Base URL[/]   {url}/v1\n[bold]API key[/]    {key}", soft_wrap=True)
+    console.print(f"[bold]Dashboard[/]  {url}{path} (signs in once, within minutes)", soft_wrap=True)
     console.print(f"[bold]Demo site[/]  {site.url} (as {account.email}, password {account.password})", soft_wrap=True)
     show_ways(console, url, key, MODEL)
 

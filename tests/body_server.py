@@ -16,10 +16,11 @@ from bridge.api.router import build_runner
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened, Text
 from bridge.conversations import Conversations, Note, Place
 from bridge.models import resolve
+from bridge.monitor.monitor import Monitor
 from bridge.settings import ConversationSettings, Settings, TokenSettings
 from bridge.sites.base import load_driver
 from bridge.turns import fitted, models_of, turns_of
-from tests.fake_backend import FakeBackend
+from tests.fake_backend import FakeBackend, access_of
 
 DRIVER = load_driver("deepseek")
 
@@ -52,7 +53,7 @@ async def serve(folder: Path) -> None:
     settings = Settings(config=folder, tokens=TokenSettings(enabled=True))
     conversations = Conversations(folder / "conversations.db", ConversationSettings())
     await conversations.open()
-    runner = build_runner(Backend(conversations, settings), settings, None)
+    runner = build_runner(Backend(conversations, settings), settings, access_of(locked=False), Monitor(settings))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     print(runner.addresses[0][1], flush=True)

@@ -16,9 +16,9 @@ from bridge.api.router import build_runner
 from bridge.app import listen
 from bridge.chat import ChatEvent, ChatRequest, Finish, Opened, Text
 from bridge.log import set_up
-from bridge.security import Keys
+from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
-from tests.fake_backend import KEY, FakeBackend
+from tests.fake_backend import FakeBackend, access_of
 
 
 class Answering(FakeBackend):
@@ -35,7 +35,8 @@ class Answering(FakeBackend):
 async def main(settings: Settings) -> None:
     """Serve until the input ends."""
     async with AsyncExitStack() as stack:
-        print(await listen(stack, build_runner(Answering(), settings, Keys([KEY])), settings), flush=True)
+        runner = build_runner(Answering(), settings, access_of(), Monitor(settings))
+        print(await listen(stack, runner, settings), flush=True)
         hogged: list[int] = []
         while line := await asyncio.to_thread(sys.stdin.readline):
             if line == "hog\n":

@@ -14,16 +14,20 @@ import aiohttp
 from aiohttp import web
 from openai import AsyncOpenAI
 
+from bridge.access import Access
 from bridge.api.router import build_runner
 from bridge.chat import Account, ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
 from bridge.errors import UnknownAccount
+from bridge.keystore import Key
 from bridge.models import listed, resolve
-from bridge.security import Keys
-from bridge.settings import ApiSettings, FileSettings, ServerSettings, Settings, TokenSettings
+from bridge.monitor.monitor import Monitor
+from bridge.sessions import Sessions
+from bridge.settings import ApiSettings, DashboardSettings, FileSettings, ServerSettings, Settings, TokenSettings
 from bridge.telemetry import WorkerState
 from tests.openai_schema import checked
 
 KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
+ADMIN_KEY = "sk-bridge-admin-0123456789abcdefghijklmnopqrst"
 BASES = (
     Model("deepseek"),
     Model("deepseek-chat"),
@@ -181,6 +185,8 @@ class Served:
     backend: FakeBackend
     app: web.Application
     port: int
+    access: Access
+    monitor: Monitor
     http: aiohttp.ClientSession
     openai: AsyncOpenAI
 
@@ -188,6 +194,12 @@ class Served:
         """Ask for a chat; what is not given is a plain question."""
         given = {"model": "deepseek", "messages": [{"role": "user", "content": "Hi"}], **body}
         return self.http.post("/v1/chat/completions", json=given)
+
+
+def access_of(*, locked: bool = True) -> Access:
+    """Return who may do what in tests: one key that may chat, and one that may everything."""
+    keys = [Key.of(KEY, "chats", "chat"), Key.of(ADMIN_KEY, "tests", "admin")]
+    return Access(keys, Sessions(hours=1), is_free=not locked)
 
 
 @asynccontextmanager
@@ -198,6 +210,7 @@ async def serving(
     *,
     tokens: bool = False,
     locked: bool = True,
+    dashboard: DashboardSettings | None = None,
 ) -> AsyncIterator[Served]:
     """Run the real application on a free loopback port."""
     backend, config = FakeBackend(), tempfile.TemporaryDirectory()
@@ -207,8 +220,11 @@ async def serving(
         api=api or ApiSettings(),
         files=files or FileSettings(),
         tokens=TokenSettings(enabled=tokens),
+        dashboard=dashboard or DashboardSettings(),
     )
-    runner = build_runner(backend, settings, Keys([KEY]) if locked else None)
+    access, monitor = access_of(locked=locked), Monitor(settings)
+    monitor.accounts, monitor.unready = backend.accounts, backend.unready
+    runner = build_runner(backend, settings, access, monitor)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -217,6 +233,7 @@ async def serving(
         headers = {"Authorization": f"Bearer {KEY}"}
         timeout = aiohttp.ClientTimeout(total=LIMIT)
         async with (
+            monitor,
             aiohttp.ClientSession(base, headers=headers, timeout=timeout, trace_configs=[checked()]) as http,
             AsyncOpenAI(
                 base_url=f"{base}/v1",
@@ -226,7 +243,7 @@ async def serving(
                 _strict_response_validation=True,
             ) as openai,
         ):
-            yield Served(backend, runner.app, port, http, openai)
+            yield Served(backend, runner.app, port, access, monitor, http, openai)
     finally:
         await runner.cleanup()
         config.cleanup()

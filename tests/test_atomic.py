@@ -11,12 +11,12 @@ from typing import BinaryIO, NoReturn
 
 import pytest
 
+from bridge.access import load_access
 from bridge.atomic import create_empty, create_file, draft, write_file
 from bridge.conversations import ConversationFile
 from bridge.parked import Parked, ParkedFile
 from bridge.processes import RunFile
 from bridge.profiles import load_identity
-from bridge.security import load_keys
 from bridge.settings import ConversationSettings, Settings
 from bridge.telemetry import WorkerState
 from tests.full_disk import full_disk
@@ -79,7 +79,7 @@ def test_a_draft_follows_no_link_and_an_empty_file_becomes_private(tmp_path: Pat
 def test_everything_below_the_config_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
     config = tmp_path / "config"
     settings = Settings(config=config, profiles=config / "profiles")
-    load_keys(settings)
+    load_access(settings)
     load_identity(settings)
     ParkedFile(config).put("alice", Parked(WorkerState.MUTED, "", datetime.now(UTC) + timedelta(1)))
     note = RunFile(config / "run", os.getpid())

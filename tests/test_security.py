@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
+from bridge.access import Access, load_access
 from bridge.api.router import UNLOCKED
 from bridge.errors import SetupError
-from bridge.security import KeyFile, Keys, load_keys, new_key
+from bridge.keystore import Key
+from bridge.security import KeyFile, new_key
+from bridge.sessions import Sessions
 from bridge.settings import ServerSettings, Settings
 from tests.fake_backend import KEY, LIMIT, Served, serving
 
@@ -51,10 +54,13 @@ async def test_every_route_but_the_health_ones_asks_for_the_key(served: Served) 
         assert route.resource is not None
         path = route.resource.canonical.replace("{id}", "deepseek")
         status = await ask(served, "Host: localhost", "Content-Type: application/json", method=route.method, path=path)
-        assert (status == 401) == ((path.rstrip("/") or "/") not in UNLOCKED), (route.method, path, status)
+        path = path.rstrip("/") or "/"
+        is_open = path in UNLOCKED or f"{route.method} {path}" in UNLOCKED
+        assert (status == 401) == (not is_open), (route.method, path, status)
         asked.add(path)
     assert asked >= {"/", "/healthz", "/readyz", "/ping", "/v1/models", "/v1/models/deepseek", "/v1/chat/completions"}
-    assert {"/", "/healthz", "/readyz", "/ping", "/docs", "/openapi.json"} == UNLOCKED
+    dashboard = {"/dashboard", "/dashboard/live", "/dashboard/static/{file}", "POST /admin/api/session"}
+    assert {"/", "/healthz", "/readyz", "/ping", "/docs", "/openapi.json", *dashboard} == UNLOCKED
     assert served.backend.requests == []
 
 
@@ -124,8 +130,9 @@ async def test_without_keys_nobody_is_asked() -> None:
 
 
 def test_any_of_several_keys_is_accepted() -> None:
-    keys = Keys(["one", "two"])
-    assert [keys.accept(key) for key in ("one", "two", "three", "", "\udce9")] == [True, True, False, False, False]
+    access = Access([Key.of(key, key, "chat") for key in ("one", "two")], Sessions(hours=1))
+    known = [access.key_of(key) is not None for key in ("one", "two", "three", "", "\udce9")]
+    assert known == [True, True, False, False, False]
 
 
 # The guard
@@ -319,13 +326,13 @@ def test_two_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_no_auth_is_for_a_loopback_address(tmp_path: Path, host: str) -> None:
-    assert load_keys(Settings(config=tmp_path, server=ServerSettings(host=host, no_auth=True))) is None
+    assert load_access(Settings(config=tmp_path, server=ServerSettings(host=host, no_auth=True))).is_free
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "bridge.home", "", "localhost.evil.example"])
 def test_no_auth_is_refused_anywhere_else(tmp_path: Path, host: str) -> None:
     with pytest.raises(SetupError, match="loopback"):
-        load_keys(Settings(config=tmp_path, server=ServerSettings(host=host, no_auth=True)))
+        load_access(Settings(config=tmp_path, server=ServerSettings(host=host, no_auth=True)))
 
 
 def test_all_interfaces_need_keys_that_cannot_be_guessed(tmp_path: Path) -> None:
@@ -333,13 +340,10 @@ def test_all_interfaces_need_keys_that_cannot_be_guessed(tmp_path: Path) -> None
     file.path.touch(mode=0o600)
     file.path.write_text(f"{KEY}\nshort\n")
     with pytest.raises(SetupError, match="32 characters"):
-        load_keys(Settings(config=tmp_path, server=ServerSettings(host="0.0.0.0")))
-    keys = load_keys(Settings(config=tmp_path))
-    assert keys is not None
-    assert keys.accept("short")
+        load_access(Settings(config=tmp_path, server=ServerSettings(host="0.0.0.0")))
+    assert load_access(Settings(config=tmp_path)).key_of("short") is not None
 
 
 def test_the_first_start_beyond_this_machine_makes_a_key_that_is_long_enough(tmp_path: Path) -> None:
-    keys = load_keys(Settings(config=tmp_path, server=ServerSettings(host="0.0.0.0")))
-    assert keys is not None
-    assert keys.accept(KeyFile(tmp_path).keys()[0])
+    access = load_access(Settings(config=tmp_path, server=ServerSettings(host="0.0.0.0")))
+    assert access.key_of(KeyFile(tmp_path).keys()[0]) is not None

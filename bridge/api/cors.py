@@ -1,6 +1,7 @@
 """Lets pages of the web origins that the settings name call the endpoint; every other page stays refused.
 
-For such a page the guard is shown the request without what gives it away as another site's; a key is still asked for.
+For such a page the guard is shown the request without what gives it away as another site's; a key is still asked for,
+and no session counts: neither the dashboard nor the admin API is for other pages.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Origins:
             self._guard.check_host(request)
             return web.Response(status=204, headers=_permission(request))
         plain = request.headers.copy()
-        for name in (hdrs.ORIGIN, "Sec-Fetch-Site"):
+        for name in (hdrs.ORIGIN, "Sec-Fetch-Site", hdrs.COOKIE):
             plain.popall(name, None)
 
         async def passed(judged: web.Request) -> web.StreamResponse:
@@ -58,7 +59,8 @@ class Origins:
 
     def _allows(self, request: web.Request) -> bool:
         given = request.headers.getall(hdrs.ORIGIN, ())
-        return len(given) == 1 and given[0].lower() in self._allowed
+        is_own = request.path.startswith(("/admin", "/dashboard"))
+        return len(given) == 1 and given[0].lower() in self._allowed and not is_own
 
 
 def _permission(request: web.Request) -> dict[str, str]:

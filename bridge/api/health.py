@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from bridge.api.admin.accounts import describe
 from bridge.chat import ChatBackend
 from bridge.guard import LET_IN
+from bridge.monitor.sections import describe
 
 NO_STORE = {"cache-control": "no-store"}
 
@@ -16,11 +16,14 @@ NO_STORE = {"cache-control": "no-store"}
 class Health:
     """The open paths; without a key they tell no more of the accounts than why none of them can take a chat."""
 
-    def __init__(self, backend: ChatBackend) -> None:
+    def __init__(self, backend: ChatBackend, *, has_page: bool) -> None:
         self._backend = backend
+        self._has_page = has_page
 
-    async def root(self, _: web.Request) -> web.Response:
-        """Tell a visitor what this is."""
+    async def root(self, request: web.Request) -> web.Response:
+        """Tell a visitor what this is, or lead a person to the dashboard."""
+        if self._has_page and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+            raise web.HTTPFound("/dashboard")
         return web.json_response(
             {
                 "name": "chat-page-bridge",

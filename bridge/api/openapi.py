@@ -5,13 +5,14 @@ The page is written here in full: it loads nothing from elsewhere and runs no sc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from aiohttp import web
 
 import bridge
-from bridge.api.admin.accounts import Accounts
+from bridge.api.admin.parts import Form, Operation
 from bridge.api.failure import dump
 from bridge.api.files import FileForm
 from bridge.api.lenient import Lenient
@@ -52,7 +53,6 @@ READ = {
     "/v1/files": "List the stored files",
     "/v1/files/{id}": "Describe one stored file",
     "/v1/files/{id}/content": "Return the bytes of one stored file",
-    Accounts.path: "List the accounts of the pool, and how each stands",
     "/healthz": "Tell whether the process answers",
     "/readyz": "Tell whether a chat could be taken now, and with a key how each account stands",
     "/ping": "Answer pong",
@@ -64,25 +64,24 @@ WRITTEN: dict[str, tuple[str, type[Lenient]]] = {
 FOR_TOKENS: dict[str, tuple[str, type[Lenient]]] = {
     TokenCheck.path: ("Tell whether a userToken of the site still signs in", TokenBody)
 }
-NOTHING = {"type": "object", "properties": {}}
+JSON = "application/json"
 FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 OPEN = ("/healthz", "/readyz", "/ping")
+REFERENCE = "#/components/schemas/{model}"
 
 
-def document(*, tokens: bool = False) -> dict[str, Any]:
-    """Return the OpenAPI document, with what there is only where clients may bring userTokens."""
+def document(*, tokens: bool = False, operations: Sequence[Operation] = ()) -> dict[str, Any]:
+    """Return the OpenAPI document, with what there is only where clients may bring userTokens, and the `operations`."""
     schemas: dict[str, Any] = {"Error": ERROR}
     paths: dict[str, Any] = {path: {"get": _reads(path, summary)} for path, summary in READ.items()}
     for path, (summary, body) in (WRITTEN | (FOR_TOKENS if tokens else {})).items():
-        schema = body.model_json_schema(ref_template="#/components/schemas/{model}", by_alias=True)
+        schema = body.model_json_schema(ref_template=REFERENCE, by_alias=True)
         schemas |= schema.pop("$defs", {})
         schemas[body.__name__] = schema
         paths[path] = {"post": _writes(summary, body.__name__)}
     _add_files(paths, schemas)
-    schemas["Nothing"] = NOTHING
-    check = f"{Accounts.path}/{{name}}/check"
-    paths[check] = {"post": _writes("Open a parked account again at once, and tell how it stands", "Nothing")}
-    paths[check]["post"] |= _parameters(check)
+    for operation in operations:
+        _add_operation(operation, paths, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": bridge.__version__},
@@ -95,8 +94,8 @@ def document(*, tokens: bool = False) -> dict[str, Any]:
 class Description:
     """The document, and the page for people."""
 
-    def __init__(self, *, tokens: bool) -> None:
-        made = document(tokens=tokens)
+    def __init__(self, *, tokens: bool, operations: Sequence[Operation]) -> None:
+        made = document(tokens=tokens, operations=operations)
         self._json = dump(made)
         self._page = _page(made)
 
@@ -111,12 +110,30 @@ class Description:
 
 def _add_files(paths: dict[str, Any], schemas: dict[str, Any]) -> None:
     """Describe what changes the stored files."""
-    form = FileForm.model_json_schema(ref_template="#/components/schemas/{model}")
+    form = FileForm.model_json_schema(ref_template=REFERENCE)
     schemas |= form.pop("$defs", {})
     form["properties"], form["required"] = {"file": FILE, **form["properties"]}, ["file", "purpose"]
     schemas["FileForm"] = form
     paths["/v1/files"]["post"] = _writes("Keep a file", "FileForm", "multipart/form-data")
     paths["/v1/files/{id}"]["delete"] = _reads("/v1/files/{id}", "Delete one stored file")
+
+
+def _add_operation(operation: Operation, paths: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Describe one route of the admin API."""
+    content = {operation.answer: {"schema": {"type": "object"} if operation.answer == JSON else {"type": "string"}}}
+    described: dict[str, Any] = {
+        "summary": operation.summary,
+        "responses": {"200": {"description": "It.", "content": content}, "default": _error()},
+        **_parameters(operation.path),
+    }
+    if operation.body is not None or operation.method == "POST":
+        body = operation.body or Form
+        schema = body.model_json_schema(ref_template=REFERENCE)
+        schemas |= schema.pop("$defs", {})
+        schemas[body.__name__] = schema
+        content = {JSON: {"schema": {"$ref": REFERENCE.format(model=body.__name__)}}}
+        described["requestBody"] = {"required": operation.body is not None, "content": content}
+    paths.setdefault(operation.path, {})[operation.method.lower()] = described
 
 
 def _reads(path: str, summary: str) -> dict[str, Any]:
@@ -164,7 +181,7 @@ def _fields(schema: dict[str, Any]) -> str:
     needed = schema.get("required", ())
     rows = (
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(_kind(field))}{' (required)' if name in needed else ''}"
-        for name, field in schema["properties"].items()
+        for name, field in schema.get("properties", {}).items()
     )
     return f"<table>{''.join(rows)}</table>"
 

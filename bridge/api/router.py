@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from aiohttp import web
 
-from bridge.api.admin.accounts import Accounts
+from bridge.access import Access
+from bridge.api.admin import page, sign_in
+from bridge.api.admin.parts import Operation, Parts
+from bridge.api.admin.routes import operations
 from bridge.api.base import ChatEndpoint, Surface
 from bridge.api.body import BodyReader
 from bridge.api.connections import Runner
@@ -24,11 +28,11 @@ from bridge.api.token_check import TokenCheck
 from bridge.chat import ChatBackend
 from bridge.files import FileStore
 from bridge.guard import Guard
-from bridge.security import Keys
+from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
 
-UNLOCKED = frozenset({"/", "/ping", "/healthz", "/readyz", "/docs", "/openapi.json"})
-"""The only paths that need no key."""
+UNLOCKED = frozenset({"/", "/ping", "/healthz", "/readyz", "/docs", "/openapi.json", *page.OPEN, *sign_in.OPEN})
+"""The only paths that need no key, some only by one method."""
 SERVED = "POST /v1/chat/completions, POST /v1/completions, GET /v1/models and /v1/files"
 """What a client that missed its path is told of."""
 
@@ -43,9 +47,9 @@ FORMS = frozenset(spellings(Files.path))
 """The paths whose bodies are forms, not JSON."""
 
 
-def build_runner(backend: ChatBackend, settings: Settings, keys: Keys | None) -> Runner:
-    """Return what runs the endpoint; `keys` is what `load_keys` returned, and None asks for no key."""
-    app = _build_app(backend, settings, keys)
+def build_runner(backend: ChatBackend, settings: Settings, access: Access, monitor: Monitor) -> Runner:
+    """Return what runs the endpoint, and with it the dashboard, which shows what `monitor` knows."""
+    app = _build_app(backend, settings, access, monitor)
     return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), surfaces(settings)[0].error)
 
 
@@ -60,12 +64,14 @@ def surfaces(settings: Settings) -> tuple[Surface, ...]:
     return OpenAIChat(settings.api), OpenAICompletions(settings.api)
 
 
-def routes(backend: ChatBackend, settings: Settings, store: FileStore) -> list[web.RouteDef]:
+def routes(
+    backend: ChatBackend, settings: Settings, store: FileStore, bodies: BodyReader, admin: Sequence[Operation]
+) -> list[web.RouteDef]:
     """Return every route, in all spellings of its path."""
-    health, models = Health(backend), ModelList(backend, settings.api.aliases)
-    description, files = Description(tokens=settings.tokens.enabled), Files(store, settings.server.unread)
-    accounts = Accounts(backend)
-    bodies = BodyReader(settings)
+    has_page = settings.dashboard.enabled
+    health, models = Health(backend, has_page=has_page), ModelList(backend, settings.api.aliases)
+    description = Description(tokens=settings.tokens.enabled, operations=admin)
+    files = Files(store, settings.server.unread)
     found = [
         web.get("/", health.root),
         web.get("/ping", health.ping),
@@ -80,8 +86,7 @@ def routes(backend: ChatBackend, settings: Settings, store: FileStore) -> list[w
         web.get(f"{Files.path}/{{id}}", files.one),
         web.get(f"{Files.path}/{{id}}/content", files.content),
         web.delete(f"{Files.path}/{{id}}", files.delete),
-        web.get(Accounts.path, accounts.all),
-        web.post(f"{Accounts.path}/{{name}}/check", accounts.check),
+        *(web.route(operation.method, operation.path, operation.handle) for operation in admin),
     ]
     if settings.tokens.enabled:
         found.append(web.post(TokenCheck.path, TokenCheck(backend, bodies).handle))
@@ -91,9 +96,10 @@ def routes(backend: ChatBackend, settings: Settings, store: FileStore) -> list[w
     return [web.route(route.method, path, route.handler) for route in found for path in spellings(route.path)]
 
 
-def _build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> web.Application:
-    store, served = FileStore(settings), surfaces(settings)
-    guard = Guard(keys, settings.server, UNLOCKED, for_tokens(settings), FORMS)
+def _build_app(backend: ChatBackend, settings: Settings, access: Access, monitor: Monitor) -> web.Application:
+    store, served, bodies = FileStore(settings), surfaces(settings), BodyReader(settings)
+    guard = Guard(access, settings.server, UNLOCKED, for_tokens(settings), FORMS)
+    admin = operations(Parts(backend, monitor, access, guard, settings, bodies)) if settings.dashboard.enabled else ()
     origins = Origins(settings.api.allowed_origins, guard)
     tellers = {path: surface.error for surface in served for path in spellings(surface.path)}
     app = web.Application(
@@ -103,6 +109,12 @@ def _build_app(backend: ChatBackend, settings: Settings, keys: Keys | None) -> w
     app.on_response_prepare.append(name_request)
     app.on_response_prepare.append(origins.tell)
     app.on_response_prepare.append(limits(backend))
-    app.add_routes(routes(backend, settings, store))
+    app.on_response_prepare.append(page.protect)
+    app.on_shutdown.append(lambda _: monitor.close())
+    app.add_routes(routes(backend, settings, store, bodies, admin))
+    if settings.dashboard.enabled:
+        files = page.Page()
+        app.add_routes(files.routes())
+        app.on_startup.append(files.find)
     app.on_startup.append(lambda _: asyncio.to_thread(store.purge))
     return app

@@ -1,41 +1,35 @@
-"""The accounts as their operator sees them: how each stands, and opening a parked one again at once."""
+"""The accounts as their operator sees them, and what can be done with each."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from aiohttp import web
 
-from bridge.chat import Account, ChatBackend
+from bridge.api.admin.parts import Operation, Parts, as_json
+from bridge.monitor.sections import describe
 
-NO_STORE = {"cache-control": "no-store"}
+PATH = "/admin/api/accounts"
 
 
 class Accounts:
-    """The handlers; they need a key."""
+    """The handlers."""
 
-    path = "/admin/api/accounts"
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
-    def __init__(self, backend: ChatBackend) -> None:
-        self._backend = backend
+    def operations(self) -> Sequence[Operation]:
+        """Return the routes."""
+        return (
+            Operation("GET", PATH, "List the accounts, and how each stands", self.all),
+            Operation("POST", f"{PATH}/{{name}}/check", "Look at once how the account stands", self.check),
+        )
 
-    async def all(self, _: web.Request) -> web.Response:
+    async def all(self, _: web.Request) -> web.StreamResponse:
         """List the accounts."""
-        accounts = [describe(account) for account in self._backend.accounts()]
-        return web.json_response({"accounts": accounts}, headers=NO_STORE)
+        return as_json({"accounts": self._parts.monitor.described()})
 
-    async def check(self, request: web.Request) -> web.Response:
+    async def check(self, request: web.Request) -> web.StreamResponse:
         """Open the account's page again if it is parked, and tell how it stands then; nothing is sent."""
-        account = await self._backend.check(request.match_info["name"])
-        return web.json_response(describe(account), headers=NO_STORE)
-
-
-def describe(account: Account) -> dict[str, Any]:
-    """Return an account as JSON."""
-    return {
-        "name": account.name,
-        "state": account.state,
-        "reason": account.reason,
-        "until": account.until and account.until.isoformat(timespec="seconds"),
-        "busy": account.is_busy,
-    }
+        account = await self._parts.control.check(request.match_info["name"])
+        return as_json({"account": describe(account), "message": f"{account}."})

@@ -1,0 +1,68 @@
+"""Serves the dashboard's files, and what every answer of the dashboard and its API tells browsers not to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from bridge.dashboard import STATIC
+
+PAGES = {"/dashboard": "index.html", "/dashboard/live": "live.html"}
+FILES = "/dashboard/static/{file:.+}"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+OPEN = (*PAGES, FILES.replace(":.+", ""))
+"""The paths that need neither key nor session: the page itself holds nothing that is anybody's."""
+
+
+class Page:
+    """The files as they were found at the start; nothing else can be asked for."""
+
+    def __init__(self, folder: Path = STATIC) -> None:
+        self._folder = folder
+        self._files: dict[str, Path] = {}
+
+    async def find(self, _: web.Application) -> None:
+        """Find the files."""
+        self._files = await asyncio.to_thread(_files, self._folder)
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return the routes."""
+        pages = [web.get(form, self.page) for path in PAGES for form in (path, f"{path}/")]
+        return (*pages, web.get(FILES, self.file))
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """Return one of the pages."""
+        return self._found(PAGES[request.path.rstrip("/")])
+
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        """Return a file."""
+        return self._found(request.match_info["file"])
+
+    def _found(self, name: str) -> web.StreamResponse:
+        if name not in self._files:
+            raise web.HTTPNotFound
+        return web.FileResponse(self._files[name], headers={"cache-control": "no-cache"})
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+
+
+async def protect(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the headers on every answer below the dashboard's paths, a failure as well."""
+    if request.path.startswith(("/dashboard", "/admin")):
+        response.headers.update(HEADERS)

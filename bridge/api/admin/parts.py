@@ -1,0 +1,74 @@
+"""What the parts of the admin API share: what they work with, how they describe themselves, and their bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bridge.access import Access
+from bridge.api.body import BodyReader
+from bridge.api.failure import dump
+from bridge.chat import ChatBackend
+from bridge.errors import RequestError
+from bridge.guard import Guard
+from bridge.monitor.monitor import Monitor
+from bridge.settings import Settings
+
+NO_STORE = {"cache-control": "no-store"}
+
+
+class Form(BaseModel):
+    """A body; an unknown field is an error, and no error shows what was sent."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+F = TypeVar("F", bound=Form)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the handlers work with."""
+
+    control: ChatBackend
+    monitor: Monitor
+    access: Access
+    guard: Guard
+    settings: Settings
+    bodies: BodyReader
+
+    async def body(self, request: web.Request, kind: type[F]) -> F:
+        """Return the request's body; raise a `RequestError` that names the bad field."""
+        return await self.bodies.read(request, partial(_validated, kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route and what the OpenAPI document says of it; without a `body` none is read."""
+
+    method: str
+    path: str
+    summary: str
+    handle: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    body: type[Form] | None = None
+    answer: str = "application/json"
+    """The media type of what comes back."""
+
+
+def as_json(body: Any, status: int = 200) -> web.Response:
+    """Return an answer that nobody keeps."""
+    return web.Response(body=dump(body), status=status, content_type="application/json", headers=NO_STORE)
+
+
+def _validated(kind: type[F], body: object) -> F:
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    name = ".".join(map(str, first["loc"]))
+    raise RequestError(f"{name or 'The body'}: {first['msg']}.", param=name or None)

@@ -1,0 +1,16 @@
+"""All routes of the admin API: the router and the OpenAPI document are made from this one list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.api.admin.accounts import Accounts
+from bridge.api.admin.parts import Operation, Parts
+from bridge.api.admin.sign_in import SignIn
+from bridge.api.admin.watch import Watch
+
+
+def operations(parts: Parts) -> Sequence[Operation]:
+    """Return every route of the admin API."""
+    groups = (SignIn(parts), Watch(parts), Accounts(parts))
+    return [operation for group in groups for operation in group.operations()]

@@ -1,0 +1,118 @@
+"""Signing in to the dashboard: an admin key or a one-time token is exchanged for a session, which is a cookie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from aiohttp import hdrs, web
+from pydantic import AfterValidator, Field, StrictStr
+
+from bridge.api.admin.parts import Form, Operation, Parts, as_json
+from bridge.errors import AuthenticationError, PermissionDenied, RequestError
+from bridge.guard import KEY, SESSION, cookie_of, peer_of
+from bridge.security import address_of
+from bridge.sessions import Session
+
+PATH = "/admin/api/session"
+OPEN = (f"POST {PATH}",)
+"""What needs neither key nor session."""
+
+
+def _is_own(path: str) -> str:
+    if not path.startswith("/dashboard") or not path.isprintable() or {"#", "\\", " "} & set(path):
+        raise ValueError("a link leads to /dashboard or below it")
+    return path
+
+
+class SignInForm(Form):
+    """One of both."""
+
+    key: Annotated[StrictStr, Field(max_length=1000)] | None = None
+    token: Annotated[StrictStr, Field(max_length=1000)] | None = None
+
+
+class LinkForm(Form):
+    """Where the link leads."""
+
+    path: Annotated[StrictStr, Field(max_length=500), AfterValidator(_is_own)] = "/dashboard"
+
+
+class SignIn:
+    """The handlers."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def operations(self) -> Sequence[Operation]:
+        """Return the routes."""
+        return (
+            Operation("POST", PATH, "Sign in with an admin key or a one-time token", self.sign_in, SignInForm),
+            Operation("GET", PATH, "Tell of the session that one is signed in with", self.show),
+            Operation("DELETE", PATH, "Sign out", self.sign_out),
+            Operation("POST", "/admin/api/links", "Make a link that signs in once", self.link, LinkForm),
+        )
+
+    async def sign_in(self, request: web.Request) -> web.StreamResponse:
+        """Open a session."""
+        given = await self._parts.body(request, SignInForm)
+        if (given.key is None) == (given.token is None):
+            raise RequestError("Send either `key` or `token`.", param="key")
+        cookie, session = self._parts.access.sessions.open(self._key(given, request))
+        response = as_json(_described(session))
+        response.set_cookie(
+            cookie_of(request),
+            cookie,
+            max_age=int(self._parts.settings.dashboard.session_hours * 3600),
+            path="/",
+            httponly=True,
+            samesite="Strict",
+            secure=is_https(request),
+        )
+        return response
+
+    async def show(self, request: web.Request) -> web.StreamResponse:
+        """Tell of the session."""
+        if SESSION not in request:
+            raise AuthenticationError("This request came with a key, not with a session.")
+        return as_json(_described(request[SESSION]))
+
+    async def sign_out(self, request: web.Request) -> web.StreamResponse:
+        """End the session."""
+        if SESSION in request:
+            self._parts.access.sessions.close(request[SESSION])
+        response = as_json({})
+        response.del_cookie(cookie_of(request), path="/")
+        return response
+
+    async def link(self, request: web.Request) -> web.StreamResponse:
+        """Make a link for who has the same key."""
+        given = await self._parts.body(request, LinkForm)
+        key = request[SESSION].key if SESSION in request else request[KEY].id
+        token, expires = self._parts.access.sessions.invite(key)
+        scheme = "https" if is_https(request) else "http"
+        url = f"{scheme}://{request.headers[hdrs.HOST]}{given.path}#sign-in={token}"
+        return as_json({"url": url, "expires": expires.isoformat(timespec="seconds")})
+
+    def _key(self, given: SignInForm, request: web.Request) -> str:
+        """Return the id of the admin key that was shown, or for which the token was made; else refuse."""
+        access = self._parts.access
+        if given.token is not None:
+            return access.redeem(given.token) or self._parts.guard.refuse(given.token, peer_of(request), "sign-in link")
+        key = access.key_of(given.key or "")
+        if key is None:
+            self._parts.guard.refuse(given.key or "", peer_of(request))
+        if key.scope != "admin":
+            raise PermissionDenied("This key may chat, no more; signing in asks for an admin key.", param="key")
+        return key.id
+
+
+def is_https(request: web.Request) -> bool:
+    """Tell whether the client came by https; of a proxy only one on this machine is believed."""
+    peer = address_of(request.remote or "")
+    is_proxied = request.headers.get("X-Forwarded-Proto", "").lower() == "https"
+    return request.secure or (is_proxied and peer is not None and peer.is_loopback)
+
+
+def _described(session: Session) -> dict[str, Any]:
+    return {"csrf": session.csrf, "expires": session.expires.isoformat(timespec="seconds")}

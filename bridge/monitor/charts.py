@@ -1,0 +1,108 @@
+"""The figures of the last day, a bucket a minute; each holds only so many, so that a busy minute costs no more."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from bridge.monitor.machine import Load
+from bridge.telemetry import ChatEnded
+
+STEP = 60
+"""Seconds of a bucket."""
+KEPT = 24 * 60
+"""Buckets."""
+MOST_FIGURES = 300
+"""Figures of a kind that a bucket holds; of more the last ones count."""
+MOST_RESULTS = 20
+"""Kinds of results that a bucket tells apart."""
+SHORTEST = 0.05
+"""Seconds that an answer must have taken to have a speed."""
+MEDIANS = ("waiting", "first_token", "tokens_per_second")
+LOADS = ("browser_mb", "process_mb", "browser_cpu", "process_cpu")
+
+
+@dataclass(slots=True)
+class Bucket:
+    """What happened in one minute, which began at the Unix time `time`."""
+
+    time: int
+    figures: dict[str, deque[float]] = field(default_factory=dict)
+    results: Counter[str] = field(default_factory=Counter)
+
+    def add(self, name: str, figure: float | None) -> None:
+        """Take a figure, if there is one."""
+        if figure is not None:
+            self.figures.setdefault(name, deque(maxlen=MOST_FIGURES)).append(figure)
+
+    def close(self) -> None:
+        """Keep no more than the medians: the minute is over."""
+        self.figures = {name: deque((median(figures),)) for name, figures in self.figures.items()}
+
+    def value(self, name: str) -> float | None:
+        """Return the median of a kind of figures, or None where there is none."""
+        return round(median(self.figures[name]), 4) if name in self.figures else None
+
+
+class Charts:
+    """The buckets of the last day."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._buckets: deque[Bucket] = deque(maxlen=KEPT)
+
+    def chat(self, fact: ChatEnded) -> None:
+        """Take the times of a chat."""
+        bucket, marks = self._now(), fact.marks
+        if fact.result in bucket.results or len(bucket.results) < MOST_RESULTS:
+            bucket.results[fact.result] += 1
+        bucket.add("waiting", marks.get("started"))
+        bucket.add("first_token", marks.get("first_token"))
+        bucket.add("tokens_per_second", speed(fact.tokens, marks))
+
+    def load(self, process: Load, browser: Load | None) -> None:
+        """Take what processes need."""
+        bucket = self._now()
+        bucket.add("process_mb", process.memory_mb)
+        bucket.add("process_cpu", process.cpu_percent)
+        if browser is not None:
+            bucket.add("browser_mb", browser.memory_mb)
+            bucket.add("browser_cpu", browser.cpu_percent)
+
+    def point(self) -> dict[str, Any]:
+        """Return the bucket that is being filled, as JSON."""
+        bucket = self._now()
+        values = {name: bucket.value(name) for name in (*MEDIANS, *LOADS)}
+        return {"time": bucket.time, "series": {**values, "chats": dict(bucket.results)}}
+
+    def series(self, hours: float) -> dict[str, Any]:
+        """Return the buckets of the last hours as JSON, with nothing for minutes in which nothing was."""
+        end = self._now().time
+        begin = end - STEP * (min(round(hours * 3600 / STEP), KEPT) - 1)
+        found = {bucket.time: bucket for bucket in self._buckets if bucket.time >= begin}
+        times = list(range(min(found), end + 1, STEP))
+        buckets = [found.get(moment) for moment in times]
+        series: dict[str, Any] = {
+            name: [bucket and bucket.value(name) for bucket in buckets] for name in (*MEDIANS, *LOADS)
+        }
+        results = dict.fromkeys(result for bucket in found.values() for result in bucket.results)
+        series["chats"] = {name: [(bucket and bucket.results[name]) or None for bucket in buckets] for name in results}
+        return {"step": STEP, "times": times, "series": series}
+
+    def _now(self) -> Bucket:
+        moment = int(self._clock()) // STEP * STEP
+        if not self._buckets or self._buckets[-1].time < moment:
+            if self._buckets:
+                self._buckets[-1].close()
+            self._buckets.append(Bucket(moment))
+        return self._buckets[-1]
+
+
+def speed(tokens: int, marks: Mapping[str, float]) -> float | None:
+    """Return the tokens a second of an answer, or None where it was too short to have a speed."""
+    taken = marks.get("end", 0.0) - marks.get("first_token", marks.get("end", 0.0))
+    return tokens / taken if tokens and taken >= SHORTEST else None

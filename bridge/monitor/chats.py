@@ -1,0 +1,97 @@
+"""The chats as the dashboard shows them: those that wait, those that run, the last ones that ended. Never a text."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from bridge.telemetry import ChatEnded, ChatProgress, ChatQueued, ChatStarted, Step
+
+MOST_RECENT = 500
+"""Chats that are remembered after their end."""
+MOST_OPEN = 2000
+"""Chats that wait or run; more than any queue holds."""
+
+
+@dataclass(slots=True)
+class OpenChat:
+    """A chat that waits or runs."""
+
+    id: str
+    model: str
+    since: datetime
+    account: str = ""
+    step: Step = "waiting"
+    tokens: int = 0
+    marks: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedChat:
+    """A chat that is over."""
+
+    fact: ChatEnded
+    at: datetime
+
+
+class Chats:
+    """Takes the facts about chats."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, OpenChat] = {}
+        self._recent: deque[EndedChat] = deque(maxlen=MOST_RECENT)
+        self._day = date.min
+        self._today = 0
+
+    @property
+    def waiting(self) -> list[OpenChat]:
+        """Return those that have no account yet, the oldest first."""
+        return [chat for chat in self._open.values() if not chat.account]
+
+    @property
+    def running(self) -> list[OpenChat]:
+        """Return those that have an account, the oldest first."""
+        return [chat for chat in self._open.values() if chat.account]
+
+    @property
+    def today(self) -> int:
+        """Return how many chats have ended today, as this machine's clock has it."""
+        return self._today if self._day == _today() else 0
+
+    def recent(self) -> Iterator[EndedChat]:
+        """Yield those that have ended, the newest first."""
+        return reversed(self._recent)
+
+    def ended(self, id: str) -> EndedChat | None:  # noqa: A002
+        """Return the chat of that id, if it has ended and is still remembered."""
+        return next((chat for chat in self._recent if chat.fact.chat == id), None)
+
+    def queued(self, fact: ChatQueued) -> None:
+        """Take a new chat in."""
+        self._open[fact.chat] = OpenChat(fact.chat, fact.model, datetime.now(UTC))
+        if len(self._open) > MOST_OPEN:
+            del self._open[next(iter(self._open))]
+
+    def started(self, fact: ChatStarted) -> None:
+        """Note which account has the chat."""
+        if (chat := self._open.get(fact.chat)) is not None:
+            chat.account, chat.step = fact.account, "sending"
+
+    def went_on(self, fact: ChatProgress) -> None:
+        """Note how far the chat is."""
+        if (chat := self._open.get(fact.chat)) is not None:
+            chat.step, chat.tokens, chat.marks = fact.step, fact.tokens, fact.marks
+
+    def end(self, fact: ChatEnded) -> EndedChat:
+        """Put the chat among those that have ended."""
+        self._open.pop(fact.chat, None)
+        ended = EndedChat(fact, datetime.now(UTC))
+        self._recent.append(ended)
+        self._today, self._day = self.today + 1, _today()
+        return ended
+
+
+def _today() -> date:
+    return datetime.now().astimezone().date()

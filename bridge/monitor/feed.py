@@ -1,0 +1,121 @@
+"""Hands what happens to everybody who watches: encoded once for all of them, bounded for each.
+
+Whoever reads too slowly loses what waits for them, and is given the whole state anew instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bridge.errors import PoolFull
+from bridge.sse import encode_sse
+
+MOST_WATCHERS = 32
+MOST_FRAMES = 200
+"""Frames that wait for one watcher."""
+MOST_BYTES = 1024 * 1024
+"""Bytes that wait for one watcher."""
+
+
+class Watcher:
+    """One who watches; `whole` encodes all of the state as it is now."""
+
+    def __init__(self, whole: Callable[[], bytes]) -> None:
+        self._whole = whole
+        self._frames: deque[bytes] = deque()
+        self._size = 0
+        self._is_behind = True
+        self._is_there = asyncio.Event()
+        self._is_there.set()
+        self.is_over = False
+        """Whether nothing will come any more."""
+
+    def put(self, frame: bytes) -> None:
+        """Let a frame wait, unless all of the state will come anyway."""
+        if self._is_behind:
+            return
+        self._frames.append(frame)
+        self._size += len(frame)
+        if len(self._frames) > MOST_FRAMES or self._size > MOST_BYTES:
+            self._drop()
+            self._is_behind = True
+        self._is_there.set()
+
+    def end(self) -> None:
+        """Let nothing come any more."""
+        self.is_over = True
+        self._is_there.set()
+
+    async def next(self, limit: float) -> bytes:
+        """Return all that waits, as soon as something does; nothing after `limit` seconds, or when it is over."""
+        try:
+            async with asyncio.timeout(limit):
+                await self._is_there.wait()
+        except TimeoutError:
+            return b""
+        self._is_there.clear()
+        if self._is_behind:
+            self._is_behind = False
+            self._drop()
+            return self._whole()
+        found = b"".join(self._frames)
+        self._drop()
+        return found
+
+    def _drop(self) -> None:
+        self._frames.clear()
+        self._size = 0
+
+
+class Feed:
+    """Those who watch."""
+
+    def __init__(self, whole: Callable[[], bytes]) -> None:
+        self._whole = whole
+        self._watchers: list[Watcher] = []
+        self._is_over = False
+        self.watched = asyncio.Event()
+        """Set while somebody watches."""
+
+    @contextmanager
+    def watcher(self) -> Iterator[Watcher]:
+        """Watch while this is entered; the whole state comes first."""
+        if len(self._watchers) >= MOST_WATCHERS:
+            raise PoolFull(f"There are {MOST_WATCHERS} event streams already; close some of them.", retry_after=10)
+        watcher = Watcher(self._whole)
+        self._watchers.append(watcher)
+        self.watched.set()
+        if self._is_over:
+            watcher.end()
+        try:
+            yield watcher
+        finally:
+            self._watchers.remove(watcher)
+            if not self._watchers:
+                self.watched.clear()
+
+    def put(self, frame: bytes) -> None:
+        """Give everybody a frame."""
+        for watcher in self._watchers:
+            watcher.put(frame)
+
+    def close(self) -> None:
+        """Let nothing come any more to anybody."""
+        self._is_over = True
+        for watcher in self._watchers:
+            watcher.end()
+
+
+def frame(event: str, data: Any) -> bytes:
+    """Return an event with `data` as JSON."""
+    return encode_sse(encoded(data), event)
+
+
+def encoded(data: Any) -> bytes:
+    """Return `data` as JSON, whatever the text in it."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

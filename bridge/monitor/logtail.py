@@ -1,0 +1,79 @@
+"""The end of the log, for who has no terminal before them: bounded in lines and in their length, made printable."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from bridge.printable import as_text
+
+if TYPE_CHECKING:
+    from loguru import Message
+
+MOST_LINES = 1000
+LONGEST = 2000
+"""Characters of a line that are kept."""
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry of the log; `number` counts up."""
+
+    number: int
+    at: datetime
+    level: str
+    text: str
+
+
+class LogTail:
+    """The last entries; they come from any thread."""
+
+    def __init__(self) -> None:
+        self._lines: deque[Line] = deque(maxlen=MOST_LINES)
+        self._lock = Lock()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """Return how many entries there were so far."""
+        return self._count
+
+    @contextmanager
+    def listening(self, level: str) -> Iterator[None]:
+        """Hear the log, from that level on, while this is entered."""
+        sink = logger.add(self._write, level=level, format="{message}", diagnose=False, backtrace=False)
+        try:
+            yield
+        finally:
+            logger.remove(sink)
+
+    def after(self, number: int) -> list[Line]:
+        """Return the entries that came after that one, the oldest first, as far as they are kept."""
+        with self._lock:
+            new = min(self._count - number, len(self._lines))
+            return list(islice(self._lines, len(self._lines) - new, None)) if new > 0 else []
+
+    def search(self, level: str, text: str, limit: int) -> list[Line]:
+        """Return the last entries of at least that level in which `text` stands, the oldest first."""
+        wanted = frozenset(LEVELS[LEVELS.index(level) :]) | {"CRITICAL"}
+        found: deque[Line] = deque(maxlen=limit)
+        found.extend(line for line in self.after(0) if line.level in wanted and text.casefold() in line.text.casefold())
+        return list(found)
+
+    def _write(self, message: Message) -> None:
+        record = message.record
+        text = as_text(record["message"][:LONGEST])
+        if (caught := record["exception"]) is not None and caught.type is not None:
+            text += f" ({caught.type.__name__})"
+        with self._lock:
+            self._count += 1
+            self._lines.append(Line(self._count, record["time"], record["level"].name, text))

@@ -1,0 +1,236 @@
+"""Puts together what there is to see: takes the facts, looks at the machine, and tells who watches of each change.
+
+A fact costs a few assignments, whoever watches; all encoding is done a few times a second at most, and only if somebody
+does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import bridge
+from bridge.chat import Account
+from bridge.monitor import sections
+from bridge.monitor.charts import Charts
+from bridge.monitor.chats import Chats, EndedChat
+from bridge.monitor.feed import Feed, Watcher, encoded, frame
+from bridge.monitor.logtail import LogTail
+from bridge.monitor.machine import Load, Machine
+from bridge.settings import Settings
+from bridge.sse import encode_sse
+from bridge.tasks import Tasks
+from bridge.telemetry import (
+    BrowserLost,
+    BrowserStarted,
+    ChatEnded,
+    ChatProgress,
+    ChatQueued,
+    ChatStarted,
+    DriftSeen,
+    Fact,
+    WorkerState,
+)
+
+TICK = 0.25
+"""Seconds between two looks at what has changed."""
+SAMPLE = 10.0
+"""Seconds between two looks at the machine."""
+SHOWN_CHATS = 100
+SHOWN_LINES = 200
+MOST_LOST = 20
+MOST_DRIFT = 100
+MOST_PENDING = 500
+
+
+class Monitor:
+    """What the dashboard shows; a sink of facts, which works while it is entered as a context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = ""
+        self.is_draining = False
+        self.accounts: Callable[[], Sequence[Account]] = tuple
+        self.unready: Callable[[], str | None] = lambda: None
+        self.chats = Chats()
+        self.charts = Charts()
+        self.log = LogTail()
+        self.feed = Feed(self._whole)
+        self._settings = settings
+        self._kept = {"trace": settings.browser.trace is not None, "record": settings.browser.record is not None}
+        self._started = datetime.now(UTC)
+        self._machine = Machine()
+        self._browser: tuple[BrowserStarted, datetime] | None = None
+        self._browser_load: Load | None = None
+        self._lost: deque[tuple[datetime, str]] = deque(maxlen=MOST_LOST)
+        self._drift: dict[tuple[str, str], tuple[DriftSeen, datetime]] = {}
+        self._pending: deque[tuple[str, Any]] = deque(maxlen=MOST_PENDING)
+        self._told: dict[str, bytes] = {}
+        self._told_lines = 0
+        self._tasks = Tasks()
+        self._log_ends = ExitStack()
+
+    async def __aenter__(self) -> Monitor:
+        self._log_ends.enter_context(self.log.listening(self._settings.log.level))
+        self._tasks.keep(self._sample)
+        self._tasks.keep(self._tell)
+        return self
+
+    async def close(self) -> None:
+        """Let those who watch go."""
+        self.feed.close()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.feed.close()
+        await self._tasks.close()
+        self._log_ends.close()
+
+    def drain(self) -> None:
+        """Show that the bridge is stopping."""
+        self.is_draining = True
+
+    def __call__(self, fact: Fact) -> None:
+        """Take a fact."""
+        match fact:
+            case ChatQueued():
+                self.chats.queued(fact)
+            case ChatStarted():
+                self.chats.started(fact)
+            case ChatProgress():
+                self.chats.went_on(fact)
+            case ChatEnded():
+                self.charts.chat(fact)
+                self._pending.append(("chat", self.chats.end(fact)))
+            case _:
+                self._take_rest(fact)
+
+    def watcher(self) -> AbstractContextManager[Watcher]:
+        """Watch while this is entered."""
+        return self.feed.watcher()
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is shown."""
+        return {
+            **self._changing(),
+            "recent": self.recent(SHOWN_CHATS),
+            "log": [sections.line(line) for line in self.log.after(self.log.count - SHOWN_LINES)],
+        }
+
+    def recent(self, limit: int, before: str | None = None) -> list[dict[str, Any]]:
+        """Return the chats that have ended, the newest first; those that ended before the one of the id `before`."""
+        chats = list(self.chats.recent())
+        ids = [chat.fact.chat for chat in chats]
+        begin = ids.index(before) + 1 if before in ids else 0
+        return [self.ended(chat) for chat in chats[begin : begin + limit]]
+
+    def ended(self, chat: EndedChat) -> dict[str, Any]:
+        """Return a chat that has ended."""
+        return sections.ended(chat, self._kept)
+
+    def described(self) -> list[dict[str, Any]]:
+        """Return the accounts."""
+        return sections.accounts(self.accounts(), self.chats.running)
+
+    def _take_rest(self, fact: Fact) -> None:
+        """Take a fact that is about no chat."""
+        match fact:
+            case BrowserStarted():
+                self._browser = fact, datetime.now(UTC)
+            case BrowserLost(reason):
+                self._browser = self._browser_load = None
+                self._lost.append((datetime.now(UTC), reason))
+            case DriftSeen():
+                self._take_drift(fact)
+
+    def _take_drift(self, fact: DriftSeen) -> None:
+        """Add the same things up, the newest last."""
+        key = fact.site, fact.shape
+        earlier = self._drift.pop(key, None)
+        count = fact.count + (earlier[0].count if earlier else 0)
+        self._drift[key] = DriftSeen(fact.site, fact.shape, count), datetime.now(UTC)
+        if len(self._drift) > MOST_DRIFT:
+            del self._drift[next(iter(self._drift))]
+
+    def _changing(self) -> dict[str, Any]:
+        """Return the sections that are told of as a whole."""
+        accounts = self.accounts()
+        running = self.chats.running
+        return {
+            "bridge": self._bridge(),
+            "browser": self._browser_section(accounts),
+            "accounts": sections.accounts(accounts, running),
+            "queue": [sections.queued(chat) for chat in self.chats.waiting],
+            "running": [sections.running(chat) for chat in running],
+            "drift": [sections.drift(*found) for found in reversed(self._drift.values())],
+        }
+
+    def _bridge(self) -> Mapping[str, Any]:
+        reason = self.unready()
+        return {
+            "version": bridge.__version__,
+            "started": sections.when(self._started),
+            "url": self.url,
+            "ready": reason is None,
+            "reason": reason,
+            "draining": self.is_draining,
+            "chats_today": self.chats.today,
+            "history": False,
+            "live": False,
+        }
+
+    def _browser_section(self, accounts: Sequence[Account]) -> Mapping[str, Any]:
+        started, at = self._browser or (None, None)
+        is_starting = any(account.state is WorkerState.STARTING for account in accounts)
+        return {
+            "state": "running" if started else "starting" if is_starting else "stopped",
+            "version": started and started.version,
+            "sandbox": started and started.sandbox,
+            "started": sections.when(at),
+            "lost": [{"at": sections.when(moment), "reason": reason} for moment, reason in reversed(self._lost)],
+            "memory_mb": self._browser_load and self._browser_load.memory_mb,
+            "cpu_percent": self._browser_load and self._browser_load.cpu_percent,
+        }
+
+    def _whole(self) -> bytes:
+        """Return the frame with all of the state, which is what everybody else has as well from now on."""
+        self._flush()
+        return frame("state", self.state())
+
+    async def _sample(self) -> NoReturn:
+        """Look at the machine again and again."""
+        while True:
+            process, browser = await asyncio.to_thread(self._machine.look)
+            self._browser_load = browser if self._browser else None
+            self.charts.load(process, self._browser_load)
+            self._pending.append(("sample", self.charts.point()))
+            await asyncio.sleep(SAMPLE)
+
+    async def _tell(self) -> NoReturn:
+        """Tell of what has changed, as long as somebody watches."""
+        while True:
+            await self.feed.watched.wait()
+            self._flush()
+            await asyncio.sleep(TICK)
+
+    def _flush(self) -> None:
+        """Give everybody what has changed since the last time."""
+        now = {name: encoded(section) for name, section in self._changing().items()}
+        changed = {name: section for name, section in now.items() if section != self._told.get(name)}
+        self._told = now
+        if changed:
+            body = b",".join(b'"%s":%s' % (name.encode(), section) for name, section in changed.items())
+            self.feed.put(encode_sse(b"{%s}" % body, "state"))
+        for event, data in self._take_pending():
+            self.feed.put(frame(event, data))
+
+    def _take_pending(self) -> list[tuple[str, Any]]:
+        """Return the events since the last time, those of the log last."""
+        pending = list(self._pending)
+        self._pending.clear()
+        lines = self.log.after(self._told_lines)
+        self._told_lines = lines[-1].number if lines else self._told_lines
+        events = [(name, self.ended(data) if isinstance(data, EndedChat) else data) for name, data in pending]
+        return [*events, *(("log", sections.line(line)) for line in lines)]

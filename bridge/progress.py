@@ -1,0 +1,62 @@
+"""Tells telemetry how far a chat is: new steps at once, tokens a few times a second, and the sizes at its end."""
+
+from __future__ import annotations
+
+import time
+
+from bridge.chat import ChatEvent, ChatRequest, Text, Thinking, Withdrawn
+from bridge.telemetry import ChatEnded, ChatProgress, Step, Telemetry, Timeline
+from bridge.usage import Count
+
+EVERY = 0.25
+"""Seconds between two reports of a chat that goes on with the same step."""
+
+
+class Progress:
+    """One chat's; it hears the events of the answer, and keeps none of their text."""
+
+    def __init__(self, request: ChatRequest, timeline: Timeline, telemetry: Telemetry) -> None:
+        self._request = request
+        self._timeline = timeline
+        self._telemetry = telemetry
+        self._count = Count()
+        self._answer_chars = 0
+        self._step: Step = "sending"
+        self._told = 0.0
+
+    def hear(self, event: ChatEvent) -> None:
+        """Take the next event of the answer."""
+        match event:
+            case Thinking(text):
+                self._heard("thinking", text)
+            case Text(text):
+                self._answer_chars += len(text)
+                self._heard("writing", text)
+            case Withdrawn(text):
+                self._answer_chars = len(text)
+
+    def end(self, result: str, reason: str) -> None:
+        """Tell that the chat is over."""
+        self._timeline.mark("end")
+        request, timeline = self._request, self._timeline
+        self._telemetry.emit(
+            ChatEnded(
+                request.id,
+                request.model.id,
+                timeline.account,
+                result,
+                reason,
+                timeline.marks,
+                prompt_chars=sum(len(message.text) for message in request.messages),
+                answer_chars=self._answer_chars,
+                tokens=self._count.tokens,
+            )
+        )
+
+    def _heard(self, step: Step, text: str) -> None:
+        self._count.add(text)
+        now = time.monotonic()
+        if step != self._step or now - self._told >= EVERY:
+            self._step, self._told = step, now
+            marks = dict(self._timeline.marks)
+            self._telemetry.emit(ChatProgress(self._request.id, step, self._count.tokens, marks))

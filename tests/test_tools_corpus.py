@@ -76,5 +76,5 @@ def test_it_does_not_matter_where_an_output_is_cut(output: dict[str, Any]) -> No
 
 
 def test_the_corpus_is_large_and_no_output_is_in_it_twice() -> None:
-    assert len(OUTPUTS) >= 350
+    assert len(OUTPUTS) >= 450
     assert len({output["name"] for output in OUTPUTS}) == len({output["text"] for output in OUTPUTS}) == len(OUTPUTS)

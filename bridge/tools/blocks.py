@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bridge.tools.bodies import body_end, is_sketch, is_structured, is_talk
+from bridge.tools.kinds import BLOCK, Kind
 from bridge.tools.mending import Unclear
 from bridge.tools.page import More, Page
-from bridge.tools.read import NAME, NAMES, Unknown, fields_of, known, make_call, named_call, read_calls
+from bridge.tools.read import ARGUMENTS, NAME, NAMES, Unknown, fields_of, known, make_call, named_call, read_calls
 from bridge.tools.render import Call
-from bridge.tools.tags import BLOCK, Kind, Tag
+from bridge.tools.tags import Tag
 from bridge.tools.values import plain, value_end, without_last_break
 
 BREAKS_OFF = "It breaks off before its end."
@@ -48,6 +49,8 @@ class Block:
     """It breaks off with the text."""
     is_sketch: bool = False
     """Dots stand for an argument, or for all of them."""
+    is_weak: bool = False
+    """None of its tags means a call for itself."""
 
 
 def read_block(page: Page, tag: Tag, *, within_line: bool = False) -> Block:
@@ -66,6 +69,7 @@ class _Reader:
         self._is_text: dict[str, bool] = {}
         self._body: str | None = None
         self._is_closed = self._is_loose = False
+        self._is_weak = True
         self._wrong = ""
 
     def read(self) -> Block:
@@ -93,20 +97,41 @@ class _Reader:
             self._name = self._value(tag).strip()
         elif tag.kind is Kind.KEY and not tag.is_end:
             self._key = self._value(tag).strip()
+        elif tag.kind in BLOCK and tag.is_end:
+            self._is_closed = True
         elif tag.kind in BLOCK:
-            self._name = self._name or _named(tag)
-            self._is_closed = tag.is_end or tag.is_whole
-            self._inner = self._inner if self._has_content or tag.is_end else tag.end
+            self._open(tag)
         return True
 
+    def _open(self, tag: Tag) -> None:
+        """Take a tag that opens the call, or an envelope of it."""
+        self._at = self._page.behind_marks(tag.end)
+        self._inner = self._inner if self._has_content else self._at
+        self._is_weak = self._is_weak and tag.is_weak
+        self._is_closed = tag.is_whole
+        self._name = self._name or _named(tag)
+        fields = {name.lower(): name for name in self._fields()}
+        for key, value in tag.attributes.items() if self._name else ():
+            if key in fields and (key not in NAMES or tag.kind is Kind.TOOL):
+                self._arguments[fields[key]], self._is_text[fields[key]] = value, True
+            elif key in ARGUMENTS:
+                self._body = value
+
     def _is_argument(self, tag: Tag) -> bool:
-        if tag.is_end or tag.kind is Kind.SEPARATOR:
+        if tag.is_end or tag.kind is Kind.SEPARATOR or self._is_envelope(tag):
             return False
         if tag.kind is Kind.PARAMETER:
             return bool(self._key) or "name" in tag.attributes
         if tag.kind is Kind.FIELD or (tag.kind is Kind.NAME and self._name):
             return True
         return bool(self._name) and not tag.rest.strip() and tag.name.lower() in map(str.lower, self._fields())
+
+    def _is_envelope(self, tag: Tag) -> bool:
+        """Tell whether a tag that only its mark makes known stands around calls."""
+        if tag.kind is not Kind.FIELD or self._name or self._has_content:
+            return False
+        inner = self._page.adjacent(tag.end)
+        return inner is not None and inner.kind in BLOCK and not inner.is_end
 
     def _fields(self) -> Iterator[str]:
         return (name for tool in known(self._name, self._page.tools) for name in fields_of(tool))
@@ -146,7 +171,7 @@ class _Reader:
         if self._is_loose and (self._within_line or is_talk(page, self._at)):
             return False
         end = body_end(page, self._at)
-        self._body, self._at = page.text[self._at : end], end
+        self._body, self._at = page.text[self._at : end].rstrip().rstrip("*_"), end
         return True
 
     def _is_name(self, at: int) -> bool:
@@ -210,6 +235,7 @@ class _Reader:
             self._is_loose,
             is_talk,
             is_broken=is_cut and not calls,
+            is_weak=self._is_weak and self._first.is_weak,
             is_sketch=is_sketch((*self._arguments, *self._arguments.values()), self._body or ""),
         )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from bridge.tools.kinds import BLOCK, Kind
 from bridge.tools.mending import is_json, json_end
 from bridge.tools.page import More, Page
 from bridge.tools.read import NAME, known
-from bridge.tools.tags import BLOCK, Kind, Tag
+from bridge.tools.tags import Tag
 from bridge.tools.values import CDATA
 
 ESCAPED_QUOTE = re.compile(r'\\[\\"]')

@@ -8,9 +8,19 @@ from dataclasses import dataclass
 
 from bridge.tools.blocks import Block, read_block
 from bridge.tools.bodies import quotes
-from bridge.tools.mending import Unclear
+from bridge.tools.mending import Unclear, json_begins, json_end
 from bridge.tools.page import More, Page
-from bridge.tools.prose import BARE, BARE_BEGUN, CALL_INFO, EXAMPLE, PLACEHOLDER, Place, fence_end
+from bridge.tools.prose import (
+    BARE,
+    BARE_ARGUMENTS,
+    BARE_BEGUN,
+    CALL_INFO,
+    EXAMPLE,
+    OF_JSON,
+    PLACEHOLDER,
+    Place,
+    fence_end,
+)
 from bridge.tools.read import Definition, known, read_calls
 from bridge.tools.render import Call
 from bridge.tools.tags import LONGEST_TAG, Tag
@@ -37,8 +47,8 @@ def judge_tag(page: Page, place: Place, tag: Tag) -> Outcome:
         return Outcome(block.inner if block.is_loose or not block.is_closed else block.end)
     if not place.is_blank and page.line_goes_on(block.end):
         return Outcome(block.end)
-    if EXAMPLE.search(place.lead) and page.text_follows(end := _run_end(page, block.end)):
-        return Outcome(end)
+    if _is_shown(page, place, block):
+        return Outcome(_run_end(page, block.end))
     return Outcome(max(block.end, tag.end), block.calls, block.why, block.is_broken)
 
 
@@ -50,6 +60,24 @@ def judge_json(end: int, body: str, page: Page) -> Outcome:
         return Outcome(end)
     except Unclear as unclear:
         return Outcome(end, (), str(unclear), not body.rstrip().endswith(("}", "]", "`")))
+
+
+def judge_bare(page: Page, place: Place, start: int) -> Outcome:
+    """Return what JSON is that begins a line behind text: a call only beyond doubt, where nothing follows."""
+    if not may_be_bare(page, start):
+        return Outcome(start + 1)
+    text, end = page.text, start
+    while json_begins(text, end) and (behind := json_end(text, end)):
+        end = behind
+    if json_begins(text, end):
+        if not page.is_whole:
+            raise More
+        end = len(text)
+    body = text[start:end]
+    is_named = BARE_ARGUMENTS.search(body, 0, 2 * LONGEST_TAG) is not None or '_calls"' in body[: 2 * LONGEST_TAG]
+    if page.text_follows(end) or not is_named or EXAMPLE.search(place.lead) or OF_JSON.search(place.lead):
+        return Outcome(end)
+    return judge_json(end, body, page)
 
 
 def judge_fence(page: Page, place: Place, begun: re.Match[str]) -> Outcome | None:
@@ -82,14 +110,23 @@ def _is_attempt(page: Page, place: Place, tag: Tag, block: Block) -> bool:
     if block.is_sketch:
         return False
     if block.calls:
-        return place.is_blank or not tag.is_weak
+        return place.is_blank or not block.is_weak
     if PLACEHOLDER.fullmatch(block.name or "call"):
         return False
-    if tag.is_weak:
+    if block.is_weak:
         return place.is_blank and not block.is_loose and bool(known(block.name, page.tools))
     if block.is_loose:
-        return place.is_blank and not block.is_talk and not page.line_goes_on(block.end)
+        return place.is_blank and not block.is_talk and not tag.is_bracketed and not page.line_goes_on(block.end)
     return place.is_blank or not EXAMPLE.search(place.lead)
+
+
+def _is_shown(page: Page, place: Place, block: Block) -> bool:
+    """Tell whether a block is an example, or code that somebody else runs."""
+    is_example = EXAMPLE.search(place.lead) is not None
+    is_foreign = place.is_indented and bool(block.name) and not known(block.name, page.tools)
+    if is_example and place.is_indented:
+        return True
+    return (is_example or is_foreign) and page.text_follows(_run_end(page, block.end))
 
 
 def _run_end(page: Page, end: int) -> int:

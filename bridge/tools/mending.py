@@ -204,10 +204,16 @@ def in_string(body: str) -> bool:
     return body.replace("\\\\", "").replace('\\"', "").count('"') % 2 == 1
 
 
-def json_end(body: str) -> int:
-    """Return where the JSON at the beginning of `body` ends, or 0 where none does."""
-    start = len(body) - len(body.lstrip())
+def json_end(text: str, start: int = 0) -> int:
+    """Return where the JSON ends that begins behind the gap at `start`; 0 where none does."""
+    gap = GAP.match(text, start)
     try:
-        return DECODER.raw_decode(body, start)[1]
+        return DECODER.raw_decode(text, gap.end() if gap else start)[1]
     except (ValueError, RecursionError):
         return 0
+
+
+def json_begins(text: str, start: int) -> bool:
+    """Tell whether an object or a list begins at `start`, or behind the gap between two values."""
+    gap = GAP.match(text, start)
+    return text.startswith(("{", "["), gap.end() if gap else start)

@@ -6,13 +6,18 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
+from bridge.tools.kinds import Kind
 from bridge.tools.prose import FENCE, FENCE_BEGUN
 from bridge.tools.render import Tool
-from bridge.tools.tags import LONGEST_TAG, Kind, Tag, Tags
+from bridge.tools.tags import LONGEST_TAG, Tag, Tags
 
 LOOKS = 64
 """How often each tag is looked at in the mean, at most: what nests so that more were needed is not read."""
 BLANK = re.compile(r"\s*+")
+MARKS = re.compile(r"\s*+(?:\*{1,3}|_{1,3})(?=<)")
+"""Emphasis that begins before a tag."""
+MARKS_BEHIND = re.compile(r"(?:\*{1,3}|_{1,3})(?=[\s<]|\Z)")
+MARKS_BEGUN = re.compile(r"[*_]{0,3}")
 
 
 class More(Exception):
@@ -48,8 +53,9 @@ class Page:
             yield self.tags[index]
 
     def adjacent(self, place: int) -> Tag | None:
-        """Return the tag that begins at `place` or behind the white space there."""
-        at = self.blank_to(place)
+        """Return the tag that begins at `place` or behind the white space there, and what emphasizes it."""
+        marks = MARKS.match(self.text, place)
+        at = marks.end() if marks else self.blank_to(place)
         index = self.index(at)
         if index < len(self.tags) and self.tags[index].start == at:
             return self.tags[index]
@@ -60,6 +66,13 @@ class Page:
         """Return where the white space at `place` ends."""
         match = BLANK.match(self.text, place)
         return match.end() if match else place
+
+    def behind_marks(self, place: int) -> int:
+        """Return where the emphasis of a tag that ends at `place` ends."""
+        if not self.is_whole and MARKS_BEGUN.fullmatch(self.text, place):
+            raise More
+        marks = MARKS_BEHIND.match(self.text, place)
+        return marks.end() if marks else place
 
     def may_go_on(self, place: int) -> bool:
         """Tell whether nothing stands at `place` but what may be the beginning of a tag."""
@@ -73,10 +86,11 @@ class Page:
 
     def behind_ends(self, place: int) -> int:
         """Return where the end tags end that follow a call and are of no use, with one that breaks off."""
+        place = self.behind_marks(place)
         while (tag := self.adjacent(place)) is not None and self._is_useless(tag):
-            place = tag.end
+            place = self.behind_marks(tag.end)
         at = self.blank_to(place)
-        return len(self.text) if self.text.startswith("</", at) and self.may_go_on(at) else place
+        return len(self.text) if self.text.startswith("/", at + 1) and self.may_go_on(at) else place
 
     def _is_useless(self, tag: Tag) -> bool:
         if tag.is_end:

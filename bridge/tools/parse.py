@@ -15,11 +15,11 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bridge.tools.judge import Outcome, judge_fence, judge_json, judge_tag, may_be_bare
+from bridge.tools.judge import Outcome, judge_bare, judge_fence, judge_json, judge_tag, may_be_bare
 from bridge.tools.page import More, Page
-from bridge.tools.prose import FENCE, FENCE_BEGUN, Place, fence_end
+from bridge.tools.prose import BARE_LINE, FENCE, FENCE_BEGUN, Place, fence_end
 from bridge.tools.render import Call, Toolbox
-from bridge.tools.tags import LONGEST_TAG, Tag, Tags
+from bridge.tools.tags import Tag, Tags
 
 EAGER = 200
 """Characters that are read again with every piece."""
@@ -51,7 +51,7 @@ class CallParser:
         self._size = 0
         self._fence = ""
         self._is_first, self._is_called = True, False
-        self._index, self._searched = 0, -1
+        self._index, self._searched, self._bare = 0, -1, -1
         self._next: re.Match[str] | None = None
         self._segments: list[Segment] = []
 
@@ -70,7 +70,7 @@ class CallParser:
     def _go_on(self, *, is_whole: bool) -> list[Segment]:
         text = "".join((self._page.text[self._at :], *self._pieces))
         self._pieces, self._size, self._at = [], 0, 0
-        self._index, self._searched = 0, -1
+        self._index, self._searched, self._bare = 0, -1, -1
         self._page = Page(text, self._tags, self._tools, is_whole=is_whole)
         with suppress(More):
             while self._at < len(text):
@@ -83,14 +83,16 @@ class CallParser:
         if self._fence:
             self._code()
         elif self._is_called:
-            self._at = self._page.behind_ends(self._at)
+            end = self._page.behind_ends(self._at)
             self._is_called = False
+            if end > self._at:
+                self._go_behind(end)
         elif self._is_first:
-            self._bare()
+            self._only_json()
         else:
             self._prose()
 
-    def _bare(self) -> None:
+    def _only_json(self) -> None:
         """Take an answer that is nothing but the JSON of a call."""
         if may_be_bare(self._page, 0):
             if not self._page.is_whole:
@@ -101,9 +103,13 @@ class CallParser:
     def _prose(self) -> None:
         """Give out text up to what may be a call, or all of it, and decide that."""
         tag, fence = self._next_tag(), self._next_fence()
-        if fence is not None and (tag is None or fence.start() <= tag.start):
+        start = self._next_bare()
+        if fence is not None and (tag is None or fence.start() <= tag.start) and fence.start() <= start:
             self._say(fence.start())
             self._fenced(fence)
+        elif start < (tag.start if tag else len(self._page.text)):
+            self._say(start)
+            self._take(judge_bare(self._page, self._place, start))
         elif tag is not None:
             self._say(tag.start)
             self._take(judge_tag(self._page, self._place, tag))
@@ -134,6 +140,20 @@ class CallParser:
             self._searched = self._next.start() if self._next else len(self._page.text)
         return self._next
 
+    def _next_bare(self) -> int:
+        """Return where a line begins that may be the JSON of a call, or the text's end."""
+        if self._bare < self._at:
+            lines = BARE_LINE.finditer(self._page.text, self._next_line())
+            found = (line.start() for line in lines if self._may_be_bare(line.start()))
+            self._bare = next(found, len(self._page.text))
+        return self._bare
+
+    def _may_be_bare(self, start: int) -> bool:
+        try:
+            return may_be_bare(self._page, start)
+        except More:
+            return True
+
     def _next_line(self) -> int:
         """Return where the first line begins of which nothing is decided yet."""
         if self._place.is_line_start:
@@ -142,16 +162,13 @@ class CallParser:
 
     def _safe(self) -> int:
         """Return up to where the text cannot become a call any more."""
-        text = self._page.text
-        tag = text.rfind("<", max(len(text) - LONGEST_TAG, self._at))
-        may_be_tag = tag >= 0 and self._tags.may_begin(text[tag:])
-        return min(tag if may_be_tag else len(text), self._fence_begun())
+        return min(self._tags.open_end(self._page.text, self._at), self._fence_begun())
 
     def _last_words(self) -> None:
         """Give out the end of the text; the beginning of a call there has broken off."""
         text = self._page.text
-        tag = text.rfind("<", max(len(text) - LONGEST_TAG, self._at))
-        if tag >= 0 and self._tags.is_begun(text[tag:]):
+        tag = self._tags.open_end(text, self._at)
+        if tag < len(text) and self._tags.is_begun(text[tag:]):
             self._say(tag)
             if self._place.is_blank and not self._place.is_quoted:
                 self._take(Outcome(len(text), (), "It breaks off before its end.", is_broken=True))
@@ -182,12 +199,19 @@ class CallParser:
         text = self._page.text[self._at : outcome.end]
         if outcome.calls:
             self._segments += outcome.calls
-            self._place, self._at, self._is_called = Place(), outcome.end, True
+            self._is_called = True
+            self._go_behind(outcome.end)
         elif outcome.why:
             self._segments.append(Rejected(text, outcome.why, outcome.is_broken))
-            self._place, self._at = Place(), outcome.end
+            self._go_behind(outcome.end)
         else:
             self._say(outcome.end)
+
+    def _go_behind(self, end: int) -> None:
+        """Begin anew behind what is no text: as if in an empty line, but code begins in a line of its own only."""
+        self._at, self._place = end, Place()
+        if not self._page.text.endswith("\n", 0, end):
+            self._place.pass_over(" ")
 
     def _say(self, end: int) -> None:
         if end > self._at:

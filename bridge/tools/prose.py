@@ -12,6 +12,11 @@ BARE = re.compile(
     r"""(?:["'](?:name|tool|tool_name|function|function_name|recipient_name|action)["']\s*+:\s*+["'](?P<name>[\w.:/-]{1,128})["']"""
     r"""|["'](?P<wrapper>tool_calls?|function_calls?|function)["']\s*+:\s*+[\[{])"""
 )
+BARE_ARGUMENTS = re.compile(
+    r"""["'](?:arguments|args|parameters|params|input|tool_input|action_input)["']\s*+:\s*+["{]""", re.IGNORECASE
+)
+BARE_LINE = re.compile(r"^ {0,3}(?=[\[{])", re.MULTILINE)
+"""Where a line begins that may be the JSON of a call."""
 BARE_BEGUN = re.compile(r"\s*+\[?\s*+(?:\{[^{}\[\]]{0,300})?")
 EXAMPLE = re.compile(
     r"for example|for instance|e\.g\.|an? example|examples? (?:of|call)|example:|would look|looks like|like this"
@@ -20,6 +25,12 @@ EXAMPLE = re.compile(
     r"|例如|比如|示例|格式|写法|例えば|пример",
     re.IGNORECASE,
 )
+OF_JSON = re.compile(
+    r"\b(?:json|body|payload|requests?|responses?|replie[sd]|returne?[ds]?|schemas?|objects?|config\w*|logs?|files?|outputs?"
+    r"|definitions?|messages?|traces?|recorded|data)\b",
+    re.IGNORECASE,
+)
+"""Words that introduce JSON as what it is, and not as what is done."""
 PLACEHOLDER = re.compile(
     r"[\W_]*+(?:(?:your|the|a|some|my)?[\W_]*+(?:(?:tool|function)[\W_]*+)?(?:name|tool|function)"
     r"(?:[\W_]*+(?:here|x|y|z|\d))?[\W_]*+|foo|bar|xxx?)?",
@@ -27,6 +38,8 @@ PLACEHOLDER = re.compile(
 )
 """Names of tools that stand for any name."""
 TICKS = re.compile("`++")
+EMPHASIS = re.compile(r"\s*+[*_]{1,3}")
+INDENTED = re.compile(r" {0,3}(?: {4}|\t)\s*+")
 KEPT = 480
 """Characters of a line that are looked at."""
 
@@ -56,8 +69,13 @@ class Place:
 
     @property
     def is_blank(self) -> bool:
-        """Tell whether nothing but white space stands before it in its line."""
-        return not self._has_text
+        """Tell whether nothing but white space stands before it in its line, or what emphasizes it."""
+        return not self._has_text or EMPHASIS.fullmatch(self._line) is not None
+
+    @property
+    def is_indented(self) -> bool:
+        """Tell whether it stands in a code block that is set off by white space."""
+        return INDENTED.fullmatch(self._line) is not None
 
     @property
     def is_quoted(self) -> bool:
@@ -67,7 +85,7 @@ class Place:
     @property
     def lead(self) -> str:
         """What stands before it in its line, or the last line above that is not empty."""
-        return self._line if self._has_text else self._above
+        return self._above if self.is_blank else self._line
 
     def _turn(self, head: str) -> None:
         """Go to a new line, behind `head`."""

@@ -102,6 +102,7 @@ class ToolTalk:
         if self.calls and not self._toolbox.parallel:
             return [Thinking(write_said("", [call]))]
         beside = "".join(self._held).strip()
+        beside = beside if beside.strip("*_") else ""
         self._held, self._size, self._blank = [], 0, ""
         self.calls.append(call)
         index = len(self.calls) - 1

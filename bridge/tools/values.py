@@ -10,8 +10,9 @@ import html
 import re
 from collections.abc import Collection
 
+from bridge.tools.kinds import BLOCK, Kind
 from bridge.tools.page import More, Page
-from bridge.tools.tags import BLOCK, Kind, Tag
+from bridge.tools.tags import Tag
 
 DEEPEST = 64
 """Tags that are followed within one value."""

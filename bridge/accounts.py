@@ -9,12 +9,15 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NoReturn, Protocol
 
 from bridge import models
-from bridge.chat import Account, ChatEvent, ChatRequest, Model
+from bridge.budget import used
+from bridge.chat import Account, AccountError, ChatEvent, ChatRequest, Model
 from bridge.conversations import Place
-from bridge.errors import BridgeError, UnknownModel
+from bridge.errors import BridgeError, BrowserError, SetupError, SiteError, UnknownModel
+from bridge.settings import PoolSettings
 from bridge.telemetry import Timeline, WorkerState
 
 NEEDS_PERSON = (WorkerState.LOGGED_OUT, WorkerState.CHALLENGED)
@@ -30,6 +33,18 @@ class PoolWorker(Protocol):
     """What the pool needs of a worker; `Worker` is the real one."""
 
     name: str
+    site: str
+    url: str
+
+    @property
+    def last_seen(self) -> datetime | None:
+        """Return when the account's page has last given a sign of life."""
+        ...
+
+    @property
+    def page_chats(self) -> int:
+        """Return the number of chats that the open page was used for."""
+        ...
 
     @property
     def models(self) -> Sequence[Model]:
@@ -49,6 +64,10 @@ class PoolWorker(Protocol):
         """Raise as soon as the open account cannot be used any more."""
         ...
 
+    async def check(self) -> None:
+        """Ask the open page for a sign of life, and `give_up` where none comes."""
+        ...
+
     def give_up(self, error: BridgeError) -> None:
         """Make `lost` raise `error`."""
         ...
@@ -58,7 +77,7 @@ class PoolWorker(Protocol):
         ...
 
     async def renewed(self) -> None:
-        """Return when somebody has logged the account in again."""
+        """Return when somebody has logged the account in again since it was opened, or since this returned last."""
         ...
 
     @property
@@ -83,6 +102,14 @@ class PoolWorker(Protocol):
         """Delete a conversation on the site."""
         ...
 
+    async def bundle(self) -> Path:
+        """Write a diagnostic bundle of the open page, and return its folder; raise `BrowserError` without one."""
+        ...
+
+    async def thumbnail(self) -> bytes | None:
+        """Return a small picture of the open page, or None."""
+        ...
+
     def chat(self, request: ChatRequest, timeline: Timeline, place: Place | None) -> AsyncGenerator[ChatEvent]:
         """Answer one chat, in the conversation at `place` if there is one."""
         ...
@@ -93,11 +120,10 @@ class Slot:
     """An account and what is known of it; before the clock shows `free_at` it does not send."""
 
     worker: PoolWorker
+    settings: PoolSettings
     state: WorkerState = WorkerState.STARTING
     reason: str = ""
     until: datetime | None = None
-    min_interval: float | None = None
-    """Seconds between two sends, where the settings name them."""
     free_at: float = 0.0
     fails: int = 0
     caution: int = 0
@@ -110,15 +136,48 @@ class Slot:
     """Set when the account shall be opened again before its time."""
     looks: int = 0
     """How often it was found out how the account stands."""
+    is_paused: bool = False
+    is_held: bool = False
+    """Whether a person is in its page."""
+    last_error: AccountError | None = None
 
     @property
     def is_parked(self) -> bool:
         """Tell whether the account is neither open nor being opened."""
         return self.state not in (WorkerState.STARTING, WorkerState.READY)
 
+    @property
+    def takes_chats(self) -> bool:
+        """Tell whether a chat may be given to the account as soon as it has none and its pause is over."""
+        return self.state is WorkerState.READY and not self.is_paused and not self.is_held
+
     def account(self, *, is_busy: bool) -> Account:
         """Return how the account stands now."""
-        return Account(self.worker.name, self.state, self.reason, self.until, is_busy)
+        worker = self.worker
+        hour, day = used(self.sends)
+        return Account(
+            worker.name,
+            self.state,
+            self.reason,
+            self.until,
+            is_busy,
+            site=worker.site,
+            url=worker.url,
+            is_paused=self.is_paused,
+            is_held=self.is_held,
+            sends_hour=hour,
+            sends_day=day,
+            hour_limit=self.settings.turns_per_hour,
+            day_limit=self.settings.turns_per_day,
+            last_error=self.last_error,
+            last_seen=worker.last_seen,
+            page_chats=worker.page_chats,
+        )
+
+    def note(self, error: BridgeError) -> None:
+        """Keep `error` as the account's last one, unless it says nothing of site, browser or login."""
+        if isinstance(error, SiteError | BrowserError | SetupError):
+            self.last_error = AccountError(error.code, error.message, datetime.now(UTC))
 
     def serves(self, model: Model) -> bool:
         """Tell whether the account's site has that model."""
@@ -135,17 +194,20 @@ class Slot:
     @property
     def least_pause(self) -> float:
         """Return the least seconds between two sends now."""
-        least = self.worker.min_interval if self.min_interval is None else self.min_interval
+        least = self.settings.min_interval
+        least = self.worker.min_interval if least is None else least
         return least * (1 + self.caution)
 
     @property
     def back_in(self) -> float | None:
         """Return the seconds until a parked account is opened again, or None where it waits for a person."""
-        return None if self.until is None else max((self.until - datetime.now(UTC)).total_seconds(), 0.0)
+        if self.until is None or self.is_paused:
+            return None
+        return max((self.until - datetime.now(UTC)).total_seconds(), 0.0)
 
     def is_back_within(self, seconds: float) -> bool:
         """Tell whether it makes sense to wait that long for the account."""
-        back_in = self.back_in if self.is_parked else 0.0
+        back_in = self.back_in if self.is_parked or self.is_paused else 0.0
         return back_in is not None and back_in <= seconds
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import signal
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from aiohttp import web
@@ -26,13 +26,13 @@ from bridge.locks import sole_user
 from bridge.log import log_fact
 from bridge.monitor.monitor import Monitor
 from bridge.pool import Pool
-from bridge.profiles import Profile, ProfileStore, load_identity
+from bridge.profiles import ProfileStore, load_identity
 from bridge.settings import Settings
+from bridge.stored_accounts import ProfileAccounts
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry
 from bridge.tokens import TokenLogins
 from bridge.upkeep import upkeep
-from bridge.worker import Worker
 
 
 class Bridge:
@@ -59,7 +59,8 @@ async def running(
     A `browser` that is handed in is left running; without one the bridge has its own.
     """
     telemetry = telemetry or Telemetry(log_fact)
-    access, store, profiles = await asyncio.to_thread(_stored, settings)
+    access, identity = await asyncio.to_thread(lambda: (load_access(settings), load_identity(settings)))
+    store = ProfileStore(settings.profiles, identity)
     monitor = Monitor(settings)
     if browser is not None and (started := browser.started) is not None:
         monitor(started)
@@ -70,9 +71,9 @@ async def running(
         if browser is None:
             browser = Chromium(settings, telemetry)
             stack.push_async_callback(browser.close)
-        workers = [Worker(profile, store, browser, settings, telemetry) for profile in profiles]
+        stored = ProfileAccounts(store, browser, settings, telemetry)
         tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
-        pool = await stack.enter_async_context(Pool(workers, settings, telemetry, tokens))
+        pool = await stack.enter_async_context(Pool([], settings, telemetry, tokens, stored))
         await stack.enter_async_context(upkeep(pool, telemetry, settings.browser.check_every))
         monitor.accounts, monitor.unready = pool.accounts, pool.unready
         await stack.enter_async_context(monitor)
@@ -80,7 +81,7 @@ async def running(
         tasks.keep(access.watch)
         stack.push_async_callback(tasks.close)
         monitor.url = await listen(stack, build_runner(pool, settings, access, monitor), settings)
-        stack.push_async_callback(pool.drain, settings.server.drain)
+        stack.push_async_callback(pool.queue.drain, settings.server.drain)
         stack.callback(monitor.drain)
         yield Bridge(monitor.url, pool, browser, access)
 
@@ -114,19 +115,6 @@ async def listen(stack: AsyncExitStack, runner: web.AppRunner, settings: Setting
     bound: tuple[str, int] = runner.addresses[0][:2]
     name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
     return f"http://{name}:{bound[1]}"
-
-
-def _stored(settings: Settings) -> tuple[Access, ProfileStore, Sequence[Profile]]:
-    """Return the keys, the store of profiles, and those in it that can be read; the others are named in the log."""
-    access = load_access(settings)
-    store = ProfileStore(settings.profiles, load_identity(settings))
-    profiles = []
-    for name in store.names():
-        try:
-            profiles.append(store.load(name))
-        except SetupError as error:
-            logger.error("Profile {} is left out: {}", name, error.message)
-    return access, store, profiles
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
@@ -10,6 +11,12 @@ from bridge.chat import RateLimit
 from bridge.settings import PoolSettings
 
 HOUR, DAY = 3600.0, 86_400.0
+
+
+def used(sends: Sequence[float]) -> tuple[int, int]:
+    """Return how many of the sends were in the last hour, and in the last day."""
+    now = time.time()
+    return len(sends) - bisect_right(sends, now - HOUR), len(sends) - bisect_right(sends, now - DAY)
 
 
 class Budget:

@@ -25,6 +25,7 @@ from bridge.digests import after, digest, is_too_long, news, outline, split, sys
 from bridge.errors import SetupError, StorageError, UnknownConversation
 from bridge.settings import ConversationSettings
 
+TABLES = ("conversation", "made")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS conversation (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, message TEXT NOT NULL, history BLOB NOT NULL, used REAL NOT NULL,
@@ -106,6 +107,14 @@ class Conversations:
     def deleted(self, conversation: str) -> None:
         """Drop a conversation that the site does not have any more."""
         self._thread.start(self._opened.deleted, conversation)
+
+    def rename(self, account: str, to: str) -> None:
+        """Let an account's conversations belong to it under its new name."""
+        self._thread.start(self._opened.rename, account, to)
+
+    def forget_account(self, account: str) -> None:
+        """Drop all conversations of an account that is removed."""
+        self._thread.start(self._opened.forget_account, account)
 
     async def unused(self, account: str) -> str | None:
         """Return a conversation to be deleted on the site; see `ConversationFile.unused`."""
@@ -200,6 +209,16 @@ class ConversationFile:
         """Drop a conversation that the site does not have any more."""
         self.forget(conversation)
         self._database.execute("DELETE FROM made WHERE id = ?", (conversation,))
+
+    def rename(self, account: str, to: str) -> None:
+        """Let an account's conversations belong to it under its new name."""
+        for table in TABLES:
+            self._database.execute(f"UPDATE {table} SET account = ? WHERE account = ?", (to, account))  # noqa: S608
+
+    def forget_account(self, account: str) -> None:
+        """Drop all conversations of an account."""
+        for table in TABLES:
+            self._database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608
 
     def close(self) -> None:
         """Close the file."""

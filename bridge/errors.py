@@ -6,7 +6,7 @@
     |  +- UnknownConversation    404 conversation_not_found
     |  +- UnknownFile            404 file_not_found
     |  +- UnknownAccount         404 account_not_found
-    |  +- AccountBusy            409 account_busy
+    |  +- AccountConflict        409 account_conflict
     |  +- UnknownKey             404 key_not_found
     |  +- FileTooLarge           413 file_too_large
     |  +- FileRejected           422 file_rejected
@@ -112,11 +112,11 @@ class UnknownAccount(RequestError):
     code = "account_not_found"
 
 
-class AccountBusy(RequestError):
-    """A chat or a person has the account, so that it cannot be done now."""
+class AccountConflict(RequestError):
+    """As the account stands now, or as others are called, that cannot be done."""
 
     status = 409
-    code = "account_busy"
+    code = "account_conflict"
 
 
 class UnknownKey(RequestError):

@@ -143,7 +143,7 @@ class Guests:
         self._make_room(wanted)
         for name, token in wanted.items():
             if name not in self._guests:
-                self._guests[name] = Guest(self._accounts.add(site.worker(name, token)), peer)
+                self._guests[name] = Guest(self._accounts.add(site.worker(name, token), is_guest=True), peer)
             self._guests[name].used = time.monotonic()
         return [self._guests[name].slot for name in wanted]
 

@@ -17,7 +17,7 @@ from bridge.telemetry import WorkerState
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """A chat in the pool: it waits while `slot` is None, else it has that account for itself.
+    """A chat in the pool, or another use of an account: it waits while `slot` is None, else it has that account.
 
     `home` is the account that has the chat's conversation; until the clock shows `patient_until` no other one will do.
     """
@@ -25,6 +25,10 @@ class Lease:
     fitting: Sequence[Slot]
     realm: Sequence[Slot]
     """All accounts that are there for the client, and that it may hear of."""
+    chat: str = ""
+    """The id of the chat, if it is one."""
+    is_claim: bool = False
+    """Whether it is no chat that waits, but somebody who wants the one fitting account, in whatever state it is."""
     is_named: bool = False
     """Whether the client names the conversation, so that no other one will do."""
     home: Slot | None = None

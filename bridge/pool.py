@@ -1,26 +1,28 @@
-"""Hands each chat to an account that is free to answer it, in order of arrival.
+"""Hands each chat to an account that is free to answer it, and does with the accounts what their operator wants.
 
-State is two lists: the accounts (`Accounts.slots`) and the leases on them (`_leases`). Whether an account is busy,
-and who waits, follows from them; `_assign` is called whenever anything changes and alone pairs the two.
+What waits and who has which account is in `ChatQueue`, what keeps the accounts open in `Accounts`, and which accounts
+there are in `Roster`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Collection, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+from loguru import logger
 
 from bridge.accounts import AWAY, NOBODY, PoolWorker, Slot, standing
 from bridge.chat import Account, ChatEvent, ChatRequest, Finish, Model, RateLimit
+from bridge.chat_queue import ChatQueue
 from bridge.conversations import NOT_HERE, Conversations, Note, Place
 from bridge.errors import (
+    AccountConflict,
     BridgeError,
     BrowserError,
-    NoAccount,
-    PoolError,
-    PoolFull,
-    PoolTimeout,
+    ChatCancelled,
     SiteError,
     UnknownConversation,
 )
@@ -29,22 +31,20 @@ from bridge.lease import Lease
 from bridge.parked import ParkedAccounts
 from bridge.policy import Again, may_go_on, rule_of
 from bridge.progress import Progress
+from bridge.roster import Roster, StoredAccounts
 from bridge.sends import SendLog
 from bridge.settings import Settings
-from bridge.supervisor import Accounts
+from bridge.supervisor import CHECK_LIMIT, Accounts
+from bridge.tasks import Tasks
 from bridge.telemetry import ChatQueued, ChatStarted, Telemetry, Timeline, WorkerState
-from bridge.waiting import Pace
 
 MOVES = 3
 """How often a chat may be given to an account, as long as nothing of it was sent."""
-RETRY_AFTER = 5.0
-"""Seconds that clients are asked to wait for a bridge that is started anew."""
-LAST_LIMIT = 5.0
-"""Seconds that chats get to end after what they generate was told to stop, when the bridge stops."""
+CANCELLED = "The operator of the bridge has ended the chat."
 
 
 class Pool:
-    """The accounts; a `ChatBackend`. Runs while it is entered as a context manager."""
+    """The accounts; a `ChatBackend` and an `AccountControl`. Runs while it is entered as a context manager."""
 
     def __init__(
         self,
@@ -52,33 +52,32 @@ class Pool:
         settings: Settings,
         telemetry: Telemetry,
         tokens: TokenSite | None = None,
+        stored: StoredAccounts | None = None,
     ) -> None:
         parked, models = ParkedAccounts(settings.config), tokens.models if tokens else ()
         sends = SendLog(settings.config)
-        self._accounts = Accounts(workers, telemetry, self._assign, settings.pool, parked, sends, models)
-        self._guests = Guests(tokens, settings.tokens, self._accounts, self._in_use)
+        self.queue = ChatQueue(lambda: self._accounts.slots, settings)
+        self._accounts = Accounts(workers, telemetry, self.queue.assign, settings.pool, parked, sends, models)
+        self._guests = Guests(tokens, settings.tokens, self._accounts, self.queue.wants)
         self.conversations = Conversations(settings.config / "conversations.db", settings.conversations)
-        self._pace = Pace()
-        self._leases: list[Lease] = []
+        self._roster = Roster(self._accounts, self.queue, self.conversations, stored)
         self._settings = settings
         self._telemetry = telemetry
-        self._timer: asyncio.TimerHandle | None = None
-        self.freed = asyncio.Event()
-        """Set whenever a chat has left."""
-        self._is_draining = False
-        self._is_empty = asyncio.Event()
+        self._tasks = Tasks()
 
     async def __aenter__(self) -> Pool:
         await self.conversations.open()
         await self._accounts.__aenter__()
+        await self._roster.start()
         self._guests.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._tasks.close()
         await self._guests.close()
+        await self._roster.close()
         await self._accounts.__aexit__()
-        if self._timer is not None:
-            self._timer.cancel()
+        await self.queue.close()
         await self.conversations.close()
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
@@ -114,74 +113,134 @@ class Pool:
 
     def accounts(self) -> list[Account]:
         """Return how the accounts stand."""
-        busy = {lease.slot for lease in self._leases}
-        return [slot.account(is_busy=slot in busy) for slot in self._accounts.slots]
+        busy = self.queue.busy()
+        return [_account(slot, busy) for slot in self._accounts.slots]
 
     async def check(self, name: str) -> Account:
-        """Open a parked account again at once; see `ChatBackend.check`."""
-        slot = await self._accounts.check(name)
-        return slot.account(is_busy=any(lease.slot is slot for lease in self._leases))
+        """Look again now how an account stands; see `AccountControl`."""
+        return self._standing(await self._accounts.check(name))
+
+    async def pause(self, name: str) -> Account:
+        """Give the account no new chats; see `AccountControl`."""
+        return self._standing(self._accounts.pause(name, is_paused=True))
+
+    async def resume(self, name: str) -> Account:
+        """Give a paused account chats again; see `AccountControl`."""
+        return self._standing(self._accounts.pause(name, is_paused=False))
+
+    async def reopen(self, name: str) -> Account:
+        """Close the account and open it again; see `AccountControl`."""
+        slot = self._accounts.named(name, own=False)
+        return await self._when_free(slot, lambda: self._accounts.reopen(slot))
+
+    async def renew(self, name: str) -> Account:
+        """Put a new page in the place of the account's page; see `AccountControl`."""
+        slot = self._accounts.named(name, own=False)
+        if slot.state is not WorkerState.READY:
+            raise AccountConflict(f"The account has no open page to renew: {self._standing(slot)}.")
+        return await self._when_free(slot, slot.worker.renew)
+
+    async def add(self, name: str) -> Account:
+        """Open the stored profile of that name; see `AccountControl`."""
+        if any(slot.worker.name == name for slot in self._accounts.own):
+            return await self.reopen(name)
+        return self._standing(await self._roster.add(name))
+
+    async def remove(self, name: str) -> None:
+        """Close the account and delete its profile; see `AccountControl`."""
+        await self._roster.remove(self._accounts.named(name))
+
+    async def rename(self, name: str, to: str) -> Account:
+        """Give the account and its profile another name; see `AccountControl`."""
+        return self._standing(await self._roster.rename(self._accounts.named(name), to))
+
+    async def bundle(self, name: str) -> Path:
+        """Write a diagnostic bundle of the account's open page; see `AccountControl`."""
+        return await self._accounts.named(name, own=False).worker.bundle()
+
+    async def thumbnail(self, name: str) -> bytes | None:
+        """Return a small JPEG of the account's page; see `AccountControl`."""
+        return await self._accounts.named(name, own=False).worker.thumbnail()
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncGenerator[None]:
+        """Keep chats away from the account while a person is in its page; see `AccountControl`."""
+        slot = self._accounts.named(name, own=False)
+        if slot.is_held:
+            raise AccountConflict(f"Somebody is in the page of {name} already.")
+        slot.is_held = True
+        try:
+            yield
+        finally:
+            slot.is_held = False
+            self.queue.assign()
+
+    def cancel(self, chat: str) -> bool:
+        """End a waiting or running chat; see `AccountControl`."""
+        return self.queue.cancel(chat, ChatCancelled(CANCELLED))
 
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:
         """Return what the settings still allow the accounts that can take chats like `request`; see `ChatBackend`."""
-        busy = {lease.slot for lease in self._leases}
+        busy = self.queue.busy()
         slots = self._guests.known(request.tokens) if request.tokens else self._accounts.own
-        slots = [slot for slot in slots if slot.serves(request.model) and slot.state not in AWAY]
+        slots = [slot for slot in slots if slot.serves(request.model) and slot.state not in AWAY and not slot.is_paused]
         return self._accounts.budget.left([(slot.sends, slot in busy) for slot in slots])
 
     def unready(self) -> str | None:
         """Return why no chat could be taken now, or None."""
-        if self._is_draining:
+        if self.queue.is_draining:
             return "The bridge is stopping."
         if not (own := self._accounts.own):
             return None if self._guests.are_welcome else NOBODY
-        if any(slot.state is WorkerState.READY for slot in own):
+        if any(slot.takes_chats for slot in own):
             return None
         return f"No account is ready: {standing(own)}."
-
-    def idle(self) -> list[Slot]:
-        """Return the accounts that are ready and have no chat."""
-        busy = {lease.slot for lease in self._leases}
-        return [slot for slot in self._accounts.slots if slot.state is WorkerState.READY and slot not in busy]
 
     @asynccontextmanager
     async def borrowed(self, slot: Slot) -> AsyncGenerator[None]:
         """Keep chats away from an idle account; a `BridgeError` means for it what it does in a chat."""
-        lease = Lease([slot], [slot], slot=slot)
-        self._leases.append(lease)
-        try:
-            yield
-        except BridgeError as error:
-            self._accounts.take_out(slot, error)
-            raise
-        finally:
-            self._leases.remove(lease)
-            self._assign()
+        async with self.queue.borrowed(slot):
+            try:
+                yield
+            except BridgeError as error:
+                self._accounts.take_out(slot, error)
+                raise
 
-    async def drain(self, limit: float) -> None:
-        """Take no more chats, send the waiting ones away, and give the running ones `limit` seconds to end."""
-        self._is_draining = True
-        self._assign()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(limit):
-                await self._is_empty.wait()
-        for lease in self._leases:
-            if lease.slot is not None:
-                lease.slot.worker.interrupt(PoolError("The bridge is stopping."))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.turn.stop + LAST_LIMIT):
-                await self._is_empty.wait()
+    def _standing(self, slot: Slot) -> Account:
+        return _account(slot, self.queue.busy())
+
+    async def _when_free(self, slot: Slot, work: Callable[[], Awaitable[None]]) -> Account:
+        """Do something with an account when its chat has left; return how it stands, before that if a chat runs."""
+        failed: list[BridgeError] = []
+
+        async def do() -> None:
+            async with self.queue.claimed(slot):
+                try:
+                    await work()
+                except BridgeError as error:
+                    logger.warning("What was asked for {} failed: {}", slot.worker.name, error.message)
+                    self._accounts.take_out(slot, error)
+                    failed.append(error)
+
+        is_busy = slot in self.queue.busy()
+        doing = self._tasks.start(do())
+        if not is_busy:
+            await asyncio.wait({doing}, timeout=CHECK_LIMIT)
+        if failed:
+            raise failed[0]
+        return self._standing(slot)
 
     async def _answer(self, request: ChatRequest, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
         """Answer on the first account that takes the chat; the policy says when another try is allowed."""
         timeline.mark("queued")
         place = await self.conversations.find(request, self._names(request))
-        lease = self._enter(request, place)
+        lease = self._lease(request, place)
+        self._telemetry.emit(ChatQueued(request.id, request.model.id, self.queue.enter(lease)))
         deadline = time.monotonic() + self._settings.pool.queue_limit
         has_begun = False
         try:
             for moves_left in reversed(range(MOVES)):
-                slot = await self._granted(lease, deadline)
+                slot = await self.queue.granted(lease, deadline)
                 timeline.account = slot.worker.name
                 timeline.mark("started")
                 self._telemetry.emit(ChatStarted(request.id, slot.worker.name))
@@ -190,22 +249,22 @@ class Pool:
                         async for event in events:
                             has_begun = True
                             yield event
-                    self._pace.note(time.monotonic() - lease.since)
+                    self.queue.answered(lease)
                     return
                 except BridgeError as error:
                     self._accounts.take_out(slot, error)
+                    if lease.error is not None:  # it was cancelled meanwhile
+                        raise lease.error from error
                     if has_begun or not moves_left or not may_go_on(error) or not lease.give_back(error):
                         raise
                     timeline.forget("sent")
                     deadline += time.monotonic() - lease.since  # only what it waits counts
-                    self._assign()
+                    self.queue.assign()
                 except Exception as error:  # nobody knows how the page stands now: a new one is safe
                     self._accounts.take_out(slot, BrowserError(f"A chat failed unexpectedly: {type(error).__name__}."))
                     raise
         finally:
-            self._leases.remove(lease)
-            self._assign()
-            self.freed.set()
+            self.queue.leave(lease)
 
     async def _noted(
         self, request: ChatRequest, timeline: Timeline, slot: Slot, lease: Lease
@@ -229,17 +288,6 @@ class Pool:
             if (sent_at := timeline.at("sent")) is not None:
                 self._accounts.sent(slot, sent_at)
 
-    def _enter(self, request: ChatRequest, place: Place | None) -> Lease:
-        lease = self._lease(request, place)
-        self._leases.append(lease)
-        self._assign()
-        waiting = sum(other.is_waiting for other in self._leases)
-        self._telemetry.emit(ChatQueued(request.id, request.model.id, waiting))
-        if lease.is_waiting and waiting > self._settings.pool.queue_size:
-            wait = self._pace.wait(lease, self._leases)
-            lease.refuse(PoolFull(f"{waiting - 1} chats are waiting already.", retry_after=wait))
-        return lease
-
     def _names(self, request: ChatRequest) -> Collection[str]:
         return [name_of(token) for token in request.tokens] or [slot.worker.name for slot in self._accounts.own]
 
@@ -252,65 +300,9 @@ class Pool:
         if home is None:
             if is_named:
                 raise UnknownConversation(NOT_HERE, param="conversation_id")
-            return Lease(fitting, realm, refused=self._guests.refused(request.tokens))
+            return Lease(fitting, realm, request.id, refused=self._guests.refused(request.tokens))
         patient_until = time.monotonic() + self._settings.conversations.wait
-        return Lease([home] if is_named else fitting, realm, is_named, home, place, patient_until)
-
-    def _in_use(self, slot: Slot) -> bool:
-        """Tell whether a chat has the account, or may get it."""
-        return any(slot is lease.slot or slot in lease.fitting for lease in self._leases)
-
-    async def _granted(self, lease: Lease, deadline: float) -> Slot:
-        """Return the lease's account as soon as it has one."""
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                while lease.is_waiting:
-                    lease.changed.clear()
-                    await lease.changed.wait()
-        except TimeoutError as error:
-            limit = self._settings.pool.queue_limit
-            message = f"No account became free within {limit:g} seconds: {standing(lease.realm)}."
-            wait = self._pace.wait(lease, self._leases)
-            raise lease.failure or PoolTimeout(message, retry_after=wait) from error
-        if lease.error is not None:
-            raise lease.failure or lease.error
-        assert lease.slot is not None  # noqa: S101 - the loop's condition, for the type checker
-        return lease.slot
-
-    def _assign(self) -> None:
-        """Pair waiting chats with free accounts, oldest chat and longest rested account first."""
-        now = time.monotonic()
-        free = self.idle()
-        free.sort(key=lambda slot: slot.free_at)
-        for lease in [lease for lease in self._leases if lease.is_waiting]:
-            slot = None if self._is_draining else lease.choose(free, now)
-            if slot is not None:
-                free.remove(slot)
-                lease.grant(slot)
-            elif (error := self._hopeless(lease)) is not None:
-                lease.refuse(error)
-        self._set_timer(now, free)
-        if self._leases:
-            self._is_empty.clear()
-        else:
-            self._is_empty.set()
-
-    def _set_timer(self, now: float, free: Sequence[Slot]) -> None:
-        """Call `_assign` again when the next account's pause, or the next chat's patience, is over."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        waiting = [lease for lease in self._leases if lease.is_waiting]
-        times = [*(slot.free_at for slot in free), *(lease.patient_until for lease in waiting)]
-        when = min((moment for moment in times if moment > now), default=None)
-        if when is not None and waiting:
-            self._timer = asyncio.get_running_loop().call_later(when - now, self._assign)
-
-    def _hopeless(self, lease: Lease) -> BridgeError | None:
-        """Return why waiting is pointless, if it is."""
-        if self._is_draining:
-            return NoAccount("The bridge is stopping.", retry_after=RETRY_AFTER)
-        return lease.hopeless(self._settings.pool.queue_limit)
+        return Lease([home] if is_named else fitting, realm, request.id, False, is_named, home, place, patient_until)
 
     def _drop(self, place: Place, error: BridgeError) -> None:
         """Forget the conversation where it is gone, or where nobody knows how it stands after `error`."""
@@ -318,3 +310,7 @@ class Pool:
             self.conversations.deleted(place.conversation)
         elif error.sent and rule_of(error).again is not Again.RELOADED:
             self.conversations.forget(place.conversation)
+
+
+def _account(slot: Slot, busy: Collection[Slot | None]) -> Account:
+    return slot.account(is_busy=slot in busy)

@@ -48,6 +48,7 @@ def _has_both_lists(state: dict[str, Any]) -> dict[str, Any]:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+Stamp = tuple[int, int, int]
 StorageState = Annotated[dict[str, Any], AfterValidator(_has_both_lists)]
 
 
@@ -176,6 +177,14 @@ class ProfileStore:
         with _explained(f"look into {self.folder}"):
             return self.path(name).is_file()
 
+    def stamp(self, name: str) -> Stamp | None:
+        """Return what changes whenever the file of that name is written; None where there is none."""
+        try:
+            facts = self.path(name).stat()
+        except OSError:
+            return None
+        return facts.st_ino, facts.st_mtime_ns, facts.st_size
+
     def load(self, name: str) -> Profile:
         """Open a profile; raises `SetupError` that names the file and what to do about it."""
         path = self._present(name)
@@ -203,6 +212,13 @@ class ProfileStore:
         with _explained(f"remove the profile {path}"):
             for file in (path, *drafts(path)):
                 file.unlink()
+
+    def rename(self, name: str, to: str) -> None:
+        """Give a profile another name, inside its file, too; refused where that name is taken."""
+        if self.exists(to):
+            raise SetupError(f"There is a profile {to} already; remove it first, or take another name.")
+        self.save(self.load(name).model_copy(update={"name": to}))
+        self.remove(name)
 
     def _present(self, name: str) -> Path:
         if self.exists(name):

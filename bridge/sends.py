@@ -52,8 +52,12 @@ class SendLog:
     def add(self, name: str, moment: float) -> None:
         """Note a send."""
         self.of(name).append(moment)
-        self._unwritten = self._recent()
-        self._thread.start(self._write)
+        self._save()
+
+    def rename(self, name: str, to: str) -> None:
+        """Let what one account sent count for another name."""
+        self._sends[to] = self._sends.pop(name, deque(maxlen=MOST))
+        self._save()
 
     def forget(self, name: str) -> None:
         """Drop an account that is closed for good, unless what it sent still counts."""
@@ -64,6 +68,10 @@ class SendLog:
     async def close(self) -> None:
         """Return when everything is written."""
         await self._thread.close()
+
+    def _save(self) -> None:
+        self._unwritten = self._recent()
+        self._thread.start(self._write)
 
     def _recent(self) -> dict[str, list[float]]:
         begin = time.time() - DAY

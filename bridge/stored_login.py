@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
 
 from loguru import logger
 
 from bridge.errors import SetupError
-from bridge.profiles import Profile, ProfileStore
+from bridge.profiles import Profile, ProfileStore, Stamp
 from bridge.telemetry import ProfileSaved, Telemetry
 
 DISK_LIMIT = 10.0
@@ -24,18 +23,47 @@ class StoredLogin:
         self._store = store
         self._telemetry = telemetry
         self._lock = threading.Lock()
+        self._seen: Stamp | None = None
 
     async def renewed(self, look_every: float) -> None:
-        """Return when somebody has logged the account in again; looks at the file every so many seconds."""
+        """Return when the stored login is newer than the one in use; looks at the file every so many seconds.
+
+        The newer one is in use after `refresh`. A file that cannot be opened is named once in the log.
+        """
         while True:
             await asyncio.sleep(look_every)
-            if self._store is None:
-                continue
-            with suppress(SetupError):  # removed or unreadable: not renewed yet
-                stored = await asyncio.to_thread(self._store.load, self.profile.name)
-                if stored.saved > self.profile.saved:
-                    self.profile = stored
-                    return
+            if self._store is not None and await asyncio.to_thread(self._newer, self._store) is not None:
+                return
+
+    async def refresh(self) -> None:
+        """Take up a login that somebody has stored since."""
+        if self._store is None:
+            return
+        try:
+            async with asyncio.timeout(DISK_LIMIT):
+                newer = await asyncio.to_thread(self._stored, self._store)
+                self.profile = newer or self.profile
+        except TimeoutError:
+            logger.warning("The profile {} cannot be looked up: the disk does not answer", self.profile.name)
+
+    def _newer(self, store: ProfileStore) -> Profile | None:
+        """Return the stored login if its file has changed and it is newer."""
+        stamp = store.stamp(self.profile.name)
+        if stamp == self._seen:
+            return None
+        self._seen = stamp
+        return self._stored(store)
+
+    def _stored(self, store: ProfileStore) -> Profile | None:
+        """Return the stored login if it is newer; one that is gone or cannot be opened is not."""
+        name = self.profile.name
+        try:
+            stored = store.load(name)
+        except SetupError as error:
+            if store.stamp(name) is not None:
+                logger.error("Profile {} is left as it was: {}", name, error.message)
+            return None
+        return stored if stored.saved > self.profile.saved else None
 
     async def keep(self, now: Profile) -> None:
         """Keep the login as it is `now`, in memory and, if the site renewed something, on disk.

@@ -1,7 +1,7 @@
 """Keeps the accounts open: a task for each, which opens it again after whatever it was lost to.
 
-An account that the site refused, muted or signed out is opened again when its time is up, when somebody has logged
-it in anew, or when its operator asks; nothing is sent for that.
+An account that the site refused, muted or signed out is opened again when its time is up, or when somebody wakes it:
+its operator, or a new login. Nothing is sent for that.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
 CAUTIOUS_SENDS = 3
 CHECK_LIMIT = 120.0
 """Seconds after which a check tells how the account stands even if it is still being opened."""
+CLOSE_LIMIT = 30.0
+"""Seconds that an account gets to be closed."""
+REOPENED = "It is opened again because somebody asked for that."
 USED_UP = "The account has used the budget that the settings give it."
 
 
@@ -63,7 +66,7 @@ class Accounts:
     async def __aenter__(self) -> Accounts:
         await self._sends.open()
         for slot in self.slots:
-            self._keepers[slot] = self._tasks.start(self._keep(slot))
+            self.start(slot)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -76,23 +79,62 @@ class Accounts:
         """Return the accounts that no client has brought along."""
         return [slot for slot in self.slots if not slot.is_guest]
 
-    def add(self, worker: PoolWorker) -> Slot:
-        """Open one more account, for guests only."""
-        slot = self._slot(worker, is_guest=True)
+    def named(self, name: str, *, own: bool = True) -> Slot:
+        """Return the account of that name, or raise `UnknownAccount`; `own` leaves those of clients out."""
+        for slot in self.own if own else self.slots:
+            if slot.worker.name == name:
+                return slot
+        raise UnknownAccount(f"There is no account {name!r} here.")
+
+    def add(self, worker: PoolWorker, *, is_guest: bool = False) -> Slot:
+        """Open one more account, a client's own as a guest."""
+        slot = self._slot(worker, is_guest=is_guest)
         self.slots.append(slot)
-        self._keepers[slot] = self._tasks.start(self._keep(slot))
+        self.start(slot)
         return slot
 
     def _slot(self, worker: PoolWorker, *, is_guest: bool) -> Slot:
-        interval, sends = self._settings.min_interval, self._sends.of(worker.name)
-        return Slot(worker, is_guest=is_guest, min_interval=interval, sends=sends)
+        return Slot(worker, self._settings, is_guest=is_guest, sends=self._sends.of(worker.name))
+
+    def start(self, slot: Slot) -> None:
+        """Hold an account open from now on."""
+        self._keepers[slot] = self._tasks.start(self._keep(slot))
+
+    async def stop(self, slot: Slot) -> None:
+        """Close an account and keep it closed; `start` opens it again."""
+        if slot.state is WorkerState.READY:
+            self._change(slot, Transition(WorkerState.STARTING), REOPENED)
+        keeper = self._keepers.pop(slot)
+        keeper.cancel()
+        await asyncio.wait({keeper}, timeout=CLOSE_LIMIT)
 
     def remove(self, slot: Slot) -> None:
         """Close an account for good."""
         self.slots.remove(slot)
-        self._keepers.pop(slot).cancel()
+        if (keeper := self._keepers.pop(slot, None)) is not None:
+            keeper.cancel()
         self._sends.forget(slot.worker.name)
-        self._telemetry.emit(WorkerChanged(slot.worker.name, WorkerState.CLOSED))
+        self._change(slot, Transition(WorkerState.CLOSED))
+
+    def rename(self, slot: Slot, worker: PoolWorker) -> None:
+        """Let a stopped account go on as `worker`, which has another name, and all that is known of it with it."""
+        before, name = slot.worker.name, worker.name
+        self._parked.rename(before, name)
+        self._sends.rename(before, name)
+        self._telemetry.emit(WorkerChanged(before, WorkerState.CLOSED))
+        slot.worker, slot.sends = worker, self._sends.of(name)
+
+    def forget(self, name: str) -> None:
+        """Drop what is kept over a restart of an account that is removed."""
+        self._parked.forget(name)
+
+    def pause(self, name: str, *, is_paused: bool) -> Slot:
+        """Let an account take no chats, or again, also after a restart."""
+        slot = self.named(name)
+        slot.is_paused = is_paused
+        self._parked.pause(name, is_paused=is_paused)
+        self._on_change()
+        return slot
 
     def models(self) -> Sequence[Model]:
         """Return the models of all sites with an account here, unless each of those needs a person first.
@@ -118,6 +160,10 @@ class Accounts:
 
     def take_out(self, slot: Slot, error: BridgeError) -> None:
         """Take the account out of service at once if `error` means that; its keeper does the rest."""
+        slot.note(error)
+        self._take_out(slot, error)
+
+    def _take_out(self, slot: Slot, error: BridgeError) -> None:
         if (what := transition(error, slot.fails, self._settings.rest)) is None:
             return
         if error.retry_after is None and what.state is WorkerState.RESTING and what.until is not None:
@@ -130,36 +176,52 @@ class Accounts:
         slot.pause(since)
         self._sends.add(slot.worker.name, time.time())
         if (what := self._used_up(slot)) is not None:
-            self.take_out(slot, RateLimited(USED_UP, until=what.until))
+            self._take_out(slot, RateLimited(USED_UP, until=what.until))
 
     async def check(self, name: str) -> Slot:
-        """Open a parked account again at once, and return it as soon as it is known how it stands."""
-        slot = next((slot for slot in self.slots if slot.worker.name == name), None)
-        if slot is None:
-            raise UnknownAccount(f"There is no account {name!r} here.")
+        """Look again now how an account stands, and return it as soon as that is known."""
+        slot = self.named(name, own=False)
         looks = slot.looks
         if slot.is_parked:
             slot.woken.set()
+        elif slot.state is WorkerState.READY:
+            try:
+                await slot.worker.check()
+            except BridgeError:
+                return await self.known(slot, looks)  # the keeper hears of it, too
+            return slot
+        return await self.known(slot, looks)
+
+    async def reopen(self, slot: Slot) -> None:
+        """Close an account and open it again, and return as soon as it is known how it stands then."""
+        if slot.state is WorkerState.READY:
+            self._change(slot, Transition(WorkerState.STARTING), REOPENED)
+        slot.woken.set()
+        await self.known(slot, slot.looks)
+
+    async def known(self, slot: Slot, looks: int) -> Slot:
+        """Return the account as soon as it was found out anew how it stands: more often than `looks` times."""
         try:
             async with asyncio.timeout(CHECK_LIMIT):
-                while slot.looks == looks and slot.state is not WorkerState.READY:
+                while slot.looks == looks:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            logger.warning("It took longer than {:g} seconds to open {}", CHECK_LIMIT, name)
+            logger.warning("It took longer than {:g} seconds to open {}", CHECK_LIMIT, slot.worker.name)
         return slot
 
     async def _keep(self, slot: Slot) -> None:
         """Hold one account open, and open it again after whatever it was lost to; survives everything."""
         with surviving("while the parked accounts were read"):
-            await self._resume(slot)
-        while True:
+            await self._recall(slot)
+        while not is_cancelled():
             try:
                 await self._until_over(slot)
                 self._change(slot, Transition(WorkerState.STARTING), slot.reason)
+                slot.woken.clear()
                 async with slot.worker.opened():
                     self._change(slot, Transition(WorkerState.READY))
-                    await slot.worker.lost()
+                    await self._lost_or_woken(slot)
             except BridgeError as error:
                 self._fell(slot, error)
             except (Exception, asyncio.CancelledError) as error:
@@ -168,18 +230,34 @@ class Accounts:
                 log_unexpected(error, f"while {slot.worker.name} was kept open")
                 self._fell(slot, BrowserError(f"The account could not be kept open: {type(error).__name__}."))
 
-    async def _resume(self, slot: Slot) -> None:
-        """Leave the account alone if it was parked before the bridge was started anew."""
-        if (entry := await self._parked.entry(slot.worker.name)) is not None:
+    async def _lost_or_woken(self, slot: Slot) -> None:
+        """Return when an open account shall be opened anew; raise as soon as it is lost."""
+        loop = asyncio.get_running_loop()
+        lost, woken = loop.create_task(slot.worker.lost()), loop.create_task(slot.woken.wait())
+        try:
+            await asyncio.wait({lost, woken}, return_when=asyncio.FIRST_COMPLETED)
+            if lost.done():
+                await lost
+        finally:
+            lost.cancel()
+            woken.cancel()
+            await asyncio.wait({lost, woken})
+
+    async def _recall(self, slot: Slot) -> None:
+        """Leave the account alone if it was parked or paused before the bridge was started anew."""
+        entry, is_paused = await self._parked.entry(slot.worker.name)
+        slot.is_paused = slot.is_paused or is_paused
+        if entry is not None:
             self._change(slot, Transition(entry.state, entry.until), entry.reason)
 
     def _fell(self, slot: Slot, error: BridgeError) -> None:
         if slot.state in SOON_OVER:  # else the chat's own error has taken it out already
+            slot.note(error)
             self._change(slot, after_lost(error, slot.fails, self._settings.rest), error.message)
         slot.fails += slot.state is WorkerState.BROKEN
 
     async def _until_over(self, slot: Slot) -> None:
-        """Return when the account may be opened: now, at its time, after a login, or when its operator asks."""
+        """Return when the account may be opened: now, at its time, or when it is woken."""
         if slot.is_parked:
             await self._woken(slot)
         while (what := self._used_up(slot)) is not None:
@@ -187,24 +265,16 @@ class Accounts:
             await self._woken(slot)
 
     async def _woken(self, slot: Slot) -> None:
-        watch = self._tasks.keep(lambda: self._watch_login(slot))
-        try:
-            while not slot.woken.is_set():
-                until = slot.until
-                seconds = (until - datetime.now(UTC)).total_seconds() if until else None
-                try:
-                    async with asyncio.timeout(seconds):
-                        await slot.woken.wait()
-                except TimeoutError:
-                    if slot.until == until:
-                        return
-        finally:
-            watch.cancel()
-            slot.woken.clear()
-
-    async def _watch_login(self, slot: Slot) -> None:
-        await slot.worker.renewed()
-        slot.woken.set()
+        while not slot.woken.is_set():
+            until = slot.until
+            seconds = (until - datetime.now(UTC)).total_seconds() if until else None
+            try:
+                async with asyncio.timeout(seconds):
+                    await slot.woken.wait()
+            except TimeoutError:
+                if slot.until == until:
+                    return
+        slot.woken.clear()
 
     def _used_up(self, slot: Slot) -> Transition | None:
         until = self.budget.full_until(slot.sends)
@@ -225,7 +295,7 @@ class Accounts:
 
     def _remember(self, slot: Slot) -> None:
         """Keep over a restart that the account is to be left alone, or that it is not any more."""
-        if slot.state is WorkerState.STARTING:
+        if slot.state in (WorkerState.STARTING, WorkerState.CLOSED):
             return
         is_parked = slot.until is not None and slot.state not in SOON_OVER
         entry = Parked(slot.state, slot.reason, slot.until) if is_parked and slot.until else None

@@ -11,11 +11,16 @@ from loguru import logger
 from bridge.atomic import write_file
 
 
-class Unsettled:
-    """The conversations of one account whose last answer has not been seen to end; kept in `folder`, if any."""
+def unsettled_file(config: Path, account: str) -> Path:
+    """Return where they are kept for an account."""
+    return config / "unsettled" / f"{account}.json"
 
-    def __init__(self, folder: Path | None, account: str) -> None:
-        self._path = folder / f"{account}.json" if folder else None
+
+class Unsettled:
+    """The conversations of one account whose last answer has not been seen to end; kept in the file `path`, if any."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
         self._open: list[str] = []
         self._lock = asyncio.Lock()
 

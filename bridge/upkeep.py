@@ -60,9 +60,9 @@ class _Upkeep:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._every):
-                    await self._pool.freed.wait()
-            self._pool.freed.clear()
-            for slot in self._pool.idle():
+                    await self._pool.queue.freed.wait()
+            self._pool.queue.freed.clear()
+            for slot in self._pool.queue.idle():
                 self.tasks.start(self._tend(slot))
 
     async def _tend(self, slot: Slot) -> None:
@@ -83,7 +83,7 @@ class _Upkeep:
     async def _do(self, slot: Slot) -> bool:
         """Do what is due, if anything is and the account is still idle; tell whether it was."""
         worker = slot.worker
-        if slot not in self._pool.idle():
+        if slot not in self._pool.queue.idle():
             return False
         if worker.is_worn:
             async with self._pool.borrowed(slot):
@@ -99,7 +99,7 @@ class _Upkeep:
 
     def _is_free(self, slot: Slot) -> bool:
         """Tell whether nobody wants the account, and its pause is over."""
-        return slot in self._pool.idle() and slot.free_at <= time.monotonic()
+        return slot in self._pool.queue.idle() and slot.free_at <= time.monotonic()
 
     async def _delete(self, slot: Slot, conversation: str) -> None:
         """Delete a conversation; one that cannot be deleted counts as used now, so that others come before it."""

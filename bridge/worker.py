@@ -7,20 +7,19 @@ went wrong is raised (by `chat` to the client, by `lost` to the pool), and the p
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
-from loguru import logger
-
 from bridge.browser import Chromium
-from bridge.bundle import write_bundle
 from bridge.calls import within
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened
 from bridge.conversations import Place
-from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError, SiteTimeout, StalePage
+from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError, SiteTimeout
+from bridge.evidence import Evidence
 from bridge.exchange import Exchange
 from bridge.listen import listen
 from bridge.profiles import Profile, ProfileStore
@@ -34,7 +33,8 @@ from bridge.stored_login import StoredLogin
 from bridge.tasks import Tasks
 from bridge.telemetry import DriftSeen, Telemetry, Timeline
 from bridge.turns import models_of, turns_of
-from bridge.unsettled import Unsettled
+from bridge.unsettled import Unsettled, unsettled_file
+from bridge.write_back import WriteBack
 
 END_LIMIT = 2.0
 """Seconds that the site gets to end its response after the end of the answer."""
@@ -44,8 +44,6 @@ STRAYS = 3
 """After so many times without a chat between them, a page that leaves the site is not opened anew at once."""
 PATTERN = 2
 """After so many new conversations one after the other the next chat is expected to begin one, too."""
-WRITE_BACK_EVERY = 120.0
-"""Seconds between two looks at whether the site rotated the login, while chats go on."""
 
 
 def _new_loss() -> asyncio.Future[NoReturn]:
@@ -61,24 +59,29 @@ class Worker:
     def __init__(
         self, profile: Profile, store: ProfileStore | None, chromium: Chromium, settings: Settings, telemetry: Telemetry
     ) -> None:
-        self.name = profile.name
+        self.name, self.site, self.url = profile.name, profile.site, profile.url
+        self.last_seen: datetime | None = None
+        """When the page has last given a sign of life."""
         self._driver_type = load_driver(profile.site)
         self._login = StoredLogin(profile, store, telemetry)
         self._chromium = chromium
         self._settings = settings
         self._telemetry = telemetry
         self._recorder = Recorder(settings.browser)
+        self._evidence = Evidence(self.name, settings)
         self._session: Session | None = None
-        self._looked_at_login = 0.0
         self._begun = 0  # so many of the last chats began a conversation
         self._strays = 0
         """How often the page left the site since the last chat that it finished."""
         self._is_prepared = False
         self._expected = Turn("")
         """What the next chat is expected to be: a new one, with the switches of the last."""
-        self._unsettled = Unsettled(settings.config / "unsettled" if store else None, self.name)
+        self._unsettled = Unsettled(unsettled_file(settings.config, self.name) if store else None)
         self._tasks = Tasks()
         self._lost = _new_loss()
+        self._write_back = WriteBack(
+            self._login, chromium, settings.browser.call_limit, is_lost=lambda: self._lost.done()
+        )
 
     @property
     def models(self) -> Sequence[Model]:
@@ -94,6 +97,7 @@ class Worker:
     async def opened(self) -> AsyncGenerator[None]:
         """Open the page and wait until it can take a prompt; raise what stands in the way."""
         self._lost = _new_loss()
+        await self._login.refresh()
         forget = self._chromium.on_lost(self.give_up)
         try:
             async with open_session(self._chromium, self._login.profile, self._driver_type, self._settings) as session:
@@ -103,13 +107,13 @@ class Worker:
                     await stop_leftover(session, conversation, self._settings.turn)
                     await self._unsettled.remove(conversation)
                 self._session = session
-                await self._write_back(session)
+                self._seen()
+                await self._write_back.now(session)
                 try:
                     yield
                 finally:
                     self._session = None
-                    if not self._lost.done():
-                        await self._write_back(session)
+                    await self._write_back.now(session)
         finally:
             forget()
             await self._recorder.written()
@@ -119,13 +123,20 @@ class Worker:
         while not self._lost.done():
             await asyncio.wait({self._lost}, timeout=self._settings.browser.check_every)
             if not self._lost.done():
-                checking = self._tasks.start(self._check())
-                either: set[asyncio.Future[Any]] = {checking, self._lost}
-                try:  # a page that crashes meanwhile answers no question
-                    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    checking.cancel()
+                with suppress(BridgeError):  # it is given up
+                    await self.check()
         await self._lost
+
+    async def check(self) -> None:
+        """Ask the page for a sign of life, and give it up where none comes; raise why."""
+        checking = self._tasks.start(self._check())
+        either: set[asyncio.Future[Any]] = {checking, self._lost}
+        try:  # a page that crashes meanwhile answers no question
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            checking.cancel()
+        if self._lost.done():
+            await self._lost
 
     def give_up(self, error: BridgeError) -> None:
         """End the running chat, if any, and the open page, because of `error`."""
@@ -181,18 +192,34 @@ class Worker:
                         async for event in events:
                             if finished := isinstance(event, Finish):
                                 self._strays = 0
+                                self._seen()
                             yield replace(event, conversation=conversation) if isinstance(event, Opened) else event
                 except BridgeError as error:
                     error.sent = error.sent or bool(exchange.passed)
                     # the site itself ends what it refused
                     finished = isinstance(error, SiteError) and not isinstance(error, SiteTimeout)
-                    await self._document(session, error)
+                    await self._evidence.explain(session, error)
                     raise
                 finally:
                     await self._settled(session, exchange, END_LIMIT if finished else 0)
                     self._report_drift(decoder)
-        if time.monotonic() - self._looked_at_login > WRITE_BACK_EVERY:
-            await self._write_back(session)
+        await self._write_back.if_due(session)
+
+    @property
+    def page_chats(self) -> int:
+        """Return the number of chats that the open page was used for."""
+        return 0 if self._session is None else self._session.chats
+
+    def _seen(self) -> None:
+        self.last_seen = datetime.now(UTC)
+
+    async def bundle(self) -> Path:
+        """Write a diagnostic bundle of the open page, and return its folder."""
+        return await self._evidence.bundle(self._opened_session(), "The operator asked for it.")
+
+    async def thumbnail(self) -> bytes | None:
+        """Return a small picture of the open page, a few seconds old at most; None where there is none."""
+        return None if self._session is None else await self._evidence.thumbnail(self._session)
 
     @property
     def is_worn(self) -> bool:
@@ -224,7 +251,7 @@ class Worker:
             async with within(self._settings.turn.ready, "The conversation could not be deleted"):
                 await session.driver.delete(conversation)
         except SiteChanged as error:
-            await self._document(session, error)
+            await self._evidence.explain(session, error)
             raise
 
     def _opened_session(self) -> Session:
@@ -239,7 +266,7 @@ class Worker:
                 await session.driver.ready()
             session.stay()
         except SiteChanged as error:
-            await self._document(session, error)
+            await self._evidence.explain(session, error)
             raise
 
     def _listened(
@@ -252,20 +279,6 @@ class Worker:
                 return await session.driver.go_on()
 
         return listen(exchange, decoder, self._settings.turn, timeline, go_on)
-
-    async def _document(self, session: Session, error: BridgeError) -> None:
-        """Write a bundle for the operator where the page was not what the driver knows, and say where it is."""
-        if not isinstance(error, SiteChanged) or isinstance(error, StalePage):
-            return
-        folder = self._settings.config / "bundles"
-        try:
-            async with within(self._settings.browser.call_limit, "The page could not be documented"):
-                bundle = await write_bundle(session, folder, self.name, error.message)
-        except (BrowserError, OSError) as failure:
-            logger.warning("No bundle was written for {}: {}", self.name, failure)
-            return
-        error.message = f"{error.message} What the page looked like is in {bundle}."
-        logger.warning("The page of {} is not as expected: {}", self.name, error.message)
 
     async def _settled(self, session: Session, exchange: Exchange, grace: float) -> None:
         """Return when the site does not generate any more, also for a client that leaves in the meantime.
@@ -298,20 +311,9 @@ class Worker:
             await self._chromium.check()
             if self._session is not None:
                 await self._session.check(limit)
+                self._seen()
         except BridgeError as error:
             self.give_up(error)
-
-    async def _write_back(self, session: Session) -> None:
-        """Keep the login as the browser has it now."""
-        self._looked_at_login = time.monotonic()
-        try:
-            now = await session.capture(self._login.profile, self._settings.browser.call_limit)
-            await self._chromium.check()  # one that lost its network service has lost its cookies, too
-        except BridgeError as error:
-            logger.warning("The login of {} could not be looked at: {}", self.name, error.message)
-            return
-        if not self._lost.done():
-            await self._login.keep(now)
 
     def _report_drift(self, decoder: Decoder) -> None:
         for shape, count in decoder.drift.items():

@@ -24,6 +24,7 @@ from bridge.errors import (
     LoginRequired,
     Muted,
     NoAccount,
+    PoolError,
     PoolFull,
     PoolTimeout,
     RateLimited,
@@ -48,8 +49,12 @@ QUICK = PoolSettings(min_interval=0, queue_limit=LIMIT)
 class ScriptedWorker:
     """A worker that answers when it is told to, and fails as it is told to."""
 
+    site = "deepseek"
+    url = "https://chat.example"
     models: Sequence[Model] = (Model("deepseek-chat"),)
     min_interval = 3.0
+    last_seen: datetime | None = None
+    page_chats = 0
     is_worn = False
 
     def __init__(self, name: str) -> None:
@@ -75,6 +80,12 @@ class ScriptedWorker:
         self.may_prepare = asyncio.Event()
         self._lost: asyncio.Future[NoReturn] | None = None
         self.interrupted: BridgeError | None = None
+        self.deaf = 0
+        """How often it does not hear that it is interrupted."""
+        self.checks = self.renewals = self.closes = 0
+        self.renew_fails: list[BridgeError] = []
+        self.hold_before_failing: asyncio.Event | None = None
+        self.check_fails: list[BridgeError] = []
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None]:
@@ -82,7 +93,10 @@ class ScriptedWorker:
         if self.open_fails:
             raise self.open_fails.pop(0)
         self._lost = asyncio.get_running_loop().create_future()
-        yield
+        try:
+            yield
+        finally:
+            self.closes += 1
 
     async def lost(self) -> NoReturn:
         assert self._lost is not None
@@ -94,6 +108,9 @@ class ScriptedWorker:
             self._lost.exception()
 
     def interrupt(self, error: BridgeError) -> None:
+        if self.deaf:
+            self.deaf -= 1
+            return
         self.interrupted = error
         if self.hold is not None:
             self.hold.set()
@@ -103,9 +120,26 @@ class ScriptedWorker:
             self.login_failed.set()
             raise self.login_fails.pop(0)
         await self.logged_in.wait()
+        self.logged_in.clear()
+
+    async def check(self) -> None:
+        self.checks += 1
+        if self.check_fails:
+            error = self.check_fails.pop(0)
+            self.give_up(error)
+            raise error
 
     async def renew(self) -> None:
-        raise NotImplementedError
+        assert self.running == 0
+        if self.renew_fails:
+            raise self.renew_fails.pop(0)
+        self.renewals += 1
+
+    async def bundle(self) -> Path:
+        return Path(self.name)
+
+    async def thumbnail(self) -> bytes | None:
+        return self.name.encode()
 
     async def prepare(self) -> None:
         assert self.running == 0
@@ -125,6 +159,8 @@ class ScriptedWorker:
         self.most_running = max(self.most_running, self.running)
         self.chatting.set()
         try:
+            if self.hold_before_failing is not None:
+                await self.hold_before_failing.wait()
             if self.chat_fails:
                 raise self.chat_fails.pop(0)
             timeline.mark("sent")
@@ -134,6 +170,8 @@ class ScriptedWorker:
             yield Text(self.name)
             if self.hold is not None:
                 await self.hold.wait()
+            if self.interrupted is not None:
+                raise self.interrupted
             yield Finish()
         finally:
             self.running -= 1
@@ -230,7 +268,7 @@ async def test_upkeep_leaves_an_account_that_chats_alone_and_a_chat_waits_for_th
         async with in_background(ask(pool, "one"), ask(pool, "two")) as (_, held):
             await facts.until(lambda: second.chatting.is_set())
             first.wants_new_chat = second.wants_new_chat = True
-            pool.freed.set()
+            pool.queue.freed.set()
             async with asyncio.timeout(LIMIT):
                 await first.preparing.wait()
             assert not second.preparing.is_set()
@@ -571,7 +609,7 @@ async def test_draining_ends_the_queue_at_once_and_lets_running_chats_finish() -
         await facts.until(
             lambda: len(pool.accounts()) == 1 and sum(isinstance(fact, ChatQueued) for fact in facts) == 2
         )
-        drained = group.create_task(pool.drain(LIMIT))
+        drained = group.create_task(pool.queue.drain(LIMIT))
         (refused,) = await waiting
         assert isinstance(refused, NoAccount)
         assert pool.unready() == "The bridge is stopping."
@@ -585,11 +623,17 @@ async def test_draining_ends_the_queue_at_once_and_lets_running_chats_finish() -
 async def test_draining_interrupts_a_chat_that_takes_too_long_and_lets_it_put_things_away() -> None:
     worker = ScriptedWorker("a")
     worker.hold = asyncio.Event()
-    async with pool_of(worker) as (pool, facts), in_background(ask(pool, "endless")):
+    async with pool_of(worker) as (pool, facts), in_background(stopped(pool, "endless")) as (chat,):
         await worker.chatting.wait()
-        await pool.drain(0.01)
+        await pool.queue.drain(0.01)
+        await chat
         assert worker.interrupted is not None
         assert any(isinstance(fact, ChatEnded) for fact in facts)
+
+
+async def stopped(pool: Pool, name: str) -> None:
+    with pytest.raises(PoolError, match="stopping"):
+        await ask(pool, name)
 
 
 async def test_a_pool_without_accounts_says_how_to_get_one() -> None:

@@ -197,7 +197,7 @@ async def test_a_bridge_that_stops_stops_what_the_site_generates(tmp_path: Path,
         await anext(aiter(stream))
         account = run.account()
         with suppress(APIError):
-            stopping = asyncio.ensure_future(run.bridge.pool.drain(0.2))  # noqa: TID251
+            stopping = asyncio.ensure_future(run.bridge.pool.queue.drain(0.2))  # noqa: TID251
             async for _ in stream:
                 pass
         await stopping

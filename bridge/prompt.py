@@ -44,6 +44,8 @@ CONTINUE = (
     " The last message is the beginning of your own answer: write only what follows it, from exactly where it breaks"
     " off, without such a line and without repeating any of it."
 )
+LEFT_OUT = "[file left out]"
+"""What stands in place of a file of an older message that is not sent."""
 GO_ON = "Go on."
 """What an empty message at the end asks for."""
 CHANGED = "The instructions have changed. These of their lines are new, or read differently now:\n\n"

@@ -37,7 +37,7 @@ def turns_of(request: ChatRequest, place: Place | None, driver: type[SiteDriver]
     messages = request.messages
     if place is None:
         _check_size(*_least(messages), driver, settings)
-        return [_turn(request, messages)]
+        return [_turn(request, _with_room(messages, driver, settings))]
     _, new = split(messages)
     new = new or messages
     _check_size(*_least(new), driver, settings)
@@ -45,7 +45,30 @@ def turns_of(request: ChatRequest, place: Place | None, driver: type[SiteDriver]
     next_one = replace(
         _turn(request, [*told, *new], goes_on=True), conversation=place.conversation, parent=place.message
     )
-    return [next_one] if request.conversation is not None else [next_one, _turn(request, messages)]
+    if request.conversation is not None:
+        return [next_one]
+    return [next_one, _turn(request, _with_room(messages, driver, settings))]
+
+
+def _with_room(messages: Sequence[Message], driver: type[SiteDriver], settings: FileSettings) -> Sequence[Message]:
+    """Return the messages without the oldest files of the history, where they are too many or too large together.
+
+    Clients send their history again and again, and cannot leave anything out of it.
+    """
+    old, new = split(messages)
+    is_attached = _excess(*_least(messages), driver, settings) is not None
+    count = settings.max_prompt_files - is_attached - sum(len(message.attachments) for message in new)
+    size = settings.max_prompt_bytes - sum(file.size for message in new for file in message.attachments)
+    kept: list[Message] = []
+    for message in reversed(old):
+        files: list[Attachment] = []
+        for file in reversed(message.attachments):
+            count, size = count - 1, size - file.size
+            files += [file] if count >= 0 and size >= 0 else []
+        left_out = [prompt.LEFT_OUT] * (len(message.attachments) - len(files))
+        text = "\n".join(filter(None, (message.text, *left_out)))
+        kept.append(replace(message, text=text, attachments=tuple(reversed(files))))
+    return (*reversed(kept), *new)
 
 
 def _turn(request: ChatRequest, messages: Sequence[Message], *, goes_on: bool = False) -> Turn:

@@ -135,6 +135,16 @@ async def test_results_of_several_calls_say_whose_they_are(served: Served) -> No
     )
 
 
+@pytest.mark.parametrize("beside", [{"type": "function", "strict": True}, {}])
+@pytest.mark.parametrize("key", ["parameters", "input_schema"])
+async def test_a_tool_may_be_its_function_itself(served: Served, beside: dict[str, Any], key: str) -> None:
+    served.backend.script = answer(CALL)
+    flat = {**beside, "name": "weather", "description": "Rain.", key: WEATHER["function"]["parameters"]}  # type: ignore[index]
+    choice = await whole(served, tools=[flat, {"type": "web_search", "name": "a b"}])
+    assert choice["message"]["tool_calls"][0]["function"] == {"name": "weather", "arguments": '{"city": "Rome"}'}
+    assert "// Rain.\nweather({\n  city: string,\n})" in served.backend.requests[0].messages[0].text
+
+
 async def test_tools_in_the_older_form_get_calls_in_the_older_form(served: Served) -> None:
     served.backend.script = answer(CALL)
     older = {"functions": [WEATHER["function"]], "function_call": "auto"}

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,10 +18,10 @@ from loguru import logger
 from bridge.chat import Attachment, ChatRequest, Finish, Message, Model, Opened, Role, Text
 from bridge.conversations import ConversationFile, Conversations, Note, Place
 from bridge.digests import PIECE, digest
-from bridge.errors import SetupError, StorageError, UnknownConversation
+from bridge.errors import RequestError, SetupError, StorageError, UnknownConversation
 from bridge.settings import ConversationSettings, FileSettings
 from bridge.sites.deepseek import Driver
-from bridge.turns import turns_of
+from bridge.turns import fitted, turns_of
 
 MODEL = Model("deepseek-chat")
 PLACE = Place("alice", "c-1", "2")
@@ -91,6 +92,43 @@ def test_the_beginning_of_an_answer_at_the_end_is_new(tmp_path: Path) -> None:
     assert "One," in turn.prompt
     assert ANSWER not in turn.prompt
     assert ANSWER in whole.prompt
+
+
+def with_file(role: Role, text: str, *names: str, size: int = 1) -> Message:
+    return Message(role, text, tuple(Attachment(name, "text/plain", name.encode() * size) for name in names))
+
+
+HISTORY = (with_file("user", "Look.", "a", "b"), said("assistant", "Yes."), with_file("tool", "", "c"))
+LAST = (said("assistant", "So."), with_file("user", "And now?", "d"))
+
+
+@pytest.mark.parametrize("place", [None, PLACE])
+@pytest.mark.parametrize(
+    ("limits", "names", "left_out"),
+    [
+        ({"max_prompt_files": 4}, "abcd", 0),
+        ({"max_prompt_files": 3}, "bcd", 1),
+        ({"max_prompt_files": 1}, "d", 3),
+        ({"max_prompt_bytes": 3}, "bcd", 1),
+        ({"max_prompt_files": 4, "prompt_limit": 100, "long_prompts": "attach"}, "bcd", 1),
+    ],
+)
+def test_the_oldest_files_of_a_history_are_left_out_where_they_are_too_many(
+    place: Place | None, limits: dict[str, Any], names: str, left_out: int
+) -> None:
+    long = said("assistant", "x" * (100 if "prompt_limit" in limits else 0))
+    settings = FileSettings.model_validate(limits)
+    *_, whole = turns_of(request(*HISTORY, long, *LAST), place, Driver, settings)
+    assert "".join(file.name for file in whole.attachments) == names
+    assert whole.prompt.count("[file left out]") == left_out
+    fitted(whole, Driver, settings)
+
+
+def test_what_the_user_says_now_may_not_have_too_many_files() -> None:
+    settings = FileSettings(max_prompt_files=2)
+    (turn,) = turns_of(request(with_file("user", "Look.", "a", "b", "c")), None, Driver, settings)
+    with pytest.raises(RequestError, match="3 files, and may have 2"):
+        fitted(turn, Driver, settings)
 
 
 RULES = "You are an agent. Work in small steps.\nNever delete a file.\nThe time is {time}. Be brief."

@@ -13,10 +13,8 @@ from bridge.digests import split
 from bridge.errors import FileTooLarge, RequestError
 from bridge.files import FileStore
 from bridge.origins import Address, is_public
+from bridge.prompt import LEFT_OUT
 from bridge.settings import FileSettings
-
-LEFT_OUT = "[file left out]"
-"""What stands in place of a file that an older message names and that is not to be had any more."""
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ TYPES = ("str", "bool", "int", "list")
 MOST_NAMED = 20
 MOST_STOPS = 16
 LONGEST_STOP = 1000
-OFF = ("none", "minimal", "off", "disabled", "false")
+OFF = ("none", "minimal", "off", "disabled", "false", "no", "0")
 """Words that switch thinking off, where any other one switches it on."""
 WHOLE = re.compile(r"[+-]?\d{1,18}(?:\.0{1,9})?", re.ASCII)
 
@@ -51,6 +51,15 @@ def whole(given: object) -> object:
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
+def as_reasoning(given: object) -> object:
+    """Return what some clients say in one word as the others say it."""
+    if isinstance(given, str):
+        return {"effort": given}
+    return {"enabled": given} if isinstance(given, bool) else given
+
+
+Switch = StrictBool | StrictStr
+"""What is on or off, also in a word."""
 Tokens = Annotated[StrictInt, BeforeValidator(whole)]
 """A number of tokens; below 1 it means that there is no limit."""
 
@@ -71,14 +80,14 @@ class Reasoning(Lenient):
     """The same, as others say it."""
 
     effort: StrictStr | None = None
-    enabled: StrictBool | None = None
+    enabled: Switch | None = None
 
 
 class TemplateFields(Lenient):
     """The same once more, as servers of open models take it."""
 
-    thinking: StrictBool | None = None
-    enable_thinking: StrictBool | None = None
+    thinking: Switch | None = None
+    enable_thinking: Switch | None = None
 
 
 class Schema(Lenient):
@@ -107,9 +116,9 @@ class Options(ToolFields):
     max_completion_tokens: Tokens | None = None
     response_format: ResponseFormat | None = None
     reasoning_effort: StrictStr | None = None
-    reasoning: Reasoning | None = None
+    reasoning: Annotated[Reasoning | None, BeforeValidator(as_reasoning)] = None
     thinking: StrictBool | StrictStr | Thinking | None = None
-    enable_thinking: StrictBool | None = None
+    enable_thinking: Switch | None = None
     chat_template_kwargs: TemplateFields | None = None
     web_search_options: dict[str, Any] | None = None
 
@@ -236,15 +245,15 @@ def _switched(model: Model, asked: Options) -> Model:
 
 def _wishes(asked: Options) -> Iterator[bool | None]:
     """Yield what the ways to switch thinking say, those that are meant for this request first."""
-    reasoning = asked.reasoning or Reasoning()
+    how = asked.reasoning or Reasoning()
     template = asked.chat_template_kwargs or TemplateFields()
     yield _wish(asked.reasoning_effort)
-    yield reasoning.enabled
-    yield _wish(reasoning.effort)
+    yield _wish(how.enabled)
+    yield _wish(how.effort)
     yield _wish(asked.thinking.type if isinstance(asked.thinking, Thinking) else asked.thinking)
-    yield asked.enable_thinking
-    yield template.thinking
-    yield template.enable_thinking
+    yield _wish(asked.enable_thinking)
+    yield _wish(template.thinking)
+    yield _wish(template.enable_thinking)
 
 
 def _wish(given: str | bool | None) -> bool | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictStr
+from pydantic import BeforeValidator, Field, StrictBool, StrictStr, ValidationError
 
 from bridge.api.lenient import Lenient
 from bridge.errors import RequestError
@@ -26,7 +26,7 @@ class Function(Lenient):
 
 
 class Offer(Lenient):
-    """An entry of `tools`; kinds other than functions cannot be called here."""
+    """An entry of `tools`, whose function may be an object of its own; kinds other than functions cannot be called."""
 
     type: StrictStr = "function"
     function: Function | None = None
@@ -49,7 +49,7 @@ def toolbox(fields: ToolFields) -> Toolbox | None:
     field, choice = ("function_call", fields.function_call) if legacy else ("tool_choice", fields.tool_choice)
     if isinstance(choice, dict) and choice.get("type") in (*FREE, *NEVER, *ALWAYS):
         choice = choice["type"]
-    tools = tuple(_tool(function, where) for where, function in _placed(offered or (), legacy))
+    tools = tuple(_tool(function) for function in offered or () if function is not None)
     if isinstance(choice, dict) and choice.get("type") == ALLOWED:
         tools, choice = _allowed(tools, choice, field)
     named = _named(choice, field)
@@ -64,19 +64,27 @@ def toolbox(fields: ToolFields) -> Toolbox | None:
 
 
 def _functions(offers: Iterable[Offer]) -> list[Function | None]:
-    for index, offer in enumerate(offers):
-        if offer.type == "function" and offer.function is None:
-            raise RequestError("A tool of type function needs a function.", param=f"tools[{index}].function")
-    return [offer.function if offer.type == "function" else None for offer in offers]
+    return [_function(offer, f"tools[{index}]") for index, offer in enumerate(offers)]
 
 
-def _placed(functions: Iterable[Function | None], legacy: bool) -> Iterable[tuple[str, Function]]:
-    for index, function in enumerate(functions):
-        if function is not None:
-            yield (f"functions[{index}]" if legacy else f"tools[{index}].function"), function
+def _function(offer: Offer, where: str) -> Function | None:
+    """Return the function of a tool, which may stand in an object of its own, or in the tool itself."""
+    if offer.type != "function":
+        return None
+    given = offer.model_extra or {}
+    if offer.function is not None or "name" not in given:
+        if offer.function is None:
+            raise RequestError("A tool of type function needs a function.", param=f"{where}.function")
+        return offer.function
+    try:
+        return Function.model_validate({"parameters": given.get("input_schema"), **given})
+    except ValidationError as error:
+        told = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    param = f"{where}.{told['loc'][0]}"
+    raise RequestError(f"{param}: {told['msg']}.", param=param)
 
 
-def _tool(function: Function, where: str) -> Tool:
+def _tool(function: Function) -> Tool:
     return Tool(function.name, function.description or "", function.parameters or {})
 
 

@@ -65,7 +65,8 @@ async def running(
     if browser is not None and (started := browser.started) is not None:
         monitor(started)
     telemetry.add(monitor)
-    await asyncio.to_thread(chromium.find, settings.browser.executable)
+    if settings.browser.cdp_url is None:
+        await asyncio.to_thread(chromium.find, settings.browser)
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(stack.enter_context, sole_user(settings.config, settings.profiles, folder_of(settings)))
         if browser is None:

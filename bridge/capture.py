@@ -77,10 +77,11 @@ class Captured:
     keys: Sequence[str]
 
 
-async def capture(session: Session, profile: Profile, chromium: Chromium, settings: Settings) -> Captured:
+async def capture(session: Session, profile: Profile, settings: Settings) -> Captured:
     """Return the login of a page that is signed in; nothing is stored yet, see `check_and_store`."""
     captured = await session.capture(profile, settings.browser.call_limit)
-    versions = {"bridge": bridge.__version__, "chromium": await chromium.version()}
+    browser = session.context.browser
+    versions = {"bridge": bridge.__version__, "chromium": browser.version if browser else ""}
     keys = await _keys(session.page, settings.browser.call_limit)
     return Captured(captured.model_copy(update={"versions": versions}), keys)
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from loguru import logger
@@ -50,13 +51,61 @@ NO_UDP = tuple(f"--{name}webrtc-ip-handling-policy=disable_non_proxied_udp" for 
 """Keeps WebRTC to the ways that everything else of a page goes, where it might reach any host and port by UDP; the
 second one is its name in older versions."""
 
-SYSTEM_PATHS = ("/usr/lib/chromium/chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
-SYSTEM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
-THREE_WAYS = (
-    "No Chromium was found. Either install one from your system (`apt-get install chromium`), "
-    "or let `bridge install` fetch one (it runs `playwright install`), "
-    "or name one with the setting browser.executable (BRIDGE_BROWSER_EXECUTABLE)."
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of browser, and where one is found: paths, then names in PATH, after what Playwright has installed."""
+
+    called: str
+    paths: tuple[str, ...]
+    names: tuple[str, ...]
+    builds: tuple[str, ...] = ()
+    """Patterns in Playwright's own folder."""
+    playwright: str = "chromium"
+    """What `playwright install` calls it."""
+    package: str = ""
+    """What `apt-get install` calls it."""
+
+    @property
+    def advice(self) -> str:
+        """Return what to do where there is none."""
+        system = f"install one from your system (`apt-get install {self.package}`)" if self.package else "install it"
+        return (
+            f"No {self.called} was found. Either {system}, "
+            f"or let `bridge install` fetch one (it runs `playwright install {self.playwright}`), "
+            "or name one with the setting browser.executable (BRIDGE_BROWSER_EXECUTABLE)."
+        )
+
+
+CHROMIUM = Kind(
+    "Chromium",
+    ("/usr/lib/chromium/chromium", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
+    ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge"),
+    ("chromium-*/chrome-*/chrome", "chromium-*/chrome-*/*.app/Contents/MacOS/*"),
+    package="chromium",
 )
+SHELL = Kind(
+    "headless shell of Chromium",
+    ("/usr/lib/chromium/chromium-headless-shell",),  # the one in PATH is a script there
+    ("chromium-headless-shell", "chrome-headless-shell"),
+    ("chromium_headless_shell-*/chrome-*/chrome-headless-shell", "chromium_headless_shell-*/chrome-*/headless_shell"),
+    playwright="chromium-headless-shell",
+    package="chromium-headless-shell",
+)
+CHANNELS = {
+    "chrome": Kind(
+        "Google Chrome (browser.channel)",
+        ("/opt/google/chrome/chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
+        ("google-chrome", "google-chrome-stable"),
+        playwright="chrome",
+    ),
+    "msedge": Kind(
+        "Microsoft Edge (browser.channel)",
+        ("/opt/microsoft/msedge/msedge", "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge"),
+        ("microsoft-edge", "microsoft-edge-stable"),
+        playwright="msedge",
+    ),
+}
 SANDBOX_SIGNS = ("No usable sandbox", "without --no-sandbox", "credentials.cc", "zygote_host_impl_linux.cc")
 NO_DRIVER = (
     "Playwright's driver does not start. On a small Debian or Ubuntu it lacks a library: `apt-get install libatomic1`."
@@ -98,30 +147,39 @@ def sandboxed(settings: BrowserSettings) -> bool:
     return not _is_root()
 
 
-def find(configured: Path | None) -> Path:
-    """Return the Chromium to use: the configured one, Playwright's own, the system's; `SetupError` if none."""
-    if configured is not None:
-        if not os.access(configured, os.X_OK):
-            raise SetupError(f"browser.executable: {configured} is not an executable file.")
-        return configured
-    for path in _candidates():
+def kind_of(settings: BrowserSettings) -> Kind:
+    """Return which kind of browser the settings want."""
+    if settings.channel is not None:
+        return CHANNELS[settings.channel]
+    return SHELL if settings.shell else CHROMIUM
+
+
+def find(settings: BrowserSettings) -> Path:
+    """Return the browser to launch: the configured one, or the first of its kind; `SetupError` if there is none."""
+    if settings.executable is not None:
+        if not os.access(settings.executable, os.X_OK):
+            raise SetupError(f"browser.executable: {settings.executable} is not an executable file.")
+        return settings.executable
+    kind = kind_of(settings)
+    for path in _candidates(kind):
         return path
-    raise SetupError(THREE_WAYS)
+    raise SetupError(kind.advice)
 
 
-def install(configured: Path | None, say: Callable[[str], None]) -> Path:
-    """Return the Chromium that `find` finds, or install one with Playwright or apt-get; see to the driver, too."""
+def install(settings: BrowserSettings, say: Callable[[str], None]) -> Path:
+    """Return the browser that `find` finds, or install one with Playwright or apt-get; see to the driver, too."""
     _see_to_driver(say)
+    kind = kind_of(settings)
     try:
-        return find(configured)
+        return find(settings)
     except SetupError:
-        if configured is not None:
+        if settings.executable is not None:
             raise
-    for command in _installers():
-        say(f"No Chromium found; trying: {' '.join(command)}")
-        if _succeeds(command) and (path := next(_candidates(), None)):
+    for command in _installers(kind):
+        say(f"No {kind.called} found; trying: {' '.join(command)}")
+        if _succeeds(command) and (path := next(_candidates(kind), None)):
             return path
-    raise SetupError(THREE_WAYS)
+    raise SetupError(kind.advice)
 
 
 def explain_launch(message: str, executable: Path) -> str:
@@ -134,32 +192,31 @@ def explain_launch(message: str, executable: Path) -> str:
     return f"{executable} did not start: {message.strip().partition(chr(10))[0]}"
 
 
-def _candidates() -> Iterator[Path]:
-    yield from _playwright_browsers()
-    for path in map(Path, SYSTEM_PATHS):
+def _candidates(kind: Kind) -> Iterator[Path]:
+    yield from _playwright_browsers(kind)
+    for path in map(Path, kind.paths):
         if os.access(path, os.X_OK):
             yield path
-    for name in SYSTEM_NAMES:
+    for name in kind.names:
         if found := shutil.which(name):
             yield Path(found)
 
 
-def _playwright_browsers() -> Iterator[Path]:
+def _playwright_browsers(kind: Kind) -> Iterator[Path]:
     """Yield what `playwright install` put into its folder, the newest first."""
     default = {"darwin": "Library/Caches/ms-playwright"}.get(sys.platform, ".cache/ms-playwright")
     folder = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / default)
-    for build in sorted(folder.glob("chromium-*"), reverse=True):
-        for path in (*build.glob("chrome-*/chrome"), *build.glob("chrome-*/*.app/Contents/MacOS/*")):
-            if os.access(path, os.X_OK):
-                yield path
+    for path in sorted((path for pattern in kind.builds for path in folder.glob(pattern)), reverse=True):
+        if os.access(path, os.X_OK):
+            yield path
 
 
-def _installers() -> Iterator[list[str]]:
+def _installers(kind: Kind) -> Iterator[list[str]]:
     root = _is_root()
-    yield [sys.executable, "-m", "playwright", "install", *(["--with-deps"] if root else []), "chromium"]
-    if root and shutil.which("apt-get"):
+    yield [sys.executable, "-m", "playwright", "install", *(["--with-deps"] if root else []), kind.playwright]
+    if root and kind.package and shutil.which("apt-get"):
         yield ["apt-get", "update", "-qq"]
-        yield ["apt-get", "install", "-y", "-qq", "chromium"]
+        yield ["apt-get", "install", "-y", "-qq", kind.package]
 
 
 def _see_to_driver(say: Callable[[str], None]) -> None:

@@ -264,7 +264,7 @@ def install(context: typer.Context) -> None:
     """Make sure that there is a Chromium, and print which one."""
     from bridge import chromium
 
-    say(str(chromium.install(load(context).browser.executable, say)))
+    say(str(chromium.install(load(context).browser, say)))
 
 
 @app.command()

@@ -202,7 +202,9 @@ async def _port(settings: Settings) -> str:
 
 
 async def _browser(settings: Settings, browser: Chromium) -> str:
-    path = await asyncio.to_thread(chromium.find, settings.browser.executable)
+    if browser.is_attached:
+        return f"attached to Chromium {await browser.version()} at {settings.browser.cdp_url}"
+    path = await asyncio.to_thread(chromium.find, settings.browser)
     version = await browser.version()
     return f"Chromium {version} starts, {_sandbox(settings)} ({path})"
 

@@ -34,9 +34,14 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 @asynccontextmanager
-async def bounded(origin: str, named: Sequence[str], settings: BrowserSettings) -> AsyncGenerator[dict[str, Any]]:
-    """Yield the context options with which a page of `origin` reaches only what `browser.hosts` allows."""
-    if settings.hosts == "any" or has_proxy(settings):
+async def bounded(
+    origin: str, named: Sequence[str], settings: BrowserSettings, is_attached: bool
+) -> AsyncGenerator[dict[str, Any]]:
+    """Yield the context options with which a page of `origin` reaches only what `browser.hosts` allows.
+
+    A browser that was attached to may be on another machine, where our proxy is not, and goes where it likes.
+    """
+    if settings.hosts == "any" or has_proxy(settings) or is_attached:
         yield {}
         return
     egress = Egress(None if settings.hosts == "public" else named)

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 HUMAN = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {extra[shown]}\n"
 REPEATS = (5, 60.0)
 """How often an entry of a library may repeat itself at once, and the seconds until once more."""
+NOT_OURS = (
+    "its own switches count, so that browser.sandbox, browser.args, browser.hosts and browser.page_memory do not apply"
+)
 GOES_ON = "\n    "
 """Begins the further lines of an entry, so that no text in it can pass for an entry of its own."""
 CALM = (WorkerState.STARTING, WorkerState.READY, WorkerState.CLOSED)
@@ -81,6 +84,8 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
             level = "INFO" if fact.state in CALM else "WARNING"
             until = f" until {fact.until:%Y-%m-%d %H:%M:%S %Z}" if fact.until else ""
             _write(level, fact, f"account {fact.account} is {fact.state}{until}{_because(fact.reason)}")
+        case BrowserStarted(sandbox=None):
+            _write("WARNING", fact, f"attached to Chromium {fact.version} at {fact.executable}: {NOT_OURS}")
         case BrowserStarted():
             level, how = ("INFO", "in its sandbox") if fact.sandbox else ("WARNING", "WITHOUT its sandbox")
             _write(level, fact, f"Chromium {fact.version} runs {how} ({fact.executable})")

@@ -55,7 +55,7 @@ async def log_in(
             await _signed_in(session, PERSON_LIMIT)
         else:
             await _fill(session, credentials)
-        captured = await capture(session, profile, chromium, settings)
+        captured = await capture(session, profile, settings)
     return await check_and_store(chromium, settings, store, captured, say)
 
 

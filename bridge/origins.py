@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 PORTS = {"http": 80, "https": 443}
@@ -33,6 +34,13 @@ def is_named(host: str, patterns: Sequence[str]) -> bool:
     """Tell whether a host is one of the `patterns`: names, or `*.name` for all below it."""
     host = host.lower().rstrip(".")
     return any(host.endswith(one[1:]) if one.startswith("*.") else host == one for one in patterns)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, by its usual name or an address."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host.lower() == "localhost"
 
 
 def is_public(address: Address) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import psutil
 from loguru import logger
 
 from bridge.atomic import make_folder
-from bridge.errors import SetupError
+from bridge.errors import BrowserError, SetupError
 from bridge.locks import try_lock
 
 
@@ -54,6 +54,18 @@ class ExitWatch:
         self._on_exit()
 
 
+def kill(process: psutil.Process) -> None:
+    """Send SIGKILL to a process, if it still runs."""
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
+def children(without: Collection[psutil.Process] = ()) -> list[psutil.Process]:
+    """Return our own child processes but those, the newest last."""
+    found = [child for child in psutil.Process().children() if child not in without]
+    return sorted(found, key=psutil.Process.create_time)
+
+
 def kill_group(leader: int) -> int:
     """Send SIGKILL to every process of the group of `leader`, hung ones too, and return how many there were."""
     members = _group(leader)
@@ -87,6 +99,7 @@ class RunFile:
     """The note on disk that names a process group to end, should its owner die; the owner holds a lock on it."""
 
     def __init__(self, folder: Path, leader: int) -> None:
+        self.leader = leader
         self._path = folder / f"chromium-{leader}.json"
         make_folder(folder)
         draft = self._path.with_suffix(f".{os.getpid()}")  # nobody else sees the note before it is locked and whole
@@ -125,12 +138,14 @@ def _end_noted(note: Any) -> int:
     return kill_group(leader) if leader > 1 and _command(leader) in (command, None) else 0
 
 
-def parent_of(pid: int) -> int | None:
-    """Return the parent's process id, or None when the process is gone."""
+def parent_of(pid: int) -> psutil.Process:
+    """Return the parent of a process; raise `BrowserError` where either is gone."""
     try:
-        return psutil.Process(pid).ppid()
+        if (parent := psutil.Process(pid).parent()) is not None:
+            return parent
     except psutil.NoSuchProcess:
-        return None
+        pass
+    raise BrowserError("The browser ended while it was started.")
 
 
 def _command(pid: int) -> list[str] | None:

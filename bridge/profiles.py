@@ -57,7 +57,9 @@ class Profile(BaseModel):
 
     `url` is the origin its site's driver runs on, `viewport` is width and height in CSS pixels, `storage_state`
     is Playwright's dict (cookies; origins with localStorage and IndexedDB), `session_storage` is
-    `{origin: {key: value}}`. The last two are secrets: no repr and no error shows them.
+    `{origin: {key: value}}`. These two are secrets: no repr and no error shows them. `user_data_dir` names the
+    browser's own folder of an account whose login no copy holds; of the two only the cookies count then that end with
+    the browser.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -75,6 +77,7 @@ class Profile(BaseModel):
     versions: dict[str, str] = {}
     storage_state: StorageState = Field(repr=False)
     session_storage: dict[str, dict[str, str]] = Field(default={}, repr=False)
+    user_data_dir: Annotated[str, Field(pattern=_NAME.pattern)] | None = None
 
     def with_state(self, storage_state: dict[str, Any], session_storage: dict[str, dict[str, str]]) -> Profile:
         """Return the same profile with what the page holds now."""

@@ -235,8 +235,9 @@ async def open_session(
 ) -> AsyncGenerator[Session]:
     """Open the account's page in a context of its own and go to the site; the page need not be signed in."""
     headed = settings.browser.headed
+    chromium = chromium.with_folder(profile.user_data_dir)
     async with (
-        bounded(origin_of(profile.url), driver_type.hosts, settings.browser) as bounds,
+        bounded(origin_of(profile.url), driver_type.hosts, settings.browser, chromium.is_attached) as bounds,
         chromium.context({**_context_options(profile, headed), **bounds}) as context,
     ):
         windows = Windows(context, PERSONS_WINDOWS if headed else 0)

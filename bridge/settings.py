@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bridge.origins import is_loopback
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 MEBIBYTE = 1024**2
@@ -27,6 +30,14 @@ def _origin(given: str) -> str:
     if not ORIGIN.fullmatch(given) or "*" in given:
         raise ValueError("an origin is written as https://chat.example.com; null and patterns are refused")
     return given
+
+
+def _debugger(given: str) -> str:
+    """Return the address of a browser's debugger, as far as its form goes."""
+    parts = urlsplit(given)
+    if parts.scheme != "http" or not parts.hostname or parts.username or parts.path not in ("", "/") or parts.query:
+        raise ValueError("an address is written as http://127.0.0.1:9222")
+    return given.rstrip("/")
 
 
 class Section(BaseModel):
@@ -65,6 +76,18 @@ class BrowserSettings(Section):
     """The one Chromium that holds all accounts."""
 
     executable: UserPath | None = Field(None, description="the Chromium to use; found by itself when empty")
+    channel: Literal["chrome", "msedge"] | None = Field(
+        None, description="an installed Google Chrome or Microsoft Edge in place of Chromium: `chrome` or `msedge`"
+    )
+    shell: bool = Field(False, description="use chromium-headless-shell, which takes less memory and has no windows")
+    cdp_url: Annotated[str, AfterValidator(_debugger)] | None = Field(
+        None,
+        description="attach to the browser that you run with `--remote-debugging-port`, such as "
+        "`http://127.0.0.1:9222`; it is never ended, and its own switches count",
+    )
+    cdp_hosts: tuple[str, ...] = Field(
+        (), description="hosts beside this machine that `cdp_url` may name; the way to them is not encrypted"
+    )
     headed: bool = Field(False, description="show the browser's windows (needs a screen)")
     sandbox: bool | None = Field(None, description="Chromium's sandbox; when empty: on, except for root")
     args: tuple[str, ...] = Field((), description="further command-line switches for Chromium")
@@ -85,6 +108,19 @@ class BrowserSettings(Section):
         description="hosts that pages may reach beside the site itself: those `named` by its driver, all `public` ones "
         "(of both none on this machine or its network), or `any`",
     )
+
+    @model_validator(mode="after")
+    def _is_one_browser(self) -> BrowserSettings:
+        """Refuse settings that name more than one browser, or one that cannot be."""
+        named = [name for name in ("executable", "channel", "shell", "cdp_url") if getattr(self, name)]
+        if len(named) > 1:
+            raise ValueError(f"{' and '.join(named)} each name a browser; keep one of them")
+        if self.shell and self.headed:
+            raise ValueError("the headless shell has no windows; leave out `shell` to see them")
+        host = urlsplit(self.cdp_url or "http://localhost").hostname or ""
+        if not is_loopback(host) and host not in {name.lower() for name in self.cdp_hosts}:
+            raise ValueError(f"cdp_url names another machine: add {host} to cdp_hosts if that is meant")
+        return self
 
 
 class PoolSettings(Section):
@@ -234,6 +270,11 @@ class Settings(BaseSettings):
     files: FileSettings = FileSettings()
     dashboard: DashboardSettings = DashboardSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def browser_folders(self) -> Path:
+        """Return where the accounts whose login no copy holds have their browsers' folders."""
+        return self.config / "browsers"
 
     @classmethod
     def settings_customise_sources(

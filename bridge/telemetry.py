@@ -117,11 +117,11 @@ class WorkerChanged:
 
 @dataclass(frozen=True, slots=True)
 class BrowserStarted:
-    """A Chromium is running."""
+    """A Chromium is running; one that the operator runs has its address for an executable, and nothing of a sandbox."""
 
     version: str
     executable: str
-    sandbox: bool
+    sandbox: bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ class TimedScreen(Screen):
 async def try_out(settings: Settings, console: Console, port: int | None, *, once: bool) -> None:
     """Show one chat through the whole bridge, then serve until interrupted; `once` leaves that out."""
     console.print("[bold]The bridge, on a demo site[/] that stands in for the real one. No account is needed.\n")
-    await asyncio.to_thread(chromium.install, settings.browser.executable, console.print)
+    await asyncio.to_thread(chromium.install, settings.browser, console.print)
     port = _port(settings, port, console)
     with TemporaryDirectory(prefix="bridge-demo-", ignore_cleanup_errors=True) as folder:
         settings = _apart(settings, Path(folder), port)

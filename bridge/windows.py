@@ -21,6 +21,8 @@ class Windows:
         self._context = context
         self._most = most
         self._own: set[Page] = set()
+        self._blank = list(context.pages)
+        """What a browser with a folder begins with."""
         self._opening = asyncio.Lock()
         self._tasks = Tasks()
         context.on("page", lambda page: self._tasks.start(self._judge(page)))
@@ -28,7 +30,7 @@ class Windows:
     async def open(self) -> Page:
         """Open a page of our own."""
         async with self._opening:
-            page = await self._context.new_page()
+            page = self._blank.pop() if self._blank else await self._context.new_page()
             self._own.add(page)
         page.on("close", lambda page: self._own.discard(page))
         return page

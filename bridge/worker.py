@@ -98,6 +98,7 @@ class Worker:
         """Open the page and wait until it can take a prompt; raise what stands in the way."""
         self._lost = _new_loss()
         await self._login.refresh()
+        self._chromium = self._chromium.with_folder(self._login.profile.user_data_dir)
         forget = self._chromium.on_lost(self.give_up)
         try:
             async with open_session(self._chromium, self._login.profile, self._driver_type, self._settings) as session:
@@ -107,7 +108,7 @@ class Worker:
                     await stop_leftover(session, conversation, self._settings.turn)
                     await self._unsettled.remove(conversation)
                 self._session = session
-                self._seen()
+                self.last_seen = datetime.now(UTC)
                 await self._write_back.now(session)
                 try:
                     yield
@@ -192,7 +193,7 @@ class Worker:
                         async for event in events:
                             if finished := isinstance(event, Finish):
                                 self._strays = 0
-                                self._seen()
+                                self.last_seen = datetime.now(UTC)
                             yield replace(event, conversation=conversation) if isinstance(event, Opened) else event
                 except BridgeError as error:
                     error.sent = error.sent or bool(exchange.passed)
@@ -209,9 +210,6 @@ class Worker:
     def page_chats(self) -> int:
         """Return the number of chats that the open page was used for."""
         return 0 if self._session is None else self._session.chats
-
-    def _seen(self) -> None:
-        self.last_seen = datetime.now(UTC)
 
     async def bundle(self) -> Path:
         """Write a diagnostic bundle of the open page, and return its folder."""
@@ -311,7 +309,7 @@ class Worker:
             await self._chromium.check()
             if self._session is not None:
                 await self._session.check(limit)
-                self._seen()
+                self.last_seen = datetime.now(UTC)
         except BridgeError as error:
             self.give_up(error)
 

@@ -72,6 +72,8 @@ class Home:
 
     folder: Path
     temporary: Path
+    under: tuple[str, ...] = ()
+    """What starts the commands, such as `xvfb-run`."""
 
     @classmethod
     @contextmanager
@@ -162,7 +164,7 @@ class Home:
             "TMPDIR": str(self.temporary),
         }
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bridge", *words),
+            *(*self.under, sys.executable, "-m", "bridge", *words),
             stdin=place,
             stdout=place,
             stderr=errors,

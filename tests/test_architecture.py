@@ -41,6 +41,9 @@ ORDER = (
         "egress",
         "calls",
         "sites.base",
+        "cdp",
+        "launch",
+        "running",
         "browser",
     ),
     *("exchange", "tap"),
@@ -84,6 +87,8 @@ ORDER = (
 
 BROWSER_WORLD = {
     "browser",
+    "launch",
+    "running",
     "calls",
     "capture",
     "bundle",

@@ -84,10 +84,11 @@ async def test_the_site_itself_is_reached_directly() -> None:
         ("http://[::1]:8080", "[::1]:8080"),
         ("http://[::1]", "[::1]:80"),
     ):
-        async with bounded(origin, (), BrowserSettings()) as options:
+        async with bounded(origin, (), BrowserSettings(), is_attached=False) as options:
             assert options["proxy"]["bypass"] == address
-    async with bounded("https://chat.example.com", (), BrowserSettings(hosts="any")) as options:
-        assert options == {}
+    for settings, is_attached in ((BrowserSettings(hosts="any"), False), (BrowserSettings(), True)):
+        async with bounded("https://chat.example.com", (), settings, is_attached) as options:
+            assert options == {}
 
 
 def test_a_proxy_of_the_operators_own_stays_in_force() -> None:

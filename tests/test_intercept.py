@@ -437,7 +437,7 @@ async def test_no_page_costs_a_second_renderer(chromium: Chromium, site: Site) -
 async def test_playwrights_own_list_of_disabled_features_is_still_in_force(chromium: Chromium) -> None:
     ours = features(dict(await chromium.processes())["browser"])
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=find(None), chromium_sandbox=sandboxed(SETTINGS))
+        browser = await playwright.chromium.launch(executable_path=find(SETTINGS), chromium_sandbox=sandboxed(SETTINGS))
         session = await browser.new_browser_cdp_session()
         found = await session.send("SystemInfo.getProcessInfo")
         theirs = features(next(item["id"] for item in found["processInfo"] if item["type"] == "browser"))

@@ -13,6 +13,7 @@ from typing import Any
 
 import bridge
 from bridge import chromium
+from bridge.settings import BrowserSettings
 
 PACKAGES = ("playwright", "aiohttp", "pydantic")
 
@@ -88,7 +89,7 @@ def machine() -> dict[str, Any]:
 
 
 def _chromium_version() -> str:
-    done = subprocess.run([chromium.find(None), "--version"], check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run([chromium.find(BrowserSettings()), "--version"], check=True, capture_output=True, text=True)  # noqa: S603
     return done.stdout.strip()
 
 

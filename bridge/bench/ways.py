@@ -181,7 +181,7 @@ async def scripted(site: Site, accounts: list[str]) -> AsyncGenerator[Scripted]:
     """Open a page for each account in a Chromium with Playwright's defaults."""
     async with async_playwright() as playwright:
         browser: Browser = await playwright.chromium.launch(
-            executable_path=chromium.find(None), chromium_sandbox=chromium.sandboxed(BrowserSettings())
+            executable_path=chromium.find(BrowserSettings()), chromium_sandbox=chromium.sandboxed(BrowserSettings())
         )
         pages = {}
         for name in accounts:

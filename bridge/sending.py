@@ -40,7 +40,7 @@ async def send(session: Session, exchange: Exchange, turns: list[Turn], settings
     """
     wrong: WrongSend | None = None
     for _ in range(SEND_TRIES):
-        turns[0] = fitted(turns[0], type(session.driver), settings.files)
+        turns[0] = await asyncio.to_thread(fitted, turns[0], type(session.driver), settings.files)
         try:
             async with _unhurried(session, settings.turn.ready), session.heeding(GRACE):
                 await session.driver.open(turns[0])

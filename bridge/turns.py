@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from bridge import prompt
 from bridge.chat import Attachment, ChatRequest, Message, Model
 from bridge.conversations import Place
 from bridge.digests import LONGEST, split
+from bridge.directions import changes
 from bridge.errors import ContextTooLong, FileTooLarge, RequestError
 from bridge.settings import FileSettings
 from bridge.sites.base import SiteDriver, Turn
@@ -36,11 +38,11 @@ def turns_of(request: ChatRequest, place: Place | None, driver: type[SiteDriver]
     """Return the turns to try, the best first; raise a `ContextTooLong` where none can fit, before any is written."""
     messages = request.messages
     if place is None:
-        _check_size(*_least(messages), driver, settings)
+        _check_size(_least(messages), driver, settings)
         return [_turn(request, _with_room(messages, driver, settings))]
     _, new = split(messages)
     new = new or messages
-    _check_size(*_least(new), driver, settings)
+    _check_size(_least(new), driver, settings)
     told = [Message("system", prompt.CHANGED + place.news)] if place.news else []
     next_one = replace(
         _turn(request, [*told, *new], goes_on=True), conversation=place.conversation, parent=place.message
@@ -56,7 +58,7 @@ def _with_room(messages: Sequence[Message], driver: type[SiteDriver], settings: 
     Clients send their history again and again, and cannot leave anything out of it.
     """
     old, new = split(messages)
-    is_attached = _excess(*_least(messages), driver, settings) is not None
+    is_attached = _excess(_least(messages), driver, settings) is not None
     count = settings.max_prompt_files - is_attached - sum(len(message.attachments) for message in new)
     size = settings.max_prompt_bytes - sum(file.size for message in new for file in message.attachments)
     kept: list[Message] = []
@@ -78,10 +80,15 @@ def _turn(request: ChatRequest, messages: Sequence[Message], *, goes_on: bool = 
 
 
 def fitted(turn: Turn, driver: type[SiteDriver], settings: FileSettings) -> Turn:
-    """Return the turn as the site can take it; raise a `RequestError` that says what is too much."""
-    length, lines = _length(turn.prompt), 1 + _breaks(turn.prompt)
-    _check_size(length, lines, driver, settings)
-    if _excess(length, lines, driver, settings):
+    """Return the turn as the site can take it; raise a `RequestError` that says what is too much. Blocks.
+
+    It goes over prompts of megabytes, so that a thread of its own is the place for it.
+    """
+    size = _Size(_length(turn.prompt), 1 + _breaks(turn.prompt))
+    if not _excess(size, driver, settings):
+        size = size._replace(changes=changes(turn.prompt))
+    _check_size(size, driver, settings)
+    if _excess(size, driver, settings):
         text = Attachment(LONG_NAME, "text/plain", turn.prompt.encode("utf-8", "replace"))
         turn = replace(turn, prompt=LONG_PROMPT, attachments=(text, *turn.attachments))
     if turn.attachments:
@@ -89,20 +96,32 @@ def fitted(turn: Turn, driver: type[SiteDriver], settings: FileSettings) -> Turn
     return turn
 
 
-def _check_size(length: int, lines: int, driver: type[SiteDriver], settings: FileSettings) -> None:
+class _Size(NamedTuple):
+    """What a page has to lay out."""
+
+    length: int
+    lines: int
+    changes: int = 0
+    """Of the direction of writing."""
+
+
+def _check_size(size: _Size, driver: type[SiteDriver], settings: FileSettings) -> None:
     """Raise a `ContextTooLong` where a prompt of that size can be neither typed nor attached."""
-    excess = _excess(length, lines, driver, settings)
+    excess = _excess(size, driver, settings)
     if excess and (settings.long_prompts == "refuse" or not _takes_files(driver)):
         raise ContextTooLong(f"The prompt has {excess}; shorten the messages.", param="messages")
 
 
-def _excess(length: int, lines: int, driver: type[SiteDriver], settings: FileSettings) -> str | None:
+def _excess(size: _Size, driver: type[SiteDriver], settings: FileSettings) -> str | None:
     """Return of what a prompt has more than can be typed into the page, if of anything."""
-    limit, most = settings.prompt_limit or driver.prompt_limit, driver.prompt_lines
-    if limit is not None and length > limit:
-        return f"{length} characters, and the site takes {limit}"
-    if most is not None and lines > most:
-        return f"{lines} lines, and the site's page takes {most}"
+    limit = settings.prompt_limit or driver.prompt_limit
+    if limit is not None and size.length > limit:
+        return f"{size.length} characters, and the site takes {limit}"
+    if (most := driver.prompt_lines) is not None and size.lines > most:
+        return f"{size.lines} lines, and the site's page takes {most}"
+    if (most := driver.direction_changes) is not None and size.changes > most:
+        what = "changes between right-to-left and left-to-right writing in a line, or as much work in several"
+        return f"{size.changes} {what}, and the site's page takes {most}"
     return None
 
 
@@ -131,10 +150,10 @@ def _length(text: str) -> int:
     )
 
 
-def _least(messages: Sequence[Message]) -> tuple[int, int]:
+def _least(messages: Sequence[Message]) -> _Size:
     """Return how many characters and lines a prompt of the messages has at least."""
     texts = [message.text for message in messages]
-    return sum(map(len, texts)), 1 + sum(map(_breaks, texts))
+    return _Size(sum(map(len, texts)), 1 + sum(map(_breaks, texts)))
 
 
 def _breaks(text: str) -> int:

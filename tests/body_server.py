@@ -42,7 +42,7 @@ class Backend(FakeBackend):
         place = await self._conversations.find(request, ["alice"]) or Place("alice", "c-1", "2")
         note = Note(self._conversations, request, "alice")
         for turn in turns_of(request, place, DRIVER, self._settings.files):
-            fitted(turn, DRIVER, self._settings.files)
+            await asyncio.to_thread(fitted, turn, DRIVER, self._settings.files)
         for event in (Opened("c-1", "4"), Text("Hello"), Finish()):
             note.hear(event)
             yield event

@@ -22,6 +22,7 @@ ORDER = (
         "control",
         "models",
         "digests",
+        "directions",
         "prompt",
         "usage",
         "sse",

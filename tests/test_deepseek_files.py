@@ -10,6 +10,7 @@ import pytest
 
 from bridge.chat import Attachment, ChatRequest, Message, Model
 from bridge.conversations import Place
+from bridge.directions import changes
 from bridge.errors import (
     BridgeError,
     ContextTooLong,
@@ -221,6 +222,39 @@ def test_lines_are_counted_before_a_prompt_is_written() -> None:
     request = ChatRequest("r", Model("m"), (Message("user", "x\n" * 60_000), Message("user", "x\n" * 60_000)))
     with pytest.raises(ContextTooLong, match="120001 lines"):
         turns_of(request, None, Driver, FileSettings())
+
+
+MIXED = "aא"
+
+
+@pytest.mark.parametrize("unit", [MIXED, "ab אב ", "(א) 1 ", "\u2067a\u2069 ", "1ا"])
+def test_a_line_that_changes_its_direction_more_often_than_the_page_lays_out_is_refused_or_becomes_a_file(
+    unit: str,
+) -> None:
+    most = Driver.direction_changes or 0
+    fits, excess = Turn(unit * most + "\n" + unit * 2), Turn(unit * (most + 2) + "z")
+    assert fitted(fits, Driver, FileSettings()) is fits
+    with pytest.raises(ContextTooLong, match=rf"{most // 100}\d\d changes .* takes {most}") as caught:
+        fitted(excess, Driver, FileSettings())
+    assert (caught.value.status, caught.value.param) == (400, "messages")
+    made = fitted(excess, Driver, FileSettings(long_prompts="attach"))
+    assert (made.prompt, made.attachments[0].data.decode()) == (LONG_PROMPT, excess.prompt)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("a" * 99, 0),
+        ("中文 and é, α, ก\n" * 99, 0),
+        ("אבג דה! (ו) " * 99, 0),
+        ((MIXED * 3 + "z\r\n") * 16, 12),
+        ("א" + "!" * 200_000 + "a", 0),
+        ("א\na" * 9, 0),
+        ("א" * 100_000 + "a", 1),
+    ],
+)
+def test_changes_of_direction_count_by_the_work_that_they_are_for_a_page(text: str, count: int) -> None:
+    assert changes(text) == count
 
 
 def test_files_that_are_too_large_together_are_refused() -> None:

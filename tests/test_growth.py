@@ -28,6 +28,7 @@ from bridge.api.markdown import Fence, tame_html
 from bridge.api.talk import JsonTalk, PlainTalk
 from bridge.chat import Message, Source
 from bridge.digests import digest, news, outline
+from bridge.directions import changes
 from bridge.errors import RequestError
 from bridge.prompt import looks_like_label, render
 from bridge.sse import SSEDecoder
@@ -205,6 +206,8 @@ LINES = {
     "labels": times("=== User ===\n"),
     "marks": times("\u0301", "a"),
     "unseen": times("\u200b", "=", "= User"),
+    "changes of direction": times("aא! "),
+    "signs between directions": times("!", "א", "a"),
     "ends of sentences": times(". "),
     "full stops": times("."),
     "blanks": times(" ", ".", "x"),
@@ -217,6 +220,7 @@ LINES = {
 OVER_LINES: dict[str, Callable[[str], object]] = {
     "prompt": lambda text: render([Message("user", text)] * 3),
     "look-alikes": looks_like_label,
+    "directions": changes,
     "digest": lambda text: digest([Message("assistant", text)]),
     "outline": lambda text: outline([Message("system", text)]),
     "news": lambda text: news(b"x" * 80, [Message("system", text)]),

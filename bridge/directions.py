@@ -1,0 +1,39 @@
+"""Counts how often a text changes between writing from left to right and from right to left.
+
+A page lays out each stretch between two changes on its own, and its work on a line grows with the square of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from math import isqrt
+
+PIECE = 65_536
+"""Characters that are looked at in one go."""
+RIGHT_TO_LEFT = (
+    "\u0590-\u08ff\u200f\u202b\u202e\u2067\u2068\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
+)
+"""Letters of the scripts that are written so, their digits, and the marks that turn any text."""
+MARK = re.compile(rf"[\n\r]|[{RIGHT_TO_LEFT}](?![{RIGHT_TO_LEFT}])[^\w\n\r{RIGHT_TO_LEFT}]*+(?=[^\W{RIGHT_TO_LEFT}])")
+"""The end of a line, or the last character before another direction; blanks and signs go with what is around them."""
+
+
+def changes(text: str) -> int:
+    """Return the changes that would be as much work in one line as those in all lines of the text."""
+    if text.isascii():
+        return 0
+    return isqrt(sum(count * count for count in _by_line(text)))
+
+
+def _by_line(text: str) -> Iterator[int]:
+    """Yield the changes from right to left of each line that has any."""
+    count = 0
+    for place in range(0, len(text), PIECE):
+        for found in MARK.finditer(text, place, place + PIECE):
+            if found[0][0] not in "\n\r":
+                count += 1
+            elif count:
+                yield count
+                count = 0
+    yield count

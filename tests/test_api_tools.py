@@ -14,6 +14,7 @@ from bridge.digests import after, digest
 from bridge.errors import NoAnswer, PoolFull
 from bridge.settings import ApiSettings
 from tests.fake_backend import Served, serving
+from tests.free_loop import taken
 
 WEATHER = {
     "type": "function",
@@ -204,6 +205,17 @@ async def test_a_call_that_does_not_fit_is_asked_for_again(served: Served) -> No
     assert said == Message("assistant", BAD)
     assert '"city" is a required property' in complaint.text
     assert second.id != first.id
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_long_answer_that_is_asked_about_again_does_not_keep_the_loop(served: Served, stream: bool) -> None:
+    vast = "<tool_calls>" * 20_000 + BAD
+    served.backend.scripts = [answer(vast[:100_000], vast[100_000:]), answer(CALL)]
+    if stream:
+        assert (await streamed(served, tools=[WEATHER]))[-1]["finish_reason"] == "tool_calls"
+    else:
+        assert (await whole(served, tools=[WEATHER]))["finish_reason"] == "tool_calls"
+    assert list(taken()) == []
 
 
 async def test_a_stream_hides_that_the_model_was_asked_again(served: Served) -> None:

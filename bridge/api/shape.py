@@ -222,7 +222,7 @@ async def answer(chat: Chat, request: ChatRequest, form: Form) -> AsyncGenerator
         if shaper.complaint is None:
             return
         returned = partial(form.returned, given="".join(given), is_last=retries == 1)
-        asked = _again(request, asked, shaper, returned)
+        asked = await asyncio.to_thread(_again, request, asked, shaper, returned)
 
 
 async def _heard(events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[ChatEvent | NoAnswer]:

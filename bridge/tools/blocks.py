@@ -110,8 +110,13 @@ class _Reader:
         self._is_weak = self._is_weak and tag.is_weak
         self._is_closed = tag.is_whole
         self._name = self._name or _named(tag)
+        if self._name and tag.rest:
+            self._take_attributes(tag)
+
+    def _take_attributes(self, tag: Tag) -> None:
+        """Take the arguments that stand in the tag that opens the call."""
         fields = {name.lower(): name for name in self._fields()}
-        for key, value in tag.attributes.items() if self._name else ():
+        for key, value in tag.attributes.items():
             if key in fields and (key not in NAMES or tag.kind is Kind.TOOL):
                 self._arguments[fields[key]], self._is_text[fields[key]] = value, True
             elif key in ARGUMENTS:

@@ -5,8 +5,8 @@ what only speaks of calls: in inline code, in a quotation, in the middle of a li
 code block, with words or dots where a call has its arguments, or under an introduction ("for example:") if it is
 fenced or text follows. Text is given out as soon as it cannot become part of a call.
 
-What is not decided yet is read again from its beginning when it has grown by an eighth, so that the work stays linear;
-and a decision is only taken where no further text could change it.
+What is not decided yet is read again from its beginning when it has grown by an eighth, or by a half where it is long,
+so that the work stays linear; and a decision is only taken where no further text could change it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from bridge.tools.tags import Tag, Tags
 
 EAGER = 200
 """Characters that are read again with every piece."""
+LONG = 20_000
+"""Characters of what is not decided, above which it is read again less often: calls of that length are waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class CallParser:
         """Take the next piece and return what is certain."""
         self._pieces.append(text)
         self._size += len(text)
-        if self._size * 8 < len(self._page.text) - self._at - EAGER:
+        waiting = len(self._page.text) - self._at
+        if self._size * (8 if waiting < LONG else 2) < waiting - EAGER:
             return []
         return self._go_on(is_whole=False)
 

@@ -10,7 +10,8 @@ from loguru import logger
 
 from bridge.errors import BridgeError, SetupError
 from bridge.keystore import Key, KeyStore, Scope
-from bridge.security import LONG_ENOUGH, digest_of, is_loopback
+from bridge.origins import is_loopback
+from bridge.security import LONG_ENOUGH, digest_of
 from bridge.sessions import Session, Sessions
 from bridge.settings import Settings
 
@@ -114,7 +115,7 @@ def load_access(settings: Settings) -> Access:
 
 def check_reach(settings: Settings, store: KeyStore) -> None:
     """Raise a `SetupError` where the bridge would stand open to others than this machine."""
-    if is_loopback(settings.server.host):
+    if is_loopback(settings.server.host.strip("[]")):
         return
     if settings.server.no_auth:
         raise SetupError(f"no_auth needs a loopback address, not {settings.server.host}.")

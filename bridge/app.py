@@ -11,6 +11,7 @@ import errno
 import signal
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 
 from aiohttp import web
 from loguru import logger
@@ -20,6 +21,7 @@ from bridge.access import Access, load_access
 from bridge.api.connections import BACKLOG
 from bridge.api.router import build_runner
 from bridge.browser import Chromium
+from bridge.checks import examine_running
 from bridge.errors import SetupError
 from bridge.files import folder_of
 from bridge.locks import sole_user
@@ -81,7 +83,8 @@ async def running(
         tasks = Tasks()
         tasks.keep(access.watch)
         stack.push_async_callback(tasks.close)
-        monitor.url = await listen(stack, build_runner(pool, settings, access, monitor), settings)
+        examine = partial(examine_running, settings, browser, pool.accounts)
+        monitor.url = await listen(stack, build_runner(pool, settings, access, monitor, examine), settings)
         stack.push_async_callback(pool.queue.drain, settings.server.drain)
         stack.callback(monitor.drain)
         yield Bridge(monitor.url, pool, browser, access)

@@ -14,7 +14,8 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from bridge.errors import BridgeError, SetupError
-from bridge.security import KeyFile, is_loopback
+from bridge.origins import is_loopback
+from bridge.security import KeyFile
 from bridge.settings import Settings
 from bridge.sse import SSEDecoder
 

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bridge.chat import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check of the bridge found; `ok` is None where something is not as usual and ends by itself."""
+
+    name: str
+    ok: bool | None
+    text: str
 
 
 class AccountControl(Protocol):

@@ -7,7 +7,7 @@
     |  +- UnknownFile            404 file_not_found
     |  +- UnknownAccount         404 account_not_found
     |  +- AccountConflict        409 account_conflict
-    |  +- UnknownKey             404 key_not_found
+    |  +- NotThere               404 not_found               a key, a chat, or what was kept of one
     |  +- FileTooLarge           413 file_too_large
     |  +- FileRejected           422 file_rejected
     |  +- ContextTooLong         400 context_length_exceeded
@@ -52,7 +52,7 @@ class BridgeError(Exception):
 
     `message` is safe to show to a client. `param` names the offending request field, `retry_after` is in seconds,
     `until` is when the account is expected back. `sent` is true once the prompt may have reached the site; such a chat
-    is sent again only where the site is known to have refused it.
+    is sent again only where the site is known to have refused it. `bundle` names the bundle that was written.
     """
 
     status: ClassVar[int] = 500
@@ -74,6 +74,7 @@ class BridgeError(Exception):
         self.retry_after = retry_after
         self.until = until
         self.sent = sent
+        self.bundle = ""
 
 
 class RequestError(BridgeError):
@@ -119,11 +120,11 @@ class AccountConflict(RequestError):
     code = "account_conflict"
 
 
-class UnknownKey(RequestError):
-    """There is no API key of that id."""
+class NotThere(RequestError):
+    """What the operator asked for is not there: a key, a chat, or what was kept of one."""
 
     status = 404
-    code = "key_not_found"
+    code = "not_found"
 
 
 class BodyTooLarge(RequestError):

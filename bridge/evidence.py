@@ -47,6 +47,7 @@ class Evidence:
         except (BrowserError, OSError) as failure:
             logger.warning("No bundle was written for {}: {}", self._account, failure)
             return
+        error.bundle = bundle.name
         error.message = f"{error.message} What the page looked like is in {bundle}."
         logger.warning("The page of {} is not as expected: {}", self._account, error.message)
 

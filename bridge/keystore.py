@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bridge.atomic import make_folder, write_file
-from bridge.errors import RequestError, SetupError, UnknownKey
+from bridge.errors import NotThere, RequestError, SetupError
 from bridge.locks import try_lock
 from bridge.printable import as_line
 from bridge.security import KeyFile, digest_of, new_key, open_private
@@ -123,7 +123,7 @@ class KeyStore:
             known = self.all()
             key = next((one for one in known if one.id == id), None)
             if key is None:
-                raise UnknownKey(f"There is no key of the id {as_line(id[:40])!r}.")
+                raise NotThere(f"There is no key of the id {as_line(id[:40])!r}.")
             if key.scope == "chat" and sum(one.scope == "chat" for one in known) == 1:
                 raise RequestError("This is the last key that may chat; add another one first.")
             if not self._replaced(self.local, key, new_key()) and not self._replaced(self.plain, key):

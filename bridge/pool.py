@@ -94,7 +94,7 @@ class Pool:
                     yield event
         except BridgeError as error:
             if result == "cancelled":  # else the client has its answer, and the error is about the account
-                result, reason = error.code, error.message
+                result, reason, progress.bundle = error.code, error.message, error.bundle
             raise
         finally:
             progress.end(result, reason)

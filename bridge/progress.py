@@ -23,6 +23,8 @@ class Progress:
         self._answer_chars = 0
         self._step: Step = "sending"
         self._told = 0.0
+        self.bundle = ""
+        """The diagnostic bundle that was written because the chat failed."""
 
     def hear(self, event: ChatEvent) -> None:
         """Take the next event of the answer."""
@@ -50,6 +52,7 @@ class Progress:
                 prompt_chars=sum(len(message.text) for message in request.messages),
                 answer_chars=self._answer_chars,
                 tokens=self._count.tokens,
+                bundle=self.bundle,
             )
         )
 

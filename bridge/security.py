@@ -99,12 +99,6 @@ def _key_in(line: str) -> str:
     return line.partition("#")[0].strip()
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches what listens on `host`."""
-    address = address_of(host)
-    return host.lower() == "localhost" or (address is not None and address.is_loopback)
-
-
 def address_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return the address that `name` is, in brackets or not; None where it is none."""
     try:

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
 from bridge.errors import SetupError
 from bridge.settings import Section, Settings
 
+SECRET = re.compile(r"(//)[^/@\s]+(?=@)|(\?)\S+")
+"""What addresses may hold that nobody else should see: a user and password, a query."""
+Source = Literal["default", "file", "environment", "command line"]
+"""Where the value of a setting comes from."""
 OTHER_VARIABLES = ("BRIDGE_PASSWORD",)
 """Variables of single commands, which are no settings."""
 
 
-def load_settings(file: Path | None = None, **given: Any) -> Settings:
+class LoadedSettings(Settings):
+    """Settings that know where each value comes from."""
+
+    _file: Path | None = PrivateAttr(None)
+    _sources: dict[str, Source] = PrivateAttr(default_factory=dict)
+
+    def come_from(self, file: Path | None, sources: dict[str, Source]) -> None:
+        """Note the file that was named, and where those values come from that are no defaults."""
+        self._file, self._sources = file, sources
+
+    def source_of(self, name: str) -> Source:
+        """Return where the value of a setting, such as `server.port`, comes from."""
+        return self._sources.get(name, "default")
+
+
+def load_settings(file: Path | None = None, **given: Any) -> LoadedSettings:
     """Read `file` (default: `bridge.toml`, if there), the environment above it, and `given` above both.
 
     `given` has the shape of the file: `server={"port": 0}`. Raises `SetupError` that names the setting and
@@ -27,7 +47,7 @@ def load_settings(file: Path | None = None, **given: Any) -> Settings:
     values = _read(file)
     _refuse_unknown_variables()
 
-    class Layered(Settings):
+    class Layered(LoadedSettings):
         @classmethod
         def settings_customise_sources(
             cls,
@@ -43,6 +63,7 @@ def load_settings(file: Path | None = None, **given: Any) -> Settings:
         settings = Layered(**given)
     except (ValidationError, SettingsError) as error:
         raise SetupError(_explain(error)) from None
+    settings.come_from(file, dict(_sources(values, given)))
     os.environ.pop("BRIDGE_PROFILE_KEY", None)
     return settings
 
@@ -56,6 +77,45 @@ def describe() -> Iterator[tuple[str, str, str, str]]:
                 yield f"{name}.{inner}", variable, _shown(item.default), item.description or ""
         else:
             yield name, f"BRIDGE_{name}".upper(), _shown(field.default), field.description or ""
+
+
+def in_force(settings: Settings) -> Iterator[tuple[str, str, str, Source, str]]:
+    """Yield name, variable, value, source of the value and description of every setting; never a secret."""
+    for name, variable, _, description in describe():
+        section, _, inner = name.partition(".")
+        value = getattr(settings, section)
+        shown = _shown(getattr(value, inner) if inner else value)
+        yield name, variable, SECRET.sub(_hidden, shown), _source_of(settings, name), description
+
+
+def file_of(settings: Settings) -> Path | None:
+    """Return the settings file that was named, or None."""
+    return settings._file if isinstance(settings, LoadedSettings) else None
+
+
+def _source_of(settings: Settings, name: str) -> Source:
+    return settings.source_of(name) if isinstance(settings, LoadedSettings) else "default"
+
+
+def _sources(file: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[tuple[str, Source]]:
+    """Yield each setting that has not its default, and where it comes from."""
+    for name, variable, _, _ in describe():
+        if _has(given, name):
+            yield name, "command line"
+        elif variable in os.environ:
+            yield name, "environment"
+        elif _has(file, name):
+            yield name, "file"
+
+
+def _hidden(secret: re.Match[str]) -> str:
+    return f"{secret[1] or secret[2]}…"
+
+
+def _has(values: Mapping[str, Any], name: str) -> bool:
+    section, _, inner = name.partition(".")
+    value = values.get(section)
+    return inner in value if inner and isinstance(value, Mapping) else section in values and not inner
 
 
 def _read(file: Path | None) -> dict[str, Any]:
@@ -90,6 +150,10 @@ def _explain(error: ValidationError | SettingsError) -> str:
 def _shown(default: Any) -> str:
     if default in (None, (), {}):
         return "empty"
+    if isinstance(default, SecretStr):
+        return "set"
+    if isinstance(default, tuple):
+        return ", ".join(map(str, default))
     if isinstance(default, Path) and default.is_relative_to(Path.home()):
         return f"~/{default.relative_to(Path.home())}"
     return str(default).lower() if isinstance(default, bool) else str(default)

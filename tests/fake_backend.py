@@ -14,15 +14,25 @@ import aiohttp
 from aiohttp import web
 from openai import AsyncOpenAI
 
-from bridge.access import Access
+from bridge.access import Access, load_access
 from bridge.api.router import build_runner
+from bridge.atomic import create_file
 from bridge.chat import Account, ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
+from bridge.control import Finding
 from bridge.errors import UnknownAccount
 from bridge.keystore import Key
 from bridge.models import listed, resolve
 from bridge.monitor.monitor import Monitor
 from bridge.sessions import Sessions
-from bridge.settings import ApiSettings, DashboardSettings, FileSettings, ServerSettings, Settings, TokenSettings
+from bridge.settings import (
+    ApiSettings,
+    BrowserSettings,
+    DashboardSettings,
+    FileSettings,
+    ServerSettings,
+    Settings,
+    TokenSettings,
+)
 from bridge.telemetry import WorkerState
 from tests.openai_schema import checked
 
@@ -185,6 +195,7 @@ class Served:
     backend: FakeBackend
     app: web.Application
     port: int
+    config: Path
     access: Access
     monitor: Monitor
     http: aiohttp.ClientSession
@@ -196,8 +207,20 @@ class Served:
         return self.http.post("/v1/chat/completions", json=given)
 
 
-def access_of(*, locked: bool = True) -> Access:
-    """Return who may do what in tests: one key that may chat, and one that may everything."""
+async def examine() -> Sequence[Finding]:
+    """Find that all is well."""
+    return [Finding("one", True, "Well.")]
+
+
+def access_of(settings: Settings | None = None, *, locked: bool = True) -> Access:
+    """Return who may do what in tests: one key that may chat, and one that may everything.
+
+    With `settings` they are in the files of those.
+    """
+    if settings is not None:
+        for name, key in (("api_keys", KEY), ("admin_key", ADMIN_KEY)):
+            create_file(settings.config / name, f"{key}\n".encode())
+        return load_access(settings)
     keys = [Key.of(KEY, "chats", "chat"), Key.of(ADMIN_KEY, "tests", "admin")]
     return Access(keys, Sessions(hours=1), is_free=not locked)
 
@@ -211,6 +234,8 @@ async def serving(
     tokens: bool = False,
     locked: bool = True,
     dashboard: DashboardSettings | None = None,
+    browser: BrowserSettings | None = None,
+    key_files: bool = False,
 ) -> AsyncIterator[Served]:
     """Run the real application on a free loopback port."""
     backend, config = FakeBackend(), tempfile.TemporaryDirectory()
@@ -221,10 +246,11 @@ async def serving(
         files=files or FileSettings(),
         tokens=TokenSettings(enabled=tokens),
         dashboard=dashboard or DashboardSettings(),
+        browser=browser or BrowserSettings(),
     )
-    access, monitor = access_of(locked=locked), Monitor(settings)
+    access, monitor = access_of(settings if key_files else None, locked=locked), Monitor(settings)
     monitor.accounts, monitor.unready = backend.accounts, backend.unready
-    runner = build_runner(backend, settings, access, monitor)
+    runner = build_runner(backend, settings, access, monitor, examine)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -243,7 +269,7 @@ async def serving(
                 _strict_response_validation=True,
             ) as openai,
         ):
-            yield Served(backend, runner.app, port, access, monitor, http, openai)
+            yield Served(backend, runner.app, port, settings.config, access, monitor, http, openai)
     finally:
         await runner.cleanup()
         config.cleanup()

@@ -83,7 +83,7 @@ class Events:
 
     async def until(self, holds: Any) -> dict[str, Any]:
         """Return the state as soon as `holds` says yes to it."""
-        while not holds(self.state):
+        while not (self.state and holds(self.state)):
             await self.next("state")
         return self.state
 

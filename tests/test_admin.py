@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import json
+import time
+import zipfile
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
+from bridge import __version__
+from bridge.api.connections import CLOSE_LIMIT
 from bridge.chat import Account
-from bridge.telemetry import WorkerState
+from bridge.monitor.monitor import Monitor
+from bridge.settings import BrowserSettings, Settings
+from bridge.telemetry import (
+    BrowserLost,
+    BrowserStarted,
+    ChatEnded,
+    ChatProgress,
+    ChatQueued,
+    ChatStarted,
+    DriftSeen,
+    WorkerState,
+)
 from tests.commands import Home
-from tests.fake_backend import ADMIN_KEY, Served, serving
+from tests.fake_backend import ADMIN_KEY, KEY, Served, serving
+from tests.operator import events, signed_in
 
 UNTIL = datetime(2026, 12, 24, 18, tzinfo=UTC)
 ACCOUNTS = (
@@ -105,3 +126,334 @@ async def test_a_command_checks_an_account_and_says_what_came_of_it(served: Serv
         assert [word in shown for word in ("alice", "ready, busy", "[red]Are you human?", until)] == [True] * 4
         absent = await home.run("accounts", "list", "--url", "http://127.0.0.1:9")
         assert (absent.code, "bridge serve" in absent.err) == (1, True)
+
+
+# Accounts
+
+
+@pytest.mark.parametrize(
+    ("action", "flag", "message"),
+    [
+        ("pause", {"paused": True}, "alice takes no new chats until it is resumed; the running one goes on."),
+        ("resume", {"paused": False}, "alice is ready."),
+        ("reopen", {}, "alice is opened again as soon as its chat has ended."),
+        ("renew", {}, "alice gets a new page as soon as its chat has ended."),
+    ],
+)
+async def test_each_action_says_what_came_of_it(
+    served: Served, action: str, flag: dict[str, bool], message: str
+) -> None:
+    async with signed_in(served) as operator:
+        status, answer = await operator.answer("POST", f"/admin/api/accounts/alice/{action}")
+        assert (status, answer) == (200, {"account": ALICE | flag, "message": message})
+        assert served.backend.done == [f"{action} alice"]
+        status, answer = await operator.answer("POST", f"/admin/api/accounts/eve/{action}")
+        assert (status, answer["error"]["code"]) == (404, "account_not_found")
+
+
+async def test_an_account_is_renamed_and_removed(served: Served) -> None:
+    async with signed_in(served) as operator:
+        status, answer = await operator.answer("POST", "/admin/api/accounts/bob/rename", {"to": "carol"})
+        assert (status, answer["account"]["name"]) == (200, "carol")
+        assert answer["message"] == "bob is called carol now."
+        for body, param in (({}, "to"), ({"to": 7}, "to"), ({"to": "x", "and": 1}, "and")):
+            status, answer = await operator.answer("POST", "/admin/api/accounts/alice/rename", body)
+            assert (status, answer["error"]["param"]) == (400, param)
+        assert (await operator.answer("DELETE", "/admin/api/accounts/carol"))[0] == 200
+        _, answer = await operator.answer("GET", "/admin/api/accounts")
+        assert [account["name"] for account in answer["accounts"]] == ["alice"]
+
+
+async def test_the_picture_and_the_bundle_of_a_page_can_be_had(served: Served, tmp_path: Path) -> None:
+    served.backend.bundle_at = tmp_path / "20261124T1-alice"
+    served.backend.bundle_at.mkdir()
+    (served.backend.bundle_at / "report.json").write_text("{}")
+    async with signed_in(served) as operator:
+        async with operator.get("/admin/api/accounts/alice/thumbnail") as response:
+            assert (response.status, response.content_type) == (404, "application/json")
+        served.backend.picture = b"\xff\xd8picture"
+        async with operator.get("/admin/api/accounts/alice/thumbnail") as response:
+            assert (await response.read(), response.content_type) == (b"\xff\xd8picture", "image/jpeg")
+            assert response.headers["cache-control"] == "no-store"
+        async with operator.send("POST", "/admin/api/accounts/alice/bundle") as response:
+            assert response.content_type == "application/zip"
+            assert response.headers["content-disposition"] == 'attachment; filename="20261124T1-alice.zip"'
+            assert zipfile.ZipFile(io.BytesIO(await response.read())).namelist() == ["report.json"]
+
+
+# Chats
+
+
+def facts(served: Served, id: str = "c-1", result: str = "stop", bundle: str = "") -> None:  # noqa: A002
+    """Tell of a chat from its beginning to its end."""
+    served.monitor(ChatQueued(id, "deepseek-chat", 1))
+    served.monitor(ChatStarted(id, "alice"))
+    marks = {"queued": 0.0, "started": 1.0, "sent": 1.2, "first_byte": 1.5, "first_token": 2.0, "end": 4.0}
+    served.monitor(ChatEnded(id, "deepseek-chat", "alice", result, "why", marks, 20, 400, 100, bundle))
+
+
+async def test_the_last_chats_are_listed_with_their_times_and_sizes_but_no_text(served: Served) -> None:
+    for number in range(5):
+        facts(served, f"c-{number}")
+    async with signed_in(served) as operator:
+        _, answer = await operator.answer("GET", "/admin/api/chats?limit=2")
+        assert [chat["id"] for chat in answer["chats"]] == ["c-4", "c-3"]
+        _, answer = await operator.answer("GET", "/admin/api/chats?limit=2&before=c-3")
+        assert [chat["id"] for chat in answer["chats"]] == ["c-2", "c-1"]
+        (chat,) = answer["chats"][:1]
+        assert chat.pop("at")
+        assert chat["marks"]["first_token"] == 2.0
+        assert (chat["prompt_chars"], chat["answer_chars"], chat["tokens"]) == (20, 400, 100)
+        assert (chat["trace"], chat["bundle"], chat["record"]) == (False, False, False)
+        for wrong in ("limit=0", "limit=x", "limit=1000000", f"before={'x' * 300}"):
+            status, answer = await operator.answer("GET", f"/admin/api/chats?{wrong}")
+            assert (status, answer["error"]["param"]) == (400, wrong.partition("=")[0])
+
+
+async def test_a_chat_can_be_ended(served: Served) -> None:
+    async with served.post() as response:
+        assert response.status == 200
+    async with signed_in(served) as operator:
+        asked = served.backend.requests[-1].id
+        assert (await operator.answer("DELETE", f"/admin/api/chats/{asked}"))[0] == 200
+        status, answer = await operator.answer("DELETE", "/admin/api/chats/nobody")
+        assert (status, answer["error"]["code"]) == (404, "not_found")
+
+
+async def test_what_was_kept_of_a_chat_can_be_downloaded_and_nothing_else(tmp_path: Path) -> None:
+    browser = BrowserSettings(trace=tmp_path / "traces", record=tmp_path / "records")
+    for folder, name in (("traces", "c-1.zip"), ("records", "c-1-1.sse"), ("records", "c-1-2.sse")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).write_bytes(b"kept")
+    (tmp_path / "secret.zip").write_bytes(b"secret")
+    async with serving(browser=browser) as served, signed_in(served) as operator:
+        bundles = served.config / "bundles" / "b-1"
+        await asyncio.to_thread(bundles.mkdir, parents=True)
+        await asyncio.to_thread((bundles / "report.json").write_text, "{}")
+        facts(served, bundle="b-1")
+        _, answer = await operator.answer("GET", "/admin/api/chats")
+        assert [answer["chats"][0][kind] for kind in ("trace", "bundle", "record")] == [True] * 3
+        async with operator.get("/admin/api/chats/c-1/trace") as response:
+            assert await response.read() == b"kept"
+            assert "attachment" in response.headers["content-disposition"]
+        for kind, names in (("record", ["c-1-1.sse", "c-1-2.sse"]), ("bundle", ["report.json"])):
+            async with operator.get(f"/admin/api/chats/c-1/{kind}") as response:
+                assert zipfile.ZipFile(io.BytesIO(await response.read())).namelist() == names
+        for id in ("c-2", "..%2Fsecret", "%2e%2e%2fsecret", "*"):  # noqa: A001
+            for kind in ("trace", "bundle", "record"):
+                assert (await operator.answer("GET", f"/admin/api/chats/{id}/{kind}"))[0] == 404
+        facts(served, "c-3")
+        for kind in ("trace", "bundle", "record"):
+            assert (await operator.answer("GET", f"/admin/api/chats/c-3/{kind}"))[0] == 404
+
+
+# Keys, settings, figures
+
+
+async def test_keys_are_added_shown_once_and_revoked(served_with_files: Served) -> None:
+    async with signed_in(served_with_files) as operator:
+        status, made = await operator.answer("POST", "/admin/api/keys", {"name": "laptop", "scope": "chat"})
+        assert (status, made["scope"], made["key"][-4:]) == (201, "chat", made["hint"])
+        _, listed = await operator.answer("GET", "/admin/api/keys")
+        assert {(key["name"], key["scope"]) for key in listed["keys"]} >= {("laptop", "chat")}
+        assert made["key"] not in json.dumps(listed)
+        auth = {"Authorization": f"Bearer {made['key']}"}
+        for method, status in (("GET", 200), ("DELETE", 401)):
+            if method == "DELETE":
+                assert (await operator.answer("DELETE", f"/admin/api/keys/{made['id']}"))[0] == 200
+            async with served_with_files.http.get("/v1/models", headers=auth) as response:
+                assert response.status == status
+        for body, param in (({"name": ""}, "name"), ({"name": "a", "scope": "root"}, "scope"), ({}, "name")):
+            status, answer = await operator.answer("POST", "/admin/api/keys", body)
+            assert (status, answer["error"]["param"]) == (400, param)
+        assert (await operator.answer("DELETE", "/admin/api/keys/none"))[0] == 404
+
+
+@pytest.fixture
+async def served_with_files() -> AsyncIterator[Served]:
+    async with serving(key_files=True) as running:
+        yield running
+
+
+async def test_the_settings_in_force_are_told_with_their_source_and_without_secrets(served: Served) -> None:
+    async with signed_in(served) as operator:
+        _, answer = await operator.answer("GET", "/admin/api/settings")
+        found = {one["name"]: one for one in answer["settings"]}
+        assert found["server.port"]["variable"] == "BRIDGE_SERVER_PORT"
+        assert (found["server.port"]["value"], found["server.port"]["source"]) == ("8000", "default")
+        assert found["profile_key"]["value"] == "empty"
+        _, answer = await operator.answer("GET", "/admin/api/sites")
+        assert answer == {"sites": [{"name": "deepseek", "title": "DeepSeek", "url": "https://chat.deepseek.com"}]}
+
+
+async def test_the_checks_of_everything_are_made_when_asked_and_kept(served: Served) -> None:
+    async with signed_in(served) as operator:
+        assert await operator.answer("GET", "/admin/api/doctor") == (200, None)
+        status, made = await operator.answer("POST", "/admin/api/doctor")
+        assert (status, made["checks"]) == (200, [{"name": "one", "ok": True, "text": "Well.", "advice": None}])
+        assert await operator.answer("GET", "/admin/api/doctor") == (200, made)
+
+
+async def test_the_figures_of_the_last_hours_are_medians_by_minute(served: Served) -> None:
+    for number in range(3):
+        facts(served, f"c-{number}", "stop" if number else "site_error")
+    async with signed_in(served) as operator:
+        _, answer = await operator.answer("GET", "/admin/api/metrics?hours=1")
+        assert answer["step"] == 60
+        series = answer["series"]
+        assert {len(values) for name, values in series.items() if name != "chats"} == {len(answer["times"])}
+        assert (series["waiting"][-1], series["first_token"][-1], series["tokens_per_second"][-1]) == (1.0, 2.0, 50.0)
+        assert (series["chats"]["stop"][-1], series["chats"]["site_error"][-1]) == (2, 1)
+        for wrong in ("0", "25", "nan", "x"):
+            assert (await operator.answer("GET", f"/admin/api/metrics?hours={wrong}"))[0] == 400
+
+
+async def test_the_log_is_searched_by_level_and_text_and_cannot_drive_a_terminal(served: Served) -> None:
+    logger.info("An account\x1b[2J is well")
+    logger.warning("An account is <script>alert(1)</script>")
+    async with signed_in(served) as operator:
+        _, answer = await operator.answer("GET", "/admin/api/log?search=ACCOUNT")
+        assert [line["text"] for line in answer["log"]] == [
+            "An account[2J is well",
+            "An account is <script>alert(1)</script>",
+        ]
+        _, answer = await operator.answer("GET", "/admin/api/log?level=warning&search=account&limit=5")
+        assert [line["level"] for line in answer["log"]] == ["WARNING"]
+        assert (await operator.answer("GET", "/admin/api/log?level=loud"))[0] == 400
+
+
+# The description
+
+
+async def test_every_route_of_the_admin_api_is_described(served: Served) -> None:
+    async with served.http.get("/openapi.json") as response:
+        paths = (await response.json())["paths"]
+    routes = {(route.method, route.resource.canonical) for route in served.app.router.routes() if route.resource}
+    wanted = {(method, path) for method, path in routes if path.startswith("/admin") and not path.endswith("/")}
+    assert len(wanted) >= 30
+    for method, path in wanted - {(method, path) for method, path in wanted if method == "HEAD"}:
+        described = paths[path][method.lower()]
+        assert described["summary"]
+        named = {one["name"] for one in described.get("parameters", ())}
+        assert named == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+
+
+# The event stream
+
+
+async def test_the_state_comes_whole_and_then_what_changes(served: Served) -> None:
+    async with signed_in(served) as operator, events(operator.http) as stream:
+        state = await stream.next("state")
+        assert {*state} == {"bridge", "browser", "accounts", "queue", "running", "recent", "drift", "log"}
+        assert (state["bridge"]["version"], state["bridge"]["ready"]) == (__version__, True)
+        assert [account["name"] for account in state["accounts"]] == ["alice", "bob"]
+        served.monitor(ChatQueued("c-1", "deepseek-chat", 1))
+        await stream.until(lambda state: [chat["id"] for chat in state["queue"]] == ["c-1"])
+        served.monitor(ChatStarted("c-1", "alice"))
+        served.monitor(ChatProgress("c-1", "thinking", 7, {"queued": 0.0, "started": 0.1}))
+        await stream.until(lambda state: [chat["step"] for chat in state["running"]] == ["thinking"])
+        (running,) = stream.state["running"]
+        assert (running["account"], running["tokens"], running["marks"]["started"]) == ("alice", 7, 0.1)
+        assert stream.state["accounts"][0]["chat"]["tokens"] == 7
+        served.monitor(ChatEnded("c-1", "deepseek-chat", "alice", "stop"))
+        ended = await stream.next("chat")
+        assert (ended["id"], ended["result"]) == ("c-1", "stop")
+        await stream.until(lambda state: not state["running"] and state["bridge"]["chats_today"] == 1)
+        served.backend.known = (replace(ACCOUNTS[0], is_paused=True), ACCOUNTS[1])
+        await stream.until(lambda state: state["accounts"][0]["paused"])
+        served.backend.reason = "No account is ready."
+        await stream.until(lambda state: state["bridge"]["reason"] == "No account is ready.")
+        logger.warning("Something is <b>odd</b>")
+        assert (await stream.next("log"))["text"] == "Something is <b>odd</b>"
+
+
+async def test_the_browser_and_what_a_site_sends_anew_are_shown(served: Served) -> None:
+    async with signed_in(served) as operator, events(operator.http) as stream:
+        served.monitor(BrowserStarted("156", "/usr/bin/chromium", sandbox=True))
+        await stream.until(lambda state: state["browser"]["state"] == "running")
+        served.monitor(BrowserLost("Chromium ended"))
+        await stream.until(lambda state: [one["reason"] for one in state["browser"]["lost"]] == ["Chromium ended"])
+        for _ in range(2):
+            served.monitor(DriftSeen("deepseek", "<img src=x onerror=alert(1)>", 2))
+        await stream.until(lambda state: bool(state["drift"]) and state["drift"][0]["count"] == 4)
+        assert stream.state["drift"][0]["shape"] == "<img src=x onerror=alert(1)>"
+
+
+async def test_markup_of_a_page_goes_out_as_the_text_of_json_alone(served: Served) -> None:
+    served.backend.known = (replace(ACCOUNTS[0], reason="<script>alert(1)</script>"),)
+    async with signed_in(served) as operator:
+        for path in ("/admin/api/state", "/admin/api/accounts", "/readyz"):
+            async with operator.get(path) as response:
+                assert response.content_type == "application/json"
+                assert "<script>alert(1)</script>" in await response.text()
+                if path.startswith("/admin"):
+                    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_who_reads_too_slowly_gets_the_state_anew_and_never_more_than_a_bounded_rest() -> None:
+    async with serving() as served:
+        with served.monitor.watcher() as slow, served.monitor.watcher() as other:
+            await slow.next(1)
+            for number in range(2000):
+                served.monitor.feed.put(b"x" * 1000)
+                if number % 100 == 0:
+                    await other.next(1)
+                assert slow.waiting <= 1024 * 1024
+            assert b"event: state" in await slow.next(1)
+            served.monitor.feed.put(b"next")
+            assert await slow.next(1) == b"next"
+
+
+async def test_only_so_many_watch_at_a_time(served: Served) -> None:
+    async with signed_in(served) as operator:
+        watchers = [served.monitor.watcher() for _ in range(32)]
+        for watcher in watchers:
+            watcher.__enter__()
+        async with operator.get("/admin/api/events") as response:
+            assert (response.status, (await response.json())["error"]["code"]) == (503, "overloaded")
+        watchers[0].__exit__(None, None, None)
+        async with events(operator.http) as stream:
+            assert await stream.next("state")
+        for watcher in watchers[1:]:
+            watcher.__exit__(None, None, None)
+
+
+async def test_an_open_dashboard_does_not_hold_up_the_end_of_the_bridge() -> None:
+    async with AsyncExitStack() as stack:
+        async with serving() as served:
+            operator = await stack.enter_async_context(signed_in(served))
+            response = await stack.enter_async_context(operator.http.get("/admin/api/events"))
+            assert response.status == 200
+            began = time.monotonic()
+        assert time.monotonic() - began < CLOSE_LIMIT
+
+
+async def test_no_answer_of_the_admin_api_holds_a_key_a_cookie_or_a_token(served_with_files: Served) -> None:
+    served, found = served_with_files, []
+    async with signed_in(served) as operator:
+        secrets = [KEY, ADMIN_KEY, *(cookie.value for cookie in operator.http.cookie_jar)]
+        for route in served.app.router.routes():
+            assert route.resource is not None
+            path = route.resource.canonical.replace("{name}", "alice").replace("{id}", "c-1")
+            if path.startswith("/admin") and route.method == "GET" and "events" not in path:
+                async with operator.get(path) as response:
+                    found.append(await response.text())
+    assert len(found) >= 15
+    assert [secret for secret in secrets for text in found if secret in text] == []
+
+
+def test_a_monitor_stays_small_whatever_happens(tmp_path: Path) -> None:
+    monitor = Monitor(Settings(config=tmp_path))
+    for number in range(20_000):
+        monitor(ChatQueued(f"q-{number}", "m", 1))
+        monitor(ChatStarted(f"q-{number}", "alice"))
+        if number % 2:
+            monitor(ChatEnded(f"q-{number}", "m", "alice", f"result-{number}", "x" * 50, {"end": 1.0}))
+        monitor(DriftSeen("deepseek", f"shape-{number}", 1))
+        monitor(BrowserLost("again"))
+    state = monitor.state()
+    assert len(state["recent"]) == 100
+    assert len(state["drift"]) <= 100
+    assert len(state["browser"]["lost"]) <= 20
+    assert len(state["running"]) <= 2000
+    assert len(monitor.charts.series(24)["series"]["chats"]) <= 20

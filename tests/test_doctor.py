@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bridge.checks import Check
 from bridge.demo import DemoSite, Script
-from bridge.doctor import Check, passes
+from bridge.doctor import passes
 from bridge.profiles import ProfileStore, load_identity
 from bridge.security import KeyFile
 from tests.commands import Ended, Home

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from bridge.errors import SetupError
 from bridge.settings import Section, ServerSettings, Settings
-from bridge.settings_sources import describe, load_settings
+from bridge.settings_sources import describe, in_force, load_settings
 
 VALUE = "hunter2"
 
@@ -185,3 +185,25 @@ def test_the_readme_lists_every_setting() -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
     rows = [f"| `{name}` | `{variable}` | {default} | {text} |" for name, variable, default, text in describe()]
     assert [row for row in rows if row not in readme] == []
+
+
+def test_each_setting_in_force_is_told_with_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("[server]\nport = 1\nhost = 'file'\ndrain = 1\n[browser]\nheaded = true\n")
+    monkeypatch.setenv("BRIDGE_SERVER_HOST", "environment")
+    found = {name: (value, source) for name, _, value, source, _ in in_force(load_settings(server={"port": 3}))}
+    assert found["server.port"] == ("3", "command line")
+    assert found["server.host"] == ("environment", "environment")
+    assert found["server.drain"] == ("1.0", "file")
+    assert found["browser.headed"] == ("true", "file")
+    assert found["server.keep_alive"] == ("15.0", "default")
+    assert len(found) == len(list(describe()))
+
+
+def test_no_secret_of_a_setting_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIDGE_PROFILE_KEY", VALUE)
+    proxy = f"--proxy-server=http://me:{VALUE}@proxy.example:3128"
+    settings = load_settings(browser={"args": (proxy,)}, tokens={"url": f"https://a.example/?token={VALUE}"})
+    found = {name: value for name, _, value, _, _ in in_force(settings)}
+    assert VALUE not in repr(found)
+    assert (found["profile_key"], found["tokens.url"]) == ("set", "https://a.example/?…")
+    assert found["browser.args"] == "--proxy-server=http://…@proxy.example:3128"

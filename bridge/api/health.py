@@ -23,7 +23,7 @@ class Health:
     async def root(self, request: web.Request) -> web.Response:
         """Tell a visitor what this is, or lead a person to the dashboard."""
         if self._has_page and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
-            raise web.HTTPFound("/dashboard")
+            return web.Response(status=302, headers={hdrs.LOCATION: "dashboard"})
         return web.json_response(
             {
                 "name": "chat-page-bridge",

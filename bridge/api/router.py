@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 from aiohttp import web
 
 from bridge.access import Access
 from bridge.api.admin import page, sign_in
-from bridge.api.admin.parts import Operation, Parts
+from bridge.api.admin.parts import Examine, Operation, Parts
 from bridge.api.admin.routes import operations
 from bridge.api.base import ChatEndpoint, Surface
 from bridge.api.body import BodyReader
@@ -26,6 +27,7 @@ from bridge.api.openai_completions import OpenAICompletions
 from bridge.api.openapi import Description
 from bridge.api.token_check import TokenCheck
 from bridge.chat import ChatBackend
+from bridge.control import AccountControl, Finding
 from bridge.files import FileStore
 from bridge.guard import Guard
 from bridge.monitor.monitor import Monitor
@@ -47,9 +49,19 @@ FORMS = frozenset(spellings(Files.path))
 """The paths whose bodies are forms, not JSON."""
 
 
-def build_runner(backend: ChatBackend, settings: Settings, access: Access, monitor: Monitor) -> Runner:
+class Backend(ChatBackend, AccountControl, Protocol):
+    """What answers chats, and lets its operator handle the accounts."""
+
+
+async def _examine_nothing() -> Sequence[Finding]:
+    return ()
+
+
+def build_runner(
+    backend: Backend, settings: Settings, access: Access, monitor: Monitor, examine: Examine = _examine_nothing
+) -> Runner:
     """Return what runs the endpoint, and with it the dashboard, which shows what `monitor` knows."""
-    app = _build_app(backend, settings, access, monitor)
+    app = _build_app(backend, settings, access, monitor, examine)
     return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), surfaces(settings)[0].error)
 
 
@@ -96,10 +108,13 @@ def routes(
     return [web.route(route.method, path, route.handler) for route in found for path in spellings(route.path)]
 
 
-def _build_app(backend: ChatBackend, settings: Settings, access: Access, monitor: Monitor) -> web.Application:
+def _build_app(
+    backend: Backend, settings: Settings, access: Access, monitor: Monitor, examine: Examine
+) -> web.Application:
     store, served, bodies = FileStore(settings), surfaces(settings), BodyReader(settings)
     guard = Guard(access, settings.server, UNLOCKED, for_tokens(settings), FORMS)
-    admin = operations(Parts(backend, monitor, access, guard, settings, bodies)) if settings.dashboard.enabled else ()
+    parts = Parts(backend, monitor, access, guard, settings, bodies, examine)
+    admin = operations(parts) if settings.dashboard.enabled else ()
     origins = Origins(settings.api.allowed_origins, guard)
     tellers = {path: surface.error for surface in served for path in spellings(surface.path)}
     app = web.Application(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bridge.errors import PoolFull
+from bridge.errors import PoolError
 from bridge.sse import encode_sse
 
 MOST_WATCHERS = 32
@@ -34,6 +34,11 @@ class Watcher:
         self._is_there.set()
         self.is_over = False
         """Whether nothing will come any more."""
+
+    @property
+    def waiting(self) -> int:
+        """Return how many bytes wait."""
+        return self._size
 
     def put(self, frame: bytes) -> None:
         """Let a frame wait, unless all of the state will come anyway."""
@@ -86,7 +91,7 @@ class Feed:
     def watcher(self) -> Iterator[Watcher]:
         """Watch while this is entered; the whole state comes first."""
         if len(self._watchers) >= MOST_WATCHERS:
-            raise PoolFull(f"There are {MOST_WATCHERS} event streams already; close some of them.", retry_after=10)
+            raise PoolError(f"There are {MOST_WATCHERS} event streams already; close some of them.", retry_after=10)
         watcher = Watcher(self._whole)
         self._watchers.append(watcher)
         self.watched.set()

@@ -53,6 +53,7 @@ class Monitor:
     def __init__(self, settings: Settings) -> None:
         self.url = ""
         self.is_draining = False
+        self.has_live = self.has_history = False
         self.accounts: Callable[[], Sequence[Account]] = tuple
         self.unready: Callable[[], str | None] = lambda: None
         self.chats = Chats()
@@ -177,8 +178,8 @@ class Monitor:
             "reason": reason,
             "draining": self.is_draining,
             "chats_today": self.chats.today,
-            "history": False,
-            "live": False,
+            "history": self.has_history,
+            "live": self.has_live,
         }
 
     def _browser_section(self, accounts: Sequence[Account]) -> Mapping[str, Any]:

@@ -149,6 +149,8 @@ class SiteDriver(ABC):
     limit. Methods are idempotent: the caller may call them again as long as nothing passed the gate.
     """
 
+    title: ClassVar[str] = ""
+    """What people call the site."""
     start_url: ClassVar[str]
     """Where the site lives; a profile may name another origin."""
     answer_paths: ClassVar[tuple[str, ...]]

@@ -46,6 +46,7 @@ PRESET = ("deepseek-v4-flash", "deepseek-v4-pro", "deepseek-v4.1-flash", "deepse
 class Driver(SiteDriver):
     """Drives one page of chat.deepseek.com."""
 
+    title = "DeepSeek"
     start_url = "https://chat.deepseek.com"
     answer_paths = (COMPLETION, *GOING_ON, *FOREIGN)
     call_paths = CALLS

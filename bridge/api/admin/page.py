@@ -66,3 +66,5 @@ async def protect(request: web.Request, response: web.StreamResponse) -> None:
     """Put the headers on every answer below the dashboard's paths, a failure as well."""
     if request.path.startswith(("/dashboard", "/admin")):
         response.headers.update(HEADERS)
+    if request.path.startswith("/admin"):
+        response.headers["cache-control"] = "no-store"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -13,13 +13,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bridge.access import Access
 from bridge.api.body import BodyReader
 from bridge.api.failure import dump
-from bridge.chat import ChatBackend
+from bridge.control import AccountControl, Finding
 from bridge.errors import RequestError
 from bridge.guard import Guard
 from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
-
-NO_STORE = {"cache-control": "no-store"}
 
 
 class Form(BaseModel):
@@ -28,6 +26,8 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
+Examine = Callable[[], Awaitable[Sequence[Finding]]]
+"""Checks everything, and returns what was found."""
 F = TypeVar("F", bound=Form)
 
 
@@ -35,12 +35,13 @@ F = TypeVar("F", bound=Form)
 class Parts:
     """What the handlers work with."""
 
-    control: ChatBackend
+    control: AccountControl
     monitor: Monitor
     access: Access
     guard: Guard
     settings: Settings
     bodies: BodyReader
+    examine: Examine
 
     async def body(self, request: web.Request, kind: type[F]) -> F:
         """Return the request's body; raise a `RequestError` that names the bad field."""
@@ -61,8 +62,8 @@ class Operation:
 
 
 def as_json(body: Any, status: int = 200) -> web.Response:
-    """Return an answer that nobody keeps."""
-    return web.Response(body=dump(body), status=status, content_type="application/json", headers=NO_STORE)
+    """Return an answer."""
+    return web.Response(body=dump(body), status=status, content_type="application/json")
 
 
 def _validated(kind: type[F], body: object) -> F:

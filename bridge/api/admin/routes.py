@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.api.admin.accounts import Accounts
+from bridge.api.admin.chats import Chats
+from bridge.api.admin.figures import Figures
+from bridge.api.admin.keys import Keys
 from bridge.api.admin.parts import Operation, Parts
+from bridge.api.admin.setup import Setup
 from bridge.api.admin.sign_in import SignIn
 from bridge.api.admin.watch import Watch
 
 
 def operations(parts: Parts) -> Sequence[Operation]:
     """Return every route of the admin API."""
-    groups = (SignIn(parts), Watch(parts), Accounts(parts))
+    groups = (SignIn(parts), Watch(parts), Accounts(parts), Chats(parts), Figures(parts), Keys(parts), Setup(parts))
     return [operation for group in groups for operation in group.operations()]

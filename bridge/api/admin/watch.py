@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from aiohttp import web
 
-from bridge.api.admin.parts import NO_STORE, Operation, Parts, as_json
+from bridge.api.admin.parts import Operation, Parts, as_json
+from bridge.monitor.feed import Watcher
 
 BEAT = 10.0
 """Seconds of silence after which a comment is sent."""
 LOOK = 1.0
 """Seconds between two looks at whether the watcher may still watch."""
-HEADERS = {**NO_STORE, "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
+HEADERS = {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
 
 
 class Watch:
@@ -43,11 +45,15 @@ class Watch:
         with self._parts.monitor.watcher() as watcher:
             response = web.StreamResponse(headers=HEADERS)
             await response.prepare(request)
-            silent = 0.0
-            while not watcher.is_over and self._parts.guard.is_still_in(request):
-                frames = await watcher.next(LOOK)
-                silent = 0.0 if frames else silent + LOOK
-                if frames or silent >= BEAT:
-                    silent = 0.0
-                    await response.write(frames or b": here\n\n")
+            with suppress(ConnectionError):  # the client is gone
+                await self._send(request, response, watcher)
         return response
+
+    async def _send(self, request: web.Request, response: web.StreamResponse, watcher: Watcher) -> None:
+        silent = 0.0
+        while not watcher.is_over and self._parts.guard.is_still_in(request):
+            frames = await watcher.next(LOOK)
+            silent = 0.0 if frames else silent + LOOK
+            if frames or silent >= BEAT:
+                silent = 0.0
+                await response.write(frames or b": here\n\n")

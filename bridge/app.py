@@ -21,6 +21,7 @@ from bridge.access import Access, load_access
 from bridge.api.connections import BACKLOG
 from bridge.api.router import build_runner
 from bridge.browser import Chromium
+from bridge.browser_folders import sweep_folders
 from bridge.checks import examine_running
 from bridge.errors import SetupError
 from bridge.files import folder_of
@@ -74,6 +75,7 @@ async def running(
         if browser is None:
             browser = Chromium(settings, telemetry)
             stack.push_async_callback(browser.close)
+        await asyncio.to_thread(sweep_folders, settings, store)
         stored = ProfileAccounts(store, browser, settings, telemetry)
         tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
         pool = await stack.enter_async_context(Pool([], settings, telemetry, tokens, stored))

@@ -86,6 +86,8 @@ class Chromium:
     @asynccontextmanager
     async def context(self, options: Mapping[str, Any]) -> AsyncGenerator[BrowserContext]:
         """Open a context with Playwright's `new_context` options, starting Chromium when none runs."""
+        if self._own is not None and self._running is not None and not self._running.is_lost:
+            raise BrowserError("The account's own browser is open already.")
         running = await self._started(options)
         context = running.context
         if context is None:

@@ -130,15 +130,17 @@ def login(
     url: Annotated[str | None, typer.Option(help="Where the site is, if not at its usual place.")] = None,
     form: Annotated[bool, flag("--form", help="Fill the site's password form; needs no screen.")] = False,
     user: Annotated[str | None, typer.Option(help="User name for --form; asked for when left out.")] = None,
+    keep_browser: Annotated[bool, flag("--keep-browser", help="Keep the browser's folder, not a copy.")] = False,
 ) -> None:
     """Sign in to an account once, and keep the login.
 
-    With --form the password is asked for, or taken from the variable BRIDGE_PASSWORD.
+    With --form the password is asked for, or taken from the variable BRIDGE_PASSWORD. --keep-browser is for sites whose
+    login no copy holds: the account gets a browser of its own, whose folder stands unencrypted in the config folder.
     """
     from bridge.signin import ask, sign_in
 
     settings = load(context, browser={} if form else {"headed": True})
-    asyncio.run(sign_in(settings, name, site, url, ask(user) if form else None, say))
+    asyncio.run(sign_in(settings, name, site, url, ask(user) if form else None, say, keep_browser=keep_browser))
 
 
 @kept.command("list")
@@ -164,12 +166,14 @@ def remove(
     yes: Annotated[bool, flag("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete a captured login; the account itself stays signed in at the site."""
+    from bridge.browser_folders import remove_profile
     from bridge.listing import to_look_at
 
-    store = to_look_at(load(context))
+    settings = load(context)
+    store = to_look_at(settings)
     if store.exists(name) and not (yes or _confirmed(f"Delete the profile {name}?")):
         raise SetupError(f"The profile {name} is kept; with --yes it is deleted without a question.")
-    store.remove(name)
+    remove_profile(settings, store, name)
     say(f"Removed {name}.")
 
 

@@ -67,6 +67,8 @@ async def launch_in(
     await asyncio.to_thread(_unlock, folder)
     options = await _options(executable, settings)
     more = {name: value for name, value in context.items() if name != "storage_state"}
+    if proxy := more.get("proxy"):  # else Playwright puts that behind our exception, where it takes it back
+        more["proxy"] = {**proxy, "bypass": f"<-loopback>,{proxy['bypass']}"}
     try:
         opened = await playwright.chromium.launch_persistent_context(folder, **options, **more)
     except PlaywrightError as error:

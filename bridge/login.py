@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.browser import Chromium
+from bridge.browser_folders import new_folder
 from bridge.calls import within
 from bridge.capture import capture, check_and_store
 from bridge.errors import BrowserError, LoginRequired, SiteError, SiteTimeout
@@ -43,11 +44,28 @@ async def log_in(
     profile: Profile,
     say: Callable[[str], None],
     credentials: Credentials | None = None,
+    *,
+    keep_browser: bool = False,
 ) -> Profile:
     """Open the profile's site, wait until it is signed in, and store what a fresh browser needs to be so, too.
 
-    A person signs in, in a headed browser; with `credentials` the site's plain form is filled instead.
+    A person signs in, in a headed browser; with `credentials` the site's plain form is filled instead. Where no copy
+    holds the login, `keep_browser` keeps the folder of the browser that it was made in.
     """
+    if not keep_browser and profile.user_data_dir is None:
+        return await _log_in(chromium, settings, store, profile, say, credentials)
+    with new_folder(settings, profile) as kept:
+        return await _log_in(chromium, settings, store, kept, say, credentials)
+
+
+async def _log_in(
+    chromium: Chromium,
+    settings: Settings,
+    store: ProfileStore,
+    profile: Profile,
+    say: Callable[[str], None],
+    credentials: Credentials | None,
+) -> Profile:
     driver_type = load_driver(profile.site)
     async with open_session(chromium, profile, driver_type, settings) as session:
         if credentials is None:

@@ -37,6 +37,8 @@ async def sign_in(
     url: str | None,
     credentials: Credentials | None,
     say: Callable[[str], None],
+    *,
+    keep_browser: bool = False,
 ) -> None:
     """Capture one login as the profile `name`; without `credentials` a person signs in, in a window."""
     if credentials is None:
@@ -49,7 +51,7 @@ async def sign_in(
     profile = _profile(store, name, site, url)
     browser = Chromium(settings, Telemetry(log_fact))
     try:
-        await log_in(browser, settings, store, profile, say, credentials)
+        await log_in(browser, settings, store, profile, say, credentials, keep_browser=keep_browser)
     finally:
         await browser.close()
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from bridge.browser import Chromium
+from bridge.browser_folders import remove_profile
 from bridge.profiles import ProfileStore, Stamp
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry
@@ -34,7 +35,7 @@ class ProfileAccounts:
     def remove(self, name: str) -> None:
         """Delete the profile, if it is still there, and what its account has left open."""
         if self._store.exists(name):
-            self._store.remove(name)
+            remove_profile(self._settings, self._store, name)
         unsettled_file(self._settings.config, name).unlink(missing_ok=True)
 
     def rename(self, name: str, to: str) -> None:

@@ -30,7 +30,7 @@ ORDER = (
         "settings_sources",
     ),
     *("files", "budget"),
-    *("sends", "profiles", "throttle"),
+    *("sends", "profiles", "browser_folders", "throttle"),
     *(
         "log",
         "locks",

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bridge.browser import Chromium
+from bridge.browser_folders import remove_profile, sweep_folders
 from bridge.capture import LoginNotPortable
 from bridge.demo import DemoSite
 from bridge.demo.settings import DemoSettings
 from bridge.errors import BridgeError, SiteChanged, SiteError
-from bridge.login import FORM_LIMIT, Credentials, log_in, profile_for
-from bridge.profiles import ProfileStore, load_identity
+from bridge.login import EMPTY, FORM_LIMIT, Credentials, log_in, profile_for
+from bridge.profiles import Profile, ProfileStore, load_identity
 from bridge.settings import Settings, TurnSettings
-from tests.live import QUICK_SITE
+from bridge.telemetry import Telemetry, WorkerState
+from tests.live import QUICK_SITE, directive, served, settings_for, signed_in_profile
+from tests.test_failures_live import HEALTH, gone
 
 RIGHT, WRONG = Credentials("alice@example.com", "demo-alice"), Credentials("alice@example.com", "wr\u00f6ng")
 
@@ -29,14 +34,16 @@ def settings_in(folder: Path) -> Settings:
     return Settings(config=folder / "config", profiles=folder / "profiles", turn=TurnSettings(ready=6))
 
 
-async def attempt(folder: Path, chromium: Chromium, demo: DemoSettings, credentials: Credentials) -> list[str]:
+async def attempt(
+    folder: Path, chromium: Chromium, demo: DemoSettings, credentials: Credentials, *, keep_browser: bool = False
+) -> list[str]:
     """Log in on a demo site of that kind; return the names of the logins that are stored afterwards."""
     settings = settings_in(folder)
     store = ProfileStore(settings.profiles, load_identity(settings))
     async with DemoSite(demo) as site:
         profile = profile_for(store, "mine", "deepseek", site.url)
         try:
-            await log_in(chromium, settings, store, profile, lambda _: None, credentials)
+            await log_in(chromium, settings, store, profile, lambda _: None, credentials, keep_browser=keep_browser)
         except BridgeError:
             assert store.names() == []
             raise
@@ -92,3 +99,56 @@ async def test_a_login_that_cannot_be_tried_for_another_reason_is_kept_and_that_
         await log_in(chromium, settings, store, profile_for(store, "mine", "deepseek", site.url), said.append, RIGHT)
     assert store.names() == ["mine"]
     assert "could not be tried in a fresh browser" in said[0]
+
+
+async def test_a_login_that_no_copy_holds_lives_on_in_the_browsers_own_folder(tmp_path: Path) -> None:
+    store = ProfileStore(tmp_path / "profiles", load_identity(Settings(config=tmp_path / "config")))
+    async with DemoSite(replace(KEYED, accounts=("alice", "bob"))) as site:
+        alone = Chromium(settings_for(tmp_path), Telemetry())
+        profile = profile_for(store, "alice", "deepseek", site.url)
+        await log_in(alone, settings_for(tmp_path), store, profile, lambda _: None, RIGHT, keep_browser=True)
+        await alone.close()
+        (folder,) = (tmp_path / "config" / "browsers").iterdir()
+        assert folder.stat().st_mode & 0o077 == 0
+        site.account("alice").fault("cookie_demanded")  # a cookie that ends with the browser, and is in no folder
+        for _ in range(2):
+            async with served(tmp_path, site, own=("alice",), browser=HEALTH) as run:
+                assert await run.ask(directive(text="kept")) == "kept"
+                ours = await run.bridge.browser.processes()
+                before = len(run.facts.seen)
+                os.kill(next(pid for kind, pid in ours[::-1] if kind == "browser"), signal.SIGKILL)
+                await run.facts.state("alice", WorkerState.BROKEN, before)
+                assert await run.ask(directive(text="back")) == "back"
+                ours += await run.bridge.browser.processes()
+            await gone(*(pid for _, pid in ours))
+        remove_profile(settings_for(tmp_path), store, "alice")
+        assert not folder.exists()
+
+
+async def test_an_account_whose_browsers_folder_is_gone_waits_for_a_new_login_and_says_so(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    async with DemoSite(replace(QUICK_SITE, accounts=("alice", "bob"))) as site:
+        store.save(signed_in_profile(site, "alice").model_copy(update={"user_data_dir": "alice-1"}))
+        async with served(tmp_path, site, own=("bob",)) as run:
+            parked = await run.facts.state("alice", WorkerState.LOGGED_OUT)
+            assert "alice-1 is not there" in parked.reason
+            assert await run.ask("Hello") != ""
+
+
+async def test_a_login_that_fails_leaves_no_folder_behind(tmp_path: Path, chromium: Chromium) -> None:
+    with pytest.raises(SiteError):
+        await attempt(tmp_path, chromium, QUICK_SITE, WRONG, keep_browser=True)
+    assert list((tmp_path / "config" / "browsers").iterdir()) == []
+
+
+def test_folders_that_no_profile_names_are_swept_when_they_are_old(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    for name in ("old", "named", "new"):
+        (settings.browser_folders / name).mkdir(parents=True)
+    store.save(Profile(name="a", site="deepseek", url="http://x", storage_state=EMPTY, user_data_dir="named"))
+    for name in ("old", "named"):
+        os.utime(settings.browser_folders / name, (1, 1))
+    sweep_folders(settings, store)
+    assert sorted(path.name for path in settings.browser_folders.iterdir()) == ["named", "new"]

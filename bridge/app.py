@@ -25,11 +25,12 @@ from bridge.browser_folders import sweep_folders
 from bridge.checks import examine_running
 from bridge.errors import SetupError
 from bridge.files import folder_of
+from bridge.history import History, folder_in, forget_history
 from bridge.locks import sole_user
 from bridge.log import log_fact
 from bridge.monitor.monitor import Monitor
 from bridge.pool import Pool
-from bridge.profiles import ProfileStore, load_identity
+from bridge.profiles import Identity, ProfileStore, load_identity
 from bridge.settings import Settings
 from bridge.stored_accounts import ProfileAccounts
 from bridge.tasks import Tasks
@@ -85,11 +86,29 @@ async def running(
         tasks = Tasks()
         tasks.keep(access.watch)
         stack.push_async_callback(tasks.close)
+        history = await stack.enter_async_context(_history(settings, identity))
+        monitor.has_history = history is not None
         examine = partial(examine_running, settings, browser, pool.accounts)
-        monitor.url = await listen(stack, build_runner(pool, settings, access, monitor, examine), settings)
+        monitor.url = await listen(stack, build_runner(pool, settings, access, monitor, examine, history), settings)
         stack.push_async_callback(pool.queue.drain, settings.server.drain)
         stack.callback(monitor.drain)
         yield Bridge(monitor.url, pool, browser, access)
+
+
+@asynccontextmanager
+async def _history(settings: Settings, identity: Identity) -> AsyncGenerator[History | None]:
+    """Keep the texts of chats, if they are wanted."""
+    if not settings.dashboard.history:
+        await asyncio.to_thread(forget_history, settings.config)
+        yield None
+        return
+    history, tasks = History(folder_in(settings.config), identity, settings.dashboard), Tasks()
+    tasks.keep(history.tidy)
+    try:
+        yield history
+    finally:
+        await tasks.close()
+        await history.close()
 
 
 async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:

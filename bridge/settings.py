@@ -231,6 +231,9 @@ class DashboardSettings(Section):
 
     enabled: bool = Field(True, description="serve the dashboard and the admin API")
     session_hours: float = Field(12.0, gt=0, le=24 * 365, description="hours after which one has to sign in anew")
+    history: bool = Field(False, description="keep the texts of chats, encrypted, to be seen on the dashboard")
+    history_days: float = Field(7.0, gt=0, le=3650, description="days after which kept texts are deleted")
+    history_chats: int = Field(1000, gt=0, le=100_000, description="chats whose texts are kept at most")
 
 
 class LogSettings(Section):

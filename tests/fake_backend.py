@@ -20,9 +20,11 @@ from bridge.atomic import create_file
 from bridge.chat import Account, ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
 from bridge.control import Finding
 from bridge.errors import UnknownAccount
+from bridge.history import History, folder_in
 from bridge.keystore import Key
 from bridge.models import listed, resolve
 from bridge.monitor.monitor import Monitor
+from bridge.profiles import Identity
 from bridge.sessions import Sessions
 from bridge.settings import (
     ApiSettings,
@@ -250,7 +252,10 @@ async def serving(
     )
     access, monitor = access_of(settings if key_files else None, locked=locked), Monitor(settings)
     monitor.accounts, monitor.unready = backend.accounts, backend.unready
-    runner = build_runner(backend, settings, access, monitor, examine)
+    history = None
+    if settings.dashboard.history:
+        history = History(folder_in(settings.config), Identity.generate(), settings.dashboard)
+    runner = build_runner(backend, settings, access, monitor, examine, history)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -272,6 +277,8 @@ async def serving(
             yield Served(backend, runner.app, port, settings.config, access, monitor, http, openai)
     finally:
         await runner.cleanup()
+        if history is not None:
+            await history.close()
         config.cleanup()
 
 

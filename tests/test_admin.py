@@ -7,20 +7,23 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from loguru import logger
 
 from bridge import __version__
 from bridge.api.connections import CLOSE_LIMIT
-from bridge.chat import Account
+from bridge.chat import Account, ChatEvent, ChatRequest, Finish, Message, Model, Text
+from bridge.history import History, folder_in, forget_history
 from bridge.monitor.monitor import Monitor
-from bridge.settings import BrowserSettings, Settings
+from bridge.profiles import Identity
+from bridge.settings import BrowserSettings, DashboardSettings, Settings
 from bridge.telemetry import (
     BrowserLost,
     BrowserStarted,
@@ -245,6 +248,63 @@ async def test_what_was_kept_of_a_chat_can_be_downloaded_and_nothing_else(tmp_pa
         facts(served, "c-3")
         for kind in ("trace", "bundle", "record"):
             assert (await operator.answer("GET", f"/admin/api/chats/c-3/{kind}"))[0] == 404
+
+
+# History
+
+
+async def test_texts_of_chats_are_kept_only_if_wanted_encrypted_and_for_the_operator() -> None:
+    async with serving(dashboard=DashboardSettings(history=True)) as served, signed_in(served) as operator:
+        async with served.post(messages=[{"role": "user", "content": "A secret question"}]) as response:
+            assert response.status == 200
+        chat = served.backend.requests[-1].id
+        status, answer = await operator.answer("GET", f"/admin/api/chats/{chat}")
+        assert (status, answer["answer"], answer["thinking"]) == (200, "Hello", "Hm.")
+        assert answer["messages"][-1] == {"role": "user", "text": "A secret question"}
+        (file,) = await asyncio.to_thread(lambda: list((served.config / "history").iterdir()))
+        kept = await asyncio.to_thread(file.read_bytes)
+        assert (kept[:11], b"secret" in kept, file.stat().st_mode & 0o777) == (b"age-encrypt", False, 0o600)
+        for id in ("nobody", "..%2F..%2Fapi_keys", "*"):  # noqa: A001
+            assert (await operator.answer("GET", f"/admin/api/chats/{id}"))[0] == 404
+        async with served.http.get(f"/admin/api/chats/{chat}") as response:
+            assert response.status == 403
+    async with serving() as served, signed_in(served) as operator:
+        async with served.post() as response:
+            assert response.status == 200
+        status, answer = await operator.answer("GET", f"/admin/api/chats/{served.backend.requests[-1].id}")
+        assert (status, "dashboard.history" in answer["error"]["message"]) == (404, True)
+        assert not (served.config / "history").exists()
+
+
+async def _said(text: str) -> AsyncGenerator[ChatEvent]:
+    yield Text(text)
+    yield Finish()
+
+
+async def _keep(history: History, chat: str, text: str, **more: Any) -> None:
+    request = ChatRequest(chat, Model("m"), (Message("user", text),), **more)
+    async with aclosing(history.heard(request, _said(text))) as events:
+        async for _ in events:
+            pass
+
+
+async def test_the_history_is_bounded_in_number_size_and_age_and_deleted_when_turned_off(tmp_path: Path) -> None:
+    settings = DashboardSettings(history=True, history_chats=3, history_days=1)
+    history = History(folder_in(tmp_path), Identity.generate(), settings)
+    for number in range(6):
+        await _keep(history, f"c-{number}", "x" * 500_000)
+    await _keep(history, "of-a-guest", "x", tokens=("t",))
+    found = [await history.find(f"c-{number}") for number in range(6)]
+    assert [one is None for one in found] == [True, True, True, False, False, False]
+    assert found[5] is not None
+    assert (len(found[5]["answer"]), len(found[5]["messages"][0]["text"])) == (200_000, 200_000)
+    assert await history.find("of-a-guest") is None
+    (tmp_path / "history" / "00000000000001_old.age").write_bytes(b"old")
+    await _keep(history, "c-6", "x")
+    assert await history.find("old") is None
+    await history.close()
+    forget_history(tmp_path)
+    assert not (tmp_path / "history").exists()
 
 
 # Keys, settings, figures

@@ -66,7 +66,7 @@ ORDER = (
     ),
     *("worker", "tokens", "stored_accounts", "policy", "parked", "accounts", "supervisor", "guests"),
     *("lease", "waiting", "chat_queue", "roster", "progress", "pool"),
-    *("upkeep", "capture", "login", "security", "keystore", "sessions", "access", "monitor", "dashboard"),
+    *("upkeep", "capture", "login", "security", "keystore", "sessions", "access", "history", "monitor", "dashboard"),
     *("guard", "tools", "api.begun", "api.cut", "api.talk", "api.shape", "api.failure", "api.attached"),
     *(
         "api.fetch",

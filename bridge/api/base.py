@@ -27,6 +27,7 @@ from bridge.chat import ChatBackend, ChatEvent, ChatRequest, Finish, Model, Text
 from bridge.errors import BridgeError, SiteError
 from bridge.files import FileStore
 from bridge.guard import TOKENS, peer_of
+from bridge.history import History
 from bridge.settings import Settings
 from bridge.sse import encode_sse
 from bridge.tasks import log_unexpected
@@ -97,11 +98,18 @@ class ChatEndpoint:
     """The handler that joins a surface and a backend."""
 
     def __init__(
-        self, surface: Surface, backend: ChatBackend, settings: Settings, bodies: BodyReader, store: FileStore
+        self,
+        surface: Surface,
+        backend: ChatBackend,
+        settings: Settings,
+        bodies: BodyReader,
+        store: FileStore,
+        history: History | None = None,
     ) -> None:
         self.surface = surface
         self._bodies = bodies
         self._backend = backend
+        self._history = history
         self._gatherer = Gatherer(store, settings.files)
         self._server = settings.server
         self._aliases = settings.api.aliases
@@ -131,7 +139,8 @@ class ChatEndpoint:
         return self._backend.model(unalias(name, self._aliases))
 
     def _chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        return _complete(self._backend.chat(request))
+        events = self._backend.chat(request)
+        return _complete(events if self._history is None else self._history.heard(request, events))
 
     async def _answers(self, ask: Ask) -> AsyncGenerator[tuple[int, AnswerEvent]]:
         """Yield the events of each choice; a single one as it arrives, several when all of them are there."""

@@ -30,6 +30,7 @@ from bridge.chat import ChatBackend
 from bridge.control import AccountControl, Finding
 from bridge.files import FileStore
 from bridge.guard import Guard
+from bridge.history import History
 from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
 
@@ -58,10 +59,15 @@ async def _examine_nothing() -> Sequence[Finding]:
 
 
 def build_runner(
-    backend: Backend, settings: Settings, access: Access, monitor: Monitor, examine: Examine = _examine_nothing
+    backend: Backend,
+    settings: Settings,
+    access: Access,
+    monitor: Monitor,
+    examine: Examine = _examine_nothing,
+    history: History | None = None,
 ) -> Runner:
     """Return what runs the endpoint, and with it the dashboard, which shows what `monitor` knows."""
-    app = _build_app(backend, settings, access, monitor, examine)
+    app = _build_app(backend, settings, access, monitor, examine, history)
     return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), surfaces(settings)[0].error)
 
 
@@ -77,7 +83,12 @@ def surfaces(settings: Settings) -> tuple[Surface, ...]:
 
 
 def routes(
-    backend: ChatBackend, settings: Settings, store: FileStore, bodies: BodyReader, admin: Sequence[Operation]
+    backend: ChatBackend,
+    settings: Settings,
+    store: FileStore,
+    bodies: BodyReader,
+    admin: Sequence[Operation],
+    history: History | None,
 ) -> list[web.RouteDef]:
     """Return every route, in all spellings of its path."""
     has_page = settings.dashboard.enabled
@@ -103,17 +114,22 @@ def routes(
     if settings.tokens.enabled:
         found.append(web.post(TokenCheck.path, TokenCheck(backend, bodies).handle))
     for surface in surfaces(settings):
-        endpoint = ChatEndpoint(surface, backend, settings, bodies, store)
+        endpoint = ChatEndpoint(surface, backend, settings, bodies, store, history)
         found += [web.route(method, surface.path, endpoint.handle) for method in surface.methods]
     return [web.route(route.method, path, route.handler) for route in found for path in spellings(route.path)]
 
 
 def _build_app(
-    backend: Backend, settings: Settings, access: Access, monitor: Monitor, examine: Examine
+    backend: Backend,
+    settings: Settings,
+    access: Access,
+    monitor: Monitor,
+    examine: Examine,
+    history: History | None,
 ) -> web.Application:
     store, served, bodies = FileStore(settings), surfaces(settings), BodyReader(settings)
     guard = Guard(access, settings.server, UNLOCKED, for_tokens(settings), FORMS)
-    parts = Parts(backend, monitor, access, guard, settings, bodies, examine)
+    parts = Parts(backend, monitor, access, guard, settings, bodies, examine, history)
     admin = operations(parts) if settings.dashboard.enabled else ()
     origins = Origins(settings.api.allowed_origins, guard)
     tellers = {path: surface.error for surface in served for path in spellings(surface.path)}
@@ -126,7 +142,7 @@ def _build_app(
     app.on_response_prepare.append(limits(backend))
     app.on_response_prepare.append(page.protect)
     app.on_shutdown.append(lambda _: monitor.close())
-    app.add_routes(routes(backend, settings, store, bodies, admin))
+    app.add_routes(routes(backend, settings, store, bodies, admin, history))
     if settings.dashboard.enabled:
         files = page.Page()
         app.add_routes(files.routes())

@@ -31,6 +31,7 @@ class Chats:
         archive = "application/zip"
         return (
             Operation("GET", PATH, "List the chats that have ended, the newest first (`limit`, `before`)", self.all),
+            Operation("GET", ONE, "Return the texts of a chat, where dashboard.history has them kept", self.texts),
             Operation("DELETE", ONE, "End a chat that waits or runs", self.cancel),
             Operation("GET", f"{ONE}/trace", "Download the trace of a chat", self.trace, answer=archive),
             Operation("GET", f"{ONE}/bundle", "Download how the page looked", self.bundle, answer=archive),
@@ -41,6 +42,15 @@ class Chats:
         """List the chats."""
         limit = int(query.number(request, "limit", SHOWN, MOST_RECENT))
         return as_json({"chats": self._parts.monitor.recent(limit, query.text(request, "before") or None)})
+
+    async def texts(self, request: web.Request) -> web.StreamResponse:
+        """Return what was said in a chat."""
+        if self._parts.history is None:
+            raise NotThere("No texts of chats are kept; dashboard.history has them kept.")
+        found = await self._parts.history.find(request.match_info["id"])
+        if found is None:
+            raise NotThere("No texts of that chat are kept any more.")
+        return as_json({"id": request.match_info["id"], **found})
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
         """End a chat."""

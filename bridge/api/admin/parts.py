@@ -16,6 +16,7 @@ from bridge.api.failure import dump
 from bridge.control import AccountControl, Finding
 from bridge.errors import RequestError
 from bridge.guard import Guard
+from bridge.history import History
 from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
 
@@ -42,6 +43,7 @@ class Parts:
     settings: Settings
     bodies: BodyReader
     examine: Examine
+    history: History | None
 
     async def body(self, request: web.Request, kind: type[F]) -> F:
         """Return the request's body; raise a `RequestError` that names the bad field."""

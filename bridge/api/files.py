@@ -56,9 +56,8 @@ class Files:
 
     path = "/v1/files"
 
-    def __init__(self, store: FileStore, unread: float) -> None:
+    def __init__(self, store: FileStore) -> None:
         self._store = store
-        self._unread = unread
 
     async def keep(self, request: web.Request) -> web.Response:
         """Keep a file that comes in a form."""
@@ -101,13 +100,12 @@ class Files:
             await asyncio.shield(asyncio.to_thread(file.close))
 
     async def _sent(self, request: web.Request, file: BinaryIO) -> web.StreamResponse:
-        """Send a file piece by piece; a client that does not read it is given up."""
+        """Send a file piece by piece; one that nobody reads ends with its connection."""
         response = web.StreamResponse(headers=DOWNLOAD)
         response.content_length = await asyncio.to_thread(_size, file)
         await response.prepare(request)
         while data := await asyncio.to_thread(file.read, PIECE):
-            async with asyncio.timeout(self._unread):
-                await response.write(data)
+            await response.write(data)
         return response
 
     async def delete(self, request: web.Request) -> web.Response:

@@ -94,7 +94,7 @@ def routes(
     has_page = settings.dashboard.enabled
     health, models = Health(backend, has_page=has_page), ModelList(backend, settings.api.aliases)
     description = Description(tokens=settings.tokens.enabled, operations=admin)
-    files = Files(store, settings.server.unread)
+    files = Files(store)
     found = [
         web.get("/", health.root),
         web.get("/ping", health.ping),

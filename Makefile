@@ -22,9 +22,9 @@ demo: $(READY) ## try the bridge on a built-in chat site, no account needed (ARG
 serve: $(READY) ## start the bridge with your captured logins
 	@exec $(BIN)/bridge serve $(ARGS)
 
-test: lint clients ## check style and types, then run all tests (ARGS="-k name": only some)
+test: lint clients ## check style and types, then run all tests on two processes (ARGS="-k name": only some)
 	$(BIN)/bridge install
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 clients: $(CLIENTS_READY) ## install the foreign clients that the tests run: SDKs and coding agents
 

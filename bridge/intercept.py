@@ -18,7 +18,6 @@ from fnmatch import fnmatchcase
 from inspect import signature
 from typing import Any
 
-from loguru import logger
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
@@ -28,7 +27,7 @@ from bridge.exchange import Exchange, Judge, ResponseEnded
 from bridge.origins import origin_of
 from bridge.sites.base import PageRequest, PageResponse, Reply
 from bridge.tap import Tap
-from bridge.tasks import Tasks
+from bridge.tasks import Tasks, log_unexpected
 
 EventHandler = Callable[[dict[str, Any]], None]
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -168,7 +167,7 @@ class Interceptor:
         try:
             return exchange.objections(request)
         except Exception as error:  # noqa: BLE001 - a driver's own code: whatever it raises, nothing is held for ever
-            logger.opt(exception=True).error("A driver failed to judge a request to {}", request.path)
+            log_unexpected(error, f"while a driver judged a request to {request.path}")
             return (f"it could not be judged ({type(error).__name__})",)
 
     async def _let_go(self, held: str, network_id: str, request: PageRequest, exchange: Exchange) -> None:

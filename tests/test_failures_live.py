@@ -25,7 +25,7 @@ from bridge.telemetry import BrowserLost, WorkerState
 from tests.live import LIMIT, QUICK_SITE, Live, directive, live, settings_for, signed_in_profile
 
 SLOW = directive(tokens=5000, rate=50)
-HEALTH = BrowserSettings(check_every=0.5, call_limit=2)
+HEALTH = BrowserSettings(check_every=0.5, call_limit=3)
 PARTS = ("renderer", "browser", "network.mojom.NetworkService", "driver")
 
 

@@ -22,6 +22,7 @@ from bridge.profiles import Profile, ProfileStore
 from bridge.session import Session, open_session
 from bridge.settings import Settings
 from bridge.sites.base import load_driver
+from bridge.tokens import SECOND_THOUGHTS
 
 KEYS_LIMIT = 3.0
 """Seconds that the search for keys may take."""
@@ -96,7 +97,7 @@ async def check_and_store(
     """
     profile = captured.profile
     try:
-        profile = await _opened_fresh(chromium, settings, profile)
+        profile = await opened_fresh(chromium, settings, profile)
     except LoginRequired as error:
         raise LoginNotPortable(_not_portable(captured)) from error
     except (SiteError, BrowserError) as error:
@@ -107,15 +108,23 @@ async def check_and_store(
                 f"The site keeps a key that no copy holds ({_places(captured.keys)}). The login works without it now; "
                 f"should it not last, {_way_out(profile.name)}"
             )
-    await asyncio.to_thread(store.save, profile)
-    await asyncio.to_thread(ParkedFile(settings.config).put, profile.name, None)
+    await store_login(settings, store, profile)
     say(f"Captured the login as profile '{profile.name}'.")
     return profile
 
 
-async def _opened_fresh(chromium: Chromium, settings: Settings, profile: Profile) -> Profile:
+async def store_login(settings: Settings, store: ProfileStore, profile: Profile) -> None:
+    """Store a login; an account of that name is not left alone any longer for what the one before had done."""
+    await asyncio.to_thread(store.save, profile)
+    await asyncio.to_thread(ParkedFile(settings.config).put, profile.name, None)
+
+
+async def opened_fresh(chromium: Chromium, settings: Settings, profile: Profile) -> Profile:
+    """Open the site with a login in a fresh context, and return it as it is there; raise what stands in the way."""
     async with open_session(chromium, profile, load_driver(profile.site), settings) as session:
         async with within(settings.turn.ready + settings.browser.call_limit, "The page was not ready"):
+            await session.driver.ready()
+            await asyncio.sleep(SECOND_THOUGHTS)
             await session.driver.ready()
         return await session.capture(profile, settings.browser.call_limit)
 

@@ -21,7 +21,9 @@ from typer.core import TyperCommand
 from bridge.command import Key, Name, Url, console, flag, given_only, load, say
 from bridge.console import SafeConsole
 from bridge.errors import BridgeError, SetupError
-from bridge.operate import accounts
+from bridge.key_commands import keys
+from bridge.operate import accounts, admin
+from bridge.profile_commands import kept
 
 
 class WithSettings(TyperCommand):
@@ -43,9 +45,9 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-kept = typer.Typer(help="List the captured logins, look at one, or remove it.", no_args_is_help=True)
 app.add_typer(kept, name="profiles")
 app.add_typer(accounts, name="accounts")
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:
@@ -131,50 +133,62 @@ def login(
     form: Annotated[bool, flag("--form", help="Fill the site's password form; needs no screen.")] = False,
     user: Annotated[str | None, typer.Option(help="User name for --form; asked for when left out.")] = None,
     keep_browser: Annotated[bool, flag("--keep-browser", help="Keep the browser's folder, not a copy.")] = False,
+    token: Annotated[bool, flag("--token", help="Take a userToken of the site; it is asked for.")] = False,
+    state: Annotated[
+        Path | None, typer.Option("--import", metavar="FILE", help="Take a storage state in Playwright's form.")
+    ] = None,
 ) -> None:
     """Sign in to an account once, and keep the login.
 
-    With --form the password is asked for, or taken from the variable BRIDGE_PASSWORD. --keep-browser is for sites whose
-    login no copy holds: the account gets a browser of its own, whose folder stands unencrypted in the config folder.
+    With --form the password is asked for, or taken from the variable BRIDGE_PASSWORD; with --token the userToken, or
+    BRIDGE_TOKEN. Both may stand in a file `.env`. --keep-browser is for sites whose login no copy holds: the account
+    gets a browser of its own, whose folder stands unencrypted in the config folder.
     """
-    from bridge.signin import ask, sign_in
+    from bridge import signin, taking_in
 
-    settings = load(context, browser={} if form else {"headed": True})
-    asyncio.run(sign_in(settings, name, site, url, ask(user) if form else None, say, keep_browser=keep_browser))
-
-
-@kept.command("list")
-def list_profiles(context: typer.Context) -> None:
-    """List the captured logins."""
-    from bridge.listing import show_list, to_look_at
-
-    show_list(to_look_at(load(context)), console)
-
-
-@kept.command()
-def show(context: typer.Context, name: Name) -> None:
-    """Show what a captured login consists of: names and ages, never a value."""
-    from bridge.listing import show_one, to_look_at
-
-    show_one(to_look_at(load(context)).load(name), console)
+    if sum((form, token, state is not None)) > 1:
+        raise SetupError("Take one of --form, --token and --import.")
+    if token:
+        say(asyncio.run(taking_in.take_token(load(context), name, site, url)))
+    elif state is not None:
+        say(asyncio.run(taking_in.take_state(load(context), name, site, url, state)))
+    else:
+        settings = load(context, browser={} if form else {"headed": True})
+        credentials = signin.ask(user) if form else None
+        asyncio.run(signin.sign_in(settings, name, site, url, credentials, say, keep_browser=keep_browser))
 
 
-@kept.command()
-def remove(
+@app.command()
+def status(
     context: typer.Context,
-    name: Name,
-    yes: Annotated[bool, flag("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Annotated[bool, flag("--json", help="Print everything once, as JSON.")] = False,
+    url: Url = None,
+    key: Key = None,
 ) -> None:
-    """Delete a captured login; the account itself stays signed in at the site."""
-    from bridge.browser_folders import remove_profile
-    from bridge.listing import to_look_at
+    """Watch the accounts, the queue and the running chats of the bridge that runs.
 
-    settings = load(context)
-    store = to_look_at(settings)
-    if store.exists(name) and not (yes or _confirmed(f"Delete the profile {name}?")):
-        raise SetupError(f"The profile {name} is kept; with --yes it is deleted without a question.")
-    remove_profile(settings, store, name)
-    say(f"Removed {name}.")
+    At a terminal the table goes on until Ctrl-C; elsewhere it is printed once.
+    """
+    from bridge.status import show
+
+    asyncio.run(show(admin(context, url, key), console, as_json=as_json))
+
+
+@app.command()
+def dashboard(
+    context: typer.Context,
+    browser: Annotated[bool, flag("--open", help="Open it in a browser, too.")] = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Print a link to the dashboard of the bridge that runs; it signs in once, within minutes."""
+    link = asyncio.run(admin(context, url, key).link("/dashboard"))["url"]
+    say(link)
+    if browser:
+        from bridge.signin import need_screen
+
+        need_screen("Open the link elsewhere.")
+        typer.launch(link)
 
 
 @app.command()
@@ -254,16 +268,6 @@ def replay(
 
 
 @app.command()
-def keys(context: typer.Context, add: Annotated[bool, flag("--add", help="Make one more key.")] = False) -> None:
-    """Print the API keys, one a line."""
-    from bridge.security import KeyFile
-
-    file = KeyFile(load(context).config)
-    for key in [file.add()] if add else file.keys():
-        say(key)
-
-
-@app.command()
 def install(context: typer.Context) -> None:
     """Make sure that there is a Chromium, and print which one."""
     from bridge import chromium
@@ -296,10 +300,3 @@ def version() -> None:
     from bridge import __version__
 
     say(__version__)
-
-
-def _confirmed(question: str) -> bool:
-    try:
-        return console.input(f"{question} (y/n) ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return False

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -23,7 +23,10 @@ ANSWER_LIMIT = 5.0
 """Seconds that a bridge gets to answer a short question."""
 CHECK_LIMIT = 150.0
 """Seconds that a bridge gets to open an account's page."""
+SILENCE_LIMIT = 30.0
+"""Seconds of silence after which a stream of events counts as broken."""
 ACCOUNTS = "/admin/api/accounts"
+READINESS = "/readyz"
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Addresses that listen everywhere, and where to reach them from here."""
 
@@ -55,7 +58,7 @@ class Client:
 
     async def unready(self) -> str | None:
         """Return why the bridge could take no chat now, or None."""
-        reason: str | None = (await self._get("/readyz")).get("reason")
+        reason: str | None = (await self._get(READINESS)).get("reason")
         return reason
 
     async def models(self) -> list[str]:
@@ -88,33 +91,47 @@ class Client:
         found: list[dict[str, Any]] = (await self._get(ACCOUNTS))["accounts"]
         return found
 
-    async def check(self, account: str) -> dict[str, Any]:
-        """Have a parked account opened again at once, and return how it stands then."""
-        answer: dict[str, dict[str, Any]] = await self._ask(
-            "POST", f"{ACCOUNTS}/{quote(account, '')}/check", CHECK_LIMIT
-        )
-        return answer["account"]
-
     async def _get(self, path: str) -> Any:
         return await self._ask("GET", path, ANSWER_LIMIT)
 
-    async def _ask(self, method: str, path: str, limit: float) -> Any:
+    async def _ask(self, method: str, path: str, limit: float, body: object = None) -> Any:
         json_type, limits = {"content-type": "application/json"}, aiohttp.ClientTimeout(total=limit)
+        data = None if body is None else json.dumps(body)
         try:
             async with (
                 aiohttp.ClientSession(headers=self._headers | json_type, timeout=limits) as session,
-                session.request(method, self.url + path) as response,
+                session.request(method, self.url + path, data=data) as response,
             ):
-                if response.status not in (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE):
+                if response.status >= HTTPStatus.BAD_REQUEST and path != READINESS:
                     raise _refusal(response.status, await response.text())
                 return await response.json()
         except (*Failures, ValueError) as error:
             raise SetupError(f"No bridge answers at {self.url}; `bridge serve` starts one.") from error
 
+    async def _events(self, path: str) -> AsyncGenerator[bytes]:
+        """Yield what an endless answer brings; none at all for a while means that the bridge is gone."""
+        limits = aiohttp.ClientTimeout(total=None, connect=ANSWER_LIMIT, sock_read=SILENCE_LIMIT)
+        try:
+            async with (
+                aiohttp.ClientSession(headers=self._headers, timeout=limits) as session,
+                session.get(self.url + path) as response,
+            ):
+                if response.status != HTTPStatus.OK:
+                    raise _refusal(response.status, await response.text())
+                async for data in response.content.iter_any():
+                    yield data
+        except Failures as error:
+            raise SetupError(f"No bridge answers at {self.url}; `bridge serve` starts one.") from error
+
 
 def client_of(settings: Settings, url: str | None, key: str | None) -> Client:
     """Return a client of the bridge at `url`, by default of the one that the settings describe, with its key."""
-    return Client(url or reachable(settings.server.host, settings.server.port), key or _local_key(settings, url))
+    return Client(*url_and_key(settings, url, key))
+
+
+def url_and_key(settings: Settings, url: str | None, key: str | None) -> tuple[str, str]:
+    """Return where the bridge is and the key for it, as far as they are not given."""
+    return url or reachable(settings.server.host, settings.server.port), key or _local_key(settings, url)
 
 
 def _local_key(settings: Settings, url: str | None) -> str:

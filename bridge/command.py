@@ -44,3 +44,11 @@ def load(context: typer.Context, *, quiet: bool = True, **given: Any) -> Setting
 def given_only(**options: Any) -> dict[str, Any]:
     """Return the options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def confirmed(question: str) -> bool:
+    """Ask a person; where nobody answers it is a no."""
+    try:
+        return console.input(f"{question} (y/n) ", markup=False).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False

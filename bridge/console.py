@@ -24,11 +24,11 @@ class _Cleaning(RenderHook):
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """Return the same, made harmless."""
-        return [_Clean(renderables)]
+        return [Clean(renderables)]
 
 
-class _Clean:
-    """Renders others, without the characters that a terminal obeys."""
+class Clean:
+    """Renders others, without the characters that a terminal obeys; `rich.live` passes by the console that does so."""
 
     def __init__(self, renderables: Iterable[ConsoleRenderable]) -> None:
         self._renderables = renderables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,5 +82,28 @@ class AccountControl(Protocol):
         """End a waiting or running chat, and what the site generates for it; tell whether there was one of that id.
 
         Its client is told so by the error `ChatCancelled`.
+        """
+        ...
+
+
+class LoginImport(Protocol):
+    """Takes in logins that were made elsewhere: each is validated, tried on the site, and stored as a profile.
+
+    All raise `RequestError` where what was given cannot be used, naming the field, and return what came of it. A stored
+    profile becomes an account as soon as the pool is told (`AccountControl.add`), or looks for itself.
+    """
+
+    async def token(self, name: str, site: str, url: str | None, token: str) -> str:
+        """Take in a userToken of the site."""
+        ...
+
+    async def storage_state(self, name: str, site: str, url: str | None, state: bytes | Mapping[str, object]) -> str:
+        """Take in a storage state in Playwright's form; what is not the site's own is left out."""
+        ...
+
+    async def profile(self, name: str | None, sealed: bytes, key: str | None = None) -> str:
+        """Take in a profile file of another machine, with the text of that one's key file unless it has our key.
+
+        Without a `name` it keeps its own.
         """
         ...

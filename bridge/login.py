@@ -11,7 +11,7 @@ from bridge.browser import Chromium
 from bridge.browser_folders import new_folder
 from bridge.calls import within
 from bridge.capture import capture, check_and_store
-from bridge.errors import BrowserError, LoginRequired, SiteError, SiteTimeout
+from bridge.errors import BrowserError, LoginRequired, SetupError, SiteError, SiteTimeout
 from bridge.profiles import Profile, ProfileStore, check_name
 from bridge.session import Session, open_session
 from bridge.settings import Settings
@@ -80,7 +80,10 @@ async def _log_in(
 def profile_for(store: ProfileStore, name: str, site: str, url: str | None) -> Profile:
     """Return the stored profile of that name, to be signed in again, or an empty one for `site`."""
     if store.exists(check_name(name)):
-        return store.load(name)
+        profile = store.load(name)
+        if url is not None and profile.url != url.rstrip("/"):
+            raise SetupError(f"The profile {name} belongs to {profile.url}; take another name, or remove it first.")
+        return profile
     return Profile(name=name, site=site, url=(url or load_driver(site).start_url).rstrip("/"), storage_state=EMPTY)
 
 

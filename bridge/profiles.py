@@ -144,7 +144,7 @@ def load_identity(settings: Settings) -> Identity:
             if not path.exists():
                 _generate(path)
     with _explained(f"read the key file {path}"):
-        text = _read_private(path).decode("ascii", "replace")
+        text = read_private(path).decode("ascii", "replace")
     return Identity.parse(text, f"the key file {path}")
 
 
@@ -163,7 +163,7 @@ class ProfileStore:
 
     def __init__(self, folder: Path, identity: Identity) -> None:
         self.folder = folder
-        self._identity = identity
+        self.identity = identity
 
     def names(self) -> list[str]:
         """Name all profiles in the folder, sorted."""
@@ -192,9 +192,9 @@ class ProfileStore:
         """Open a profile; raises `SetupError` that names the file and what to do about it."""
         path = self._present(name)
         with _explained(f"read the profile {path}"):
-            sealed = _read_private(path)
+            sealed = read_private(path)
         try:
-            content = self._identity.open(sealed)
+            content = self.identity.open(sealed)
         except DecryptError:
             raise SetupError(
                 f"Cannot open the profile {path}: it is damaged, or it was saved with another key. "
@@ -207,7 +207,7 @@ class ProfileStore:
         path = self.path(profile.name)
         content = json.dumps(profile.model_dump(), default=datetime.isoformat).encode()
         with _explained(f"save the profile {path}"):
-            write_file(path, self._identity.seal(content))
+            write_file(path, self.identity.seal(content))
 
     def remove(self, name: str) -> None:
         """Delete a profile, and what an interrupted save of it may have left behind."""
@@ -229,11 +229,22 @@ class ProfileStore:
         raise SetupError(f"There is no profile {name} in {self.folder.absolute()}; `bridge login` captures one.")
 
 
-def _parse(content: bytes, name: str, path: Path) -> Profile:
+def open_sealed(sealed: bytes, identity: Identity, source: str) -> Profile:
+    """Open what another store has saved, under whatever name; `source` names it in the error."""
+    try:
+        content = identity.open(sealed)
+    except DecryptError:
+        raise SetupError(
+            f"Cannot open {source}: it is damaged or no profile, or it was saved with another key than the one given."
+        ) from None
+    return _parse(content, None, source)
+
+
+def _parse(content: bytes, name: str | None, path: Path | str) -> Profile:
     try:
         document = json.loads(content)
         version, inner_name = int(document["schema_version"]), str(document["name"])
-        if version <= SCHEMA and inner_name == name:
+        if version <= SCHEMA and name in (None, inner_name):
             return Profile.model_validate(document)
     except (ValueError, TypeError, KeyError):
         raise SetupError(
@@ -259,7 +270,7 @@ def _generate(path: Path) -> None:
     )
 
 
-def _read_private(path: Path) -> bytes:
+def read_private(path: Path) -> bytes:
     """Read a file that nobody else may read; one handed over by root may be readable for our group."""
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         facts = os.fstat(file.fileno())

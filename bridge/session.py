@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -205,7 +205,7 @@ class Session:
             origin, items = await self.page.evaluate(READ_SESSION_STORAGE)
         if origin != self.driver.origin:
             raise Strayed(self.page.url)
-        return profile.with_state(_own(state, self.driver), {origin: items})
+        return profile.with_state(own_state(state, origin, self.driver.hosts), {origin: items})
 
 
 @contextmanager
@@ -217,15 +217,15 @@ def _warned(failure: str) -> Iterator[None]:
         logger.warning("{}: {}", failure, error)
 
 
-def _own(state: dict[str, Any], driver: SiteDriver) -> dict[str, Any]:
-    """Return what of a storage state is the site's: of its origin, and cookies that go there or to hosts it needs."""
-    home = urlsplit(driver.origin).hostname or ""
+def own_state(state: dict[str, Any], home: str, hosts: Sequence[str]) -> dict[str, Any]:
+    """Return what of a storage state is the site's: of the origin `home`, and cookies for it or its `hosts`."""
+    host = urlsplit(home).hostname or ""
 
     def is_own(cookie: dict[str, Any]) -> bool:
         domain = cookie["domain"].lstrip(".")
-        return home == domain or home.endswith(f".{domain}") or is_named(domain, driver.hosts)
+        return host == domain or host.endswith(f".{domain}") or is_named(domain, hosts)
 
-    origins = [one for one in state["origins"] if one["origin"] == driver.origin]
+    origins = [one for one in state["origins"] if one["origin"] == home]
     return {**state, "cookies": list(filter(is_own, state["cookies"])), "origins": origins}
 
 

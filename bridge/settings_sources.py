@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
+from bridge import variables
 from bridge.errors import SetupError
 from bridge.settings import Section, Settings
 
@@ -19,8 +20,6 @@ SECRET = re.compile(r"(//)[^/@\s]+(?=@)|(\?)\S+")
 """What addresses may hold that nobody else should see: a user and password, a query."""
 Source = Literal["default", "file", "environment", "command line"]
 """Where the value of a setting comes from."""
-OTHER_VARIABLES = ("BRIDGE_PASSWORD",)
-"""Variables of single commands, which are no settings."""
 
 
 class LoadedSettings(Settings):
@@ -39,12 +38,13 @@ class LoadedSettings(Settings):
 
 
 def load_settings(file: Path | None = None, **given: Any) -> LoadedSettings:
-    """Read `file` (default: `bridge.toml`, if there), the environment above it, and `given` above both.
+    """Read `file` (default: `bridge.toml`, if there), `.env` and the environment above it, and `given` above all.
 
     `given` has the shape of the file: `server={"port": 0}`. Raises `SetupError` that names the setting and
     what is wrong with it, and never shows a value. Secrets are taken out of the environment, which children inherit.
     """
     values = _read(file)
+    variables.adopt_file()
     _refuse_unknown_variables()
 
     class Layered(LoadedSettings):
@@ -129,7 +129,7 @@ def _read(file: Path | None) -> dict[str, Any]:
 
 
 def _refuse_unknown_variables() -> None:
-    known = {variable for _, variable, _, _ in describe()} | set(OTHER_VARIABLES)
+    known = {variable for _, variable, _, _ in describe()} | set(variables.OF_COMMANDS)
     unknown = sorted(name for name in os.environ if name.startswith("BRIDGE_") and name not in known)
     if unknown:
         raise SetupError(

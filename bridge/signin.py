@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable
 from getpass import getpass
 
+from bridge import variables
 from bridge.browser import Chromium
 from bridge.errors import SetupError
 from bridge.log import log_fact
 from bridge.login import Credentials, log_in, profile_for
-from bridge.profiles import Profile, ProfileStore, check_name, load_identity
+from bridge.profiles import ProfileStore, check_name, load_identity
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry
 
@@ -24,7 +25,7 @@ def need_screen(otherwise: str) -> None:
 
 def ask(user: str | None) -> Credentials:
     """Ask for what goes into the login form, as far as it is not given; no child process inherits the password."""
-    password = os.environ.pop("BRIDGE_PASSWORD", None)
+    password = variables.take("BRIDGE_PASSWORD")
     if not sys.stdin.isatty() and not (user and password):
         raise SetupError("There is no terminal to ask at: give --user NAME and the variable BRIDGE_PASSWORD.")
     return Credentials(user or input("User: "), password or getpass("Password: "))
@@ -48,17 +49,9 @@ async def sign_in(
             "or give this machine a screen (`ssh -X`, or `xvfb-run` and a VNC server); or use --form."
         )
     store = ProfileStore(settings.profiles, load_identity(settings))
-    profile = _profile(store, name, site, url)
+    profile = profile_for(store, name, site, url)
     browser = Chromium(settings, Telemetry(log_fact))
     try:
         await log_in(browser, settings, store, profile, say, credentials, keep_browser=keep_browser)
     finally:
         await browser.close()
-
-
-def _profile(store: ProfileStore, name: str, site: str, url: str | None) -> Profile:
-    """Return the profile to be signed in, kept or new."""
-    profile = profile_for(store, name, site, url)
-    if url is not None and profile.url != url.rstrip("/"):
-        raise SetupError(f"The profile {name} belongs to {profile.url}; take another name, or remove it first.")
-    return profile

@@ -119,7 +119,7 @@ def announce(console: Console, bridge: Bridge, settings: Settings) -> None:
         ("Base URL", f"{url}/v1"),
         ("API key", shown if key else "none is asked for" if settings.server.no_auth else "`bridge keys` lists them"),
         ("Dashboard", _dashboard(console, bridge, url)),
-        ("Accounts", accounts or "none yet; log one in with `bridge login NAME`, then start again"),
+        ("Accounts", accounts or "none yet; `bridge login NAME` logs one in, and it is served at once"),
     ):
         console.print(Text.assemble((f"{label:11}", "bold"), text), soft_wrap=True)
     if console.is_terminal:

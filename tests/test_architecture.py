@@ -27,6 +27,7 @@ ORDER = (
         "usage",
         "sse",
         "settings",
+        "variables",
         "settings_sources",
     ),
     *("files", "budget"),
@@ -66,7 +67,8 @@ ORDER = (
     ),
     *("worker", "tokens", "stored_accounts", "policy", "parked", "accounts", "supervisor", "guests"),
     *("lease", "waiting", "chat_queue", "roster", "progress", "pool"),
-    *("upkeep", "capture", "login", "security", "keystore", "sessions", "access", "history", "monitor", "dashboard"),
+    *("upkeep", "capture", "login", "imports", "security", "keystore", "sessions", "access", "history", "monitor"),
+    "dashboard",
     *("guard", "tools", "api.begun", "api.cut", "api.talk", "api.shape", "api.failure", "api.attached"),
     *(
         "api.fetch",
@@ -76,6 +78,8 @@ ORDER = (
         "api.base",
         "api",
         "client",
+        "admin_client",
+        "status",
         "listing",
         "checks",
         "app",
@@ -83,7 +87,8 @@ ORDER = (
         "doctor",
         "debug",
     ),
-    *("replay", "tryout", "signin", "bench", "command", "operate", "cli", "__main__"),
+    *("replay", "tryout", "signin", "taking_in", "bench", "command", "operate", "key_commands", "profile_commands"),
+    *("cli", "__main__"),
 )
 """A module imports only what stands before it."""
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.admin_client import AdminClient
 from bridge.browser import Chromium
-from bridge.client import Client
 from bridge.telemetry import WorkerState
 from tests.live import directive, live
 
@@ -37,9 +37,9 @@ async def test_a_challenge_that_a_person_has_solved_ends_when_the_operator_asks(
         with pytest.raises(Exception, match="RISK_DEVICE_DETECTED"):
             await run.ask(directive(text="refused"))
         await run.facts.state("alice", WorkerState.CHALLENGED)
-        client = Client(run.bridge.url, run.key)
+        client = AdminClient(run.bridge.url, run.key)
         assert [account["state"] for account in await client.accounts()] == ["challenged"]
         run.account().fault("load_human_check", times=1)
-        assert (await client.check("alice"))["state"] == "challenged"
-        assert (await client.check("alice"))["state"] == "ready"
+        assert (await client.act("alice", "check"))["account"]["state"] == "challenged"
+        assert (await client.act("alice", "check"))["account"]["state"] == "ready"
         assert await run.ask(directive(text="after")) == "after"

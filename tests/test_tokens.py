@@ -109,6 +109,7 @@ async def test_a_token_opens_nothing_but_the_chat_and_the_models(served: Served)
             if response.status not in (401, 429):
                 opened.add(path.rstrip("/") or "/")
     free = {"/", "/ping", "/healthz", "/readyz", "/docs", "/openapi.json"}
+    free |= {"/dashboard", "/dashboard/live", "/dashboard/static/{file}"}
     chat = {"/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/models/deepseek"}
     assert opened == free | chat | {path.removeprefix("/v1") for path in chat}
 

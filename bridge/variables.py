@@ -1,0 +1,41 @@
+"""Environment variables, and the file `.env` of the working directory, which stands below them.
+
+What is secret is taken out of the environment, because child processes inherit that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from bridge.errors import SetupError
+
+PREFIX = "BRIDGE_"
+OF_COMMANDS = ("BRIDGE_PASSWORD", "BRIDGE_TOKEN")
+"""Variables of single commands: secrets, which are no settings."""
+FILE = Path(".env")
+
+
+def adopt_file() -> None:
+    """Let the settings in `.env` be variables, where the environment has none of that name."""
+    for name, value in _in_file().items():
+        if name not in OF_COMMANDS:
+            os.environ.setdefault(name, value)
+
+
+def take(name: str) -> str | None:
+    """Return a variable of a command, which no child process inherits then; None where it is not set or empty."""
+    return os.environ.pop(name, None) or _in_file().get(name) or None
+
+
+def _in_file() -> Mapping[str, str]:
+    if not FILE.is_file():
+        return {}
+    try:
+        found = dotenv_values(FILE, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"Cannot read the file {FILE.absolute()}: {type(error).__name__}.") from None
+    return {name: value for name, value in found.items() if name.startswith(PREFIX) and value is not None}

@@ -104,7 +104,7 @@ async def test_a_login_by_the_form_is_kept_and_shown_without_its_secrets(home: H
 async def test_a_running_bridge_is_chatted_with_and_stops_when_it_is_told_to(home: Home, site: DemoSite) -> None:
     home.log_in(site)
     async with home.started("serve") as bridge:
-        shown = await bridge.shows("Accounts  alice\n")
+        shown = await bridge.shows("Accounts   alice\n")
         url = re.search(r"http://127\.0\.0\.1:\d+", shown)
         assert url
         assert not KEY.search(shown), "no key belongs into a journal"
@@ -258,7 +258,7 @@ async def test_no_child_process_gets_a_secret_of_the_operators_environment(home:
     key = (home.folder / "config" / "profile.key").read_text().strip().splitlines()[-1]
     (home.folder / "config" / "profile.key").unlink()
     async with home.started("serve", BRIDGE_PROFILE_KEY=key, CLOUD_PASSWORD="of-another-service") as bridge:
-        shown = await bridge.shows("Accounts  alice\n")
+        shown = await bridge.shows("Accounts   alice\n")
         url = re.search(r"http://127\.0\.0\.1:\d+", shown)
         assert url
         assert (await home.run("chat", directive(text="Hello"), "--url", url[0], BRIDGE_PROFILE_KEY=key)).code == 0

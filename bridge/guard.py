@@ -55,7 +55,7 @@ class Guard:
     """The checks; the paths `unlocked` need no key, those with a method before them only for that method.
 
     On the paths `for_tokens` userTokens do instead of one; which ones came is noted as `TOKENS`. The paths of
-    `forms` take a form in place of JSON.
+    `forms` take a form in place of JSON. Links of other sites may lead to the `pages`, which do nothing by themselves.
     """
 
     def __init__(
@@ -65,12 +65,14 @@ class Guard:
         unlocked: Collection[str],
         for_tokens: Collection[str] = (),
         forms: Collection[str] = (),
+        pages: Collection[str] = (),
     ) -> None:
         self._access = access
         self._server = server
         self._unlocked = unlocked
         self._for_tokens = for_tokens
         self._forms = forms
+        self._pages = pages
         self._wrong_keys = Throttle(*WRONG_KEYS)
         self._lines = Throttle(*LINES)
 
@@ -104,8 +106,15 @@ class Guard:
             raise PermissionDenied(
                 "Requests from web pages of another origin are refused; api.allowed_origins lists those that may call."
             )
-        if request.headers.get("Sec-Fetch-Site", "none").lower() not in ("none", "same-origin"):
+        is_foreign = request.headers.get("Sec-Fetch-Site", "none").lower() not in ("none", "same-origin")
+        if is_foreign and not self._is_visit(request):
             raise PermissionDenied("Requests that another web site started are refused.")
+
+    def _is_visit(self, request: web.Request) -> bool:
+        """Tell whether a person has followed a link of another site to one of our pages, into a window of its own."""
+        wanted = ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")
+        is_visit = all(request.headers.get(name, "").lower() == value for name, value in wanted)
+        return is_visit and request.method in READING and _route(request) in self._pages
 
     def _check_key(self, request: web.Request) -> None:
         given, path = _given_key(request), _route(request)

@@ -401,6 +401,44 @@ async def test_every_route_of_the_admin_api_is_described(served: Served) -> None
         assert named == {part[1:-1] for part in path.split("/") if part.startswith("{")}
 
 
+BAD_BODIES: tuple[Any, ...] = (
+    [],
+    "x",
+    7,
+    None,
+    True,
+    {"": 1},
+    {"name": []},
+    {"name": {"a": "b"}},
+    {"to": "\x00"},
+    {"key": "\ud800"},
+)
+
+
+async def test_no_bad_body_of_the_admin_api_is_more_than_a_clear_refusal(served_with_files: Served) -> None:
+    served = served_with_files
+    async with served.http.get("/openapi.json") as response:
+        paths = (await response.json())["paths"]
+    with_body = [
+        path
+        for path, methods in paths.items()
+        if path.startswith("/admin") and methods.get("post", {}).get("requestBody", {}).get("required")
+    ]
+    assert len(with_body) >= 4
+    async with signed_in(served) as operator:
+        for path in with_body:
+            for body in BAD_BODIES:
+                where = path.replace("{name}", "alice")
+                async with operator.http.post(
+                    where,
+                    data=json.dumps(body),
+                    headers={"X-CSRF-Token": operator.csrf, "Content-Type": "application/json"},
+                ) as response:
+                    told = (await response.json())["error"]["message"]
+                    assert (response.status < 500, bool(told)) == (True, True), (path, body)
+                    assert response.status != 200, (path, body)
+
+
 # The event stream
 
 

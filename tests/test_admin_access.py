@@ -78,6 +78,21 @@ async def test_no_request_of_another_web_page_counts_whatever_it_brings(served: 
     assert served.backend.done == []
 
 
+async def test_a_link_of_another_site_may_lead_to_the_page_and_to_nothing_else(served: Served) -> None:
+    visit = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    framed = {**visit, "Sec-Fetch-Dest": "iframe"}
+    async with signed_in(served) as operator:
+        cases = [
+            ("/dashboard", visit, 200),
+            ("/dashboard", framed, 403),
+            (STATE, visit, 403),
+            ("/v1/models", visit, 403),
+        ]
+        for path, headers, status in cases:
+            async with operator.get(path, headers=headers) as response:
+                assert response.status == status, (path, headers)
+
+
 @pytest.mark.parametrize("origin", [EVIL, "null", "http://localhost:1", "https://127.0.0.1.evil.example"])
 async def test_a_web_socket_of_another_web_page_is_refused(served: Served, origin: str) -> None:
     async with signed_in(served) as operator:

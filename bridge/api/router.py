@@ -128,7 +128,7 @@ def _build_app(
     history: History | None,
 ) -> web.Application:
     store, served, bodies = FileStore(settings), surfaces(settings), BodyReader(settings)
-    guard = Guard(access, settings.server, UNLOCKED, for_tokens(settings), FORMS)
+    guard = Guard(access, settings.server, UNLOCKED, for_tokens(settings), FORMS, page.PAGES)
     parts = Parts(backend, monitor, access, guard, settings, bodies, examine, history)
     admin = operations(parts) if settings.dashboard.enabled else ()
     origins = Origins(settings.api.allowed_origins, guard)

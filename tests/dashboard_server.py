@@ -48,13 +48,15 @@ class Stand:
 async def stand_in(state: dict[str, Any]) -> AsyncIterator[Stand]:
     """Serve the dashboard with `state` on a free port."""
     stand = Stand(state)
-    runner = web.AppRunner(_app(stand))
+    runner = web.AppRunner(_app(stand), shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     stand.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield stand
-    stand.tell("", None)
-    await runner.cleanup()
+    try:
+        yield stand
+    finally:
+        stand.tell("", None)
+        await runner.cleanup()
 
 
 def _app(stand: Stand) -> web.Application:

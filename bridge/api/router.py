@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bridge.access import Access
 from bridge.api.admin import page, sign_in
-from bridge.api.admin.parts import Extras, Operation, Parts
+from bridge.api.admin.parts import Examine, Operation, Parts
 from bridge.api.admin.routes import operations
 from bridge.api.base import ChatEndpoint, Surface
 from bridge.api.body import BodyReader
@@ -27,7 +27,7 @@ from bridge.api.openai_completions import OpenAICompletions
 from bridge.api.openapi import Description
 from bridge.api.token_check import TokenCheck
 from bridge.chat import ChatBackend
-from bridge.control import AccountControl
+from bridge.control import AccountControl, Finding
 from bridge.files import FileStore
 from bridge.guard import Guard
 from bridge.history import History
@@ -54,15 +54,20 @@ class Backend(ChatBackend, AccountControl, Protocol):
     """What answers chats, and lets its operator handle the accounts."""
 
 
+async def _examine_nothing() -> Sequence[Finding]:
+    return ()
+
+
 def build_runner(
     backend: Backend,
     settings: Settings,
     access: Access,
     monitor: Monitor,
-    extras: Extras | None = None,
+    examine: Examine = _examine_nothing,
+    history: History | None = None,
 ) -> Runner:
     """Return what runs the endpoint, and with it the dashboard, which shows what `monitor` knows."""
-    app = _build_app(backend, settings, access, monitor, extras or Extras())
+    app = _build_app(backend, settings, access, monitor, examine, history)
     return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), surfaces(settings)[0].error)
 
 
@@ -115,11 +120,16 @@ def routes(
 
 
 def _build_app(
-    backend: Backend, settings: Settings, access: Access, monitor: Monitor, extras: Extras
+    backend: Backend,
+    settings: Settings,
+    access: Access,
+    monitor: Monitor,
+    examine: Examine,
+    history: History | None,
 ) -> web.Application:
     store, served, bodies = FileStore(settings), surfaces(settings), BodyReader(settings)
     guard = Guard(access, settings.server, UNLOCKED, for_tokens(settings), FORMS, page.PAGES)
-    parts = Parts(backend, monitor, access, guard, settings, bodies, extras)
+    parts = Parts(backend, monitor, access, guard, settings, bodies, examine, history)
     admin = operations(parts) if settings.dashboard.enabled else ()
     origins = Origins(settings.api.allowed_origins, guard)
     tellers = {path: surface.error for surface in served for path in spellings(surface.path)}
@@ -132,7 +142,7 @@ def _build_app(
     app.on_response_prepare.append(limits(backend))
     app.on_response_prepare.append(page.protect)
     app.on_shutdown.append(lambda _: monitor.close())
-    app.add_routes(routes(backend, settings, store, bodies, admin, extras.history))
+    app.add_routes(routes(backend, settings, store, bodies, admin, history))
     if settings.dashboard.enabled:
         files = page.Page()
         app.add_routes(files.routes())

@@ -38,7 +38,12 @@ export async function send(method, url, { body, signal } = {}) {
   if (method !== "GET") headers["x-csrf-token"] = csrf;
   let response;
   try {
-    response = await fetch(url, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+    response = await fetch(url, {
+      method,
+      headers,
+      signal,
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("The bridge does not answer. It may have been stopped, or the network is down.");
@@ -48,7 +53,10 @@ export async function send(method, url, { body, signal } = {}) {
 }
 
 async function failure(response) {
-  const error = await response.json().then((body) => body.error, () => null);
+  const error = await response.json().then(
+    (body) => body.error,
+    () => null,
+  );
   if (response.status === 401 && !response.url.endsWith("/session")) update({ session: "none", ended: ENDED });
   const message = error?.message ?? `The bridge answered with status ${response.status}.`;
   return new ApiError(message, response.status, error?.code ?? "");

@@ -16,7 +16,14 @@ import { Playground } from "./playground/view.js";
 import { Setup } from "./setup/view.js";
 
 const VIEWS = { accounts: Accounts, chats: Chats, charts: Charts, playground: Playground, setup: Setup, log: Log };
-const TITLES = { accounts: "Accounts", chats: "Chats", charts: "Charts", playground: "Playground", setup: "Setup", log: "Log" };
+const TITLES = {
+  accounts: "Accounts",
+  chats: "Chats",
+  charts: "Charts",
+  playground: "Playground",
+  setup: "Setup",
+  log: "Log",
+};
 
 function App({ problem }) {
   const ended = useStore((state) => state.ended);
@@ -24,7 +31,18 @@ function App({ problem }) {
   useEffect(() => {
     if (session === "open") follow();
     else unfollow();
-    if (session === "none") update({ dialog: null, bridge: null, accounts: null, recent: [], log: [], samples: [], running: [], queue: [], drift: [] });
+    if (session === "none")
+      update({
+        dialog: null,
+        bridge: null,
+        accounts: null,
+        recent: [],
+        log: [],
+        samples: [],
+        running: [],
+        queue: [],
+        drift: [],
+      });
   }, [session]);
   return html`${session === "open" && html`<${Main} />`}
     ${session === "none" && html`<${SignIn} problem=${ended ?? problem} onSignedIn=${arrive} />`}

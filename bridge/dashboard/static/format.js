@@ -25,8 +25,16 @@ export function duration(seconds) {
 }
 
 function longer(seconds) {
-  const units = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]];
-  const first = Math.max(0, units.findIndex(([, size]) => seconds >= size));
+  const units = [
+    ["d", 86_400],
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+  ];
+  const first = Math.max(
+    0,
+    units.findIndex(([, size]) => seconds >= size),
+  );
   const [name, size] = units[first];
   const whole = `${Math.floor(seconds / size)} ${name}`;
   const next = units[first + 1];

@@ -1,6 +1,6 @@
 // The page before the dashboard: an admin key, or the one-time link that brings its token in the fragment.
 
-import { html, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { BASE, signIn } from "./api.js";
 import { ActionButton } from "./components/parts.js";
 import { Logo } from "./components/icons.js";
@@ -25,6 +25,8 @@ export function target(to) {
 export function SignIn({ problem: before = "", onSignedIn }) {
   const [key, setKey] = useState("");
   const [problem, setProblem] = useState(before);
+  const field = useRef(null);
+  useEffect(() => field.current.focus(), []);
   const submit = async () => {
     setProblem("");
     try {
@@ -41,7 +43,8 @@ export function SignIn({ problem: before = "", onSignedIn }) {
   return html`<main class="sign-in"><form class="card stack" onSubmit=${onSubmit}>
     <div class="row"><${Logo} size=${32} /><h1>Sign in to the bridge</h1></div>
     <label class="field"><span>Admin key</span>
-      <input class="input mono" type="password" autocomplete="current-password" autofocus required value=${key} aria-invalid=${Boolean(problem)}
+      <input ref=${field} class="input mono" type="password" autocomplete="current-password" required value=${key}
+        aria-invalid=${Boolean(problem)}
         aria-describedby="sign-in-hint" onInput=${(event) => setKey(event.target.value)} /></label>
     ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
     <${ActionButton} class="button primary" run=${submit} disabled=${!key.trim()}>Sign in<//>

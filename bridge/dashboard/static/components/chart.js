@@ -13,17 +13,24 @@ export function Chart({ title, times, series, show, isStacked = false }) {
   const [isTable, setTable] = useState(false);
   return html`<figure class="card chart" aria-labelledby=${id}>
     <figcaption class="card-head"><h2 id=${id}>${title}</h2>
-      <button class="button quiet small" aria-pressed=${isTable} onClick=${() => setTable(!isTable)}>${isTable ? "Chart" : "Table"}<span class="hidden-text"> of ${title}</span></button></figcaption>
+      <button class="button quiet small" aria-pressed=${isTable}
+        onClick=${() => setTable(!isTable)}>${isTable ? "Chart" : "Table"}<span class="hidden-text"> of ${title}</span></button></figcaption>
     <${Summary} series=${series} show=${show} isSum=${isStacked} />
-    ${isTable ? html`<${Table} title=${title} times=${times} series=${series} show=${show} isSum=${isStacked} />`
-      : html`<${Plot} title=${title} times=${times} series=${series} show=${show} isStacked=${isStacked} />`}
+    ${
+      isTable
+        ? html`<${Table} title=${title} times=${times} series=${series} show=${show} isSum=${isStacked} />`
+        : html`<${Plot} title=${title} times=${times} series=${series} show=${show} isStacked=${isStacked} />`
+    }
   </figure>`;
 }
 
 // The colours' legend, and what each line says in one number.
 function Summary({ series, show, isSum }) {
-  return html`<ul class="legend small">${series.map(({ label, color, values }) => html`<li key=${label}>
-    <span class="dot" style=${{ background: `var(${color})` }}></span><span class="soft">${label}</span> ${told(values, show, isSum)}</li>`)}</ul>`;
+  return html`<ul class="legend small">${series.map(
+    ({ label, color, values }) => html`<li key=${label}>
+    <span class="dot" style=${{ background: `var(${color})` }}></span>
+      <span class="soft">${label}</span> ${told(values, show, isSum)}</li>`,
+  )}</ul>`;
 }
 
 function told(values, show, isSum) {
@@ -44,9 +51,13 @@ function Table({ title, times, series, show, isSum }) {
   const rows = [];
   for (let start = 0; start < times.length; start += step) rows.unshift(start);
   return html`<div class="chart-table" tabindex="0" role="region" aria-label=${`${title}, table`}><table class="small">
-    <thead><tr><th scope="col">From</th>${series.map(({ label }) => html`<th key=${label} scope="col">${label}</th>`)}</tr></thead>
-    <tbody>${rows.map((start) => html`<tr key=${start}><th scope="row">${clock(new Date(times[start] * 1000).toISOString())}</th>
-      ${series.map(({ label, values }) => html`<td key=${label}>${told(values.slice(start, start + step), show, isSum)}</td>`)}</tr>`)}</tbody>
+    <thead><tr><th scope="col">From</th>${series.map(({ label }) => html`<th
+      key=${label} scope="col">${label}</th>`)}</tr></thead>
+    <tbody>${rows.map(
+      (start) => html`<tr key=${start}><th scope="row">${clock(new Date(times[start] * 1000).toISOString())}</th>
+      ${series.map(({ label, values }) => html`<td
+        key=${label}>${told(values.slice(start, start + step), show, isSum)}</td>`)}</tr>`,
+    )}</tbody>
   </table></div>`;
 }
 
@@ -56,9 +67,15 @@ function Plot({ title, times, series, show, isStacked }) {
   const [theme, setTheme] = useState(0);
   const shape = series.map(({ label }) => label).join("\n");
   useEffect(() => {
-    const made = new uPlot(options(holder.current, series, show, isStacked), data(times, series, isStacked), holder.current);
+    const made = new uPlot(
+      options(holder.current, series, show, isStacked),
+      data(times, series, isStacked),
+      holder.current,
+    );
     plot.current = made;
-    const resize = new ResizeObserver(([entry]) => made.setSize({ width: Math.max(100, Math.floor(entry.contentRect.width)), height: HEIGHT }));
+    const resize = new ResizeObserver(([entry]) =>
+      made.setSize({ width: Math.max(100, Math.floor(entry.contentRect.width)), height: HEIGHT }),
+    );
     resize.observe(holder.current);
     const stop = onTheme(() => setTheme((before) => before + 1));
     return () => {
@@ -69,7 +86,8 @@ function Plot({ title, times, series, show, isStacked }) {
   }, [shape, theme]);
   useEffect(() => plot.current.setData(data(times, series, isStacked)), [times, series]);
   const said = series.map(({ label, values }) => `${label}: ${told(values, show, isStacked)}`).join("; ");
-  return html`<div ref=${holder} class="plot" role="img" aria-label=${`${title}. ${said}. The table has the figures.`}></div>`;
+  return html`<div ref=${holder} class="plot" role="img" aria-label=${`${title}. ${said}. The table has the figures.`}>
+    </div>`;
 }
 
 // Call back when the colours change, by the system or by the switch.
@@ -104,7 +122,12 @@ function colour(element, name) {
 
 function options(element, series, show, isStacked) {
   const pick = (name) => colour(element, name);
-  const axis = { stroke: pick("--soft"), grid: { stroke: pick("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+  const axis = {
+    stroke: pick("--soft"),
+    grid: { stroke: pick("--line"), width: 1 },
+    ticks: { show: false },
+    font: "12px system-ui, sans-serif",
+  };
   const drawn = isStacked ? [...series].reverse() : series;
   return {
     width: Math.max(100, element.clientWidth),
@@ -112,8 +135,14 @@ function options(element, series, show, isStacked) {
     legend: { show: false },
     cursor: { sync: { key: "charts" }, points: { size: 6 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, Number.EPSILON) * 1.1 || 1] } },
-    axes: [{ ...axis, size: 32, space: 76, values: hours }, { ...axis, size: 58, space: 36, values: (_, splits) => splits.map(show) }],
-    series: [{}, ...drawn.map(({ label, color, isFilled }) => line(label, pick(color), isStacked || isFilled, isStacked))],
+    axes: [
+      { ...axis, size: 32, space: 76, values: hours },
+      { ...axis, size: 58, space: 36, values: (_, splits) => splits.map(show) },
+    ],
+    series: [
+      {},
+      ...drawn.map(({ label, color, isFilled }) => line(label, pick(color), isStacked || isFilled, isStacked)),
+    ],
     plugins: [tip(series, show)],
   };
 }

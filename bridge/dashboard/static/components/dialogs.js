@@ -37,10 +37,14 @@ export function Dialog({ title, close, wide = false, children, footer }) {
     };
   }, []);
   return html`<dialog ref=${element} class=${wide ? "wide" : ""} aria-labelledby=${id}
-    onCancel=${(event) => { event.preventDefault(); close(); }}>
+    onCancel=${(event) => {
+      event.preventDefault();
+      close();
+    }}>
     <header class="dialog-head">
       <h2 id=${id}>${title}</h2>
-      <button class="button quiet small icon" aria-label="Close" onClick=${() => close()}><${Icon} name="close" /></button>
+      <button class="button quiet small icon" aria-label="Close" onClick=${() => close()}>
+        <${Icon} name="close" /></button>
     </header>
     <div class="dialog-body">${children}</div>
     ${footer && html`<footer class="dialog-foot">${footer}</footer>`}

@@ -16,7 +16,8 @@ export function Menu({ label, items }) {
   return html`<span class="menu-holder">
     <button ref=${button} class="button quiet small icon" aria-label=${label} aria-haspopup="menu"
       aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}><${Icon} name="more" /></button>
-    ${isOpen && html`<${Items} label=${label} items=${items} anchor=${button} close=${close} hide=${() => setOpen(false)} />`}
+    ${isOpen && html`<${Items} label=${label} items=${items} anchor=${button} close=${close}
+      hide=${() => setOpen(false)} />`}
   </span>`;
 }
 
@@ -51,7 +52,8 @@ function entry({ label, icon, run, href, danger, disabled }, index, close) {
     close();
     run();
   };
-  return html`<button key=${index} class=${name} role="menuitem" tabindex="-1" disabled=${disabled} onClick=${onClick}>${inner}</button>`;
+  return html`<button key=${index} class=${name} role="menuitem" tabindex="-1" disabled=${disabled}
+    onClick=${onClick}>${inner}</button>`;
 }
 
 function entries(menu) {

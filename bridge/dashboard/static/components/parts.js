@@ -18,18 +18,21 @@ export function ActionButton({ run, children, class: name = "button", ...more })
       setBusy(false);
     }
   };
-  return html`<button type="button" ...${more} class=${name} aria-busy=${isBusy} onClick=${onClick}>${children}</button>`;
+  return html`<button type="button" ...${more} class=${name} aria-busy=${isBusy}
+    onClick=${onClick}>${children}</button>`;
 }
 
 export function CopyButton({ text, label = "Copy", what = "" }) {
   const [isDone, setDone] = useState(false);
   const copy = async () => {
-    if (!(await copied(text))) return tell("The browser does not allow copying here. Select the text and copy it by hand.", "bad");
+    if (!(await copied(text)))
+      return tell("The browser does not allow copying here. Select the text and copy it by hand.", "bad");
     setDone(true);
     tell(what ? `Copied ${what}.` : "Copied.");
     return setTimeout(() => setDone(false), 2000);
   };
-  return html`<button type="button" class="button small" aria-label=${what ? `${label} ${what}` : label} onClick=${copy}>
+  return html`<button type="button" class="button small" aria-label=${what ? `${label} ${what}` : label}
+    onClick=${copy}>
     <${Icon} name=${isDone ? "check" : "copy"} />${label}</button>`;
 }
 
@@ -50,7 +53,8 @@ async function copied(text) {
 }
 
 export function Code({ text, what }) {
-  return html`<div class="code"><div class="code-head"><span class="small soft clip">${what}</span><${CopyButton} text=${text} what=${what} /></div>
+  return html`<div class="code"><div class="code-head"><span class="small soft clip">${what}</span>
+    <${CopyButton} text=${text} what=${what} /></div>
     <pre tabindex="0" aria-label=${what}>${text}</pre></div>`;
 }
 
@@ -83,9 +87,11 @@ export function Switch({ label, checked, onChange, disabled = false }) {
 // Choices of which one holds: real radio buttons that look like one control.
 export function Segments({ label, name, options, value, onChange }) {
   return html`<fieldset class="segments"><legend class="hidden-text">${label}</legend>
-    ${options.map(([key, text, more]) => html`<label key=${key} class=${key === value ? "on" : ""}>
+    ${options.map(
+      ([key, text, more]) => html`<label key=${key} class=${key === value ? "on" : ""}>
       <input type="radio" name=${name} value=${key} checked=${key === value} onChange=${() => onChange(key)} />${text}
-      ${more !== undefined && html`<span class="count">${more}</span>`}</label>`)}
+      ${more !== undefined && html`<span class="count">${more}</span>`}</label>`,
+    )}
   </fieldset>`;
 }
 
@@ -100,16 +106,24 @@ export function Budget({ label, used, limit }) {
   const share = limit ? Math.min(1, used / limit) : 0;
   const kind = share >= 1 ? "bad" : share >= 0.8 ? "warn" : "";
   const said = limit ? `${used} of ${limit}` : `${used}`;
-  return html`<div class="budget"><span class="faint">${label}</span><span>${limit ? html`${used}<span class="faint">/${limit}</span>` : used}</span>
-    ${limit ? html`<span class=${`meter ${kind}`} role="meter" aria-label=${`Sends, ${label}: ${said}`} aria-valuemin="0"
-      aria-valuemax=${limit} aria-valuenow=${Math.min(used, limit)}><span style=${{ width: `${share * 100}%` }}></span></span>` : null}
+  return html`<div class="budget"><span class="faint">${label}</span>
+    <span>${limit ? html`${used}<span class="faint">/${limit}</span>` : used}</span>
+    ${
+      limit
+        ? html`<span class=${`meter ${kind}`} role="meter" aria-label=${`Sends, ${label}: ${said}`} aria-valuemin="0"
+      aria-valuemax=${limit} aria-valuenow=${Math.min(used, limit)}>
+        <span style=${{ width: `${share * 100}%` }}></span></span>`
+        : null
+    }
   </div>`;
 }
 
 // A link to a page of the web; anything but http and https is shown as text.
 export function WebLink({ url, children }) {
   const isWeb = /^https?:\/\//i.test(url);
-  return isWeb ? html`<a href=${url} target="_blank" rel="noopener noreferrer">${children}</a>` : html`<span>${children}</span>`;
+  return isWeb
+    ? html`<a href=${url} target="_blank" rel="noopener noreferrer">${children}</a>`
+    : html`<span>${children}</span>`;
 }
 
 // A disclosure whose state is the caller's; its button carries the name.

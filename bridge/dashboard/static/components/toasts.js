@@ -40,7 +40,8 @@ function Toast({ toast }) {
   return html`<div class=${`toast ${toast.kind}`}>
     <${Icon} name=${toast.kind === "ok" ? "check" : "alert"} />
     <p>${toast.text}</p>
-    <button class="button quiet small icon" aria-label="Dismiss" onClick=${() => dismiss(toast.id)}><${Icon} name="close" /></button>
+    <button class="button quiet small icon" aria-label="Dismiss" onClick=${() => dismiss(toast.id)}>
+      <${Icon} name="close" /></button>
   </div>`;
 }
 

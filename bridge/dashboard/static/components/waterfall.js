@@ -32,7 +32,8 @@ export function Waterfall({ marks }) {
   const parts = phases(marks);
   const said = parts.map(({ label, from, to }) => `${label}: ${duration(to - from)}`).join(", ");
   return html`<span class="waterfall" role="img" aria-label=${said || "No times"}>
-    ${parts.map(({ key, from, to }) => html`<span key=${key} class=${key} style=${{ flexGrow: (to - from) / whole }}></span>`)}
+    ${parts.map(({ key, from, to }) => html`<span key=${key} class=${key}
+      style=${{ flexGrow: (to - from) / whole }}></span>`)}
   </span>`;
 }
 
@@ -42,7 +43,10 @@ export function Legend() {
 }
 
 export function Times({ marks }) {
-  return html`<dl class="facts times">${phases(marks).map(({ key, label, from, to }) => html`
-    <dt key=${key}><span class=${`dot ${key}`}></span>${label}</dt><dd>${duration(to - from)}<span class="faint"> · at ${duration(to)}</span></dd>`)}
+  return html`<dl class="facts times">${phases(marks).map(
+    ({ key, label, from, to }) => html`
+    <dt key=${key}><span class=${`dot ${key}`}></span>${label}</dt>
+      <dd>${duration(to - from)}<span class="faint"> · at ${duration(to)}</span></dd>`,
+  )}
   </dl>`;
 }

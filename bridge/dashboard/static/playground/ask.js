@@ -40,7 +40,16 @@ export function historyOf({ text, calls }) {
   return { role: "assistant", content: text || (calls.length ? null : ""), ...(calls.length && { tool_calls: calls }) };
 }
 
-export const nothing = () => ({ text: "", thinking: "", sources: [], calls: [], usage: null, finish: "", first: null, took: null });
+export const nothing = () => ({
+  text: "",
+  thinking: "",
+  sources: [],
+  calls: [],
+  usage: null,
+  finish: "",
+  first: null,
+  took: null,
+});
 
 // Ask, and hand what there is of the answer to `show` each time there is more of it; returns the whole.
 export async function ask(body, signal, show) {

@@ -3,14 +3,20 @@
 import { html } from "../html.js";
 import { Switch } from "../components/parts.js";
 
-export const TOOLS = JSON.stringify([{
-  type: "function",
-  function: {
-    name: "get_weather",
-    description: "The weather of a town",
-    parameters: { type: "object", properties: { town: { type: "string" } }, required: ["town"] },
-  },
-}], null, 2);
+export const TOOLS = JSON.stringify(
+  [
+    {
+      type: "function",
+      function: {
+        name: "get_weather",
+        description: "The weather of a town",
+        parameters: { type: "object", properties: { town: { type: "string" } }, required: ["town"] },
+      },
+    },
+  ],
+  null,
+  2,
+);
 
 export function parsedTools(text) {
   try {
@@ -36,7 +42,11 @@ export function Options({ options, setOptions, models }) {
       <${Switch} label="Search" checked=${options.search} onChange=${set("search")} />
       <${Switch} label="Tools" checked=${options.hasTools} onChange=${set("hasTools")} />
     </div>
-    ${options.hasTools && html`<label class="field"><span>Tools, as JSON</span>
-      <textarea class="input mono" rows="8" spellcheck=${false} value=${options.tools} onInput=${(event) => set("tools")(event.target.value)}></textarea></label>`}
+    ${
+      options.hasTools &&
+      html`<label class="field"><span>Tools, as JSON</span>
+      <textarea class="input mono" rows="8" spellcheck=${false} value=${options.tools}
+        onInput=${(event) => set("tools")(event.target.value)}></textarea></label>`
+    }
   </section>`;
 }

@@ -6,7 +6,11 @@ const LONG = 400;
 export const KEY = "sk-bridge-...";
 export const base = () => new URL("v1", BASE).href;
 
-export const LANGUAGES = [["curl", "curl"], ["python", "Python"], ["javascript", "JavaScript"]];
+export const LANGUAGES = [
+  ["curl", "curl"],
+  ["python", "Python"],
+  ["javascript", "JavaScript"],
+];
 
 export function snippet(language, body) {
   return { curl, python, javascript }[language](shortened(body));
@@ -14,9 +18,11 @@ export function snippet(language, body) {
 
 // Files are left out of what is shown: they would be all of it.
 function shortened(value) {
-  if (typeof value === "string") return value.startsWith("data:") && value.length > LONG ? `${value.slice(0, value.indexOf(",") + 1)}...` : value;
+  if (typeof value === "string")
+    return value.startsWith("data:") && value.length > LONG ? `${value.slice(0, value.indexOf(",") + 1)}...` : value;
   if (Array.isArray(value)) return value.map(shortened);
-  if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shortened(inner)]));
+  if (value && typeof value === "object")
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shortened(inner)]));
   return value;
 }
 
@@ -45,11 +51,24 @@ ${shown}`;
 // A value in Python's notation; JSON's strings are Python's, too.
 function literal(value, depth) {
   const pad = "    ".repeat(depth + 1);
-  const wrap = (open, parts, close) => (parts.length ? `${open}\n${parts.map((part) => `${pad}${part},\n`).join("")}${"    ".repeat(depth)}${close}` : open + close);
+  const wrap = (open, parts, close) =>
+    parts.length
+      ? `${open}\n${parts.map((part) => `${pad}${part},\n`).join("")}${"    ".repeat(depth)}${close}`
+      : open + close;
   if (value === null || value === undefined) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
-  if (Array.isArray(value)) return wrap("[", value.map((part) => literal(part, depth + 1)), "]");
-  if (typeof value === "object") return wrap("{", Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)}: ${literal(inner, depth + 1)}`), "}");
+  if (Array.isArray(value))
+    return wrap(
+      "[",
+      value.map((part) => literal(part, depth + 1)),
+      "]",
+    );
+  if (typeof value === "object")
+    return wrap(
+      "{",
+      Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)}: ${literal(inner, depth + 1)}`),
+      "}",
+    );
   return JSON.stringify(value);
 }
 

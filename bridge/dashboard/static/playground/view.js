@@ -29,21 +29,26 @@ export function Playground() {
     const tools = options.hasTools ? parsedTools(options.tools) : null;
     const body = bodyOf([...kept.messages, ...added], { ...options, tools });
     const before = [...kept.turns, ...shown];
-    const showTurn = (more) => setTurns([...before, { role: "assistant", model: body.model, answer: nothing(), isRunning: true, ...more }]);
+    const showTurn = (more) =>
+      setTurns([...before, { role: "assistant", model: body.model, answer: nothing(), isRunning: true, ...more }]);
     setLast(body);
     showTurn({});
     running.current = new AbortController();
     await answered(body, running.current.signal, showTurn);
     running.current = null;
   };
-  const onAsk = (text, files) => attempt(async () => {
-    const message = await userMessage(text, files);
-    await run([message], [{ role: "user", text, files: files.map((file) => file.name) }]);
-  });
-  const onResults = (results) => attempt(() => run(
-    results.map(({ id, text }) => ({ role: "tool", tool_call_id: id, content: text })),
-    results.map(({ name, text }) => ({ role: "tool", name, text })),
-  ));
+  const onAsk = (text, files) =>
+    attempt(async () => {
+      const message = await userMessage(text, files);
+      await run([message], [{ role: "user", text, files: files.map((file) => file.name) }]);
+    });
+  const onResults = (results) =>
+    attempt(() =>
+      run(
+        results.map(({ id, text }) => ({ role: "tool", tool_call_id: id, content: text })),
+        results.map(({ name, text }) => ({ role: "tool", name, text })),
+      ),
+    );
   const isRunning = turns.at(-1)?.isRunning ?? false;
   const clear = () => {
     running.current?.abort();
@@ -56,11 +61,12 @@ export function Playground() {
     <div class="playground-grid">
       <section class="card talk" aria-label="Chat">
         <${Turns} turns=${turns} onResults=${onResults} />
-        <${Composer} isRunning=${isRunning} isReady=${Boolean(options.model)} onAsk=${onAsk} onStop=${() => running.current?.abort()} />
+        <${Composer} isRunning=${isRunning} isReady=${Boolean(options.model)} onAsk=${onAsk}
+          onStop=${() => running.current?.abort()} />
       </section>
       <aside class="stack">
         <${Options} options=${options} setOptions=${setOptions} models=${models} />
-        <${CodeFor} body=${last ?? bodyOf([{ role: "user", content: "Why is the sky blue?" }], { ...options, model: options.model || "deepseek-chat", tools: null })} isAsked=${Boolean(last)} />
+        <${CodeFor} body=${last ?? example(options)} isAsked=${Boolean(last)} />
       </aside>
     </div></div>`;
 }
@@ -94,6 +100,12 @@ async function answered(body, signal, showTurn) {
   return undefined;
 }
 
+// What is shown as code before anything was asked.
+function example(options) {
+  const model = options.model || "deepseek-chat";
+  return bodyOf([{ role: "user", content: "Why is the sky blue?" }], { ...options, model, tools: null });
+}
+
 function Turns({ turns, onResults }) {
   const list = useRef(null);
   useLayoutEffect(() => {
@@ -101,17 +113,25 @@ function Turns({ turns, onResults }) {
     if (scrollHeight - scrollTop - clientHeight < 200) list.current.scrollTop = scrollHeight;
   }, [turns]);
   return html`<div ref=${list} class="turns" tabindex="0" role="region" aria-label="Conversation">
-    ${!turns.length && html`<${Empty} icon="playground" title="Ask something">The question goes through one of your accounts, as a client's would. The code beside it does the same.<//>`}
-    <ul>${turns.map((turn, index) => html`<${Turn} key=${index} turn=${turn} onResults=${index === turns.length - 1 ? onResults : null} />`)}</ul>
+    ${
+      !turns.length &&
+      html`<${Empty} icon="playground" title="Ask something">
+        The question goes through one of your accounts, as a client's would. The code beside it does the same.<//>`
+    }
+    <ul>${turns.map((turn, index) => html`<${Turn} key=${index} turn=${turn}
+      onResults=${index === turns.length - 1 ? onResults : null} />`)}</ul>
   </div>`;
 }
 
 function useKept(name) {
   const [value, setValue] = useState(kept[name]);
-  return [value, (given) => {
-    kept[name] = given;
-    setValue(given);
-  }];
+  return [
+    value,
+    (given) => {
+      kept[name] = given;
+      setValue(given);
+    },
+  ];
 }
 
 // The models that are served now; the list follows the accounts.
@@ -119,12 +139,21 @@ function useModels(setOptions) {
   const [models, setModels] = useState([]);
   const serving = useStore((state) => (state.accounts ?? []).filter((account) => account.state === "ready").length);
   useEffect(() => {
-    send("GET", MODELS).then((response) => response.json()).then(({ data }) => {
-      const names = data.map(({ id }) => id);
-      setModels(names);
-      const { model } = kept.options;
-      if (!names.includes(model)) setOptions({ ...kept.options, model: names.includes("deepseek-chat") ? "deepseek-chat" : names[0] ?? "" });
-    }, () => setModels([]));
+    send("GET", MODELS)
+      .then((response) => response.json())
+      .then(
+        ({ data }) => {
+          const names = data.map(({ id }) => id);
+          setModels(names);
+          const { model } = kept.options;
+          if (!names.includes(model))
+            setOptions({
+              ...kept.options,
+              model: names.includes("deepseek-chat") ? "deepseek-chat" : (names[0] ?? ""),
+            });
+        },
+        () => setModels([]),
+      );
   }, [serving]);
   return models;
 }

@@ -14,27 +14,35 @@ export function Doctor() {
   useEffect(() => {
     get("doctor").then(setResult, () => setResult(null));
   }, []);
-  const run = () => attempt(async () => {
-    const found = await post("doctor");
-    setResult(found);
-    return { message: told(found.checks) };
-  });
-  const button = html`<${ActionButton} class="button primary" run=${run}><${Icon} name="refresh" />${result ? "Look again" : "Look now"}<//>`;
+  const run = () =>
+    attempt(async () => {
+      const found = await post("doctor");
+      setResult(found);
+      return { message: told(found.checks) };
+    });
+  const button = html`<${ActionButton} class="button primary" run=${run}>
+    <${Icon} name="refresh" />${result ? "Look again" : "Look now"}<//>`;
   return html`<section class="card" aria-labelledby="doctor">
-    <header class="card-head"><h2 id="doctor">Doctor</h2>${result && html`<span class="small soft grow">looked <${Ago} at=${result.at} /></span>`}${result && button}</header>
+    <header class="card-head"><h2 id="doctor">Doctor</h2>${result && html`<span class="small soft grow">looked <${Ago}
+      at=${result.at} /></span>`}${result && button}</header>
     ${result === undefined && html`<div class="skeleton block" aria-busy="true"></div>`}
-    ${result === null && html`<${Empty} icon="check" title="Not looked yet" action=${button}>It looks at the browser, its sandbox, the folders, the logins and the network, and takes some seconds.<//>`}
-    ${result && html`<ul class="lines">${result.checks.map((check) => html`<${Check} key=${check.name} check=${check} />`)}</ul>`}
+    ${result === null && html`<${Empty} icon="check" title="Not looked yet"
+      action=${button}>It looks at the browser, its sandbox, the folders, the logins and the network, and takes some seconds.<//>`}
+    ${result && html`<ul class="lines">${result.checks.map((check) => html`<${Check} key=${check.name}
+      check=${check} />`)}</ul>`}
   </section>`;
 }
 
 function told(checks) {
   const bad = checks.filter((check) => check.ok === false).length;
-  return bad ? `The doctor found ${bad === 1 ? "one thing" : `${bad} things`} to mend.` : "The doctor found nothing to mend.";
+  return bad
+    ? `The doctor found ${bad === 1 ? "one thing" : `${bad} things`} to mend.`
+    : "The doctor found nothing to mend.";
 }
 
 function Check({ check: { name, ok, text, advice } }) {
   const [kind, icon, word] = KINDS[String(ok)] ?? KINDS.null;
-  return html`<li class="check-line"><span class=${`mark ${kind}`}><${Icon} name=${icon} /><span class="hidden-text">${word}:</span></span>
+  return html`<li class="check-line"><span class=${`mark ${kind}`}><${Icon} name=${icon} />
+    <span class="hidden-text">${word}:</span></span>
     <div><p><b>${name}</b> <span class="soft">${clipped(text, 1000)}</span></p>${advice && html`<p class="small">${clipped(advice, 1000)}</p>`}</div></li>`;
 }

@@ -8,11 +8,18 @@ import { ActionButton, Code, Empty, Segments } from "../components/parts.js";
 import { Icon } from "../components/icons.js";
 import { attempt } from "../components/toasts.js";
 
-const SCOPES = [["chat", "Chat"], ["admin", "Admin"]];
+const SCOPES = [
+  ["chat", "Chat"],
+  ["admin", "Admin"],
+];
 
 export function Keys() {
   const [keys, setKeys] = useState(null);
-  const load = () => get("keys").then((answer) => setKeys(answer.keys), () => setKeys([]));
+  const load = () =>
+    get("keys").then(
+      (answer) => setKeys(answer.keys),
+      () => setKeys([]),
+    );
   useEffect(() => void load(), []);
   const add = async () => {
     await show(AddKey);
@@ -22,8 +29,10 @@ export function Keys() {
   return html`<section class="card" aria-labelledby="keys">
     <header class="card-head"><h2 id="keys">Keys</h2>${keys?.length > 0 && button}</header>
     ${keys === null && html`<div class="skeleton block" aria-busy="true"></div>`}
-    ${keys?.length === 0 && html`<${Empty} icon="key" title="No key yet" action=${button}>Clients send a chat key; scripts that administer the bridge send an admin key.<//>`}
-    ${keys?.length > 0 && html`<ul class="lines">${keys.map((key) => html`<${Key} key=${key.id} entry=${key} load=${load} />`)}</ul>`}
+    ${keys?.length === 0 && html`<${Empty} icon="key" title="No key yet"
+      action=${button}>Clients send a chat key; scripts that administer the bridge send an admin key.<//>`}
+    ${keys?.length > 0 && html`<ul class="lines">${keys.map((key) => html`<${Key} key=${key.id} entry=${key}
+      load=${load} />`)}</ul>`}
   </section>`;
 }
 
@@ -53,14 +62,20 @@ function AddKey({ close }) {
       setProblem(error.message);
     }
   };
-  if (made) return html`<${Dialog} title=${`Key ${made.name}`} close=${close} footer=${html`<button class="button primary" onClick=${() => close()}>Done</button>`}>
-    <div class="stack"><p>Copy it now: it is shown this once only.</p><${Code} text=${made.key} what="the key" /></div><//>`;
-  return html`<${Dialog} title="New key" close=${close} footer=${html`<button class="button" onClick=${() => close()}>Cancel</button>
+  if (made)
+    return html`<${Dialog} title=${`Key ${made.name}`} close=${close} footer=${html`<button class="button primary"
+      onClick=${() => close()}>Done</button>`}>
+    <div class="stack"><p>Copy it now: it is shown this once only.</p><${Code} text=${made.key} what="the key" />
+      </div><//>`;
+  return html`<${Dialog} title="New key" close=${close} footer=${html`<button class="button"
+    onClick=${() => close()}>Cancel</button>
     <button class="button primary" form="new-key" disabled=${!name.trim()}>Make it</button>`}>
     <form id="new-key" class="stack" onSubmit=${submit}>
-      <label class="field"><span>Name</span><input class="input" autofocus required value=${name} autocomplete="off" placeholder="laptop"
+      <label class="field"><span>Name</span><input class="input" autofocus required
+        value=${name} autocomplete="off" placeholder="laptop"
         onInput=${(event) => setName(event.target.value)} /><span class="hint">Says who uses it.</span></label>
-      <div class="field"><span>What it may do</span><div><${Segments} label="Scope" name="scope" options=${SCOPES} value=${scope} onChange=${setScope} /></div>
+      <div class="field"><span>What it may do</span><div>
+        <${Segments} label="Scope" name="scope" options=${SCOPES} value=${scope} onChange=${setScope} /></div>
         <span class="hint">${scope === "chat" ? "Chat, list models, and use files." : "Everything, also this dashboard: accounts, keys, live views."}</span></div>
       ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
     </form><//>`;

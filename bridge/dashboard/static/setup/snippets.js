@@ -40,7 +40,8 @@ export OPENAI_API_KEY="${key}"`,
   -e OPENAI_API_BASE_URL="${inside(base)}" \\
   -e OPENAI_API_KEY="${key}" \\
   -v open-webui:/app/backend/data ghcr.io/open-webui/open-webui:main`,
-    after: "A container reaches the bridge only when it listens on more than this machine: server.host, with the name in server.allowed_hosts.",
+    after:
+      "A container reaches the bridge only when it listens on more than this machine: server.host, with the name in server.allowed_hosts.",
   },
   {
     name: "LobeChat",
@@ -67,13 +68,19 @@ aider --model openai/${model}`,
   {
     name: "opencode",
     where: "In opencode.json, in your project or in ~/.config/opencode/:",
-    code: ({ base, key, model }) => json({
-      $schema: "https://opencode.ai/config.json",
-      provider: {
-        bridge: { npm: "@ai-sdk/openai-compatible", name: "Bridge", options: { baseURL: base, apiKey: key }, models: { [model]: {} } },
-      },
-      model: `bridge/${model}`,
-    }),
+    code: ({ base, key, model }) =>
+      json({
+        $schema: "https://opencode.ai/config.json",
+        provider: {
+          bridge: {
+            npm: "@ai-sdk/openai-compatible",
+            name: "Bridge",
+            options: { baseURL: base, apiKey: key },
+            models: { [model]: {} },
+          },
+        },
+        model: `bridge/${model}`,
+      }),
   },
   {
     name: "Cline",

@@ -6,14 +6,21 @@ import { Doctor } from "./doctor.js";
 import { Keys } from "./keys.js";
 import { Settings } from "./settings.js";
 
-const PARTS = { connect: ["Connect", Clients], keys: ["Keys", Keys], doctor: ["Doctor", Doctor], settings: ["Settings", Settings] };
+const PARTS = {
+  connect: ["Connect", Clients],
+  keys: ["Keys", Keys],
+  doctor: ["Doctor", Doctor],
+  settings: ["Settings", Settings],
+};
 
 export function Setup({ part = "connect" }) {
   const [, Shown] = PARTS[part] ?? PARTS.connect;
   return html`<div class="view">
     <header class="view-head"><h1 tabindex="-1">Setup</h1></header>
-    <nav class="tabs" aria-label="Setup">${Object.entries(PARTS).map(([key, [label]]) => html`
-      <a key=${key} href=${`#setup/${key}`} aria-current=${key === part ? "page" : undefined}>${label}</a>`)}</nav>
+    <nav class="tabs" aria-label="Setup">${Object.entries(PARTS).map(
+      ([key, [label]]) => html`
+      <a key=${key} href=${`#setup/${key}`} aria-current=${key === part ? "page" : undefined}>${label}</a>`,
+    )}</nav>
     <${Shown} />
   </div>`;
 }

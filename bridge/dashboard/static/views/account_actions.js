@@ -19,7 +19,10 @@ export const reopen = ({ name }) => act(name, "reopen", `${name} is opened anew 
 export const renew = ({ name }) => act(name, "renew", `${name} has a new page.`);
 
 export const bundle = ({ name }) =>
-  attempt(async () => void (await download("POST", named("accounts", name, "/bundle"), `${name}.zip`)), `Saved a diagnostic bundle of ${name}.`);
+  attempt(
+    async () => void (await download("POST", named("accounts", name, "/bundle"), `${name}.zip`)),
+    `Saved a diagnostic bundle of ${name}.`,
+  );
 
 export const cancelChat = (id) => attempt(() => remove(named("chats", id)), "The chat has been cancelled.");
 
@@ -43,10 +46,12 @@ export async function removeAccount({ name }) {
 
 // The one action that helps most now.
 export function mainAction(account) {
-  if (account.state === "challenged") return { label: "Open page", href: liveUrl({ account: account.name }), strong: true };
+  if (account.state === "challenged")
+    return { label: "Open page", href: liveUrl({ account: account.name }), strong: true };
   if (needsYou(account)) return { label: "Log in", run: () => logIn(account), strong: true };
   if (account.paused) return { label: "Resume", run: () => resumeAccount(account) };
-  if (account.state === "ready" || account.state === "starting") return { label: "Live view", href: liveUrl({ account: account.name }) };
+  if (account.state === "ready" || account.state === "starting")
+    return { label: "Live view", href: liveUrl({ account: account.name }) };
   return { label: "Look again", run: () => check(account) };
 }
 

@@ -44,23 +44,31 @@ function State({ account }) {
       <span class=${`badge ${kind} ${isWorking ? "working" : ""}`}>${label}</span>
       ${account.paused && html`<span class="badge">Paused</span>`}
       ${account.held && html`<span class="badge info">A person is in its page</span>`}
-      ${account.until && account.state !== "ready" && html`<span class="small soft">again in <${Countdown} to=${account.until} /></span>`}
+      ${account.until && account.state !== "ready" && html`<span class="small soft">again in <${Countdown}
+        to=${account.until} /></span>`}
     </div>
     ${reason && html`<p class="small soft two-lines">${reason}</p>`}
   </div>`;
 }
 
 function Chat({ account: { chat } }) {
-  if (!chat) return html`<div class="account-chat faint small"><span class="hidden-text">Chat:</span> <span class="nothing">no chat now</span></div>`;
+  if (!chat)
+    return html`<div class="account-chat faint small">
+      <span class="hidden-text">Chat:</span> <span class="nothing">no chat now</span></div>`;
   return html`<div class="account-chat"><span class="badge info working">${STEPS[chat.step] ?? chat.step}</span>
-    <p class="small soft clip">${plural(chat.tokens ?? 0, "token")} · <${Elapsed} since=${chat.started} /> · ${clipped(chat.model, 60)}</p></div>`;
+    <p class="small soft clip">${plural(chat.tokens ?? 0, "token")} · <${Elapsed}
+      since=${chat.started} /> · ${clipped(chat.model, 60)}</p></div>`;
 }
 
 function Seen({ account: { last_error: error, last_seen: seen } }) {
   return html`<div class="account-seen small">
     <p class="soft">${seen ? html`alive <${Ago} at=${seen} />` : "not seen alive yet"}</p>
-    ${error ? html`<p class="clip bad-text" title=${clipped(error.message)}>${error.code} <span class="faint"><${Ago} at=${error.at} /></span></p>`
-      : html`<p class="faint">no error</p>`}
+    ${
+      error
+        ? html`<p class="clip bad-text" title=${clipped(error.message)}>${error.code} <span class="faint">
+          <${Ago} at=${error.at} /></span></p>`
+        : html`<p class="faint">no error</p>`
+    }
   </div>`;
 }
 
@@ -79,7 +87,8 @@ function More({ account }) {
       ${account.reason && html`<dt>Reason</dt><dd>${clipped(account.reason, 2000)}</dd>`}
       ${account.until && html`<dt>Until</dt><dd>${dateTime(account.until)}</dd>`}
       ${account.chat && html`<dt>Chat</dt><dd class="mono">${account.chat.id}</dd>`}
-      <dt>Last error</dt><dd>${error ? html`<span class="mono">${error.code}</span>, ${clock(error.at)}: ${clipped(error.message, 2000)}` : "none"}</dd>
+      <dt>Last error</dt>
+        <dd>${error ? html`<span class="mono">${error.code}</span>, ${clock(error.at)}: ${clipped(error.message, 2000)}` : "none"}</dd>
       <dt>Last seen alive</dt><dd>${dateTime(account.last_seen)}</dd>
       <dt>Chats of this page</dt><dd>${count(account.page_chats)}</dd>
       <dt>Site</dt><dd>${account.site}, <span class="mono">${account.url}</span></dd>
@@ -98,9 +107,11 @@ function Thumbnail({ account, isLarge = false }) {
   useEffect(() => setThere(true), [account.state, round]);
   const source = `${adminUrl(named("accounts", account.name, "/thumbnail"))}?${round}`;
   const isShown = account.thumbnail && isThere && round > 0;
-  return html`<a ref=${element} class=${`thumbnail ${isLarge ? "large" : ""}`} href=${liveUrl({ account: account.name })}
+  return html`<a ref=${element} class=${`thumbnail ${isLarge ? "large" : ""}`}
+    href=${liveUrl({ account: account.name })}
     aria-label=${`Live view of ${account.name}`}>
-    ${isShown ? html`<img alt="" src=${source} decoding="async" onError=${() => setThere(false)} />` : html`<${Icon} name="screen" />`}
+    ${isShown ? html`<img alt="" src=${source} decoding="async"
+      onError=${() => setThere(false)} />` : html`<${Icon} name="screen" />`}
   </a>`;
 }
 

@@ -22,8 +22,10 @@ export function Accounts() {
     <header class="view-head"><h1 tabindex="-1">Accounts</h1>${accounts?.length > 0 && addButton}</header>
     ${accounts === null && html`<${Skeleton} />`}
     ${accounts?.length === 0 && html`<${None} action=${addButton} />`}
-    ${accounts?.length > FEW && html`<${Filters} accounts=${accounts} group=${group} setGroup=${setGroup} words=${words} setWords=${setWords} />`}
-    ${accounts?.length > 0 && html`<${List} accounts=${accounts} group=${accounts.length > FEW ? group : "all"} words=${words} />`}
+    ${accounts?.length > FEW && html`<${Filters} accounts=${accounts} group=${group} setGroup=${setGroup} words=${words}
+      setWords=${setWords} />`}
+    ${accounts?.length > 0 && html`<${List} accounts=${accounts} group=${accounts.length > FEW ? group : "all"}
+      words=${words} />`}
   </div>`;
 }
 
@@ -34,8 +36,9 @@ function None({ action }) {
 }
 
 function Filters({ accounts, group, setGroup, words, setWords }) {
-  const options = GROUPS.map(([key, label, isIn]) => [key, label, accounts.filter(isIn).length])
-    .filter(([key, , number]) => number || key === "all" || key === group);
+  const options = GROUPS.map(([key, label, isIn]) => [key, label, accounts.filter(isIn).length]).filter(
+    ([key, , number]) => number || key === "all" || key === group,
+  );
   return html`<div class="filters">
     <${Segments} label="Show" name="group" options=${options} value=${group} onChange=${setGroup} />
     <${Search} label="Find an account" value=${words} onChange=${setWords} /></div>`;
@@ -43,14 +46,19 @@ function Filters({ accounts, group, setGroup, words, setWords }) {
 
 function List({ accounts, group, words }) {
   const shown = accounts.filter((account) => matches(account, group, words));
-  if (!shown.length) return html`<div class="card"><${Empty} icon="search" title="No account fits">Choose another group or other words.<//></div>`;
+  if (!shown.length)
+    return html`<div class="card">
+      <${Empty} icon="search" title="No account fits">Choose another group or other words.<//></div>`;
   return html`<div class="card accounts">
     <div class="account-heads small soft" aria-hidden="true">
-      <span></span><span>Account</span><span>State</span><span>Chat</span><span>Sends</span><span>Last</span><span></span></div>
-    <ul aria-label="Accounts">${shown.map((account) => html`<${AccountRow} key=${account.name} account=${account} />`)}</ul>
+      <span></span><span>Account</span><span>State</span><span>Chat</span><span>Sends</span><span>Last</span>
+        <span></span></div>
+    <ul aria-label="Accounts">${shown.map((account) => html`<${AccountRow} key=${account.name}
+      account=${account} />`)}</ul>
   </div>`;
 }
 
 function Skeleton() {
-  return html`<div class="card accounts" aria-busy="true" aria-label="Loading">${[1, 2, 3].map((row) => html`<div key=${row} class="account skeleton"></div>`)}</div>`;
+  return html`<div class="card accounts" aria-busy="true" aria-label="Loading">${[1, 2, 3].map((row) => html`<div
+    key=${row} class="account skeleton"></div>`)}</div>`;
 }

@@ -7,19 +7,27 @@ import { ActionButton, Segments } from "../components/parts.js";
 import { tell } from "../components/toasts.js";
 import { liveUrl } from "./account_actions.js";
 
-const WAYS = [["login", "Log in here"], ["storage", "Storage state"], ["token", "Token"], ["profile", "Profile"]];
+const WAYS = [
+  ["login", "Log in here"],
+  ["storage", "State file"],
+  ["token", "Token"],
+  ["profile", "Profile"],
+];
 
 export function AddAccount({ close }) {
   const [sites, setSites] = useState([]);
-  const [fields, setFields] = useState({ name: "", site: "", url: "", token: "", file: null });
+  const [fields, setFields] = useState({ name: "", site: "", url: "", token: "", file: null, key: "" });
   const [way, setWay] = useState("login");
   const [problem, setProblem] = useState("");
   const set = (name) => (value) => setFields((before) => ({ ...before, [name]: value }));
   useEffect(() => {
-    get("sites").then(({ sites: known }) => {
-      setSites(known);
-      set("site")(known[0]?.name ?? "");
-    }, (error) => setProblem(error.message));
+    get("sites").then(
+      ({ sites: known }) => {
+        setSites(known);
+        set("site")(known[0]?.name ?? "");
+      },
+      (error) => setProblem(error.message),
+    );
   }, []);
   const submit = async () => {
     setProblem("");
@@ -33,7 +41,10 @@ export function AddAccount({ close }) {
     <${ActionButton} class="button primary" run=${submit} disabled=${!isComplete(way, fields)}>
       ${way === "login" ? "Open the sign-in page" : "Add account"}<//>`;
   return html`<${Dialog} title="Add account" close=${close} footer=${footer}>
-    <form class="stack" onSubmit=${(event) => { event.preventDefault(); if (isComplete(way, fields)) submit(); }}>
+    <form class="stack" onSubmit=${(event) => {
+      event.preventDefault();
+      if (isComplete(way, fields)) submit();
+    }}>
       <${Text} label="Name" value=${fields.name} onInput=${set("name")} autofocus=${true} placeholder="me"
         hint="What the account is called here, such as me or work-2." />
       <div class="two">
@@ -50,7 +61,8 @@ export function AddAccount({ close }) {
 
 function Text({ label, value, onInput, hint, type = "text", placeholder = "", ...more }) {
   return html`<label class="field"><span>${label}</span>
-    <input class="input" type=${type} value=${value} placeholder=${placeholder} spellcheck=${false} autocomplete="off" autocapitalize="none"
+    <input class="input" type=${type} value=${value} placeholder=${placeholder}
+      spellcheck=${false} autocomplete="off" autocapitalize="none"
       onInput=${(event) => onInput(event.target.value)} ...${more} />
     ${hint && html`<span class="hint">${hint}</span>`}</label>`;
 }
@@ -71,12 +83,27 @@ function Way({ way, fields, set }) {
     return html`<${Text} label="Token" type="password" value=${fields.token} onInput=${set("token")}
       hint="The value of userToken in the site's local storage, in a browser that is signed in." />`;
   }
-  const [label, accept, hint] = way === "storage"
-    ? ["Storage-state file", ".json,application/json", "The JSON that Playwright's storage_state() writes: cookies and local storage."]
-    : ["Profile file", ".age", "NAME.age of another machine's profiles folder. It opens with that machine's profile key only."];
+  const [label, accept, hint] =
+    way === "storage"
+      ? [
+          "Storage-state file",
+          ".json,application/json",
+          "The JSON that Playwright's storage_state() writes: cookies and local storage.",
+        ]
+      : [
+          "Profile file",
+          ".age",
+          "NAME.age of another machine's profiles folder.",
+        ];
   return html`<label class="field"><span>${label}</span>
-    <input key=${way} class="input" type="file" accept=${accept} onChange=${(event) => set("file")(event.target.files[0] ?? null)} />
-    <span class="hint">${hint}</span></label>`;
+    <input key=${way} class="input" type="file" accept=${accept}
+      onChange=${(event) => set("file")(event.target.files[0] ?? null)} />
+    <span class="hint">${hint}</span></label>
+    ${
+      way === "profile" &&
+      html`<${Text} label="That machine's profile key (optional)" type="password" value=${fields.key} onInput=${set("key")}
+        hint="The line AGE-SECRET-KEY-1… in its profile.key; leave it empty where both machines have the same key." />`
+    }`;
 }
 
 function isComplete(way, { name, site, token, file }) {
@@ -96,9 +123,9 @@ async function added(way, fields, close) {
   return close();
 }
 
-async function login(way, { token, file }) {
+async function login(way, { token, file, key }) {
   if (way === "token") return { token: token.trim() };
-  if (way === "profile") return { profile: await base64(file) };
+  if (way === "profile") return { profile: await base64(file), ...(key.trim() && { profile_key: key.trim() }) };
   try {
     return { storage_state: JSON.parse(await file.text()) };
   } catch {

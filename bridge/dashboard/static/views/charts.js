@@ -7,10 +7,22 @@ import { count, duration, megabytes } from "../format.js";
 import { Chart } from "../components/chart.js";
 import { Empty, Segments } from "../components/parts.js";
 
-const HOURS = [["1", "1 hour"], ["6", "6 hours"], ["24", "24 hours"]];
+const HOURS = [
+  ["1", "1 hour"],
+  ["6", "6 hours"],
+  ["24", "24 hours"],
+];
 const GOOD = ["stop", "length", "tool_calls"];
 const COLORS = ["--series-3", "--series-4", "--series-5", "--series-6"];
-const SCALARS = ["waiting", "first_token", "tokens_per_second", "browser_mb", "process_mb", "browser_cpu", "process_cpu"];
+const SCALARS = [
+  "waiting",
+  "first_token",
+  "tokens_per_second",
+  "browser_mb",
+  "process_mb",
+  "browser_cpu",
+  "process_cpu",
+];
 const percent = (value) => `${Math.round(value)} %`;
 const rate = (value) => `${value > 0 && value < 10 ? value.toFixed(1) : Math.round(value)}/s`;
 const whole = (value) => (Number.isInteger(value) ? count(value) : "");
@@ -22,8 +34,22 @@ export function Charts() {
     <header class="view-head"><h1 tabindex="-1">Charts</h1>
       <${Segments} label="Time" name="hours" options=${HOURS} value=${hours} onChange=${setHours} /></header>
     ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
-    ${metrics && !metrics.times.length && html`<div class="card"><${Empty} icon="charts" title="No figures yet">The first ones come within a minute.<//></div>`}
-    ${metrics?.times.length > 0 ? html`<${All} metrics=${metrics} />` : !problem && !metrics && html`<div class="charts" aria-busy="true">${[1, 2, 3, 4, 5, 6].map((at) => html`<div key=${at} class="card chart skeleton"></div>`)}</div>`}
+    ${!metrics && !problem && html`<${Skeleton} />`}
+    ${metrics?.times.length === 0 && html`<${None} />`}
+    ${metrics?.times.length > 0 && html`<${All} metrics=${metrics} />`}
+  </div>`;
+}
+
+function Skeleton() {
+  const places = [1, 2, 3, 4, 5, 6];
+  return html`<div class="charts" aria-busy="true">
+    ${places.map((place) => html`<div key=${place} class="card chart skeleton"></div>`)}
+  </div>`;
+}
+
+function None() {
+  return html`<div class="card">
+    <${Empty} icon="charts" title="No figures yet">The first ones come within a minute.<//>
   </div>`;
 }
 
@@ -54,7 +80,9 @@ function described(series) {
 // What went well below, the failures on it, the commonest first and the rest as one.
 function results(chats) {
   const good = Object.keys(chats).filter((name) => GOOD.includes(name));
-  const bad = Object.keys(chats).filter((name) => !GOOD.includes(name)).sort((one, other) => sum(chats[other]) - sum(chats[one]));
+  const bad = Object.keys(chats)
+    .filter((name) => !GOOD.includes(name))
+    .sort((one, other) => sum(chats[other]) - sum(chats[one]));
   const some = bad.slice(0, COLORS.length - 1);
   const rest = bad.slice(COLORS.length - 1);
   const made = [{ label: "answered", color: "--series-2", values: added(good.map((name) => chats[name])) }];
@@ -85,20 +113,38 @@ function useMetrics(hours) {
     );
     return () => stopped.abort();
   }, [hours, live]);
-  return [useMemo(() => metrics && extended(metrics, samples.length ? samples : store.samples), [metrics, samples]), problem];
+  return [
+    useMemo(() => metrics && extended(metrics, samples.length ? samples : store.samples), [metrics, samples]),
+    problem,
+  ];
 }
 
+// A sample is its minute as it is so far, so the last one of each minute counts.
 function extended(metrics, samples) {
-  const last = metrics.times.at(-1) ?? 0;
-  const more = samples.filter((sample) => sample.time > last);
-  if (!more.length) return metrics;
   const { times, series } = metrics;
-  const grown = Object.fromEntries(SCALARS.map((key) => [key, [...(series[key] ?? []), ...more.map((sample) => sample[key] ?? null)]]));
-  return { times: [...times, ...more.map((sample) => sample.time)], series: { ...grown, chats: grownChats(series.chats ?? {}, times.length, more) } };
+  const last = times.at(-1) ?? 0;
+  const newest = [
+    ...new Map(samples.filter((sample) => sample.time >= last).map((sample) => [sample.time, sample.series])).entries(),
+  ];
+  if (!newest.length) return metrics;
+  const before = newest[0][0] === last ? times.slice(0, -1) : times;
+  const length = before.length;
+  const grown = Object.fromEntries(
+    SCALARS.map((key) => [
+      key,
+      [...(series[key] ?? []).slice(0, length), ...newest.map(([, values]) => values[key] ?? null)],
+    ]),
+  );
+  return {
+    times: [...before, ...newest.map(([time]) => time)],
+    series: { ...grown, chats: grownChats(series.chats ?? {}, length, newest) },
+  };
 }
 
-function grownChats(chats, length, more) {
-  const names = new Set([...Object.keys(chats), ...more.flatMap((sample) => Object.keys(sample.chats ?? {}))]);
-  const before = (name) => chats[name] ?? new Array(length).fill(0);
-  return Object.fromEntries([...names].map((name) => [name, [...before(name), ...more.map((sample) => sample.chats?.[name] ?? 0)]]));
+function grownChats(chats, length, newest) {
+  const names = new Set([...Object.keys(chats), ...newest.flatMap(([, values]) => Object.keys(values.chats ?? {}))]);
+  const before = (name) => (chats[name] ?? new Array(length).fill(null)).slice(0, length);
+  return Object.fromEntries(
+    [...names].map((name) => [name, [...before(name), ...newest.map(([, values]) => values.chats?.[name] ?? null)]]),
+  );
 }

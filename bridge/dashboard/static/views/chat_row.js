@@ -10,7 +10,11 @@ import { Times, Waterfall, total } from "../components/waterfall.js";
 
 const GOOD = new Set(["stop", "length", "tool_calls"]);
 const SHOWN = 20_000;
-const FILES = [["trace", "Trace"], ["bundle", "Diagnostic bundle"], ["record", "Raw stream"]];
+const FILES = [
+  ["trace", "Trace"],
+  ["bundle", "Diagnostic bundle"],
+  ["record", "Raw stream"],
+];
 
 export const isGood = (chat) => GOOD.has(chat.result);
 
@@ -18,7 +22,8 @@ export const ChatRow = memo(function ChatRow({ chat }) {
   const [isOpen, toggle] = useOpen();
   return html`<li class=${`chat ${isOpen ? "open" : ""}`}>
     <div class="chat-row">
-      <button class="disclose chat-time" aria-expanded=${isOpen} onClick=${toggle} aria-label=${`Chat at ${clock(chat.at)}`}>
+      <button class="disclose chat-time" aria-expanded=${isOpen} onClick=${toggle}
+        aria-label=${`Chat at ${clock(chat.at)}`}>
         <${Icon} name="down" /><time datetime=${chat.at}>${clock(chat.at)}</time></button>
       <span class="mono clip chat-model">${clipped(chat.model, 80)}</span>
       <span class="clip chat-account">${chat.account || html`<span class="faint">none</span>`}</span>
@@ -32,7 +37,7 @@ export const ChatRow = memo(function ChatRow({ chat }) {
 });
 
 function Result({ chat }) {
-  const kind = isGood(chat) ? "ok" : chat.result === "cancelled" ? "" : "bad";
+  const kind = isGood(chat) ? "ok" : chat.result.startsWith("cancelled") ? "" : "bad";
   return html`<span class=${`badge ${kind}`}><span class="clip">${clipped(chat.result, 60)}</span></span>`;
 }
 
@@ -46,8 +51,15 @@ function More({ chat }) {
       <dt>Prompt</dt><dd>${count(chat.prompt_chars)} characters</dd>
       <dt>Answer</dt><dd>${count(chat.answer_chars)} characters, ${count(chat.tokens)} tokens</dd>
       <dt>Id</dt><dd class="mono">${chat.id}</dd>
-      <dt>Files</dt><dd class="row wrap">${files.length === 0 ? html`<span class="faint">none kept</span>` : files.map(([kind, label]) => html`
-        <a key=${kind} class="button small" download href=${adminUrl(named("chats", chat.id, `/${kind}`))}><${Icon} name="save" />${label}</a>`)}</dd>
+      <dt>Files</dt><dd class="row wrap">${
+        files.length === 0
+          ? html`<span class="faint">none kept</span>`
+          : files.map(
+              ([kind, label]) => html`
+        <a key=${kind} class="button small" download href=${adminUrl(named("chats", chat.id, `/${kind}`))}>
+          <${Icon} name="save" />${label}</a>`,
+            )
+      }</dd>
     </dl>
     ${store.bridge?.history && html`<${Texts} id=${chat.id} />`}
   </div>`;
@@ -61,6 +73,11 @@ function Texts({ id }) {
   }, [id]);
   if (problem) return html`<p class="soft small texts">${problem}</p>`;
   if (!texts) return html`<p class="soft small texts">Loading its texts …</p>`;
-  return html`<div class="texts">${["prompt", "thinking", "answer"].filter((kind) => texts[kind]).map((kind) => html`
-    <section key=${kind}><h3>${kind[0].toUpperCase() + kind.slice(1)}</h3><pre tabindex="0" aria-label=${kind}>${clipped(texts[kind], SHOWN)}</pre></section>`)}</div>`;
+  return html`<div class="texts">${["prompt", "thinking", "answer"]
+    .filter((kind) => texts[kind])
+    .map(
+      (kind) => html`
+    <section key=${kind}><h3>${kind[0].toUpperCase() + kind.slice(1)}</h3>
+      <pre tabindex="0" aria-label=${kind}>${clipped(texts[kind], SHOWN)}</pre></section>`,
+    )}</div>`;
 }

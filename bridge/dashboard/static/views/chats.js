@@ -12,7 +12,11 @@ import { STEPS } from "./account_state.js";
 import { ChatRow, isGood } from "./chat_row.js";
 
 const PAGE = 100;
-const KINDS = [["all", "All", () => true], ["good", "Answered", isGood], ["bad", "Not answered", (chat) => !isGood(chat)]];
+const KINDS = [
+  ["all", "All", () => true],
+  ["good", "Answered", isGood],
+  ["bad", "Not answered", (chat) => !isGood(chat)],
+];
 
 export function Chats() {
   return html`<div class="view">
@@ -27,11 +31,13 @@ function Current() {
   const running = useStore((state) => state.running);
   return html`<section class="card" aria-labelledby="current">
     <header class="card-head"><h2 id="current">Running and waiting</h2>
-      <span class="small soft">${plural(running.length, "runs", "run")}, ${plural(queue.length, "waits", "wait")}</span></header>
+      <span class="small soft">${running.length} running, ${queue.length} waiting</span>
+        </header>
     ${running.length + queue.length === 0 && html`<p class="quiet-line soft">Nothing runs and nothing waits.</p>`}
     <ul class="lines" aria-label="Running and waiting chats">
       ${running.map((chat) => html`<${Line} key=${chat.id} chat=${chat} />`)}
-      ${queue.map((chat, index) => html`<${Line} key=${chat.id} chat=${{ ...chat, step: "waiting", place: index + 1 }} />`)}
+      ${queue.map((chat, index) => html`<${Line} key=${chat.id}
+        chat=${{ ...chat, step: "waiting", place: index + 1 }} />`)}
     </ul></section>`;
 }
 
@@ -39,8 +45,10 @@ function Line({ chat }) {
   const { id, model, account, step, tokens, since, marks, place } = chat;
   return html`<li class="chat-line">
     <span class=${`badge ${step === "waiting" ? "" : "info working"}`}>${STEPS[step] ?? step}</span>
-    <span class="clip"><span class="mono">${clipped(model, 60)}</span>${account ? html`<span class="soft"> on ${account}</span>` : ""}</span>
-    <span class="soft small progress">${place ? `place ${place}` : plural(tokens ?? 0, "token")} · <${Elapsed} since=${since} /></span>
+    <span class="clip">
+      <span class="mono">${clipped(model, 60)}</span>${account ? html`<span class="soft"> on ${account}</span>` : ""}</span>
+    <span class="soft small progress">${place ? `place ${place}` : plural(tokens ?? 0, "token")} · <${Elapsed}
+      since=${since} /></span>
     <span class="so-far">${marks && html`<${Waterfall} marks=${marks} />`}</span>
     <${ActionButton} class="button small" aria-label=${`Cancel chat ${id}`} run=${() => cancelChat(id)}>Cancel<//>
   </li>`;
@@ -56,7 +64,8 @@ function Recent() {
   return html`<section aria-labelledby="recent" class="stack">
     <div class="filters"><h2 id="recent">Recent</h2>
       <${Segments} label="Show" name="kind" options=${options} value=${kind} onChange=${setKind} />
-      <${Search} label="Find a chat" placeholder="Model, account, result, id" value=${words} onChange=${setWords} /></div>
+      <${Search} label="Find a chat" placeholder="Model, account, result, id" value=${words} onChange=${setWords} />
+        </div>
     <div class="card chats">
       ${found.length === 0 ? html`<${None} isAny=${recent.length > 0} />` : html`<${Rows} chats=${found} />`}
       ${recent.length >= PAGE && html`<${Older} last=${recent.at(-1)} />`}
@@ -65,23 +74,26 @@ function Recent() {
 
 function Rows({ chats }) {
   return html`<div class="chats-legend"><${Legend} /></div>
-    <div class="chat-heads small soft" aria-hidden="true"><span>Time</span><span>Model</span><span>Account</span><span>Result</span><span>Where the time went</span><span>Took</span><span>Tokens</span></div>
+    <div class="chat-heads small soft" aria-hidden="true"><span>Time</span><span>Model</span><span>Account</span>
+      <span>Result</span><span>Where the time went</span><span>Took</span><span>Tokens</span></div>
     <ul aria-label="Recent chats">${chats.map((chat) => html`<${ChatRow} key=${chat.id} chat=${chat} />`)}</ul>`;
 }
 
 function None({ isAny }) {
   if (isAny) return html`<${Empty} icon="search" title="No chat fits">Choose another group or other words.<//>`;
-  return html`<${Empty} icon="chats" title="No chat yet" action=${html`<a class="button" href="#playground">Open the playground</a>`}>
+  return html`<${Empty} icon="chats" title="No chat yet"
+    action=${html`<a class="button" href="#playground">Open the playground</a>`}>
     Ask something in the playground, or point a client here: Setup has the lines to paste.<//>`;
 }
 
 function Older({ last }) {
   const [isDone, setDone] = useState(false);
-  const load = () => attempt(async () => {
-    const { chats } = await get(`chats?${new URLSearchParams({ limit: PAGE, before: last.at })}`);
-    takeState({ recent: chats });
-    setDone(chats.length === 0);
-  });
+  const load = () =>
+    attempt(async () => {
+      const { chats } = await get(`chats?${new URLSearchParams({ limit: PAGE, before: last.id })}`);
+      takeState({ recent: chats });
+      setDone(chats.length === 0);
+    });
   if (isDone) return html`<p class="quiet-line soft">There are no older ones.</p>`;
   return html`<p class="quiet-line"><${ActionButton} class="button small" run=${load}>Load older<//></p>`;
 }

@@ -6,7 +6,12 @@ import { takeState, useStore } from "../store.js";
 import { clipped, clock, count } from "../format.js";
 import { Ago, Empty, Search, Segments, Switch } from "../components/parts.js";
 
-const LEVELS = [["DEBUG", "All"], ["INFO", "Info"], ["WARNING", "Warnings"], ["ERROR", "Errors"]];
+const LEVELS = [
+  ["DEBUG", "All"],
+  ["INFO", "Info"],
+  ["WARNING", "Warnings"],
+  ["ERROR", "Errors"],
+];
 const RANK = { TRACE: 0, DEBUG: 1, INFO: 2, SUCCESS: 2, WARNING: 3, ERROR: 4, CRITICAL: 5 };
 const LINE = 4000;
 
@@ -15,7 +20,10 @@ export function Log() {
   const [words, setWords] = useState("");
   const [isFollowing, setFollowing] = useState(true);
   useEffect(() => {
-    get("log?limit=500").then(({ log, lines }) => takeState({ log: log ?? lines ?? [] }), () => {});
+    get("log?limit=500").then(
+      ({ log, lines }) => takeState({ log: log ?? lines ?? [] }),
+      () => {},
+    );
   }, []);
   return html`<div class="view">
     <header class="view-head"><h1 tabindex="-1">Log</h1><${Version} /></header>
@@ -32,15 +40,19 @@ function Version() {
   const bridge = useStore((state) => state.bridge);
   const browser = useStore((state) => state.browser);
   if (!bridge) return null;
-  return html`<p class="small soft">Bridge ${bridge.version}, Chromium ${browser?.version || "not running"}${browser && browser.sandbox === false ? ", without its sandbox" : ""};
-    started <${Ago} at=${bridge.started} /></p>`;
+  const chromium = browser?.version ? `Chromium ${browser.version}` : "Chromium not running";
+  const sandbox = browser?.sandbox === false ? ", without its sandbox" : "";
+  return html`<p class="small soft">
+    Bridge ${bridge.version}, ${chromium}${sandbox}; started <${Ago} at=${bridge.started} /></p>`;
 }
 
 function Lines({ level, words, isFollowing, setFollowing }) {
   const log = useStore((state) => state.log);
   const box = useRef(null);
   const sought = words.trim().toLowerCase();
-  const shown = log.filter((line) => (RANK[line.level] ?? 2) >= RANK[level] && line.text.toLowerCase().includes(sought));
+  const shown = log.filter(
+    (line) => (RANK[line.level] ?? 2) >= RANK[level] && line.text.toLowerCase().includes(sought),
+  );
   useLayoutEffect(() => {
     if (isFollowing) box.current.scrollTop = box.current.scrollHeight;
   }, [shown.at(-1), shown.length, isFollowing]);
@@ -49,10 +61,16 @@ function Lines({ level, words, isFollowing, setFollowing }) {
     const isAtEnd = scrollHeight - scrollTop - clientHeight < 24;
     if (isAtEnd !== isFollowing) setFollowing(isAtEnd);
   };
-  return html`<div ref=${box} class="card log" role="log" aria-live="off" aria-label="Log lines" tabindex="0" onWheel=${() => setTimeout(onScroll, 50)} onTouchEnd=${onScroll} onKeyUp=${onScroll}>
-    ${shown.length === 0 && html`<${Empty} icon="log" title=${log.length ? "No line fits" : "No line yet"}>${log.length ? "Choose a lower level or other words." : "What the bridge says appears here."}<//>`}
+  return html`<div ref=${box} class="card log" role="log" aria-live="off" aria-label="Log lines" tabindex="0"
+    onWheel=${() => setTimeout(onScroll, 50)} onTouchEnd=${onScroll} onKeyUp=${onScroll}>
+    ${shown.length === 0 && html`<${None} isAny=${log.length > 0} />`}
     ${shown.map((line) => html`<${Line} key=${keyOf(line)} line=${line} />`)}
   </div>`;
+}
+
+function None({ isAny }) {
+  if (isAny) return html`<${Empty} icon="log" title="No line fits">Choose a lower level or other words.<//>`;
+  return html`<${Empty} icon="log" title="No line yet">What the bridge says appears here.<//>`;
 }
 
 // Lines have no id: one object is one line, however the list is narrowed.
@@ -72,10 +90,18 @@ const Line = memo(function Line({ line: { at, level, text } }) {
 function Drift() {
   const drift = useStore((state) => state.drift);
   return html`<section class="card" aria-labelledby="drift">
-    <header class="card-head"><h2 id="drift">Drift</h2><span class="small soft">shapes that the site sent and its driver does not know</span></header>
-    ${drift.length === 0 ? html`<p class="quiet-line soft">None seen since the start.</p>` : html`<div class="scroller" tabindex="0" role="region" aria-label="What is not known, as a table"><table class="table">
-      <thead><tr><th scope="col">Site</th><th scope="col">Shape</th><th scope="col">Times</th><th scope="col">Last</th></tr></thead>
-      <tbody>${drift.map(({ site, shape, count: times, at }) => html`<tr key=${`${site} ${shape}`}><td>${site}</td><td class="mono">${clipped(shape, 300)}</td><td>${count(times)}</td><td><${Ago} at=${at} /></td></tr>`)}</tbody>
-    </table></div>`}
+    <header class="card-head"><h2 id="drift">Drift</h2>
+      <span class="small soft">shapes that the site sent and its driver does not know</span></header>
+    ${
+      drift.length === 0
+        ? html`<p class="quiet-line soft">None seen since the start.</p>`
+        : html`<div class="scroller" tabindex="0" role="region" aria-label="What is not known, as a table">
+          <table class="table">
+      <thead><tr><th scope="col">Site</th><th scope="col">Shape</th><th scope="col">Times</th>
+        <th scope="col">Last</th></tr></thead>
+      <tbody>${drift.map(({ site, shape, count: times, at }) => html`<tr key=${`${site} ${shape}`}><td>${site}</td>
+        <td class="mono">${clipped(shape, 300)}</td><td>${count(times)}</td><td><${Ago} at=${at} /></td></tr>`)}</tbody>
+    </table></div>`
+    }
   </section>`;
 }

@@ -19,7 +19,8 @@ export function Rename({ account, close }) {
     }
   };
   const footer = html`<button class="button" onClick=${() => close()}>Cancel</button>
-    <button class="button primary" form="rename" disabled=${!name.trim() || name.trim() === account.name}>Rename</button>`;
+    <button class="button primary" form="rename"
+      disabled=${!name.trim() || name.trim() === account.name}>Rename</button>`;
   return html`<${Dialog} title=${`Rename ${account.name}`} close=${close} footer=${footer}>
     <form id="rename" class="stack" onSubmit=${submit}>
       <label class="field"><span>New name</span>

@@ -54,9 +54,10 @@ class AdminClient(Client):
         found: Json = await self._ask("POST", "/admin/api/links", ANSWER_LIMIT, {"path": path})
         return found
 
-    async def log_in(self, name: str, site: str, url: str | None) -> str:
+    async def log_in(self, name: str, site: str, url: str | None, *, keep_browser: bool = False) -> str:
         """Begin a remote login, and return its id."""
-        given = {"name": name, "site": site, **({"url": url} if url else {})}
+        given: Json = {"name": name, "site": site}
+        given |= ({"url": url} if url else {}) | ({"keep_browser": True} if keep_browser else {})
         begun: Json = await self._ask("POST", LOGINS, CHECK_LIMIT, given)
         return str(begun["id"])
 

@@ -32,7 +32,7 @@ from bridge.monitor.monitor import Monitor
 from bridge.pool import Pool
 from bridge.profiles import Identity, ProfileStore, load_identity
 from bridge.settings import Settings
-from bridge.stored_accounts import ProfileAccounts
+from bridge.stored_accounts import NewAccounts, ProfileAccounts
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry
 from bridge.tokens import TokenLogins
@@ -56,11 +56,12 @@ class Bridge:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, telemetry: Telemetry | None = None, browser: Chromium | None = None
+    settings: Settings, telemetry: Telemetry | None = None, browser: Chromium | None = None, *, only_new: bool = False
 ) -> AsyncGenerator[Bridge]:
     """Run a bridge with all stored profiles; leaving drains it. Raises `SetupError` for what a human must mend.
 
-    A `browser` that is handed in is left running; without one the bridge has its own.
+    A `browser` that is handed in is left running; without one the bridge has its own. With `only_new` no account is
+    opened but those that are logged in meanwhile.
     """
     telemetry = telemetry or Telemetry(log_fact)
     access, identity = await asyncio.to_thread(lambda: (load_access(settings), load_identity(settings)))
@@ -77,7 +78,8 @@ async def running(
             browser = Chromium(settings, telemetry)
             stack.push_async_callback(browser.close)
         await asyncio.to_thread(sweep_folders, settings, store)
-        stored = ProfileAccounts(store, browser, settings, telemetry)
+        kind = NewAccounts if only_new else ProfileAccounts
+        stored = kind(store, browser, settings, telemetry)
         tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
         pool = await stack.enter_async_context(Pool([], settings, telemetry, tokens, stored))
         await stack.enter_async_context(upkeep(pool, telemetry, settings.browser.check_every))

@@ -140,22 +140,30 @@ def login(
 ) -> None:
     """Sign in to an account once, and keep the login.
 
-    With --form the password is asked for, or taken from the variable BRIDGE_PASSWORD; with --token the userToken, or
-    BRIDGE_TOKEN. Both may stand in a file `.env`. --keep-browser is for sites whose login no copy holds: the account
-    gets a browser of its own, whose folder stands unencrypted in the config folder.
+    With a screen a window opens; without one a link to a view of the page is printed, for any browser. With --form the
+    password is asked for, or taken from the variable BRIDGE_PASSWORD; with --token the userToken, or BRIDGE_TOKEN. Both
+    may stand in a file `.env`. --keep-browser is for sites whose login no copy holds: the account gets a browser of its
+    own, whose folder stands unencrypted in the config folder.
     """
     from bridge import signin, taking_in
 
     if sum((form, token, state is not None)) > 1:
         raise SetupError("Take one of --form, --token and --import.")
+    where = (name, site, url)
     if token:
-        say(asyncio.run(taking_in.take_token(load(context), name, site, url)))
+        say(asyncio.run(taking_in.take_token(load(context), *where)))
     elif state is not None:
-        say(asyncio.run(taking_in.take_state(load(context), name, site, url, state)))
+        say(asyncio.run(taking_in.take_state(load(context), *where, state)))
+    elif form or signin.has_screen():
+        settings, credentials = (
+            load(context, browser={} if form else {"headed": True}),
+            signin.ask(user) if form else None,
+        )
+        asyncio.run(signin.sign_in(settings, *where, credentials, say, keep_browser=keep_browser))
     else:
-        settings = load(context, browser={} if form else {"headed": True})
-        credentials = signin.ask(user) if form else None
-        asyncio.run(signin.sign_in(settings, name, site, url, credentials, say, keep_browser=keep_browser))
+        from bridge.remote_login import log_in_remotely
+
+        asyncio.run(log_in_remotely(load(context), *where, say, keep_browser=keep_browser))
 
 
 @app.command()

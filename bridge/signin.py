@@ -12,14 +12,19 @@ from bridge.browser import Chromium
 from bridge.errors import SetupError
 from bridge.log import log_fact
 from bridge.login import Credentials, log_in, profile_for
-from bridge.profiles import ProfileStore, check_name, load_identity
+from bridge.profiles import ProfileStore, load_identity
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry
 
 
+def has_screen() -> bool:
+    """Tell whether windows can be opened here."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def need_screen(otherwise: str) -> None:
     """Raise what to do otherwise, if this machine has no screen."""
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if not has_screen():
         raise SetupError(f"This opens a window, and there is no screen here. {otherwise}")
 
 
@@ -42,12 +47,6 @@ async def sign_in(
     keep_browser: bool = False,
 ) -> None:
     """Capture one login as the profile `name`; without `credentials` a person signs in, in a window."""
-    if credentials is None:
-        need_screen(
-            f"Sign in on a desktop with the same command, then copy {settings.profiles / check_name(name)}.age and "
-            f"{settings.profile_key_file or settings.config / 'profile.key'} from there to here; "
-            "or give this machine a screen (`ssh -X`, or `xvfb-run` and a VNC server); or use --form."
-        )
     store = ProfileStore(settings.profiles, load_identity(settings))
     profile = profile_for(store, name, site, url)
     browser = Chromium(settings, Telemetry(log_fact))

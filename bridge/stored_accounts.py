@@ -44,3 +44,18 @@ class ProfileAccounts:
         kept = unsettled_file(self._settings.config, name)
         if kept.exists():
             kept.replace(unsettled_file(self._settings.config, to))
+
+
+class NewAccounts(ProfileAccounts):
+    """The same for a bridge that runs for a login: of the profiles only those that it has been told to open."""
+
+    _opened: frozenset[str] = frozenset()
+
+    def stamps(self) -> Mapping[str, Stamp | None]:
+        """Return those that were opened."""
+        return {name: stamp for name, stamp in super().stamps().items() if name in self._opened}
+
+    async def worker(self, name: str) -> Worker:
+        """Open a profile that was stored just now."""
+        self._opened |= {name}
+        return await super().worker(name)

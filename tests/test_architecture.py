@@ -87,7 +87,18 @@ ORDER = (
         "doctor",
         "debug",
     ),
-    *("replay", "tryout", "signin", "taking_in", "bench", "command", "operate", "key_commands", "profile_commands"),
+    *(
+        "replay",
+        "tryout",
+        "signin",
+        "taking_in",
+        "remote_login",
+        "bench",
+        "command",
+        "operate",
+        "key_commands",
+        "profile_commands",
+    ),
     *("cli", "__main__"),
 )
 """A module imports only what stands before it."""

@@ -177,7 +177,7 @@ async def test_a_taken_port_is_one_line_and_not_a_traceback(home: Home) -> None:
         (("serve", "--host", "0.0.0.0", "--no-auth"), {}, "no_auth"),
         (("--config", "missing.toml", "serve"), {}, "missing.toml"),
         (("login", "alice", "--form"), {}, "BRIDGE_PASSWORD"),
-        (("login", "alice"), {"DISPLAY": "", "WAYLAND_DISPLAY": ""}, "there is no screen"),
+        (("debug", "alice"), {"DISPLAY": "", "WAYLAND_DISPLAY": ""}, "there is no screen"),
         (("profiles", "show", "alice"), {}, "bridge login"),
         (("chat", "Hello", "--url", "http://127.0.0.1:1"), {}, "bridge serve"),
         (("chat",), {}, "no prompt"),

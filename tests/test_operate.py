@@ -84,6 +84,24 @@ async def test_status_says_when_the_bridge_is_gone_and_when_there_is_none(home: 
     assert (absent.code, "bridge serve" in absent.err) == (1, True)
 
 
+async def test_each_command_does_with_an_account_what_it_says(home: Home, served: Served) -> None:
+    wanted = {
+        ("pause", "alice"): ("pause alice", "no new chats"),
+        ("resume", "alice"): ("resume alice", "alice is ready"),
+        ("reopen", "bob"): ("reopen bob", "bob"),
+        ("rename", "alice", "al"): ("rename to al: alice", "alice is called al now"),
+        ("remove", "bob", "--yes"): ("remove bob", "bob is removed"),
+    }
+    for words, (done, said) in wanted.items():
+        ended = await home.run("accounts", *words, *at(served))
+        assert (ended.code, said in ended.out) == (0, True), ended.out + ended.err
+        assert served.backend.done[-1] == done
+    for words in (("remove", "al"), ("pause", "bob"), ("rename", "bob", "x")):
+        refused = await home.run("accounts", *words, *at(served))
+        assert (refused.code, refused.out.replace("Close the account al and delete its profile? (y/n) ", "")) == (1, "")
+    assert [account.name for account in served.backend.known] == ["al"]
+
+
 async def test_the_link_to_the_dashboard_signs_in_once(home: Home, served: Served) -> None:
     printed = await home.run("dashboard", *at(served))
     link = re.fullmatch(rf"http://127\.0\.0\.1:{served.port}/dashboard#sign-in=([\w-]+)\n", printed.out)

@@ -46,7 +46,11 @@ def remove_folder(settings: Settings, profile: Profile) -> None:
 
 
 def sweep_folders(settings: Settings, store: ProfileStore) -> None:
-    """Delete folders that no profile names any more; none where a profile cannot be opened, which may name one."""
+    """Delete folders that no profile names any more, and what a run that was killed has left of a trace.
+
+    Where a profile cannot be opened, no folder goes: that one may name it.
+    """
+    shutil.rmtree(settings.trace_work, ignore_errors=True)
     try:
         named = {store.load(name).user_data_dir for name in store.names()}
     except SetupError:

@@ -82,7 +82,11 @@ async def attach(playwright: Playwright, address: str, settings: Settings) -> Br
     """Attach to the browser whose debugger listens at `address`, without changing anything of its own tabs."""
     try:
         browser = await playwright.chromium.connect_over_cdp(
-            address, no_defaults=True, slow_mo=settings.browser.slow_mo, timeout=settings.turn.ready * 1000
+            address,
+            artifacts_dir=settings.trace_work,
+            no_defaults=True,
+            slow_mo=settings.browser.slow_mo,
+            timeout=settings.turn.ready * 1000,
         )
     except PlaywrightError as error:
         raise BrowserError(f"The browser at {address} cannot be attached to: {first_line(error)}") from error
@@ -103,6 +107,7 @@ async def _options(executable: Path, settings: Settings) -> dict[str, Any]:
         "ignore_default_args": list(chromium.UNWANTED),
         "env": await asyncio.to_thread(chromium.environment, settings.config / "run" / "openers"),
         "slow_mo": browser.slow_mo,
+        "traces_dir": settings.trace_work,
         "handle_sigint": False,
         "handle_sigterm": False,
         "handle_sighup": False,

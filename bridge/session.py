@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from zipfile import BadZipFile
 
 from loguru import logger
 from playwright.async_api import BrowserContext, CDPSession, Frame, Page
@@ -24,6 +25,7 @@ from bridge.errors import BridgeError, BrowserError
 from bridge.intercept import Interceptor
 from bridge.origins import is_named, origin_of
 from bridge.profiles import Profile
+from bridge.redact import redact, stored
 from bridge.settings import Settings
 from bridge.sites.base import NO_DOCUMENT, Reply, SiteDriver, Strayed
 from bridge.traffic import Traffic
@@ -159,8 +161,9 @@ class Session:
         await sign_of_life(ask, limit, "The page hangs: it gave no sign of life", heard)
 
     @asynccontextmanager
-    async def traced(self, folder: Path | None, name: str, limit: float) -> AsyncGenerator[None]:
-        """Keep a Playwright trace in `folder`, if there is one, of what happens meanwhile."""
+    async def traced(self, settings: Settings, name: str) -> AsyncGenerator[None]:
+        """Keep a Playwright trace of what happens meanwhile, where the settings name a folder for it."""
+        folder, limit = settings.browser.trace, settings.browser.call_limit
         if folder is None:
             yield
             return
@@ -174,9 +177,22 @@ class Session:
             yield
         finally:
             with _warned("The trace was not kept"):
-                async with within(limit, "The trace was not written"):
-                    if has_begun:
-                        await self.context.tracing.stop(path=path)
+                if has_begun:
+                    await self._keep_trace(path, settings.trace_work, limit)
+
+    async def _keep_trace(self, path: Path, work: Path, limit: float) -> None:
+        """End the trace, and write it without what would sign in whoever reads it."""
+        raw = path.with_name(f".{path.name}")
+        try:
+            async with within(limit, "The trace was not written"):
+                await self.context.tracing.stop(path=raw)
+            known = set[str]()
+            with suppress(BrowserError):  # a page that crashed; the requests tell as much
+                async with within(limit, "The browser did not tell what the login is"):
+                    known = stored(await self.context.storage_state())
+            await asyncio.to_thread(redact, raw, path, known, work)
+        finally:
+            await asyncio.to_thread(raw.unlink, missing_ok=True)
 
     async def scripts(self, limit: float) -> list[str]:
         """Return the texts of the scripts that the page has loaded, as the browser holds them."""
@@ -213,7 +229,7 @@ def _warned(failure: str) -> Iterator[None]:
     """Only log what goes wrong inside: no chat depends on it."""
     try:
         yield
-    except (BrowserError, OSError) as error:
+    except (BrowserError, OSError, BadZipFile) as error:
         logger.warning("{}: {}", failure, error)
 
 

@@ -275,6 +275,11 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
 
     @property
+    def trace_work(self) -> Path:
+        """Return where Playwright keeps what goes into a trace, as long as the browser runs."""
+        return self.config / "run" / "traces"
+
+    @property
     def browser_folders(self) -> Path:
         """Return where the accounts whose login no copy holds have their browsers' folders."""
         return self.config / "browsers"

@@ -176,7 +176,7 @@ class Worker:
         self._is_prepared = False
         turns = turns_of(request, place, self._driver_type, self._settings.files)
         decoder = self._recorder.recorded(session.driver.decoder(), request.id)
-        async with session.traced(self._settings.browser.trace, request.id, self._settings.browser.call_limit):
+        async with session.traced(self._settings, request.id):
             with session.interceptor.exchange(lambda held: session.driver.mismatches(turns[0], held)) as exchange:
                 finished = False
                 try:

@@ -14,7 +14,7 @@ LONGEST = 320
 """Lines; a module that outgrows them hides an idea that wants a module of its own."""
 
 ORDER = (
-    *("errors", "origins", "atomic", "background", "tasks", "telemetry"),
+    *("errors", "origins", "atomic", "redact", "background", "tasks", "telemetry"),
     *(
         "printable",
         "console",

@@ -145,6 +145,16 @@ CALLS = {
     "JSON on lines that breaks off": times('{"name": "weather", "arguments": {"city": "\n', "I look.\n"),
     "open braces on lines": times("{\n", "I look.\n"),
     "envelopes that only their marks make known": times("<｜DSML｜x>"),
+    "programs": times("weather(", "["),
+    "a program": times('weather(city="Rome"), ', "[", "]"),
+    "a program of brackets": times("[", "<tool_call>weather(city="),
+    "names behind colons": times("<function:weather>"),
+    "names apart": times("<tool>weather</tool>"),
+    "names apart, and braces": times("<tool>weather</tool>{"),
+    "tags of names": times("<tool_name>weather</tool_name>\n"),
+    "unknown tags around JSON": times('<x>{"name": "weather", "arguments": {}}</x>\n', "I look.\n"),
+    "unknown tags on lines": times("<x>\n<y> "),
+    "one string without end in each call": times('<tool_call>{"a": "b</tool_call>\n'),
     "indented calls of others": times('    <tool_call>{"name": "fly"}</tool_call>\nx\n'),
 }
 

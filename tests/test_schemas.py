@@ -337,6 +337,12 @@ TREE = {"$ref": "#/$defs/t", "$defs": {"t": {"properties": {"n": {"type": "integ
         ("15", {"allOf": [{"type": "integer"}]}, 15),
         ("15", {"allOf": [{"type": ["integer", "string"]}, {"type": "integer"}]}, 15),
         ("15", {"$ref": "#/$defs/n", "$defs": {"n": {"type": "integer"}}}, 15),
+        (
+            "15",
+            {"anyOf": [{"$ref": "#/$defs/n"}, {"type": "null"}], "$defs": {"n": {"type": "integer"}}},
+            15,
+        ),
+        ("15", {"anyOf": [{"allOf": [{"type": "integer"}]}, {"type": "null"}]}, 15),
         ("15", {"enum": [15, 20]}, 15),
         ("15", {"enum": [15, "15"]}, "15"),
         ("true", {"const": True}, True),

@@ -183,8 +183,10 @@ class _Reader:
         """Take the name of a tool, if it comes next, and an argument or a separator behind it."""
         first = NAME.match(self._page.text, at)
         tag = self._page.adjacent(first.end()) if first else None
-        if first is None or tag is None or tag.is_end:
+        if first is None or tag is None:
             return False
+        if tag.is_end:
+            return self._is_name_apart(first[1], tag)
         if tag.kind is Kind.SEPARATOR:
             self._name = "" if first[1].lower() == "function" else first[1]
         elif tag.kind in (Kind.KEY, Kind.PARAMETER, Kind.FIELD) and known(first[1], self._page.tools):
@@ -192,6 +194,17 @@ class _Reader:
         else:
             return False
         self._at = tag.start
+        return True
+
+    def _is_name_apart(self, name: str, end: Tag) -> bool:
+        """Take the name of a tool that stands alone between tags, where its arguments follow behind them."""
+        page = self._page
+        at = page.blank_to(end.end)
+        behind = page.adjacent(end.end)
+        is_followed = page.text.startswith("{", at) or (behind is not None and behind.kind is Kind.ARGUMENTS)
+        if end.kind not in BLOCK or not known(name, page.tools) or not is_followed:
+            return False
+        self._name, self._at = name, end.end
         return True
 
     def _is_lost(self, at: int) -> bool:
@@ -224,7 +237,8 @@ class _Reader:
         is_cut = self._page.is_whole and not self._is_closed and is_at_end
         calls: tuple[Call, ...] = ()
         why = self._wrong
-        if not why and not is_talk:
+        is_alone = self._first.is_name_of_tool and not self._has_content
+        if not why and not is_talk and not is_alone:
             try:
                 calls = tuple(self._calls(is_cut=is_cut))
             except Unclear as unclear:

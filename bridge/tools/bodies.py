@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from bridge.tools.kinds import BLOCK, Kind
 from bridge.tools.mending import is_json, json_end
 from bridge.tools.page import More, Page
+from bridge.tools.python import python_name
 from bridge.tools.read import NAME, known
 from bridge.tools.tags import Tag
 from bridge.tools.values import CDATA
@@ -27,6 +28,8 @@ def is_structured(page: Page, at: int) -> bool:
     """Tell whether JSON, a code block or a tool's name comes next."""
     text = page.text
     if text[at] in "{[`" or text.startswith((CDATA, "&quot;"), at):
+        return True
+    if known(python_name(text[at : at + 200]), page.tools):
         return True
     name = NAME.match(text, at)
     if name is None:
@@ -64,7 +67,7 @@ def body_end(page: Page, start: int) -> int:
             return _end_before(page, start, tag)
     if not page.is_whole:
         raise More
-    return _end_before(page, start, first)
+    return (first and json_end(page.text, start)) or _end_before(page, start, first)
 
 
 def _end_before(page: Page, start: int, tag: Tag | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bridge.tools.blocks import Block, read_block
@@ -18,13 +19,18 @@ from bridge.tools.prose import (
     EXAMPLE,
     OF_JSON,
     PLACEHOLDER,
+    UNKNOWN_END,
+    UNKNOWN_TAG,
     Place,
     fence_end,
 )
+from bridge.tools.python import LONGEST, python_calls, python_name
 from bridge.tools.read import Definition, known, read_calls
 from bridge.tools.render import Call
 from bridge.tools.tags import LONGEST_TAG, Tag
 
+WRAPPED = re.compile("[\"'](?:tool_calls|function_calls|tool_uses)[\"']")
+PYTHON_BEGUN = re.compile(r"\s*+\[?\s*+[A-Za-z_][\w.]{0,127}+|\s*+\[\s*+")
 CLOSING_BEGUN = re.compile(r"[`~]*+[ \t]*+")
 
 
@@ -62,19 +68,22 @@ def judge_json(end: int, body: str, page: Page) -> Outcome:
         return Outcome(end, (), str(unclear), not body.rstrip().endswith(("}", "]", "`")))
 
 
-def judge_bare(page: Page, place: Place, start: int) -> Outcome:
+def judge_bare(page: Page, place: Place, start: int, behind_tag: int) -> Outcome:
     """Return what JSON is that begins a line behind text: a call only beyond doubt, where nothing follows."""
-    if not may_be_bare(page, start):
-        return Outcome(start + 1)
-    text, end = page.text, start
+    if not may_be_bare(page, behind_tag):
+        return Outcome(behind_tag + 1)
+    text, end = page.text, behind_tag
     while json_begins(text, end) and (behind := json_end(text, end)):
         end = behind
     if json_begins(text, end):
         if not page.is_whole:
             raise More
         end = len(text)
-    body = text[start:end]
-    is_named = BARE_ARGUMENTS.search(body, 0, 2 * LONGEST_TAG) is not None or '_calls"' in body[: 2 * LONGEST_TAG]
+    body = text[behind_tag:end]
+    is_in_tag = behind_tag > start or UNKNOWN_TAG.fullmatch(place.lead)
+    unknown = UNKNOWN_END.match(text, end) if is_in_tag else None
+    end = unknown.end() if unknown else end
+    is_named = BARE_ARGUMENTS.search(body, 0, 2 * LONGEST_TAG) is not None or WRAPPED.search(body[: 2 * LONGEST_TAG])
     if page.text_follows(end) or not is_named or EXAMPLE.search(place.lead) or OF_JSON.search(place.lead):
         return Outcome(end)
     return judge_json(end, body, page)
@@ -102,6 +111,23 @@ def may_be_bare(page: Page, start: int) -> bool:
         return bool(match["wrapper"]) or bool(known(match["name"], page.tools))
     if not page.is_whole and BARE_BEGUN.fullmatch(body):
         raise More
+    return False
+
+
+def may_be_python(page: Page) -> bool:
+    """Tell whether the whole answer is a call that is written as Python; one that goes on in words is none."""
+    head, text = page.text[: 2 * LONGEST_TAG], page.text
+    name = python_name(head)
+    if not name:
+        if not page.is_whole and PYTHON_BEGUN.fullmatch(head):
+            raise More
+        return False
+    if not known(name, page.tools) or len(text) > LONGEST:
+        return False
+    if not page.is_whole:
+        raise More
+    with suppress(Unclear):
+        return bool([*python_calls(text)])
     return False
 
 

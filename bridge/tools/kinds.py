@@ -32,7 +32,7 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("calls", "tool_use", "tool_uses", "tools"), Kind.ENVELOPE),
     **{f"{what}{gap}calls": Kind.ENVELOPE for what in ("tool", "function") for gap in ("", "_")},
     **{f"{what}{gap}call": Kind.CALL for what in ("tool", "function") for gap in ("", "_")},
-    **dict.fromkeys(("invoke", "call", "function", "tool"), Kind.CALL),
+    **dict.fromkeys(("invoke", "call", "function", "tool", "tool_code"), Kind.CALL),
     **dict.fromkeys(("parameter", "param", "arg", "argument", "arg_value"), Kind.PARAMETER),
     "arg_key": Kind.KEY,
     **dict.fromkeys(("name", "tool_name", "function_name"), Kind.NAME),

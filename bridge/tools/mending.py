@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -99,16 +98,10 @@ def _literally(text: str) -> Any:
         written.append(escape_quotes(written[0]))
     elif not found & {*"/bfnrt"} and all(len(one) < 2 for one in found):
         written.append(NOT_BEFORE_QUOTE.sub(r"\\\\", text))
-    readings = list(_readings(written if not found & {"\\", "'"} else []))
-    if not readings or any(reading != readings[0] for reading in readings):
-        raise Unclear(BACKSLASH)
-    return readings[0]
-
-
-def _readings(written: list[str]) -> Iterator[Any]:
-    for text in written:
+    for one in written if not found & {"\\", "'"} else []:  # no two of them are valid and say different things
         with suppress(ValueError, RecursionError):
-            yield _several(text)
+            return _several(one)
+    raise Unclear(BACKSLASH)
 
 
 def _rewritten(text: str) -> str:

@@ -56,6 +56,8 @@ class Page:
         """Return the tag that begins at `place` or behind the white space there, and what emphasizes it."""
         marks = MARKS.match(self.text, place)
         at = marks.end() if marks else self.blank_to(place)
+        if not self.is_whole and self.text.startswith(("*", "_"), at) and MARKS_BEGUN.fullmatch(self.text, at):
+            raise More
         index = self.index(at)
         if index < len(self.tags) and self.tags[index].start == at:
             return self.tags[index]

@@ -15,9 +15,9 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bridge.tools.judge import Outcome, judge_bare, judge_fence, judge_json, judge_tag, may_be_bare
+from bridge.tools.judge import Outcome, judge_bare, judge_fence, judge_json, judge_tag, may_be_bare, may_be_python
 from bridge.tools.page import More, Page
-from bridge.tools.prose import BARE_LINE, FENCE, FENCE_BEGUN, Place, fence_end
+from bridge.tools.prose import BARE_LINE, BARE_LINE_BEGUN, FENCE, FENCE_BEGUN, Place, fence_end
 from bridge.tools.render import Call, Toolbox
 from bridge.tools.tags import Tag, Tags
 
@@ -53,7 +53,7 @@ class CallParser:
         self._size = 0
         self._fence = ""
         self._is_first, self._is_called = True, False
-        self._index, self._searched, self._bare = 0, -1, -1
+        self._index, self._searched, self._bare = 0, -1, (-1, -1)
         self._next: re.Match[str] | None = None
         self._segments: list[Segment] = []
 
@@ -73,7 +73,7 @@ class CallParser:
     def _go_on(self, *, is_whole: bool) -> list[Segment]:
         text = "".join((self._page.text[self._at :], *self._pieces))
         self._pieces, self._size, self._at = [], 0, 0
-        self._index, self._searched, self._bare = 0, -1, -1
+        self._index, self._searched, self._bare = 0, -1, (-1, -1)
         self._page = Page(text, self._tags, self._tools, is_whole=is_whole)
         with suppress(More):
             while self._at < len(text):
@@ -97,7 +97,7 @@ class CallParser:
 
     def _only_json(self) -> None:
         """Take an answer that is nothing but the JSON of a call."""
-        if may_be_bare(self._page, 0):
+        if may_be_bare(self._page, 0) or may_be_python(self._page):
             if not self._page.is_whole:
                 raise More
             self._take(judge_json(len(self._page.text), self._page.text, self._page))
@@ -106,13 +106,13 @@ class CallParser:
     def _prose(self) -> None:
         """Give out text up to what may be a call, or all of it, and decide that."""
         tag, fence = self._next_tag(), self._next_fence()
-        start = self._next_bare()
+        start, behind_tag = self._next_bare()
         if fence is not None and (tag is None or fence.start() <= tag.start) and fence.start() <= start:
             self._say(fence.start())
             self._fenced(fence)
-        elif start < (tag.start if tag else len(self._page.text)):
+        elif behind_tag < (tag.start if tag else len(self._page.text)):
             self._say(start)
-            self._take(judge_bare(self._page, self._place, start))
+            self._take(judge_bare(self._page, self._place, start, behind_tag))
         elif tag is not None:
             self._say(tag.start)
             self._take(judge_tag(self._page, self._place, tag))
@@ -133,7 +133,8 @@ class CallParser:
         """Return where the last line begins, if it may become the first one of a code block, or else the text's end."""
         text = self._page.text
         line = max(text.rfind("\n") + 1, self._next_line())
-        is_begun = not self._page.is_whole and FENCE_BEGUN.fullmatch(text, line)
+        begun = FENCE_BEGUN.fullmatch(text, line) or BARE_LINE_BEGUN.fullmatch(text, line)
+        is_begun = not self._page.is_whole and begun is not None
         return line if is_begun else len(text)
 
     def _next_fence(self) -> re.Match[str] | None:
@@ -143,12 +144,12 @@ class CallParser:
             self._searched = self._next.start() if self._next else len(self._page.text)
         return self._next
 
-    def _next_bare(self) -> int:
-        """Return where a line begins that may be the JSON of a call, or the text's end."""
-        if self._bare < self._at:
+    def _next_bare(self) -> tuple[int, int]:
+        """Return where a line and in it JSON begin that may be a call, or the text's end."""
+        if self._bare[0] < self._at:
             lines = BARE_LINE.finditer(self._page.text, self._next_line())
-            found = (line.start() for line in lines if self._may_be_bare(line.start()))
-            self._bare = next(found, len(self._page.text))
+            found = (line.span() for line in lines if self._may_be_bare(line.end()))
+            self._bare = next(found, (len(self._page.text),) * 2)
         return self._bare
 
     def _may_be_bare(self, start: int) -> bool:

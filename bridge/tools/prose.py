@@ -6,17 +6,20 @@ import re
 
 FENCE = re.compile(r"^ {0,3}(?P<marks>`{3,}+|~{3,}+)(?P<info>[^\n`]*+)\n", re.MULTILINE)
 FENCE_BEGUN = re.compile(r" {0,3}(?:`{1,2}|~{1,2}|(?:`{3,}+|~{3,}+)[^\n`]*+)?")
-CALL_INFO = re.compile(r"\s*(?:tool|function)[_-]?(?:calls?|use)\b", re.IGNORECASE)
+CALL_INFO = re.compile(r"\s*(?:tool|function)[_-]?(?:calls?|use|code)\b", re.IGNORECASE)
 BARE = re.compile(
-    r"""\s*+\[?\s*+\{\s*+(?:["'](?:id|type)["']\s*+:\s*+["'][^"'\n]{0,80}["']\s*+,\s*+){0,2}"""
+    r"""\s*+\[?\s*+\{\s*+(?:["'](?:id|type|role|content)["']\s*+:\s*+(?:["'][^"'\n]{0,80}["']|null)\s*+,\s*+){0,3}"""
     r"""(?:["'](?:name|tool|tool_name|function|function_name|recipient_name|action)["']\s*+:\s*+["'](?P<name>[\w.:/-]{1,128})["']"""
-    r"""|["'](?P<wrapper>tool_calls?|function_calls?|function)["']\s*+:\s*+[\[{])"""
+    r"""|["'](?P<wrapper>tool_calls?|tool_uses|function_calls?|function)["']\s*+:\s*+[\[{])"""
 )
 BARE_ARGUMENTS = re.compile(
     r"""["'](?:arguments|args|parameters|params|input|tool_input|action_input)["']\s*+:\s*+["{]""", re.IGNORECASE
 )
-BARE_LINE = re.compile(r"^ {0,3}(?=[\[{])", re.MULTILINE)
-"""Where a line begins that may be the JSON of a call."""
+BARE_LINE = re.compile(r"^ {0,3}(?:<(?!pre|code)[\w.:-]{1,40}/?>[ \t]{0,8})?(?=[\[{])", re.MULTILINE)
+"""Where a line begins that may be the JSON of a call, with or without a tag before it that nobody knows."""
+BARE_LINE_BEGUN = re.compile(r" {0,3}<(?:[\w.:-]{1,40}(?:/?>[ \t]{0,8})?)?")
+UNKNOWN_TAG = re.compile(r"\s*+<(?!pre|code)[\w.:-]{1,40}>\s*+")
+UNKNOWN_END = re.compile(r"\s*+</[\w.:-]{1,40}>")
 BARE_BEGUN = re.compile(r"\s*+\[?\s*+(?:\{[^{}\[\]]{0,300})?")
 EXAMPLE = re.compile(
     r"for example|for instance|e\.g\.|an? example|examples? (?:of|call)|example:|would look|looks like|like this"

@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge.tools.fitting import fitted, misfit, typed
 from bridge.tools.mending import Unclear, loaded
+from bridge.tools.python import python_calls, python_name
 from bridge.tools.render import Call, Tool, canonical
 
 NAMES = ("name", "tool", "tool_name", "function", "function_name", "recipient_name", "action")
@@ -49,6 +50,8 @@ def read_calls(body: str, tools: Sequence[Tool]) -> list[Call]:
     name, arguments = named_first(body.strip())
     if known(name, tools):
         return [named_call(name, arguments, tools)]
+    if known(python_name(body), tools):
+        return [make_call(name, arguments, tools) for name, arguments in python_calls(body)]
     try:
         calls = [_from_json(item, tools) for item in _items(_json(body))]
     except RecursionError:
@@ -142,7 +145,7 @@ def _json(body: str) -> Any:
 
 def _items(found: Any) -> Iterator[Any]:
     for item in found if isinstance(found, list) else [found]:
-        inner = item.get("tool_calls") if isinstance(item, dict) else None
+        inner = item.get("tool_calls", item.get("tool_uses")) if isinstance(item, dict) else None
         if isinstance(inner, list):
             yield from inner
         else:

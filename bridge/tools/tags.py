@@ -56,7 +56,10 @@ ATTRIBUTE = re.compile(
 )
 PREFIX = re.compile(r"[^\W\d][\w-]{0,19}+:")
 PREFIX_BEGUN = re.compile(r"[^\W\d][\w-]{0,19}+:?")
-SHORT = re.compile(r"""\s*=\s*["'“”]?([\w.:/-]+)["'“”]?""")
+SHORT = re.compile(r"""\s*[=(]\s*["'“”]?([\w.:/-]+)["'“”]?""")
+NAMED_BEGUN = re.compile(r"(function|tool|invoke|call|tool_call|function_call)[:/]", re.IGNORECASE)
+NAMED = re.compile(rf"{NAMED_BEGUN.pattern}([\w.:/-]+)", re.IGNORECASE)
+"""A tag that names the tool behind its own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +98,18 @@ class Tag:
         """Tell whether it may begin a call."""
         if self.is_end or self.kind is Kind.SEPARATOR:
             return False
-        return self.is_marked or self.kind in (Kind.ENVELOPE, Kind.CALL, Kind.TOOL)
+        return self.is_marked or self.kind in BLOCK or self.is_name_of_tool
+
+    @property
+    def is_name_of_tool(self) -> bool:
+        """Tell whether it holds a tool's name, and says so."""
+        return self.kind is Kind.NAME and self.name != "name"
 
     @property
     def is_weak(self) -> bool:
         """Tell whether it begins a call only if what follows looks like one."""
-        return not self.is_marked and (self.kind is Kind.TOOL or self.name in WEAK or self.is_whole)
+        is_weak = self.kind is Kind.TOOL or self.name in WEAK or self.is_whole or self.is_name_of_tool
+        return not self.is_marked and is_weak
 
 
 class Tags:
@@ -162,6 +171,8 @@ class Tags:
 
     def _may_be_name(self, name: str, *, is_whole: bool) -> bool:
         plain = re.sub("[ -]", "_", name)
+        if NAMED_BEGUN.match(plain):
+            return True
         if (prefix := PREFIX.match(plain)) and any(one.startswith(plain[prefix.end() :]) for one in KINDS):
             return True
         known = any(self._first(one.rstrip("/")) == one.rstrip("/") for one in (plain, name))
@@ -199,9 +210,11 @@ class Tags:
         has_end = match[0][-1] in f">{CLOSING}" or (
             (is_native or plain != rest.rstrip()) and not ATTRIBUTE.sub("", plain).strip()
         )
-        if not has_end or (plain and not plain[0].isspace() and plain[0] not in f"=/{BARS}"):
+        if not has_end or (plain and not plain[0].isspace() and plain[0] not in f"=(/{BARS}"):
             return None
         kind, name = self._kind(match["name"], is_marked=is_native)
+        if kind in (None, Kind.FIELD) and (named := NAMED.fullmatch(match["name"])):
+            kind, name, rest = Kind.CALL, named[1].lower(), f"={named[2]} {rest}"
         if kind is None:
             return None
         is_whole = plain.endswith("/") and not match["end"]

@@ -18,6 +18,7 @@ from loguru import logger
 
 from bridge import chromium
 from bridge.access import Access, load_access
+from bridge.api.admin.parts import Extras
 from bridge.api.connections import BACKLOG
 from bridge.api.router import build_runner
 from bridge.browser import Chromium
@@ -26,6 +27,7 @@ from bridge.checks import examine_running
 from bridge.errors import SetupError
 from bridge.files import folder_of
 from bridge.history import History, folder_in, forget_history
+from bridge.imports import Imports
 from bridge.locks import sole_user
 from bridge.log import log_fact
 from bridge.monitor.monitor import Monitor
@@ -91,7 +93,8 @@ async def running(
         history = await stack.enter_async_context(_history(settings, identity))
         monitor.has_history = history is not None
         examine = partial(examine_running, settings, browser, pool.accounts)
-        monitor.url = await listen(stack, build_runner(pool, settings, access, monitor, examine, history), settings)
+        extras = Extras(examine, history, Imports(browser, settings, store))
+        monitor.url = await listen(stack, build_runner(pool, settings, access, monitor, extras), settings)
         stack.push_async_callback(pool.queue.drain, settings.server.drain)
         stack.callback(monitor.drain)
         yield Bridge(monitor.url, pool, browser, access)

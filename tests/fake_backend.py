@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,11 +15,12 @@ from aiohttp import web
 from openai import AsyncOpenAI
 
 from bridge.access import Access, load_access
+from bridge.api.admin.parts import Extras
 from bridge.api.router import build_runner
 from bridge.atomic import create_file
 from bridge.chat import Account, ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
 from bridge.control import Finding
-from bridge.errors import UnknownAccount
+from bridge.errors import RequestError, UnknownAccount
 from bridge.history import History, folder_in
 from bridge.keystore import Key
 from bridge.models import listed, resolve
@@ -209,6 +210,31 @@ class Served:
         return self.http.post("/v1/chat/completions", json=given)
 
 
+@dataclass
+class FakeImports:
+    """Takes in every login but those that say `bad`, and notes what it was given."""
+
+    backend: FakeBackend
+
+    async def token(self, name: str, site: str, url: str | None, token: str) -> str:
+        """Take in a token."""
+        if token == "bad":
+            raise RequestError("The site does not take it.", param="token")
+        return self._stored("token", name, site, url)
+
+    async def storage_state(self, name: str, site: str, url: str | None, state: bytes | Mapping[str, object]) -> str:
+        """Take in a storage state."""
+        return self._stored("storage state", name, site, url)
+
+    async def profile(self, name: str | None, sealed: bytes, key: str | None = None) -> str:
+        """Take in a profile."""
+        return self._stored(f"profile {sealed!r} {key}", name)
+
+    def _stored(self, *what: str | None) -> str:
+        self.backend.done.append(" ".join(str(one) for one in what))
+        return "It is stored."
+
+
 async def examine() -> Sequence[Finding]:
     """Find that all is well."""
     return [Finding("one", True, "Well.")]
@@ -255,7 +281,7 @@ async def serving(
     history = None
     if settings.dashboard.history:
         history = History(folder_in(settings.config), Identity.generate(), settings.dashboard)
-    runner = build_runner(backend, settings, access, monitor, examine, history)
+    runner = build_runner(backend, settings, access, monitor, Extras(examine, history, FakeImports(backend)))
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -187,6 +187,47 @@ async def test_the_picture_and_the_bundle_of_a_page_can_be_had(served: Served, t
             assert zipfile.ZipFile(io.BytesIO(await response.read())).namelist() == ["report.json"]
 
 
+@pytest.mark.parametrize(
+    ("body", "wish"),
+    [
+        ({"site": "deepseek", "token": "t" * 64}, "token carol deepseek None"),
+        (
+            {"url": "https://a.example", "storage_state": {"cookies": []}},
+            "storage state carol deepseek https://a.example",
+        ),
+        ({"profile": "YWdl", "profile_key": "KEY"}, "profile b'age' KEY carol"),
+    ],
+)
+async def test_an_account_is_added_by_a_login_from_elsewhere(served: Served, body: dict[str, Any], wish: str) -> None:
+    async with signed_in(served) as operator:
+        status, answer = await operator.answer("POST", "/admin/api/accounts", {"name": "carol", **body})
+        assert (status, answer["account"]["name"]) == (201, "carol")
+        assert answer["message"] == "It is stored. carol is ready."
+        assert served.backend.done == [wish, "add carol"]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "token"),
+        ({"token": "a", "profile": "YWdl"}, "token"),
+        ({"token": "bad"}, "token"),
+        ({"profile": "no base64!"}, "profile"),
+        ({"storage_state": "text"}, "storage_state"),
+        ({"token": "hunter2" * 10_000}, "token"),
+        ({"token": "a", "keep": True}, "keep"),
+    ],
+)
+async def test_a_login_that_cannot_be_used_is_told_with_its_field_and_never_shown(
+    served: Served, body: dict[str, Any], param: str
+) -> None:
+    async with signed_in(served) as operator:
+        status, answer = await operator.answer("POST", "/admin/api/accounts", {"name": "carol", **body})
+        assert (status, answer["error"]["param"]) == (400, param)
+        assert "hunter2" not in answer["error"]["message"]
+        assert served.backend.done == []
+
+
 # Chats
 
 

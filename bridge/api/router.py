@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bridge.access import Access
 from bridge.api.admin import page, sign_in
-from bridge.api.admin.parts import Examine, Operation, Parts
+from bridge.api.admin.parts import Extras, Operation, Parts
 from bridge.api.admin.routes import operations
 from bridge.api.base import ChatEndpoint, Surface
 from bridge.api.body import BodyReader
@@ -27,7 +27,7 @@ from bridge.api.openai_completions import OpenAICompletions
 from bridge.api.openapi import Description
 from bridge.api.token_check import TokenCheck
 from bridge.chat import ChatBackend
-from bridge.control import AccountControl, Finding
+from bridge.control import AccountControl
 from bridge.files import FileStore
 from bridge.guard import Guard
 from bridge.history import History
@@ -54,20 +54,15 @@ class Backend(ChatBackend, AccountControl, Protocol):
     """What answers chats, and lets its operator handle the accounts."""
 
 
-async def _examine_nothing() -> Sequence[Finding]:
-    return ()
-
-
 def build_runner(
     backend: Backend,
     settings: Settings,
     access: Access,
     monitor: Monitor,
-    examine: Examine = _examine_nothing,
-    history: History | None = None,
+    extras: Extras | None = None,
 ) -> Runner:
     """Return what runs the endpoint, and with it the dashboard, which shows what `monitor` knows."""
-    app = _build_app(backend, settings, access, monitor, examine, history)
+    app = _build_app(backend, settings, access, monitor, extras or Extras())
     return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), surfaces(settings)[0].error)
 
 
@@ -120,16 +115,11 @@ def routes(
 
 
 def _build_app(
-    backend: Backend,
-    settings: Settings,
-    access: Access,
-    monitor: Monitor,
-    examine: Examine,
-    history: History | None,
+    backend: Backend, settings: Settings, access: Access, monitor: Monitor, extras: Extras
 ) -> web.Application:
     store, served, bodies = FileStore(settings), surfaces(settings), BodyReader(settings)
     guard = Guard(access, settings.server, UNLOCKED, for_tokens(settings), FORMS, page.PAGES)
-    parts = Parts(backend, monitor, access, guard, settings, bodies, examine, history)
+    parts = Parts(backend, monitor, access, guard, settings, bodies, extras)
     admin = operations(parts) if settings.dashboard.enabled else ()
     origins = Origins(settings.api.allowed_origins, guard)
     tellers = {path: surface.error for surface in served for path in spellings(surface.path)}
@@ -142,7 +132,7 @@ def _build_app(
     app.on_response_prepare.append(limits(backend))
     app.on_response_prepare.append(page.protect)
     app.on_shutdown.append(lambda _: monitor.close())
-    app.add_routes(routes(backend, settings, store, bodies, admin, history))
+    app.add_routes(routes(backend, settings, store, bodies, admin, extras.history))
     if settings.dashboard.enabled:
         files = page.Page()
         app.add_routes(files.routes())

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bridge.access import Access
 from bridge.api.body import BodyReader
 from bridge.api.failure import dump
-from bridge.control import AccountControl, Finding
+from bridge.control import AccountControl, Finding, LoginImport
 from bridge.errors import RequestError
 from bridge.guard import Guard
 from bridge.history import History
@@ -32,6 +32,19 @@ Examine = Callable[[], Awaitable[Sequence[Finding]]]
 F = TypeVar("F", bound=Form)
 
 
+async def _examine_nothing() -> Sequence[Finding]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a running bridge has beside the pool; each may be missing."""
+
+    examine: Examine = _examine_nothing
+    history: History | None = None
+    imports: LoginImport | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the handlers work with."""
@@ -42,8 +55,7 @@ class Parts:
     guard: Guard
     settings: Settings
     bodies: BodyReader
-    examine: Examine
-    history: History | None
+    extras: Extras
 
     async def body(self, request: web.Request, kind: type[F]) -> F:
         """Return the request's body; raise a `RequestError` that names the bad field."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.api.admin.accounts import Accounts
+from bridge.api.admin.add import Add
 from bridge.api.admin.chats import Chats
 from bridge.api.admin.figures import Figures
 from bridge.api.admin.keys import Keys
@@ -16,5 +17,6 @@ from bridge.api.admin.watch import Watch
 
 def operations(parts: Parts) -> Sequence[Operation]:
     """Return every route of the admin API."""
-    groups = (SignIn(parts), Watch(parts), Accounts(parts), Chats(parts), Figures(parts), Keys(parts), Setup(parts))
+    kinds = (SignIn, Watch, Accounts, Add, Chats, Figures, Keys, Setup)
+    groups = (kind(parts) for kind in kinds)
     return [operation for group in groups for operation in group.operations()]

@@ -20,7 +20,7 @@ class Setup:
 
     def __init__(self, parts: Parts) -> None:
         self._settings = parts.settings
-        self._examine = parts.examine
+        self._examine = parts.extras.examine
         self._found: dict[str, Any] | None = None
         self._running = asyncio.Lock()
 

@@ -173,17 +173,24 @@ REACH = """async ([url, secret]) => {
 }"""
 
 
+@pytest.mark.parametrize("keeps_folder", [False, True])
 async def test_no_byte_of_a_page_reaches_this_machine_beside_the_site_itself(
-    tmp_path: Path, chromium: Chromium
+    tmp_path: Path, chromium: Chromium, keeps_folder: bool
 ) -> None:
     async with foreign_origins() as (one, other), hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
         browser = BrowserSettings(check_every=0.5, call_limit=3)
         settings = run.settings.model_copy(update={"browser": browser})
-        async with open_session(chromium, run.store.load("alice"), Driver, settings) as session:
+        profile = run.store.load("alice")
+        if keeps_folder:  # its browser gets the bounds at its start, and not with a context
+            profile = profile.model_copy(update={"user_data_dir": "alice-1"})
+            (settings.browser_folders / "alice-1").mkdir(parents=True)
+        own = Chromium(settings, Telemetry())
+        async with open_session(own if keeps_folder else chromium, profile, Driver, settings) as session:
             for url in (one.url, other.url, one.url.replace("localhost", "127.0.0.1")):
                 await session.page.evaluate(REACH, [url, PROMPT.replace(" ", "-")])
             with pytest.raises(PlaywrightError, match="net::"):
                 await session.page.goto(f"{one.url}/?{PROMPT}")
+        await own.close()
         assert (one.connections, other.connections) == (0, 0)
 
 

@@ -136,9 +136,11 @@ async def test_an_account_whose_browsers_folder_is_gone_waits_for_a_new_login_an
             assert await run.ask("Hello") != ""
 
 
-async def test_a_login_that_fails_leaves_no_folder_behind(tmp_path: Path, chromium: Chromium) -> None:
-    with pytest.raises(SiteError):
+async def test_a_login_that_fails_leaves_no_folder_behind(tmp_path: Path) -> None:
+    chromium = Chromium(settings_in(tmp_path), Telemetry())
+    with pytest.raises(SiteError, match="It says"):
         await attempt(tmp_path, chromium, QUICK_SITE, WRONG, keep_browser=True)
+    await chromium.close()
     assert list((tmp_path / "config" / "browsers").iterdir()) == []
 
 

@@ -298,6 +298,7 @@ def test_of_an_odd_schema_counts_what_is_understood(schema: dict[str, Any], wron
         ({"type": "number", "minimum": 0, "exclusiveMinimum": True}, 1),
         ({"type": "any"}, "x"),
         ({"properties": []}, {"a": 1}),
+        ({"properties": ["a"]}, {"a": 1}),
         ({"items": [{"type": "integer"}]}, [1, "x"]),
         ({"type": "string", "nullable": True}, None),
         ({"type": {}}, "x"),

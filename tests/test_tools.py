@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from random import Random
 from typing import Any
 
@@ -16,6 +17,7 @@ from bridge.chat import Text, Thinking
 from bridge.demo.dialect import written
 from bridge.tools.mending import Unclear, loaded
 from bridge.tools.parse import CallParser
+from bridge.tools.python import python_calls
 from bridge.tools.quotes import escape_quotes
 from bridge.tools.read import read_calls
 from bridge.tools.render import Call, Tool, Toolbox, write_call, write_results, write_said
@@ -304,6 +306,33 @@ def test_valid_json_is_left_as_it_is(value: object) -> None:
 def test_what_is_not_certain_is_not_repaired(text: str) -> None:
     with pytest.raises(Unclear):
         loaded(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "weather(city=1if 1 else 2)",
+        "weather(city=0x1for x in y)",
+        "weather(city='\\d')",
+        "weather(city='\\777')",
+        "weather(city=b'\\ ')",
+        'weather(city="""\\d""", x=1or 2)',
+        "weather(" + "[" * 5_000,
+        "weather(city=" + "1+" * 5_000 + "1)",
+        "weather(city='\0')",
+        "weather(city='\ud800')",
+        "weather(**{'city': 'Rome'})",
+        "weather('Rome')",
+        "weather(city=open('/etc/passwd'))",
+        "[weather(city='Rome'), 1]",
+    ],
+)
+def test_a_program_that_is_no_plain_call_is_unclear_and_warns_nobody(text: str) -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with pytest.raises(Unclear):
+            list(python_calls(text))
+    assert warned == []
 
 
 def test_an_unclear_call_says_what_is_wrong() -> None:

@@ -13,8 +13,10 @@ from typing import Any
 from bridge.tools.mending import Unclear
 
 BEGIN = re.compile(r"\s*+(?:print\s?\(\s*+)?\[?\s*+(?P<name>[A-Za-z_][\w.]{0,127}+)\(")
-ODD_ESCAPE = re.compile(r"\\[^\\'\"abfnrtvxuN0-7\r\n]")
-"""What Python warns of."""
+STRING = re.compile(r""""(?:[^"\\]|\\.)*+(?:"|\\?\Z)|'(?:[^'\\]|\\.)*+(?:'|\\?\Z)""", re.DOTALL)
+ODD_ESCAPE = re.compile(r"\\[^\\'\"abfnrtvxuN0\r\n]")
+ODD_NUMBER = re.compile(r"(?<!\w)\d[\w.]*+(?<=[^\d.])")
+"""What Python may warn of, on the terminal, again and again."""
 LONGEST = 20_000
 WRITE_JSON = "The call is written as JSON, and not as a program."
 
@@ -27,7 +29,7 @@ def python_name(text: str) -> str:
 
 def python_calls(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield name and arguments of each call; raise `Unclear` where it is anything else."""
-    if len(text) > LONGEST or ODD_ESCAPE.search(text):
+    if len(text) > LONGEST or ODD_ESCAPE.search(text) or ODD_NUMBER.search(STRING.sub("", text)):
         raise Unclear(WRITE_JSON)
     try:
         tree = ast.parse(text.strip(), mode="eval").body

@@ -1,4 +1,4 @@
-"""Tells telemetry how far a chat is: new steps at once, tokens a few times a second, and the sizes at its end."""
+"""Tells telemetry how far a chat is: steps and times at once, tokens a few times a second, the sizes at its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Progress:
 
     def __init__(self, request: ChatRequest, timeline: Timeline, telemetry: Telemetry) -> None:
         self._request = request
-        self._timeline = timeline
+        self.timeline = timeline
         self._telemetry = telemetry
         self._count = Count()
         self._answer_chars = 0
@@ -25,6 +25,7 @@ class Progress:
         self._told = 0.0
         self.bundle = ""
         """The diagnostic bundle that was written because the chat failed."""
+        timeline.on_mark = self._marked
 
     def hear(self, event: ChatEvent) -> None:
         """Take the next event of the answer."""
@@ -39,8 +40,8 @@ class Progress:
 
     def end(self, result: str, reason: str) -> None:
         """Tell that the chat is over."""
-        self._timeline.mark("end")
-        request, timeline = self._request, self._timeline
+        self.timeline.mark("end")
+        request, timeline = self._request, self.timeline
         self._telemetry.emit(
             ChatEnded(
                 request.id,
@@ -56,10 +57,18 @@ class Progress:
             )
         )
 
+    def _marked(self, mark: str) -> None:
+        """Tell of a time that is known now, but for those with which a chat comes and goes."""
+        if mark not in ("queued", "end"):
+            self._tell()
+
     def _heard(self, step: Step, text: str) -> None:
         self._count.add(text)
-        now = time.monotonic()
-        if step != self._step or now - self._told >= EVERY:
-            self._step, self._told = step, now
-            marks = dict(self._timeline.marks)
-            self._telemetry.emit(ChatProgress(self._request.id, step, self._count.tokens, marks))
+        if step != self._step or time.monotonic() - self._told >= EVERY:
+            self._step = step
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told = time.monotonic()
+        marks = dict(self.timeline.marks)
+        self._telemetry.emit(ChatProgress(self._request.id, self._step, self._count.tokens, marks))

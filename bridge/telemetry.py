@@ -43,11 +43,16 @@ class Timeline:
     model: str
     account: str = ""
     marks: dict[str, float] = field(default_factory=dict)
+    on_mark: Callable[[str], None] | None = None
+    """Called with each step when it happens."""
     _start: float = field(default_factory=time.monotonic)
 
     def mark(self, step: str) -> None:
         """Note that `step` happened now; only its first time counts."""
-        self.marks.setdefault(step, round(time.monotonic() - self._start, 4))
+        if step not in self.marks:
+            self.marks[step] = round(time.monotonic() - self._start, 4)
+            if self.on_mark is not None:
+                self.on_mark(step)
 
     def forget(self, step: str) -> None:
         """Let `step` happen anew: the chat moves to another account."""

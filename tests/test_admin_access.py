@@ -6,13 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import aiohttp
 import pytest
 
 from bridge.access import Access, load_access
+from bridge.app import Bridge
+from bridge.browser import Chromium
 from bridge.errors import SetupError
 from bridge.keystore import KeyStore
+from bridge.pool import Pool
 from bridge.sessions import MOST_SESSIONS, MOST_TOKENS, TOKEN_LIFE, Sessions
 from bridge.settings import ApiSettings, DashboardSettings, ServerSettings, Settings
 from tests.fake_backend import ADMIN_KEY, KEY, LIMIT, Served, serving
@@ -283,6 +287,17 @@ async def test_a_link_signs_in_once(served: Served) -> None:
                 assert response.status == status
         async with http.get(STATE) as response:
             assert response.status == 200
+
+
+async def test_the_link_that_serve_prints_signs_in_once(tmp_path: Path) -> None:
+    access = load_access(Settings(config=tmp_path))
+    path = Bridge("http://127.0.0.1:1", cast(Pool, None), cast(Chromium, None), access).sign_in_path()
+    assert path is not None
+    address, _, token = path.partition("#sign-in=")
+    assert address == "/dashboard"
+    key = access.redeem(token)
+    assert [known.scope for known in access.keys if known.id == key] == ["admin"]
+    assert access.redeem(token) is None
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,14 @@ def test_each_new_step_is_told_at_once_and_a_fast_answer_only_now_and_then() -> 
     assert told[-1].tokens >= told[0].tokens > 0
 
 
+def test_each_time_is_told_as_soon_as_it_is_known() -> None:
+    progress, facts = begun()
+    for mark in ("queued", "started", "sent", "sent", "first_byte"):
+        progress.timeline.mark(mark)
+    told = [[*fact.marks] for fact in facts if isinstance(fact, ChatProgress)]
+    assert told == [["queued", "started"], ["queued", "started", "sent"], ["queued", "started", "sent", "first_byte"]]
+
+
 def test_the_end_tells_the_sizes_and_no_text() -> None:
     progress, facts = begun()
     for event in (Thinking("Hm."), Text("Never mind."), Withdrawn("No."), Finish()):

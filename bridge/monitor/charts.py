@@ -80,11 +80,11 @@ class Charts:
         return {"time": bucket.time, "series": {**values, "chats": dict(bucket.results)}}
 
     def series(self, hours: float) -> dict[str, Any]:
-        """Return the buckets of the last hours as JSON, with nothing for minutes in which nothing was."""
+        """Return the buckets of the last hours as JSON, with None for minutes in which nothing was."""
         end = self._now().time
         begin = end - STEP * (min(round(hours * 3600 / STEP), KEPT) - 1)
         found = {bucket.time: bucket for bucket in self._buckets if bucket.time >= begin}
-        times = list(range(min(found), end + 1, STEP))
+        times = list(range(begin, end + 1, STEP))
         buckets = [found.get(moment) for moment in times]
         series: dict[str, Any] = {
             name: [bucket and bucket.value(name) for bucket in buckets] for name in (*MEDIANS, *LOADS)

@@ -27,6 +27,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
+from itertools import chain
 from unicodedata import normalize
 
 from bridge.chat import Message, Role
@@ -51,6 +52,8 @@ GO_ON = "Go on."
 CHANGED = "The instructions have changed. These of their lines are new, or read differently now:\n\n"
 """What stands before the lines of a system text that a conversation does not have yet."""
 
+GAP = "\n\n"
+"""What stands between two messages."""
 LONGEST_RAW = 100_000
 """Characters up to which a lone message is searched for look-alikes; a longer one gets its label without that."""
 LONGEST_FOLDED = 300
@@ -79,12 +82,12 @@ def render(messages: Sequence[Message], *, goes_on: bool = False) -> str:
         return spoken[0].text or _files(spoken[0], "")
     head = [] if goes_on else system_head(spoken)
     dialogue = spoken[len(head) :]
-    parts = [message.text for message in head]
+    parts = [[message.text] for message in head]
     if dialogue:
         mark = _mark(spoken)
-        parts.append(_introduction(dialogue, mark))
-        parts.extend(f"=== {LABELS[message.role]} {mark} ===\n{_whole(message, mark)}" for message in dialogue)
-    return "\n\n".join(parts)
+        parts.append([_introduction(dialogue, mark)])
+        parts.extend([f"=== {LABELS[message.role]} {mark} ===\n", _whole(message, mark)] for message in dialogue)
+    return "".join(chain.from_iterable(([GAP] if number else []) + part for number, part in enumerate(parts)))
 
 
 def is_blank(text: str) -> bool:

@@ -16,6 +16,8 @@ from bridge.settings import FileSettings
 from bridge.sites.base import SiteDriver, Turn
 
 LONG_NAME = "prompt.txt"
+LONGEST_ATTACHED = 6_000_000
+"""Characters of the longest prompt that goes as a file: more than the models read, and each may take 4 bytes."""
 PIECE = 65_536
 """Characters that are counted in one go."""
 LONG_PROMPT = f"My whole message is in the attached file {LONG_NAME}. Read all of it, and answer it as if typed."
@@ -30,7 +32,7 @@ def models_of(driver: type[SiteDriver], settings: FileSettings) -> tuple[Model, 
     if limit is None:
         return driver.models
     is_attached = settings.long_prompts == "attach" and _takes_files(driver)
-    most = max(limit, settings.max_prompt_bytes) if is_attached else limit
+    most = max(limit, min(settings.max_prompt_bytes, LONGEST_ATTACHED)) if is_attached else limit
     return tuple(replace(model, longest=most + LONGEST) for model in driver.models)
 
 
@@ -108,7 +110,8 @@ class _Size(NamedTuple):
 def _check_size(size: _Size, driver: type[SiteDriver], settings: FileSettings) -> None:
     """Raise a `ContextTooLong` where a prompt of that size can be neither typed nor attached."""
     excess = _excess(size, driver, settings)
-    if excess and (settings.long_prompts == "refuse" or not _takes_files(driver)):
+    is_attached = settings.long_prompts == "attach" and _takes_files(driver) and size.length <= LONGEST_ATTACHED
+    if excess and not is_attached:
         raise ContextTooLong(f"The prompt has {excess}; shorten the messages.", param="messages")
 
 

@@ -1,4 +1,4 @@
-"""The application in a process of its own, so that its memory can be read: `python -m tests.body_server FOLDER`.
+"""The application in a process of its own, to read its memory: `python -m tests.body_server FOLDER [attach]`.
 
 Behind it stands what a chat meets on its way to a page, but no page: the search for its conversation, and the prompts.
 """
@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Literal
 
 from aiohttp import web
 
@@ -17,7 +18,7 @@ from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened, Text
 from bridge.conversations import Conversations, Note, Place
 from bridge.models import resolve
 from bridge.monitor.monitor import Monitor
-from bridge.settings import ConversationSettings, Settings, TokenSettings
+from bridge.settings import ConversationSettings, FileSettings, Settings, TokenSettings
 from bridge.sites.base import load_driver
 from bridge.turns import fitted, models_of, turns_of
 from tests.fake_backend import FakeBackend, access_of
@@ -48,9 +49,10 @@ class Backend(FakeBackend):
             yield event
 
 
-async def serve(folder: Path) -> None:
+async def serve(folder: Path, long_prompts: Literal["refuse", "attach"]) -> None:
     """Serve until the process is ended; the first line of output is the port."""
-    settings = Settings(config=folder, tokens=TokenSettings(enabled=True))
+    files = FileSettings(long_prompts=long_prompts)
+    settings = Settings(config=folder, tokens=TokenSettings(enabled=True), files=files)
     conversations = Conversations(folder / "conversations.db", ConversationSettings())
     await conversations.open()
     runner = build_runner(Backend(conversations, settings), settings, access_of(locked=False), Monitor(settings))
@@ -61,4 +63,4 @@ async def serve(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve(Path(sys.argv[1]), "attach" if "attach" in sys.argv[2:] else "refuse"))

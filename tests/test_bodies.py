@@ -24,8 +24,9 @@ from typing import Any
 import aiohttp
 import psutil
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from bridge.api.body import MOST_VALUES, decoded
+from bridge.api.body import MOST_VALUES, decoded, made
 from bridge.api.openai_chat import OpenAIChat
 from bridge.api.openai_completions import OpenAICompletions
 from bridge.api.openapi import document
@@ -33,7 +34,7 @@ from bridge.digests import LONGEST
 from bridge.errors import BodyTooLarge, ContextTooLong, RequestError
 from bridge.models import resolve
 from bridge.settings import FileSettings, Settings, TokenSettings
-from bridge.turns import models_of
+from bridge.turns import LONGEST_ATTACHED, models_of
 from tests.body_server import DRIVER
 from tests.fake_backend import LIMIT, Served, serving
 
@@ -194,9 +195,9 @@ class Server:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Server]:
+async def running(folder: Path, *more: str) -> AsyncIterator[Server]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.body_server", str(folder), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "tests.body_server", str(folder), *more), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:
@@ -267,6 +268,18 @@ async def test_a_grown_body_takes_four_times_its_size_and_nobody_s_time(tmp_path
     assert not [one for one in taken if one.is_too_much]
 
 
+@pytest.mark.parametrize(("length", "count"), [(10_000_000, 3), (2_800_000, 3), (5_900_000, 1)])
+async def test_text_that_may_go_as_a_file_takes_no_more(tmp_path: Path, length: int, count: int) -> None:
+    text = "a " * (length // 2) + "😀"
+    messages = [{"role": role, "content": text} for role in ("user", "assistant", "user")[:count]]
+    sent = json.dumps({"model": "deepseek", "messages": messages}, ensure_ascii=False).encode()
+    async with running(tmp_path, "attach") as server, aiohttp.ClientSession(server.url) as http:
+        async with http.post("/v1/chat/completions", data=BytesIO(sent), headers=HEADERS) as response:
+            answer = await response.text()
+        assert (response.status == 200) == (length * count < LONGEST_ATTACHED), answer
+        assert server.peak() <= 4 * len(sent) + ROOM
+
+
 # What can never be sent
 
 
@@ -295,9 +308,30 @@ def test_text_that_can_never_be_sent_is_refused_before_it_is_copied(kind: int) -
     assert peak < MEBIBYTE
 
 
-def test_text_that_is_attached_may_be_as_long_as_files() -> None:
+def test_text_that_is_attached_may_be_as_long_as_files_and_as_any_model_reads() -> None:
     settings = FileSettings(long_prompts="attach")
-    assert {model.longest for model in models_of(DRIVER, settings)} == {settings.max_prompt_bytes + LONGEST}
+    assert {model.longest for model in models_of(DRIVER, settings)} == {LONGEST_ATTACHED + LONGEST}
+    small = FileSettings(long_prompts="attach", max_prompt_bytes=3_000_000)
+    assert {model.longest for model in models_of(DRIVER, small)} == {3_000_000 + LONGEST}
+
+
+def test_an_error_about_a_body_holds_nothing_of_it() -> None:
+    body = BytesIO(json.dumps(["x" * (8 * MEBIBYTE)]).encode())
+    tracemalloc.start()
+    with pytest.raises(RequestError) as caught:
+        made(body, refuse)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < MEBIBYTE
+    assert "no list" in caught.value.message
+
+
+def refuse(value: object) -> None:
+    """Find something wrong with a body, as validation does, whose error has all of it."""
+    try:
+        TypeAdapter(int).validate_python(value)
+    except ValidationError as error:
+        raise RequestError("It is no list of numbers.") from error
 
 
 # What counts as much

@@ -30,7 +30,7 @@ from bridge.sites.base import PageRequest, PageResponse, SiteDriver, Turn
 from bridge.sites.deepseek import Driver
 from bridge.sites.deepseek_files import FORK, LOOK, UPLOAD, Uploads
 from bridge.sites.deepseek_guard import COMPLETION, Guard
-from bridge.turns import LONG_PROMPT, fitted, turns_of
+from bridge.turns import LONG_PROMPT, LONGEST_ATTACHED, fitted, turns_of
 
 NOTES = Attachment("notes.txt", "text/plain", b"notes", "messages[0].content[1]")
 PICTURE = Attachment("cat.png", "image/png", b"a cat", "messages[0].content[2]")
@@ -196,6 +196,13 @@ def test_a_long_prompt_becomes_a_file_once_and_only_where_files_are_taken() -> N
     assert fitted(made, Driver, settings) is made
     with pytest.raises(ContextTooLong):
         fitted(Turn("x" * 101), TextOnly, settings)
+
+
+def test_a_prompt_longer_than_any_model_reads_does_not_go_as_a_file_either() -> None:
+    settings = FileSettings(long_prompts="attach")
+    assert fitted(Turn("x" * LONGEST_ATTACHED), Driver, settings).prompt == LONG_PROMPT
+    with pytest.raises(ContextTooLong, match=f"{LONGEST_ATTACHED + 1} characters"):
+        fitted(Turn("x" * (LONGEST_ATTACHED + 1)), Driver, settings)
 
 
 def test_the_limit_of_the_page_holds_where_no_setting_says_otherwise() -> None:

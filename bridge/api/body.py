@@ -57,14 +57,14 @@ class BodyReader:
             if body.tell() > SMALL:
                 break
         else:
-            return await off_loop(body.tell(), _made, body, make)
+            return await off_loop(body.tell(), made, body, make)
         async with self._large:
             if (request.content_length or self._most) > HUGE:
                 await asyncio.to_thread(_give_back)
             async for piece in pieces:
                 body.write(piece)
                 self._check_size(body.tell(), request)
-            return await asyncio.to_thread(_made, body, make)
+            return await asyncio.to_thread(made, body, make)
 
     def _check_size(self, size: int, request: web.Request) -> None:
         """Raise where a body is too large; as long as nobody knows whether a userToken is any good, that is little."""
@@ -97,10 +97,18 @@ def decoded(body: BytesIO) -> object:
         raise RequestError(f"The body is not JSON in UTF-8: {error}.") from None
 
 
-def _made(body: BytesIO, make: Callable[[object], T]) -> T:
-    value = decoded(body)
-    body.close()
-    return make(value)
+def made(body: BytesIO, make: Callable[[object], T]) -> T:
+    """Return what is made of a body; an error holds nothing of it, nor the frames that went over it."""
+    try:
+        value = decoded(body)
+        body.close()
+        return make(value)
+    except RequestError as error:
+        told = error.with_traceback(None)
+        told.__cause__ = told.__context__ = value = None
+    finally:
+        body.close()
+    raise told
 
 
 def _give_back() -> None:

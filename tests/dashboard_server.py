@@ -27,7 +27,11 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 480 300"><rect wid
  height="9" rx="4"/><rect x="140" y="120" width="260" height="9" rx="4"/><rect x="140" y="140" width="300" height="9"
  rx="4"/><rect x="140" y="160" width="180" height="9" rx="4"/></g><rect x="140" y="235" width="310" height="46" rx="14"
  fill="#fff" stroke="#d5d9e2"/></svg>"""
-TEXTS = {"prompt": "Why is the sky blue?", "answer": f"Because of Rayleigh scattering. {states.MARKUP}"}
+TEXTS = {
+    "messages": [{"role": "user", "text": "Why is the sky blue?"}],
+    "thinking": "",
+    "answer": "Because of Rayleigh scattering: air turns short waves aside more than long ones.",
+}
 
 
 @dataclass
@@ -79,7 +83,7 @@ def _app(stand: Stand) -> web.Application:
             web.static("/dashboard/static", STATIC),
             web.get(f"{api}/events", stand_events(stand)),
             web.get(f"{api}/accounts/{{name}}/thumbnail", _thumbnail),
-            web.get(f"{api}/chats/{{id}}", _answering(TEXTS)),
+            web.get(f"{api}/chats/{{id}}", _texts),
             web.get("/v1/models", _answering({"data": [{"id": "deepseek-chat"}, {"id": "deepseek-reasoner"}]})),
             web.post("/v1/chat/completions", _completion),
             web.route("*", f"{api}/{{rest:.*}}", _answering({"message": "Done."})),
@@ -97,6 +101,12 @@ def _answering(answer: Any) -> Any:
         return web.json_response(answer)
 
     return handle
+
+
+async def _texts(request: web.Request) -> web.Response:
+    """Return the texts of a chat; those of the ones that failed are hostile."""
+    is_first = request.match_info["id"] == states.ended(0)["id"]
+    return web.json_response(TEXTS if is_first else {**TEXTS, "answer": states.MARKUP})
 
 
 async def _page(_: web.Request) -> web.FileResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import zipfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from playwright.async_api import FilePayload, expect
 
 from bridge.browser import Chromium
 from bridge.keystore import KeyStore
+from bridge.settings import DashboardSettings
 from tests.dashboard_pages import NARROW, VIEWS, WIDE, Dashboard, opened
 from tests.live import Live, directive, live
 from tests.relay import relay
@@ -174,6 +176,50 @@ async def test_every_action_on_an_account_works_and_says_what_came_of_it(tmp_pat
         await dashboard.told("bob")
         await expect(dashboard.account("bob")).to_have_count(0)
         assert sorted(path.stem for path in run.settings.profiles.glob("*.age")) == ["carol"]
+
+
+async def test_an_account_is_added_by_a_storage_state_and_a_bad_one_is_named(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        dashboard.excused = lambda text: "400" in text or "422" in text
+        page, state = dashboard.page, run.site.add_account("dora").storage_state()
+        await page.get_by_role("button", name="Add account").click()
+        await page.get_by_label("Name").fill("dora")
+        await page.get_by_label("Address").fill(run.site.url)
+        await page.get_by_text("State file").click()
+        await page.get_by_label("Storage-state file").set_input_files(
+            {"name": "state.json", "mimeType": "application/json", "buffer": b"not JSON"}
+        )
+        await page.get_by_role("dialog").get_by_role("button", name="Add account").click()
+        await expect(page.get_by_role("alert")).to_contain_text("state.json is not JSON")
+        file = tmp_path / "dora.json"
+        await asyncio.to_thread(file.write_bytes, _encoded(state))
+        await page.get_by_label("Storage-state file").set_input_files(file)
+        await page.get_by_role("dialog").get_by_role("button", name="Add account").click()
+        await dashboard.told("dora")
+        await expect(dashboard.account("dora").get_by_text("Ready")).to_be_visible()
+
+
+async def test_texts_of_chats_are_shown_only_where_the_history_is_on(tmp_path: Path, chromium: Chromium) -> None:
+    for is_on in (False, True):
+        kept = DashboardSettings(history=is_on)
+        folder = tmp_path / str(is_on)
+        async with (
+            live(folder, chromium=chromium, dashboard=kept) as run,
+            opened(chromium, link(run)) as dashboard,
+        ):
+            await run.ask(directive(text=f"A secret. {MARKUP}"))
+            await dashboard.go("chats")
+            await dashboard.page.locator("li.chat button").first.click()
+            await expect(dashboard.page.locator(".chat-more")).to_contain_text("characters")
+            await expect(dashboard.page.get_by_label("Answer").and_(dashboard.page.locator("pre"))).to_have_count(
+                int(is_on)
+            )
+            if is_on:
+                await expect(dashboard.page.locator(".texts pre").last).to_have_text(f"A secret. {MARKUP}")
+            else:
+                assert "A secret." not in await dashboard.page.content()
 
 
 async def test_a_running_and_a_waiting_chat_can_be_cancelled(tmp_path: Path, chromium: Chromium) -> None:
@@ -342,6 +388,10 @@ async def test_the_theme_follows_the_system_until_one_is_chosen_which_stays(tmp_
         await page.reload()
         await expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
         assert await page.evaluate(colour) == light
+
+
+def _encoded(state: object) -> bytes:
+    return json.dumps(state).encode()
 
 
 async def _fails(run: Live, prompt: str) -> bool:

@@ -2,6 +2,12 @@
 
 const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const WHOLE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const UNITS = [
+  ["d", 86_400],
+  ["h", 3600],
+  ["min", 60],
+  ["s", 1],
+];
 const NUMBER = new Intl.NumberFormat();
 
 export const count = (value) => (value == null ? "–" : NUMBER.format(value));
@@ -25,19 +31,13 @@ export function duration(seconds) {
 }
 
 function longer(seconds) {
-  const units = [
-    ["d", 86_400],
-    ["h", 3600],
-    ["min", 60],
-    ["s", 1],
-  ];
   const first = Math.max(
     0,
-    units.findIndex(([, size]) => seconds >= size),
+    UNITS.findIndex(([, size]) => seconds >= size),
   );
-  const [name, size] = units[first];
+  const [name, size] = UNITS[first];
   const whole = `${Math.floor(seconds / size)} ${name}`;
-  const next = units[first + 1];
+  const next = UNITS[first + 1];
   const rest = next ? Math.floor((seconds % size) / next[1]) : 0;
   return rest ? `${whole} ${rest} ${next[0]}` : whole;
 }
@@ -45,7 +45,9 @@ function longer(seconds) {
 export function ago(iso, now) {
   if (!iso) return "never";
   const seconds = Math.max(0, (now - Date.parse(iso)) / 1000);
-  return seconds < 5 ? "just now" : `${longer(Math.floor(seconds))} ago`;
+  if (seconds < 5) return "just now";
+  const [name, size] = UNITS.find(([, one]) => seconds >= one);
+  return `${Math.floor(seconds / size)} ${name} ago`;
 }
 
 // The time that is left, as a clock that counts down: 4:09, 1:02:03, 2 d 4 h.

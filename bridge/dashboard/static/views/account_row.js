@@ -38,16 +38,19 @@ export const AccountRow = memo(function AccountRow({ account }) {
 
 function State({ account }) {
   const { label, kind, isWorking } = stateOf(account);
-  const reason = account.reason ? clipped(account.reason, 200) : "";
+  const reason = clipped(account.reason, 200);
+  const isParked = account.until && account.state !== "ready";
   return html`<div class="account-state">
     <div class="row wrap">
       <span class=${`badge ${kind} ${isWorking ? "working" : ""}`}>${label}</span>
       ${account.paused && html`<span class="badge">Paused</span>`}
       ${account.held && html`<span class="badge info">A person is in its page</span>`}
-      ${account.until && account.state !== "ready" && html`<span class="small soft">again in <${Countdown}
-        to=${account.until} /></span>`}
     </div>
-    ${reason && html`<p class="small soft two-lines">${reason}</p>`}
+    ${
+      (isParked || reason) &&
+      html`<p class="small soft two-lines">
+        ${isParked && html`<span>again in <${Countdown} to=${account.until} />${reason && ": "}</span>`}${reason}</p>`
+    }
   </div>`;
 }
 

@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "../html.js";
 import { get, post } from "../api.js";
 import { Dialog } from "../components/dialogs.js";
-import { ActionButton, Segments } from "../components/parts.js";
+import { ActionButton, Segments, Switch } from "../components/parts.js";
 import { tell } from "../components/toasts.js";
 import { liveUrl } from "./account_actions.js";
 
@@ -16,7 +16,7 @@ const WAYS = [
 
 export function AddAccount({ close }) {
   const [sites, setSites] = useState([]);
-  const [fields, setFields] = useState({ name: "", site: "", url: "", token: "", file: null, key: "" });
+  const [fields, setFields] = useState({ name: "", site: "", url: "", token: "", file: null, key: "", keep: false });
   const [way, setWay] = useState("login");
   const [problem, setProblem] = useState("");
   const set = (name) => (value) => setFields((before) => ({ ...before, [name]: value }));
@@ -76,8 +76,11 @@ function Site({ sites, value, onChange }) {
 
 function Way({ way, fields, set }) {
   if (way === "login") {
-    return html`<p class="small soft">The site's sign-in page opens in a live view. Sign in there, as you would in your own browser;
-      the bridge notices, keeps the login encrypted on its own machine, and takes chats with it at once.</p>`;
+    return html`<p class="small soft">
+        The site's sign-in page opens in a live view. Sign in there, as you would in your own browser. The bridge
+        notices, keeps the login encrypted on its own machine, and takes chats with it at once.</p>
+      <${Switch} label="Keep the browser's folder, for a login that no copy holds" checked=${fields.keep}
+        onChange=${set("keep")} />`;
   }
   if (way === "token") {
     return html`<${Text} label="Token" type="password" value=${fields.token} onInput=${set("token")}
@@ -114,7 +117,7 @@ function isComplete(way, { name, site, token, file }) {
 async function added(way, fields, close) {
   const account = { name: fields.name.trim(), site: fields.site, ...(fields.url.trim() && { url: fields.url.trim() }) };
   if (way === "login") {
-    const { id } = await post("logins", account);
+    const { id } = await post("logins", { ...account, ...(fields.keep && { keep_browser: true }) });
     close();
     return location.assign(liveUrl({ login: id }));
   }

@@ -10,6 +10,8 @@ import { Times, Waterfall, total } from "../components/waterfall.js";
 
 const GOOD = new Set(["stop", "length", "tool_calls"]);
 const SHOWN = 20_000;
+const MESSAGES = 20;
+const ROLES = { system: "System", user: "User", assistant: "Assistant", tool: "Tool" };
 const FILES = [
   ["trace", "Trace"],
   ["bundle", "Diagnostic bundle"],
@@ -73,11 +75,18 @@ function Texts({ id }) {
   }, [id]);
   if (problem) return html`<p class="soft small texts">${problem}</p>`;
   if (!texts) return html`<p class="soft small texts">Loading its texts …</p>`;
-  return html`<div class="texts">${["prompt", "thinking", "answer"]
-    .filter((kind) => texts[kind])
-    .map(
-      (kind) => html`
-    <section key=${kind}><h3>${kind[0].toUpperCase() + kind.slice(1)}</h3>
-      <pre tabindex="0" aria-label=${kind}>${clipped(texts[kind], SHOWN)}</pre></section>`,
-    )}</div>`;
+  return html`<div class="texts">
+    ${parts(texts).map(
+      ([label, text], index) => html`<section key=${index}>
+        <h3>${label}</h3>
+        <pre tabindex="0" aria-label=${label}>${clipped(text, SHOWN)}</pre>
+      </section>`,
+    )}
+  </div>`;
+}
+
+// What was said, in order; of many messages the last ones.
+function parts({ messages, thinking, answer }) {
+  const said = messages.slice(-MESSAGES).map(({ role, text }) => [ROLES[role] ?? role, text]);
+  return [...said, ["Thinking", thinking], ["Answer", answer]].filter(([, text]) => text);
 }

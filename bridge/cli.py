@@ -156,7 +156,7 @@ def login(
         say(asyncio.run(taking_in.take_state(load(context), *where, state)))
     elif form or signin.has_screen():
         settings, credentials = (
-            load(context, browser={} if form else {"headed": True}),
+            load(context, browser={} if form else {"headed": True, "shell": False}),
             signin.ask(user) if form else None,
         )
         asyncio.run(signin.sign_in(settings, *where, credentials, say, keep_browser=keep_browser))
@@ -256,7 +256,7 @@ def debug(
 
     if not headless:
         need_screen("Use `ssh -X` or `xvfb-run`, or --headless and look at the lines only.")
-    settings = load(context, browser={"headed": not headless})
+    settings = load(context, browser={"headed": not headless, "shell": False})
     asyncio.run(watch(settings, to_look_at(settings).load(name), console, show_text=text))
 
 

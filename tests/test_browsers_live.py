@@ -27,6 +27,7 @@ from tests.browsers import free_port, need, need_shell, operators_chrome, screen
 from tests.commands import Home
 from tests.live import LIMIT, QUICK_SITE, Live, directive, live, settings_for
 from tests.test_failures_live import gone
+from tests.test_files_live import figures, file, receipt, said
 
 WORDS = "Ünïcode, \U0001f600 and\n\n  `code`, word by word. " * 20
 
@@ -136,6 +137,19 @@ async def test_serve_shows_its_windows_under_xvfb_run(tmp_path: Path) -> None:
         assert home.left_running() == []
 
 
+async def test_a_login_opens_its_window_in_the_full_browser_also_where_the_settings_want_the_shell(
+    tmp_path: Path,
+) -> None:
+    async with screen() as display, DemoSite(QUICK_SITE) as site:
+        with Home.at(tmp_path) as home:
+            words = ("login", "mine", "--url", site.url)
+            async with home.overheard(*words, DISPLAY=display, BRIDGE_BROWSER_SHELL="true") as login:
+                said = await login.shows("Sign in to")
+                assert "/chromium-headless-shell" not in said
+                await login.ends(signal.SIGINT)
+        assert home.left_running() == []
+
+
 def attached(port: int) -> BrowserSettings:
     return BrowserSettings(cdp_url=f"http://127.0.0.1:{port}", check_every=0.5, call_limit=3)
 
@@ -144,6 +158,8 @@ async def test_a_browser_of_the_operator_is_used_and_left_as_it_was(tmp_path: Pa
     async with operators_chrome(tmp_path / "theirs") as chrome:
         async with live(tmp_path, "alice", "bob", browser=attached(chrome.port)) as run:
             assert await streamed(run) == WORDS
+            for notes in (b"Short notes.", b"Long notes. " * 500_000):
+                assert await receipt(run, said(file(notes))) == {"notes.txt": figures(notes)}
             assert "Mine" in await chrome.tabs()
             ours = [pid for _, pid in await run.bridge.browser.processes()]
             assert len(ours) == 1, "nothing but a driver"

@@ -14,9 +14,9 @@ from bridge.errors import (
     AccountConflict,
     BrowserError,
     ChatCancelled,
-    HumanNeeded,
     LoginRequired,
     NoAccount,
+    RateLimited,
     RequestError,
     SetupError,
     SiteTimeout,
@@ -128,11 +128,11 @@ async def test_a_paused_account_is_still_paused_after_a_restart(tmp_path: Path) 
 
 async def test_a_paused_account_that_waits_for_its_time_is_not_waited_for() -> None:
     worker = ScriptedWorker("a")
-    worker.open_fails = [HumanNeeded("human", retry_after=1)]
+    worker.open_fails = [RateLimited("often", retry_after=LIMIT / 2)]
     async with pool_of(worker, ready=False) as (pool, facts):
-        await facts.state("a", WorkerState.CHALLENGED)
+        await facts.state("a", WorkerState.RESTING)
         await pool.pause("a")
-        with pytest.raises(NoAccount, match="challenged and paused"):
+        with pytest.raises(NoAccount, match="resting and paused"):
             await ask(pool, "1")
 
 
@@ -145,10 +145,13 @@ async def test_an_account_is_opened_anew_at_once_or_after_its_chat() -> None:
         async with in_background(ask(pool, "1"), ask(pool, "2")):
             await facts.until(lambda: queued(facts, 2))
             busy = await pool.reopen("a")
+            for _ in range(10):  # what was begun in the background goes as far as it can
+                await asyncio.sleep(0)
             assert (busy.is_busy, worker.opens) == (True, 2)
             worker.hold.set()
             await facts.until(lambda: worker.opens == 3)
             await facts.until(lambda: worker.answered == ["1", "2"])
+            assert worker.torn == 0
         worker.open_fails = [LoginRequired("out")]
         reopened = await pool.reopen("a")
         assert (reopened.state, reopened.reason) == (WorkerState.LOGGED_OUT, "out")
@@ -355,7 +358,8 @@ async def test_a_renamed_account_keeps_its_conversations_its_sends_and_its_pause
         await pool.pause("a")
         renamed = await pool.rename("a", "b")
         assert (renamed.name, renamed.state, renamed.is_paused, renamed.sends_day) == ("b", WorkerState.READY, True, 1)
-        assert names(pool) == ["b", "other"]
+        await pool.rename("other", "third")
+        assert names(pool) == ["b", "third"]
         await pool.resume("b")
         assert await answer(pool, going_on("Hi", "a", "And?")) == "b"
         (place,) = stored.stored["b"].places
@@ -364,7 +368,7 @@ async def test_a_renamed_account_keeps_its_conversations_its_sends_and_its_pause
     stored.stored = {name: ScriptedWorker(name) for name in stored.stored}
     async with pool_with(stored, tmp_path) as (pool, _):
         kept = {account.name: (account.is_paused, account.sends_day) for account in pool.accounts()}
-        assert kept == {"b": (False, 2), "other": (True, 0)}
+        assert kept == {"b": (False, 2), "third": (True, 0)}
 
 
 async def test_a_chat_that_waits_for_an_account_gets_it_under_its_new_name(tmp_path: Path) -> None:

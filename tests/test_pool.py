@@ -83,6 +83,8 @@ class ScriptedWorker:
         self.deaf = 0
         """How often it does not hear that it is interrupted."""
         self.checks = self.renewals = self.closes = 0
+        self.torn = 0
+        """How often it was closed in the middle of a chat."""
         self.renew_fails: list[BridgeError] = []
         self.hold_before_failing: asyncio.Event | None = None
         self.check_fails: list[BridgeError] = []
@@ -97,6 +99,7 @@ class ScriptedWorker:
             yield
         finally:
             self.closes += 1
+            self.torn += self.running > 0
 
     async def lost(self) -> NoReturn:
         assert self._lost is not None

@@ -237,8 +237,7 @@ class _Reader:
         is_cut = self._page.is_whole and not self._is_closed and is_at_end
         calls: tuple[Call, ...] = ()
         why = self._wrong
-        is_alone = self._first.is_name_of_tool and not self._has_content
-        if not why and not is_talk and not is_alone:
+        if not why and not is_talk:
             try:
                 calls = tuple(self._calls(is_cut=is_cut))
             except Unclear as unclear:

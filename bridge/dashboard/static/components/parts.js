@@ -76,7 +76,7 @@ export function Countdown({ to }) {
 
 export function Elapsed({ since }) {
   const time = useNow();
-  return html`<span>${left(new Date(time).toISOString(), Math.min(time, Date.parse(since)))}</span>`;
+  return html`<span class="elapsed">${left(new Date(time).toISOString(), Math.min(time, Date.parse(since)))}</span>`;
 }
 
 export function Switch({ label, checked, onChange, disabled = false }) {

@@ -19,6 +19,7 @@ from bridge.conversations import Place
 from bridge.errors import BridgeError, BrowserError, SetupError, SiteError, UnknownModel
 from bridge.settings import PoolSettings
 from bridge.telemetry import Timeline, WorkerState
+from bridge.visit import Visit
 
 NEEDS_PERSON = (WorkerState.LOGGED_OUT, WorkerState.CHALLENGED)
 """States that seldom end before a person does something."""
@@ -56,8 +57,15 @@ class PoolWorker(Protocol):
         """Return the seconds between two sends."""
         ...
 
-    def opened(self) -> AbstractAsyncContextManager[None]:
-        """Open the account, and close it on leaving; raise what stands in the way."""
+    def opened(self, visit: Visit | None = None) -> AbstractAsyncContextManager[None]:
+        """Open the account, and close it on leaving; raise what stands in the way.
+
+        With a `visit` the page is that person's first, whatever it shows.
+        """
+        ...
+
+    async def visited(self, visit: Visit) -> None:
+        """Leave the open page to a person; return when it can take chats again, or raise what stands in the way."""
         ...
 
     async def lost(self) -> NoReturn:
@@ -137,14 +145,24 @@ class Slot:
     looks: int = 0
     """How often it was found out how the account stands."""
     is_paused: bool = False
-    is_held: bool = False
-    """Whether a person is in its page."""
+    visit: Visit | None = None
+    """The person who is in its page, or was the last to be."""
     last_error: AccountError | None = None
 
     @property
     def is_parked(self) -> bool:
         """Tell whether the account is neither open nor being opened."""
         return self.state not in (WorkerState.STARTING, WorkerState.READY)
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether a person is in the account's page, or about to be."""
+        return self.visit is not None and not self.visit.ended.is_set()
+
+    @property
+    def visitor(self) -> Visit | None:
+        """Return the visit of a person who may have the page now."""
+        return self.visit if self.visit is not None and self.is_held and self.visit.granted.is_set() else None
 
     @property
     def takes_chats(self) -> bool:
@@ -207,6 +225,8 @@ class Slot:
 
     def is_back_within(self, seconds: float) -> bool:
         """Tell whether it makes sense to wait that long for the account."""
+        if self.is_held:
+            return False
         back_in = self.back_in if self.is_parked or self.is_paused else 0.0
         return back_in is not None and back_in <= seconds
 

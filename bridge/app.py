@@ -28,6 +28,7 @@ from bridge.errors import SetupError
 from bridge.files import folder_of
 from bridge.history import History, folder_in, forget_history
 from bridge.imports import Imports
+from bridge.liveview.desk import Desk
 from bridge.locks import sole_user
 from bridge.log import log_fact
 from bridge.monitor.monitor import Monitor
@@ -44,8 +45,9 @@ from bridge.upkeep import upkeep
 class Bridge:
     """A running bridge: where it listens, and its parts."""
 
-    def __init__(self, url: str, pool: Pool, browser: Chromium, access: Access) -> None:
+    def __init__(self, url: str, pool: Pool, browser: Chromium, access: Access, desk: Desk | None = None) -> None:
         self.url = url
+        self.desk = desk
         self.pool = pool
         self.browser = browser
         self._access = access
@@ -93,11 +95,14 @@ async def running(
         history = await stack.enter_async_context(_history(settings, identity))
         monitor.has_history = history is not None
         examine = partial(examine_running, settings, browser, pool.accounts)
-        extras = Extras(examine, history, Imports(browser, settings, store))
+        desk = Desk(pool, browser, settings, store, pool.add)
+        telemetry.add(desk.hear)
+        extras = Extras(examine, history, Imports(browser, settings, store), desk)
         monitor.url = await listen(stack, build_runner(pool, settings, access, monitor, extras), settings)
         stack.push_async_callback(pool.queue.drain, settings.server.drain)
         stack.callback(monitor.drain)
-        yield Bridge(monitor.url, pool, browser, access)
+        stack.push_async_callback(desk.close)
+        yield Bridge(monitor.url, pool, browser, access, desk)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bridge.chat import Account
+from bridge.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,11 @@ class AccountControl(Protocol):
         """Return a small JPEG of the account's page, a few seconds old at most, or None where no page is open."""
         ...
 
-    def hold(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Keep chats away from the account while a person is in its page."""
+    def hold(self, name: str) -> AbstractAsyncContextManager[Visit]:
+        """Keep chats away from the account while a person is in its page, which is opened for that if need be.
+
+        A running chat ends first; raises `AccountConflict` where another person is in the page.
+        """
         ...
 
     def cancel(self, chat: str) -> bool:

@@ -15,9 +15,8 @@ from bridge.browser import Chromium
 from bridge.capture import opened_fresh, store_login
 from bridge.errors import BrowserError, LoginRequired, RequestError, SetupError, SiteError
 from bridge.login import profile_for
-from bridge.origins import origin_of
+from bridge.origins import origin_of, own_state
 from bridge.profiles import Identity, Profile, ProfileStore, check_name, open_sealed
-from bridge.session import own_state
 from bridge.settings import Settings
 from bridge.sites.base import load_driver
 

@@ -53,6 +53,8 @@ class Interceptor:
         self._taps: dict[str, Tap] = {}
         self.signs = 0
         """How many pieces of answers have come: signs of life."""
+        self.is_open = False
+        """Whether a person works the page, whose own requests go out as they are."""
         self._tasks = Tasks()
 
     @classmethod
@@ -197,6 +199,8 @@ class Interceptor:
             tap.give_up()  # the whole body is fetched at the end instead
 
     def _concerns_us(self, request: PageRequest) -> bool:
+        if self.is_open:
+            return False
         is_answer = any(fnmatchcase(request.path, pattern) for pattern in self._paths)
         is_question = request.method == "OPTIONS" and origin_of(request.url) == self._origin
         return is_answer and not is_question

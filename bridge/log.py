@@ -12,6 +12,7 @@ from loguru import logger
 
 from bridge.printable import as_json_line, as_text
 from bridge.telemetry import (
+    AccountHeld,
     BrowserLost,
     BrowserStarted,
     ChatEnded,
@@ -21,6 +22,7 @@ from bridge.telemetry import (
     ConversationDeleted,
     DriftSeen,
     Fact,
+    PageShown,
     ProfileSaved,
     WorkerChanged,
     WorkerState,
@@ -84,6 +86,11 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
             level = "INFO" if fact.state in CALM else "WARNING"
             until = f" until {fact.until:%Y-%m-%d %H:%M:%S %Z}" if fact.until else ""
             _write(level, fact, f"account {fact.account} is {fact.state}{until}{_because(fact.reason)}")
+        case AccountHeld():
+            how = "held by a person, and takes no chats" if fact.is_held else "not held by a person any more"
+            _write("INFO", fact, f"account {fact.account} is {how}")
+        case PageShown():
+            _write("DEBUG", fact, f"the page of {fact.account} was {'opened' if fact.is_open else 'closed'}")
         case BrowserStarted(sandbox=None):
             _write("WARNING", fact, f"attached to Chromium {fact.version} at {fact.executable}: {NOT_OURS}")
         case BrowserStarted():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.attend import looks_ready
 from bridge.browser import Chromium
 from bridge.browser_folders import new_folder
 from bridge.calls import within
@@ -130,11 +131,7 @@ async def _signed_in(session: Session, limit: float) -> None:
 
 
 async def _is_ready(session: Session) -> bool:
-    try:
-        async with within(PERSON_LIMIT, "The page was not ready"):
-            await session.driver.ready()
-    except (SiteError, BrowserError):
-        if session.page.is_closed():
-            raise BrowserError("The window was closed before the login was done; nothing was stored.") from None
-        return False
-    return True
+    is_ready = await looks_ready(session, PERSON_LIMIT)
+    if not is_ready and session.page.is_closed():
+        raise BrowserError("The window was closed before the login was done; nothing was stored.")
+    return is_ready

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 PORTS = {"http": 80, "https": 443}
@@ -41,6 +42,18 @@ def is_loopback(host: str) -> bool:
     with suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host.lower() == "localhost"
+
+
+def own_state(state: dict[str, Any], origin: str, hosts: Sequence[str]) -> dict[str, Any]:
+    """Return what of a storage state is a site's: of its origin, and cookies that go there or to hosts it needs."""
+    home = urlsplit(origin).hostname or ""
+
+    def is_own(cookie: dict[str, Any]) -> bool:
+        domain = cookie["domain"].lstrip(".")
+        return home == domain or home.endswith(f".{domain}") or is_named(domain, hosts)
+
+    origins = [one for one in state["origins"] if one["origin"] == origin]
+    return {**state, "cookies": list(filter(is_own, state["cookies"])), "origins": origins}
 
 
 def is_public(address: Address) -> bool:

@@ -37,6 +37,8 @@ from bridge.settings import Settings
 from bridge.supervisor import CHECK_LIMIT, Accounts
 from bridge.tasks import Tasks
 from bridge.telemetry import ChatQueued, ChatStarted, Telemetry, Timeline, WorkerState
+from bridge.visit import Visit
+from bridge.visiting import visiting
 
 MOVES = 3
 """How often a chat may be given to an account, as long as nothing of it was sent."""
@@ -163,17 +165,14 @@ class Pool:
         return await self._accounts.named(name, own=False).worker.thumbnail()
 
     @asynccontextmanager
-    async def hold(self, name: str) -> AsyncGenerator[None]:
+    async def hold(self, name: str) -> AsyncGenerator[Visit]:
         """Keep chats away from the account while a person is in its page; see `AccountControl`."""
-        slot = self._accounts.named(name, own=False)
-        if slot.is_held:
-            raise AccountConflict(f"Somebody is in the page of {name} already.")
-        slot.is_held = True
-        try:
-            yield
-        finally:
-            slot.is_held = False
-            self.queue.assign()
+        async with visiting(self._accounts, self.queue, self._tasks, name) as visit:
+            yield visit
+
+    def worker(self, name: str) -> PoolWorker | None:
+        """Return what works an account of the operator's own, or None where there is none of that name."""
+        return next((slot.worker for slot in self._accounts.own if slot.worker.name == name), None)
 
     def cancel(self, chat: str) -> bool:
         """End a waiting or running chat; see `AccountControl`."""
@@ -313,4 +312,4 @@ class Pool:
 
 
 def _account(slot: Slot, busy: Collection[Slot | None]) -> Account:
-    return slot.account(is_busy=slot in busy)
+    return slot.account(is_busy=slot in busy and slot.visitor is None)

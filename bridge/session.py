@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from zipfile import BadZipFile
 
 from loguru import logger
-from playwright.async_api import BrowserContext, CDPSession, Frame, Page
+from playwright.async_api import CDPSession, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser import Chromium
@@ -23,7 +23,7 @@ from bridge.calls import has_moved_on, sign_of_life, within
 from bridge.egress import bounded
 from bridge.errors import BridgeError, BrowserError
 from bridge.intercept import Interceptor
-from bridge.origins import is_named, origin_of
+from bridge.origins import origin_of, own_state
 from bridge.profiles import Profile
 from bridge.redact import redact, stored
 from bridge.settings import Settings
@@ -56,9 +56,11 @@ class Session:
     """One page of one account, open; `chats` counts what it was used for, and `on_gone` hears why it went away."""
 
     def __init__(
-        self, context: BrowserContext, open_tab: Callable[[], Awaitable[Tab]], tab: Tab, why_crashed: Callable[[], str]
+        self, windows: Windows, open_tab: Callable[[], Awaitable[Tab]], tab: Tab, why_crashed: Callable[[], str]
     ) -> None:
-        self.context = context
+        self.context = tab.page.context
+        self._windows = windows
+        self._stays = False
         self._why_crashed = why_crashed
         self.on_gone: Callable[[BrowserError], None] = lambda _: None
         self._open_tab = open_tab
@@ -80,14 +82,27 @@ class Session:
         self.chats = 0
         self.page.on("crash", lambda page: self._went(page, self._why_crashed()))
         self.page.on("close", lambda page: self._went(page, "The page was closed."))
+        self.page.on("framenavigated", self._on_navigation)
+        self._stays = False
 
     def stay(self) -> None:
         """From now on take a page that leaves the site for lost."""
-        self.page.on("framenavigated", self._on_navigation)
+        self._stays = True
         self._on_navigation(self.page.main_frame)
 
+    @asynccontextmanager
+    async def visited(self) -> AsyncGenerator[None]:
+        """Let a person work the page meanwhile: it may go elsewhere, open windows, and send what it likes."""
+        most = self._windows.most
+        self._stays, self._windows.most, self.interceptor.is_open = False, PERSONS_WINDOWS, True
+        try:
+            yield
+        finally:
+            self._windows.most, self.interceptor.is_open = most, False
+            await self._windows.trim()
+
     def _on_navigation(self, frame: Frame) -> None:
-        if frame != self.page.main_frame:
+        if not self._stays or frame != self.page.main_frame:
             return
         if frame.url.startswith(NO_DOCUMENT):  # the next turn loads the site anew
             self.interceptor.cut("the page went to an address that cannot be reached")
@@ -233,18 +248,6 @@ def _warned(failure: str) -> Iterator[None]:
         logger.warning("{}: {}", failure, error)
 
 
-def own_state(state: dict[str, Any], home: str, hosts: Sequence[str]) -> dict[str, Any]:
-    """Return what of a storage state is the site's: of the origin `home`, and cookies for it or its `hosts`."""
-    host = urlsplit(home).hostname or ""
-
-    def is_own(cookie: dict[str, Any]) -> bool:
-        domain = cookie["domain"].lstrip(".")
-        return host == domain or host.endswith(f".{domain}") or is_named(domain, hosts)
-
-    origins = [one for one in state["origins"] if one["origin"] == home]
-    return {**state, "cookies": list(filter(is_own, state["cookies"])), "origins": origins}
-
-
 @asynccontextmanager
 async def open_session(
     chromium: Chromium, profile: Profile, driver_type: type[SiteDriver], settings: Settings
@@ -266,7 +269,7 @@ async def open_session(
             await chromium.check()
             return tab
 
-        session = Session(context, open_tab, await open_tab(), chromium.why_crashed)
+        session = Session(windows, open_tab, await open_tab(), chromium.why_crashed)
         try:
             yield session
         finally:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from loguru import logger
@@ -22,11 +23,10 @@ from bridge.parked import Parked, ParkedAccounts
 from bridge.policy import Transition, after_lost, transition
 from bridge.sends import SendLog
 from bridge.settings import PoolSettings
-from bridge.tasks import Tasks, is_cancelled, log_unexpected, surviving
+from bridge.tasks import Tasks, first, is_cancelled, log_unexpected, surviving
 from bridge.telemetry import Telemetry, WorkerChanged, WorkerState
+from bridge.visits import SOON_OVER, Visits
 
-SOON_OVER = (WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN)
-"""States that another failure replaces, and that a restart of the bridge ends."""
 WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
 """States after which an account starts slowly."""
 CAUTIOUS_SENDS = 3
@@ -52,6 +52,7 @@ class Accounts:
         guest_models: Sequence[Model] = (),
     ) -> None:
         self.budget = Budget(settings)
+        self.visits = Visits(telemetry, on_change)
         self._telemetry = telemetry
         self._on_change = on_change
         self._parked = parked
@@ -111,6 +112,8 @@ class Accounts:
     def remove(self, slot: Slot) -> None:
         """Close an account for good."""
         self.slots.remove(slot)
+        if slot.visit is not None:
+            slot.visit.end()
         if (keeper := self._keepers.pop(slot, None)) is not None:
             keeper.cancel()
         self._sends.forget(slot.worker.name)
@@ -217,11 +220,9 @@ class Accounts:
         while not is_cancelled():
             try:
                 await self._until_over(slot)
-                self._change(slot, Transition(WorkerState.STARTING), slot.reason)
-                slot.woken.clear()
-                async with slot.worker.opened():
+                async with self._opened(slot):
                     self._change(slot, Transition(WorkerState.READY))
-                    await self._lost_or_woken(slot)
+                    await self._used(slot)
             except BridgeError as error:
                 self._fell(slot, error)
             except (Exception, asyncio.CancelledError) as error:
@@ -230,18 +231,29 @@ class Accounts:
                 log_unexpected(error, f"while {slot.worker.name} was kept open")
                 self._fell(slot, BrowserError(f"The account could not be kept open: {type(error).__name__}."))
 
-    async def _lost_or_woken(self, slot: Slot) -> None:
-        """Return when an open account shall be opened anew; raise as soon as it is lost."""
-        loop = asyncio.get_running_loop()
-        lost, woken = loop.create_task(slot.worker.lost()), loop.create_task(slot.woken.wait())
+    @asynccontextmanager
+    async def _opened(self, slot: Slot) -> AsyncGenerator[None]:
+        """Open the account, for a person first where one is about to visit it."""
+        slot.woken.clear()
+        if (visit := slot.visitor) is None:  # else it stays as it is until the person has solved that
+            self._change(slot, Transition(WorkerState.STARTING), slot.reason)
         try:
-            await asyncio.wait({lost, woken}, return_when=asyncio.FIRST_COMPLETED)
-            if lost.done():
-                await lost
-        finally:
-            lost.cancel()
-            woken.cancel()
-            await asyncio.wait({lost, woken})
+            async with slot.worker.opened(visit):
+                yield
+        except BridgeError as error:
+            if visit is not None:
+                visit.end(error)
+            raise
+
+    async def _used(self, slot: Slot) -> None:
+        """Let an open account be used; return when it shall be opened anew, and raise as soon as it is lost."""
+        while True:
+            self.visits.show_out(slot)
+            await first(slot.worker.lost(), slot.woken.wait())
+            if slot.state is not WorkerState.READY or slot.visitor is None:
+                return
+            slot.woken.clear()
+            await slot.worker.visited(slot.visitor)
 
     async def _recall(self, slot: Slot) -> None:
         """Leave the account alone if it was parked or paused before the bridge was started anew."""
@@ -251,6 +263,7 @@ class Accounts:
             self._change(slot, Transition(entry.state, entry.until), entry.reason)
 
     def _fell(self, slot: Slot, error: BridgeError) -> None:
+        self.visits.show_out(slot)
         if slot.state in SOON_OVER:  # else the chat's own error has taken it out already
             slot.note(error)
             self._change(slot, after_lost(error, slot.fails, self._settings.rest), error.message)
@@ -258,9 +271,9 @@ class Accounts:
 
     async def _until_over(self, slot: Slot) -> None:
         """Return when the account may be opened: now, at its time, or when it is woken."""
-        if slot.is_parked:
+        if slot.is_parked and slot.visitor is None:
             await self._woken(slot)
-        while (what := self._used_up(slot)) is not None:
+        while slot.visitor is None and (what := self._used_up(slot)) is not None:
             self._change(slot, what, USED_UP)
             await self._woken(slot)
 

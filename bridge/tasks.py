@@ -6,6 +6,7 @@ import asyncio
 import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from loguru import logger
 
@@ -40,6 +41,21 @@ class Tasks:
             task.cancel()
         if running:
             await asyncio.wait(running)
+
+
+async def first(*work: Coroutine[Any, Any, object]) -> None:
+    """Run all of it until one part has ended, cancel the rest, and raise what that part raised."""
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(one) for one in work]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()
 
 
 @contextmanager

@@ -121,6 +121,22 @@ class WorkerChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountHeld:
+    """A person has come into the account's page, or has left it."""
+
+    account: str
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PageShown:
+    """The account's page was opened, be it that it cannot take chats, or was closed."""
+
+    account: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BrowserStarted:
     """A Chromium is running; one that the operator runs has its address for an executable, and nothing of a sandbox."""
 
@@ -166,6 +182,8 @@ Fact = (
     | ChatProgress
     | ChatEnded
     | WorkerChanged
+    | AccountHeld
+    | PageShown
     | BrowserStarted
     | BrowserLost
     | DriftSeen

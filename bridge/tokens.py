@@ -20,6 +20,7 @@ from bridge.settings import Settings
 from bridge.sites.base import load_driver
 from bridge.telemetry import Telemetry, Timeline
 from bridge.turns import models_of
+from bridge.visit import Visit
 from bridge.worker import Worker
 
 SECOND_THOUGHTS = 1.0
@@ -38,10 +39,10 @@ class TokenWorker(Worker):
         self._end = token[-SHOWN:]
 
     @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[None]:
+    async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
         """Open the page; see `Worker.opened`."""
         with self._told():
-            async with super().opened():
+            async with super().opened(visit):
                 yield
 
     async def chat(

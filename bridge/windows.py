@@ -15,11 +15,11 @@ CLOSE_LIMIT = 5.0
 
 
 class Windows:
-    """Opens pages in a context, and closes every other one but `most`."""
+    """Opens pages in a context, and closes every other one but `most`, which may be changed at any time."""
 
     def __init__(self, context: BrowserContext, most: int) -> None:
+        self.most = most
         self._context = context
-        self._most = most
         self._own: set[Page] = set()
         self._blank = list(context.pages)
         """What a browser with a folder begins with."""
@@ -41,8 +41,19 @@ class Windows:
 
     async def _judge(self, page: Page) -> None:
         async with self._opening:  # one of our own is not known as such before it is there
-            strangers = [one for one in self._context.pages if one not in self._own]
-        if page in strangers[self._most :]:
-            with suppress(BrowserError):
-                async with within(CLOSE_LIMIT, "A window that the page had opened did not close"):
-                    await page.close()
+            strangers = self._strangers()
+        if page in strangers[self.most :]:
+            await _close(page)
+
+    async def trim(self) -> None:
+        """Close those that are more than `most` now."""
+        await asyncio.gather(*map(_close, self._strangers()[self.most :]))
+
+    def _strangers(self) -> list[Page]:
+        return [one for one in self._context.pages if one not in self._own]
+
+
+async def _close(page: Page) -> None:
+    with suppress(BrowserError):
+        async with within(CLOSE_LIMIT, "A window that the page had opened did not close"):
+            await page.close()

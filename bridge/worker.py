@@ -12,8 +12,9 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from bridge.attend import attend
 from bridge.browser import Chromium
 from bridge.calls import within
 from bridge.chat import ChatEvent, ChatRequest, Finish, Model, Opened
@@ -22,6 +23,7 @@ from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError, Sit
 from bridge.evidence import Evidence
 from bridge.exchange import Exchange
 from bridge.listen import listen
+from bridge.loss import Loss
 from bridge.profiles import Profile, ProfileStore
 from bridge.record import Recorder
 from bridge.sending import GRACE, send
@@ -30,10 +32,11 @@ from bridge.settings import Settings
 from bridge.settle import settle, stop_leftover
 from bridge.sites.base import Decoder, Strayed, Turn, load_driver
 from bridge.stored_login import StoredLogin
-from bridge.tasks import Tasks
-from bridge.telemetry import DriftSeen, Telemetry, Timeline
+from bridge.tasks import Tasks, first
+from bridge.telemetry import DriftSeen, PageShown, Telemetry, Timeline
 from bridge.turns import models_of, turns_of
 from bridge.unsettled import Unsettled, unsettled_file
+from bridge.visit import Visit
 from bridge.write_back import WriteBack
 
 END_LIMIT = 2.0
@@ -44,13 +47,6 @@ STRAYS = 3
 """After so many times without a chat between them, a page that leaves the site is not opened anew at once."""
 PATTERN = 2
 """After so many new conversations one after the other the next chat is expected to begin one, too."""
-
-
-def _new_loss() -> asyncio.Future[NoReturn]:
-    """Return the future that holds why a page was given up; it is no fault if nobody asks."""
-    loss: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
-    loss.add_done_callback(lambda future: future.cancelled() or future.exception())
-    return loss
 
 
 class Worker:
@@ -70,6 +66,8 @@ class Worker:
         self._recorder = Recorder(settings.browser)
         self._evidence = Evidence(self.name, settings)
         self._session: Session | None = None
+        self.shown: Session | None = None
+        """The open page, also where it cannot take chats."""
         self._begun = 0  # so many of the last chats began a conversation
         self._strays = 0
         """How often the page left the site since the last chat that it finished."""
@@ -78,10 +76,9 @@ class Worker:
         """What the next chat is expected to be: a new one, with the switches of the last."""
         self._unsettled = Unsettled(unsettled_file(settings.config, self.name) if store else None)
         self._tasks = Tasks()
-        self._lost = _new_loss()
-        self._write_back = WriteBack(
-            self._login, chromium, settings.browser.call_limit, is_lost=lambda: self._lost.done()
-        )
+        self._lost = Loss()
+        limit = settings.browser.call_limit
+        self._write_back = WriteBack(self._login, chromium, limit, is_lost=lambda: self._lost.happened)
 
     @property
     def models(self) -> Sequence[Model]:
@@ -94,16 +91,17 @@ class Worker:
         return self._driver_type.min_interval
 
     @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[None]:
-        """Open the page and wait until it can take a prompt; raise what stands in the way."""
-        self._lost = _new_loss()
+    async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
+        """Open the page, let a person visit it, and wait until it can take a prompt; raise what stands in the way."""
+        self._lost = Loss()
         await self._login.refresh()
         self._chromium = self._chromium.with_folder(self._login.profile.user_data_dir)
         forget = self._chromium.on_lost(self.give_up)
         try:
             async with open_session(self._chromium, self._login.profile, self._driver_type, self._settings) as session:
                 session.on_gone = self._on_gone
-                await self._ready(session)
+                self._show(session)
+                await self._ready(session) if visit is None else await self.visited(visit, session)
                 for conversation in await self._unsettled.load():
                     await stop_leftover(session, conversation, self._settings.turn)
                     await self._unsettled.remove(conversation)
@@ -116,33 +114,34 @@ class Worker:
                     self._session = None
                     await self._write_back.now(session)
         finally:
+            self._show(None)
             forget()
             await self._recorder.written()
 
     async def lost(self) -> NoReturn:
         """Watch over the open page; raise as soon as it cannot be used any more."""
-        while not self._lost.done():
-            await asyncio.wait({self._lost}, timeout=self._settings.browser.check_every)
-            if not self._lost.done():
-                with suppress(BridgeError):  # it is given up
-                    await self.check()
-        await self._lost
+        while True:
+            await self._lost.raised(self._settings.browser.check_every)
+            with suppress(BridgeError):  # it is given up
+                await self.check()
 
     async def check(self) -> None:
         """Ask the page for a sign of life, and give it up where none comes; raise why."""
-        checking = self._tasks.start(self._check())
-        either: set[asyncio.Future[Any]] = {checking, self._lost}
-        try:  # a page that crashes meanwhile answers no question
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            checking.cancel()
-        if self._lost.done():
-            await self._lost
+        await first(self._check(), self._lost.raised())  # a page that crashes meanwhile answers no question
+
+    async def visited(self, visit: Visit, session: Session | None = None) -> None:
+        """Leave the open page to a person; return when it can take chats again, or raise what stands in the way."""
+        page, self._is_prepared = session or self._opened_session(), False
+        await attend(page, visit, self._lost, self._settings.turn.ready, lambda: self._ready(page))
+        await self._write_back.now(page)
+
+    def _show(self, session: Session | None) -> None:
+        self.shown = session
+        self._telemetry.emit(PageShown(self.name, session is not None))
 
     def give_up(self, error: BridgeError) -> None:
         """End the running chat, if any, and the open page, because of `error`."""
-        if not self._lost.done():
-            self._lost.set_exception(error)
+        self._lost.note(error)
         if self._session is not None:
             self._session.interceptor.fail(error)
 
@@ -312,6 +311,7 @@ class Worker:
                 self.last_seen = datetime.now(UTC)
         except BridgeError as error:
             self.give_up(error)
+            raise
 
     def _report_drift(self, decoder: Decoder) -> None:
         for shape, count in decoder.drift.items():

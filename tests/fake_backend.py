@@ -37,6 +37,7 @@ from bridge.settings import (
     TokenSettings,
 )
 from bridge.telemetry import WorkerState
+from bridge.visit import Visit
 from tests.openai_schema import checked
 
 KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -165,11 +166,11 @@ class FakeBackend:
         return self.picture
 
     @asynccontextmanager
-    async def hold(self, name: str) -> AsyncGenerator[None]:
+    async def hold(self, name: str) -> AsyncGenerator[Visit]:
         """Be held while this is entered."""
         self._changed(name, "hold", is_held=True)
         try:
-            yield
+            yield Visit()
         finally:
             self._changed(name, "release", is_held=False)
 

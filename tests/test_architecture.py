@@ -14,7 +14,7 @@ LONGEST = 320
 """Lines; a module that outgrows them hides an idea that wants a module of its own."""
 
 ORDER = (
-    *("errors", "origins", "atomic", "redact", "background", "tasks", "telemetry"),
+    *("errors", "origins", "atomic", "redact", "background", "tasks", "visit", "loss", "telemetry"),
     *(
         "printable",
         "console",
@@ -54,6 +54,7 @@ ORDER = (
         "traffic",
         "windows",
         "session",
+        "attend",
         "sites",
         "bundle",
         "evidence",
@@ -65,10 +66,10 @@ ORDER = (
         "settle",
         "record",
     ),
-    *("worker", "tokens", "stored_accounts", "policy", "parked", "accounts", "supervisor", "guests"),
-    *("lease", "waiting", "chat_queue", "roster", "progress", "pool"),
-    *("upkeep", "capture", "login", "imports", "security", "keystore", "sessions", "access", "history", "monitor"),
-    "dashboard",
+    *("worker", "tokens", "stored_accounts", "policy", "parked", "accounts", "visits", "supervisor", "guests"),
+    *("lease", "waiting", "chat_queue", "visiting", "roster", "progress", "pool"),
+    *("upkeep", "capture", "login", "liveview", "imports", "security", "keystore", "sessions", "access"),
+    *("history", "monitor", "dashboard"),
     *("guard", "tools", "api.begun", "api.cut", "api.talk", "api.shape", "api.failure", "api.attached"),
     *(
         "api.fetch",
@@ -116,6 +117,7 @@ BROWSER_WORLD = {
     "windows",
     "worker",
     "login",
+    "liveview",
     "sites",
     "debug",
     "listen",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -256,19 +257,6 @@ async def test_an_account_tells_its_sends_its_limits_and_its_last_error() -> Non
         assert (after.last_error.code, after.last_error.message) == ("site_timeout", "The site said nothing.")
 
 
-async def test_a_held_account_takes_no_chat_until_the_person_leaves() -> None:
-    worker = ScriptedWorker("a")
-    async with pool_of(worker) as (pool, facts):
-        async with in_background(ask(pool, "1")) as (waiting,):
-            async with pool.hold("a"):
-                assert one(pool).is_held
-                assert "held by a person" in (pool.unready() or "")
-                await facts.until(lambda: queued(facts, 1))
-                assert worker.answered == []
-            assert await waiting == "a"
-        assert not one(pool).is_held
-
-
 async def test_a_file_that_comes_or_goes_is_an_account_that_comes_or_goes(tmp_path: Path) -> None:
     stored = StoredWorkers("a")
     async with pool_with(stored, tmp_path) as (pool, facts):
@@ -373,21 +361,16 @@ async def test_a_renamed_account_keeps_its_conversations_its_sends_and_its_pause
 
 async def test_a_chat_that_waits_for_an_account_gets_it_under_its_new_name(tmp_path: Path) -> None:
     stored = StoredWorkers("a")
-    renamed = asyncio.Event()
-    async with (
-        pool_with(stored, tmp_path) as (pool, facts),
-        in_background(held_until(pool, renamed), ask(pool, "1")) as (_, waiting),
-    ):
-        await facts.until(lambda: queued(facts, 1))
-        await pool.rename("a", "b")
-        assert (one(pool).is_held, waiting.done()) == (True, False)
-        renamed.set()
-        assert await waiting == "b"
-
-
-async def held_until(pool: Pool, event: asyncio.Event) -> None:
-    async with pool.hold("a"):
-        await event.wait()
+    async with pool_with(stored, tmp_path) as (pool, facts):
+        (slot,) = pool.queue.idle()
+        slot.free_at = time.monotonic() + LIMIT
+        async with in_background(ask(pool, "1")) as (waiting,):
+            await facts.until(lambda: queued(facts, 1))
+            await pool.rename("a", "b")
+            assert not waiting.done()
+            slot.free_at = 0.0
+            pool.queue.assign()
+            assert await waiting == "b"
 
 
 async def test_a_name_that_is_taken_or_cannot_be_stored_changes_nothing(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ from bridge.pool import Pool
 from bridge.settings import ConversationSettings, PoolSettings, Settings
 from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Fact, Telemetry, Timeline, WorkerChanged, WorkerState
 from bridge.upkeep import upkeep
+from bridge.visit import Visit
 
 LIMIT = 5.0
 QUICK = PoolSettings(min_interval=0, queue_limit=LIMIT)
@@ -80,6 +81,7 @@ class ScriptedWorker:
         self.may_prepare = asyncio.Event()
         self._lost: asyncio.Future[NoReturn] | None = None
         self.interrupted: BridgeError | None = None
+        self.visit_fails: BridgeError | None = None
         self.deaf = 0
         """How often it does not hear that it is interrupted."""
         self.checks = self.renewals = self.closes = 0
@@ -90,20 +92,36 @@ class ScriptedWorker:
         self.check_fails: list[BridgeError] = []
 
     @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[None]:
+    async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
         self.opens += 1
-        if self.open_fails:
+        if visit is None and self.open_fails:
             raise self.open_fails.pop(0)
+        if visit is not None and self.visit_fails is not None:
+            raise self.visit_fails
         self._lost = asyncio.get_running_loop().create_future()
         try:
+            if visit is not None:
+                await self.visited(visit)
             yield
         finally:
             self.closes += 1
             self.torn += self.running > 0
 
+    async def visited(self, visit: Visit) -> None:
+        assert self.running == 0
+        visit.began.set()
+        await visit.over.wait()
+        try:
+            if visit.stays_parked and not visit.is_solved:
+                raise BridgeError("The person has left the page as it was.")
+            if self.open_fails:
+                raise self.open_fails.pop(0)
+        finally:
+            visit.end()
+
     async def lost(self) -> NoReturn:
         assert self._lost is not None
-        await self._lost
+        await asyncio.shield(self._lost)
 
     def give_up(self, error: BridgeError) -> None:
         if self._lost is not None and not self._lost.done():

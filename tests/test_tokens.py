@@ -30,6 +30,7 @@ from bridge.settings import ApiSettings, PoolSettings, Settings, TokenSettings
 from bridge.sites.base import SiteDriver
 from bridge.telemetry import Telemetry, WorkerState
 from bridge.tokens import TokenLogins
+from bridge.visit import Visit
 from tests.fake_backend import KEY, Served, serving
 from tests.test_pool import LIMIT, Facts, ScriptedWorker, answer, request
 
@@ -168,9 +169,9 @@ class OpeningWorker(ScriptedWorker):
         self.may_open = may_open
 
     @asynccontextmanager
-    async def opened(self) -> AsyncGenerator[None]:
+    async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
         await self.may_open.wait()
-        async with super().opened():
+        async with super().opened(visit):
             yield
 
 

@@ -53,7 +53,7 @@ class Assets:
 
     def _module_links(self, build: str) -> Iterator[str]:
         for name in sorted(self._files):
-            if name.endswith(".js") and name != "pow_worker.js":
+            if name.endswith(".js") and name not in ("pow_worker.js", "oauth.js"):
                 yield f'  <link rel="modulepreload" href="/static/{build}/{name}">'
 
     def _document(self, backend: Backend) -> str:
@@ -69,6 +69,8 @@ class Assets:
             "formDelay": settings.form_delay,
             "signIn": settings.sign_in,
             "signInSays": settings.sign_in_says,
+            "signInAsks": settings.sign_in_asks,
+            "oauth": settings.oauth,
             "deviceKey": settings.device_key,
             "visitor": [[a.email, a.password] for a in backend.accounts.values()][:1],
         }

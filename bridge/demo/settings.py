@@ -27,6 +27,8 @@ class DemoSettings:
     sign_in: Literal["password", "words", "icon", "none"] = (
         "password"  # which form, or what leads to the one by password
     )
+    sign_in_asks: bool = False  # whether the form asks for more, with a list, a date and a check box
+    oauth: bool = False  # whether one can sign in by another account, in a window of its own
     sign_in_says: Literal["form", "toast"] = "form"  # where a refused sign-in is told of
 
     device_key: bool = False  # whether a sign-in counts only in the browser that it was made in, which keeps a key

@@ -11,7 +11,7 @@ from typing import Any, Self
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bridge.demo import api, chat_api, control, live, pages, uploads
+from bridge.demo import api, chat_api, control, live, oauth, pages, uploads
 from bridge.demo.accounts import Account
 from bridge.demo.backend import BACKEND, Backend
 from bridge.demo.envelope import Refusal
@@ -121,7 +121,9 @@ class DemoSite:
         app[BACKEND] = self._backend
         pages.add_assets(app)
         live.add_lines(app)
-        app.add_routes([*api.routes(), *chat_api.routes(), *uploads.routes(), *control.routes(), *pages.routes()])
+        app.add_routes(
+            [*api.routes(), *chat_api.routes(), *uploads.routes(), *oauth.routes(), *control.routes(), *pages.routes()]
+        )
         app.on_shutdown.append(self._stop_generations)
         return app
 

@@ -17,6 +17,7 @@ from bridge.control import AccountControl, Finding, LoginImport
 from bridge.errors import RequestError
 from bridge.guard import Guard
 from bridge.history import History
+from bridge.liveview.types import LiveViews
 from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
 
@@ -43,6 +44,7 @@ class Extras:
     examine: Examine = _examine_nothing
     history: History | None = None
     imports: LoginImport | None = None
+    live: LiveViews | None = None
 
 
 @dataclass(frozen=True, slots=True)

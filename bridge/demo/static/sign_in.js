@@ -39,8 +39,8 @@ function form(onSignedIn) {
   let busy = false;
   const send = async () => {
     if (busy) return;
+    if ((error.textContent = more?.lacks() ?? "")) return;
     busy = true;
-    error.textContent = "";
     try {
       const { user } = await logIn(email.value, password.value);
       keepToken(user.token);
@@ -51,6 +51,11 @@ function form(onSignedIn) {
     }
     busy = false;
   };
+  const more = boot.signInAsks ? questions() : null;
+  const google = button(".ds-button--secondary.ds-button--l.ds-button--block", {
+    text: texts.google,
+    onclick: () => boot.oauth && byOtherAccount(onSignedIn),
+  });
   submit.addEventListener("click", send);
   password.field.addEventListener("keydown", (event) => event.key === "Enter" && send());
   const main = h(
@@ -58,13 +63,34 @@ function form(onSignedIn) {
     {},
     item(email.field),
     item(password.field),
+    more?.root,
     error,
     h("p.app-consent", {}, [texts.consent, ...boot.visitor.map(texts.visitor)].join(" ")),
     submit,
     h("div.app-or", {}, h("span", {}, "OR")),
-    button(".ds-button--secondary.ds-button--l.ds-button--block", { text: texts.google }),
+    google,
   );
   return h("div.app-center", {}, h("div.ds-sign-in-form-wrapper.ds-auth-form-wrapper.app-card", {}, brand(), main));
+}
+
+// What some sites ask beside the password, with the browser's own controls.
+function questions() {
+  const country = h("select.app-question", { "aria-label": texts.country });
+  for (const name of ["", ...texts.countries]) country.append(h("option", { value: name }, name || texts.country));
+  const birthday = h("input.app-question", { type: "date", "aria-label": texts.birthday });
+  const agreed = h("input", { type: "checkbox" });
+  const root = h("div", {}, country, birthday, h("label.app-agree", {}, agreed, texts.agree));
+  return { root, lacks: () => (country.value && birthday.value && agreed.checked ? "" : texts.unanswered) };
+}
+
+// A window of another site, which tells by a message who has signed in there.
+function byOtherAccount(onSignedIn) {
+  const other = window.open("/oauth/authorize", "oauth", "popup,width=480,height=560");
+  addEventListener("message", ({ origin, source, data }) => {
+    if (origin !== location.origin || source !== other) return;
+    keepToken(data.token);
+    onSignedIn();
+  });
 }
 
 function input(type, autocomplete, placeholder) {

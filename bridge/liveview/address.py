@@ -1,0 +1,44 @@
+"""The address line: where a person may send the page, which is the site and what its login needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urljoin, urlsplit
+
+from bridge.errors import RequestError
+from bridge.origins import OPAQUE, is_named, origin_of
+
+ONLY_HTTP = "Only addresses that begin with https:// can be opened here."
+
+
+def target(given: str, site: str, hosts: Sequence[str]) -> str:
+    """Return the address to open for what was `given`; raise `RequestError` where that is not the site at `site`.
+
+    `hosts` are those that the site and its login need, which are reached by https alone.
+    """
+    text = given.strip()
+    if not text or any(not char.isprintable() for char in text) or "\\" in text:
+        raise RequestError("This is no address.", param="address")
+    url = _full(text, site)
+    origin = origin_of(url)
+    if origin == OPAQUE or "@" in urlsplit(url).netloc:
+        raise RequestError(ONLY_HTTP, param="address")
+    parts = urlsplit(url)
+    if origin != origin_of(site) and not (parts.scheme == "https" and is_named(parts.hostname or "", hosts)):
+        where = parts.hostname or ""
+        raise RequestError(f"{where[:80]} does not belong to the site, and is not opened here.", param="address")
+    return url
+
+
+def _full(text: str, site: str) -> str:
+    """Return the whole address of a path of the site, or of a host without `https://`."""
+    if text.startswith("/"):
+        return urljoin(site + "/", text)
+    try:
+        has_scheme = bool(urlsplit(text).scheme) and "://" in text
+    except ValueError:
+        return OPAQUE
+    if has_scheme or text.partition(":")[0].lower() in ("javascript", "data", "file", "blob", "about", "chrome"):
+        return text
+    host = text.partition("/")[0].lower()
+    return f"{site.partition('://')[0]}://{text}" if host == urlsplit(site).netloc else f"https://{text}"

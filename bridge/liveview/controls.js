@@ -1,0 +1,68 @@
+// Finds the controls for which a browser opens a window of its own, which no picture of the page shows.
+(() => {
+  const PICKED = ["date", "time", "datetime-local", "month", "week", "color"];
+  const MOST = 5000;
+  const short = (text, length = 300) => String(text ?? "").replace(/\s+/g, " ").trim().slice(0, length);
+
+  const isFrame = (element) => element instanceof HTMLIFrameElement || element instanceof HTMLFrameElement;
+
+  // The element at a point, inside of shadow roots, too; for a label of a colour that control.
+  const at = ([x, y]) => {
+    let root = document, found = null;
+    for (let depth = 0; depth < 20; depth++) {
+      const element = root.elementFromPoint(x, y);
+      if (!element || element === found) break;
+      found = element;
+      if (!element.shadowRoot) break;
+      root = element.shadowRoot;
+    }
+    const labelled = found?.closest?.("label")?.control;
+    return labelled instanceof HTMLInputElement && labelled.type === "color" ? labelled : found?.closest?.("select") ?? found;
+  };
+
+  // The element that has the keyboard.
+  const active = () => {
+    let found = document.activeElement;
+    for (let depth = 0; depth < 20 && found?.shadowRoot?.activeElement; depth++) found = found.shadowRoot.activeElement;
+    return found;
+  };
+
+  const labelOf = (element) =>
+    short(element.getAttribute("aria-label") || [...(element.labels ?? [])].map((one) => one.textContent).join(" ") ||
+      element.name || "", 100);
+
+  const options = (select) =>
+    [...select.options].slice(0, MOST).map((one) => ({
+      text: short(one.label || one.text),
+      group: one.parentElement instanceof HTMLOptGroupElement ? short(one.parentElement.label, 100) : "",
+      disabled: one.disabled || (one.parentElement instanceof HTMLOptGroupElement && one.parentElement.disabled),
+      selected: one.selected,
+    }));
+
+  // What an element is: a frame and where its page begins, a control to be shown beside the page, or nothing of both.
+  const describe = (element) => {
+    if (!(element instanceof Element)) return null;
+    const box = element.getBoundingClientRect();
+    const place = { x: box.left, y: box.top, width: box.width, height: box.height };
+    if (isFrame(element)) return { kind: "frame", x: box.left + element.clientLeft, y: box.top + element.clientTop };
+    if (element.disabled || element.readOnly) return null;
+    if (element instanceof HTMLSelectElement && !element.multiple && element.size <= 1)
+      return { kind: "select", label: labelOf(element), options: options(element), ...place };
+    if (!(element instanceof HTMLInputElement) || !PICKED.includes(element.type)) return null;
+    const { type, value, min, max, step } = element;
+    const limits = { min: short(min, 40), max: short(max, 40), step: short(step, 40) };
+    return { kind: type, label: labelOf(element), value: short(value, 40), ...limits, ...place };
+  };
+
+  // The selected text; of a password nothing.
+  const selection = () => {
+    const element = active();
+    if (element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement) {
+      if (element.type === "password") return "";
+      if (element.selectionStart !== null) return element.value.slice(element.selectionStart, element.selectionEnd);
+    }
+    return String(getSelection() ?? "");
+  };
+
+  return { at, active, describe, selection };
+})()

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from bridge.access import Access, load_access
+from bridge.api.admin.sign_in import is_said_https
 from bridge.app import Bridge
 from bridge.browser import Chromium
 from bridge.errors import SetupError
@@ -190,6 +191,24 @@ async def test_by_https_the_cookie_is_for_https_alone(served: Served) -> None:
     async with browser(served) as http, http.post(SESSION, json={"key": ADMIN_KEY}, headers=headers) as response:
         (cookie,) = response.cookies.values()
         assert cookie["secure"] is True
+
+
+@pytest.mark.parametrize(
+    ("said", "peer", "believed"),
+    [
+        ("https", "127.0.0.1", True),
+        ("HTTPS", "::1", True),
+        ("http", "127.0.0.1", False),
+        ("", "127.0.0.1", False),
+        ("https", "192.168.1.5", False),
+        ("https", "203.0.113.7", False),
+        ("https", None, False),
+    ],
+)
+def test_only_a_proxy_on_this_machine_is_believed_that_its_client_came_by_https(
+    said: str, peer: str | None, believed: bool
+) -> None:
+    assert is_said_https(said, peer) == believed
 
 
 async def test_a_session_chats_as_well_with_its_csrf_token(served: Served) -> None:

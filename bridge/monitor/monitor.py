@@ -108,6 +108,10 @@ class Monitor:
             case _:
                 self._take_rest(fact)
 
+    def add_sample(self) -> None:
+        """Tell who watches of the figures of the current minute."""
+        self._pending.append(("sample", self.charts.point()))
+
     def watcher(self) -> AbstractContextManager[Watcher]:
         """Watch while this is entered."""
         return self.feed.watcher()
@@ -206,7 +210,7 @@ class Monitor:
             process, browser = await asyncio.to_thread(self._machine.look)
             self._browser_load = browser if self._browser else None
             self.charts.load(process, self._browser_load)
-            self._pending.append(("sample", self.charts.point()))
+            self.add_sample()
             await asyncio.sleep(SAMPLE)
 
     async def _tell(self) -> NoReturn:

@@ -15,6 +15,7 @@ from bridge.security import address_of
 from bridge.sessions import Session
 
 PATH = "/admin/api/session"
+SPENT = "sign-in link", "was used before or is too old; `bridge dashboard` prints another one"
 OPEN = (f"POST {PATH}",)
 """What needs neither key nor session."""
 
@@ -98,7 +99,7 @@ class SignIn:
         """Return the id of the admin key that was shown, or for which the token was made; else refuse."""
         access = self._parts.access
         if given.token is not None:
-            return access.redeem(given.token) or self._parts.guard.refuse(given.token, peer_of(request), "sign-in link")
+            return access.redeem(given.token) or self._parts.guard.refuse(given.token, peer_of(request), *SPENT)
         key = access.key_of(given.key or "")
         if key is None:
             self._parts.guard.refuse(given.key or "", peer_of(request))
@@ -109,9 +110,13 @@ class SignIn:
 
 def is_https(request: web.Request) -> bool:
     """Tell whether the client came by https; of a proxy only one on this machine is believed."""
-    peer = address_of(request.remote or "")
-    is_proxied = request.headers.get("X-Forwarded-Proto", "").lower() == "https"
-    return request.secure or (is_proxied and peer is not None and peer.is_loopback)
+    return request.secure or is_said_https(request.headers.get("X-Forwarded-Proto", ""), request.remote)
+
+
+def is_said_https(said: str, peer: str | None) -> bool:
+    """Tell whether a proxy that can be believed has said that its client came by https."""
+    address = address_of(peer or "")
+    return said.lower() == "https" and address is not None and address.is_loopback
 
 
 def _described(session: Session) -> dict[str, Any]:

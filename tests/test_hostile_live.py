@@ -220,11 +220,34 @@ async def test_a_page_that_never_comes_to_rest_is_replaced(tmp_path: Path, chrom
         assert await run.ask("hello") == answer_to("hello")
 
 
+async def test_a_page_that_loads_anew_without_end_costs_a_chat_and_the_account_is_back_when_that_is_over(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        site.on_load = "setTimeout(() => location.reload(), 20)"
+        await site.order("location.reload()")
+        with pytest.raises(APIStatusError) as caught:
+            await run.ask("hello")
+        assert (caught.value.status_code, site.received) in ((502, []), (503, []))
+        site.on_load = ""
+        async with asyncio.timeout(3 * LIMIT):
+            while WorkerState.READY not in states(run.facts)[-1:] or not await answers(run):
+                await asyncio.sleep(0.1)
+        assert set(states(run.facts)) <= {WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN}
+        assert len(site.received) == 1
+
+
+async def answers(run: Run) -> bool:
+    """Tell whether there is an answer."""
+    with suppress(APIStatusError):
+        return await run.ask("hello") == answer_to("hello")
+    return False
+
+
 async def comes_back(run: Run) -> None:
     """Ask until there is an answer, a few times: the page that is open may have been told to fail yet."""
     for _ in range(4):
-        with suppress(APIStatusError):
-            assert await run.ask("hello") == answer_to("hello")
+        if await answers(run):
             return
     pytest.fail("the account did not come back")
 

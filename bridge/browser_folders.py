@@ -5,11 +5,12 @@ They are as secret as the login, and Chromium does not encrypt them: the mode of
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 
 from bridge.atomic import make_folder
 from bridge.errors import SetupError
@@ -20,15 +21,15 @@ SPARED = 3600.0
 """Seconds in which a folder without a profile may belong to a login that is on its way."""
 
 
-@contextmanager
-def new_folder(settings: Settings, profile: Profile) -> Iterator[Profile]:
+@asynccontextmanager
+async def new_folder(settings: Settings, profile: Profile) -> AsyncGenerator[Profile]:
     """Make a new folder for the account, and yield its profile with it; the folder goes where what is inside fails."""
     kept = profile.model_copy(update={"user_data_dir": f"{profile.name}-{secrets.token_hex(4)}"})
-    make_folder(settings.browser_folders / str(kept.user_data_dir))
+    await asyncio.to_thread(make_folder, settings.browser_folders / str(kept.user_data_dir))
     try:
         yield kept
     except BaseException:
-        remove_folder(settings, kept)
+        await asyncio.to_thread(remove_folder, settings, kept)
         raise
 
 

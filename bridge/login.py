@@ -55,7 +55,7 @@ async def log_in(
     """
     if not keep_browser and profile.user_data_dir is None:
         return await _log_in(chromium, settings, store, profile, say, credentials)
-    with new_folder(settings, profile) as kept:
+    async with new_folder(settings, profile) as kept:
         return await _log_in(chromium, settings, store, kept, say, credentials)
 
 

@@ -134,3 +134,17 @@ async def test_a_challenged_account_answers_within_five_seconds_of_being_solved(
                     await asyncio.sleep(0.05)
                 assert await run.ask("Hello")
             await someone.page.get_by_text("Solved: the account takes chats again").wait_for()
+
+
+async def test_a_login_that_no_copy_holds_is_made_in_a_browser_that_is_kept(tmp_path: Path) -> None:
+    async with DemoSite(replace(QUICK_SITE, device_key=True)) as site, served(tmp_path, site, own=()) as run:
+        body = {"name": "second", "site": "deepseek", "url": site.url, "keep_browser": True}
+        begun = await call(run, "POST", "logins", body)
+        page = await login_page(run, begun["id"])
+        await page.locator("input[autocomplete=username]").fill("bob@example.com")
+        await page.locator("input[type=password]").fill("demo-bob")
+        await page.get_by_role("button", name="Log in", exact=True).click()
+        ended = await captured(run, begun["id"])
+        assert ended["state"] == "captured", ended
+        assert len(list(run.settings.browser_folders.iterdir())) == 1
+        assert await run.ask("Hello")

@@ -72,7 +72,7 @@ class Desk:
         async with self._seated(f"login {id}", self._login(id), viewer) as seat:
             yield seat
 
-    async def log_in(self, name: str, site: str, url: str | None) -> Login:
+    async def log_in(self, name: str, site: str, url: str | None, keep_browser: bool = False) -> Login:
         """Begin a remote login; see `LiveViews`."""
         profile = await self._profile(name, site, url)
         open_ones = [login for login in self._logins.values() if login.ended_at is None]
@@ -82,7 +82,7 @@ class Desk:
             raise AccountConflict(f"{len(open_ones)} logins are open already; end one of them first.")
         id = secrets.token_urlsafe(12)  # noqa: A001
         parts = self._chromium, self._settings, self._store
-        login = RemoteLogin(id, profile, *parts, lambda: self._tell(f"login {id}"))
+        login = RemoteLogin(id, profile, *parts, lambda: self._tell(f"login {id}"), keep_browser=keep_browser)
         self._logins[id], self._running[id] = login, self._tasks.start(login.run(self._serve))
         return login.login()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from bridge.attend import LOOK_EVERY, looks_ready
 from bridge.browser import Chromium
+from bridge.browser_folders import new_folder
 from bridge.capture import Captured, capture, check_and_store
 from bridge.errors import BridgeError
 from bridge.liveview.types import Login, LoginState
@@ -37,6 +38,8 @@ class RemoteLogin:
         settings: Settings,
         store: ProfileStore,
         changed: Callable[[], None],
+        *,
+        keep_browser: bool = False,
     ) -> None:
         self.id = id
         self.profile = profile
@@ -45,6 +48,7 @@ class RemoteLogin:
         self._settings = settings
         self._store = store
         self._changed = changed
+        self._keeps_browser = keep_browser or profile.user_data_dir is not None
         self._session: Session | None = None
         self._visit = Visit()
         self._state: LoginState = "waiting"
@@ -72,9 +76,10 @@ class RemoteLogin:
     async def run(self, serve: Callable[[str], Awaitable[object]]) -> None:
         """Take the login to its end, and have the new account served."""
         try:
-            captured = await self._signed_in()
-            self._say("The page is signed in; the login is tried in a fresh browser now.")
-            await check_and_store(self._chromium, self._settings, self._store, captured, self._say)
+            async with self._kept():
+                captured = await self._signed_in()
+                self._say("The page is signed in; the login is tried in a fresh browser now.")
+                await check_and_store(self._chromium, self._settings, self._store, captured, self._say)
             await serve(self.profile.name)
             self._end("captured", f"{self.profile.name} is logged in, and takes chats.")
         except TimeoutError:
@@ -84,6 +89,15 @@ class RemoteLogin:
         finally:
             if self.ended_at is None:
                 self._end("failed", "The login was given up; nothing was stored.")
+
+    @asynccontextmanager
+    async def _kept(self) -> AsyncGenerator[None]:
+        """Give the login a browser with a folder of its own, where it shall keep one."""
+        if not self._keeps_browser:
+            yield
+            return
+        async with new_folder(self._settings, self.profile) as self.profile:
+            yield
 
     async def _signed_in(self) -> Captured:
         """Show the page to a person; return the login as soon as somebody is signed in."""

@@ -60,8 +60,8 @@ class LiveViews(Protocol):
         """Connect to the view of a remote login; raises `UnknownAccount`."""
         ...
 
-    async def log_in(self, name: str, site: str, url: str | None) -> Login:
-        """Begin a remote login: open the sign-in page for a person.
+    async def log_in(self, name: str, site: str, url: str | None, keep_browser: bool = False) -> Login:
+        """Begin a remote login: open the sign-in page for a person; keep its browser's own folder if told so.
 
         Raises a `BridgeError` where the name, site or address cannot be, or too many logins are open.
         """

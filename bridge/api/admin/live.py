@@ -37,6 +37,7 @@ class LoginForm(Form):
     name: Annotated[StrictStr, Field(min_length=1, max_length=64)]
     site: Annotated[StrictStr, Field(min_length=1, max_length=200)]
     url: Annotated[StrictStr, Field(max_length=500)] | None = None
+    keep_browser: bool = False
 
 
 class Live:
@@ -67,7 +68,7 @@ class Live:
     async def begin(self, request: web.Request) -> web.StreamResponse:
         """Open the sign-in page for a person."""
         given = await self._parts.body(request, LoginForm)
-        return as_json(asdict(await self._views.log_in(given.name, given.site, given.url or None)))
+        return as_json(asdict(await self._views.log_in(given.name, given.site, given.url or None, given.keep_browser)))
 
     async def one(self, request: web.Request) -> web.StreamResponse:
         """Tell how a login stands."""

@@ -93,7 +93,7 @@ async def running(
         tasks.keep(access.watch)
         stack.push_async_callback(tasks.close)
         history = await stack.enter_async_context(_history(settings, identity))
-        monitor.has_history = history is not None
+        monitor.has_history, monitor.has_live = history is not None, True
         examine = partial(examine_running, settings, browser, pool.accounts)
         desk = Desk(pool, browser, settings, store, pool.add)
         telemetry.add(desk.hear)

@@ -38,6 +38,7 @@ from bridge.settings import (
 )
 from bridge.telemetry import WorkerState
 from bridge.visit import Visit
+from tests.fake_views import FakeViews
 from tests.openai_schema import checked
 
 KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -282,7 +283,9 @@ async def serving(
     history = None
     if settings.dashboard.history:
         history = History(folder_in(settings.config), Identity.generate(), settings.dashboard)
-    runner = build_runner(backend, settings, access, monitor, Extras(examine, history, FakeImports(backend)))
+    runner = build_runner(
+        backend, settings, access, monitor, Extras(examine, history, FakeImports(backend), FakeViews())
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -110,8 +110,8 @@ async def test_a_web_socket_of_a_session_must_name_its_origin(served: Served) ->
     async with signed_in(served) as operator:
         for headers, status in (({}, 403), ({"Origin": f"http://127.0.0.1:{served.port}"}, 404)):
             with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-                await operator.http.ws_connect("/admin/api/live/nothing", headers=headers)
-            assert caught.value.status == status  # there is no such view, but nothing else is in the way
+                await operator.http.ws_connect("/admin/api/live/account/nobody", headers=headers)
+            assert caught.value.status == status  # there is no such account, but nothing else is in the way
 
 
 async def test_pages_of_allowed_origins_may_chat_but_never_come_near_the_admin_api() -> None:

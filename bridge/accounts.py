@@ -225,7 +225,7 @@ class Slot:
 
     def is_back_within(self, seconds: float) -> bool:
         """Tell whether it makes sense to wait that long for the account."""
-        if self.is_held:
+        if self.visit is not None and not self.visit.over.is_set():
             return False
         back_in = self.back_in if self.is_parked or self.is_paused else 0.0
         return back_in is not None and back_in <= seconds

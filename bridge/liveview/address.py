@@ -23,9 +23,8 @@ def target(given: str, site: str, hosts: Sequence[str]) -> str:
     origin = origin_of(url)
     if origin == OPAQUE or "@" in urlsplit(url).netloc:
         raise RequestError(ONLY_HTTP, param="address")
-    parts = urlsplit(url)
-    if origin != origin_of(site) and not (parts.scheme == "https" and is_named(parts.hostname or "", hosts)):
-        where = parts.hostname or ""
+    where = urlsplit(url).hostname or ""
+    if origin != origin_of(site) and not (origin == f"https://{where}" and is_named(where, hosts)):
         raise RequestError(f"{where[:80]} does not belong to the site, and is not opened here.", param="address")
     return url
 

@@ -185,4 +185,4 @@ def parse(text: str) -> Message:
         return _FORM.validate_json(text)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    raise ViewerRefused(f"{'.'.join(map(str, first['loc']))[:60] or 'The message'}: {first['msg'][:60]}")
+    raise ViewerRefused(f"{'.'.join(map(str, first['loc']))[:60] or 'The message'}: {first['type']}")

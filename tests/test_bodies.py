@@ -169,6 +169,10 @@ class Server:
         """Have the peak of the memory begin anew."""
         (self._folder / "clear_refs").write_text("5")
 
+    def holds(self) -> int:
+        """Return the bytes that the process has in memory."""
+        return int(self._process.memory_info().rss)
+
     def peak(self) -> int:
         """Return the most bytes that the process had in memory."""
         lines = (self._folder / "status").read_text().splitlines()
@@ -266,6 +270,20 @@ async def test_a_grown_body_takes_four_times_its_size_and_nobody_s_time(tmp_path
         print(f"most work before /healthz was answered: {wait.wait:.2f} s ({wait.where});")
         print(f"longest wait for /healthz: {server.longest:.2f} s by the clock")
     assert not [one for one in taken if one.is_too_much]
+
+
+async def test_large_bodies_leave_nothing_behind(tmp_path: Path) -> None:
+    size = 32 * MEBIBYTE - 4096
+    async with running(tmp_path) as server, aiohttp.ClientSession(server.url) as http:
+        before = 0
+        for name in ("words", "members", "blank lines", "one wide character", "blank lines"):
+            sent = body("/v1/chat/completions", ("messages",), GROWN[name](size))
+            async with http.post("/v1/chat/completions", data=BytesIO(sent), headers=HEADERS) as response:
+                assert response.status in (400, 413)
+            before = before or server.holds()
+        async with asyncio.timeout(60):
+            while server.holds() > before + 16 * MEBIBYTE:
+                await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(("length", "count"), [(10_000_000, 3), (2_800_000, 3), (5_900_000, 1)])

@@ -29,6 +29,8 @@ HUGE = 8 * SMALL
 """Bytes above which room is made first."""
 LARGE_AT_A_TIME = 2
 """How many larger bodies are read and taken apart at the same time."""
+M_MMAP_THRESHOLD = -3
+"""Its number in glibc's `malloc.h`."""
 MOST_VALUES = 200_000
 """Commas, colons, brackets, braces and strings of a document."""
 BOM = b"\xef\xbb\xbf"
@@ -46,6 +48,7 @@ class BodyReader:
         self._most = settings.server.max_body
         self._most_of_strangers = min(settings.tokens.max_body, self._most)
         self._large = asyncio.Semaphore(LARGE_AT_A_TIME)
+        _keep_no_large_blocks()
 
     async def read(self, request: web.Request, make: Callable[[object], T]) -> T:
         """Return what `make`, which is called in a thread where there is much, makes of the decoded body."""
@@ -111,14 +114,19 @@ def made(body: BytesIO, make: Callable[[object], T]) -> T:
     raise told
 
 
-def _give_back() -> None:
-    """Return what earlier bodies have left to the system.
+def _keep_no_large_blocks() -> None:
+    """Have glibc return each large block as soon as it is free.
 
-    Cycles of requests and errors hold their texts until they are collected, and glibc keeps as much as the largest had.
+    Left alone it learns from the first one to take the next ones from its heap, which has no end that could be cut off.
     """
+    if (set_option := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        set_option(M_MMAP_THRESHOLD, SMALL)
+
+
+def _give_back() -> None:
+    """Return what earlier bodies have left to the system: cycles hold their texts until they are collected."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)
 
 

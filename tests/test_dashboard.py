@@ -77,7 +77,7 @@ async def test_a_link_leads_to_pages_of_the_dashboard_only(
     tmp_path: Path, chromium: Chromium, to: str, path: str
 ) -> None:
     async with live(tmp_path, chromium=chromium) as run, opened(chromium, link(run, to=to)) as dashboard:
-        dashboard.excused = lambda text: "live" in text or "favicon" in text  # that page has tests of its own
+        dashboard.excused = lambda text: "live" in text  # that page has tests of its own
         await expect(dashboard.page).to_have_url(f"{run.bridge.url}{path}")
 
 
@@ -199,6 +199,18 @@ async def test_an_account_is_added_by_a_storage_state_and_a_bad_one_is_named(
         await page.get_by_role("dialog").get_by_role("button", name="Add account").click()
         await dashboard.told("dora")
         await expect(dashboard.account("dora").get_by_text("Ready")).to_be_visible()
+
+
+async def test_an_account_to_log_in_opens_its_sign_in_page_in_the_live_view(tmp_path: Path, chromium: Chromium) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        page = dashboard.page
+        await page.get_by_role("button", name="Add account").click()
+        await page.get_by_label("Name").fill("erin")
+        await page.get_by_label("Address").fill(run.site.url)
+        await page.get_by_role("button", name="Open the sign-in page").click()
+        await page.wait_for_url(f"{run.bridge.url}/dashboard/live?login=*")
+        await page.go_back()
+        await expect(dashboard.account("alice")).to_be_visible()
 
 
 async def test_texts_of_chats_are_shown_only_where_the_history_is_on(tmp_path: Path, chromium: Chromium) -> None:
@@ -323,6 +335,23 @@ async def test_the_log_is_narrowed_by_level_and_words_as_it_grows(tmp_path: Path
         await expect(page.locator(".log-line", has_text="stop").first).to_be_visible()
         await page.get_by_text("Errors", exact=True).click()
         await expect(page.get_by_text("No line fits")).to_be_visible()
+
+
+async def test_the_charts_and_their_tables_count_every_chat_once_as_they_go_on(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        page = dashboard.page
+        chart = page.get_by_role("figure", name="Chats by result")
+        for _ in range(2):
+            await run.ask(directive(text="Good."))
+        await dashboard.go("charts")
+        await expect(chart.locator(".legend")).to_contain_text("answered 2")
+        await run.ask(directive(text="Good."))
+        await expect(chart.locator(".legend")).to_contain_text("answered 3")
+        await chart.get_by_role("button", name="Table").click()
+        counted = [int(text) for text in await chart.locator("td").all_inner_texts() if text.isdecimal()]
+        assert sum(counted) == 3
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

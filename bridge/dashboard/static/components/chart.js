@@ -6,9 +6,12 @@ import uPlot from "../vendor/uplot.js";
 
 const HEIGHT = 214;
 const MOST_ROWS = 24;
+const SHORTEST = 600; // seconds that a chart shows at least
+const MARGIN = 30; // seconds beside the last point, which may be a bar
 
-// `series` are {label, color, values, fill}; `show` turns a value into words; `color` is the name of a custom property.
-export function Chart({ title, times, series, show, isStacked = false }) {
+// `series` are {label, color, values, isFilled}, `color` being the name of a custom property; `show` turns a value into
+// words, and `least` is the smallest value that the top of the chart stands for.
+export function Chart({ title, times, series, show, least, isStacked = false }) {
   const id = useId();
   const [isTable, setTable] = useState(false);
   return html`<figure class="card chart" aria-labelledby=${id}>
@@ -19,7 +22,7 @@ export function Chart({ title, times, series, show, isStacked = false }) {
     ${
       isTable
         ? html`<${Table} title=${title} times=${times} series=${series} show=${show} isSum=${isStacked} />`
-        : html`<${Plot} title=${title} times=${times} series=${series} show=${show} isStacked=${isStacked} />`
+        : html`<${Plot} ...${{ title, times, series, show, least, isStacked }} />`
     }
   </figure>`;
 }
@@ -61,14 +64,14 @@ function Table({ title, times, series, show, isSum }) {
   </table></div>`;
 }
 
-function Plot({ title, times, series, show, isStacked }) {
+function Plot({ title, times, series, show, least, isStacked }) {
   const holder = useRef(null);
   const plot = useRef(null);
   const [theme, setTheme] = useState(0);
   const shape = series.map(({ label }) => label).join("\n");
   useEffect(() => {
     const made = new uPlot(
-      options(holder.current, series, show, isStacked),
+      options(holder.current, series, { show, least, isStacked }),
       data(times, series, isStacked),
       holder.current,
     );
@@ -120,7 +123,7 @@ function colour(element, name) {
   return found;
 }
 
-function options(element, series, show, isStacked) {
+function options(element, series, { show, least, isStacked }) {
   const pick = (name) => colour(element, name);
   const axis = {
     stroke: pick("--soft"),
@@ -134,7 +137,10 @@ function options(element, series, show, isStacked) {
     height: HEIGHT,
     legend: { show: false },
     cursor: { sync: { key: "charts" }, points: { size: 6 }, drag: { x: false, y: false } },
-    scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, Number.EPSILON) * 1.1 || 1] } },
+    scales: {
+      x: { range: ({ data: [all] }) => [Math.min(all[0], all.at(-1) - SHORTEST), all.at(-1) + MARGIN] },
+      y: { range: (_, low, high) => [0, Math.max((high ?? 0) * 1.1, least)] },
+    },
     axes: [
       { ...axis, size: 32, space: 76, values: hours },
       { ...axis, size: 58, space: 36, values: (_, splits) => splits.map(show) },
@@ -148,9 +154,16 @@ function options(element, series, show, isStacked) {
 }
 
 function line(label, stroke, isFilled, isStacked) {
-  const steps = isStacked ? { paths: uPlot.paths.bars({ size: [1, 100] }), width: 0, fill: stroke } : {};
+  const steps = isStacked ? { paths: uPlot.paths.bars({ size: [1, 16] }), width: 0, fill: stroke } : {};
   const fill = isFilled ? { fill: stroke.replace(/^rgb\((.*)\)$/, "rgba($1, 0.12)") } : {};
-  return { label, stroke, width: 1.5, points: { show: false }, spanGaps: false, ...fill, ...steps };
+  const points = { show: !isStacked, size: 4, fill: stroke, filter: alone };
+  return { label, stroke, width: 1.5, points, spanGaps: false, ...fill, ...steps };
+}
+
+// The places of values without neighbours, which no line would show.
+function alone(plot, index) {
+  const values = plot.data[index];
+  return values.flatMap((value, at) => (value != null && values[at - 1] == null && values[at + 1] == null ? [at] : []));
 }
 
 function hours(_, splits) {

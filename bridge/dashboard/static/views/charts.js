@@ -2,7 +2,7 @@
 
 import { html, useEffect, useMemo, useState } from "../html.js";
 import { get } from "../api.js";
-import { store, useStore } from "../store.js";
+import { update, useStore } from "../store.js";
 import { count, duration, megabytes } from "../format.js";
 import { Chart } from "../components/chart.js";
 import { Empty, Segments } from "../components/parts.js";
@@ -12,6 +12,7 @@ const HOURS = [
   ["6", "6 hours"],
   ["24", "24 hours"],
 ];
+const REFRESH = 300_000;
 const GOOD = ["stop", "length", "tool_calls"];
 const COLORS = ["--series-3", "--series-4", "--series-5", "--series-6"];
 const SCALARS = [
@@ -56,12 +57,12 @@ function None() {
 function All({ metrics: { times, series } }) {
   const lines = useMemo(() => described(series), [series]);
   return html`<div class="charts">
-    <${Chart} title="Waiting for an account" times=${times} series=${lines.waiting} show=${duration} />
-    <${Chart} title="Time to first token" times=${times} series=${lines.first} show=${duration} />
-    <${Chart} title="Tokens a second" times=${times} series=${lines.rate} show=${rate} />
-    <${Chart} title="Chats by result" times=${times} series=${lines.chats} show=${whole} isStacked=${true} />
-    <${Chart} title="Memory" times=${times} series=${lines.memory} show=${megabytes} />
-    <${Chart} title="CPU" times=${times} series=${lines.cpu} show=${percent} />
+    <${Chart} title="Waiting for an account" least=${1} times=${times} series=${lines.waiting} show=${duration} />
+    <${Chart} title="Time to first token" least=${1} times=${times} series=${lines.first} show=${duration} />
+    <${Chart} title="Tokens a second" least=${10} times=${times} series=${lines.rate} show=${rate} />
+    <${Chart} title="Chats by result" least=${4} times=${times} series=${lines.chats} show=${whole} isStacked=${true} />
+    <${Chart} title="Memory" least=${100} times=${times} series=${lines.memory} show=${megabytes} />
+    <${Chart} title="CPU" least=${10} times=${times} series=${lines.cpu} show=${percent} />
   </div>`;
 }
 
@@ -100,6 +101,7 @@ function useMetrics(hours) {
   const [problem, setProblem] = useState("");
   const samples = useStore((state) => state.samples);
   const live = useStore((state) => state.connection.state);
+  const round = useRounds();
   useEffect(() => {
     if (live === "lost") return undefined;
     const stopped = new AbortController();
@@ -107,16 +109,36 @@ function useMetrics(hours) {
     get(`metrics?hours=${hours}`, asked).then(
       (found) => {
         setProblem("");
-        setMetrics(found);
+        setMetrics(begun(found));
+        update({ samples: [] }); // what they told of is in there
       },
       (error) => error.name !== "AbortError" && setProblem(error.message),
     );
     return () => stopped.abort();
-  }, [hours, live]);
+  }, [hours, live, round]);
   return [
-    useMemo(() => metrics && extended(metrics, samples.length ? samples : store.samples), [metrics, samples]),
+    useMemo(() => metrics && extended(metrics, samples), [metrics, samples]),
     problem,
   ];
+}
+
+// Leave out the time before the bridge was started, which would be most of the chart on its first day.
+function begun({ times, series }) {
+  const at = times.findIndex((_, index) => SCALARS.some((key) => series[key]?.[index] != null));
+  const rest = (values) => values.slice(at < 0 ? times.length : at);
+  const cut = (named) => Object.fromEntries(Object.entries(named).map(([name, values]) => [name, rest(values)]));
+  const { chats = {}, ...scalars } = series;
+  return { times: rest(times), series: { ...cut(scalars), chats: cut(chats) } };
+}
+
+// Count on every few minutes: what is older than the chart's time is left out then.
+function useRounds() {
+  const [round, setRound] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => setRound((before) => before + 1), REFRESH);
+    return () => clearInterval(timer);
+  }, []);
+  return round;
 }
 
 // A sample is its minute as it is so far, so the last one of each minute counts.

@@ -348,7 +348,9 @@ async def test_the_charts_and_their_tables_count_every_chat_once_as_they_go_on(
         await dashboard.go("charts")
         await expect(chart.locator(".legend")).to_contain_text("answered 2")
         await run.ask(directive(text="Good."))
-        await expect(chart.locator(".legend")).to_contain_text("answered 3")
+        await expect(chart.locator(".legend")).to_contain_text(
+            "answered 3", timeout=90_000
+        )  # at the latest a minute on
         await chart.get_by_role("button", name="Table").click()
         counted = [int(text) for text in await chart.locator("td").all_inner_texts() if text.isdecimal()]
         assert sum(counted) == 3

@@ -20,6 +20,7 @@ export const store = {
   drift: [],
   log: [],
   samples: [],
+  minute: 0,
 };
 
 export function update(changes) {
@@ -66,7 +67,7 @@ export function takeLine(line) {
 }
 
 export function takeSample(sample) {
-  update({ samples: [...store.samples.slice(-1500), sample] });
+  update({ samples: [...store.samples.slice(-1500), sample], minute: sample.time });
 }
 
 function kept(before, now, key) {

@@ -12,7 +12,6 @@ const HOURS = [
   ["6", "6 hours"],
   ["24", "24 hours"],
 ];
-const REFRESH = 300_000;
 const GOOD = ["stop", "length", "tool_calls"];
 const COLORS = ["--series-3", "--series-4", "--series-5", "--series-6"];
 const SCALARS = [
@@ -101,7 +100,7 @@ function useMetrics(hours) {
   const [problem, setProblem] = useState("");
   const samples = useStore((state) => state.samples);
   const live = useStore((state) => state.connection.state);
-  const round = useRounds();
+  const minute = useStore((state) => state.minute); // the last one is complete when the next one begins
   useEffect(() => {
     if (live === "lost") return undefined;
     const stopped = new AbortController();
@@ -115,7 +114,7 @@ function useMetrics(hours) {
       (error) => error.name !== "AbortError" && setProblem(error.message),
     );
     return () => stopped.abort();
-  }, [hours, live, round]);
+  }, [hours, live, minute]);
   return [
     useMemo(() => metrics && extended(metrics, samples), [metrics, samples]),
     problem,
@@ -129,16 +128,6 @@ function begun({ times, series }) {
   const cut = (named) => Object.fromEntries(Object.entries(named).map(([name, values]) => [name, rest(values)]));
   const { chats = {}, ...scalars } = series;
   return { times: rest(times), series: { ...cut(scalars), chats: cut(chats) } };
-}
-
-// Count on every few minutes: what is older than the chart's time is left out then.
-function useRounds() {
-  const [round, setRound] = useState(0);
-  useEffect(() => {
-    const timer = setInterval(() => setRound((before) => before + 1), REFRESH);
-    return () => clearInterval(timer);
-  }, []);
-  return round;
 }
 
 // A sample is its minute as it is so far, so the last one of each minute counts.

@@ -15,7 +15,7 @@ from bridge.accounts import PoolWorker, Slot
 from bridge.chat_queue import ChatQueue
 from bridge.conversations import Conversations
 from bridge.errors import AccountConflict, BridgeError, ChatCancelled, RequestError, SetupError
-from bridge.profiles import Stamp
+from bridge.profiles import Stamp, check_name
 from bridge.supervisor import Accounts
 from bridge.tasks import Tasks
 
@@ -105,6 +105,10 @@ class Roster:
     async def rename(self, slot: Slot, to: str) -> Slot:
         """Give the account, and what is kept of it, another name; its page is opened anew for that."""
         source = self._source()
+        try:
+            check_name(to)
+        except SetupError as error:
+            raise RequestError(error.message, param="to") from error
 
         async def change() -> None:
             if any(other.worker.name == to for other in self._accounts.slots):
@@ -114,7 +118,8 @@ class Roster:
                     limit.reschedule(None)
                     await self._renamed(slot, to, source)
             except TimeoutError as error:
-                message = f"A chat runs on {slot.worker.name}; try again when it has ended."
+                who = "A person is in the page of" if slot.is_held else "A chat runs on"
+                message = f"{who} {slot.worker.name}; try again when that has ended."
                 raise AccountConflict(message) from error
 
         await self._whole(change)

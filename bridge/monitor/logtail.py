@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -54,7 +54,8 @@ class LogTail:
         try:
             yield
         finally:
-            logger.remove(sink)
+            with suppress(ValueError):  # the log was set up anew meanwhile, without it
+                logger.remove(sink)
 
     def after(self, number: int) -> list[Line]:
         """Return the entries that came after that one, the oldest first, as far as they are kept."""

@@ -254,13 +254,18 @@ async def test_what_pages_models_and_errors_say_is_text_and_never_markup(tmp_pat
     async with operated(tmp_path, chromium) as (run, dashboard):
         page = dashboard.page
         await dashboard.go("playground")
-        await page.get_by_label("Reasoning").check()
-        found = [{"url": "javascript:alert(3)", "title": MARKUP}]
+        for switch in ("Reasoning", "Search"):
+            await page.get_by_role("switch", name=switch).check()
+        found = [{"url": url, "title": f"{MARKUP}{url}"} for url in ("javascript:alert(3)", "https://example.org/")]
         await _ask(dashboard, directive(text=MARKUP, thinking=MARKUP, results=found))
         answer = page.locator("li.answered")
         await expect(answer.locator("p.text").last).to_have_text(MARKUP)
         await answer.locator("summary").first.click()
         await expect(answer.locator(".thinking p")).to_have_text(MARKUP)
+        await answer.locator(".sources summary").click()
+        links = answer.locator(".sources a")
+        assert [await link.get_attribute("href") for link in await links.all()] == ["https://example.org/"]
+        assert "noopener" in (await links.first.get_attribute("rel") or "")
         for view in VIEWS:
             await dashboard.go(view)
             assert await page.locator("#app img[src=x], #app script, #app a[href^=javascript]").count() == 0

@@ -29,12 +29,18 @@ function Answer({ turn: { answer, isRunning, problem, model }, onResults }) {
       <p class="text soft">${clipped(answer.thinking, SHOWN)}</p></details>`}
     ${isEmpty && isRunning && html`<p class="soft">
       <span class="badge info working">Waiting for the first token</span></p>`}
-    <${Text} text=${clipped(answer.text, SHOWN)} />
+    <${Text} text=${clipped(withoutList(answer), SHOWN)} />
     ${answer.sources.length > 0 && html`<${Sources} sources=${answer.sources} />`}
     ${answer.calls.length > 0 && html`<${Calls} calls=${answer.calls} onResults=${isRunning ? null : onResults} />`}
     ${problem && html`<p class="notice bad" role="alert"><${Icon} name="alert" />${clipped(problem, 1000)}</p>`}
     ${!isRunning && !problem && html`<p class="small faint">${facts(answer, model).join(" · ")}</p>`}
   </li>`;
+}
+
+// The bridge puts the sources behind the text, too, for clients that show nothing else; here they have their own place.
+function withoutList({ text, sources }) {
+  const at = sources.length ? text.lastIndexOf("\n\n**Sources**\n") : -1;
+  return at < 0 ? text : text.slice(0, at);
 }
 
 function facts({ finish, first, took, usage }, model) {

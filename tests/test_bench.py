@@ -32,5 +32,8 @@ async def test_the_short_benchmark_loses_nothing_and_stays_near_the_floor(tmp_pa
         delay = figures[f"delay of a chunk, {count} streams, median"]
         assert delay["bridge"] < FAR * delay["floor"]
         assert delay["bridge"] < delay["script"] / 4
+    assert figures["pictures of a page while it streams"]["bridge"] > 3
+    assert figures["key to picture, median"]["bridge"] > 0
+    assert figures["the same, watched to unwatched"]["bridge"] < FAR
     short, long = (figures[f"frames decoded, answer of {frames}"]["bridge"] for frames in ("500", "25,000"))
     assert long > short / 4  # the cost of a frame does not grow with the answer

@@ -53,6 +53,7 @@ class Served:
     pid: int
     ready_after: float = 0.0
     accounts: Sequence[str] = field(default_factory=tuple)
+    admin_key: str = ""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -91,7 +92,8 @@ async def bridge(
     profiler = ("-m", "cProfile", "-o", str(stats)) if stats else ()
     async with _process(*profiler, "-m", "bridge", "serve", "--port", "0", environment=environment) as process:
         url = await _first(process, r"http://127\.0\.0\.1:\d+")
-        served = Served(url, KeyFile(settings.config).keys()[0], process.pid, accounts=accounts)
+        keys = KeyFile(settings.config).keys()[0], KeyFile(settings.config, "admin_key").keys()[0]
+        served = Served(url, keys[0], process.pid, accounts=accounts, admin_key=keys[1])
         waiting = set(accounts)
         while waiting:
             line = json.loads(await _first(process, r'^\{.*"WorkerChanged".*"ready".*\}$'))

@@ -14,6 +14,7 @@ import aiohttp
 
 from bridge.bench.decoding import frames_per_second
 from bridge.bench.figures import Figure, Report, machine, median, percentile
+from bridge.bench.liveview import live_view
 from bridge.bench.parts import Served, Site, bridge, cost, demo_site, memory
 from bridge.bench.ways import Bridged, Direct, Heard, Scripted, Way, directive, scripted, together
 
@@ -52,6 +53,8 @@ async def measure(say: Say, *, short: bool = False) -> Report:
             report.machine = machine()
             say("The way to the site and back: new chat, same conversation, long prompt")
             await _there_and_back(report, site, Bridged(http, served), served, rounds=5 if short else 25)
+            say("The live view: pictures, keys, and the chat beside it")
+            await live_view(report, http, served, rounds=2 if short else 5, seconds=2 if short else 5)
         await _streams(report, folder, site, http, accounts, say, short=short)
         if not short:
             for count in sorted({*SIZES, 30}):

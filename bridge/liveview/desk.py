@@ -22,7 +22,7 @@ from bridge.pool import Pool
 from bridge.profiles import Profile, ProfileStore
 from bridge.settings import Settings
 from bridge.tasks import Tasks
-from bridge.telemetry import AccountHeld, Fact, PageShown, WorkerChanged
+from bridge.telemetry import AccountHeld, ChatEnded, ChatStarted, Fact, PageShown, WorkerChanged
 
 MOST_LOGINS = 3
 """Remote logins at a time."""
@@ -55,7 +55,7 @@ class Desk:
     def hear(self, fact: Fact) -> None:
         """Take note of what happens to accounts."""
         match fact:
-            case WorkerChanged() | AccountHeld() | PageShown():
+            case WorkerChanged() | AccountHeld() | PageShown() | ChatStarted() | ChatEnded():
                 self._tell(f"account {fact.account}")
 
     @asynccontextmanager

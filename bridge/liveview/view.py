@@ -29,8 +29,10 @@ GRACE = 6.0
 """Seconds that somebody whose connection broke keeps the controls."""
 IDLE = 600.0
 """Seconds after which the controls are taken back from somebody who does nothing."""
-HELD_PAUSE, WATCHED_PAUSE = 1 / 30, 1 / 15
-"""Least seconds between two pictures, for somebody who works the page and for those who only look on."""
+HELD_PAUSE, WATCHED_PAUSE = 1 / 30, 1 / 25
+"""Least seconds from one picture to the next, for somebody who works the page and for those who only look on."""
+BUSY_WIDTH = 704
+"""Pixels that pictures are wide at most while a chat runs: larger ones keep its page from its work."""
 LOOK_EVERY = 2.0
 """Seconds between two looks at titles, of whose changes nothing tells."""
 
@@ -233,7 +235,10 @@ class View:
             return
         windows = [seat.window for seat in self._seats.values() if seat.window is not None]
         if windows:
-            await self.shown.cast.begin(max(width for width, _ in windows), max(height for _, height in windows))
+            width, height = max(width for width, _ in windows), max(height for _, height in windows)
+            if self.stage.about().get("busy"):
+                width = min(width, BUSY_WIDTH)
+            await self.shown.cast.begin(width, height)
         elif self.shown.cast.size != (0, 0):
             await self.shown.cast.pause()
 

@@ -48,7 +48,10 @@ function tellSize() {
   clearTimeout(sizing);
   sizing = setTimeout(() => connection?.send("window", { ...screen.wanted, visible: !document.hidden }), 150);
 }
-parts.stage.addEventListener("fitted", tellSize);
+parts.stage.addEventListener("fitted", () => {
+  parts.zoom.setAttribute("aria-pressed", String(screen.zoom > 1));
+  tellSize();
+});
 document.addEventListener("visibilitychange", () => connection?.send("window", { ...screen.wanted, visible: !document.hidden }));
 
 function notice(level, text) {
@@ -198,11 +201,7 @@ byId("address-form").onsubmit = (event) => {
   focusKeys();
 };
 parts.address.onkeydown = ({ key }) => key === "Escape" && (parts.address.value = state.address);
-function zoomTo(zoom) {
-  screen.zoomTo(zoom);
-  parts.zoom.setAttribute("aria-pressed", String(screen.zoom > 1));
-}
-parts.zoom.onclick = () => zoomTo(screen.zoom > 1 ? 1 : Math.max(screen.ownSize, 1.5));
+parts.zoom.onclick = () => screen.zoomTo(screen.zoom > 1 ? 1 : Math.max(screen.ownSize, 1.5));
 parts.keyboard.onclick = focusKeys;
 // A button would take the focus, and the on-screen keyboard would close at once.
 parts.keyboard.onpointerdown = (event) => event.preventDefault();
@@ -219,7 +218,7 @@ async function enter() {
 }
 
 async function start() {
-  if (COARSE && login) zoomTo(screen.fullHeight);
+  if (COARSE && login) screen.zoomTo(screen.fullHeight);
   if (!login && !account) return empty("This address names no account and no login.", "link");
   try {
     if (!(await enter())) return empty("Sign in on the dashboard, then open this view again.", "link");

@@ -14,7 +14,7 @@ from loguru import logger
 from bridge.accounts import PoolWorker, Slot
 from bridge.chat_queue import ChatQueue
 from bridge.conversations import Conversations
-from bridge.errors import AccountConflict, BridgeError, ChatCancelled, RequestError, SetupError
+from bridge.errors import AccountConflict, BridgeError, ChatCancelled, RequestError, SetupError, UnknownAccount
 from bridge.profiles import Stamp, check_name
 from bridge.supervisor import Accounts
 from bridge.tasks import Tasks
@@ -93,6 +93,7 @@ class Roster:
         name = slot.worker.name
 
         async def change() -> None:
+            self._check_still(slot, name)
             await self._closed(slot)
             if self._stored is not None:
                 await asyncio.to_thread(self._stored.remove, name)
@@ -104,13 +105,14 @@ class Roster:
 
     async def rename(self, slot: Slot, to: str) -> Slot:
         """Give the account, and what is kept of it, another name; its page is opened anew for that."""
-        source = self._source()
+        name, source = slot.worker.name, self._source()
         try:
             check_name(to)
         except SetupError as error:
             raise RequestError(error.message, param="to") from error
 
         async def change() -> None:
+            self._check_still(slot, name)
             if any(other.worker.name == to for other in self._accounts.slots):
                 raise AccountConflict(f"There is an account {to} already.", param="to")
             try:
@@ -141,18 +143,26 @@ class Roster:
 
     async def _whole(self, change: Callable[[], Awaitable[None]]) -> None:
         """Make one change, when no other is made, to its end: also for a caller that leaves in the meantime."""
-        failed: list[BridgeError] = []
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def do() -> None:
             async with self._one_change:
                 try:
                     await change()
                 except BridgeError as error:
-                    failed.append(error)
+                    ended.set_exception(error)
+                else:
+                    ended.set_result(None)
 
         await asyncio.wait({self._tasks.start(do())})
-        if failed:
-            raise failed[0]
+        if not ended.done():  # stopped, or failed in a way that is in the log
+            raise BridgeError("The change was not made to its end; the log tells more.")
+        ended.result()
+
+    def _check_still(self, slot: Slot, name: str) -> None:
+        """Raise `UnknownAccount` where the change before this one has removed the account, or renamed it."""
+        if slot not in self._accounts.own or slot.worker.name != name:
+            raise UnknownAccount(f"The account {name} was removed or renamed just now.")
 
     async def _closed(self, slot: Slot) -> None:
         """End the account's chat, and close the account for good."""

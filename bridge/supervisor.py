@@ -203,14 +203,19 @@ class Accounts:
         await self.known(slot, slot.looks)
 
     async def known(self, slot: Slot, looks: int) -> Slot:
-        """Return the account as soon as it was found out anew how it stands: more often than `looks` times."""
+        """Return the account as soon as it was found out anew how it stands: more often than `looks` times.
+
+        Raises `UnknownAccount` where it is removed instead.
+        """
         try:
             async with asyncio.timeout(CHECK_LIMIT):
-                while slot.looks == looks:
+                while slot.looks == looks and slot in self.slots:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
             logger.warning("It took longer than {:g} seconds to open {}", CHECK_LIMIT, slot.worker.name)
+        if slot not in self.slots:
+            raise UnknownAccount(f"The account {slot.worker.name} was removed just now.")
         return slot
 
     async def _keep(self, slot: Slot) -> None:

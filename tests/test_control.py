@@ -13,6 +13,7 @@ import pytest
 from bridge.chat import Account, Opened
 from bridge.errors import (
     AccountConflict,
+    BridgeError,
     BrowserError,
     ChatCancelled,
     LoginRequired,
@@ -50,6 +51,7 @@ class StoredWorkers:
         self.opened: list[str] = []
         self.tries = 0
         self.rename_fails = False
+        self.remove_fails = False
 
     def stamps(self) -> Mapping[str, Stamp | None]:
         return {name: (0, self.unreadable.get(name, 0), 0) for name in self.stored}
@@ -62,6 +64,8 @@ class StoredWorkers:
         return self.stored[name]
 
     def remove(self, name: str) -> None:
+        if self.remove_fails:
+            raise PermissionError(name)
         self.stored.pop(name)
 
     def rename(self, name: str, to: str) -> None:
@@ -387,6 +391,30 @@ async def test_a_name_that_is_taken_or_cannot_be_stored_changes_nothing(tmp_path
             await pool.rename("a", "c")
         assert names(pool) == ["a", "b"]
         assert await ask(pool, "1") in ("a", "b")
+
+
+async def test_nobody_is_told_that_an_account_is_removed_whose_removal_failed_unexpectedly(tmp_path: Path) -> None:
+    stored = StoredWorkers("a")
+    stored.remove_fails = True
+    async with pool_with(stored, tmp_path) as (pool, _):
+        with pytest.raises(BridgeError, match="not made to its end"):
+            await pool.remove("a")
+
+
+async def test_what_comes_too_late_for_an_account_is_told_so_at_once_and_harms_no_other_of_its_name(
+    tmp_path: Path,
+) -> None:
+    async with pool_with(StoredWorkers("a"), tmp_path) as (pool, _), asyncio.timeout(LIMIT):
+        late = pool.remove("a"), pool.rename("a", "c"), pool.reopen("a")
+        done, *found = await asyncio.gather(pool.remove("a"), *late, return_exceptions=True)
+        assert done is None
+        assert [type(error) for error in found] == [UnknownAccount] * 3
+        assert names(pool) == []
+
+    async with pool_with(StoredWorkers("b"), tmp_path) as (pool, _), asyncio.timeout(LIMIT):
+        renamed = await asyncio.gather(pool.rename("b", "c"), pool.rename("b", "d"), return_exceptions=True)
+        assert [type(found) for found in renamed] == [Account, UnknownAccount]
+        assert names(pool) == ["c"]
 
 
 async def test_a_caller_that_leaves_in_the_middle_of_a_removal_does_not_stop_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import cast
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from bridge.access import Access, load_access
 from bridge.api.admin.sign_in import is_said_https
@@ -140,6 +142,16 @@ async def test_no_answer_of_the_dashboard_may_be_framed_sniffed_or_run_inline(se
         assert response.headers["cross-origin-opener-policy"] == "same-origin"
         if path.startswith("/admin"):
             assert response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("page", ["/dashboard", "/dashboard/live?account=alice"])
+async def test_a_page_s_address_with_a_slash_leads_to_where_the_page_finds_its_files(served: Served, page: str) -> None:
+    path, _, query = page.partition("?")
+    async with browser(served) as http, http.get(f"{path}/?{query}") as response:
+        assert str(response.url.relative()) == page
+        for file in re.findall(r'(?:src|href)="([^"]*static/[^"]*)"', await response.text()):
+            async with http.get(response.url.join(URL(file))) as found:
+                assert found.status == 200, file
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from bridge.dashboard import STATIC
 
@@ -41,12 +42,19 @@ class Page:
 
     def routes(self) -> Sequence[web.RouteDef]:
         """Return the routes."""
-        pages = [web.get(form, self.page) for path in PAGES for form in (path, f"{path}/")]
-        return (*pages, web.get(FILES, self.file))
+        pages = [web.get(path, self.page) for path in PAGES]
+        slashed = [web.get(f"{path}/", self.without_slash) for path in PAGES]
+        return (*pages, *slashed, web.get(FILES, self.file))
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """Return one of the pages."""
-        return self._found(PAGES[request.path.rstrip("/")])
+        return self._found(PAGES[request.path])
+
+    async def without_slash(self, request: web.Request) -> web.StreamResponse:
+        """Send the browser to the page's own address, from which alone it finds its files, also behind a prefix."""
+        query = f"?{request.rel_url.raw_query_string}" if request.query_string else ""
+        place = f"../{request.path.rstrip('/').rpartition('/')[2]}{query}"
+        return web.Response(status=HTTPStatus.FOUND, headers={hdrs.LOCATION: place})
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         """Return a file."""

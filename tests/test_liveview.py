@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -13,7 +16,10 @@ from bridge.liveview.keys import event_of
 from bridge.liveview.messages import KeyPress, Typed, parse
 from bridge.liveview.outbox import HEAD, UNSEEN, Outbox
 from bridge.liveview.types import ViewerRefused
+from bridge.liveview.view import View
+from bridge.visit import Visit
 
+LIMIT = 5.0
 SITE, HOSTS = "https://chat.example.com", ("*.example.com", "accounts.other.net")
 
 
@@ -133,3 +139,26 @@ async def test_what_is_said_comes_before_pictures_and_the_last_state_is_enough()
     assert isinstance(await outbox.next(), bytes)
     with pytest.raises(ViewerRefused, match="over"):
         await outbox.next()
+
+
+class EmptyStage:
+    """An account without an open page, which whoever asks may have."""
+
+    session = None
+
+    def about(self) -> dict[str, object]:
+        return {"kind": "account", "name": "a", "state": "starting", "reason": ""}
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[Visit]:
+        yield Visit()
+
+
+async def test_controls_that_are_taken_and_given_back_in_one_breath_are_nobody_s() -> None:
+    view = View(EmptyStage(), lambda _: None)
+    async with view.viewer("me") as seat, asyncio.timeout(LIMIT):
+        seat.receive('{"type": "take"}')
+        seat.receive('{"type": "leave"}')
+        while view.holder is not None:
+            await asyncio.sleep(0.01)
+    await view.close("")

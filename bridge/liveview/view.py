@@ -106,6 +106,7 @@ class View:
         before = self.holder
         if before is None:
             self.holder = seat
+            self._released.clear()  # here, because they may be given back before the task runs
             self._tasks.start(self._hold())
         elif before is not seat and force:
             before.notice("warn", "Somebody else has taken the controls; you can still watch.")
@@ -145,7 +146,6 @@ class View:
 
     async def _hold(self) -> None:
         """Have the page for a person, as long as one has the controls."""
-        self._released.clear()
         try:
             await first(self._in_page(), self._released.wait(), self._idle())
         except BridgeError as error:

@@ -6,17 +6,24 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
-from bridge.errors import RequestError
+from bridge.browser import Chromium
+from bridge.errors import PoolError, RequestError
 from bridge.liveview.address import target
 from bridge.liveview.cast import Picture
+from bridge.liveview.desk import Desk
 from bridge.liveview.keys import event_of
 from bridge.liveview.messages import KeyPress, Typed, parse
 from bridge.liveview.outbox import HEAD, UNSEEN, Outbox
 from bridge.liveview.types import ViewerRefused
 from bridge.liveview.view import View
+from bridge.pool import Pool
+from bridge.profiles import Identity, ProfileStore
+from bridge.settings import Settings
+from bridge.telemetry import Telemetry
 from bridge.visit import Visit
 
 LIMIT = 5.0
@@ -162,3 +169,17 @@ async def test_controls_that_are_taken_and_given_back_in_one_breath_are_nobody_s
         while view.holder is not None:
             await asyncio.sleep(0.01)
     await view.close("")
+
+
+async def test_while_the_bridge_stops_no_view_is_opened_again_and_no_login_begun(tmp_path: Path) -> None:
+    settings = Settings(config=tmp_path, profiles=tmp_path)
+    chromium, store = Chromium(settings, Telemetry()), ProfileStore(tmp_path, Identity.generate())
+    async with Pool([], settings, Telemetry()) as pool:
+        desk = Desk(pool, chromium, settings, store, pool.add)
+        await desk.close()
+        for seat in (desk.of_account("a", "me"), desk.of_login("a", "me")):
+            with pytest.raises(PoolError, match="stopping"):
+                await seat.__aenter__()
+        with pytest.raises(PoolError, match="stopping"):
+            await desk.log_in("a", "deepseek", None)
+        assert desk.logins() == []

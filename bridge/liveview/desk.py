@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from bridge.browser import Chromium
-from bridge.errors import AccountConflict, RequestError, SetupError, UnknownAccount
+from bridge.errors import AccountConflict, PoolError, RequestError, SetupError, UnknownAccount
 from bridge.liveview.account import AccountStage
 from bridge.liveview.login import RemoteLogin
 from bridge.liveview.seat import Seat
@@ -51,6 +51,7 @@ class Desk:
         self._logins: dict[str, RemoteLogin] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._tasks = Tasks()
+        self._is_closed = False
 
     def hear(self, fact: Fact) -> None:
         """Take note of what happens to accounts."""
@@ -61,6 +62,7 @@ class Desk:
     @asynccontextmanager
     async def of_account(self, name: str, viewer: str) -> AsyncGenerator[Seat]:
         """Connect to the view of an account; see `LiveViews`."""
+        self._check_open()
         if self._pool.worker(name) is None:
             raise UnknownAccount(f"There is no account {name!r} here.")
         async with self._seated(f"account {name}", AccountStage(self._pool, name), viewer) as seat:
@@ -69,12 +71,14 @@ class Desk:
     @asynccontextmanager
     async def of_login(self, id: str, viewer: str) -> AsyncGenerator[Seat]:  # noqa: A002
         """Connect to the view of a login; see `LiveViews`."""
+        self._check_open()
         async with self._seated(f"login {id}", self._login(id), viewer) as seat:
             yield seat
 
     async def log_in(self, name: str, site: str, url: str | None, keep_browser: bool = False) -> Login:
         """Begin a remote login; see `LiveViews`."""
         profile = await self._profile(name, site, url)
+        self._check_open()
         open_ones = [login for login in self._logins.values() if login.ended_at is None]
         if any(login.profile.name == name for login in open_ones):
             raise AccountConflict(f"Somebody is logging {name} in already.", param="name")
@@ -103,7 +107,8 @@ class Desk:
         return login.login()
 
     async def close(self) -> None:
-        """End all views and logins."""
+        """End all views and logins, and open no more of them: a viewer whose view has ended comes back at once."""
+        self._is_closed = True
         views, self._views = self._views, {}
         for view in views.values():
             await view.close(STOPPED)
@@ -116,6 +121,10 @@ class Desk:
             view = self._views[key] = View(stage, lambda gone: self._deserted(key, gone))
         async with view.viewer(viewer) as seat:
             yield seat
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise PoolError(STOPPED)
 
     def _deserted(self, key: str, view: View) -> None:
         """Close a view in which nobody is any more."""

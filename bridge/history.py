@@ -34,6 +34,8 @@ DISK_LIMIT = 5.0
 """Seconds that who asks for a chat waits for the disk."""
 ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 SUFFIX = ".age"
+KEPT = re.compile(r"\d{14}_.+\.age", re.ASCII)
+"""Names of kept chats: the milliseconds at which each ended, and its id. Every other file is somebody else's."""
 
 
 @dataclass(slots=True)
@@ -114,7 +116,8 @@ class History:
 
     def _files(self) -> list[Path]:
         """Return the kept chats, the newest first."""
-        return sorted(self._folder.glob(f"*{SUFFIX}"), reverse=True)
+        names = (path for path in self._folder.glob(f"*{SUFFIX}") if KEPT.fullmatch(path.name))
+        return sorted((path for path in names if path.is_file()), reverse=True)
 
     def _prune(self) -> None:
         oldest, size = (time.time() - self._settings.history_days * DAY) * 1000, 0

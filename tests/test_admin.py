@@ -351,6 +351,23 @@ async def test_the_history_is_bounded_in_number_size_and_age_and_deleted_when_tu
     assert not (tmp_path / "history").exists()
 
 
+async def test_files_of_others_in_its_folder_neither_stop_the_history_nor_are_touched(tmp_path: Path) -> None:
+    history = History(folder_in(tmp_path), Identity.generate(), DashboardSettings(history=True, history_chats=1))
+    folder = tmp_path / "history"
+    folder.mkdir()
+    foreign = ("notes.age", "1_c-1.age", "00000000000001-c-1.age", "00000000000001_.age")
+    for name in foreign:
+        (folder / name).touch()
+    (folder / "99999999999999_folder.age").mkdir()
+    (folder / "99999999999999_gone.age").symlink_to("nowhere")
+    for number in range(3):
+        await _keep(history, f"c-{number}", "x")
+    await history.close()
+    left = {path.name for path in folder.iterdir()} - set(foreign)
+    kept = {name for name in left if not name.startswith("99999999999999_")}
+    assert ([name.partition("_")[2] for name in kept], len(left)) == (["c-2.age"], 3)
+
+
 # Keys, settings, figures
 
 

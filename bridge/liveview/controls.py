@@ -20,7 +20,7 @@ DESCRIBE = f"element => ({SCRIPT}).describe(element)"
 SELECTION = f"() => ({SCRIPT}).selection()"
 DEEPEST = 6
 """Frames in frames that are looked into."""
-LIMIT = 0.5
+LIMIT = 2.0
 """Seconds that a busy page has to say what is at a point; then the click goes to it as it is."""
 SET_LIMIT = 5.0
 LONGEST_COPY = 1_000_000

@@ -385,6 +385,11 @@ async def test_axe_finds_nothing_on_any_view_and_nothing_is_wider_than_the_windo
         await page.keyboard.press("Escape")
         await page.get_by_role("button", name="Actions for bob").click()
         assert await dashboard.violations() == []
+        await page.goto(f"{run.bridge.url}/dashboard/live?account=bob")
+        await page.get_by_role("button", name="Take the controls").click()
+        await expect(page.get_by_role("button", name="Give back")).to_be_visible()
+        assert await dashboard.violations() == []
+        assert await dashboard.overflow() <= 0
 
 
 async def test_the_main_actions_are_done_by_keyboard_alone(tmp_path: Path, chromium: Chromium) -> None:

@@ -18,6 +18,7 @@ from bridge.liveview.desk import Desk
 from bridge.liveview.keys import event_of
 from bridge.liveview.messages import KeyPress, Typed, parse
 from bridge.liveview.outbox import HEAD, UNSEEN, Outbox
+from bridge.liveview.seat import Seat
 from bridge.liveview.types import ViewerRefused
 from bridge.liveview.view import View
 from bridge.pool import Pool
@@ -168,6 +169,73 @@ async def test_controls_that_are_taken_and_given_back_in_one_breath_are_nobody_s
         seat.receive('{"type": "leave"}')
         while view.holder is not None:
             await asyncio.sleep(0.01)
+    await view.close("")
+
+
+class SlowStage(EmptyStage):
+    """The same, but it takes the page back only when `returns` is set."""
+
+    def __init__(self) -> None:
+        self.returns = asyncio.Event()
+        self.begun: list[Visit] = []
+        self.ended = 0
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[Visit]:
+        self.begun.append(Visit())
+        try:
+            yield self.begun[-1]
+        finally:
+            await self.returns.wait()
+            self.ended += 1
+
+
+async def held_by(view: View, seat: Seat) -> None:
+    """Return when the page is that viewer's."""
+    while view.holder is not seat or view.visit is None:
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("force", ["true", "false"])
+@pytest.mark.parametrize("way", ["left", "solved"])
+@pytest.mark.parametrize("taker", ["other", "me"])
+async def test_who_takes_the_controls_while_the_page_is_given_back_has_it_next_and_keeps_it(
+    way: str, force: str, taker: str
+) -> None:
+    stage = SlowStage()
+    view = View(stage, lambda _: None)
+    async with view.viewer("me") as mine, view.viewer("other") as other, asyncio.timeout(LIMIT):
+        mine.receive('{"type": "take"}')
+        await held_by(view, mine)
+        mine.receive('{"type": "leave"}') if way == "left" else stage.begun[0].end()
+        while view.visit is not None:
+            await asyncio.sleep(0.01)
+        next_one = mine if taker == "me" else other
+        next_one.receive(f'{{"type": "take", "force": {force}}}')
+        assert view.visit is None  # the page is not theirs yet
+        stage.returns.set()
+        await held_by(view, next_one)
+        assert (len(stage.begun), stage.ended) == (2, 1)
+        next_one.receive('{"type": "leave"}')
+        while stage.ended < 2:
+            await asyncio.sleep(0.01)
+        assert view.holder is None
+    await view.close("")
+
+
+async def test_a_view_that_all_have_left_stays_until_the_page_is_given_back() -> None:
+    stage, deserted = SlowStage(), asyncio.Event()
+    view = View(stage, lambda _: deserted.set())
+    async with asyncio.timeout(LIMIT):
+        async with view.viewer("me") as seat:
+            seat.receive('{"type": "take"}')
+            await held_by(view, seat)
+            seat.receive('{"type": "leave"}')
+        for _ in range(10):  # what was begun goes as far as it can
+            await asyncio.sleep(0)
+        assert not deserted.is_set()
+        stage.returns.set()
+        await deserted.wait()
     await view.close("")
 
 

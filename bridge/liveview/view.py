@@ -67,14 +67,16 @@ class View:
         self._picture: Picture | None = None
         self._changed = asyncio.Event()
         self._released = asyncio.Event()
+        self._is_held = False
+        """Whether the page is somebody's, or was until now and is not given back yet."""
         self._worked_at = 0.0
         self._tasks = Tasks()
         self._tasks.start(self._direct())
 
     @property
     def is_deserted(self) -> bool:
-        """Tell whether nobody is there, nor has the controls."""
-        return not self._seats and self.holder is None
+        """Tell whether nobody is there, nor has the page."""
+        return not self._seats and not self._is_held
 
     @asynccontextmanager
     async def viewer(self, name: str) -> AsyncGenerator[Seat]:
@@ -107,7 +109,7 @@ class View:
         if before is None:
             self.holder = seat
             self._released.clear()  # here, because they may be given back before the task runs
-            self._tasks.start(self._hold())
+            self._have_held()
         elif before is not seat and force:
             before.notice("warn", "Somebody else has taken the controls; you can still watch.")
             self.holder = seat
@@ -117,8 +119,9 @@ class View:
         self.changed()
 
     def leave(self, seat: Seat) -> None:
-        """Take the controls back from whoever gives them back."""
+        """Take the controls back from whoever gives them back; somebody else may take them at once."""
         if self.holder is seat:
+            self._release()
             self._released.set()
 
     def worked(self) -> None:
@@ -141,18 +144,33 @@ class View:
     async def _missed(self, seat: Seat) -> None:
         """Take the controls back from somebody who does not come back."""
         await asyncio.sleep(GRACE)
-        if self.holder is seat:
-            self._released.set()
+        self.leave(seat)
+
+    def _release(self) -> None:
+        """Have nobody hold the controls: whoever takes them while the page is still being given back has it next."""
+        self.holder = self.visit = None
+        self.changed()
+
+    def _have_held(self) -> None:
+        if not self._is_held:
+            self._is_held = True
+            self._tasks.start(self._hold())
 
     async def _hold(self) -> None:
-        """Have the page for a person, as long as one has the controls."""
+        """Have the page for a person, as long as one has the controls, and again for one who took them meanwhile."""
+        try:
+            while self.holder is not None:
+                await self._hold_once()
+        finally:
+            self._is_held = False
+            self._release()
+
+    async def _hold_once(self) -> None:
         try:
             await first(self._in_page(), self._released.wait(), self._idle())
         except BridgeError as error:
             self._tell_all("warn", error.message)
-        finally:
-            self.holder = None
-            self.changed()
+            self._release()
 
     async def _in_page(self) -> None:
         async with self.stage.held() as visit:
@@ -160,6 +178,7 @@ class View:
             self.changed()
             try:
                 await visit.ended.wait()
+                self._release()
             finally:
                 self.visit = None
                 await self._stop_asking()
@@ -172,6 +191,7 @@ class View:
         while (left := self._worked_at + IDLE - time.monotonic()) > 0:
             await asyncio.sleep(left)
         self._tell_all("warn", f"Nothing was done for {IDLE / 60:.0f} minutes, so the controls were given back.")
+        self._release()
 
     def _tell_all(self, level: str, text: str) -> None:
         for seat in self._seats.values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from bridge.accounts import Slot
 from bridge.chat_queue import ChatQueue
@@ -24,6 +24,7 @@ async def visiting(accounts: Accounts, queue: ChatQueue, tasks: Tasks, name: str
     Raises `AccountConflict` where another person is in it, and what kept the page from being opened.
     """
     slot = accounts.named(name)
+    await _given_back(slot)
     visit = accounts.visits.expect(slot)
     claiming = tasks.start(_claimed(accounts, queue, slot, visit))
     try:
@@ -35,6 +36,14 @@ async def visiting(accounts: Accounts, queue: ChatQueue, tasks: Tasks, name: str
         if not visit.granted.is_set():
             claiming.cancel()
         accounts.visits.show_out(slot)
+
+
+async def _given_back(slot: Slot) -> None:
+    """Wait until the page is the account's own again, where the person who had it has left."""
+    if (before := slot.visit) is not None and before.over.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OPEN_LIMIT):
+                await before.ended.wait()
 
 
 async def _claimed(accounts: Accounts, queue: ChatQueue, slot: Slot, visit: Visit) -> None:

@@ -67,6 +67,19 @@ async def test_only_one_person_at_a_time_is_in_a_page() -> None:
             pass
 
 
+async def test_a_person_who_comes_just_after_another_has_left_gets_the_page() -> None:
+    async with pool_of(ScriptedWorker("a")) as (pool, facts):
+        async with pool.hold("a") as before:
+            pass
+        assert not before.ended.is_set()  # the page is on its way back
+        async with pool.hold("a") as visit:
+            assert before.ended.is_set()
+            assert visit.began.is_set()
+            await until_held(pool, facts, "a", is_held=True)
+        await until_held(pool, facts, "a", is_held=False)
+        assert await ask(pool, "1") == "a"
+
+
 async def test_a_parked_account_is_opened_for_the_person_and_stays_parked_if_nothing_was_solved() -> None:
     worker = ScriptedWorker("a")
     worker.open_fails = [HumanNeeded("Click here.")]

@@ -15,7 +15,7 @@ from bridge.browser import Chromium
 from bridge.capture import opened_fresh, store_login
 from bridge.errors import BrowserError, LoginRequired, RequestError, SetupError, SiteError
 from bridge.login import profile_for
-from bridge.origins import origin_of, own_state
+from bridge.origins import origin_of, own_state, site_address
 from bridge.profiles import Identity, Profile, ProfileStore, check_name, open_sealed
 from bridge.settings import Settings
 from bridge.sites.base import load_driver
@@ -135,6 +135,10 @@ class Imports:
 
 
 def _check_whole(profile: Profile) -> None:
+    try:
+        site_address(profile.url)
+    except ValueError as error:
+        raise SetupError(f"The profile cannot be used: {error}.") from None
     if profile.user_data_dir is not None:
         raise SetupError(
             "The login of this profile is in the browser's folder on the other machine, and no copy holds it; log the "

@@ -12,7 +12,8 @@ from bridge.browser import Chromium
 from bridge.browser_folders import new_folder
 from bridge.calls import within
 from bridge.capture import capture, check_and_store
-from bridge.errors import BrowserError, LoginRequired, SetupError, SiteError, SiteTimeout
+from bridge.errors import BrowserError, LoginRequired, RequestError, SetupError, SiteError, SiteTimeout
+from bridge.origins import site_address
 from bridge.profiles import Profile, ProfileStore, check_name
 from bridge.session import Session, open_session
 from bridge.settings import Settings
@@ -80,12 +81,21 @@ async def _log_in(
 
 def profile_for(store: ProfileStore, name: str, site: str, url: str | None) -> Profile:
     """Return the stored profile of that name, to be signed in again, or an empty one for `site`."""
+    address = check_address(url) if url else None
     if store.exists(check_name(name)):
         profile = store.load(name)
-        if url is not None and profile.url != url.rstrip("/"):
+        if address is not None and profile.url != address:
             raise SetupError(f"The profile {name} belongs to {profile.url}; take another name, or remove it first.")
         return profile
-    return Profile(name=name, site=site, url=(url or load_driver(site).start_url).rstrip("/"), storage_state=EMPTY)
+    return Profile(name=name, site=site, url=address or load_driver(site).start_url.rstrip("/"), storage_state=EMPTY)
+
+
+def check_address(url: str) -> str:
+    """Return the address of a site as a profile keeps it, or raise a `RequestError` that names the field."""
+    try:
+        return site_address(url)
+    except ValueError as error:
+        raise RequestError(f"url: {error}.", param="url") from None
 
 
 async def _fill(session: Session, credentials: Credentials) -> None:

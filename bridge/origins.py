@@ -31,6 +31,17 @@ def origin_of(url: str) -> str:
     return f"{scheme}://{host}" if port in (None, PORTS[scheme]) else f"{scheme}://{host}:{port}"
 
 
+def site_address(given: str) -> str:
+    """Return the address of a site as a profile keeps it; raise a `ValueError` that shows nothing of a bad one."""
+    if not given.isprintable() or " " in given or "\\" in given or origin_of(given) == OPAQUE:
+        raise ValueError("a site's address is written as https://chat.example.com")
+    if urlsplit(given).username is not None:
+        raise ValueError("a site's address holds neither a user nor a password")
+    if "?" in given or "#" in given:
+        raise ValueError("a site's address holds neither a query nor a fragment: leave out what begins with ? or #")
+    return given.rstrip("/")
+
+
 def is_named(host: str, patterns: Sequence[str]) -> bool:
     """Tell whether a host is one of the `patterns`: names, or `*.name` for all below it."""
     host = host.lower().rstrip(".")

@@ -17,7 +17,6 @@ from bridge.liveview.stage import Stage
 from bridge.liveview.types import Login
 from bridge.liveview.view import View
 from bridge.login import profile_for
-from bridge.origins import OPAQUE, origin_of
 from bridge.pool import Pool
 from bridge.profiles import Profile, ProfileStore
 from bridge.settings import Settings
@@ -150,8 +149,6 @@ class Desk:
 
     async def _profile(self, name: str, site: str, url: str | None) -> Profile:
         """Return the profile to be signed in, kept or new."""
-        if url is not None and origin_of(url) == OPAQUE:
-            raise RequestError("url: an address begins with https://.", param="url")
         try:
             profile = await asyncio.to_thread(profile_for, self._store, name, site, url)
         except SetupError as error:

@@ -1,0 +1,85 @@
+"""Which addresses of a site a login may be made at: the same ones, whichever way the login comes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from bridge.browser import Chromium
+from bridge.errors import RequestError
+from bridge.imports import Imports
+from bridge.liveview.desk import Desk
+from bridge.login import EMPTY, profile_for
+from bridge.pool import Pool
+from bridge.profiles import Identity, Profile, ProfileStore
+from bridge.settings import Settings
+from bridge.telemetry import Telemetry
+
+SITE = "https://chat.example.com"
+BAD = [
+    ("http://hunter2@chat.example.com/", "neither a user nor a password"),
+    ("https://me:hunter2@chat.example.com", "neither a user nor a password"),
+    ("https://@chat.example.com", "neither a user nor a password"),
+    ("https://chat.example.com/?token=hunter2", "neither a query nor a fragment"),
+    ("https://chat.example.com?", "neither a query nor a fragment"),
+    ("https://chat.example.com/#hunter2", "neither a query nor a fragment"),
+    ("https://chat.example.com\\@hunter2.example", "is written as https://"),
+    ("https://chat.example.com/\nhunter2", "is written as https://"),
+    ("https://chat.example.com:hunter2", "is written as https://"),
+    *((text, "is written as https://") for text in ("hunter2", "ftp://hunter2", "javascript:hunter2", " ", "https://")),
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ProfileStore:
+    return ProfileStore(tmp_path, Identity.generate())
+
+
+@pytest.mark.parametrize(("url", "says"), BAD)
+async def test_an_address_that_is_more_than_the_sites_is_refused_whichever_way_the_login_comes(
+    store: ProfileStore, url: str, says: str
+) -> None:
+    settings = Settings(config=store.folder, profiles=store.folder)
+    chromium = Chromium(settings, Telemetry())
+    imports = Imports(chromium, settings, store)
+    async with Pool([], settings, Telemetry()) as pool:
+        desk = Desk(pool, chromium, settings, store, pool.add)
+        ways: list[Callable[[], Awaitable[object]]] = [
+            lambda: imports.token("a", "deepseek", url, "t" * 64),
+            lambda: imports.storage_state("a", "deepseek", url, EMPTY),
+            lambda: desk.log_in("a", "deepseek", url),
+        ]
+        for way in ways:
+            with pytest.raises(RequestError, match=f"^url: .*{says}") as refused:
+                await way()
+            assert refused.value.param == "url"
+            assert "hunter2" not in refused.value.message
+        assert desk.logins() == []
+        await desk.close()
+    with pytest.raises(RequestError, match=f"^url: .*{says}"):
+        profile_for(store, "a", "deepseek", url)
+    sealed = store.identity.seal(
+        Profile(name="a", site="deepseek", url=url, storage_state=EMPTY).model_dump_json().encode()
+    )
+    with pytest.raises(RequestError, match=says) as refused:
+        await imports.profile("a", sealed)
+    assert refused.value.param == "profile"
+    assert store.names() == []
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        (SITE, SITE),
+        (f"{SITE}/", SITE),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+        (f"{SITE}/app", f"{SITE}/app"),
+    ],
+)
+def test_the_address_of_a_site_is_kept_as_it_was_given_but_for_a_last_slash(
+    store: ProfileStore, url: str, kept: str
+) -> None:
+    assert profile_for(store, "a", "deepseek", url).url == kept

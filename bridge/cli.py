@@ -6,7 +6,6 @@ does every signal that asks it to end: it leaves nothing running behind.
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import signal
@@ -18,7 +17,7 @@ import typer
 from rich.text import Text
 from typer.core import TyperCommand
 
-from bridge.command import Key, Name, Url, console, flag, given_only, load, say
+from bridge.command import ENDING, Key, Name, Url, console, flag, given_only, load, run, say
 from bridge.console import SafeConsole
 from bridge.errors import BridgeError, SetupError
 from bridge.key_commands import keys
@@ -52,7 +51,7 @@ app.add_typer(keys, name="keys")
 
 def main() -> None:
     """Run the command line."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         if signal.getsignal(number) is signal.SIG_DFL:  # else somebody wants it ignored, as `nohup` does
             signal.signal(number, _interrupt)
     for stream in (sys.stdout, sys.stderr):
@@ -91,7 +90,7 @@ def demo(
     """Try it all on a built-in chat site, no account needed."""
     from bridge.tryout import try_out
 
-    asyncio.run(try_out(load(context, server=given_only(port=port)), console, port, once=once))
+    run(try_out(load(context, server=given_only(port=port)), console, port, once=once))
 
 
 @app.command(cls=WithSettings)
@@ -110,7 +109,7 @@ def serve(
     log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = None,
 ) -> None:
     """Serve the endpoint, with all captured logins."""
-    from bridge.app import serve as run
+    from bridge.app import serve as serve_until_told
     from bridge.terminal import announce
 
     settings = load(
@@ -121,7 +120,7 @@ def serve(
         log=given_only(level=log_level and log_level.upper()),
         **given_only(profiles=profiles),
     )
-    asyncio.run(run(settings, lambda bridge: announce(console, bridge, settings)))
+    run(serve_until_told(settings, lambda bridge: announce(console, bridge, settings)))
 
 
 @app.command()
@@ -151,19 +150,19 @@ def login(
         raise SetupError("Take one of --form, --token and --import.")
     where = (name, site, url)
     if token:
-        say(asyncio.run(taking_in.take_token(load(context), *where)))
+        say(run(taking_in.take_token(load(context), *where)))
     elif state is not None:
-        say(asyncio.run(taking_in.take_state(load(context), *where, state)))
+        say(run(taking_in.take_state(load(context), *where, state)))
     elif form or signin.has_screen():
         settings, credentials = (
             load(context, browser={} if form else {"headed": True, "shell": False}),
             signin.ask(user) if form else None,
         )
-        asyncio.run(signin.sign_in(settings, *where, credentials, say, keep_browser=keep_browser))
+        run(signin.sign_in(settings, *where, credentials, say, keep_browser=keep_browser))
     else:
         from bridge.remote_login import log_in_remotely
 
-        asyncio.run(log_in_remotely(load(context), *where, say, keep_browser=keep_browser))
+        run(log_in_remotely(load(context), *where, say, keep_browser=keep_browser))
 
 
 @app.command()
@@ -179,7 +178,7 @@ def status(
     """
     from bridge.status import show
 
-    asyncio.run(show(admin(context, url, key), console, as_json=as_json))
+    run(show(admin(context, url, key), console, as_json=as_json))
 
 
 @app.command()
@@ -190,7 +189,7 @@ def dashboard(
     key: Key = None,
 ) -> None:
     """Print a link to the dashboard of the bridge that runs; it signs in once, within minutes."""
-    link = asyncio.run(admin(context, url, key).link("/dashboard"))["url"]
+    link = run(admin(context, url, key).link("/dashboard"))["url"]
     say(link)
     if browser:
         from bridge.signin import need_screen
@@ -218,7 +217,7 @@ def chat(
         prompt = sys.stdin.read()
     if prompt is not None and not prompt.strip():
         raise SetupError("There is no prompt.")
-    asyncio.run(terminal.chat(load(context), console, prompt, model, url, key))
+    run(terminal.chat(load(context), console, prompt, model, url, key))
 
 
 @app.command()
@@ -234,7 +233,7 @@ def doctor(
     """
     from bridge.doctor import examine
 
-    if not asyncio.run(examine(load(context), context.obj, console, site=site, send=send)):
+    if not run(examine(load(context), context.obj, console, site=site, send=send)):
         sys.exit(1)
 
 
@@ -257,7 +256,7 @@ def debug(
     if not headless:
         need_screen("Use `ssh -X` or `xvfb-run`, or --headless and look at the lines only.")
     settings = load(context, browser={"headed": not headless, "shell": False})
-    asyncio.run(watch(settings, to_look_at(settings).load(name), console, show_text=text))
+    run(watch(settings, to_look_at(settings).load(name), console, show_text=text))
 
 
 @app.command()
@@ -294,9 +293,9 @@ def bench(
     from bridge.bench.run import measure
 
     if profile:
-        say(asyncio.run(profiled()))
+        say(run(profiled()))
         return
-    report = asyncio.run(measure(say, short=short))
+    report = run(measure(say, short=short))
     say(report.to_markdown())
     if json_file is not None:
         json_file.write_text(json.dumps(report.to_json(), indent=1), "utf-8")

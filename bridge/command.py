@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -11,6 +14,10 @@ from bridge.console import SafeConsole
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
+
+T = TypeVar("T")
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a command as Ctrl-C does."""
 
 console = SafeConsole(width=None if sys.stdout.isatty() else 200)
 
@@ -23,6 +30,23 @@ def flag(*names: str, help: str) -> Any:  # noqa: A002 - as Typer calls it
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile.")]
 Url = Annotated[str | None, typer.Option(metavar="BASE", help="Where the bridge is, if not on this machine.")]
 Key = Annotated[str | None, typer.Option(help="API key; by default this machine's own.")]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; a signal cancels the work, which ends gracefully, also where Ctrl-C is ignored (`command &`)."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        return asyncio.run(work)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else asyncio takes care of no signal at all
+    return asyncio.run(_in_background(work))
+
+
+async def _in_background(work: Coroutine[Any, Any, T]) -> T:
+    """Ignore Ctrl-C again, and have the other signals do what asyncio does at it."""
+    cancel = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, cancel)
+    return await work
 
 
 def say(text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from bridge.command import Key, Name, Url, confirmed, console, flag, load, say
+from bridge.command import Key, Name, Url, confirmed, console, flag, load, run, say
 from bridge.errors import SetupError
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def admin(context: typer.Context, url: str | None, key: str | None) -> AdminClie
 @accounts.command("list")
 def show_all(context: typer.Context, url: Url = None, key: Key = None) -> None:
     """List the accounts, and how each stands."""
-    show(asyncio.run(admin(context, url, key).accounts()))
+    show(run(admin(context, url, key).accounts()))
 
 
 @accounts.command()
@@ -72,7 +71,7 @@ def rename(
     key: Key = None,
 ) -> None:
     """Give an account and its profile another name; its conversations go on."""
-    say(asyncio.run(admin(context, url, key).rename(name, to))["message"])
+    say(run(admin(context, url, key).rename(name, to))["message"])
 
 
 @accounts.command()
@@ -86,11 +85,11 @@ def remove(
     """End an account's chat, close it, and delete its profile; the account stays signed in at the site."""
     if not (yes or confirmed(f"Close the account {name} and delete its profile?")):
         raise SetupError(f"The account {name} is kept; with --yes it is removed without a question.")
-    say(asyncio.run(admin(context, url, key).remove(name))["message"])
+    say(run(admin(context, url, key).remove(name))["message"])
 
 
 def _act(context: typer.Context, name: str, action: str, url: str | None, key: str | None) -> Mapping[str, Any]:
-    done = asyncio.run(admin(context, url, key).act(name, action))
+    done = run(admin(context, url, key).act(name, action))
     say(done["message"])
     account: Mapping[str, Any] = done["account"]
     return account

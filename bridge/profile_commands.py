@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bridge.command import Name, confirmed, console, flag, load, say
+from bridge.command import Name, confirmed, console, flag, load, run, say
 from bridge.errors import SetupError
 
 kept = typer.Typer(help="List the captured logins, look at one, import or remove one.", no_args_is_help=True)
@@ -42,7 +41,7 @@ def take_in(
     """Take in a profile of another machine: it is tried on the site, and sealed with this machine's key."""
     from bridge.taking_in import take_profile
 
-    say(asyncio.run(take_profile(load(context), file, name, key_file)))
+    say(run(take_profile(load(context), file, name, key_file)))
 
 
 @kept.command()

@@ -10,9 +10,11 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
@@ -80,6 +82,53 @@ async def test_a_demo_in_the_background_where_ctrl_c_is_ignored_still_ends_when_
     finally:
         signal.signal(signal.SIGINT, before)
     assert home.left_running() == []
+
+
+@pytest.mark.parametrize("words", ["demo", "serve"])
+async def test_a_client_is_told_that_the_bridge_stops_also_where_that_runs_in_the_background(
+    home: Home, site: DemoSite, words: str
+) -> None:
+    home.log_in(site)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for a command with `&`
+    try:
+        async with home.started(words, BRIDGE_SERVER_DRAIN="0.1") as command:
+            signal.signal(signal.SIGINT, before)
+            shown = await command.shows("Ctrl-C" if words == "demo" else "Accounts   alice\n")
+            url = re.search(r"http://127\.0\.0\.1:\d+", shown[shown.find("Base URL") + 1 :])
+            key = KEY.search(shown) or KEY.search((home.folder / "config" / "api_keys").read_text())
+            assert url
+            assert key
+            async with chat_at(url[0], key[0], directive(tokens=10_000, rate=20)) as answer:
+                got = await read_until(answer, b"word1 ")
+                command.process.send_signal(signal.SIGTERM)
+                async for data in answer.content.iter_any():
+                    got += data
+                assert b"The bridge is stopping." in got
+            async with asyncio.timeout(COMMAND_LIMIT):
+                assert await command.process.wait() == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert home.left_running() == []
+
+
+@asynccontextmanager
+async def chat_at(url: str, key: str, prompt: str) -> AsyncGenerator[aiohttp.ClientResponse]:
+    body = {"model": "deepseek-chat", "stream": True, "messages": [{"role": "user", "content": prompt}]}
+    headers, limits = {"authorization": f"Bearer {key}"}, aiohttp.ClientTimeout(total=COMMAND_LIMIT)
+    async with (
+        aiohttp.ClientSession(headers=headers, timeout=limits) as session,
+        session.post(f"{url}/v1/chat/completions", json=body) as response,
+    ):
+        yield response
+
+
+async def read_until(answer: aiohttp.ClientResponse, text: bytes) -> bytes:
+    got = b""
+    while text not in got:
+        data = await answer.content.readany()
+        assert data, got
+        got += data
+    return got
 
 
 async def test_a_login_by_the_form_is_kept_and_shown_without_its_secrets(home: Home, site: DemoSite) -> None:

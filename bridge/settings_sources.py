@@ -16,8 +16,8 @@ from bridge import variables
 from bridge.errors import SetupError
 from bridge.settings import Section, Settings
 
-SECRET = re.compile(r"(//)[^/@\s]+(?=@)|(\?)\S+")
-"""What addresses may hold that nobody else should see: a user and password, a query."""
+PLACE = re.compile(r"(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d+)?", re.ASCII | re.IGNORECASE)
+"""A host and its port."""
 Source = Literal["default", "file", "environment", "command line"]
 """Where the value of a setting comes from."""
 
@@ -84,8 +84,8 @@ def in_force(settings: Settings) -> Iterator[tuple[str, str, str, Source, str]]:
     for name, variable, _, description in describe():
         section, _, inner = name.partition(".")
         value = getattr(settings, section)
-        shown = _shown(getattr(value, inner) if inner else value)
-        yield name, variable, SECRET.sub(_hidden, shown), _source_of(settings, name), description
+        shown = _shown(_public(getattr(value, inner) if inner else value))
+        yield name, variable, shown, _source_of(settings, name), description
 
 
 def file_of(settings: Settings) -> Path | None:
@@ -108,8 +108,29 @@ def _sources(file: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[tupl
             yield name, "file"
 
 
-def _hidden(secret: re.Match[str]) -> str:
-    return f"{secret[1] or secret[2]}…"
+def _public(value: Any) -> Any:
+    """Return a value, of each address in it only scheme, host and port: the rest may be what opens it."""
+    if isinstance(value, tuple):
+        return tuple(map(_public, value))
+    if not isinstance(value, str):
+        return value
+    before, is_address, address = value.partition("://")
+    if is_address:
+        return f"{before if '@' not in before else '…'}://{_place_of(address)}"
+    if "@" not in value:
+        return value
+    name, is_switch, given = value.partition("=")
+    return f"{name}={_place_of(given)}" if is_switch and "@" not in name else _place_of(value)
+
+
+def _place_of(address: str) -> str:
+    """Return host and port of an address; nothing of it where an @ may belong to a password as well as to a query."""
+    host = re.split("[/?#]", address, maxsplit=1)[0]
+    end, rest = address[len(host) :][:1], address[len(host) + 1 :]
+    _, at, place = host.rpartition("@")
+    if not PLACE.fullmatch(place) or "@" in rest:
+        return "…"
+    return f"{'…@' if at else ''}{place}{end + '…' if rest else end}"
 
 
 def _has(values: Mapping[str, Any], name: str) -> bool:

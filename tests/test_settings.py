@@ -205,5 +205,29 @@ def test_no_secret_of_a_setting_is_shown(monkeypatch: pytest.MonkeyPatch) -> Non
     settings = load_settings(browser={"args": (proxy,)}, tokens={"url": f"https://a.example/?token={VALUE}"})
     found = {name: value for name, _, value, _, _ in in_force(settings)}
     assert VALUE not in repr(found)
-    assert (found["profile_key"], found["tokens.url"]) == ("set", "https://a.example/?…")
+    assert (found["profile_key"], found["tokens.url"]) == ("set", "https://a.example/…")
     assert found["browser.args"] == "--proxy-server=http://…@proxy.example:3128"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("http://me:{}@proxy.example:3128", "http://…@proxy.example:3128"),
+        ("http://me:p@{}@proxy.example", "http://…@proxy.example"),
+        ("http://me:p/{}@proxy.example", "http://…"),
+        ("http://me:p?{}@proxy.example", "http://…"),
+        ("http://me:p {}@proxy.example", "http://…@proxy.example"),
+        ("http://a.example/?mail=me@{}", "http://…"),
+        ("ws://127.0.0.1:9222/devtools/browser/{}", "ws://127.0.0.1:9222/…"),
+        ("https://[::1]:8443/#{}", "https://[::1]:8443/…"),
+        ("--proxy-server=me:{}@proxy.example:80", "--proxy-server=…@proxy.example:80"),
+        ("--proxy-server=me:p={}@proxy.example:80", "--proxy-server=…@proxy.example:80"),
+        ("--proxy-server=http=http://a.example;https=http://me:{}@b.example", "--proxy-server=http=http://…"),
+        ("--window-size=800,600", "--window-size=800,600"),
+        ("http://proxy.example:3128", "http://proxy.example:3128"),
+    ],
+)
+def test_of_an_address_only_scheme_host_and_port_are_shown(value: str, shown: str) -> None:
+    settings = load_settings(browser={"args": (value.format(VALUE), "--mute-audio")})
+    found = {name: value for name, _, value, _, _ in in_force(settings)}
+    assert found["browser.args"] == f"{shown}, --mute-audio"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
@@ -17,11 +17,13 @@ from bridge.access import Access, load_access
 from bridge.api.admin.sign_in import is_said_https
 from bridge.app import Bridge
 from bridge.browser import Chromium
+from bridge.chat import Account
 from bridge.errors import SetupError
 from bridge.keystore import KeyStore
 from bridge.pool import Pool
 from bridge.sessions import MOST_SESSIONS, MOST_TOKENS, TOKEN_LIFE, Sessions
 from bridge.settings import ApiSettings, DashboardSettings, ServerSettings, Settings
+from bridge.telemetry import WorkerState
 from tests.fake_backend import ADMIN_KEY, KEY, LIMIT, Served, serving
 from tests.operator import SESSION, browser, events, signed_in
 
@@ -72,6 +74,53 @@ async def test_every_action_refuses_a_session_without_its_csrf_token(served: Ser
                     assert "X-CSRF-Token" in (await response.json())["error"]["message"]
         assert served.backend.done == []
         assert (await operator.answer("GET", SESSION))[0] == 200
+
+
+@pytest.mark.parametrize("head", ["", "Content-Length: 0", "Content-Type: text/plain"])
+async def test_an_action_by_a_key_needs_no_body(served: Served, head: str) -> None:
+    assert await sent(served, f"Authorization: Bearer {ADMIN_KEY}", head) == 200
+    assert served.backend.done == ["pause alice"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        ("Content-Type: text/plain", "Content-Length: 2"),
+        ("Content-Type: application/x-www-form-urlencoded", "Content-Length: 2"),
+        ("Content-Length: 2",),
+    ],
+)
+async def test_an_action_with_a_body_of_another_type_is_refused(served: Served, head: Sequence[str]) -> None:
+    assert await sent(served, f"Authorization: Bearer {ADMIN_KEY}", *head, body="{}") == 415
+    chunked = ("Content-Type: text/plain", "Transfer-Encoding: chunked")
+    assert await sent(served, f"Authorization: Bearer {ADMIN_KEY}", *chunked, body="2\r\n{}\r\n0\r\n\r\n") == 415
+    assert served.backend.done == []
+
+
+async def test_an_action_without_its_body_says_what_is_missing(served: Served) -> None:
+    assert await sent(served, f"Authorization: Bearer {ADMIN_KEY}", path="/admin/api/accounts/alice/rename") == 400
+    assert served.backend.done == []
+
+
+async def test_an_action_of_a_session_without_a_body_still_names_its_type(served: Served) -> None:
+    async with signed_in(served) as operator:
+        (cookie,) = operator.http.cookie_jar
+        heads = (f"Cookie: {cookie.key}={cookie.value}", f"X-CSRF-Token: {operator.csrf}")
+        assert await sent(served, *heads) == 415
+        assert await sent(served, heads[0]) == 403
+        assert await sent(served, *heads, "Content-Type: application/json") == 200
+
+
+async def sent(served: Served, *heads: str, body: str = "", path: str = "/admin/api/accounts/alice/pause") -> int:
+    """Post exactly these headers, and return the status: the clients of libraries add headers of their own."""
+    served.backend.known = (Account("alice", WorkerState.READY, "", None, is_busy=False),)
+    lines = f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{served.port}", "Connection: close", *filter(None, heads)
+    async with asyncio.timeout(LIMIT):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(("\r\n".join(lines) + f"\r\n\r\n{body}").encode())
+        answer = await reader.read()
+    writer.close()
+    return int(answer.split()[1])
 
 
 async def test_no_request_of_another_web_page_counts_whatever_it_brings(served: Served) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
 from bridge.browser import Chromium
 from bridge.browser_folders import remove_profile
+from bridge.errors import SetupError
 from bridge.profiles import ProfileStore, Stamp
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry
@@ -22,10 +24,22 @@ class ProfileAccounts:
         self._chromium = chromium
         self._settings = settings
         self._telemetry = telemetry
+        self._filled: tuple[int, int] | None = None
+        """Which folder it was that held profiles last."""
 
     def stamps(self) -> Mapping[str, Stamp | None]:
-        """Return the names of the profiles, each with what changes whenever its file is written."""
-        return {name: self._store.stamp(name) for name in self._store.names()}
+        """Return the names of the profiles, each with what changes whenever its file is written.
+
+        Raises `SetupError` where their folder is gone, or is another one without any: it was moved, or its disk is not
+        mounted. No login was removed by that.
+        """
+        folder = _identity(self._store.folder)
+        stamps = {name: self._store.stamp(name) for name in self._store.names()}
+        if stamps:
+            self._filled = folder
+        elif self._filled is not None and _identity(self._store.folder) != self._filled:
+            raise SetupError(f"The folder of profiles, {self._store.folder}, was moved, or its disk is not mounted.")
+        return stamps
 
     async def worker(self, name: str) -> Worker:
         """Return a worker with the profile of that name; raise `SetupError` where it cannot be opened."""
@@ -44,6 +58,15 @@ class ProfileAccounts:
         kept = unsettled_file(self._settings.config, name)
         if kept.exists():
             kept.replace(unsettled_file(self._settings.config, to))
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return what tells the folder from another one at its place; None where there is none."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 class NewAccounts(ProfileAccounts):

@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
+from bridge.browser import Chromium
 from bridge.chat import Account, Opened
 from bridge.errors import (
     AccountConflict,
@@ -24,9 +26,11 @@ from bridge.errors import (
     SiteTimeout,
     UnknownAccount,
 )
+from bridge.login import EMPTY
 from bridge.pool import Pool
-from bridge.profiles import Stamp
+from bridge.profiles import Identity, Profile, ProfileStore, Stamp
 from bridge.settings import PoolSettings, Settings
+from bridge.stored_accounts import ProfileAccounts
 from bridge.telemetry import ChatEnded, Telemetry, WorkerState
 from tests.test_pool import (
     LIMIT,
@@ -271,6 +275,67 @@ async def test_a_file_that_comes_or_goes_is_an_account_that_comes_or_goes(tmp_pa
         await facts.state("a", WorkerState.CLOSED)
         assert names(pool) == ["b"]
         assert await ask(pool, "1") == "b"
+
+
+class WorkersInFolder(StoredWorkers):
+    """The same, with the names from a folder of profiles."""
+
+    def __init__(self, folder: Path, *names: str) -> None:
+        super().__init__(*names)
+        settings = Settings(config=folder, profiles=folder / "profiles")
+        store = ProfileStore(settings.profiles, Identity.generate())
+        for name in names:
+            store.save(Profile(name=name, site="deepseek", url="https://a.example", storage_state=EMPTY))
+        self._names = ProfileAccounts(store, Chromium(settings, Telemetry()), settings, Telemetry())
+        self.looks = 0
+
+    def stamps(self) -> Mapping[str, Stamp | None]:
+        self.looks += 1
+        return self._names.stamps()
+
+
+@pytest.mark.parametrize("is_mount", [True, False])
+async def test_accounts_stay_and_chats_go_on_while_the_folder_of_profiles_is_away(
+    tmp_path: Path, is_mount: bool
+) -> None:
+    stored = WorkersInFolder(tmp_path, "a", "b")
+    stored.stored["a"].hold = asyncio.Event()
+    folder, away = tmp_path / "profiles", tmp_path / "away"
+    log: list[str] = []
+    sink = logger.add(log.append, format="{message}")
+    async with pool_with(stored, tmp_path) as (pool, facts), in_background(ask(pool, "1")) as (chat,):
+        await facts.until(lambda: any(one.is_busy for one in pool.accounts()))
+        folder.rename(away)
+        if is_mount:  # an empty folder is left where the disk is not mounted
+            folder.mkdir()
+        looks = stored.looks
+        await until(lambda: stored.looks > looks + 1)
+        assert names(pool) == ["a", "b"]
+        logger.remove(sink)
+        assert sum("stay as they are" in line for line in log) == 1
+        stored.stored["a"].hold.set()
+        assert await chat == "a"
+        if is_mount:
+            folder.rmdir()
+        away.rename(folder)
+        looks = stored.looks
+        await until(lambda: stored.looks > looks + 1)
+        assert stored.opened == ["a", "b"]
+        (folder / "b.age").unlink()
+        await until(lambda: names(pool) == ["a"])
+        (folder / "a.age").unlink()
+        await until(lambda: names(pool) == [])
+
+
+async def test_a_login_that_is_deleted_and_written_again_keeps_the_sends_of_its_account(tmp_path: Path) -> None:
+    stored = StoredWorkers("a")
+    async with pool_with(stored, tmp_path) as (pool, _):
+        assert await ask(pool, "1") == "a"
+        worker = stored.stored.pop("a")
+        await until(lambda: names(pool) == [])
+        stored.stored["a"] = worker
+        await until(lambda: names(pool) == ["a"])
+        assert (one(pool).sends_hour, one(pool).sends_day) == (1, 1)
 
 
 async def test_a_file_that_cannot_be_opened_is_tried_once_until_it_changes_while_others_run(

@@ -8,9 +8,10 @@ import json
 import time
 import zipfile
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, ExitStack, aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -563,18 +564,28 @@ async def test_who_reads_too_slowly_gets_the_state_anew_and_never_more_than_a_bo
             assert await slow.next(1) == b"next"
 
 
-async def test_only_so_many_watch_at_a_time(served: Served) -> None:
+async def test_one_more_who_watches_takes_the_place_of_who_has_taken_nothing_for_longest(served: Served) -> None:
+    cut: list[int] = []
     async with signed_in(served) as operator:
-        watchers = [served.monitor.watcher() for _ in range(32)]
-        for watcher in watchers:
-            watcher.__enter__()
-        async with operator.get("/admin/api/events") as response:
-            assert (response.status, (await response.json())["error"]["code"]) == (503, "overloaded")
-        watchers[0].__exit__(None, None, None)
+        with ExitStack() as stack:
+            watchers = [
+                stack.enter_context(served.monitor.watcher(partial(cut.append, number))) for number in range(32)
+            ]
+            for watcher in (watchers[0], *watchers[2:]):
+                await watcher.next(1)
+            for _ in range(2):
+                async with events(operator.http) as stream:
+                    assert await stream.next("state")
+            assert (cut, [watcher.is_over for watcher in watchers].index(True)) == ([1], 1)
+
+
+async def test_streams_of_others_who_do_not_read_never_keep_an_operator_out(served: Served) -> None:
+    async with signed_in(served) as operator, AsyncExitStack() as stack:
+        for _ in range(40):
+            response = await stack.enter_async_context(operator.http.get("/admin/api/events"))
+            assert response.status == 200
         async with events(operator.http) as stream:
             assert await stream.next("state")
-        for watcher in watchers[1:]:
-            watcher.__exit__(None, None, None)
 
 
 async def test_an_open_dashboard_does_not_hold_up_the_end_of_the_bridge() -> None:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bridge.errors import PoolError
 from bridge.sse import encode_sse
 
 MOST_WATCHERS = 32
+"""Those who watch at a time; one more takes the place of who has taken nothing for longest."""
 MOST_FRAMES = 200
 """Frames that wait for one watcher."""
 MOST_BYTES = 1024 * 1024
@@ -25,8 +26,11 @@ MOST_BYTES = 1024 * 1024
 class Watcher:
     """One who watches; `whole` encodes all of the state as it is now."""
 
-    def __init__(self, whole: Callable[[], bytes]) -> None:
+    def __init__(self, whole: Callable[[], bytes], cut: Callable[[], None]) -> None:
         self._whole = whole
+        self._cut = cut
+        self.asked = time.monotonic()
+        """When it last asked for more; one whose client does not read asks no more."""
         self._frames: deque[bytes] = deque()
         self._size = 0
         self._is_behind = True
@@ -56,8 +60,14 @@ class Watcher:
         self.is_over = True
         self._is_there.set()
 
+    def make_room(self) -> None:
+        """Leave at once, also where the client does not read."""
+        self.end()
+        self._cut()
+
     async def next(self, limit: float) -> bytes:
         """Return all that waits, as soon as something does; nothing after `limit` seconds, or when it is over."""
+        self.asked = time.monotonic()
         try:
             async with asyncio.timeout(limit):
                 await self._is_there.wait()
@@ -88,11 +98,13 @@ class Feed:
         """Set while somebody watches."""
 
     @contextmanager
-    def watcher(self) -> Iterator[Watcher]:
-        """Watch while this is entered; the whole state comes first."""
+    def watcher(self, cut: Callable[[], None] = lambda: None) -> Iterator[Watcher]:
+        """Watch while this is entered; the whole state comes first. `cut` ends it where others need the room."""
         if len(self._watchers) >= MOST_WATCHERS:
-            raise PoolError(f"There are {MOST_WATCHERS} event streams already; close some of them.", retry_after=10)
-        watcher = Watcher(self._whole)
+            last = min(self._watchers, key=lambda watcher: watcher.asked)
+            self._watchers.remove(last)
+            last.make_room()
+        watcher = Watcher(self._whole, cut)
         self._watchers.append(watcher)
         self.watched.set()
         if self._is_over:
@@ -100,7 +112,8 @@ class Feed:
         try:
             yield watcher
         finally:
-            self._watchers.remove(watcher)
+            if watcher in self._watchers:
+                self._watchers.remove(watcher)
             if not self._watchers:
                 self.watched.clear()
 

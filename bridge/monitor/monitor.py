@@ -112,9 +112,9 @@ class Monitor:
         """Tell who watches of the figures of the current minute."""
         self._pending.append(("sample", self.charts.point()))
 
-    def watcher(self) -> AbstractContextManager[Watcher]:
-        """Watch while this is entered."""
-        return self.feed.watcher()
+    def watcher(self, cut: Callable[[], None] = lambda: None) -> AbstractContextManager[Watcher]:
+        """Watch while this is entered; `cut` ends it where others need the room."""
+        return self.feed.watcher(cut)
 
     def state(self) -> dict[str, Any]:
         """Return all that is shown."""

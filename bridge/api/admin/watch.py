@@ -42,7 +42,7 @@ class Watch:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Return it, and what changes, until the client leaves, its session ends or the bridge stops."""
-        with self._parts.monitor.watcher() as watcher:
+        with self._parts.monitor.watcher(lambda: _cut(request)) as watcher:
             response = web.StreamResponse(headers=HEADERS)
             await response.prepare(request)
             with suppress(ConnectionError):  # the client is gone
@@ -57,3 +57,9 @@ class Watch:
             if frames or silent >= BEAT:
                 silent = 0.0
                 await response.write(frames or b": here\n\n")
+
+
+def _cut(request: web.Request) -> None:
+    """Close the connection of a request at once, whatever its client has not read."""
+    if request.transport is not None:
+        request.transport.abort()

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bridge.client import ACCOUNTS, ANSWER_LIMIT, CHECK_LIMIT, Client, url_and_key
+from bridge.profiles import check_name
 from bridge.settings import Settings
 from bridge.sse import SSEDecoder
 
@@ -71,7 +72,7 @@ class AdminClient(Client):
         await self._ask("DELETE", f"{LOGINS}/{quote(id, '')}", ANSWER_LIMIT)
 
     async def _of(self, account: str, method: str, path: str, body: Json | None = None) -> Json:
-        found: Json = await self._ask(method, f"{ACCOUNTS}/{quote(account, '')}{path}", CHECK_LIMIT, body)
+        found: Json = await self._ask(method, f"{ACCOUNTS}/{check_name(account)}{path}", CHECK_LIMIT, body)
         return found
 
 

@@ -6,12 +6,14 @@ does every signal that asks it to end: it leaves nothing running behind.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.text import Text
@@ -60,9 +62,18 @@ def main() -> None:
     try:
         app()
     except BridgeError as error:
-        line = Text.assemble(("Error: ", "bold red"), " ".join(error.message.split()))
-        SafeConsole(stderr=True).print(line, soft_wrap=True)
-        sys.exit(1)
+        _fail(error.message)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be written is let go
+        _fail(f"Cannot write the output: {error.strerror}.")
+
+
+def _fail(message: str) -> NoReturn:
+    line = Text.assemble(("Error: ", "bold red"), " ".join(message.split()))
+    SafeConsole(stderr=True).print(line, soft_wrap=True)
+    sys.exit(1)
 
 
 def _interrupt(*_: object) -> None:

@@ -220,13 +220,22 @@ class ProfileStore:
         """Give a profile another name, inside its file, too; refused where that name is taken."""
         if self.exists(to):
             raise SetupError(f"There is a profile {to} already; remove it first, or take another name.")
+        self._refuse_other(to)
         self.save(self.load(name).model_copy(update={"name": to}))
         self.remove(name)
 
     def _present(self, name: str) -> Path:
         if self.exists(name):
             return self.path(name)
+        self._refuse_other(name)
         raise SetupError(f"There is no profile {name} in {self.folder.absolute()}; `bridge login` captures one.")
+
+    def _refuse_other(self, name: str) -> None:
+        """Raise `SetupError` where something else than a file stands in a profile's place."""
+        path = self.path(name)
+        if os.path.lexists(path) and not path.is_file():
+            kind = "a link that leads to no file" if path.is_symlink() else "a folder" if path.is_dir() else "no file"
+            raise SetupError(f"{path.absolute()} is {kind}, and so no profile; move it away, or take another name.")
 
 
 def open_sealed(sealed: bytes, identity: Identity, source: str) -> Profile:

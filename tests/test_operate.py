@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
+import shlex
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -17,7 +21,7 @@ from bridge.demo import DemoSite
 from bridge.keystore import KeyStore
 from bridge.profiles import Identity, ProfileStore, load_identity
 from bridge.telemetry import ChatQueued, ChatStarted
-from tests.commands import Home
+from tests.commands import ROOT, Home
 from tests.fake_backend import ADMIN_KEY, Served, serving
 from tests.live import QUICK_SITE, signed_in_profile
 from tests.test_admin import ACCOUNTS
@@ -192,3 +196,23 @@ async def test_logins_from_elsewhere_are_taken_in_and_no_secret_is_shown(home: H
             assert secret not in shown
     settings = home.settings
     assert ProfileStore(settings.profiles, load_identity(settings)).names() == ["again", "alice", "s", "t"]
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b", ""])
+async def test_what_is_no_name_is_said_to_be_none(home: Home, served: Served, name: str) -> None:
+    paused = await home.run("accounts", "pause", name, *at(served))
+    assert (paused.code, f"{name!r} is no name" in paused.err) == (1, True), paused.err
+
+
+@pytest.mark.parametrize("words", [("accounts", "list"), ("status",), ("status", "--json"), ("version",), ("--help",)])
+async def test_output_that_nobody_takes_ends_in_one_line(home: Home, served: Served, words: tuple[str, ...]) -> None:
+    where = at(served) if words[0] in ("accounts", "status") else ()
+    command = shlex.join((sys.executable, "-m", "bridge", *words, *where))
+    process = await asyncio.create_subprocess_shell(
+        f"{command} >/dev/full",
+        stderr=asyncio.subprocess.PIPE,
+        cwd=home.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    _, err = await process.communicate()
+    assert (process.returncode, err.decode()) == (1, "Error: Cannot write the output: No space left on device.\n")

@@ -468,3 +468,25 @@ def test_session_storage_counts_for_the_login_but_empty_origins_do_not() -> None
     assert login(session_storage={"https://empty": {}, ORIGIN: {"tab": TAB}}).same_login(login())
     assert not login(session_storage={ORIGIN: {"tab": "other"}}).same_login(login())
     assert not login(session_storage={"https://other": {"tab": TAB}}).same_login(login())
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (Path.mkdir, "is a folder"),
+        (os.mkfifo, "is no file"),
+        (lambda path: path.symlink_to("nowhere"), "is a link that leads to no file"),
+    ],
+)
+def test_what_stands_in_a_profiles_place_is_named_and_never_replaced_by_another_name(
+    store: ProfileStore, make: Callable[[Path], object], kind: str
+) -> None:
+    profile = login()
+    store.save(profile)
+    make(store.path("to"))
+    with pytest.raises(SetupError, match=kind):
+        store.load("to")
+    with pytest.raises(SetupError, match=kind):
+        store.rename(profile.name, "to")
+    assert store.exists(profile.name)
+    assert not store.exists("to")

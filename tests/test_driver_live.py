@@ -47,7 +47,7 @@ class Backend:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve the page at whatever address it likes."""
         if request.path == "/chat.js":
-            return web.FileResponse(PAGES / "chat.js")
+            return web.Response(text=(PAGES / "chat.js").read_text("utf-8"), content_type="text/javascript")
         if request.path == "/agreed":
             self.received.append((request.path, {}))
         text = (PAGES / self.page).read_text("utf-8")

@@ -8,6 +8,7 @@ import pytest
 
 from bridge.admin_client import AdminClient
 from bridge.browser import Chromium
+from bridge.keystore import KeyStore
 from bridge.telemetry import WorkerState
 from tests.live import directive, live
 
@@ -37,7 +38,7 @@ async def test_a_challenge_that_a_person_has_solved_ends_when_the_operator_asks(
         with pytest.raises(Exception, match="RISK_DEVICE_DETECTED"):
             await run.ask(directive(text="refused"))
         await run.facts.state("alice", WorkerState.CHALLENGED)
-        client = AdminClient(run.bridge.url, run.key)
+        client = AdminClient(run.bridge.url, KeyStore(run.settings.config).admin_key())
         assert [account["state"] for account in await client.accounts()] == ["challenged"]
         run.account().fault("load_human_check", times=1)
         assert (await client.act("alice", "check"))["account"]["state"] == "challenged"

@@ -24,8 +24,10 @@ from bridge.settings import ServerSettings
 from bridge.tasks import Tasks
 from bridge.throttle import Throttle
 
-BACKLOG = 100
+BACKLOG = 64
 """Connections that the system may hold for us, and that are taken in one go."""
+STEPS = 3
+"""Steps of the event loop from the taking of a connection until the one that makes room for it is closed."""
 RESERVE = 100
 """Descriptors that are left for the browser, files and what is fetched."""
 MOST_DESCRIPTORS = 65_536
@@ -282,7 +284,7 @@ class Runner(web.AppRunner):
 
 def room_for(descriptors: int) -> int:
     """Return how many connections fit below a limit of open files."""
-    return max(descriptors - RESERVE - BACKLOG, descriptors // 4)
+    return max(descriptors - RESERVE - STEPS * BACKLOG, descriptors // 4)
 
 
 def raised_limit() -> int:

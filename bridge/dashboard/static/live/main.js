@@ -27,7 +27,11 @@ let wasTaken = false;
 let asked = null;
 let connection = null;
 
-const send = (type, more) => state.controls === "you" && connection?.send(type, more);
+function send(type, more) {
+  if (state.controls !== "you") return false;
+  connection?.send(type, more);
+  return true;
+}
 const screen = new Screen(parts.screen, parts.stage);
 const overlay = new overlays.Overlay(() => state.controls === "you" && !COARSE && focusKeys());
 new Keyboard(parts.keys, send, { leave: () => parts.address.focus(), tooLong: () => notice("warn", "This text is too long to be pasted at once.") });

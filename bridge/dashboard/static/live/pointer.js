@@ -5,6 +5,7 @@ const BUTTONS = ["left", "middle", "right", "back", "forward"];
 const AGAIN_MS = 500;
 const NEAR = 8;
 const LONG_MS = 450;
+const NOTHING = { at: 0, x: 0, y: 0, button: -1, clicks: 0 };
 
 export const modifiers = (event) =>
   (event.altKey ? 1 : 0) | (event.ctrlKey ? 2 : 0) | (event.metaKey ? 4 : 0) | (event.shiftKey ? 8 : 0);
@@ -12,13 +13,13 @@ export const modifiers = (event) =>
 export class Pointer {
   #screen;
   #send;
-  #last = { at: 0, x: 0, y: 0, button: -1, clicks: 0 };
+  #last = NOTHING;
   #move = null;
   #wheel = null;
   #fingers = new Map();
   #touch = null;
 
-  // `send` sends a message; `focus` is called with the place where somebody begins to work.
+  // `send` sends a message, and tells whether somebody takes it; `focus` is called with the place where somebody begins to work.
   constructor(canvas, screen, send, focus) {
     this.#screen = screen;
     this.#send = send;
@@ -62,7 +63,8 @@ export class Pointer {
     const clicks = kind === "down" ? this.#clicks(event, event.button) : this.#last.clicks;
     const more = { button: BUTTONS[event.button] ?? "none", buttons: event.buttons & 31, clicks, mods: modifiers(event) };
     if (kind === "down") this.#send("mouse", { kind: "move", ...this.#screen.place(event), mods: more.mods });
-    this.#send("mouse", { kind, ...this.#screen.place(event), ...more });
+    const isSent = this.#send("mouse", { kind, ...this.#screen.place(event), ...more });
+    if (!isSent) this.#last = NOTHING; // the click of one who only watches is no half of a double click
   }
 
   #moved(event) {

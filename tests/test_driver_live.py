@@ -48,7 +48,7 @@ class Backend:
         """Serve the page at whatever address it likes."""
         if request.path == "/chat.js":
             return web.Response(text=(PAGES / "chat.js").read_text("utf-8"), content_type="text/javascript")
-        if request.path == "/agreed":
+        if request.path in ("/agreed", "/stopped"):
             self.received.append((request.path, {}))
         text = (PAGES / self.page).read_text("utf-8")
         if self.without:
@@ -173,6 +173,17 @@ async def test_what_comes_over_the_page_in_mid_click_is_sent_away_and_not_clicke
         assert await run.ask("Hello", "deepseek-reasoner-search") == answer_to("Hello")
         assert run.switches() == [(True, True)]
         assert "/agreed" not in [path for path, _ in run.backend.received]
+
+
+async def test_what_a_page_still_generates_by_itself_is_stopped_when_it_takes_no_prompt_for_that(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with bridge_to(tmp_path, chromium, "generating.html") as run:
+        with pytest.raises(APIStatusError) as refused:
+            await run.ask("Hello")
+        assert (refused.value.status_code, refused.value.code) == (503, "site_busy")
+        assert [path for path, _ in run.backend.received].count("/stopped") == 1
+        assert run.switches() == []
 
 
 async def test_a_page_that_loses_the_prompt_and_computes_for_seconds_sends_it_once(

@@ -124,11 +124,15 @@ class Driver(SiteDriver):
         seen = seen or await self._shown.ask("fill", as_typed(turn.prompt), typing.before, again)
         typing.before = typing.before or seen["last"]
         typing.taken = seen["did"] == "taken"
+        said = news(seen["notices"], typing.old_notices)
         match seen["did"]:
-            case "there" if typing.presses and (refused := refusal(news(seen["notices"], typing.old_notices))):
+            case "there" if typing.presses and (refused := refusal(said)):
+                if is_generating(said):  # an answer that nobody reads; one on another device has no button here
+                    with suppress(SiteChanged):
+                        await self.stop()
                 raise refused
             case "filled" | "there":
-                await self._press(busy=is_generating(news(seen["notices"], typing.old_notices)))
+                await self._press(busy=is_generating(said))
             case "missing":
                 await self.ready()
         return bool(seen["busy"])

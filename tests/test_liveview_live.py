@@ -18,10 +18,9 @@ from bridge.demo import DemoSite
 from bridge.keystore import KeyStore
 from bridge.telemetry import WorkerState
 from tests.live import LIMIT, QUICK_SITE, Live, live, served
-from tests.watching import PHONE, WIDE, account_page, login_page, person
+from tests.watching import PASSWORD, PHONE, WIDE, account_page, fill_form, login_page, person
 
 ASKING = replace(QUICK_SITE, sign_in_asks=True, oauth=True)
-PASSWORD = "Pässwörd-日本-€"
 ASKING_PAGE = """
 <input id=file type=file style="font-size: 30px">
 <p><input id=text value="to be copied">
@@ -72,26 +71,7 @@ async def test_a_new_account_is_logged_in_by_form_through_the_view_and_answers(
             page = await login_page(run, begun["id"])
             await someone.look(login=begun["id"])
             await someone.has_controls()
-            user, password = page.locator("input[autocomplete=username]"), page.locator("input[type=password]")
-            await someone.click(user)
-            await someone.type("bbo@example.com")
-            for _ in range(len("bo@example.com")):
-                await someone.page.keyboard.press("Backspace")
-            await someone.type("ob@example.com")
-            await someone.seen(user, "bob@example.com")
-            await someone.click(password)
-            await someone.paste(PASSWORD)
-            await someone.seen(password, PASSWORD)
-            await someone.click(page.locator("select"))
-            await someone.page.locator("#choice").select_option(label="Freedonia")
-            await someone.page.get_by_role("button", name="Choose").click()
-            await someone.seen(page.locator("select"), "Freedonia")
-            await someone.click(page.locator("input[type=date]"))
-            await someone.page.locator("#choice").fill("1999-12-31")
-            await someone.page.get_by_role("button", name="Set").click()
-            await someone.seen(page.locator("input[type=date]"), "1999-12-31")
-            await someone.click(page.locator("input[type=checkbox]"))
-            await someone.click(page.get_by_role("button", name="Log in", exact=True))
+            await fill_form(someone, page)
             assert (await captured(run, begun["id"]))["state"] == "captured"
             await someone.page.get_by_text("second is logged in").wait_for()
         await run.facts.state("second", WorkerState.READY)

@@ -13,8 +13,8 @@ from bridge.browser import Chromium
 from bridge.telemetry import WorkerState
 from tests.dashboard_pages import Dashboard
 from tests.live import Live
-from tests.test_liveview_live import DEVICES, PASSWORD, asking
-from tests.watching import Person, account_page, login_page, person
+from tests.test_liveview_live import DEVICES, asking
+from tests.watching import PASSWORD, Person, account_page, fill_form, login_page, person
 
 
 async def signed_in(someone: Person) -> Dashboard:
@@ -38,30 +38,6 @@ async def add_account(someone: Person, name: str) -> Page:
     shown = await login_page(someone.run, login)
     await someone.has_controls()
     return shown
-
-
-async def fill_form(someone: Person, shown: Page) -> None:
-    """Sign in by the site's own form: with a slip of the finger, and a password that no keyboard has."""
-    user, password = shown.locator("input[autocomplete=username]"), shown.locator("input[type=password]")
-    await someone.click(user)
-    await someone.type("bpb@example.com")
-    for _ in "pb@example.com":
-        await someone.page.keyboard.press("Backspace")
-    await someone.type("ob@example.com")
-    await someone.seen(user, "bob@example.com")
-    await someone.click(password)
-    await someone.paste(PASSWORD)
-    await someone.seen(password, PASSWORD)
-    await someone.click(shown.locator("select"))
-    await someone.page.locator("#choice").select_option(label="Freedonia")
-    await someone.page.get_by_role("button", name="Choose").click()
-    await someone.seen(shown.locator("select"), "Freedonia")
-    await someone.click(shown.locator("input[type=date]"))
-    await someone.page.locator("#choice").fill("1999-12-31")
-    await someone.page.get_by_role("button", name="Set").click()
-    await someone.seen(shown.locator("input[type=date]"), "1999-12-31")
-    await someone.click(shown.locator("input[type=checkbox]"))
-    await someone.click(shown.get_by_role("button", name="Log in", exact=True))
 
 
 async def use_window(someone: Person, shown: Page) -> None:

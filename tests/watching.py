@@ -23,6 +23,9 @@ PHONE: dict[str, Any] = {
 }
 
 
+PASSWORD = "Pässwörd-日本-€"
+
+
 @dataclass
 class Person:
     """What the person sees, `page`, and the page that it shows, of which the person knows where things are."""
@@ -90,6 +93,30 @@ class Person:
             while (found := await what.input_value()) != value:
                 await asyncio.sleep(0.05)
         assert found == value
+
+
+async def fill_form(someone: Person, shown: Page) -> None:
+    """Sign in by the site's own form: with a slip of the finger, and a password that no keyboard has."""
+    user, password = shown.locator("input[autocomplete=username]"), shown.locator("input[type=password]")
+    await someone.click(user)
+    await someone.type("bpb@example.com")
+    for _ in "pb@example.com":
+        await someone.page.keyboard.press("Backspace")
+    await someone.type("ob@example.com")
+    await someone.seen(user, "bob@example.com")
+    await someone.click(password)
+    await someone.paste(PASSWORD)
+    await someone.seen(password, PASSWORD)
+    await someone.click(shown.locator("select"))
+    await someone.page.locator("#choice").select_option(label="Freedonia")
+    await someone.page.get_by_role("button", name="Choose").click()
+    await someone.seen(shown.locator("select"), "Freedonia")
+    await someone.click(shown.locator("input[type=date]"))
+    await someone.page.locator("#choice").fill("1999-12-31")
+    await someone.page.get_by_role("button", name="Set").click()
+    await someone.seen(shown.locator("input[type=date]"), "1999-12-31")
+    await someone.click(shown.locator("input[type=checkbox]"))
+    await someone.click(shown.get_by_role("button", name="Log in", exact=True))
 
 
 @asynccontextmanager

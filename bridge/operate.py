@@ -97,7 +97,7 @@ def _act(context: typer.Context, name: str, action: str, url: str | None, key: s
 
 def show(found: Sequence[Mapping[str, Any]]) -> None:
     """Print a line for each account."""
-    from bridge.status import standing
+    from bridge.status_rows import standing
 
     if not found:
         say("There is no account; `bridge login NAME` captures a login.")

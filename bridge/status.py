@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -17,13 +15,11 @@ from rich.text import Text
 from bridge.admin_client import AdminClient
 from bridge.console import Clean
 from bridge.errors import BridgeError
+from bridge.status_rows import COLOURS, Fitted, State, ago, ahead, by_urgency, standing, trouble
 
 RETRY = 2.0
 """Seconds until a lost connection is tried again."""
 RECENT = 5
-COLOURS = {"ready": "green", "starting": "cyan", "resting": "yellow", "muted": "yellow"}
-
-State = Mapping[str, Any]
 
 
 async def show(client: AdminClient, console: Console, *, as_json: bool) -> None:
@@ -50,8 +46,11 @@ class _Screen:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow())
                 while True:
-                    live.update(Clean([picture(self._state, self._lost)]), refresh=True)
+                    live.update(Clean([self._picture()]), refresh=True)
                     await asyncio.sleep(0.5)
+
+    def _picture(self) -> Fitted:
+        return Fitted(picture(self._state, self._lost), self._state, self._lost)
 
     async def _follow(self) -> None:
         while True:
@@ -81,7 +80,7 @@ def _headline(state: State) -> Text:
     facts = [
         f"bridge {bridge['version']} at {bridge['url']}",
         f"Chromium {browser['version'] or ''} {browser['state']}" + (f", {memory:.0f} MB" if memory else ""),
-        f"up {_ago(bridge['started'])}",
+        f"up {ago(bridge['started'])}",
         f"{bridge['chats_today']} chats today",
     ]
     return Text.assemble(ready, "  ", Text("  ·  ".join(facts), "dim"))
@@ -89,43 +88,37 @@ def _headline(state: State) -> Text:
 
 def _accounts(state: State) -> Table:
     table = _table("Account", "State", "Until", "Chat", "Hour", "Day", "Seen", "Reason or last error")
-    for account in state["accounts"]:
+    for account in by_urgency(state["accounts"]):
         table.add_row(*_account(account))
     return table
 
 
 def _account(account: State) -> Iterator[Text]:
-    sends, error = account["sends"], account["last_error"]
+    sends = account["sends"]
     yield Text(account["name"], "bold")
     yield Text(standing(account), COLOURS.get(account["state"], "red"))
-    yield Text(_ahead(account["until"]))
+    yield Text(ahead(account["until"]))
     yield Text(_current(account["chat"]))
     yield Text(_share(sends["hour"], sends["hour_limit"]))
     yield Text(_share(sends["day"], sends["day_limit"]))
-    yield Text(_ago(account["last_seen"]))
-    yield Text(account["reason"] or (f"{error['code']}: {error['message']}" if error else ""), "dim")
-
-
-def standing(account: State) -> str:
-    """Return the state of an account, and what else keeps chats away from it."""
-    flags = [flag for flag in ("paused", "held", "busy") if account.get(flag)]
-    return ", ".join([account["state"], *flags])
+    yield Text(ago(account["last_seen"]))
+    yield Text(trouble(account), "dim")
 
 
 def _chats(state: State) -> Table:
     table = _table("Chat", "Model", "Account", "Step", "Tokens", "Since")
     for chat in state["running"]:
-        row = (chat["id"], chat["model"], chat["account"], chat["step"], str(chat["tokens"]), _ago(chat["since"]))
+        row = (chat["id"], chat["model"], chat["account"], chat["step"], str(chat["tokens"]), ago(chat["since"]))
         table.add_row(*map(Text, row))
     for chat in state["queue"]:
-        table.add_row(*map(Text, (chat["id"], chat["model"], "", "waiting", "", _ago(chat["since"]))))
+        table.add_row(*map(Text, (chat["id"], chat["model"], "", "waiting", "", ago(chat["since"]))))
     return table
 
 
 def _recent(state: State) -> Table:
     table = _table("Chat", "Model", "Account", "Result", "Tokens", "Ended")
     for chat in state["recent"][:RECENT]:
-        row = (chat["id"], chat["model"], chat["account"], chat["result"], str(chat["tokens"]), _ago(chat["at"]))
+        row = (chat["id"], chat["model"], chat["account"], chat["result"], str(chat["tokens"]), ago(chat["at"]))
         table.add_row(*map(Text, row))
     return table
 
@@ -135,24 +128,8 @@ def _table(*columns: str) -> Table:
 
 
 def _current(chat: State | None) -> str:
-    return f"{chat['step']}, {chat['tokens']} tokens, {_ago(chat['started'])}" if chat else ""
+    return f"{chat['step']}, {chat['tokens']} tokens, {ago(chat['started'])}" if chat else ""
 
 
 def _share(used: int, limit: int | None) -> str:
     return str(used) if limit is None else f"{used}/{limit}"
-
-
-def _ago(moment: str | None) -> str:
-    return "" if moment is None else _span((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
-
-
-def _ahead(moment: str | None) -> str:
-    seconds = 0.0 if moment is None else (datetime.fromisoformat(moment) - datetime.now(UTC)).total_seconds()
-    return f"in {_span(seconds)}" if seconds > 0 else ""
-
-
-def _span(seconds: float) -> str:
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(seconds, 0):.0f} s"

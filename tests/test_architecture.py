@@ -80,6 +80,7 @@ ORDER = (
         "api",
         "client",
         "admin_client",
+        "status_rows",
         "status",
         "listing",
         "checks",

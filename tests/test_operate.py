@@ -26,6 +26,7 @@ from tests.fake_backend import ADMIN_KEY, Served, serving
 from tests.live import QUICK_SITE, signed_in_profile
 from tests.test_admin import ACCOUNTS
 
+STYLE = re.compile(r"\x1b\[[\d;]*m")
 KEY = re.compile(r"sk-bridge-[\w-]{43}")
 
 
@@ -70,6 +71,20 @@ async def test_at_a_terminal_the_status_follows_what_happens_and_obeys_no_text(h
         assert "\x1b]0;" not in shown
         assert "\x1b[2Jgone" not in shown
         assert await status.ends(signal.SIGINT) == 130
+
+
+@pytest.mark.parametrize(("columns", "lines", "shown"), [(40, 5, 3), (20, 3, 1), (100, 4, 2)])
+async def test_a_small_terminal_shows_what_needs_attention_first_and_how_much_more_there_is(
+    home: Home, served: Served, columns: int, lines: int, shown: int
+) -> None:
+    well = [replace(ACCOUNTS[0], name=f"well-{number}", is_busy=False) for number in range(9)]
+    served.backend.known = [*well, ACCOUNTS[1]]
+    served.monitor(ChatQueued("chat-1", "deepseek-r1", 1))
+    async with home.at_terminal("status", *at(served), COLUMNS=str(columns), LINES=str(lines)) as status:
+        rows = STYLE.sub("", await status.shows(f"… {11 - shown} more")).splitlines()[1:-1]
+        await status.ends(signal.SIGINT)
+    begins = ["bob  challenged", "chat-1  waiting", "well-0  ready"][:shown]
+    assert [row.startswith(begin) for row, begin in zip(rows, begins, strict=True)] == [True] * shown, rows
 
 
 async def test_status_says_when_the_bridge_is_gone_and_when_there_is_none(home: Home) -> None:

@@ -13,11 +13,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 from bridge.atomic import make_folder
+from bridge.durations import HOUR
 from bridge.errors import SetupError
 from bridge.profiles import Profile, ProfileStore
 from bridge.settings import Settings
 
-SPARED = 3600.0
+SPARED = HOUR
 """Seconds in which a folder without a profile may belong to a login that is on its way."""
 
 

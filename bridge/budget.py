@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from bridge.chat import RateLimit
+from bridge.durations import DAY, HOUR
 from bridge.settings import PoolSettings
-
-HOUR, DAY = 3600.0, 86_400.0
 
 
 def used(sends: Sequence[float]) -> tuple[int, int]:

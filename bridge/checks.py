@@ -21,9 +21,9 @@ from bridge.browser import Chromium
 from bridge.calls import within
 from bridge.client import Client, is_free, reachable
 from bridge.control import Finding
+from bridge.durations import ago
 from bridge.errors import BridgeError, SetupError, SiteChanged
 from bridge.keystore import KeyStore
-from bridge.listing import ago
 from bridge.profiles import Identity, Profile, ProfileStore, load_identity
 from bridge.session import open_session
 from bridge.settings import Settings

@@ -19,9 +19,9 @@ from loguru import logger
 
 from bridge.atomic import create_empty
 from bridge.background import Background
-from bridge.budget import DAY
 from bridge.chat import ChatEvent, ChatRequest, Finish, Message, Opened, Text
 from bridge.digests import after, digest, is_too_long, news, outline, split, system_head
+from bridge.durations import DAY
 from bridge.errors import SetupError, StorageError, UnknownConversation
 from bridge.settings import ConversationSettings
 

@@ -23,10 +23,11 @@ from bridge.chat import ChatEvent, Finish, Opened, Searched, Text, Thinking, Tit
 from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.exchange import Exchange
 from bridge.listen import listen
+from bridge.page_messages import PageRequest, PageResponse
 from bridge.profiles import Profile
 from bridge.session import Session, open_session
 from bridge.settings import Settings, TurnSettings
-from bridge.sites.base import Decoder, PageRequest, PageResponse, load_driver
+from bridge.sites.base import Decoder, load_driver
 from bridge.telemetry import Telemetry, Timeline
 
 STATE_LIMIT = 30.0

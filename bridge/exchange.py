@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bridge.errors import BridgeError
-from bridge.sites.base import PageRequest, PageResponse
+from bridge.page_messages import PageRequest, PageResponse
 
 Judge = Callable[[PageRequest], Sequence[str]]
 

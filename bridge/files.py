@@ -20,12 +20,12 @@ from typing import BinaryIO
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bridge.atomic import Draft, write_file
+from bridge.durations import DAY, HOUR
 from bridge.errors import FileTooLarge, RequestError, StorageError, UnknownFile
 from bridge.settings import Settings
 
 ID = re.compile(r"file-[0-9a-f]{32}")
-DAY = 86_400.0
-ABANDONED = 3600.0
+ABANDONED = HOUR
 """Seconds after which a file that was never finished is removed."""
 
 

@@ -20,8 +20,8 @@ from loguru import logger
 
 from bridge.atomic import write_file
 from bridge.background import Background
-from bridge.budget import DAY
 from bridge.chat import ChatEvent, ChatRequest, Message, Text, Thinking, Withdrawn
+from bridge.durations import DAY, HOUR
 from bridge.profiles import Identity
 from bridge.settings import DashboardSettings
 
@@ -29,7 +29,7 @@ LONGEST = 200_000
 """Characters that are kept of the prompts of a chat, the last ones, and as many of its answer."""
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes that all chats may have together."""
-TIDY_EVERY = 3600.0
+TIDY_EVERY = HOUR
 DISK_LIMIT = 5.0
 """Seconds that who asks for a chat waits for the disk."""
 ID = re.compile(r"[A-Za-z0-9-]{1,100}")

@@ -25,7 +25,7 @@ from bridge.calls import first_line
 from bridge.errors import BridgeError, BrowserError
 from bridge.exchange import Exchange, Judge, ResponseEnded
 from bridge.origins import origin_of
-from bridge.sites.base import PageRequest, PageResponse, Reply
+from bridge.page_messages import PageRequest, PageResponse, Reply
 from bridge.tap import Tap
 from bridge.tasks import Tasks, log_unexpected
 

@@ -13,8 +13,9 @@ from typing import assert_never
 from bridge.chat import ChatEvent, Finish, Text, Thinking
 from bridge.errors import BridgeError, SiteError, SiteTimeout
 from bridge.exchange import Chunk, Exchange, Part, ResponseEnded
+from bridge.page_messages import PageResponse
 from bridge.settings import TurnSettings
-from bridge.sites.base import Decoder, PageResponse
+from bridge.sites.base import Decoder
 from bridge.telemetry import Timeline
 
 RESUME_LIMIT = 5.0

@@ -10,24 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bridge.durations import ago, in_words
 from bridge.errors import SetupError
 from bridge.profiles import Identity, Profile, ProfileStore, load_identity
 from bridge.settings import Settings
 from bridge.settings_sources import describe
-
-UNITS = (("year", 31_557_600), ("month", 2_629_800), ("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def to_look_at(settings: Settings) -> ProfileStore:
     """Return the kept profiles, for a command that writes none: where there are none, it needs and makes no key."""
     blank = ProfileStore(settings.profiles, Identity.generate())
     return ProfileStore(settings.profiles, load_identity(settings)) if blank.names() else blank
-
-
-def ago(moment: datetime) -> str:
-    """Return how long ago `moment` was, as a person would say it."""
-    span = _span((datetime.now(UTC) - moment).total_seconds())
-    return f"{span} ago" if span else "just now"
 
 
 def show_settings(console: Console) -> None:
@@ -98,16 +91,7 @@ def _expiry(moment: float) -> str:
     if moment < 0:
         return "with the session"
     left = moment - datetime.now(UTC).timestamp()
-    return f"in {_span(left) or 'less than a minute'}" if left > 0 else f"{_span(-left) or 'just now'} ago"
-
-
-def _span(seconds: float) -> str:
-    """Return the span in its largest whole unit, or nothing where it is less than a minute."""
-    for unit, length in UNITS:
-        if seconds >= length:
-            count = int(seconds / length)
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return ""
+    return f"in {in_words(left) or 'less than a minute'}" if left > 0 else f"{in_words(-left) or 'just now'} ago"
 
 
 def _table(*columns: str, header: bool = True) -> Table:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from bridge.durations import DAY
 from bridge.errors import (
     BridgeError,
     BrowserError,
@@ -89,7 +90,7 @@ TABLE: Mapping[type[BridgeError], Rule] = {
     ChatCancelled: Rule(),
     LoginRequired: Rule(WorkerState.LOGGED_OUT, again=Again.ELSEWHERE, refusal=True),
     HumanNeeded: Rule(WorkerState.CHALLENGED, (600.0,), again=Again.ELSEWHERE, refusal=True),
-    Muted: Rule(WorkerState.MUTED, (86_400.0,), named=True, again=Again.ELSEWHERE, refusal=True),
+    Muted: Rule(WorkerState.MUTED, (DAY,), named=True, again=Again.ELSEWHERE, refusal=True),
     RateLimited: Rule(
         WorkerState.RESTING, rests=1, named=True, again=Again.ELSEWHERE, refusal=True, retry=Retry.UNSENT
     ),

@@ -14,8 +14,9 @@ from pathlib import Path
 from bridge.atomic import make_folder
 from bridge.background import Background
 from bridge.chat import ChatEvent
+from bridge.page_messages import PageRequest, PageResponse
 from bridge.settings import BrowserSettings
-from bridge.sites.base import Decoder, PageRequest, PageResponse
+from bridge.sites.base import Decoder
 
 DISK_LIMIT = 5.0
 """Seconds that the disk gets at the end."""

@@ -11,7 +11,8 @@ from rich.text import Text as Line
 
 from bridge.chat import ChatEvent
 from bridge.errors import BridgeError, SetupError
-from bridge.sites.base import Decoder, PageResponse, load_driver
+from bridge.page_messages import PageResponse
+from bridge.sites.base import Decoder, load_driver
 
 KINDS = {b"{": "application/json", b"<": "text/html"}
 """What a body is that begins so; every other one is a stream."""

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bridge.atomic import write_file
 from bridge.background import Background
-from bridge.budget import DAY
+from bridge.durations import DAY
 
 MOST = 10_000
 """Sends of an account that are kept."""

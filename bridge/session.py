@@ -24,10 +24,11 @@ from bridge.egress import bounded
 from bridge.errors import BridgeError, BrowserError
 from bridge.intercept import Interceptor
 from bridge.origins import origin_of, own_state
+from bridge.page_messages import Reply
 from bridge.profiles import Profile
 from bridge.redact import redact, stored
 from bridge.settings import Settings
-from bridge.sites.base import NO_DOCUMENT, Reply, SiteDriver, Strayed
+from bridge.sites.base import NO_DOCUMENT, SiteDriver, Strayed
 from bridge.traffic import Traffic
 from bridge.windows import Windows
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from bridge.durations import HOUR
 from bridge.security import digest_of
 
 MOST_SESSIONS = 200
 MOST_TOKENS = 50
 TOKEN_LIFE = 600.0
 """Seconds in which a one-time token can be used."""
-HOUR = 3600.0
 
 T = TypeVar("T")
 

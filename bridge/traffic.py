@@ -17,7 +17,7 @@ from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.calls import NO_NET_ERRORS
-from bridge.sites.base import PageResponse, Reply
+from bridge.page_messages import PageResponse, Reply
 from bridge.tasks import Tasks
 
 KEPT = 300

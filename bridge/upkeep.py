@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from loguru import logger
 
 from bridge.accounts import Slot
+from bridge.durations import HOUR, MINUTE
 from bridge.errors import BridgeError, SetupError, SiteChanged
 from bridge.pool import Pool
 from bridge.tasks import Tasks, log_unexpected
 from bridge.telemetry import ConversationDeleted, Telemetry
 
-PAUSES = (60.0, 600.0, 3600.0)
+PAUSES = (MINUTE, 10 * MINUTE, HOUR)
 """Seconds without upkeep of an account after a failure, by how often in a row it failed; the last one repeats."""
 
 

@@ -18,7 +18,7 @@ import bridge.chat
 import bridge.errors
 from bridge.chat import ChatEvent, Finish, Searched, Source, Text, Thinking
 from bridge.errors import BridgeError
-from bridge.sites.base import PageResponse
+from bridge.page_messages import PageResponse
 from bridge.sites.deepseek_stream import DeepSeekDecoder
 
 FOLDER = Path(__file__).parent / "streams"

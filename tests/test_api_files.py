@@ -17,8 +17,9 @@ import openai
 import pytest
 from openai.types import FileDeleted, FileObject
 
+from bridge.durations import DAY
 from bridge.errors import FileTooLarge, UnknownFile
-from bridge.files import DAY, FileStore, StoredFile, Upload
+from bridge.files import FileStore, StoredFile, Upload
 from bridge.settings import FileSettings, ServerSettings, Settings
 from tests.fake_backend import Served, serving
 

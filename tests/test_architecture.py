@@ -14,7 +14,19 @@ LONGEST = 320
 """Lines; a module that outgrows them hides an idea that wants a module of its own."""
 
 ORDER = (
-    *("errors", "origins", "atomic", "redact", "background", "tasks", "visit", "loss", "telemetry"),
+    *(
+        "errors",
+        "durations",
+        "page_messages",
+        "origins",
+        "atomic",
+        "redact",
+        "background",
+        "tasks",
+        "visit",
+        "loss",
+        "telemetry",
+    ),
     *(
         "printable",
         "console",

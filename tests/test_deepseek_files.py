@@ -25,8 +25,9 @@ from bridge.errors import (
     SiteChanged,
     StalePage,
 )
+from bridge.page_messages import PageRequest, PageResponse
 from bridge.settings import FileSettings
-from bridge.sites.base import PageRequest, PageResponse, SiteDriver, Turn
+from bridge.sites.base import SiteDriver, Turn
 from bridge.sites.deepseek import Driver
 from bridge.sites.deepseek_files import FORK, LOOK, UPLOAD, Uploads
 from bridge.sites.deepseek_guard import COMPLETION, Guard

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bridge.sites.base import PageRequest, Turn
+from bridge.page_messages import PageRequest
+from bridge.sites.base import Turn
 from bridge.sites.deepseek_guard import COMPLETION, FOREIGN, GOING_ON, Guard, conversation_of
 
 TURN = Turn("Wie geht's?\nGut.")

@@ -19,7 +19,7 @@ from bridge.errors import (
     StalePage,
     UnknownConversation,
 )
-from bridge.sites.base import PageResponse
+from bridge.page_messages import PageResponse
 from bridge.sites.deepseek_notices import obstacle
 from bridge.sites.deepseek_refusals import quote
 from bridge.sites.deepseek_stream import DeepSeekDecoder

@@ -22,7 +22,7 @@ from bridge.errors import (
     SiteError,
     SiteTimeout,
 )
-from bridge.sites.base import PageResponse
+from bridge.page_messages import PageResponse
 from bridge.sites.deepseek_stream import DeepSeekDecoder
 from bridge.sse import encode_sse
 from tests.deepseek_stories import Fragment, Storyteller, fragments, told

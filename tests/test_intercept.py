@@ -20,8 +20,8 @@ from bridge.chromium import TRIMMED, find, sandboxed
 from bridge.errors import BrowserError, SiteError
 from bridge.exchange import Chunk, Exchange, ResponseEnded, WrongSend
 from bridge.intercept import Interceptor, Limits
+from bridge.page_messages import PageRequest, PageResponse
 from bridge.settings import BrowserSettings
-from bridge.sites.base import PageRequest, PageResponse
 from tests.hostile import foreign_origins
 
 LIMIT = 15.0

@@ -12,8 +12,8 @@ from bridge.chat import ChatEvent, Finish, Text
 from bridge.errors import BrowserError
 from bridge.exchange import Chunk, Exchange, ResponseEnded
 from bridge.listen import listen
+from bridge.page_messages import PageRequest, PageResponse
 from bridge.settings import TurnSettings
-from bridge.sites.base import PageRequest, PageResponse
 from bridge.telemetry import Timeline
 
 FIRST = PageRequest("POST", "https://a.example/first", b"")

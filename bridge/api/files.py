@@ -15,8 +15,9 @@ from bridge.api.failure import dump
 from bridge.api.form import read_form
 from bridge.api.lenient import Lenient
 from bridge.api.openai_request import validated
+from bridge.durations import DAY
 from bridge.errors import RequestError
-from bridge.files import DAY, FileStore, StoredFile, Upload
+from bridge.files import FileStore, StoredFile, Upload
 from bridge.settings import MEBIBYTE
 
 DOWNLOAD = {

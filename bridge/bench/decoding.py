@@ -7,7 +7,7 @@ import time
 
 from bridge.chat import Text
 from bridge.errors import SiteChanged
-from bridge.sites.base import PageResponse
+from bridge.page_messages import PageResponse
 from bridge.sites.deepseek_stream import DeepSeekDecoder
 
 PIECE = 4096

@@ -10,7 +10,7 @@ import importlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ from bridge.errors import (
     SiteChanged,
 )
 from bridge.origins import OPAQUE, origin_of
+from bridge.page_messages import PageRequest, PageResponse, Reply
 
 NO_DOCUMENT = "chrome-error:"
 """The address of the page that a browser shows where none came: it is no page of another site."""
@@ -46,51 +47,6 @@ class Turn:
     """The id of the conversation's last answer, which the new turn follows."""
     attachments: tuple[Attachment, ...] = ()
     """Files that go with the prompt."""
-
-
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """The page's own request, held at the gate before it leaves the browser."""
-
-    method: str
-    url: str
-    body: bytes
-
-    @property
-    def path(self) -> str:
-        """Return the path of the address."""
-        return urlsplit(self.url).path
-
-
-@dataclass(frozen=True, slots=True)
-class PageResponse:
-    """Status line and headers (names in lower case) of the answer to a `PageRequest`."""
-
-    url: str
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def content_type(self) -> str:
-        """Return the media type without parameters, in lower case."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came of one of the page's own API calls: status and headers first, then once more with the whole body.
-
-    `failure` is Chromium's net error where there is no response; `response.status` is 0 then.
-    """
-
-    response: PageResponse
-    body: bytes | None = None
-    failure: str = ""
-
-    @property
-    def path(self) -> str:
-        """Return the path of the address."""
-        return urlsplit(self.response.url).path
 
 
 class ConversationGone(Exception):

@@ -18,8 +18,9 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.chat import Model
 from bridge.errors import BridgeError, HumanNeeded, SendTimeout, SiteChanged
+from bridge.page_messages import PageRequest, Reply
 from bridge.sites import deepseek_switches as switches
-from bridge.sites.base import NO_DOCUMENT, ConversationGone, Decoder, PageRequest, Reply, SiteDriver, Turn
+from bridge.sites.base import NO_DOCUMENT, ConversationGone, Decoder, SiteDriver, Turn
 from bridge.sites.deepseek_files import upload
 from bridge.sites.deepseek_guard import CALLS, COMPLETION, FOREIGN, GOING_ON, Guard, as_typed, conversation_of
 from bridge.sites.deepseek_login import SIGN_IN_HOSTS, sign_in, token_state

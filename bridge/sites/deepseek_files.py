@@ -29,7 +29,8 @@ from bridge.errors import (
     UnknownConversation,
     UnknownFile,
 )
-from bridge.sites.base import PageResponse, Turn
+from bridge.page_messages import PageResponse
+from bridge.sites.base import Turn
 from bridge.sites.deepseek_guard import wants_sight
 from bridge.sites.deepseek_page import DeepSeekPage, held
 from bridge.sites.deepseek_refusals import quote, refused_by_body, refused_by_status

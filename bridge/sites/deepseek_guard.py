@@ -9,7 +9,8 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from bridge.sites.base import PageRequest, Turn
+from bridge.page_messages import PageRequest
+from bridge.sites.base import Turn
 
 COMPLETION = "/api/v0/chat/completion"
 GOING_ON = ("/api/v0/chat/continue", "/api/v0/chat/resume_stream")

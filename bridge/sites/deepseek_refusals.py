@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from bridge.durations import DAY
 from bridge.errors import (
     BridgeError,
     ContextTooLong,
@@ -21,12 +22,12 @@ from bridge.errors import (
     StalePage,
     UnknownConversation,
 )
+from bridge.page_messages import PageResponse, Reply
 from bridge.printable import as_text
-from bridge.sites.base import PageResponse, Reply
 
 _LONGEST_QUOTE = 200
 _LONGEST_READ = 4_000
-_LONGEST_WAIT = 86_400.0
+_LONGEST_WAIT = DAY
 _BY_BUSINESS: Mapping[int, tuple[type[SiteError], str]] = {
     2: (SiteError, "The site refused the chat"),
     7: (RateLimited, "The site says that messages come too often"),

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from bridge.chat import ChatEvent, FinishReason
 from bridge.errors import BridgeError, ContextTooLong, NoAnswer, SiteError, SiteTimeout
-from bridge.sites.base import PageResponse
+from bridge.page_messages import PageResponse
 from bridge.sites.deepseek_answer import Answer
 from bridge.sites.deepseek_chunks import frames_of_chunk
 from bridge.sites.deepseek_drift import SILENT_EVENTS, Drift

@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from pydantic import AfterValidator, Field, StrictStr
 
 from bridge.api.admin.parts import Form, Operation, Parts, as_json
+from bridge.durations import HOUR
 from bridge.errors import AuthenticationError, PermissionDenied, RequestError
 from bridge.guard import KEY, SESSION, cookie_of, peer_of
 from bridge.security import address_of
@@ -64,7 +65,7 @@ class SignIn:
         response.set_cookie(
             cookie_of(request),
             cookie,
-            max_age=int(self._parts.settings.dashboard.session_hours * 3600),
+            max_age=int(self._parts.settings.dashboard.session_hours * HOUR),
             path="/",
             httponly=True,
             samesite="Strict",

@@ -31,9 +31,11 @@ from bridge.imports import Imports
 from bridge.liveview.desk import Desk
 from bridge.locks import sole_user
 from bridge.log import log_fact
+from bridge.monitor.chats import EndedChat
 from bridge.monitor.monitor import Monitor
 from bridge.pool import Pool
 from bridge.profiles import Identity, ProfileStore, load_identity
+from bridge.record import kept_of
 from bridge.settings import Settings
 from bridge.stored_accounts import NewAccounts, ProfileAccounts
 from bridge.tasks import Tasks
@@ -92,7 +94,7 @@ async def running(
         tasks = Tasks()
         tasks.keep(access.watch)
         stack.push_async_callback(tasks.close)
-        history = await stack.enter_async_context(_history(settings, identity))
+        history = await stack.enter_async_context(_history(settings, identity, monitor, telemetry))
         monitor.has_history, monitor.has_live = history is not None, True
         examine = partial(examine_running, settings, browser, pool.accounts)
         desk = Desk(pool, browser, settings, store, pool.add)
@@ -106,19 +108,29 @@ async def running(
 
 
 @asynccontextmanager
-async def _history(settings: Settings, identity: Identity) -> AsyncGenerator[History | None]:
-    """Keep the texts of chats, if they are wanted."""
+async def _history(
+    settings: Settings, identity: Identity, monitor: Monitor, telemetry: Telemetry
+) -> AsyncGenerator[History | None]:
+    """Keep the texts of chats, if they are wanted, and show what is kept of earlier starts."""
     if not settings.dashboard.history:
         await asyncio.to_thread(forget_history, settings.config)
         yield None
         return
     history, tasks = History(folder_in(settings.config), identity, settings.dashboard), Tasks()
+    telemetry.add(history)
+    tasks.start(_show_earlier(history, settings, monitor))
     tasks.keep(history.tidy)
     try:
         yield history
     finally:
         await tasks.close()
         await history.close()
+
+
+async def _show_earlier(history: History, settings: Settings, monitor: Monitor) -> None:
+    earlier = await history.earlier()
+    kept = await asyncio.to_thread(lambda: [kept_of(settings.browser, chat.fact.chat) for chat in earlier])
+    monitor.remember([EndedChat(one.fact, one.at, one.until, what) for one, what in zip(earlier, kept, strict=True)])
 
 
 async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:

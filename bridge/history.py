@@ -12,11 +12,14 @@ import shutil
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
 from loguru import logger
+from pydantic import TypeAdapter, ValidationError
+from pyrage import DecryptError  # type: ignore[import-untyped]
 
 from bridge.atomic import write_file
 from bridge.background import Background
@@ -24,18 +27,24 @@ from bridge.chat import ChatEvent, ChatRequest, Message, Text, Thinking, Withdra
 from bridge.durations import DAY, HOUR
 from bridge.profiles import Identity
 from bridge.settings import DashboardSettings
+from bridge.telemetry import ChatEnded, Fact
 
 LONGEST = 200_000
 """Characters that are kept of the prompts of a chat, the last ones, and as many of its answer."""
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes that all chats may have together."""
+MOST_EARLIER = 5000
+"""Chats of earlier starts that are listed, the last ones."""
 TIDY_EVERY = HOUR
 DISK_LIMIT = 5.0
 """Seconds that who asks for a chat waits for the disk."""
+EARLIER_LIMIT = 60.0
+"""Seconds in which the kept chats are read at the start."""
 ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 SUFFIX = ".age"
 KEPT = re.compile(r"\d{14}_.+\.age", re.ASCII)
 """Names of kept chats: the milliseconds at which each ended, and its id. Every other file is somebody else's."""
+_ENDED = TypeAdapter(ChatEnded)
 
 
 @dataclass(slots=True)
@@ -45,6 +54,7 @@ class _Answer:
     text: list[str] = field(default_factory=list)
     thinking: list[str] = field(default_factory=list)
     size: int = 0
+    ended: ChatEnded | None = None
 
     def hear(self, event: ChatEvent) -> None:
         match event:
@@ -62,6 +72,15 @@ class _Answer:
             self.size += len(text)
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A chat of an earlier start: how it ended, and when it is deleted."""
+
+    fact: ChatEnded
+    at: datetime
+    until: datetime
+
+
 class History:
     """The kept chats, each a file in `folder`; nothing here waits for the disk but who reads one."""
 
@@ -70,22 +89,33 @@ class History:
         self._identity = identity
         self._settings = settings
         self._thread = Background("the history of chats")
+        self._answers: dict[str, _Answer] = {}
+
+    def __call__(self, fact: Fact) -> None:
+        """Take a fact: how a chat ended is kept with its texts."""
+        if isinstance(fact, ChatEnded) and (answer := self._answers.get(fact.chat)) is not None:
+            answer.ended = fact
 
     async def heard(self, request: ChatRequest, events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[ChatEvent]:
         """Pass the events of an answer on, and keep it with its prompts; not for clients with logins of their own."""
-        answer = _Answer()
+        answer = self._answers[request.id] = _Answer()
         try:
             async with aclosing(events):
                 async for event in events:
                     answer.hear(event)
                     yield event
         finally:
+            del self._answers[request.id]
             if not request.tokens:
                 self._thread.start(self._keep, request.id, request.messages, answer)
 
     async def find(self, chat: str) -> dict[str, Any] | None:
         """Return the texts of a chat, if they are still kept."""
         return await self._thread.run(DISK_LIMIT, self._read, chat) if ID.fullmatch(chat) else None
+
+    async def earlier(self) -> list[Earlier]:
+        """Return the chats that are kept, the newest first."""
+        return await self._thread.run(EARLIER_LIMIT, self._all)
 
     async def tidy(self) -> NoReturn:
         """Delete what is too old or too much, again and again."""
@@ -102,6 +132,7 @@ class History:
             "messages": _last(messages),
             "thinking": "".join(answer.thinking),
             "answer": "".join(answer.text),
+            "ended": answer.ended and asdict(answer.ended),
         }
         sealed = self._identity.seal(json.dumps(document).encode())
         write_file(self._folder / f"{time.time_ns() // 1_000_000:014d}_{chat}{SUFFIX}", sealed)
@@ -112,7 +143,22 @@ class History:
         if path is None:
             return None
         found: dict[str, Any] = json.loads(self._identity.open(path.read_bytes()))
+        found.pop("ended", None)
         return found
+
+    def _all(self) -> list[Earlier]:
+        """Return those whose end is told; one that cannot be read, as after a change of keys, is left out."""
+        self._prune()
+        return [chat for path in self._files()[:MOST_EARLIER] if (chat := self._ended(path)) is not None]
+
+    def _ended(self, path: Path) -> Earlier | None:
+        try:
+            document = json.loads(self._identity.open(path.read_bytes()))
+            fact = _ENDED.validate_python(document["ended"])
+        except (OSError, DecryptError, ValidationError, ValueError, KeyError):
+            return None
+        at = datetime.fromtimestamp(int(path.name[:14]) / 1000, UTC)
+        return Earlier(fact, at, at + timedelta(days=self._settings.history_days))
 
     def _files(self) -> list[Path]:
         """Return the kept chats, the newest first."""

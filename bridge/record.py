@@ -79,6 +79,15 @@ class _Recorded:
         self._thread.start(_append, self._path.with_name(f"{self._path.name}-{self._responses}.sse"), data)
 
 
+def kept_of(settings: BrowserSettings, chat: str) -> Mapping[str, bool]:
+    """Tell of which kinds a file of the chat is kept; blocks."""
+    trace, record = settings.trace, settings.record
+    return {
+        "trace": trace is not None and (trace / f"{chat}.zip").is_file(),
+        "record": record is not None and (record / f"{chat}-1.sse").is_file(),
+    }
+
+
 def _append(path: Path, data: bytes) -> None:
     make_folder(path.parent)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "ab") as file:

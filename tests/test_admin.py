@@ -15,16 +15,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from loguru import logger
 
 from bridge import __version__
 from bridge.api.connections import CLOSE_LIMIT
+from bridge.app import running
 from bridge.chat import Account, ChatEvent, ChatRequest, Finish, Message, Model, Text
 from bridge.history import History, folder_in, forget_history
 from bridge.monitor.monitor import Monitor
-from bridge.profiles import Identity
-from bridge.settings import BrowserSettings, DashboardSettings, Settings
+from bridge.profiles import Identity, load_identity
+from bridge.settings import BrowserSettings, DashboardSettings, ServerSettings, Settings
 from bridge.telemetry import (
     BrowserLost,
     BrowserStarted,
@@ -350,6 +352,54 @@ async def test_the_history_is_bounded_in_number_size_and_age_and_deleted_when_tu
     await history.close()
     forget_history(tmp_path)
     assert not (tmp_path / "history").exists()
+
+
+async def _heard_to_the_end(config: Path, *chats: str) -> None:
+    """Keep chats as a bridge does, in the history that it has in `config`."""
+    settings = Settings(config=config)
+    history = History(folder_in(config), load_identity(settings), DashboardSettings(history=True))
+    for chat in chats:
+        request = ChatRequest(chat, Model("m"), (Message("user", "hi"),))
+        async with aclosing(history.heard(request, _said("hello"))) as events:
+            await anext(events)
+            history(ChatEnded(chat, "deepseek-r1", "alice", "stop", marks={"end": 1.5}, tokens=7))
+    await history.close()
+
+
+async def _shown(settings: Settings) -> list[dict[str, Any]]:
+    """Start a bridge, and return its chats once it shows some."""
+    async with running(settings) as bridge:
+        headers = {"Authorization": f"Bearer {(settings.config / 'admin_key').read_text('utf-8').strip()}"}
+        async with aiohttp.ClientSession(bridge.url, headers=headers) as http, events(http) as stream:
+            while not (chats := (await stream.next("state")).get("recent")):
+                pass
+            async with http.get(f"/admin/api/chats/{chats[0]['id']}") as response:
+                assert (await response.json())["answer"] == "hello"
+            async with http.get(f"/admin/api/chats/{chats[0]['id']}/record") as response:
+                assert (response.status, await response.read() != b"") == (200, True)
+            return list(chats)
+
+
+async def test_chats_of_earlier_starts_are_shown_as_long_as_their_texts_are_kept(tmp_path: Path) -> None:
+    config, record = tmp_path / "config", tmp_path / "record"
+    await _heard_to_the_end(config, "c-1", "c-2", "c-3")
+    history = config / "history"
+    (sealed,) = history.glob("*_c-1.age")
+    sealed.rename(history / "00000000000001_c-1.age")
+    (history / "99999999999998_damaged.age").write_bytes(b"not age at all")
+    record.mkdir()
+    (record / "c-3-1.sse").write_text("data: {}\n\n", "utf-8")
+    settings = Settings(
+        config=config,
+        profiles=tmp_path / "profiles",
+        server=ServerSettings(port=0),
+        dashboard=DashboardSettings(history=True),
+        browser=BrowserSettings(record=record),
+    )
+    newest, other = await _shown(settings)
+    assert [newest["id"], other["id"], newest["account"], newest["tokens"]] == ["c-3", "c-2", "alice", 7]
+    assert [newest["marks"], newest["result"]] == [{"end": 1.5}, "stop"]
+    assert [newest["record"], other["record"], newest["trace"]] == [True, False, False], "what is there, no more"
 
 
 async def test_files_of_others_in_its_folder_neither_stop_the_history_nor_are_touched(tmp_path: Path) -> None:

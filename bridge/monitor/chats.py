@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import chain
 
 from bridge.telemetry import ChatEnded, ChatProgress, ChatQueued, ChatStarted, Step
 
 MOST_RECENT = 500
-"""Chats that are remembered after their end."""
+"""Chats of this start that are remembered after their end."""
 MOST_OPEN = 2000
 """Chats that wait or run; more than any queue holds."""
 
@@ -34,6 +35,10 @@ class EndedChat:
 
     fact: ChatEnded
     at: datetime
+    until: datetime | None = None
+    """When one of an earlier start is to be forgotten."""
+    kept: Mapping[str, bool] | None = None
+    """What there is to download of one of an earlier start."""
 
 
 class Chats:
@@ -42,6 +47,7 @@ class Chats:
     def __init__(self) -> None:
         self._open: dict[str, OpenChat] = {}
         self._recent: deque[EndedChat] = deque(maxlen=MOST_RECENT)
+        self._earlier: Sequence[EndedChat] = ()
         self._day = date.min
         self._today = 0
 
@@ -62,11 +68,18 @@ class Chats:
 
     def recent(self) -> Iterator[EndedChat]:
         """Yield those that have ended, the newest first."""
-        return reversed(self._recent)
+        now = datetime.now(UTC)
+        earlier = (chat for chat in self._earlier if chat.until is None or chat.until > now)
+        return chain(reversed(self._recent), earlier)
 
     def ended(self, id: str) -> EndedChat | None:  # noqa: A002
         """Return the chat of that id, if it has ended and is still remembered."""
-        return next((chat for chat in self._recent if chat.fact.chat == id), None)
+        return next((chat for chat in self.recent() if chat.fact.chat == id), None)
+
+    def remember(self, earlier: Sequence[EndedChat]) -> None:
+        """Take chats of earlier starts, the newest first."""
+        own = {chat.fact.chat for chat in self._recent}
+        self._earlier = [chat for chat in earlier if chat.fact.chat not in own]
 
     def queued(self, fact: ChatQueued) -> None:
         """Take a new chat in."""

@@ -131,6 +131,11 @@ class Monitor:
         begin = ids.index(before) + 1 if before in ids else 0
         return [self.ended(chat) for chat in chats[begin : begin + limit]]
 
+    def remember(self, earlier: Sequence[EndedChat]) -> None:
+        """Show chats of earlier starts, too, the newest first."""
+        self.chats.remember(earlier)
+        self.feed.put(frame("state", {"recent": self.recent(SHOWN_CHATS)}))
+
     def ended(self, chat: EndedChat) -> dict[str, Any]:
         """Return a chat that has ended."""
         return sections.ended(chat, self._kept)

@@ -67,8 +67,9 @@ def running(chat: OpenChat) -> dict[str, Any]:
 
 
 def ended(chat: EndedChat, kept: Mapping[str, bool]) -> dict[str, Any]:
-    """Return a chat that is over; `kept` tells what there is to download of it."""
+    """Return a chat that is over; `kept` tells what is kept of the chats of this start."""
     fact = chat.fact
+    kept = kept if chat.kept is None else chat.kept
     return {
         "id": fact.chat,
         "model": fact.model,

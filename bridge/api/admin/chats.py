@@ -86,7 +86,7 @@ class Chats:
         """Return the chat that is meant: only ids that were given out here ever become the name of a file."""
         ended = self._parts.monitor.chats.ended(request.match_info["id"])
         if ended is None:
-            raise NotThere(f"No chat of that id is among the last {MOST_RECENT} that have ended.")
+            raise NotThere("No chat of that id is among the last that have ended.")
         return ended.fact
 
 

@@ -109,8 +109,8 @@ class AssistantRow {
     this.node.setAttribute("data-virtual-list-item-key", key);
     this.#drawThinking(fragments, live);
     const text = fragments.filter((f) => TEXT_TYPES.includes(f.type)).map((f) => f.content ?? "");
-    if (text.length) this.message.append(this.answer);
-    else this.answer.remove();
+    if (!text.length) this.answer.remove();
+    else if (this.answer.parentNode !== this.message) this.message.append(this.answer);
     this.markdown.render(text.join(""));
     toggleClass(this.message, "app-live", Boolean(live));
     this.#finish(live, message?.status);

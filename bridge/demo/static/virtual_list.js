@@ -4,7 +4,8 @@ import { h } from "./dom.js";
 
 const OVERSCAN = 300;
 const GUESS = 120;
-const REDRAW_MS = 150;
+// Somewhat rarer than the stream is heard of (every 50 ms by XHR), as a front end that is kind to its machine does it.
+const REDRAW_MS = 75;
 
 export class VirtualList {
   #entries = [];

@@ -40,6 +40,7 @@ from bridge.telemetry import WorkerState
 from bridge.visit import Visit
 from tests.fake_views import FakeViews
 from tests.openai_schema import checked
+from tests.sdk import sdk
 
 KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
 ADMIN_KEY = "sk-bridge-admin-0123456789abcdefghijklmnopqrst"
@@ -296,13 +297,7 @@ async def serving(
         async with (
             monitor,
             aiohttp.ClientSession(base, headers=headers, timeout=timeout, trace_configs=[checked()]) as http,
-            AsyncOpenAI(
-                base_url=f"{base}/v1",
-                api_key=KEY,
-                max_retries=0,
-                timeout=LIMIT,
-                _strict_response_validation=True,
-            ) as openai,
+            sdk(f"{base}/v1", KEY, timeout=LIMIT, _strict_response_validation=True) as openai,
         ):
             yield Served(backend, runner.app, port, settings.config, access, monitor, http, openai)
     finally:

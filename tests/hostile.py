@@ -23,6 +23,7 @@ from bridge.security import KeyFile
 from bridge.settings import BrowserSettings, ConversationSettings, PoolSettings, Section, Settings, TurnSettings
 from bridge.telemetry import Telemetry, WorkerState
 from tests.live import Facts, settings_for
+from tests.sdk import sdk
 from tests.test_driver_live import PAGES, Backend
 
 TURN = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
@@ -259,7 +260,7 @@ async def bridge_to(
     facts = Facts()
     async with running(settings, Telemetry(facts, log_fact), chromium) as bridge:
         key = KeyFile(settings.config).keys()[0]
-        async with AsyncOpenAI(base_url=f"{bridge.url}/v1", api_key=key, max_retries=0) as client:
+        async with sdk(f"{bridge.url}/v1", key) as client:
             await facts.state("alice", state)
             yield Run(site, client, facts, settings, store)
 

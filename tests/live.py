@@ -31,6 +31,7 @@ from bridge.settings import (
 )
 from bridge.telemetry import Fact, Telemetry, WorkerChanged, WorkerState
 from bridge.tools.render import Call, write_call
+from tests.sdk import sdk
 
 LIMIT = 20.0
 """Seconds within which anything that a test waits for has happened on a slow machine."""
@@ -149,9 +150,7 @@ async def served(
     telemetry = Telemetry(facts, log_fact)
     async with running(settings, telemetry, chromium) as bridge:
         key = KeyFile(settings.config).keys()[0]
-        async with AsyncOpenAI(
-            base_url=f"{bridge.url}/v1", api_key=key, max_retries=0, _strict_response_validation=True
-        ) as client:
+        async with sdk(f"{bridge.url}/v1", key, _strict_response_validation=True) as client:
             for name in names:
                 await facts.state(name, WorkerState.READY)
             yield Live(site, bridge, settings, telemetry, facts, client, key)

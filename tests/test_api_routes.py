@@ -13,6 +13,7 @@ from yarl import URL
 
 from bridge.settings import ApiSettings, ServerSettings
 from tests.fake_backend import KEY, Served, serving
+from tests.sdk import sdk
 
 PAGE = "https://chat.example.com"
 
@@ -92,7 +93,7 @@ async def test_a_path_that_is_not_served_is_told_with_what_is(served: Served, pa
 @pytest.mark.parametrize("prefix", ["/v1", ""])
 async def test_a_base_url_may_lack_its_v1(served: Served, prefix: str) -> None:
     headers = {"Authorization": f"Bearer {KEY}"}
-    async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{served.port}{prefix}", api_key=KEY) as client:
+    async with sdk(f"http://127.0.0.1:{served.port}{prefix}", KEY) as client:
         answer = await client.chat.completions.create(model="deepseek", messages=[{"role": "user", "content": "Hi"}])
         assert answer.choices[0].message.content == "Hello"
         assert (await client.completions.create(model="deepseek", prompt="Hi")).choices[0].text == "Hello"

@@ -25,6 +25,7 @@ from bridge.security import KeyFile
 from bridge.settings import ConversationSettings, PoolSettings, TurnSettings
 from bridge.telemetry import Telemetry, WorkerState
 from tests.live import QUICK_SITE, Facts, Live, directive, live, served, settings_for
+from tests.sdk import sdk
 
 PAGES = Path(__file__).parent / "pages"
 TURN = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
@@ -150,7 +151,7 @@ async def bridge_to(
         facts = Facts()
         async with running(settings, Telemetry(facts, log_fact), chromium) as bridge:
             key = KeyFile(settings.config).keys()[0]
-            async with AsyncOpenAI(base_url=f"{bridge.url}/v1", api_key=key, max_retries=0) as client:
+            async with sdk(f"{bridge.url}/v1", key) as client:
                 await facts.state("alice", WorkerState.READY if ready else WorkerState.BROKEN)
                 yield Run(backend, client, facts, folder)
     finally:

@@ -5,11 +5,13 @@ The page is written here in full: it loads nothing from elsewhere and runs no sc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from html import escape
 from typing import Any
 
 from aiohttp import web
+from pydantic import BaseModel
 
 import bridge
 from bridge.api.admin.parts import Form, Operation
@@ -75,9 +77,7 @@ def document(*, tokens: bool = False, operations: Sequence[Operation] = ()) -> d
     schemas: dict[str, Any] = {"Error": ERROR}
     paths: dict[str, Any] = {path: {"get": _reads(path, summary)} for path, summary in READ.items()}
     for path, (summary, body) in (WRITTEN | (FOR_TOKENS if tokens else {})).items():
-        schema = body.model_json_schema(ref_template=REFERENCE, by_alias=True)
-        schemas |= schema.pop("$defs", {})
-        schemas[body.__name__] = schema
+        schemas |= _schemas_of(body)
         paths[path] = {"post": _writes(summary, body.__name__)}
     _add_files(paths, schemas)
     for operation in operations:
@@ -108,12 +108,19 @@ class Description:
         return web.Response(text=self._page, content_type="text/html", headers=CSP)
 
 
+@cache
+def _schemas_of(body: type[BaseModel]) -> Mapping[str, Any]:
+    """Return the schema of a model and of those that it refers to, by name; pydantic takes long to make them."""
+    schema = body.model_json_schema(ref_template=REFERENCE)
+    return {**schema.pop("$defs", {}), body.__name__: schema}
+
+
 def _add_files(paths: dict[str, Any], schemas: dict[str, Any]) -> None:
     """Describe what changes the stored files."""
-    form = FileForm.model_json_schema(ref_template=REFERENCE)
-    schemas |= form.pop("$defs", {})
-    form["properties"], form["required"] = {"file": FILE, **form["properties"]}, ["file", "purpose"]
-    schemas["FileForm"] = form
+    schemas |= _schemas_of(FileForm)
+    form = schemas["FileForm"]
+    properties = {"file": FILE, **form["properties"]}
+    schemas["FileForm"] = {**form, "properties": properties, "required": ["file", "purpose"]}
     paths["/v1/files"]["post"] = _writes("Keep a file", "FileForm", "multipart/form-data")
     paths["/v1/files/{id}"]["delete"] = _reads("/v1/files/{id}", "Delete one stored file")
 
@@ -128,9 +135,7 @@ def _add_operation(operation: Operation, paths: dict[str, Any], schemas: dict[st
     }
     if operation.body is not None or operation.method == "POST":
         body = operation.body or Form
-        schema = body.model_json_schema(ref_template=REFERENCE)
-        schemas |= schema.pop("$defs", {})
-        schemas[body.__name__] = schema
+        schemas |= _schemas_of(body)
         content = {JSON: {"schema": {"$ref": REFERENCE.format(model=body.__name__)}}}
         described["requestBody"] = {"required": operation.body is not None, "content": content}
     paths.setdefault(operation.path, {})[operation.method.lower()] = described

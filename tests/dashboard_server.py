@@ -40,6 +40,7 @@ class Stand:
 
     state: dict[str, Any]
     url: str = ""
+    older: list[dict[str, Any]] = field(default_factory=list)
     listeners: list[asyncio.Queue[tuple[str, Any]]] = field(default_factory=list)
 
     def tell(self, name: str, data: Any) -> None:
@@ -83,6 +84,7 @@ def _app(stand: Stand) -> web.Application:
             web.static("/dashboard/static", STATIC),
             web.get(f"{api}/events", stand_events(stand)),
             web.get(f"{api}/accounts/{{name}}/thumbnail", _thumbnail),
+            web.get(f"{api}/chats", _older(stand)),
             web.get(f"{api}/chats/{{id}}", _texts),
             web.get("/v1/models", _answering({"data": [{"id": "deepseek-chat"}, {"id": "deepseek-reasoner"}]})),
             web.post("/v1/chat/completions", _completion),
@@ -99,6 +101,16 @@ async def _protect(_: web.Request, response: web.StreamResponse) -> None:
 def _answering(answer: Any) -> Any:
     async def handle(_: web.Request) -> web.Response:
         return web.json_response(answer)
+
+    return handle
+
+
+def _older(stand: Stand) -> Any:
+    async def handle(request: web.Request) -> web.Response:
+        chats = stand.state["recent"] + stand.older
+        ids = [chat["id"] for chat in chats]
+        begin = ids.index(request.query["before"]) + 1
+        return web.json_response({"chats": chats[begin : begin + int(request.query["limit"])]})
 
     return handle
 

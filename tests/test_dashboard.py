@@ -16,6 +16,7 @@ from playwright.async_api import FilePayload, expect
 from bridge.browser import Chromium
 from bridge.keystore import KeyStore
 from bridge.settings import DashboardSettings
+from bridge.telemetry import ChatEnded
 from tests.dashboard_pages import NARROW, VIEWS, WIDE, Dashboard, opened
 from tests.live import Live, directive, live
 from tests.relay import relay
@@ -293,6 +294,27 @@ async def test_the_playground_streams_stops_and_gives_the_code_for_what_was_aske
             await page.get_by_text(language, exact=True).first.click()
             await expect(page.locator("aside pre")).to_contain_text(words)
             await expect(page.locator("aside pre")).to_contain_text("note.txt")
+
+
+async def test_another_chat_of_the_playground_ends_the_one_that_runs_and_signing_out_leaves_nothing_of_it(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        page = dashboard.page
+        dashboard.excused = lambda text: "401" in text
+        for leave in ("New chat", "Sign out"):
+            after = len(run.facts.seen)
+            await dashboard.go("playground")
+            await _ask(dashboard, LONG)
+            await expect(page.locator("li.answered p.text")).to_be_visible()
+            await page.get_by_role("button", name=leave).click()
+            await run.facts.wait_for(lambda fact: isinstance(fact, ChatEnded), after)
+            await expect(page.locator("li.turn")).to_have_count(0)
+        await page.get_by_label("Admin key").fill(await asyncio.to_thread(KeyStore(run.settings.config).admin_key))
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="Playground")).to_be_visible()
+        assert await page.locator("li.turn").count() == 0
+        assert "[[demo" not in await page.locator("aside").inner_text()
 
 
 async def test_a_key_is_shown_once_works_and_can_be_revoked(tmp_path: Path, chromium: Chromium) -> None:

@@ -30,6 +30,15 @@ WATCH = """() => {
   });
 }"""
 """What is drawn anew from now on, but for what counts time and the pictures of pages."""
+HIDEABLE = """
+  window.hidden = false;
+  Object.defineProperty(document, "visibilityState", { get: () => (window.hidden ? "hidden" : "visible") });
+  window.hide = (hidden) => {
+    window.hidden = hidden;
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+"""
+"""Lets a test hide a page as another tab before it does: a browser without windows never does."""
 CHANGED = "[...window.changed].map((row) => row.getAttribute('aria-labelledby') ?? row.className)"
 
 
@@ -100,6 +109,69 @@ async def test_a_long_log_takes_one_line_more_without_drawing_the_others(chromiu
         await expect(page.locator(".log-line")).to_have_count(500)
         assert set(await page.evaluate(CHANGED)) == {"card log"}
         assert len(await page.get_by_text("One more line").inner_text()) < 5000
+
+
+async def test_more_pages_than_a_browser_has_connections_all_follow_the_bridge(chromium: Chromium) -> None:
+    async with stand_in(states.state()) as stand, opened(chromium, "about:blank") as dashboard:
+        context = dashboard.page.context
+        dashboard.origin = stand.url
+        await context.add_init_script(HIDEABLE)
+        pages = [dashboard.page]
+        for _ in range(8):  # as tabs, of which one is seen
+            await pages[-1].evaluate("window.hide?.(true)")
+            pages.append(await context.new_page())
+            await pages[-1].goto(f"{stand.url}/dashboard")
+            await expect(pages[-1].locator("li.account")).to_have_count(11)
+        stand.state["accounts"] = states.accounts()[:2]
+        await pages[-1].evaluate("hide(true)")
+        await pages[1].evaluate("hide(false)")
+        await expect(pages[1].locator("li.account")).to_have_count(2)
+        await expect(pages[1].get_by_text("Connection lost.")).to_have_count(0)
+
+
+async def test_chats_that_end_within_one_second_stay_in_the_order_of_their_ends(chromium: Chromium) -> None:
+    async with stand_in(states.empty()) as stand, opened(chromium, f"{stand.url}/dashboard#chats") as dashboard:
+        await expect(dashboard.page.get_by_text("No chat yet")).to_be_visible()
+        for number in range(6):
+            stand.tell("chat", {**states.ended(number), "at": states.at(), "model": f"model-{number}"})
+        await expect(dashboard.page.locator("li.chat .chat-model")).to_have_text(
+            [f"model-{n}" for n in range(5, -1, -1)]
+        )
+
+
+async def test_older_chats_are_loaded_until_there_are_no_more(chromium: Chromium) -> None:
+    state = {**states.state(), "recent": [states.ended(number) for number in range(100)]}
+    async with stand_in(state) as stand, opened(chromium, f"{stand.url}/dashboard#chats", NARROW) as dashboard:
+        stand.older = [states.ended(number) for number in range(100, 450)]
+        rows = dashboard.page.locator("li.chat")
+        for count in (100, 200, 300, 400, 450):
+            await expect(rows).to_have_count(count)
+            await dashboard.page.get_by_role("button", name="Load older").click()
+        await expect(dashboard.page.get_by_text("There are no older ones.")).to_be_visible()
+
+
+async def test_nothing_is_covered_by_buttons_that_stay_while_a_narrow_page_is_scrolled(chromium: Chromium) -> None:
+    async with (
+        stand_in(states.state()) as stand,
+        opened(chromium, f"{stand.url}/dashboard", NARROW) as dashboard,
+    ):
+        page = dashboard.page
+        await expect(page.locator("li.account")).to_have_count(11)
+        await page.evaluate("scrollTo(0, 900)")
+        bar = await page.locator(".status-line").bounding_box()
+        button = await page.get_by_role("button", name="Sign out").bounding_box()
+        assert bar is not None
+        assert button is not None
+        assert bar["y"] == 0
+        assert button["y"] + button["height"] <= bar["height"]
+        await page.locator("#account-mallory").focus()
+        await page.keyboard.press("Shift+Tab")
+        covered = (
+            "document.activeElement.getBoundingClientRect().top < document.querySelector('.status-line').clientHeight"
+        )
+        for _ in range(30):  # back up the list, by keyboard
+            await page.keyboard.press("Shift+Tab")
+            assert not await page.evaluate(f"document.activeElement.closest('main') && {covered}")
 
 
 def test_the_wheel_contains_every_file_of_the_dashboard(tmp_path: Path) -> None:

@@ -128,7 +128,9 @@ class Monitor:
         """Return the chats that have ended, the newest first; those that ended before the one of the id `before`."""
         chats = list(self.chats.recent())
         ids = [chat.fact.chat for chat in chats]
-        begin = ids.index(before) + 1 if before in ids else 0
+        if before is not None and before not in ids:
+            return []  # it is forgotten, and with it all that ended before it
+        begin = ids.index(before) + 1 if before else 0
         return [self.ended(chat) for chat in chats[begin : begin + limit]]
 
     def remember(self, earlier: Sequence[EndedChat]) -> None:

@@ -6,6 +6,8 @@ import { update } from "./store.js";
 export const BASE = new URL("../../", import.meta.url);
 const ADMIN = new URL("admin/api/", BASE);
 
+const GONE = "The bridge does not answer. It may have been stopped, or the network is down.";
+const UNSURE = `${GONE} Look whether this was done before you try again.`;
 const ENDED = "The session has ended. Sign in again.";
 
 let csrf = "";
@@ -46,18 +48,20 @@ export async function send(method, url, { body, signal } = {}) {
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError("The bridge does not answer. It may have been stopped, or the network is down.");
+    throw new ApiError(method === "GET" || isSession(url) ? GONE : UNSURE);
   }
   if (!response.ok) throw await failure(response);
   return response;
 }
+
+const isSession = (url) => url === adminUrl("session");
 
 async function failure(response) {
   const error = await response.json().then(
     (body) => body.error,
     () => null,
   );
-  if (response.status === 401 && !response.url.endsWith("/session")) update({ session: "none", ended: ENDED });
+  if (response.status === 401 && !isSession(response.url)) update({ session: "none", ended: ENDED });
   const message = error?.message ?? `The bridge answered with status ${response.status}.`;
   return new ApiError(message, response.status, error?.code ?? "");
 }
@@ -85,7 +89,9 @@ export async function resume() {
 }
 
 export async function signOut() {
-  await remove("session");
+  await remove("session").catch((error) => {
+    if (error.status !== 401) throw error; // it has ended already
+  });
   csrf = "";
   update({ session: "none", ended: "" });
 }

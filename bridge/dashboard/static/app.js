@@ -12,7 +12,7 @@ import { Accounts } from "./views/accounts.js";
 import { Charts } from "./views/charts.js";
 import { Chats } from "./views/chats.js";
 import { Log } from "./views/log.js";
-import { Playground } from "./playground/view.js";
+import { Playground, forget } from "./playground/view.js";
 import { Setup } from "./setup/view.js";
 
 const VIEWS = { accounts: Accounts, chats: Chats, charts: Charts, playground: Playground, setup: Setup, log: Log };
@@ -31,7 +31,8 @@ function App({ problem }) {
   useEffect(() => {
     if (session === "open") follow();
     else unfollow();
-    if (session === "none")
+    if (session === "none") {
+      forget();
       update({
         dialog: null,
         bridge: null,
@@ -43,6 +44,7 @@ function App({ problem }) {
         queue: [],
         drift: [],
       });
+    }
   }, [session]);
   return html`${session === "open" && html`<${Main} />`}
     ${session === "none" && html`<${SignIn} problem=${ended ?? problem} onSignedIn=${arrive} />`}

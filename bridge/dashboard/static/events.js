@@ -7,10 +7,14 @@ import { store, takeChat, takeLine, takeSample, takeState, update } from "./stor
 
 const SILENCE = 30_000; // the bridge says something every ten seconds
 const LONGEST = 15_000;
+// A page that nobody sees keeps no connection: browsers have six to one server, for all of their tabs together.
+const UNSEEN = 5_000;
 const TAKE = { state: takeState, chat: takeChat, log: takeLine, sample: takeSample };
 
 let following = null;
 let wake = () => {};
+let cut = () => {};
+let unseen = 0;
 
 export function follow() {
   if (following) return;
@@ -31,13 +35,16 @@ export function retryNow() {
 
 async function run(stopped) {
   for (let attempt = 0; !stopped.aborted; attempt += 1) {
+    while (isHidden() && !stopped.aborted) await new Promise((resolve) => (wake = resolve));
+    if (stopped.aborted) return;
     try {
       await read(stopped, () => (attempt = 0));
     } catch (error) {
       if (error.status === 401) return unfollow();
     }
     if (stopped.aborted) return;
-    await pause(attempt);
+    if (isHidden()) attempt = 0;
+    else await pause(attempt);
   }
 }
 
@@ -45,6 +52,7 @@ async function run(stopped) {
 async function read(stopped, onEvent) {
   const connection = new AbortController();
   const end = () => connection.abort();
+  cut = end;
   stopped.addEventListener("abort", end);
   let timer = setTimeout(end, SILENCE);
   const heard = () => {
@@ -79,5 +87,11 @@ async function pause(attempt) {
   });
 }
 
+const isHidden = () => document.visibilityState === "hidden";
+
 addEventListener("online", () => wake());
-document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake());
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(unseen);
+  if (isHidden()) unseen = setTimeout(() => cut(), UNSEEN);
+  else wake();
+});

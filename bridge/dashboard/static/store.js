@@ -3,7 +3,7 @@
 import { useEffect, useState } from "./html.js";
 
 const LOG_LINES = 500;
-const CHATS = 300;
+export const CHATS = 2000;
 const KEYS = { accounts: "name", queue: "id", running: "id", recent: "id" };
 
 const listeners = new Set();
@@ -50,7 +50,7 @@ export function useStore(select) {
 export function takeState(sections) {
   const changes = {};
   for (const [name, value] of Object.entries(sections)) {
-    if (name === "recent") changes.recent = merged(store.recent, value);
+    if (name === "recent") changes.recent = joined(value, store.recent);
     else if (name === "log") changes.log = value.slice(-LOG_LINES);
     else if (name in KEYS) changes[name] = kept(store[name] ?? [], value, KEYS[name]);
     else changes[name] = value;
@@ -59,7 +59,14 @@ export function takeState(sections) {
 }
 
 export function takeChat(chat) {
-  update({ recent: merged(store.recent, [chat]) });
+  update({ recent: joined([chat], store.recent) });
+}
+
+// Take chats from before those that are known; tell whether there were any.
+export function takeOlder(chats) {
+  const before = store.recent.length;
+  update({ recent: joined(store.recent, chats) });
+  return store.recent.length > before;
 }
 
 export function takeLine(line) {
@@ -79,7 +86,9 @@ function same(before, now) {
   return before && JSON.stringify(before) === JSON.stringify(now) ? before : now;
 }
 
-function merged(before, now) {
-  const all = new Map([...before, ...kept(before, now, "id")].map((chat) => [chat.id, chat]));
-  return [...all.values()].sort((one, other) => (one.at < other.at ? 1 : -1)).slice(0, CHATS);
+// The newest first, in the bridge's own order: several may have ended within one second.
+function joined(newer, older) {
+  const first = kept(store.recent, newer, "id");
+  const ids = new Set(first.map(({ id }) => id));
+  return [...first, ...older.filter(({ id }) => !ids.has(id))].slice(0, CHATS);
 }

@@ -14,8 +14,15 @@ import { Turn } from "./turn.js";
 const PACE = 60; // milliseconds
 const START = { model: "", stream: true, think: false, search: false, hasTools: false, tools: TOOLS };
 
-// What was asked stays while the operator looks at another view.
-const kept = { turns: [], messages: [], options: START, last: null };
+// What was asked stays while the operator looks at another view. Another chat is another object, so that an answer that
+// still comes finds its own one gone.
+const fresh = (options = START, last = null) => ({ turns: [], messages: [], options, last });
+let kept = fresh();
+
+// Forget all of it: somebody else may sign in next.
+export function forget() {
+  kept = fresh();
+}
 
 export function Playground() {
   const [options, setOptions] = useKept("options");
@@ -35,7 +42,6 @@ export function Playground() {
     showTurn({});
     running.current = new AbortController();
     await answered(body, running.current.signal, showTurn);
-    running.current = null;
   };
   const onAsk = (text, files) =>
     attempt(async () => {
@@ -52,7 +58,7 @@ export function Playground() {
   const isRunning = turns.at(-1)?.isRunning ?? false;
   const clear = () => {
     running.current?.abort();
-    kept.messages = [];
+    kept = fresh(options, last);
     setTurns([]);
   };
   return html`<div class="view playground">
@@ -73,11 +79,12 @@ export function Playground() {
 
 // Ask, show what comes a few times a second, and keep it for the history when it has ended well or was stopped.
 async function answered(body, signal, showTurn) {
+  const chat = kept;
   let answer = nothing();
   let timer = null;
   const draw = () => {
     timer = null;
-    showTurn({ answer });
+    if (kept === chat) showTurn({ answer });
   };
   const show = (now) => {
     answer = now;
@@ -85,16 +92,16 @@ async function answered(body, signal, showTurn) {
   };
   const end = (more) => {
     clearTimeout(timer);
-    showTurn({ answer, isRunning: false, ...more });
+    if (kept === chat) showTurn({ answer, isRunning: false, ...more });
   };
   try {
     answer = await ask(body, signal, show);
-    kept.messages = [...body.messages, historyOf(answer)];
+    chat.messages = [...body.messages, historyOf(answer)];
     end({});
   } catch (error) {
     if (error.name !== "AbortError") return end({ problem: error.message });
     answer = { ...answer, finish: "you" };
-    kept.messages = [...body.messages, historyOf({ ...answer, calls: [] })];
+    chat.messages = [...body.messages, historyOf({ ...answer, calls: [] })];
     end({});
   }
   return undefined;

@@ -19,7 +19,7 @@ export const AccountRow = memo(function AccountRow({ account }) {
       <${Thumbnail} account=${account} />
       <div class="account-name">
         <button class="disclose" id=${id} aria-expanded=${isOpen} onClick=${toggle}>
-          <${Icon} name="down" /><span class="clip">${account.name}</span></button>
+          <${Icon} name="down" /><span class="clip" title=${account.name}>${account.name}</span></button>
         <span class="small faint clip">${account.site}</span>
       </div>
       <${State} account=${account} />

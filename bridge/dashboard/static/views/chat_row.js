@@ -1,11 +1,12 @@
 // One chat that has ended: a line that opens into its times, sizes, files and, where the history is on, its texts.
 
 import { html, memo, useEffect, useState } from "../html.js";
-import { adminUrl, get, named } from "../api.js";
+import { download, get, named } from "../api.js";
 import { store } from "../store.js";
 import { clipped, clock, count, dateTime, duration } from "../format.js";
-import { useOpen } from "../components/parts.js";
+import { ActionButton, useOpen } from "../components/parts.js";
 import { Icon } from "../components/icons.js";
+import { attempt } from "../components/toasts.js";
 import { Times, Waterfall, total } from "../components/waterfall.js";
 
 const GOOD = new Set(["stop", "length", "tool_calls"]);
@@ -58,14 +59,20 @@ function More({ chat }) {
           ? html`<span class="faint">none kept</span>`
           : files.map(
               ([kind, label]) => html`
-        <a key=${kind} class="button small" download href=${adminUrl(named("chats", chat.id, `/${kind}`))}>
-          <${Icon} name="save" />${label}</a>`,
+        <${ActionButton} key=${kind} class="button small" run=${() => save(chat, kind, label)}>
+          <${Icon} name="save" />${label}<//>`,
             )
       }</dd>
     </dl>
     ${store.bridge?.history && html`<${Texts} id=${chat.id} />`}
   </div>`;
 }
+
+const save = ({ id }, kind, label) =>
+  attempt(
+    async () => void (await download("GET", named("chats", id, `/${kind}`), `${id}.zip`)),
+    `Saved: ${label.toLowerCase()} of the chat.`,
+  );
 
 function Texts({ id }) {
   const [texts, setTexts] = useState(null);

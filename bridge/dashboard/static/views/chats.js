@@ -2,7 +2,7 @@
 
 import { html, useState } from "../html.js";
 import { get } from "../api.js";
-import { takeState, useStore } from "../store.js";
+import { CHATS, takeOlder, useStore } from "../store.js";
 import { clipped, plural } from "../format.js";
 import { ActionButton, Elapsed, Empty, Search, Segments } from "../components/parts.js";
 import { Legend, Waterfall } from "../components/waterfall.js";
@@ -68,7 +68,7 @@ function Recent() {
         </div>
     <div class="card chats">
       ${found.length === 0 ? html`<${None} isAny=${recent.length > 0} />` : html`<${Rows} chats=${found} />`}
-      ${recent.length >= PAGE && html`<${Older} last=${recent.at(-1)} />`}
+      ${recent.length >= PAGE && html`<${Older} last=${recent.at(-1)} count=${recent.length} />`}
     </div></section>`;
 }
 
@@ -86,14 +86,14 @@ function None({ isAny }) {
     Ask something in the playground, or point a client here: Setup has the lines to paste.<//>`;
 }
 
-function Older({ last }) {
+function Older({ last, count }) {
   const [isDone, setDone] = useState(false);
   const load = () =>
     attempt(async () => {
       const { chats } = await get(`chats?${new URLSearchParams({ limit: PAGE, before: last.id })}`);
-      takeState({ recent: chats });
-      setDone(chats.length === 0);
+      setDone(!takeOlder(chats));
     });
+  if (count >= CHATS) return html`<p class="quiet-line soft">These are the newest ${CHATS}; no more are shown.</p>`;
   if (isDone) return html`<p class="quiet-line soft">There are no older ones.</p>`;
   return html`<p class="quiet-line"><${ActionButton} class="button small" run=${load}>Load older<//></p>`;
 }

@@ -100,7 +100,7 @@ function Drift() {
       <thead><tr><th scope="col">Site</th><th scope="col">Shape</th><th scope="col">Times</th>
         <th scope="col">Last</th></tr></thead>
       <tbody>${drift.map(({ site, shape, count: times, at }) => html`<tr key=${`${site} ${shape}`}><td>${site}</td>
-        <td class="mono">${clipped(shape, 300)}</td><td>${count(times)}</td><td><${Ago} at=${at} /></td></tr>`)}</tbody>
+        <td class="mono long">${clipped(shape, 300)}</td><td>${count(times)}</td><td><${Ago} at=${at} /></td></tr>`)}</tbody>
     </table></div>`
     }
   </section>`;

@@ -16,32 +16,32 @@ from functools import partial
 from aiohttp import web
 from loguru import logger
 
-from bridge import chromium
-from bridge.access import Access, load_access
-from bridge.api.admin.parts import Extras
+from bridge.api.access.credentials import Access, load_access
+from bridge.api.admin.admin_context import Extras
 from bridge.api.connections import BACKLOG
-from bridge.api.router import build_runner
-from bridge.browser import Chromium
-from bridge.browser_folders import sweep_folders
-from bridge.checks import examine_running
+from bridge.api.routes import build_runner
+from bridge.browser import chromium
+from bridge.browser.browser import Chromium
 from bridge.errors import SetupError
-from bridge.files import folder_of
-from bridge.history import History, folder_in, forget_history
-from bridge.imports import Imports
-from bridge.liveview.desk import Desk
-from bridge.locks import sole_user
+from bridge.health_checks import examine_running
+from bridge.liveview.view_registry import Desk
 from bridge.log import log_fact
-from bridge.monitor.chats import EndedChat
+from bridge.login.login_import import Imports
+from bridge.monitor.chat_list import EndedChat
 from bridge.monitor.monitor import Monitor
-from bridge.pool import Pool
-from bridge.profiles import Identity, ProfileStore, load_identity
-from bridge.record import kept_of
+from bridge.pool.maintenance import upkeep
+from bridge.pool.pool import Pool
 from bridge.settings import Settings
-from bridge.stored_accounts import NewAccounts, ProfileAccounts
+from bridge.storage.browser_folders import sweep_folders
+from bridge.storage.chat_history import History, folder_in, forget_history
+from bridge.storage.file_locks import sole_user
+from bridge.storage.file_store import folder_of
+from bridge.storage.profiles import Identity, ProfileStore, load_identity
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry
-from bridge.tokens import TokenLogins
-from bridge.upkeep import upkeep
+from bridge.worker.stored_accounts import NewAccounts, ProfileAccounts
+from bridge.worker.stream_recorder import kept_of
+from bridge.worker.token_worker import TokenLogins
 
 
 class Bridge:

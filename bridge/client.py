@@ -15,9 +15,9 @@ import aiohttp
 
 from bridge.errors import BridgeError, SetupError
 from bridge.origins import is_loopback
-from bridge.security import KeyFile
 from bridge.settings import Settings
 from bridge.sse import SSEDecoder
+from bridge.storage.key_files import KeyFile
 
 ANSWER_LIMIT = 5.0
 """Seconds that a bridge gets to answer a short question."""

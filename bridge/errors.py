@@ -38,7 +38,7 @@
     +- SetupError                500 setup_error               this machine or its settings need a hand
 
 A class exists only where code treats it differently. A content filter is not an error: it is a `Finish`.
-What each means for accounts, chats and clients is in `bridge/policy.py`.
+What each means for accounts, chats and clients is in `bridge/pool/error_policy.py`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
 
-from bridge import variables
+from bridge import env_file
 from bridge.errors import SetupError
 from bridge.settings import Section, Settings
 
@@ -44,7 +44,7 @@ def load_settings(file: Path | None = None, **given: Any) -> LoadedSettings:
     what is wrong with it, and never shows a value. Secrets are taken out of the environment, which children inherit.
     """
     values = _read(file)
-    variables.adopt_file()
+    env_file.adopt_file()
     _refuse_unknown_variables()
 
     class Layered(LoadedSettings):
@@ -150,7 +150,7 @@ def _read(file: Path | None) -> dict[str, Any]:
 
 
 def _refuse_unknown_variables() -> None:
-    known = {variable for _, variable, _, _ in describe()} | set(variables.OF_COMMANDS)
+    known = {variable for _, variable, _, _ in describe()} | set(env_file.OF_COMMANDS)
     unknown = sorted(name for name in os.environ if name.startswith("BRIDGE_") and name not in known)
     if unknown:
         raise SetupError(

@@ -10,10 +10,10 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 
 import pytest
 
-from bridge.browser import Chromium
+from bridge.browser.browser import Chromium
 from bridge.telemetry import Telemetry
-from tests.free_loop import GuardedLoop, Step, Watch, on_audit, taken
-from tests.live import settings_for
+from tests.support.free_loop import GuardedLoop, Step, Watch, on_audit, taken
+from tests.support.live import settings_for
 
 
 def pytest_configure() -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from bridge.errors import BridgeError
-from bridge.policy import REST, TABLE, Again, Rule
+from bridge.pool.error_policy import REST, TABLE, Again, Rule
 
 HEADER = "| error | what it says | the account | for | another try by the bridge | the client may send it again |"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
-from bridge.browser import Chromium
+from bridge.browser.browser import Chromium
 from bridge.telemetry import Telemetry
-from tests import dashboard_states as states
-from tests.dashboard_pages import NARROW, WIDE, opened
-from tests.dashboard_server import stand_in
-from tests.live import settings_for
+from tests.support import dashboard_states as states
+from tests.support.dashboard_pages import NARROW, WIDE, opened
+from tests.support.dashboard_server import stand_in
+from tests.support.live import settings_for
 
 FOLDER = Path(__file__).parents[1] / "docs/dashboard"
 PICTURES = {

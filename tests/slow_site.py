@@ -19,10 +19,10 @@ from tempfile import TemporaryDirectory
 from loguru import logger
 from openai import APIStatusError
 
-from bridge.demo.settings import DemoSettings
+from bridge.demo.site_settings import DemoSettings
 from bridge.settings import BrowserSettings, PoolSettings, TurnSettings
 from bridge.telemetry import WorkerChanged
-from tests.live import Live, directive, live
+from tests.support.live import Live, directive, live
 
 SITE = DemoSettings(accounts=("alice",), toggle_settle=(1.5, 1.5))
 MODELS = ("deepseek-chat", "deepseek-r1-search", "deepseek-search", "deepseek-reasoner")

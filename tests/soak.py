@@ -23,10 +23,10 @@ from openai import APIError, APIStatusError, AsyncStream
 
 from bridge.bench.parts import kind_of
 from bridge.demo import DemoSite
-from bridge.profiles import ProfileStore, load_identity
 from bridge.settings import BrowserSettings, PoolSettings, TurnSettings
+from bridge.storage.profiles import ProfileStore, load_identity
 from bridge.telemetry import Fact, WorkerChanged, WorkerState
-from tests.live import Live, directive, live, signed_in_profile
+from tests.support.live import Live, directive, live, signed_in_profile
 
 NAMES = ("alice", "bob", "carol", "dave")
 FAULTS = (

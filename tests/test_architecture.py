@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,133 +14,32 @@ PACKAGE = ROOT / "bridge"
 LONGEST = 320
 """Lines; a module that outgrows them hides an idea that wants a module of its own."""
 
-ORDER = (
-    *(
-        "errors",
-        "durations",
-        "page_messages",
-        "origins",
-        "atomic",
-        "redact",
-        "background",
-        "tasks",
-        "visit",
-        "loss",
-        "telemetry",
-    ),
-    *(
-        "printable",
-        "console",
-        "chat",
-        "control",
-        "models",
-        "digests",
-        "directions",
-        "prompt",
-        "usage",
-        "sse",
-        "settings",
-        "variables",
-        "settings_sources",
-    ),
-    *("files", "budget"),
-    *("sends", "profiles", "browser_folders", "throttle"),
-    *(
-        "log",
-        "locks",
-        "stored_login",
-        "unsettled",
-        "conversations",
-        "processes",
-        "chromium",
-        "egress",
-        "calls",
-        "sites.base",
-        "cdp",
-        "launch",
-        "running",
-        "browser",
-    ),
-    *("exchange", "tap"),
-    *(
-        "intercept",
-        "traffic",
-        "windows",
-        "session",
-        "attend",
-        "sites",
-        "bundle",
-        "evidence",
-        "write_back",
-        "turns",
-        "attach",
-        "sending",
-        "listen",
-        "settle",
-        "record",
-    ),
-    *("worker", "tokens", "stored_accounts", "policy", "parked", "accounts", "visits", "supervisor", "guests"),
-    *("lease", "waiting", "chat_queue", "visiting", "roster", "progress", "pool"),
-    *("upkeep", "capture", "login", "liveview", "imports", "security", "keystore", "sessions", "access"),
-    *("history", "monitor", "dashboard"),
-    *("guard", "tools", "api.begun", "api.cut", "api.talk", "api.shape", "api.failure", "api.attached"),
-    *(
-        "api.fetch",
-        "api.gather",
-        "api.body",
-        "api.admin",
-        "api.base",
-        "api",
-        "client",
-        "admin_client",
-        "status_rows",
-        "status",
-        "listing",
-        "checks",
-        "app",
-        "terminal",
-        "doctor",
-        "debug",
-    ),
-    *(
-        "replay",
-        "tryout",
-        "signin",
-        "taking_in",
-        "remote_login",
-        "bench",
-        "command",
-        "operate",
-        "key_commands",
-        "profile_commands",
-    ),
-    *("cli", "__main__"),
+GROUND = (
+    *("durations", "errors", "origins", "sse", "tasks", "telemetry", "throttle"),
+    *("background", "printable", "env_file", "settings", "settings_sources", "log"),
 )
-"""A module imports only what stands before it."""
+"""Modules that lie flat below all packages; each imports only what stands before it."""
+ORDER = (
+    *GROUND,
+    *("chat", "tool_calls", "storage", "browser", "sites"),
+    *("worker", "pool", "login", "liveview", "monitor", "dashboard"),
+    *("api", "client", "health_checks", "app", "bench", "cli", "__main__"),
+)
+"""A package imports only what stands before it."""
+STRANGERS = ({"worker", "pool"},)
+"""Packages that know nothing of each other: `app` brings them together."""
+MOST_PACKAGES = 16
 
-BROWSER_WORLD = {
-    "browser",
-    "launch",
-    "running",
-    "calls",
-    "capture",
-    "bundle",
-    "traffic",
-    "intercept",
-    "session",
-    "windows",
-    "worker",
-    "login",
-    "liveview",
-    "sites",
-    "debug",
-    "listen",
-}
-HTTP_WORLD = {"app", "api", "guard", "client"}
+BROWSER_WORLD = {"browser", "sites", "worker", "login", "liveview", "cli.debug_command"}
+HTTP_WORLD = {"app", "api", "client"}
 
 
 def modules() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if "demo" not in path.relative_to(PACKAGE).parts)
+
+
+def everything() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
 
 
 def name_of(path: Path) -> str:
@@ -160,12 +60,14 @@ def imports(path: Path) -> Iterator[str]:
                 pytest.fail(f"{path}: relative imports hide where a module stands")
 
 
+def top(name: str) -> str:
+    return name.partition(".")[0]
+
+
 def place(name: str) -> int:
-    """Return where a module stands in the order: under its own name, or that of the folder it is in."""
-    while name not in ORDER:
-        assert "." in name, f"bridge.{name} has no place in the order of imports"
-        name = name.rpartition(".")[0]
-    return ORDER.index(name)
+    """Return where the package, or the flat module, stands in the order."""
+    assert top(name) in ORDER, f"bridge.{top(name)} has no place in the order of imports"
+    return ORDER.index(top(name))
 
 
 def inner(imported: str) -> str | None:
@@ -178,31 +80,44 @@ def inner(imported: str) -> str | None:
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_a_module_imports_only_what_stands_before_it(path: Path) -> None:
+def test_a_package_imports_only_what_stands_before_it(path: Path) -> None:
     own = name_of(path)
     if own == "__init__":
         assert list(imports(path)) == []
         return
     for other in filter(None, map(inner, imports(path))):
-        if other.partition(".")[0] == own.partition(".")[0] and place(other) == place(own):
-            continue  # siblings in one folder
-        assert place(other) < place(own), f"{own} imports {other}, which stands above it"
+        if top(other) != top(own):
+            assert place(other) < place(own), f"{own} imports {other}, which stands above it"
+            assert {top(own), top(other)} not in STRANGERS, f"{own} imports {other}, which it should not know"
+
+
+def test_a_newcomer_has_few_packages_to_learn() -> None:
+    packages = [path for path in PACKAGE.iterdir() if (path / "__init__.py").exists()]
+    assert len(packages) <= MOST_PACKAGES
+
+
+def test_no_name_stands_for_two_files() -> None:
+    """Each site's folder names its files alike: the driver of one is `driver.py`, as that of any other."""
+    paths = [path for path in everything() if path.stem not in ("__init__", "__main__")]
+    shared = [path for path in paths if path.parent.parent != PACKAGE / "sites"]
+    counted = Counter(path.stem for path in shared)
+    assert [name for name, count in counted.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_playwright_and_aiohttp_live_in_different_worlds(path: Path) -> None:
-    top = name_of(path).partition(".")[0]
-    if top == "bench":
+    own = name_of(path)
+    if top(own) == "bench":
         return  # it stands outside of both, and measures one against the other
-    roots = {name.partition(".")[0] for name in imports(path)}
+    roots = {top(name) for name in imports(path)}
     if "playwright" in roots:
-        assert top in BROWSER_WORLD
+        assert {own, top(own)} & BROWSER_WORLD
     if "aiohttp" in roots:
-        assert top in HTTP_WORLD
+        assert {own, top(own)} & HTTP_WORLD
     assert not {"playwright", "aiohttp"} <= roots
 
 
-@pytest.mark.parametrize("path", [*modules(), *sorted((PACKAGE / "demo").rglob("*.py"))], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", everything(), ids=name_of)
 def test_no_module_outgrows_its_idea(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= LONGEST
 
@@ -214,12 +129,12 @@ def test_the_demo_site_imports_nothing_of_the_bridge(path: Path) -> None:
 
 def test_only_the_demo_command_knows_the_demo_site() -> None:
     users = [name_of(path) for path in modules() if any(name.startswith("bridge.demo") for name in imports(path))]
-    assert users in ([], ["tryout"])
+    assert users in ([], ["cli.demo_command"])
 
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_nothing_but_demo_and_bench_speaks_of_the_demo(path: Path) -> None:
-    if name_of(path).partition(".")[0] in ("tryout", "cli", "bench"):
+    if top(name_of(path)) == "bench" or name_of(path) in ("cli.demo_command", "cli.commands"):
         return
     assert "demo" not in path.read_text("utf-8").lower()
 

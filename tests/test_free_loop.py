@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bridge.security import KeyFile
-from tests.free_loop import PRODUCT, taken
+from bridge.storage.key_files import KeyFile
+from tests.support.free_loop import PRODUCT, taken
 
 SOURCE = """
 import sqlite3, subprocess, time

@@ -21,23 +21,23 @@ from typing import Any
 import pytest
 
 import bridge
-from bridge.api.attached import read_attachment
-from bridge.api.citations import Marks
-from bridge.api.cut import Cut
-from bridge.api.markdown import Fence, tame_html
-from bridge.api.talk import JsonTalk, PlainTalk
-from bridge.chat import Message, Source
-from bridge.digests import digest, news, outline
-from bridge.directions import changes
+from bridge.api.answer.citations import Marks
+from bridge.api.answer.markdown import Fence, tame_html
+from bridge.api.answer.stop import Cut
+from bridge.api.answer.text_filter import JsonTalk, PlainTalk
+from bridge.api.attachments.content_parts import read_attachment
+from bridge.chat.history_digests import digest, news, outline
+from bridge.chat.prompt import looks_like_label, render
+from bridge.chat.text_direction import changes
+from bridge.chat.types import Message, Source
 from bridge.errors import RequestError
-from bridge.prompt import looks_like_label, render
 from bridge.sse import SSEDecoder
-from bridge.tools.json_mode import JsonForm
-from bridge.tools.mending import Unclear, loaded
-from bridge.tools.parse import CallParser
-from bridge.tools.quotes import escape_quotes
-from bridge.tools.render import Tool, Toolbox
-from bridge.tools.talk import ToolTalk
+from bridge.tool_calls.answer_filter import ToolTalk
+from bridge.tool_calls.json_mode import JsonForm
+from bridge.tool_calls.json_repair import Unclear, loaded
+from bridge.tool_calls.notation import Tool, Toolbox
+from bridge.tool_calls.parser import CallParser
+from bridge.tool_calls.quote_repair import escape_quotes
 
 kinds: Any = import_module("re._constants")
 parser: Any = import_module("re._parser")
@@ -480,9 +480,9 @@ def test_patterns_take_time_as_the_text_grows(found: Found) -> None:
 def test_the_patterns_are_found_with_their_uses() -> None:
     found = {one.name: one.methods for one in patterns()}
     assert len(found) > 40
-    assert found["bridge.tools.quotes.STEP"] == {"search"}
-    assert found["bridge.usage.WIDE"] == {"sub", "match"}
-    assert found["bridge.files.ID"] == {"fullmatch"}
+    assert found["bridge.tool_calls.quote_repair.STEP"] == {"search"}
+    assert found["bridge.chat.token_estimate.WIDE"] == {"sub", "match"}
+    assert found["bridge.storage.file_store.ID"] == {"fullmatch"}
 
 
 @pytest.mark.parametrize("pattern", [r"\s+x", r"^\s*(=+)", r"(a+)b", r"a.*?b.*?c", r"<a[^>]*>x"])

@@ -12,12 +12,12 @@ import pytest
 from loguru import logger
 
 from bridge import log
-from bridge.browser import Chromium
+from bridge.browser.browser import Chromium
 from bridge.errors import BrowserError
 from bridge.settings import BrowserSettings, LogSettings
 from bridge.tasks import Tasks
 from bridge.telemetry import ChatEnded, Telemetry, WorkerChanged, WorkerState
-from tests.live import directive, live
+from tests.support.live import directive, live
 
 SAID = "the-secret-of-the-prompt"
 ANSWERED = "the-secret-of-the-answer"

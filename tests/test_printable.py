@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge import log
+from bridge.cli.chat_command import Screen
+from bridge.cli.console import SafeConsole
 from bridge.client import Piece
-from bridge.console import SafeConsole
 from bridge.printable import as_json_line, as_line, as_text
 from bridge.settings import LogSettings
-from bridge.terminal import Screen
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07b\x9b31mc\rd\u202ee\u2066f\x85g\u2028h\x00i"
 DIRECTION = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}

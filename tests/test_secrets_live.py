@@ -21,13 +21,13 @@ import pytest
 
 from bridge.demo import DemoSite
 from bridge.errors import SetupError
-from bridge.keystore import KeyStore
-from bridge.profiles import ProfileStore, load_identity
-from bridge.redact import redact, stored
+from bridge.storage.api_keys import KeyStore
+from bridge.storage.profiles import ProfileStore, load_identity
 from bridge.telemetry import WorkerState
-from tests.commands import Home, Running
-from tests.live import LIMIT, QUICK_SITE, directive, served, settings_for, signed_in_profile
-from tests.searching import contents, files, leaks
+from bridge.worker.trace_redaction import redact, stored
+from tests.support.commands import Home, Running
+from tests.support.live import LIMIT, QUICK_SITE, directive, served, settings_for, signed_in_profile
+from tests.support.searching import contents, files, leaks
 
 PASSWORD = "corréct horse+battery/staple"
 

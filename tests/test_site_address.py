@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from bridge.browser import Chromium
+from bridge.browser.browser import Chromium
 from bridge.errors import RequestError
-from bridge.imports import Imports
-from bridge.liveview.desk import Desk
-from bridge.login import EMPTY, profile_for
-from bridge.pool import Pool
-from bridge.profiles import Identity, Profile, ProfileStore
+from bridge.liveview.view_registry import Desk
+from bridge.login.interactive_login import EMPTY, profile_for
+from bridge.login.login_import import Imports
+from bridge.pool.pool import Pool
 from bridge.settings import Settings
+from bridge.storage.profiles import Identity, Profile, ProfileStore
 from bridge.telemetry import Telemetry
 
 SITE = "https://chat.example.com"

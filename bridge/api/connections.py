@@ -17,9 +17,9 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMethod
 from loguru import logger
 
-from bridge.api.failure import Failure, Teller, dump, failure_of, response_of
+from bridge.api.access.guard import LET_IN
+from bridge.api.http_errors import Failure, Teller, dump, failure_of, response_of
 from bridge.api.malformed import Malformed
-from bridge.guard import LET_IN
 from bridge.settings import ServerSettings
 from bridge.tasks import Tasks
 from bridge.throttle import Throttle

@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
-from bridge.chat import ChatBackend
-from bridge.guard import LET_IN
-from bridge.monitor.sections import describe
+from bridge.api.access.guard import LET_IN
+from bridge.chat.types import ChatBackend
+from bridge.monitor.state_json import describe
 
 NO_STORE = {"cache-control": "no-store"}
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import BadHttpMethod, ContentEncodingError, HttpProcessingError, LineTooLong
 
-from bridge.api.failure import Failure, failure_of, missed, refusal
+from bridge.api.http_errors import Failure, failure_of, missed, refusal
 
 REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}) (/[\x21-\x7e]*) HTTP/1\.[01]\r?\n")
 REASON = re.compile(r"[A-Za-z][A-Za-z' /-]{1,60}")

@@ -14,12 +14,12 @@ from aiohttp import web
 from pydantic import BaseModel
 
 import bridge
-from bridge.api.admin.parts import Form, Operation
-from bridge.api.failure import dump
-from bridge.api.files import FileForm
-from bridge.api.lenient import Lenient
-from bridge.api.openai_completions import CompletionBody
-from bridge.api.openai_request import Body
+from bridge.api.admin.admin_context import Form, Operation
+from bridge.api.file_routes import FileForm
+from bridge.api.http_errors import dump
+from bridge.api.openai.completions import CompletionBody
+from bridge.api.openai.request import Body
+from bridge.api.request_model import Lenient
 from bridge.api.token_check import TokenBody, TokenCheck
 
 TITLE = "chat-page-bridge"

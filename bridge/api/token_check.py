@@ -7,12 +7,12 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field, StrictStr
 
-from bridge.api.body import BodyReader
-from bridge.api.failure import dump
-from bridge.api.lenient import Lenient
-from bridge.api.openai_request import validated
-from bridge.chat import ChatBackend
-from bridge.guard import user_tokens
+from bridge.api.access.guard import user_tokens
+from bridge.api.http_errors import dump
+from bridge.api.openai.request import validated
+from bridge.api.request_body import BodyReader
+from bridge.api.request_model import Lenient
+from bridge.chat.types import ChatBackend
 
 
 class TokenBody(Lenient):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import time
 
-from bridge.chat import Text
+from bridge.browser.page_messages import PageResponse
+from bridge.chat.types import Text
 from bridge.errors import SiteChanged
-from bridge.page_messages import PageResponse
-from bridge.sites.deepseek_stream import DeepSeekDecoder
+from bridge.sites.deepseek.decoder import DeepSeekDecoder
 
 PIECE = 4096
 RESPONSE = PageResponse("/api/v0/chat/completion", 200, {"content-type": "text/event-stream"})

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 import bridge
-from bridge import chromium
+from bridge.browser import chromium
 from bridge.settings import BrowserSettings
 
 PACKAGES = ("playwright", "aiohttp", "pydantic")

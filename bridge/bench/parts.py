@@ -19,9 +19,9 @@ import aiohttp
 import psutil
 
 from bridge.errors import SetupError
-from bridge.profiles import Profile, ProfileStore, load_identity
-from bridge.security import KeyFile
 from bridge.settings import Settings
+from bridge.storage.key_files import KeyFile
+from bridge.storage.profiles import Profile, ProfileStore, load_identity
 
 START_LIMIT = 120.0
 T = TypeVar("T")

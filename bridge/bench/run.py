@@ -14,7 +14,7 @@ import aiohttp
 
 from bridge.bench.decoding import frames_per_second
 from bridge.bench.figures import Figure, Report, machine, median, percentile
-from bridge.bench.liveview import live_view
+from bridge.bench.live_view_bench import live_view
 from bridge.bench.parts import Served, Site, bridge, cost, demo_site, memory
 from bridge.bench.ways import Bridged, Direct, Heard, Scripted, Way, directive, scripted, together
 

@@ -6,8 +6,8 @@ It is a site of its own and imports nothing of the bridge, which never learns th
 from bridge.demo.accounts import Account
 from bridge.demo.faults import FAULTS, Fault
 from bridge.demo.script import Script
-from bridge.demo.settings import DemoSettings
 from bridge.demo.site import DemoSite
+from bridge.demo.site_settings import DemoSettings
 from bridge.demo.turns import Turn
 
 __all__ = ["FAULTS", "Account", "DemoSettings", "DemoSite", "Fault", "Script", "Turn"]

@@ -7,8 +7,8 @@ import asyncio
 import signal
 import sys
 
-from bridge.demo.settings import DemoSettings
 from bridge.demo.site import DemoSite
+from bridge.demo.site_settings import DemoSettings
 
 
 def read_settings(arguments: list[str] | None = None) -> DemoSettings:

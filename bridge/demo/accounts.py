@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bridge.demo.conversations import Conversation
 from bridge.demo.patches import Json
 from bridge.demo.script import Script
+from bridge.demo.site_conversations import Conversation
 from bridge.demo.switchboard import Switch, Switchboard, make_switch
 from bridge.demo.turns import Changes, Turn
 

@@ -10,13 +10,13 @@ from aiohttp import web
 
 from bridge.demo.accounts import Account, script_fault
 from bridge.demo.backend import BACKEND
-from bridge.demo.conversations import Conversation
 from bridge.demo.generation import Generation
 from bridge.demo.model import compose
 from bridge.demo.patches import Json
 from bridge.demo.score import Score, Silence, Snapshot, body, ending, ready
 from bridge.demo.script import Script
-from bridge.demo.settings import DemoSettings
+from bridge.demo.site_conversations import Conversation
+from bridge.demo.site_settings import DemoSettings
 from bridge.demo.stream import EventStream
 from bridge.demo.switchboard import Switch, make_switch
 from bridge.demo.turns import Turn

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bridge.demo.accounts import Account
 from bridge.demo.pow import Challenges
-from bridge.demo.settings import DemoSettings
+from bridge.demo.site_settings import DemoSettings
 from bridge.demo.switchboard import Switchboard
 
 

@@ -12,14 +12,14 @@ from aiohttp import web
 
 from bridge.demo.accounts import Account, script_fault
 from bridge.demo.answers import Answer, carry
-from bridge.demo.api import COMPLETION, EDIT, find_conversation, named_conversation
 from bridge.demo.backend import BACKEND
 from bridge.demo.checks import check_client, check_completion, signed_in, strike
-from bridge.demo.conversations import Conversation
 from bridge.demo.envelope import Refusal, biz_refusal, read_body, success
 from bridge.demo.generation import Generation
 from bridge.demo.patches import Json
 from bridge.demo.script import Script
+from bridge.demo.site_api import COMPLETION, EDIT, find_conversation, named_conversation
+from bridge.demo.site_conversations import Conversation
 from bridge.demo.turns import Turn
 from bridge.demo.uploads import Upload
 

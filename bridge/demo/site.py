@@ -11,11 +11,11 @@ from typing import Any, Self
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bridge.demo import api, chat_api, control, live, oauth, pages, uploads
+from bridge.demo import chat_api, control, live, oauth, pages, site_api, uploads
 from bridge.demo.accounts import Account
 from bridge.demo.backend import BACKEND, Backend
 from bridge.demo.envelope import Refusal
-from bridge.demo.settings import DemoSettings
+from bridge.demo.site_settings import DemoSettings
 from bridge.demo.switchboard import make_switch
 
 _LARGEST_BODY = 200 << 20
@@ -122,7 +122,14 @@ class DemoSite:
         pages.add_assets(app)
         live.add_lines(app)
         app.add_routes(
-            [*api.routes(), *chat_api.routes(), *uploads.routes(), *oauth.routes(), *control.routes(), *pages.routes()]
+            [
+                *site_api.routes(),
+                *chat_api.routes(),
+                *uploads.routes(),
+                *oauth.routes(),
+                *control.routes(),
+                *pages.routes(),
+            ]
         )
         app.on_shutdown.append(self._stop_generations)
         return app

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 from aiohttp import BodyPartReader, web
 
-from bridge.demo.api import UPLOAD
 from bridge.demo.backend import BACKEND
 from bridge.demo.checks import check_client, check_proof, signed_in
 from bridge.demo.envelope import biz_refusal, missing_field, success
 from bridge.demo.patches import Json
+from bridge.demo.site_api import UPLOAD
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from bridge.session import Session
-from bridge.visit import Visit
+from bridge.chat.visit import Visit
+from bridge.worker.session import Session
 
 
 class Stage(Protocol):

@@ -9,9 +9,9 @@ from typing import Any
 from playwright.async_api import CDPSession, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
-from bridge.calls import within
+from bridge.browser.page_calls import within
 from bridge.errors import BrowserError
-from bridge.session import Session
+from bridge.worker.session import Session
 
 LIMIT = 3.0
 LONGEST = 300

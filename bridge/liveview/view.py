@@ -13,16 +13,16 @@ from typing import Any
 
 from playwright.async_api import Error as PlaywrightError
 
+from bridge.chat.visit import Visit
 from bridge.errors import BridgeError
-from bridge.liveview.asks import Asks
-from bridge.liveview.cast import Cast, Picture
-from bridge.liveview.hands import Hands
-from bridge.liveview.seat import Seat
+from bridge.liveview.input_relay import Hands
+from bridge.liveview.interface import ViewerRefused
+from bridge.liveview.page_dialogs import Asks
+from bridge.liveview.screencast import Cast, Picture
 from bridge.liveview.stage import Stage
 from bridge.liveview.tabs import Tab, Tabs
-from bridge.liveview.types import ViewerRefused
+from bridge.liveview.viewer import Seat
 from bridge.tasks import Tasks, first, surviving
-from bridge.visit import Visit
 
 MOST_VIEWERS = 8
 GRACE = 6.0

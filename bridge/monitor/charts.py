@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from bridge.monitor.machine import Load
+from bridge.monitor.resource_usage import Load
 from bridge.telemetry import ChatEnded
 
 STEP = 60

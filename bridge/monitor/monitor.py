@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import bridge
-from bridge.chat import Account
-from bridge.monitor import sections
+from bridge.chat.types import Account
+from bridge.monitor import state_json
 from bridge.monitor.charts import Charts
-from bridge.monitor.chats import Chats, EndedChat
-from bridge.monitor.feed import Feed, Watcher, encoded, frame
-from bridge.monitor.logtail import LogTail
-from bridge.monitor.machine import Load, Machine
+from bridge.monitor.chat_list import Chats, EndedChat
+from bridge.monitor.event_feed import Feed, Watcher, encoded, frame
+from bridge.monitor.log_tail import LogTail
+from bridge.monitor.resource_usage import Load, Machine
 from bridge.settings import Settings
 from bridge.sse import encode_sse
 from bridge.tasks import Tasks
@@ -121,7 +121,7 @@ class Monitor:
         return {
             **self._changing(),
             "recent": self.recent(SHOWN_CHATS),
-            "log": [sections.line(line) for line in self.log.after(self.log.count - SHOWN_LINES)],
+            "log": [state_json.line(line) for line in self.log.after(self.log.count - SHOWN_LINES)],
         }
 
     def recent(self, limit: int, before: str | None = None) -> list[dict[str, Any]]:
@@ -140,11 +140,11 @@ class Monitor:
 
     def ended(self, chat: EndedChat) -> dict[str, Any]:
         """Return a chat that has ended."""
-        return sections.ended(chat, self._kept)
+        return state_json.ended(chat, self._kept)
 
     def described(self) -> list[dict[str, Any]]:
         """Return the accounts."""
-        return sections.accounts(self.accounts(), self.chats.running)
+        return state_json.accounts(self.accounts(), self.chats.running)
 
     def _take_rest(self, fact: Fact) -> None:
         """Take a fact that is about no chat."""
@@ -173,17 +173,17 @@ class Monitor:
         return {
             "bridge": self._bridge(),
             "browser": self._browser_section(accounts),
-            "accounts": sections.accounts(accounts, running),
-            "queue": [sections.queued(chat) for chat in self.chats.waiting],
-            "running": [sections.running(chat) for chat in running],
-            "drift": [sections.drift(*found) for found in reversed(self._drift.values())],
+            "accounts": state_json.accounts(accounts, running),
+            "queue": [state_json.queued(chat) for chat in self.chats.waiting],
+            "running": [state_json.running(chat) for chat in running],
+            "drift": [state_json.drift(*found) for found in reversed(self._drift.values())],
         }
 
     def _bridge(self) -> Mapping[str, Any]:
         reason = self.unready()
         return {
             "version": bridge.__version__,
-            "started": sections.when(self._started),
+            "started": state_json.when(self._started),
             "url": self.url,
             "ready": reason is None,
             "reason": reason,
@@ -200,8 +200,8 @@ class Monitor:
             "state": "running" if started else "starting" if is_starting else "stopped",
             "version": started and started.version,
             "sandbox": started and started.sandbox,
-            "started": sections.when(at),
-            "lost": [{"at": sections.when(moment), "reason": reason} for moment, reason in reversed(self._lost)],
+            "started": state_json.when(at),
+            "lost": [{"at": state_json.when(moment), "reason": reason} for moment, reason in reversed(self._lost)],
             "memory_mb": self._browser_load and self._browser_load.memory_mb,
             "cpu_percent": self._browser_load and self._browser_load.cpu_percent,
         }
@@ -245,4 +245,4 @@ class Monitor:
         lines = self.log.after(self._told_lines)
         self._told_lines = lines[-1].number if lines else self._told_lines
         events = [(name, self.ended(data) if isinstance(data, EndedChat) else data) for name, data in pending]
-        return [*events, *(("log", sections.line(line)) for line in lines)]
+        return [*events, *(("log", state_json.line(line)) for line in lines)]

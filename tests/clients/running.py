@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.live import Live
+from tests.support.live import Live
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]

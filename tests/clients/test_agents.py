@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bridge.browser import Chromium
+from bridge.browser.browser import Chromium
 from tests.clients.running import run
-from tests.live import Live, called, directive, live
+from tests.support.live import Live, called, directive, live
 
 MODEL = "deepseek-chat"
 BOOK = "".join(f"Line {number} of a long book.\n" for number in range(4000))[:80_000]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.browser import Chromium
+from bridge.browser.browser import Chromium
 from bridge.demo import Script
 from tests.clients.running import node, python, run
-from tests.live import called, live
+from tests.support.live import called, live
 
 COUNTED = "One, two, three, four, five."
 CALLS = "\n".join(("I will look it up.", called("weather", city="Rome"), called("weather", city="Oslo")))

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from aiohttp import hdrs, web
 from pydantic import AfterValidator, Field, StrictStr
 
-from bridge.api.admin.parts import Form, Operation, Parts, as_json
+from bridge.api.access.guard import KEY, SESSION, cookie_of, peer_of
+from bridge.api.access.sessions import Session
+from bridge.api.admin.admin_context import Form, Operation, Parts, as_json
 from bridge.durations import HOUR
 from bridge.errors import AuthenticationError, PermissionDenied, RequestError
-from bridge.guard import KEY, SESSION, cookie_of, peer_of
-from bridge.security import address_of
-from bridge.sessions import Session
+from bridge.storage.key_files import address_of
 
 PATH = "/admin/api/session"
 SPENT = "sign-in link", "was used before or is too old; `bridge dashboard` prints another one"

@@ -1,0 +1,126 @@
+"""Who may do what at this moment: the keys as their files are now, and those who are signed in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import NoReturn
+
+from loguru import logger
+
+from bridge.api.access.sessions import Session, Sessions
+from bridge.errors import BridgeError, SetupError
+from bridge.origins import is_loopback
+from bridge.settings import Settings
+from bridge.storage.api_keys import Key, KeyStore, Scope
+from bridge.storage.key_files import LONG_ENOUGH, digest_of
+
+EVERY = 1.0
+"""Seconds between two looks at the files."""
+
+
+class Access:
+    """The keys and sessions of a running bridge; `is_free` tells that chats need none."""
+
+    def __init__(
+        self, keys: Iterable[Key], sessions: Sessions, store: KeyStore | None = None, *, is_free: bool = False
+    ) -> None:
+        self.is_free = is_free
+        self.sessions = sessions
+        self._store = store
+        self._seen: object = None
+        self._take(keys)
+
+    @property
+    def keys(self) -> list[Key]:
+        """Return the keys that are let in."""
+        return list(self._keys.values())
+
+    def key_of(self, given: str) -> Key | None:
+        """Return what is known of a key that somebody shows, or None where it is not one of ours."""
+        return self._keys.get(digest_of(given))
+
+    def session_of(self, cookie: str) -> Session | None:
+        """Return the session of a cookie, unless it is over or its key is revoked."""
+        session = self.sessions.find(cookie)
+        return session if session is not None and self.is_open(session) else None
+
+    def is_open(self, session: Session) -> bool:
+        """Tell whether a session goes on."""
+        if session.key not in self._ids:
+            self.sessions.close(session)
+        return self.sessions.is_open(session)
+
+    def redeem(self, token: str) -> str | None:
+        """Return the id of the key for which a one-time token was given out, where both are still good."""
+        key = self.sessions.redeem(token)
+        return key if key in self._ids else None
+
+    def is_known(self, key: Key) -> bool:
+        """Tell whether a key is still let in."""
+        return key.digest in self._keys
+
+    async def add(self, name: str, scope: Scope) -> tuple[Key, str]:
+        """Add a key that counts at once."""
+        made = await asyncio.to_thread(self._stored().add, name, scope)
+        await self.refresh()
+        return made
+
+    async def revoke(self, id: str) -> Key:  # noqa: A002
+        """Take a key out, which counts at once."""
+        gone = await asyncio.to_thread(self._stored().revoke, id)
+        await self.refresh()
+        return gone
+
+    async def watch(self) -> NoReturn:
+        """Look at the files again and again, so that what a command changes counts as well."""
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                await self.refresh()
+            except BridgeError as error:
+                logger.error("The keys stay as they were: {}", error.message)
+
+    async def refresh(self) -> None:
+        """Take the keys as they are in the files now."""
+        keys = await asyncio.to_thread(self._changed)
+        if keys is not None:
+            self._take(keys)
+
+    def _changed(self) -> list[Key] | None:
+        """Read the files, if they have changed since the last time."""
+        store = self._stored()
+        if (state := store.state()) == self._seen:
+            return None
+        self._seen = state  # one that cannot be read is complained about once
+        return store.all()
+
+    def _take(self, keys: Iterable[Key]) -> None:
+        self._keys = {key.digest: key for key in keys}
+        self._ids = {key.id for key in self._keys.values() if key.scope == "admin"}
+
+    def _stored(self) -> KeyStore:
+        if self._store is None:
+            raise SetupError("The keys of this bridge are in no file.")
+        return self._store
+
+
+def load_access(settings: Settings) -> Access:
+    """Read the keys, which a first start makes; raise what `check_reach` raises."""
+    store, is_free = KeyStore(settings.config), settings.server.no_auth
+    check_reach(settings, store)
+    store.prepare(is_free=is_free, is_local=settings.dashboard.enabled)
+    return Access(store.all(), Sessions(settings.dashboard.session_hours), store, is_free=is_free)
+
+
+def check_reach(settings: Settings, store: KeyStore) -> None:
+    """Raise a `SetupError` where the bridge would stand open to others than this machine."""
+    if is_loopback(settings.server.host.strip("[]")):
+        return
+    if settings.server.no_auth:
+        raise SetupError(f"no_auth needs a loopback address, not {settings.server.host}.")
+    if store.shortest() < LONG_ENOUGH:
+        raise SetupError(
+            f"Beyond this machine every API key needs {LONG_ENOUGH} characters or more, "
+            f"those in {store.plain.path} and {store.local.path} as well."
+        )

@@ -1,0 +1,238 @@
+"""Who may call: guards a local service against web pages, and asks for a key or a session.
+
+A page in the operator's browser reaches loopback, too. The order of the checks: the `Host` (against DNS rebinding),
+the `Origin`, `Sec-Fetch-Site`, the key or the session with its CSRF token, whether there is such a path and method, and
+the content type (against requests without a preflight).
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import re
+from collections.abc import Collection, Iterable
+from typing import NoReturn
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+from loguru import logger
+
+from bridge.api.access.credentials import Access
+from bridge.api.access.sessions import Session
+from bridge.errors import AuthenticationError, PermissionDenied, TooManyAttempts
+from bridge.settings import ServerSettings
+from bridge.storage.api_keys import Key
+from bridge.storage.key_files import PREFIX, address_of
+from bridge.throttle import Throttle
+
+HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d{1,5})?")
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
+ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
+"""How a body may be encoded."""
+TOKEN = re.compile(r"[\w+/=.~-]{32,512}", re.ASCII)
+"""What may be a userToken."""
+TOKENS = web.RequestKey("tokens", tuple[str, ...])
+"""The userTokens that a request brought in place of a key."""
+LET_IN = web.RequestKey("let_in", bool)
+"""Set on a request that showed a right key, or where none is asked for."""
+KEY = web.RequestKey("key", Key)
+"""The key that a request showed."""
+SESSION = web.RequestKey("session", Session)
+"""The session of a request that showed no key."""
+COOKIE = "bridge_session"
+CSRF = "X-CSRF-Token"
+ADMIN = "/admin/"
+"""What the paths begin with that chat keys do not open."""
+WRONG_KEYS = (20, 6.0)
+"""How many wrong keys an address may send at once, and the seconds until one more."""
+LINES = (5, 60.0)
+"""How many log lines of a kind refusals may write at once, and the seconds until one more."""
+
+
+class Guard:
+    """The checks; the paths `unlocked` need no key, those with a method before them only for that method.
+
+    On the paths `for_tokens` userTokens do instead of one; which ones came is noted as `TOKENS`. The paths of
+    `forms` take a form in place of JSON. Links of other sites may lead to the `pages`, which do nothing by themselves.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        server: ServerSettings,
+        unlocked: Collection[str],
+        for_tokens: Collection[str] = (),
+        forms: Collection[str] = (),
+        pages: Collection[str] = (),
+    ) -> None:
+        self._access = access
+        self._server = server
+        self._unlocked = unlocked
+        self._for_tokens = for_tokens
+        self._forms = forms
+        self._pages = pages
+        self._wrong_keys = Throttle(*WRONG_KEYS)
+        self._lines = Throttle(*LINES)
+
+    @web.middleware
+    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let a request through, or raise."""
+        self.check_host(request)
+        self._check_page(request)
+        self._check_key(request)
+        if request.match_info.http_exception is None:
+            _check_type(request, "multipart/form-data" if _route(request) in self._forms else "application/json")
+        return await handler(request)
+
+    def check_host(self, request: web.Request) -> None:
+        """Raise `PermissionDenied` unless the `Host` is a name of this server."""
+        # Not `request.host`: it makes up a name where the header is missing.
+        given = [host.lower() for host in request.headers.getall(hdrs.HOST, ())]
+        name = _name(given[0]) if len(given) == 1 else None
+        names = _names(self._server)
+        if name is None or not (given[0] in names or name in names or _is_ours(name, self._server)):
+            self._log_refusal("a request for the host", given, "server.allowed_hosts")
+            raise PermissionDenied(
+                "The Host header does not name this server; server.allowed_hosts lists further names."
+            )
+
+    def _check_page(self, request: web.Request) -> None:
+        host = request.headers[hdrs.HOST].lower()
+        origins = {origin.lower() for origin in request.headers.getall(hdrs.ORIGIN, ())}
+        if not origins <= {f"http://{host}", f"https://{host}"}:
+            self._log_refusal("a request from a web page of", origins, "api.allowed_origins")
+            raise PermissionDenied(
+                "Requests from web pages of another origin are refused; api.allowed_origins lists those that may call."
+            )
+        is_foreign = request.headers.get("Sec-Fetch-Site", "none").lower() not in ("none", "same-origin")
+        if is_foreign and not self._is_visit(request):
+            raise PermissionDenied("Requests that another web site started are refused.")
+
+    def _is_visit(self, request: web.Request) -> bool:
+        """Tell whether a person has followed a link of another site to one of our pages, into a window of its own."""
+        wanted = ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")
+        is_visit = all(request.headers.get(name, "").lower() == value for name, value in wanted)
+        return is_visit and request.method in READING and _route(request) in self._pages
+
+    def _check_key(self, request: web.Request) -> None:
+        given, path = _given_key(request), _route(request)
+        key = self._access.key_of(given)
+        is_free = self._access.is_free and not path.startswith(ADMIN)
+        is_open = is_free or path in self._unlocked or f"{request.method} {path}" in self._unlocked
+        if key is not None:
+            _check_scope(key, path)
+            request[KEY], request[LET_IN] = key, True
+        elif path in self._for_tokens and (tokens := user_tokens(given)):
+            request[TOKENS] = tokens
+        elif (not given and self._is_signed_in(request, is_open=is_open)) or is_free:
+            request[LET_IN] = True
+        elif not is_open:
+            self.refuse(given, peer_of(request))
+
+    def _is_signed_in(self, request: web.Request, *, is_open: bool) -> bool:
+        """Tell whether a session lets the request in; no page of another origin can send its CSRF token."""
+        session = self._access.session_of(request.cookies.get(cookie_of(request), ""))
+        if session is None:
+            return False
+        given = request.headers.get(CSRF, "").encode("utf-8", "surrogateescape")
+        if request.method not in READING and not hmac.compare_digest(given, session.csrf.encode()):
+            if is_open:
+                return False
+            raise PermissionDenied(f"Send the session's CSRF token in the header {CSRF}.")
+        if hdrs.UPGRADE in request.headers and hdrs.ORIGIN not in request.headers:
+            raise PermissionDenied("A WebSocket of a session must name its Origin.")
+        request[SESSION] = session
+        return True
+
+    def refuse(self, given: str, peer: str, what: str = "API key", told: str = "is not known here") -> NoReturn:
+        """Refuse a key; a right one never comes here, so that nobody locks out another one of the same address."""
+        if not given:
+            raise AuthenticationError(
+                "Send an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`, or sign in to the dashboard."
+            )
+        if wait := self._wrong_keys.take(peer):
+            raise TooManyAttempts(f"Too many unknown {what}s came from this address.", retry_after=wait)
+        if not self._lines.take("keys"):
+            logger.warning("An unknown {} came from {}", what, peer)
+        raise AuthenticationError(f"This {what} {told}.")
+
+    def is_still_in(self, request: web.Request) -> bool:
+        """Tell whether whoever began a long request, such as a stream or a WebSocket, could still begin it."""
+        session, key = request.get(SESSION), request.get(KEY)
+        if session is not None:
+            return self._access.is_open(session)
+        return key is not None and self._access.is_known(key)
+
+    def _log_refusal(self, what: str, names: Iterable[str], setting: str) -> None:
+        """Tell the operator which setting may lack a name; the names are a stranger's text."""
+        if not self._lines.take(setting):
+            shown = ", ".join(ascii(name[:100]) for name in list(names)[:3])
+            logger.warning("Refused {} {}, which {} does not list", what, shown or "without a name", setting)
+
+
+def user_tokens(given: str) -> tuple[str, ...]:
+    """Return the userTokens that `given` holds, joined by commas; nothing where any part of it cannot be one."""
+    parts = [part.strip() for part in given.split(",") if part.strip()]
+    return tuple(parts) if all(TOKEN.fullmatch(part) and not part.startswith(PREFIX) for part in parts) else ()
+
+
+def cookie_of(request: web.BaseRequest) -> str:
+    """Return the name of the session's cookie; browsers tell cookies apart by host alone, not by port."""
+    port = request.headers.get(hdrs.HOST, "").rpartition(":")[2]
+    return f"{COOKIE}_{port}" if port.isascii() and port.isdecimal() else COOKIE
+
+
+def peer_of(request: web.BaseRequest) -> str:
+    """Return whom limits for strangers count as one: an address, or the network that an IPv6 host has to itself."""
+    address = address_of((request.remote or "").partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def _names(server: ServerSettings) -> frozenset[str]:
+    return frozenset({"localhost", server.host.lower()}) | {name.lower() for name in server.allowed_hosts}
+
+
+def _name(host: str) -> str | None:
+    """Return the name without its port, or None where `host` is no such thing."""
+    match = HOST.fullmatch(host)
+    return match and (match["v6"] or match["name"]).rstrip(".")
+
+
+def _is_ours(name: str, server: ServerSettings) -> bool:
+    """Return whether `name` is an address that needs no list: DNS cannot rebind a literal one."""
+    address = address_of(name)
+    listening = address_of(server.host)
+    if address is None:
+        return False
+    return address.is_loopback or address == listening or (listening is not None and listening.is_unspecified)
+
+
+def _check_type(request: web.Request, wanted: str) -> None:
+    if request.method in WITH_BODY and request.content_type != wanted and not _is_bare(request):
+        raise web.HTTPUnsupportedMediaType(text=f"Send the body as {wanted}.")
+    if request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in ENCODINGS:
+        raise web.HTTPUnsupportedMediaType(text="Send the body without Content-Encoding, or with gzip or deflate.")
+
+
+def _is_bare(request: web.Request) -> bool:
+    """Tell whether this is an action of the admin API without a body, by a key, which no page sends unasked."""
+    return KEY in request and not request.body_exists and _route(request).startswith(ADMIN)
+
+
+def _check_scope(key: Key, path: str) -> None:
+    if key.scope != "admin" and path.startswith(ADMIN):
+        raise PermissionDenied("This key may chat, no more; the admin API asks for an admin key.")
+
+
+def _given_key(request: web.Request) -> str:
+    scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return (key.strip() if scheme.lower() == "bearer" else "") or request.headers.get("x-api-key", "").strip()
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return (resource.canonical.rstrip("/") or "/") if resource else ""

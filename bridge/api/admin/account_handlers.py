@@ -1,0 +1,118 @@
+"""The accounts as their operator sees them, and what can be done with each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import Field, StrictStr
+
+from bridge.api.admin.admin_context import Form, Operation, Parts, as_json
+from bridge.api.admin.archive import download, in_folder, zipped
+from bridge.chat.types import Account
+from bridge.errors import UnknownAccount
+from bridge.monitor.state_json import describe
+
+PATH = "/admin/api/accounts"
+ONE = f"{PATH}/{{name}}"
+
+Action = Callable[[str], Awaitable[Account]]
+
+
+class RenameForm(Form):
+    """The name that an account gets."""
+
+    to: Annotated[StrictStr, Field(min_length=1, max_length=100)]
+
+
+class Accounts:
+    """The handlers."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def operations(self) -> Sequence[Operation]:
+        """Return the routes."""
+        control = self._parts.control
+        actions: tuple[tuple[str, str, Action, Callable[[Account], str]], ...] = (
+            ("check", "Look at once how the account stands; nothing is sent", control.check, _standing),
+            ("pause", "Give the account no new chats until it is resumed", control.pause, _paused),
+            ("resume", "Give a paused account chats again", control.resume, _standing),
+            ("reopen", "Close the account and open it again from its stored login", control.reopen, _opened_anew),
+            ("renew", "Put a new page in the place of the account's page", control.renew, _renewed),
+        )
+        return (
+            Operation("GET", PATH, "List the accounts, and how each stands", self.all),
+            *(
+                Operation("POST", f"{ONE}/{word}", summary, self._action(act, tell))
+                for word, summary, act, tell in actions
+            ),
+            Operation("POST", f"{ONE}/rename", "Give the account another name", self.rename, RenameForm),
+            Operation("DELETE", ONE, "Close the account and delete its stored login", self.remove),
+            Operation(
+                "POST", f"{ONE}/bundle", "Download how the account's page looks", self.bundle, answer="application/zip"
+            ),
+            Operation("GET", f"{ONE}/thumbnail", "Return a picture of the page", self.thumbnail, answer="image/jpeg"),
+        )
+
+    async def all(self, _: web.Request) -> web.StreamResponse:
+        """List the accounts."""
+        return as_json({"accounts": self._parts.monitor.described()})
+
+    async def rename(self, request: web.Request) -> web.StreamResponse:
+        """Give the account another name."""
+        name, given = request.match_info["name"], await self._parts.body(request, RenameForm)
+        account = await self._parts.control.rename(name, given.to)
+        return self._answer(account, f"{name} is called {account.name} now.")
+
+    async def remove(self, request: web.Request) -> web.StreamResponse:
+        """Remove the account."""
+        name = request.match_info["name"]
+        await self._parts.control.remove(name)
+        return as_json({"message": f"{name} is removed, and its stored login is deleted."})
+
+    async def bundle(self, request: web.Request) -> web.StreamResponse:
+        """Write a diagnostic bundle, and return it."""
+        folder = await self._parts.control.bundle(request.match_info["name"])
+        return download(await asyncio.to_thread(lambda: zipped(in_folder(folder))), f"{folder.name}.zip")
+
+    async def thumbnail(self, request: web.Request) -> web.StreamResponse:
+        """Return the picture."""
+        name = request.match_info["name"]
+        picture = await self._parts.control.thumbnail(name)
+        if picture is None:
+            raise UnknownAccount(f"{name} has no open page just now.")
+        return web.Response(body=picture, content_type="image/jpeg")
+
+    def _action(
+        self, act: Action, tell: Callable[[Account], str]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            account = await act(request.match_info["name"])
+            return self._answer(account, tell(account))
+
+        return handle
+
+    def _answer(self, account: Account, message: str) -> web.Response:
+        running = {chat.account: chat for chat in self._parts.monitor.chats.running}
+        return as_json({"account": describe(account, running.get(account.name)), "message": message})
+
+
+def _standing(account: Account) -> str:
+    return f"{account}."
+
+
+def _paused(account: Account) -> str:
+    rest = "; the running one goes on" if account.is_busy else ""
+    return f"{account.name} takes no new chats until it is resumed{rest}."
+
+
+def _opened_anew(account: Account) -> str:
+    return f"{account.name} is opened again as soon as its chat has ended." if account.is_busy else f"{account}."
+
+
+def _renewed(account: Account) -> str:
+    after = " as soon as its chat has ended" if account.is_busy else ""
+    return f"{account.name} gets a new page{after}." if after else f"{account.name} has a new page."

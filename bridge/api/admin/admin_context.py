@@ -1,0 +1,91 @@
+"""What the parts of the admin API share: what they work with, how they describe themselves, and their bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bridge.api.access.credentials import Access
+from bridge.api.access.guard import Guard
+from bridge.api.http_errors import dump
+from bridge.api.request_body import BodyReader
+from bridge.chat.account_control import AccountControl, Finding, LoginImport
+from bridge.errors import RequestError
+from bridge.liveview.interface import LiveViews
+from bridge.monitor.monitor import Monitor
+from bridge.settings import Settings
+from bridge.storage.chat_history import History
+
+
+class Form(BaseModel):
+    """A body; an unknown field is an error, and no error shows what was sent."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+Examine = Callable[[], Awaitable[Sequence[Finding]]]
+"""Checks everything, and returns what was found."""
+F = TypeVar("F", bound=Form)
+
+
+async def _examine_nothing() -> Sequence[Finding]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a running bridge has beside the pool; each may be missing."""
+
+    examine: Examine = _examine_nothing
+    history: History | None = None
+    imports: LoginImport | None = None
+    live: LiveViews | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the handlers work with."""
+
+    control: AccountControl
+    monitor: Monitor
+    access: Access
+    guard: Guard
+    settings: Settings
+    bodies: BodyReader
+    extras: Extras
+
+    async def body(self, request: web.Request, kind: type[F]) -> F:
+        """Return the request's body; raise a `RequestError` that names the bad field."""
+        return await self.bodies.read(request, partial(_validated, kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route and what the OpenAPI document says of it; without a `body` none is read."""
+
+    method: str
+    path: str
+    summary: str
+    handle: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    body: type[Form] | None = None
+    answer: str = "application/json"
+    """The media type of what comes back."""
+
+
+def as_json(body: Any, status: int = 200) -> web.Response:
+    """Return an answer."""
+    return web.Response(body=dump(body), status=status, content_type="application/json")
+
+
+def _validated(kind: type[F], body: object) -> F:
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    name = ".".join(map(str, first["loc"]))
+    raise RequestError(f"{name or 'The body'}: {first['msg']}.", param=name or None)

@@ -1,0 +1,24 @@
+"""All routes of the admin API: the router and the OpenAPI document are made from this one list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.api.admin.account_handlers import Accounts
+from bridge.api.admin.add_account import Add
+from bridge.api.admin.admin_context import Operation, Parts
+from bridge.api.admin.chart_handlers import Figures
+from bridge.api.admin.chat_handlers import Chats
+from bridge.api.admin.key_handlers import Keys
+from bridge.api.admin.live_sockets import Live
+from bridge.api.admin.setup_handlers import Setup
+from bridge.api.admin.sign_in import SignIn
+from bridge.api.admin.state_stream import Watch
+
+
+def operations(parts: Parts) -> Sequence[Operation]:
+    """Return every route of the admin API."""
+    kinds = (SignIn, Watch, Accounts, Add, Chats, Figures, Keys, Setup)
+    live = [Live(parts, parts.extras.live)] if parts.extras.live is not None else []
+    groups = (*(kind(parts) for kind in kinds), *live)
+    return [operation for group in groups for operation in group.operations()]

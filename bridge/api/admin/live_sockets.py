@@ -1,0 +1,143 @@
+"""The live views over WebSockets, and the remote logins: pictures as binary messages, all else as JSON.
+
+A browser sends its cookies with a WebSocket of any site, so the origin must be this very server's; scripts, which send
+none, show an admin key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
+from typing import Annotated
+
+from aiohttp import WSCloseCode, WSMsgType, hdrs, web
+from loguru import logger
+from pydantic import Field, StrictStr
+
+from bridge.api.admin.admin_context import Form, Operation, Parts, as_json
+from bridge.errors import PermissionDenied
+from bridge.liveview.interface import LARGEST_MESSAGE, LiveViews, Viewer, ViewerRefused
+from bridge.tasks import first
+
+PATH = "/admin/api/live"
+LOGINS = "/admin/api/logins"
+PING = 15.0
+"""Seconds between two pings; a connection that answers none is closed after half of that."""
+LOOK_EVERY = 2.0
+"""Seconds between two looks at whether the viewer is still signed in."""
+SEND_LIMIT = 30.0
+"""Seconds that a viewer has to take a message."""
+
+
+class LoginForm(Form):
+    """Whose login it shall be."""
+
+    name: Annotated[StrictStr, Field(min_length=1, max_length=64)]
+    site: Annotated[StrictStr, Field(min_length=1, max_length=200)]
+    url: Annotated[StrictStr, Field(max_length=500)] | None = None
+    keep_browser: bool = False
+
+
+class Live:
+    """The handlers."""
+
+    def __init__(self, parts: Parts, views: LiveViews) -> None:
+        self._parts = parts
+        self._views = views
+
+    def operations(self) -> Sequence[Operation]:
+        """Return the routes."""
+        view = "application/octet-stream"
+        return (
+            Operation(
+                "GET", f"{PATH}/account/{{name}}", "WebSocket: an account's page, live", self.account, answer=view
+            ),
+            Operation("GET", f"{PATH}/login/{{id}}", "WebSocket: the page of a remote login", self.login, answer=view),
+            Operation("GET", LOGINS, "List the remote logins", self.all),
+            Operation("POST", LOGINS, "Begin a remote login", self.begin, LoginForm),
+            Operation("GET", f"{LOGINS}/{{id}}", "Tell how a remote login stands", self.one),
+            Operation("DELETE", f"{LOGINS}/{{id}}", "Give a remote login up", self.give_up),
+        )
+
+    async def all(self, _: web.Request) -> web.StreamResponse:
+        """List the logins."""
+        return as_json({"logins": [asdict(login) for login in self._views.logins()]})
+
+    async def begin(self, request: web.Request) -> web.StreamResponse:
+        """Open the sign-in page for a person."""
+        given = await self._parts.body(request, LoginForm)
+        return as_json(asdict(await self._views.log_in(given.name, given.site, given.url or None, given.keep_browser)))
+
+    async def one(self, request: web.Request) -> web.StreamResponse:
+        """Tell how a login stands."""
+        return as_json(asdict(self._views.login(request.match_info["id"])))
+
+    async def give_up(self, request: web.Request) -> web.StreamResponse:
+        """End a login."""
+        return as_json(asdict(await self._views.give_up(request.match_info["id"])))
+
+    async def account(self, request: web.Request) -> web.StreamResponse:
+        """Serve the view of an account."""
+        return await self._serve(request, self._views.of_account(request.match_info["name"], _viewer(request)))
+
+    async def login(self, request: web.Request) -> web.StreamResponse:
+        """Serve the view of a remote login."""
+        return await self._serve(request, self._views.of_login(request.match_info["id"], _viewer(request)))
+
+    async def _serve(self, request: web.Request, seat: AbstractAsyncContextManager[Viewer]) -> web.StreamResponse:
+        check_origin(request)
+        socket = web.WebSocketResponse(heartbeat=PING, max_msg_size=LARGEST_MESSAGE, compress=False)
+        try:
+            async with seat as viewer:
+                await socket.prepare(request)
+                await first(_send(socket, viewer), _receive(socket, viewer), self._until_signed_out(request))
+                await socket.close(code=WSCloseCode.GOING_AWAY, message=b"signed out")
+        except ViewerRefused as refused:
+            if not socket.prepared:
+                raise PermissionDenied(str(refused)) from refused
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=str(refused).encode()[:120])
+        except (ConnectionError, TimeoutError):
+            logger.debug("A viewer's connection broke")
+        return socket
+
+    async def _until_signed_out(self, request: web.Request) -> None:
+        while self._parts.guard.is_still_in(request):
+            await asyncio.sleep(LOOK_EVERY)
+
+
+def check_origin(request: web.Request) -> None:
+    """Raise `PermissionDenied` where a page of another site asks, or a browser that says not which one."""
+    host = request.headers.get(hdrs.HOST, "").lower()
+    origins = {origin.lower() for origin in request.headers.getall(hdrs.ORIGIN, ())}
+    if not origins and hdrs.AUTHORIZATION in request.headers:
+        return
+    if len(origins) != 1 or not origins <= {f"http://{host}", f"https://{host}"}:
+        raise PermissionDenied("A live view is shown to pages of this server alone.")
+
+
+async def _send(socket: web.WebSocketResponse, viewer: Viewer) -> None:
+    while True:
+        message = await viewer.next()
+        async with asyncio.timeout(SEND_LIMIT):
+            if isinstance(message, bytes):
+                await socket.send_bytes(message)
+            else:
+                await socket.send_str(message)
+
+
+async def _receive(socket: web.WebSocketResponse, viewer: Viewer) -> None:
+    async for message in socket:
+        match message.type:
+            case WSMsgType.TEXT:
+                viewer.receive(message.data)
+            case WSMsgType.BINARY:
+                viewer.receive_file(message.data)
+            case _:
+                return
+
+
+def _viewer(request: web.Request) -> str:
+    """Return what the viewer calls itself, or a name of its connection."""
+    return request.query.get("viewer", "")[:64] or f"#{id(request)}"

@@ -1,0 +1,1 @@
+"""From the site's events to the answer that the client asked for."""

@@ -1,0 +1,81 @@
+"""The marks by which an answer cites its sources: taken out, made links, or left, and always known by their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bridge.api.answer.markdown import safe_url
+from bridge.chat.types import Source
+
+MARK = re.compile(r"\[citation:([\d\s,]*)\]")
+MARK_BEGUN = re.compile(r"\[(?:c(?:i(?:t(?:a(?:t(?:i(?:o(?:n(?::[\d\s,]{0,40})?)?)?)?)?)?)?)?)?")
+
+Style = Literal["link", "mark", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A place in the text, counted in characters, and the source that it cites."""
+
+    start: int
+    end: int
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A piece of text; `sources` are those that it cites."""
+
+    text: str
+    sources: tuple[Source, ...] = ()
+
+
+class Marks:
+    """Rewrites the marks of a text that arrives in pieces; a mark that names no known source stays as it is."""
+
+    def __init__(self, style: Style, sources: Mapping[int, Source]) -> None:
+        self._style = style
+        self._sources = sources
+        self._held = ""
+
+    def feed(self, text: str) -> list[Marked]:
+        """Take the next piece and return what is certain."""
+        text = self._held + text
+        cut = text.rfind("[")
+        if cut < 0 or not MARK_BEGUN.fullmatch(text, cut):
+            cut = len(text)
+        self._held = text[cut:]
+        return list(self._split(text[:cut]))
+
+    def rest(self) -> list[Marked]:
+        """Return what was held back: it was no mark after all."""
+        held, self._held = self._held, ""
+        return [Marked(held)] if held else []
+
+    def _split(self, text: str) -> Iterator[Marked]:
+        at = 0
+        for mark in MARK.finditer(text):
+            if mark.start() > at:
+                yield Marked(text[at : mark.start()])
+            yield from self._mark(mark)
+            at = mark.end()
+        if at < len(text):
+            yield Marked(text[at:])
+
+    def _mark(self, mark: re.Match[str]) -> Iterator[Marked]:
+        named = [self._sources[int(number)] for number in re.findall(r"\d+", mark[1]) if int(number) in self._sources]
+        if self._style == "none":
+            return
+        if self._style == "mark" or not named:
+            yield Marked(mark[0], tuple(named))
+            return
+        for source in named:
+            yield Marked(_link(source), (source,))
+
+
+def _link(source: Source) -> str:
+    url = safe_url(source.url)
+    return f"[[{source.number}]]({url})" if url else f"[{source.number}]"

@@ -1,0 +1,181 @@
+"""What a client gets to see of an answer, by the model's `show`: the same pieces streamed and whole.
+
+Thinking goes into a field of its own, into the text as a `<details>` block, or nowhere; the sources of a
+search follow the text, unless the answer is silent. Beside calls of tools thinking is never put into the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from bridge.api.answer.citations import Citation, Marked, Marks, Style
+from bridge.api.answer.markdown import Fence, Rewriter, source_list, tame_html
+from bridge.api.answer.pipeline import AnswerEvent, Ended, EndReason
+from bridge.chat.types import Model, Opened, Searched, Source, Text, Thinking, Title, Withdrawn
+from bridge.tool_calls.answer_filter import ToolCall
+
+FOLD_OPEN = "<details>\n<summary>Thinking</summary>\n\n"
+FOLD_CLOSED = "\n\n</details>\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How an answer is shown: what the model's name says, and how the request and the settings bend it."""
+
+    model: Model
+    marks: Style = "link"
+    tools: bool = False
+    """Whether calls may come: then the text is the answer, and nothing else."""
+    plain: bool = False
+    """Whether the text must stay as it is: it is JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one event adds to the answer."""
+
+    text: str = ""
+    thinking: str = ""
+    call: ToolCall | None = None
+
+
+class Presenter:
+    """Turns the events of one answer into the pieces to show."""
+
+    def __init__(self, look: Look) -> None:
+        bare = look.tools or look.plain
+        self._show = "separate" if bare and look.model.show == "fold" else look.model.show
+        self._lists = not look.plain
+        self._sources: dict[int, Source] = {}
+        style: Style = "none" if self._show == "silent" else look.marks
+        self._marks = Marks(style, self._sources) if look.model.search and not look.plain else None
+        self._fold: Rewriter | None = None
+        self._fence = Fence()
+        self._length = 0
+        self._answered = False
+        self._called = False
+        self._withdrawn = False
+        self.citations: list[Citation] = []
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """Return what was found, by its numbers, as far as it is shown."""
+        return [] if self._show == "silent" else [self._sources[number] for number in sorted(self._sources)]
+
+    def piece(self, event: AnswerEvent) -> Piece:
+        """Return what `event` adds."""
+        piece = self._piece(event)
+        self._length += len(piece.text)
+        return piece
+
+    def reason(self, ended: Ended) -> EndReason:
+        """Return why the answer ended."""
+        return "content_filter" if self._withdrawn else ended.reason
+
+    def _piece(self, event: AnswerEvent) -> Piece:
+        match event:
+            case Thinking(text):
+                return self._think(text)
+            case Text(text):
+                return Piece(self._say(text))
+            case ToolCall():
+                self._called = True
+                return Piece(call=event)
+            case Withdrawn(text):
+                return Piece(self._withdraw(text))
+            case Searched(sources=sources):
+                self._sources.update((source.number, source) for source in sources)
+                return Piece()
+            case Ended():
+                return Piece(self._end())
+            case Opened() | Title():
+                return Piece()
+        assert_never(event)
+
+    def _think(self, text: str) -> Piece:
+        if not text or self._show == "silent":
+            return Piece()
+        if self._show == "separate":
+            return Piece(thinking=text)
+        lead = ""
+        if self._fold is None:
+            lead = self._paragraph() + FOLD_OPEN
+            self._fold = tame_html()
+        return Piece(lead + self._fenced(self._fold.feed(text)))
+
+    def _say(self, text: str) -> str:
+        if not text:
+            return ""
+        lead = self._unfold()
+        self._answered = True
+        return lead + self._fenced(self._marked(self._marks.feed(text), len(lead)) if self._marks else text)
+
+    def _marked(self, pieces: Sequence[Marked], ahead: int) -> str:
+        """Return the text of `pieces`, which begins `ahead` characters on, and note what it cites."""
+        start = self._length + ahead
+        for piece in pieces:
+            self.citations += [Citation(start, start + len(piece.text), source) for source in piece.sources]
+            start += len(piece.text)
+        return "".join(piece.text for piece in pieces)
+
+    def _withdraw(self, text: str) -> str:
+        """Show the site's text where nothing stands yet; what was sent cannot be taken back."""
+        self._withdrawn = True
+        self._sources.clear()
+        return "" if self._answered else self._say(text)
+
+    def _end(self) -> str:
+        tail = self._unfold()
+        tail += self._marked(self._marks.rest(), len(tail)) if self._marks else ""
+        wanted = self._lists and self._answered and not self._called and self._show != "silent"
+        listed = source_list(self._sources.values()) if wanted else ""
+        return tail + self._paragraph() + listed if listed else tail
+
+    def _unfold(self) -> str:
+        if self._fold is None:
+            return ""
+        rest = self._fenced(self._fold.rest())
+        self._fold = None
+        return rest + self._fence.closing() + FOLD_CLOSED
+
+    def _paragraph(self) -> str:
+        """Return what separates a new block from the answer so far."""
+        return f"{self._fence.closing()}\n\n" if self._answered else ""
+
+    def _fenced(self, text: str) -> str:
+        self._fence.feed(text)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A whole answer."""
+
+    text: str
+    thinking: str
+    calls: tuple[ToolCall, ...]
+    citations: tuple[Citation, ...]
+    sources: tuple[Source, ...]
+    reason: EndReason
+
+
+def present(look: Look, events: Sequence[AnswerEvent]) -> Shown:
+    """Return a whole answer; of one that the site took back, only what came in its place."""
+    taken_back = [index for index, event in enumerate(events) if isinstance(event, Withdrawn)]
+    presenter = Presenter(look)
+    reason: EndReason = "stop"
+    pieces = []
+    for event in events[taken_back[-1] if taken_back else 0 :]:
+        pieces.append(presenter.piece(event))
+        if isinstance(event, Ended):
+            reason = presenter.reason(event)
+    return Shown(
+        "".join(piece.text for piece in pieces),
+        "".join(piece.thinking for piece in pieces),
+        tuple(piece.call for piece in pieces if piece.call is not None),
+        tuple(presenter.citations),
+        tuple(presenter.sources),
+        reason,
+    )

@@ -1,0 +1,59 @@
+"""Ends an answer where the client wants it to end: before a stop sequence, or at its number of tokens.
+
+What may be the beginning of a stop sequence is held back, wherever the pieces were cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.chat.token_estimate import Count
+from bridge.chat.types import FinishReason
+
+
+class Cut:
+    """Takes the pieces of one answer and returns what of them is given out; `reason` is set once it is over."""
+
+    def __init__(self, stop: Sequence[str], max_tokens: int | None) -> None:
+        self._stop = stop
+        self._most = max_tokens
+        self._count = Count()
+        self._held = ""
+        self.reason: FinishReason | None = None
+
+    def text(self, piece: str) -> str:
+        """Take a piece of text."""
+        text = self._held + piece
+        self._held = ""
+        places = [place for stop in self._stop if (place := text.find(stop)) >= 0]
+        if places:
+            self.reason = "stop"
+            return self._within(text[: min(places)])
+        held = self._begun(text)
+        text, self._held = text[: len(text) - held], text[len(text) - held :]
+        return self._within(text)
+
+    def thinking(self, piece: str) -> str:
+        """Take a piece of thinking: it costs tokens and knows no stop sequences."""
+        return self._within(piece)
+
+    def rest(self) -> str:
+        """Return what was held back: the answer is over."""
+        held, self._held = self._held, ""
+        return self._within(held)
+
+    def _within(self, text: str) -> str:
+        if self._most is None:
+            return text
+        fits = self._count.fitting(text, self._most)
+        if fits < len(text):
+            self.reason = "length"
+            text = text[:fits]
+        self._count.add(text)
+        return text
+
+    def _begun(self, text: str) -> int:
+        """Return how many of the last characters may be the beginning of a stop sequence."""
+        longest = max((len(stop) for stop in self._stop), default=1) - 1
+        lengths = range(min(longest, len(text)), 0, -1)
+        return next((size for size in lengths if any(stop.startswith(text[-size:]) for stop in self._stop)), 0)

@@ -1,0 +1,124 @@
+"""What becomes of an answer's text on its way to the client: nothing, calls of tools, or JSON.
+
+`say` and `rest` give out what is certain. At the end there may be a `complaint`, for the model to try again;
+without one, `release` gives out what was held back.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bridge.chat.types import Text
+from bridge.errors import JsonInvalid
+from bridge.tool_calls.answer_filter import Said
+from bridge.tool_calls.json_mode import JsonForm, complaint
+from bridge.tool_calls.json_repair import Unclear
+
+
+class Talk(Protocol):
+    """Takes the text of one answer."""
+
+    def say(self, text: str) -> list[Said]:
+        """Take the next piece."""
+        ...
+
+    def rest(self) -> list[Said]:
+        """Take the end of the text."""
+        ...
+
+    def complaint(self) -> str | None:
+        """Return what the model should hear, if the answer cannot be used."""
+        ...
+
+    def release(self) -> list[Said]:
+        """Return what was held back; raise a `BridgeError` where it must not be given out."""
+        ...
+
+    @property
+    def is_call(self) -> bool:
+        """Whether the answer has called a tool."""
+        ...
+
+    @property
+    def unread(self) -> str:
+        """What the client is told of a call that cannot be read; empty where there is none."""
+        ...
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the answer breaks off within a call."""
+        ...
+
+
+class PlainTalk:
+    """Text stays text."""
+
+    is_call = is_broken = False
+    unread = ""
+
+    def say(self, text: str) -> list[Said]:
+        """Return the text."""
+        return [Text(text)] if text else []
+
+    def rest(self) -> list[Said]:
+        """Return nothing."""
+        return []
+
+    def complaint(self) -> None:
+        """Find no fault."""
+
+    def release(self) -> list[Said]:
+        """Return nothing."""
+        return []
+
+
+class JsonTalk:
+    """The text that `inner` lets through must be JSON; calls of tools pass."""
+
+    unread = ""
+    is_broken = False
+
+    def __init__(self, form: JsonForm, inner: Talk) -> None:
+        self._form = form
+        self._inner = inner
+        self._held: list[str] = []
+        self._json = ""
+        self._why: str | None = None
+
+    @property
+    def is_call(self) -> bool:
+        """Whether the answer has called a tool."""
+        return self._inner.is_call
+
+    def say(self, text: str) -> list[Said]:
+        """Take the next piece; its text is held back."""
+        return self._sift(self._inner.say(text))
+
+    def rest(self) -> list[Said]:
+        """Take the end of the text, and read it."""
+        said = self._sift(self._inner.rest())
+        if self._inner.complaint() is None:
+            said += self._sift(self._inner.release())
+        try:
+            self._json = self._form.read("".join(self._held))
+        except Unclear as unclear:
+            self._why = str(unclear)
+        return said
+
+    def complaint(self) -> str | None:
+        """Return what is wrong with the call, or with the JSON."""
+        if self.is_call:
+            return None
+        return self._inner.complaint() or (None if self._why is None else complaint(self._why))
+
+    def release(self) -> list[Said]:
+        """Return the JSON."""
+        if self.is_call:
+            return []
+        if self._why is not None:
+            raise JsonInvalid(f"The model wrote no JSON of the form that was asked for. {self._why}", sent=True)
+        return [Text(self._json)]
+
+    def _sift(self, said: list[Said]) -> list[Said]:
+        self._held += [event.text for event in said if isinstance(event, Text)]
+        return [event for event in said if not isinstance(event, Text)]

@@ -1,0 +1,1 @@
+"""Files in and beside a request."""

@@ -1,0 +1,195 @@
+"""Files in the content of a message: data URLs and base64 are read here, addresses and ids only noted.
+
+What is noted is a `Remote`, which `bridge.api.attachments.gather` turns into the file itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import mimetypes
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+from bridge.chat.types import Attachment
+from bridge.errors import RequestError
+
+UNKNOWN_TYPE = "application/octet-stream"
+MEDIA_TYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
+LONGEST_NAME = 200
+"""Bytes of a name in UTF-8; file systems take 255."""
+LONGEST_ENDING = 10
+SEPARATORS = re.compile(r"[/\\]")
+DISLIKED = frozenset('<>:"/\\|?*')
+"""Characters that file systems dislike."""
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Kinds of characters that are not seen, or turn what is seen: controls, marks of direction, halves of surrogates."""
+LONGEST_HEAD = 1000
+"""Characters of a data URL before its data."""
+PIECE = 8192
+"""Bytes that are unquoted in one go: each escape becomes an object."""
+TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+BLANKS = b" \t\n\r\v\f"
+
+
+@dataclass(frozen=True, slots=True)
+class Remote(Attachment):
+    """An attachment that is still to be got, by one of these; the media type is empty where nothing says it."""
+
+    file_id: str = ""
+    url: str = ""
+
+
+def read_attachment(part: Mapping[str, Any], where: str) -> Attachment:
+    """Return what a content part of one of the `PARTS` attaches; raise a `RequestError` that names the bad field."""
+    return PARTS[part["type"]](part, where)
+
+
+def named(name: str, media_type: str, digest: str) -> str:
+    """Return a file's name as a page can show it; one that has none is named for what it is."""
+    clean = "".join("_" if _is_unwanted(char) else char for char in _last(name)).strip(". ")
+    if not clean:
+        kind = "image" if media_type.startswith("image/") else "file"
+        return "-".join(filter(None, (kind, digest[:8]))) + (mimetypes.guess_extension(media_type) or "")
+    stem, dot, ending = clean.rpartition(".")
+    if not dot or len(ending) > LONGEST_ENDING:
+        return _cut(clean, LONGEST_NAME) + (mimetypes.guess_extension(media_type) or "")
+    return f"{_cut(stem, LONGEST_NAME - len(ending.encode()))}.{ending}"
+
+
+def typed(name: str, media_type: str) -> str:
+    """Return a media type without its parameters; for one that is none the name is asked."""
+    given = media_type.partition(";")[0].strip().lower()
+    return given if MEDIA_TYPE.fullmatch(given) else mimetypes.guess_type(named(name, "", ""))[0] or UNKNOWN_TYPE
+
+
+def attachment(name: str, media_type: str, data: bytes, param: str) -> Attachment:
+    """Return the attachment; raise a `RequestError` for one without a byte in it."""
+    if not data:
+        raise RequestError(f"{param}: the file is empty.", param=param)
+    kind = typed(name, media_type)
+    made = Attachment(name, kind, data, param)
+    return Attachment(named(name, kind, made.digest), kind, data, param)
+
+
+def _last(path: str) -> str:
+    """Return the last part of a path of any system; nobody shows more of it than its end."""
+    return SEPARATORS.split(path[-4 * LONGEST_NAME :].rstrip("/\\"))[-1]
+
+
+def _is_unwanted(char: str) -> bool:
+    return char in DISLIKED or unicodedata.category(char) in UNSEEN
+
+
+def _cut(name: str, size: int) -> str:
+    return name.encode()[:size].decode("utf-8", "ignore")
+
+
+def _image(part: Mapping[str, Any], where: str) -> Attachment:
+    """Read `{"image_url": {"url": ...}}`, the address being a text of its own in the newer form."""
+    given, param = part.get("image_url"), f"{where}.image_url"
+    if isinstance(given, dict):
+        given, param = given.get("url"), f"{param}.url"
+    if given is None and part.get("file_id") is not None:
+        return _stored(part["file_id"], f"{where}.file_id")
+    if not isinstance(given, str):
+        raise RequestError(f"{param} must be a data URL or an address.", param=param)
+    return _located(given, "", param)
+
+
+def _file(part: Mapping[str, Any], where: str) -> Attachment:
+    """Read `{"file": {"file_data": ..., "filename": ...}}`, or with `file_id`; the newer form has no inner object."""
+    inner = part.get("file")
+    if part["type"] == "file":
+        where = f"{where}.file"
+        if not isinstance(inner, dict):
+            raise RequestError(f"{where} must be an object with file_data or file_id.", param=where)
+        part = inner
+    name = part.get("filename")
+    if name is not None and not isinstance(name, str):
+        raise RequestError(f"{where}.filename must be a string.", param=f"{where}.filename")
+    if part.get("file_id") is not None:
+        return _stored(part["file_id"], f"{where}.file_id")
+    for field in ("file_data", "file_url"):
+        if isinstance(given := part.get(field), str):
+            return _located(given, name or "", f"{where}.{field}")
+    raise RequestError(f"{where} needs file_data in base64, or a file_id.", param=f"{where}.file_data")
+
+
+def _refused(part: Mapping[str, Any], where: str) -> Attachment:
+    raise RequestError(f"{where}: the site takes text, images and files, but no {part['type']}.", param=where)
+
+
+PARTS: Mapping[str, Callable[[Mapping[str, Any], str], Attachment]] = {
+    "image_url": _image,
+    "input_image": _image,
+    "file": _file,
+    "input_file": _file,
+    "input_audio": _refused,
+    "video_url": _refused,
+}
+"""Kinds of content parts that are no text."""
+
+
+def _stored(file_id: object, param: str) -> Remote:
+    if not isinstance(file_id, str) or not file_id:
+        raise RequestError(f"{param} must be the id of a file.", param=param)
+    return Remote("", "", b"", param, file_id=file_id)
+
+
+def _located(given: str, name: str, param: str) -> Attachment:
+    """Read a data URL, an http(s) address or bare base64."""
+    if given[:5].lower() == "data:":
+        return _inline(given, name, param)
+    if given[:8].lower().startswith(("http://", "https://")):
+        if len(given) > 8000 or not _host(given):
+            raise RequestError(f"{param} is no address that can be used.", param=param)
+        return Remote(name or unquote(PurePosixPath(urlsplit(given).path).name), "", b"", param, url=given)
+    if param.endswith("file_data"):
+        return attachment(name, "", _decoded(given.encode("utf-8", "replace"), param), param)
+    raise RequestError(f"{param} must be a data URL or an http(s) address.", param=param)
+
+
+def _inline(given: str, name: str, param: str) -> Attachment:
+    comma = given.find(",", 0, LONGEST_HEAD)
+    if comma < 0:
+        raise RequestError(f"{param} is no data URL: it has no comma before the data.", param=param)
+    head = given[len("data:") : comma].lower()
+    data = _unquoted(given.encode("utf-8", "replace").partition(b",")[2])
+    data = _decoded(data, param) if head.endswith(";base64") else data
+    return attachment(name, head.partition(";")[0].strip(), data, param)
+
+
+def _unquoted(data: bytes) -> bytes:
+    """Put the bytes that they stand for in the place of escapes such as `%41`, in pieces that end between escapes."""
+    if b"%" not in data:
+        return data
+    made, place = bytearray(), 0
+    while place < len(data):
+        end = place + PIECE
+        cut = data.rfind(b"%", end - 2, end)
+        end = end if cut < 0 else cut
+        made += unquote_to_bytes(data[place:end])
+        place = end
+    return bytes(made)
+
+
+def _decoded(data: bytes, param: str) -> bytes:
+    """Decode base64 of either alphabet, with or without its padding and white space."""
+    bare = data.translate(TO_STANDARD, BLANKS).rstrip(b"=")
+    try:
+        return base64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise RequestError(f"{param} is not valid base64.", param=param) from None
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

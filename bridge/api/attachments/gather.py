@@ -1,0 +1,110 @@
+"""Gets what a chat's attachments only name: files that are kept here, and files at addresses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from bridge.api.attachments.content_parts import Remote, attachment
+from bridge.api.attachments.fetch import fetch
+from bridge.chat.history_digests import split
+from bridge.chat.prompt import LEFT_OUT
+from bridge.chat.types import Attachment, ChatRequest, Message
+from bridge.errors import FileTooLarge, RequestError
+from bridge.origins import Address, is_public
+from bridge.settings import FileSettings
+from bridge.storage.file_store import FileStore
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What is at the addresses of one request, and until when there is time to get it."""
+
+    until: float
+    files: dict[str, tuple[bytes, str] | None] = field(default_factory=dict)
+    """Bytes and media type by address, each of which is tried once; None where that was in vain."""
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all of them."""
+        return sum(len(found[0]) for found in self.files.values() if found)
+
+
+class Gatherer:
+    """Completes chats."""
+
+    def __init__(
+        self, store: FileStore, settings: FileSettings, may_reach: Callable[[Address], bool] = is_public
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._may_reach = may_reach
+
+    async def complete(self, chat: ChatRequest) -> ChatRequest:
+        """Return the chat with all its files; raise a `RequestError` that names the field of one that is missing.
+
+        Only what the user says now must be there: clients send their history again and again, while addresses and
+        stored files go. What is new comes first, so that nothing old takes its time or its room.
+        """
+        if not any(message.attachments for message in chat.messages):
+            return chat
+        fetched = Fetched(asyncio.get_running_loop().time() + self._settings.url_limit)
+        old, new = split(chat.messages)
+        new = [await self._message(message, fetched, is_strict=message.role == "user") for message in new]
+        old = [await self._message(message, fetched, is_strict=False) for message in old]
+        return replace(chat, messages=(*old, *new))
+
+    async def _message(self, message: Message, fetched: Fetched, *, is_strict: bool) -> Message:
+        if not message.attachments:
+            return message
+        texts, files = [message.text] if message.text else [], []
+        for given in message.attachments:
+            try:
+                files.append(await self._file(given, fetched))
+            except RequestError:
+                if is_strict:
+                    raise
+                texts.append(LEFT_OUT)
+        return replace(message, text="\n".join(texts), attachments=tuple(files))
+
+    async def _file(self, given: Attachment, fetched: Fetched) -> Attachment:
+        most, param = self._settings.max_bytes, given.param
+        if not isinstance(given, Remote):
+            if len(given.data) > most:
+                raise FileTooLarge(f"{param}: the file may have {most} bytes (files.max_bytes).", param=param)
+            return given
+        if given.file_id:
+            known = await asyncio.to_thread(self._store.one, given.file_id, param)
+            path = self._store.path(known.id)
+            return Attachment(known.name, known.media_type, b"", param, path, known.size, known.digest)
+        if given.url not in fetched.files:
+            fetched.files[given.url] = None
+            fetched.files[given.url] = await self._fetch(given.url, param, fetched)
+        if (found := fetched.files[given.url]) is None:
+            raise RequestError(f"{param} could not be fetched.", param=param)
+        data, media_type = found
+        return await asyncio.to_thread(attachment, given.name, media_type, data, param)
+
+    async def _fetch(self, url: str, param: str, fetched: Fetched) -> tuple[bytes, str]:
+        """Fetch a file, unless those of one request are too many, or too large together."""
+        settings = self._settings
+        if not settings.urls:
+            message = f"{param}: addresses are not fetched here (files.urls); send a data URL or a file_id."
+            raise RequestError(message, param=param)
+        if len(fetched.files) > (most := settings.max_prompt_files):
+            raise RequestError(f"{param}: {most} addresses are fetched (files.max_prompt_files).", param=param)
+        left = settings.max_prompt_bytes - fetched.size
+        try:
+            async with asyncio.timeout_at(fetched.until):
+                return await fetch(url, min(settings.max_bytes, left), param, self._may_reach)
+        except TimeoutError:
+            limit = settings.url_limit
+            message = f"{param}: the files could not be fetched within {limit:g} seconds (files.url_limit)."
+            raise RequestError(message, param=param) from None
+        except FileTooLarge:
+            if left >= settings.max_bytes:
+                raise
+            most = settings.max_prompt_bytes
+            message = f"{param}: the files may have {most} bytes together (files.max_prompt_bytes)."
+            raise FileTooLarge(message, param=param) from None

@@ -1,0 +1,138 @@
+"""`/v1/files`: files that are kept here, so that chats can name them by id."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from itertools import dropwhile
+from typing import Annotated, Any, BinaryIO, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from bridge.api.attachments.content_parts import named, typed
+from bridge.api.http_errors import dump
+from bridge.api.multipart import read_form
+from bridge.api.openai.request import validated
+from bridge.api.request_model import Lenient
+from bridge.durations import DAY
+from bridge.errors import RequestError
+from bridge.settings import MEBIBYTE
+from bridge.storage.file_store import FileStore, StoredFile, Upload
+
+DOWNLOAD = {
+    "content-type": "application/octet-stream",
+    "content-disposition": "attachment",
+    "x-content-type-options": "nosniff",
+}
+PIECE = MEBIBYTE // 4
+"""Bytes of a file that are in memory at a time."""
+
+
+class ExpiresAfter(Lenient):
+    """How long a file shall be kept."""
+
+    anchor: Literal["created_at"]
+    seconds: Annotated[int, Field(ge=3600, le=2_592_000)]
+
+
+class FileForm(Lenient):
+    """What comes with a file; the file itself is the field `file`."""
+
+    purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
+    expires_after: ExpiresAfter | None = None
+
+
+class Listing(Lenient):
+    """Which files are listed, and in which order."""
+
+    after: str | None = None
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 10_000
+    order: Literal["asc", "desc"] = "desc"
+    purpose: str | None = None
+
+
+class Files:
+    """The stored files."""
+
+    path = "/v1/files"
+
+    def __init__(self, store: FileStore) -> None:
+        self._store = store
+
+    async def keep(self, request: web.Request) -> web.Response:
+        """Keep a file that comes in a form."""
+        upload = Upload(self._store)
+        try:
+            fields, name, media_type = await read_form(request, upload)
+            form = validated(FileForm, fields)
+            if media_type is None:
+                raise RequestError("The form has no file in its field `file`.", param="file")
+            days = form.expires_after.seconds / DAY if form.expires_after else None
+            media_type = typed(name, media_type)
+            name = named(name, media_type, "")
+            return _json(_described(await asyncio.to_thread(upload.keep, name, media_type, form.purpose, days)))
+        finally:
+            await asyncio.shield(asyncio.to_thread(upload.close))
+
+    async def all(self, request: web.Request) -> web.Response:
+        """List the files, page by page."""
+        wanted = validated(Listing, dict(request.query))
+        found = [file for file in await asyncio.to_thread(self._store.all) if wanted.purpose in (None, file.purpose)]
+        if wanted.order == "asc":
+            found.reverse()
+        if wanted.after is not None:
+            found = list(dropwhile(lambda file: file.id != wanted.after, found))[1:]
+        page = found[: wanted.limit]
+        first, last = (page[0].id, page[-1].id) if page else (None, None)
+        body = {"object": "list", "data": list(map(_described, page)), "first_id": first, "last_id": last}
+        return _json({**body, "has_more": len(found) > len(page)})
+
+    async def one(self, request: web.Request) -> web.Response:
+        """Describe a file."""
+        return _json(_described(await asyncio.to_thread(self._store.one, request.match_info["id"])))
+
+    async def content(self, request: web.Request) -> web.StreamResponse:
+        """Return a file's bytes."""
+        file = await asyncio.to_thread(self._store.open, request.match_info["id"])
+        try:
+            return await self._sent(request, file)
+        finally:
+            await asyncio.shield(asyncio.to_thread(file.close))
+
+    async def _sent(self, request: web.Request, file: BinaryIO) -> web.StreamResponse:
+        """Send a file piece by piece; one that nobody reads ends with its connection."""
+        response = web.StreamResponse(headers=DOWNLOAD)
+        response.content_length = await asyncio.to_thread(_size, file)
+        await response.prepare(request)
+        while data := await asyncio.to_thread(file.read, PIECE):
+            await response.write(data)
+        return response
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Delete a file."""
+        id_ = request.match_info["id"]
+        await asyncio.to_thread(self._store.delete, id_)
+        return _json({"id": id_, "object": "file", "deleted": True})
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _described(file: StoredFile) -> dict[str, Any]:
+    return {
+        "id": file.id,
+        "object": "file",
+        "bytes": file.size,
+        "created_at": int(file.created),
+        "expires_at": int(file.expires),
+        "filename": file.name,
+        "purpose": file.purpose,
+        "status": "processed",
+        "status_details": None,
+    }
+
+
+def _json(body: dict[str, Any]) -> web.Response:
+    return web.Response(body=dump(body), content_type="application/json")

@@ -1,0 +1,140 @@
+"""What a client is told when something goes wrong, in the dialect of the path that met it."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from bridge.errors import BridgeError, RequestError
+from bridge.pool.error_policy import LONGEST_RETRY, may_retry
+from bridge.tasks import log_unexpected
+
+UNKNOWN_WAIT = 60.0
+"""Seconds to wait after a 429 for which nobody has named a time."""
+NO_RETRY = {"x-should-retry": "false"}
+HTTP_FAILURES = {
+    408: ("request_timeout", "The request did not arrive in time; see server.header_timeout and server.body_timeout."),
+    413: ("request_too_large", "The body is larger than server.max_body allows."),
+}
+
+REQUEST_ID = web.RequestKey("request_id", str)
+ARRIVED = web.RequestKey("arrived", float)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a client is told of an error."""
+
+    status: int
+    code: str
+    kind: str
+    message: str
+    param: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Teller = Callable[[Failure], dict[str, Any]]
+"""Returns the body that tells of a failure."""
+
+
+def failures(tellers: Mapping[str, Teller], default: Teller, served: str) -> Middleware:
+    """Return the outermost middleware: every failure becomes a body in the dialect of the path that met it.
+
+    `served` says what there is to whoever asks for something else.
+    """
+
+    @web.middleware
+    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[REQUEST_ID] = str(uuid4())
+        request[ARRIVED] = time.monotonic()
+        try:
+            return await handler(request)
+        except Exception as error:  # the outermost edge: nothing else stands above it
+            if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
+                raise
+            path_failure = missed(request.method, request.rel_url.raw_path, error, served)
+            failure = path_failure or failure_of(error, request[REQUEST_ID])
+            return response_of(failure, tellers.get(request.path, default))
+
+    return told
+
+
+async def name_request(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the request's id, and the time until now, on the response, whatever kind of response it is."""
+    if REQUEST_ID in request:
+        response.headers["x-request-id"] = request[REQUEST_ID]
+        response.headers["openai-processing-ms"] = str(round(1000 * (time.monotonic() - request[ARRIVED])))
+
+
+def response_of(failure: Failure, teller: Teller) -> web.Response:
+    """Return the response that tells of a failure."""
+    body = dump(teller(failure))
+    return web.Response(status=failure.status, body=body, content_type="application/json", headers=failure.headers)
+
+
+def failure_of(error: Exception, request_id: str) -> Failure:
+    """Return what the client is told of `error`; an unexpected one is logged, and only its id is told."""
+    if isinstance(error, BridgeError):
+        return Failure(error.status, error.code, error.kind, error.message, error.param, _headers_of(error))
+    if isinstance(error, web.HTTPException):
+        return _http_failure(error)
+    if isinstance(error, web.RequestPayloadError):
+        return refusal(400, "broken_body", "The body is not encoded as its headers say.")
+    log_unexpected(error, request_id)
+    message = f"The bridge failed unexpectedly; its log tells more under {request_id}."
+    return Failure(500, BridgeError.code, BridgeError.kind, message, headers=NO_RETRY)
+
+
+def dump(body: object) -> bytes:
+    """Return `body` as JSON, whatever the text in it."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def refusal(status: int, code: str, message: str, **headers: str) -> Failure:
+    """Return what a client is told of a request that HTTP itself does not allow here."""
+    return Failure(status, code, RequestError.kind, message, headers={**NO_RETRY, **headers})
+
+
+def missed(method: str, path: str, error: Exception, served: str) -> Failure | None:
+    """Return what a client is told whose path or method is not served; None for any other error."""
+    path = ascii(path[:200])[1:-1]  # it is a stranger's text
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return refusal(405, "method_not_allowed", f"{path} takes {allowed}, but not {method}.", allow=allowed)
+    if isinstance(error, web.HTTPNotFound):
+        message = f"Nothing is served at {method} {path}. Served are {served}. The base URL of a client ends in /v1."
+        return refusal(404, "not_found", message)
+    return None
+
+
+def _http_failure(error: web.HTTPException) -> Failure:
+    code, message = HTTP_FAILURES.get(error.status, ("http_error", error.text or error.reason))
+    return refusal(error.status, code, message)
+
+
+def _headers_of(error: BridgeError) -> Mapping[str, str]:
+    headers: dict[str, str] = {}
+    if (wait := _wait(error)) is not None:
+        headers["retry-after"] = str(math.ceil(min(max(wait, 1), LONGEST_RETRY)))
+    if not may_retry(error):
+        headers.update(NO_RETRY)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = "Bearer"
+    return headers
+
+
+def _wait(error: BridgeError) -> float | None:
+    """Return after how many seconds it makes sense to ask again; known for every 429."""
+    if error.retry_after is not None or error.status != HTTPStatus.TOO_MANY_REQUESTS:
+        return error.retry_after
+    return (error.until - datetime.now(UTC)).total_seconds() if error.until else UNKNOWN_WAIT

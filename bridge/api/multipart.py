@@ -1,0 +1,90 @@
+"""Reads a form with one file: the file goes to where it is kept as it arrives, everything else is small."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from bridge.errors import RequestError
+from bridge.storage.file_store import Upload
+
+MOST_PARTS = 32
+LONGEST_FIELD = 4096
+"""Bytes of a field that is no file."""
+PIECE = 65_536
+INNER = re.compile(r"(\w+)\[(\w+)\]")
+"""How a form names the field of an object."""
+BROKEN = (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError, web.RequestPayloadError)
+"""What aiohttp raises where a body is no form."""
+
+
+async def read_form(request: web.Request, upload: Upload) -> tuple[dict[str, Any], str, str | None]:
+    """Return the fields of a form, and its file's name and media type, None without a file.
+
+    Those with a name like `a[b]` become fields of an object `a`. The file's bytes go into `upload`.
+    """
+    form = _Form(upload)
+    _check_size(request, request.content_length or 0)
+    try:
+        parts = await request.multipart()
+        while (part := await parts.next()) is not None:
+            if not isinstance(part, BodyPartReader) or part.name is None or form.count >= MOST_PARTS:
+                raise ValueError
+            await form.take(part, part.name)
+            _check_size(request, request.content.total_bytes)
+    except BROKEN:
+        raise RequestError("The body is not a form that can be read.") from None
+    return form.fields, form.file_name, form.media_type
+
+
+def _check_size(request: web.Request, size: int) -> None:
+    if size > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size, size)
+
+
+class _Form:
+    """What has come of a form so far."""
+
+    def __init__(self, upload: Upload) -> None:
+        self.fields: dict[str, Any] = {}
+        self.count = 0
+        self.file_name = ""
+        self.media_type: str | None = None
+        self._upload = upload
+
+    async def take(self, part: BodyPartReader, name: str) -> None:
+        """Read one part; a file under another name is passed over."""
+        self.count += 1
+        if part.filename is None:
+            self._set(name, await _text(part))
+        elif name == "file":
+            await self._take_file(part, part.filename)
+
+    async def _take_file(self, part: BodyPartReader, file_name: str) -> None:
+        if self.media_type is not None:
+            raise RequestError("The form has more than one file in its field `file`.", param="file")
+        self.file_name = file_name
+        self.media_type = part.headers.get("content-type", "application/octet-stream")
+        while chunk := await part.read_chunk(PIECE):
+            async for data in part.decode_iter(chunk):
+                await asyncio.to_thread(self._upload.write, bytes(data))
+
+    def _set(self, name: str, value: str) -> None:
+        if not (match := INNER.fullmatch(name)):
+            self.fields[name] = value
+        elif isinstance(outer := self.fields.setdefault(match[1], {}), dict):
+            outer[match[2]] = value
+
+
+async def _text(part: BodyPartReader) -> str:
+    """Return the text of a part."""
+    raw = bytearray()
+    while chunk := await part.read_chunk(PIECE):
+        raw += chunk
+        if len(raw) > LONGEST_FIELD:
+            raise RequestError(f"A field of the form may have {LONGEST_FIELD} bytes.", param="file")
+    return b"".join([bytes(data) async for data in part.decode_iter(raw)]).decode(part.get_charset("utf-8"))

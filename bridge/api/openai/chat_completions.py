@@ -1,0 +1,188 @@
+"""The dialect of OpenAI's `/v1/chat/completions`; what clients send is read in `openai_request`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bridge.api.answer.citations import Citation
+from bridge.api.answer.pipeline import AnswerEvent, Ended
+from bridge.api.answer.presenter import Look, Presenter, Shown, present
+from bridge.api.endpoint import Ask, Encoder, Surface
+from bridge.api.http_errors import Failure, dump
+from bridge.api.openai.request import read
+from bridge.chat.token_estimate import Usage
+from bridge.chat.types import Model, Opened, Source
+from bridge.settings import ApiSettings
+from bridge.sse import encode_sse
+from bridge.tool_calls.answer_filter import ToolCall
+
+DONE = encode_sse(b"[DONE]")
+_quoted = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class OpenAIChat(Surface):
+    """Chat completions, whole or as chunks."""
+
+    path = "/v1/chat/completions"
+
+    def __init__(self, settings: ApiSettings | None = None) -> None:
+        self._settings = settings or ApiSettings()
+
+    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> Ask:  # noqa: A002
+        """Return what `body` asks for."""
+        return read(body, id, model, self._settings)
+
+    def encoder(self, ask: Ask) -> Encoder:
+        """Return an encoder of chunks."""
+        return ChunkEncoder(ask, self.look(ask))
+
+    def look(self, ask: Ask) -> Look:
+        """Return how the answer is shown."""
+        form = ask.form
+        return Look(ask.chat.model, self._settings.citations, form.toolbox is not None, form.json is not None)
+
+    def reply(self, ask: Ask, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
+        """Return the completion object."""
+        shown = [present(self.look(ask), events) for events in answers]
+        sources = [source for answer in shown for source in answer.sources]
+        return {
+            **name_of(ask, next((event for event in answers[0] if isinstance(event, Opened)), None)),
+            "object": "chat.completion",
+            "created": ask.created,
+            "model": ask.model,
+            "choices": [_choice(index, answer, ask.legacy) for index, answer in enumerate(shown)],
+            "usage": usage_of([event.usage for events in answers for event in events if isinstance(event, Ended)]),
+            **({"search_results": list(map(_source, sources))} if sources else {}),
+        }
+
+    def error(self, failure: Failure) -> dict[str, Any]:
+        """Return the error object."""
+        return {
+            "error": {
+                "message": failure.message,
+                "type": failure.kind,
+                "param": failure.param,
+                "code": failure.code,
+            }
+        }
+
+
+class ChunkEncoder:
+    """Writes at most one chunk an event, and the last ones at the end; only the text is serialised each time."""
+
+    def __init__(self, ask: Ask, look: Look) -> None:
+        self._ask = ask
+        self._head = self._named(None)
+        self._tail = ',"usage":null}' if ask.usage else "}"
+        self._presenters = [Presenter(look) for _ in range(ask.choices)]
+        self._roles = ['"role":"assistant"'] * ask.choices
+        self._usages: list[Usage] = []
+
+    def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
+        """Return the chunks that `event` becomes."""
+        piece = self._presenters[choice].piece(event)
+        if isinstance(event, Opened):
+            self._head = self._named(event) if choice == 0 else self._head
+            return self._delta(choice, '"content":"","refusal":null')
+        frame = b""
+        if piece.thinking:
+            frame = self._delta(choice, f'"reasoning_content":{_quoted(piece.thinking)}')
+        elif piece.text:
+            frame = self._delta(choice, f'"content":{_quoted(piece.text)}')
+        elif piece.call:
+            frame = self._delta(choice, self._called(piece.call))
+        return frame + self._end(choice, event) if isinstance(event, Ended) else frame
+
+    def _named(self, opened: Opened | None) -> str:
+        ask = self._ask
+        head = {"object": "chat.completion.chunk", "created": ask.created, "model": ask.model}
+        return dump(name_of(ask, opened) | head)[:-1].decode()
+
+    def _called(self, call: ToolCall) -> str:
+        if self._ask.legacy:
+            return f'"function_call":{_quoted(_function(call))}'
+        return f'"tool_calls":[{_quoted({"index": call.index, **tool_call(call)})}]'
+
+    def _end(self, choice: int, ended: Ended) -> bytes:
+        presenter = self._presenters[choice]
+        cited = f'"annotations":{_quoted(list(map(_annotation, presenter.citations)))}' if presenter.citations else ""
+        found = f',"search_results":{_quoted(list(map(_source, presenter.sources)))}' if presenter.sources else ""
+        frames = self._delta(choice, cited, _reason(presenter.reason(ended), self._ask.legacy), found)
+        self._usages.append(ended.usage)
+        if len(self._usages) < len(self._presenters):
+            return frames
+        if self._ask.usage:
+            frames += _frame(f'{self._head},"choices":[],"usage":{_quoted(usage_of(self._usages))}}}')
+        return frames + DONE
+
+    def _delta(self, choice: int, delta: str, reason: str | None = None, beside: str = "") -> bytes:
+        if role := self._roles[choice]:
+            delta = f"{role},{delta}" if delta else role
+            self._roles[choice] = ""
+        ended = f'"{reason}"' if reason else "null"
+        made = f'{{"index":{choice},"delta":{{{delta}}},"logprobs":null,"finish_reason":{ended}}}'
+        return _frame(f'{self._head},"choices":[{made}]{beside}{self._tail}')
+
+
+def name_of(ask: Ask, opened: Opened | None) -> dict[str, Any]:
+    """Return the answer's id, by which a client can go on in the site's own conversation, where it is known."""
+    if ask.choices > 1 or opened is None or opened.conversation is None or opened.message is None:
+        return {"id": f"chatcmpl-{ask.chat.id}"}
+    name = f"{opened.conversation}@{opened.message}"
+    return {"id": name, "conversation_id": name}
+
+
+def usage_of(usages: Sequence[Usage]) -> dict[str, Any]:
+    """Return what answers to one prompt cost; `estimated` says that the figures are no count of the model's own."""
+    completion = sum(usage.completion for usage in usages)
+    prompt = usages[0].prompt if usages else 0
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "completion_tokens_details": {"reasoning_tokens": sum(usage.reasoning for usage in usages)},
+        "estimated": True,
+    }
+
+
+def tool_call(call: ToolCall) -> dict[str, Any]:
+    """Return a call as clients know it."""
+    return {"id": call.id, "type": "function", "function": _function(call)}
+
+
+def _choice(index: int, shown: Shown, legacy: bool) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": shown.text or (None if shown.calls else "")}
+    message["refusal"] = None
+    if shown.thinking:
+        message["reasoning_content"] = shown.thinking
+    if shown.calls and legacy:
+        message["function_call"] = _function(shown.calls[0])
+    elif shown.calls:
+        message["tool_calls"] = list(map(tool_call, shown.calls))
+    if shown.citations:
+        message["annotations"] = list(map(_annotation, shown.citations))
+    return {"index": index, "message": message, "logprobs": None, "finish_reason": _reason(shown.reason, legacy)}
+
+
+def _function(call: ToolCall) -> dict[str, str]:
+    return {"name": call.call.name, "arguments": call.call.arguments}
+
+
+def _reason(reason: str, legacy: bool) -> str:
+    return "function_call" if legacy and reason == "tool_calls" else reason
+
+
+def _annotation(citation: Citation) -> dict[str, Any]:
+    place = {"start_index": citation.start, "end_index": citation.end}
+    cited = {**place, "title": citation.source.title, "url": citation.source.url}
+    return {"type": "url_citation", "url_citation": cited}
+
+
+def _source(source: Source) -> dict[str, Any]:
+    return {"number": source.number, "title": source.title, "url": source.url, "snippet": source.snippet}
+
+
+def _frame(text: str) -> bytes:
+    return encode_sse(text.encode("utf-8", "replace"))

@@ -1,0 +1,99 @@
+"""OpenAI's older dialect of `/v1/completions`: one prompt in, its text out, over the same path as a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field, StrictStr
+
+from bridge.api.answer.pipeline import AnswerEvent, Ended
+from bridge.api.answer.presenter import Look, Presenter, present
+from bridge.api.body_size import check_length
+from bridge.api.endpoint import Ask, Encoder
+from bridge.api.http_errors import dump
+from bridge.api.openai.chat_completions import DONE, OpenAIChat, name_of, usage_of
+from bridge.api.openai.request import Options, ask_for, validated
+from bridge.chat.prompt import is_blank
+from bridge.chat.token_estimate import Usage
+from bridge.chat.types import Message, Model, Opened
+from bridge.errors import RequestError
+from bridge.sse import encode_sse
+
+
+class CompletionBody(Options):
+    """A completion of a prompt."""
+
+    prompt: StrictStr | Annotated[list[StrictStr], Field(min_length=1, max_length=1)]
+
+
+class OpenAICompletions(OpenAIChat):
+    """Text completions, whole or as chunks."""
+
+    path = "/v1/completions"
+
+    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> Ask:  # noqa: A002
+        """Return what `body` asks for."""
+        asked = validated(CompletionBody, body)
+        prompt = asked.prompt if isinstance(asked.prompt, str) else asked.prompt[0]
+        meant = model(asked.model)
+        check_length(prompt, meant, "prompt")
+        if is_blank(prompt):
+            raise RequestError("The prompt has no text.", param="prompt")
+        asked.tools = asked.functions = asked.tool_choice = asked.function_call = None
+        return ask_for(asked, (Message("user", prompt),), id, meant, self._settings)
+
+    def encoder(self, ask: Ask) -> Encoder:
+        """Return an encoder of chunks."""
+        return CompletionEncoder(ask, self.look(ask))
+
+    def reply(self, ask: Ask, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
+        """Return the completion object."""
+        shown = [present(self.look(ask), events) for events in answers]
+        usages = [event.usage for events in answers for event in events if isinstance(event, Ended)]
+        opened = next((event for event in answers[0] if isinstance(event, Opened)), None)
+        choices = [_choice(index, one.text, one.reason) for index, one in enumerate(shown)]
+        return {**_head(ask, opened), "choices": choices, "usage": usage_of(usages)}
+
+
+class CompletionEncoder:
+    """Writes one chunk for each piece of text, and the last ones at the end."""
+
+    def __init__(self, ask: Ask, look: Look) -> None:
+        self._ask = ask
+        self._head = _head(ask, None)
+        self._presenters = [Presenter(look) for _ in range(ask.choices)]
+        self._usages: list[Usage] = []
+
+    def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
+        """Return the chunks that `event` becomes."""
+        presenter = self._presenters[choice]
+        text = presenter.piece(event).text
+        if isinstance(event, Opened):
+            self._head = _head(self._ask, event) if choice == 0 else self._head
+            return self._chunk([_choice(choice, "", None)])
+        frames = self._chunk([_choice(choice, text, None)]) if text else b""
+        if not isinstance(event, Ended):
+            return frames
+        self._usages.append(event.usage)
+        frames += self._chunk([_choice(choice, "", presenter.reason(event))])
+        return frames + self._last() if len(self._usages) == len(self._presenters) else frames
+
+    def _last(self) -> bytes:
+        if not self._ask.usage:
+            return DONE
+        return encode_sse(dump({**self._head, "choices": [], "usage": usage_of(self._usages)})) + DONE
+
+    def _chunk(self, choices: list[dict[str, Any]]) -> bytes:
+        usage = {"usage": None} if self._ask.usage else {}
+        return encode_sse(dump({**self._head, "choices": choices, **usage}))
+
+
+def _head(ask: Ask, opened: Opened | None) -> dict[str, Any]:
+    head = {"object": "text_completion", "created": ask.created, "model": ask.model}
+    name = name_of(ask, opened)
+    return {**name, "id": name["id"].replace("chatcmpl-", "cmpl-"), **head}
+
+
+def _choice(index: int, text: str, reason: str | None) -> dict[str, Any]:
+    return {"text": text, "index": index, "logprobs": None, "finish_reason": reason}

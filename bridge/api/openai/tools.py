@@ -1,0 +1,122 @@
+"""Tools in OpenAI's dialect: what a request offers, in the present form and in the older one of `functions`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StrictBool, StrictStr, ValidationError
+
+from bridge.api.request_model import Lenient
+from bridge.errors import RequestError
+from bridge.tool_calls.notation import Tool, Toolbox
+
+FREE, NEVER, ALWAYS = ("auto",), ("none",), ("required", "any")
+ALLOWED = "allowed_tools"
+"""The type of a choice that leaves some of the tools."""
+
+
+class Function(Lenient):
+    """A function that the client can run."""
+
+    name: Annotated[StrictStr, Field(pattern=r"^[\w.:/-]{1,128}$")]
+    description: StrictStr | None = None
+    parameters: Annotated[dict[str, Any] | None, BeforeValidator(lambda given: given if given else None)] = None
+    """JSON Schema of the arguments; what of it is odd, or not understood, asks for nothing."""
+
+
+class Offer(Lenient):
+    """An entry of `tools`, whose function may be an object of its own; kinds other than functions cannot be called."""
+
+    type: StrictStr = "function"
+    function: Function | None = None
+
+
+class ToolFields(Lenient):
+    """The fields of a body that are about tools."""
+
+    tools: list[Offer] | None = None
+    tool_choice: Any = None
+    parallel_tool_calls: StrictBool | None = None
+    functions: list[Function] | None = None
+    function_call: Any = None
+
+
+def toolbox(fields: ToolFields) -> Toolbox | None:
+    """Return the tools that the model may use, or None where there are none; raise a `RequestError`."""
+    legacy = not fields.tools and bool(fields.functions or fields.function_call is not None)
+    offered = fields.functions if legacy else _functions(fields.tools or ())
+    field, choice = ("function_call", fields.function_call) if legacy else ("tool_choice", fields.tool_choice)
+    if isinstance(choice, dict) and choice.get("type") in (*FREE, *NEVER, *ALWAYS):
+        choice = choice["type"]
+    tools = tuple(_tool(function) for function in offered or () if function is not None)
+    if isinstance(choice, dict) and choice.get("type") == ALLOWED:
+        tools, choice = _allowed(tools, choice, field)
+    named = _named(choice, field)
+    if named and named not in {tool.name for tool in tools}:
+        raise RequestError(f"There is no tool {named[:80]!r} among the tools of this request.", param=field)
+    if choice in ALWAYS and not tools:
+        raise RequestError("A tool call can only be required where tools are given.", param=field)
+    if not tools or choice in NEVER:
+        return None
+    parallel = fields.parallel_tool_calls is not False and not legacy
+    return Toolbox(tools, choice in ALWAYS, named, parallel)
+
+
+def _functions(offers: Iterable[Offer]) -> list[Function | None]:
+    return [_function(offer, f"tools[{index}]") for index, offer in enumerate(offers)]
+
+
+def _function(offer: Offer, where: str) -> Function | None:
+    """Return the function of a tool, which may stand in an object of its own, or in the tool itself."""
+    if offer.type != "function":
+        return None
+    given = offer.model_extra or {}
+    if offer.function is not None or "name" not in given:
+        if offer.function is None:
+            raise RequestError("A tool of type function needs a function.", param=f"{where}.function")
+        return offer.function
+    try:
+        return Function.model_validate({"parameters": given.get("input_schema"), **given})
+    except ValidationError as error:
+        told = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    param = f"{where}.{told['loc'][0]}"
+    raise RequestError(f"{param}: {told['msg']}.", param=param)
+
+
+def _tool(function: Function) -> Tool:
+    return Tool(function.name, function.description or "", function.parameters or {})
+
+
+def _allowed(tools: Sequence[Tool], choice: dict[str, Any], field: str) -> tuple[tuple[Tool, ...], Any]:
+    """Return those of the tools that are allowed, and whether one of them must be called."""
+    inner, where = (choice[ALLOWED], f"{field}.{ALLOWED}") if ALLOWED in choice else (choice, field)
+    given = inner if isinstance(inner, dict) else {}
+    if not isinstance(given.get("tools"), list):
+        raise RequestError(f"{where}.tools must be a list of tools.", param=f"{where}.tools")
+    if (mode := given.get("mode", "auto")) not in ("auto", "required"):
+        raise RequestError(f"{where}.mode must be auto or required.", param=f"{where}.mode")
+    names = [_name(tool) for tool in given["tools"]]
+    for index, name in enumerate(names):
+        if name not in {tool.name for tool in tools}:
+            what = f"{where}.tools[{index}]"
+            raise RequestError(f"{what} must name a function among the tools of this request.", param=what)
+    return tuple(tool for tool in tools if tool.name in names), mode
+
+
+def _named(choice: Any, field: str) -> str:
+    """Return the name of the one function that must be called, or nothing."""
+    if choice is None or (isinstance(choice, str) and choice in (*FREE, *NEVER, *ALWAYS)):
+        return ""
+    if isinstance(choice, dict) and choice.get("type", "function") != "function":
+        raise RequestError(f"Only functions can be called here; {field} names another kind of tool.", param=field)
+    if name := _name(choice):
+        return name
+    raise RequestError(f"{field} must be none, auto, required, allowed_tools, or name a function.", param=field)
+
+
+def _name(tool: Any) -> str:
+    """Return the name of the function that `tool` refers to, if it does."""
+    inner = tool.get("function", tool) if isinstance(tool, dict) else None
+    name = inner.get("name") if isinstance(inner, dict) else None
+    return name if isinstance(name, str) else ""

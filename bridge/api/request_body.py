@@ -1,0 +1,153 @@
+"""Reads the body of a request as JSON: no more of it than its sender may send, and large ones off the event loop.
+
+A small document can become gigabytes of objects, so its values are counted before one of them is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import re
+from collections.abc import Callable
+from io import BytesIO
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic_core import from_json
+
+from bridge.api.access.guard import LET_IN
+from bridge.background import off_loop
+from bridge.errors import BodyTooLarge, RequestError
+from bridge.settings import Settings
+
+PIECE = 65_536
+"""Bytes that are looked at in one go."""
+SMALL = 1024 * 1024
+"""Bytes up to which bodies are read without waiting for others."""
+HUGE = 8 * SMALL
+"""Bytes above which room is made first."""
+LARGE_AT_A_TIME = 2
+"""How many larger bodies are read and taken apart at the same time."""
+M_MMAP_THRESHOLD = -3
+"""Its number in glibc's `malloc.h`."""
+MOST_VALUES = 200_000
+"""Commas, colons, brackets, braces and strings of a document."""
+BOM = b"\xef\xbb\xbf"
+NO_MARKS = bytes(sorted(set(range(256)) - set(b",:[{")))
+ESCAPES = re.compile(rb"\\(?:(u[dD][89abAB]..\\u[dD][c-fC-F]..)|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+"""An escape; in the second group half of a surrogate pair without its other half."""
+
+T = TypeVar("T")
+
+
+class BodyReader:
+    """Reads bodies, one for all endpoints."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._most = settings.server.max_body
+        self._most_of_strangers = min(settings.tokens.max_body, self._most)
+        self._large = asyncio.Semaphore(LARGE_AT_A_TIME)
+        _keep_no_large_blocks()
+
+    async def read(self, request: web.Request, make: Callable[[object], T]) -> T:
+        """Return what `make`, which is called in a thread where there is much, makes of the decoded body."""
+        body, pieces = BytesIO(), request.content.iter_any()
+        self._check_size(request.content_length or 0, request)
+        async for piece in pieces:
+            body.write(piece)
+            self._check_size(body.tell(), request)
+            if body.tell() > SMALL:
+                break
+        else:
+            return await off_loop(body.tell(), made, body, make)
+        async with self._large:
+            if (request.content_length or self._most) > HUGE:
+                await asyncio.to_thread(_give_back)
+            async for piece in pieces:
+                body.write(piece)
+                self._check_size(body.tell(), request)
+            return await asyncio.to_thread(made, body, make)
+
+    def _check_size(self, size: int, request: web.Request) -> None:
+        """Raise where a body is too large; as long as nobody knows whether a userToken is any good, that is little."""
+        is_known = request.get(LET_IN, False)
+        if size > (most := self._most if is_known else self._most_of_strangers):
+            setting = "server.max_body" if is_known else "tokens.max_body, for requests without a key"
+            raise BodyTooLarge(f"The body may have {most} bytes ({setting}).")
+
+
+def decoded(body: BytesIO) -> object:
+    """Return the value of a JSON document; raise a `RequestError` that says where it is none.
+
+    Half of a surrogate pair, which no text can carry on, becomes U+FFFD. What is put right is so in place, and the
+    parser is given the very bytes of `body`: anything else would be a copy of it.
+    """
+    with body.getbuffer() as view:
+        _check_values(view)
+        if view[: len(BOM)] == BOM:
+            view[: len(BOM)] = b" " * len(BOM)
+    try:
+        return from_json(body.getvalue(), cache_strings="keys")
+    except ValueError as error:
+        told = str(error)
+    if "surrogate" in told or "hex escape" in told:
+        with body.getbuffer() as view:
+            _mend_surrogates(view)
+    try:
+        return from_json(body.getvalue(), cache_strings="keys")
+    except ValueError as error:
+        raise RequestError(f"The body is not JSON in UTF-8: {error}.") from None
+
+
+def made(body: BytesIO, make: Callable[[object], T]) -> T:
+    """Return what is made of a body; an error holds nothing of it, nor the frames that went over it."""
+    try:
+        value = decoded(body)
+        body.close()
+        return make(value)
+    except RequestError as error:
+        told = error.with_traceback(None)
+        told.__cause__ = told.__context__ = value = None
+    finally:
+        body.close()
+    raise told
+
+
+def _keep_no_large_blocks() -> None:
+    """Have glibc return each large block as soon as it is free.
+
+    Left alone it learns from the first one to take the next ones from its heap, which has no end that could be cut off.
+    """
+    if (set_option := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        set_option(M_MMAP_THRESHOLD, SMALL)
+
+
+def _give_back() -> None:
+    """Return what earlier bodies have left to the system: cycles hold their texts until they are collected."""
+    gc.collect()
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+        trim(0)
+
+
+def _mend_surrogates(body: memoryview) -> None:
+    """Put U+FFFD, which takes as many bytes, in the place of each escaped half of a surrogate pair."""
+    for escape in ESCAPES.finditer(body):
+        if escape[2]:
+            body[escape.start() : escape.end()] = rb"\ufffd"
+
+
+def _check_values(body: memoryview) -> None:
+    """Raise a `RequestError` where the document has too many values; none of them is made for that."""
+    if len(body) <= MOST_VALUES:
+        return
+    values, within, held = 0, False, b""
+    for place in range(0, len(body), PIECE):
+        piece = held + body[place : place + PIECE]
+        held = b"\\" if (len(piece) - len(piece.rstrip(b"\\"))) % 2 else b""
+        parts = piece[: len(piece) - len(held)].replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+        values += len(b"".join(parts[within::2]).translate(None, NO_MARKS)) + len(parts) // 2
+        within ^= len(parts) % 2 == 0
+        if values > MOST_VALUES:
+            message = f"The body has more than {MOST_VALUES} JSON values; send fewer list entries and fields."
+            raise BodyTooLarge(message)

@@ -1,0 +1,1 @@
+"""Chromium, its processes and its network; knows no account and no site."""

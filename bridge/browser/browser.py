@@ -1,0 +1,266 @@
+"""Holds the browser: starts it when it is wanted, notices its end, and opens contexts in it.
+
+One Chromium holds all accounts, a context each; an account whose login no copy holds has one of its own, with a folder.
+Playwright reports neither the end of its own driver nor that of Chromium's network service (which silently takes the
+cookies of all contexts), so both processes are watched. Of a browser that the operator runs, the processes are none of
+our concern: its end is told by the connection to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+from playwright.async_api import Browser, BrowserContext, CDPSession, Playwright
+
+from bridge.browser import cdp_endpoint, chromium, processes
+from bridge.browser.egress_proxy import has_proxy
+from bridge.browser.launch import attach, launch, launch_in, start_driver, stop_driver
+from bridge.browser.page_calls import sign_of_life, within
+from bridge.browser.running_browser import Running, process_list
+from bridge.errors import BrowserError, LoginRequired
+from bridge.settings import MEBIBYTE, Settings
+from bridge.tasks import surviving
+from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry
+
+NETWORK_SERVICE = "network.mojom.NetworkService"
+NETWORK_LOST = "Chromium's network service ended, and the cookies of all accounts with it"
+PROXY = (
+    "The browser goes through a proxy of your own (browser.args or the environment), so browser.hosts has no effect: "
+    "the proxy decides what pages can reach"
+)
+DRIVER_LOST = "Playwright's driver ended"
+GONE = "The browser that browser.cdp_url names went away"
+LAUNCH_SLACK = 5.0
+"""Seconds after the limit that Playwright keeps for a launch, in which it should say what went wrong."""
+
+JUST_NOW = 5.0
+"""Seconds for which a page that crashes is taken for the one whose process was ended."""
+
+
+class Chromium:
+    """A Chromium that is started when a context is asked for, and started anew after it was lost."""
+
+    def __init__(
+        self, settings: Settings, telemetry: Telemetry, own: Path | None = None, shared: Chromium | None = None
+    ) -> None:
+        self._own = own
+        """The folder that this one keeps everything in; None: nothing is kept, and there are many contexts."""
+        self._shared = shared or self
+        self._with_folders: dict[str, Chromium] = {}
+        self._settings = settings
+        self._telemetry = telemetry
+        self._lock = asyncio.Lock()
+        self._running: Running | None = None
+        self._listeners: list[Callable[[BrowserError], None]] = []
+        self._ended_at = -JUST_NOW
+        """When a page was last ended for its size."""
+        self._folder = settings.config / "run"
+        self.started: BrowserStarted | None = None
+        """What was told of its last start."""
+
+    def on_lost(self, listener: Callable[[BrowserError], None]) -> Callable[[], None]:
+        """Call `listener` when all contexts are lost; return how to stop that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @property
+    def is_attached(self) -> bool:
+        """Tell whether it is the operator's own browser, which we have not started and do not end."""
+        return self._own is None and self._settings.browser.cdp_url is not None
+
+    def with_folder(self, name: str | None) -> Chromium:
+        """Return the Chromium that keeps everything in the folder of that name; None: the one that keeps nothing."""
+        if name is None:
+            return self._shared
+        known, folder = self._shared._with_folders, self._settings.browser_folders / name
+        if name not in known:
+            known[name] = Chromium(self._settings, Telemetry(), folder, self._shared)
+        return known[name]
+
+    @asynccontextmanager
+    async def context(self, options: Mapping[str, Any]) -> AsyncGenerator[BrowserContext]:
+        """Open a context with Playwright's `new_context` options, starting Chromium when none runs."""
+        if self._own is not None and self._running is not None and not self._running.is_lost:
+            raise BrowserError("The account's own browser is open already.")
+        running = await self._started(options)
+        context = running.context
+        if context is None:
+            async with within(self._settings.turn.ready, "The browser opened no context"):
+                context = await running.browser.new_context(**options)
+        try:
+            yield context
+        finally:
+            if running.context is not None:
+                await self.close()
+            else:
+                with suppress(BrowserError):
+                    async with within(self._settings.browser.call_limit, "The context did not close"):
+                        await context.close()
+
+    async def check(self) -> None:
+        """Ask the browser for a sign of life; raise `BrowserError`, after telling the listeners, if none comes."""
+        running = self._running
+        if running is None:
+            raise BrowserError("The browser is not running.")
+        found: list[tuple[str, int]] = []
+
+        async def ask() -> None:
+            found[:] = await process_list(running.session)
+
+        try:
+            await sign_of_life(ask, self._settings.browser.call_limit, "It gave no sign of life")
+        except BrowserError as error:
+            self._lost(running, error.message)
+            raise
+        if running.is_ours:  # else the numbers may be those of another machine
+            await self._end_large([pid for kind, pid in found if kind == "renderer"])
+        self._look_for_network(running, dict(found).get(NETWORK_SERVICE))
+        if running.is_lost:
+            raise BrowserError("The browser was lost.")
+
+    def _look_for_network(self, running: Running, pid: int | None) -> None:
+        """Watch the network service, which starts with the first page; another one has none of the cookies."""
+        if running.network is None and pid is not None:
+            running.network = pid
+            if running.is_ours:
+                running.watch(NETWORK_LOST, pid, self._lost)
+        if pid != running.network:
+            self._lost(running, NETWORK_LOST)
+
+    async def _end_large(self, renderers: Sequence[int]) -> None:
+        """End the pages that take more memory than they may: each is told to its account as a crash."""
+        limit = self._settings.browser.page_memory
+        if limit and await asyncio.to_thread(processes.kill_larger, renderers, limit * MEBIBYTE):
+            self._ended_at = time.monotonic()
+
+    def why_crashed(self) -> str:
+        """Return why a page crashed just now."""
+        if time.monotonic() - self._ended_at > JUST_NOW:
+            return "The page crashed."
+        return f"The page took more than {self._settings.browser.page_memory} MiB of memory (browser.page_memory)."
+
+    async def ensure(self) -> None:
+        """Raise `BrowserError` if the browser is lost; it is asked only where the system does not tell of that."""
+        running = self._running
+        if running is None or running.is_lost or not running.is_watched:
+            await self.check()
+
+    async def version(self) -> str:
+        """Return the version of Chromium."""
+        return (await self._started()).browser.version
+
+    async def processes(self) -> list[tuple[str, int]]:
+        """Return kind and process id of all processes that are ours; a driver of Playwright comes first."""
+        running = await self._started()
+        ours = [("driver", running.driver.pid)]
+        if running.is_ours:
+            ours += await process_list(running.session)
+        for other in tuple(self._with_folders.values()):
+            if other._running is not None and not other._running.is_lost:
+                ours += await other.processes()
+        return ours
+
+    async def close(self) -> None:
+        """End Chromium and Playwright's driver, with the hard hand if they do not go by themselves."""
+        for other in tuple(self._with_folders.values()):
+            await other.close()
+        async with self._lock:
+            running, self._running = self._running, None
+            if running is not None:
+                await running.close(self._settings.browser.call_limit)
+
+    async def _started(self, options: Mapping[str, Any] | None = None) -> Running:
+        async with self._lock:
+            if self._running is None or self._running.is_lost:
+                lost, self._running = self._running, None
+                if lost is not None:
+                    await lost.close(self._settings.browser.call_limit)
+                self._running = await self._start(options or {})
+            return self._running
+
+    async def _start(self, options: Mapping[str, Any]) -> Running:
+        if left := await asyncio.to_thread(processes.sweep, self._folder):
+            logger.warning("Ended {} Chromium processes that an earlier run had left behind", left)
+        if self.is_attached:
+            return await self._attach()
+        if self._own is not None and not await asyncio.to_thread(self._own.is_dir):
+            raise LoginRequired(
+                f"The account's browser folder {self._own} is not there: bring it back, or log in again with "
+                "`bridge login` and --keep-browser."
+            )
+        executable = await asyncio.to_thread(chromium.find, self._settings.browser)
+        if self._settings.browser.hosts != "any" and has_proxy(self._settings.browser):
+            logger.warning(PROXY)
+        async with self._driver() as playwright:
+            async with within(self._settings.turn.ready + LAUNCH_SLACK, "Chromium did not start"):
+                browser, context = await self._launch(playwright, executable, options)
+            session, found = await self._look_at(browser)
+            leader = found["browser"]
+            note = await asyncio.to_thread(processes.RunFile, self._folder, leader)
+            driver = await asyncio.to_thread(processes.parent_of, leader)
+            running = Running(playwright, browser, session, driver, context, note)
+        running.watch("Chromium ended", leader, self._lost)
+        running.watch(DRIVER_LOST, driver.pid, self._lost)
+        sandbox = chromium.sandboxed(self._settings.browser)
+        self._tell(BrowserStarted(browser.version, str(executable), sandbox))
+        return running
+
+    async def _attach(self) -> Running:
+        address = await cdp_endpoint.find(self._settings.browser, self._settings.browser.call_limit)
+        before = await asyncio.to_thread(processes.children)
+        async with self._driver() as playwright:
+            driver = (await asyncio.to_thread(processes.children, before))[-1]
+            async with within(self._settings.turn.ready + LAUNCH_SLACK, "The browser was not attached to"):
+                browser = await attach(playwright, address, self._settings)
+            session, _ = await self._look_at(browser)
+            running = Running(playwright, browser, session, driver, None, None)
+        browser.on("disconnected", running.went)
+        running.on_gone = lambda: self._lost(running, GONE)
+        running.watch(DRIVER_LOST, running.driver.pid, self._lost)
+        self._tell(BrowserStarted(browser.version, str(self._settings.browser.cdp_url), None))
+        return running
+
+    def _tell(self, started: BrowserStarted) -> None:
+        self.started = started
+        self._telemetry.emit(started)
+
+    @asynccontextmanager
+    async def _driver(self) -> AsyncGenerator[Playwright]:
+        """Start a driver, and stop it again where what is done with it fails."""
+        playwright = await start_driver(self._settings.turn.ready, self._settings.browser.call_limit)
+        try:
+            yield playwright
+        except BaseException:
+            await stop_driver(playwright, self._settings.browser.call_limit)
+            raise
+
+    async def _launch(
+        self, playwright: Playwright, executable: Path, options: Mapping[str, Any]
+    ) -> tuple[Browser, BrowserContext | None]:
+        if self._own is None:
+            return await launch(playwright, executable, self._settings), None
+        context = await launch_in(self._own, options, playwright, executable, self._settings)
+        if context.browser is None:
+            raise BrowserError("Playwright does not give the browser of a folder; it is too old.")
+        return context.browser, context
+
+    async def _look_at(self, browser: Browser) -> tuple[CDPSession, dict[str, int]]:
+        """Return a line to the browser itself, and its processes by their kinds."""
+        async with within(self._settings.browser.call_limit, "The browser did not answer after its start"):
+            session = await browser.new_browser_cdp_session()
+            return session, dict(await process_list(session))
+
+    def _lost(self, running: Running, reason: str) -> None:
+        if running.is_lost:
+            return
+        running.is_lost = True
+        self._telemetry.emit(BrowserLost(reason))
+        for listener in tuple(self._listeners):
+            with surviving("while an account was told that the browser is lost"):
+                listener(BrowserError(f"The browser was lost: {reason}."))

@@ -1,0 +1,141 @@
+"""One turn's network traffic: which requests pass the gate, and the parts of their responses, in order.
+
+What stands between the page and the network is `Interceptor`; here is what a turn makes of it, without a browser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bridge.browser.page_messages import PageRequest, PageResponse
+from bridge.errors import BridgeError
+
+Judge = Callable[[PageRequest], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes of the response that is being read, as they arrived."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseEnded:
+    """The response is over; `failure` says how it broke off, if it did."""
+
+    failure: str | None = None
+
+
+Part = PageResponse | Chunk | ResponseEnded
+
+
+class WrongSend(Exception):
+    """The page wanted to send something else than it was asked to; nothing left the browser."""
+
+
+class Exchange:
+    """The network traffic of one turn: `sent` first, then `receive` part by part.
+
+    The first request, which carries the prompt, passes once. A request to another path goes on with its answer, and
+    may pass again when the last one's response is over. Once its response has begun, older ones are not heard.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self.passed: list[PageRequest] = []
+        self.open_responses = 0
+        self.is_lost = False
+        self._judge = judge
+        self._first = self._newest = ""
+        self._claimed: set[str] = set()
+        self._heard: str | None = None
+        self._sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._parts: asyncio.Queue[Part | BridgeError] = asyncio.Queue()
+        self._busy, self._quiet = asyncio.Event(), asyncio.Event()
+        self._quiet.set()
+
+    async def sent(self) -> None:
+        """Return once a request has passed the gate; raise `WrongSend` if one was turned back there."""
+        try:
+            await asyncio.shield(self._sent)
+        except WrongSend:
+            self._sent = asyncio.get_running_loop().create_future()
+            raise
+
+    async def receive(self) -> Part:
+        """Return the next part of the answer; raise what ended the page or the browser."""
+        part = await self._parts.get()
+        if isinstance(part, BridgeError):
+            self._parts.put_nowait(part)
+            raise part
+        return part
+
+    async def busy(self) -> None:
+        """Return when a response is open."""
+        await self._busy.wait()
+
+    async def quiet(self) -> None:
+        """Return when no response of this turn is open any more, or the page is gone."""
+        await self._quiet.wait()
+
+    def objections(self, request: PageRequest) -> Sequence[str]:
+        """Return what is wrong with a held request; one without fault takes its path, which has but one send."""
+        path = request.path
+        if path in self._claimed:
+            return ("the page wanted to send a second time",)
+        reasons = self._judge(request)
+        if not reasons:
+            self._first = self._first or path
+            self._claimed.add(path)
+        return reasons
+
+    def let_through(self, request: PageRequest) -> None:
+        """Note that a request passed the gate."""
+        self.passed.append(request)
+        self._newest = request.path
+        self.open_responses += 1
+        self._quiet.clear()
+        self._busy.set()
+        if not self._sent.done():
+            self._sent.set_result(None)
+
+    def turn_back(self, reasons: Sequence[str]) -> None:
+        """Note that a request was failed at the gate."""
+        if not self._sent.done() and not self._claimed:
+            self._sent.set_exception(WrongSend("; ".join(reasons)))
+            self._sent.exception()  # it may be that nobody asks
+
+    def put(self, path: str, part: Part) -> None:
+        """Hand over the next part of the response from `path`."""
+        if isinstance(part, PageResponse):
+            self._heard = path
+        has_ended = isinstance(part, ResponseEnded)
+        if self._heard in (None, path) and not (has_ended and path != self._newest):
+            self._parts.put_nowait(part)
+        if has_ended:
+            if path != self._first:
+                self._claimed.discard(path)
+            self.open_responses -= 1
+            if self.open_responses == 0:
+                self._quiet.set()
+                self._busy.clear()
+
+    def overhear(self, response: PageResponse, body: bytes) -> None:
+        """Hand over a response that was not held at the gate, whole."""
+        for part in (response, Chunk(body), ResponseEnded()):
+            self._parts.put_nowait(part)
+
+    def fail(self, error: BridgeError) -> None:
+        """End the turn: the page or the browser is gone."""
+        self.is_lost = True
+        self._quiet.set()
+        self.interrupt(error)
+
+    def interrupt(self, error: BridgeError) -> None:
+        """End the turn, but not the response: that goes on until the page is stopped, as for a client that left."""
+        self._parts.put_nowait(error)
+        if not self._sent.done():
+            self._sent.set_exception(error)
+            self._sent.exception()

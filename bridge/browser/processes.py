@@ -1,0 +1,167 @@
+"""The operating system's side of a browser: notice a process end at once, end a whole group, sweep leftovers.
+
+Chromium is the leader of a process group of its own. While it runs, a small file that its owner has locked names the
+group, so that a bridge that was killed leaves nothing behind after the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from loguru import logger
+
+from bridge.errors import BrowserError, SetupError
+from bridge.storage.atomic import make_folder
+from bridge.storage.file_locks import try_lock
+
+
+class ExitWatch:
+    """Calls back once when a process ends, through a pidfd; where there are none it never calls."""
+
+    def __init__(self, pid: int, on_exit: Callable[[], None]) -> None:
+        self._fd: int | None = None
+        self._on_exit = on_exit
+        try:
+            self._fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            asyncio.get_running_loop().call_soon(on_exit)
+        except (OSError, AttributeError):
+            return  # no pidfds on this system: the health check finds out later
+        else:
+            asyncio.get_running_loop().add_reader(self._fd, self._fire)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it watches."""
+        return self._fd is not None
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._fd is not None:
+            asyncio.get_running_loop().remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = None
+
+    def _fire(self) -> None:
+        self.close()
+        self._on_exit()
+
+
+def kill(process: psutil.Process) -> None:
+    """Send SIGKILL to a process, if it still runs."""
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+
+
+def children(without: Collection[psutil.Process] = ()) -> list[psutil.Process]:
+    """Return our own child processes but those, the newest last."""
+    found = [child for child in psutil.Process().children() if child not in without]
+    return sorted(found, key=psutil.Process.create_time)
+
+
+def kill_group(leader: int) -> int:
+    """Send SIGKILL to every process of the group of `leader`, hung ones too, and return how many there were."""
+    members = _group(leader)
+    for process in members:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    return len(members)
+
+
+def kill_larger(pids: Iterable[int], size: int) -> int:
+    """Send SIGKILL to those of the processes that hold more than `size` bytes in memory; return how many they were."""
+    count = 0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            process = psutil.Process(pid)
+            if process.memory_info().rss > size:
+                process.kill()
+                count += 1
+    return count
+
+
+async def group_gone(leader: int, limit: float) -> bool:
+    """Wait until no process of the group is left; return whether that happened within `limit` seconds."""
+    _, alive = await asyncio.to_thread(lambda: psutil.wait_procs(_group(leader), limit))
+    return not alive
+
+
+class RunFile:
+    """The note on disk that names a process group to end, should its owner die; the owner holds a lock on it."""
+
+    def __init__(self, folder: Path, leader: int) -> None:
+        self.leader = leader
+        self._path = folder / f"chromium-{leader}.json"
+        make_folder(folder)
+        draft = self._path.with_suffix(f".{os.getpid()}")  # nobody else sees the note before it is locked and whole
+        lock = try_lock(draft)
+        if lock is None:
+            raise SetupError(f"The file {draft} is locked by another process.")
+        self._lock = lock
+        self._lock.write(json.dumps({"leader": leader, "command": _command(leader)}).encode())
+        draft.replace(self._path)
+
+    def remove(self) -> None:
+        """Forget the group: it has been ended."""
+        self._path.unlink(missing_ok=True)
+        self._lock.close()
+
+
+def sweep(folder: Path) -> int:
+    """End the Chromium processes that bridges killed earlier left behind, and return how many there were."""
+    count = 0
+    for path in folder.glob("chromium-*.json"):
+        try:
+            lock = try_lock(path)
+            if lock is None:
+                continue  # its owner lives
+            with lock:
+                count += _end_noted(json.loads(lock.read()))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            logger.warning("Ignoring the unreadable run file {}: {}", path, type(error).__name__)
+        path.unlink(missing_ok=True)
+    return count
+
+
+def _end_noted(note: Any) -> int:
+    """End the group of a note, unless its number belongs to another program by now."""
+    leader, command = int(note["leader"]), note["command"]
+    return kill_group(leader) if leader > 1 and _command(leader) in (command, None) else 0
+
+
+def parent_of(pid: int) -> psutil.Process:
+    """Return the parent of a process; raise `BrowserError` where either is gone."""
+    try:
+        if (parent := psutil.Process(pid).parent()) is not None:
+            return parent
+    except psutil.NoSuchProcess:
+        pass
+    raise BrowserError("The browser ended while it was started.")
+
+
+def _command(pid: int) -> list[str] | None:
+    """Return the command line of a process, which holds a folder of its own and so is like no other."""
+    try:
+        return psutil.Process(pid).cmdline()
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _group(leader: int) -> list[psutil.Process]:
+    members = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                members.append(process)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return members

@@ -1,0 +1,131 @@
+"""What a page asked of the network lately: method, path, status and type, never a body, a query or a header.
+
+The page's calls on the way to a prompt, and those for its history, are also told as they come (`Reply`).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import CDPSession
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.browser.page_calls import NO_NET_ERRORS
+from bridge.browser.page_messages import PageResponse, Reply
+from bridge.tasks import Tasks
+
+KEPT = 300
+"""How many requests are remembered."""
+SCRIPTED = ("xhr", "fetch")
+
+
+@dataclass(slots=True)
+class Call:
+    """One request; `status` is 0 until the response has begun, and `failed` where it never will."""
+
+    number: int
+    method: str
+    path: str
+    kind: str
+    status: int = 0
+    content_type: str = ""
+    failed: bool = False
+    response: PageResponse = field(default=PageResponse("", 0), repr=False)
+
+    def __str__(self) -> str:
+        result = "failed" if self.failed else str(self.status or "open")
+        return f"{self.method} {self.path} {self.kind} {result} {self.content_type}".rstrip()
+
+
+class Traffic:
+    """Remembers the page's last requests; `session` has its `Network` domain on.
+
+    What came of those that are `wanted`, by their addresses, is given to `on_reply`.
+    """
+
+    def __init__(self, session: CDPSession) -> None:
+        self.count = 0
+        self.signs = 0
+        """How many signs of life there were: whatever the network did for the page."""
+        self.wanted: Callable[[str], bool] = lambda _: False
+        self.on_reply: Callable[[Reply], None] = lambda _: None
+        self._session = session
+        self._calls: deque[Call] = deque(maxlen=KEPT)
+        self._open: dict[str, Call] = {}
+        self._tasks = Tasks()
+        session.on("Network.requestWillBeSent", self._on_request)
+        session.on("Network.responseReceived", self._on_response)
+        session.on("Network.loadingFailed", self._on_failure)
+        session.on("Network.loadingFinished", self._on_end)
+
+    async def close(self) -> None:
+        """Ask for no more bodies."""
+        await self._tasks.close()
+
+    @property
+    def calls(self) -> Iterable[Call]:
+        """Return the last requests, the oldest first."""
+        return tuple(self._calls)
+
+    def commands(self, since: int) -> list[str]:
+        """Return method and path, each once, of what scripts of the page sent after its request number `since`."""
+        sent = (call for call in self._calls if call.number > since and call.kind in SCRIPTED)
+        return list(dict.fromkeys(f"{call.method} {call.path}" for call in sent if call.method != "GET"))
+
+    def is_waiting(self, since: int = 0) -> bool:
+        """Tell whether the page waits for the response to a request after its number `since`."""
+        return any(call.number > since and not call.status for call in self._open.values())
+
+    def _on_request(self, event: dict[str, Any]) -> None:
+        if redirected := event.get("redirectResponse"):
+            self._on_response({"requestId": event["requestId"], "response": redirected})
+        self.count += 1
+        self.signs += 1
+        request = event["request"]
+        address = urlsplit(request["url"])
+        path = address.path if address.scheme in ("http", "https") else f"{address.scheme}:"
+        call = Call(self.count, request["method"], path[:200], event.get("type", "other").lower())
+        call.response = PageResponse(request["url"], 0)
+        self._calls.append(call)
+        self._open[event["requestId"]] = call
+
+    def _on_response(self, event: dict[str, Any]) -> None:
+        self.signs += 1
+        if call := self._open.get(event["requestId"]):
+            response = event["response"]
+            call.status = response["status"]
+            call.content_type = response["mimeType"]
+            headers = {name.lower(): value for name, value in response["headers"].items()}
+            call.response = PageResponse(response["url"], call.status, headers)
+            if self._is_wanted(call):
+                self.on_reply(Reply(call.response))
+
+    def _on_failure(self, event: dict[str, Any]) -> None:
+        self.signs += 1
+        if call := self._open.pop(event["requestId"], None):
+            call.failed = True
+            given_up = event.get("canceled") or event["errorText"] in NO_NET_ERRORS
+            if self._is_wanted(call) and not given_up:
+                self.on_reply(Reply(call.response, failure=event["errorText"].removeprefix("net::")))
+
+    def _on_end(self, event: dict[str, Any]) -> None:
+        self.signs += 1
+        call = self._open.pop(event["requestId"], None)
+        if call and self._is_wanted(call):
+            self._tasks.start(self._read(event["requestId"], call.response))
+
+    def _is_wanted(self, call: Call) -> bool:
+        return call.kind in SCRIPTED and self.wanted(call.response.url)
+
+    async def _read(self, request_id: str, response: PageResponse) -> None:
+        """Tell the whole body, where the browser still has it."""
+        with suppress(PlaywrightError):
+            answer = await self._session.send("Network.getResponseBody", {"requestId": request_id})
+            body: str = answer["body"]
+            self.on_reply(Reply(response, base64.b64decode(body) if answer["base64Encoded"] else body.encode()))

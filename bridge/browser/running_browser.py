@@ -1,0 +1,80 @@
+"""A browser that runs: what works it, which processes it consists of, who hears of their end, and how it is ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import psutil
+from playwright.async_api import Browser, BrowserContext, CDPSession, Playwright
+
+from bridge.browser import processes
+from bridge.browser.launch import stop_driver
+from bridge.browser.page_calls import within
+from bridge.errors import BrowserError
+
+
+class Running:
+    """One started browser, or one that was attached to: then `note` is None, and only the driver is ours."""
+
+    def __init__(
+        self,
+        playwright: Playwright,
+        browser: Browser,
+        session: CDPSession,
+        driver: psutil.Process,
+        context: BrowserContext | None,
+        note: processes.RunFile | None,
+    ) -> None:
+        self.playwright = playwright
+        self.browser = browser
+        self.session = session
+        self.driver = driver
+        self.context = context
+        """The one context of a browser with a folder."""
+        self.network: int | None = None
+        self.is_lost = False
+        self.on_gone: Callable[[], None] = lambda: None
+        self._watches: list[processes.ExitWatch] = []
+        self._note = note
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether we have started it."""
+        return self._note is not None
+
+    @property
+    def is_watched(self) -> bool:
+        """Tell whether the end of each process that all accounts need would be noticed at once."""
+        return self.is_ours and self.network is not None and all(watch.is_open for watch in self._watches)
+
+    def watch(self, reason: str, pid: int, on_lost: Callable[[Running, str], None]) -> None:
+        """Call `on_lost` with `reason` as soon as the process has ended."""
+        self._watches.append(processes.ExitWatch(pid, lambda: on_lost(self, reason)))
+
+    def went(self, _: object) -> None:
+        """Hear that the connection to the browser is gone."""
+        self.on_gone()
+
+    async def close(self, limit: float) -> None:
+        """Close in order while that works; whatever is left of what is ours then is killed."""
+        self.on_gone = lambda: None
+        for watch in self._watches:
+            watch.close()
+        if not self.is_lost:
+            with suppress(BrowserError):
+                async with within(limit, "The browser did not close"):
+                    await self.browser.close()
+        await stop_driver(self.playwright, limit)
+        await asyncio.to_thread(processes.kill, self.driver)
+        if self._note is not None:
+            await asyncio.to_thread(processes.kill_group, self._note.leader)
+            await processes.group_gone(self._note.leader, limit)
+            await asyncio.to_thread(self._note.remove)
+
+
+async def process_list(session: CDPSession) -> list[tuple[str, int]]:
+    """Return kind and id of the browser's processes."""
+    answer = await session.send("SystemInfo.getProcessInfo")
+    return [(item["type"], item["id"]) for item in answer["processInfo"]]

@@ -1,0 +1,97 @@
+"""Model names: a site's base name and any suffixes that switch something on, in any order.
+
+`deepseek-r1-search-fold` is the base `deepseek` with thinking, web search and folded thinking. Other names of a base
+count where they contain what switches thinking or search on: `DeepSeek-R1-0528`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bridge.chat.types import Model, Show
+from bridge.errors import RequestError, UnknownModel
+
+THINKING = frozenset({"think", "r1"})
+SEARCH = frozenset({"search"})
+SHOW: dict[str, Show] = {"silent": "silent", "fold": "fold"}
+SUFFIXES = ("think", "r1", "search", "silent", "fold")
+
+SWITCHES = {
+    "think": re.compile(r"think|reason"),
+    "r1": re.compile(r"(?<![a-z])r1(?!\d)"),
+    "search": re.compile("search"),
+}
+SHOWN = {word: re.compile(rf"(?<![a-z]){word}(?![a-z])") for word in SHOW}
+"""What a name contains that switches something on, wherever it stands."""
+
+LISTED = (
+    ("think",),
+    ("think", "fold"),
+    ("think", "silent"),
+    ("search",),
+    ("search", "silent"),
+    ("think", "search"),
+    ("think", "search", "fold"),
+    ("think", "search", "silent"),
+)
+"""The combinations worth showing in a client's list; every other one works, too."""
+
+
+def resolve(name: str, bases: Sequence[Model]) -> Model:
+    """Return what `name` switches on, under the very name that was asked for."""
+    asked = name.lower()
+    names = [(one.lower(), base) for base in bases for one in (base.id, *base.aliases)]
+    for known, base in sorted(names, key=lambda item: len(item[0]), reverse=True):
+        words = _suffixes(asked, known)
+        if words is not None:
+            return replace(_switched(base, words), id=name)
+    for known, base in names:
+        if words := _contained(asked, known):
+            return replace(_switched(base, words), id=name)
+    raise UnknownModel(
+        f"The model '{name[:80]}' does not exist. Models here: {', '.join(base.id for base in bases)};"
+        f" each takes the suffixes {', '.join(f'-{word}' for word in SUFFIXES)} in any combination.",
+        param="model",
+    )
+
+
+def listed(bases: Sequence[Model]) -> tuple[Model, ...]:
+    """Return the names of one site that clients are shown: its bases, and the first one's useful combinations."""
+    first = bases[:1]
+    return (*bases, *(_named(base, words) for base in first for words in LISTED))
+
+
+def _suffixes(asked: str, base: str) -> list[str] | None:
+    if asked == base:
+        return []
+    if not asked.startswith(f"{base}-"):
+        return None
+    words = asked[len(base) + 1 :].split("-")
+    return words if set(words) <= set(SUFFIXES) else None
+
+
+def _contained(asked: str, base: str) -> list[str]:
+    """Return what a name says that is neither known nor made of suffixes, such as `DeepSeek-R1-0528`; else nothing."""
+    before, found, behind = asked.partition(base)
+    said = f"{before} {behind}"
+    if not found or not any(word.search(said) for word in SWITCHES.values()):
+        return []
+    return [word for word, pattern in {**SWITCHES, **SHOWN}.items() if pattern.search(said)]
+
+
+def _named(base: Model, words: Sequence[str]) -> Model:
+    return replace(_switched(base, words), id="-".join((base.id, *words)))
+
+
+def _switched(base: Model, words: Sequence[str]) -> Model:
+    shows = {SHOW[word] for word in words if word in SHOW}
+    if len(shows) > 1:
+        raise RequestError("The suffixes -silent and -fold contradict each other; use one of them.", param="model")
+    return replace(
+        base,
+        thinking=base.thinking or not THINKING.isdisjoint(words),
+        search=base.search or not SEARCH.isdisjoint(words),
+        show=shows.pop() if shows else base.show,
+    )

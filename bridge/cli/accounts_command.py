@@ -1,0 +1,108 @@
+"""`bridge accounts`: how the accounts of the running bridge stand, and what their operator can do with them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from bridge.cli.options import Key, Name, Url, confirmed, console, flag, load, run, say
+from bridge.errors import SetupError
+
+if TYPE_CHECKING:
+    from bridge.cli.admin_client import AdminClient
+
+accounts = typer.Typer(help="Look at the accounts of the running bridge, and steer them.", no_args_is_help=True)
+
+
+def admin(context: typer.Context, url: str | None, key: str | None) -> AdminClient:
+    """Return a client of the bridge that a command is about."""
+    from bridge.cli.admin_client import admin_client_of
+
+    return admin_client_of(load(context), url, key)
+
+
+@accounts.command("list")
+def show_all(context: typer.Context, url: Url = None, key: Key = None) -> None:
+    """List the accounts, and how each stands."""
+    show(run(admin(context, url, key).accounts()))
+
+
+@accounts.command()
+def check(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
+    """Look again at once how an account stands.
+
+    One that rests, is muted, challenged or signed out is opened again; nothing is sent. Ends with 1 where the account
+    is not ready then.
+    """
+    account = _act(context, name, "check", url, key)
+    if account["state"] != "ready":
+        sys.exit(1)
+
+
+@accounts.command()
+def pause(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
+    """Give an account no new chats until it is resumed, also after a restart; the running one goes on."""
+    _act(context, name, "pause", url, key)
+
+
+@accounts.command()
+def resume(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
+    """Give a paused account chats again."""
+    _act(context, name, "resume", url, key)
+
+
+@accounts.command()
+def reopen(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
+    """Close an account and open it again from its stored login, after its running chat."""
+    _act(context, name, "reopen", url, key)
+
+
+@accounts.command()
+def rename(
+    context: typer.Context,
+    name: Name,
+    to: Annotated[str, typer.Argument(metavar="NEW", help="The name it gets.")],
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Give an account and its profile another name; its conversations go on."""
+    say(run(admin(context, url, key).rename(name, to))["message"])
+
+
+@accounts.command()
+def remove(
+    context: typer.Context,
+    name: Name,
+    yes: Annotated[bool, flag("--yes", "-y", help="Do not ask.")] = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """End an account's chat, close it, and delete its profile; the account stays signed in at the site."""
+    if not (yes or confirmed(f"Close the account {name} and delete its profile?")):
+        raise SetupError(f"The account {name} is kept; with --yes it is removed without a question.")
+    say(run(admin(context, url, key).remove(name))["message"])
+
+
+def _act(context: typer.Context, name: str, action: str, url: str | None, key: str | None) -> Mapping[str, Any]:
+    done = run(admin(context, url, key).act(name, action))
+    say(done["message"])
+    account: Mapping[str, Any] = done["account"]
+    return account
+
+
+def show(found: Sequence[Mapping[str, Any]]) -> None:
+    """Print a line for each account."""
+    from bridge.cli.status_rows import standing
+
+    if not found:
+        say("There is no account; `bridge login NAME` captures a login.")
+        return
+    table = Table("Name", "State", "Until", "Reason", box=None, pad_edge=False, header_style="bold")
+    for account in found:
+        table.add_row(*map(Text, (account["name"], standing(account), account["until"] or "", account["reason"])))
+    console.print(table)

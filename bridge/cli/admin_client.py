@@ -1,0 +1,81 @@
+"""A client of the bridge's admin API: what the operator's commands ask of a bridge that runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import quote
+
+from bridge.client import ACCOUNTS, ANSWER_LIMIT, CHECK_LIMIT, Client, url_and_key
+from bridge.settings import Settings
+from bridge.sse import SSEDecoder
+from bridge.storage.profiles import check_name
+
+LOGINS = "/admin/api/logins"
+
+Json = dict[str, Any]
+
+
+class AdminClient(Client):
+    """Talks to the admin API of a bridge at `url`; what comes back is as the API's description says."""
+
+    async def act(self, account: str, action: str) -> Json:
+        """Do something with an account: check, pause, resume, reopen or renew."""
+        return await self._of(account, "POST", f"/{action}")
+
+    async def rename(self, account: str, to: str) -> Json:
+        """Give an account another name."""
+        return await self._of(account, "POST", "/rename", {"to": to})
+
+    async def remove(self, account: str) -> Json:
+        """Remove an account."""
+        return await self._of(account, "DELETE", "")
+
+    async def state(self) -> Json:
+        """Return all that the dashboard shows."""
+        found: Json = await self._get("/admin/api/state")
+        return found
+
+    async def states(self) -> AsyncGenerator[Json]:
+        """Yield all that the dashboard shows, anew whenever something of it changes, until the bridge stops."""
+        state: Json = {}
+        decoder = SSEDecoder()
+        async with aclosing(self._events("/admin/api/events")) as pieces:
+            async for data in pieces:
+                changed = [json.loads(event.data) for event in decoder.feed(data) if event.event == "state"]
+                for sections in changed:
+                    state |= sections
+                if changed:
+                    yield state
+
+    async def link(self, path: str) -> Json:
+        """Return a link to a page of the dashboard that signs in once, and until when it does."""
+        found: Json = await self._ask("POST", "/admin/api/links", ANSWER_LIMIT, {"path": path})
+        return found
+
+    async def log_in(self, name: str, site: str, url: str | None, *, keep_browser: bool = False) -> str:
+        """Begin a remote login, and return its id."""
+        given: Json = {"name": name, "site": site}
+        given |= ({"url": url} if url else {}) | ({"keep_browser": True} if keep_browser else {})
+        begun: Json = await self._ask("POST", LOGINS, CHECK_LIMIT, given)
+        return str(begun["id"])
+
+    async def login(self, id: str) -> Json:  # noqa: A002
+        """Return how a remote login stands."""
+        found: Json = await self._get(f"{LOGINS}/{quote(id, '')}")
+        return found
+
+    async def give_up(self, id: str) -> None:  # noqa: A002
+        """End a remote login."""
+        await self._ask("DELETE", f"{LOGINS}/{quote(id, '')}", ANSWER_LIMIT)
+
+    async def _of(self, account: str, method: str, path: str, body: Json | None = None) -> Json:
+        found: Json = await self._ask(method, f"{ACCOUNTS}/{check_name(account)}{path}", CHECK_LIMIT, body)
+        return found
+
+
+def admin_client_of(settings: Settings, url: str | None, key: str | None) -> AdminClient:
+    """Return a client of the bridge at `url`, by default of the one that the settings describe, with its admin key."""
+    return AdminClient(*url_and_key(settings, url, key))

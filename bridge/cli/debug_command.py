@@ -1,0 +1,233 @@
+"""`bridge debug`: what the bridge sees of an account's page, live, while a person works the page by hand.
+
+Requests pass the gate unjudged. Of a prompt only the length is ever shown, of an answer the text only if asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing, suppress
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, assert_never
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.text import Text as Line
+
+from bridge.browser.browser import Chromium
+from bridge.browser.exchange import Exchange
+from bridge.browser.page_calls import within
+from bridge.browser.page_messages import PageRequest, PageResponse
+from bridge.chat.types import ChatEvent, Finish, Opened, Searched, Text, Thinking, Title, Withdrawn
+from bridge.errors import BridgeError, BrowserError, SiteError
+from bridge.settings import Settings, TurnSettings
+from bridge.sites.contract import Decoder, load_driver
+from bridge.storage.profiles import Profile
+from bridge.telemetry import Telemetry, Timeline
+from bridge.worker.answer_reader import listen
+from bridge.worker.session import Session, open_session
+
+STATE_LIMIT = 30.0
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the page's state."""
+LOOK_LIMIT = 60.0
+END_LIMIT = 5.0
+"""Seconds that the site gets to end its response after the end of the answer."""
+DEVTOOLS = "--auto-open-devtools-for-tabs"
+
+
+async def watch(settings: Settings, profile: Profile, console: Console, *, show_text: bool) -> None:
+    """Open the account's page and report until its window is closed."""
+    report = Report(console, show_text=show_text)
+    closed = asyncio.Event()
+    browser = Chromium(_with_devtools(settings), Telemetry())
+    browser.on_lost(lambda _: closed.set())
+    try:
+        report.tell("opening", profile.url)
+        async with open_session(browser, profile, load_driver(profile.site), settings) as session:
+            session.page.on("close", lambda _: closed.set())
+            report.tell("open", "Type into the page; close its window, or press Ctrl-C here, to end.")
+            await attend(session, settings.turn, report, closed)
+    finally:
+        await browser.close()
+
+
+async def attend(session: Session, limits: TurnSettings, report: Report, closed: asyncio.Event) -> None:
+    """Report the page's state and traffic until `closed` is set."""
+    async with asyncio.TaskGroup() as tasks:
+        work = [tasks.create_task(_look(session, report)), tasks.create_task(_follow(session, limits, report))]
+        await closed.wait()
+        for task in work:
+            task.cancel()
+
+
+class Report:
+    """Prints what happens, a line each, with the time."""
+
+    def __init__(self, console: Console, *, show_text: bool) -> None:
+        self._console = console
+        self._show_text = show_text
+
+    def tell(self, what: str, detail: str = "", style: str = "") -> None:
+        """Print one line."""
+        time = f"{datetime.now():%H:%M:%S.%f}"[:-3]
+        line = Line.assemble((time, "dim"), "  ", (f"{what:9}", f"bold {style}"), " ", detail)
+        self._console.print(line, soft_wrap=True)
+
+    def request(self, request: PageRequest) -> Sequence[str]:
+        """Print a request that is held at the gate; object to nothing."""
+        path = urlsplit(request.url).path
+        self.tell("request", f"{request.method} {path} held, let through: {_outline(request.body)}", "yellow")
+        return ()
+
+    def response(self, response: PageResponse) -> None:
+        """Print how a response begins."""
+        style = "green" if response.status == HTTPStatus.OK else "red"
+        self.tell("response", f"{response.status} {response.content_type}", style)
+
+    def event(self, event: ChatEvent) -> None:
+        """Print one decoded event."""
+        detail = _told(event)
+        if self._show_text and isinstance(event, Text | Thinking | Title | Withdrawn):
+            detail += f": {event.text!r}"
+        self.tell("event", f"{type(event).__name__:10}{detail}", "cyan")
+
+    def error(self, error: BridgeError) -> None:
+        """Print what went wrong."""
+        self.tell("error", f"{error.code}: {error.message}", "red")
+
+
+class Narrated:
+    """A decoder that reports what it is given, and what another one makes of it."""
+
+    def __init__(self, decoder: Decoder, report: Report) -> None:
+        self._decoder = decoder
+        self._report = report
+        self._sizes: list[int] = []
+
+    @property
+    def drift(self) -> Mapping[str, int]:
+        """Return what was not understood."""
+        return self._decoder.drift
+
+    @property
+    def heard(self) -> str:
+        """Return how much came."""
+        return f"{sum(self._sizes)} bytes in {len(self._sizes)} chunks"
+
+    def begin(self, response: PageResponse) -> None:
+        """Start a response."""
+        self._report.response(response)
+        self._decoder.begin(response)
+
+    def feed(self, data: bytes) -> Sequence[ChatEvent]:
+        """Take the next bytes."""
+        self._sizes.append(len(data))
+        return self._reported(self._decoder.feed(data))
+
+    def end(self) -> Sequence[ChatEvent]:
+        """Take the end of the body."""
+        return self._reported(self._decoder.end())
+
+    def _reported(self, events: Sequence[ChatEvent]) -> Sequence[ChatEvent]:
+        for event in events:
+            self._report.event(event)
+        return events
+
+
+async def _look(session: Session, report: Report) -> None:
+    """Report how the page stands and which controls are found, whenever that changes."""
+    told: dict[str, str] = {}
+    while True:
+        for what, detail in (await _state(session)).items():
+            if told.get(what) != detail:
+                told[what] = detail
+                report.tell(what, detail, "magenta")
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _state(session: Session) -> dict[str, str]:
+    """Return what the page shows; nothing while it is on its way from one document to another."""
+    state = "ready"
+    try:
+        async with within(STATE_LIMIT, "The page did not tell how it stands"):
+            try:
+                await session.driver.ready()
+            except SiteError as error:
+                state = f"{error.code}: {error.message}"
+            controls = await session.driver.controls()
+    except BrowserError:
+        return {}
+    found = (f"{name} by {way}" if way else f"{name} NOT FOUND" for name, way in controls.items())
+    return {"state": state, "controls": ", ".join(found)}
+
+
+async def _follow(session: Session, limits: TurnSettings, report: Report) -> None:
+    """Report one turn after the other; each has an exchange of its own."""
+    while True:
+        with session.interceptor.exchange(report.request) as exchange:
+            decoder = Narrated(session.driver.decoder(), report)
+            try:
+                await exchange.sent()
+                await _turn(exchange, decoder, limits, report)
+            except BridgeError as error:
+                report.error(error)
+            for shape, count in decoder.drift.items():
+                report.tell("unknown", f"{shape}, {count} times", "red")
+
+
+async def _turn(exchange: Exchange, decoder: Narrated, limits: TurnSettings, report: Report) -> None:
+    timeline = Timeline("", "")
+    async with aclosing(listen(exchange, decoder, limits, timeline)) as events:
+        async for _ in events:
+            pass
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_LIMIT):
+            await exchange.quiet()
+    marks = (f", {step.replace('_', ' ')} after {seconds:.3f} s" for step, seconds in timeline.marks.items())
+    report.tell("ended", decoder.heard + "".join(marks))
+
+
+def _told(event: ChatEvent) -> str:
+    match event:
+        case Text() | Thinking() | Title() | Withdrawn():
+            return f"{len(event.text)} characters"
+        case Searched():
+            return f"{len(event.queries)} queries, {len(event.sources)} sources"
+        case Finish():
+            return event.reason
+        case Opened():
+            return ""
+        case _:
+            assert_never(event)
+
+
+def _outline(body: bytes) -> str:
+    """Return the fields of a JSON body: switches and numbers as they are, of everything else only the length."""
+    try:
+        document: Any = json.loads(body)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        return f"{len(body)} bytes"
+    return ", ".join(f"{name} {_size(value)}" for name, value in document.items())
+
+
+def _size(value: Any) -> str:
+    match value:
+        case str():
+            return f"of {len(value)} characters"
+        case list() | dict():
+            return f"of {len(value)} items"
+        case _:
+            return json.dumps(value)
+
+
+def _with_devtools(settings: Settings) -> Settings:
+    if not settings.browser.headed:
+        return settings
+    browser = settings.browser
+    return settings.model_copy(update={"browser": browser.model_copy(update={"args": (*browser.args, DEVTOOLS)})})

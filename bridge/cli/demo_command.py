@@ -1,0 +1,177 @@
+"""`bridge demo`: the whole bridge on the built-in demo site, from the login to a chat over HTTP.
+
+The only module of the product that knows the demo site. Everything it makes is in a folder that goes away with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import SecretStr
+from rich.console import Console
+from rich.markup import escape
+
+from bridge.app import Bridge, running
+from bridge.browser import chromium
+from bridge.browser.browser import Chromium
+from bridge.cli.chat_command import Conversation, Screen, show_ways
+from bridge.client import Client, Piece, from_here, is_free
+from bridge.demo import DemoSite
+from bridge.errors import SetupError
+from bridge.log import log_fact
+from bridge.login.interactive_login import Credentials, log_in, profile_for
+from bridge.settings import Settings
+from bridge.storage.key_files import KeyFile
+from bridge.storage.profiles import Identity, ProfileStore, load_identity
+from bridge.telemetry import BrowserStarted, ChatStarted, Fact, Telemetry, WorkerChanged, WorkerState
+
+SITE = "deepseek"
+MODEL = "deepseek-chat"
+PROMPT = "Hello! Do the words arrive while they are written?"
+
+
+class Watcher:
+    """Hears from the bridge when an account is ready and which one answers; the rest goes to the log."""
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.account = ""
+
+    def hear(self, fact: Fact) -> None:
+        """Take note of one fact."""
+        match fact:
+            case BrowserStarted():
+                return  # shown as a step
+            case WorkerChanged(state=WorkerState.READY):
+                self.ready.set()
+            case ChatStarted():
+                self.account = fact.account
+        log_fact(fact)
+
+
+class TimedScreen(Screen):
+    """A screen that knows when the first piece came."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.started = time.monotonic()
+        self.first = 0.0
+
+    def add(self, piece: Piece) -> None:
+        """Write one piece."""
+        self.first = self.first or time.monotonic() - self.started
+        super().add(piece)
+
+
+async def try_out(settings: Settings, console: Console, port: int | None, *, once: bool) -> None:
+    """Show one chat through the whole bridge, then serve until interrupted; `once` leaves that out."""
+    console.print("[bold]The bridge, on a demo site[/] that stands in for the real one. No account is needed.\n")
+    await asyncio.to_thread(chromium.install, settings.browser, console.print)
+    port = _port(settings, port, console)
+    with TemporaryDirectory(prefix="bridge-demo-", ignore_cleanup_errors=True) as folder:
+        settings = _apart(settings, Path(folder), port)
+        watcher = Watcher()
+        telemetry = Telemetry(watcher.hear)
+        browser = Chromium(settings, telemetry)
+        async with DemoSite() as site, AsyncExitStack() as stack:
+            stack.push_async_callback(browser.close)
+            await _step(console, "Starting Chromium", _started(browser, settings))
+            await _step(console, "Logging in", _log_all_in(browser, settings, site))
+            bridge = await stack.enter_async_context(running(settings, telemetry, browser))
+            await _step(console, "Opening the accounts", _opened(bridge, watcher, settings))
+            url, key = from_here(bridge.url), KeyFile(settings.config).keys()[0]
+            await _show_chat(Client(url, key), watcher, console)
+            _show_access(url, key, bridge.sign_in_path() or "/dashboard", site, console)
+            if not once:
+                await _until_interrupted(console)
+
+
+def _port(settings: Settings, wanted: int | None, console: Console) -> int:
+    """Return the port to listen on; one that was asked for by name must be free."""
+    host, port = settings.server.host, settings.server.port
+    if is_free(host, port):
+        return port
+    if wanted is not None:
+        raise SetupError(f"Port {port} of {host} is taken; choose another one with --port.")
+    console.print(f"[yellow]![/] Port {port} is taken, so the bridge takes a free one.")
+    return 0
+
+
+def _apart(settings: Settings, folder: Path, port: int) -> Settings:
+    """Return the settings with everything that is kept in `folder`, and no pause between chats."""
+    return settings.model_copy(
+        update={
+            "config": folder / "config",
+            "profiles": folder / "profiles",
+            "profile_key_file": None,
+            "profile_key": SecretStr(Identity.generate().export()),
+            "server": settings.server.model_copy(update={"port": port, "no_auth": False}),
+            "pool": settings.pool.model_copy(update={"min_interval": 0.0}),
+        }
+    )
+
+
+async def _step(console: Console, doing: str, work: Awaitable[str]) -> None:
+    started = time.monotonic()
+    with console.status(f"{doing} …"):
+        done = await work
+    console.print(f"[green]✓[/] {escape(done)} [dim]({time.monotonic() - started:.1f} s)[/]", soft_wrap=True)
+
+
+async def _started(browser: Chromium, settings: Settings) -> str:
+    how = "in" if chromium.sandboxed(settings.browser) else "without"
+    return f"Chromium {await browser.version()} runs, {how} its sandbox"
+
+
+async def _log_all_in(browser: Chromium, settings: Settings, site: DemoSite) -> str:
+    """Log all accounts of the demo site in through its own form, side by side."""
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    try:
+        async with asyncio.TaskGroup() as logins:
+            for account in site.accounts:
+                profile = profile_for(store, account.name, SITE, site.url)
+                credentials = Credentials(account.email, account.password)
+                logins.create_task(log_in(browser, settings, store, profile, lambda _: None, credentials))
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return f"Logged {' and '.join(account.name for account in site.accounts)} in, through the site's own form"
+
+
+async def _opened(bridge: Bridge, watcher: Watcher, settings: Settings) -> str:
+    with suppress(TimeoutError):  # the chat will tell what is the matter
+        async with asyncio.timeout(settings.turn.ready):
+            await watcher.ready.wait()
+    return f"The bridge listens on {bridge.url}"
+
+
+async def _show_chat(client: Client, watcher: Watcher, console: Console) -> None:
+    console.print(f"\n[bold]› {PROMPT}[/]\n")
+    screen = TimedScreen(console)
+    await Conversation(client, MODEL).say(PROMPT, screen)
+    whole = time.monotonic() - screen.started
+    screen.end()
+    console.print(
+        f"\n[green]✓[/] First token after {screen.first:.2f} s, the whole answer after {whole:.1f} s,"
+        f" by the account {watcher.account}",
+        soft_wrap=True,
+    )
+
+
+def _show_access(url: str, key: str, path: str, site: DemoSite, console: Console) -> None:
+    account = site.accounts[0]
+    console.print(f"\n[bold]Base URL[/]   {url}/v1\n[bold]API key[/]    {key}", soft_wrap=True)
+    console.print(f"[bold]Dashboard[/]  {url}{path} (signs in once, within minutes)", soft_wrap=True)
+    console.print(f"[bold]Demo site[/]  {site.url} (as {account.email}, password {account.password})", soft_wrap=True)
+    show_ways(console, url, key, MODEL)
+
+
+async def _until_interrupted(console: Console) -> None:
+    console.print("[dim]Ctrl-C stops the demo.[/]")
+    with suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    console.print("[dim]Stopping …[/]")

@@ -1,0 +1,71 @@
+"""The commands that take in a login from elsewhere: what they ask for and read, and the browser that it is tried in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from getpass import getpass
+from pathlib import Path
+
+from bridge import env_file
+from bridge.browser.browser import Chromium
+from bridge.errors import SetupError
+from bridge.log import log_fact
+from bridge.login.login_import import MOST_BYTES, Imports
+from bridge.settings import Settings
+from bridge.storage.profiles import ProfileStore, load_identity, read_private
+from bridge.telemetry import Telemetry
+
+
+async def take_token(settings: Settings, name: str, site: str, url: str | None) -> str:
+    """Take in the userToken in the variable BRIDGE_TOKEN, or ask for one; return what came of it."""
+    token = env_file.take("BRIDGE_TOKEN")
+    if token is None:
+        if not sys.stdin.isatty():
+            raise SetupError("There is no terminal to ask at: put the userToken into the variable BRIDGE_TOKEN.")
+        token = getpass("userToken: ")
+    async with _importing(settings) as imports:
+        return await imports.token(name, site, url, token)
+
+
+async def take_state(settings: Settings, name: str, site: str, url: str | None, file: Path) -> str:
+    """Take in the storage state in a file; return what came of it."""
+    state = _content(file)
+    async with _importing(settings) as imports:
+        return await imports.storage_state(name, site, url, state)
+
+
+async def take_profile(settings: Settings, file: Path, name: str | None, key_file: Path | None) -> str:
+    """Take in a profile file, opened with the keys in `key_file` or else our own; return what came of it."""
+    sealed = _content(file)
+    key = None if key_file is None else _explained(key_file).decode("ascii", "replace")
+    async with _importing(settings) as imports:
+        return await imports.profile(name, sealed, key)
+
+
+@asynccontextmanager
+async def _importing(settings: Settings) -> AsyncGenerator[Imports]:
+    browser = Chromium(settings, Telemetry(log_fact))
+    try:
+        yield Imports(browser, settings, ProfileStore(settings.profiles, load_identity(settings)))
+    finally:
+        await browser.close()
+
+
+def _content(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise SetupError(f"Cannot read {file}: {error.strerror}.") from error
+    if len(content) > MOST_BYTES:
+        raise SetupError(f"{file} is larger than a login can be: more than {MOST_BYTES} bytes.")
+    return content
+
+
+def _explained(key_file: Path) -> bytes:
+    try:
+        return read_private(key_file)
+    except OSError as error:
+        raise SetupError(f"Cannot read the key file {key_file}: {error.strerror}.") from error

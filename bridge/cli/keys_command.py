@@ -1,0 +1,69 @@
+"""`bridge keys`: who may use the endpoint, and the admin API. A running bridge notices a change within a second."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from bridge.cli.options import console, flag, load, say
+from bridge.errors import SetupError
+
+keys = typer.Typer(help="Print the API keys, one a line; or add, list and revoke named ones.")
+
+
+@keys.callback(invoke_without_command=True)
+def show(context: typer.Context, add: Annotated[bool, flag("--add", help="Make one more key.")] = False) -> None:
+    """Print the API keys that may chat, one a line; those that were added by name are shown only once."""
+    from bridge.storage.key_files import KeyFile
+
+    if context.invoked_subcommand is not None:
+        if add:
+            raise SetupError("`bridge keys add NAME` takes no --add.")
+        return
+    file = KeyFile(load(context).config)
+    for key in [file.add()] if add else file.keys():
+        say(key)
+
+
+@keys.command("add")
+def add_key(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    scope: Annotated[
+        str, typer.Option(metavar="SCOPE", help="`chat` for the endpoint, `admin` for the admin API, too.")
+    ] = "chat",
+) -> None:
+    """Make a key for somebody, and print it: it is shown this once."""
+    if scope not in ("chat", "admin"):
+        raise SetupError(f"--scope is chat or admin, not {scope!r}.")
+    _, text = _store(context).add(name, cast(Literal["chat", "admin"], scope))
+    say(text)
+
+
+@keys.command("list")
+def list_keys(context: typer.Context) -> None:
+    """List all keys: who has each, what it opens and how it ends, never a key itself."""
+    table = Table("Id", "Name", "Scope", "Created", "Ends in", box=None, pad_edge=False, header_style="bold")
+    for key in _store(context).all():
+        created = f"{key.created:%Y-%m-%d %H:%M} UTC" if key.created else ""
+        table.add_row(*map(Text, (key.id, key.name, key.scope, created, key.hint)))
+    console.print(table)
+
+
+@keys.command("revoke")
+def revoke_key(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(metavar="ID", help="As `bridge keys list` shows it.")],  # noqa: A002
+) -> None:
+    """Revoke a key: it opens nothing any more."""
+    key = _store(context).revoke(id)
+    say(f"The key {key.name} is revoked.")
+
+
+def _store(context: typer.Context) -> Any:
+    from bridge.storage.api_keys import KeyStore
+
+    return KeyStore(load(context).config)

@@ -1,0 +1,56 @@
+"""`bridge login`: what the person must have and give for it, and what is said about it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from getpass import getpass
+
+from bridge import env_file
+from bridge.browser.browser import Chromium
+from bridge.errors import SetupError
+from bridge.log import log_fact
+from bridge.login.interactive_login import Credentials, log_in, profile_for
+from bridge.settings import Settings
+from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.telemetry import Telemetry
+
+
+def has_screen() -> bool:
+    """Tell whether windows can be opened here."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def need_screen(otherwise: str) -> None:
+    """Raise what to do otherwise, if this machine has no screen."""
+    if not has_screen():
+        raise SetupError(f"This opens a window, and there is no screen here. {otherwise}")
+
+
+def ask(user: str | None) -> Credentials:
+    """Ask for what goes into the login form, as far as it is not given; no child process inherits the password."""
+    password = env_file.take("BRIDGE_PASSWORD")
+    if not sys.stdin.isatty() and not (user and password):
+        raise SetupError("There is no terminal to ask at: give --user NAME and the variable BRIDGE_PASSWORD.")
+    return Credentials(user or input("User: "), password or getpass("Password: "))
+
+
+async def sign_in(
+    settings: Settings,
+    name: str,
+    site: str,
+    url: str | None,
+    credentials: Credentials | None,
+    say: Callable[[str], None],
+    *,
+    keep_browser: bool = False,
+) -> None:
+    """Capture one login as the profile `name`; without `credentials` a person signs in, in a window."""
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    profile = profile_for(store, name, site, url)
+    browser = Chromium(settings, Telemetry(log_fact))
+    try:
+        await log_in(browser, settings, store, profile, say, credentials, keep_browser=keep_browser)
+    finally:
+        await browser.close()

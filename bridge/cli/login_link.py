@@ -1,0 +1,82 @@
+"""`bridge login` without a screen: the sign-in page is shown by a bridge, in whatever browser the person has."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+from bridge.app import running
+from bridge.cli.admin_client import AdminClient, Json, admin_client_of
+from bridge.client import from_here
+from bridge.errors import BridgeError, SetupError, SiteTimeout
+from bridge.origins import is_loopback
+from bridge.settings import Settings
+from bridge.storage.profiles import check_name
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at whether the person is done."""
+LIMIT = 1200.0
+"""Seconds that a login may take; the bridge gives it up before that."""
+OTHERWISE = "Use --form, --token or --import; `bridge login --help` tells of them."
+
+
+async def log_in_remotely(
+    settings: Settings, name: str, site: str, url: str | None, say: Callable[[str], None], *, keep_browser: bool = False
+) -> None:
+    """Have the sign-in page shown, print the link to it, and return when the login is captured; raise if it is not."""
+    if not settings.dashboard.enabled:
+        raise SetupError(f"There is no screen, and the bridge shows no pages: dashboard.enabled is off. {OTHERWISE}")
+    check_name(name)
+    async with _bridge(settings, say) as client:
+        login = await client.log_in(name, site, url, keep_browser=keep_browser)
+        try:
+            await _show(client, settings, login, say)
+            say(await _captured(client, login))
+        except BaseException:
+            with suppress(BridgeError):
+                await client.give_up(login)
+            raise
+
+
+async def _show(client: AdminClient, settings: Settings, login: str, say: Callable[[str], None]) -> None:
+    link = str((await client.link(f"/dashboard/live?login={login}"))["url"])
+    say("Open this link in any browser and sign in there. It works once, within minutes:")
+    say(f"\n  {link}\n")
+    place = urlsplit(link)
+    if is_loopback(settings.server.host):
+        way = f"first run there: ssh -L {place.port}:{place.netloc} {socket.gethostname()}"
+    else:
+        way = f"put this machine's name or address in place of {place.hostname}"
+    say(f"On another machine, {way}\nCtrl-C gives the login up.")
+
+
+async def _captured(client: AdminClient, login: str) -> str:
+    """Return what is said of the login when it is captured."""
+    try:
+        async with asyncio.timeout(LIMIT):
+            while (now := await client.login(login))["state"] == "waiting":
+                await asyncio.sleep(LOOK_EVERY)
+    except TimeoutError as error:
+        raise SiteTimeout(f"Nobody was signed in within {LIMIT:g} seconds.") from error
+    return _message(now)
+
+
+def _message(login: Json) -> str:
+    if login["state"] != "captured":
+        raise BridgeError(str(login["message"]))
+    return str(login["message"])
+
+
+@asynccontextmanager
+async def _bridge(settings: Settings, say: Callable[[str], None]) -> AsyncGenerator[AdminClient]:
+    """Give the bridge that runs, or else one that runs for this login alone and opens no other account."""
+    client = admin_client_of(settings, None, None)
+    if await client.is_bridge():
+        yield client
+        return
+    say("No bridge runs here, so one is started for the login alone.")
+    async with running(settings, only_new=True) as bridge:
+        yield admin_client_of(settings, from_here(bridge.url), None)

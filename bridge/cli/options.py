@@ -1,0 +1,78 @@
+"""What the commands share: the console, options, and reading the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from bridge.cli.console import SafeConsole
+
+if TYPE_CHECKING:
+    from bridge.settings import Settings
+
+T = TypeVar("T")
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end a command as Ctrl-C does."""
+
+console = SafeConsole(width=None if sys.stdout.isatty() else 200)
+
+
+def flag(*names: str, help: str) -> Any:  # noqa: A002 - as Typer calls it
+    """Return an option without a value."""
+    return typer.Option(*names, help=help, metavar="")
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile.")]
+Url = Annotated[str | None, typer.Option(metavar="BASE", help="Where the bridge is, if not on this machine.")]
+Key = Annotated[str | None, typer.Option(help="API key; by default this machine's own.")]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end; a signal cancels the work, which ends gracefully, also where Ctrl-C is ignored (`command &`)."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        return asyncio.run(work)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else asyncio takes care of no signal at all
+    return asyncio.run(_in_background(work))
+
+
+async def _in_background(work: Coroutine[Any, Any, T]) -> T:
+    """Ignore Ctrl-C again, and have the other signals do what asyncio does at it."""
+    cancel = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, cancel)
+    return await work
+
+
+def say(text: str) -> None:
+    """Print one line as it is."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def load(context: typer.Context, *, quiet: bool = True, **given: Any) -> Settings:
+    """Read the settings and set up the log; where it would be in the way, only warnings unless the settings say so."""
+    from bridge import log
+    from bridge.settings_sources import load_settings
+
+    settings = load_settings(context.obj, **given)
+    is_set = "level" in settings.log.model_fields_set
+    log.set_up(settings.log.model_copy(update={"level": "WARNING"}) if quiet and not is_set else settings.log)
+    return settings
+
+
+def given_only(**options: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def confirmed(question: str) -> bool:
+    """Ask a person; where nobody answers it is a no."""
+    try:
+        return console.input(f"{question} (y/n) ", markup=False).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False

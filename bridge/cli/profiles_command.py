@@ -1,0 +1,62 @@
+"""`bridge profiles`: the captured logins on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge.cli.options import Name, confirmed, console, flag, load, run, say
+from bridge.errors import SetupError
+
+kept = typer.Typer(help="List the captured logins, look at one, import or remove one.", no_args_is_help=True)
+
+
+@kept.command("list")
+def list_profiles(context: typer.Context) -> None:
+    """List the captured logins."""
+    from bridge.cli.listing import show_list, to_look_at
+
+    show_list(to_look_at(load(context)), console)
+
+
+@kept.command()
+def show(context: typer.Context, name: Name) -> None:
+    """Show what a captured login consists of: names and ages, never a value."""
+    from bridge.cli.listing import show_one, to_look_at
+
+    show_one(to_look_at(load(context)).load(name), console)
+
+
+@kept.command("import")
+def take_in(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Profile file of another machine.")],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name it gets here; by default its own.")] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Key file of the other machine, if it has another key.")
+    ] = None,
+) -> None:
+    """Take in a profile of another machine: it is tried on the site, and sealed with this machine's key."""
+    from bridge.cli.import_command import take_profile
+
+    say(run(take_profile(load(context), file, name, key_file)))
+
+
+@kept.command()
+def remove(
+    context: typer.Context,
+    name: Name,
+    yes: Annotated[bool, flag("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a captured login; the account itself stays signed in at the site."""
+    from bridge.cli.listing import to_look_at
+    from bridge.storage.browser_folders import remove_profile
+
+    settings = load(context)
+    store = to_look_at(settings)
+    if store.exists(name) and not (yes or confirmed(f"Delete the profile {name}?")):
+        raise SetupError(f"The profile {name} is kept; with --yes it is deleted without a question.")
+    remove_profile(settings, store, name)
+    say(f"Removed {name}.")

@@ -1,0 +1,135 @@
+"""`bridge status`: the accounts, what waits and what runs, as a table that follows the running bridge."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from bridge.cli.admin_client import AdminClient
+from bridge.cli.console import Clean
+from bridge.cli.status_rows import COLOURS, Fitted, State, ago, ahead, by_urgency, standing, trouble
+from bridge.errors import BridgeError
+
+RETRY = 2.0
+"""Seconds until a lost connection is tried again."""
+RECENT = 5
+
+
+async def show(client: AdminClient, console: Console, *, as_json: bool) -> None:
+    """Print how everything stands: as JSON, as a table, or at a terminal as one that goes on until Ctrl-C."""
+    state = await client.state()
+    if as_json:
+        console.print(json.dumps(state, ensure_ascii=True, indent=1), markup=False, soft_wrap=True)
+    elif console.is_terminal:
+        await _Screen(client, state).run(console)
+    else:
+        console.print(picture(state))
+
+
+class _Screen:
+    """Shows the state as it changes; what counts down does so every second."""
+
+    def __init__(self, client: AdminClient, state: State) -> None:
+        self._client = client
+        self._state = state
+        self._lost = ""
+
+    async def run(self, console: Console) -> None:
+        with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._follow())
+                while True:
+                    live.update(Clean([self._picture()]), refresh=True)
+                    await asyncio.sleep(0.5)
+
+    def _picture(self) -> Fitted:
+        return Fitted(picture(self._state, self._lost), self._state, self._lost)
+
+    async def _follow(self) -> None:
+        while True:
+            with suppress(BridgeError):
+                async for state in self._client.states():
+                    self._state, self._lost = state, ""
+            self._lost = "The connection is lost; it is tried again."
+            await asyncio.sleep(RETRY)
+
+
+def picture(state: State, lost: str = "") -> Group:
+    """Return everything, for a terminal."""
+    parts: list[RenderableType] = [_headline(state), Text("")]
+    if lost:
+        parts.insert(0, Text(lost, "bold red"))
+    parts.append(_accounts(state) if state["accounts"] else Text("There is no account; `bridge login NAME` adds one."))
+    for title, table in (("Chats", _chats(state)), ("Last chats", _recent(state))):
+        if table.row_count:
+            parts += [Text(f"\n{title}", "bold"), table]
+    return Group(*parts)
+
+
+def _headline(state: State) -> Text:
+    bridge, browser = state["bridge"], state["browser"]
+    ready = Text("ready", "green") if bridge["ready"] else Text(str(bridge["reason"] or "not ready"), "bold red")
+    memory = browser.get("memory_mb")
+    facts = [
+        f"bridge {bridge['version']} at {bridge['url']}",
+        f"Chromium {browser['version'] or ''} {browser['state']}" + (f", {memory:.0f} MB" if memory else ""),
+        f"up {ago(bridge['started'])}",
+        f"{bridge['chats_today']} chats today",
+    ]
+    return Text.assemble(ready, "  ", Text("  ·  ".join(facts), "dim"))
+
+
+def _accounts(state: State) -> Table:
+    table = _table("Account", "State", "Until", "Chat", "Hour", "Day", "Seen", "Reason or last error")
+    for account in by_urgency(state["accounts"]):
+        table.add_row(*_account(account))
+    return table
+
+
+def _account(account: State) -> Iterator[Text]:
+    sends = account["sends"]
+    yield Text(account["name"], "bold")
+    yield Text(standing(account), COLOURS.get(account["state"], "red"))
+    yield Text(ahead(account["until"]))
+    yield Text(_current(account["chat"]))
+    yield Text(_share(sends["hour"], sends["hour_limit"]))
+    yield Text(_share(sends["day"], sends["day_limit"]))
+    yield Text(ago(account["last_seen"]))
+    yield Text(trouble(account), "dim")
+
+
+def _chats(state: State) -> Table:
+    table = _table("Chat", "Model", "Account", "Step", "Tokens", "Since")
+    for chat in state["running"]:
+        row = (chat["id"], chat["model"], chat["account"], chat["step"], str(chat["tokens"]), ago(chat["since"]))
+        table.add_row(*map(Text, row))
+    for chat in state["queue"]:
+        table.add_row(*map(Text, (chat["id"], chat["model"], "", "waiting", "", ago(chat["since"]))))
+    return table
+
+
+def _recent(state: State) -> Table:
+    table = _table("Chat", "Model", "Account", "Result", "Tokens", "Ended")
+    for chat in state["recent"][:RECENT]:
+        row = (chat["id"], chat["model"], chat["account"], chat["result"], str(chat["tokens"]), ago(chat["at"]))
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+
+
+def _current(chat: State | None) -> str:
+    return f"{chat['step']}, {chat['tokens']} tokens, {ago(chat['started'])}" if chat else ""
+
+
+def _share(used: int, limit: int | None) -> str:
+    return str(used) if limit is None else f"{used}/{limit}"

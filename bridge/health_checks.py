@@ -1,0 +1,266 @@
+"""Small checks of everything that must be right, each with a time limit; only one of them sends a chat.
+
+A check returns what it found, or raises a `BridgeError` that says what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import stat
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bridge.api.access.credentials import check_reach
+from bridge.browser import chromium
+from bridge.browser.browser import Chromium
+from bridge.browser.page_calls import within
+from bridge.chat import types
+from bridge.chat.account_control import Finding
+from bridge.client import Client, is_free, reachable
+from bridge.durations import ago
+from bridge.errors import BridgeError, SetupError, SiteChanged
+from bridge.settings import Settings
+from bridge.settings_sources import file_of
+from bridge.sites.contract import load_driver
+from bridge.storage.api_keys import KeyStore
+from bridge.storage.profiles import Identity, Profile, ProfileStore, load_identity
+from bridge.telemetry import DriftSeen, Fact, Telemetry, Timeline, WorkerState
+from bridge.worker.session import open_session
+from bridge.worker.worker import Worker
+
+QUICK = 10.0
+"""Seconds for a look at files and ports."""
+SLOW = 60.0
+"""Seconds for the start of a browser, or for a page."""
+CHAT = 180.0
+"""Seconds for a short chat."""
+PASSING = (WorkerState.STARTING, WorkerState.RESTING)
+"""States that end by themselves before long."""
+QUESTION = types.Message("user", "Answer with the word OK.")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look at."""
+
+    name: str
+    look: Callable[[], Awaitable[str]]
+    limit: float = QUICK
+
+
+async def made(check: Check) -> Finding:
+    """Make a check."""
+    try:
+        async with asyncio.timeout(check.limit):
+            return Finding(check.name, True, await check.look())
+    except BridgeError as error:
+        return Finding(check.name, False, error.message)
+    except TimeoutError:
+        return Finding(check.name, False, f"This gave no result within {check.limit:g} seconds.")
+
+
+async def examine_running(
+    settings: Settings, browser: Chromium, accounts: Callable[[], Sequence[types.Account]]
+) -> list[Finding]:
+    """Make the checks that a running bridge can make of itself: nothing is sent, and no page is opened."""
+    checks = [
+        *await asyncio.to_thread(lambda: list(of_files(settings, file_of(settings)))),
+        of_browser(settings, browser),
+    ]
+    results = [await made(check) for check in checks]
+    return [*results, *map(_account, accounts())]
+
+
+def _account(account: types.Account) -> Finding:
+    is_well = account.state is WorkerState.READY
+    ok = True if is_well else None if account.state in PASSING else False
+    return Finding(f"account {account.name}", ok, f"{account}.")
+
+
+def of_files(settings: Settings, file: Path | None) -> Iterator[Check]:
+    """Yield the checks of settings, keys and profiles; blocks."""
+    for name, look in (
+        ("settings", partial(_settings_file, file)),
+        ("config folder", partial(_config_folder, settings)),
+        ("API keys", partial(_api_keys, settings)),
+        ("profile key", partial(_profile_key, settings)),
+        ("profiles", partial(_profiles, settings)),
+    ):
+        yield Check(name, partial(asyncio.to_thread, look))
+    for name in _names(settings):
+        yield Check(f"profile {name}", partial(asyncio.to_thread, _profile, settings, name))
+
+
+def of_port(settings: Settings) -> Check:
+    """Return the check of the port that the bridge listens on."""
+    return Check("port", partial(_port, settings))
+
+
+def of_browser(settings: Settings, browser: Chromium) -> Check:
+    """Return the check of the browser."""
+    return Check("browser", partial(_browser, settings, browser), SLOW)
+
+
+def of_pages(settings: Settings, browser: Chromium, *, send: bool) -> Iterator[Check]:
+    """Yield the checks of the site for each profile that opens; blocks. With `send` each account answers a chat."""
+    for name in _names(settings):
+        try:
+            profile = _stored(settings, name)
+        except SetupError:
+            continue  # has failed a check of its own
+        yield Check(f"page of {name}", partial(_page, settings, browser, profile), SLOW)
+        yield Check(f"stream of {name}", partial(_protocol, settings, browser, profile), SLOW)
+        if send:
+            yield Check(f"chat of {name}", partial(_chat, settings, browser, profile), CHAT)
+
+
+def _settings_file(file: Path | None) -> str:
+    variables = sum(name.startswith("BRIDGE_") for name in os.environ)
+    path = file or Path("bridge.toml")
+    source = str(path.absolute()) if path.exists() else "no bridge.toml here, so the defaults"
+    return f"{source}, and {variables} environment variables" if variables else source
+
+
+def _config_folder(settings: Settings) -> str:
+    folder = settings.config
+    if not folder.exists():
+        return f"{folder} is made at the first start"
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o022:
+        raise SetupError(f"Others can write to {folder}; run: chmod 700 {shlex.quote(str(folder))}")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise SetupError(f"This user cannot write to {folder}; make it yours, or name another one with BRIDGE_CONFIG.")
+    return f"{folder}, mode {mode:04o}"
+
+
+def _api_keys(settings: Settings) -> str:
+    store = KeyStore(settings.config)
+    check_reach(settings, store)
+    path = store.plain.path
+    if settings.server.no_auth:
+        return "none is asked for (server.no_auth)"
+    if not path.exists():
+        return f"{path} is made at the first start"
+    scopes = [key.scope for key in store.all()]
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return f"{scopes.count('chat')} that may chat, {scopes.count('admin')} for the admin API ({path}, mode {mode:04o})"
+
+
+def _profile_key(settings: Settings) -> str:
+    path = settings.profile_key_file or settings.config / "profile.key"
+    if settings.profile_key_file is None and settings.profile_key is not None:
+        load_identity(settings)
+        return "from the setting profile_key"
+    if settings.profile_key_file is None and not path.exists():
+        if _names(settings):
+            raise SetupError(f"The key of the profiles is missing: bring back {path}, or log in again.")
+        return f"{path} is made at the first login"
+    load_identity(settings)
+    return f"{path}, mode {stat.S_IMODE(path.stat().st_mode):04o}"
+
+
+def _profiles(settings: Settings) -> str:
+    names = _names(settings)
+    if not names:
+        raise SetupError(f"There is no login in {settings.profiles.absolute()}; `bridge login NAME` captures one.")
+    return f"{settings.profiles.absolute()} holds {', '.join(names)}"
+
+
+def _profile(settings: Settings, name: str) -> str:
+    profile = _stored(settings, name)
+    return f"opens: {profile.site} at {profile.url}, saved {ago(profile.saved)}"
+
+
+def _names(settings: Settings) -> list[str]:
+    # listing takes no key, and `load_identity` would make one
+    return ProfileStore(settings.profiles, Identity.generate()).names()
+
+
+def _stored(settings: Settings, name: str) -> Profile:
+    _profile_key(settings)
+    return ProfileStore(settings.profiles, load_identity(settings)).load(name)
+
+
+async def _port(settings: Settings) -> str:
+    host, port = settings.server.host, settings.server.port
+    if is_free(host, port):
+        return f"{port} of {host} is free" if port else f"a free one of {host} is taken at each start"
+    client = Client(reachable(host, port), "")
+    if not await client.is_bridge():
+        raise SetupError(
+            f"Something else listens on port {port} of {host}, or the address is not this machine's; "
+            "choose another one with server.port or server.host."
+        )
+    if reason := await client.unready():
+        raise SetupError(f"A bridge runs on {client.url}, but could take no chat: {reason}")
+    return f"a bridge runs on {client.url}, and could take a chat"
+
+
+async def _browser(settings: Settings, browser: Chromium) -> str:
+    if browser.is_attached:
+        return f"attached to Chromium {await browser.version()} at {settings.browser.cdp_url}"
+    path = await asyncio.to_thread(chromium.find, settings.browser)
+    version = await browser.version()
+    return f"Chromium {version} starts, {_sandbox(settings)} ({path})"
+
+
+def _sandbox(settings: Settings) -> str:
+    if chromium.sandboxed(settings.browser):
+        return "in its sandbox"
+    if settings.browser.sandbox is None:
+        return "without its sandbox, because root cannot have one: another user is safer"
+    return "without its sandbox, as browser.sandbox says"
+
+
+async def _page(settings: Settings, browser: Chromium, profile: Profile) -> str:
+    """Tell by what each control of the account's page was found; raise `SiteChanged` that names those that were not."""
+    async with (
+        open_session(browser, profile, load_driver(profile.site), settings) as session,
+        within(settings.turn.ready, "The page was not ready"),
+    ):
+        await session.driver.ready()
+        controls = await session.driver.controls()
+    if missing := [name for name, way in controls.items() if not way]:
+        raise SiteChanged(
+            f"Signed in, but the page's controls were not all found: {', '.join(missing)}. The site has changed; "
+            "look for an update of the bridge, or see `bridge debug`."
+        )
+    return f"signed in at {profile.url}; found {', '.join(f'{name} by {way}' for name, way in controls.items())}"
+
+
+async def _protocol(settings: Settings, browser: Chromium, profile: Profile) -> str:
+    """Tell whether the page's own scripts still speak the protocol that the driver and its decoder know."""
+    words = load_driver(profile.site).grammar
+    async with open_session(browser, profile, load_driver(profile.site), settings) as session:
+        async with within(settings.turn.ready, "The page was not ready"):
+            await session.driver.ready()
+        scripts = await session.scripts(settings.browser.call_limit)
+    absent = [word for word in words if not any(word in script for script in scripts)]
+    if words and absent[:1] == [words[0]]:
+        raise SiteChanged(
+            f"No script of the page names {words[0]}: it asks for answers in another way than the bridge knows. "
+            "Look for an update of the bridge."
+        )
+    if absent:
+        return f"the page's scripts may have changed: they do not name {', '.join(absent)}; --send tells for sure"
+    return f"the page's scripts name all {len(words)} words of the protocol that were looked for"
+
+
+async def _chat(settings: Settings, browser: Chromium, profile: Profile) -> str:
+    """Send one short chat, and tell how its answer came and whether all of its stream was understood."""
+    facts: list[Fact] = []
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    worker = Worker(profile, store, browser, settings, Telemetry(facts.append))
+    request = types.ChatRequest("doctor", worker.models[0], (QUESTION,))
+    timeline = Timeline(request.id, request.model.id)
+    async with worker.opened(), aclosing(worker.chat(request, timeline)) as events:
+        answer = "".join([event.text async for event in events if isinstance(event, types.Text)])
+    if unknown := [fact.shape for fact in facts if isinstance(fact, DriftSeen)]:
+        raise SiteChanged(f"Answered, but its stream has parts that are not known: {', '.join(unknown)}.")
+    steps = ", ".join(f"{step} after {seconds:.1f} s" for step, seconds in timeline.marks.items())
+    return f"an answer of {len(answer)} characters: {steps}"

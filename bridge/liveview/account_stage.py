@@ -1,0 +1,40 @@
+"""The page of an account of the pool as a stage."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from bridge.chat.visit import Visit
+from bridge.pool.pool import Pool
+from bridge.worker.session import Session
+from bridge.worker.worker import Worker
+
+
+class AccountStage:
+    """Shows whatever page the account has open; see `Stage`."""
+
+    def __init__(self, pool: Pool, name: str) -> None:
+        self._pool = pool
+        self._name = name
+
+    @property
+    def session(self) -> Session | None:
+        """Return the account's open page."""
+        worker = self._pool.worker(self._name)
+        return worker.shown if isinstance(worker, Worker) else None
+
+    def about(self) -> dict[str, Any]:
+        """Return how the account stands."""
+        account = next((one for one in self._pool.accounts() if one.name == self._name), None)
+        about: dict[str, Any] = {"kind": "account", "name": self._name, "state": "removed", "reason": ""}
+        if account is not None:
+            about |= {"state": account.state, "reason": account.reason, "busy": account.is_busy, "site": account.site}
+        return about
+
+    @asynccontextmanager
+    async def held(self) -> AsyncGenerator[Visit]:
+        """Have the page for a person."""
+        async with self._pool.hold(self._name) as visit:
+            yield visit

@@ -1,0 +1,157 @@
+"""The viewer's hands on one page: mouse, wheel, keys and texts, in the order in which they came.
+
+What keeps the page from answering (a dialog that a click has opened) keeps back nothing of what follows. Nothing that
+comes through here is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from playwright.async_api import CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.browser.page_calls import within
+from bridge.errors import BridgeError, BrowserError
+from bridge.liveview.key_events import event_of
+from bridge.liveview.native_controls import LIMIT, Control, active_control, control_at, selected_text
+from bridge.liveview.viewer_messages import Choose, Composing, Copy, KeyPress, Mouse, Typed, Wheel
+from bridge.tasks import Tasks
+
+PATIENCE = 0.25
+"""Seconds that the page gets to answer to one event before the next one is sent."""
+MOST = 500
+"""Events that wait for a page; those that come after them are dropped."""
+OPENERS = (" ", "Enter", "F4")
+"""Keys that open the window of a control."""
+
+Act = Mouse | Wheel | KeyPress | Typed | Composing | Copy | Choose
+
+
+class Hands:
+    """Works one page; `tell` has messages for the viewer."""
+
+    def __init__(self, page: Page, session: CDPSession, tell: Callable[..., None]) -> None:
+        self._page = page
+        self._session = session
+        self._tell = tell
+        self._waiting: deque[Act] = deque()
+        self._more = asyncio.Event()
+        self._control: Control | None = None
+        self._number = 0
+        self._holds_back = False
+        """Whether the button that is down was pressed on a control, so that the page hears nothing of it."""
+        self._tasks = Tasks()
+        self._tasks.keep(self._work)
+
+    def do(self, act: Act) -> None:
+        """Do something, after all that came before; of moves that wait, the last one will do."""
+        last = self._waiting[-1] if self._waiting else None
+        if _is_move(act) and _is_move(last):
+            self._waiting[-1] = act
+        elif len(self._waiting) < MOST:
+            self._waiting.append(act)
+        self._more.set()
+
+    async def close(self) -> None:
+        """Do nothing more."""
+        await self._tasks.close()
+
+    async def _work(self) -> None:
+        while True:
+            while not self._waiting:
+                self._more.clear()
+                await self._more.wait()
+            with suppress(PlaywrightError, BrowserError):  # the page went on, or away
+                await self._act(self._waiting.popleft())
+
+    async def _act(self, act: Act) -> None:
+        match act:
+            case Mouse():
+                await self._mouse(act)
+            case Wheel():
+                spot = {"x": act.x, "y": act.y, "modifiers": act.mods}
+                await self._dispatch("Mouse", type="mouseWheel", deltaX=act.dx, deltaY=act.dy, **spot)
+            case KeyPress():
+                await self._key(act)
+            case Typed():
+                await self._send("Input.insertText", text=act.text)
+            case Composing():
+                end = len(act.text.encode("utf-16-le")) // 2
+                await self._send("Input.imeSetComposition", text=act.text, selectionStart=end, selectionEnd=end)
+            case Copy():
+                await self._copy(cut=act.cut)
+            case Choose():
+                await self._choose(act)
+
+    async def _mouse(self, act: Mouse) -> None:
+        if act.kind == "down" and act.button == "left":
+            self._holds_back = await self._shown(control_at(self._page, act.x, act.y))
+        if self._holds_back and act.kind != "move":
+            self._holds_back = act.kind == "down"
+            return
+        kind = {"move": "mouseMoved", "down": "mousePressed", "up": "mouseReleased"}[act.kind]
+        spot = {"x": act.x, "y": act.y, "modifiers": act.mods, "buttons": act.buttons}
+        await self._dispatch("Mouse", type=kind, button=act.button, clickCount=act.clicks, **spot)
+
+    async def _key(self, act: KeyPress) -> None:
+        opens = act.key in OPENERS or (act.key == "ArrowDown" and act.mods == 1)
+        if act.kind == "down" and opens and await self._shown(active_control(self._page)):
+            return
+        await self._dispatch("Key", **event_of(act))
+
+    async def _shown(self, looking: Awaitable[Control | None]) -> bool:
+        """Show the viewer the control that is found, if one is."""
+        control = None
+        with suppress(PlaywrightError, TimeoutError):
+            async with asyncio.timeout(LIMIT):
+                control = await looking
+        if control is None:
+            return False
+        self._control = control
+        self._number += 1
+        self._tell("control", id=str(self._number), **control.about)
+        self._tasks.start(_focus(control))
+        return True
+
+    async def _choose(self, choice: Choose) -> None:
+        control, self._control = self._control, None
+        if control is None or choice.id != str(self._number):
+            return
+        try:
+            await control.set(choice.options, choice.value)
+        except BridgeError:
+            self._tell("notice", level="warn", text="The page did not take this choice.")
+
+    async def _copy(self, *, cut: bool) -> None:
+        async with within(LIMIT, "The page did not tell what is selected"):
+            text = await selected_text(self._page)
+        self._tell("clipboard", text=text)
+        if cut and text:
+            for kind in ("rawKeyDown", "keyUp"):
+                await self._dispatch("Key", type=kind, key="Delete", code="Delete", windowsVirtualKeyCode=46)
+
+    async def _dispatch(self, what: str, **event: Any) -> None:
+        await self._send(f"Input.dispatch{what}Event", **event)
+
+    async def _send(self, method: str, **event: Any) -> None:
+        sending = self._tasks.start(self._sent(method, event))
+        await asyncio.wait({sending}, timeout=PATIENCE)
+
+    async def _sent(self, method: str, event: dict[str, Any]) -> None:
+        with suppress(PlaywrightError):
+            await self._session.send(method, event)
+
+
+def _is_move(act: Act | None) -> bool:
+    return isinstance(act, Mouse) and act.kind == "move"
+
+
+async def _focus(control: Control) -> None:
+    with suppress(PlaywrightError, BrowserError):
+        async with within(LIMIT, "The page did not focus the control"):
+            await control.element.focus()

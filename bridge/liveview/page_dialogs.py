@@ -1,0 +1,150 @@
+"""What a page asks of the person at it: its JavaScript dialogs, and files to upload."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from playwright.async_api import BrowserContext, Dialog, FileChooser, FilePayload, Page
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.browser.page_calls import within
+from bridge.errors import BrowserError
+from bridge.liveview.viewer_messages import Answer, Upload
+from bridge.tasks import Tasks
+
+MOST = 10
+"""Questions that wait for an answer; further ones are answered with no."""
+LONGEST = 2000
+"""Characters of a dialog's message that are shown."""
+LARGEST_UPLOAD = 25 * 2**20
+"""Bytes of all files together."""
+LIMIT = 10.0
+
+
+class Asks:
+    """Collects the questions of all pages of a context while it is open, and answers those that are left with no.
+
+    Elsewhere Playwright answers dialogs by itself, and lets file choosers be.
+    """
+
+    def __init__(self, context: BrowserContext, changed: Callable[[], None], tell: Callable[..., None]) -> None:
+        self._context = context
+        self._changed = changed
+        self._tell = tell
+        self._open: dict[str, Dialog | FileChooser] = {}
+        self._number = 0
+        self._tasks = Tasks()
+        self._upload: Upload | None = None
+        self._bytes = bytearray()
+        context.on("dialog", self._on_dialog)
+        context.on("page", self._attend)
+        for page in context.pages:
+            self._attend(page)
+
+    @property
+    def first(self) -> dict[str, Any] | None:
+        """Return the question that is to be answered next, as the viewer is told of it."""
+        for number, question in self._open.items():
+            if isinstance(question, Dialog):
+                words = {"text": question.message[:LONGEST], "value": question.default_value[:LONGEST]}
+                return {"id": number, "kind": question.type, **words}
+            return {"id": number, "kind": "files", "multiple": question.is_multiple(), "most": LARGEST_UPLOAD}
+        return None
+
+    def answer(self, answer: Answer) -> None:
+        """Take the person's answer."""
+        question = self._open.pop(answer.id, None)
+        if isinstance(question, Dialog):
+            self._tasks.start(_answered(question, accept=answer.accept, text=answer.text))
+        self._upload = None
+        self._changed()
+
+    def begin_upload(self, upload: Upload) -> None:
+        """Take files, whose bytes follow."""
+        size = sum(file.size for file in upload.files)
+        if not isinstance(self._open.get(upload.id), FileChooser):
+            return
+        if size > LARGEST_UPLOAD:
+            text = f"These files have {size / 2**20:.0f} MiB; at most {LARGEST_UPLOAD // 2**20} can be sent here."
+            self._tell("notice", level="warn", text=text)
+            return
+        self._upload, self._bytes = upload, bytearray()
+        self.receive(b"")
+
+    def receive(self, piece: bytes) -> None:
+        """Take the next bytes of the files."""
+        upload = self._upload
+        if upload is None:
+            return
+        size = sum(file.size for file in upload.files)
+        self._bytes += piece[: size - len(self._bytes)]
+        if len(self._bytes) == size:
+            question = self._open.pop(upload.id, None)
+            files, self._upload = _cut(upload, bytes(self._bytes)), None
+            self._bytes = bytearray()
+            if isinstance(question, FileChooser):
+                self._tasks.start(self._put(question, files))
+            self._changed()
+
+    async def close(self) -> None:
+        """Ask nobody any more."""
+        with suppress(KeyError):
+            self._context.remove_listener("dialog", self._on_dialog)
+            self._context.remove_listener("page", self._attend)
+        for page in self._context.pages:
+            with suppress(KeyError):
+                page.remove_listener("filechooser", self._on_chooser)
+        left = [one for one in self._open.values() if isinstance(one, Dialog)]
+        self._open.clear()
+        await asyncio.gather(*(_answered(dialog, accept=dialog.type == "beforeunload") for dialog in left))
+        await self._tasks.close()
+
+    def _attend(self, page: Page) -> None:
+        page.on("filechooser", self._on_chooser)
+
+    def _on_dialog(self, dialog: Dialog) -> None:
+        if len(self._open) >= MOST:
+            self._tasks.start(_answered(dialog, accept=False))
+        else:
+            self._ask(dialog)
+
+    def _on_chooser(self, chooser: FileChooser) -> None:
+        if len(self._open) < MOST:
+            self._ask(chooser)
+
+    def _ask(self, question: Dialog | FileChooser) -> None:
+        self._number += 1
+        self._open[str(self._number)] = question
+        self._changed()
+
+    async def _put(self, chooser: FileChooser, files: list[FilePayload]) -> None:
+        try:
+            async with within(LIMIT, "The page did not take the files"):
+                await chooser.set_files(files)
+        except BrowserError:
+            self._tell("notice", level="warn", text="The page did not take these files.")
+
+
+async def _answered(dialog: Dialog, *, accept: bool, text: str = "") -> None:
+    with suppress(PlaywrightError, BrowserError):
+        async with within(LIMIT, "The dialog did not close"):
+            if not accept:
+                await dialog.dismiss()
+            elif dialog.type == "prompt":
+                await dialog.accept(text)
+            else:
+                await dialog.accept()
+
+
+def _cut(upload: Upload, data: bytes) -> list[FilePayload]:
+    """Return the files that follow each other in `data`."""
+    files, start = list[FilePayload](), 0
+    for file in upload.files:
+        name = file.name.replace("\\", "/").rpartition("/")[2] or "file"
+        mime = file.mime or "application/octet-stream"
+        files.append({"name": name, "mimeType": mime, "buffer": data[start : start + file.size]})
+        start += file.size
+    return files

@@ -1,0 +1,188 @@
+"""What a viewer may send, as bounded models; no error shows what was sent, which may be a password."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from bridge.liveview.interface import ViewerRefused
+
+LONGEST_TEXT = 100_000
+"""Characters that are pasted at once."""
+MOST_FILES = 10
+
+Modifiers = Annotated[int, Field(ge=0, le=15)]
+"""1 Alt, 2 Control, 4 Meta, 8 Shift, as Chromium counts them."""
+Place = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
+Id = Annotated[str, Field(max_length=40)]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, strict=True)
+
+
+class Window(_Message):
+    """How many pixels of the viewer's screen the picture has; nothing is sent to one that shows nothing."""
+
+    type: Literal["window"]
+    width: Annotated[int, Field(ge=1, le=10_000)]
+    height: Annotated[int, Field(ge=1, le=10_000)]
+    visible: bool = True
+
+
+class Drawn(_Message):
+    """A picture was drawn, so that there is room for a newer one."""
+
+    type: Literal["drawn"]
+    frame: Annotated[int, Field(ge=0)]
+
+
+class Take(_Message):
+    """The viewer wants the controls; by `force` also from somebody who has them."""
+
+    type: Literal["take"]
+    force: bool = False
+
+
+class Leave(_Message):
+    """The viewer gives the controls back."""
+
+    type: Literal["leave"]
+
+
+class Mouse(_Message):
+    """The mouse moved, or one of its buttons; `x` and `y` are CSS pixels of the page."""
+
+    type: Literal["mouse"]
+    kind: Literal["move", "down", "up"]
+    x: Place
+    y: Place
+    button: Literal["none", "left", "middle", "right", "back", "forward"] = "none"
+    buttons: Annotated[int, Field(ge=0, le=31)] = 0
+    clicks: Annotated[int, Field(ge=0, le=3)] = 0
+    mods: Modifiers = 0
+
+
+class Wheel(_Message):
+    """The page is scrolled at a place."""
+
+    type: Literal["wheel"]
+    x: Place
+    y: Place
+    dx: Place
+    dy: Place
+    mods: Modifiers = 0
+
+
+class KeyPress(_Message):
+    """A key, in the words of the browser's `KeyboardEvent`."""
+
+    type: Literal["key"]
+    kind: Literal["down", "up"]
+    key: Annotated[str, Field(min_length=1, max_length=32)]
+    code: Annotated[str, Field(max_length=32)] = ""
+    mods: Modifiers = 0
+    repeat: bool = False
+    location: Annotated[int, Field(ge=0, le=3)] = 0
+
+
+class Typed(_Message):
+    """A text that is put in at once: pasted, or the end of a composition."""
+
+    type: Literal["text"]
+    text: Annotated[str, Field(max_length=LONGEST_TEXT)]
+
+
+class Composing(_Message):
+    """The text that an input method has not ended yet."""
+
+    type: Literal["compose"]
+    text: Annotated[str, Field(max_length=1000)]
+
+
+class Copy(_Message):
+    """The viewer wants the selected text, and with `cut` it goes away."""
+
+    type: Literal["copy"]
+    cut: bool = False
+
+
+class Choose(_Message):
+    """What was chosen in place of a native control: the numbers of options, or a value."""
+
+    type: Literal["choose"]
+    id: Id
+    options: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=5000)] | None = None
+    value: Annotated[str, Field(max_length=100)] | None = None
+
+
+class Answer(_Message):
+    """The answer to a dialog of the page, or with `accept` off to its wish for files."""
+
+    type: Literal["answer"]
+    id: Id
+    accept: bool
+    text: Annotated[str, Field(max_length=10_000)] = ""
+
+
+class File(_Message):
+    """A file that follows in pieces."""
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    size: Annotated[int, Field(ge=0)]
+    mime: Annotated[str, Field(max_length=100)] = ""
+
+
+class Upload(_Message):
+    """The files that a page asked for; their bytes follow, one after the other."""
+
+    type: Literal["upload"]
+    id: Id
+    files: Annotated[list[File], Field(min_length=1, max_length=MOST_FILES)]
+
+
+class Go(_Message):
+    """The page shall go somewhere."""
+
+    type: Literal["go"]
+    where: Literal["back", "forward", "reload", "address"]
+    address: Annotated[str, Field(max_length=2000)] = ""
+
+
+class SelectTab(_Message):
+    """Another window of the page shall be shown, or be closed."""
+
+    type: Literal["tab"]
+    id: Id
+    close: bool = False
+
+
+Message = Annotated[
+    Window
+    | Drawn
+    | Take
+    | Leave
+    | Mouse
+    | Wheel
+    | KeyPress
+    | Typed
+    | Composing
+    | Copy
+    | Choose
+    | Answer
+    | Upload
+    | Go
+    | SelectTab,
+    Field(discriminator="type"),
+]
+_FORM: TypeAdapter[Message] = TypeAdapter(Message)
+
+
+def parse(text: str) -> Message:
+    """Return the message, or raise `ViewerRefused` that names what is wrong with it."""
+    try:
+        return _FORM.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    raise ViewerRefused(f"{'.'.join(map(str, first['loc']))[:60] or 'The message'}: {first['type']}")

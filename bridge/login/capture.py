@@ -1,0 +1,154 @@
+"""A login that was captured just now: it counts when a fresh context is signed in by it, because copies lose some.
+
+Cookies, localStorage, sessionStorage and plain IndexedDB can be copied. Keys that may not be read out, service workers
+and caches cannot: a site that signs its user in by them needs the browser's own folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from playwright.async_api import Page
+
+import bridge
+from bridge.browser.browser import Chromium
+from bridge.browser.page_calls import within
+from bridge.errors import BrowserError, LoginRequired, SiteError
+from bridge.printable import as_line
+from bridge.settings import Settings
+from bridge.sites.contract import load_driver
+from bridge.storage.account_states import ParkedFile
+from bridge.storage.profiles import Profile, ProfileStore
+from bridge.worker.session import Session, open_session
+from bridge.worker.token_worker import SECOND_THOUGHTS
+
+KEYS_LIMIT = 3.0
+"""Seconds that the search for keys may take."""
+MOST_NAMES = 3
+FIND_KEYS = """async seconds => {
+  const found = [], until = performance.now() + seconds * 1000;
+  let looks = 20000;
+  const done = request => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = request.onblocked = () => reject(request.error);
+    request.onupgradeneeded = () => request.transaction.abort();
+  });
+  const holdsKey = (value, depth) => {
+    if (value === null || typeof value !== "object" || depth > 5 || --looks < 0) return false;
+    if (value instanceof CryptoKey) return true;
+    if (ArrayBuffer.isView(value)) return false;
+    const parts = value instanceof Map || value instanceof Set ? [...value.values()] : Object.values(value);
+    return parts.some(part => holdsKey(part, depth + 1));
+  };
+  const storeHoldsKey = (database, name) => new Promise(resolve => {
+    let left = 200;
+    const cursor = database.transaction(name).objectStore(name).openCursor();
+    cursor.onerror = () => resolve(false);
+    cursor.onsuccess = () => {
+      const at = cursor.result;
+      if (!at || --left < 0 || performance.now() > until) return resolve(false);
+      return holdsKey(at.value, 0) ? resolve(true) : at.continue();
+    };
+  });
+  const walk = async () => {
+    for (const {name} of await indexedDB.databases()) {
+      const database = await done(indexedDB.open(name)).catch(() => null);
+      for (const store of database ? database.objectStoreNames : [])
+        if (await storeHoldsKey(database, store)) found.push(`${name}/${store}`.slice(0, 100));
+      database?.close();
+    }
+  };
+  await Promise.race([walk().catch(() => {}), new Promise(resolve => setTimeout(resolve, seconds * 1000))]);
+  return found.slice(0, 20);
+}"""
+"""Names the stores of the origin's IndexedDB that hold a CryptoKey, as far as it gets."""
+
+
+class LoginNotPortable(SiteError):
+    """The site does not take the captured login in a fresh browser."""
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A login as its page holds it; `keys` are the places of what the copy lacks."""
+
+    profile: Profile
+    keys: Sequence[str]
+
+
+async def capture(session: Session, profile: Profile, settings: Settings) -> Captured:
+    """Return the login of a page that is signed in; nothing is stored yet, see `check_and_store`."""
+    captured = await session.capture(profile, settings.browser.call_limit)
+    browser = session.context.browser
+    versions = {"bridge": bridge.__version__, "chromium": browser.version if browser else ""}
+    keys = await _keys(session.page, settings.browser.call_limit)
+    return Captured(captured.model_copy(update={"versions": versions}), keys)
+
+
+async def check_and_store(
+    chromium: Chromium, settings: Settings, store: ProfileStore, captured: Captured, say: Callable[[str], None]
+) -> Profile:
+    """Open the site with the captured login in a fresh context, and store the login as it is there.
+
+    The page that it was captured from must be closed, so that only one renews it. Raises `LoginNotPortable` where it
+    signs nobody in, and stores nothing then; one that cannot be tried for another reason is stored all the same.
+    """
+    profile = captured.profile
+    try:
+        profile = await opened_fresh(chromium, settings, profile)
+    except LoginRequired as error:
+        raise LoginNotPortable(_not_portable(captured)) from error
+    except (SiteError, BrowserError) as error:
+        say(f"The login is kept, but could not be tried in a fresh browser: {error.message}")
+    else:
+        if captured.keys:
+            say(
+                f"The site keeps a key that no copy holds ({_places(captured.keys)}). The login works without it now; "
+                f"should it not last, {_way_out(profile.name)}"
+            )
+    await store_login(settings, store, profile)
+    say(f"Captured the login as profile '{profile.name}'.")
+    return profile
+
+
+async def store_login(settings: Settings, store: ProfileStore, profile: Profile) -> None:
+    """Store a login; an account of that name is not left alone any longer for what the one before had done."""
+    await asyncio.to_thread(store.save, profile)
+    await asyncio.to_thread(ParkedFile(settings.config).put, profile.name, None)
+
+
+async def opened_fresh(chromium: Chromium, settings: Settings, profile: Profile) -> Profile:
+    """Open the site with a login in a fresh context, and return it as it is there; raise what stands in the way."""
+    async with open_session(chromium, profile, load_driver(profile.site), settings) as session:
+        async with within(settings.turn.ready + settings.browser.call_limit, "The page was not ready"):
+            await session.driver.ready()
+            await asyncio.sleep(SECOND_THOUGHTS)
+            await session.driver.ready()
+        return await session.capture(profile, settings.browser.call_limit)
+
+
+async def _keys(page: Page, limit: float) -> Sequence[str]:
+    """Return where in its IndexedDB the page has keys; what it answers is a stranger's text."""
+    async with within(KEYS_LIMIT + limit, "The page did not tell what it stores"):
+        found = await page.evaluate(FIND_KEYS, KEYS_LIMIT)
+    return [as_line(name) for name in found if isinstance(name, str)] if isinstance(found, list) else []
+
+
+def _places(keys: Sequence[str]) -> str:
+    more = len(keys) - MOST_NAMES
+    return ", ".join([f"IndexedDB {key}" for key in keys[:MOST_NAMES]] + ([f"{more} more"] if more > 0 else []))
+
+
+def _not_portable(captured: Captured) -> str:
+    keys, name = captured.keys, captured.profile.name
+    lacks = f"a key that no copy can hold ({_places(keys)})" if keys else "something that no copy holds"
+    return (
+        f"The page was signed in, but a fresh browser with a copy of the login is not: the login needs {lacks}. "
+        f"Nothing was stored. To keep it, {_way_out(name)}"
+    )
+
+
+def _way_out(name: str) -> str:
+    return f"log in with `bridge login {name} --keep-browser`, which keeps the account's own browser folder."

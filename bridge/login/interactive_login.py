@@ -1,0 +1,147 @@
+"""The one-time login: a person signs in to the real page, and the result is captured as a profile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.browser.browser import Chromium
+from bridge.browser.page_calls import within
+from bridge.errors import BrowserError, LoginRequired, RequestError, SetupError, SiteError, SiteTimeout
+from bridge.login.capture import capture, check_and_store
+from bridge.origins import site_address
+from bridge.settings import Settings
+from bridge.sites.contract import load_driver
+from bridge.storage.browser_folders import new_folder
+from bridge.storage.profiles import Profile, ProfileStore, check_name
+from bridge.worker.handover import looks_ready
+from bridge.worker.session import Session, open_session
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at whether the person is done."""
+PERSON_LIMIT = 900.0
+FORM_LIMIT = 30.0
+SAID = 2.0
+"""Seconds that a page gets to let the user in after it has said something: not every message is a refusal."""
+EMPTY: dict[str, Any] = {"cookies": [], "origins": []}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What goes into a plain login form; kept nowhere."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
+
+
+async def log_in(
+    chromium: Chromium,
+    settings: Settings,
+    store: ProfileStore,
+    profile: Profile,
+    say: Callable[[str], None],
+    credentials: Credentials | None = None,
+    *,
+    keep_browser: bool = False,
+) -> Profile:
+    """Open the profile's site, wait until it is signed in, and store what a fresh browser needs to be so, too.
+
+    A person signs in, in a headed browser; with `credentials` the site's plain form is filled instead. Where no copy
+    holds the login, `keep_browser` keeps the folder of the browser that it was made in.
+    """
+    if not keep_browser and profile.user_data_dir is None:
+        return await _log_in(chromium, settings, store, profile, say, credentials)
+    async with new_folder(settings, profile) as kept:
+        return await _log_in(chromium, settings, store, kept, say, credentials)
+
+
+async def _log_in(
+    chromium: Chromium,
+    settings: Settings,
+    store: ProfileStore,
+    profile: Profile,
+    say: Callable[[str], None],
+    credentials: Credentials | None,
+) -> Profile:
+    driver_type = load_driver(profile.site)
+    async with open_session(chromium, profile, driver_type, settings) as session:
+        if credentials is None:
+            say(f"Sign in to {profile.url} in the window that has opened; it closes by itself when you are done.")
+            await _signed_in(session, PERSON_LIMIT)
+        else:
+            await _fill(session, credentials)
+        captured = await capture(session, profile, settings)
+    return await check_and_store(chromium, settings, store, captured, say)
+
+
+def profile_for(store: ProfileStore, name: str, site: str, url: str | None) -> Profile:
+    """Return the stored profile of that name, to be signed in again, or an empty one for `site`."""
+    address = check_address(url) if url else None
+    if store.exists(check_name(name)):
+        profile = store.load(name)
+        if address is not None and profile.url != address:
+            raise SetupError(f"The profile {name} belongs to {profile.url}; take another name, or remove it first.")
+        return profile
+    return Profile(name=name, site=site, url=address or load_driver(site).start_url.rstrip("/"), storage_state=EMPTY)
+
+
+def check_address(url: str) -> str:
+    """Return the address of a site as a profile keeps it, or raise a `RequestError` that names the field."""
+    try:
+        return site_address(url)
+    except ValueError as error:
+        raise RequestError(f"url: {error}.", param="url") from None
+
+
+async def _fill(session: Session, credentials: Credentials) -> None:
+    try:
+        await session.driver.ready()
+    except LoginRequired:
+        async with within(FORM_LIMIT, "The login form could not be filled"):
+            await session.driver.sign_in(credentials.user, credentials.password)
+        await _accepted(session, credentials.user)
+
+
+async def _accepted(session: Session, user: str) -> None:
+    """Wait until the page takes prompts; raise what it says where it does not let the user in."""
+    said: Sequence[str] = ()
+    try:
+        async with asyncio.timeout(FORM_LIMIT) as limit:
+            while not await _is_ready(session):
+                if not said and (said := await _words(session)):
+                    limit.reschedule(asyncio.get_running_loop().time() + SAID)
+                await asyncio.sleep(LOOK_EVERY)
+    except TimeoutError as error:
+        says = f"It says: {'; '.join(said)}" if said else f"It said nothing within {FORM_LIMIT:g} seconds."
+        raise SiteError(f"The site did not sign '{user}' in, and nothing was stored. {says}") from error
+
+
+async def _words(session: Session) -> Sequence[str]:
+    """Return what the page has said since the form was sent; a page that is on its way elsewhere says nothing yet."""
+    try:
+        async with within(FORM_LIMIT, "The page could not be read"):
+            return await session.driver.says()
+    except BrowserError:
+        return ()
+
+
+async def _signed_in(session: Session, limit: float) -> None:
+    """Wait until the page takes prompts; whatever stands in the way until then is the person's to solve."""
+    try:
+        async with asyncio.timeout(limit):
+            while not await _is_ready(session):
+                await asyncio.sleep(LOOK_EVERY)
+    except TimeoutError as error:
+        raise SiteTimeout(f"Nobody was signed in within {limit:g} seconds; nothing was stored.") from error
+
+
+async def _is_ready(session: Session) -> bool:
+    is_ready = await looks_ready(session, PERSON_LIMIT)
+    if not is_ready and session.page.is_closed():
+        raise BrowserError("The window was closed before the login was done; nothing was stored.")
+    return is_ready

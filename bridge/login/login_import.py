@@ -1,0 +1,164 @@
+"""Logins that were made elsewhere: a token, a storage state, a profile of another machine; see `control.LoginImport`.
+
+What is taken in is checked before anything is stored: its form, and whether the site takes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bridge.browser.browser import Chromium
+from bridge.errors import BrowserError, LoginRequired, RequestError, SetupError, SiteError
+from bridge.login.capture import opened_fresh, store_login
+from bridge.login.interactive_login import profile_for
+from bridge.origins import origin_of, own_state, site_address
+from bridge.settings import Settings
+from bridge.sites.contract import load_driver
+from bridge.storage.profiles import Identity, Profile, ProfileStore, check_name, open_sealed
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Bytes of a file that is taken in."""
+LONGEST_TOKEN = 4096
+
+Short = Annotated[str, Field(max_length=2048)]
+
+
+class _Lenient(BaseModel):
+    """A part of a storage state; what newer versions of Playwright add is left out."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+
+class _Cookie(_Lenient):
+    name: Short
+    value: Annotated[str, Field(max_length=16_384)]
+    domain: Annotated[str, Field(min_length=1, max_length=255)]
+    path: Short = "/"
+    expires: float = -1
+    httpOnly: bool = False  # noqa: N815 - Playwright's name
+    secure: bool = False
+    sameSite: Literal["Strict", "Lax", "None"] = "Lax"  # noqa: N815 - Playwright's name
+    partitionKey: Short | None = None  # noqa: N815 - Playwright's name
+
+
+class _Item(_Lenient):
+    name: Short
+    value: str
+
+
+class _Origin(_Lenient):
+    origin: Short
+    localStorage: Annotated[list[_Item], Field(max_length=10_000)] = []  # noqa: N815 - Playwright's name
+    indexedDB: Annotated[list[dict[str, Any]], Field(max_length=100)] = []  # noqa: N815 - Playwright's name
+
+
+class _State(_Lenient):
+    cookies: Annotated[list[_Cookie], Field(max_length=5000)] = []
+    origins: Annotated[list[_Origin], Field(max_length=1000)] = []
+
+
+class Imports:
+    """Takes logins into a store of profiles, and tries each in a browser before."""
+
+    def __init__(self, chromium: Chromium, settings: Settings, store: ProfileStore) -> None:
+        self._chromium = chromium
+        self._settings = settings
+        self._store = store
+
+    async def token(self, name: str, site: str, url: str | None, token: str) -> str:
+        """Take in a userToken of the site."""
+        token = token.strip()
+        if not token or len(token) > LONGEST_TOKEN or not token.isprintable() or " " in token:
+            raise RequestError("That is no userToken: it is one word of printable characters.", param="token")
+        profile = await self._begun(name, site, url)
+        try:
+            state = load_driver(profile.site).token_state(profile.url, token)
+        except SetupError as error:
+            raise RequestError(error.message, param="token") from error
+        return await self._tried(profile.with_state(state, {}), "token")
+
+    async def storage_state(self, name: str, site: str, url: str | None, state: bytes | Mapping[str, object]) -> str:
+        """Take in a storage state; what is not the site's own is left out."""
+        given = await asyncio.to_thread(_validated, state)
+        profile = await self._begun(name, site, url)
+        own = own_state(given, origin_of(profile.url), load_driver(profile.site).hosts)
+        own["origins"] = [_filled(one, profile) for one in own["origins"]]
+        if not own["cookies"] and not own["origins"]:
+            message = f"The storage state holds nothing of {profile.url}: neither a cookie nor a stored item."
+            raise RequestError(message, param="storage_state")
+        return await self._tried(profile.with_state(own, {}), "storage_state")
+
+    async def profile(self, name: str | None, sealed: bytes, key: str | None = None) -> str:
+        """Take in a profile file of another machine."""
+        if len(sealed) > MOST_BYTES:
+            raise RequestError(f"A profile has at most {MOST_BYTES} bytes.", param="profile")
+        try:
+            identity = self._store.identity if key is None else Identity.parse(key, "the given key")
+            found = await asyncio.to_thread(open_sealed, sealed, identity, "the profile")
+            load_driver(found.site)
+            _check_whole(found)
+            profile = found.model_copy(update={"name": check_name(name or found.name)})
+        except SetupError as error:
+            raise RequestError(error.message, param="profile") from error
+        if await asyncio.to_thread(self._store.exists, profile.name):
+            message = f"There is a profile {profile.name} already; remove it first, or take another name."
+            raise RequestError(message, param="name")
+        return await self._tried(profile, "profile")
+
+    async def _begun(self, name: str, site: str, url: str | None) -> Profile:
+        """Return the profile that a login is put into: the stored one of that name, or a new one."""
+        try:
+            profile = await asyncio.to_thread(profile_for, self._store, name, site, url)
+        except SetupError as error:
+            raise RequestError(error.message, param="name") from error
+        return profile.model_copy(update={"user_data_dir": None})
+
+    async def _tried(self, profile: Profile, param: str) -> str:
+        """Store the login if the site takes it, and return what came of it."""
+        said = ""
+        try:
+            profile = await opened_fresh(self._chromium, self._settings, profile)
+        except LoginRequired as error:
+            message = f"{profile.url} does not take this login: it asks to sign in. Nothing was stored."
+            raise RequestError(message, param=param) from error
+        except BrowserError as error:
+            message = f"The browser cannot be signed in by this, and nothing was stored: {error.message}"
+            raise RequestError(message, param=param) from error
+        except SiteError as error:
+            said = f" It could not be tried: {error.message}"
+        await store_login(self._settings, self._store, profile)
+        return f"The login is stored as profile '{profile.name}'.{said}"
+
+
+def _check_whole(profile: Profile) -> None:
+    try:
+        site_address(profile.url)
+    except ValueError as error:
+        raise SetupError(f"The profile cannot be used: {error}.") from None
+    if profile.user_data_dir is not None:
+        raise SetupError(
+            "The login of this profile is in the browser's folder on the other machine, and no copy holds it; log the "
+            "account in here with `bridge login NAME --keep-browser`."
+        )
+
+
+def _filled(origin: dict[str, Any], profile: Profile) -> dict[str, Any]:
+    """Return an origin's part without databases that hold no login."""
+    return origin if load_driver(profile.site).login_in_indexed_db else {**origin, "indexedDB": []}
+
+
+def _validated(state: bytes | Mapping[str, object]) -> dict[str, Any]:
+    """Return a storage state as Playwright takes it; raise a `RequestError` that shows nothing of what is in it."""
+    if isinstance(state, bytes) and len(state) > MOST_BYTES:
+        raise RequestError(f"A storage state has at most {MOST_BYTES} bytes.", param="storage_state")
+    try:
+        form = _State.model_validate_json(state) if isinstance(state, bytes) else _State.model_validate(state)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        place = ".".join(["storage_state", *map(str, first["loc"])])
+        raise RequestError(f"{place}: {first['msg']}.", param=place) from None
+    return form.model_dump(exclude_none=True)

@@ -1,0 +1,106 @@
+"""What the dashboard shows, as JSON: text stays text, times are in UTC, and nothing of it is a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge.chat.types import Account
+from bridge.monitor.chat_list import EndedChat, OpenChat
+from bridge.monitor.log_tail import Line
+from bridge.telemetry import DriftSeen, WorkerState
+
+
+def when(moment: datetime | None) -> str | None:
+    """Return a moment as JSON has it."""
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def describe(account: Account, chat: OpenChat | None = None) -> dict[str, Any]:
+    """Return an account, and the chat that it has."""
+    error = account.last_error
+    return {
+        "name": account.name,
+        "site": account.site,
+        "url": account.url,
+        "state": account.state,
+        "reason": account.reason,
+        "until": when(account.until),
+        "busy": account.is_busy,
+        "paused": account.is_paused,
+        "held": account.is_held,
+        "chat": chat and _current(chat),
+        "sends": {
+            "hour": account.sends_hour,
+            "day": account.sends_day,
+            "hour_limit": account.hour_limit,
+            "day_limit": account.day_limit,
+        },
+        "last_error": error and {"at": when(error.at), "code": error.code, "message": error.message},
+        "last_seen": when(account.last_seen),
+        "page_chats": account.page_chats,
+        "thumbnail": account.state is WorkerState.READY,
+    }
+
+
+def accounts(found: Iterable[Account], running: Iterable[OpenChat]) -> list[dict[str, Any]]:
+    """Return the accounts."""
+    chats = {chat.account: chat for chat in running}
+    return [describe(account, chats.get(account.name)) for account in found]
+
+
+def queued(chat: OpenChat) -> dict[str, Any]:
+    """Return a chat that waits."""
+    return {"id": chat.id, "model": chat.model, "since": when(chat.since)}
+
+
+def running(chat: OpenChat) -> dict[str, Any]:
+    """Return a chat that has an account."""
+    return {
+        **queued(chat),
+        "account": chat.account,
+        "step": chat.step,
+        "tokens": chat.tokens,
+        "marks": dict(chat.marks),
+    }
+
+
+def ended(chat: EndedChat, kept: Mapping[str, bool]) -> dict[str, Any]:
+    """Return a chat that is over; `kept` tells what is kept of the chats of this start."""
+    fact = chat.fact
+    kept = kept if chat.kept is None else chat.kept
+    return {
+        "id": fact.chat,
+        "model": fact.model,
+        "account": fact.account,
+        "result": fact.result,
+        "reason": fact.reason,
+        "at": when(chat.at),
+        "marks": dict(fact.marks),
+        "prompt_chars": fact.prompt_chars,
+        "answer_chars": fact.answer_chars,
+        "tokens": fact.tokens,
+        **{name: is_kept and bool(fact.account) for name, is_kept in kept.items()},
+        "bundle": bool(fact.bundle),
+    }
+
+
+def drift(fact: DriftSeen, at: datetime) -> dict[str, Any]:
+    """Return something that a site sent and nobody understood."""
+    return {"site": fact.site, "shape": fact.shape, "count": fact.count, "at": when(at)}
+
+
+def line(entry: Line) -> dict[str, Any]:
+    """Return an entry of the log."""
+    return {"at": entry.at.astimezone(UTC).isoformat(timespec="milliseconds"), "level": entry.level, "text": entry.text}
+
+
+def _current(chat: OpenChat) -> dict[str, Any]:
+    return {
+        "id": chat.id,
+        "model": chat.model,
+        "step": chat.step,
+        "tokens": chat.tokens,
+        "started": when(chat.since),
+    }

@@ -1,0 +1,236 @@
+"""An account of the pool: how it stands, and what the pool needs of the worker behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from bridge.chat import model_names
+from bridge.chat.types import Account, AccountError, ChatEvent, ChatRequest, Model
+from bridge.chat.visit import Visit
+from bridge.errors import BridgeError, BrowserError, SetupError, SiteError, UnknownModel
+from bridge.pool.quota import used
+from bridge.settings import PoolSettings
+from bridge.storage.conversations import Place
+from bridge.telemetry import Timeline, WorkerState
+
+NEEDS_PERSON = (WorkerState.LOGGED_OUT, WorkerState.CHALLENGED)
+"""States that seldom end before a person does something."""
+AWAY = (*NEEDS_PERSON, WorkerState.MUTED)
+"""States that mostly last for hours."""
+JITTER = 0.3
+"""The pace varies by up to this share of the minimum interval."""
+NOBODY = "No account is logged in; run `bridge login NAME`."
+
+
+class PoolWorker(Protocol):
+    """What the pool needs of a worker; `Worker` is the real one."""
+
+    name: str
+    site: str
+    url: str
+
+    @property
+    def last_seen(self) -> datetime | None:
+        """Return when the account's page has last given a sign of life."""
+        ...
+
+    @property
+    def page_chats(self) -> int:
+        """Return the number of chats that the open page was used for."""
+        ...
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """Return the base names of the models it serves."""
+        ...
+
+    @property
+    def min_interval(self) -> float:
+        """Return the seconds between two sends."""
+        ...
+
+    def opened(self, visit: Visit | None = None) -> AbstractAsyncContextManager[None]:
+        """Open the account, and close it on leaving; raise what stands in the way.
+
+        With a `visit` the page is that person's first, whatever it shows.
+        """
+        ...
+
+    async def visited(self, visit: Visit) -> None:
+        """Leave the open page to a person; return when it can take chats again, or raise what stands in the way."""
+        ...
+
+    async def lost(self) -> NoReturn:
+        """Raise as soon as the open account cannot be used any more."""
+        ...
+
+    async def check(self) -> None:
+        """Ask the open page for a sign of life, and `give_up` where none comes."""
+        ...
+
+    def give_up(self, error: BridgeError) -> None:
+        """Make `lost` raise `error`."""
+        ...
+
+    def interrupt(self, error: BridgeError) -> None:
+        """End the running chat with `error`; its account is none the worse for it."""
+        ...
+
+    async def renewed(self) -> None:
+        """Return when somebody has logged the account in again since it was opened, or since this returned last."""
+        ...
+
+    @property
+    def is_worn(self) -> bool:
+        """Tell whether `renew` is due."""
+        ...
+
+    async def renew(self) -> None:
+        """Begin with a new page."""
+        ...
+
+    @property
+    def wants_new_chat(self) -> bool:
+        """Tell whether `prepare` would make the next chat faster."""
+        ...
+
+    async def prepare(self) -> None:
+        """Bring up an empty chat."""
+        ...
+
+    async def delete(self, conversation: str) -> None:
+        """Delete a conversation on the site."""
+        ...
+
+    async def bundle(self) -> Path:
+        """Write a diagnostic bundle of the open page, and return its folder; raise `BrowserError` without one."""
+        ...
+
+    async def thumbnail(self) -> bytes | None:
+        """Return a small picture of the open page, or None."""
+        ...
+
+    def chat(self, request: ChatRequest, timeline: Timeline, place: Place | None) -> AsyncGenerator[ChatEvent]:
+        """Answer one chat, in the conversation at `place` if there is one."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """An account and what is known of it; before the clock shows `free_at` it does not send."""
+
+    worker: PoolWorker
+    settings: PoolSettings
+    state: WorkerState = WorkerState.STARTING
+    reason: str = ""
+    until: datetime | None = None
+    free_at: float = 0.0
+    fails: int = 0
+    caution: int = 0
+    """How many sends more are made at a slower pace, after a rest."""
+    is_guest: bool = False
+    """Whether a client's own login opened it, so that only that client's chats may use it."""
+    sends: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
+    """Unix times of the sends."""
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the account shall be opened again before its time."""
+    looks: int = 0
+    """How often it was found out how the account stands."""
+    is_paused: bool = False
+    visit: Visit | None = None
+    """The person who is in its page, or was the last to be."""
+    last_error: AccountError | None = None
+
+    @property
+    def is_parked(self) -> bool:
+        """Tell whether the account is neither open nor being opened."""
+        return self.state not in (WorkerState.STARTING, WorkerState.READY)
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether a person is in the account's page, or about to be."""
+        return self.visit is not None and not self.visit.ended.is_set()
+
+    @property
+    def visitor(self) -> Visit | None:
+        """Return the visit of a person who may have the page now."""
+        return self.visit if self.visit is not None and self.is_held and self.visit.granted.is_set() else None
+
+    @property
+    def takes_chats(self) -> bool:
+        """Tell whether a chat may be given to the account as soon as it has none and its pause is over."""
+        return self.state is WorkerState.READY and not self.is_paused and not self.is_held
+
+    def account(self, *, is_busy: bool) -> Account:
+        """Return how the account stands now."""
+        worker = self.worker
+        hour, day = used(self.sends)
+        return Account(
+            worker.name,
+            self.state,
+            self.reason,
+            self.until,
+            is_busy,
+            site=worker.site,
+            url=worker.url,
+            is_paused=self.is_paused,
+            is_held=self.is_held,
+            sends_hour=hour,
+            sends_day=day,
+            hour_limit=self.settings.turns_per_hour,
+            day_limit=self.settings.turns_per_day,
+            last_error=self.last_error,
+            last_seen=worker.last_seen,
+            page_chats=worker.page_chats,
+        )
+
+    def note(self, error: BridgeError) -> None:
+        """Keep `error` as the account's last one, unless it says nothing of site, browser or login."""
+        if isinstance(error, SiteError | BrowserError | SetupError):
+            self.last_error = AccountError(error.code, error.message, datetime.now(UTC))
+
+    def serves(self, model: Model) -> bool:
+        """Tell whether the account's site has that model."""
+        try:
+            model_names.resolve(model.id, self.worker.models)
+        except UnknownModel:
+            return False
+        return True
+
+    def pause(self, since: float) -> None:
+        """Let the account send nothing for its interval, or a little more, after the clock showed `since`."""
+        self.free_at = since + self.least_pause * random.uniform(1, 1 + JITTER)  # noqa: S311 - a pace
+
+    @property
+    def least_pause(self) -> float:
+        """Return the least seconds between two sends now."""
+        least = self.settings.min_interval
+        least = self.worker.min_interval if least is None else least
+        return least * (1 + self.caution)
+
+    @property
+    def back_in(self) -> float | None:
+        """Return the seconds until a parked account is opened again, or None where it waits for a person."""
+        if self.until is None or self.is_paused:
+            return None
+        return max((self.until - datetime.now(UTC)).total_seconds(), 0.0)
+
+    def is_back_within(self, seconds: float) -> bool:
+        """Tell whether it makes sense to wait that long for the account."""
+        if self.visit is not None and not self.visit.over.is_set():
+            return False
+        back_in = self.back_in if self.is_parked or self.is_paused else 0.0
+        return back_in is not None and back_in <= seconds
+
+
+def standing(slots: Sequence[Slot]) -> str:
+    """Return how these accounts stand, in words."""
+    return "; ".join(str(slot.account(is_busy=False)) for slot in slots) or NOBODY.rstrip(".")

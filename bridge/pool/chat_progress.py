@@ -1,0 +1,74 @@
+"""Tells telemetry how far a chat is: steps and times at once, tokens a few times a second, the sizes at its end."""
+
+from __future__ import annotations
+
+import time
+
+from bridge.chat.token_estimate import Count
+from bridge.chat.types import ChatEvent, ChatRequest, Text, Thinking, Withdrawn
+from bridge.telemetry import ChatEnded, ChatProgress, Step, Telemetry, Timeline
+
+EVERY = 0.25
+"""Seconds between two reports of a chat that goes on with the same step."""
+
+
+class Progress:
+    """One chat's; it hears the events of the answer, and keeps none of their text."""
+
+    def __init__(self, request: ChatRequest, timeline: Timeline, telemetry: Telemetry) -> None:
+        self._request = request
+        self.timeline = timeline
+        self._telemetry = telemetry
+        self._count = Count()
+        self._answer_chars = 0
+        self._step: Step = "sending"
+        self._told = 0.0
+        self.bundle = ""
+        """The diagnostic bundle that was written because the chat failed."""
+        timeline.on_mark = self._marked
+
+    def hear(self, event: ChatEvent) -> None:
+        """Take the next event of the answer."""
+        match event:
+            case Thinking(text):
+                self._heard("thinking", text)
+            case Text(text):
+                self._answer_chars += len(text)
+                self._heard("writing", text)
+            case Withdrawn(text):
+                self._answer_chars = len(text)
+
+    def end(self, result: str, reason: str) -> None:
+        """Tell that the chat is over."""
+        self.timeline.mark("end")
+        request, timeline = self._request, self.timeline
+        self._telemetry.emit(
+            ChatEnded(
+                request.id,
+                request.model.id,
+                timeline.account,
+                result,
+                reason,
+                timeline.marks,
+                prompt_chars=sum(len(message.text) for message in request.messages),
+                answer_chars=self._answer_chars,
+                tokens=self._count.tokens,
+                bundle=self.bundle,
+            )
+        )
+
+    def _marked(self, mark: str) -> None:
+        """Tell of a time that is known now, but for those with which a chat comes and goes."""
+        if mark not in ("queued", "end"):
+            self._tell()
+
+    def _heard(self, step: Step, text: str) -> None:
+        self._count.add(text)
+        if step != self._step or time.monotonic() - self._told >= EVERY:
+            self._step = step
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told = time.monotonic()
+        marks = dict(self.timeline.marks)
+        self._telemetry.emit(ChatProgress(self._request.id, self._step, self._count.tokens, marks))

@@ -1,0 +1,207 @@
+"""Who waits for an account and who has which: every chat has a lease here, and so has whoever works on an account.
+
+Whether an account is busy follows from the leases; `assign` is called whenever anything changes, and alone pairs
+those that wait with accounts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from bridge.errors import BridgeError, NoAccount, PoolError, PoolFull, PoolTimeout
+from bridge.pool.account import Slot, standing
+from bridge.pool.lease import Lease
+from bridge.pool.wait_estimate import Pace
+from bridge.settings import Settings
+from bridge.tasks import Tasks
+
+RETRY_AFTER = 5.0
+"""Seconds that clients are asked to wait for a bridge that is started anew."""
+LAST_LIMIT = 5.0
+"""Seconds that chats get to end after what they generate was told to stop, when the bridge stops."""
+INTERRUPT_EVERY = 0.2
+"""Seconds after which a chat that has to end is told so again: between two steps it does not hear it."""
+
+
+class ChatQueue:
+    """The leases on the accounts that `slots` returns."""
+
+    def __init__(self, slots: Callable[[], Sequence[Slot]], settings: Settings) -> None:
+        self._slots = slots
+        self._settings = settings
+        self._leases: list[Lease] = []
+        self._pace = Pace()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks = Tasks()
+        self.freed = asyncio.Event()
+        """Set whenever a chat has left."""
+        self.is_draining = False
+        self._is_empty = asyncio.Event()
+
+    async def close(self) -> None:
+        """Assign nothing any more."""
+        await self._tasks.close()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def busy(self) -> set[Slot | None]:
+        """Return the accounts that somebody has."""
+        return {lease.slot for lease in self._leases}
+
+    def idle(self) -> list[Slot]:
+        """Return the accounts that take chats and have none."""
+        busy = self.busy()
+        return [slot for slot in self._slots() if slot.takes_chats and slot not in busy]
+
+    def wants(self, slot: Slot) -> bool:
+        """Tell whether a chat has the account, or may get it."""
+        return any(slot is lease.slot or slot in lease.fitting for lease in self._leases)
+
+    def enter(self, lease: Lease) -> int:
+        """Let a chat wait, or refuse it where too many do; return how many wait."""
+        self._leases.append(lease)
+        self.assign()
+        waiting = len(self._waiting())
+        if lease.is_waiting and waiting > self._settings.pool.queue_size:
+            wait = self._pace.wait(lease, self._leases)
+            lease.refuse(PoolFull(f"{waiting - 1} chats are waiting already.", retry_after=wait))
+        return waiting
+
+    def leave(self, lease: Lease) -> None:
+        """Let a chat go, and give its account to the next one."""
+        self._leases.remove(lease)
+        self.assign()
+        self.freed.set()
+
+    def answered(self, lease: Lease) -> None:
+        """Note how long a chat that was answered had its account."""
+        self._pace.note(time.monotonic() - lease.since)
+
+    async def granted(self, lease: Lease, deadline: float) -> Slot:
+        """Return the lease's account as soon as it has one."""
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                while lease.is_waiting:
+                    lease.changed.clear()
+                    await lease.changed.wait()
+        except TimeoutError as error:
+            limit = self._settings.pool.queue_limit
+            message = f"No account became free within {limit:g} seconds: {standing(lease.realm)}."
+            wait = self._pace.wait(lease, self._leases)
+            raise lease.failure or PoolTimeout(message, retry_after=wait) from error
+        if lease.error is not None:
+            raise lease.failure or lease.error
+        assert lease.slot is not None  # noqa: S101 - the loop's condition, for the type checker
+        return lease.slot
+
+    def cancel(self, chat: str, error: BridgeError) -> bool:
+        """End the chat of that id with `error`, and what the site generates for it; tell whether there is one."""
+        lease = next((lease for lease in self._leases if chat and lease.chat == chat), None)
+        if lease is None:
+            return False
+        lease.failure = None
+        lease.refuse(error)
+        self._tasks.start(self._interrupted(lease, error))
+        self.assign()
+        return True
+
+    @asynccontextmanager
+    async def borrowed(self, slot: Slot) -> AsyncGenerator[None]:
+        """Have an idle account, as if for a chat."""
+        lease = Lease([slot], [slot], slot=slot)
+        self._leases.append(lease)
+        try:
+            yield
+        finally:
+            self._leases.remove(lease)
+            self.assign()
+
+    @asynccontextmanager
+    async def claimed(self, slot: Slot, ending: BridgeError | None = None) -> AsyncGenerator[None]:
+        """Have an account to oneself, in whatever state it is, as soon as its chat has left; no other chat comes first.
+
+        How long that takes is up to the chat, unless it is ended with the error `ending`: the caller has a limit.
+        """
+        lease = Lease([slot], [slot], is_claim=True)
+        chat = next((other for other in self._leases if other.slot is slot), None)
+        self._leases.append(lease)
+        try:
+            if chat is not None and ending is not None:
+                self._tasks.start(self._interrupted(chat, ending))
+            self.assign()
+            while lease.slot is None:
+                lease.changed.clear()
+                await lease.changed.wait()
+            yield
+        finally:
+            self._leases.remove(lease)
+            self.assign()
+
+    async def drain(self, limit: float) -> None:
+        """Take no more chats, send the waiting ones away, and give the running ones `limit` seconds to end."""
+        self.is_draining = True
+        self.assign()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self._is_empty.wait()
+        for lease in self._leases:
+            if not lease.is_claim:
+                self._tasks.start(self._interrupted(lease, PoolError("The bridge is stopping.")))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.turn.stop + LAST_LIMIT):
+                await self._is_empty.wait()
+
+    async def _interrupted(self, lease: Lease, error: BridgeError) -> None:
+        """Interrupt a running chat until it has left."""
+        while lease in self._leases and lease.slot is not None:
+            lease.slot.worker.interrupt(error)
+            await asyncio.sleep(INTERRUPT_EVERY)
+
+    def assign(self) -> None:
+        """Pair waiting chats with free accounts, oldest chat and longest rested account first."""
+        self._grant_claims()
+        now = time.monotonic()
+        free = self.idle()
+        free.sort(key=lambda slot: slot.free_at)
+        for lease in self._waiting():
+            slot = None if self.is_draining else lease.choose(free, now)
+            if slot is not None:
+                free.remove(slot)
+                lease.grant(slot)
+            elif (error := self._hopeless(lease)) is not None:
+                lease.refuse(error)
+        self._set_timer(now, free)
+        if any(not lease.is_claim for lease in self._leases):
+            self._is_empty.clear()
+        else:
+            self._is_empty.set()
+
+    def _grant_claims(self) -> None:
+        """Give accounts without a chat to those who have claimed them, whoever came first."""
+        for lease in self._leases:
+            if lease.is_claim and lease.slot is None and lease.fitting[0] not in self.busy():
+                lease.grant(lease.fitting[0])
+
+    def _waiting(self) -> list[Lease]:
+        """Return the chats that wait; an account that is claimed is free again only when its claim is over."""
+        return [lease for lease in self._leases if lease.is_waiting and not lease.is_claim]
+
+    def _set_timer(self, now: float, free: Sequence[Slot]) -> None:
+        """Call `assign` again when the next account's pause, or the next chat's patience, is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting = self._waiting()
+        times = [*(slot.free_at for slot in free), *(lease.patient_until for lease in waiting)]
+        when = min((moment for moment in times if moment > now), default=None)
+        if when is not None and waiting:
+            self._timer = asyncio.get_running_loop().call_later(when - now, self.assign)
+
+    def _hopeless(self, lease: Lease) -> BridgeError | None:
+        """Return why waiting is pointless, if it is."""
+        if self.is_draining:
+            return NoAccount("The bridge is stopping.", retry_after=RETRY_AFTER)
+        return lease.hopeless(self._settings.pool.queue_limit)

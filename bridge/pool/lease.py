@@ -1,0 +1,126 @@
+"""A chat's place in the pool: which accounts fit it, and which one it has."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from bridge.errors import BridgeError, NoAccount, TokenRefused
+from bridge.pool.account import Slot, standing
+from bridge.pool.error_policy import Again, rule_of
+from bridge.storage.conversations import Place
+from bridge.telemetry import WorkerState
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """A chat in the pool, or another use of an account: it waits while `slot` is None, else it has that account.
+
+    `home` is the account that has the chat's conversation; until the clock shows `patient_until` no other one will do.
+    """
+
+    fitting: Sequence[Slot]
+    realm: Sequence[Slot]
+    """All accounts that are there for the client, and that it may hear of."""
+    chat: str = ""
+    """The id of the chat, if it is one."""
+    is_claim: bool = False
+    """Whether it is no chat that waits, but somebody who wants the one fitting account, in whatever state it is."""
+    is_named: bool = False
+    """Whether the client names the conversation, so that no other one will do."""
+    home: Slot | None = None
+    place: Place | None = None
+    patient_until: float = 0.0
+    slot: Slot | None = None
+    since: float = 0.0
+    """When the clock showed that it was given its account."""
+    refused: Sequence[str] = ()
+    """Why the site has refused further logins of the client before."""
+    error: BridgeError | None = None
+    failure: BridgeError | None = None
+    """Why the account that it had could not take it: more telling than that none is left."""
+    tries: list[Slot] = field(default_factory=list)
+    """The accounts that had the chat, each as often as it had it."""
+    is_anew: bool = False
+    """Whether the site did not know the conversation, so that all of it goes into a new one."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether the chat has neither an account nor a reason to stop waiting for one."""
+        return self.slot is None and self.error is None
+
+    @property
+    def place_here(self) -> Place | None:
+        """Return where the chat goes on, if it was given the account that has its conversation."""
+        return self.place if self.slot is self.home else None
+
+    def choose(self, free: Sequence[Slot], now: float) -> Slot | None:
+        """Return which of the `free` accounts, the best first, the chat takes now."""
+        ready = [slot for slot in free if slot.free_at <= now and slot in self.fitting]
+        if self.home in ready:
+            return self.home
+        return ready[0] if ready and not self.is_patient(now) else None
+
+    def is_patient(self, now: float) -> bool:
+        """Tell whether the chat still waits for the account that has its conversation."""
+        return self.home is not None and now < self.patient_until and self.home.is_back_within(self.patient_until - now)
+
+    def hopeless(self, patience: float) -> BridgeError | None:
+        """Return why it is pointless to wait that many seconds for an account, if it is."""
+        if any(slot.is_back_within(patience) for slot in self.fitting):
+            return None
+        if self.realm and all(slot.is_guest and slot.state is WorkerState.LOGGED_OUT for slot in self.realm):
+            return TokenRefused(" ".join([*self.refused, *(slot.reason for slot in self.realm)]))
+        untils = [slot.until for slot in self.fitting if slot.until is not None]
+        until = min(untils, default=None)
+        wait = (until - datetime.now(UTC)).total_seconds() if until else None
+        return NoAccount(f"No account can answer now: {standing(self.realm)}.", retry_after=wait, until=until)
+
+    def grant(self, slot: Slot) -> None:
+        """Give the chat an account."""
+        self.slot = slot
+        self.since = time.monotonic()
+        self.tries.append(slot)
+        self.changed.set()
+
+    def refuse(self, error: BridgeError) -> None:
+        """Send the chat away."""
+        self.error = error
+        self.changed.set()
+
+    def give_back(self, failure: BridgeError) -> bool:
+        """Let the chat, of which nothing was generated, wait again for an account; tell whether there is a point in it.
+
+        Where it may go on is what the policy says of the `failure`.
+        """
+        again = rule_of(failure).again
+        self.failure = None if again is Again.ANEW else failure  # the client does not know of that conversation
+        match again:
+            case Again.ANEW if self.is_anew or self.is_named:
+                return False
+            case Again.ANEW:
+                self.is_anew = True
+                self.home = self.place = None
+            case Again.ELSEWHERE:
+                self._leave()
+            case Again.RELOADED if self.tries.count(self._had()) > 1:
+                self._leave()
+            case Again.NOWHERE:
+                return False
+        self.slot = None
+        self.changed.clear()
+        return bool(self.fitting)
+
+    def _had(self) -> Slot:
+        assert self.slot is not None  # noqa: S101 - only a chat that has an account can fail on it
+        return self.slot
+
+    def _leave(self) -> None:
+        """Give the chat to its account no more; what it continues is there, so that another one begins anew."""
+        self.fitting = [slot for slot in self.fitting if slot is not self.slot]
+        if self.home is self.slot:
+            self.home = self.place = None

@@ -1,0 +1,123 @@
+"""What is done for an account while no chat wants it: a new page, a new chat, an old conversation deleted.
+
+An account is borrowed from the pool for it, as if by a chat, and at most one thing is done each time. After a failure
+nothing is done for that account for a while, ever longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from loguru import logger
+
+from bridge.durations import HOUR, MINUTE
+from bridge.errors import BridgeError, SetupError, SiteChanged
+from bridge.pool.account import Slot
+from bridge.pool.pool import Pool
+from bridge.tasks import Tasks, log_unexpected
+from bridge.telemetry import ConversationDeleted, Telemetry
+
+PAUSES = (MINUTE, 10 * MINUTE, HOUR)
+"""Seconds without upkeep of an account after a failure, by how often in a row it failed; the last one repeats."""
+
+
+@asynccontextmanager
+async def upkeep(pool: Pool, telemetry: Telemetry, every: float) -> AsyncGenerator[None]:
+    """Look after the idle accounts whenever a chat has ended, and every so many seconds, as long as this is entered."""
+    keeper = _Upkeep(pool, telemetry, every)
+    keeper.tasks.keep(keeper.look_after)
+    try:
+        yield
+    finally:
+        await keeper.tasks.close()
+
+
+@dataclass(slots=True)
+class _Failures:
+    """How often in a row the upkeep of an account failed; until the clock shows `over` there is none."""
+
+    count: int = 0
+    over: float = 0.0
+
+    def another(self) -> None:
+        self.over = time.monotonic() + PAUSES[min(self.count, len(PAUSES) - 1)]
+        self.count += 1
+
+
+class _Upkeep:
+    def __init__(self, pool: Pool, telemetry: Telemetry, every: float) -> None:
+        self.tasks = Tasks()
+        self._pool = pool
+        self._telemetry = telemetry
+        self._every = every
+        self._failures: dict[Slot, _Failures] = {}
+
+    async def look_after(self) -> None:
+        """Begin what is due, again and again."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._every):
+                    await self._pool.queue.freed.wait()
+            self._pool.queue.freed.clear()
+            for slot in self._pool.queue.idle():
+                self.tasks.start(self._tend(slot))
+
+    async def _tend(self, slot: Slot) -> None:
+        """Do what is due for an account, unless it failed a short while ago."""
+        failures = self._failures.setdefault(slot, _Failures())
+        if time.monotonic() < failures.over:
+            return
+        try:
+            if await self._do(slot):
+                self._failures.pop(slot, None)
+            return
+        except BridgeError as error:
+            logger.warning("The upkeep of {} failed: {}", slot.worker.name, error.message)
+        except Exception as error:  # noqa: BLE001 - the edge: what is next for the account must not come at once
+            log_unexpected(error, f"while {slot.worker.name} was looked after")
+        failures.another()
+
+    async def _do(self, slot: Slot) -> bool:
+        """Do what is due, if anything is and the account is still idle; tell whether it was."""
+        worker = slot.worker
+        if slot not in self._pool.queue.idle():
+            return False
+        if worker.is_worn:
+            async with self._pool.borrowed(slot):
+                await worker.renew()
+        elif worker.wants_new_chat:
+            async with self._pool.borrowed(slot):
+                await worker.prepare()
+        elif (conversation := await self._pool.conversations.unused(worker.name)) and self._is_free(slot):
+            await self._delete(slot, conversation)
+        else:
+            return False
+        return True
+
+    def _is_free(self, slot: Slot) -> bool:
+        """Tell whether nobody wants the account, and its pause is over."""
+        return slot in self._pool.queue.idle() and slot.free_at <= time.monotonic()
+
+    async def _delete(self, slot: Slot, conversation: str) -> None:
+        """Delete a conversation; one that cannot be deleted counts as used now, so that others come before it."""
+        name, conversations = slot.worker.name, self._pool.conversations
+        refusal: BridgeError | None = None
+        try:
+            async with self._pool.borrowed(slot):
+                try:
+                    await slot.worker.delete(conversation)
+                except (SetupError, SiteChanged) as error:
+                    refusal = error  # nothing that concerns the account: it answers chats all the same
+            if refusal is not None:
+                raise refusal
+        except BridgeError:
+            conversations.made(conversation, name)
+            raise
+        finally:
+            slot.pause(time.monotonic())
+        conversations.deleted(conversation)
+        self._telemetry.emit(ConversationDeleted(name, conversation))

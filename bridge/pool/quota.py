@@ -1,0 +1,49 @@
+"""An account's budget: how many sends the settings allow it in an hour and in a day, and what is left of them."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from bridge.chat.types import RateLimit
+from bridge.durations import DAY, HOUR
+from bridge.settings import PoolSettings
+
+
+def used(sends: Sequence[float]) -> tuple[int, int]:
+    """Return how many of the sends were in the last hour, and in the last day."""
+    now = time.time()
+    return len(sends) - bisect_right(sends, now - HOUR), len(sends) - bisect_right(sends, now - DAY)
+
+
+class Budget:
+    """What the settings allow; `sends` are always the Unix times of one account's sends, the oldest first."""
+
+    def __init__(self, settings: PoolSettings) -> None:
+        spans = ((settings.turns_per_hour, HOUR), (settings.turns_per_day, DAY))
+        self._spans = [(turns, span) for turns, span in spans if turns is not None]
+
+    def full_until(self, sends: Sequence[float]) -> datetime | None:
+        """Return when the account may send again, if it has used its budget of an hour or a day."""
+        ends = [sends[-turns] + span for turns, span in self._spans if len(sends) >= turns]
+        end = max(ends, default=0.0)
+        return datetime.fromtimestamp(end, UTC) if end > time.time() else None
+
+    def left(self, accounts: Sequence[tuple[Sequence[float], bool]]) -> RateLimit | None:
+        """Return what several accounts may send together; of each its sends, and whether it is busy with another one.
+
+        Of the limits of an hour and of a day it is the one of which less is left.
+        """
+        return min(self._limits(accounts), key=lambda limit: limit.remaining, default=None) if accounts else None
+
+    def _limits(self, accounts: Sequence[tuple[Sequence[float], bool]]) -> Iterator[RateLimit]:
+        now = time.time()
+        for turns, span in self._spans:
+            counted = [[sent for sent in sends if sent > now - span] for sends, _ in accounts]
+            used = [len(sent) + busy for sent, (_, busy) in zip(counted, accounts, strict=True)]
+            newest = max((sent[-1] for sent in counted if sent), default=now - span)
+            newest = now if any(busy for _, busy in accounts) else newest
+            remaining = sum(max(turns - number, 0) for number in used)
+            yield RateLimit(turns * len(accounts), remaining, newest + span - now)

@@ -1,0 +1,320 @@
+"""Keeps the accounts open: a task for each, which opens it again after whatever it was lost to.
+
+An account that the site refused, muted or signed out is opened again when its time is up, or when somebody wakes it:
+its operator, or a new login. Nothing is sent for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from loguru import logger
+
+from bridge.chat import model_names
+from bridge.chat.types import Model
+from bridge.errors import BridgeError, BrowserError, NoAccount, RateLimited, UnknownAccount, UnknownModel
+from bridge.pool.account import NEEDS_PERSON, NOBODY, PoolWorker, Slot
+from bridge.pool.error_policy import Transition, after_lost, transition
+from bridge.pool.quota import Budget
+from bridge.pool.visits import SOON_OVER, Visits
+from bridge.settings import PoolSettings
+from bridge.storage.account_states import Parked, ParkedAccounts
+from bridge.storage.send_times import SendLog
+from bridge.tasks import Tasks, first, is_cancelled, log_unexpected, surviving
+from bridge.telemetry import Telemetry, WorkerChanged, WorkerState
+
+WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
+"""States after which an account starts slowly."""
+CAUTIOUS_SENDS = 3
+CHECK_LIMIT = 120.0
+"""Seconds after which a check tells how the account stands even if it is still being opened."""
+CLOSE_LIMIT = 30.0
+"""Seconds that an account gets to be closed."""
+REOPENED = "It is opened again because somebody asked for that."
+USED_UP = "The account has used the budget that the settings give it."
+
+
+class Accounts:
+    """Keeps the accounts open while it is entered; calls `on_change` whenever one changes its state."""
+
+    def __init__(
+        self,
+        workers: Sequence[PoolWorker],
+        telemetry: Telemetry,
+        on_change: Callable[[], None],
+        settings: PoolSettings,
+        parked: ParkedAccounts,
+        sends: SendLog,
+        guest_models: Sequence[Model] = (),
+    ) -> None:
+        self.budget = Budget(settings)
+        self.visits = Visits(telemetry, on_change)
+        self._telemetry = telemetry
+        self._on_change = on_change
+        self._parked = parked
+        self._sends = sends
+        self._settings = settings
+        self._guest_models = tuple(guest_models)
+        self._keepers: dict[Slot, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
+        self._tasks = Tasks()
+        self.slots = [self._slot(worker, is_guest=False) for worker in workers]
+
+    async def __aenter__(self) -> Accounts:
+        await self._sends.open()
+        for slot in self.slots:
+            self.start(slot)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._tasks.close()
+        await self._parked.close()
+        await self._sends.close()
+
+    @property
+    def own(self) -> list[Slot]:
+        """Return the accounts that no client has brought along."""
+        return [slot for slot in self.slots if not slot.is_guest]
+
+    def named(self, name: str, *, own: bool = True) -> Slot:
+        """Return the account of that name, or raise `UnknownAccount`; `own` leaves those of clients out."""
+        for slot in self.own if own else self.slots:
+            if slot.worker.name == name:
+                return slot
+        raise UnknownAccount(f"There is no account {name!r} here.")
+
+    def add(self, worker: PoolWorker, *, is_guest: bool = False) -> Slot:
+        """Open one more account, a client's own as a guest."""
+        slot = self._slot(worker, is_guest=is_guest)
+        self.slots.append(slot)
+        self.start(slot)
+        return slot
+
+    def _slot(self, worker: PoolWorker, *, is_guest: bool) -> Slot:
+        return Slot(worker, self._settings, is_guest=is_guest, sends=self._sends.of(worker.name))
+
+    def start(self, slot: Slot) -> None:
+        """Hold an account open from now on."""
+        self._keepers[slot] = self._tasks.start(self._keep(slot))
+
+    async def stop(self, slot: Slot) -> None:
+        """Close an account and keep it closed; `start` opens it again."""
+        if slot.state is WorkerState.READY:
+            self._change(slot, Transition(WorkerState.STARTING), REOPENED)
+        keeper = self._keepers.pop(slot)
+        keeper.cancel()
+        await asyncio.wait({keeper}, timeout=CLOSE_LIMIT)
+
+    def remove(self, slot: Slot) -> None:
+        """Close an account for good."""
+        self.slots.remove(slot)
+        if slot.visit is not None:
+            slot.visit.end()
+        if (keeper := self._keepers.pop(slot, None)) is not None:
+            keeper.cancel()
+        self._sends.forget(slot.worker.name)
+        self._change(slot, Transition(WorkerState.CLOSED))
+
+    def rename(self, slot: Slot, worker: PoolWorker) -> None:
+        """Let a stopped account go on as `worker`, which has another name, and all that is known of it with it."""
+        before, name = slot.worker.name, worker.name
+        self._parked.rename(before, name)
+        self._sends.rename(before, name)
+        self._telemetry.emit(WorkerChanged(before, WorkerState.CLOSED))
+        slot.worker, slot.sends = worker, self._sends.of(name)
+
+    def forget(self, name: str) -> None:
+        """Drop what is kept over a restart of an account that is removed."""
+        self._parked.forget(name)
+
+    def pause(self, name: str, *, is_paused: bool) -> Slot:
+        """Let an account take no chats, or again, also after a restart."""
+        slot = self.named(name)
+        slot.is_paused = is_paused
+        self._parked.pause(name, is_paused=is_paused)
+        self._on_change()
+        return slot
+
+    def models(self) -> Sequence[Model]:
+        """Return the models of all sites with an account here, unless each of those needs a person first.
+
+        One that rests, is muted or opens anew will serve again by itself: a list that comes and goes helps nobody.
+        """
+        return [model for bases in self._sites(without=NEEDS_PERSON) for model in model_names.listed(bases)]
+
+    def model(self, name: str) -> Model:
+        """Return what `name` means on the first site that knows it; raises `UnknownModel`."""
+        unknown: BridgeError = NoAccount(NOBODY)
+        for bases in self._sites():
+            try:
+                return model_names.resolve(name, bases)
+            except UnknownModel as error:
+                unknown = error
+        raise unknown
+
+    def _sites(self, without: Sequence[WorkerState] = ()) -> list[tuple[Model, ...]]:
+        """Return the base models of each site, once; accounts in the states `without` do not count."""
+        served = [tuple(slot.worker.models) for slot in self.slots if slot.state not in without]
+        return [bases for bases in dict.fromkeys([*served, self._guest_models]) if bases]
+
+    def take_out(self, slot: Slot, error: BridgeError) -> None:
+        """Take the account out of service at once if `error` means that; its keeper does the rest."""
+        slot.note(error)
+        self._take_out(slot, error)
+
+    def _take_out(self, slot: Slot, error: BridgeError) -> None:
+        if (what := transition(error, slot.fails, self._settings.rest)) is None:
+            return
+        if error.retry_after is None and what.state is WorkerState.RESTING and what.until is not None:
+            error.retry_after = (what.until - datetime.now(UTC)).total_seconds()
+        self._change(slot, what, error.message)
+        slot.worker.give_up(error)
+
+    def sent(self, slot: Slot, since: float) -> None:
+        """Let the account pause after a send when the clock showed `since`, or rest if its budget is used."""
+        slot.pause(since)
+        self._sends.add(slot.worker.name, time.time())
+        if (what := self._used_up(slot)) is not None:
+            self._take_out(slot, RateLimited(USED_UP, until=what.until))
+
+    async def check(self, name: str) -> Slot:
+        """Look again now how an account stands, and return it as soon as that is known."""
+        slot = self.named(name, own=False)
+        looks = slot.looks
+        if slot.is_parked:
+            slot.woken.set()
+        elif slot.state is WorkerState.READY:
+            try:
+                await slot.worker.check()
+            except BridgeError:
+                return await self.known(slot, looks)  # the keeper hears of it, too
+            return slot
+        return await self.known(slot, looks)
+
+    async def reopen(self, slot: Slot) -> None:
+        """Close an account and open it again, and return as soon as it is known how it stands then."""
+        if slot.state is WorkerState.READY:
+            self._change(slot, Transition(WorkerState.STARTING), REOPENED)
+        slot.woken.set()
+        await self.known(slot, slot.looks)
+
+    async def known(self, slot: Slot, looks: int) -> Slot:
+        """Return the account as soon as it was found out anew how it stands: more often than `looks` times.
+
+        Raises `UnknownAccount` where it is removed instead.
+        """
+        try:
+            async with asyncio.timeout(CHECK_LIMIT):
+                while slot.looks == looks and slot in self.slots:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            logger.warning("It took longer than {:g} seconds to open {}", CHECK_LIMIT, slot.worker.name)
+        if slot not in self.slots:
+            raise UnknownAccount(f"The account {slot.worker.name} was removed just now.")
+        return slot
+
+    async def _keep(self, slot: Slot) -> None:
+        """Hold one account open, and open it again after whatever it was lost to; survives everything."""
+        with surviving("while the parked accounts were read"):
+            await self._recall(slot)
+        while not is_cancelled():
+            try:
+                await self._until_over(slot)
+                async with self._opened(slot):
+                    self._change(slot, Transition(WorkerState.READY))
+                    await self._used(slot)
+            except BridgeError as error:
+                self._fell(slot, error)
+            except (Exception, asyncio.CancelledError) as error:
+                if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                    raise
+                log_unexpected(error, f"while {slot.worker.name} was kept open")
+                self._fell(slot, BrowserError(f"The account could not be kept open: {type(error).__name__}."))
+
+    @asynccontextmanager
+    async def _opened(self, slot: Slot) -> AsyncGenerator[None]:
+        """Open the account, for a person first where one is about to visit it."""
+        slot.woken.clear()
+        if (visit := slot.visitor) is None:  # else it stays as it is until the person has solved that
+            self._change(slot, Transition(WorkerState.STARTING), slot.reason)
+        try:
+            async with slot.worker.opened(visit):
+                yield
+        except BridgeError as error:
+            if visit is not None:
+                visit.end(error)
+            raise
+
+    async def _used(self, slot: Slot) -> None:
+        """Let an open account be used; return when it shall be opened anew, and raise as soon as it is lost."""
+        while True:
+            self.visits.show_out(slot)
+            await first(slot.worker.lost(), slot.woken.wait())
+            if slot.state is not WorkerState.READY or slot.visitor is None:
+                return
+            slot.woken.clear()
+            await slot.worker.visited(slot.visitor)
+
+    async def _recall(self, slot: Slot) -> None:
+        """Leave the account alone if it was parked or paused before the bridge was started anew."""
+        entry, is_paused = await self._parked.entry(slot.worker.name)
+        slot.is_paused = slot.is_paused or is_paused
+        if entry is not None:
+            self._change(slot, Transition(entry.state, entry.until), entry.reason)
+
+    def _fell(self, slot: Slot, error: BridgeError) -> None:
+        self.visits.show_out(slot)
+        if slot.state in SOON_OVER:  # else the chat's own error has taken it out already
+            slot.note(error)
+            self._change(slot, after_lost(error, slot.fails, self._settings.rest), error.message)
+        slot.fails += slot.state is WorkerState.BROKEN
+
+    async def _until_over(self, slot: Slot) -> None:
+        """Return when the account may be opened: now, at its time, or when it is woken."""
+        if slot.is_parked and slot.visitor is None:
+            await self._woken(slot)
+        while slot.visitor is None and (what := self._used_up(slot)) is not None:
+            self._change(slot, what, USED_UP)
+            await self._woken(slot)
+
+    async def _woken(self, slot: Slot) -> None:
+        while not slot.woken.is_set():
+            until = slot.until
+            seconds = (until - datetime.now(UTC)).total_seconds() if until else None
+            try:
+                async with asyncio.timeout(seconds):
+                    await slot.woken.wait()
+            except TimeoutError:
+                if slot.until == until:
+                    return
+        slot.woken.clear()
+
+    def _used_up(self, slot: Slot) -> Transition | None:
+        until = self.budget.full_until(slot.sends)
+        return None if until is None else Transition(WorkerState.RESTING, until)
+
+    def _change(self, slot: Slot, what: Transition, reason: str = "") -> None:
+        """Let the account have another state; whoever hears of it cannot undo that."""
+        slot.looks += what.state is not WorkerState.STARTING
+        if (slot.state, slot.until, slot.reason) != (what.state, what.until, reason):
+            slot.state, slot.reason, slot.until = what.state, reason, what.until
+            if what.state in WARNINGS:
+                slot.caution = CAUTIOUS_SENDS
+            self._remember(slot)
+            self._telemetry.emit(WorkerChanged(slot.worker.name, what.state, reason, what.until))
+            with surviving("while chats were given to accounts"):
+                self._on_change()
+        self._changed.set()
+
+    def _remember(self, slot: Slot) -> None:
+        """Keep over a restart that the account is to be left alone, or that it is not any more."""
+        if slot.state in (WorkerState.STARTING, WorkerState.CLOSED):
+            return
+        is_parked = slot.until is not None and slot.state not in SOON_OVER
+        entry = Parked(slot.state, slot.reason, slot.until) if is_parked and slot.until else None
+        self._parked.put(slot.worker.name, entry)

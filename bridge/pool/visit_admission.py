@@ -1,0 +1,63 @@
+"""Lets a person into the page of an account as soon as no chat is in it, and the chats back in afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+from bridge.chat.visit import Visit
+from bridge.errors import BrowserError
+from bridge.pool.account import Slot
+from bridge.pool.chat_queue import ChatQueue
+from bridge.pool.supervisor import Accounts
+from bridge.tasks import Tasks, first
+
+OPEN_LIMIT = 90.0
+"""Seconds until an account's page is open for a person."""
+
+
+@asynccontextmanager
+async def visiting(accounts: Accounts, queue: ChatQueue, tasks: Tasks, name: str) -> AsyncGenerator[Visit]:
+    """Keep chats away from an account, and give its page to a person once the running chat has left.
+
+    Raises `AccountConflict` where another person is in it, and what kept the page from being opened.
+    """
+    slot = accounts.named(name)
+    await _given_back(slot)
+    visit = accounts.visits.expect(slot)
+    claiming = tasks.start(_claimed(accounts, queue, slot, visit))
+    try:
+        await first(visit.granted.wait(), visit.ended.wait())
+        await _begun(visit, name)
+        yield visit
+    finally:
+        visit.leave()
+        if not visit.granted.is_set():
+            claiming.cancel()
+        accounts.visits.show_out(slot)
+
+
+async def _given_back(slot: Slot) -> None:
+    """Wait until the page is the account's own again, where the person who had it has left."""
+    if (before := slot.visit) is not None and before.over.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OPEN_LIMIT):
+                await before.ended.wait()
+
+
+async def _claimed(accounts: Accounts, queue: ChatQueue, slot: Slot, visit: Visit) -> None:
+    """Have the account for the person alone, until its page is its own again."""
+    async with queue.claimed(slot):
+        accounts.visits.let_in(slot, visit)
+        await visit.ended.wait()
+
+
+async def _begun(visit: Visit, name: str) -> None:
+    try:
+        async with asyncio.timeout(OPEN_LIMIT):
+            await first(visit.began.wait(), visit.ended.wait())
+    except TimeoutError as error:
+        raise BrowserError(f"The page of {name} did not open within {OPEN_LIMIT:g} seconds.") from error
+    if visit.failure is not None:
+        raise visit.failure

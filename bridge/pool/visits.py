@@ -1,0 +1,47 @@
+"""The visits of people to the pages of accounts: they begin here, and are forgotten when they have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bridge.chat.visit import Visit
+from bridge.errors import AccountConflict
+from bridge.pool.account import NEEDS_PERSON, Slot
+from bridge.tasks import surviving
+from bridge.telemetry import AccountHeld, Telemetry, WorkerState
+
+SOON_OVER = (WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN)
+"""States that another failure replaces, and that a restart of the bridge ends."""
+
+
+class Visits:
+    """Says of each account whether a person is in its page; calls `on_change` whenever that changes."""
+
+    def __init__(self, telemetry: Telemetry, on_change: Callable[[], None]) -> None:
+        self._telemetry = telemetry
+        self._on_change = on_change
+
+    def expect(self, slot: Slot) -> Visit:
+        """Give the account no more chats, since a person wants into its page; raises `AccountConflict`."""
+        if slot.is_held:
+            raise AccountConflict(f"A person is in the page of {slot.worker.name} already.")
+        slot.visit = Visit()
+        self._tell(slot)
+        return slot.visit
+
+    def let_in(self, slot: Slot, visit: Visit) -> None:
+        """Have the account's page given to the person, and opened for that where it is not; no chat is in it."""
+        visit.wants_solving, visit.stays_parked = slot.state in NEEDS_PERSON, slot.state not in SOON_OVER
+        visit.granted.set()
+        slot.woken.set()
+
+    def show_out(self, slot: Slot) -> None:
+        """Forget the last visit, if it has ended."""
+        if slot.visit is not None and not slot.is_held:
+            slot.visit = None
+            self._tell(slot)
+
+    def _tell(self, slot: Slot) -> None:
+        self._telemetry.emit(AccountHeld(slot.worker.name, slot.is_held))
+        with surviving("while chats were given to accounts"):
+            self._on_change()

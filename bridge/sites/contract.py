@@ -1,0 +1,260 @@
+"""The contract of a site: hands (`SiteDriver`, async methods on a page) and an ear (`Decoder`, no I/O).
+
+A site is the module `bridge/sites/NAME.py` (or a dotted name of your own) with a class `Driver`; the file
+name is the registration. A driver knows selectors and the wire format, never pools, queues or HTTP clients.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+from urllib.parse import urlsplit
+
+from playwright.async_api import Page
+
+from bridge.browser.page_messages import PageRequest, PageResponse, Reply
+from bridge.chat.types import Attachment, ChatEvent, Model
+from bridge.errors import (
+    BridgeError,
+    BrowserError,
+    HumanNeeded,
+    LoginRequired,
+    NetworkError,
+    SendTimeout,
+    SetupError,
+    SiteChanged,
+)
+from bridge.origins import OPAQUE, origin_of
+
+NO_DOCUMENT = "chrome-error:"
+"""The address of the page that a browser shows where none came: it is no page of another site."""
+SIGN_IN = re.compile(r"sign_?in|log_?in|\b(auth|sso)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the page must be made to send; `conversation` is None for a new one."""
+
+    prompt: str
+    thinking: bool = False
+    search: bool = False
+    conversation: str | None = None
+    parent: str | None = None
+    """The id of the conversation's last answer, which the new turn follows."""
+    attachments: tuple[Attachment, ...] = ()
+    """Files that go with the prompt."""
+
+
+class ConversationGone(Exception):
+    """The site does not have the turn's conversation any more; nothing was sent."""
+
+
+class Strayed(BrowserError):
+    """The account's page shows another origin than the site's; nothing was typed or clicked there."""
+
+    def __init__(self, url: str) -> None:
+        where = origin_of(url)
+        place = "a page without an origin" if where == OPAQUE else where
+        super().__init__(f"The account's page has left the site for {place}; it is opened anew.")
+        self.url = url
+
+    def settled(self) -> BridgeError:
+        """Return what it means where the page does not come back."""
+        where = origin_of(self.url)
+        if where == OPAQUE:
+            return HumanNeeded("The site's page goes away from the site again and again, to a page without an origin.")
+        if SIGN_IN.search(urlsplit(self.url).path):
+            return LoginRequired(f"The site leads to {where} to sign in; run `bridge login` for the account.")
+        return HumanNeeded(f"The site leads to {where} in place of the chat; a person should look at it.")
+
+
+class Decoder(Protocol):
+    """Turns the bytes of one turn's responses into events, without I/O.
+
+    Called as `begin (feed* end)` for each response of the turn, in order. Any call may raise a `SiteError`
+    that says what the site refused. The last event of a complete answer is `Finish`; an `end` that neither
+    raised nor gave `Finish` means that the page may go on with another response.
+    """
+
+    @property
+    def drift(self) -> Mapping[str, int]:
+        """Return what was met and not understood: a shape (never a text) and how often."""
+        ...
+
+    def begin(self, response: PageResponse) -> None:
+        """Start a response; judge its status and content type."""
+        ...
+
+    def feed(self, data: bytes) -> Sequence[ChatEvent]:
+        """Take the next bytes, cut anywhere, and return the events that they complete."""
+        ...
+
+    def end(self) -> Sequence[ChatEvent]:
+        """Take the end of the body and return the last events."""
+        ...
+
+
+class SiteDriver(ABC):
+    """The hands: drives one page of one account. Subclasses are named `Driver`.
+
+    Every method may raise `LoginRequired`, `HumanNeeded`, `Muted` or `SiteChanged`; the caller sets the time
+    limit. Methods are idempotent: the caller may call them again as long as nothing passed the gate.
+    """
+
+    title: ClassVar[str] = ""
+    """What people call the site."""
+    start_url: ClassVar[str]
+    """Where the site lives; a profile may name another origin."""
+    answer_paths: ClassVar[tuple[str, ...]]
+    """URL paths (`*` matches anything) whose requests are held at the gate and whose responses are tapped."""
+    call_paths: ClassVar[tuple[str, ...]] = ()
+    """URL paths of the page's own calls on the way to a prompt: see `refused`."""
+    history_paths: ClassVar[tuple[str, ...]] = ()
+    """URL paths from which the page takes an answer whose stream broke; the decoder is given their responses then."""
+    models: ClassVar[tuple[Model, ...]]
+    """Base names that clients may ask for; `chat.model_names` adds `-think`, `-search`, `-silent` and the like."""
+    min_interval: ClassVar[float]
+    """Seconds between two sends of one account that keep a human pace."""
+
+    grammar: ClassVar[tuple[str, ...]] = ()
+    """Words of the site's protocol that the page's own scripts hold as long as they speak it, the address first."""
+
+    prompt_limit: ClassVar[int | None] = None
+    """UTF-16 code units that the page takes as a prompt; None where it has no limit."""
+    prompt_lines: ClassVar[int | None] = None
+    """Lines of a prompt that the page can lay out in good time; None where it has no limit."""
+    direction_changes: ClassVar[int | None] = None
+    """Changes between writing from right to left and from left to right that it can lay out in one line."""
+    login_in_indexed_db: ClassVar[bool] = True
+    """Whether a profile holds the site's IndexedDB; off where that is a cache of chats and no part of the login."""
+
+    hosts: ClassVar[tuple[str, ...]] = ()
+    """Hosts beside its own address that the site's page needs, and that its login may have cookies of; `*.name` for
+    all below a name."""
+    private: ClassVar[str] = "textarea, input"
+    """CSS selector of what holds people's words, which a picture for the operator must not show."""
+    limit: float = 30.0
+    """Seconds that the caller gives `ready`; whoever opens the page sets it."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url.rstrip("/")
+        self.origin = origin_of(url)
+        self.is_waiting: Callable[[], bool] = lambda: False
+        """Tells whether the page waits for the network; whoever opens it sets this."""
+
+    @abstractmethod
+    async def ready(self) -> None:
+        """Wait until the page is signed in and can take a prompt; raise what stands in the way."""
+
+    @abstractmethod
+    async def open(self, turn: Turn) -> None:
+        """Bring up the turn's conversation (prove a new one empty) and set its switches.
+
+        Raises `ConversationGone` where the site does not have it any more.
+        """
+
+    async def attach(self, turn: Turn, limit: float) -> None:
+        """Upload the turn's files and wait until the site has read them, `limit` seconds at most; none is left over.
+
+        Called after `open`, for turns with files, where the site takes any. Raises `FileRejected` for a bad one.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    async def submit(self, turn: Turn) -> bool:
+        """Put the prompt into the composer, whatever its length, and press the key that sends it.
+
+        Returns whether the page is at work on it, which may take long; such a page is left alone.
+        """
+
+    def refused(self, reply: Reply) -> BridgeError | None:
+        """Return why a prompt cannot be sent, if what came of a call to one of the `call_paths` says so."""
+        return NetworkError(f"The site cannot be reached ({reply.failure}).") if reply.failure else None
+
+    @abstractmethod
+    def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
+        """Return how the held request differs from the turn; empty means that it may leave."""
+
+    def conversation_of(self, request: PageRequest) -> str | None:
+        """Return the id of the conversation that a request which passed the gate belongs to."""
+        return None
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Press the page's stop button, if it is generating."""
+
+    @abstractmethod
+    def decoder(self) -> Decoder:
+        """Return a fresh ear for one turn."""
+
+    @classmethod
+    @abstractmethod
+    def fresh_decoder(cls) -> Decoder:
+        """Return an ear that belongs to no page, for streams that were recorded."""
+
+    async def go_on(self) -> bool:
+        """Press the button that continues an answer which broke off at its budget; False where there is none."""
+        return False
+
+    async def revisit(self, conversation: str) -> None:
+        """Bring up an old conversation, so that the page takes up an answer that is still being written there.
+
+        Raises `ConversationGone` where the site does not have it any more.
+        """
+        raise ConversationGone
+
+    def strays(self, conversation: str, request: PageRequest) -> Sequence[str]:
+        """Return how the held request differs from one that only takes up an answer of the conversation."""
+        return ("no chat is waiting for an answer",)
+
+    async def delete(self, conversation: str) -> None:
+        """Delete the conversation as a person does; one that the site does not have is deleted already."""
+        raise SetupError("Conversations of this site cannot be deleted; empty the setting conversations.delete_after.")
+
+    async def unsent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
+        """Return why no request came to the gate in time; `calls` are the API paths that the page did call.
+
+        One that is still at work has only taken too long.
+        """
+        if is_at_work:
+            return SendTimeout("The page was still at work on the prompt, and has sent nothing.")
+        called = f"; it called {', '.join(calls)}" if calls else ""
+        return SiteChanged(f"The page sent nothing{called}.")
+
+    async def sign_in(self, user: str, password: str) -> None:
+        """Fill the site's plain login form and send it, where it has one."""
+        raise SetupError("This site's login form cannot be filled automatically; log in by hand.")
+
+    async def says(self) -> Sequence[str]:
+        """Return what the page has told its user since `sign_in` was called, as short messages."""
+        return ()
+
+    @classmethod
+    def token_state(cls, url: str, token: str) -> dict[str, Any]:
+        """Return the storage state, in Playwright's form, of a browser that `token` signs in at `url`."""
+        raise SetupError("This site cannot be signed in to by a token.")
+
+    async def controls(self) -> Mapping[str, str]:
+        """Return which of the page's controls were found and by what, for debugging."""
+        return {}
+
+
+def load_driver(name: str) -> type[SiteDriver]:
+    """Return the `Driver` of the site `name`: a file of `bridge/sites/`, or a dotted module of your own.
+
+    Raises `SetupError` when there is no such module or it has no `Driver`.
+    """
+    module_name = name if "." in name else f"bridge.sites.{name}"
+    try:
+        module: Any = importlib.import_module(module_name)
+        driver = module.Driver
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise SetupError(f"Unknown site '{name}' ({error}); name a file of bridge/sites/ or a module.") from error
+    if not (isinstance(driver, type) and issubclass(driver, SiteDriver)):
+        raise SetupError(f"Site '{name}': {module_name}.Driver is not a SiteDriver.")
+    return driver

@@ -1,0 +1,252 @@
+"""The listener: turns the changes of the message tree into the events of one answer.
+
+One answer may come in several responses, each beginning with all text so far: a `Flow` gives out what is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from bridge.chat.types import ChatEvent, Finish, FinishReason, Opened, Text, Thinking, Title, Withdrawn
+from bridge.sites.deepseek.drift import FRAGMENT_FIELDS, MESSAGE_FIELDS, SILENT_TYPES, Drift
+from bridge.sites.deepseek.message_tree import Change, MessageTree, text_of
+from bridge.sites.deepseek.sources import Bibliography, Marks, Page, referred_page
+from bridge.sites.deepseek.text_flow import Flow, Outbox
+
+Kind = Literal["thinking", "answer", "template"]
+
+_KINDS: Mapping[str, Kind] = {
+    "THINK": "thinking",
+    "RESPONSE": "answer",
+    "ANSWER": "answer",
+    "TEMPLATE_RESPONSE": "template",
+}
+_FLAT_KINDS: Mapping[str, Kind] = {"thinking_content": "thinking", "content": "answer"}
+_FOUND_FIELDS = frozenset({"queries", "results", "result"})
+
+
+class _Piece(NamedTuple):
+    kind: Kind
+    text: str
+    owner: Mapping[str, Any]
+
+
+class Answer:
+    """The answer of one turn, as far as it has come, over all its responses."""
+
+    def __init__(self, drift: Drift) -> None:
+        self._drift = drift
+        self._tree = MessageTree(drift)
+        self._thinking = Flow()
+        self._text = Flow()
+        self._sources = Bibliography()
+        self._marks = Marks(self._sources, self._page_of)
+        self._pieces: list[_Piece] = []
+        self._searches: dict[int, Mapping[str, Any]] = {}
+        self._reread = False
+        self._growing: tuple[Kind, Mapping[str, Any]] | None = None
+        self._withdrawn = False
+        self._opened = False
+        self._out = Outbox()
+        self.number: str | None = None
+        """Id of the answer's message, once known."""
+
+    @property
+    def message(self) -> Mapping[str, Any]:
+        """The message as the site's patches have made it, empty before the first snapshot."""
+        root = self._tree.root
+        response = root.get("response") if isinstance(root, dict) else None
+        return response if isinstance(response, dict) else {}
+
+    @property
+    def status(self) -> str:
+        """The site's word for how far the answer is: WIP, INCOMPLETE, FINISHED, CONTENT_FILTER, ..."""
+        return text_of(self.message.get("status")) or "WIP"
+
+    @property
+    def text(self) -> str:
+        """The answer so far, as the site writes it."""
+        return str(self._text)
+
+    @property
+    def thinking(self) -> str:
+        """The reasoning so far."""
+        return str(self._thinking)
+
+    def restart(self) -> None:
+        """Begin another response of the same answer."""
+        self._tree = MessageTree(self._drift)
+        self._growing = None
+
+    def apply(self, frame: Mapping[str, Any]) -> None:
+        """Take one frame of the stream."""
+        words, piece = self._tree.growing, frame.get("v")
+        if words is not None and self._growing and len(frame) == 1 and isinstance(piece, str):
+            words.pieces.append(piece)
+            self._give(_Piece(self._growing[0], piece, self._growing[1]))
+            return
+        self._growing = None
+        for change in self._tree.apply(frame):
+            self._hear(change)
+        self._settle()
+
+    def title(self, text: str) -> None:
+        """Take the title of the conversation."""
+        self._open()
+        self._out.add(Title(text))
+
+    def finish(self, reason: FinishReason) -> None:
+        """Give out what was held back for what might have followed, and the end."""
+        self._open()
+        self._out.write(Text, self._marks.flush())
+        self._out.add(Finish(reason))
+
+    def events(self) -> list[ChatEvent]:
+        """Return the events since the last call."""
+        return self._out.empty()
+
+    # What changed
+
+    def _hear(self, change: Change) -> None:
+        match change.path:
+            case () | ("response",):
+                self._reread = True
+            case ("response", "fragments", *rest):
+                self._hear_fragments(change, rest)
+            case ("response", field, *_) if field in MESSAGE_FIELDS:
+                self._hear_field(change, field)
+            case path:
+                self._drift.note("path", *path)
+
+    def _hear_field(self, change: Change, field: str) -> None:
+        if field == "search_results":
+            self._saw_search(self.message)
+        elif kind := _FLAT_KINDS.get(field):
+            self._hear_text(change, kind, self.message)
+
+    def _hear_fragments(self, change: Change, rest: list[str]) -> None:
+        match rest, change.added:
+            case [], list() as added:
+                for fragment in added:
+                    self._read_fragment(fragment)
+            case (([] | [_] | [_, "type"]), _):
+                self._reread = True
+            case [_, "content"], _:
+                self._hear_content(change, change.trail[3])
+            case [_, field, *_], _ if field in _FOUND_FIELDS:
+                self._saw_search(change.trail[3])
+            case [_, field, *_], _ if field in FRAGMENT_FIELDS:
+                pass
+            case _:
+                self._drift.note("path", *change.path)
+
+    def _hear_content(self, change: Change, fragment: Mapping[str, Any]) -> None:
+        if kind := _KINDS.get(text_of(fragment.get("type"))):
+            self._hear_text(change, kind, fragment)
+
+    def _hear_text(self, change: Change, kind: Kind, owner: Mapping[str, Any]) -> None:
+        if isinstance(change.added, str):
+            self._pieces.append(_Piece(kind, change.added, owner))
+            self._growing = (kind, owner)
+        else:
+            self._reread = True
+
+    def _saw_search(self, found: Mapping[str, Any]) -> None:
+        self._searches[id(found)] = found
+
+    # What the tree holds
+
+    def _read_message(self) -> None:
+        """Go through the whole message again: after a snapshot, or where something was replaced."""
+        self._pieces = []
+        self._thinking.restart()
+        self._text.restart()
+        message = self.message
+        if not message:
+            self._drift.note("snapshot")
+        for field, kind in _FLAT_KINDS.items():
+            if text := text_of(message.get(field)):
+                self._pieces.append(_Piece(kind, text, message))
+        self._saw_search(message)
+        fragments = message.get("fragments")
+        for fragment in fragments if isinstance(fragments, list) else ():
+            self._read_fragment(fragment)
+        self._see_withdrawal()
+
+    def _read_fragment(self, fragment: Any) -> None:
+        if not isinstance(fragment, dict):
+            self._drift.note("fragment")
+            return
+        kind = _KINDS.get(name := text_of(fragment.get("type")))
+        if kind:
+            self._pieces.append(_Piece(kind, text_of(fragment.get("content")), fragment))
+        elif name not in SILENT_TYPES:
+            self._drift.note("fragment", name)
+        self._saw_search(fragment)
+
+    def _see_withdrawal(self) -> None:
+        """Forget the answer where a template stands; take what a content filter put in its place for one."""
+        text = "".join(piece.text for piece in self._pieces if piece.kind == "answer")
+        template = any(piece.kind == "template" for piece in self._pieces)
+        filtered = self.status == "CONTENT_FILTER" and not self._withdrawn and not text.startswith(self.text)
+        if template or filtered:
+            self._pieces = [piece for piece in self._pieces if piece.kind != "answer"]
+        if filtered and not template:
+            self._pieces.append(_Piece("template", text, {}))
+
+    # What is given out
+
+    def _settle(self) -> None:
+        """Give out what a frame changed, once it is wholly applied."""
+        if self._reread:
+            self._reread = False
+            self._read_message()
+        if self.message:
+            self._open()
+        for found in self._searches.values():
+            self._sources.read(found)
+        self._give_sources()
+        for piece in self._pieces:
+            self._give(piece)
+        self._searches, self._pieces = {}, []
+
+    def _open(self) -> None:
+        if not self._opened:
+            self._opened = True
+            number = self.message.get("message_id")
+            self._out.add(Opened(message=self.number or (None if number is None else str(number))))
+
+    def _give(self, piece: _Piece) -> None:
+        match piece.kind:
+            case "thinking":
+                self._out.write(Thinking, self._new(self._thinking, piece.text))
+            case "template" if not self._withdrawn:
+                self._withdrawn = True
+                self._text = Flow(piece.text)
+                self._marks.flush()
+                self._out.add(Withdrawn(piece.text))
+            case "answer" if self._withdrawn:
+                pass
+            case _:
+                self._give_text(piece)
+
+    def _give_text(self, piece: _Piece) -> None:
+        new = self._new(self._text, piece.text)
+        text = self._marks.take(new, piece.owner)
+        if text != new:
+            self._give_sources()
+        self._out.write(Text, text)
+
+    def _page_of(self, owner: Mapping[str, Any], number: int) -> Page | None:
+        return referred_page(owner.get("references"), self.message.get("fragments"), number)
+
+    def _give_sources(self) -> None:
+        if news := self._sources.news():
+            self._out.add(news)
+
+    def _new(self, flow: Flow, text: str) -> str:
+        new, expected = flow.take(text)
+        if not expected:
+            self._drift.note("text differs")
+        return new

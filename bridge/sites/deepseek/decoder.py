@@ -1,0 +1,253 @@
+"""The ear of chat.deepseek.com: bytes of the page's own responses in, chat events out, no I/O.
+
+This module knows the responses and named events of a turn and how they end; `deepseek_tree` applies the
+patches, `deepseek_answer` turns what they change into events, `deepseek_refusals` reads the site's refusals.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from bridge.browser.page_messages import PageResponse
+from bridge.chat.types import ChatEvent, FinishReason
+from bridge.errors import BridgeError, ContextTooLong, NoAnswer, SiteError, SiteTimeout
+from bridge.sites.deepseek.answer import Answer
+from bridge.sites.deepseek.conversation_history import is_over, message_of
+from bridge.sites.deepseek.drift import SILENT_EVENTS, Drift
+from bridge.sites.deepseek.early_wire import frames_of_chunk
+from bridge.sites.deepseek.refusals import quote, refused_by_body, refused_by_hint, refused_by_status
+from bridge.sse import ServerSentEvent, SSEDecoder
+
+_DECODE = json.JSONDecoder().raw_decode
+_LONGEST_BODY = 1 << 20
+_LONGEST_HISTORY = 1 << 26
+HISTORY = "/api/v0/chat/history_messages"
+RESUME = "/api/v0/chat/resume_stream"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class DeepSeekDecoder:
+    """Turns one turn's responses into events (see `Decoder`).
+
+    `status` and `goes_on` tell how far the answer is. After FINISHED or CONTENT_FILTER nothing but the title
+    is to be expected. `Finish` is given out on `event: close` or at `end`, whichever comes first. An `end`
+    without `Finish` means INCOMPLETE with `goes_on`: the page asks for the rest by itself. A caller that
+    presses Continue after `Finish("length")` may also go on with `begin`; no text is given out twice.
+
+    An error that follows events in the same bytes is raised by the next call, so that no event is lost.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = _now) -> None:
+        self.drift = Drift()
+        self._now = now
+        self._answer = Answer(self.drift)
+        self._sse = SSEDecoder()
+        self._body: bytearray | None = None
+        self._is_history = self._is_resumption = False
+        self._closed = False
+        self._empty = True
+        self._finished = False
+        self._resumes = False
+        self._failure: BridgeError | None = None
+
+    @property
+    def status(self) -> str:
+        """The site's word for how far the answer is: WIP, INCOMPLETE, FINISHED, CONTENT_FILTER, ..."""
+        return self._answer.status
+
+    @property
+    def number(self) -> str | None:
+        """The id of the answer's message, once the site has told it."""
+        return self._answer.number
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the page will ask for the rest of the answer by itself."""
+        return self._resumes or bool(self._answer.message.get("auto_continue"))
+
+    def begin(self, response: PageResponse) -> None:
+        """Start a response; judge its status and content type."""
+        self._raise_failure()
+        path = urlsplit(response.url).path
+        self._is_history, self._is_resumption = path == HISTORY, path == RESUME
+        refusal = refused_by_status(response, self._now())
+        if refusal and not self._is_history:
+            raise refusal
+        self._sse = SSEDecoder()
+        self._body = bytearray() if response.content_type == "application/json" else None
+        self._empty, self._finished, self._resumes, self._closed = True, False, False, False
+        if not self._is_history:
+            self._answer.restart()
+
+    def feed(self, data: bytes) -> Sequence[ChatEvent]:
+        """Take the next bytes, cut anywhere, and return the events that they complete."""
+        self._raise_failure()
+        if self._empty:
+            self._sniff(data)
+        if self._body is not None:
+            self._body += data[: (_LONGEST_HISTORY if self._is_history else _LONGEST_BODY) - len(self._body)]
+            return ()
+        for event in self._sse.feed(data):
+            self._hear(event)
+            if self._failure:
+                break
+        return self._events()
+
+    def end(self) -> Sequence[ChatEvent]:
+        """Take the end of the body and return the last events."""
+        self._raise_failure()
+        if self._is_history:
+            return self._take_from_history()
+        if self._body is not None:
+            if self._is_resumption and is_over(bytes(self._body)):
+                return ()  # the page takes it from its history now
+            raise refused_by_body(bytes(self._body), self._now())
+        if self._empty:
+            raise SiteError("The site answered with an empty body.")
+        self._conclude(ended=True)
+        return self._events()
+
+    def _take_from_history(self) -> Sequence[ChatEvent]:
+        """Take the answer from where the page takes it after its stream broke, if it is whole there."""
+        message = message_of(_parse(bytes(self._body or b"").decode("utf-8", "replace")), self.number)
+        if message is not None and message.get("status") in ("FINISHED", "CONTENT_FILTER"):
+            self._answer.restart()
+            self._answer.apply({"v": {"response": message}})
+            self._conclude(ended=False)
+        return self._events()
+
+    def _sniff(self, data: bytes) -> None:
+        """Look at the first bytes: the site sends JSON in place of a stream, whatever the headers say."""
+        start = data.lstrip(b"\xef\xbb\xbf \t\r\n")
+        self._empty = not start
+        if start.startswith(b"{"):
+            self._body = bytearray()
+
+    def _events(self) -> Sequence[ChatEvent]:
+        events = self._answer.events()
+        if not events:
+            self._raise_failure()
+        return events
+
+    def _raise_failure(self) -> None:
+        if failure := self._failure:
+            self._failure = None
+            raise failure
+
+    def _hear(self, event: ServerSentEvent) -> None:
+        if self._finished:
+            self.drift.note("after the end", event.event)
+        elif event.event != "message":
+            self._hear_named(event.event, _parse(event.data))
+        elif event.data == "[DONE]":
+            self._conclude(ended=False)
+        else:
+            self._hear_frame(_parse(event.data))
+
+    def _hear_frame(self, frame: Any) -> None:
+        if not isinstance(frame, dict):
+            self.drift.note("frame")
+        elif "choices" in frame:
+            for patch in frames_of_chunk(frame, first=not self._answer.message):
+                self._answer.apply(patch)
+        else:
+            self._answer.apply(frame)
+
+    def _hear_named(self, name: str, data: Any) -> None:
+        match name, data:
+            case "ready", {"response_message_id": int() | str() as number}:
+                self._answer.number = str(number)
+            case "title", {"content": str() as title}:
+                self._answer.title(title)
+            case (("hint" | "toast"), dict()):
+                self._hear_hint(data)
+            case "close", _:
+                self._resumes = isinstance(data, dict) and data.get("auto_resume") is True
+                self._closed = not self._resumes and not (
+                    isinstance(data, dict) and data.get("click_behavior") == "retry"
+                )
+                self._conclude(ended=False)
+            case "ready", {"stream_id": _}:
+                pass
+            case _ if name not in SILENT_EVENTS:
+                self.drift.note("event", name)
+
+    def _hear_hint(self, hint: Mapping[str, Any]) -> None:
+        refusal = refused_by_hint(hint, has_begun=bool(self._answer.text or self._answer.thinking))
+        if refusal and self.status in ("FINISHED", "CONTENT_FILTER"):
+            self.drift.note("refusal after", self.status)
+        else:
+            self._failure = refusal
+
+    def _conclude(self, *, ended: bool) -> None:
+        """Finish the answer if it is complete; at the end of the body, or else say why it is not."""
+        if self._finished:
+            return
+        match self.status:
+            case "FINISHED" if self._answer.text:
+                self._finish("stop")
+            case "CONTENT_FILTER":
+                self._finish("content_filter")
+            case "INCOMPLETE" if not self.goes_on and (self._answer.text or self._answer.thinking):
+                self._finish("length")
+            case "WIP" if ended and self._closed and self._answer.text:  # closed in good order: it says all but that
+                self._finish("stop")
+            case "WIP" if not ended or self._resumes:
+                pass
+            case "INCOMPLETE" if self.goes_on:
+                pass
+            case status:
+                self._failure = self._unanswered(status)
+
+    def _finish(self, reason: FinishReason) -> None:
+        self._finished = True
+        self._answer.finish(reason)
+
+    def _unanswered(self, status: str) -> BridgeError:
+        given = len(self._answer.text)
+        match status:
+            case "FINISHED" if self._answer.thinking:
+                return NoAnswer("The site finished after thinking, without an answer.")
+            case "FINISHED":
+                return SiteError("The site finished without an answer.")
+            case "INCOMPLETE":
+                return SiteError("The site stopped before it answered.")
+            case "WIP":
+                return SiteError(f"The site's stream was cut after {given} characters of the answer.")
+            case "CONTEXT_LENGTH_EXCEEDED":
+                return ContextTooLong("The site says that the conversation is too long.", param="messages")
+            case "TIMEOUT":
+                return SiteTimeout("The site says that its answer took too long.")
+            case _:
+                return SiteError(f"The site ended the answer with the status {quote(status)}.")
+
+
+def _parse(data: str) -> Any:
+    """Read JSON; None for anything that is none."""
+    try:
+        value, end = _DECODE(data)
+        if end != len(data):
+            value = json.loads(data)
+        return _without_halves(value) if "\\u" in data else value
+    except (ValueError, RecursionError):
+        return None
+
+
+def _without_halves(value: Any) -> Any:
+    """Replace halves of surrogate pairs, which JSON can write and UTF-8 cannot."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case list():
+            return [_without_halves(item) for item in value]
+        case dict():
+            return {key: _without_halves(item) for key, item in value.items()}
+        case _:
+            return value

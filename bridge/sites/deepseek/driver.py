@@ -1,0 +1,319 @@
+"""The hands for chat.deepseek.com: finds the page's controls in several ways, and works them as a person does.
+
+The page may ignore Enter while it is being built, and nothing here waits for that to be over, because every send is
+judged at the gate: what was wrong or lost is simply done again, in the chat where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from urllib import parse
+
+from playwright.async_api import Page
+from playwright.async_api import TimeoutError as PlaywrightTimeout
+
+from bridge.browser.page_messages import PageRequest, Reply
+from bridge.chat.types import Model
+from bridge.errors import BridgeError, HumanNeeded, SendTimeout, SiteChanged
+from bridge.sites.contract import NO_DOCUMENT, ConversationGone, Decoder, SiteDriver, Turn
+from bridge.sites.deepseek import switches as switches
+from bridge.sites.deepseek.decoder import HISTORY, RESUME, DeepSeekDecoder
+from bridge.sites.deepseek.file_upload import upload
+from bridge.sites.deepseek.login_form import SIGN_IN_HOSTS, sign_in, token_state
+from bridge.sites.deepseek.notices import is_generating, news, obstacle, refusal
+from bridge.sites.deepseek.page import NAMES, QUICK, DeepSeekPage, Typing
+from bridge.sites.deepseek.refusals import quote, refused_call
+from bridge.sites.deepseek.request_check import CALLS, COMPLETION, FOREIGN, GOING_ON, Guard, as_typed, conversation_of
+from bridge.sites.deepseek.switches import Switches
+
+CONTEXT_LENGTH = 982_000
+"""Tokens in one message; 700 more were refused in October 2026."""
+READY_SHARE = 0.8
+"""The part of the time limit in which the page must show something we know; the rest is to say what it lacks."""
+CONVERSATION_LIMIT = 8_000
+"""Milliseconds until an old conversation shows its messages."""
+GONE = 1.5
+"""Seconds after which a prompt that left the composer without a trace is typed again."""
+DEAF_TO_ENTER = 6
+"""After so many keys without effect the send button is tried, too."""
+PRESET = ("deepseek-v4-flash", "deepseek-v4-pro", "deepseek-v4.1-flash", "deepseek-v4.1-pro")
+"""Names of the site's paid API, which clients are preset to; the page has one model behind its switches."""
+
+
+class Driver(SiteDriver):
+    """Drives one page of chat.deepseek.com."""
+
+    title = "DeepSeek"
+    start_url = "https://chat.deepseek.com"
+    answer_paths = (COMPLETION, *GOING_ON, *FOREIGN)
+    call_paths = CALLS
+    history_paths = (HISTORY,)
+    models: ClassVar[tuple[Model, ...]] = (
+        Model("deepseek-chat", context_length=CONTEXT_LENGTH, files=True, aliases=PRESET),
+        Model("deepseek-reasoner", thinking=True, context_length=CONTEXT_LENGTH, files=True),
+        Model("deepseek", context_length=CONTEXT_LENGTH, files=True),
+    )
+    min_interval = 3.0
+    grammar = (
+        *("/completion", "chat_session_id", "parent_message_id", "thinking_enabled", "search_enabled"),
+        *("APPEND", "BATCH", "THINK", "RESPONSE", "TOOL_SEARCH", "INCOMPLETE", "clear_response"),
+    )
+    hosts = ("*.deepseek.com", "*.awswaf.com", "*.hcaptcha.com", *SIGN_IN_HOSTS)
+    prompt_limit = 2_621_440
+    prompt_lines = 100_000  # laying out a million takes a renderer 14 seconds and 3 GiB
+    direction_changes = 20_000  # three seconds; 100,000 in one line take a renderer 100
+    login_in_indexed_db = False
+    private = "textarea, img[src^='blob:'], .ds-message, [data-virtual-list-item-key], a[href*='/s/']"
+
+    def __init__(self, page: Page, url: str) -> None:
+        super().__init__(page, url)
+        self._guard = Guard()
+        self._ear = DeepSeekDecoder()
+        self._wrong: Sequence[str] = ()
+        self._begun: str | None = None
+        """The conversation that the page began for a request which was turned back for its switches alone."""
+        self._has_files = False
+        """Whether the composer may hold files that no prompt has taken along."""
+        self._is_stale = False
+        """Whether the document may still be at work for an earlier turn, or has not come."""
+        self._shown = DeepSeekPage(page, self.origin)
+        self._switches = Switches(self._shown)
+        self._typing = Typing()
+
+    async def ready(self) -> None:
+        """Wait until the composer is there; raise what the page shows instead of it."""
+        await self._shown.come_home(self.limit * READY_SHARE * 1000)
+        await self._state("state")
+
+    async def open(self, turn: Turn) -> None:
+        """Bring up the conversation, or an empty new chat, and set both switches."""
+        if self._has_files or self._is_stale or self.page.url.startswith(NO_DOCUMENT):
+            await self._load(self.url)
+            self._has_files = False
+        wrong, self._wrong = self._wrong, ()
+        if late := switches.of(wrong):
+            await self._switches.settle_down()
+        place = self._begun or turn.conversation
+        wanted = {"thinking": turn.thinking, "search": turn.search}
+        prompt = None if wrong or turn.attachments else as_typed(turn.prompt) or None
+        seen = await self._look(place, wanted, prompt)
+        self._typing = Typing(seen["notices"], seen["typed"])
+        if seen["typed"]:
+            return
+        if not seen["isThere"]:
+            seen = await self._go_to(turn.conversation, wanted)
+        if seen["otherModel"]:
+            await self._shown.click("plainModel")
+        is_set = seen["stand"] and not late
+        typed = None if is_set else await self._switches.set(wanted, late, seen["switches"], prompt)
+        self._typing = Typing(seen["notices"], typed if prompt else None)
+
+    async def attach(self, turn: Turn, limit: float) -> None:
+        """Hand the files to the page's own input, and note what the site calls them."""
+        self._has_files = True
+        self._guard.uploaded = await upload(self._shown, turn, limit, self._notices)
+
+    async def submit(self, turn: Turn) -> bool:
+        """Fill the composer in one go and press Enter; a page that has taken the prompt already is left alone."""
+        typing = self._typing
+        again = time.monotonic() > typing.pressed_at + GONE
+        seen, typing.typed = typing.typed, None
+        seen = seen or await self._shown.ask("fill", as_typed(turn.prompt), typing.before, again)
+        typing.before = typing.before or seen["last"]
+        typing.taken = seen["did"] == "taken"
+        said = news(seen["notices"], typing.old_notices)
+        match seen["did"]:
+            case "there" if typing.presses and (refused := refusal(said)):
+                if is_generating(said):  # an answer that nobody reads; one on another device has no button here
+                    with suppress(SiteChanged):
+                        await self.stop()
+                raise refused
+            case "filled" | "there":
+                await self._press(busy=is_generating(said))
+            case "missing":
+                await self.ready()
+        return bool(seen["busy"])
+
+    def refused(self, reply: Reply) -> BridgeError | None:
+        """Judge one of the page's calls by status, headers, and the codes in its JSON."""
+        return super().refused(reply) or refused_call(reply, datetime.now(UTC))
+
+    async def delete(self, conversation: str) -> None:
+        """Open the menu of the conversation's row, choose Delete, and confirm it."""
+        await self.ready()
+        if not await self._shown.hover("row", conversation):
+            try:
+                await self._open_conversation(conversation)
+            except ConversationGone:
+                return
+            if not await self._shown.hover("row", conversation):
+                raise SiteChanged(f"The page's control '{NAMES['row']}' was not found.")
+        for control in ("rowMenu", "deleteEntry", "deleteButton"):
+            await self._shown.click_required(control, conversation)
+        try:
+            await self._shown.wait_for("isWithout", conversation, limit=QUICK)
+        except PlaywrightTimeout as error:
+            raise SiteChanged("The page was told to delete a conversation, but still has its row.") from error
+
+    async def unsent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
+        """Say why the page sent nothing that the gate knows, and what it did call instead."""
+        self._is_stale = True
+        if is_at_work and not any(call.endswith("/completion") for call in calls):
+            return await super().unsent(calls, is_at_work=True)
+        called = f"it called {', '.join(calls)}" if calls else "it called nothing"
+        if self._typing.taken:
+            return SiteChanged(f"The page took the prompt, but no request to {COMPLETION} came: {called}.", sent=True)
+        notices = await self._notices()
+        if refused := refusal(notices, also_unknown=self._typing.presses > 0):
+            return refused
+        over = await self._shown.ask("covered")
+        says = f" Something covers its composer: {quote(over['what'])}." if over else ""
+        button = self._shown.found.get("send")
+        click = f"the send button (found by {button})" if button else "a send button, which was not found,"
+        return SiteChanged(f"Neither Enter nor {click} sends what is in the page's composer; {called}.{says}")
+
+    def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
+        """Compare the page's request with the turn; one that goes on must go on with the turn's own answer."""
+        reasons = self._guard.differences(turn, request, self._ear.number)
+        self._wrong = reasons
+        self._begun = conversation_of(request) if turn.conversation is None and switches.of(reasons) else None
+        self._has_files = bool(reasons) and (self._has_files or self._guard.saw_wrong_files)
+        return reasons
+
+    def conversation_of(self, request: PageRequest) -> str | None:
+        """Read the conversation's id out of a completion request."""
+        return conversation_of(request)
+
+    async def go_on(self) -> bool:
+        """Click Continue below the answer that broke off."""
+        try:
+            await self._shown.wait_for("has", "goOn", limit=QUICK)
+        except PlaywrightTimeout:
+            return False
+        return await self._shown.click("goOn")
+
+    async def revisit(self, conversation: str) -> None:
+        """Open the conversation."""
+        await self._open_conversation(conversation)
+
+    def strays(self, conversation: str, request: PageRequest) -> Sequence[str]:
+        """Let only the request pass by which the page takes up an answer of the conversation."""
+        is_taken_up = request.path == RESUME and conversation_of(request) == conversation
+        return () if is_taken_up else ("it does not take up the old answer",)
+
+    async def stop(self) -> None:
+        """Click the element that is the stop button while the site generates; with an empty composer it is safe."""
+        await self._shown.ask("clear")
+        await self._shown.click_required("send")
+
+    def decoder(self) -> Decoder:
+        """Return a fresh ear; what passed the gate for an earlier turn counts no more."""
+        self._guard, self._ear = Guard(), DeepSeekDecoder()
+        self._wrong, self._begun = (), None
+        return self._ear
+
+    @classmethod
+    def fresh_decoder(cls) -> Decoder:
+        """Return an ear that belongs to no page."""
+        return DeepSeekDecoder()
+
+    @classmethod
+    def token_state(cls, url: str, token: str) -> dict[str, Any]:
+        """Return the localStorage in which the page keeps its `userToken`; it needs no cookie."""
+        return token_state(url, token)
+
+    async def sign_in(self, user: str, password: str) -> None:
+        """Fill the password form and send it; the caller waits for what comes of it."""
+        self._typing = Typing(await self._shown.ask("notices"))
+        await sign_in(self._shown, user, password, self.limit * READY_SHARE)
+
+    async def says(self) -> Sequence[str]:
+        """Return the page's messages that were not there before."""
+        return await self._notices()
+
+    async def controls(self) -> Mapping[str, str]:
+        """Return by what each control was found; an empty text for one that was not."""
+        found: Mapping[str, str] = await self._shown.ask("controls")
+        return found
+
+    async def _notices(self) -> Sequence[str]:
+        """Return what the page has told its user since the conversation was opened."""
+        return news(await self._shown.ask("notices"), self._typing.old_notices)
+
+    async def _press(self, *, busy: bool) -> None:
+        """Press Enter; where that has long been without effect, click the send button in turn with it."""
+        typing = self._typing
+        typing.presses += 1
+        if busy:  # the page is still at another answer, which nobody reads
+            await self.stop()
+        elif typing.presses <= DEAF_TO_ENTER or typing.presses % 3 or not await self._shown.click("send"):
+            await self._shown.press("Enter")
+        typing.pressed_at = time.monotonic()
+
+    async def _state(self, question: str, *given: object) -> dict[str, Any]:
+        """Return what the page says once it can take a prompt; raise what it shows instead."""
+        try:
+            state: dict[str, Any] = await self._shown.wait_for(question, *given, limit=self.limit * READY_SHARE * 1000)
+        except PlaywrightTimeout as error:
+            if await self._shown.ask("challenged"):
+                raise HumanNeeded("The site asks for a human before it shows the chat.") from error
+            if self.is_waiting():
+                raise SendTimeout("The page is still loading: the site takes too long.") from error
+            message = "The page's control 'composer' was not found"
+            raise SiteChanged(f"{message}: {self._path()} shows neither one nor a sign-in form.") from error
+        if state["is"] != "ready":
+            raise obstacle(state)
+        return state
+
+    async def _look(
+        self, conversation: str | None, wanted: Mapping[str, bool], prompt: str | None = None
+    ) -> dict[str, Any]:
+        """Look at all that must be known before a prompt, once nothing lies over the composer.
+
+        A `prompt` is put into it at the same time, and `typed` tells of that, where everything is right already.
+        """
+        seen = await self._state("look", conversation, wanted, self._switches.by, prompt)
+        if seen["covered"]:
+            await self._shown.uncover()
+        return seen
+
+    async def _go_to(self, conversation: str | None, wanted: Mapping[str, bool]) -> dict[str, Any]:
+        """Bring up the conversation or an empty new chat, and return what the page shows then."""
+        if conversation is None:
+            await self._new_chat()
+        else:
+            await self._open_conversation(conversation)
+        return await self._look(conversation, wanted)
+
+    async def _open_conversation(self, id: str) -> None:  # noqa: A002
+        """Go to a conversation: by its row in the sidebar, else by its address."""
+        if not await self._shown.click("row", id):
+            await self._load(f"{self.url}/a/chat/s/{parse.quote(id, safe='')}")
+        try:
+            await self._shown.wait_for("holds", id, limit=CONVERSATION_LIMIT)
+        except PlaywrightTimeout as error:
+            raise ConversationGone from error
+
+    async def _new_chat(self) -> None:
+        """Click New chat as a person does, prove that the chat is empty, and load the start page if it is not."""
+        with suppress(PlaywrightTimeout):
+            if await self._shown.click("newChat"):
+                await self._shown.wait_for("isEmpty", limit=QUICK)
+                return
+        await self._load(self.url)
+        await self.ready()
+        if not await self._shown.ask("isEmpty"):
+            raise SiteChanged(f"A new chat is not empty: the page went to {self._path()}.")
+
+    async def _load(self, address: str) -> None:
+        """Load a document; one that does not come is asked for again by the next turn."""
+        self._is_stale = True
+        await self._shown.load(address)
+        self._is_stale = False
+
+    def _path(self) -> str:
+        return parse.urlsplit(self.page.url).path

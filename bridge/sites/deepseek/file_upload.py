@@ -1,0 +1,266 @@
+"""Uploads through the page's own file input: the page does it, and what the site tells the page is heard.
+
+A file counts as taken when the site has read it. `Uploads` understands what is heard, without I/O.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import Page, Request, Response
+
+from bridge.browser.page_messages import PageResponse
+from bridge.chat.types import Attachment
+from bridge.errors import (
+    BridgeError,
+    BrowserError,
+    FileRejected,
+    SiteChanged,
+    SiteError,
+    StorageError,
+    UnknownConversation,
+    UnknownFile,
+)
+from bridge.sites.contract import Turn
+from bridge.sites.deepseek.page import DeepSeekPage, held
+from bridge.sites.deepseek.refusals import quote, refused_by_body, refused_by_status
+from bridge.sites.deepseek.request_check import wants_sight
+
+UPLOAD = "/api/v0/file/upload_file"
+FORK = "/api/v0/file/fork_file_task"
+LOOK = "/api/v0/file/fetch_files"
+READING = ("PENDING", "PARSING")
+READ = "SUCCESS"
+NO_ROOM = "The bridge cannot write the files for the browser: {}."
+STILL = 1.0
+"""Seconds without any call about files after which the page is asked whether it tells its user something."""
+
+
+class Uploads:
+    """What the site has said about the files of one prompt."""
+
+    def __init__(self, attachments: Sequence[Attachment]) -> None:
+        self._attachments = attachments
+        self._states: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Return the ids that the site gave to the files."""
+        return frozenset(self._states)
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether the site has read all files."""
+        is_read = [state == READ for state in self._states.values()]
+        return all(is_read) and len(is_read) >= len(self._attachments)
+
+    @property
+    def missing(self) -> Sequence[Attachment]:
+        """Return the files that the site has not read."""
+        read = [self._names[id_] for id_, state in self._states.items() if state == READ]
+        return [one for one in self._attachments if one.name not in read] or self._attachments
+
+    def hear(self, response: PageResponse, path: str, body: bytes, size: str = "") -> None:
+        """Take one answer to the page; `size` is that of the file it was about, where the page had said it.
+
+        Raises `FileRejected` for a bad file, and what the refusal means for the account otherwise.
+        """
+        now = datetime.now(UTC)
+        about = [one for one in self._attachments if str(one.size) == size] or self._attachments
+        if 400 <= response.status < 500 and response.status not in (401, 403, 429):
+            raise rejected(about, f"HTTP {response.status}")
+        if refused := refused_by_status(response, now):
+            raise refused
+        data = _data_of(body)
+        if data is None:
+            refusal = refused_by_body(body, now)
+            raise rejected(about, refusal.message) if type(refusal) in (SiteError, UnknownConversation) else refusal
+        if path == LOOK:
+            for file in data.get("files") or ():
+                self._note(file, is_ours=file.get("id") in self._states)
+        else:
+            self._note(data, is_ours=True)
+
+    def _note(self, file: dict[str, Any], *, is_ours: bool) -> None:
+        id_, state = file.get("id"), file.get("status")
+        if not is_ours:
+            return
+        if not isinstance(id_, str) or not isinstance(state, str):
+            raise SiteChanged("The site's answer to an upload has no id or status.")
+        self._states[id_] = state
+        name = self._names[id_] = str(file.get("file_name") or self._names.get(id_) or self._attachments[0].name)
+        if state not in (*READING, READ):
+            about = [one for one in self._attachments if one.name == name] or self._attachments
+            why = " ".join(filter(None, (state, quote(file.get("error_code")))))
+            raise rejected(about, f"it could not read it: {why}")
+
+
+def rejected(files: Sequence[Attachment], why: str) -> FileRejected:
+    """Return the error that names the files, one of which or all are at fault."""
+    return FileRejected(f"The site did not take {_named(files)}: {why.rstrip('.')}.", param=files[0].param)
+
+
+async def upload(
+    shown: DeepSeekPage, turn: Turn, limit: float, notices: Callable[[], Awaitable[Sequence[str]]]
+) -> frozenset[str]:
+    """Give the files to the page and wait until the site has read them; return the ids that it gave them.
+
+    Pictures want the model that sees: it is chosen where there is a choice, which is before the first prompt.
+    """
+    if wants_sight(turn):
+        await shown.click("visionModel")
+    field = await shown.find("fileInput")
+    if field is None:
+        raise SiteChanged("The page's control 'file input' was not found.")
+    files = turn.attachments
+    uploads = Uploads(files)
+    try:
+        async with (
+            asyncio.timeout(limit),
+            held(field),
+            on_disk(files) as paths,
+            _calls(shown.page, files) as calls,
+        ):
+            await field.set_input_files(paths)
+            while not uploads.is_done:
+                response = await calls.next()
+                if response is not None:
+                    await _tell(uploads, response)
+                elif told := await notices():
+                    raise rejected(uploads.missing, f"its page says: {quote('; '.join(told))}")
+    except TimeoutError as error:
+        what = _named(uploads.missing)
+        raise SiteError(f"The site has not read {what} within {limit:g} seconds (turn.upload).") from error
+    return uploads.ids
+
+
+class _Calls:
+    """The page's calls about files, as they are answered."""
+
+    def __init__(self, files: Sequence[Attachment]) -> None:
+        self._files = _named(files)
+        self._heard: asyncio.Queue[Response | BridgeError] = asyncio.Queue()
+        self._open = 0
+
+    async def next(self) -> Response | None:
+        """Return the next answer, or None where the page is at nothing; raise what ended a call or the page."""
+        while True:
+            try:
+                async with asyncio.timeout(STILL):
+                    heard = await self._heard.get()
+            except TimeoutError:
+                if self._open:
+                    continue
+                return None
+            if isinstance(heard, BridgeError):
+                raise heard
+            return heard
+
+    def on_request(self, request: Request) -> None:
+        """Note that a call began."""
+        self._open += _is_about_files(request)
+
+    def on_response(self, response: Response) -> None:
+        """Note an answer."""
+        if _is_about_files(response.request):
+            self._open -= 1
+            self._heard.put_nowait(response)
+
+    def on_failure(self, request: Request) -> None:
+        """Note that a call came to nothing; one that only looked may be made again."""
+        self._open -= _is_about_files(request)
+        if urlsplit(request.url).path == UPLOAD:
+            self._heard.put_nowait(SiteError(f"The upload of {self._files} broke off."))
+
+    def on_end(self, _: Page) -> None:
+        """Note that the page is gone."""
+        self._heard.put_nowait(BrowserError("The page was lost in the middle of an upload."))
+
+
+@asynccontextmanager
+async def _calls(page: Page, files: Sequence[Attachment]) -> AsyncGenerator[_Calls]:
+    calls = _Calls(files)
+    heard: tuple[tuple[Any, Callable[[Any], None]], ...] = (
+        ("request", calls.on_request),
+        ("response", calls.on_response),
+        ("requestfailed", calls.on_failure),
+        ("crash", calls.on_end),
+        ("close", calls.on_end),
+    )
+    for event, listener in heard:
+        page.on(event, listener)
+    try:
+        yield calls
+    finally:
+        for event, listener in heard:
+            page.remove_listener(event, listener)
+
+
+@asynccontextmanager
+async def on_disk(attachments: Sequence[Attachment]) -> AsyncGenerator[list[Path]]:
+    """Have the files where Chromium can read them, for us alone: a large one would block the pipe to the browser."""
+    folder = await asyncio.to_thread(_new_folder)
+    try:
+        yield await asyncio.to_thread(_put, attachments, Path(folder.name))
+    finally:
+        await asyncio.shield(asyncio.to_thread(folder.cleanup))
+
+
+def _new_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="bridge-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StorageError(NO_ROOM.format(error.strerror or error)) from error
+
+
+def _put(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
+    """Put each file under its name, into a folder of its own: two may have the same."""
+    paths = [folder / str(number) / attachment.name for number, attachment in enumerate(attachments)]
+    for path, attachment in zip(paths, attachments, strict=True):
+        try:
+            path.parent.mkdir()
+            if attachment.path is None:
+                path.write_bytes(attachment.data)
+            else:
+                shutil.copyfile(attachment.path, path)
+        except FileNotFoundError as error:
+            message = f"The file '{attachment.name}' was deleted before it was sent."
+            raise UnknownFile(message, param=attachment.param) from error
+        except OSError as error:
+            raise StorageError(NO_ROOM.format(error.strerror or error)) from error
+    return paths
+
+
+async def _tell(uploads: Uploads, response: Response) -> None:
+    seen = PageResponse(response.url, response.status, response.headers)
+    size = response.request.headers.get("x-file-size", "")
+    uploads.hear(seen, urlsplit(response.url).path, await response.body(), size)
+
+
+def _is_about_files(request: Request) -> bool:
+    return urlsplit(request.url).path in (UPLOAD, FORK, LOOK)
+
+
+def _named(files: Sequence[Attachment]) -> str:
+    return f"the file {', '.join(repr(one.name) for one in files)}"
+
+
+def _data_of(body: bytes) -> dict[str, Any] | None:
+    """Return what a call returned, or None where it was refused."""
+    try:
+        document = json.loads(body)
+        data = document["data"]
+        is_fine = document["code"] == 0 and data["biz_code"] == 0 and isinstance(data["biz_data"], dict)
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return None
+    return data["biz_data"] if is_fine else None

@@ -1,0 +1,61 @@
+"""What the page itself tells its user, in short messages beside the chat, and which error that is; no I/O.
+
+Only messages that are new since the prompt was typed count, and only while the page has not sent it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge.errors import BridgeError, ContextTooLong, HumanNeeded, LoginRequired, Muted, RateLimited, SiteBusy
+from bridge.sites.deepseek.refusals import quote
+
+TOO_LONG = re.compile(r"超长|过长|长度上限|too long|shorten|exceeds the limit|length limit", re.IGNORECASE)
+TOO_OFTEN = re.compile(r"频繁|too (frequent|often|many)", re.IGNORECASE)
+BUSY = re.compile(r"繁忙|\bbusy\b", re.IGNORECASE)
+GENERATING = re.compile(r"正在生成|(being|still) generat", re.IGNORECASE)
+
+
+def news(shown: Sequence[str], before: Sequence[str]) -> list[str]:
+    """Return the messages that were not there before."""
+    return list((Counter(shown) - Counter(before)).elements())
+
+
+def refusal(notices: Sequence[str], *, also_unknown: bool = False) -> BridgeError | None:
+    """Return what the page's messages mean for a prompt that it does not send; perhaps also one that nobody knows."""
+    for text in notices:
+        said = f"The page did not send the prompt, and says: {quote(text)}"
+        if TOO_LONG.search(text):
+            return ContextTooLong(said, param="messages")
+        if TOO_OFTEN.search(text):
+            return RateLimited(said)
+        if BUSY.search(text) or GENERATING.search(text):
+            return SiteBusy(said)
+    if notices and also_unknown:
+        return SiteBusy(f"The page did not send the prompt, and says: {quote('; '.join(notices))}")
+    return None
+
+
+def is_generating(notices: Sequence[str]) -> bool:
+    """Tell whether the page says that it is still busy with another answer."""
+    return any(GENERATING.search(text) for text in notices)
+
+
+def obstacle(state: Mapping[str, Any]) -> BridgeError:
+    """Return what the page shows in place of the chat."""
+    match state["is"]:
+        case "muted":
+            until = datetime.fromtimestamp(state["until"], UTC) if state["until"] else None
+            return Muted(f"The site has muted the account: {quote(state['text'])}", until=until)
+        case "refused" if state["status"] == 429:
+            return RateLimited("The site says that requests come too often (HTTP 429).")
+        case "refused":
+            return SiteBusy(f"The site's server failed (HTTP {state['status']}).")
+        case "challenged":
+            return HumanNeeded("The site asks for a human before it shows the chat.")
+        case _:
+            return LoginRequired("The account is signed out; run `bridge login` for it.")

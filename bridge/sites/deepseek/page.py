@@ -1,0 +1,263 @@
+"""The page of chat.deepseek.com as questions and clicks: `deepseek.js` asked, and asked again where the page moved on.
+
+The page redraws itself at any time and may load anew: an element that went away is looked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from importlib.resources import files
+from typing import Any, TypeVar
+
+from loguru import logger
+from playwright.async_api import ElementHandle, JSHandle, Locator, Page
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import TimeoutError as PlaywrightTimeout
+
+from bridge.browser.page_calls import has_moved_on
+from bridge.errors import HumanNeeded, NetworkError, SiteChanged
+from bridge.origins import origin_of
+from bridge.sites.contract import NO_DOCUMENT, Strayed
+
+FOREIGN = "not a page of the site"
+SCRIPT = """(origin => {{
+  if (location.origin !== origin) throw new Error("{}");
+  return (
+{}
+  );
+}})""".format(FOREIGN, files("bridge.sites.deepseek").joinpath("page.js").read_text("utf-8").rstrip().rstrip(";"))
+CALL = "([script, name, given]) => script[name](...given)"
+LOOK_EVERY = 10
+"""Milliseconds between two looks at a page that is not there yet."""
+QUICK = 2_000
+"""Milliseconds that a page in working order takes for a click and its effect."""
+TRIES = 3
+INTERRUPTED = "interrupted by another navigation"
+NAMES = {
+    "composer": "composer",
+    "send": "send button",
+    "thinking": "switch for DeepThink",
+    "search": "switch for Search",
+    "newChat": "New chat",
+    "row": "row of a conversation",
+    "rowMenu": "menu of a conversation's row",
+    "deleteEntry": "Delete in the menu of a conversation",
+    "deleteButton": "button that confirms the deletion",
+}
+HELD_UP = 0.5
+"""Seconds after which a page that is asked something counts as held up, not as one that lacks what was waited for."""
+LET_GO = 1.0
+"""Seconds in which a handle is let go."""
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def held(handle: JSHandle) -> AsyncGenerator[None]:
+    """Let go of a handle in the end: as long as there is one, the page keeps what it stands for."""
+    try:
+        yield
+    finally:
+        with suppress(PlaywrightError, TimeoutError):  # gone already, with its document
+            async with asyncio.timeout(LET_GO):
+                await handle.dispose()
+
+
+class DeepSeekPage:
+    """Asks and clicks; `found` tells by what each control was found.
+
+    The script is compiled once for each document and then held by a handle, which the page cannot see. It is given
+    to documents of the site's own origin only, and whatever it is asked goes to the very document that it was given
+    to: what is asked, and the prompt with it, never reaches another one.
+    """
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.found: dict[str, str] = {}
+        self.page = page
+        self.origin = origin
+        self._script: JSHandle | None = None
+
+    async def ask(self, function: str, *given: object) -> Any:
+        """Call a function of the script."""
+        return await self._again(lambda script: self.page.evaluate(CALL, [script, function, given]))
+
+    async def wait_for(self, function: str, *given: object, limit: float) -> Any:
+        """Return what the function says as soon as that is something; raise Playwright's `TimeoutError`.
+
+        A page that was held up meanwhile, by the machine or by its own work, gets its time anew.
+        """
+        if there := await self.ask(function, *given):  # mostly it is, and asking costs less than waiting
+            return there
+
+        async def wait(script: JSHandle) -> Any:
+            arguments = [script, function, given]
+            found = await self.page.wait_for_function(CALL, arg=arguments, timeout=limit, polling=LOOK_EVERY)
+            async with held(found):
+                return await found.json_value()
+
+        while True:
+            try:
+                return await self._again(wait)
+            except PlaywrightTimeout:
+                asked = time.monotonic()
+                if there := await self.ask(function, *given):
+                    return there
+                if time.monotonic() - asked < HELD_UP:
+                    raise
+
+    async def click_required(self, control: str, *given: str) -> None:
+        """Click a control, which may still be coming; raise `SiteChanged` where the page has none."""
+        if await self.click(control, *given):
+            return
+        with suppress(PlaywrightTimeout):
+            await self.wait_for("has", control, *given, limit=QUICK)
+        if not await self.click(control, *given):
+            raise SiteChanged(f"The page's control '{NAMES[control]}' was not found.")
+
+    async def come_home(self, limit: float) -> None:
+        """Wait until the page shows the site, which may send it elsewhere and back when it is opened."""
+        try:
+            await self.page.wait_for_url(self._is_home, wait_until="commit", timeout=limit)
+        except PlaywrightTimeout as error:
+            if self.page.url.startswith(NO_DOCUMENT):
+                raise NetworkError("The site cannot be reached: its page does not come.") from error
+            raise Strayed(self.page.url).settled() from error
+
+    async def load(self, address: str) -> None:
+        """Load a document; again where one that came late, of an earlier attempt, took its place."""
+        for _ in range(TRIES - 1):
+            try:
+                await self.page.goto(address, wait_until="domcontentloaded")
+                return
+            except PlaywrightError as error:
+                if INTERRUPTED not in str(error):
+                    raise
+        await self.page.goto(address, wait_until="domcontentloaded")
+
+    async def press(self, key: str) -> None:
+        """Press a key. It carries nothing of the prompt, should the page leave the site at this very moment."""
+        self._stay_home()
+        await self.page.keyboard.press(key)
+
+    async def click(self, control: str, *given: str) -> bool:
+        """Click a control as a person does, also one that is called disabled; tell whether it is there."""
+
+        async def click(script: JSHandle) -> bool:
+            spot = await self.page.evaluate(CALL, [script, "aim", [control, *given]])
+            if spot is not None and spot["isUnder"]:  # a click would press what lies there
+                await self.uncover()
+                spot = await self.page.evaluate(CALL, [script, "aim", [control, *given]])
+            if spot is None:
+                return False
+            self._note(control, spot["by"])
+            if spot["isClear"]:
+                self._stay_home()
+                await self.page.mouse.click(spot["x"], spot["y"])
+                return True
+            element = await self._find(script, control, *given)
+            if element is None:
+                return False
+            async with held(element):
+                try:
+                    await element.click(timeout=QUICK / 4)
+                except PlaywrightTimeout:
+                    if not spot["isUnder"]:
+                        await element.click(timeout=QUICK, force=True)
+            return True
+
+        return await self._again(click)
+
+    async def uncover(self) -> None:
+        """Send away what lies over the composer: by Escape, else by its own button."""
+        if (over := await self.ask("covered")) and over["human"]:
+            raise HumanNeeded("The site asks for a human in front of the chat.")
+        await self.press("Escape")
+        if await self.ask("covered"):
+            await self.click("closer")
+
+    async def hover(self, control: str, *given: str) -> bool:
+        """Bring a control into view and point at it; tell whether it is there."""
+
+        async def hover(script: JSHandle) -> bool:
+            element = await self._find(script, control, *given)
+            if element is None:
+                return False
+            async with held(element):
+                await element.hover(timeout=QUICK)
+            return True
+
+        return await self._again(hover)
+
+    async def find(self, control: str, *given: str) -> ElementHandle | None:
+        """Return the element of a control, to be `held` no longer than it is worked."""
+        return await self._again(lambda script: self._find(script, control, *given))
+
+    async def own(self, found: Locator) -> ElementHandle:
+        """Return an element of a document of the site; it is lost with that document, so no other one is filled."""
+        element = await found.first.element_handle()
+        there: str = await element.evaluate("() => location.href")
+        if not self._is_home(there):
+            raise Strayed(there)
+        return element
+
+    async def _find(self, script: JSHandle, control: str, *given: str) -> ElementHandle | None:
+        handle = await self.page.evaluate_handle(CALL, [script, "element", [control, *given]])
+        if (element := handle.as_element()) is None:
+            await handle.dispose()
+        return element
+
+    async def _again(self, act: Callable[[JSHandle], Awaitable[T]]) -> T:
+        """Do it with the script of the document that is shown; again where the page moved on in the middle of it."""
+        for _ in range(TRIES - 1):
+            try:
+                return await self._once(act)
+            except PlaywrightTimeout:
+                raise
+            except PlaywrightError as error:
+                self._script = None
+                if not has_moved_on(error):
+                    raise
+        return await self._once(act)
+
+    async def _once(self, act: Callable[[JSHandle], Awaitable[T]]) -> T:
+        if self._script is None:
+            self._script = await self._enter()
+        return await act(self._script)
+
+    async def _enter(self) -> JSHandle:
+        """Give the script to the document that is shown, if that is one of the site."""
+        try:
+            return await self.page.evaluate_handle(SCRIPT, self.origin)
+        except PlaywrightError as error:
+            if FOREIGN in str(error):
+                raise Strayed(self.page.url) from error
+            raise
+
+    def _stay_home(self) -> None:
+        if not self._is_home(self.page.url):
+            raise Strayed(self.page.url)
+
+    def _is_home(self, url: str) -> bool:
+        return origin_of(url) == self.origin
+
+    def _note(self, control: str, by: str) -> None:
+        if self.found.get(control) != by:
+            self.found[control] = by
+            logger.debug("The page's control '{}' was found by {}", control, by)
+
+
+class Typing:
+    """How far the page has come with the prompt of one turn."""
+
+    def __init__(self, old_notices: Sequence[str] = (), typed: dict[str, Any] | None = None) -> None:
+        self.typed = typed
+        """What came of putting the prompt in, where that was done when the chat was opened."""
+        self.before: str | None = None
+        """The last message when the prompt was first typed."""
+        self.old_notices = old_notices
+        self.presses = 0
+        self.pressed_at = 0.0
+        self.taken = False

@@ -1,0 +1,167 @@
+"""How the site says no: by HTTP status, by a JSON body where a stream was expected, by a hint in the stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from bridge.browser.page_messages import PageResponse, Reply
+from bridge.durations import DAY
+from bridge.errors import (
+    BridgeError,
+    ContextTooLong,
+    HumanNeeded,
+    LoginRequired,
+    Muted,
+    RateLimited,
+    SiteBusy,
+    SiteChanged,
+    SiteError,
+    StalePage,
+    UnknownConversation,
+)
+from bridge.printable import as_text
+
+_LONGEST_QUOTE = 200
+_LONGEST_READ = 4_000
+_LONGEST_WAIT = DAY
+_BY_BUSINESS: Mapping[int, tuple[type[SiteError], str]] = {
+    2: (SiteError, "The site refused the chat"),
+    7: (RateLimited, "The site says that messages come too often"),
+    9: (SiteBusy, "The account is at another answer already"),
+    10: (Muted, "The site has banned the account"),
+    11: (HumanNeeded, "The site takes this browser for a risk"),
+    22: (SiteError, "The site refused the chat"),
+}
+"""What the codes of the inner envelope mean."""
+_UNKNOWN = (SiteBusy, "The site refused the chat")
+"""A reason that nobody knows: the account is left alone for a while, and another one may have more luck."""
+
+
+def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None:
+    """Return what the status line and headers already say is wrong, or None."""
+    status = response.status
+    html = response.content_type == "text/html"
+    if "x-amzn-waf-action" in response.headers:
+        return HumanNeeded("The site wants a check of the browser before it answers.")
+    if status in (401, 403):
+        json_body = response.content_type == "application/json"
+        return LoginRequired(f"The account is not signed in (HTTP {status}).") if json_body else _block_page()
+    if status == 429:
+        after = _seconds(response.headers.get("retry-after"), now)
+        return RateLimited("The site says that requests come too often (HTTP 429).", retry_after=after)
+    if status >= 500:
+        return SiteBusy(f"The site's server failed (HTTP {status}).")
+    if html or status == 202:
+        return _block_page()
+    return None if status < 300 else SiteChanged(f"The site refused the page's own request (HTTP {status}).")
+
+
+def refused_by_body(body: bytes, now: datetime) -> BridgeError:
+    """Return what a JSON body in place of a stream means."""
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError):
+        return SiteChanged("The site answered with a JSON body that cannot be read.")
+    if not isinstance(envelope, dict):
+        return SiteChanged("The site answered with JSON of an unknown shape.")
+    code, said = envelope.get("code"), quote(envelope.get("msg"))
+    match code:
+        case 0:
+            return _refused_by_business(envelope.get("data"), now)
+        case 40001 | 40002 | 40003:
+            return LoginRequired(f"The account is not signed in (code {code}: {said}).")
+        case 40005:
+            return StalePage(f"The site says that its own page is too old (code 40005: {said}).")
+        case 40300 | 40301:
+            return StalePage(f"The site did not accept the page's proof of work (code {code}: {said}).")
+        case _:
+            return SiteBusy(f"The site refused the chat (code {quote(code)}: {said}).")
+
+
+def refused_call(reply: Reply, now: datetime) -> BridgeError | None:
+    """Return what one of the page's own calls came to, if it was refused; its body counts where it is JSON."""
+    if refused := refused_by_status(reply.response, now):
+        return refused
+    try:
+        envelope = json.loads(reply.body or b"null")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(envelope, dict) or "code" not in envelope:
+        return None
+    data = envelope.get("data")
+    is_refused = envelope["code"] != 0 or (isinstance(data, dict) and data.get("biz_code", 0) != 0)
+    return refused_by_body(reply.body or b"", now) if is_refused else None
+
+
+def refused_by_hint(hint: Mapping[str, Any], *, has_begun: bool = False) -> BridgeError | None:
+    """Return what an in-stream `hint` or `toast` means; None for one that is only a remark.
+
+    A reason that nobody knows, before a word of the answer: the account cannot be had now, perhaps because of an
+    answer that is being generated elsewhere.
+    """
+    unknown = SiteError if has_begun else SiteBusy
+    said = quote(hint.get("content")) or "no reason given"
+    match hint.get("finish_reason"):
+        case "rate_limit_reached":
+            return RateLimited(f"The site says: {said}")
+        case "context_length_exceeded" | "input_exceeds_limit":
+            return ContextTooLong(f"The site says: {said}", param="messages")
+        case "server_busy" | "generation_err":
+            return SiteBusy(f"The site says: {said}")
+        case None | "":
+            return unknown(f"The site says: {said}") if hint.get("type") == "error" else None
+        case reason:
+            return unknown(f"The site ended the answer ({quote(reason)}): {said}")
+
+
+def quote(value: object) -> str:
+    """Return the site's own words on one line without controls, cut to a length that fits into a message."""
+    if value is None:
+        return ""
+    line = as_text(" ".join(str(value)[:_LONGEST_READ].split())).replace("\t", " ")
+    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
+
+
+def _block_page() -> HumanNeeded:
+    return HumanNeeded("The site answered with a web page in place of a stream: it wants a human to look.")
+
+
+def _refused_by_business(data: Any, now: datetime) -> BridgeError:
+    data = data if isinstance(data, dict) else {}
+    code, said, details = data.get("biz_code"), quote(data.get("biz_msg")), data.get("biz_data")
+    if isinstance(details, dict) and details.get("is_muted"):
+        return _muted(details.get("mute_until"), now)
+    if code in (1, 26):
+        message = f"The site does not know the conversation any more (biz_code {code}: {said})."
+        return UnknownConversation(message, param="conversation_id")
+    if code in (0, None):
+        return SiteChanged("The site answered with JSON where a stream was expected.")
+    kind, what = _BY_BUSINESS.get(code if isinstance(code, int) else -1, _UNKNOWN)
+    return kind(f"{what} (biz_code {quote(code)}: {said}).")
+
+
+def _muted(mute_until: Any, now: datetime) -> Muted:
+    try:
+        until = datetime.fromtimestamp(float(mute_until), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return Muted("The site has muted the account and does not say until when.")
+    left = max(0.0, (until - now).total_seconds())
+    return Muted(f"The site has muted the account until {until:%Y-%m-%d %H:%M} UTC.", until=until, retry_after=left)
+
+
+def _seconds(retry_after: str | None, now: datetime) -> float | None:
+    """Read a Retry-After header: seconds or a date."""
+    if retry_after is None:
+        return None
+    if retry_after.strip().isdecimal():
+        return min(float(retry_after), _LONGEST_WAIT)
+    try:
+        date = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+    return min(max(0.0, seconds), _LONGEST_WAIT)

@@ -1,0 +1,140 @@
+"""The guard's eye: how a request that the page wants to send differs from the turn it was asked for; no I/O.
+
+A text is never part of what it says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from bridge.browser.page_messages import PageRequest
+from bridge.sites.contract import Turn
+
+COMPLETION = "/api/v0/chat/completion"
+GOING_ON = ("/api/v0/chat/continue", "/api/v0/chat/resume_stream")
+CALLS = tuple(
+    f"/api/v0/{name}"
+    for name in ("chat_session/create", "chat/create_pow_challenge", "users/current", "client/settings")
+)
+"""What the page calls on the way to a prompt."""
+FOREIGN = ("/api/v0/chat/edit_message", "/api/v0/chat/regenerate")
+"""Requests for an answer that no turn asks for."""
+OTHER_MODELS = ("expert", "vision")
+"""What the page's choice of a model may stand on; no turn asks for them, but for one with pictures."""
+SEEING_MODEL = "vision"
+
+
+class Guard:
+    """Judges the requests of one turn; what goes on must belong to the completion that passed."""
+
+    def __init__(self) -> None:
+        self.uploaded: Collection[str] = ()
+        """The ids that the site gave to the files of this turn."""
+        self.saw_wrong_files = False
+        self._conversation: str | None = None
+
+    def differences(self, turn: Turn, request: PageRequest, answer: str | None) -> Sequence[str]:
+        """Return how `request` differs from `turn`, whose answer has the message id `answer`, once that is known."""
+        path = request.path
+        if path not in (COMPLETION, *GOING_ON):
+            return (f"an unexpected request to {path}",)
+        body = _read(request.body)
+        if body is None:
+            return ("its body is not a JSON object",)
+        if path in GOING_ON:
+            return [f"its {what}" for what in _strays(turn, body, self._conversation, answer)]
+        wrong_files = _wrong_files(turn, body, self.uploaded)
+        self.saw_wrong_files = bool(wrong_files)
+        found = [f"its {what}" for what in _differences(turn, body) + wrong_files]
+        if not found:
+            self._conversation = conversation_of(request)
+        return found
+
+
+def conversation_of(request: PageRequest) -> str | None:
+    """Read the conversation's id out of a request for an answer."""
+    found = (_read(request.body) or {}).get("chat_session_id")
+    return found if isinstance(found, str) else None
+
+
+def wants_sight(turn: Turn) -> bool:
+    """Tell whether the turn is one for the model that sees: it cannot search, nor take over a conversation."""
+    has_image = any(attachment.is_image for attachment in turn.attachments)
+    return has_image and turn.conversation is None and not turn.search
+
+
+def as_typed(prompt: str) -> str:
+    """Return the text as a text box holds it: every line break is a newline."""
+    return prompt.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _read(body: bytes) -> dict[str, Any] | None:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _differences(turn: Turn, body: dict[str, Any]) -> list[str]:
+    """Return what is wrong with a completion."""
+    found: list[str] = []
+    prompt = body.get("prompt")
+    if not isinstance(prompt, str):
+        found.append("prompt is missing")
+    elif as_typed(prompt).strip() != as_typed(turn.prompt).strip():
+        found.append(f"prompt is another one ({len(prompt)} characters instead of {len(turn.prompt)})")
+    for name, wanted in (("thinking_enabled", turn.thinking), ("search_enabled", turn.search)):
+        if body.get(name) is not wanted:
+            found.append(f"{name} is {_quoted(body.get(name))} instead of {wanted!r}")
+    if (model := body.get("model_type")) in OTHER_MODELS and not (model == SEEING_MODEL and wants_sight(turn)):
+        found.append(f"model_type is {body['model_type']}")
+    return found + _misplaced(turn, body)
+
+
+def _wrong_files(turn: Turn, body: dict[str, Any], uploaded: Collection[str]) -> list[str]:
+    """Return why a completion does not carry the files of the turn, each once, and no others."""
+    carried = body.get("ref_file_ids") or []
+    if not isinstance(carried, list) or not all(isinstance(one, str) for one in carried):
+        return ["ref_file_ids is no list of ids"]
+    if len(carried) != len(turn.attachments):
+        return [f"ref_file_ids has {len(carried)} files instead of {len(turn.attachments)}"]
+    if len(set(carried)) != len(carried):
+        return ["ref_file_ids has a file twice"]
+    strange = sum(one not in uploaded for one in carried)
+    return [f"ref_file_ids has {strange} files that were not uploaded for this prompt"] if strange else []
+
+
+def _misplaced(turn: Turn, body: dict[str, Any]) -> list[str]:
+    """Return why a completion stands in another place than the turn."""
+    parent = body.get("parent_message_id")
+    found: list[str] = []
+    if turn.conversation is None and parent is not None:
+        found.append("parent_message_id belongs to an old conversation")
+    if turn.conversation is not None and body.get("chat_session_id") != turn.conversation:
+        found.append("chat_session_id is another conversation")
+    if turn.parent is not None and str(parent) != turn.parent:
+        found.append(f"parent_message_id is {_quoted(parent)} instead of {turn.parent}")
+    return found
+
+
+def _strays(turn: Turn, body: dict[str, Any], conversation: str | None, answer: str | None) -> list[str]:
+    """Return why a request that goes on does not go on with this turn's answer."""
+    found: list[str] = []
+    if conversation is None or body.get("chat_session_id") != conversation:
+        found.append("chat_session_id is not the one of the turn")
+    number = body.get("message_id")
+    if not isinstance(number, int) or isinstance(number, bool):
+        found.append("message_id is no number")
+    elif answer is not None and str(number) != answer:
+        found.append(f"message_id is {number} instead of {answer}")
+    elif turn.parent is not None and turn.parent.isdecimal() and number <= int(turn.parent):
+        found.append(f"message_id is {number}, an earlier message")
+    return found
+
+
+def _quoted(value: object) -> str:
+    """Return a switch or a number as it is, and of anything else only the type."""
+    return repr(value) if value is None or isinstance(value, bool | int) else type(value).__name__

@@ -1,0 +1,160 @@
+"""Sources and the marks that name them: every found page gets one number, every mark in the answer uses it.
+
+The site marks in two ways: `[citation:N]` names a result by its `cite_index`, `[reference:N]` an entry of the
+answer fragment's `references`, which names the fragment that searched or opened a page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bridge.chat.types import Searched, Source
+
+Page = Mapping[str, Any]
+"""A page as the site describes it; it has a `url`."""
+
+_MARK = re.compile(r"\[(citation|reference):([0-9]{1,9})\]")
+_MARK_BEGINNING = re.compile(r"\[(citation|reference):[0-9]{0,9}")
+_MARK_NAMES = ("[citation:", "[reference:")
+
+
+class Bibliography:
+    """The pages found so far, numbered once and for all; a page is known by its URL.
+
+    A page keeps its `cite_index` as its number if that is free, any other gets the lowest number that is.
+    """
+
+    def __init__(self) -> None:
+        self._by_url: dict[str, Source] = {}
+        self._by_cite: dict[int, Source] = {}
+        self._numbers: set[int] = set()
+        self._lowest = 1
+        self._queries: dict[str, None] = {}
+        self._new_queries: list[str] = []
+        self._new_sources: list[Source] = []
+
+    def read(self, found: Mapping[str, Any]) -> None:
+        """Take the queries and pages of a fragment that searched or opened a page."""
+        for query in _list(found.get("queries")):
+            self._add_query(query)
+        for page in pages(found):
+            self.number(page)
+
+    def number(self, page: Page) -> Source:
+        """Return the source that a page is."""
+        source = self._by_url.get(page["url"])
+        cite = page.get("cite_index")
+        cite = cite if isinstance(cite, int) and not isinstance(cite, bool) and cite >= 0 else None
+        if source is None:
+            source = self._add(page, cite)
+        if cite is not None:
+            self._by_cite.setdefault(cite, source)
+        return source
+
+    def cited(self, cite_index: int) -> Source | None:
+        """Return the source that `[citation:N]` names."""
+        return self._by_cite.get(cite_index)
+
+    def news(self) -> Searched | None:
+        """Return what was found since the last call."""
+        if not (self._new_queries or self._new_sources):
+            return None
+        news = Searched(tuple(self._new_queries), tuple(self._new_sources))
+        self._new_queries, self._new_sources = [], []
+        return news
+
+    def _add(self, page: Page, cite: int | None) -> Source:
+        number = cite if cite is not None and cite not in self._numbers else self._free()
+        source = Source(number, page["url"], _text(page.get("title")), _text(page.get("snippet")))
+        self._numbers.add(number)
+        self._by_url[source.url] = source
+        self._new_sources.append(source)
+        return source
+
+    def _free(self) -> int:
+        while self._lowest in self._numbers:
+            self._lowest += 1
+        return self._lowest
+
+    def _add_query(self, query: Any) -> None:
+        text = _text(query.get("query") if isinstance(query, dict) else query)
+        if text and text not in self._queries:
+            self._queries[text] = None
+            self._new_queries.append(text)
+
+
+class Marks:
+    """Puts source numbers into the marks of a text that arrives in pieces.
+
+    Holds back only what may be the beginning of a mark; a mark that names nothing known stays as it is.
+    `page_of` finds the page that a fragment's reference of a number names.
+    """
+
+    def __init__(self, sources: Bibliography, page_of: Callable[[Mapping[str, Any], int], Page | None]) -> None:
+        self._sources = sources
+        self._page_of = page_of
+        self._held = ""
+
+    def take(self, piece: str, owner: Mapping[str, Any]) -> str:
+        """Take a piece of a fragment's text and return what can be given out."""
+        if not self._held and "[" not in piece:
+            return piece
+        text = self._held + piece
+        cut = _unfinished(text)
+        self._held = text[cut:]
+        return _MARK.sub(lambda mark: self._renumber(mark, owner), text[:cut])
+
+    def flush(self) -> str:
+        """Return what was held back."""
+        held, self._held = self._held, ""
+        return held
+
+    def _renumber(self, mark: re.Match[str], owner: Mapping[str, Any]) -> str:
+        number = int(mark[2])
+        if mark[1] == "citation":
+            source = self._sources.cited(number)
+        else:
+            page = self._page_of(owner, number)
+            source = self._sources.number(page) if page else None
+        return f"[citation:{source.number}]" if source else mark[0]
+
+
+def pages(found: Mapping[str, Any]) -> list[Page]:
+    """Return the pages of a fragment: the one that was opened, then those that a search found."""
+    candidates = [found.get("result"), *_list(found.get("results")), *_list(found.get("search_results"))]
+    return [page for page in candidates if isinstance(page, dict) and isinstance(page.get("url"), str)]
+
+
+def referred_page(references: Any, fragments: Any, number: int) -> Page | None:
+    """Return the page behind the entry `number` of a fragment's references.
+
+    A reference to a search does not say which of its results is meant: the first one stands for it.
+    """
+    entries = _list(references)
+    entry = entries[number] if number < len(entries) else None
+    if not isinstance(entry, dict) or entry.get("id") is None:
+        return None
+    for fragment in _list(fragments):
+        if isinstance(fragment, dict) and fragment.get("id") == entry["id"]:
+            return next(iter(pages(fragment)), None)
+    return None
+
+
+def _unfinished(text: str) -> int:
+    """Return where the beginning of an unfinished mark is, or the text's length."""
+    last = text.rfind("[")
+    if last < 0:
+        return len(text)
+    tail = text[last : last + 24]
+    begins = any(name.startswith(tail) for name in _MARK_NAMES) or _MARK_BEGINNING.fullmatch(tail)
+    return last if begins else len(text)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

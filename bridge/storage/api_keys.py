@@ -1,0 +1,198 @@
+"""Every key that the bridge lets in: who has it, what it may do, and the files that say so.
+
+A key that is added has a name and is kept as a digest, so that it is shown once and never again. Beside those there are
+the plain ones: of `api_keys`, so that a first start needs no preparation, and of `admin_key`, for local commands.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bridge.errors import NotThere, RequestError, SetupError
+from bridge.printable import as_line
+from bridge.storage.atomic import make_folder, write_file
+from bridge.storage.file_locks import try_lock
+from bridge.storage.key_files import KeyFile, digest_of, new_key, open_private
+
+Scope = Literal["chat", "admin"]
+"""What a key opens: `/v1`, or that and the admin API."""
+MOST = 200
+"""Keys that may be added."""
+LONGEST_NAME = 64
+HINTED = 32
+"""Characters that a key has at least whose last ones may be shown."""
+LOCK_LIMIT = 5.0
+"""Seconds that a change of the keys waits for another one."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key without the key; `hint` is how it ends, to tell it from others. Plain keys bear no date."""
+
+    id: str
+    name: str
+    scope: Scope
+    created: datetime | None
+    hint: str
+    digest: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, key: str, name: str, scope: Scope, created: datetime | None = None) -> Key:
+        """Return what is known of `key`."""
+        digest = digest_of(key)
+        return cls(digest.hex()[:12], name, scope, created, key[-4:] if len(key) >= HINTED else "", digest)
+
+
+class _Stored(BaseModel):
+    id: str
+    name: str
+    scope: Scope
+    created: datetime
+    hint: str
+    digest: str
+
+
+class _Form(BaseModel):
+    """What is in `keys.json`."""
+
+    keys: list[_Stored] = []
+
+
+class KeyStore:
+    """The keys of a config folder; all of it blocks, and any process of the operator may change them."""
+
+    def __init__(self, config: Path) -> None:
+        self.plain = KeyFile(config)
+        self.local = KeyFile(config, "admin_key")
+        self._named = config / "keys.json"
+        self._lock = config / ".keys.lock"
+
+    def prepare(self, *, is_free: bool = False, is_local: bool = True) -> None:
+        """Make the plain keys at the first start: for chats where those ask for one, and for local commands."""
+        if not is_free and not any(one.scope == "chat" for one in self._read_named()):
+            self.plain.keys()
+        if is_local:
+            self.local.keys()
+
+    def shortest(self) -> int:
+        """Return how many characters the shortest plain key has; the others are long enough."""
+        return min((len(text) for file in (self.plain, self.local) for text in file.left()), default=HINTED)
+
+    def admin_key(self) -> str:
+        """Return the key of this machine's commands; the first one who asks makes it."""
+        return self.local.keys()[0]
+
+    def all(self) -> list[Key]:
+        """Return all keys, those of this machine first."""
+        try:
+            named = [
+                Key(one.id, one.name, one.scope, one.created, one.hint, bytes.fromhex(one.digest))
+                for one in self._read_named()
+            ]
+            return [*_plain(self.local, "admin"), *_plain(self.plain, "chat"), *named]
+        except (OSError, ValueError) as error:
+            raise SetupError(f"Cannot read the keys in {self._named.parent}: {error}.") from error
+
+    def add(self, name: str, scope: Scope) -> tuple[Key, str]:
+        """Add a key, and return it beside what is known of it; it cannot be had again."""
+        name = _checked(name)
+        text = new_key()
+        key = Key.of(text, name, scope, datetime.now(UTC).replace(microsecond=0))
+        with self._alone():
+            stored = self._read_named()
+            if len(stored) >= MOST:
+                raise RequestError(f"There are {MOST} keys already; revoke some that are not used any more.")
+            if any(one.name == name for one in stored):
+                raise RequestError(f"There is a key named {name!r} already.", param="name")
+            self._write_named([*stored, _stored(key)])
+        return key, text
+
+    def revoke(self, id: str) -> Key:  # noqa: A002
+        """Take a key out for good; that of this machine's commands is replaced by another one."""
+        with self._alone():
+            known = self.all()
+            key = next((one for one in known if one.id == id), None)
+            if key is None:
+                raise NotThere(f"There is no key of the id {as_line(id[:40])!r}.")
+            if key.scope == "chat" and sum(one.scope == "chat" for one in known) == 1:
+                raise RequestError("This is the last key that may chat; add another one first.")
+            if not self._replaced(self.local, key, new_key()) and not self._replaced(self.plain, key):
+                self._write_named([one for one in self._read_named() if one.id != id])
+        return key
+
+    def state(self) -> tuple[object, ...]:
+        """Return what differs whenever one of the files has changed."""
+        return tuple(map(_state, (self.plain.path, self.local.path, self._named)))
+
+    def _replaced(self, file: KeyFile, key: Key, *by: str) -> bool:
+        """Put `by`, or nothing, in the place of a key of this file; tell whether it was there."""
+        found = next((text for text in file.left() if digest_of(text) == key.digest), None)
+        if found is not None:
+            file.replace(found, *by)
+        return found is not None
+
+    def _read_named(self) -> Sequence[_Stored]:
+        try:
+            with open_private(self._named) as file:
+                return _Form.model_validate_json(file.read()).keys
+        except FileNotFoundError:
+            return ()
+        except (ValidationError, OSError) as error:
+            raise SetupError(f"Cannot read the keys in {self._named}: {type(error).__name__}.") from None
+
+    def _write_named(self, keys: list[_Stored]) -> None:
+        write_file(self._named, _Form(keys=keys).model_dump_json(indent=1).encode())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be the only one who changes the keys."""
+        make_folder(self._lock.parent)
+        file = _tried(lambda: try_lock(self._lock), LOCK_LIMIT)
+        if file is None:
+            raise SetupError("Another process is changing the keys; try again.")
+        with file:
+            yield
+
+
+def _plain(file: KeyFile, scope: Scope) -> Iterator[Key]:
+    for number, text in enumerate(file.left(), 1):
+        yield Key.of(text, f"{file.path.name}, key {number}", scope)
+
+
+def _checked(name: str) -> str:
+    name = " ".join(name.split())
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise RequestError(f"The name of a key has 1 to {LONGEST_NAME} printable characters.", param="name")
+    return name
+
+
+def _stored(key: Key) -> _Stored:
+    assert key.created is not None  # noqa: S101 - only new keys come here
+    return _Stored(
+        id=key.id, name=key.name, scope=key.scope, created=key.created, hint=key.hint, digest=key.digest.hex()
+    )
+
+
+def _state(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode
+
+
+def _tried(attempt: Callable[[], T | None], limit: float) -> T | None:
+    end = time.monotonic() + limit
+    while (made := attempt()) is None and time.monotonic() < end:
+        time.sleep(0.05)
+    return made

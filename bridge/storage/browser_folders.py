@@ -1,0 +1,63 @@
+"""The browsers' own folders, of accounts whose login no copy holds: made at a login, removed with its profile.
+
+They are as secret as the login, and Chromium does not encrypt them: the mode of the folder is all that protects them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+from bridge.durations import HOUR
+from bridge.errors import SetupError
+from bridge.settings import Settings
+from bridge.storage.atomic import make_folder
+from bridge.storage.profiles import Profile, ProfileStore
+
+SPARED = HOUR
+"""Seconds in which a folder without a profile may belong to a login that is on its way."""
+
+
+@asynccontextmanager
+async def new_folder(settings: Settings, profile: Profile) -> AsyncGenerator[Profile]:
+    """Make a new folder for the account, and yield its profile with it; the folder goes where what is inside fails."""
+    kept = profile.model_copy(update={"user_data_dir": f"{profile.name}-{secrets.token_hex(4)}"})
+    await asyncio.to_thread(make_folder, settings.browser_folders / str(kept.user_data_dir))
+    try:
+        yield kept
+    except BaseException:
+        await asyncio.to_thread(remove_folder, settings, kept)
+        raise
+
+
+def remove_profile(settings: Settings, store: ProfileStore, name: str) -> None:
+    """Delete a profile, and the browser's folder of its account."""
+    with suppress(SetupError):  # one that cannot be opened is deleted all the same
+        remove_folder(settings, store.load(name))
+    store.remove(name)
+
+
+def remove_folder(settings: Settings, profile: Profile) -> None:
+    """Delete the browser's folder of the account, if it has one."""
+    if profile.user_data_dir is not None:
+        shutil.rmtree(settings.browser_folders / profile.user_data_dir, ignore_errors=True)
+
+
+def sweep_folders(settings: Settings, store: ProfileStore) -> None:
+    """Delete folders that no profile names any more, and what a run that was killed has left of a trace.
+
+    Where a profile cannot be opened, no folder goes: that one may name it.
+    """
+    shutil.rmtree(settings.trace_work, ignore_errors=True)
+    try:
+        named = {store.load(name).user_data_dir for name in store.names()}
+    except SetupError:
+        return
+    if settings.browser_folders.is_dir():
+        for folder in settings.browser_folders.iterdir():
+            if folder.name not in named and time.time() - folder.stat().st_mtime > SPARED:
+                shutil.rmtree(folder, ignore_errors=True)

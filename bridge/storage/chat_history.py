@@ -1,0 +1,198 @@
+"""The texts of the last chats, for an operator who wants to see them: off unless turned on, encrypted like profiles.
+
+It is bounded in number, size and age, and what was kept is deleted at the first start at which it is turned off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+from loguru import logger
+from pydantic import TypeAdapter, ValidationError
+from pyrage import DecryptError  # type: ignore[import-untyped]
+
+from bridge.background import Background
+from bridge.chat.types import ChatEvent, ChatRequest, Message, Text, Thinking, Withdrawn
+from bridge.durations import DAY, HOUR
+from bridge.settings import DashboardSettings
+from bridge.storage.atomic import write_file
+from bridge.storage.profiles import Identity
+from bridge.telemetry import ChatEnded, Fact
+
+LONGEST = 200_000
+"""Characters that are kept of the prompts of a chat, the last ones, and as many of its answer."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Bytes that all chats may have together."""
+MOST_EARLIER = 5000
+"""Chats of earlier starts that are listed, the last ones."""
+TIDY_EVERY = HOUR
+DISK_LIMIT = 5.0
+"""Seconds that who asks for a chat waits for the disk."""
+EARLIER_LIMIT = 60.0
+"""Seconds in which the kept chats are read at the start."""
+ID = re.compile(r"[A-Za-z0-9-]{1,100}")
+SUFFIX = ".age"
+KEPT = re.compile(r"\d{14}_.+\.age", re.ASCII)
+"""Names of kept chats: the milliseconds at which each ended, and its id. Every other file is somebody else's."""
+_ENDED = TypeAdapter(ChatEnded)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What a model has said so far, up to a bound."""
+
+    text: list[str] = field(default_factory=list)
+    thinking: list[str] = field(default_factory=list)
+    size: int = 0
+    ended: ChatEnded | None = None
+
+    def hear(self, event: ChatEvent) -> None:
+        match event:
+            case Text(text):
+                self._add(self.text, text)
+            case Thinking(text):
+                self._add(self.thinking, text)
+            case Withdrawn(text):
+                self.text.clear()
+                self._add(self.text, text)
+
+    def _add(self, pieces: list[str], text: str) -> None:
+        if (room := LONGEST - self.size) > 0:
+            pieces.append(text[:room])
+            self.size += len(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A chat of an earlier start: how it ended, and when it is deleted."""
+
+    fact: ChatEnded
+    at: datetime
+    until: datetime
+
+
+class History:
+    """The kept chats, each a file in `folder`; nothing here waits for the disk but who reads one."""
+
+    def __init__(self, folder: Path, identity: Identity, settings: DashboardSettings) -> None:
+        self._folder = folder
+        self._identity = identity
+        self._settings = settings
+        self._thread = Background("the history of chats")
+        self._answers: dict[str, _Answer] = {}
+
+    def __call__(self, fact: Fact) -> None:
+        """Take a fact: how a chat ended is kept with its texts."""
+        if isinstance(fact, ChatEnded) and (answer := self._answers.get(fact.chat)) is not None:
+            answer.ended = fact
+
+    async def heard(self, request: ChatRequest, events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[ChatEvent]:
+        """Pass the events of an answer on, and keep it with its prompts; not for clients with logins of their own."""
+        answer = self._answers[request.id] = _Answer()
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    answer.hear(event)
+                    yield event
+        finally:
+            del self._answers[request.id]
+            if not request.tokens:
+                self._thread.start(self._keep, request.id, request.messages, answer)
+
+    async def find(self, chat: str) -> dict[str, Any] | None:
+        """Return the texts of a chat, if they are still kept."""
+        return await self._thread.run(DISK_LIMIT, self._read, chat) if ID.fullmatch(chat) else None
+
+    async def earlier(self) -> list[Earlier]:
+        """Return the chats that are kept, the newest first."""
+        return await self._thread.run(EARLIER_LIMIT, self._all)
+
+    async def tidy(self) -> NoReturn:
+        """Delete what is too old or too much, again and again."""
+        while True:
+            self._thread.start(self._prune)
+            await asyncio.sleep(TIDY_EVERY)
+
+    async def close(self) -> None:
+        """Return when everything is written."""
+        await self._thread.close()
+
+    def _keep(self, chat: str, messages: Sequence[Message], answer: _Answer) -> None:
+        document = {
+            "messages": _last(messages),
+            "thinking": "".join(answer.thinking),
+            "answer": "".join(answer.text),
+            "ended": answer.ended and asdict(answer.ended),
+        }
+        sealed = self._identity.seal(json.dumps(document).encode())
+        write_file(self._folder / f"{time.time_ns() // 1_000_000:014d}_{chat}{SUFFIX}", sealed)
+        self._prune()
+
+    def _read(self, chat: str) -> dict[str, Any] | None:
+        path = next((path for path in self._files() if path.name.endswith(f"_{chat}{SUFFIX}")), None)
+        if path is None:
+            return None
+        found: dict[str, Any] = json.loads(self._identity.open(path.read_bytes()))
+        found.pop("ended", None)
+        return found
+
+    def _all(self) -> list[Earlier]:
+        """Return those whose end is told; one that cannot be read, as after a change of keys, is left out."""
+        self._prune()
+        return [chat for path in self._files()[:MOST_EARLIER] if (chat := self._ended(path)) is not None]
+
+    def _ended(self, path: Path) -> Earlier | None:
+        try:
+            document = json.loads(self._identity.open(path.read_bytes()))
+            fact = _ENDED.validate_python(document["ended"])
+        except (OSError, DecryptError, ValidationError, ValueError, KeyError):
+            return None
+        at = datetime.fromtimestamp(int(path.name[:14]) / 1000, UTC)
+        return Earlier(fact, at, at + timedelta(days=self._settings.history_days))
+
+    def _files(self) -> list[Path]:
+        """Return the kept chats, the newest first."""
+        names = (path for path in self._folder.glob(f"*{SUFFIX}") if KEPT.fullmatch(path.name))
+        return sorted((path for path in names if path.is_file()), reverse=True)
+
+    def _prune(self) -> None:
+        oldest, size = (time.time() - self._settings.history_days * DAY) * 1000, 0
+        for number, path in enumerate(self._files()):
+            size += path.stat().st_size
+            if number >= self._settings.history_chats or size > MOST_BYTES or int(path.name[:14]) < oldest:
+                path.unlink(missing_ok=True)
+
+
+def folder_in(config: Path) -> Path:
+    """Return where the history is kept."""
+    return config / "history"
+
+
+def forget_history(config: Path) -> None:
+    """Delete what was kept while the history was turned on; blocks."""
+    folder = folder_in(config)
+    if folder.is_dir():
+        shutil.rmtree(folder)
+        logger.info("The history of chats is turned off: what was kept of it is deleted")
+
+
+def _last(messages: Sequence[Message]) -> list[dict[str, str]]:
+    """Return the last messages that have room, the first of them cut."""
+    found: list[dict[str, str]] = []
+    room = LONGEST
+    for message in reversed(messages):
+        if room <= 0:
+            break
+        found.append({"role": message.role, "text": message.text[-room:]})
+        room -= len(message.text)
+    return found[::-1]

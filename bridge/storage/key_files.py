@@ -1,0 +1,107 @@
+"""What all keys have in common, and the file of the plain ones that a first start makes."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import shlex
+import stat
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from bridge.errors import SetupError
+from bridge.storage.atomic import create_file, write_file
+
+PREFIX = "sk-"
+"""What keys begin with, ours and those that people make up for other endpoints; no userToken does."""
+EMPTIED = "# a key that was revoked"
+LONG_ENOUGH = 32
+"""Characters that a key must have where others than this machine can reach the bridge."""
+
+
+class KeyFile:
+    """A file of plain keys in the config folder: one a line, `#` starts a comment, mode 0600.
+
+    `api_keys` has those that may chat; the local commands find theirs in `admin_key`.
+    """
+
+    def __init__(self, config: Path, name: str = "api_keys") -> None:
+        self.path = config / name
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys; at the first start the file is made with one new key."""
+        try:
+            if not self.path.exists():
+                self._make()
+            return self._read()
+        except OSError as error:
+            raise SetupError(f"Cannot use the key file {self.path}: {error.strerror}.") from error
+
+    def add(self) -> str:
+        """Add a new key to the file and return it."""
+        self.keys()
+        key = new_key()
+        with open_private(self.path, os.O_RDWR | os.O_APPEND) as file:
+            gap = b"" if file.read().endswith(b"\n") else b"\n"
+            file.write(gap + f"{key}\n".encode())
+        return key
+
+    def replace(self, key: str, by: str = EMPTIED) -> None:
+        """Put another line in the place of a key; comments and the other keys stay as they are."""
+        lines = [by if _key_in(line) == key else line for line in self._lines()]
+        write_file(self.path, "".join(f"{line}\n" for line in lines).encode())
+
+    def left(self) -> tuple[str, ...]:
+        """Return the keys, be it none because all of them were revoked, or because there is no file."""
+        return tuple(filter(None, map(_key_in, self._lines())))
+
+    def _lines(self) -> list[str]:
+        try:
+            with open_private(self.path) as file:
+                return file.read().decode("utf-8", "replace").splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _read(self) -> tuple[str, ...]:
+        if not (keys := self.left()):
+            raise SetupError(f"There is no API key in {self.path}; remove the file to get a new one.")
+        return keys
+
+    def _make(self) -> None:
+        """Make the file with one key, but never in place of another."""
+        with suppress(FileExistsError):
+            create_file(self.path, f"{new_key()}\n".encode())
+
+
+def new_key() -> str:
+    """Return a fresh key."""
+    return f"{PREFIX}bridge-{secrets.token_urlsafe(32)}"
+
+
+def open_private(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
+    """Open a file of keys, unless it is a link or others may use it."""
+    file = os.fdopen(os.open(path, flags | os.O_NOFOLLOW), "rb" if flags == os.O_RDONLY else "r+b")
+    if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+        file.close()
+        raise SetupError(f"Others can use the API keys; run: chmod 600 {shlex.quote(str(path))}")
+    return file
+
+
+def digest_of(key: str) -> bytes:
+    """Return what is kept of a key, and compared: nobody learns from the time that takes, nor from the digest."""
+    return sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def _key_in(line: str) -> str:
+    return line.partition("#")[0].strip()
+
+
+def address_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that `name` is, in brackets or not; None where it is none."""
+    try:
+        return ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return None

@@ -1,0 +1,94 @@
+"""When each account sent in the last day, kept over a restart: a budget of an hour or a day outlasts the process."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from loguru import logger
+from pydantic import TypeAdapter, ValidationError
+
+from bridge.background import Background
+from bridge.durations import DAY
+from bridge.storage.atomic import write_file
+
+MOST = 10_000
+"""Sends of an account that are kept."""
+
+DISK_LIMIT = 5.0
+"""Seconds that the start waits for the file."""
+_FORM = TypeAdapter(dict[str, list[float]])
+
+
+class SendLog:
+    """The file `sends.json` in the config folder, and what it holds: Unix times, the oldest first.
+
+    Noting a send waits for no disk, and a failing disk is logged, no more.
+    """
+
+    def __init__(self, config: Path) -> None:
+        self._path = config / "sends.json"
+        self._sends: dict[str, deque[float]] = {}
+        self._thread = Background("the sends of accounts")
+        self._unwritten: Mapping[str, Sequence[float]] | None = None
+
+    async def open(self) -> None:
+        """Read the file."""
+        try:
+            kept = await self._thread.run(DISK_LIMIT, self._read)
+        except TimeoutError:
+            logger.warning("Cannot look up the sends of accounts: the disk does not answer")
+            return
+        for name, times in kept.items():
+            self.of(name).extendleft(reversed(times))
+
+    def of(self, name: str) -> deque[float]:
+        """Return the account's sends; what is added later is in there, too."""
+        return self._sends.setdefault(name, deque(maxlen=MOST))
+
+    def add(self, name: str, moment: float) -> None:
+        """Note a send."""
+        self.of(name).append(moment)
+        self._save()
+
+    def rename(self, name: str, to: str) -> None:
+        """Let what one account sent count for another name."""
+        self._sends[to] = self._sends.pop(name, deque(maxlen=MOST))
+        self._save()
+
+    def forget(self, name: str) -> None:
+        """Drop an account that is closed for good, unless what it sent still counts."""
+        begin = time.time() - DAY
+        if all(sent <= begin for sent in self._sends.get(name, ())):
+            self._sends.pop(name, None)
+
+    async def close(self) -> None:
+        """Return when everything is written."""
+        await self._thread.close()
+
+    def _save(self) -> None:
+        self._unwritten = self._recent()
+        self._thread.start(self._write)
+
+    def _recent(self) -> dict[str, list[float]]:
+        begin = time.time() - DAY
+        recent = {name: [round(sent, 3) for sent in sends if sent > begin] for name, sends in self._sends.items()}
+        return {name: sends for name, sends in recent.items() if sends}
+
+    def _read(self) -> Mapping[str, Sequence[float]]:
+        try:
+            return _FORM.validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValidationError) as error:
+            logger.warning("Ignoring {}: {}", self._path, type(error).__name__)
+            return {}
+
+    def _write(self) -> None:
+        """Write what is newest; where several sends were noted at once, the first writing has all of them."""
+        newest, self._unwritten = self._unwritten, None
+        if newest is not None:
+            write_file(self._path, json.dumps(newest).encode())

@@ -1,0 +1,140 @@
+"""What a client gets of an answer that may call tools: the calls, and the text where there are none.
+
+Some clients take the first text for the final answer and never run a tool. So text is held back until no call can
+follow, though no longer than `hold` characters; what the model says beside its calls becomes thinking. A call that
+cannot be read is held back to the end, with all that follows it: the model may write it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.chat.types import Text, Thinking
+from bridge.tool_calls.notation import Call, Toolbox, write_said
+from bridge.tool_calls.parser import CallParser, Rejected, Segment
+
+AGAIN = """\
+Your call could not be carried out. {why}
+Write the call again, exactly in the notation: <tool_call>, one line of valid JSON, </tool_call>. Write nothing else."""
+UNREAD = "\n\n[This is a tool call that could not be read. {why}]"
+"""What is said to the client behind a call that the model did not write again."""
+MUST = """\
+You must call {what} now. Write nothing but the call, in the notation:
+<tool_call>, one line of valid JSON, </tool_call>."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call for the client to carry out; `index` counts those of one answer."""
+
+    index: int
+    id: str
+    call: Call
+
+
+Said = Text | Thinking | ToolCall
+
+
+class ToolTalk:
+    """Turns the text of one answer into text, thinking and calls."""
+
+    def __init__(self, toolbox: Toolbox, hold: int, id: str) -> None:  # noqa: A002
+        self._toolbox = toolbox
+        self._parser = CallParser(toolbox)
+        self._hold = hold
+        self._id = id
+        self._held: list[str] = []
+        self._size = 0
+        self._is_open = hold == 0
+        self.calls: list[Call] = []
+        self._rejected: Rejected | None = None
+        self._blank = ""
+
+    @property
+    def is_call(self) -> bool:
+        """Whether the answer has called a tool."""
+        return bool(self.calls)
+
+    @property
+    def unread(self) -> str:
+        """What the client is told of a call that cannot be read; empty where there is none, or one that can be."""
+        return "" if self.calls or self._rejected is None else UNREAD.replace("{why}", self._rejected.why)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the answer breaks off within a call."""
+        return not self.calls and self._rejected is not None and self._rejected.is_broken
+
+    def say(self, text: str) -> list[Said]:
+        """Take the next piece of the answer's text."""
+        return [event for segment in self._parser.feed(text) for event in self._take(segment)]
+
+    def rest(self) -> list[Said]:
+        """Return what comes at the end of the text that was not released yet, but for text that is held."""
+        return [event for segment in self._parser.end() for event in self._take(segment)]
+
+    def complaint(self) -> str | None:
+        """Return what to tell the model, so that it makes the call that it owes; only after `rest`."""
+        if self.calls:
+            return None
+        if self._rejected is not None:
+            return AGAIN.replace("{why}", self._rejected.why)
+        if (self._toolbox.required or self._toolbox.named) and not (self._is_open and self._hold):
+            named = f"the tool {self._toolbox.named}" if self._toolbox.named else "one of the tools"
+            return MUST.replace("{what}", named)
+        return None
+
+    def release(self) -> list[Said]:
+        """Return the text that was held: no call follows."""
+        return self._open()
+
+    def _take(self, segment: Segment) -> list[Said]:
+        match segment:
+            case Call():
+                return self._call(segment)
+            case Rejected(text):
+                self._rejected = self._rejected or segment
+                return self._prose(text)
+            case str():
+                return self._prose(segment)
+
+    def _call(self, call: Call) -> list[Said]:
+        if self.calls and not self._toolbox.parallel:
+            return [Thinking(write_said("", [call]))]
+        beside = "".join(self._held).strip()
+        beside = beside if beside.strip("*_") else ""
+        self._held, self._size, self._blank = [], 0, ""
+        self.calls.append(call)
+        index = len(self.calls) - 1
+        made = ToolCall(index, f"call_{self._id}{index}", call)
+        return [Thinking(beside), made] if beside else [made]
+
+    def _prose(self, text: str) -> list[Said]:
+        if self.calls:
+            return self._beside(text)
+        if self._rejected is None and self._is_open:
+            return [Text(text)]
+        self._held.append(text)
+        self._size += len(text)
+        return self._open() if self._rejected is None and self._size > self._hold else []
+
+    def _beside(self, text: str) -> list[Said]:
+        """Return what was said behind a call, but for white space at its end."""
+        text = self._blank + text
+        said = text.rstrip()
+        self._blank = text[len(said) :]
+        return [Thinking(said)] if said else []
+
+    def _open(self) -> list[Said]:
+        self._is_open = True
+        text = "".join(self._held)
+        self._held, self._size = [], 0
+        return [Text(text)] if text else []
+
+
+def heard(toolbox: Toolbox, hold: int, answer: str, *, is_last: bool) -> tuple[str, list[Call]]:
+    """Return the text and the calls that a client gets of a whole answer; `is_last`: the model is not asked again."""
+    talk = ToolTalk(toolbox, hold, "")
+    events = [*talk.say(answer), *talk.rest(), *talk.release()]
+    text = "".join(event.text for event in events if isinstance(event, Text))
+    return text + (talk.unread if is_last else ""), talk.calls

@@ -1,0 +1,289 @@
+"""Reads one call from its opening tag to the end that belongs to it.
+
+    call     = opening ... ( body | argument ... ) ( end | before the next call, or text )
+    opening  = a tag of a call or of an envelope, which may name the tool, or the tool's name as a tag
+             or the tool's name as text before its first argument
+    body     = JSON | name JSON                 up to the first tag that stands in no string of it
+    argument = <parameter name="..."> value end | <FIELD> value end | <name> value end
+             | <arg_key> name end <arg_value> value end | <arguments> ( body | argument ... ) end
+    end      = any end tag of a call, an envelope or the tool
+
+Envelopes and their ends carry no meaning: they may be missing, doubled, or of another dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bridge.tool_calls.call_body import body_end, is_sketch, is_structured, is_talk
+from bridge.tool_calls.call_reader import (
+    ARGUMENTS,
+    NAME,
+    NAMES,
+    Unknown,
+    fields_of,
+    known,
+    make_call,
+    named_call,
+    read_calls,
+)
+from bridge.tool_calls.json_repair import Unclear
+from bridge.tool_calls.notation import Call
+from bridge.tool_calls.tag_kinds import BLOCK, Kind
+from bridge.tool_calls.tag_values import plain, value_end, without_last_break
+from bridge.tool_calls.tagged_text import More, Page
+from bridge.tool_calls.tags import Tag
+
+BREAKS_OFF = "It breaks off before its end."
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What was read from one opening tag on: the calls, or why there are none."""
+
+    end: int
+    inner: int
+    """Where the tags end that open it."""
+    calls: tuple[Call, ...] = ()
+    why: str = ""
+    name: str = ""
+    """The tool that it names, whether there is one or not."""
+    is_closed: bool = False
+    """An end tag stands at its end."""
+    is_loose: bool = False
+    """There are words where a call has its JSON or its arguments."""
+    is_talk: bool = False
+    """Those words only speak of calls, and were not read."""
+    is_broken: bool = False
+    """It breaks off with the text."""
+    is_sketch: bool = False
+    """Dots stand for an argument, or for all of them."""
+    is_weak: bool = False
+    """None of its tags means a call for itself."""
+
+
+def read_block(page: Page, tag: Tag, *, within_line: bool = False) -> Block:
+    """Read the call that `tag` opens; `within_line` tells whether text stands before it in its line."""
+    return _Reader(page, tag, within_line=within_line).read()
+
+
+class _Reader:
+    def __init__(self, page: Page, tag: Tag, *, within_line: bool) -> None:
+        self._page = page
+        self._first = tag
+        self._at, self._inner = tag.start, tag.end
+        self._within_line = within_line
+        self._name = self._key = ""
+        self._arguments: dict[str, str] = {}
+        self._is_text: dict[str, bool] = {}
+        self._body: str | None = None
+        self._is_closed = self._is_loose = False
+        self._is_weak = True
+        self._wrong = ""
+
+    def read(self) -> Block:
+        goes_on = True
+        while goes_on and not self._is_closed:
+            tag = self._page.adjacent(self._at)
+            goes_on = self._tag(tag) if tag else self._words()
+        return self._block()
+
+    @property
+    def _has_content(self) -> bool:
+        return bool(self._arguments) or self._body is not None
+
+    # Tags
+
+    def _tag(self, tag: Tag) -> bool:
+        """Take a tag; return whether the call goes on."""
+        if self._is_argument(tag):
+            self._argument(tag)
+            return True
+        if tag.kind in BLOCK and not tag.is_end and (self._has_content or (self._name and _named(tag))):
+            return False  # another call begins
+        self._at = tag.end
+        if tag.kind is Kind.NAME and not tag.is_end:
+            self._name = self._value(tag).strip()
+        elif tag.kind is Kind.KEY and not tag.is_end:
+            self._key = self._value(tag).strip()
+        elif tag.kind in BLOCK and tag.is_end:
+            self._is_closed = True
+        elif tag.kind in BLOCK:
+            self._open(tag)
+        return True
+
+    def _open(self, tag: Tag) -> None:
+        """Take a tag that opens the call, or an envelope of it."""
+        self._at = self._page.behind_marks(tag.end)
+        self._inner = self._inner if self._has_content else self._at
+        self._is_weak = self._is_weak and tag.is_weak
+        self._is_closed = tag.is_whole
+        self._name = self._name or _named(tag)
+        if self._name and tag.rest:
+            self._take_attributes(tag)
+
+    def _take_attributes(self, tag: Tag) -> None:
+        """Take the arguments that stand in the tag that opens the call."""
+        fields = {name.lower(): name for name in self._fields()}
+        for key, value in tag.attributes.items():
+            if key in fields and (key not in NAMES or tag.kind is Kind.TOOL):
+                self._arguments[fields[key]], self._is_text[fields[key]] = value, True
+            elif key in ARGUMENTS:
+                self._body = value
+
+    def _is_argument(self, tag: Tag) -> bool:
+        if tag.is_end or tag.kind is Kind.SEPARATOR or self._is_envelope(tag):
+            return False
+        if tag.kind is Kind.PARAMETER:
+            return bool(self._key) or "name" in tag.attributes
+        if tag.kind is Kind.FIELD or (tag.kind is Kind.NAME and self._name):
+            return True
+        return bool(self._name) and not tag.rest.strip() and tag.name.lower() in map(str.lower, self._fields())
+
+    def _is_envelope(self, tag: Tag) -> bool:
+        """Tell whether a tag that only its mark makes known stands around calls."""
+        if tag.kind is not Kind.FIELD or self._name or self._has_content:
+            return False
+        inner = self._page.adjacent(tag.end)
+        return inner is not None and inner.kind in BLOCK and not inner.is_end
+
+    def _fields(self) -> Iterator[str]:
+        return (name for tool in known(self._name, self._page.tools) for name in fields_of(tool))
+
+    def _argument(self, tag: Tag) -> None:
+        attributes = tag.attributes
+        key = attributes.get("name", self._key) if tag.kind is Kind.PARAMETER else tag.name
+        self._key = ""
+        self._at = tag.end
+        if key in self._arguments:
+            self._wrong = f"The argument {key[:80]!r} stands there twice."
+        self._is_text[key] = attributes.get("string", "").lower() != "false"
+        self._arguments[key] = attributes.get("value", "") if tag.is_whole else self._value(tag)
+
+    def _value(self, opening: Tag) -> str:
+        """Return the text up to the end of what `opening` has opened, and move behind it."""
+        tag, is_end = value_end(self._page, opening, set(self._fields()) - set(self._arguments))
+        end = tag.start if tag else len(self._page.text)
+        if tag is None:
+            self._wrong = BREAKS_OFF
+        self._at = tag.end if tag and is_end else end
+        value = self._page.text[opening.end : end]
+        return plain(value if is_end else without_last_break(value), is_exact="string" in opening.attributes)
+
+    # Words: the body, or what is none
+
+    def _words(self) -> bool:
+        """Take the text that stands where no tag is; return whether the call goes on."""
+        page, at = self._page, self._page.blank_to(self._at)
+        if self._has_content or self._wrong:
+            return self._text_between(at)
+        if at == len(page.text) or self._is_lost(at):
+            return False
+        if not self._name and self._is_name(at):
+            return True
+        self._is_loose = not is_structured(page, at)
+        if self._is_loose and (self._within_line or is_talk(page, self._at)):
+            return False
+        end = body_end(page, self._at)
+        self._body, self._at = page.text[self._at : end].rstrip().rstrip("*_"), end
+        return True
+
+    def _is_name(self, at: int) -> bool:
+        """Take the name of a tool, if it comes next, and an argument or a separator behind it."""
+        first = NAME.match(self._page.text, at)
+        tag = self._page.adjacent(first.end()) if first else None
+        if first is None or tag is None:
+            return False
+        if tag.is_end:
+            return self._is_name_apart(first[1], tag)
+        if tag.kind is Kind.SEPARATOR:
+            self._name = "" if first[1].lower() == "function" else first[1]
+        elif tag.kind in (Kind.KEY, Kind.PARAMETER, Kind.FIELD) and known(first[1], self._page.tools):
+            self._name = first[1]
+        else:
+            return False
+        self._at = tag.start
+        return True
+
+    def _is_name_apart(self, name: str, end: Tag) -> bool:
+        """Take the name of a tool that stands alone between tags, where its arguments follow behind them."""
+        page = self._page
+        at = page.blank_to(end.end)
+        behind = page.adjacent(end.end)
+        is_followed = page.text.startswith("{", at) or (behind is not None and behind.kind is Kind.ARGUMENTS)
+        if end.kind not in BLOCK or not known(name, page.tools) or not is_followed:
+            return False
+        self._name, self._at = name, end.end
+        return True
+
+    def _is_lost(self, at: int) -> bool:
+        """Tell whether only a tag that breaks off follows."""
+        if not self._page.may_go_on(at):
+            return False
+        self._at, self._wrong = len(self._page.text), BREAKS_OFF
+        return True
+
+    def _text_between(self, at: int) -> bool:
+        """Judge text behind the arguments: it is no part of the call, unless the call's end follows."""
+        page = self._page
+        if page.may_go_on(at):
+            self._at = len(page.text)
+            return False
+        tag = next(page.tags_from(at), None)
+        if tag is None and not page.is_whole:
+            raise More
+        if tag is None or not tag.is_end or not tag.closes:
+            return False
+        self._wrong = self._wrong or "Between the arguments stands something else."
+        self._at = tag.start
+        return True
+
+    # The outcome
+
+    def _block(self) -> Block:
+        is_talk = self._is_loose and self._body is None
+        is_at_end = self._page.blank_to(self._at) == len(self._page.text)
+        is_cut = self._page.is_whole and not self._is_closed and is_at_end
+        calls: tuple[Call, ...] = ()
+        why = self._wrong
+        if not why and not is_talk:
+            try:
+                calls = tuple(self._calls(is_cut=is_cut))
+            except Unclear as unclear:
+                why = str(unclear)
+                self._name = unclear.name if isinstance(unclear, Unknown) else self._name
+        return Block(
+            max(self._at, self._first.end),
+            self._inner,
+            calls,
+            why,
+            self._name,
+            self._is_closed,
+            self._is_loose,
+            is_talk,
+            is_broken=is_cut and not calls,
+            is_weak=self._is_weak and self._first.is_weak,
+            is_sketch=is_sketch((*self._arguments, *self._arguments.values()), self._body or ""),
+        )
+
+    def _calls(self, *, is_cut: bool) -> list[Call]:
+        tools = self._page.tools
+        if self._body is not None:
+            body = plain(self._body, is_exact=True)
+            return [named_call(self._name, body, tools)] if self._name else read_calls(body, tools)
+        if not self._name:
+            raise Unclear("The call has no name." if self._arguments else "The block holds no call.")
+        if is_cut and not self._arguments:
+            raise Unclear(BREAKS_OFF)
+        return [make_call(self._name, self._arguments, tools, self._is_text)]
+
+
+def _named(tag: Tag) -> str:
+    """Return the tool that an opening tag names."""
+    if tag.is_end:
+        return ""
+    if tag.kind is Kind.TOOL:
+        return tag.name
+    attributes = tag.attributes
+    return next((attributes[key] for key in NAMES if attributes.get(key)), "")

@@ -1,0 +1,93 @@
+"""Where JSON between tags ends, and what stands there in its place: words that speak of calls, or dots."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from bridge.tool_calls.call_reader import NAME, known
+from bridge.tool_calls.json_repair import is_json, json_end
+from bridge.tool_calls.python_calls import python_name
+from bridge.tool_calls.tag_kinds import BLOCK, Kind
+from bridge.tool_calls.tag_values import CDATA
+from bridge.tool_calls.tagged_text import More, Page
+from bridge.tool_calls.tags import Tag
+
+ESCAPED_QUOTE = re.compile(r'\\[\\"]')
+STRING = re.compile(r""""(?!(?:\.\.\.|…)")(?:[^"\\]|\\.)*+(?:"|\\?\Z)""", re.DOTALL)
+"""A string of JSON, or its beginning, but for dots alone."""
+DOTS = re.compile(r"""(?:\A|[:\[{,])\s*+["']?(?:\.\.\.|…)["']?\s*+(?:[\]},]|\Z)""")
+
+
+def quotes(text: str) -> int:
+    """Return how many quotes of JSON strings stand in `text`: those without a backslash."""
+    return ESCAPED_QUOTE.sub("", text).count('"')
+
+
+def is_structured(page: Page, at: int) -> bool:
+    """Tell whether JSON, a code block or a tool's name comes next."""
+    text = page.text
+    if text[at] in "{[`" or text.startswith((CDATA, "&quot;"), at):
+        return True
+    if known(python_name(text[at : at + 200]), page.tools):
+        return True
+    name = NAME.match(text, at)
+    if name is None:
+        return False
+    if name.end() == len(text) and not page.is_whole:
+        raise More
+    return text[name.end() : name.end() + 1] in ("{", "`") and bool(known(name[1], page.tools))
+
+
+def is_talk(page: Page, at: int) -> bool:
+    """Tell whether words behind an opening tag only speak of it: it has company, and no end tag on its line."""
+    text = page.text
+    line_end = text.find("\n", at)
+    if line_end >= 0 and not text[at:line_end].strip():
+        return False
+    tag = next(page.tags_from(at), None)
+    if tag is not None and (line_end < 0 or tag.start < line_end):
+        return not (tag.is_end and tag.kind in BLOCK)
+    if line_end < 0 and not page.is_whole:
+        raise More
+    return True
+
+
+def body_end(page: Page, start: int) -> int:
+    """Return where a body ends: before the first tag that stands in no string of JSON, or with the text."""
+    place = start
+    odd, first = False, None
+    for tag in page.tags_from(start):
+        odd ^= quotes(page.text[place : tag.start]) % 2 == 1
+        place = tag.start
+        if not _ends_body(tag):
+            continue
+        first = first or tag
+        if not odd:
+            return _end_before(page, start, tag)
+    if not page.is_whole:
+        raise More
+    return (first and json_end(page.text, start)) or _end_before(page, start, first)
+
+
+def _end_before(page: Page, start: int, tag: Tag | None) -> int:
+    """Return where a tag begins, or the text ends; or where the JSON does, where no end tag claims more."""
+    end = tag.start if tag else len(page.text)
+    body = page.text[start:end]
+    if (tag is None or not tag.is_end) and not is_json(body) and (length := json_end(body)):
+        return start + length
+    return end
+
+
+def _ends_body(tag: Tag) -> bool:
+    """Tell whether a tag behind JSON ends it."""
+    if tag.is_end:
+        return tag.closes or tag.kind is Kind.NAME
+    if tag.is_marked:
+        return tag.kind is not Kind.SEPARATOR
+    return tag.kind in (Kind.CALL, Kind.ENVELOPE, Kind.PARAMETER)
+
+
+def is_sketch(written: Iterable[str], body: str) -> bool:
+    """Tell whether dots stand for an argument, or for all of them; dots in a text are that text."""
+    return any(text.strip() in ("...", "…") for text in written) or DOTS.search(STRING.sub("", body)) is not None

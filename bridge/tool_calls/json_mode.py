@@ -1,0 +1,89 @@
+"""JSON output by prompt: the model is asked for JSON, and the client gets valid JSON or an error."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.tool_calls.json_repair import Unclear, finite, loaded, refuse, unfenced
+from bridge.tool_calls.notation import canonical
+from bridge.tool_calls.schemas.coercion import fitted, misfit
+
+ASKED = """\
+# Form of the answer
+
+Answer with one JSON {kind} and nothing else: no explanation, no code block, no comments."""
+SCHEMA = "\n\nIt must be valid against this JSON Schema:\n\n{schema}"
+AGAIN = "That was no valid answer: {why}\nWrite the JSON again, corrected, and nothing else."
+BEGIN = re.compile(r" {0,3}```[\w-]*[ \t\r]*")
+END = re.compile(r" {0,3}```[ \t\r]*")
+
+
+@dataclass(frozen=True, slots=True)
+class JsonForm:
+    """Which JSON the client wants; without a schema any object will do."""
+
+    schema: Mapping[str, Any] | None = None
+
+    def instructions(self) -> str:
+        """Return the text that asks the model for it."""
+        text = ASKED.replace("{kind}", "object" if self._is_object() else "value")
+        return text if self.schema is None else text + SCHEMA.replace("{schema}", canonical(self.schema))
+
+    def read(self, answer: str) -> str:
+        """Return the JSON in `answer`; raise `Unclear` where there is none that fits."""
+        why = "There is no JSON in it."
+        for candidate in _candidates(answer):
+            try:
+                return self._checked(candidate)
+            except Unclear as unclear:
+                why = str(unclear)
+        raise Unclear(why)
+
+    def _checked(self, text: str) -> str:
+        value = loaded(text)
+        made = value if self.schema is None else fitted(value, self.schema)
+        if self._is_object() and not isinstance(made, dict):
+            raise Unclear("It is no JSON object.")
+        if self.schema is not None and (wrong := misfit(made, self.schema)) is not None:
+            raise Unclear(f"It does not fit the schema: {wrong}")
+        plain = unfenced(text)
+        with suppress(ValueError, RecursionError):
+            if made == value == json.loads(plain, parse_constant=refuse, parse_float=finite):
+                return plain
+        return canonical(made)
+
+    def _is_object(self) -> bool:
+        return self.schema is None or self.schema.get("type") == "object"
+
+
+def complaint(why: str) -> str:
+    """Return what to tell the model about an answer that was not valid."""
+    return AGAIN.replace("{why}", why)
+
+
+def _candidates(answer: str) -> Iterator[str]:
+    """Yield where the JSON may be: the whole answer, a code block, or from the first bracket to the last."""
+    yield answer
+    yield from _blocks(answer)
+    for opening, closing in (("{", "}"), ("[", "]")):
+        start, end = answer.find(opening), answer.rfind(closing)
+        if 0 <= start < end:
+            yield answer[start : end + 1]
+
+
+def _blocks(answer: str) -> Iterator[str]:
+    """Yield what is inside of each code block that ends."""
+    lines: list[str] | None = None
+    for line in answer.split("\n"):
+        if lines is None:
+            lines = [] if BEGIN.fullmatch(line) else None
+        elif END.fullmatch(line):
+            yield "\n".join(lines)
+            lines = None
+        else:
+            lines.append(line)

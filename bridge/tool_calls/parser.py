@@ -1,0 +1,233 @@
+"""Finds the calls in a text that arrives in pieces; the outcome does not depend on where the text was cut.
+
+A call is what stands in its tags, alone on its lines, bare or in a code block of its own. No call, but text, is
+what only speaks of calls: in inline code, in a quotation, in the middle of a line that goes on, inside of a larger
+code block, with words or dots where a call has its arguments, or under an introduction ("for example:") if it is
+fenced or text follows. Text is given out as soon as it cannot become part of a call.
+
+What is not decided yet is read again from its beginning when it has grown by an eighth, or by a half where it is long,
+so that the work stays linear; and a decision is only taken where no further text could change it.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bridge.tool_calls.call_detection import (
+    Outcome,
+    judge_bare,
+    judge_fence,
+    judge_json,
+    judge_tag,
+    may_be_bare,
+    may_be_python,
+)
+from bridge.tool_calls.notation import Call, Toolbox
+from bridge.tool_calls.prose import BARE_LINE, BARE_LINE_BEGUN, FENCE, FENCE_BEGUN, Place, fence_end
+from bridge.tool_calls.tagged_text import More, Page
+from bridge.tool_calls.tags import Tag, Tags
+
+EAGER = 200
+"""Characters that are read again with every piece."""
+LONG = 20_000
+"""Characters of what is not decided, above which it is read again less often: calls of that length are waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What was written as a call and cannot be read, with the reason for the model to hear."""
+
+    text: str
+    why: str
+    is_broken: bool = False
+    """It breaks off with the text."""
+
+
+Segment = str | Call | Rejected
+
+
+class CallParser:
+    """Takes a text in pieces and gives out its segments in order; joined they are the text, but for the calls."""
+
+    def __init__(self, toolbox: Toolbox) -> None:
+        self._tools = toolbox.tools
+        self._tags = Tags(toolbox.tools)
+        self._page = Page("", self._tags, self._tools, is_whole=False)
+        self._at = 0
+        self._place = Place()
+        self._pieces: list[str] = []
+        self._size = 0
+        self._fence = ""
+        self._is_first, self._is_called = True, False
+        self._index, self._searched, self._bare = 0, -1, (-1, -1)
+        self._next: re.Match[str] | None = None
+        self._segments: list[Segment] = []
+
+    def feed(self, text: str) -> list[Segment]:
+        """Take the next piece and return what is certain."""
+        self._pieces.append(text)
+        self._size += len(text)
+        waiting = len(self._page.text) - self._at
+        if self._size * (8 if waiting < LONG else 2) < waiting - EAGER:
+            return []
+        return self._go_on(is_whole=False)
+
+    def end(self) -> list[Segment]:
+        """Return the rest: there is no more text."""
+        return self._go_on(is_whole=True)
+
+    def _go_on(self, *, is_whole: bool) -> list[Segment]:
+        text = "".join((self._page.text[self._at :], *self._pieces))
+        self._pieces, self._size, self._at = [], 0, 0
+        self._index, self._searched, self._bare = 0, -1, (-1, -1)
+        self._page = Page(text, self._tags, self._tools, is_whole=is_whole)
+        with suppress(More):
+            while self._at < len(text):
+                self._step()
+        segments, self._segments = self._segments, []
+        return segments
+
+    def _step(self) -> None:
+        """Decide the next stretch of text, or raise `More`."""
+        if self._fence:
+            self._code()
+        elif self._is_called:
+            end = self._page.behind_ends(self._at)
+            self._is_called = False
+            if end > self._at:
+                self._go_behind(end)
+        elif self._is_first:
+            self._only_json()
+        else:
+            self._prose()
+
+    def _only_json(self) -> None:
+        """Take an answer that is nothing but the JSON of a call."""
+        if may_be_bare(self._page, 0) or may_be_python(self._page):
+            if not self._page.is_whole:
+                raise More
+            self._take(judge_json(len(self._page.text), self._page.text, self._page))
+        self._is_first = False
+
+    def _prose(self) -> None:
+        """Give out text up to what may be a call, or all of it, and decide that."""
+        tag, fence = self._next_tag(), self._next_fence()
+        start, behind_tag = self._next_bare()
+        if fence is not None and (tag is None or fence.start() <= tag.start) and fence.start() <= start:
+            self._say(fence.start())
+            self._fenced(fence)
+        elif behind_tag < (tag.start if tag else len(self._page.text)):
+            self._say(start)
+            self._take(judge_bare(self._page, self._place, start, behind_tag))
+        elif tag is not None:
+            self._say(tag.start)
+            self._take(judge_tag(self._page, self._place, tag))
+        elif self._page.is_whole:
+            self._last_words()
+        else:
+            self._say(self._safe())
+            raise More
+
+    def _next_tag(self) -> Tag | None:
+        tags = self._page.tags
+        while self._index < len(tags) and (tags[self._index].start < self._at or not tags[self._index].is_start):
+            self._index += 1
+        tag = tags[self._index] if self._index < len(tags) else None
+        return None if tag is not None and tag.start >= self._fence_begun() else tag
+
+    def _fence_begun(self) -> int:
+        """Return where the last line begins, if it may become the first one of a code block, or else the text's end."""
+        text = self._page.text
+        line = max(text.rfind("\n") + 1, self._next_line())
+        begun = FENCE_BEGUN.fullmatch(text, line) or BARE_LINE_BEGUN.fullmatch(text, line)
+        is_begun = not self._page.is_whole and begun is not None
+        return line if is_begun else len(text)
+
+    def _next_fence(self) -> re.Match[str] | None:
+        if self._searched < self._at:
+            start = self._next_line()
+            self._next = FENCE.search(self._page.text, start) if start < len(self._page.text) else None
+            self._searched = self._next.start() if self._next else len(self._page.text)
+        return self._next
+
+    def _next_bare(self) -> tuple[int, int]:
+        """Return where a line and in it JSON begin that may be a call, or the text's end."""
+        if self._bare[0] < self._at:
+            lines = BARE_LINE.finditer(self._page.text, self._next_line())
+            found = (line.span() for line in lines if self._may_be_bare(line.end()))
+            self._bare = next(found, (len(self._page.text),) * 2)
+        return self._bare
+
+    def _may_be_bare(self, start: int) -> bool:
+        try:
+            return may_be_bare(self._page, start)
+        except More:
+            return True
+
+    def _next_line(self) -> int:
+        """Return where the first line begins of which nothing is decided yet."""
+        if self._place.is_line_start:
+            return self._at
+        return self._page.text.find("\n", self._at) + 1 or len(self._page.text)
+
+    def _safe(self) -> int:
+        """Return up to where the text cannot become a call any more."""
+        return min(self._tags.open_end(self._page.text, self._at), self._fence_begun())
+
+    def _last_words(self) -> None:
+        """Give out the end of the text; the beginning of a call there has broken off."""
+        text = self._page.text
+        tag = self._tags.open_end(text, self._at)
+        if tag < len(text) and self._tags.is_begun(text[tag:]):
+            self._say(tag)
+            if self._place.is_blank and not self._place.is_quoted:
+                self._take(Outcome(len(text), (), "It breaks off before its end.", is_broken=True))
+                return
+        self._say(len(text))
+
+    def _fenced(self, begun: re.Match[str]) -> None:
+        outcome = judge_fence(self._page, self._place, begun)
+        if outcome is not None:
+            self._take(outcome)
+            return
+        self._fence = begun["marks"]
+        self._say(begun.end())
+
+    def _code(self) -> None:
+        """Give out a code block as text, while it arrives."""
+        text, line = self._page.text, self._next_line()
+        match = fence_end(text, self._fence, line, is_whole=self._page.is_whole) if line < len(text) else None
+        if match is not None:
+            self._fence = ""
+            self._say(match.end())
+            return
+        self._say(self._fence_begun())
+        raise More
+
+    def _take(self, outcome: Outcome) -> None:
+        """Give out what was decided."""
+        text = self._page.text[self._at : outcome.end]
+        if outcome.calls:
+            self._segments += outcome.calls
+            self._is_called = True
+            self._go_behind(outcome.end)
+        elif outcome.why:
+            self._segments.append(Rejected(text, outcome.why, outcome.is_broken))
+            self._go_behind(outcome.end)
+        else:
+            self._say(outcome.end)
+
+    def _go_behind(self, end: int) -> None:
+        """Begin anew behind what is no text: as if in an empty line, but code begins in a line of its own only."""
+        self._at, self._place = end, Place()
+        if not self._page.text.endswith("\n", 0, end):
+            self._place.pass_over(" ")
+
+    def _say(self, end: int) -> None:
+        if end > self._at:
+            text = self._page.text[self._at : end]
+            self._segments.append(text)
+            self._place.pass_over(text)
+            self._at = end

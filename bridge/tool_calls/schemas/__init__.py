@@ -1,0 +1,1 @@
+"""A client's JSON Schemas: read, checked against, and written as TypeScript."""

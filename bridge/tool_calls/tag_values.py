@@ -1,0 +1,138 @@
+"""Finds where a value between tags ends, and what it says.
+
+An end tag belongs to the last tag of its kind that was opened within the value, and to the value itself only where
+markup follows. Where no end tag is certain, the value ends before the next argument, at a likely end, or with the call.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Collection
+
+from bridge.tool_calls.tag_kinds import BLOCK, Kind
+from bridge.tool_calls.tagged_text import More, Page
+from bridge.tool_calls.tags import Tag
+
+DEEPEST = 64
+"""Tags that are followed within one value."""
+CDATA = "<![CDATA["
+ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});")
+SIBLING = re.compile(r"</?\w")
+
+
+def plain(value: str, *, is_exact: bool) -> str:
+    """Return what a value says: out of CDATA and entities, and out of the line breaks that only set it apart."""
+    inner = value.strip()
+    if inner.startswith(CDATA) and inner.endswith("]]>"):
+        return inner[len(CDATA) : -len("]]>")].replace("]]]]><![CDATA[>", "]]>")
+    if not is_exact and value.startswith(("\n", "\r\n")):
+        value = value[value.index("\n") + 1 :].removesuffix("\n").removesuffix("\r")
+    is_escaped = "&" in value and "<" not in value and ">" not in value and "&" not in ENTITY.sub("", value)
+    return html.unescape(value) if is_escaped else value
+
+
+def without_last_break(value: str) -> str:
+    """Return a value without the line break that only sets it apart from the tag behind it."""
+    head, line_break, rest = value.rpartition("\n")
+    return head.removesuffix("\r") if line_break and not rest.strip() else value
+
+
+def value_end(page: Page, opening: Tag, missing: Collection[str]) -> tuple[Tag | None, bool]:
+    """Return the tag before which the value of `opening` ends, and whether that is the value's own end tag.
+
+    None: it ends with the text. `missing` names the arguments that may follow.
+    """
+    marked = _marked_end(page, opening) if opening.is_marked else None
+    if marked is not None:
+        return marked, True
+    return _first_end(page, opening) if page.has_no_ends else _certain_end(page, opening, missing)
+
+
+def _marked_end(page: Page, opening: Tag) -> Tag | None:
+    """Return the next tag with a mark, if it is the end: no tag without one ends a value whose own end has one."""
+    tag = next((tag for tag in page.tags_from(_behind_cdata(page, opening.end)) if tag.is_marked), None)
+    if tag is None and not page.is_whole:
+        raise More
+    return tag if tag and tag.is_end and _may_end(opening, tag) and _is_followed(page, tag) else None
+
+
+def _certain_end(page: Page, opening: Tag, missing: Collection[str]) -> tuple[Tag | None, bool]:
+    opened: list[Tag] = []
+    ends: list[Tag] = []
+    sibling: Tag | None = None
+    for tag in page.tags_from(_behind_cdata(page, opening.end)):
+        if not tag.is_end:
+            if len(opened) < DEEPEST and _opens_within(opening, tag):
+                opened.append(tag)
+                sibling = sibling or (tag if _is_next(page, opening, tag, missing) else None)
+        elif _drop(opened, tag) or not _is_followed(page, tag):
+            ends += [tag] if _may_end(opening, tag) else []
+        elif _may_end(opening, tag):
+            return tag, True
+        elif tag.kind in BLOCK:
+            return _without_end(sibling, ends[-1:], tag)
+    if not page.is_whole:
+        raise More
+    page.has_no_ends = True
+    return _without_end(sibling, ends[:1], None)
+
+
+def _first_end(page: Page, opening: Tag) -> tuple[Tag | None, bool]:
+    """Return the first tag that may end a value, where none is certain in the whole text."""
+    for tag in page.tags_from(_behind_cdata(page, opening.end)):
+        if tag.is_end and _may_end(opening, tag):
+            return tag, True
+        if tag.kind in BLOCK:
+            return tag, False
+    return None, False
+
+
+def _behind_cdata(page: Page, place: int) -> int:
+    """Return where the CDATA section ends in which a value stands, if it does."""
+    if not page.text.startswith(CDATA, page.blank_to(place)):
+        return place
+    end = page.text.find("]]>", place)
+    if end < 0 and not page.is_whole:
+        raise More
+    return max(end, place)
+
+
+def _without_end(sibling: Tag | None, ends: list[Tag], tag: Tag | None) -> tuple[Tag | None, bool]:
+    if sibling is not None:
+        return sibling, False
+    return (ends[0], True) if ends else (tag, False)
+
+
+def _opens_within(opening: Tag, tag: Tag) -> bool:
+    if tag.is_whole or tag.kind is Kind.SEPARATOR:
+        return False
+    return tag.name == opening.name or tag.kind in BLOCK or (tag.kind is Kind.PARAMETER and bool(tag.attributes))
+
+
+def _is_next(page: Page, opening: Tag, tag: Tag, missing: Collection[str]) -> bool:
+    """Tell whether a tag in a value is rather the next argument, and the end of the value is missing."""
+    line = page.text[max(page.text.rfind("\n", opening.end, tag.start), tag.start - 80) + 1 : tag.start]
+    return tag.kind is Kind.PARAMETER and tag.attributes.get("name") in missing and not line.strip()
+
+
+def _is_followed(page: Page, tag: Tag) -> bool:
+    """Tell whether markup or nothing follows an end tag."""
+    at = page.blank_to(tag.end)
+    if page.adjacent(at) is not None or page.may_go_on(at) or page.text.startswith("```", at):
+        return True
+    return tag.kind is Kind.FIELD and not tag.is_marked and SIBLING.match(page.text, at) is not None
+
+
+def _may_end(opening: Tag, tag: Tag) -> bool:
+    return tag.name.lower() == opening.name.lower() or tag.kind is Kind.PARAMETER
+
+
+def _drop(opened: list[Tag], tag: Tag) -> bool:
+    """Close what an end tag closes of those that were opened within a value; return whether there was one."""
+    for place in reversed(range(len(opened))):
+        one = opened[place]
+        if one.name == tag.name or (one.kind in BLOCK and tag.kind in BLOCK) or one.kind is tag.kind is Kind.PARAMETER:
+            del opened[place:]
+            return True
+    return False

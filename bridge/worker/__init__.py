@@ -1,0 +1,1 @@
+"""One logged-in page that answers one chat at a time."""

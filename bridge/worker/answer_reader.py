@@ -1,0 +1,146 @@
+"""Reads one turn's answer: parts of the network traffic in, events out, and a limit for every wait.
+
+An answer may come in several responses. Where it broke off at its budget, the page is asked to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import assert_never
+
+from bridge.browser.exchange import Chunk, Exchange, Part, ResponseEnded
+from bridge.browser.page_messages import PageResponse
+from bridge.chat.types import ChatEvent, Finish, Text, Thinking
+from bridge.errors import BridgeError, SiteError, SiteTimeout
+from bridge.settings import TurnSettings
+from bridge.sites.contract import Decoder
+from bridge.telemetry import Timeline
+
+RESUME_LIMIT = 5.0
+"""Seconds that the page gets to go on with another response after one that did not finish the answer."""
+
+CUT = Finish("length")
+
+GoOn = Callable[[], Awaitable[bool]]
+
+
+async def listen(
+    exchange: Exchange, decoder: Decoder, limits: TurnSettings, timeline: Timeline, go_on: GoOn | None = None
+) -> AsyncGenerator[ChatEvent]:
+    """Yield the answer's events up to `Finish`; raise the `SiteError` that the site's answer or silence means.
+
+    `go_on` makes the page continue an answer that broke off at its budget, and tells whether it could. What then
+    refuses or breaks the continuation is raised after `Finish`: the client has all that was written.
+    """
+    parts, is_cut = _Parts(exchange, limits), False
+    for left in reversed(range(limits.continues + 1)):
+        try:
+            async with aclosing(_read(parts, decoder, timeline)) as events:
+                async for event in events:
+                    if event == CUT and left and go_on and await parts.go_on(go_on):
+                        is_cut = True
+                        continue
+                    yield event
+                    if isinstance(event, Finish):
+                        return
+        except BridgeError:
+            if is_cut:
+                yield CUT
+            raise
+
+
+async def _read(parts: _Parts, decoder: Decoder, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
+    """Yield events up to the next `Finish`."""
+    while True:
+        part = await parts.next()
+        if isinstance(part, Chunk):
+            timeline.mark("first_byte")
+        for event in _decode(decoder, part):
+            if isinstance(event, Text | Thinking):
+                timeline.mark("first_token")
+            yield event
+            if isinstance(event, Finish):
+                return
+
+
+class _Parts:
+    """The parts of the turn's traffic; knows how long the next one may take, and what its absence means."""
+
+    def __init__(self, exchange: Exchange, limits: TurnSettings) -> None:
+        self._exchange = exchange
+        self._limits = limits
+        self._clock = asyncio.get_running_loop().time
+        self._deadline = self._clock() + limits.total
+        self._patience = limits.first_byte
+        self._broken: str | None = None
+        self._kept: Part | None = None
+
+    async def next(self) -> Part:
+        """Return the next part."""
+        if self._kept is not None:
+            part, self._kept = self._kept, None
+            return part
+        try:
+            async with asyncio.timeout(min(self._patience, self._deadline - self._clock())):
+                part = await self._exchange.receive()
+        except TimeoutError as error:
+            raise self._too_long() from error
+        self._broken = _failure(part)
+        has_ended = isinstance(part, ResponseEnded)
+        self._patience = min(RESUME_LIMIT, self._limits.silence) if has_ended else self._limits.silence
+        return part
+
+    async def go_on(self, press: GoOn) -> bool:
+        """Let the cut answer's response end, and the page go on with another one; tell whether it does."""
+        try:
+            self._patience = RESUME_LIMIT
+            while self._exchange.open_responses:
+                await self.next()
+            if not await press():
+                return False
+            async with asyncio.timeout(RESUME_LIMIT):
+                await self._exchange.busy()
+            self._patience = self._limits.first_byte
+            self._kept = await self._skip_old()
+        except (TimeoutError, BridgeError):
+            return False
+        return True
+
+    async def _skip_old(self) -> Part:
+        while not isinstance(part := await self.next(), PageResponse):
+            pass
+        return part
+
+    def _too_long(self) -> SiteError:
+        if self._broken is not None:
+            return SiteError(f"The answer broke off: {self._broken}.")
+        if self._clock() >= self._deadline:
+            return SiteTimeout("The answer took longer than the setting turn.total allows.")
+        return SiteTimeout(f"The site sent nothing for {self._patience:g} seconds.")
+
+
+def _decode(decoder: Decoder, part: Part) -> Sequence[ChatEvent]:
+    match part:
+        case PageResponse():
+            decoder.begin(part)
+            return ()
+        case Chunk(data):
+            return decoder.feed(data)
+        case ResponseEnded(None):
+            return decoder.end()
+        case ResponseEnded():
+            return ()  # the page may pick the answer up again with another request
+        case _:
+            assert_never(part)
+
+
+def _failure(part: Part) -> str | None:
+    match part:
+        case ResponseEnded(None):
+            return "the site ended its response before the answer was over"
+        case ResponseEnded(failure):
+            return failure
+        case _:
+            return None

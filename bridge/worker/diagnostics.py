@@ -1,0 +1,118 @@
+"""What an operator needs to see why the page is not what the driver knows, as a folder of files for them alone.
+
+It holds the page's picture without what people wrote, its outline without texts, its requests without contents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Locator
+
+from bridge import __version__
+from bridge.browser.page_calls import first_line, within
+from bridge.errors import BridgeError, BrowserError
+from bridge.storage.atomic import write_file
+from bridge.worker.session import Session
+
+KEPT = 10
+"""How many bundles are kept."""
+PICTURE_LIMIT = 5_000
+"""Milliseconds that a picture of the page may take."""
+OUTLINE = """() => {
+  const KEPT = new RegExp("^(role|type|class|id|disabled|hidden|readonly|tabindex|data-.*"
+    + "|aria-(pressed|checked|disabled|expanded|hidden|modal|selected|busy))$");
+  const SHORT = /^[\\w:.\\- ]{0,60}$/;
+  const lines = [];
+  const walk = (element, depth) => {
+    if (lines.length >= 4000 || ["SCRIPT", "STYLE", "NOSCRIPT"].includes(element.tagName)) return;
+    const shown = [...element.attributes].filter(one => KEPT.test(one.name)).map(one =>
+      one.name === "class" ? "." + [...element.classList].join(".") :
+      SHORT.test(one.value) ? `${one.name}=${one.value}` : one.name);
+    const box = element.getBoundingClientRect();
+    const size = box.width && box.height ? "" : " (not visible)";
+    lines.push("  ".repeat(Math.min(depth, 40)) + [element.tagName.toLowerCase(), ...shown].join(" ") + size);
+    if (element.tagName.toLowerCase() !== "svg") for (const child of element.children) walk(child, depth + 1);
+  };
+  walk(document.documentElement, 0);
+  return lines.join("\\n") + "\\n";
+}"""
+"""Tags with their roles, classes and states; no text, no value, nothing that could be a name or an address."""
+
+
+async def document(session: Session, folder: Path, account: str, error: BridgeError, limit: float) -> None:
+    """Write a bundle about `error` within so many seconds, and have its message say where it is."""
+    try:
+        async with within(limit, "The page could not be documented"):
+            bundle = await write_bundle(session, folder, account, error.message)
+    except (BrowserError, OSError) as failure:
+        logger.warning("No bundle was written for {}: {}", account, failure)
+        return
+    error.message = f"{error.message} What the page looked like is in {bundle}."
+    logger.warning("The page of {} is not as expected: {}", account, error.message)
+
+
+async def write_bundle(session: Session, folder: Path, account: str, reason: str) -> Path:
+    """Write a bundle into a new folder below `folder` and return it; what cannot be had is left out."""
+    contents: dict[str, bytes] = {}
+    missing: dict[str, str] = {}
+    for name, read in (("outline.txt", _outline), ("screenshot.png", _picture), ("network.txt", _network)):
+        try:
+            contents[name] = await read(session)
+        except PlaywrightError as error:
+            missing[name] = first_line(error)
+    report = {"account": account, "reason": reason, "missing": missing, **await _report(session)}
+    contents["report.json"] = json.dumps(report, ensure_ascii=False, indent=2).encode()
+    return await asyncio.to_thread(_write, folder, account, contents)
+
+
+async def _outline(session: Session) -> bytes:
+    text: str = await session.page.evaluate(OUTLINE)
+    return text.encode()
+
+
+async def _picture(session: Session) -> bytes:
+    hidden: list[Locator] = [session.page.locator(session.driver.private)]
+    return await session.page.screenshot(mask=hidden, mask_color="#888888", timeout=PICTURE_LIMIT)
+
+
+async def _network(session: Session) -> bytes:
+    return "".join(f"{call}\n" for call in session.traffic.calls).encode()
+
+
+async def _report(session: Session) -> dict[str, Any]:
+    controls: Mapping[str, str] = {}
+    language = ""
+    with suppress(PlaywrightError):
+        controls = await session.driver.controls()
+        language = await session.page.evaluate("document.documentElement.lang")
+    browser = session.context.browser
+    return {
+        "controls": controls,
+        "language": language,
+        "bridge": __version__,
+        "chromium": browser.version if browser else "",
+        "playwright": await asyncio.to_thread(version, "playwright"),
+        "python": platform.python_version(),
+    }
+
+
+def _write(folder: Path, account: str, contents: Mapping[str, bytes]) -> Path:
+    """Write the files into a new folder, remove all but the newest bundles, and return the folder."""
+    bundle = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{account}"
+    for name, content in contents.items():
+        write_file(bundle / name, content)
+    for old in sorted(path for path in folder.iterdir() if path.is_dir())[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return bundle

@@ -1,0 +1,53 @@
+"""Leaves an open page to a person, and takes it back when that one has left, or has solved what the site asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from bridge.browser.page_calls import within
+from bridge.chat.visit import Visit
+from bridge.errors import BridgeError, BrowserError, SiteError
+from bridge.tasks import first
+from bridge.worker.page_loss import Loss
+from bridge.worker.session import Session
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at whether the person is done."""
+
+
+async def attend(
+    session: Session, visit: Visit, lost: Loss, limit: float, ready: Callable[[], Awaitable[None]]
+) -> None:
+    """Return when the page is the account's again and `ready`; raise what stands in the way, or what it is lost to."""
+    try:
+        async with session.visited():
+            visit.began.set()
+            solved = _solved(session, visit, limit) if visit.wants_solving else visit.over.wait()
+            await first(visit.over.wait(), solved, lost.raised())
+        if not visit.is_solved:
+            if visit.stays_parked:
+                raise BridgeError("The person has left the page as it was.")
+            await session.renew(limit)  # whatever was begun there is gone with the page
+        await ready()
+    except BridgeError as error:
+        visit.end(error if lost.happened else None)
+        raise
+    finally:
+        visit.end()
+
+
+async def looks_ready(session: Session, limit: float) -> bool:
+    """Tell whether the page takes prompts; whatever stands in the way is a person's to solve."""
+    try:
+        async with within(limit, "The page was not ready"):
+            await session.driver.ready()
+    except (SiteError, BrowserError):
+        return False
+    return True
+
+
+async def _solved(session: Session, visit: Visit, limit: float) -> None:
+    while not await looks_ready(session, limit):
+        await asyncio.sleep(LOOK_EVERY)
+    visit.solve()

@@ -1,0 +1,80 @@
+"""What shows the operator how an account's page looks: bundles of files, and small pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from loguru import logger
+
+from bridge.browser.page_calls import within
+from bridge.errors import BridgeError, BrowserError, SiteChanged, StalePage
+from bridge.settings import Settings
+from bridge.worker.diagnostics import write_bundle
+from bridge.worker.session import Session
+
+WIDTH = 480
+"""Pixels that a picture is wide at most."""
+QUALITY = 60
+FRESH = 4.0
+"""Seconds for which a picture is given out again: taking one costs the page time in which it answers no chat."""
+
+
+class Evidence:
+    """Takes what shows how the page of one account looks; each time the browser has `browser.call_limit` for it."""
+
+    def __init__(self, account: str, settings: Settings) -> None:
+        self._account = account
+        self._folder = settings.config / "bundles"
+        self._limit = settings.browser.call_limit
+        self._taken: tuple[Session, float, bytes] | None = None
+        self._one = asyncio.Lock()
+
+    async def bundle(self, session: Session, reason: str) -> Path:
+        """Write a bundle for the operator, and return its folder."""
+        async with within(self._limit, "The page could not be documented"):
+            return await write_bundle(session, self._folder, self._account, reason)
+
+    async def explain(self, session: Session, error: BridgeError) -> None:
+        """Write a bundle where the page was not what the driver knows, and say in `error` where it is."""
+        if not isinstance(error, SiteChanged) or isinstance(error, StalePage):
+            return
+        try:
+            bundle = await self.bundle(session, error.message)
+        except (BrowserError, OSError) as failure:
+            logger.warning("No bundle was written for {}: {}", self._account, failure)
+            return
+        error.bundle = bundle.name
+        error.message = f"{error.message} What the page looked like is in {bundle}."
+        logger.warning("The page of {} is not as expected: {}", self._account, error.message)
+
+    async def thumbnail(self, session: Session) -> bytes | None:
+        """Return a small JPEG, a few seconds old at most; None where the browser does not take one just now."""
+        async with self._one:
+            if self._taken is not None:
+                of, at, picture = self._taken
+                if of is session and time.monotonic() - at < FRESH:
+                    return picture
+            with suppress(BrowserError):
+                async with within(self._limit, "The browser took no picture of the page"):
+                    picture = await _picture(session)
+                self._taken = session, time.monotonic(), picture
+                return picture
+            return None
+
+
+async def _picture(session: Session) -> bytes:
+    cdp = session.interceptor.session
+    view = (await cdp.send("Page.getLayoutMetrics"))["cssVisualViewport"]
+    clip = {
+        "x": view["pageX"],
+        "y": view["pageY"],
+        "width": view["clientWidth"],
+        "height": view["clientHeight"],
+        "scale": min(WIDTH / view["clientWidth"], 1),
+    }
+    asked = {"format": "jpeg", "quality": QUALITY, "clip": clip, "optimizeForSpeed": True}
+    return base64.b64decode((await cdp.send("Page.captureScreenshot", asked))["data"])

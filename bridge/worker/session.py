@@ -1,0 +1,315 @@
+"""An account's open page: the context made from its profile, the page, the driver's hands and the interceptor.
+
+The same session serves the pool's workers, the login and the debugger; opening and closing it is written once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from zipfile import BadZipFile
+
+from loguru import logger
+from playwright.async_api import CDPSession, Frame, Page
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.browser.browser import Chromium
+from bridge.browser.egress_proxy import bounded
+from bridge.browser.interceptor import Interceptor
+from bridge.browser.page_calls import has_moved_on, sign_of_life, within
+from bridge.browser.page_messages import Reply
+from bridge.browser.page_windows import Windows
+from bridge.browser.request_log import Traffic
+from bridge.errors import BridgeError, BrowserError
+from bridge.origins import origin_of, own_state
+from bridge.settings import Settings
+from bridge.sites.contract import NO_DOCUMENT, SiteDriver, Strayed
+from bridge.storage.profiles import Profile
+from bridge.worker.trace_redaction import redact, stored
+
+RESTORE_SESSION_STORAGE = """(stored => {
+  const items = stored[location.origin];
+  if (items && !sessionStorage.length) for (const key in items) sessionStorage.setItem(key, items[key]);
+})(%s)"""
+INLINE_SCRIPTS = "() => [...document.scripts].map(one => one.text).join('\\n')"
+READ_SESSION_STORAGE = "() => [location.origin, {...sessionStorage}]"
+
+CRASHED = "Target crashed"
+PERSONS_WINDOWS = 3
+"""Windows that a page may open for a person, such as that of another site to sign in with."""
+
+
+class Tab(NamedTuple):
+    """One page, and what works and watches it."""
+
+    page: Page
+    driver: SiteDriver
+    interceptor: Interceptor
+    traffic: Traffic
+
+
+class Session:
+    """One page of one account, open; `chats` counts what it was used for, and `on_gone` hears why it went away."""
+
+    def __init__(
+        self, windows: Windows, open_tab: Callable[[], Awaitable[Tab]], tab: Tab, why_crashed: Callable[[], str]
+    ) -> None:
+        self.context = tab.page.context
+        self._windows = windows
+        self._stays = False
+        self._why_crashed = why_crashed
+        self.on_gone: Callable[[BrowserError], None] = lambda _: None
+        self._open_tab = open_tab
+        self._heeding: Callable[[BridgeError], None] | None = None
+        self._use(tab)
+
+    async def renew(self, limit: float) -> None:
+        """Put a new page in the place of one that has grown by use; closing the old one has `limit` seconds."""
+        old, interceptor, traffic = self.page, self.interceptor, self.traffic
+        self._use(await self._open_tab())
+        await interceptor.close()
+        await traffic.close()
+        async with within(limit, "The page did not close"):
+            await old.close()
+
+    def _use(self, tab: Tab) -> None:
+        self.page, self.driver, self.interceptor, self.traffic = tab
+        self.traffic.wanted, self.traffic.on_reply = self._is_wanted, self._hear
+        self.chats = 0
+        self.page.on("crash", lambda page: self._went(page, self._why_crashed()))
+        self.page.on("close", lambda page: self._went(page, "The page was closed."))
+        self.page.on("framenavigated", self._on_navigation)
+        self._stays = False
+
+    def stay(self) -> None:
+        """From now on take a page that leaves the site for lost."""
+        self._stays = True
+        self._on_navigation(self.page.main_frame)
+
+    @asynccontextmanager
+    async def visited(self) -> AsyncGenerator[None]:
+        """Let a person work the page meanwhile: it may go elsewhere, open windows, and send what it likes."""
+        most = self._windows.most
+        self._stays, self._windows.most, self.interceptor.is_open = False, PERSONS_WINDOWS, True
+        try:
+            yield
+        finally:
+            self._windows.most, self.interceptor.is_open = most, False
+            await self._windows.trim()
+
+    def _on_navigation(self, frame: Frame) -> None:
+        if not self._stays or frame != self.page.main_frame:
+            return
+        if frame.url.startswith(NO_DOCUMENT):  # the next turn loads the site anew
+            self.interceptor.cut("the page went to an address that cannot be reached")
+        elif origin_of(frame.url) != self.driver.origin:
+            self.on_gone(Strayed(frame.url))
+
+    def _went(self, page: Page, reason: str) -> None:
+        if page is self.page:
+            self.on_gone(BrowserError(reason))
+
+    @asynccontextmanager
+    async def heeding(self, grace: float) -> AsyncGenerator[None]:
+        """Do what is inside; raise what refuses the page's own calls, unless that is done `grace` seconds later.
+
+        The page's words are not asked: it may call a firewall busy, and say nothing of a network that is down.
+        """
+        clock, found = asyncio.get_running_loop().time, list[BridgeError]()
+        try:
+            async with asyncio.timeout(None) as limit:
+
+                def hear(error: BridgeError) -> None:
+                    if not found:
+                        found.append(error)
+                        limit.reschedule(clock() + grace)
+
+                self._heeding = hear
+                try:
+                    yield
+                finally:
+                    self._heeding = None
+        except TimeoutError:
+            if not found:
+                raise
+            raise found[0] from None
+
+    def interrupt(self, error: BridgeError) -> None:
+        """End what the page is waited for, and the running turn; the page stays."""
+        if self._heeding is not None:
+            self._heeding(error)
+        self.interceptor.interrupt(error)
+
+    def _is_wanted(self, url: str) -> bool:
+        path = urlsplit(url).path
+        if origin_of(url) != self.driver.origin:
+            return False
+        is_call = self._heeding is not None and path in self.driver.call_paths
+        return is_call or (self.interceptor.is_left_hanging and path in self.driver.history_paths)
+
+    def _hear(self, reply: Reply) -> None:
+        if reply.path in self.driver.history_paths:
+            self.interceptor.overhear(reply)
+        elif self._heeding and (error := self.driver.refused(reply)):
+            self._heeding(error)
+
+    async def check(self, limit: float) -> None:
+        """Ask the page for a sign of life, `limit` seconds at a time; raise `BrowserError` if none comes."""
+
+        async def ask() -> None:
+            # not by the page's own `evaluate`, which counts as a click of its user: that would let it open windows
+            try:
+                await self.interceptor.session.send("Runtime.evaluate", {"expression": "1"})
+            except PlaywrightError as error:
+                if CRASHED in str(error):
+                    raise BrowserError(self._why_crashed()) from error
+                if not has_moved_on(error):  # else the page loads anew just now, which is a sign of life, too
+                    raise
+
+        def heard() -> object:
+            return self.traffic.signs, self.interceptor.signs
+
+        await sign_of_life(ask, limit, "The page hangs: it gave no sign of life", heard)
+
+    @asynccontextmanager
+    async def traced(self, settings: Settings, name: str) -> AsyncGenerator[None]:
+        """Keep a Playwright trace of what happens meanwhile, where the settings name a folder for it."""
+        folder, limit = settings.browser.trace, settings.browser.call_limit
+        if folder is None:
+            yield
+            return
+        path, has_begun = folder / f"{name}.zip", False
+        with _warned("No trace is kept"):
+            await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
+            async with within(limit, "The trace did not start"):
+                await self.context.tracing.start(screenshots=True, snapshots=True)
+            has_begun = True
+        try:
+            yield
+        finally:
+            with _warned("The trace was not kept"):
+                if has_begun:
+                    await self._keep_trace(path, settings.trace_work, limit)
+
+    async def _keep_trace(self, path: Path, work: Path, limit: float) -> None:
+        """End the trace, and write it without what would sign in whoever reads it."""
+        raw = path.with_name(f".{path.name}")
+        try:
+            async with within(limit, "The trace was not written"):
+                await self.context.tracing.stop(path=raw)
+            known = set[str]()
+            with suppress(BrowserError):  # a page that crashed; the requests tell as much
+                async with within(limit, "The browser did not tell what the login is"):
+                    known = stored(await self.context.storage_state())
+            await asyncio.to_thread(redact, raw, path, known, work)
+        finally:
+            await asyncio.to_thread(raw.unlink, missing_ok=True)
+
+    async def scripts(self, limit: float) -> list[str]:
+        """Return the texts of the scripts that the page has loaded, as the browser holds them."""
+        async with within(limit, "The browser did not give the page's scripts"):
+            session = await self.context.new_cdp_session(self.page)
+            try:
+                return await self._scripts(session)
+            finally:
+                with suppress(PlaywrightError, TimeoutError):
+                    async with asyncio.timeout(limit):
+                        await session.detach()
+
+    async def _scripts(self, session: CDPSession) -> list[str]:
+        await session.send("Page.enable")
+        tree = (await session.send("Page.getResourceTree"))["frameTree"]
+        texts: list[str] = [await self.page.evaluate(INLINE_SCRIPTS)]
+        for script in (one for one in tree["resources"] if one["type"] == "Script"):
+            address = {"frameId": tree["frame"]["id"], "url": script["url"]}
+            texts.append((await session.send("Page.getResourceContent", address))["content"])
+        return texts
+
+    async def capture(self, profile: Profile, limit: float) -> Profile:
+        """Return `profile` with the login that the context holds now, and nothing of other sites."""
+        async with within(limit, "The browser did not tell what the login is"):
+            state: Any = await self.context.storage_state(indexed_db=self.driver.login_in_indexed_db)
+            origin, items = await self.page.evaluate(READ_SESSION_STORAGE)
+        if origin != self.driver.origin:
+            raise Strayed(self.page.url)
+        return profile.with_state(own_state(state, origin, self.driver.hosts), {origin: items})
+
+
+@contextmanager
+def _warned(failure: str) -> Iterator[None]:
+    """Only log what goes wrong inside: no chat depends on it."""
+    try:
+        yield
+    except (BrowserError, OSError, BadZipFile) as error:
+        logger.warning("{}: {}", failure, error)
+
+
+@asynccontextmanager
+async def open_session(
+    chromium: Chromium, profile: Profile, driver_type: type[SiteDriver], settings: Settings
+) -> AsyncGenerator[Session]:
+    """Open the account's page in a context of its own and go to the site; the page need not be signed in."""
+    headed = settings.browser.headed
+    chromium = chromium.with_folder(profile.user_data_dir)
+    async with (
+        bounded(origin_of(profile.url), driver_type.hosts, settings.browser, chromium.is_attached) as bounds,
+        chromium.context({**_context_options(profile, headed), **bounds}) as context,
+    ):
+        windows = Windows(context, PERSONS_WINDOWS if headed else 0)
+        if profile.session_storage:
+            async with within(settings.browser.call_limit, "The browser did not take the session storage"):
+                await context.add_init_script(RESTORE_SESSION_STORAGE % json.dumps(profile.session_storage))
+
+        async def open_tab() -> Tab:
+            tab = await _open_tab(windows, profile.url, driver_type, settings.turn.ready)
+            await chromium.check()
+            return tab
+
+        session = Session(windows, open_tab, await open_tab(), chromium.why_crashed)
+        try:
+            yield session
+        finally:
+            session.on_gone = lambda _: None
+            await session.interceptor.close()
+            await session.traffic.close()
+            await windows.close()
+            with suppress(BrowserError):
+                async with within(settings.browser.call_limit, "The page did not close"):
+                    await session.page.close()
+
+
+async def _open_tab(windows: Windows, url: str, driver_type: type[SiteDriver], limit: float) -> Tab:
+    """Open a page and go to the site with it; on failure the context's end closes it."""
+    async with within(limit, "The browser opened no page"):
+        page = await windows.open()
+        page.set_default_timeout(limit * 1000)
+        interceptor = await Interceptor.attach(page, origin_of(url), driver_type.answer_paths)
+    traffic = Traffic(interceptor.session)
+    try:
+        async with within(limit, f"{url} did not load"):
+            await page.goto(url, wait_until="domcontentloaded")
+    except BaseException:
+        await interceptor.close()
+        raise
+    driver = driver_type(page, url)
+    driver.limit, driver.is_waiting = limit, traffic.is_waiting
+    return Tab(page, driver, interceptor, traffic)
+
+
+def _context_options(profile: Profile, headed: bool) -> dict[str, Any]:
+    width, height = profile.viewport
+    options: dict[str, Any] = {"storage_state": profile.storage_state, "accept_downloads": False}
+    if headed:
+        options["no_viewport"] = True  # the window's own size, which developer tools may change
+    else:
+        options["viewport"] = {"width": width, "height": height}
+    if profile.locale:
+        options["locale"] = profile.locale
+    if profile.timezone:
+        options["timezone_id"] = profile.timezone
+    return options

@@ -1,0 +1,84 @@
+"""The stored profiles, as the pool's accounts are made of them; see `roster.StoredAccounts`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from bridge.browser.browser import Chromium
+from bridge.errors import SetupError
+from bridge.settings import Settings
+from bridge.storage.browser_folders import remove_profile
+from bridge.storage.profiles import ProfileStore, Stamp
+from bridge.storage.unfinished_chats import unsettled_file
+from bridge.telemetry import Telemetry
+from bridge.worker.worker import Worker
+
+
+class ProfileAccounts:
+    """Makes workers of the profiles in a store, and keeps what belongs to an account together."""
+
+    def __init__(self, store: ProfileStore, chromium: Chromium, settings: Settings, telemetry: Telemetry) -> None:
+        self._store = store
+        self._chromium = chromium
+        self._settings = settings
+        self._telemetry = telemetry
+        self._filled: tuple[int, int] | None = None
+        """Which folder it was that held profiles last."""
+
+    def stamps(self) -> Mapping[str, Stamp | None]:
+        """Return the names of the profiles, each with what changes whenever its file is written.
+
+        Raises `SetupError` where their folder is gone, or is another one without any: it was moved, or its disk is not
+        mounted. No login was removed by that.
+        """
+        folder = _identity(self._store.folder)
+        stamps = {name: self._store.stamp(name) for name in self._store.names()}
+        if stamps:
+            self._filled = folder
+        elif self._filled is not None and _identity(self._store.folder) != self._filled:
+            raise SetupError(f"The folder of profiles, {self._store.folder}, was moved, or its disk is not mounted.")
+        return stamps
+
+    async def worker(self, name: str) -> Worker:
+        """Return a worker with the profile of that name; raise `SetupError` where it cannot be opened."""
+        profile = await asyncio.to_thread(self._store.load, name)
+        return Worker(profile, self._store, self._chromium, self._settings, self._telemetry)
+
+    def remove(self, name: str) -> None:
+        """Delete the profile, if it is still there, and what its account has left open."""
+        if self._store.exists(name):
+            remove_profile(self._settings, self._store, name)
+        unsettled_file(self._settings.config, name).unlink(missing_ok=True)
+
+    def rename(self, name: str, to: str) -> None:
+        """Give the profile, and what its account has left open, another name."""
+        self._store.rename(name, to)
+        kept = unsettled_file(self._settings.config, name)
+        if kept.exists():
+            kept.replace(unsettled_file(self._settings.config, to))
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return what tells the folder from another one at its place; None where there is none."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+class NewAccounts(ProfileAccounts):
+    """The same for a bridge that runs for a login: of the profiles only those that it has been told to open."""
+
+    _opened: frozenset[str] = frozenset()
+
+    def stamps(self) -> Mapping[str, Stamp | None]:
+        """Return those that were opened."""
+        return {name: stamp for name, stamp in super().stamps().items() if name in self._opened}
+
+    async def worker(self, name: str) -> Worker:
+        """Open a profile that was stored just now."""
+        self._opened |= {name}
+        return await super().worker(name)

@@ -1,0 +1,94 @@
+"""Keeps the raw streams of chats, so that what a site sent can be looked at later: bodies alone, byte for byte.
+
+The responses of a chat become the files `ID-1.sse`, `ID-2.sse`, ... that `bridge replay` and the tests of a decoder
+read. Headers are never kept, and prompts (`ID.request`) only if asked for. Nothing here waits for the disk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from bridge.background import Background
+from bridge.browser.page_messages import PageRequest, PageResponse
+from bridge.chat.types import ChatEvent
+from bridge.settings import BrowserSettings
+from bridge.sites.contract import Decoder
+from bridge.storage.atomic import make_folder
+
+DISK_LIMIT = 5.0
+"""Seconds that the disk gets at the end."""
+
+
+class Recorder:
+    """Writes what chats send and receive into the folder of the settings, if there is one."""
+
+    def __init__(self, settings: BrowserSettings) -> None:
+        self._folder = settings.record
+        self._with_prompts = settings.record_prompts
+        self._thread = Background("the recorded streams")
+
+    def recorded(self, decoder: Decoder, chat: str) -> Decoder:
+        """Return `decoder`, made to keep what it is given."""
+        return decoder if self._folder is None else _Recorded(decoder, self._folder / chat, self._thread)
+
+    def request(self, request: PageRequest, chat: str) -> None:
+        """Keep what the page sent, where prompts are asked for."""
+        if self._folder is not None and self._with_prompts:
+            self._thread.start(_append, self._folder / f"{chat}.request", request.body)
+
+    async def written(self) -> None:
+        """Return when everything so far is on disk, or the disk does not answer."""
+        if self._folder is not None:
+            with suppress(TimeoutError):
+                await self._thread.run(DISK_LIMIT, int)
+
+
+class _Recorded:
+    """A decoder that keeps the bytes on their way to another one."""
+
+    def __init__(self, decoder: Decoder, path: Path, thread: Background) -> None:
+        self._decoder = decoder
+        self._path = path
+        self._thread = thread
+        self._responses = 0
+
+    @property
+    def drift(self) -> Mapping[str, int]:
+        """Return what was not understood."""
+        return self._decoder.drift
+
+    def begin(self, response: PageResponse) -> None:
+        """Start a response, and its file."""
+        self._responses += 1
+        self._keep(b"")
+        self._decoder.begin(response)
+
+    def feed(self, data: bytes) -> Sequence[ChatEvent]:
+        """Take the next bytes."""
+        self._keep(data)
+        return self._decoder.feed(data)
+
+    def end(self) -> Sequence[ChatEvent]:
+        """Take the end of the body."""
+        return self._decoder.end()
+
+    def _keep(self, data: bytes) -> None:
+        self._thread.start(_append, self._path.with_name(f"{self._path.name}-{self._responses}.sse"), data)
+
+
+def kept_of(settings: BrowserSettings, chat: str) -> Mapping[str, bool]:
+    """Tell of which kinds a file of the chat is kept; blocks."""
+    trace, record = settings.trace, settings.record
+    return {
+        "trace": trace is not None and (trace / f"{chat}.zip").is_file(),
+        "record": record is not None and (record / f"{chat}-1.sse").is_file(),
+    }
+
+
+def _append(path: Path, data: bytes) -> None:
+    make_folder(path.parent)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600), "ab") as file:
+        file.write(data)

@@ -1,0 +1,95 @@
+"""Brings one turn to the gate: the conversation opened, the prompt typed, Enter pressed until the page sends.
+
+What is turned back at the gate has cost nothing, so it is simply tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+from bridge.browser.browser import Chromium
+from bridge.browser.exchange import Exchange, WrongSend
+from bridge.browser.page_calls import within
+from bridge.errors import BrowserError, SendTimeout, SiteChanged, UnknownConversation
+from bridge.settings import Settings
+from bridge.sites.contract import ConversationGone, Turn
+from bridge.worker.session import Session
+from bridge.worker.turn_plan import fitted
+from bridge.worker.upload import attach
+
+SEND_TRIES = 3
+"""How often a chat may be brought to the gate; nothing has left the browser before it passes."""
+NUDGES = (0.1, 0.2, 0.3)
+"""Seconds after which Enter is pressed again, as long as nothing came to the gate; the last one repeats."""
+TYPED = 1_000_000
+"""Characters of a prompt for which the page gets a second more before Enter is pressed again."""
+
+GRACE = 2.0
+"""Seconds that a page gets to show a chat all the same after one of its calls was refused."""
+FEW = 10
+"""A page is not called deaf before it has had so many keys, however slow it is."""
+
+
+async def send(session: Session, exchange: Exchange, turns: list[Turn], settings: Settings, chromium: Chromium) -> None:
+    """Bring the first of `turns` to the gate; what was turned back there has cost nothing and is tried again.
+
+    A turn that cannot go on where it should is dropped for the next one, which begins a new conversation.
+    """
+    wrong: WrongSend | None = None
+    for _ in range(SEND_TRIES):
+        turns[0] = await asyncio.to_thread(fitted, turns[0], type(session.driver), settings.files)
+        try:
+            async with _unhurried(session, settings.turn.ready), session.heeding(GRACE):
+                await session.driver.open(turns[0])
+            await attach(session, exchange, turns[0], settings, chromium)
+            async with session.heeding(0):
+                return await _press_until_sent(session, exchange, turns[0], settings)
+        except WrongSend as turned_back:
+            is_hopeless, wrong = wrong is not None, turned_back
+        except ConversationGone as gone:
+            if len(turns) == 1:
+                message = "The site does not have that conversation any more."
+                raise UnknownConversation(message, param="conversation_id") from gone
+            is_hopeless = True
+        if is_hopeless and len(turns) > 1:
+            turns.pop(0)
+    raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
+
+
+@asynccontextmanager
+async def _unhurried(session: Session, limit: float) -> AsyncGenerator[None]:
+    """Allow `limit` seconds to open the chat; where the page only waits for the site, it is the site that is slow."""
+    before = session.traffic.count
+    try:
+        async with within(limit, "The page opened no chat"):
+            yield
+    except BrowserError as error:
+        if isinstance(error.__cause__, TimeoutError) and session.traffic.is_waiting(before):
+            raise SendTimeout(f"The site did not answer within {limit:g} seconds, and nothing was sent.") from error
+        raise
+
+
+async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, settings: Settings) -> None:
+    """Press Enter until a request comes to the gate; a page that is still being built ignores the first ones.
+
+    A page that is at work on the prompt (a proof of work, a site that is slow) is left to it for as long as a site has
+    for its first byte.
+    """
+    pauses, before = iter(NUDGES), session.traffic.count
+    patience = len(turn.prompt) / TYPED
+    begun, presses, is_at_work = time.monotonic(), 0, False
+    while time.monotonic() - begun < (settings.turn.first_byte if is_at_work else settings.turn.submit):
+        async with within(settings.turn.ready, "The page took no prompt"):
+            is_at_work = await session.driver.submit(turn)
+        presses += 1
+        with suppress(TimeoutError):
+            async with asyncio.timeout(next(pauses, NUDGES[-1]) + patience):
+                await exchange.sent()
+                return
+        is_at_work = is_at_work or presses < FEW or session.traffic.is_waiting(before)
+    async with within(settings.turn.ready, "The page did not say why it sent nothing"):
+        reason = await session.driver.unsent(session.traffic.commands(before), is_at_work=is_at_work)
+    raise reason

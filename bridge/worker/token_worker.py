@@ -1,0 +1,111 @@
+"""Accounts that a client's own login token signs in: the token is put where the site's page keeps it.
+
+Nothing of it is stored. Whether a token still counts is seen by the page, which signs itself out where it does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
+
+from bridge.browser.browser import Chromium
+from bridge.browser.page_calls import within
+from bridge.chat.types import ChatEvent, ChatRequest, Model
+from bridge.chat.visit import Visit
+from bridge.errors import LoginRequired, Muted, TokenRefused
+from bridge.settings import Settings
+from bridge.sites.contract import load_driver
+from bridge.storage.conversations import Place
+from bridge.storage.profiles import Profile
+from bridge.telemetry import Telemetry, Timeline
+from bridge.worker.session import open_session
+from bridge.worker.turn_plan import models_of
+from bridge.worker.worker import Worker
+
+SECOND_THOUGHTS = 1.0
+"""Seconds in which a page that looks signed in may still sign itself out, because the site refused its token."""
+SHOWN = 4
+"""Characters of a token that its owner may recognise it by."""
+
+
+class TokenWorker(Worker):
+    """A worker whose login is a client's token, kept nowhere."""
+
+    def __init__(
+        self, profile: Profile, token: str, chromium: Chromium, settings: Settings, telemetry: Telemetry
+    ) -> None:
+        super().__init__(profile, None, chromium, settings, telemetry)
+        self._end = token[-SHOWN:]
+
+    @asynccontextmanager
+    async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
+        """Open the page; see `Worker.opened`."""
+        with self._told():
+            async with super().opened(visit):
+                yield
+
+    async def chat(
+        self, request: ChatRequest, timeline: Timeline, place: Place | None = None
+    ) -> AsyncGenerator[ChatEvent]:
+        """Send one chat; see `Worker.chat`."""
+        with self._told():
+            async with aclosing(super().chat(request, timeline, place)) as events:
+                async for event in events:
+                    yield event
+
+    @contextmanager
+    def _told(self) -> Generator[None]:
+        """Say of a lost login that it was the client's token."""
+        try:
+            yield
+        except TokenRefused:
+            raise
+        except LoginRequired as error:
+            message = f"The site does not take the userToken that ends in '{self._end}'; sign in there again."
+            raise TokenRefused(message, sent=error.sent) from error
+
+
+class TokenLogins:
+    """Makes workers of tokens, and looks whether one still counts; see `guests.TokenSite`.
+
+    Raises `SetupError` where the site of the settings cannot be signed in to by a token.
+    """
+
+    def __init__(self, chromium: Chromium, settings: Settings, telemetry: Telemetry) -> None:
+        self._driver_type = load_driver(settings.tokens.site)
+        self._url = (settings.tokens.url or self._driver_type.start_url).rstrip("/")
+        self._chromium = chromium
+        self._settings = settings
+        self._telemetry = telemetry
+        self._profile("site", "")
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """Return the base names of the models that the site serves."""
+        return models_of(self._driver_type, self._settings.files)
+
+    def worker(self, name: str, token: str) -> TokenWorker:
+        """Return a worker that is signed in by the token."""
+        return TokenWorker(self._profile(name, token), token, self._chromium, self._settings, self._telemetry)
+
+    async def is_live(self, token: str) -> bool:
+        """Open the site with the token, send nothing, and tell whether it is signed in."""
+        profile = self._profile("token", token)
+        try:
+            async with (
+                open_session(self._chromium, profile, self._driver_type, self._settings) as session,
+                within(self._settings.turn.ready, "The page was not ready"),
+            ):
+                await session.driver.ready()
+                await asyncio.sleep(SECOND_THOUGHTS)
+                await session.driver.ready()
+        except LoginRequired:
+            return False
+        except Muted:  # signed in, but silenced
+            return True
+        return True
+
+    def _profile(self, name: str, token: str) -> Profile:
+        state = self._driver_type.token_state(self._url, token)
+        return Profile(name=name, site=self._settings.tokens.site, url=self._url, storage_state=state)

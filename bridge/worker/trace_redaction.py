@@ -1,0 +1,88 @@
+"""Takes the login out of a Playwright trace, so that whoever is given it to look at does not get the account.
+
+What is secret is told by what the browser stores for the site, and by the headers of the trace's own requests. It is
+replaced wherever it stands: in headers, in bodies, in what is kept of the page. Prompts and answers stay.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from bridge.storage.atomic import draft
+
+SECRET_HEADERS = re.compile(r"(?:proxy-)?authorization|(?:set-)?cookie|.*(?:token|secret|api-?key|session).*", re.I)
+SHORTEST = 12
+"""Characters below which a value is no secret, but a setting such as `true`."""
+STAND_IN = b"[removed]"
+
+
+def stored(state: Any) -> set[str]:
+    """Return the values that a storage state holds, those inside of JSON too."""
+    found = {cookie["value"] for cookie in state["cookies"]}
+    for origin in state["origins"]:
+        for item in origin.get("localStorage", ()):
+            found.update(_leaves(item["value"]))
+    return found
+
+
+def redact(trace: Path, clean: Path, known: Collection[str], work: Path) -> None:
+    """Write the trace without `known` values, nor those of its requests' secret headers, to `clean`.
+
+    Playwright's own files, in the folder `work`, stay until the browser closes: those with such a value are deleted.
+    """
+    with zipfile.ZipFile(trace) as whole, draft(clean) as file:
+        parts = [name for name in whole.namelist() if name.endswith("network")]
+        secret = _pattern({*known, *(value for name in parts for value in _sent(whole, name))})
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as rest:
+            for name in whole.namelist():
+                rest.writestr(name, secret.sub(STAND_IN, whole.read(name)))
+    for path in work.rglob("*"):
+        with suppress(FileNotFoundError):
+            if path.is_file() and secret.search(path.read_bytes()):
+                path.unlink()
+
+
+def _pattern(values: Collection[str]) -> re.Pattern[bytes]:
+    spellings = {way for value in values if len(value) >= SHORTEST for way in _spellings(value)}
+    return re.compile(b"|".join(map(re.escape, sorted(spellings, key=len, reverse=True))) or rb"(?!)")
+
+
+def _sent(whole: zipfile.ZipFile, name: str) -> Iterator[str]:
+    """Yield the values of secret headers of all requests and responses in one part of a trace."""
+    for line in whole.read(name).splitlines():
+        try:
+            snapshot = json.loads(line)["snapshot"]
+            headers = [*snapshot["request"]["headers"], *snapshot["response"]["headers"]]
+        except (ValueError, KeyError, TypeError):
+            continue  # of another kind
+        for header in headers:
+            if SECRET_HEADERS.fullmatch(header["name"]):
+                yield from re.split(r"[;,]?\s+|=", header["value"])
+
+
+def _leaves(text: str) -> Iterator[str]:
+    """Yield a value, or where it is JSON the texts in it."""
+    yield text
+    try:
+        waiting = [json.loads(text)]
+    except ValueError:
+        return
+    while waiting:
+        match waiting.pop():
+            case str(value):
+                yield value
+            case dict(value):
+                waiting += value.values()
+            case list(value):
+                waiting += value
+
+
+def _spellings(value: str) -> set[bytes]:
+    return {way.encode() for way in (value, quote(value, safe=""), quote(value), json.dumps(value)[1:-1])}

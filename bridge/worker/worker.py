@@ -1,0 +1,318 @@
+"""One logged-in page that answers one chat at a time.
+
+The worker takes a chat through its steps and gives each a time limit. It decides nothing about its own fate: what
+went wrong is raised (by `chat` to the client, by `lost` to the pool), and the pool draws the conclusion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from bridge.browser.browser import Chromium
+from bridge.browser.exchange import Exchange
+from bridge.browser.page_calls import within
+from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model, Opened
+from bridge.chat.visit import Visit
+from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError, SiteTimeout
+from bridge.settings import Settings
+from bridge.sites.contract import Decoder, Strayed, Turn, load_driver
+from bridge.storage.conversations import Place
+from bridge.storage.profiles import Profile, ProfileStore
+from bridge.storage.unfinished_chats import Unsettled, unsettled_file
+from bridge.tasks import Tasks, first
+from bridge.telemetry import DriftSeen, PageShown, Telemetry, Timeline
+from bridge.worker.answer_reader import listen
+from bridge.worker.generation_stop import settle, stop_leftover
+from bridge.worker.handover import attend
+from bridge.worker.login_write_back import WriteBack
+from bridge.worker.page_loss import Loss
+from bridge.worker.page_snapshots import Evidence
+from bridge.worker.session import Session, open_session
+from bridge.worker.stored_login import StoredLogin
+from bridge.worker.stream_recorder import Recorder
+from bridge.worker.submit import GRACE, send
+from bridge.worker.turn_plan import models_of, turns_of
+
+END_LIMIT = 2.0
+"""Seconds that the site gets to end its response after the end of the answer."""
+WORN = 2
+"""After so many times the chats for which a page is made, it is renewed even if a chat has to wait for that."""
+STRAYS = 3
+"""After so many times without a chat between them, a page that leaves the site is not opened anew at once."""
+PATTERN = 2
+"""After so many new conversations one after the other the next chat is expected to begin one, too."""
+
+
+class Worker:
+    """Answers chats through one account's page; open while `opened` is held."""
+
+    def __init__(
+        self, profile: Profile, store: ProfileStore | None, chromium: Chromium, settings: Settings, telemetry: Telemetry
+    ) -> None:
+        self.name, self.site, self.url = profile.name, profile.site, profile.url
+        self.last_seen: datetime | None = None
+        """When the page has last given a sign of life."""
+        self._driver_type = load_driver(profile.site)
+        self._login = StoredLogin(profile, store, telemetry)
+        self._chromium = chromium
+        self._settings = settings
+        self._telemetry = telemetry
+        self._recorder = Recorder(settings.browser)
+        self._evidence = Evidence(self.name, settings)
+        self._session: Session | None = None
+        self.shown: Session | None = None
+        """The open page, also where it cannot take chats."""
+        self._begun = 0  # so many of the last chats began a conversation
+        self._strays = 0
+        """How often the page left the site since the last chat that it finished."""
+        self._is_prepared = False
+        self._expected = Turn("")
+        """What the next chat is expected to be: a new one, with the switches of the last."""
+        self._unsettled = Unsettled(unsettled_file(settings.config, self.name) if store else None)
+        self._tasks = Tasks()
+        self._lost = Loss()
+        limit = settings.browser.call_limit
+        self._write_back = WriteBack(self._login, chromium, limit, is_lost=lambda: self._lost.happened)
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """Return the base names of the models that the account's site serves."""
+        return models_of(self._driver_type, self._settings.files)
+
+    @property
+    def min_interval(self) -> float:
+        """Return the seconds between two sends that keep a human pace on the account's site."""
+        return self._driver_type.min_interval
+
+    @asynccontextmanager
+    async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
+        """Open the page, let a person visit it, and wait until it can take a prompt; raise what stands in the way."""
+        self._lost = Loss()
+        await self._login.refresh()
+        self._chromium = self._chromium.with_folder(self._login.profile.user_data_dir)
+        forget = self._chromium.on_lost(self.give_up)
+        try:
+            async with open_session(self._chromium, self._login.profile, self._driver_type, self._settings) as session:
+                session.on_gone = self._on_gone
+                self._show(session)
+                await self._ready(session) if visit is None else await self.visited(visit, session)
+                for conversation in await self._unsettled.load():
+                    await stop_leftover(session, conversation, self._settings.turn)
+                    await self._unsettled.remove(conversation)
+                self._session = session
+                self.last_seen = datetime.now(UTC)
+                await self._write_back.now(session)
+                try:
+                    yield
+                finally:
+                    self._session = None
+                    await self._write_back.now(session)
+        finally:
+            self._show(None)
+            forget()
+            await self._recorder.written()
+
+    async def lost(self) -> NoReturn:
+        """Watch over the open page; raise as soon as it cannot be used any more."""
+        while True:
+            await self._lost.raised(self._settings.browser.check_every)
+            with suppress(BridgeError):  # it is given up
+                await self.check()
+
+    async def check(self) -> None:
+        """Ask the page for a sign of life, and give it up where none comes; raise why."""
+        await first(self._check(), self._lost.raised())  # a page that crashes meanwhile answers no question
+
+    async def visited(self, visit: Visit, session: Session | None = None) -> None:
+        """Leave the open page to a person; return when it can take chats again, or raise what stands in the way."""
+        page, self._is_prepared = session or self._opened_session(), False
+        await attend(page, visit, self._lost, self._settings.turn.ready, lambda: self._ready(page))
+        await self._write_back.now(page)
+
+    def _show(self, session: Session | None) -> None:
+        self.shown = session
+        self._telemetry.emit(PageShown(self.name, session is not None))
+
+    def give_up(self, error: BridgeError) -> None:
+        """End the running chat, if any, and the open page, because of `error`."""
+        self._lost.note(error)
+        if self._session is not None:
+            self._session.interceptor.fail(error)
+
+    def _on_gone(self, error: BrowserError) -> None:
+        """Give the page up; one that leaves the site whenever it is opened anew is for a person to look at."""
+        if not isinstance(error, Strayed):
+            return self.give_up(error)
+        self._strays += 1
+        return self.give_up(error.settled() if self._strays >= STRAYS else error)
+
+    def interrupt(self, error: BridgeError) -> None:
+        """End the running chat, if there is one, with `error`, and what the site generates; the page stays open."""
+        if self._session is not None:
+            self._session.interrupt(error)
+
+    async def renewed(self) -> None:
+        """Return when somebody has logged the account in again."""
+        await self._login.renewed(self._settings.browser.check_every)
+
+    async def chat(
+        self, request: ChatRequest, timeline: Timeline, place: Place | None = None
+    ) -> AsyncGenerator[ChatEvent]:
+        """Send one chat and yield what comes back; errors say by `sent` whether the site may have seen it.
+
+        With a `place` only what is new is sent there; where that cannot be, a new conversation gets all of it.
+        """
+        session = self._opened_session()
+        if session.chats >= WORN * self._settings.browser.page_chats:  # there was no idle moment for it
+            await self.renew()
+        session.chats += 1
+        self._is_prepared = False
+        turns = turns_of(request, place, self._driver_type, self._settings.files)
+        decoder = self._recorder.recorded(session.driver.decoder(), request.id)
+        async with session.traced(self._settings, request.id):
+            with session.interceptor.exchange(lambda held: session.driver.mismatches(turns[0], held)) as exchange:
+                finished = False
+                try:
+                    await self._chromium.ensure()
+                    await send(session, exchange, turns, self._settings, self._chromium)
+                    timeline.mark("sent")
+                    self._begun = self._begun + 1 if turns[0].conversation is None else 0
+                    self._expected = Turn("", turns[0].thinking, turns[0].search)
+                    self._recorder.request(exchange.passed[0], request.id)
+                    conversation = session.driver.conversation_of(exchange.passed[0])
+                    if conversation is not None:
+                        self._tasks.start(self._unsettled.add(conversation))
+                    async with aclosing(self._listened(session, exchange, decoder, timeline)) as events:
+                        async for event in events:
+                            if finished := isinstance(event, Finish):
+                                self._strays = 0
+                                self.last_seen = datetime.now(UTC)
+                            yield replace(event, conversation=conversation) if isinstance(event, Opened) else event
+                except BridgeError as error:
+                    error.sent = error.sent or bool(exchange.passed)
+                    # the site itself ends what it refused
+                    finished = isinstance(error, SiteError) and not isinstance(error, SiteTimeout)
+                    await self._evidence.explain(session, error)
+                    raise
+                finally:
+                    await self._settled(session, exchange, END_LIMIT if finished else 0)
+                    self._report_drift(decoder)
+        await self._write_back.if_due(session)
+
+    @property
+    def page_chats(self) -> int:
+        """Return the number of chats that the open page was used for."""
+        return 0 if self._session is None else self._session.chats
+
+    async def bundle(self) -> Path:
+        """Write a diagnostic bundle of the open page, and return its folder."""
+        return await self._evidence.bundle(self._opened_session(), "The operator asked for it.")
+
+    async def thumbnail(self) -> bytes | None:
+        """Return a small picture of the open page, a few seconds old at most; None where there is none."""
+        return None if self._session is None else await self._evidence.thumbnail(self._session)
+
+    @property
+    def is_worn(self) -> bool:
+        """Tell whether the page has grown by so many chats that a new one should take its place."""
+        return self._session is not None and self._session.chats >= self._settings.browser.page_chats
+
+    async def renew(self) -> None:
+        """Put a new page in the place of the open one; not while a chat runs."""
+        session = self._opened_session()
+        await session.renew(self._settings.browser.call_limit)
+        await self._ready(session)
+
+    @property
+    def wants_new_chat(self) -> bool:
+        """Tell whether the next chat will probably begin a conversation, as the last ones did, and none is open yet."""
+        return self._session is not None and self._begun >= PATTERN and not self._is_prepared
+
+    async def prepare(self) -> None:
+        """Bring up an empty chat for whatever comes next; not while a chat runs."""
+        session, self._is_prepared = self._opened_session(), True
+        with suppress(SiteChanged):  # the next chat will say so, to somebody who asked
+            async with within(self._settings.turn.ready, "The page opened no chat"):
+                await session.driver.open(self._expected)
+
+    async def delete(self, conversation: str) -> None:
+        """Delete a conversation through the page; not while a chat runs."""
+        session = self._opened_session()
+        try:
+            async with within(self._settings.turn.ready, "The conversation could not be deleted"):
+                await session.driver.delete(conversation)
+        except SiteChanged as error:
+            await self._evidence.explain(session, error)
+            raise
+
+    def _opened_session(self) -> Session:
+        if self._session is None:
+            raise BrowserError("The account's page is not open.")
+        return self._session
+
+    async def _ready(self, session: Session) -> None:
+        """Wait until the page can take a prompt."""
+        try:
+            async with within(self._settings.turn.ready, "The page was not ready"), session.heeding(GRACE):
+                await session.driver.ready()
+            session.stay()
+        except SiteChanged as error:
+            await self._evidence.explain(session, error)
+            raise
+
+    def _listened(
+        self, session: Session, exchange: Exchange, decoder: Decoder, timeline: Timeline
+    ) -> AsyncGenerator[ChatEvent]:
+        """Return the answer's events, the page's Continue being pressed where it broke off at its budget."""
+
+        async def go_on() -> bool:
+            async with within(self._settings.browser.call_limit, "The page did not go on"):
+                return await session.driver.go_on()
+
+        return listen(exchange, decoder, self._settings.turn, timeline, go_on)
+
+    async def _settled(self, session: Session, exchange: Exchange, grace: float) -> None:
+        """Return when the site does not generate any more, also for a client that leaves in the meantime.
+
+        The task ends by itself within its limits, and the chat waits for it: the page is busy until then.
+        """
+        settling = self._tasks.start(self._settle(session, exchange, grace))
+        try:
+            await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            try:
+                await asyncio.wait({settling})
+            except asyncio.CancelledError:
+                self.give_up(BrowserError("The page was left in the middle of an answer."))
+            raise
+
+    async def _settle(self, session: Session, exchange: Exchange, grace: float) -> None:
+        try:
+            await settle(session, exchange, grace, self._settings.turn.stop)
+        except BrowserError as error:
+            self.give_up(error)
+            return
+        conversation = session.driver.conversation_of(exchange.passed[0]) if exchange.passed else None
+        if conversation is not None and not exchange.is_lost:
+            await self._unsettled.remove(conversation)
+
+    async def _check(self) -> None:
+        limit = self._settings.browser.call_limit
+        try:
+            await self._chromium.check()
+            if self._session is not None:
+                await self._session.check(limit)
+                self.last_seen = datetime.now(UTC)
+        except BridgeError as error:
+            self.give_up(error)
+            raise
+
+    def _report_drift(self, decoder: Decoder) -> None:
+        for shape, count in decoder.drift.items():
+            self._telemetry.emit(DriftSeen(self._login.profile.site, shape, count))

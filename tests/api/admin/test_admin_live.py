@@ -1,0 +1,90 @@
+"""The admin API in front of a real page: what it shows while a chat runs, and an account that is added to a bridge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from openai import APIStatusError
+
+from bridge.browser.browser import Chromium
+from bridge.settings import BrowserSettings, DashboardSettings
+from bridge.storage.api_keys import KeyStore
+from tests.support.live import LIMIT, Live, directive, live
+from tests.support.operator import events
+
+
+@asynccontextmanager
+async def operator(run: Live) -> AsyncIterator[aiohttp.ClientSession]:
+    """Come with the admin key of this machine."""
+    key = await asyncio.to_thread(KeyStore(run.settings.config).admin_key)
+    timeout = aiohttp.ClientTimeout(total=2 * LIMIT)
+    headers = {"Authorization": f"Bearer {key}"}
+    async with aiohttp.ClientSession(run.bridge.url, headers=headers, timeout=timeout) as http:
+        yield http
+
+
+async def test_a_chat_is_followed_from_its_sending_to_its_end_and_can_be_ended(tmp_path: Path) -> None:
+    browser = BrowserSettings(check_every=0.5, call_limit=5, record=tmp_path / "records")
+    dashboard = DashboardSettings(history=True)
+    async with (
+        live(tmp_path, browser=browser, dashboard=dashboard) as run,
+        operator(run) as http,
+        events(http) as stream,
+    ):
+        await stream.until(lambda state: [one["state"] for one in state["accounts"]] == ["ready"])
+        assert stream.state["browser"]["state"] == "running"
+        asking = asyncio.get_running_loop().create_task(run.ask(directive(tokens=40, rate=20)))
+        await stream.until(lambda state: [one["step"] for one in state["running"]] == ["writing"])
+        (running,) = stream.state["running"]
+        assert {"queued", "started", "sent", "first_byte", "first_token"} <= running["marks"].keys()
+        assert stream.state["accounts"][0]["chat"]["id"] == running["id"]
+        ended = await stream.next("chat")
+        assert (ended["id"], ended["result"], ended["account"]) == (running["id"], "stop", "alice")
+        assert ended["answer_chars"] == len(await asking)
+        assert ended["tokens"] > 0
+        async with http.get(f"/admin/api/chats/{ended['id']}/record") as response:
+            assert (response.status, response.content_type) == (200, "application/zip")
+        async with http.get(f"/admin/api/chats/{ended['id']}") as response:
+            assert (await response.json())["answer"] == await asking
+        asking = asyncio.get_running_loop().create_task(run.ask(directive(tokens=5000, rate=50)))
+        await stream.until(lambda state: [one["step"] for one in state["running"]] == ["writing"])
+        async with http.delete(f"/admin/api/chats/{stream.state['running'][0]['id']}") as response:
+            assert response.status == 200
+        with pytest.raises(APIStatusError) as cancelled:
+            await asking
+        assert cancelled.value.code == "cancelled_by_operator"
+        assert (await stream.next("chat"))["result"] == "cancelled_by_operator"
+
+
+async def test_an_account_is_added_by_a_token_used_and_removed_without_a_restart(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, "alice", "bob", chromium=chromium) as run, operator(run) as http:
+        async with http.delete("/admin/api/accounts/bob") as response:
+            assert response.status == 200, await response.text()
+        token = run.site.account("bob").token
+        body = {"name": "robert", "site": "deepseek", "url": run.site.url, "token": token}
+        async with http.post("/admin/api/accounts", json=body) as response:
+            answer = await response.json()
+            assert (response.status, answer["account"]["state"]) == (201, "ready"), answer
+            assert token not in str(answer)
+        async with http.post("/admin/api/accounts/alice/pause", json={}) as response:
+            assert (await response.json())["account"]["paused"]
+        assert await run.ask(directive(text="from robert")) == "from robert"
+        async with http.get("/admin/api/chats?limit=1") as response:
+            assert (await response.json())["chats"][0]["account"] == "robert"
+        async with http.post("/admin/api/accounts", json={**body, "name": "eve", "token": "x" * 64}) as response:
+            assert (response.status, (await response.json())["error"]["param"]) == (400, "token")
+
+
+async def test_the_checks_of_a_running_bridge_tell_of_each_account(tmp_path: Path, chromium: Chromium) -> None:
+    async with live(tmp_path, chromium=chromium) as run, operator(run) as http:
+        async with http.post("/admin/api/doctor", json={}) as response:
+            checks = {check["name"]: check for check in (await response.json())["checks"]}
+        assert [check for check in checks.values() if check["ok"] is not True] == []
+        assert {"API keys", "profiles", "profile alice", "browser", "account alice"} <= checks.keys()

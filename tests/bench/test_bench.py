@@ -1,0 +1,39 @@
+"""The short form of the benchmark: nothing is lost, and the bridge stays near the floor of the same run."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import Home
+
+FAR = 40
+"""How many times the floor's delay of a chunk the bridge's may be before something is badly wrong; seen: 6 to 9."""
+
+
+@pytest.mark.timeout(300)  # it only takes longer on a busy machine
+async def test_the_short_benchmark_loses_nothing_and_stays_near_the_floor(tmp_path: Path) -> None:
+    with Home.at(tmp_path) as home:
+        done = await home.run("bench", "--short", "--json", str(tmp_path / "figures.json"))
+        assert done.code == 0, done.err
+    report = json.loads((tmp_path / "figures.json").read_text("utf-8"))
+    figures = {figure["name"]: figure for figure in report["figures"]}
+    assert {"chromium", "playwright", "cores", "load before"} <= report["machine"].keys()
+    assert all(figure["bridge"] is not None for figure in figures.values())
+    assert len(re.findall(r"^\| .* \|$", done.out, re.MULTILINE)) == len(figures) + 1
+    for count in (1, 4):
+        assert figures[f"streams with a token lost or changed, {count} streams"]["bridge"] == 0
+        assert (
+            0.5 <= figures[f"chunks out for each one in, {count} streams"]["bridge"] <= 1.0
+        )  # a busy machine joins some
+        delay = figures[f"delay of a chunk, {count} streams, median"]
+        assert delay["bridge"] < FAR * delay["floor"]
+        assert delay["bridge"] < delay["script"] / 4
+    assert figures["pictures of a page while it streams"]["bridge"] > 3
+    assert figures["key to picture, median"]["bridge"] > 0
+    assert figures["the same, watched to unwatched"]["bridge"] < FAR
+    short, long = (figures[f"frames decoded, answer of {frames}"]["bridge"] for frames in ("500", "25,000"))
+    assert long > short / 4  # the cost of a frame does not grow with the answer

@@ -1,0 +1,109 @@
+"""The start of Chromium: no step of it may take for ever, because all accounts wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bridge.browser.browser import Chromium
+from bridge.errors import BridgeError
+from bridge.settings import BrowserSettings, Settings
+from bridge.telemetry import Telemetry
+from tests.support.live import settings_for
+from tests.worker.test_failures_live import gone
+
+LIMIT = 40.0
+SILENT = """#!{python}
+import json, os
+
+def messages():
+    held = b""
+    while data := os.read(3, 65536):
+        *whole, held = (held + data).split(b"\\0")
+        yield from map(json.loads, whole)
+
+for message in messages():
+    if message["method"] != {silent!r}:
+        target = {{"targetId": "1", "type": "browser"}}
+        result = {{"product": "Chrome/156.0.0.0", "userAgent": "-", "targetInfo": target, "sessionId": "1"}}
+        answer = {{"id": message["id"], "result": result}}
+        if "sessionId" in message:
+            answer["sessionId"] = message["sessionId"]
+        os.write(4, json.dumps(answer).encode() + b"\\0")
+"""
+"""A browser that answers everything but one command."""
+
+
+@pytest.mark.parametrize("silent", ["Browser.getVersion", "SystemInfo.getProcessInfo"])
+async def test_a_browser_that_falls_silent_while_it_starts_is_given_up_and_the_next_start_is_tried(
+    tmp_path: Path, silent: str
+) -> None:
+    executable = tmp_path / "chromium"
+    executable.write_text(SILENT.format(python=sys.executable, silent=silent))
+    executable.chmod(0o700)
+    settings = Settings(config=tmp_path, browser=BrowserSettings(executable=executable, call_limit=1))
+    settings = settings.model_copy(update={"turn": settings.turn.model_copy(update={"ready": 5.0})})
+    browser = Chromium(settings, Telemetry())
+    for _ in range(2):
+        async with asyncio.timeout(LIMIT):
+            with pytest.raises(BridgeError):
+                await browser.version()
+    await browser.close()
+
+
+def is_begun(family: Sequence[psutil.Process]) -> bool:
+    return len(family) == 1
+
+
+def is_at_work(family: Sequence[psutil.Process]) -> bool:
+    return bool(family) and family[0].cpu_times().user > 0.02
+
+
+def has_browser(family: Sequence[psutil.Process]) -> bool:
+    return len(family) > 1
+
+
+@pytest.mark.parametrize("is_far_enough", [is_begun, is_at_work, has_browser])
+async def test_a_start_that_is_given_up_leaves_no_process_behind(
+    tmp_path: Path, is_far_enough: Callable[[Sequence[psutil.Process]], bool]
+) -> None:
+    browser = Chromium(settings_for(tmp_path), Telemetry())
+    bridge = psutil.Process()
+    before = {child.pid for child in bridge.children(recursive=True)}
+
+    def started() -> list[psutil.Process]:
+        return [child for child in bridge.children(recursive=True) if child.pid not in before]
+
+    starting = asyncio.get_running_loop().create_task(browser.version())
+    async with asyncio.timeout(LIMIT):
+        while not is_far_enough(family := started()):
+            await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await browser.close()
+    await gone(*(process.pid for process in family))
+    assert started() == []
+
+
+async def test_a_listener_that_fails_keeps_no_other_from_hearing_that_the_browser_is_lost(tmp_path: Path) -> None:
+    heard = asyncio.Event()
+
+    def fails(error: BridgeError) -> None:
+        raise KeyError(error)
+
+    browser = Chromium(settings_for(tmp_path), Telemetry())
+    browser.on_lost(fails)
+    browser.on_lost(lambda _: heard.set())
+    pids = dict(await browser.processes())
+    os.kill(pids["browser"], signal.SIGKILL)
+    async with asyncio.timeout(LIMIT):
+        await heard.wait()
+    await browser.close()

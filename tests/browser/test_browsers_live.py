@@ -1,0 +1,260 @@
+"""Every browser that the settings may name: a chat works in it, its end is survived, and only what is ours is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from pydantic import ValidationError
+
+from bridge.browser import cdp_endpoint
+from bridge.browser.browser import Chromium
+from bridge.browser.chromium import find, kind_of
+from bridge.demo import DemoSite
+from bridge.errors import BrowserError, SetupError
+from bridge.settings import BrowserSettings
+from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry, WorkerChanged, WorkerState
+from tests.support.browsers import free_port, need, need_shell, operators_chrome, screen
+from tests.support.commands import Home
+from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, settings_for
+from tests.worker.test_failures_live import gone
+from tests.worker.test_files_live import figures, file, receipt, said
+
+WORDS = "Ünïcode, \U0001f600 and\n\n  `code`, word by word. " * 20
+
+
+async def promises(run: Live) -> list[int]:
+    """See that a chat works, that its stream is exact, and that a killed browser comes back; return our processes."""
+    assert await streamed(run) == WORDS
+    before = len(run.facts.seen)
+    os.kill(dict(await run.bridge.browser.processes())["browser"], signal.SIGKILL)
+    await run.facts.wait_for(lambda fact: isinstance(fact, BrowserLost), before)
+    assert await streamed(run) == WORDS
+    return [pid for _, pid in await run.bridge.browser.processes()]
+
+
+async def streamed(run: Live) -> str:
+    stream = await run.stream(directive(text=WORDS))
+    return "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
+
+
+async def test_the_headless_shell_holds_the_promises_of_the_full_browser(tmp_path: Path) -> None:
+    need_shell()
+    async with live(tmp_path, browser=BrowserSettings(shell=True, check_every=0.5, call_limit=3)) as run:
+        assert "headless" in Path(command_of(await browser_of(run))[0]).name
+        ours = await promises(run)
+    await gone(*ours)
+
+
+@pytest.mark.parametrize(("channel", "name"), [("chrome", "google-chrome"), ("msedge", "microsoft-edge")])
+async def test_a_channel_is_found_where_its_package_puts_it_and_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channel: str, name: str
+) -> None:
+    installed = tmp_path / "bin"
+    installed.mkdir()
+    (installed / name).symlink_to(find(BrowserSettings()))
+    monkeypatch.setenv("PATH", f"{installed}{os.pathsep}{os.environ['PATH']}")
+    settings = BrowserSettings.model_validate({"channel": channel, "check_every": 0.5})
+    async with live(tmp_path, browser=settings) as run:
+        started = await run.facts.wait_for(lambda fact: isinstance(fact, BrowserStarted))
+        assert isinstance(started, BrowserStarted)
+        assert Path(started.executable).name in (name, "chrome", "msedge"), "an installed one comes first"
+        ours = await promises(run)
+    await gone(*ours)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "advice"),
+    [
+        ({"channel": "chrome"}, r"No Google Chrome .*install it.*playwright install chrome`"),
+        ({"channel": "msedge"}, r"No Microsoft Edge .*install it.*playwright install msedge`"),
+        ({"shell": True}, r"No headless shell .*apt-get install chromium-headless-shell.*bridge install"),
+    ],
+)
+def test_a_browser_that_is_not_installed_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, object], advice: str
+) -> None:
+    settings = BrowserSettings.model_validate(wanted)
+    kind = kind_of(settings)
+    assert re.search(advice, kind.advice)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+    if not any(Path(path).exists() for path in kind.paths):
+        with pytest.raises(SetupError, match=advice):
+            find(settings)
+
+
+async def test_a_headed_browser_holds_the_promises_on_a_screen_that_nobody_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with screen() as display:
+        monkeypatch.setenv("DISPLAY", display)
+        monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+        async with live(tmp_path, browser=BrowserSettings(headed=True, check_every=0.5, call_limit=3)) as run:
+            assert not [one for one in command_of(await browser_of(run)) if one.startswith("--headless")]
+            ours = await promises(run)
+        await gone(*ours)
+
+
+def command_of(pid: int) -> list[str]:
+    return psutil.Process(pid).cmdline()
+
+
+async def browser_of(run: Live) -> int:
+    return dict(await run.bridge.browser.processes())["browser"]
+
+
+async def test_serve_shows_its_windows_under_xvfb_run(tmp_path: Path) -> None:
+    need(shutil.which("xvfb-run") and shutil.which("xauth"), "xvfb-run (Debian: xvfb and xauth)")
+    with Home.at(tmp_path) as home:
+        async with DemoSite(QUICK_SITE) as site:
+            home.log_in(site)
+            shown_in = replace(home, under=("xvfb-run", "--auto-servernum"))
+            async with shown_in.started("serve", "--headed", "--slow-mo", "20") as command:
+                below = psutil.Process(command.process.pid)
+                try:
+                    shown = await command.shows("Accounts")
+                    url = re.search(r"http://127\.0\.0\.1:\d+", shown)
+                    assert url
+                    piped = await home.run("chat", "--url", url[0], stdin=directive(text="Seen by nobody."))
+                    assert (piped.code, piped.out) == (0, "Seen by nobody.\n"), piped.err
+                    ours = below.children(recursive=True)
+                    assert not [one for one in ours if any(word.startswith("--headless") for word in one.cmdline())]
+                    next(one for one in ours if "serve" in one.cmdline()).terminate()
+                    await command.process.wait()
+                finally:
+                    for process in below.children(recursive=True) if below.is_running() else []:
+                        process.kill()
+        assert home.left_running() == []
+
+
+async def test_a_login_opens_its_window_in_the_full_browser_also_where_the_settings_want_the_shell(
+    tmp_path: Path,
+) -> None:
+    async with screen() as display, DemoSite(QUICK_SITE) as site:
+        with Home.at(tmp_path) as home:
+            words = ("login", "mine", "--url", site.url)
+            async with home.overheard(*words, DISPLAY=display, BRIDGE_BROWSER_SHELL="true") as login:
+                said = await login.shows("Sign in to")
+                assert "/chromium-headless-shell" not in said
+                await login.ends(signal.SIGINT)
+        assert home.left_running() == []
+
+
+def attached(port: int) -> BrowserSettings:
+    return BrowserSettings(cdp_url=f"http://127.0.0.1:{port}", check_every=0.5, call_limit=3)
+
+
+async def test_a_browser_of_the_operator_is_used_and_left_as_it_was(tmp_path: Path) -> None:
+    async with operators_chrome(tmp_path / "theirs") as chrome:
+        async with live(tmp_path, "alice", "bob", browser=attached(chrome.port)) as run:
+            assert await streamed(run) == WORDS
+            for notes in (b"Short notes.", b"Long notes. " * 500_000):
+                assert await receipt(run, said(file(notes))) == {"notes.txt": figures(notes)}
+            assert "Mine" in await chrome.tabs()
+            ours = [pid for _, pid in await run.bridge.browser.processes()]
+            assert len(ours) == 1, "nothing but a driver"
+        await gone(*ours)
+        assert await chrome.tabs() == ["Mine"]
+        assert chrome.process.returncode is None
+
+
+async def test_a_bridge_that_is_killed_leaves_no_tab_in_the_operators_browser(tmp_path: Path) -> None:
+    async with operators_chrome(tmp_path / "theirs") as chrome, DemoSite(QUICK_SITE) as site:
+        with Home.at(tmp_path) as home:
+            home.log_in(site)
+            async with home.overheard("serve", BRIDGE_BROWSER_CDP_URL=chrome.url) as bridge:
+                await bridge.shows("attached to Chromium")
+                await bridge.shows("browser.sandbox, browser.args, browser.hosts and browser.page_memory do not apply")
+                await bridge.shows("account alice is ready")
+                assert len(await chrome.tabs()) == 2
+                bridge.process.kill()
+                await bridge.process.wait()
+        async with asyncio.timeout(LIMIT):
+            while await chrome.tabs() != ["Mine"]:
+                await asyncio.sleep(0.05)
+
+
+async def test_a_browser_of_the_operator_that_ends_is_missed_at_once_and_attached_to_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    async with AsyncExitStack() as stack:
+        chrome = await stack.enter_async_context(operators_chrome(tmp_path / "theirs", port))
+        run = await stack.enter_async_context(live(tmp_path, browser=attached(port)))
+        before = len(run.facts.seen)
+        chrome.process.kill()
+        broken = await run.facts.wait_for(
+            lambda fact: isinstance(fact, WorkerChanged) and "No browser answers at" in fact.reason, before
+        )
+        assert isinstance(broken, WorkerChanged)
+        assert broken.state is WorkerState.BROKEN
+        assert f"--remote-debugging-port={port}" in broken.reason
+        back = await stack.enter_async_context(operators_chrome(tmp_path / "theirs", port))
+        await run.facts.state("alice", WorkerState.READY, len(run.facts.seen))
+        assert await streamed(run) == WORDS
+        assert "Mine" in await back.tabs()
+
+
+async def test_what_a_tab_of_the_operator_asks_its_user_is_not_answered_by_the_bridge(tmp_path: Path) -> None:
+    async with (
+        operators_chrome(tmp_path / "theirs") as chrome,
+        live(tmp_path, browser=attached(chrome.port)) as run,
+    ):
+        await chrome.open("<title>Asks</title><script>setTimeout(() => document.title += confirm('?'), 100)</script>")
+        assert await streamed(run) == WORDS
+        assert "Asks" in await chrome.tabs()
+
+
+async def test_what_is_no_debugger_is_not_attached_to(tmp_path: Path) -> None:
+    async with DemoSite(QUICK_SITE) as site:
+        settings = settings_for(tmp_path, browser=BrowserSettings(cdp_url=site.url))
+        browser = Chromium(settings, Telemetry())
+        with pytest.raises(BrowserError, match=r"is no browser's debugger\. Start Chrome there with"):
+            await browser.version()
+        await browser.close()
+
+
+async def test_a_debugger_that_names_another_machine_is_looked_for_where_the_setting_says(tmp_path: Path) -> None:
+    answer = json.dumps({"webSocketDebuggerUrl": "ws://192.0.2.1:9/devtools/browser/x"}).encode()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(answer), answer))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await cdp_endpoint.find(BrowserSettings(cdp_url=f"http://localhost:{port}"), 5) in (
+            f"ws://127.0.0.1:{port}/devtools/browser/x"
+        )
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"cdp_url": "http://192.0.2.7:9222"}, "add 192.0.2.7 to cdp_hosts"),
+        ({"cdp_url": "http://chrome.example:9222"}, "add chrome.example to cdp_hosts"),
+        ({"cdp_url": "ws://127.0.0.1:9222/devtools"}, "is written as http://127.0.0.1:9222"),
+        ({"cdp_url": "http://127.0.0.1:9222", "shell": True}, "each name a browser"),
+        ({"channel": "chrome", "shell": True}, "each name a browser"),
+        ({"shell": True, "headed": True}, "has no windows"),
+    ],
+)
+def test_settings_that_name_no_one_browser_are_refused(given: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        BrowserSettings.model_validate(given)
+
+
+def test_another_machine_is_attached_to_only_where_it_is_named() -> None:
+    for url, hosts in (("http://chrome:9222", ("chrome",)), ("http://[::1]:9222", ()), ("http://127.0.0.2:1", ())):
+        assert BrowserSettings(cdp_url=url, cdp_hosts=hosts).cdp_url == url

@@ -1,0 +1,178 @@
+"""The doctor: finds what is wrong, says what to do, and harms nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import socket
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bridge.cli.doctor_command import passes
+from bridge.demo import DemoSite, Script
+from bridge.health_checks import Check
+from bridge.storage.key_files import KeyFile
+from bridge.storage.profiles import ProfileStore, load_identity
+from tests.support.commands import Ended, Home
+from tests.support.live import QUICK_SITE, signed_in_profile
+
+FOREIGN_SITE = """
+from bridge.sites.deepseek.driver import Driver as DeepSeek
+
+class Driver(DeepSeek):
+    async def controls(self):
+        return {**await super().controls(), "search": ""}
+"""
+"""A site of the operator's own, on whose page one control is not found."""
+NEWER_SITE = """
+from bridge.sites.deepseek.driver import Driver as DeepSeek
+
+class Driver(DeepSeek):
+    grammar = {words}
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with Home.at(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def site() -> AsyncGenerator[DemoSite]:
+    async with DemoSite(QUICK_SITE) as running:
+        yield running
+
+
+def store(home: Home) -> ProfileStore:
+    return ProfileStore(home.settings.profiles, load_identity(home.settings))
+
+
+def findings(ended: Ended, mark: str) -> dict[str, str]:
+    """Return what the lines that begin with `mark` say, by the name of the check."""
+    assert ended.err == ""
+    return dict(re.findall(rf"^{mark} +(\S+(?: \S+)*)  +(.*)$", ended.out, re.MULTILINE))
+
+
+async def test_a_sound_installation_passes_every_check(home: Home, site: DemoSite) -> None:
+    home.log_in(site)
+    KeyFile(home.settings.config).keys()
+    doctor = await home.run("doctor")
+    assert doctor.code == 0, doctor.out
+    fine = findings(doctor, "ok")
+    assert [*fine] == [
+        *("settings", "config folder", "API keys", "profile key", "profiles", "profile alice", "port"),
+        *("browser", "page of alice", "stream of alice"),
+    ]
+    assert re.search(
+        r"signed in at \S+; found composer by placeholder, send by .*, new chat by text", fine["page of alice"]
+    )
+    assert "scripts name all" in fine["stream of alice"]
+    assert site.account("alice").turns == []
+    assert home.left_running() == []
+
+
+async def test_asked_to_send_it_tells_how_one_short_chat_went(home: Home, site: DemoSite) -> None:
+    home.log_in(site)
+    account = site.account("alice")
+    account.script(Script(text="OK"))
+    fine = findings(await home.run("doctor", "--send"), "ok")
+    assert re.match(r"an answer of 2 characters: sent after [\d.]+ s, first_byte after", fine["chat of alice"])
+    assert [turn.prompt for turn in account.turns] == ["Answer with the word OK."]
+    account.script(Script(text="OK", fault="unknown_events"))
+    doctor = await home.run("doctor", "--send")
+    assert doctor.code == 1
+    assert "parts that are not known" in findings(doctor, "FAILED")["chat of alice"]
+
+
+async def test_an_account_that_is_signed_out_and_a_page_that_has_changed_are_named(home: Home, site: DemoSite) -> None:
+    (home.folder / "own").mkdir()
+    (home.folder / "own" / "place.py").write_text(FOREIGN_SITE, "utf-8")
+    store(home).save(signed_in_profile(site, "alice").model_copy(update={"site": "own.place"}))
+    store(home).save(signed_in_profile(site, "bob"))
+    site.account("bob").sign_out()
+    doctor = await home.run("doctor")
+    assert doctor.code == 1
+    failed = findings(doctor, "FAILED")
+    assert [*failed] == ["page of alice", "page of bob", "stream of bob"]
+    assert re.search(r"not all found: search\.", failed["page of alice"])
+    assert "bridge login" in failed["page of bob"]
+
+
+async def test_a_page_whose_scripts_ask_in_another_way_is_told_apart_without_a_chat(home: Home, site: DemoSite) -> None:
+    (home.folder / "own").mkdir()
+    for name, words in (("place", ("/completion2",)), ("other", ("/completion", "NEW_OPERATION"))):
+        (home.folder / "own" / f"{name}.py").write_text(NEWER_SITE.format(words=words), "utf-8")
+    store(home).save(signed_in_profile(site, "alice").model_copy(update={"site": "own.place"}))
+    store(home).save(signed_in_profile(site, "bob").model_copy(update={"site": "own.other"}))
+    doctor = await home.run("doctor", "--site")
+    assert doctor.code == 1
+    failed, fine = findings(doctor, "FAILED"), findings(doctor, "ok")
+    assert [*failed] == ["stream of alice"]
+    assert "No script of the page names /completion2" in failed["stream of alice"]
+    assert [*fine] == ["browser", "page of alice", "page of bob", "stream of bob"]
+    assert "do not name NEW_OPERATION" in fine["stream of bob"]
+    assert site.account("alice").turns == []
+
+
+async def test_broken_files_a_taken_port_and_a_missing_browser_are_all_told_at_once(home: Home) -> None:
+    keys = KeyFile(home.settings.config)
+    keys.keys()
+    keys.path.chmod(0o644)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        variables = {"BRIDGE_BROWSER_EXECUTABLE": "/nowhere", "BRIDGE_SERVER_PORT": port}
+        doctor = await home.run("doctor", **variables)
+    assert doctor.code == 1
+    failed = findings(doctor, "FAILED")
+    assert [*failed] == ["API keys", "profiles", "port", "browser"]
+    assert "chmod 600" in failed["API keys"]
+    assert "bridge login NAME" in failed["profiles"]
+    assert "server.port" in failed["port"]
+    assert "/nowhere" in failed["browser"]
+    assert "4 of 7 checks failed." in doctor.out
+
+
+async def test_a_driver_that_lacks_its_library_is_named_with_what_to_install(home: Home) -> None:
+    KeyFile(home.settings.config).keys()
+    failed = findings(await home.run("doctor", PLAYWRIGHT_NODEJS_PATH="/bin/false"), "FAILED")
+    assert "apt-get install libatomic1" in failed["browser"]
+
+
+async def test_a_profile_that_does_not_open_fails_alone(home: Home, site: DemoSite) -> None:
+    home.log_in(site)
+    home.log_in(site, "bob")
+    store(home).path("bob").write_bytes(b"age-encryption.org/v1\nnothing\n")
+    doctor = await home.run("doctor", BRIDGE_BROWSER_EXECUTABLE="/nowhere")
+    assert [*findings(doctor, "FAILED")] == ["profile bob", "browser"]
+
+
+async def test_the_profiles_without_their_key_are_no_reason_to_make_another_one(home: Home, site: DemoSite) -> None:
+    home.log_in(site)
+    key = home.settings.config / "profile.key"
+    key.unlink()
+    doctor = await home.run("doctor", BRIDGE_BROWSER_EXECUTABLE="/nowhere")
+    failed = findings(doctor, "FAILED")
+    assert [*failed] == ["profile key", "profile alice", "browser"]
+    assert f"bring back {key}" in failed["profile key"]
+    assert not key.exists()
+
+
+async def test_a_check_that_hangs_is_given_up_and_the_next_one_is_made() -> None:
+    async def never() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    async def fine() -> str:
+        return "all right"
+
+    shown = io.StringIO()
+    console = Console(file=shown)
+    assert not await passes(Check("hanging", never, 0.01), console)
+    assert await passes(Check("next", fine), console)
+    assert re.search(r"FAILED +hanging +.* within 0\.01 seconds", shown.getvalue())
+    assert re.search(r"ok +next +all right", shown.getvalue())

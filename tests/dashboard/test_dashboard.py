@@ -1,0 +1,481 @@
+"""The dashboard in a real Chromium, in front of a real bridge on the demo site: what an operator sees and does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zipfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from openai import APIError
+from playwright.async_api import FilePayload, expect
+
+from bridge.browser.browser import Chromium
+from bridge.settings import DashboardSettings
+from bridge.storage.api_keys import KeyStore
+from bridge.telemetry import ChatEnded
+from tests.support.dashboard_pages import NARROW, VIEWS, WIDE, Dashboard, opened
+from tests.support.live import Live, directive, live
+from tests.support.relay import relay
+
+MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+LONG = directive(tokens=100_000, rate=20)
+
+
+def link(run: Live, url: str = "", to: str = "") -> str:
+    """Return an address that signs in once."""
+    path = run.bridge.sign_in_path()
+    assert path is not None
+    return f"{url or run.bridge.url}{path}{to and f'&to={to}'}"
+
+
+@asynccontextmanager
+async def operated(
+    folder: Path, chromium: Chromium, *names: str, size: tuple[int, int] = WIDE, scheme: str = "light"
+) -> AsyncGenerator[tuple[Live, Dashboard]]:
+    """Run a bridge with the named accounts, and its dashboard signed in."""
+    async with (
+        live(folder, *names, chromium=chromium) as run,
+        opened(chromium, link(run), size, scheme) as dashboard,
+    ):
+        await expect(dashboard.page.get_by_role("heading", name="Accounts")).to_be_visible()
+        yield run, dashboard
+
+
+async def test_a_link_signs_in_once_and_leaves_its_token_neither_in_the_address_nor_in_the_history(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run:
+        address = link(run)
+        async with opened(chromium, address) as dashboard:
+            await expect(dashboard.account("alice").get_by_text("Ready")).to_be_visible()
+            assert dashboard.page.url == f"{run.bridge.url}/dashboard"
+            assert await dashboard.page.evaluate("history.length") <= 2  # the blank page, and this one
+            await dashboard.page.reload()
+            await expect(dashboard.account("alice").get_by_text("Ready")).to_be_visible()
+        async with opened(chromium, address) as dashboard:
+            dashboard.excused = lambda text: "401" in text
+            await expect(dashboard.page.get_by_role("alert")).to_be_visible()
+            await expect(dashboard.page.get_by_role("heading", name="Sign in to the bridge")).to_be_visible()
+            assert "sign-in" not in dashboard.page.url
+
+
+@pytest.mark.parametrize(
+    ("to", "path"),
+    [
+        ("/dashboard/live?account=alice", "/dashboard/live?account=alice"),
+        ("/docs", "/dashboard"),
+        ("//example.org/dashboard/", "/dashboard"),
+        ("https://example.org/dashboard/", "/dashboard"),
+        ("javascript:alert(1)", "/dashboard"),
+        ("/dashboard/../docs", "/dashboard"),
+    ],
+)
+async def test_a_link_leads_to_pages_of_the_dashboard_only(
+    tmp_path: Path, chromium: Chromium, to: str, path: str
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run, opened(chromium, link(run, to=to)) as dashboard:
+        dashboard.excused = lambda text: "live" in text  # that page has tests of its own
+        await expect(dashboard.page).to_have_url(f"{run.bridge.url}{path}")
+
+
+async def test_an_admin_key_signs_in_a_chat_key_does_not_and_signing_out_ends_the_session(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run, opened(chromium, f"{run.bridge.url}/dashboard") as dashboard:
+        dashboard.excused = lambda text: "401" in text or "403" in text
+        page = dashboard.page
+        for key in ("sk-bridge-wrong", run.key):
+            await page.get_by_label("Admin key").fill(key)
+            await page.get_by_role("button", name="Sign in").click()
+            await expect(page.get_by_role("alert")).to_be_visible()
+        admin = await asyncio.to_thread(KeyStore(run.settings.config).admin_key)
+        await page.get_by_label("Admin key").fill(admin)
+        await page.keyboard.press("Enter")
+        await expect(dashboard.account("alice")).to_be_visible()
+        cookies = await page.context.cookies()
+        assert [(one.get("httpOnly"), one.get("sameSite")) for one in cookies] == [(True, "Strict")]
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_label("Admin key")).to_be_visible()
+        assert await page.context.cookies() == []
+        assert await page.evaluate("fetch('/admin/api/state').then((answer) => answer.status)") == 401
+        assert admin not in await page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }])")
+
+
+async def test_what_happens_is_shown_without_a_reload_and_without_a_jump(tmp_path: Path, chromium: Chromium) -> None:
+    async with operated(tmp_path, chromium, "alice", "bob") as (run, dashboard):
+        page, row = dashboard.page, dashboard.account("alice")
+        await expect(row.get_by_text("Ready")).to_be_visible()
+        await expect(dashboard.account("bob").get_by_text("Ready")).to_be_visible()
+        before = [await dashboard.account(name).bounding_box() for name in ("alice", "bob")]
+        stream = await run.stream(LONG)
+        await anext(aiter(stream))
+        await expect(page.locator("li.account").get_by_text("Writing")).to_be_visible()
+        await expect(page.locator(".status-line").get_by_text("1 running")).to_be_visible()
+        after = [await dashboard.account(name).bounding_box() for name in ("alice", "bob")]
+        await stream.close()
+        assert after == before
+        await expect(page.locator(".status-line").get_by_text("0 running")).to_be_visible()
+        await dashboard.go("chats")
+        await expect(page.locator("li.chat").first).to_contain_text("cancelled")
+        await run.ask(directive(text="Good."))
+        await expect(page.locator("li.chat").first).to_contain_text("stop")
+
+
+async def test_a_lost_connection_is_shown_and_comes_back_by_itself_with_what_happened_meanwhile(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with (
+        live(tmp_path, chromium=chromium) as run,
+        relay(run.bridge.url) as way,
+        opened(chromium, link(run, way.url)) as dashboard,
+    ):
+        dashboard.excused = lambda text: "net::ERR" in text
+        page = dashboard.page
+        await dashboard.go("chats")
+        await expect(page.get_by_text("No chat yet")).to_be_visible()
+        way.sever()
+        await expect(page.get_by_text("Connection lost.")).to_be_visible()
+        await run.ask(directive(text="Meanwhile."))
+        await way.mend()
+        await expect(page.locator("li.chat")).to_have_count(1)
+        await expect(page.get_by_text("Connection lost.")).to_have_count(0)
+
+
+async def test_every_action_on_an_account_works_and_says_what_came_of_it(tmp_path: Path, chromium: Chromium) -> None:
+    async with operated(tmp_path, chromium, "alice", "bob") as (run, dashboard):
+        page, row = dashboard.page, dashboard.account("alice")
+        await expect(row.get_by_text("Ready")).to_be_visible()
+        await dashboard.choose("alice", "Pause")
+        await dashboard.told("alice")
+        await expect(row.get_by_text("Paused")).to_be_visible()
+        await row.get_by_role("button", name="Resume").click()
+        await dashboard.told("alice")
+        await expect(row.get_by_text("Paused")).to_have_count(0)
+        for action in ("Look again now", "New page", "Reopen"):
+            await dashboard.choose("alice", action)
+            await dashboard.told("alice")
+            await expect(row.get_by_text("Ready")).to_be_visible()
+        async with page.expect_download() as download:
+            await dashboard.choose("alice", "Download bundle")
+        bundle = await (await download.value).path()
+        assert "state.json" in " ".join(zipfile.ZipFile(bundle).namelist()) or zipfile.ZipFile(bundle).namelist()
+        await dashboard.told("bundle")
+        await dashboard.choose("alice", "Rename")
+        await page.get_by_label("New name").fill("carol")
+        await page.keyboard.press("Enter")
+        await dashboard.told("carol")
+        await expect(dashboard.account("carol").get_by_text("Ready")).to_be_visible()
+        await dashboard.choose("bob", "Remove")
+        await page.get_by_role("button", name="Cancel").click()
+        await expect(dashboard.account("bob")).to_be_visible()
+        await dashboard.choose("bob", "Remove")
+        await page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        await dashboard.told("bob")
+        await expect(dashboard.account("bob")).to_have_count(0)
+        assert sorted(path.stem for path in run.settings.profiles.glob("*.age")) == ["carol"]
+
+
+async def test_an_account_is_added_by_a_storage_state_and_a_bad_one_is_named(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        dashboard.excused = lambda text: "400" in text or "422" in text
+        page, state = dashboard.page, run.site.add_account("dora").storage_state()
+        await page.get_by_role("button", name="Add account").click()
+        await page.get_by_label("Name").fill("dora")
+        await page.get_by_label("Address").fill(run.site.url)
+        await page.get_by_text("State file").click()
+        await page.get_by_label("Storage-state file").set_input_files(
+            {"name": "state.json", "mimeType": "application/json", "buffer": b"not JSON"}
+        )
+        await page.get_by_role("dialog").get_by_role("button", name="Add account").click()
+        await expect(page.get_by_role("alert")).to_contain_text("state.json is not JSON")
+        file = tmp_path / "dora.json"
+        await asyncio.to_thread(file.write_bytes, _encoded(state))
+        await page.get_by_label("Storage-state file").set_input_files(file)
+        await page.get_by_role("dialog").get_by_role("button", name="Add account").click()
+        await dashboard.told("dora")
+        await expect(dashboard.account("dora").get_by_text("Ready")).to_be_visible()
+
+
+async def test_an_account_to_log_in_opens_its_sign_in_page_in_the_live_view(tmp_path: Path, chromium: Chromium) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        page = dashboard.page
+        await page.get_by_role("button", name="Add account").click()
+        await page.get_by_label("Name").fill("erin")
+        await page.get_by_label("Address").fill(run.site.url)
+        await page.get_by_role("button", name="Open the sign-in page").click()
+        await page.wait_for_url(f"{run.bridge.url}/dashboard/live?login=*")
+        await page.go_back()
+        await expect(dashboard.account("alice")).to_be_visible()
+
+
+async def test_texts_of_chats_are_shown_only_where_the_history_is_on(tmp_path: Path, chromium: Chromium) -> None:
+    for is_on in (False, True):
+        kept = DashboardSettings(history=is_on)
+        folder = tmp_path / str(is_on)
+        async with (
+            live(folder, chromium=chromium, dashboard=kept) as run,
+            opened(chromium, link(run)) as dashboard,
+        ):
+            await run.ask(directive(text=f"A secret. {MARKUP}"))
+            await dashboard.go("chats")
+            await dashboard.page.locator("li.chat button").first.click()
+            await expect(dashboard.page.locator(".chat-more")).to_contain_text("characters")
+            await expect(dashboard.page.get_by_label("Answer").and_(dashboard.page.locator("pre"))).to_have_count(
+                int(is_on)
+            )
+            if is_on:
+                await expect(dashboard.page.locator(".texts pre").last).to_have_text(f"A secret. {MARKUP}")
+            else:
+                assert "A secret." not in await dashboard.page.content()
+
+
+async def test_a_running_and_a_waiting_chat_can_be_cancelled(tmp_path: Path, chromium: Chromium) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        await dashboard.go("chats")
+        chats = dashboard.page.get_by_role("list", name="Running and waiting chats").get_by_role("listitem")
+        async with asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(_fails(run, LONG)) for _ in range(2)]
+            await expect(chats).to_have_count(2)
+            await expect(chats.nth(0)).to_contain_text("Writing")
+            await expect(chats.nth(1)).to_contain_text("place 1")
+            for left in (1, 0):
+                await chats.nth(left).get_by_role("button", name="Cancel").click()
+                await dashboard.told("The chat")
+                await expect(chats).to_have_count(left)
+        assert all(task.result() for task in asked)
+
+
+async def test_what_pages_models_and_errors_say_is_text_and_never_markup(tmp_path: Path, chromium: Chromium) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        page = dashboard.page
+        await dashboard.go("playground")
+        for switch in ("Reasoning", "Search"):
+            await page.get_by_role("switch", name=switch).check()
+        found = [{"url": url, "title": f"{MARKUP}{url}"} for url in ("javascript:alert(3)", "https://example.org/")]
+        await _ask(dashboard, directive(text=MARKUP, thinking=MARKUP, results=found))
+        answer = page.locator("li.answered")
+        await expect(answer.locator("p.text").last).to_have_text(MARKUP)
+        await answer.locator("summary").first.click()
+        await expect(answer.locator(".thinking p")).to_have_text(MARKUP)
+        await answer.locator(".sources summary").click()
+        links = answer.locator(".sources a")
+        assert [await link.get_attribute("href") for link in await links.all()] == ["https://example.org/"]
+        assert "noopener" in (await links.first.get_attribute("rel") or "")
+        for view in VIEWS:
+            await dashboard.go(view)
+            assert await page.locator("#app img[src=x], #app script, #app a[href^=javascript]").count() == 0
+        assert run.account().turns
+
+
+async def test_the_playground_streams_stops_and_gives_the_code_for_what_was_asked(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        page = dashboard.page
+        await dashboard.go("playground")
+        await _ask(dashboard, LONG)
+        await expect(page.locator("li.answered p.text")).to_be_visible()
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("li.answered")).to_contain_text("ended by you")
+        await page.get_by_text("Stream", exact=True).click()
+        file: FilePayload = {"name": "note.txt", "mimeType": "text/plain", "buffer": b"A note."}
+        await page.get_by_label("Files").set_input_files(file)
+        await _ask(dashboard, directive(text="```python\nprint(1)\n```\nDone."))
+        await expect(page.locator("li.answered").last).to_contain_text("Done.")
+        await expect(page.locator("li.answered").last.locator("pre")).to_have_text("print(1)")
+        assert run.account().turns[-1].files
+        for language, words in (("Python", "from openai import OpenAI"), ("JavaScript", 'import OpenAI from "openai"')):
+            await page.get_by_text(language, exact=True).first.click()
+            await expect(page.locator("aside pre")).to_contain_text(words)
+            await expect(page.locator("aside pre")).to_contain_text("note.txt")
+
+
+async def test_another_chat_of_the_playground_ends_the_one_that_runs_and_signing_out_leaves_nothing_of_it(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        page = dashboard.page
+        dashboard.excused = lambda text: "401" in text
+        for leave in ("New chat", "Sign out"):
+            after = len(run.facts.seen)
+            await dashboard.go("playground")
+            await _ask(dashboard, LONG)
+            await expect(page.locator("li.answered p.text")).to_be_visible()
+            await page.get_by_role("button", name=leave).click()
+            await run.facts.wait_for(lambda fact: isinstance(fact, ChatEnded), after)
+            await expect(page.locator("li.turn")).to_have_count(0)
+        await page.get_by_label("Admin key").fill(await asyncio.to_thread(KeyStore(run.settings.config).admin_key))
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="Playground")).to_be_visible()
+        assert await page.locator("li.turn").count() == 0
+        assert "[[demo" not in await page.locator("aside").inner_text()
+
+
+async def test_a_key_is_shown_once_works_and_can_be_revoked(tmp_path: Path, chromium: Chromium) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        page = dashboard.page
+        await dashboard.go("setup/keys")
+        await page.get_by_role("button", name="New key").click()
+        await page.get_by_label("Name").fill("laptop")
+        await page.get_by_role("button", name="Make it").click()
+        key = await page.get_by_role("dialog").locator("pre").inner_text()
+        await page.get_by_role("button", name="Done").click()
+        assert key not in await page.content()
+        client = run.client.with_options(api_key=key)
+        assert (await client.models.list()).data
+        await page.get_by_role("button", name="Revoke laptop").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+        await dashboard.told("laptop")
+        await expect(page.get_by_role("button", name="Revoke laptop")).to_have_count(0)
+
+
+async def test_setup_shows_what_the_doctor_finds_and_the_settings_with_their_source(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        page = dashboard.page
+        await dashboard.go("setup/doctor")
+        await page.get_by_role("button", name="Look now").click()
+        await dashboard.told("doctor")
+        await expect(page.locator(".check-line").first).to_be_visible()
+        await dashboard.go("setup/settings")
+        await page.get_by_label("Find a setting").fill("server.port")
+        await expect(page.locator(".setting-line")).to_contain_text("BRIDGE_SERVER_PORT")
+        await dashboard.go("setup/connect")
+        for client in ("Open WebUI", "LobeChat", "Cherry Studio", "aider", "opencode", "Cline", "Continue"):
+            await page.get_by_role("button", name=client).click()
+            await expect(page.locator(".code pre")).to_contain_text(run.bridge.url.rpartition(":")[2])
+
+
+async def test_the_log_is_narrowed_by_level_and_words_as_it_grows(tmp_path: Path, chromium: Chromium) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        page = dashboard.page
+        await dashboard.go("log")
+        await page.get_by_label("Search the log").fill("chat")
+        await run.ask(directive(text="Good."))
+        await expect(page.locator(".log-line", has_text="stop").first).to_be_visible()
+        await page.get_by_text("Errors", exact=True).click()
+        await expect(page.get_by_text("No line fits")).to_be_visible()
+
+
+async def test_the_charts_and_their_tables_count_every_chat_once_as_they_go_on(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        page = dashboard.page
+        chart = page.get_by_role("figure", name="Chats by result")
+        for _ in range(2):
+            await run.ask(directive(text="Good."))
+        await dashboard.go("charts")
+        await expect(chart.locator(".legend")).to_contain_text("answered 2")
+        await run.ask(directive(text="Good."))
+        await expect(chart.locator(".legend")).to_contain_text(
+            "answered 3", timeout=90_000
+        )  # at the latest a minute on
+        await chart.get_by_role("button", name="Table").click()
+        counted = [int(text) for text in await chart.locator("td").all_inner_texts() if text.isdecimal()]
+        assert sum(counted) == 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW, (360, 740)], ids=["wide", "narrow", "smallest"])
+async def test_axe_finds_nothing_on_any_view_and_nothing_is_wider_than_the_window(
+    tmp_path: Path, chromium: Chromium, size: tuple[int, int], scheme: str
+) -> None:
+    async with operated(tmp_path, chromium, "alice", "bob", size=size, scheme=scheme) as (run, dashboard):
+        page = dashboard.page
+        await run.ask(directive(text="Good."))
+        await dashboard.choose("alice", "Pause")
+        await dashboard.told("alice")
+        for view in VIEWS:
+            await dashboard.go(view)
+            assert await dashboard.violations() == [], view
+            assert await dashboard.overflow() <= 0, view
+        await dashboard.go("chats")
+        await page.locator("li.chat button").first.click()
+        assert await dashboard.violations() == []
+        await dashboard.go("accounts")
+        await page.locator("#account-alice").click()
+        await page.get_by_role("button", name="Add account").click()
+        assert await dashboard.violations() == []
+        await page.keyboard.press("Escape")
+        await page.get_by_role("button", name="Actions for bob").click()
+        assert await dashboard.violations() == []
+        await page.goto(f"{run.bridge.url}/dashboard/live?account=bob")
+        await page.get_by_role("button", name="Take the controls").click()
+        await expect(page.get_by_role("button", name="Give back")).to_be_visible()
+        assert await dashboard.violations() == []
+        assert await dashboard.overflow() <= 0
+
+
+async def test_the_main_actions_are_done_by_keyboard_alone(tmp_path: Path, chromium: Chromium) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        page, keys = dashboard.page, dashboard.page.keyboard
+        await expect(dashboard.account("alice").get_by_text("Ready")).to_be_visible()
+        await _tab_to(dashboard, "Actions for alice")
+        await keys.press("Enter")
+        await expect(page.get_by_role("menuitem").first).to_be_focused()
+        while not await page.evaluate("document.activeElement.textContent === 'Pause'"):
+            await keys.press("ArrowDown")
+        await keys.press("Enter")
+        await expect(dashboard.account("alice").get_by_text("Paused")).to_be_visible()
+        await _tab_to(dashboard, "Add account")
+        await keys.press("Enter")
+        await expect(page.get_by_label("Name")).to_be_focused()
+        await keys.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+        await expect(page.get_by_role("button", name="Add account")).to_be_focused()
+        await _tab_to(dashboard, "Chats")
+        await keys.press("Enter")
+        await expect(page.get_by_role("heading", name="Chats")).to_be_focused()
+        await _tab_to(dashboard, "Sign out")
+        await keys.press("Space")
+        await expect(page.get_by_label("Admin key")).to_be_focused()
+        assert run.account().turns == []
+
+
+async def test_the_theme_follows_the_system_until_one_is_chosen_which_stays(tmp_path: Path, chromium: Chromium) -> None:
+    async with operated(tmp_path, chromium, scheme="dark") as (_, dashboard):
+        page = dashboard.page
+        colour = "getComputedStyle(document.body).backgroundColor"
+        dark = await page.evaluate(colour)
+        await page.get_by_role("button", name="Theme: system").click()
+        light = await page.evaluate(colour)
+        assert light != dark
+        await page.reload()
+        await expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
+        assert await page.evaluate(colour) == light
+
+
+def _encoded(state: object) -> bytes:
+    return json.dumps(state).encode()
+
+
+async def _fails(run: Live, prompt: str) -> bool:
+    """Ask, and tell whether the answer was an error."""
+    try:
+        await run.ask(prompt)
+    except APIError:
+        return True
+    return False
+
+
+async def _ask(dashboard: Dashboard, question: str) -> None:
+    await dashboard.page.get_by_label("Your question").fill(question)
+    await dashboard.page.get_by_role("button", name="Send").click()
+
+
+async def _tab_to(dashboard: Dashboard, name: str) -> None:
+    """Press Tab until the focus is on what has that name."""
+    said = "document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
+    for _ in range(60):
+        await dashboard.page.keyboard.press("Tab")
+        if (await dashboard.page.evaluate(said)).strip().startswith(name):
+            return
+    pytest.fail(f"Tab leads nowhere to {name}")

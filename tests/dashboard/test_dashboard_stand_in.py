@@ -1,0 +1,194 @@
+"""The dashboard before a stand-in that tells of what a real bridge seldom shows: every state, and very much of it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from bridge.browser.browser import Chromium
+from bridge.dashboard import STATIC
+from tests.support import dashboard_states as states
+from tests.support.dashboard_pages import NARROW, VIEWS, WIDE, opened
+from tests.support.dashboard_server import stand_in
+
+ROOT = Path(__file__).parents[2]
+WATCH = """() => {
+  window.changed = new Set();
+  new MutationObserver((all) => all.forEach(({ target }) => {
+    const element = target.nodeType === 1 ? target : target.parentElement;
+    const row = element?.closest("li.account, .log-line, .log");
+    if (row && !element.closest("time, .elapsed, .thumbnail")) window.changed.add(row);
+  })).observe(document.querySelector("main"), {
+    subtree: true, childList: true, characterData: true, attributes: true,
+  });
+}"""
+"""What is drawn anew from now on, but for what counts time and the pictures of pages."""
+HIDEABLE = """
+  window.hidden = false;
+  Object.defineProperty(document, "visibilityState", { get: () => (window.hidden ? "hidden" : "visible") });
+  window.hide = (hidden) => {
+    window.hidden = hidden;
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+"""
+"""Lets a test hide a page as another tab before it does: a browser without windows never does."""
+CHANGED = "[...window.changed].map((row) => row.getAttribute('aria-labelledby') ?? row.className)"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+async def test_axe_finds_nothing_in_any_state_of_accounts_and_chats(
+    chromium: Chromium, size: tuple[int, int], scheme: str
+) -> None:
+    async with (
+        stand_in(states.state()) as stand,
+        opened(chromium, f"{stand.url}/dashboard", size, scheme) as dashboard,
+    ):
+        for view in VIEWS:
+            await dashboard.go(view)
+            assert await dashboard.violations() == [], view
+            assert await dashboard.overflow() <= 0, view
+        await dashboard.go("charts")
+        for _ in range(6):
+            await dashboard.page.get_by_role("button", name="Table of").first.click()
+        assert await dashboard.violations() == []
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+async def test_an_empty_bridge_says_on_every_view_what_to_do(chromium: Chromium, size: tuple[int, int]) -> None:
+    async with stand_in(states.empty()) as stand, opened(chromium, f"{stand.url}/dashboard", size) as dashboard:
+        words = ("No account yet", "No chat yet", "No figures yet", "Ask something", "No line yet")
+        for view, text in zip(VIEWS, words, strict=False):
+            await dashboard.go(view)
+            await expect(dashboard.page.get_by_role("heading", name=text)).to_be_visible()
+            assert await dashboard.violations() == [], view
+        await dashboard.go("setup/keys")
+        await expect(dashboard.page.get_by_role("heading", name="No key yet")).to_be_visible()
+
+
+async def test_markup_in_reasons_drift_log_and_texts_stays_text(chromium: Chromium) -> None:
+    state = states.state()
+    state["accounts"][0]["reason"] = state["bridge"]["reason"] = states.MARKUP
+    state["accounts"][1]["last_error"] = {"at": states.at(seconds=1), "code": "x", "message": states.MARKUP}
+    async with stand_in(state) as stand, opened(chromium, f"{stand.url}/dashboard") as dashboard:
+        page = dashboard.page
+        await page.locator("#account-bob").click()
+        for view in ("accounts", "chats", "log"):
+            await dashboard.go(view)
+            for row in await page.locator("li.chat button.disclose").all():
+                await row.click()
+            await expect(page.get_by_text(states.MARKUP).first).to_be_visible()
+            assert await page.locator("#app img[src=x], #app script").count() == 0
+
+
+async def test_what_changes_in_one_of_a_hundred_accounts_draws_that_row_alone(chromium: Chromium) -> None:
+    state = states.crowd()
+    async with stand_in(state) as stand, opened(chromium, f"{stand.url}/dashboard") as dashboard:
+        page = dashboard.page
+        await expect(page.locator("li.account")).to_have_count(100)
+        await page.evaluate(WATCH)
+        stand.tell("state", {"accounts": [_paused(one, "account-042") for one in state["accounts"]]})
+        await expect(dashboard.account("account-042").get_by_text("Paused")).to_be_visible()
+        assert await page.evaluate(CHANGED) == ["account-account-042"]
+
+
+async def test_a_long_log_takes_one_line_more_without_drawing_the_others(chromium: Chromium) -> None:
+    async with stand_in(states.crowd()) as stand, opened(chromium, f"{stand.url}/dashboard#log") as dashboard:
+        page = dashboard.page
+        await expect(page.locator(".log-line")).to_have_count(500)
+        await page.evaluate(WATCH)
+        stand.tell("log", {"at": states.at(), "level": "INFO", "text": "One more line " + "x" * 100_000})
+        await expect(page.get_by_text("One more line")).to_be_in_viewport()
+        await expect(page.locator(".log-line")).to_have_count(500)
+        assert set(await page.evaluate(CHANGED)) == {"card log"}
+        assert len(await page.get_by_text("One more line").inner_text()) < 5000
+
+
+async def test_more_pages_than_a_browser_has_connections_all_follow_the_bridge(chromium: Chromium) -> None:
+    async with stand_in(states.state()) as stand, opened(chromium, "about:blank") as dashboard:
+        context = dashboard.page.context
+        dashboard.origin = stand.url
+        await context.add_init_script(HIDEABLE)
+        pages = [dashboard.page]
+        for _ in range(8):  # as tabs, of which one is seen
+            await pages[-1].evaluate("window.hide?.(true)")
+            pages.append(await context.new_page())
+            await pages[-1].goto(f"{stand.url}/dashboard")
+            await expect(pages[-1].locator("li.account")).to_have_count(11)
+        stand.state["accounts"] = states.accounts()[:2]
+        await pages[-1].evaluate("hide(true)")
+        await pages[1].evaluate("hide(false)")
+        await expect(pages[1].locator("li.account")).to_have_count(2)
+        await expect(pages[1].get_by_text("Connection lost.")).to_have_count(0)
+
+
+async def test_chats_that_end_within_one_second_stay_in_the_order_of_their_ends(chromium: Chromium) -> None:
+    async with stand_in(states.empty()) as stand, opened(chromium, f"{stand.url}/dashboard#chats") as dashboard:
+        await expect(dashboard.page.get_by_text("No chat yet")).to_be_visible()
+        for number in range(6):
+            stand.tell("chat", {**states.ended(number), "at": states.at(), "model": f"model-{number}"})
+        await expect(dashboard.page.locator("li.chat .chat-model")).to_have_text(
+            [f"model-{n}" for n in range(5, -1, -1)]
+        )
+
+
+async def test_older_chats_are_loaded_until_there_are_no_more(chromium: Chromium) -> None:
+    state = {**states.state(), "recent": [states.ended(number) for number in range(100)]}
+    async with stand_in(state) as stand, opened(chromium, f"{stand.url}/dashboard#chats", NARROW) as dashboard:
+        stand.older = [states.ended(number) for number in range(100, 450)]
+        rows = dashboard.page.locator("li.chat")
+        for count in (100, 200, 300, 400, 450):
+            await expect(rows).to_have_count(count)
+            await dashboard.page.get_by_role("button", name="Load older").click()
+        await expect(dashboard.page.get_by_text("There are no older ones.")).to_be_visible()
+
+
+async def test_nothing_is_covered_by_buttons_that_stay_while_a_narrow_page_is_scrolled(chromium: Chromium) -> None:
+    async with (
+        stand_in(states.state()) as stand,
+        opened(chromium, f"{stand.url}/dashboard", NARROW) as dashboard,
+    ):
+        page = dashboard.page
+        await expect(page.locator("li.account")).to_have_count(11)
+        await page.evaluate("scrollTo(0, 900)")
+        bar = await page.locator(".status-line").bounding_box()
+        button = await page.get_by_role("button", name="Sign out").bounding_box()
+        assert bar is not None
+        assert button is not None
+        assert bar["y"] == 0
+        assert button["y"] + button["height"] <= bar["height"]
+        await page.locator("#account-mallory").focus()
+        await page.keyboard.press("Shift+Tab")
+        covered = (
+            "document.activeElement.getBoundingClientRect().top < document.querySelector('.status-line').clientHeight"
+        )
+        for _ in range(30):  # back up the list, by keyboard
+            await page.keyboard.press("Shift+Tab")
+            assert not await page.evaluate(f"document.activeElement.closest('main') && {covered}")
+
+
+def test_the_wheel_contains_every_file_of_the_dashboard(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    files = {path.relative_to(STATIC.parents[2]).as_posix() for path in STATIC.rglob("*") if path.is_file()}
+    with zipfile.ZipFile(wheel) as packed:
+        assert files - set(packed.namelist()) == set()
+
+
+async def test_no_file_of_the_dashboard_has_script_or_style_of_its_own_or_takes_text_for_markup() -> None:
+    names = [path for path in STATIC.rglob("*.js") if "vendor" not in path.parts]
+    texts = await asyncio.gather(*(asyncio.to_thread(path.read_text, "utf-8") for path in names))
+    banned = ("dangerouslySetInnerHTML", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(")
+    assert [(name.name, word) for name, text in zip(names, texts, strict=True) for word in banned if word in text] == []
+
+
+def _paused(account: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**account, "paused": True} if account["name"] == name else account

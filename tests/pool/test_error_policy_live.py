@@ -1,0 +1,46 @@
+"""What the policy promises, in a real Chromium: chats that move, and accounts that their operator has looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.browser.browser import Chromium
+from bridge.cli.admin_client import AdminClient
+from bridge.storage.api_keys import KeyStore
+from bridge.telemetry import WorkerState
+from tests.support.live import directive, live
+
+REFUSALS = ("code_40003", "muted_reply", "biz_7", "biz_9", "biz_11", "http_429", "http_500", "waf_reply", "code_40301")
+
+
+@pytest.mark.timeout(180)
+async def test_a_chat_that_the_site_refuses_one_account_is_answered_by_another(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    for number, fault in enumerate(REFUSALS):
+        async with live(tmp_path / str(number), "alice", "bob", chromium=chromium) as run:
+            await run.ask(directive(text="before"))  # whoever answered it is not the next one's turn
+            refused = run.account("alice" if run.account("bob").turns else "bob")
+            refused.fault(fault)
+            await refused.pages_informed()
+            assert await run.ask(directive(text=fault)) == fault
+            assert [len(run.account(name).turns) for name in ("alice", "bob")] in ([1, 2], [2, 1])
+
+
+async def test_a_challenge_that_a_person_has_solved_ends_when_the_operator_asks(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run:
+        run.account().fault("biz_11")
+        await run.account().pages_informed()
+        with pytest.raises(Exception, match="RISK_DEVICE_DETECTED"):
+            await run.ask(directive(text="refused"))
+        await run.facts.state("alice", WorkerState.CHALLENGED)
+        client = AdminClient(run.bridge.url, KeyStore(run.settings.config).admin_key())
+        assert [account["state"] for account in await client.accounts()] == ["challenged"]
+        run.account().fault("load_human_check", times=1)
+        assert (await client.act("alice", "check"))["account"]["state"] == "challenged"
+        assert (await client.act("alice", "check"))["account"]["state"] == "ready"
+        assert await run.ask(directive(text="after")) == "after"

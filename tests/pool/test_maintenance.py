@@ -1,0 +1,115 @@
+"""What is done for idle accounts: pages that have grown are renewed, and unused conversations are deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+import pytest
+
+from bridge.browser.browser import Chromium
+from bridge.chat.types import ChatRequest, Message, Model, Opened, Text
+from bridge.settings import BrowserSettings, ConversationSettings
+from bridge.storage.conversations import ConversationFile, Place
+from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.telemetry import ConversationDeleted, Telemetry, Timeline, WorkerChanged, WorkerState
+from bridge.worker.worker import Worker
+from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live
+
+AT_ONCE = ConversationSettings(delete_after=1e-9)
+
+
+def states_since(run: Live, number: int) -> list[WorkerChanged]:
+    return [fact for fact in run.facts.seen[number:] if isinstance(fact, WorkerChanged)]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_an_unused_conversation_of_the_bridge_is_deleted_through_the_page_and_no_other(
+    tmp_path: Path, chromium: Chromium, language: Literal["en", "zh"]
+) -> None:
+    demo = replace(QUICK_SITE, lang=language)
+    async with live(tmp_path, chromium=chromium, demo=demo, conversations=AT_ONCE) as run:
+        own = run.account().add_conversation().id
+        assert await run.ask(directive(text="one")) == "one"
+        await run.facts.wait_for(lambda fact: isinstance(fact, ConversationDeleted))
+        assert list(run.account().conversations) == [own]
+        assert await run.ask(directive(text="two")) == "two"
+        assert [fact.state for fact in states_since(run, 0)] == [WorkerState.READY]
+
+
+async def test_a_conversation_that_is_gone_already_counts_as_deleted(tmp_path: Path, chromium: Chromium) -> None:
+    async with live(tmp_path, chromium=chromium, conversations=AT_ONCE) as run:
+        unknown = str(uuid4())
+        run.bridge.pool.conversations.made(unknown, "alice")
+        await run.facts.wait_for(lambda fact: fact == ConversationDeleted("alice", unknown))
+        assert await run.ask(directive(text="one")) == "one"
+
+
+def test_nothing_is_deleted_unless_the_settings_say_so(tmp_path: Path) -> None:
+    for settings, wanted in ((ConversationSettings(), None), (AT_ONCE, "c-1")):
+        conversations = ConversationFile(tmp_path / "file.db", settings)
+        conversations.made("c-1", "alice")
+        assert conversations.unused("alice") == wanted
+        assert conversations.unused("bob") is None
+        conversations.close()
+
+
+async def test_a_page_that_has_grown_is_renewed_while_nobody_chats(tmp_path: Path, chromium: Chromium) -> None:
+    browser = BrowserSettings(check_every=0.3, page_chats=2)
+    async with live(tmp_path, chromium=chromium, browser=browser) as run:
+        before = set(run.account().pages)
+        ready = len(run.facts.seen)
+        for text in ("one", "two"):
+            assert await run.ask(directive(text=text)) == text
+        await run.account().wait_for(lambda account: account.pages and not before & account.pages, LIMIT)
+        assert await run.ask(directive(text="three")) == "three"
+        assert states_since(run, ready) == []
+
+
+async def test_a_page_that_is_never_idle_is_renewed_before_a_chat(tmp_path: Path, chromium: Chromium) -> None:
+    async with live(tmp_path, chromium=chromium, browser=BrowserSettings(page_chats=1)) as run:
+        before = set(run.account().pages)
+        texts = ["one", "two", "three"]
+        assert await asyncio.gather(*(run.ask(directive(text=text)) for text in texts)) == texts
+        assert not before & run.account().pages
+        assert len(run.account().turns) == 3
+
+
+async def test_a_worker_expects_what_its_last_chats_did_and_opens_a_new_chat_ahead(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run:
+        store = ProfileStore(run.settings.profiles, load_identity(run.settings))
+        worker = Worker(store.load("alice"), store, chromium, run.settings, Telemetry())
+        async with worker.opened():
+            place, wanted = None, []
+            for number in (1, 2, 3, 4):  # the second one goes on in the first one's conversation
+                place = await answer(worker, number, place if number == 2 else None)
+                wanted.append(worker.wants_new_chat)
+            await worker.prepare()
+            wanted.append(worker.wants_new_chat)
+            assert wanted == [False, False, False, True, False]
+            await answer(worker, 5, None)
+            await worker.prepare()
+        (origin,) = store.load("alice").storage_state["origins"]
+        assert {"name": "thinkingEnabled", "value": "true"} in origin["localStorage"]  # it left the switches alone
+        parents = [turn.parent for turn in run.account().turns]
+        assert parents == [None, 2, None, None, None]
+
+
+async def answer(worker: Worker, number: int, place: Place | None) -> Place:
+    """Ask the worker, and return where the conversation stands then."""
+    message = Message("user", f"{number} {directive(text=f'answer {number}')}")
+    history = (Message("user", "before"), Message("assistant", "before")) if place else ()
+    request = ChatRequest(str(number), Model("deepseek-reasoner", thinking=True), (*history, message))
+    async with aclosing(worker.chat(request, Timeline(request.id, request.model.id), place)) as events:
+        heard = [event async for event in events]
+    opened = next(event for event in heard if isinstance(event, Opened))
+    assert "".join(event.text for event in heard if isinstance(event, Text)) == f"answer {number}"
+    assert opened.conversation
+    assert opened.message
+    return Place("alice", opened.conversation, opened.message)

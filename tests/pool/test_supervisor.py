@@ -1,0 +1,131 @@
+"""What keeps the accounts open: it survives everything, says so, and looks again when the operator asks."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import (
+    BrowserError,
+    HumanNeeded,
+    LoginRequired,
+    Muted,
+    NoAccount,
+    SetupError,
+    SiteChanged,
+    UnknownAccount,
+)
+from bridge.pool.maintenance import upkeep
+from bridge.pool.pool import Pool
+from bridge.settings import ConversationSettings, PoolSettings, Settings
+from bridge.telemetry import Fact, Telemetry, WorkerChanged, WorkerState
+from tests.pool.test_pool import LIMIT, QUICK, Facts, ScriptedWorker, ask, pool_of
+
+
+@pytest.mark.parametrize("failure", [KeyError("secret"), RuntimeError("secret"), asyncio.CancelledError("secret")])
+async def test_an_account_outlives_whatever_opening_it_raises_and_says_what_it_was(failure: BaseException) -> None:
+    worker = ScriptedWorker("a")
+    worker.open_fails = [failure, failure]
+    async with pool_of(worker, ready=False) as (pool, facts):
+        changed = await facts.state("a", WorkerState.BROKEN)
+        assert changed.reason == f"The account could not be kept open: {type(failure).__name__}."
+        await facts.state("a", WorkerState.READY)
+        assert await ask(pool, "1") == "a"
+        broken = [fact for fact in facts if isinstance(fact, WorkerChanged) and fact.state is WorkerState.BROKEN]
+        assert len(broken) == 2
+
+
+async def test_an_account_that_is_signed_out_is_not_opened_again_because_its_login_cannot_be_read() -> None:
+    worker = ScriptedWorker("a")
+    worker.open_fails = [LoginRequired("out")]
+    worker.login_fails = [SetupError("damaged")]
+    async with pool_of(worker, ready=False) as (pool, facts):
+        await facts.state("a", WorkerState.LOGGED_OUT)
+        async with asyncio.timeout(LIMIT):
+            await worker.login_failed.wait()
+        assert worker.opens == 1
+        worker.logged_in.set()
+        await facts.state("a", WorkerState.READY)
+        assert await ask(pool, "1") == "a"
+
+
+async def test_a_sink_of_telemetry_that_fails_harms_nothing_else(tmp_path: Path) -> None:
+    def broken_sink(fact: Fact) -> None:
+        raise ValueError(fact)
+
+    worker, facts = ScriptedWorker("a"), Facts()
+    telemetry = Telemetry(broken_sink, facts)
+    async with Pool([worker], Settings(config=tmp_path, pool=QUICK), telemetry) as pool:
+        await facts.state("a", WorkerState.READY)
+        assert await ask(pool, "1") == "a"
+
+
+@pytest.mark.parametrize("failure", [SiteChanged("no menu"), BrowserError("no answer"), RuntimeError("odd")])
+async def test_a_conversation_that_cannot_be_deleted_is_left_alone_for_a_while(failure: Exception) -> None:
+    worker = ScriptedWorker("a")
+    worker.delete_fails = [failure] * 100
+    at_once = ConversationSettings(delete_after=1e-9)
+    async with pool_of(worker, conversations=at_once) as (pool, _), upkeep(pool, Telemetry(), 0.01):
+        pool.conversations.made("c-1", "a")
+        async with asyncio.timeout(LIMIT):
+            await worker.deleting.wait()
+        for number in range(10):
+            assert await ask(pool, str(number)) == "a"
+            for _ in range(3):  # what the upkeep asks is answered in between
+                await pool.conversations.unused("a")
+        assert worker.deletes == ["c-1"]
+
+
+async def test_a_challenge_that_a_person_has_solved_ends_when_the_account_is_checked() -> None:
+    worker = ScriptedWorker("a")
+    worker.open_fails = [HumanNeeded("Are you human?")]
+    async with pool_of(worker, ready=False) as (pool, facts):
+        changed = await facts.state("a", WorkerState.CHALLENGED)
+        assert changed.until is not None
+        until = f"{changed.until:%Y-%m-%d %H:%M:%S} UTC"
+        with pytest.raises(NoAccount) as caught:
+            await ask(pool, "1")
+        assert f"a is challenged until {until} (Are you human?)" in caught.value.message
+        checked = await pool.check("a")
+        assert (checked.name, checked.state) == ("a", WorkerState.READY)
+        assert await ask(pool, "2") == "a"
+
+
+async def test_a_check_tells_that_an_account_stays_parked_and_why() -> None:
+    worker = ScriptedWorker("a")
+    until = datetime.now(UTC) + timedelta(hours=9)
+    worker.open_fails = [LoginRequired("out"), Muted("muted", until=until), KeyError("odd")]
+    async with pool_of(worker, ready=False) as (pool, facts):
+        await facts.state("a", WorkerState.LOGGED_OUT)
+        checked = await pool.check("a")
+        assert (checked.state, checked.reason, checked.until) == (WorkerState.MUTED, "muted", until)
+        assert (await pool.check("a")).state is WorkerState.BROKEN
+        await facts.state("a", WorkerState.READY)
+        assert (await pool.check("a")).state is WorkerState.READY
+        assert worker.opens == 4
+        with pytest.raises(UnknownAccount, match="'b'"):
+            await pool.check("b")
+
+
+async def test_a_check_does_not_let_an_account_send_more_than_its_budget() -> None:
+    worker = ScriptedWorker("a")
+    settings = PoolSettings(min_interval=0, queue_limit=LIMIT, turns_per_hour=1)
+    async with pool_of(worker, settings=settings) as (pool, facts):
+        await ask(pool, "1")
+        await facts.state("a", WorkerState.RESTING)
+        checked = await pool.check("a")
+        assert (checked.state, "budget" in checked.reason, worker.opens) == (WorkerState.RESTING, True, 1)
+
+
+async def test_many_checks_at_once_all_get_an_answer() -> None:
+    worker = ScriptedWorker("a")
+    worker.open_fails = [HumanNeeded("human") for _ in range(2)]
+    async with pool_of(worker, ready=False) as (pool, facts):
+        await facts.state("a", WorkerState.CHALLENGED)
+        async with asyncio.timeout(LIMIT):
+            found = await asyncio.gather(*(pool.check("a") for _ in range(10)))
+        assert {account.state for account in found} == {WorkerState.CHALLENGED}
+        assert (await pool.check("a")).state is WorkerState.READY

@@ -1,0 +1,132 @@
+"""Browsers and screens as operators have them: a Chrome of their own, the headless shell, an X server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import urllib.request
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from bridge.browser.chromium import find, sandboxed
+from bridge.errors import SetupError
+from bridge.settings import BrowserSettings
+
+START_LIMIT = 40.0
+
+
+def need(is_there: object, what: str) -> None:
+    """Skip the test where something that it needs is not installed; on a machine for tests that is a failure."""
+    if is_there:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing; .ci/run installs it")
+    pytest.skip(f"{what} is not installed")
+
+
+def need_shell() -> None:
+    """Skip the test, or fail it, where there is no headless shell."""
+    try:
+        found = find(BrowserSettings(shell=True))
+    except SetupError:
+        found = None
+    need(found, "the headless shell (Debian: chromium-headless-shell)")
+
+
+@dataclass
+class OperatorsChrome:
+    """A browser with an open debugging port, and a tab of its operator in it."""
+
+    port: int
+    process: asyncio.subprocess.Process
+
+    @property
+    def url(self) -> str:
+        """Return what the setting `browser.cdp_url` must be."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def tabs(self) -> list[str]:
+        """Return the titles of all pages in it."""
+        return [one["title"] for one in await self._ask("list") if one["type"] == "page"]
+
+    async def _ask(self, what: str, method: str = "GET") -> Any:
+        def ask() -> Any:
+            request = urllib.request.Request(f"{self.url}/json/{what}", method=method)  # noqa: S310
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+                return json.load(answer)
+
+        return await asyncio.to_thread(ask)
+
+    async def open(self, html: str) -> None:
+        """Open a tab with that document."""
+        await self._ask(f"new?{quote(f'data:text/html,{html}')}", "PUT")
+
+    async def until_there(self) -> None:
+        """Wait until its port is open."""
+        async with asyncio.timeout(START_LIMIT):
+            while True:
+                try:
+                    await self._ask("version")
+                except OSError:
+                    await asyncio.sleep(0.05)
+                else:
+                    return
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+@asynccontextmanager
+async def operators_chrome(folder: Path, port: int = 0) -> AsyncGenerator[OperatorsChrome]:
+    """Run a browser as its operator does, with one tab called `Mine`."""
+    port = port or free_port()
+    own = [f"--user-data-dir={folder}", f"--remote-debugging-port={port}", "--headless", "--no-first-run"]
+    async with _program(
+        str(find(BrowserSettings())),
+        *own,
+        *([] if sandboxed(BrowserSettings()) else ["--no-sandbox"]),
+        "data:text/html,<title>Mine</title>",
+    ) as process:
+        chrome = OperatorsChrome(port, process)
+        await chrome.until_there()
+        yield chrome
+
+
+@asynccontextmanager
+async def screen() -> AsyncGenerator[str]:
+    """Run an X server without a screen, and yield what the variable DISPLAY must be."""
+    need(shutil.which("Xvfb"), "Xvfb (Debian: xvfb)")
+    ours, theirs = os.pipe()
+    with os.fdopen(ours, "rb") as said:
+        command = ("Xvfb", "-displayfd", str(theirs), "-nolisten", "tcp", "-screen", "0", "1280x1024x24")
+        async with _program(*command, pass_fds=(theirs,)):
+            os.close(theirs)
+            async with asyncio.timeout(START_LIMIT):
+                number = await asyncio.to_thread(said.readline)
+            yield f":{int(number)}"
+
+
+@asynccontextmanager
+async def _program(*command: str, pass_fds: Sequence[int] = ()) -> AsyncGenerator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, pass_fds=pass_fds
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()

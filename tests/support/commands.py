@@ -1,0 +1,181 @@
+"""The real command line as processes of their own, in a home that is nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from bridge.demo import DemoSite
+from bridge.settings import Settings
+from bridge.storage.profiles import ProfileStore, load_identity
+from tests.support.live import signed_in_profile
+
+COMMAND_LIMIT = 300.0
+"""Seconds within which a command has ended on a slow machine."""
+ROOT = Path(__file__).parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Running:
+    """A command that runs, and what it has printed since one last looked."""
+
+    process: asyncio.subprocess.Process
+    output: asyncio.StreamReader
+    keys: int | None = None
+    _rest: bytes = b""
+
+    async def shows(self, text: str) -> str:
+        """Return the output up to `text`, as soon as it is there; the next look begins behind it."""
+        wanted = text.encode()
+        try:
+            async with asyncio.timeout(COMMAND_LIMIT):
+                while wanted not in self._rest and (data := await self.output.read(4096)):
+                    self._rest += data
+        except TimeoutError:
+            pass
+        before, found, self._rest = self._rest.partition(wanted)
+        assert found, f"never showed {text!r}, but: {before.decode('utf-8', 'replace')}"
+        return (before + found).decode()
+
+    def types(self, line: str) -> None:
+        """Type a line at the command's terminal."""
+        assert self.keys is not None
+        os.write(self.keys, f"{line}\r".encode())
+
+    async def ends(self, number: int) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        async with asyncio.timeout(COMMAND_LIMIT):
+            return await self.process.wait()
+
+
+@dataclass
+class Home:
+    """A folder with its own profiles, keys and temporary files, in which commands run."""
+
+    folder: Path
+    temporary: Path
+    under: tuple[str, ...] = ()
+    """What starts the commands, such as `xvfb-run`."""
+
+    @classmethod
+    @contextmanager
+    def at(cls, folder: Path) -> Iterator[Home]:
+        """Make a home; its temporary files are elsewhere, because Chromium's socket there bears no long path."""
+        with TemporaryDirectory(prefix="home-") as temporary:
+            yield cls(folder, Path(temporary))
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings that the commands have here."""
+        return Settings(config=self.folder / "config", profiles=self.folder / "profiles")
+
+    async def run(self, *words: str, stdin: str = "", **more: str) -> Ended:
+        """Run a command to its end; `more` are variables."""
+        process = await self._start(words, more)
+        async with asyncio.timeout(COMMAND_LIMIT):
+            out, err = await process.communicate(stdin.encode())
+        assert process.returncode is not None
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    @asynccontextmanager
+    async def started(self, *words: str, **more: str) -> AsyncGenerator[Running]:
+        """Start a command; it is killed in the end, if it still runs."""
+        async with self._running(words, more) as command:
+            yield command
+
+    @asynccontextmanager
+    async def overheard(self, *words: str, **more: str) -> AsyncGenerator[Running]:
+        """Start a command whose errors and log stand in its output."""
+        async with self._running(words, more, asyncio.subprocess.STDOUT) as command:
+            yield command
+
+    @asynccontextmanager
+    async def _running(
+        self, words: tuple[str, ...], more: Mapping[str, str], errors: int = asyncio.subprocess.PIPE
+    ) -> AsyncGenerator[Running]:
+        process = await self._start(words, more, errors=errors)
+        assert process.stdout is not None
+        try:
+            yield Running(process, process.stdout)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+    @asynccontextmanager
+    async def at_terminal(self, *words: str, **more: str) -> AsyncGenerator[Running]:
+        """Start a command that has a terminal before it."""
+        ours, theirs = os.openpty()
+        process = await self._start(words, {"TERM": "xterm", **more}, theirs, theirs)
+        os.close(theirs)
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
+        )
+        try:
+            yield Running(process, reader, ours)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+            transport.close()
+
+    def log_in(self, site: DemoSite, name: str = "alice") -> None:
+        """Store the login of one of the site's accounts."""
+        settings = self.settings
+        ProfileStore(settings.profiles, load_identity(settings)).save(signed_in_profile(site, name))
+
+    def left_running(self) -> list[str]:
+        """Name the processes that commands of this home have left behind: those with its temporary files."""
+        own = str(self.temporary)
+        return [process.name() for process in psutil.process_iter() if variables_of(process).get("TMPDIR") == own]
+
+    async def _start(
+        self,
+        words: tuple[str, ...],
+        more: Mapping[str, str],
+        place: int = asyncio.subprocess.PIPE,
+        errors: int = asyncio.subprocess.PIPE,
+    ) -> asyncio.subprocess.Process:
+        own = {
+            "BRIDGE_CONFIG": str(self.folder / "config"),
+            "BRIDGE_PROFILES": str(self.folder / "profiles"),
+            "BRIDGE_SERVER_PORT": "0",
+            "BRIDGE_POOL_MIN_INTERVAL": "0",
+            "PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")]))),
+            "TMPDIR": str(self.temporary),
+        }
+        return await asyncio.create_subprocess_exec(
+            *(*self.under, sys.executable, "-m", "bridge", *words),
+            stdin=place,
+            stdout=place,
+            stderr=errors,
+            cwd=self.folder,
+            env={**os.environ, **own, **more},
+        )
+
+
+def variables_of(process: psutil.Process) -> dict[str, str]:
+    """Return the environment in which a process was started, as far as it can be read."""
+    try:
+        return process.environ()
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return {}

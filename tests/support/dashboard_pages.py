@@ -1,0 +1,112 @@
+"""The dashboard in a real browser: a page that is signed in, and that nothing may go wrong in unseen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import ConsoleMessage, Locator, Page, expect
+
+from bridge.browser.browser import Chromium
+
+AXE = Path(__file__).parent.parent / "clients/node/node_modules/axe-core/axe.min.js"
+LIMIT = 20_000.0
+"""Milliseconds within which anything has been drawn on a slow machine."""
+WIDE = (1280, 800)
+NARROW = (390, 844)
+VIEWS = (
+    *("accounts", "chats", "charts", "playground", "log"),
+    *("setup/connect", "setup/keys", "setup/doctor", "setup/settings"),
+)
+RUN_AXE = "async () => (await axe.run(document, { resultTypes: ['violations'] })).violations"
+
+expect.set_options(timeout=LIMIT)
+
+
+@dataclass
+class Dashboard:
+    """The page, and what was seen of its requests and complaints."""
+
+    page: Page
+    origin: str
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    excused: Callable[[str], bool] = lambda _: False
+    """Tells which complaints a test has brought about itself."""
+
+    async def go(self, view: str) -> None:
+        """Show a view by its link."""
+        name, _, part = view.partition("/")
+        await self.page.locator(f'nav[aria-label="Views"] a[href="#{name}"]').click()
+        if part:
+            await self.page.locator(f'nav[aria-label="Setup"] a[href="#{view}"]').click()
+        await expect(self.page.locator("main h1")).to_be_visible()
+        await expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
+
+    def account(self, name: str) -> Locator:
+        """Return the row of an account."""
+        return self.page.locator(f'li.account[aria-labelledby="account-{name}"]')
+
+    async def choose(self, name: str, action: str) -> None:
+        """Do something with an account by its menu."""
+        await self.page.get_by_role("button", name=f"Actions for {name}").click()
+        await self.page.get_by_role("menuitem", name=action).click()
+
+    async def told(self, text: str) -> None:
+        """Wait until the page has said something, on the screen and to screen readers."""
+        await expect(self.page.locator(".toast", has_text=text).first).to_be_visible()
+        await expect(self.page.locator("p[role=status]")).to_contain_text(text)
+        await self.page.locator(".toast", has_text=text).first.get_by_role("button", name="Dismiss").click()
+
+    async def violations(self) -> list[str]:
+        """Return what axe-core finds fault with."""
+        await self.page.evaluate(await asyncio.to_thread(AXE.read_text, "utf-8"))
+        found: list[dict[str, Any]] = await self.page.evaluate(RUN_AXE)
+        return [f"{one['impact']} {one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
+
+    async def overflow(self) -> int:
+        """Return by how many pixels the page is wider than the window."""
+        wider: int = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        return wider
+
+    def check(self) -> None:
+        """Assert that nothing went to another machine, and that nothing was complained of."""
+        foreign = [url for url in self.requests if not url.startswith((self.origin, "blob:", "data:"))]
+        assert foreign == [], foreign
+        complaints = [text for text in self.complaints if not self.excused(text)]
+        assert complaints == [], complaints
+
+
+def _is_no_session(text: str) -> bool:
+    """Tell whether it is the answer to the question if somebody is signed in, which is no."""
+    return "/admin/api/session" in text and "401" in text
+
+
+@asynccontextmanager
+async def opened(
+    chromium: Chromium, address: str, size: tuple[int, int] = WIDE, scheme: str = "light"
+) -> AsyncGenerator[Dashboard]:
+    """Open an address of the dashboard in a context of its own."""
+    width, height = size
+    options = {"viewport": {"width": width, "height": height}, "color_scheme": scheme, "has_touch": width < 500}
+    async with chromium.context({**options, "accept_downloads": True, "locale": "en-GB"}) as context:
+        context.set_default_timeout(LIMIT)
+        page = await context.new_page()
+        origin = "/".join(address.split("/")[:3])
+        dashboard = Dashboard(page, origin)
+        page.on("request", lambda request: dashboard.requests.append(request.url))
+        page.on("console", lambda message: dashboard.complaints.extend(_complaint(message)))
+        page.on("pageerror", lambda error: dashboard.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: dashboard.complaints.append(f"dialog: {dialog.message}"))
+        await page.goto(address)
+        yield dashboard
+        dashboard.check()
+
+
+def _complaint(message: ConsoleMessage) -> list[str]:
+    text = f"{message.text} {message.location.get('url', '')}"
+    return [text] if message.type in ("error", "warning") and not _is_no_session(text) else []

@@ -1,0 +1,312 @@
+"""A backend that plays a script, and a real server in front of it: what the tests of the HTTP side need."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from openai import AsyncOpenAI
+
+from bridge.api.access.credentials import Access, load_access
+from bridge.api.access.sessions import Sessions
+from bridge.api.admin.admin_context import Extras
+from bridge.api.routes import build_runner
+from bridge.chat.account_control import Finding
+from bridge.chat.model_names import listed, resolve
+from bridge.chat.types import Account, ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
+from bridge.chat.visit import Visit
+from bridge.errors import RequestError, UnknownAccount
+from bridge.monitor.monitor import Monitor
+from bridge.settings import (
+    ApiSettings,
+    BrowserSettings,
+    DashboardSettings,
+    FileSettings,
+    ServerSettings,
+    Settings,
+    TokenSettings,
+)
+from bridge.storage.api_keys import Key
+from bridge.storage.atomic import create_file
+from bridge.storage.chat_history import History, folder_in
+from bridge.storage.profiles import Identity
+from bridge.telemetry import WorkerState
+from tests.support.fake_views import FakeViews
+from tests.support.openai_schema import checked
+from tests.support.sdk import sdk
+
+KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
+ADMIN_KEY = "sk-bridge-admin-0123456789abcdefghijklmnopqrst"
+BASES = (
+    Model("deepseek"),
+    Model("deepseek-chat"),
+    Model("deepseek-reasoner", thinking=True),
+    Model("bounded", context_length=1000),
+)
+HELLO: tuple[ChatEvent, ...] = (Opened(), Thinking("Hm."), Text("Hel"), Text("lo"), Finish())
+LIMIT = 10.0
+"""Seconds that any wait in a test may take."""
+
+Step = ChatEvent | Exception | asyncio.Event
+
+
+@dataclass
+class FakeBackend:
+    """Yields the events of `script`, raises its exceptions and waits at its gates."""
+
+    script: Sequence[Step] = HELLO
+    scripts: list[Sequence[Step]] = field(default_factory=list)
+    """Scripts of the next chats, each played once; after them `script` again."""
+    reason: str | None = None
+    limit: RateLimit | None = None
+    live: Sequence[str] = ()
+    known: Sequence[Account] = ()
+    checked: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    """What the operator wished for, as `pause alice`."""
+    picture: bytes | None = None
+    bundle_at: Path = Path("bundle")
+    requests: list[ChatRequest] = field(default_factory=list)
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    ran_out: bool = False
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        """Play the script."""
+        self.requests.append(request)
+        script = self.scripts.pop(0) if self.scripts else self.script
+        try:
+            for step in script:
+                match step:
+                    case asyncio.Event():
+                        self.waiting.set()
+                        await step.wait()
+                    case Exception():
+                        raise step
+                    case _:
+                        yield step
+            self.ran_out = True
+        finally:
+            self.closed.set()
+
+    def models(self) -> Sequence[Model]:
+        """Return the listed models."""
+        return listed(BASES)
+
+    def model(self, name: str) -> Model:
+        """Return the model of that name."""
+        return resolve(name, BASES)
+
+    def rate_limit(self, request: ChatRequest) -> RateLimit | None:
+        """Return the scripted limit."""
+        return self.limit
+
+    async def is_live(self, token: str) -> bool:
+        """Tell whether the token is among the scripted ones."""
+        return token in self.live
+
+    def unready(self) -> str | None:
+        """Return the scripted reason."""
+        return self.reason
+
+    def accounts(self) -> Sequence[Account]:
+        """Return the scripted accounts."""
+        return self.known
+
+    async def check(self, name: str) -> Account:
+        """Return the scripted account as if it had been looked at just now."""
+        found = self._account(name)
+        self.checked.append(name)
+        return found
+
+    async def pause(self, name: str) -> Account:
+        """Pause the scripted account."""
+        return self._changed(name, "pause", is_paused=True)
+
+    async def resume(self, name: str) -> Account:
+        """Resume the scripted account."""
+        return self._changed(name, "resume", is_paused=False)
+
+    async def reopen(self, name: str) -> Account:
+        """Note the wish."""
+        return self._changed(name, "reopen")
+
+    async def renew(self, name: str) -> Account:
+        """Note the wish."""
+        return self._changed(name, "renew")
+
+    async def add(self, name: str) -> Account:
+        """Have one more account."""
+        self.done.append(f"add {name}")
+        self.known = [*self.known, Account(name, WorkerState.READY, "", None, is_busy=False)]
+        return self._account(name)
+
+    async def remove(self, name: str) -> None:
+        """Have the account no more."""
+        self._changed(name, "remove")
+        self.known = [account for account in self.known if account.name != name]
+
+    async def rename(self, name: str, to: str) -> Account:
+        """Call the account otherwise."""
+        return self._changed(name, f"rename to {to}:", name=to)
+
+    async def bundle(self, name: str) -> Path:
+        """Return the scripted bundle."""
+        self._changed(name, "bundle")
+        return self.bundle_at
+
+    async def thumbnail(self, name: str) -> bytes | None:
+        """Return the scripted picture."""
+        self._account(name)
+        return self.picture
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncGenerator[Visit]:
+        """Be held while this is entered."""
+        self._changed(name, "hold", is_held=True)
+        try:
+            yield Visit()
+        finally:
+            self._changed(name, "release", is_held=False)
+
+    def cancel(self, chat: str) -> bool:
+        """Note the wish; there is a chat of that id if it was asked for."""
+        self.done.append(f"cancel {chat}")
+        return any(request.id == chat for request in self.requests)
+
+    def _account(self, name: str) -> Account:
+        found = next((one for one in self.known if one.name == name), None)
+        if found is None:
+            raise UnknownAccount(f"There is no account {name!r} here.")
+        return found
+
+    def _changed(self, name: str, wish: str, /, **what: Any) -> Account:
+        changed = replace(self._account(name), **what)
+        self.done.append(f"{wish} {name}")
+        self.known = [changed if one.name == name else one for one in self.known]
+        return changed
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server, and two ways to talk to it, both of which check every answer by the SDK's own types."""
+
+    backend: FakeBackend
+    app: web.Application
+    port: int
+    config: Path
+    access: Access
+    monitor: Monitor
+    http: aiohttp.ClientSession
+    openai: AsyncOpenAI
+
+    def post(self, **body: Any) -> Any:
+        """Ask for a chat; what is not given is a plain question."""
+        given = {"model": "deepseek", "messages": [{"role": "user", "content": "Hi"}], **body}
+        return self.http.post("/v1/chat/completions", json=given)
+
+
+@dataclass
+class FakeImports:
+    """Takes in every login but those that say `bad`, and notes what it was given."""
+
+    backend: FakeBackend
+
+    async def token(self, name: str, site: str, url: str | None, token: str) -> str:
+        """Take in a token."""
+        if token == "bad":
+            raise RequestError("The site does not take it.", param="token")
+        return self._stored("token", name, site, url)
+
+    async def storage_state(self, name: str, site: str, url: str | None, state: bytes | Mapping[str, object]) -> str:
+        """Take in a storage state."""
+        return self._stored("storage state", name, site, url)
+
+    async def profile(self, name: str | None, sealed: bytes, key: str | None = None) -> str:
+        """Take in a profile."""
+        return self._stored(f"profile {sealed!r} {key}", name)
+
+    def _stored(self, *what: str | None) -> str:
+        self.backend.done.append(" ".join(str(one) for one in what))
+        return "It is stored."
+
+
+async def examine() -> Sequence[Finding]:
+    """Find that all is well."""
+    return [Finding("one", True, "Well.")]
+
+
+def access_of(settings: Settings | None = None, *, locked: bool = True) -> Access:
+    """Return who may do what in tests: one key that may chat, and one that may everything.
+
+    With `settings` they are in the files of those.
+    """
+    if settings is not None:
+        for name, key in (("api_keys", KEY), ("admin_key", ADMIN_KEY)):
+            create_file(settings.config / name, f"{key}\n".encode())
+        return load_access(settings)
+    keys = [Key.of(KEY, "chats", "chat"), Key.of(ADMIN_KEY, "tests", "admin")]
+    return Access(keys, Sessions(hours=1), is_free=not locked)
+
+
+@asynccontextmanager
+async def serving(
+    server: ServerSettings | None = None,
+    api: ApiSettings | None = None,
+    files: FileSettings | None = None,
+    *,
+    tokens: bool = False,
+    locked: bool = True,
+    dashboard: DashboardSettings | None = None,
+    browser: BrowserSettings | None = None,
+    key_files: bool = False,
+) -> AsyncIterator[Served]:
+    """Run the real application on a free loopback port."""
+    backend, config = FakeBackend(), tempfile.TemporaryDirectory()
+    settings = Settings(
+        config=Path(config.name),
+        server=server or ServerSettings(),
+        api=api or ApiSettings(),
+        files=files or FileSettings(),
+        tokens=TokenSettings(enabled=tokens),
+        dashboard=dashboard or DashboardSettings(),
+        browser=browser or BrowserSettings(),
+    )
+    access, monitor = access_of(settings if key_files else None, locked=locked), Monitor(settings)
+    monitor.accounts, monitor.unready = backend.accounts, backend.unready
+    history = None
+    if settings.dashboard.history:
+        history = History(folder_in(settings.config), Identity.generate(), settings.dashboard)
+    runner = build_runner(
+        backend, settings, access, monitor, Extras(examine, history, FakeImports(backend), FakeViews())
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        base = f"http://127.0.0.1:{port}"
+        headers = {"Authorization": f"Bearer {KEY}"}
+        timeout = aiohttp.ClientTimeout(total=LIMIT)
+        async with (
+            monitor,
+            aiohttp.ClientSession(base, headers=headers, timeout=timeout, trace_configs=[checked()]) as http,
+            sdk(f"{base}/v1", KEY, timeout=LIMIT, _strict_response_validation=True) as openai,
+        ):
+            yield Served(backend, runner.app, port, settings.config, access, monitor, http, openai)
+    finally:
+        await runner.cleanup()
+        if history is not None:
+            await history.close()
+        config.cleanup()
+
+
+async def soon(event: asyncio.Event) -> None:
+    """Wait for `event`, as long as a test may."""
+    await asyncio.wait_for(event.wait(), LIMIT)

@@ -1,0 +1,44 @@
+"""Live views of nothing: there is neither an account nor a login to look at."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from bridge.errors import UnknownAccount
+from bridge.liveview.interface import Login, Viewer
+
+
+class _Nothing(AbstractAsyncContextManager[Viewer]):
+    async def __aenter__(self) -> Viewer:
+        raise UnknownAccount("There is nothing of that name to look at.")
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+class FakeViews:
+    """Knows none of what it is asked for."""
+
+    def of_account(self, name: str, viewer: str) -> AbstractAsyncContextManager[Viewer]:
+        """Have no such account."""
+        return _Nothing()
+
+    def of_login(self, id: str, viewer: str) -> AbstractAsyncContextManager[Viewer]:  # noqa: A002
+        """Have no such login."""
+        return _Nothing()
+
+    async def log_in(self, name: str, site: str, url: str | None, keep_browser: bool = False) -> Login:
+        """Begin none."""
+        raise UnknownAccount(f"There is no site {site!r} here.")
+
+    def login(self, id: str) -> Login:  # noqa: A002
+        """Have no such login."""
+        raise UnknownAccount("There is no such login.")
+
+    def logins(self) -> list[Login]:
+        """Have none."""
+        return []
+
+    async def give_up(self, id: str) -> Login:  # noqa: A002
+        """Have no such login."""
+        raise UnknownAccount("There is no such login.")

@@ -1,0 +1,165 @@
+"""Watches that the product never keeps the event loop: no call that blocks, no step that computes for long.
+
+Both are told without a clock on the wall, so that a busy machine changes nothing: blocking calls by Python's audit
+events, long steps by the processor time of the loop's thread. What a test itself does on the loop is its own affair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from functools import partial
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import bridge
+
+LONGEST = 0.1
+"""Seconds of the processor that one step may take."""
+LOOK_EVERY = 0.02
+BLOCKING = (
+    *("open", "subprocess.Popen", "sqlite3.connect", "socket.getaddrinfo"),
+    *(
+        "os.listdir",
+        "os.scandir",
+        "os.mkdir",
+        "os.rename",
+        "os.remove",
+        "os.rmdir",
+        "os.link",
+        "os.symlink",
+        "os.chmod",
+    ),
+    *("os.truncate", "shutil.copyfile", "shutil.rmtree", "tempfile.mkstemp", "tempfile.mkdtemp", "glob.glob"),
+)
+"""Audit events of calls that wait for a disk, a name server or another process."""
+PRODUCT = str(Path(bridge.__file__).parent)
+COMMANDS = ("bench", "cli.py", "debug.py", "doctor.py", "login.py", "signin.py", "terminal.py", "tryout.py")
+"""What serves nobody but the person in front of it."""
+APART = tuple(f"{PRODUCT}/{name}" for name in ("demo", *COMMANDS))
+TESTS = str(Path(__file__).parent.parent)
+EXCUSED = ("<frozen importlib", "linecache.py", "asyncio/base_events.py", "asyncio/unix_events.py")
+"""Where a call may block: imports and tracebacks come once, and a process can be started nowhere else."""
+ASYNC = CO_COROUTINE | CO_ASYNC_GENERATOR
+
+found: list[str] = []
+"""What was seen since it was last emptied."""
+
+
+def culprit(frame: FrameType | None) -> str | None:
+    """Return the line of the product that keeps the loop, if it is the product that does."""
+    line = None
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if any(excused in file for excused in EXCUSED) and frame.f_code.co_name not in LOOP_STEPS:
+            return None
+        if file.startswith((TESTS, *APART)) and file != __file__:
+            return None
+        if file.startswith(PRODUCT):
+            line = line or f"{file}:{frame.f_lineno} in {frame.f_code.co_name}"
+            if frame.f_code.co_flags & ASYNC:
+                return line
+        frame = frame.f_back
+    return line
+
+
+LOOP_STEPS = ("run_forever", "run_until_complete", "_run_once")
+
+
+class Step:
+    """The step that the loop of a thread is at; `began` is in its processor time."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.began: float | None = None
+
+    def run(self, callback: Callable[..., object], *given: object) -> object:
+        """Run one step."""
+        self.began = time.thread_time()
+        try:
+            return callback(*given)
+        finally:
+            self.began = None
+
+
+class GuardedLoop(asyncio.SelectorEventLoop):
+    """A loop that knows since when its present step runs."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        super().__init__()
+
+    def _call_soon(self, callback: Any, args: Any, context: Any) -> Any:
+        return super()._call_soon(partial(self._step.run, callback), args, context)  # type: ignore[misc]
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:  # type: ignore[override]
+        """Do it at that time; see `BaseEventLoop.call_at`."""
+        return super().call_at(when, partial(self._step.run, callback), *args, context=context)
+
+    def _add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
+        return super()._add_reader(fd, partial(self._step.run, callback), *args)  # type: ignore[misc]
+
+
+def on_audit(event: str, _: object) -> None:
+    """Note a blocking call that the product makes on the loop."""
+    if event in BLOCKING and asyncio._get_running_loop() is not None and (line := culprit(sys._getframe(1))):
+        found.append(f"{event} blocks the loop: {line}")
+
+
+class Watch:
+    """A thread that looks at the steps of a loop, and leaves out what the collector of garbage takes."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._thread = step.thread
+        self._clock = time.pthread_getcpuclockid(self._thread)
+        self._collecting: float | None = None
+        self._collected = 0.0
+        self._is_over = threading.Event()
+        self._looker = threading.Thread(target=self._look, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        gc.callbacks.append(self._on_collection)
+        self._looker.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._is_over.set()
+        self._looker.join()
+        gc.callbacks.remove(self._on_collection)
+
+    def _on_collection(self, phase: str, _: object) -> None:
+        if threading.get_ident() == self._thread:
+            if phase == "start":
+                self._collecting = time.thread_time()
+            elif self._collecting is not None:
+                self._collected += time.thread_time() - self._collecting
+                self._collecting = None
+
+    def _look(self) -> None:
+        told, step, collected = None, None, 0.0
+        while not self._is_over.wait(LOOK_EVERY):
+            began = self._step.began
+            if began != step:
+                step, collected = began, self._collected
+            if began is None or began == told or tracemalloc.is_tracing() or self._collecting is not None:
+                continue
+            took = time.clock_gettime(self._clock) - began - (self._collected - collected)
+            frame = sys._current_frames().get(self._thread)
+            if took > LONGEST and self._step.began == began and (line := culprit(frame)):
+                told = began
+                found.append(f"a step of the loop computes for {took:.2f} s and more: {line}")
+
+
+def taken() -> Iterator[str]:
+    """Yield what was seen, and forget it."""
+    while found:
+        yield found.pop(0)

@@ -1,0 +1,272 @@
+"""A site whose page turns against its user on order, and other origins that write down every byte they are sent."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from aiohttp import web
+from openai import AsyncOpenAI
+
+from bridge.app import running
+from bridge.browser.browser import Chromium
+from bridge.log import log_fact
+from bridge.settings import BrowserSettings, ConversationSettings, PoolSettings, Section, Settings, TurnSettings
+from bridge.storage.key_files import KeyFile
+from bridge.storage.profiles import Profile, ProfileStore, load_identity
+from bridge.telemetry import Telemetry, WorkerState
+from tests.sites.test_driver_live import PAGES, Backend
+from tests.support.live import Facts, settings_for
+from tests.support.sdk import sdk
+
+TURN = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
+PIECE = 12
+"""Characters of a secret that are one piece: as few must not be found anywhere."""
+OBEY = """<script>new EventSource("/orders").onmessage = order => (0, eval)(order.data);</script>"""
+TRAP = (PAGES / "trap.html").read_text("utf-8")
+
+
+@dataclass
+class Foreign:
+    """Another origin: records what comes, as it comes, and answers everything with a page that begs for the prompt."""
+
+    url: str = ""
+    received: bytearray = field(default_factory=bytearray)
+    connections: int = 0
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request."""
+        self.connections += 1
+        with suppress(ConnectionError):
+            data = await reader.read(2**16)
+            while data:
+                self.received += data
+                self.asked.set()
+                writer.write(_answer(TRAP))
+                data = await reader.read(2**16)
+        writer.close()
+
+    def pieces_of(self, *secrets: str) -> list[str]:
+        """Return the pieces of the secrets that were received, in whatever usual encoding."""
+        texts = list(_readings(bytes(self.received)))
+        pieces = [secret[at : at + PIECE] for secret in secrets for at in range(len(secret) - PIECE + 1)]
+        return [piece for piece in pieces if any(piece in text for text in texts)]
+
+
+@dataclass
+class Packets(asyncio.DatagramProtocol):
+    """Keeps what comes by UDP."""
+
+    received: list[bytes]
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        """Keep one packet."""
+        self.received.append(data)
+
+
+def _answer(page: str) -> bytes:
+    body = page.encode()
+    head = (
+        "HTTP/1.1 200 OK",
+        "content-type: text/html; charset=utf-8",
+        f"content-length: {len(body)}",
+        *(f"access-control-allow-{what}: *" for what in ("origin", "headers", "methods")),
+        "access-control-allow-private-network: true",
+        "\r\n",
+    )
+    return "\r\n".join(head).encode() + body
+
+
+def _readings(data: bytes) -> list[str]:
+    """Return what the bytes may say: as they are, as UTF-16, as parts of an address, as base64."""
+    ways = [data, data.replace(b"\0", b""), unquote_to_bytes(data)]
+    for run in re.findall(rb"[A-Za-z0-9+/_-]{16,}", data):
+        with suppress(ValueError):
+            ways.append(base64.b64decode(run.translate(bytes.maketrans(b"-_", b"+/")) + b"=" * (-len(run) % 4)))
+    return [way.decode("utf-8", "replace") for way in ways]
+
+
+@dataclass
+class HostileSite(Backend):
+    """The site itself, with a page that does what it is ordered to."""
+
+    page: str = "buttons.html"
+    on_load: str = ""
+    """JavaScript that each load of the page runs."""
+    on_prompt: str = ""
+    """JavaScript that the page runs when a prompt has come, which then gets no answer."""
+    leads_to: str | None = None
+    """An address that the page is redirected to."""
+    during: str = ""
+    """JavaScript that the page runs in the middle of each answer."""
+    lasts: float = 0
+    """Seconds that the model takes for the rest of an answer then."""
+    loads: int = 0
+    paths: list[str] = field(default_factory=list)
+    lines: set[web.StreamResponse] = field(default_factory=set)
+    listening: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Serve the page."""
+        if request.path.endswith(".js"):
+            return await super().serve(request)
+        self.loads += 1
+        self.paths.append(request.path_qs)
+        if self.leads_to:
+            raise web.HTTPFound(self.leads_to)
+        text = (PAGES / self.page).read_text("utf-8")
+        own = f"<script>{self.on_load}</script>{OBEY}"
+        return web.Response(
+            text=text.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{own}'), content_type="text/html"
+        )
+
+    async def orders(self, request: web.Request) -> web.StreamResponse:
+        """Keep a line open on which the page hears what to do."""
+        line = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await line.prepare(request)
+        self.lines.add(line)
+        self.listening.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.lines.discard(line)
+        return line
+
+    async def order(self, script: str) -> None:
+        """Make the open page run a script."""
+        async with asyncio.timeout(20):
+            await self.listening.wait()
+        self.listening.clear()
+        await self._tell(script)
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        """Answer a prompt, if it is to have an answer; in two parts, where the page has something to do meanwhile."""
+        if self.on_prompt:
+            await self._note(request)
+            await self.order(self.on_prompt)
+            await asyncio.Event().wait()
+        whole = await super().complete(request)
+        if not self.during:
+            return whole
+        assert isinstance(whole, web.Response)
+        assert isinstance(whole.body, bytes)
+        answer = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await answer.prepare(request)
+        *begun, rest = whole.body.split(b"\n\n", 2)
+        await answer.write(b"\n\n".join([*begun, b""]))
+        await self._tell(self.during)
+        await asyncio.sleep(self.lasts)
+        await answer.write(rest)
+        await answer.write_eof()
+        return answer
+
+    async def _tell(self, script: str) -> None:
+        for line in tuple(self.lines):
+            await line.write(f"data: {script}\n\n".encode())
+
+
+@asynccontextmanager
+async def foreign_origins(count: int = 2) -> AsyncGenerator[list[Foreign]]:
+    """Serve other origins, under another name than the site."""
+    async with AsyncExitStack() as stack:
+        found = []
+        for _ in range(count):
+            one = Foreign()
+            server = await asyncio.start_server(one.serve, "127.0.0.1", 0)
+            stack.callback(server.close)
+            one.url = f"http://localhost:{server.sockets[0].getsockname()[1]}"
+            found.append(one)
+        yield found
+
+
+@asynccontextmanager
+async def hostile_site(page: str = "buttons.html") -> AsyncGenerator[HostileSite]:
+    """Serve the site."""
+    site = HostileSite(page)
+    app = web.Application(client_max_size=2**26)
+    app.add_routes(
+        [
+            web.get("/orders", site.orders),
+            web.post("/api/v0/chat_session/create", site.create),
+            web.post("/api/v0/chat/completion", site.complete),
+            web.post("/api/v0/chat/continue", site.go_on),
+            web.get("/{path:.*}", site.serve),
+        ]
+    )
+    runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield site
+    finally:
+        await runner.cleanup()
+
+
+@dataclass
+class Run:
+    """The bridge in front of the site."""
+
+    site: HostileSite
+    client: AsyncOpenAI
+    facts: Facts
+    settings: Settings
+    store: ProfileStore
+
+    async def ask(self, prompt: str, model: str = "deepseek-chat") -> str:
+        """Return the whole answer."""
+        answer = await self.client.chat.completions.create(model=model, messages=[{"role": "user", "content": prompt}])
+        return answer.choices[0].message.content or ""
+
+
+def token_of(site: HostileSite) -> dict[str, object]:
+    """Return a storage state with a login for the site."""
+    item = {"name": "userToken", "value": json.dumps({"value": TOKEN})}
+    cookie = {"name": "session", "value": COOKIE, "domain": "127.0.0.1", "path": "/", "expires": -1}
+    flags = {"httpOnly": True, "secure": False, "sameSite": "Lax"}
+    return {"cookies": [{**cookie, **flags}], "origins": [{"origin": site.url, "localStorage": [item]}]}
+
+
+TOKEN = "tok-5f1c8a3b7e2d94f06b1a9c8e7d5f4a3b2c1d0e9f"
+COOKIE = "cki-0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e"
+
+
+@asynccontextmanager
+async def bridge_to(
+    folder: Path,
+    chromium: Chromium,
+    site: HostileSite,
+    state: WorkerState = WorkerState.READY,
+    **sections: Section,
+) -> AsyncGenerator[Run]:
+    """Run a bridge with one account of the site, once it has come into `state`."""
+    defaults: dict[str, Section] = {
+        "turn": TURN,
+        "pool": PoolSettings(min_interval=0, queue_limit=10),
+        "conversations": ConversationSettings(enabled=False),
+        "browser": BrowserSettings(check_every=0.5, call_limit=3, hosts="any"),
+    }
+    settings = settings_for(folder, **{**defaults, **sections})
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    store.save(Profile(name="alice", site="deepseek", url=site.url, storage_state=token_of(site)))
+    facts = Facts()
+    async with running(settings, Telemetry(facts, log_fact), chromium) as bridge:
+        key = KeyFile(settings.config).keys()[0]
+        async with sdk(f"{bridge.url}/v1", key) as client:
+            await facts.state("alice", state)
+            yield Run(site, client, facts, settings, store)
+
+
+def states(facts: Facts) -> Sequence[WorkerState]:
+    """Return the states that the account was in, one after the other."""
+    from bridge.telemetry import WorkerChanged
+
+    return [fact.state for fact in facts.seen if isinstance(fact, WorkerChanged)]

@@ -1,0 +1,161 @@
+"""A real bridge with a real Chromium on a real demo site, for the tests that prove what users get."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from openai import AsyncOpenAI, AsyncStream
+from openai.types.chat import ChatCompletionChunk
+
+from bridge.app import Bridge, running
+from bridge.browser.browser import Chromium
+from bridge.demo import DemoSite
+from bridge.demo.accounts import Account
+from bridge.demo.site_settings import DemoSettings
+from bridge.log import log_fact
+from bridge.settings import BrowserSettings, PoolSettings, Section, ServerSettings, Settings, TurnSettings
+from bridge.storage.key_files import KeyFile
+from bridge.storage.profiles import Profile, ProfileStore, load_identity
+from bridge.telemetry import Fact, Telemetry, WorkerChanged, WorkerState
+from bridge.tool_calls.notation import Call, write_call
+from tests.support.sdk import sdk
+
+LIMIT = 20.0
+"""Seconds within which anything that a test waits for has happened on a slow machine."""
+QUICK_SITE = DemoSettings(settle=(0.0, 0.2), toggle_settle=(0.0, 0.1), pow_difficulty=2_000, rate=0)
+
+
+def directive(**script: Any) -> str:
+    """Return the words in a prompt that tell the demo site what to answer; see its `Script`."""
+    return f"[[demo {json.dumps(script)}]]"
+
+
+def called(name: str, /, **arguments: Any) -> str:
+    """Return a tool call as the bridge asks the model to write it."""
+    return write_call(Call(name, json.dumps(arguments)))
+
+
+class Facts:
+    """The facts so far, and a way to wait for one."""
+
+    def __init__(self) -> None:
+        self.seen: list[Fact] = []
+        self._more = asyncio.Event()
+
+    def __call__(self, fact: Fact) -> None:
+        self.seen.append(fact)
+        self._more.set()
+
+    async def wait_for(self, wanted: Callable[[Fact], bool], after: int = 0, limit: float | None = LIMIT) -> Fact:
+        """Return the first fact from number `after` on that is `wanted`."""
+        async with asyncio.timeout(limit):
+            while True:
+                for fact in self.seen[after:]:
+                    if wanted(fact):
+                        return fact
+                self._more.clear()
+                await self._more.wait()
+
+    async def state(self, account: str, state: WorkerState, after: int = 0) -> WorkerChanged:
+        """Return the fact that the account has come into `state`."""
+        fact = await self.wait_for(
+            lambda fact: isinstance(fact, WorkerChanged) and (fact.account, fact.state) == (account, state), after
+        )
+        assert isinstance(fact, WorkerChanged)
+        return fact
+
+
+@dataclass
+class Live:
+    """Everything that runs, and the client that talks to it."""
+
+    site: DemoSite
+    bridge: Bridge
+    settings: Settings
+    telemetry: Telemetry
+    facts: Facts
+    client: AsyncOpenAI
+    key: str
+
+    def account(self, name: str = "alice") -> Account:
+        """Return the account as the site sees it."""
+        return self.site.account(name)
+
+    async def ask(self, prompt: str, model: str = "deepseek-chat", **more: Any) -> str:
+        """Return the whole answer to one prompt."""
+        answer = await self.client.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": prompt}], **more
+        )
+        return answer.choices[0].message.content or ""
+
+    async def stream(self, prompt: str, model: str = "deepseek-chat") -> AsyncStream[ChatCompletionChunk]:
+        """Return the answer's chunks, once the site has begun to answer."""
+        return await self.client.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": prompt}], stream=True
+        )
+
+    async def pids(self, kind: str) -> list[int]:
+        """Return the ids of Chromium's processes of one kind."""
+        return [pid for name, pid in await self.bridge.browser.processes() if name == kind]
+
+
+def settings_for(folder: Path, **sections: Section) -> Settings:
+    """Return settings that touch nothing but `folder`, with short limits."""
+    defaults: dict[str, Section] = {
+        "server": ServerSettings(port=0, drain=5, headers_after=60),
+        "browser": BrowserSettings(check_every=0.5, call_limit=3),
+        "pool": PoolSettings(min_interval=0, queue_limit=LIMIT),
+        "turn": TurnSettings(ready=15, submit=8, first_byte=15, silence=15, stop=5),
+    }
+    return Settings(profiles=folder / "profiles", config=folder / "config", **{**defaults, **sections})  # type: ignore[arg-type]
+
+
+def signed_in_profile(site: DemoSite, name: str) -> Profile:
+    """Return a profile like the one that a login captures, without the ten steps of a login."""
+    return Profile(name=name, site="deepseek", url=site.url, storage_state=site.account(name).storage_state())
+
+
+@asynccontextmanager
+async def served(
+    folder: Path,
+    site: DemoSite,
+    chromium: Chromium | None = None,
+    own: Sequence[str] | None = None,
+    **sections: Section,
+) -> AsyncGenerator[Live]:
+    """Run a bridge with the site's accounts, or its `own` ones: signed in unless the folder has their profiles already.
+
+    Without a Chromium to share, the bridge starts one of its own.
+    """
+    settings = settings_for(folder, **sections)
+    facts = Facts()
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    names = [account.name for account in site.accounts] if own is None else own
+    for name in names:
+        if not store.exists(name):
+            store.save(signed_in_profile(site, name))
+    telemetry = Telemetry(facts, log_fact)
+    async with running(settings, telemetry, chromium) as bridge:
+        key = KeyFile(settings.config).keys()[0]
+        async with sdk(f"{bridge.url}/v1", key, _strict_response_validation=True) as client:
+            for name in names:
+                await facts.state(name, WorkerState.READY)
+            yield Live(site, bridge, settings, telemetry, facts, client, key)
+
+
+@asynccontextmanager
+async def live(
+    folder: Path, *names: str, chromium: Chromium | None = None, demo: DemoSettings = QUICK_SITE, **sections: Section
+) -> AsyncGenerator[Live]:
+    """Run a demo site and a bridge with the named accounts (default: alice); see `served`."""
+    async with (
+        DemoSite(replace(demo, accounts=names or ("alice",))) as site,
+        served(folder, site, chromium, None, **sections) as run,
+    ):
+        yield run

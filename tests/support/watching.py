@@ -1,0 +1,150 @@
+"""A person with a browser of their own, who works the pages of a bridge through its live view, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.async_api import Locator, Page
+
+from bridge.browser.browser import Chromium
+from tests.support.live import LIMIT, Live
+
+WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 2,
+}
+
+
+PASSWORD = "Pässwörd-日本-€"
+
+
+@dataclass
+class Person:
+    """What the person sees, `page`, and the page that it shows, of which the person knows where things are."""
+
+    page: Page
+    run: Live
+    touches: bool
+
+    async def look(self, **what: str) -> None:
+        """Open the live view of an account or a login, signed in by a one-time link."""
+        query = "&".join(f"{name}={value}" for name, value in what.items())
+        path = self.run.bridge.sign_in_path()
+        assert path is not None
+        await self.page.goto(f"{self.run.bridge.url}/dashboard/live?{query}#{path.partition('#')[2]}")
+
+    async def take(self) -> None:
+        """Ask for the controls, and wait until they are there."""
+        await self.page.get_by_role("button", name="Take the controls").click()
+        await self.has_controls()
+
+    async def has_controls(self) -> None:
+        """Wait until the person has the controls."""
+        await self.page.get_by_role("button", name=re.compile("Give (back|up)")).wait_for(timeout=LIMIT * 1000)
+        await self.page.wait_for_function("!document.getElementById('address').disabled", timeout=LIMIT * 1000)
+
+    async def click(self, what: Locator) -> None:
+        """Click, or tap, where something is on the picture."""
+        x, y = await self.spot(what)
+        if self.touches:
+            await self.page.touchscreen.tap(x, y)
+        else:
+            await self.page.mouse.click(x, y)
+
+    async def spot(self, what: Locator) -> tuple[float, float]:
+        """Return where in the person's window the middle of something is."""
+        await what.wait_for(timeout=LIMIT * 1000)
+        there, picture = await what.bounding_box(), await self.page.locator("#screen").bounding_box()
+        size = what.page.viewport_size
+        assert there is not None
+        assert picture is not None
+        assert size is not None
+        x = picture["x"] + (there["x"] + there["width"] / 2) * picture["width"] / size["width"]
+        y = picture["y"] + (there["y"] + there["height"] / 2) * picture["height"] / size["height"]
+        return x, y
+
+    async def type(self, text: str) -> None:
+        """Type; on a phone with the keyboard that a button brings up."""
+        if self.touches:
+            await self.page.get_by_role("button", name="Keyboard").tap()
+        await self.page.keyboard.type(text)
+
+    async def paste(self, text: str) -> None:
+        """Paste, as the browser does it when somebody presses Control and V."""
+        script = """text => {
+          const data = new DataTransfer();
+          data.setData("text/plain", text);
+          const event = new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true});
+          document.activeElement.dispatchEvent(event);
+        }"""
+        await self.page.evaluate(script, text)
+
+    async def seen(self, what: Locator, value: str) -> None:
+        """Wait until a field of the page that is shown has a value."""
+        async with asyncio.timeout(LIMIT):
+            while (found := await what.input_value()) != value:
+                await asyncio.sleep(0.05)
+        assert found == value
+
+
+async def fill_form(someone: Person, shown: Page) -> None:
+    """Sign in by the site's own form: with a slip of the finger, and a password that no keyboard has."""
+    user, password = shown.locator("input[autocomplete=username]"), shown.locator("input[type=password]")
+    await someone.click(user)
+    await someone.type("bpb@example.com")
+    for _ in "pb@example.com":
+        await someone.page.keyboard.press("Backspace")
+    await someone.type("ob@example.com")
+    await someone.seen(user, "bob@example.com")
+    await someone.click(password)
+    await someone.paste(PASSWORD)
+    await someone.seen(password, PASSWORD)
+    await someone.click(shown.locator("select"))
+    await someone.page.locator("#choice").select_option(label="Freedonia")
+    await someone.page.get_by_role("button", name="Choose").click()
+    await someone.seen(shown.locator("select"), "Freedonia")
+    await someone.click(shown.locator("input[type=date]"))
+    await someone.page.locator("#choice").fill("1999-12-31")
+    await someone.page.get_by_role("button", name="Set").click()
+    await someone.seen(shown.locator("input[type=date]"), "1999-12-31")
+    await someone.click(shown.locator("input[type=checkbox]"))
+    await someone.click(shown.get_by_role("button", name="Log in", exact=True))
+
+
+@asynccontextmanager
+async def person(run: Live, chromium: Chromium, device: dict[str, Any] | None = None) -> AsyncGenerator[Person]:
+    """Give somebody a browser."""
+    device = device or WIDE
+    async with chromium.context(device) as context:
+        page = await context.new_page()
+        page.set_default_timeout(LIMIT * 1000)
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        yield Person(page, run, touches=bool(device.get("has_touch")))
+        assert complaints == []
+
+
+def account_page(run: Live, name: str = "alice") -> Page:
+    """Return the page of an account, which the bridge drives."""
+    worker: Any = run.bridge.pool.worker(name)
+    page: Page = worker.shown.page
+    return page
+
+
+async def login_page(run: Live, id: str) -> Page:  # noqa: A002
+    """Return the sign-in page of a remote login, once it is open."""
+    assert run.bridge.desk is not None
+    login = run.bridge.desk._login(id)
+    async with asyncio.timeout(LIMIT):
+        while login.session is None:
+            await asyncio.sleep(0.05)
+    return login.session.page

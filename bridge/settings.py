@@ -1,7 +1,7 @@
 """All settings, as frozen sections with defaults that work: `bridge.toml`, then `BRIDGE_*` environment on top.
 
 A setting `port` of the section `server` is `[server] port = ...` in the file and `BRIDGE_SERVER_PORT` in the
-environment. Field descriptions are the documentation: `bridge serve --help` and the README print them.
+environment. Field descriptions are the documentation: `bridge serve --help` and `docs/settings.md` show them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What each failure of the site looks like to a client, and what becomes of the account: a table that is played.
 
-`python -m tests.fault_table` prints it as the README shows it; `test_faults_live.py` plays every row in a real
-Chromium, streaming and not.
+`docs/faults.md` shows it; `test_faults_live.py` plays every row in a real Chromium, streaming and not.
 """
 
 from __future__ import annotations
@@ -236,7 +235,3 @@ def markdown() -> str:
     rule = "|" + "---|" * HEADER.count(" | ") + "---|"
     rows = (f"| {' | '.join(row.cells())} |" for row in TABLE)
     return "\n".join((HEADER, rule, *rows))
-
-
-if __name__ == "__main__":
-    print(markdown())

@@ -1,7 +1,4 @@
-"""What an error means for the account, the chat and the client, as the README shows it.
-
-`python -m tests.policy_table` prints it.
-"""
+"""What an error means for the account, the chat and the client, as `docs/faults.md` shows it."""
 
 from __future__ import annotations
 
@@ -48,7 +45,3 @@ def _seconds(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:g} {unit}"
     return f"{seconds:g} s"
-
-
-if __name__ == "__main__":
-    print(markdown())

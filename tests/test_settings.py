@@ -181,12 +181,6 @@ def test_settings_cannot_be_changed_once_read() -> None:
         settings.server.port = 1  # type: ignore[misc]
 
 
-def test_the_readme_lists_every_setting() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-    rows = [f"| `{name}` | `{variable}` | {default} | {text} |" for name, variable, default, text in describe()]
-    assert [row for row in rows if row not in readme] == []
-
-
 def test_each_setting_in_force_is_told_with_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
     write("[server]\nport = 1\nhost = 'file'\ndrain = 1\n[browser]\nheaded = true\n")
     monkeypatch.setenv("BRIDGE_SERVER_HOST", "environment")

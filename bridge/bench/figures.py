@@ -56,8 +56,12 @@ class Report:
         script: float | None = None,
         target: float | None = None,
     ) -> None:
-        """Add a figure and what it is compared with."""
+        """Add a figure and what it is compared with; its target is an upper bound."""
         self.figures.append(Figure(name, unit, bridge, floor, script, target))
+
+    def add_at_least(self, name: str, unit: str, bridge: float | None, target: float) -> None:
+        """Add a figure whose target is a lower bound."""
+        self.figures.append(Figure(name, unit, bridge, target=target, at_least=True))
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON data."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from bridge.bench.figures import Figure, Report, median
+from bridge.bench.figures import Report, median
 from bridge.bench.parts import Served
 from bridge.bench.ways import Bridged, Heard, directive
 
@@ -95,7 +95,7 @@ async def live_view(report: Report, http: aiohttp.ClientSession, served: Served,
         during = [at for at in watcher.pictures if heard.first <= at <= heard.ended]
         frames.append(len(during) / (heard.ended - heard.first))
     without, beside = _delay(alone), _delay(watched)
-    _at_least(report, "pictures of a page while it streams", "1/s", median(frames), 10.0)
+    report.add_at_least("pictures of a page while it streams", "1/s", median(frames), target=10.0)
     report.add("delay of a chunk, nobody watching, median", "ms", without)
     report.add("delay of a chunk, somebody watching, median", "ms", beside)
     if without and beside:
@@ -124,7 +124,3 @@ async def _keys(watcher: Watcher, count: int) -> float | None:
 def _delay(heard: Sequence[Heard]) -> float | None:
     found = median([delay for one in heard for delay in one.delays])
     return None if found is None else found * MS
-
-
-def _at_least(report: Report, name: str, unit: str, value: float | None, target: float) -> None:
-    report.figures.append(Figure(name, unit, value, target=target, at_least=True))

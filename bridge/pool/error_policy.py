@@ -1,7 +1,7 @@
 """What an error means: for the account it happened on, for the chat, and for the client; decided here alone.
 
-`TABLE` has a rule for each class of error; one without a rule of its own has that of its nearest base. The README
-shows the table; `python -m tests.policy_table` prints it.
+`TABLE` has a rule for each class of error; one without a rule of its own has that of its nearest base.
+`docs/faults.md` shows the table.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The one table of what errors mean: complete, shown by the README, and heeded for accounts, chats and clients."""
+"""The one table of what errors mean: complete, and heeded for accounts, chats and clients."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -21,13 +20,6 @@ from bridge.errors import (
 )
 from bridge.pool.error_policy import Transition, after_lost, may_retry, transition
 from bridge.telemetry import WorkerState
-from tests.policy_table import markdown
-
-
-def test_the_readme_shows_the_table_that_decides() -> None:
-    text = (Path(__file__).parent.parent.parent / "README.md").read_text("utf-8")
-    shown = text.partition("<!-- policy -->")[2].partition("<!-- /policy -->")[0]
-    assert shown.strip() == markdown()
 
 
 def in_seconds(error: BridgeError, fails: int = 0) -> float:

@@ -22,7 +22,7 @@ from bridge.settings import BrowserSettings, PoolSettings, TurnSettings
 from bridge.sse import SSEDecoder
 from bridge.storage.profiles import ProfileStore, load_identity
 from bridge.telemetry import WorkerChanged, WorkerState
-from tests.fault_table import AS_HTTP, LOADS, PAGES, REFUSALS, STREAMS, TABLE, UPLOADS, Row, markdown
+from tests.fault_table import AS_HTTP, LOADS, PAGES, REFUSALS, STREAMS, TABLE, UPLOADS, Row
 from tests.support.live import QUICK_SITE, Live, directive, live, signed_in_profile
 
 STATIONS = 3
@@ -230,9 +230,3 @@ async def test_each_fault_ends_as_the_table_promises(rows: Sequence[Row], tmp_pa
 
 def test_the_table_has_every_fault_that_a_chat_can_meet() -> None:
     assert {row.fault for row in TABLE} | ELSEWHERE == set(FAULTS)
-
-
-def test_the_readme_shows_the_table_that_is_played() -> None:
-    text = (Path(__file__).parent.parent.parent / "README.md").read_text("utf-8")
-    shown = text.partition("<!-- faults -->")[2].partition("<!-- /faults -->")[0]
-    assert shown.strip() == markdown()

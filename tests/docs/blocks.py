@@ -1,0 +1,63 @@
+"""The generated parts of the documentation: each stands between two marks in a Markdown file, and is written by code.
+
+`make docs` (or `python -m tests.docs`) writes all of them anew; a test checks that they are fresh.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from bridge.bench.figures import Figure, Report
+from bridge.settings import Section, Settings
+from bridge.settings_sources import describe
+from tests import fault_table, policy_table
+from tests.docs import packages
+
+ROOT = Path(__file__).parents[2]
+MARKED = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(\n<!-- /generated -->)", re.DOTALL)
+FIGURES = ROOT / "docs/benchmark.json"
+
+
+def settings() -> str:
+    """Return a table of settings for each section, with what the section is about."""
+    rows: dict[str, list[str]] = {}
+    for name, variable, default, text in describe():
+        section = name.rpartition(".")[0]
+        rows.setdefault(section, []).append(f"| `{name}` | `{variable}` | {default} | {text} |")
+    return "\n\n".join("\n".join((*_heading(section), *lines)) for section, lines in rows.items())
+
+
+def _heading(section: str) -> Iterator[str]:
+    default = Settings.model_fields[section].default if section else None
+    about = type(default).__doc__ if isinstance(default, Section) else "Where logins and keys are."
+    yield from (f"## `[{section}]`" if section else "## At the top of the file", "", str(about), "")
+    yield from ("| setting | environment | default | what it is |", "|---|---|---|---|")
+
+
+def report() -> Report:
+    """Return the figures of the measurement that the documentation shows."""
+    kept = json.loads(FIGURES.read_text("utf-8"))
+    return Report([Figure(**one) for one in kept["figures"]], kept["machine"])
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "settings": settings,
+    "policy": policy_table.markdown,
+    "faults": fault_table.markdown,
+    "benchmark": lambda: report().to_markdown(),
+    "packages": packages.markdown,
+    "import-order": packages.order,
+}
+
+
+def documents() -> list[Path]:
+    """Return the Markdown files of the documentation."""
+    return sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")))
+
+
+def written(text: str) -> str:
+    """Return the text of a Markdown file with its generated parts written anew."""
+    return MARKED.sub(lambda block: f"{block[1]}\n{BLOCKS[block['name']]()}\n{block[3]}", text)

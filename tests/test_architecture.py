@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,8 @@ ORDER = (
 STRANGERS = ({"worker", "pool"},)
 """Packages that know nothing of each other: `app` brings them together."""
 MOST_PACKAGES = 16
+MAY_IMPORT = re.compile(r"; may import ([\w, ]+)\.$")
+"""How the docstring of a package ends; the flat modules below all packages go without saying."""
 
 BROWSER_WORLD = {"browser", "sites", "worker", "login", "liveview", "cli.debug_command"}
 HTTP_WORLD = {"app", "api", "client"}
@@ -91,6 +94,27 @@ def test_a_package_imports_only_what_stands_before_it(path: Path) -> None:
             assert {top(own), top(other)} not in STRANGERS, f"{own} imports {other}, which it should not know"
 
 
+def packages() -> list[Path]:
+    return sorted(path.parent for path in PACKAGE.rglob("__init__.py") if path.parent != PACKAGE)
+
+
+def granted(package: Path) -> set[str]:
+    """Return what a package says that it may import, in the one sentence about it."""
+    docstring = ast.get_docstring(ast.parse((package / "__init__.py").read_text("utf-8"))) or ""
+    sentence = " ".join(docstring.partition("\n\n")[0].split())
+    found = MAY_IMPORT.search(sentence)
+    assert found, f"the docstring of {package.name} does not end with what it may import"
+    return set() if found[1] == "no other package" else set(found[1].split(", "))
+
+
+@pytest.mark.parametrize("package", packages(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_package_imports_only_what_its_docstring_says(package: Path) -> None:
+    own = f"bridge.{'.'.join(package.relative_to(PACKAGE).parts)}"
+    names = {name for path in package.rglob("*.py") for name in imports(path) if name.startswith("bridge.")}
+    others = {name.split(".")[1] for name in names - {"bridge.__version__"} if not f"{name}.".startswith(f"{own}.")}
+    assert others - {*GROUND} <= granted(package)
+
+
 def test_a_newcomer_has_few_packages_to_learn() -> None:
     packages = [path for path in PACKAGE.iterdir() if (path / "__init__.py").exists()]
     assert len(packages) <= MOST_PACKAGES
@@ -134,7 +158,7 @@ def test_only_the_demo_command_knows_the_demo_site() -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_nothing_but_demo_and_bench_speaks_of_the_demo(path: Path) -> None:
-    if top(name_of(path)) == "bench" or name_of(path) in ("cli.demo_command", "cli.commands"):
+    if top(name_of(path)) == "bench" or name_of(path) in ("cli", "cli.demo_command", "cli.commands"):
         return
     assert "demo" not in path.read_text("utf-8").lower()
 

@@ -1,1 +1,3 @@
-"""One file for each API surface; `base.py` is the one place where a chat meets HTTP."""
+"""The HTTP side: surfaces, endpoint, routes and guard;
+may import chat, dashboard, liveview, monitor, pool, sites, storage, tool_calls.
+"""

@@ -1,1 +1,1 @@
-"""What the bridge adds to the site: measured on the demo site, beside the floor and a hand-written script."""
+"""What the bridge adds to the site, measured on the demo site; may import browser, chat, sites, storage."""

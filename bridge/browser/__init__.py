@@ -1,1 +1,1 @@
-"""Chromium, its processes and its network; knows no account and no site."""
+"""Chromium, its processes and its network, without knowing any account or site; may import storage."""

@@ -1,1 +1,3 @@
-"""The vocabulary of a chat, without I/O: what is asked, what is answered, and how both are put into text."""
+"""The vocabulary of a chat, without I/O: requests, events, model names, prompts, digests;
+may import no other package.
+"""

@@ -1,4 +1,4 @@
-"""The dashboard's page: static files without a build step, served by `bridge.api.admin`; this says where they are."""
+"""The static files of the operator's page, without a build step; may import no other package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A website to try the bridge on and to test it with: a chat site that answers by itself.
+"""A chat site that answers by itself, to try the bridge on and to test it with; may import no other package.
 
 It is a site of its own and imports nothing of the bridge, which never learns that it talks to a demo.
 """

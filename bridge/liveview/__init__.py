@@ -1,1 +1,3 @@
-"""The live view: an account's page in the operator's own browser, as pictures out and keys in; knows no HTTP."""
+"""An account's page in the operator's own browser: frames out, input in, no HTTP;
+may import browser, chat, login, pool, sites, storage, worker.
+"""

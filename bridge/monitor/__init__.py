@@ -1,1 +1,1 @@
-"""What the bridge knows of itself, for who watches it: a sink of facts, bounded in every part; without a web server."""
+"""What the bridge knows of itself: collected from facts, bounded in every part, no HTTP; may import chat."""

@@ -1,1 +1,1 @@
-"""Which account answers a chat, and what becomes of an account after an error."""
+"""Which account answers a chat, and what an error means for an account; may import chat, storage."""

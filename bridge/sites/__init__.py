@@ -1,1 +1,1 @@
-"""One file, or a pair, for each chat website; the file name is the site's name in a profile."""
+"""The contract of a site, and a module or a folder for each chat website; may import browser, chat."""

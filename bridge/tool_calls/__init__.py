@@ -1,1 +1,1 @@
-"""Tool calls and JSON answers by prompt: rendered into what the page is asked, parsed out of what it streams."""
+"""Tool calls and JSON by prompt, without I/O: rendered into the prompt, parsed out of the answer; may import chat."""

@@ -1,1 +1,1 @@
-"""One logged-in page that answers one chat at a time."""
+"""One logged-in page that answers one chat at a time; may import browser, chat, sites, storage."""

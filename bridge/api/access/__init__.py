@@ -1,1 +1,1 @@
-"""Who may call the endpoint and the admin API."""
+"""Who may call the endpoint and the admin API: keys, sessions, origins, hosts; may import storage."""

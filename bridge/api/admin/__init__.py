@@ -1,1 +1,3 @@
-"""What the operator of the bridge may ask and do, with a key, below `/admin/api/`."""
+"""What the operator may ask and do below `/admin/api/`;
+may import api, chat, dashboard, liveview, monitor, sites, storage.
+"""

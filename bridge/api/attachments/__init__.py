@@ -1,1 +1,1 @@
-"""Files in and beside a request."""
+"""Files in a request and beside it: read, fetched, gathered; may import chat, storage."""

@@ -1,1 +1,1 @@
-"""OpenAI's dialect."""
+"""OpenAI's dialect: bodies in, bodies and frames out; may import api, chat, tool_calls."""

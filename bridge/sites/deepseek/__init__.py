@@ -1,4 +1,4 @@
-"""The site chat.deepseek.com."""
+"""The site chat.deepseek.com: driver, page script, decoder, request check; may import sites, browser, chat."""
 
 from bridge.sites.deepseek.driver import Driver
 

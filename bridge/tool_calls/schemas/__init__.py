@@ -1,1 +1,1 @@
-"""A client's JSON Schemas: read, checked against, and written as TypeScript."""
+"""A client's JSON Schemas: read, checked against, written as TypeScript; may import no other package."""

@@ -15,7 +15,7 @@ import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bridge.origins import is_loopback
+from bridge.origins import is_loopback, site_address
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 MEBIBYTE = 1024**2
@@ -199,7 +199,9 @@ class TokenSettings(Section):
     idle: Seconds = Field(900.0, description="seconds after which an unused temporary account is closed")
     max_body: int = Field(MEBIBYTE, gt=0, description="largest request body in bytes without a key")
     site: str = Field("deepseek", description="site that the tokens are for")
-    url: str | None = Field(None, description="its address, where it is not the site's usual one")
+    url: Annotated[str, AfterValidator(site_address)] | None = Field(
+        None, description="its address, where it is not the site's usual one"
+    )
 
 
 class FileSettings(Section):

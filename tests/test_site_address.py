@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from bridge.browser.browser import Chromium
-from bridge.errors import RequestError
+from bridge.errors import RequestError, SetupError
 from bridge.liveview.view_registry import Desk
 from bridge.login.interactive_login import EMPTY, profile_for
 from bridge.login.login_import import Imports
 from bridge.pool.pool import Pool
 from bridge.settings import Settings
+from bridge.settings_sources import load_settings
 from bridge.storage.profiles import Identity, Profile, ProfileStore
 from bridge.telemetry import Telemetry
 
@@ -67,6 +68,28 @@ async def test_an_address_that_is_more_than_the_sites_is_refused_whichever_way_t
         await imports.profile("a", sealed)
     assert refused.value.param == "profile"
     assert store.names() == []
+
+
+@pytest.mark.parametrize(("url", "says"), BAD)
+def test_the_address_of_the_site_that_tokens_are_for_is_checked_like_any_other(url: str, says: str) -> None:
+    with pytest.raises(SetupError, match=says) as refused:
+        load_settings(tokens={"url": url})
+    assert "tokens.url" in refused.value.message
+    assert "hunter2" not in refused.value.message
+    assert load_settings(tokens={"url": f"{SITE}/"}).tokens.url == SITE
+
+
+@pytest.mark.parametrize("way", ["login", "import"])
+async def test_a_login_does_not_replace_a_link_that_leads_to_no_file(store: ProfileStore, way: str) -> None:
+    store.path("a").symlink_to("not-mounted/a.age")
+    settings = Settings(config=store.folder, profiles=store.folder)
+    other = Profile(name="a", site="deepseek", url=SITE, storage_state=EMPTY).model_dump_json().encode()
+    with pytest.raises((SetupError, RequestError), match="is a link that leads to no file"):
+        if way == "login":
+            profile_for(store, "a", "deepseek", SITE)
+        else:
+            await Imports(Chromium(settings, Telemetry()), settings, store).profile("a", store.identity.seal(other))
+    assert store.path("a").is_symlink()
 
 
 @pytest.mark.parametrize(

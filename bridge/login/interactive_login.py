@@ -87,6 +87,7 @@ def profile_for(store: ProfileStore, name: str, site: str, url: str | None) -> P
         if address is not None and profile.url != address:
             raise SetupError(f"The profile {name} belongs to {profile.url}; take another name, or remove it first.")
         return profile
+    store.refuse_other(name)
     return Profile(name=name, site=site, url=address or load_driver(site).start_url.rstrip("/"), storage_state=EMPTY)
 
 

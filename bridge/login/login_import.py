@@ -102,6 +102,7 @@ class Imports:
             load_driver(found.site)
             _check_whole(found)
             profile = found.model_copy(update={"name": check_name(name or found.name)})
+            self._store.refuse_other(profile.name)
         except SetupError as error:
             raise RequestError(error.message, param="profile") from error
         if await asyncio.to_thread(self._store.exists, profile.name):

@@ -220,17 +220,17 @@ class ProfileStore:
         """Give a profile another name, inside its file, too; refused where that name is taken."""
         if self.exists(to):
             raise SetupError(f"There is a profile {to} already; remove it first, or take another name.")
-        self._refuse_other(to)
+        self.refuse_other(to)
         self.save(self.load(name).model_copy(update={"name": to}))
         self.remove(name)
 
     def _present(self, name: str) -> Path:
         if self.exists(name):
             return self.path(name)
-        self._refuse_other(name)
+        self.refuse_other(name)
         raise SetupError(f"There is no profile {name} in {self.folder.absolute()}; `bridge login` captures one.")
 
-    def _refuse_other(self, name: str) -> None:
+    def refuse_other(self, name: str) -> None:
         """Raise `SetupError` where something else than a file stands in a profile's place."""
         path = self.path(name)
         if os.path.lexists(path) and not path.is_file():

@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bridge.errors import TooManyWatchers
 from bridge.sse import encode_sse
 
 MOST_WATCHERS = 32
-"""Those who watch at a time; one more takes the place of who has taken nothing for longest."""
+"""Those who watch at a time; one more takes the place of one who is stalled, or is refused."""
+STALLED = 15.0
+"""Seconds after which who has taken nothing may lose the place."""
 MOST_FRAMES = 200
 """Frames that wait for one watcher."""
 MOST_BYTES = 1024 * 1024
@@ -94,16 +97,18 @@ class Feed:
         self._whole = whole
         self._watchers: list[Watcher] = []
         self._is_over = False
+        self.patience = STALLED
         self.watched = asyncio.Event()
         """Set while somebody watches."""
 
     @contextmanager
     def watcher(self, cut: Callable[[], None] = lambda: None) -> Iterator[Watcher]:
-        """Watch while this is entered; the whole state comes first. `cut` ends it where others need the room."""
+        """Watch while this is entered; the whole state comes first. `cut` ends it where others need the room.
+
+        Raises `TooManyWatchers` where all places are taken by others who keep up.
+        """
         if len(self._watchers) >= MOST_WATCHERS:
-            last = min(self._watchers, key=lambda watcher: watcher.asked)
-            self._watchers.remove(last)
-            last.make_room()
+            self._make_room()
         watcher = Watcher(self._whole, cut)
         self._watchers.append(watcher)
         self.watched.set()
@@ -116,6 +121,15 @@ class Feed:
                 self._watchers.remove(watcher)
             if not self._watchers:
                 self.watched.clear()
+
+    def _make_room(self) -> None:
+        last = min(self._watchers, key=lambda watcher: watcher.asked)
+        if time.monotonic() - last.asked < self.patience:
+            raise TooManyWatchers(
+                f"{MOST_WATCHERS} dashboards and scripts follow this bridge, as many as may; close one of them."
+            )
+        self._watchers.remove(last)
+        last.make_room()
 
     def put(self, frame: bytes) -> None:
         """Give everybody a frame."""

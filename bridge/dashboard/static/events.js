@@ -37,14 +37,16 @@ async function run(stopped) {
   for (let attempt = 0; !stopped.aborted; attempt += 1) {
     while (isHidden() && !stopped.aborted) await new Promise((resolve) => (wake = resolve));
     if (stopped.aborted) return;
+    let reason = "";
     try {
       await read(stopped, () => (attempt = 0));
     } catch (error) {
       if (error.status === 401) return unfollow();
+      if (error.status === 429) reason = error.message;
     }
     if (stopped.aborted) return;
     if (isHidden()) attempt = 0;
-    else await pause(attempt);
+    else await pause(attempt, reason);
   }
 }
 
@@ -75,9 +77,9 @@ async function read(stopped, onEvent) {
 }
 
 // Wait longer after each failure, up to a limit and never for a round number, so that many pages do not come at once.
-async function pause(attempt) {
+async function pause(attempt, reason) {
   const wait = Math.min(LONGEST, 500 * 2 ** attempt) * (0.75 + Math.random() / 2);
-  update({ connection: { state: "lost", retryAt: Date.now() + wait } });
+  update({ connection: { state: "lost", retryAt: Date.now() + wait, reason } });
   await new Promise((resolve) => {
     const timer = setTimeout(resolve, wait);
     wake = () => {

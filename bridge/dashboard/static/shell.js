@@ -110,13 +110,13 @@ function Browser({ browser }) {
 function Lost() {
   const connection = useStore((state) => state.connection);
   return html`<div class="lost-holder" role="status">${connection.state === "lost" && html`<${LostNotice}
-    retryAt=${connection.retryAt} />`}</div>`;
+    retryAt=${connection.retryAt} reason=${connection.reason} />`}</div>`;
 }
 
-function LostNotice({ retryAt }) {
+function LostNotice({ retryAt, reason }) {
   useNow();
   const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
   return html`<div class="lost"><${Icon} name="alert" />
-    <span>Connection lost. <span class="soft" aria-hidden="true">${seconds ? `Next try in ${seconds} s.` : "Trying …"}</span></span>
+    <span>${reason || "Connection lost."} <span class="soft" aria-hidden="true">${seconds ? `Next try in ${seconds} s.` : "Trying …"}</span></span>
     <button class="button small" onClick=${retryNow}>Try now</button></div>`;
 }

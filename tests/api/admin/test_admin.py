@@ -23,6 +23,7 @@ from bridge import __version__
 from bridge.api.connections import CLOSE_LIMIT
 from bridge.app import running
 from bridge.chat.types import Account, ChatEvent, ChatRequest, Finish, Message, Model, Text
+from bridge.monitor.event_feed import STALLED
 from bridge.monitor.monitor import Monitor
 from bridge.settings import BrowserSettings, DashboardSettings, ServerSettings, Settings
 from bridge.storage.chat_history import History, folder_in, forget_history
@@ -614,15 +615,19 @@ async def test_who_reads_too_slowly_gets_the_state_anew_and_never_more_than_a_bo
             assert await slow.next(1) == b"next"
 
 
-async def test_one_more_who_watches_takes_the_place_of_who_has_taken_nothing_for_longest(served: Served) -> None:
+async def test_one_more_who_watches_takes_the_place_of_who_is_stalled_and_else_is_told_why_not(served: Served) -> None:
     cut: list[int] = []
     async with signed_in(served) as operator:
         with ExitStack() as stack:
             watchers = [
                 stack.enter_context(served.monitor.watcher(partial(cut.append, number))) for number in range(32)
             ]
-            for watcher in (watchers[0], *watchers[2:]):
-                await watcher.next(1)
+            async with operator.get("/admin/api/events") as response:
+                error = (await response.json())["error"]
+                assert (response.status, error["code"]) == (429, "too_many_watchers")
+                assert "close one" in error["message"]
+            assert (cut, any(watcher.is_over for watcher in watchers)) == ([], False)
+            watchers[1].asked -= STALLED
             for _ in range(2):
                 async with events(operator.http) as stream:
                     assert await stream.next("state")
@@ -630,6 +635,7 @@ async def test_one_more_who_watches_takes_the_place_of_who_has_taken_nothing_for
 
 
 async def test_streams_of_others_who_do_not_read_never_keep_an_operator_out(served: Served) -> None:
+    served.monitor.feed.patience = 0
     async with signed_in(served) as operator, AsyncExitStack() as stack:
         for _ in range(40):
             response = await stack.enter_async_context(operator.http.get("/admin/api/events"))

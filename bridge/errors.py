@@ -8,7 +8,6 @@
     |  +- UnknownAccount         404 account_not_found
     |  +- AccountConflict        409 account_conflict
     |  +- NotThere               404 not_found               a key, a chat, or what was kept of one
-    |  +- TooManyWatchers        429 too_many_watchers       every event stream of the dashboard is taken
     |  +- FileTooLarge           413 file_too_large
     |  +- FileRejected           422 file_rejected
     |  +- ContextTooLong         400 context_length_exceeded
@@ -39,7 +38,7 @@
     +- SetupError                500 setup_error               this machine or its settings need a hand
 
 A class exists only where code treats it differently. A content filter is not an error: it is a `Finish`.
-What each means for accounts, chats and clients is in `bridge/pool/error_policy.py`.
+What each means for accounts, chats and clients is in `bridge/pool/pool/error_policy.py`.
 """
 
 from __future__ import annotations
@@ -119,14 +118,6 @@ class AccountConflict(RequestError):
 
     status = 409
     code = "account_conflict"
-
-
-class TooManyWatchers(RequestError):
-    """As many dashboards are open as may be, and each of them still takes what happens."""
-
-    status = 429
-    code = "too_many_watchers"
-    kind = "rate_limit_error"
 
 
 class NotThere(RequestError):

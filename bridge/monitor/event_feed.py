@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bridge.errors import TooManyWatchers
+from bridge.errors import RequestError
 from bridge.sse import encode_sse
 
 MOST_WATCHERS = 32
@@ -24,6 +24,13 @@ MOST_FRAMES = 200
 """Frames that wait for one watcher."""
 MOST_BYTES = 1024 * 1024
 """Bytes that wait for one watcher."""
+
+
+class TooManyWatchers(RequestError):
+    """As many watch as may, and each of them keeps up."""
+
+    status = 429
+    code = "too_many_watchers"
 
 
 class Watcher:

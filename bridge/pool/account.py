@@ -25,6 +25,8 @@ NEEDS_PERSON = (WorkerState.LOGGED_OUT, WorkerState.CHALLENGED)
 """States that seldom end before a person does something."""
 AWAY = (*NEEDS_PERSON, WorkerState.MUTED)
 """States that mostly last for hours."""
+MOST_GONE = 100
+"""Accounts that are remembered after they are gone."""
 JITTER = 0.3
 """The pace varies by up to this share of the minimum interval."""
 NOBODY = "No account is logged in; run `bridge login NAME`."
@@ -229,6 +231,31 @@ class Slot:
             return False
         back_in = self.back_in if self.is_parked or self.is_paused else 0.0
         return back_in is not None and back_in <= seconds
+
+
+class Gone:
+    """Accounts that are not there any more: one that comes back under its name goes on at the same pace."""
+
+    def __init__(self) -> None:
+        self._slots: dict[str, Slot] = {}
+
+    def note(self, slot: Slot) -> None:
+        """Remember an account that is closed, unless a client has brought it along."""
+        if not slot.is_guest:
+            self._slots[slot.worker.name] = slot
+        if len(self._slots) > MOST_GONE:
+            del self._slots[next(iter(self._slots))]
+
+    def back(self, slot: Slot) -> Slot:
+        """Return an account that is new, as the one before it of that name was."""
+        if not slot.is_guest and (before := self.forget(slot.worker.name)) is not None:
+            slot.free_at, slot.caution, slot.is_paused = before.free_at, before.caution, before.is_paused
+            slot.last_error = before.last_error
+        return slot
+
+    def forget(self, name: str) -> Slot | None:
+        """Know of an account of that name no more."""
+        return self._slots.pop(name, None)
 
 
 def standing(slots: Sequence[Slot]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from loguru import logger
@@ -17,7 +17,7 @@ from loguru import logger
 from bridge.chat import model_names
 from bridge.chat.types import Model
 from bridge.errors import BridgeError, BrowserError, NoAccount, RateLimited, UnknownAccount, UnknownModel
-from bridge.pool.account import NEEDS_PERSON, NOBODY, PoolWorker, Slot
+from bridge.pool.account import NEEDS_PERSON, NOBODY, Gone, PoolWorker, Slot
 from bridge.pool.error_policy import Transition, after_lost, transition
 from bridge.pool.quota import Budget
 from bridge.pool.visits import SOON_OVER, Visits
@@ -61,7 +61,7 @@ class Accounts:
         self._guest_models = tuple(guest_models)
         self._keepers: dict[Slot, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
-        self._tasks = Tasks()
+        self._tasks, self._gone = Tasks(), Gone()
         self.slots = [self._slot(worker, is_guest=False) for worker in workers]
 
     async def __aenter__(self) -> Accounts:
@@ -95,7 +95,7 @@ class Accounts:
         return slot
 
     def _slot(self, worker: PoolWorker, *, is_guest: bool) -> Slot:
-        return Slot(worker, self._settings, is_guest=is_guest, sends=self._sends.of(worker.name))
+        return self._gone.back(Slot(worker, self._settings, is_guest=is_guest, sends=self._sends.of(worker.name)))
 
     def start(self, slot: Slot) -> None:
         """Hold an account open from now on."""
@@ -112,6 +112,7 @@ class Accounts:
     def remove(self, slot: Slot) -> None:
         """Close an account for good."""
         self.slots.remove(slot)
+        self._gone.note(slot)
         if slot.visit is not None:
             slot.visit.end()
         if (keeper := self._keepers.pop(slot, None)) is not None:
@@ -130,6 +131,7 @@ class Accounts:
     def forget(self, name: str) -> None:
         """Drop what is kept over a restart of an account that is removed."""
         self._parked.forget(name)
+        self._gone.forget(name)
 
     def pause(self, name: str, *, is_paused: bool) -> Slot:
         """Let an account take no chats, or again, also after a restart."""
@@ -188,11 +190,9 @@ class Accounts:
         if slot.is_parked:
             slot.woken.set()
         elif slot.state is WorkerState.READY:
-            try:
+            with suppress(BridgeError):  # the keeper hears of it, too
                 await slot.worker.check()
-            except BridgeError:
-                return await self.known(slot, looks)  # the keeper hears of it, too
-            return slot
+                return slot
         return await self.known(slot, looks)
 
     async def reopen(self, slot: Slot) -> None:

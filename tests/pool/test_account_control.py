@@ -20,6 +20,7 @@ from bridge.errors import (
     ChatCancelled,
     LoginRequired,
     NoAccount,
+    PoolError,
     RateLimited,
     RequestError,
     SetupError,
@@ -336,6 +337,28 @@ async def test_a_login_that_is_deleted_and_written_again_keeps_the_sends_of_its_
         stored.stored["a"] = worker
         await until(lambda: names(pool) == ["a"])
         assert (one(pool).sends_hour, one(pool).sends_day) == (1, 1)
+
+
+async def test_a_login_that_is_deleted_and_written_again_keeps_the_pace_and_the_pause_of_its_account(
+    tmp_path: Path,
+) -> None:
+    stored, settings = StoredWorkers("a"), QUICK.model_copy(update={"min_interval": LIMIT, "queue_limit": 0.1})
+    async with pool_with(stored, tmp_path, settings) as (pool, _):
+        assert await ask(pool, "1") == "a"
+        await pool.pause("a")
+        for is_paused in (True, False):
+            worker = stored.stored.pop("a")
+            await until(lambda: names(pool) == [])
+            stored.stored["a"] = worker
+            await until(lambda: names(pool) == ["a"] and one(pool).state is WorkerState.READY)
+            assert one(pool).is_paused == is_paused
+            with pytest.raises(PoolError):
+                await ask(pool, "too soon")
+            await pool.resume("a")
+        await pool.remove("a")
+        stored.stored["a"] = ScriptedWorker("a")
+        await until(lambda: names(pool) == ["a"] and one(pool).state is WorkerState.READY)
+        assert await ask(pool, "2") == "a", "one that was removed for good begins anew"
 
 
 async def test_a_file_that_cannot_be_opened_is_tried_once_until_it_changes_while_others_run(

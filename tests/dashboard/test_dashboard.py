@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 from openai import APIError
-from playwright.async_api import FilePayload, expect
+from playwright.async_api import FilePayload, Locator, expect
 
 from bridge.browser.browser import Chromium
-from bridge.settings import DashboardSettings
+from bridge.settings import BrowserSettings, DashboardSettings
 from bridge.storage.api_keys import KeyStore
+from bridge.storage.profiles import Identity, ProfileStore
 from bridge.telemetry import ChatEnded
 from tests.support.dashboard_pages import NARROW, VIEWS, WIDE, Dashboard, opened
-from tests.support.live import Live, directive, live
+from tests.support.live import Live, directive, live, signed_in_profile
 from tests.support.relay import relay
 
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
@@ -200,6 +201,70 @@ async def test_an_account_is_added_by_a_storage_state_and_a_bad_one_is_named(
         await page.get_by_role("dialog").get_by_role("button", name="Add account").click()
         await dashboard.told("dora")
         await expect(dashboard.account("dora").get_by_text("Ready")).to_be_visible()
+
+
+async def test_a_profile_of_another_machine_becomes_an_account_that_chats_and_says_what_key_is_missing(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        dashboard.excused = lambda text: "400" in text
+        page, elsewhere = dashboard.page, ProfileStore(tmp_path / "elsewhere", Identity.generate())
+        run.site.add_account("dora")
+        elsewhere.save(signed_in_profile(run.site, "dora"))
+        await page.get_by_role("button", name="Add account").click()
+        await page.get_by_label("Name").fill("dora")
+        await page.get_by_text("Profile", exact=True).click()
+        await page.get_by_label("Profile file").set_input_files(elsewhere.path("dora"))
+        await page.get_by_role("dialog").get_by_role("button", name="Add account").click()
+        await expect(page.get_by_role("alert")).to_contain_text("saved with another key")
+        key = elsewhere.identity.export().splitlines()[-1]
+        await page.get_by_label("That machine's profile key").fill(key)
+        await page.get_by_role("dialog").get_by_role("button", name="Add account").click()
+        await dashboard.told("dora")
+        await _answers_alone(run, dashboard, "dora")
+
+
+async def _answers_alone(run: Live, dashboard: Dashboard, name: str) -> None:
+    """Pause the first account, and see that the other one answers."""
+    await expect(dashboard.account(name).get_by_text("Ready")).to_be_visible()
+    await dashboard.choose("alice", "Pause")
+    await dashboard.told("alice")
+    assert await run.ask(directive(text=f"from {name}")) == f"from {name}"
+    await dashboard.go("chats")
+    await expect(dashboard.page.locator("li.chat").first.locator(".chat-account")).to_have_text(name)
+
+
+async def test_trace_record_and_bundle_of_a_chat_are_downloaded_from_its_row(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    browser = BrowserSettings(check_every=0.5, call_limit=5, trace=tmp_path / "traces", record=tmp_path / "records")
+    async with (
+        live(tmp_path, browser=browser) as run,
+        opened(chromium, link(run)) as dashboard,
+    ):
+        dashboard.excused = lambda text: "thumbnail" in text  # of a page that has just been closed
+        await run.ask(directive(text="Hello there"))
+        run.account().fault("moved_completion", times=None)
+        with pytest.raises(APIError):
+            await run.ask("And then?")
+        await dashboard.go("chats")
+        failed, answered = (dashboard.page.locator("li.chat").nth(number) for number in (0, 1))
+        assert sorted(await _downloaded(dashboard, answered, "Trace")) != []
+        (stream,) = (await _downloaded(dashboard, answered, "Raw stream")).values()
+        assert stream.startswith(b"event: ready"), "the bytes that the site has sent"
+        bundle = await _downloaded(dashboard, failed, "Diagnostic bundle")
+        assert any(name.endswith(".json") for name in bundle), bundle.keys()
+
+
+async def _downloaded(dashboard: Dashboard, row: Locator, label: str) -> dict[str, bytes]:
+    """Open a chat's row, click a file of it, and return what is in the archive that comes."""
+    button = row.get_by_role("button")
+    if await button.get_attribute("aria-expanded") != "true":
+        await button.click()
+    async with dashboard.page.expect_download() as download:
+        await row.get_by_role("link", name=label).click()
+    with zipfile.ZipFile(await (await download.value).path()) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 async def test_an_account_to_log_in_opens_its_sign_in_page_in_the_live_view(tmp_path: Path, chromium: Chromium) -> None:

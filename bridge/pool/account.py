@@ -18,7 +18,7 @@ from bridge.chat.visit import Visit
 from bridge.errors import BridgeError, BrowserError, SetupError, SiteError, UnknownModel
 from bridge.pool.quota import used
 from bridge.settings import PoolSettings
-from bridge.storage.conversations import Place
+from bridge.storage.conversation_file import Place
 from bridge.telemetry import Timeline, WorkerState
 
 NEEDS_PERSON = (WorkerState.LOGGED_OUT, WorkerState.CHALLENGED)

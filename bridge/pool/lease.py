@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from bridge.errors import BridgeError, NoAccount, TokenRefused
 from bridge.pool.account import Slot, standing
 from bridge.pool.error_policy import Again, rule_of
-from bridge.storage.conversations import Place
+from bridge.storage.conversation_file import Place
 from bridge.telemetry import WorkerState
 
 

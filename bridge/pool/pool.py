@@ -28,7 +28,8 @@ from bridge.pool.token_accounts import Guests, TokenSite, name_of
 from bridge.pool.visit_admission import visiting
 from bridge.settings import Settings
 from bridge.storage.account_states import ParkedAccounts
-from bridge.storage.conversations import NOT_HERE, Conversations, Note, Place
+from bridge.storage.conversation_file import NOT_HERE, Place
+from bridge.storage.conversations import Conversations, Note
 from bridge.storage.send_times import SendLog
 from bridge.tasks import Tasks
 from bridge.telemetry import ChatQueued, ChatStarted, Telemetry, Timeline, WorkerState

@@ -16,7 +16,7 @@ from bridge.chat.visit import Visit
 from bridge.errors import LoginRequired, Muted, TokenRefused
 from bridge.settings import Settings
 from bridge.sites.contract import load_driver
-from bridge.storage.conversations import Place
+from bridge.storage.conversation_file import Place
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry, Timeline
 from bridge.worker.session import open_session

@@ -13,7 +13,7 @@ from bridge.chat.types import Attachment, ChatRequest, Message, Model
 from bridge.errors import ContextTooLong, FileTooLarge, RequestError
 from bridge.settings import FileSettings
 from bridge.sites.contract import SiteDriver, Turn
-from bridge.storage.conversations import Place
+from bridge.storage.conversation_file import Place
 
 LONG_NAME = "prompt.txt"
 LONGEST_ATTACHED = 6_000_000

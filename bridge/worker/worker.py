@@ -22,7 +22,7 @@ from bridge.chat.visit import Visit
 from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError, SiteTimeout
 from bridge.settings import Settings
 from bridge.sites.contract import Decoder, Strayed, Turn, load_driver
-from bridge.storage.conversations import Place
+from bridge.storage.conversation_file import Place
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.storage.unfinished_chats import Unsettled, unsettled_file
 from bridge.tasks import Tasks, first

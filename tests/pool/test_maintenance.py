@@ -14,7 +14,7 @@ import pytest
 from bridge.browser.browser import Chromium
 from bridge.chat.types import ChatRequest, Message, Model, Opened, Text
 from bridge.settings import BrowserSettings, ConversationSettings
-from bridge.storage.conversations import ConversationFile, Place
+from bridge.storage.conversation_file import ConversationFile, Place
 from bridge.storage.profiles import ProfileStore, load_identity
 from bridge.telemetry import ConversationDeleted, Telemetry, Timeline, WorkerChanged, WorkerState
 from bridge.worker.worker import Worker

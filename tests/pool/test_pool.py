@@ -40,7 +40,7 @@ from bridge.errors import (
 from bridge.pool.maintenance import upkeep
 from bridge.pool.pool import Pool
 from bridge.settings import ConversationSettings, PoolSettings, Settings
-from bridge.storage.conversations import Place
+from bridge.storage.conversation_file import Place
 from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Fact, Telemetry, Timeline, WorkerChanged, WorkerState
 
 LIMIT = 5.0

@@ -30,7 +30,7 @@ from bridge.sites.contract import SiteDriver, Turn
 from bridge.sites.deepseek.driver import Driver
 from bridge.sites.deepseek.file_upload import FORK, LOOK, UPLOAD, Uploads
 from bridge.sites.deepseek.request_check import COMPLETION, Guard
-from bridge.storage.conversations import Place
+from bridge.storage.conversation_file import Place
 from bridge.worker.turn_plan import LONG_PROMPT, LONGEST_ATTACHED, fitted, turns_of
 
 NOTES = Attachment("notes.txt", "text/plain", b"notes", "messages[0].content[1]")

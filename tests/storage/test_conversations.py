@@ -20,7 +20,8 @@ from bridge.chat.types import Attachment, ChatRequest, Finish, Message, Model, O
 from bridge.errors import RequestError, SetupError, StorageError, UnknownConversation
 from bridge.settings import ConversationSettings, FileSettings
 from bridge.sites.deepseek.driver import Driver
-from bridge.storage.conversations import ConversationFile, Conversations, Note, Place
+from bridge.storage.conversation_file import VERSION, ConversationFile, Place
+from bridge.storage.conversations import Conversations, Note
 from bridge.worker.turn_plan import fitted, turns_of
 
 MODEL = Model("deepseek-chat")
@@ -197,6 +198,18 @@ def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
     conversations = opened(tmp_path)
     conversations.remember(PLACE, HELLO, ANSWER)
     assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) == PLACE
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    with sqlite3.connect(tmp_path / "conversations.db") as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
+        database.execute(f"PRAGMA user_version = {VERSION + 1}")
+        database.execute("DROP INDEX by_use")
+    with pytest.raises(SetupError, match=r"newer version of the bridge .* remove the file to start anew"):
+        opened(tmp_path)
+    assert database.execute("SELECT name FROM sqlite_master WHERE name = 'by_use'").fetchall() == []
+    database.close()
 
 
 @given(st.text(), st.text(alphabet=" \n\tab", max_size=40))

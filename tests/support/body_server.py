@@ -19,7 +19,8 @@ from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model, Opened, Tex
 from bridge.monitor.monitor import Monitor
 from bridge.settings import ConversationSettings, FileSettings, Settings, TokenSettings
 from bridge.sites.contract import load_driver
-from bridge.storage.conversations import Conversations, Note, Place
+from bridge.storage.conversation_file import Place
+from bridge.storage.conversations import Conversations, Note
 from bridge.worker.turn_plan import fitted, models_of, turns_of
 from tests.support.fake_backend import FakeBackend, access_of
 

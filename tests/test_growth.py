@@ -21,10 +21,10 @@ from typing import Any
 import pytest
 
 import bridge
-from bridge.api.answer.citations import Marks
+from bridge.api.answer.citations import CitationFilter
 from bridge.api.answer.markdown import Fence, tame_html
-from bridge.api.answer.stop import Cut
-from bridge.api.answer.text_filter import JsonTalk, PlainTalk
+from bridge.api.answer.stop import StopFilter
+from bridge.api.answer.text_filter import JsonFilter, PlainTextFilter
 from bridge.api.attachments.content_parts import read_attachment
 from bridge.chat.history_digests import digest, news, outline
 from bridge.chat.prompt import looks_like_label, render
@@ -32,7 +32,7 @@ from bridge.chat.text_direction import changes
 from bridge.chat.types import Message, Source
 from bridge.errors import RequestError
 from bridge.sse import SSEDecoder
-from bridge.tool_calls.answer_filter import ToolTalk
+from bridge.tool_calls.answer_filter import ToolCallFilter
 from bridge.tool_calls.json_mode import JsonForm
 from bridge.tool_calls.json_repair import Unclear, loaded
 from bridge.tool_calls.notation import Tool, Toolbox
@@ -70,7 +70,7 @@ def times(unit: str, before: str = "", behind: str = "") -> Callable[[int], str]
 TOOLBOX = Toolbox((Tool("weather", "", {"properties": {"city": {"type": "string"}}, "required": ["city"]}),))
 
 
-def heard(text: str) -> None:
+def filter_answer(text: str) -> None:
     """Look for calls in a text that arrives at once."""
     parser = CallParser(TOOLBOX)
     parser.feed(text)
@@ -79,7 +79,7 @@ def heard(text: str) -> None:
 
 def heard_in_pieces(text: str) -> None:
     """Look for calls in a text that arrives in small pieces, with tools and JSON together."""
-    talk = JsonTalk(JsonForm(), ToolTalk(TOOLBOX, 1 << 62, "x"))
+    talk = JsonFilter(JsonForm(), ToolCallFilter(TOOLBOX, 1 << 62, "x"))
     for at in range(0, len(text), 8):
         talk.say(text[at : at + 8])
 
@@ -260,11 +260,11 @@ def into_events() -> Callable[[str], object]:
 
 
 TAKERS: dict[str, Callable[[], Callable[[str], object]]] = {
-    "stop sequences": lambda: Cut(("a" * 8, "</x>", "\n\n\n"), 1 << 40).text,
-    "citations": lambda: Marks("link", {1: Source(1, "https://a.example", "A")}).feed,
+    "stop sequences": lambda: StopFilter(("a" * 8, "</x>", "\n\n\n"), 1 << 40).text,
+    "citations": lambda: CitationFilter("link", {1: Source(1, "https://a.example", "A")}).feed,
     "fences": lambda: Fence().feed,
     "HTML": lambda: tame_html().feed,
-    "JSON that is held": lambda: JsonTalk(JsonForm(), PlainTalk()).say,
+    "JSON that is held": lambda: JsonFilter(JsonForm(), PlainTextFilter()).say,
     "server-sent events": into_events,
 }
 FILES = {
@@ -296,7 +296,7 @@ ROWS = [
         for name, text in PIECES.items()
     ),
     *(Row(f"{what}: {name}", run, text) for what, run in OVER_LINES.items() for name, text in LINES.items()),
-    *(Row(f"calls: {name}", heard, text) for name, text in CALLS.items()),
+    *(Row(f"calls: {name}", filter_answer, text) for name, text in CALLS.items()),
     *(Row(f"calls in pieces: {name}", heard_in_pieces, text) for name, text in CALLS.items()),
     *(Row(f"repair of JSON: {name}", LOADED, text) for name, text in HOSTILE.items()),
     *(Row(f"JSON in an answer: {name}", READ, text) for name, text in HOSTILE.items()),

@@ -20,7 +20,7 @@ from aiohttp import web
 from loguru import logger
 
 from bridge.api.access.guard import TOKENS, peer_of
-from bridge.api.answer.pipeline import AnswerEvent, Form, answer
+from bridge.api.answer.pipeline import AnswerEvent, AnswerFormat, answer
 from bridge.api.attachments.gather import Gatherer
 from bridge.api.http_errors import REQUEST_ID, Failure, dump, failure_of
 from bridge.api.request_body import BodyReader
@@ -42,7 +42,7 @@ STREAM_HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ParsedRequest:
     """What a client asked for: the chat, and in which form it wants the answer."""
 
     chat: ChatRequest
@@ -51,7 +51,7 @@ class Ask:
     stream: bool = False
     usage: bool = False
     """Whether a stream ends with the usage."""
-    form: Form = field(default_factory=Form)
+    form: AnswerFormat = field(default_factory=AnswerFormat)
     choices: int = 1
     """How many answers are wanted."""
     legacy: bool = False
@@ -78,15 +78,15 @@ class Surface(ABC):
     """The `event:` of an error frame, where the dialect has one."""
 
     @abstractmethod
-    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> Ask:  # noqa: A002
+    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> ParsedRequest:  # noqa: A002
         """Return what the decoded JSON `body` asks for; raise a `RequestError` that names the bad field."""
 
     @abstractmethod
-    def encoder(self, ask: Ask) -> Encoder:
+    def encoder(self, ask: ParsedRequest) -> Encoder:
         """Return a fresh encoder for one stream."""
 
     @abstractmethod
-    def reply(self, ask: Ask, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
+    def reply(self, ask: ParsedRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
         """Return the body of complete answers, one a choice."""
 
     @abstractmethod
@@ -132,7 +132,7 @@ class ChatEndpoint:
             body = self.surface.reply(ask, answers)
             return web.Response(body=dump(body), content_type="application/json", headers=headers)
 
-    def _parse(self, id: str, body: object) -> Ask:  # noqa: A002
+    def _parse(self, id: str, body: object) -> ParsedRequest:  # noqa: A002
         return self.surface.parse(body, id, self._model)
 
     def _model(self, name: str) -> Model:
@@ -142,7 +142,7 @@ class ChatEndpoint:
         events = self._backend.chat(request)
         return _complete(events if self._history is None else self._history.heard(request, events))
 
-    async def _answers(self, ask: Ask) -> AsyncGenerator[tuple[int, AnswerEvent]]:
+    async def _answers(self, ask: ParsedRequest) -> AsyncGenerator[tuple[int, AnswerEvent]]:
         """Yield the events of each choice; a single one as it arrives, several when all of them are there."""
         if ask.choices == 1:
             async with aclosing(answer(self._chat, ask.chat, ask.form)) as events:
@@ -154,7 +154,9 @@ class ChatEndpoint:
             for event in whole:
                 yield choice, event
 
-    async def _stream(self, stream: _Stream, ask: Ask, events: AsyncIterator[tuple[int, AnswerEvent]]) -> None:
+    async def _stream(
+        self, stream: _Stream, ask: ParsedRequest, events: AsyncIterator[tuple[int, AnswerEvent]]
+    ) -> None:
         encoder, early = self.surface.encoder(ask), None
         async with asyncio.TaskGroup() as tasks:
             heart = tasks.create_task(stream.keep_alive(self._server.headers_after, self._server.keep_alive))

@@ -32,10 +32,10 @@ class ToolCall:
     call: Call
 
 
-Said = Text | Thinking | ToolCall
+FilteredEvent = Text | Thinking | ToolCall
 
 
-class ToolTalk:
+class ToolCallFilter:
     """Turns the text of one answer into text, thinking and calls."""
 
     def __init__(self, toolbox: Toolbox, hold: int, id: str) -> None:  # noqa: A002
@@ -65,11 +65,11 @@ class ToolTalk:
         """Whether the answer breaks off within a call."""
         return not self.calls and self._rejected is not None and self._rejected.is_broken
 
-    def say(self, text: str) -> list[Said]:
+    def say(self, text: str) -> list[FilteredEvent]:
         """Take the next piece of the answer's text."""
         return [event for segment in self._parser.feed(text) for event in self._take(segment)]
 
-    def rest(self) -> list[Said]:
+    def rest(self) -> list[FilteredEvent]:
         """Return what comes at the end of the text that was not released yet, but for text that is held."""
         return [event for segment in self._parser.end() for event in self._take(segment)]
 
@@ -84,11 +84,11 @@ class ToolTalk:
             return MUST.replace("{what}", named)
         return None
 
-    def release(self) -> list[Said]:
+    def release(self) -> list[FilteredEvent]:
         """Return the text that was held: no call follows."""
         return self._open()
 
-    def _take(self, segment: Segment) -> list[Said]:
+    def _take(self, segment: Segment) -> list[FilteredEvent]:
         match segment:
             case Call():
                 return self._call(segment)
@@ -98,7 +98,7 @@ class ToolTalk:
             case str():
                 return self._prose(segment)
 
-    def _call(self, call: Call) -> list[Said]:
+    def _call(self, call: Call) -> list[FilteredEvent]:
         if self.calls and not self._toolbox.parallel:
             return [Thinking(write_said("", [call]))]
         beside = "".join(self._held).strip()
@@ -109,7 +109,7 @@ class ToolTalk:
         made = ToolCall(index, f"call_{self._id}{index}", call)
         return [Thinking(beside), made] if beside else [made]
 
-    def _prose(self, text: str) -> list[Said]:
+    def _prose(self, text: str) -> list[FilteredEvent]:
         if self.calls:
             return self._beside(text)
         if self._rejected is None and self._is_open:
@@ -118,23 +118,23 @@ class ToolTalk:
         self._size += len(text)
         return self._open() if self._rejected is None and self._size > self._hold else []
 
-    def _beside(self, text: str) -> list[Said]:
+    def _beside(self, text: str) -> list[FilteredEvent]:
         """Return what was said behind a call, but for white space at its end."""
         text = self._blank + text
         said = text.rstrip()
         self._blank = text[len(said) :]
         return [Thinking(said)] if said else []
 
-    def _open(self) -> list[Said]:
+    def _open(self) -> list[FilteredEvent]:
         self._is_open = True
         text = "".join(self._held)
         self._held, self._size = [], 0
         return [Text(text)] if text else []
 
 
-def heard(toolbox: Toolbox, hold: int, answer: str, *, is_last: bool) -> tuple[str, list[Call]]:
+def filter_answer(toolbox: Toolbox, hold: int, answer: str, *, is_last: bool) -> tuple[str, list[Call]]:
     """Return the text and the calls that a client gets of a whole answer; `is_last`: the model is not asked again."""
-    talk = ToolTalk(toolbox, hold, "")
+    talk = ToolCallFilter(toolbox, hold, "")
     events = [*talk.say(answer), *talk.rest(), *talk.release()]
     text = "".join(event.text for event in events if isinstance(event, Text))
     return text + (talk.unread if is_last else ""), talk.calls

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bridge.tool_calls.call_body import body_end, is_sketch, is_structured, is_talk
+from bridge.tool_calls.call_body import body_end, is_prose, is_sketch, is_structured
 from bridge.tool_calls.call_reader import (
     ARGUMENTS,
     NAME,
@@ -32,7 +32,7 @@ from bridge.tool_calls.json_repair import Unclear
 from bridge.tool_calls.notation import Call
 from bridge.tool_calls.tag_kinds import BLOCK, Kind
 from bridge.tool_calls.tag_values import plain, value_end, without_last_break
-from bridge.tool_calls.tagged_text import More, Page
+from bridge.tool_calls.tagged_text import More, TaggedText
 from bridge.tool_calls.tags import Tag
 
 BREAKS_OFF = "It breaks off before its end."
@@ -53,7 +53,7 @@ class Block:
     """An end tag stands at its end."""
     is_loose: bool = False
     """There are words where a call has its JSON or its arguments."""
-    is_talk: bool = False
+    is_prose: bool = False
     """Those words only speak of calls, and were not read."""
     is_broken: bool = False
     """It breaks off with the text."""
@@ -63,14 +63,14 @@ class Block:
     """None of its tags means a call for itself."""
 
 
-def read_block(page: Page, tag: Tag, *, within_line: bool = False) -> Block:
+def read_block(tagged: TaggedText, tag: Tag, *, within_line: bool = False) -> Block:
     """Read the call that `tag` opens; `within_line` tells whether text stands before it in its line."""
-    return _Reader(page, tag, within_line=within_line).read()
+    return _Reader(tagged, tag, within_line=within_line).read()
 
 
 class _Reader:
-    def __init__(self, page: Page, tag: Tag, *, within_line: bool) -> None:
-        self._page = page
+    def __init__(self, tagged: TaggedText, tag: Tag, *, within_line: bool) -> None:
+        self._tagged = tagged
         self._first = tag
         self._at, self._inner = tag.start, tag.end
         self._within_line = within_line
@@ -85,7 +85,7 @@ class _Reader:
     def read(self) -> Block:
         goes_on = True
         while goes_on and not self._is_closed:
-            tag = self._page.adjacent(self._at)
+            tag = self._tagged.adjacent(self._at)
             goes_on = self._tag(tag) if tag else self._words()
         return self._block()
 
@@ -115,7 +115,7 @@ class _Reader:
 
     def _open(self, tag: Tag) -> None:
         """Take a tag that opens the call, or an envelope of it."""
-        self._at = self._page.behind_marks(tag.end)
+        self._at = self._tagged.behind_marks(tag.end)
         self._inner = self._inner if self._has_content else self._at
         self._is_weak = self._is_weak and tag.is_weak
         self._is_closed = tag.is_whole
@@ -145,11 +145,11 @@ class _Reader:
         """Tell whether a tag that only its mark makes known stands around calls."""
         if tag.kind is not Kind.FIELD or self._name or self._has_content:
             return False
-        inner = self._page.adjacent(tag.end)
+        inner = self._tagged.adjacent(tag.end)
         return inner is not None and inner.kind in BLOCK and not inner.is_end
 
     def _fields(self) -> Iterator[str]:
-        return (name for tool in known(self._name, self._page.tools) for name in fields_of(tool))
+        return (name for tool in known(self._name, self._tagged.tools) for name in fields_of(tool))
 
     def _argument(self, tag: Tag) -> None:
         attributes = tag.attributes
@@ -163,43 +163,43 @@ class _Reader:
 
     def _value(self, opening: Tag) -> str:
         """Return the text up to the end of what `opening` has opened, and move behind it."""
-        tag, is_end = value_end(self._page, opening, set(self._fields()) - set(self._arguments))
-        end = tag.start if tag else len(self._page.text)
+        tag, is_end = value_end(self._tagged, opening, set(self._fields()) - set(self._arguments))
+        end = tag.start if tag else len(self._tagged.text)
         if tag is None:
             self._wrong = BREAKS_OFF
         self._at = tag.end if tag and is_end else end
-        value = self._page.text[opening.end : end]
+        value = self._tagged.text[opening.end : end]
         return plain(value if is_end else without_last_break(value), is_exact="string" in opening.attributes)
 
     # Words: the body, or what is none
 
     def _words(self) -> bool:
         """Take the text that stands where no tag is; return whether the call goes on."""
-        page, at = self._page, self._page.blank_to(self._at)
+        tagged, at = self._tagged, self._tagged.blank_to(self._at)
         if self._has_content or self._wrong:
             return self._text_between(at)
-        if at == len(page.text) or self._is_lost(at):
+        if at == len(tagged.text) or self._is_lost(at):
             return False
         if not self._name and self._is_name(at):
             return True
-        self._is_loose = not is_structured(page, at)
-        if self._is_loose and (self._within_line or is_talk(page, self._at)):
+        self._is_loose = not is_structured(tagged, at)
+        if self._is_loose and (self._within_line or is_prose(tagged, self._at)):
             return False
-        end = body_end(page, self._at)
-        self._body, self._at = page.text[self._at : end].rstrip().rstrip("*_"), end
+        end = body_end(tagged, self._at)
+        self._body, self._at = tagged.text[self._at : end].rstrip().rstrip("*_"), end
         return True
 
     def _is_name(self, at: int) -> bool:
         """Take the name of a tool, if it comes next, and an argument or a separator behind it."""
-        first = NAME.match(self._page.text, at)
-        tag = self._page.adjacent(first.end()) if first else None
+        first = NAME.match(self._tagged.text, at)
+        tag = self._tagged.adjacent(first.end()) if first else None
         if first is None or tag is None:
             return False
         if tag.is_end:
             return self._is_name_apart(first[1], tag)
         if tag.kind is Kind.SEPARATOR:
             self._name = "" if first[1].lower() == "function" else first[1]
-        elif tag.kind in (Kind.KEY, Kind.PARAMETER, Kind.FIELD) and known(first[1], self._page.tools):
+        elif tag.kind in (Kind.KEY, Kind.PARAMETER, Kind.FIELD) and known(first[1], self._tagged.tools):
             self._name = first[1]
         else:
             return False
@@ -208,30 +208,30 @@ class _Reader:
 
     def _is_name_apart(self, name: str, end: Tag) -> bool:
         """Take the name of a tool that stands alone between tags, where its arguments follow behind them."""
-        page = self._page
-        at = page.blank_to(end.end)
-        behind = page.adjacent(end.end)
-        is_followed = page.text.startswith("{", at) or (behind is not None and behind.kind is Kind.ARGUMENTS)
-        if end.kind not in BLOCK or not known(name, page.tools) or not is_followed:
+        tagged = self._tagged
+        at = tagged.blank_to(end.end)
+        behind = tagged.adjacent(end.end)
+        is_followed = tagged.text.startswith("{", at) or (behind is not None and behind.kind is Kind.ARGUMENTS)
+        if end.kind not in BLOCK or not known(name, tagged.tools) or not is_followed:
             return False
         self._name, self._at = name, end.end
         return True
 
     def _is_lost(self, at: int) -> bool:
         """Tell whether only a tag that breaks off follows."""
-        if not self._page.may_go_on(at):
+        if not self._tagged.may_go_on(at):
             return False
-        self._at, self._wrong = len(self._page.text), BREAKS_OFF
+        self._at, self._wrong = len(self._tagged.text), BREAKS_OFF
         return True
 
     def _text_between(self, at: int) -> bool:
         """Judge text behind the arguments: it is no part of the call, unless the call's end follows."""
-        page = self._page
-        if page.may_go_on(at):
-            self._at = len(page.text)
+        tagged = self._tagged
+        if tagged.may_go_on(at):
+            self._at = len(tagged.text)
             return False
-        tag = next(page.tags_from(at), None)
-        if tag is None and not page.is_whole:
+        tag = next(tagged.tags_from(at), None)
+        if tag is None and not tagged.is_whole:
             raise More
         if tag is None or not tag.is_end or not tag.closes:
             return False
@@ -242,12 +242,12 @@ class _Reader:
     # The outcome
 
     def _block(self) -> Block:
-        is_talk = self._is_loose and self._body is None
-        is_at_end = self._page.blank_to(self._at) == len(self._page.text)
-        is_cut = self._page.is_whole and not self._is_closed and is_at_end
+        is_prose = self._is_loose and self._body is None
+        is_at_end = self._tagged.blank_to(self._at) == len(self._tagged.text)
+        is_cut = self._tagged.is_whole and not self._is_closed and is_at_end
         calls: tuple[Call, ...] = ()
         why = self._wrong
-        if not why and not is_talk:
+        if not why and not is_prose:
             try:
                 calls = tuple(self._calls(is_cut=is_cut))
             except Unclear as unclear:
@@ -261,14 +261,14 @@ class _Reader:
             self._name,
             self._is_closed,
             self._is_loose,
-            is_talk,
+            is_prose,
             is_broken=is_cut and not calls,
             is_weak=self._is_weak and self._first.is_weak,
             is_sketch=is_sketch((*self._arguments, *self._arguments.values()), self._body or ""),
         )
 
     def _calls(self, *, is_cut: bool) -> list[Call]:
-        tools = self._page.tools
+        tools = self._tagged.tools
         if self._body is not None:
             body = plain(self._body, is_exact=True)
             return [named_call(self._name, body, tools)] if self._name else read_calls(body, tools)

@@ -10,7 +10,7 @@ from bridge.tool_calls.json_repair import is_json, json_end
 from bridge.tool_calls.python_calls import python_name
 from bridge.tool_calls.tag_kinds import BLOCK, Kind
 from bridge.tool_calls.tag_values import CDATA
-from bridge.tool_calls.tagged_text import More, Page
+from bridge.tool_calls.tagged_text import More, TaggedText
 from bridge.tool_calls.tags import Tag
 
 ESCAPED_QUOTE = re.compile(r'\\[\\"]')
@@ -24,56 +24,56 @@ def quotes(text: str) -> int:
     return ESCAPED_QUOTE.sub("", text).count('"')
 
 
-def is_structured(page: Page, at: int) -> bool:
+def is_structured(tagged: TaggedText, at: int) -> bool:
     """Tell whether JSON, a code block or a tool's name comes next."""
-    text = page.text
+    text = tagged.text
     if text[at] in "{[`" or text.startswith((CDATA, "&quot;"), at):
         return True
-    if known(python_name(text[at : at + 200]), page.tools):
+    if known(python_name(text[at : at + 200]), tagged.tools):
         return True
     name = NAME.match(text, at)
     if name is None:
         return False
-    if name.end() == len(text) and not page.is_whole:
+    if name.end() == len(text) and not tagged.is_whole:
         raise More
-    return text[name.end() : name.end() + 1] in ("{", "`") and bool(known(name[1], page.tools))
+    return text[name.end() : name.end() + 1] in ("{", "`") and bool(known(name[1], tagged.tools))
 
 
-def is_talk(page: Page, at: int) -> bool:
+def is_prose(tagged: TaggedText, at: int) -> bool:
     """Tell whether words behind an opening tag only speak of it: it has company, and no end tag on its line."""
-    text = page.text
+    text = tagged.text
     line_end = text.find("\n", at)
     if line_end >= 0 and not text[at:line_end].strip():
         return False
-    tag = next(page.tags_from(at), None)
+    tag = next(tagged.tags_from(at), None)
     if tag is not None and (line_end < 0 or tag.start < line_end):
         return not (tag.is_end and tag.kind in BLOCK)
-    if line_end < 0 and not page.is_whole:
+    if line_end < 0 and not tagged.is_whole:
         raise More
     return True
 
 
-def body_end(page: Page, start: int) -> int:
+def body_end(tagged: TaggedText, start: int) -> int:
     """Return where a body ends: before the first tag that stands in no string of JSON, or with the text."""
     place = start
     odd, first = False, None
-    for tag in page.tags_from(start):
-        odd ^= quotes(page.text[place : tag.start]) % 2 == 1
+    for tag in tagged.tags_from(start):
+        odd ^= quotes(tagged.text[place : tag.start]) % 2 == 1
         place = tag.start
         if not _ends_body(tag):
             continue
         first = first or tag
         if not odd:
-            return _end_before(page, start, tag)
-    if not page.is_whole:
+            return _end_before(tagged, start, tag)
+    if not tagged.is_whole:
         raise More
-    return (first and json_end(page.text, start)) or _end_before(page, start, first)
+    return (first and json_end(tagged.text, start)) or _end_before(tagged, start, first)
 
 
-def _end_before(page: Page, start: int, tag: Tag | None) -> int:
+def _end_before(tagged: TaggedText, start: int, tag: Tag | None) -> int:
     """Return where a tag begins, or the text ends; or where the JSON does, where no end tag claims more."""
-    end = tag.start if tag else len(page.text)
-    body = page.text[start:end]
+    end = tag.start if tag else len(tagged.text)
+    body = tagged.text[start:end]
     if (tag is None or not tag.is_end) and not is_json(body) and (length := json_end(body)):
         return start + length
     return end

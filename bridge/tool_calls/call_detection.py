@@ -26,7 +26,7 @@ from bridge.tool_calls.prose import (
     fence_end,
 )
 from bridge.tool_calls.python_calls import LONGEST, python_calls, python_name
-from bridge.tool_calls.tagged_text import More, Page
+from bridge.tool_calls.tagged_text import More, TaggedText
 from bridge.tool_calls.tags import LONGEST_TAG, Tag
 
 WRAPPED = re.compile("[\"'](?:tool_calls|function_calls|tool_uses)[\"']")
@@ -44,39 +44,39 @@ class Outcome:
     is_broken: bool = False
 
 
-def judge_tag(page: Page, place: Place, tag: Tag) -> Outcome:
+def judge_tag(tagged: TaggedText, place: Place, tag: Tag) -> Outcome:
     """Return what begins with a tag."""
     if place.is_quoted:
         return Outcome(tag.end)
-    block = read_block(page, tag, within_line=not place.is_blank)
-    if not _is_attempt(page, place, tag, block):
+    block = read_block(tagged, tag, within_line=not place.is_blank)
+    if not _is_attempt(tagged, place, tag, block):
         return Outcome(block.inner if block.is_loose or not block.is_closed else block.end)
-    if not place.is_blank and page.line_goes_on(block.end):
+    if not place.is_blank and tagged.line_goes_on(block.end):
         return Outcome(block.end)
-    if _is_shown(page, place, block):
-        return Outcome(_run_end(page, block.end))
+    if _is_shown(tagged, place, block):
+        return Outcome(_run_end(tagged, block.end))
     return Outcome(max(block.end, tag.end), block.calls, block.why, block.is_broken)
 
 
-def judge_json(end: int, body: str, page: Page) -> Outcome:
+def judge_json(end: int, body: str, tagged: TaggedText) -> Outcome:
     """Return what JSON up to `end` is."""
     try:
-        return Outcome(end, read_calls(body, page.tools))
+        return Outcome(end, read_calls(body, tagged.tools))
     except Definition:
         return Outcome(end)
     except Unclear as unclear:
         return Outcome(end, (), str(unclear), not body.rstrip().endswith(("}", "]", "`")))
 
 
-def judge_bare(page: Page, place: Place, start: int, behind_tag: int) -> Outcome:
+def judge_bare(tagged: TaggedText, place: Place, start: int, behind_tag: int) -> Outcome:
     """Return what JSON is that begins a line behind text: a call only beyond doubt, where nothing follows."""
-    if not may_be_bare(page, behind_tag):
+    if not may_be_bare(tagged, behind_tag):
         return Outcome(behind_tag + 1)
-    text, end = page.text, behind_tag
+    text, end = tagged.text, behind_tag
     while json_begins(text, end) and (behind := json_end(text, end)):
         end = behind
     if json_begins(text, end):
-        if not page.is_whole:
+        if not tagged.is_whole:
             raise More
         end = len(text)
     body = text[behind_tag:end]
@@ -84,54 +84,54 @@ def judge_bare(page: Page, place: Place, start: int, behind_tag: int) -> Outcome
     unknown = UNKNOWN_END.match(text, end) if is_in_tag else None
     end = unknown.end() if unknown else end
     is_named = BARE_ARGUMENTS.search(body, 0, 2 * LONGEST_TAG) is not None or WRAPPED.search(body[: 2 * LONGEST_TAG])
-    if page.text_follows(end) or not is_named or EXAMPLE.search(place.lead) or OF_JSON.search(place.lead):
+    if tagged.text_follows(end) or not is_named or EXAMPLE.search(place.lead) or OF_JSON.search(place.lead):
         return Outcome(end)
-    return judge_json(end, body, page)
+    return judge_json(end, body, tagged)
 
 
-def judge_fence(page: Page, place: Place, begun: re.Match[str]) -> Outcome | None:
+def judge_fence(tagged: TaggedText, place: Place, begun: re.Match[str]) -> Outcome | None:
     """Return what a code block is, if it holds a call and nothing else; None: it is code."""
-    tag = page.adjacent(begun.end())
+    tag = tagged.adjacent(begun.end())
     if tag is not None and tag.is_start:
-        return _fenced_blocks(page, place, begun, tag)
+        return _fenced_blocks(tagged, place, begun, tag)
     is_named = CALL_INFO.match(begun["info"]) is not None
-    if not is_named and not may_be_bare(page, begun.end()):
+    if not is_named and not may_be_bare(tagged, begun.end()):
         return None
-    end, body = _fenced_json(page, begun)
-    if EXAMPLE.search(place.lead) or (page.text_follows(end) and not is_named):
+    end, body = _fenced_json(tagged, begun)
+    if EXAMPLE.search(place.lead) or (tagged.text_follows(end) and not is_named):
         return Outcome(end)
-    return judge_json(end, body, page)
+    return judge_json(end, body, tagged)
 
 
-def may_be_bare(page: Page, start: int) -> bool:
+def may_be_bare(tagged: TaggedText, start: int) -> bool:
     """Tell whether the JSON of a call begins here, without tags."""
-    body = page.text[start : start + 2 * LONGEST_TAG]
+    body = tagged.text[start : start + 2 * LONGEST_TAG]
     match = BARE.match(body)
     if match is not None:
-        return bool(match["wrapper"]) or bool(known(match["name"], page.tools))
-    if not page.is_whole and BARE_BEGUN.fullmatch(body):
+        return bool(match["wrapper"]) or bool(known(match["name"], tagged.tools))
+    if not tagged.is_whole and BARE_BEGUN.fullmatch(body):
         raise More
     return False
 
 
-def may_be_python(page: Page) -> bool:
+def may_be_python(tagged: TaggedText) -> bool:
     """Tell whether the whole answer is a call that is written as Python; one that goes on in words is none."""
-    head, text = page.text[: 2 * LONGEST_TAG], page.text
+    head, text = tagged.text[: 2 * LONGEST_TAG], tagged.text
     name = python_name(head)
     if not name:
-        if not page.is_whole and PYTHON_BEGUN.fullmatch(head):
+        if not tagged.is_whole and PYTHON_BEGUN.fullmatch(head):
             raise More
         return False
-    if not known(name, page.tools) or len(text) > LONGEST:
+    if not known(name, tagged.tools) or len(text) > LONGEST:
         return False
-    if not page.is_whole:
+    if not tagged.is_whole:
         raise More
     with suppress(Unclear):
         return bool([*python_calls(text)])
     return False
 
 
-def _is_attempt(page: Page, place: Place, tag: Tag, block: Block) -> bool:
+def _is_attempt(tagged: TaggedText, place: Place, tag: Tag, block: Block) -> bool:
     """Tell whether a block is meant as a call."""
     if block.is_sketch:
         return False
@@ -140,74 +140,74 @@ def _is_attempt(page: Page, place: Place, tag: Tag, block: Block) -> bool:
     if PLACEHOLDER.fullmatch(block.name or "call"):
         return False
     if block.is_weak:
-        return place.is_blank and not block.is_loose and bool(known(block.name, page.tools))
+        return place.is_blank and not block.is_loose and bool(known(block.name, tagged.tools))
     if block.is_loose:
-        return place.is_blank and not block.is_talk and not tag.is_bracketed and not page.line_goes_on(block.end)
+        return place.is_blank and not block.is_prose and not tag.is_bracketed and not tagged.line_goes_on(block.end)
     return place.is_blank or not EXAMPLE.search(place.lead)
 
 
-def _is_shown(page: Page, place: Place, block: Block) -> bool:
+def _is_shown(tagged: TaggedText, place: Place, block: Block) -> bool:
     """Tell whether a block is an example, or code that somebody else runs."""
     is_example = EXAMPLE.search(place.lead) is not None
-    is_foreign = place.is_indented and bool(block.name) and not known(block.name, page.tools)
+    is_foreign = place.is_indented and bool(block.name) and not known(block.name, tagged.tools)
     if is_example and place.is_indented:
         return True
-    return (is_example or is_foreign) and page.text_follows(_run_end(page, block.end))
+    return (is_example or is_foreign) and tagged.text_follows(_run_end(tagged, block.end))
 
 
-def _run_end(page: Page, end: int) -> int:
+def _run_end(tagged: TaggedText, end: int) -> int:
     """Return the end of a block that ends here, and of those that follow it directly."""
-    end = page.behind_ends(end)
-    while (tag := page.adjacent(end)) is not None and tag.is_start:
-        end = page.behind_ends(max(read_block(page, tag).end, tag.end))
+    end = tagged.behind_ends(end)
+    while (tag := tagged.adjacent(end)) is not None and tag.is_start:
+        end = tagged.behind_ends(max(read_block(tagged, tag).end, tag.end))
     return end
 
 
-def _fenced_blocks(page: Page, place: Place, begun: re.Match[str], tag: Tag | None) -> Outcome | None:
+def _fenced_blocks(tagged: TaggedText, place: Place, begun: re.Match[str], tag: Tag | None) -> Outcome | None:
     """Return what a code block is that begins with a tag."""
-    if page.patience < 0:
+    if tagged.patience < 0:
         return None
     blocks: list[Block] = []
     end = begun.end()
     while tag is not None and tag.is_start:
-        block = read_block(page, tag)
-        if not _is_attempt(page, Place(), tag, block):
+        block = read_block(tagged, tag)
+        if not _is_attempt(tagged, Place(), tag, block):
             return None
         blocks.append(block)
-        end = page.behind_ends(max(block.end, tag.end))
-        tag = page.adjacent(end)
-    end = _closed(page, begun, end)
+        end = tagged.behind_ends(max(block.end, tag.end))
+        tag = tagged.adjacent(end)
+    end = _closed(tagged, begun, end)
     if end < 0:
-        page.patience -= len(blocks)
+        tagged.patience -= len(blocks)
         return None
-    is_foreign = all(block.name and not known(block.name, page.tools) for block in blocks)
-    if EXAMPLE.search(place.lead) or (is_foreign and page.text_follows(end)):
+    is_foreign = all(block.name and not known(block.name, tagged.tools) for block in blocks)
+    if EXAMPLE.search(place.lead) or (is_foreign and tagged.text_follows(end)):
         return Outcome(end)
     calls = [call for block in blocks for call in block.calls]
     why = next((block.why for block in blocks if not block.calls), "")
     return Outcome(end, calls, why, blocks[-1].is_broken)
 
 
-def _closed(page: Page, begun: re.Match[str], place: int) -> int:
+def _closed(tagged: TaggedText, begun: re.Match[str], place: int) -> int:
     """Return where a code block ends, if nothing but its closing line follows; -1 otherwise."""
-    at = page.blank_to(place)
-    match = fence_end(page.text, begun["marks"], page.text.rfind("\n", 0, at) + 1, is_whole=page.is_whole)
+    at = tagged.blank_to(place)
+    match = fence_end(tagged.text, begun["marks"], tagged.text.rfind("\n", 0, at) + 1, is_whole=tagged.is_whole)
     if match is not None and match.start() <= at:
         return match.end()
-    if not page.is_whole and CLOSING_BEGUN.fullmatch(page.text, at):
+    if not tagged.is_whole and CLOSING_BEGUN.fullmatch(tagged.text, at):
         raise More
-    return len(page.text) if at == len(page.text) else -1
+    return len(tagged.text) if at == len(tagged.text) else -1
 
 
-def _fenced_json(page: Page, begun: re.Match[str]) -> tuple[int, str]:
+def _fenced_json(tagged: TaggedText, begun: re.Match[str]) -> tuple[int, str]:
     """Return the end of a code block, and what is in it; a closing line inside of a JSON string is none."""
     start = scan = begun.end()
     odd = False
-    while (match := fence_end(page.text, begun["marks"], scan, is_whole=page.is_whole)) is not None:
-        odd ^= quotes(page.text[scan : match.start()]) % 2 == 1
+    while (match := fence_end(tagged.text, begun["marks"], scan, is_whole=tagged.is_whole)) is not None:
+        odd ^= quotes(tagged.text[scan : match.start()]) % 2 == 1
         if not odd:
-            return match.end(), page.text[start : match.start()]
+            return match.end(), tagged.text[start : match.start()]
         scan = match.end()
-    if not page.is_whole:
+    if not tagged.is_whole:
         raise More
-    return len(page.text), page.text[start:]
+    return len(tagged.text), tagged.text[start:]

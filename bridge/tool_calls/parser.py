@@ -26,7 +26,7 @@ from bridge.tool_calls.call_detection import (
 )
 from bridge.tool_calls.notation import Call, Toolbox
 from bridge.tool_calls.prose import BARE_LINE, BARE_LINE_BEGUN, FENCE, FENCE_BEGUN, Place, fence_end
-from bridge.tool_calls.tagged_text import More, Page
+from bridge.tool_calls.tagged_text import More, TaggedText
 from bridge.tool_calls.tags import Tag, Tags
 
 EAGER = 200
@@ -54,7 +54,7 @@ class CallParser:
     def __init__(self, toolbox: Toolbox) -> None:
         self._tools = toolbox.tools
         self._tags = Tags(toolbox.tools)
-        self._page = Page("", self._tags, self._tools, is_whole=False)
+        self._tagged = TaggedText("", self._tags, self._tools, is_whole=False)
         self._at = 0
         self._place = Place()
         self._pieces: list[str] = []
@@ -69,7 +69,7 @@ class CallParser:
         """Take the next piece and return what is certain."""
         self._pieces.append(text)
         self._size += len(text)
-        waiting = len(self._page.text) - self._at
+        waiting = len(self._tagged.text) - self._at
         if self._size * (8 if waiting < LONG else 2) < waiting - EAGER:
             return []
         return self._go_on(is_whole=False)
@@ -79,10 +79,10 @@ class CallParser:
         return self._go_on(is_whole=True)
 
     def _go_on(self, *, is_whole: bool) -> list[Segment]:
-        text = "".join((self._page.text[self._at :], *self._pieces))
+        text = "".join((self._tagged.text[self._at :], *self._pieces))
         self._pieces, self._size, self._at = [], 0, 0
         self._index, self._searched, self._bare = 0, -1, (-1, -1)
-        self._page = Page(text, self._tags, self._tools, is_whole=is_whole)
+        self._tagged = TaggedText(text, self._tags, self._tools, is_whole=is_whole)
         with suppress(More):
             while self._at < len(text):
                 self._step()
@@ -94,7 +94,7 @@ class CallParser:
         if self._fence:
             self._code()
         elif self._is_called:
-            end = self._page.behind_ends(self._at)
+            end = self._tagged.behind_ends(self._at)
             self._is_called = False
             if end > self._at:
                 self._go_behind(end)
@@ -105,10 +105,10 @@ class CallParser:
 
     def _only_json(self) -> None:
         """Take an answer that is nothing but the JSON of a call."""
-        if may_be_bare(self._page, 0) or may_be_python(self._page):
-            if not self._page.is_whole:
+        if may_be_bare(self._tagged, 0) or may_be_python(self._tagged):
+            if not self._tagged.is_whole:
                 raise More
-            self._take(judge_json(len(self._page.text), self._page.text, self._page))
+            self._take(judge_json(len(self._tagged.text), self._tagged.text, self._tagged))
         self._is_first = False
 
     def _prose(self) -> None:
@@ -118,20 +118,20 @@ class CallParser:
         if fence is not None and (tag is None or fence.start() <= tag.start) and fence.start() <= start:
             self._say(fence.start())
             self._fenced(fence)
-        elif behind_tag < (tag.start if tag else len(self._page.text)):
+        elif behind_tag < (tag.start if tag else len(self._tagged.text)):
             self._say(start)
-            self._take(judge_bare(self._page, self._place, start, behind_tag))
+            self._take(judge_bare(self._tagged, self._place, start, behind_tag))
         elif tag is not None:
             self._say(tag.start)
-            self._take(judge_tag(self._page, self._place, tag))
-        elif self._page.is_whole:
+            self._take(judge_tag(self._tagged, self._place, tag))
+        elif self._tagged.is_whole:
             self._last_words()
         else:
             self._say(self._safe())
             raise More
 
     def _next_tag(self) -> Tag | None:
-        tags = self._page.tags
+        tags = self._tagged.tags
         while self._index < len(tags) and (tags[self._index].start < self._at or not tags[self._index].is_start):
             self._index += 1
         tag = tags[self._index] if self._index < len(tags) else None
@@ -139,30 +139,30 @@ class CallParser:
 
     def _fence_begun(self) -> int:
         """Return where the last line begins, if it may become the first one of a code block, or else the text's end."""
-        text = self._page.text
+        text = self._tagged.text
         line = max(text.rfind("\n") + 1, self._next_line())
         begun = FENCE_BEGUN.fullmatch(text, line) or BARE_LINE_BEGUN.fullmatch(text, line)
-        is_begun = not self._page.is_whole and begun is not None
+        is_begun = not self._tagged.is_whole and begun is not None
         return line if is_begun else len(text)
 
     def _next_fence(self) -> re.Match[str] | None:
         if self._searched < self._at:
             start = self._next_line()
-            self._next = FENCE.search(self._page.text, start) if start < len(self._page.text) else None
-            self._searched = self._next.start() if self._next else len(self._page.text)
+            self._next = FENCE.search(self._tagged.text, start) if start < len(self._tagged.text) else None
+            self._searched = self._next.start() if self._next else len(self._tagged.text)
         return self._next
 
     def _next_bare(self) -> tuple[int, int]:
         """Return where a line and in it JSON begin that may be a call, or the text's end."""
         if self._bare[0] < self._at:
-            lines = BARE_LINE.finditer(self._page.text, self._next_line())
+            lines = BARE_LINE.finditer(self._tagged.text, self._next_line())
             found = (line.span() for line in lines if self._may_be_bare(line.end()))
-            self._bare = next(found, (len(self._page.text),) * 2)
+            self._bare = next(found, (len(self._tagged.text),) * 2)
         return self._bare
 
     def _may_be_bare(self, start: int) -> bool:
         try:
-            return may_be_bare(self._page, start)
+            return may_be_bare(self._tagged, start)
         except More:
             return True
 
@@ -170,15 +170,15 @@ class CallParser:
         """Return where the first line begins of which nothing is decided yet."""
         if self._place.is_line_start:
             return self._at
-        return self._page.text.find("\n", self._at) + 1 or len(self._page.text)
+        return self._tagged.text.find("\n", self._at) + 1 or len(self._tagged.text)
 
     def _safe(self) -> int:
         """Return up to where the text cannot become a call any more."""
-        return min(self._tags.open_end(self._page.text, self._at), self._fence_begun())
+        return min(self._tags.open_end(self._tagged.text, self._at), self._fence_begun())
 
     def _last_words(self) -> None:
         """Give out the end of the text; the beginning of a call there has broken off."""
-        text = self._page.text
+        text = self._tagged.text
         tag = self._tags.open_end(text, self._at)
         if tag < len(text) and self._tags.is_begun(text[tag:]):
             self._say(tag)
@@ -188,7 +188,7 @@ class CallParser:
         self._say(len(text))
 
     def _fenced(self, begun: re.Match[str]) -> None:
-        outcome = judge_fence(self._page, self._place, begun)
+        outcome = judge_fence(self._tagged, self._place, begun)
         if outcome is not None:
             self._take(outcome)
             return
@@ -197,8 +197,8 @@ class CallParser:
 
     def _code(self) -> None:
         """Give out a code block as text, while it arrives."""
-        text, line = self._page.text, self._next_line()
-        match = fence_end(text, self._fence, line, is_whole=self._page.is_whole) if line < len(text) else None
+        text, line = self._tagged.text, self._next_line()
+        match = fence_end(text, self._fence, line, is_whole=self._tagged.is_whole) if line < len(text) else None
         if match is not None:
             self._fence = ""
             self._say(match.end())
@@ -208,7 +208,7 @@ class CallParser:
 
     def _take(self, outcome: Outcome) -> None:
         """Give out what was decided."""
-        text = self._page.text[self._at : outcome.end]
+        text = self._tagged.text[self._at : outcome.end]
         if outcome.calls:
             self._segments += outcome.calls
             self._is_called = True
@@ -222,12 +222,12 @@ class CallParser:
     def _go_behind(self, end: int) -> None:
         """Begin anew behind what is no text: as if in an empty line, but code begins in a line of its own only."""
         self._at, self._place = end, Place()
-        if not self._page.text.endswith("\n", 0, end):
+        if not self._tagged.text.endswith("\n", 0, end):
             self._place.pass_over(" ")
 
     def _say(self, end: int) -> None:
         if end > self._at:
-            text = self._page.text[self._at : end]
+            text = self._tagged.text[self._at : end]
             self._segments.append(text)
             self._place.pass_over(text)
             self._at = end

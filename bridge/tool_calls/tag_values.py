@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 
 from bridge.tool_calls.tag_kinds import BLOCK, Kind
-from bridge.tool_calls.tagged_text import More, Page
+from bridge.tool_calls.tagged_text import More, TaggedText
 from bridge.tool_calls.tags import Tag
 
 DEEPEST = 64
@@ -38,49 +38,49 @@ def without_last_break(value: str) -> str:
     return head.removesuffix("\r") if line_break and not rest.strip() else value
 
 
-def value_end(page: Page, opening: Tag, missing: Collection[str]) -> tuple[Tag | None, bool]:
+def value_end(tagged: TaggedText, opening: Tag, missing: Collection[str]) -> tuple[Tag | None, bool]:
     """Return the tag before which the value of `opening` ends, and whether that is the value's own end tag.
 
     None: it ends with the text. `missing` names the arguments that may follow.
     """
-    marked = _marked_end(page, opening) if opening.is_marked else None
+    marked = _marked_end(tagged, opening) if opening.is_marked else None
     if marked is not None:
         return marked, True
-    return _first_end(page, opening) if page.has_no_ends else _certain_end(page, opening, missing)
+    return _first_end(tagged, opening) if tagged.has_no_ends else _certain_end(tagged, opening, missing)
 
 
-def _marked_end(page: Page, opening: Tag) -> Tag | None:
+def _marked_end(tagged: TaggedText, opening: Tag) -> Tag | None:
     """Return the next tag with a mark, if it is the end: no tag without one ends a value whose own end has one."""
-    tag = next((tag for tag in page.tags_from(_behind_cdata(page, opening.end)) if tag.is_marked), None)
-    if tag is None and not page.is_whole:
+    tag = next((tag for tag in tagged.tags_from(_behind_cdata(tagged, opening.end)) if tag.is_marked), None)
+    if tag is None and not tagged.is_whole:
         raise More
-    return tag if tag and tag.is_end and _may_end(opening, tag) and _is_followed(page, tag) else None
+    return tag if tag and tag.is_end and _may_end(opening, tag) and _is_followed(tagged, tag) else None
 
 
-def _certain_end(page: Page, opening: Tag, missing: Collection[str]) -> tuple[Tag | None, bool]:
+def _certain_end(tagged: TaggedText, opening: Tag, missing: Collection[str]) -> tuple[Tag | None, bool]:
     opened: list[Tag] = []
     ends: list[Tag] = []
     sibling: Tag | None = None
-    for tag in page.tags_from(_behind_cdata(page, opening.end)):
+    for tag in tagged.tags_from(_behind_cdata(tagged, opening.end)):
         if not tag.is_end:
             if len(opened) < DEEPEST and _opens_within(opening, tag):
                 opened.append(tag)
-                sibling = sibling or (tag if _is_next(page, opening, tag, missing) else None)
-        elif _drop(opened, tag) or not _is_followed(page, tag):
+                sibling = sibling or (tag if _is_next(tagged, opening, tag, missing) else None)
+        elif _drop(opened, tag) or not _is_followed(tagged, tag):
             ends += [tag] if _may_end(opening, tag) else []
         elif _may_end(opening, tag):
             return tag, True
         elif tag.kind in BLOCK:
             return _without_end(sibling, ends[-1:], tag)
-    if not page.is_whole:
+    if not tagged.is_whole:
         raise More
-    page.has_no_ends = True
+    tagged.has_no_ends = True
     return _without_end(sibling, ends[:1], None)
 
 
-def _first_end(page: Page, opening: Tag) -> tuple[Tag | None, bool]:
+def _first_end(tagged: TaggedText, opening: Tag) -> tuple[Tag | None, bool]:
     """Return the first tag that may end a value, where none is certain in the whole text."""
-    for tag in page.tags_from(_behind_cdata(page, opening.end)):
+    for tag in tagged.tags_from(_behind_cdata(tagged, opening.end)):
         if tag.is_end and _may_end(opening, tag):
             return tag, True
         if tag.kind in BLOCK:
@@ -88,12 +88,12 @@ def _first_end(page: Page, opening: Tag) -> tuple[Tag | None, bool]:
     return None, False
 
 
-def _behind_cdata(page: Page, place: int) -> int:
+def _behind_cdata(tagged: TaggedText, place: int) -> int:
     """Return where the CDATA section ends in which a value stands, if it does."""
-    if not page.text.startswith(CDATA, page.blank_to(place)):
+    if not tagged.text.startswith(CDATA, tagged.blank_to(place)):
         return place
-    end = page.text.find("]]>", place)
-    if end < 0 and not page.is_whole:
+    end = tagged.text.find("]]>", place)
+    if end < 0 and not tagged.is_whole:
         raise More
     return max(end, place)
 
@@ -110,18 +110,18 @@ def _opens_within(opening: Tag, tag: Tag) -> bool:
     return tag.name == opening.name or tag.kind in BLOCK or (tag.kind is Kind.PARAMETER and bool(tag.attributes))
 
 
-def _is_next(page: Page, opening: Tag, tag: Tag, missing: Collection[str]) -> bool:
+def _is_next(tagged: TaggedText, opening: Tag, tag: Tag, missing: Collection[str]) -> bool:
     """Tell whether a tag in a value is rather the next argument, and the end of the value is missing."""
-    line = page.text[max(page.text.rfind("\n", opening.end, tag.start), tag.start - 80) + 1 : tag.start]
+    line = tagged.text[max(tagged.text.rfind("\n", opening.end, tag.start), tag.start - 80) + 1 : tag.start]
     return tag.kind is Kind.PARAMETER and tag.attributes.get("name") in missing and not line.strip()
 
 
-def _is_followed(page: Page, tag: Tag) -> bool:
+def _is_followed(tagged: TaggedText, tag: Tag) -> bool:
     """Tell whether markup or nothing follows an end tag."""
-    at = page.blank_to(tag.end)
-    if page.adjacent(at) is not None or page.may_go_on(at) or page.text.startswith("```", at):
+    at = tagged.blank_to(tag.end)
+    if tagged.adjacent(at) is not None or tagged.may_go_on(at) or tagged.text.startswith("```", at):
         return True
-    return tag.kind is Kind.FIELD and not tag.is_marked and SIBLING.match(page.text, at) is not None
+    return tag.kind is Kind.FIELD and not tag.is_marked and SIBLING.match(tagged.text, at) is not None
 
 
 def _may_end(opening: Tag, tag: Tag) -> bool:

@@ -24,7 +24,7 @@ class More(Exception):
     """The text so far does not tell; never raised where it is whole."""
 
 
-class Page:
+class TaggedText:
     """The text, and how to go about in it; places are counted in characters."""
 
     def __init__(self, text: str, tags: Tags, tools: Sequence[Tool], *, is_whole: bool) -> None:

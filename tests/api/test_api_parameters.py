@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.api.answer.stop import Cut
+from bridge.api.answer.stop import StopFilter
 from bridge.chat.history_digests import after, digest
 from bridge.chat.types import ChatEvent, Finish, Message, Opened, Searched, Source, Text, Thinking
 from bridge.errors import PoolFull
@@ -82,7 +82,7 @@ async def test_what_may_begin_a_stop_sequence_is_given_out_at_the_end(served: Se
 @given(st.lists(st.text("ab", max_size=4), max_size=12), st.lists(st.text("ab", min_size=1, max_size=4), max_size=3))
 def test_a_cut_gives_the_same_text_as_if_it_had_come_in_one_piece(pieces: list[str], stop: list[str]) -> None:
     def cut(parts: list[str]) -> str:
-        one, given_out = Cut(stop, None), ""
+        one, given_out = StopFilter(stop, None), ""
         for part in parts:
             given_out += one.text(part)
             if one.reason:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.api.endpoint import Ask
+from bridge.api.endpoint import ParsedRequest
 from bridge.api.openai.chat_completions import OpenAIChat
 from bridge.chat.model_names import resolve
 from bridge.chat.prompt import GO_ON, render
@@ -38,7 +38,7 @@ def allowed(names: list[Any], mode: str = "auto") -> dict[str, Any]:
     return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
 
 
-def parse(messages: Any = (USER,), **body: Any) -> Ask:
+def parse(messages: Any = (USER,), **body: Any) -> ParsedRequest:
     given = {"model": "deepseek", "messages": list(messages) if isinstance(messages, tuple) else messages, **body}
     return OpenAIChat().parse(given, "id-1", lambda name: resolve(name, BASES))
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bridge.api.answer.pipeline import AnswerEvent, Ended
-from bridge.api.answer.presenter import FOLD_CLOSED, FOLD_OPEN, Look, Piece, Presenter, present
+from bridge.api.answer.pipeline import AnswerEnd, AnswerEvent
+from bridge.api.answer.presenter import FOLD_CLOSED, FOLD_OPEN, Fragment, PresentationStyle, Presenter, present
 from bridge.chat.token_estimate import Usage
 from bridge.chat.types import FinishReason, Model, Opened, Searched, Source, Text, Thinking, Withdrawn
 
@@ -18,23 +18,23 @@ SEPARATE = Model("m", thinking=True, search=True)
 FOUND = Searched(("q",), (Source(2, "https://b.example/", "B"), Source(7, "https://g.example/", "G")))
 
 
-def shown(model: Model, *events: AnswerEvent, reason: FinishReason = "stop") -> Piece:
+def shown(model: Model, *events: AnswerEvent, reason: FinishReason = "stop") -> Fragment:
     """Return the whole answer, having checked that the stream of it is the same."""
     complete = (Opened(), *events, end(reason))
     presenter = Presenter(look(model))
     pieces = [presenter.piece(event) for event in complete]
     whole = present(look(model), complete)
-    streamed = Piece("".join(piece.text for piece in pieces), "".join(piece.thinking for piece in pieces))
-    assert streamed == Piece(whole.text, whole.thinking)
+    streamed = Fragment("".join(piece.text for piece in pieces), "".join(piece.thinking for piece in pieces))
+    assert streamed == Fragment(whole.text, whole.thinking)
     return streamed
 
 
-def look(model: Model) -> Look:
-    return Look(model, marks="mark")
+def look(model: Model) -> PresentationStyle:
+    return PresentationStyle(model, marks="mark")
 
 
-def end(reason: FinishReason = "stop") -> Ended:
-    return Ended(reason, Usage(0, 0, 0))
+def end(reason: FinishReason = "stop") -> AnswerEnd:
+    return AnswerEnd(reason, Usage(0, 0, 0))
 
 
 def cut(kind: type[Text] | type[Thinking], text: str, size: int) -> list[AnswerEvent]:
@@ -46,27 +46,27 @@ def html(text: str) -> str:
 
 
 def test_separate_thinking_stays_out_of_the_text() -> None:
-    assert shown(SEPARATE, Thinking("Hm"), Thinking("."), Text("Hi")) == Piece("Hi", "Hm.")
+    assert shown(SEPARATE, Thinking("Hm"), Thinking("."), Text("Hi")) == Fragment("Hi", "Hm.")
 
 
 def test_silent_gives_neither_thinking_nor_sources() -> None:
-    assert shown(SILENT, Thinking("Hm"), FOUND, Text("Hi")) == Piece("Hi")
+    assert shown(SILENT, Thinking("Hm"), FOUND, Text("Hi")) == Fragment("Hi")
 
 
 @pytest.mark.parametrize("size", range(1, 20))
 def test_silent_takes_the_marks_out_wherever_the_text_was_cut(size: int) -> None:
     text = "A[citation:1][citation:12]. [see] [citation [citation:x] [b](c)[citation: 3, 4] end[cit"
-    assert shown(SILENT, *cut(Text, text, size)) == Piece("A. [see] [citation [citation:x] [b](c) end[cit")
+    assert shown(SILENT, *cut(Text, text, size)) == Fragment("A. [see] [citation [citation:x] [b](c) end[cit")
 
 
 def test_marks_stay_where_nobody_searched() -> None:
-    assert shown(Model("m", show="silent"), Text("[citation:1]")) == Piece("[citation:1]")
+    assert shown(Model("m", show="silent"), Text("[citation:1]")) == Fragment("[citation:1]")
 
 
 def test_only_what_could_be_a_mark_is_held_back() -> None:
     presenter = Presenter(look(SILENT))
-    assert presenter.piece(Text("Hello [")) == Piece("Hello ")
-    assert presenter.piece(Text("x]")) == Piece("[x]")
+    assert presenter.piece(Text("Hello [")) == Fragment("Hello ")
+    assert presenter.piece(Text("x]")) == Fragment("[x]")
 
 
 def test_sources_follow_the_text_under_the_numbers_of_their_marks() -> None:
@@ -76,7 +76,7 @@ def test_sources_follow_the_text_under_the_numbers_of_their_marks() -> None:
 
 
 def test_a_search_without_sources_adds_nothing() -> None:
-    assert shown(SEPARATE, Searched(("q",)), Text("Hi")) == Piece("Hi")
+    assert shown(SEPARATE, Searched(("q",)), Text("Hi")) == Fragment("Hi")
 
 
 def test_sources_that_come_in_several_events_are_listed_once_in_order() -> None:
@@ -121,11 +121,13 @@ def test_sources_stand_outside_a_code_block_that_was_left_open() -> None:
 
 
 def test_fold_puts_the_thinking_before_the_answer() -> None:
-    assert shown(FOLD, Thinking("Hm"), Thinking("."), Text("H"), Text("i")) == Piece(f"{FOLD_OPEN}Hm.{FOLD_CLOSED}Hi")
+    assert shown(FOLD, Thinking("Hm"), Thinking("."), Text("H"), Text("i")) == Fragment(
+        f"{FOLD_OPEN}Hm.{FOLD_CLOSED}Hi"
+    )
 
 
 def test_fold_without_thinking_shows_no_block() -> None:
-    assert shown(FOLD, Text("Hi")) == Piece("Hi")
+    assert shown(FOLD, Text("Hi")) == Fragment("Hi")
 
 
 def test_fold_closes_a_block_that_no_text_followed() -> None:
@@ -183,12 +185,12 @@ def test_a_stream_cannot_take_back_text_and_ends_with_content_filter() -> None:
     presenter = Presenter(look(SEPARATE))
     presenter.piece(FOUND)
     presenter.piece(Text("bad"))
-    assert presenter.piece(Withdrawn("Sorry.")) == Piece()
-    assert presenter.piece(end()) == Piece()
+    assert presenter.piece(Withdrawn("Sorry.")) == Fragment()
+    assert presenter.piece(end()) == Fragment()
     assert presenter.reason(end()) == "content_filter"
 
 
 def test_a_stream_that_showed_no_text_yet_shows_what_came_in_its_place() -> None:
     presenter = Presenter(look(FOLD))
     presenter.piece(Thinking("bad"))
-    assert presenter.piece(Withdrawn("Sorry.")) == Piece(f"{FOLD_CLOSED}Sorry.")
+    assert presenter.piece(Withdrawn("Sorry.")) == Fragment(f"{FOLD_CLOSED}Sorry.")

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.api.answer.pipeline import Ended, Form, answer
+from bridge.api.answer.pipeline import AnswerEnd, AnswerFormat, answer
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Model, Text
 from bridge.tool_calls.json_mode import JsonForm
 from bridge.tool_calls.json_repair import Unclear, loaded
@@ -150,9 +150,9 @@ async def test_answers_are_held_against_schemas_off_the_event_loop(text: str) ->
 
     schema = Watched({"type": "object"})
     tools = Toolbox((Tool("f", "", schema),))
-    form = Form(json=JsonForm(schema)) if text.startswith("{") else Form(tools)
+    form = AnswerFormat(json=JsonForm(schema)) if text.startswith("{") else AnswerFormat(tools)
     request = ChatRequest("id", Model("m"), (Message("user", "Hi"),))
-    reasons = [event.reason async for event in answer(chat, request, form) if isinstance(event, Ended)]
+    reasons = [event.reason async for event in answer(chat, request, form) if isinstance(event, AnswerEnd)]
     assert reasons == ["stop" if text.startswith("{") else "tool_calls"]
     assert schema.threads
     assert threading.get_ident() not in schema.threads

@@ -1,4 +1,4 @@
-"""Tool calls by prompt: what the model is told, what is heard, and what comes back from the client."""
+"""Tool calls by prompt: what the model is told, what is filter_answer, and what comes back from the client."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bridge.api.answer.pipeline import Form
+from bridge.api.answer.pipeline import AnswerFormat
 from bridge.chat.types import Text, Thinking
 from bridge.demo.dialect import written
-from bridge.tool_calls.answer_filter import ToolCall, ToolTalk
+from bridge.tool_calls.answer_filter import ToolCall, ToolCallFilter
 from bridge.tool_calls.call_reader import read_calls
 from bridge.tool_calls.json_repair import Unclear, loaded
 from bridge.tool_calls.notation import Call, Tool, Toolbox, write_call, write_results, write_said
@@ -38,7 +38,7 @@ JSON = st.recursive(
 )
 
 
-def said_by(talk: ToolTalk, *pieces: str) -> list[Text | Thinking | ToolCall]:
+def said_by(talk: ToolCallFilter, *pieces: str) -> list[Text | Thinking | ToolCall]:
     said = [event for piece in pieces for event in talk.say(piece)]
     return [*said, *talk.rest(), *talk.release()]
 
@@ -130,7 +130,7 @@ def test_a_description_of_several_lines_is_a_comment_of_as_many() -> None:
     assert signature("f", "One.\n\nTwo.\n", {}) == "// One.\n//\n// Two.\nf({})"
 
 
-# What is written down and heard again
+# What is written down and filter_answer again
 
 
 @settings(deadline=None)
@@ -163,50 +163,50 @@ def test_whatever_the_demo_model_writes_in_its_own_dialect_is_heard(seed: int, c
     calls = [{"name": "weather", "arguments": {"city": city, "days": days}}] * (1 + two)
     parser = CallParser(BOX)
     found = [*parser.feed(written(calls, Random(seed))), *parser.end()]
-    heard = [json.loads(one.arguments) for one in found if isinstance(one, Call)]
-    assert heard == [call["arguments"] for call in calls]
+    filter_answer = [json.loads(one.arguments) for one in found if isinstance(one, Call)]
+    assert filter_answer == [call["arguments"] for call in calls]
 
 
 # What the client gets
 
 
 def test_text_without_a_call_is_held_back_and_then_given_out() -> None:
-    talk = ToolTalk(BOX, 100, "x")
+    talk = ToolCallFilter(BOX, 100, "x")
     assert talk.say("Hello") == []
     assert talk.rest() == []
     assert talk.release() == [Text("Hello")]
 
 
 def test_text_is_held_back_no_longer_than_the_bound() -> None:
-    talk = ToolTalk(BOX, 5, "x")
+    talk = ToolCallFilter(BOX, 5, "x")
     assert talk.say("Hello") == []
     assert talk.say(" you") == [Text("Hello you")]
     assert talk.say("!") == [Text("!")]
 
 
 def test_without_a_bound_text_streams_at_once() -> None:
-    talk = ToolTalk(BOX, 0, "x")
+    talk = ToolCallFilter(BOX, 0, "x")
     assert talk.say("Hello ") == [Text("Hello ")]
     assert said_by(talk, WRITTEN) == [ToolCall(0, "call_x0", ROME)]
 
 
 def test_what_is_said_beside_a_call_is_thinking() -> None:
-    said = said_by(ToolTalk(BOX, 100, "x"), "Let me see.\n", WRITTEN, "\nI wait.")
+    said = said_by(ToolCallFilter(BOX, 100, "x"), "Let me see.\n", WRITTEN, "\nI wait.")
     assert said == [Thinking("Let me see."), ToolCall(0, "call_x0", ROME), Thinking("\nI wait.")]
 
 
 def test_several_calls_are_counted_and_named() -> None:
-    said = said_by(ToolTalk(BOX, 100, "x"), WRITTEN, "\n", WRITTEN)
+    said = said_by(ToolCallFilter(BOX, 100, "x"), WRITTEN, "\n", WRITTEN)
     assert said == [ToolCall(0, "call_x0", ROME), ToolCall(1, "call_x1", ROME)]
 
 
 def test_where_one_call_is_wanted_a_second_one_is_no_call() -> None:
-    said = said_by(ToolTalk(Toolbox((WEATHER,), parallel=False), 100, "x"), WRITTEN, "\n", WRITTEN)
+    said = said_by(ToolCallFilter(Toolbox((WEATHER,), parallel=False), 100, "x"), WRITTEN, "\n", WRITTEN)
     assert said == [ToolCall(0, "call_x0", ROME), Thinking(WRITTEN)]
 
 
 def test_a_call_that_cannot_be_read_is_complained_about_and_otherwise_stays_text() -> None:
-    talk = ToolTalk(BOX, 1000, "x")
+    talk = ToolCallFilter(BOX, 1000, "x")
     bad = WRITTEN.replace("Rome", 'Ro"},')
     talk.say(bad)
     talk.rest()
@@ -216,7 +216,7 @@ def test_a_call_that_cannot_be_read_is_complained_about_and_otherwise_stays_text
 
 @pytest.mark.parametrize("text", ["Write `<tool_call>` before it.", f"> {BAD}", f"It is ``{BAD}``.", "a < b", "{}"])
 def test_what_only_speaks_of_calls_is_not_complained_about(text: str) -> None:
-    talk = ToolTalk(BOX, 1000, "x")
+    talk = ToolCallFilter(BOX, 1000, "x")
     talk.say(text)
     talk.rest()
     assert talk.complaint() is None
@@ -226,15 +226,15 @@ def test_what_only_speaks_of_calls_is_not_complained_about(text: str) -> None:
     ("box", "owed"), [(Toolbox((NOW,), required=True), "one of the tools"), (Toolbox((NOW,), named="now"), "now")]
 )
 def test_a_call_that_is_owed_is_asked_for(box: Toolbox, owed: str) -> None:
-    talk = ToolTalk(box, 100, "x")
+    talk = ToolCallFilter(box, 100, "x")
     talk.say("Hello")
     talk.rest()
     assert owed in (talk.complaint() or "")
-    assert ToolTalk(BOX, 100, "x").complaint() is None
+    assert ToolCallFilter(BOX, 100, "x").complaint() is None
 
 
 def test_nothing_is_complained_about_once_text_is_out() -> None:
-    talk = ToolTalk(Toolbox((NOW,), required=True), 3, "x")
+    talk = ToolCallFilter(Toolbox((NOW,), required=True), 3, "x")
     talk.say("Hello")
     talk.rest()
     assert talk.complaint() is None
@@ -251,8 +251,8 @@ def test_nothing_is_complained_about_once_text_is_out() -> None:
     ],
 )
 def test_what_a_client_sends_back_is_known_beforehand(answer: str, back: str) -> None:
-    assert Form(BOX, hold=100).returned(answer) == back
-    talk = ToolTalk(BOX, 100, "x")
+    assert AnswerFormat(BOX, hold=100).returned(answer) == back
+    talk = ToolCallFilter(BOX, 100, "x")
     said = said_by(talk, *answer)
     text = "".join(event.text for event in said if isinstance(event, Text))
     assert write_said(text, talk.calls) == back
@@ -264,7 +264,7 @@ def test_what_a_client_sends_back_is_known_beforehand(answer: str, back: str) ->
 )
 def test_nothing_is_lost_and_no_cut_matters_whatever_the_model_writes(parts: list[str]) -> None:
     text = "".join(parts)
-    whole, cut = ToolTalk(BOX, 0, "x"), ToolTalk(BOX, 0, "x")
+    whole, cut = ToolCallFilter(BOX, 0, "x"), ToolCallFilter(BOX, 0, "x")
     once, pieces = said_by(whole, text), said_by(cut, *text)
     assert whole.calls == cut.calls
 

@@ -26,14 +26,14 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
+class CitedText:
     """A piece of text; `sources` are those that it cites."""
 
     text: str
     sources: tuple[Source, ...] = ()
 
 
-class Marks:
+class CitationFilter:
     """Rewrites the marks of a text that arrives in pieces; a mark that names no known source stays as it is."""
 
     def __init__(self, style: Style, sources: Mapping[int, Source]) -> None:
@@ -41,7 +41,7 @@ class Marks:
         self._sources = sources
         self._held = ""
 
-    def feed(self, text: str) -> list[Marked]:
+    def feed(self, text: str) -> list[CitedText]:
         """Take the next piece and return what is certain."""
         text = self._held + text
         cut = text.rfind("[")
@@ -50,30 +50,30 @@ class Marks:
         self._held = text[cut:]
         return list(self._split(text[:cut]))
 
-    def rest(self) -> list[Marked]:
+    def rest(self) -> list[CitedText]:
         """Return what was held back: it was no mark after all."""
         held, self._held = self._held, ""
-        return [Marked(held)] if held else []
+        return [CitedText(held)] if held else []
 
-    def _split(self, text: str) -> Iterator[Marked]:
+    def _split(self, text: str) -> Iterator[CitedText]:
         at = 0
         for mark in MARK.finditer(text):
             if mark.start() > at:
-                yield Marked(text[at : mark.start()])
+                yield CitedText(text[at : mark.start()])
             yield from self._mark(mark)
             at = mark.end()
         if at < len(text):
-            yield Marked(text[at:])
+            yield CitedText(text[at:])
 
-    def _mark(self, mark: re.Match[str]) -> Iterator[Marked]:
+    def _mark(self, mark: re.Match[str]) -> Iterator[CitedText]:
         named = [self._sources[int(number)] for number in re.findall(r"\d+", mark[1]) if int(number) in self._sources]
         if self._style == "none":
             return
         if self._style == "mark" or not named:
-            yield Marked(mark[0], tuple(named))
+            yield CitedText(mark[0], tuple(named))
             return
         for source in named:
-            yield Marked(_link(source), (source,))
+            yield CitedText(_link(source), (source,))
 
 
 def _link(source: Source) -> str:

@@ -6,7 +6,7 @@ White space around it does not count. What only looks like a repetition at first
 from __future__ import annotations
 
 
-class Begun:
+class ContinuationFilter:
     """Takes the pieces of one answer and returns what is given out."""
 
     def __init__(self, begun: str) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, assert_never
 
-from bridge.api.answer.continuation import Begun
-from bridge.api.answer.stop import Cut
-from bridge.api.answer.text_filter import JsonTalk, PlainTalk, Talk
+from bridge.api.answer.continuation import ContinuationFilter
+from bridge.api.answer.stop import StopFilter
+from bridge.api.answer.text_filter import JsonFilter, PlainTextFilter, TextFilter
 from bridge.background import off_loop
 from bridge.chat.token_estimate import Meter, Usage, prompt_tokens
 from bridge.chat.types import (
@@ -31,7 +31,7 @@ from bridge.chat.types import (
     Withdrawn,
 )
 from bridge.errors import BridgeError, NoAnswer
-from bridge.tool_calls.answer_filter import Said, ToolCall, ToolTalk, heard
+from bridge.tool_calls.answer_filter import FilteredEvent, ToolCall, ToolCallFilter, filter_answer
 from bridge.tool_calls.json_mode import JsonForm
 from bridge.tool_calls.json_repair import Unclear
 from bridge.tool_calls.notation import Call, Toolbox, write_said
@@ -42,19 +42,19 @@ EVERYTHING = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class AnswerEnd:
     """The end of the answer as the client has it; always the last event."""
 
     reason: EndReason
     usage: Usage
 
 
-AnswerEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | ToolCall | Ended
+AnswerEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | ToolCall | AnswerEnd
 Chat = Callable[[ChatRequest], AsyncGenerator[ChatEvent]]
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class AnswerFormat:
     """What the client wants made of the answer."""
 
     toolbox: Toolbox | None = None
@@ -67,21 +67,21 @@ class Form:
     begun: str = ""
     """The beginning of the answer, which the client has already."""
 
-    def talk(self, id: str) -> Talk:  # noqa: A002
+    def talk(self, id: str) -> TextFilter:  # noqa: A002
         """Return what takes the text of one answer."""
-        inner = PlainTalk() if self.toolbox is None else ToolTalk(self.toolbox, self._hold(), id)
-        return inner if self.json is None else JsonTalk(self.json, inner)
+        inner = PlainTextFilter() if self.toolbox is None else ToolCallFilter(self.toolbox, self._hold(), id)
+        return inner if self.json is None else JsonFilter(self.json, inner)
 
     def returned(self, answer: str, given: str = "", *, is_last: bool | None = None) -> str:
         """Return what the client will send back for a whole answer of the model; `given` is text it has before that.
 
         `is_last` tells whether the model is not asked again; without it, whether it never is.
         """
-        answer = Begun(self.begun).whole(answer)
+        answer = ContinuationFilter(self.begun).whole(answer)
         is_last = self.retries == 0 if is_last is None else is_last
         text, calls = answer, list[Call]()
         if self.toolbox is not None:
-            text, calls = heard(self.toolbox, self._hold(), answer, is_last=is_last and self.json is None)
+            text, calls = filter_answer(self.toolbox, self._hold(), answer, is_last=is_last and self.json is None)
         text = given + text
         if calls:
             return write_said(text, calls)
@@ -97,9 +97,9 @@ class Form:
 class _Shaper:
     """Shapes the events of one answer; a `complaint` stands in place of its end where the model is to try again."""
 
-    def __init__(self, form: Form, meter: Meter, cut: Cut, id: str) -> None:  # noqa: A002
+    def __init__(self, form: AnswerFormat, meter: Meter, cut: StopFilter, id: str) -> None:  # noqa: A002
         self._cut = cut
-        self._begun = Begun(form.begun)
+        self._begun = ContinuationFilter(form.begun)
         self._meter = meter
         self._form, self._id = form, id
         self._talk = form.talk(id)
@@ -157,7 +157,7 @@ class _Shaper:
 
     def _end(self, reason: FinishReason, *, patient: bool) -> list[AnswerEvent]:
         if self._withdrawn or reason == "content_filter":
-            return [Ended(reason, self._meter.usage())]
+            return [AnswerEnd(reason, self._meter.usage())]
         said = self._talk.rest()
         if reason == "stop" and not self._talk.is_call and not "".join(self.raw).strip():
             said += self._called_in_thinking(patient=patient)
@@ -176,11 +176,11 @@ class _Shaper:
             raise error
         return [*said, self._ended("stop")]
 
-    def _called_in_thinking(self, *, patient: bool) -> list[Said]:
+    def _called_in_thinking(self, *, patient: bool) -> list[FilteredEvent]:
         """Return the calls in the thinking, for an answer without text; one that cannot be read is complained about."""
         if self._form.toolbox is None:
             return []
-        talk = ToolTalk(self._form.toolbox, EVERYTHING, self._id)
+        talk = ToolCallFilter(self._form.toolbox, EVERYTHING, self._id)
         said = [*talk.say("".join(self._thoughts)), *talk.rest()]
         if talk.is_call:
             self._talk = talk
@@ -193,20 +193,20 @@ class _Shaper:
         is_whole = reason == "stop" and self._cut.reason is None
         return [Text(self._talk.unread)] if is_whole and self._talk.unread else []
 
-    def _ended(self, reason: FinishReason) -> Ended:
+    def _ended(self, reason: FinishReason) -> AnswerEnd:
         ended: EndReason = reason
         if reason == "stop" and self._talk.is_call:
             ended = "tool_calls"
         elif reason == "stop" and self._cut.reason is None and self._talk.is_broken:
             ended = "length"
-        return Ended(ended, self._meter.usage())
+        return AnswerEnd(ended, self._meter.usage())
 
 
-async def answer(chat: Chat, request: ChatRequest, form: Form) -> AsyncGenerator[AnswerEvent]:
-    """Yield the answer's events, `Ended` last; where the client wants no more, the chat is closed, so that it stops."""
+async def answer(chat: Chat, request: ChatRequest, form: AnswerFormat) -> AsyncGenerator[AnswerEvent]:
+    """Yield the answer's events, `AnswerEnd` last; close the chat once the client wants no more."""
     size = sum(len(message.text) for message in request.messages)
     meter = Meter(await off_loop(size, prompt_tokens, request.messages))
-    cut = Cut(form.stop, form.max_tokens)
+    cut = StopFilter(form.stop, form.max_tokens)
     asked = request
     given: list[str] = []
     for retries in reversed(range(form.retries + 1)):

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from bridge.api.answer.citations import Citation, Marked, Marks, Style
+from bridge.api.answer.citations import Citation, CitationFilter, CitedText, Style
 from bridge.api.answer.markdown import Fence, Rewriter, source_list, tame_html
-from bridge.api.answer.pipeline import AnswerEvent, Ended, EndReason
+from bridge.api.answer.pipeline import AnswerEnd, AnswerEvent, EndReason
 from bridge.chat.types import Model, Opened, Searched, Source, Text, Thinking, Title, Withdrawn
 from bridge.tool_calls.answer_filter import ToolCall
 
@@ -21,7 +21,7 @@ FOLD_CLOSED = "\n\n</details>\n\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PresentationStyle:
     """How an answer is shown: what the model's name says, and how the request and the settings bend it."""
 
     model: Model
@@ -33,7 +33,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Fragment:
     """What one event adds to the answer."""
 
     text: str = ""
@@ -44,13 +44,13 @@ class Piece:
 class Presenter:
     """Turns the events of one answer into the pieces to show."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: PresentationStyle) -> None:
         bare = look.tools or look.plain
         self._show = "separate" if bare and look.model.show == "fold" else look.model.show
         self._lists = not look.plain
         self._sources: dict[int, Source] = {}
         style: Style = "none" if self._show == "silent" else look.marks
-        self._marks = Marks(style, self._sources) if look.model.search and not look.plain else None
+        self._marks = CitationFilter(style, self._sources) if look.model.search and not look.plain else None
         self._fold: Rewriter | None = None
         self._fence = Fence()
         self._length = 0
@@ -64,46 +64,46 @@ class Presenter:
         """Return what was found, by its numbers, as far as it is shown."""
         return [] if self._show == "silent" else [self._sources[number] for number in sorted(self._sources)]
 
-    def piece(self, event: AnswerEvent) -> Piece:
+    def piece(self, event: AnswerEvent) -> Fragment:
         """Return what `event` adds."""
         piece = self._piece(event)
         self._length += len(piece.text)
         return piece
 
-    def reason(self, ended: Ended) -> EndReason:
+    def reason(self, ended: AnswerEnd) -> EndReason:
         """Return why the answer ended."""
         return "content_filter" if self._withdrawn else ended.reason
 
-    def _piece(self, event: AnswerEvent) -> Piece:
+    def _piece(self, event: AnswerEvent) -> Fragment:
         match event:
             case Thinking(text):
                 return self._think(text)
             case Text(text):
-                return Piece(self._say(text))
+                return Fragment(self._say(text))
             case ToolCall():
                 self._called = True
-                return Piece(call=event)
+                return Fragment(call=event)
             case Withdrawn(text):
-                return Piece(self._withdraw(text))
+                return Fragment(self._withdraw(text))
             case Searched(sources=sources):
                 self._sources.update((source.number, source) for source in sources)
-                return Piece()
-            case Ended():
-                return Piece(self._end())
+                return Fragment()
+            case AnswerEnd():
+                return Fragment(self._end())
             case Opened() | Title():
-                return Piece()
+                return Fragment()
         assert_never(event)
 
-    def _think(self, text: str) -> Piece:
+    def _think(self, text: str) -> Fragment:
         if not text or self._show == "silent":
-            return Piece()
+            return Fragment()
         if self._show == "separate":
-            return Piece(thinking=text)
+            return Fragment(thinking=text)
         lead = ""
         if self._fold is None:
             lead = self._paragraph() + FOLD_OPEN
             self._fold = tame_html()
-        return Piece(lead + self._fenced(self._fold.feed(text)))
+        return Fragment(lead + self._fenced(self._fold.feed(text)))
 
     def _say(self, text: str) -> str:
         if not text:
@@ -112,7 +112,7 @@ class Presenter:
         self._answered = True
         return lead + self._fenced(self._marked(self._marks.feed(text), len(lead)) if self._marks else text)
 
-    def _marked(self, pieces: Sequence[Marked], ahead: int) -> str:
+    def _marked(self, pieces: Sequence[CitedText], ahead: int) -> str:
         """Return the text of `pieces`, which begins `ahead` characters on, and note what it cites."""
         start = self._length + ahead
         for piece in pieces:
@@ -150,7 +150,7 @@ class Presenter:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PresentedAnswer:
     """A whole answer."""
 
     text: str
@@ -161,7 +161,7 @@ class Shown:
     reason: EndReason
 
 
-def present(look: Look, events: Sequence[AnswerEvent]) -> Shown:
+def present(look: PresentationStyle, events: Sequence[AnswerEvent]) -> PresentedAnswer:
     """Return a whole answer; of one that the site took back, only what came in its place."""
     taken_back = [index for index, event in enumerate(events) if isinstance(event, Withdrawn)]
     presenter = Presenter(look)
@@ -169,9 +169,9 @@ def present(look: Look, events: Sequence[AnswerEvent]) -> Shown:
     pieces = []
     for event in events[taken_back[-1] if taken_back else 0 :]:
         pieces.append(presenter.piece(event))
-        if isinstance(event, Ended):
+        if isinstance(event, AnswerEnd):
             reason = presenter.reason(event)
-    return Shown(
+    return PresentedAnswer(
         "".join(piece.text for piece in pieces),
         "".join(piece.thinking for piece in pieces),
         tuple(piece.call for piece in pieces if piece.call is not None),

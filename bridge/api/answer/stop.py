@@ -11,7 +11,7 @@ from bridge.chat.token_estimate import Count
 from bridge.chat.types import FinishReason
 
 
-class Cut:
+class StopFilter:
     """Takes the pieces of one answer and returns what of them is given out; `reason` is set once it is over."""
 
     def __init__(self, stop: Sequence[str], max_tokens: int | None) -> None:

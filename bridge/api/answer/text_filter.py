@@ -10,19 +10,19 @@ from typing import Protocol
 
 from bridge.chat.types import Text
 from bridge.errors import JsonInvalid
-from bridge.tool_calls.answer_filter import Said
+from bridge.tool_calls.answer_filter import FilteredEvent
 from bridge.tool_calls.json_mode import JsonForm, complaint
 from bridge.tool_calls.json_repair import Unclear
 
 
-class Talk(Protocol):
+class TextFilter(Protocol):
     """Takes the text of one answer."""
 
-    def say(self, text: str) -> list[Said]:
+    def say(self, text: str) -> list[FilteredEvent]:
         """Take the next piece."""
         ...
 
-    def rest(self) -> list[Said]:
+    def rest(self) -> list[FilteredEvent]:
         """Take the end of the text."""
         ...
 
@@ -30,7 +30,7 @@ class Talk(Protocol):
         """Return what the model should hear, if the answer cannot be used."""
         ...
 
-    def release(self) -> list[Said]:
+    def release(self) -> list[FilteredEvent]:
         """Return what was held back; raise a `BridgeError` where it must not be given out."""
         ...
 
@@ -50,35 +50,35 @@ class Talk(Protocol):
         ...
 
 
-class PlainTalk:
+class PlainTextFilter:
     """Text stays text."""
 
     is_call = is_broken = False
     unread = ""
 
-    def say(self, text: str) -> list[Said]:
+    def say(self, text: str) -> list[FilteredEvent]:
         """Return the text."""
         return [Text(text)] if text else []
 
-    def rest(self) -> list[Said]:
+    def rest(self) -> list[FilteredEvent]:
         """Return nothing."""
         return []
 
     def complaint(self) -> None:
         """Find no fault."""
 
-    def release(self) -> list[Said]:
+    def release(self) -> list[FilteredEvent]:
         """Return nothing."""
         return []
 
 
-class JsonTalk:
+class JsonFilter:
     """The text that `inner` lets through must be JSON; calls of tools pass."""
 
     unread = ""
     is_broken = False
 
-    def __init__(self, form: JsonForm, inner: Talk) -> None:
+    def __init__(self, form: JsonForm, inner: TextFilter) -> None:
         self._form = form
         self._inner = inner
         self._held: list[str] = []
@@ -90,11 +90,11 @@ class JsonTalk:
         """Whether the answer has called a tool."""
         return self._inner.is_call
 
-    def say(self, text: str) -> list[Said]:
+    def say(self, text: str) -> list[FilteredEvent]:
         """Take the next piece; its text is held back."""
         return self._sift(self._inner.say(text))
 
-    def rest(self) -> list[Said]:
+    def rest(self) -> list[FilteredEvent]:
         """Take the end of the text, and read it."""
         said = self._sift(self._inner.rest())
         if self._inner.complaint() is None:
@@ -111,7 +111,7 @@ class JsonTalk:
             return None
         return self._inner.complaint() or (None if self._why is None else complaint(self._why))
 
-    def release(self) -> list[Said]:
+    def release(self) -> list[FilteredEvent]:
         """Return the JSON."""
         if self.is_call:
             return []
@@ -119,6 +119,6 @@ class JsonTalk:
             raise JsonInvalid(f"The model wrote no JSON of the form that was asked for. {self._why}", sent=True)
         return [Text(self._json)]
 
-    def _sift(self, said: list[Said]) -> list[Said]:
+    def _sift(self, said: list[FilteredEvent]) -> list[FilteredEvent]:
         self._held += [event.text for event in said if isinstance(event, Text)]
         return [event for event in said if not isinstance(event, Text)]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bridge.api.answer.citations import Citation
-from bridge.api.answer.pipeline import AnswerEvent, Ended
-from bridge.api.answer.presenter import Look, Presenter, Shown, present
-from bridge.api.endpoint import Ask, Encoder, Surface
+from bridge.api.answer.pipeline import AnswerEnd, AnswerEvent
+from bridge.api.answer.presenter import PresentationStyle, PresentedAnswer, Presenter, present
+from bridge.api.endpoint import Encoder, ParsedRequest, Surface
 from bridge.api.http_errors import Failure, dump
 from bridge.api.openai.request import read
 from bridge.chat.token_estimate import Usage
@@ -30,20 +30,22 @@ class OpenAIChat(Surface):
     def __init__(self, settings: ApiSettings | None = None) -> None:
         self._settings = settings or ApiSettings()
 
-    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> Ask:  # noqa: A002
+    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> ParsedRequest:  # noqa: A002
         """Return what `body` asks for."""
         return read(body, id, model, self._settings)
 
-    def encoder(self, ask: Ask) -> Encoder:
+    def encoder(self, ask: ParsedRequest) -> Encoder:
         """Return an encoder of chunks."""
         return ChunkEncoder(ask, self.look(ask))
 
-    def look(self, ask: Ask) -> Look:
+    def look(self, ask: ParsedRequest) -> PresentationStyle:
         """Return how the answer is shown."""
         form = ask.form
-        return Look(ask.chat.model, self._settings.citations, form.toolbox is not None, form.json is not None)
+        return PresentationStyle(
+            ask.chat.model, self._settings.citations, form.toolbox is not None, form.json is not None
+        )
 
-    def reply(self, ask: Ask, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
+    def reply(self, ask: ParsedRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
         """Return the completion object."""
         shown = [present(self.look(ask), events) for events in answers]
         sources = [source for answer in shown for source in answer.sources]
@@ -53,7 +55,7 @@ class OpenAIChat(Surface):
             "created": ask.created,
             "model": ask.model,
             "choices": [_choice(index, answer, ask.legacy) for index, answer in enumerate(shown)],
-            "usage": usage_of([event.usage for events in answers for event in events if isinstance(event, Ended)]),
+            "usage": usage_of([event.usage for events in answers for event in events if isinstance(event, AnswerEnd)]),
             **({"search_results": list(map(_source, sources))} if sources else {}),
         }
 
@@ -72,7 +74,7 @@ class OpenAIChat(Surface):
 class ChunkEncoder:
     """Writes at most one chunk an event, and the last ones at the end; only the text is serialised each time."""
 
-    def __init__(self, ask: Ask, look: Look) -> None:
+    def __init__(self, ask: ParsedRequest, look: PresentationStyle) -> None:
         self._ask = ask
         self._head = self._named(None)
         self._tail = ',"usage":null}' if ask.usage else "}"
@@ -93,7 +95,7 @@ class ChunkEncoder:
             frame = self._delta(choice, f'"content":{_quoted(piece.text)}')
         elif piece.call:
             frame = self._delta(choice, self._called(piece.call))
-        return frame + self._end(choice, event) if isinstance(event, Ended) else frame
+        return frame + self._end(choice, event) if isinstance(event, AnswerEnd) else frame
 
     def _named(self, opened: Opened | None) -> str:
         ask = self._ask
@@ -105,7 +107,7 @@ class ChunkEncoder:
             return f'"function_call":{_quoted(_function(call))}'
         return f'"tool_calls":[{_quoted({"index": call.index, **tool_call(call)})}]'
 
-    def _end(self, choice: int, ended: Ended) -> bytes:
+    def _end(self, choice: int, ended: AnswerEnd) -> bytes:
         presenter = self._presenters[choice]
         cited = f'"annotations":{_quoted(list(map(_annotation, presenter.citations)))}' if presenter.citations else ""
         found = f',"search_results":{_quoted(list(map(_source, presenter.sources)))}' if presenter.sources else ""
@@ -126,7 +128,7 @@ class ChunkEncoder:
         return _frame(f'{self._head},"choices":[{made}]{beside}{self._tail}')
 
 
-def name_of(ask: Ask, opened: Opened | None) -> dict[str, Any]:
+def name_of(ask: ParsedRequest, opened: Opened | None) -> dict[str, Any]:
     """Return the answer's id, by which a client can go on in the site's own conversation, where it is known."""
     if ask.choices > 1 or opened is None or opened.conversation is None or opened.message is None:
         return {"id": f"chatcmpl-{ask.chat.id}"}
@@ -152,7 +154,7 @@ def tool_call(call: ToolCall) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": _function(call)}
 
 
-def _choice(index: int, shown: Shown, legacy: bool) -> dict[str, Any]:
+def _choice(index: int, shown: PresentedAnswer, legacy: bool) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": shown.text or (None if shown.calls else "")}
     message["refusal"] = None
     if shown.thinking:

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictStr
 
-from bridge.api.answer.pipeline import AnswerEvent, Ended
-from bridge.api.answer.presenter import Look, Presenter, present
+from bridge.api.answer.pipeline import AnswerEnd, AnswerEvent
+from bridge.api.answer.presenter import PresentationStyle, Presenter, present
 from bridge.api.body_size import check_length
-from bridge.api.endpoint import Ask, Encoder
+from bridge.api.endpoint import Encoder, ParsedRequest
 from bridge.api.http_errors import dump
 from bridge.api.openai.chat_completions import DONE, OpenAIChat, name_of, usage_of
 from bridge.api.openai.request import Options, ask_for, validated
@@ -32,7 +32,7 @@ class OpenAICompletions(OpenAIChat):
 
     path = "/v1/completions"
 
-    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> Ask:  # noqa: A002
+    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> ParsedRequest:  # noqa: A002
         """Return what `body` asks for."""
         asked = validated(CompletionBody, body)
         prompt = asked.prompt if isinstance(asked.prompt, str) else asked.prompt[0]
@@ -43,14 +43,14 @@ class OpenAICompletions(OpenAIChat):
         asked.tools = asked.functions = asked.tool_choice = asked.function_call = None
         return ask_for(asked, (Message("user", prompt),), id, meant, self._settings)
 
-    def encoder(self, ask: Ask) -> Encoder:
+    def encoder(self, ask: ParsedRequest) -> Encoder:
         """Return an encoder of chunks."""
         return CompletionEncoder(ask, self.look(ask))
 
-    def reply(self, ask: Ask, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
+    def reply(self, ask: ParsedRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
         """Return the completion object."""
         shown = [present(self.look(ask), events) for events in answers]
-        usages = [event.usage for events in answers for event in events if isinstance(event, Ended)]
+        usages = [event.usage for events in answers for event in events if isinstance(event, AnswerEnd)]
         opened = next((event for event in answers[0] if isinstance(event, Opened)), None)
         choices = [_choice(index, one.text, one.reason) for index, one in enumerate(shown)]
         return {**_head(ask, opened), "choices": choices, "usage": usage_of(usages)}
@@ -59,7 +59,7 @@ class OpenAICompletions(OpenAIChat):
 class CompletionEncoder:
     """Writes one chunk for each piece of text, and the last ones at the end."""
 
-    def __init__(self, ask: Ask, look: Look) -> None:
+    def __init__(self, ask: ParsedRequest, look: PresentationStyle) -> None:
         self._ask = ask
         self._head = _head(ask, None)
         self._presenters = [Presenter(look) for _ in range(ask.choices)]
@@ -73,7 +73,7 @@ class CompletionEncoder:
             self._head = _head(self._ask, event) if choice == 0 else self._head
             return self._chunk([_choice(choice, "", None)])
         frames = self._chunk([_choice(choice, text, None)]) if text else b""
-        if not isinstance(event, Ended):
+        if not isinstance(event, AnswerEnd):
             return frames
         self._usages.append(event.usage)
         frames += self._chunk([_choice(choice, "", presenter.reason(event))])
@@ -89,7 +89,7 @@ class CompletionEncoder:
         return encode_sse(dump({**self._head, "choices": choices, **usage}))
 
 
-def _head(ask: Ask, opened: Opened | None) -> dict[str, Any]:
+def _head(ask: ParsedRequest, opened: Opened | None) -> dict[str, Any]:
     head = {"object": "text_completion", "created": ask.created, "model": ask.model}
     name = name_of(ask, opened)
     return {**name, "id": name["id"].replace("chatcmpl-", "cmpl-"), **head}

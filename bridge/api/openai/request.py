@@ -13,9 +13,9 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, FailFast, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
-from bridge.api.answer.pipeline import Form
+from bridge.api.answer.pipeline import AnswerFormat
 from bridge.api.body_size import check_length, check_limits
-from bridge.api.endpoint import Ask
+from bridge.api.endpoint import ParsedRequest
 from bridge.api.openai.history import Turn, read_history, texts
 from bridge.api.openai.tools import ToolFields, toolbox
 from bridge.api.request_model import Lenient
@@ -129,7 +129,7 @@ class Body(Options):
     messages: Annotated[list[Turn], FailFast(), Field(min_length=1)]
 
 
-def read(body: object, id: str, model: Callable[[str], Model], settings: ApiSettings) -> Ask:  # noqa: A002
+def read(body: object, id: str, model: Callable[[str], Model], settings: ApiSettings) -> ParsedRequest:  # noqa: A002
     """Return what `body` asks for; raise a `RequestError` whose `param` is the first field at fault."""
     asked = validated(Body, body)
     meant = model(asked.model)
@@ -143,16 +143,16 @@ def ask_for(
     id: str,  # noqa: A002
     model: Model,
     settings: ApiSettings,
-) -> Ask:
+) -> ParsedRequest:
     """Return what the fields of a body ask for, about `messages`."""
     given = {name: value for name, value in (asked.model_extra or {}).items() if value is not None}
     _refuse_impossible(given)
     tools, form = toolbox(asked), _json_form(asked.response_format)
     begun = messages[-1].text if messages[-1].role == "assistant" else ""
     checked = None if begun else form  # what follows the beginning of some JSON is none by itself
-    shape = Form(tools, checked, _stop(asked), _most(asked), settings.hold_text, settings.retries, begun)
+    shape = AnswerFormat(tools, checked, _stop(asked), _most(asked), settings.hold_text, settings.retries, begun)
     taught = _taught(messages, tools, form)
-    return Ask(
+    return ParsedRequest(
         chat=ChatRequest(id, _switched(model, asked), taught, asked.conversation_id, shape.returned),
         model=asked.model,
         stream=bool(asked.stream),

@@ -36,7 +36,8 @@ from bridge.storage.browser_folders import sweep_folders
 from bridge.storage.chat_history import History, folder_in, forget_history
 from bridge.storage.file_locks import sole_user
 from bridge.storage.file_store import folder_of
-from bridge.storage.profiles import Identity, ProfileStore, load_identity
+from bridge.storage.profile_key import Identity, load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry
 from bridge.worker.stored_accounts import NewAccounts, ProfileAccounts

@@ -28,7 +28,8 @@ from bridge.settings import Settings
 from bridge.settings_sources import file_of
 from bridge.sites.contract import load_driver
 from bridge.storage.api_keys import KeyStore
-from bridge.storage.profiles import Identity, Profile, ProfileStore, load_identity
+from bridge.storage.profile_key import Identity, load_identity
+from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import DriftSeen, Fact, Telemetry, Timeline, WorkerState
 from bridge.worker.session import open_session
 from bridge.worker.worker import Worker

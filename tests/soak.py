@@ -24,7 +24,8 @@ from openai import APIError, APIStatusError, AsyncStream
 from bridge.bench.parts import kind_of
 from bridge.demo import DemoSite
 from bridge.settings import BrowserSettings, PoolSettings, TurnSettings
-from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Fact, WorkerChanged, WorkerState
 from tests.support.live import Live, directive, live, signed_in_profile
 

@@ -22,7 +22,8 @@ import pytest
 from bridge.demo import DemoSite
 from bridge.errors import SetupError
 from bridge.storage.api_keys import KeyStore
-from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import WorkerState
 from bridge.worker.trace_redaction import redact, stored
 from tests.support.commands import Home, Running

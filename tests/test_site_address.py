@@ -15,7 +15,8 @@ from bridge.login.login_import import Imports
 from bridge.pool.pool import Pool
 from bridge.settings import Settings
 from bridge.settings_sources import load_settings
-from bridge.storage.profiles import Identity, Profile, ProfileStore
+from bridge.storage.profile_key import Identity
+from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry
 
 SITE = "https://chat.example.com"

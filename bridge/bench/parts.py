@@ -21,7 +21,8 @@ import psutil
 from bridge.errors import SetupError
 from bridge.settings import Settings
 from bridge.storage.key_files import KeyFile
-from bridge.storage.profiles import Profile, ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import Profile, ProfileStore
 
 START_LIMIT = 120.0
 T = TypeVar("T")

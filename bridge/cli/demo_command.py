@@ -27,7 +27,8 @@ from bridge.log import log_fact
 from bridge.login.interactive_login import Credentials, log_in, profile_for
 from bridge.settings import Settings
 from bridge.storage.key_files import KeyFile
-from bridge.storage.profiles import Identity, ProfileStore, load_identity
+from bridge.storage.profile_key import Identity, load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import BrowserStarted, ChatStarted, Fact, Telemetry, WorkerChanged, WorkerState
 
 SITE = "deepseek"

@@ -14,7 +14,9 @@ from bridge.errors import SetupError
 from bridge.log import log_fact
 from bridge.login.login_import import MOST_BYTES, Imports
 from bridge.settings import Settings
-from bridge.storage.profiles import ProfileStore, load_identity, read_private
+from bridge.storage.private_files import read_private
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
 
 

@@ -14,7 +14,8 @@ from bridge.durations import ago, in_words
 from bridge.errors import SetupError
 from bridge.settings import Settings
 from bridge.settings_sources import describe
-from bridge.storage.profiles import Identity, Profile, ProfileStore, load_identity
+from bridge.storage.profile_key import Identity, load_identity
+from bridge.storage.profiles import Profile, ProfileStore
 
 
 def to_look_at(settings: Settings) -> ProfileStore:

@@ -13,7 +13,8 @@ from bridge.errors import SetupError
 from bridge.log import log_fact
 from bridge.login.interactive_login import Credentials, log_in, profile_for
 from bridge.settings import Settings
-from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
 
 

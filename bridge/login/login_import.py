@@ -18,7 +18,8 @@ from bridge.login.interactive_login import profile_for
 from bridge.origins import origin_of, own_state, site_address
 from bridge.settings import Settings
 from bridge.sites.contract import load_driver
-from bridge.storage.profiles import Identity, Profile, ProfileStore, check_name, open_sealed
+from bridge.storage.profile_key import Identity
+from bridge.storage.profiles import Profile, ProfileStore, check_name, open_sealed
 
 MOST_BYTES = 16 * 1024 * 1024
 """Bytes of a file that is taken in."""

@@ -20,7 +20,8 @@ from bridge.errors import NotThere, RequestError, SetupError
 from bridge.printable import as_line
 from bridge.storage.atomic import make_folder, write_file
 from bridge.storage.file_locks import try_lock
-from bridge.storage.key_files import KeyFile, digest_of, new_key, open_private
+from bridge.storage.key_files import KeyFile, digest_of, new_key
+from bridge.storage.private_files import open_private
 
 Scope = Literal["chat", "admin"]
 """What a key opens: `/v1`, or that and the admin API."""

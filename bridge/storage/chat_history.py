@@ -26,7 +26,7 @@ from bridge.chat.types import ChatEvent, ChatRequest, Message, Text, Thinking, W
 from bridge.durations import DAY, HOUR
 from bridge.settings import DashboardSettings
 from bridge.storage.atomic import write_file
-from bridge.storage.profiles import Identity
+from bridge.storage.profile_key import Identity
 from bridge.telemetry import ChatEnded, Fact
 
 LONGEST = 200_000

@@ -5,15 +5,13 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
-import shlex
-import stat
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
 
 from bridge.errors import SetupError
 from bridge.storage.atomic import create_file, write_file
+from bridge.storage.private_files import open_private
 
 PREFIX = "sk-"
 """What keys begin with, ours and those that people make up for other endpoints; no userToken does."""
@@ -79,15 +77,6 @@ class KeyFile:
 def new_key() -> str:
     """Return a fresh key."""
     return f"{PREFIX}bridge-{secrets.token_urlsafe(32)}"
-
-
-def open_private(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
-    """Open a file of keys, unless it is a link or others may use it."""
-    file = os.fdopen(os.open(path, flags | os.O_NOFOLLOW), "rb" if flags == os.O_RDONLY else "r+b")
-    if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-        file.close()
-        raise SetupError(f"Others can use the API keys; run: chmod 600 {shlex.quote(str(path))}")
-    return file
 
 
 def digest_of(key: str) -> bytes:

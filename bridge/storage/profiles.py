@@ -9,32 +9,24 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from loguru import logger
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PositiveInt
-from pyrage import DecryptError, IdentityError, decrypt, encrypt, x25519  # type: ignore[import-untyped]
+from pyrage import DecryptError  # type: ignore[import-untyped]
 
 from bridge.errors import SetupError
-from bridge.settings import Settings
-from bridge.storage.atomic import create_file, drafts, write_file
+from bridge.storage.atomic import drafts, write_file
+from bridge.storage.login_comparison import same_login
+from bridge.storage.private_files import disk_errors, read_private
+from bridge.storage.profile_key import Identity
 
 SCHEMA: Final = 1
-EXPIRY_SLACK = 3600.0
-"""Seconds by which a cookie's expiry may move without making it another login: many sites push it each visit."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SUFFIX = ".age"
-_COOKIE_PLACE = ("name", "domain", "path", "partitionKey")
 _REMEDY = "a backup of the file, or remove it and capture the login again with `bridge login`."
-_UNORDERED = frozenset({"cookies", "origins", "localStorage", "indexedDB", "stores", "records", "indexes"})
-_OPAQUE = frozenset({"key", "keyEncoded", "value", "valueEncoded", "keyPath", "keyPathArray"})
 
 
 def _now() -> datetime:
@@ -86,66 +78,7 @@ class Profile(BaseModel):
 
     def same_login(self, other: Profile) -> bool:
         """Tell whether both would sign in alike: neither order nor small shifts of an expiry count."""
-        ours, theirs = self.storage_state, other.storage_state
-        if _unordered(ours) != _unordered(theirs) or self._session_items() != other._session_items():
-            return False
-        expiries = zip(_expiries(ours["cookies"]), _expiries(theirs["cookies"]), strict=True)
-        return all(abs(one - another) <= EXPIRY_SLACK for one, another in expiries)
-
-    def _session_items(self) -> set[tuple[str, str, str]]:
-        return {(origin, *item) for origin, items in self.session_storage.items() for item in items.items()}
-
-
-class Identity:
-    """The age keys that open profiles; the first one also closes them, the others are for a change of keys."""
-
-    def __init__(self, first: x25519.Identity, *older: x25519.Identity) -> None:
-        self._keys = (first, *older)
-
-    @classmethod
-    def generate(cls) -> Identity:
-        """Make a new key."""
-        return cls(x25519.Identity.generate())
-
-    @classmethod
-    def parse(cls, text: str, source: str) -> Identity:
-        """Read what `age-keygen` writes: one key a line, comments with `#`; `source` names it in the error."""
-        lines = [line.strip() for line in text.splitlines()]
-        try:
-            first, *older = [x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
-        except (IdentityError, ValueError):
-            raise SetupError(
-                f"No usable age key in {source}: each line of it should start with AGE-SECRET-KEY-1 or #. "
-                "`age-keygen` makes such a file, and so does the bridge when it is given no key."
-            ) from None
-        return cls(first, *older)
-
-    def export(self) -> str:
-        """Return the keys as the text of a key file. A secret."""
-        return "".join(f"# public key: {key.to_public()}\n{key}\n" for key in self._keys)
-
-    def seal(self, content: bytes) -> bytes:
-        """Encrypt for the first key."""
-        return bytes(encrypt(content, [self._keys[0].to_public()]))
-
-    def open(self, sealed: bytes) -> bytes:
-        """Decrypt with whichever key fits; raises pyrage's `DecryptError`."""
-        return bytes(decrypt(sealed, list(self._keys)))
-
-
-def load_identity(settings: Settings) -> Identity:
-    """Take the profile key from its file, else from its setting, else from the config folder, made if missing."""
-    path = settings.profile_key_file
-    if not path and settings.profile_key:
-        return Identity.parse(settings.profile_key.get_secret_value(), "the setting profile_key")
-    if not path:
-        path = settings.config / "profile.key"
-        with _explained(f"make the key file {path}"):
-            if not path.exists():
-                _generate(path)
-    with _explained(f"read the key file {path}"):
-        text = read_private(path).decode("ascii", "replace")
-    return Identity.parse(text, f"the key file {path}")
+        return same_login((self.storage_state, self.session_storage), (other.storage_state, other.session_storage))
 
 
 def check_name(name: str) -> str:
@@ -167,7 +100,7 @@ class ProfileStore:
 
     def names(self) -> list[str]:
         """Name all profiles in the folder, sorted."""
-        with _explained(f"list the profiles in {self.folder}"):
+        with disk_errors(f"list the profiles in {self.folder}"):
             files = list(self.folder.iterdir()) if self.folder.exists() else []
         return sorted(file.stem for file in files if file.suffix == _SUFFIX and _NAME.fullmatch(file.stem))
 
@@ -177,7 +110,7 @@ class ProfileStore:
 
     def exists(self, name: str) -> bool:
         """Tell whether a profile of that name is kept here."""
-        with _explained(f"look into {self.folder}"):
+        with disk_errors(f"look into {self.folder}"):
             return self.path(name).is_file()
 
     def stamp(self, name: str) -> Stamp | None:
@@ -191,7 +124,7 @@ class ProfileStore:
     def load(self, name: str) -> Profile:
         """Open a profile; raises `SetupError` that names the file and what to do about it."""
         path = self._present(name)
-        with _explained(f"read the profile {path}"):
+        with disk_errors(f"read the profile {path}"):
             sealed = read_private(path)
         try:
             content = self.identity.open(sealed)
@@ -206,13 +139,13 @@ class ProfileStore:
         """Write the profile in one step: whatever happens, the file holds the old login or the new one."""
         path = self.path(profile.name)
         content = json.dumps(profile.model_dump(), default=datetime.isoformat).encode()
-        with _explained(f"save the profile {path}"):
+        with disk_errors(f"save the profile {path}"):
             write_file(path, self.identity.seal(content))
 
     def remove(self, name: str) -> None:
         """Delete a profile, and what an interrupted save of it may have left behind."""
         path = self._present(name)
-        with _explained(f"remove the profile {path}"):
+        with disk_errors(f"remove the profile {path}"):
             for file in (path, *drafts(path)):
                 file.unlink()
 
@@ -265,56 +198,3 @@ def _parse(content: bytes, name: str | None, path: Path | str) -> Profile:
             "Update the bridge, or remove the file and capture the login again with `bridge login`."
         )
     raise SetupError(f"{path} is the profile {inner_name!r} under another name: call it {inner_name}{_SUFFIX} again.")
-
-
-def _generate(path: Path) -> None:
-    """Make a key file, unless another process is faster."""
-    try:
-        create_file(path, Identity.generate().export().encode())
-    except FileExistsError:
-        return
-    logger.warning(
-        f"Made the key of the profiles: {path}. Keep a backup of it: without it no saved login opens. It protects "
-        "copies of the profile folder only; whoever reads files as this user here has both."
-    )
-
-
-def read_private(path: Path) -> bytes:
-    """Read a file that nobody else may read; one handed over by root may be readable for our group."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise SetupError(f"{path} is not a regular file.")
-        allowed = 0o600 if facts.st_uid == os.geteuid() else 0o640
-        if stat.S_IMODE(facts.st_mode) & 0o077 & ~allowed:
-            raise SetupError(
-                f"Others on this machine may read or change {path} (mode {stat.S_IMODE(facts.st_mode):04o}). "
-                f"Make it private: chmod 600 {shlex.quote(str(path))}"
-            )
-        return file.read()
-
-
-@contextmanager
-def _explained(action: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SetupError(f"Cannot {action}: {error.strerror or error}.") from error
-
-
-def _unordered(value: Any, field: str = "") -> Any:
-    """Take out of a storage state what tells no logins apart: order, empty parts and expiries."""
-    if field in _OPAQUE:
-        return value
-    if isinstance(value, dict):
-        parts = {name: _unordered(part, name) for name, part in value.items() if name != "expires"}
-        filled = {name: part for name, part in parts.items() if part not in ({}, [])}
-        return {} if filled.keys() <= {"origin"} else filled
-    if isinstance(value, list) and field in _UNORDERED:
-        return sorted(filter(None, map(_unordered, value)), key=lambda part: json.dumps(part, sort_keys=True))
-    return value
-
-
-def _expiries(cookies: list[dict[str, Any]]) -> list[float]:
-    ordered = sorted(cookies, key=lambda cookie: [str(cookie.get(part)) for part in _COOKIE_PLACE])
-    return [float(cookie.get("expires", -1)) for cookie in ordered]

@@ -21,7 +21,8 @@ import pytest
 from bridge.cli.login_command import ask
 from bridge.demo import DemoSite
 from bridge.settings_sources import describe
-from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from tests.support.commands import COMMAND_LIMIT, Home, variables_of
 from tests.support.live import QUICK_SITE, directive
 

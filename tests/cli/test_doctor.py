@@ -16,7 +16,8 @@ from bridge.cli.doctor_command import passes
 from bridge.demo import DemoSite, Script
 from bridge.health_checks import Check
 from bridge.storage.key_files import KeyFile
-from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from tests.support.commands import Ended, Home
 from tests.support.live import QUICK_SITE, signed_in_profile
 

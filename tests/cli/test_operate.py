@@ -19,7 +19,8 @@ import pytest
 
 from bridge.demo import DemoSite
 from bridge.storage.api_keys import KeyStore
-from bridge.storage.profiles import Identity, ProfileStore, load_identity
+from bridge.storage.profile_key import Identity, load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatQueued, ChatStarted
 from tests.api.admin.test_admin import ACCOUNTS
 from tests.support.commands import ROOT, Home

@@ -16,7 +16,8 @@ from playwright.async_api import FilePayload, Locator, expect
 from bridge.browser.browser import Chromium
 from bridge.settings import BrowserSettings, DashboardSettings
 from bridge.storage.api_keys import KeyStore
-from bridge.storage.profiles import Identity, ProfileStore
+from bridge.storage.profile_key import Identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatEnded
 from tests.support.dashboard_pages import NARROW, VIEWS, WIDE, Dashboard, opened
 from tests.support.live import Live, directive, live, signed_in_profile

@@ -24,7 +24,8 @@ from bridge.liveview.viewer_messages import KeyPress, Typed, parse
 from bridge.liveview.viewer_outbox import HEAD, UNSEEN, Outbox
 from bridge.pool.pool import Pool
 from bridge.settings import Settings
-from bridge.storage.profiles import Identity, ProfileStore
+from bridge.storage.profile_key import Identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
 
 LIMIT = 5.0

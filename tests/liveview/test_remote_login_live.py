@@ -11,7 +11,8 @@ from playwright.async_api import Locator, Page
 
 from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
-from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from tests.liveview.test_remote_login import NO_SCREEN
 from tests.support.commands import Home, Running
 from tests.support.live import LIMIT, QUICK_SITE

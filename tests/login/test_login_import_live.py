@@ -13,7 +13,8 @@ from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.errors import RequestError
 from bridge.login.login_import import MOST_BYTES, Imports
-from bridge.storage.profiles import Identity, ProfileStore, load_identity
+from bridge.storage.profile_key import Identity, load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import WorkerState
 from tests.support.live import QUICK_SITE, directive, served, settings_for, signed_in_profile
 

@@ -18,7 +18,8 @@ from bridge.login.capture import LoginNotPortable
 from bridge.login.interactive_login import EMPTY, FORM_LIMIT, Credentials, log_in, profile_for
 from bridge.settings import Settings, TurnSettings
 from bridge.storage.browser_folders import remove_profile, sweep_folders
-from bridge.storage.profiles import Profile, ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry, WorkerState
 from tests.support.live import QUICK_SITE, directive, served, settings_for, signed_in_profile
 from tests.worker.test_failures_live import HEALTH, gone

@@ -30,7 +30,8 @@ from bridge.errors import (
 from bridge.login.interactive_login import EMPTY
 from bridge.pool.pool import Pool
 from bridge.settings import PoolSettings, Settings
-from bridge.storage.profiles import Identity, Profile, ProfileStore, Stamp
+from bridge.storage.profile_key import Identity
+from bridge.storage.profiles import Profile, ProfileStore, Stamp
 from bridge.telemetry import ChatEnded, Telemetry, WorkerState
 from bridge.worker.stored_accounts import ProfileAccounts
 from tests.pool.test_pool import (

@@ -11,7 +11,8 @@ from openai import APIStatusError
 
 from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
-from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatStarted, WorkerState
 from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, served, signed_in_profile
 

@@ -15,7 +15,8 @@ from bridge.browser.browser import Chromium
 from bridge.chat.types import ChatRequest, Message, Model, Opened, Text
 from bridge.settings import BrowserSettings, ConversationSettings
 from bridge.storage.conversation_file import ConversationFile, Place
-from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ConversationDeleted, Telemetry, Timeline, WorkerChanged, WorkerState
 from bridge.worker.worker import Worker
 from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live

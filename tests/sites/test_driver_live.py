@@ -22,7 +22,8 @@ from bridge.demo import DemoSite
 from bridge.log import log_fact
 from bridge.settings import ConversationSettings, PoolSettings, TurnSettings
 from bridge.storage.key_files import KeyFile
-from bridge.storage.profiles import Profile, ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry, WorkerState
 from tests.support.live import QUICK_SITE, Facts, Live, directive, live, served, settings_for
 from tests.support.sdk import sdk

@@ -17,7 +17,7 @@ from bridge.settings import ConversationSettings, Settings
 from bridge.storage.account_states import Parked, ParkedFile
 from bridge.storage.atomic import create_empty, create_file, draft, write_file
 from bridge.storage.conversation_file import ConversationFile
-from bridge.storage.profiles import load_identity
+from bridge.storage.profile_key import load_identity
 from bridge.telemetry import WorkerState
 from tests.support.full_disk import full_disk
 

@@ -24,7 +24,9 @@ from rich.pretty import pretty_repr
 import bridge
 from bridge.errors import SetupError
 from bridge.settings import Settings
-from bridge.storage.profiles import EXPIRY_SLACK, Identity, Profile, ProfileStore, check_name, load_identity
+from bridge.storage.login_comparison import EXPIRY_SLACK
+from bridge.storage.profile_key import Identity, load_identity
+from bridge.storage.profiles import Profile, ProfileStore, check_name
 
 COOKIE = "c0ffee-session"
 TOKEN = "t0ken-in-local-storage"
@@ -270,7 +272,8 @@ def test_a_folder_that_cannot_be_written_is_explained(tmp_path: Path, identity: 
 SAVE_IN_TROUBLE = """
 import os, resource, sys
 from pathlib import Path
-from bridge.storage.profiles import Identity, ProfileStore
+from bridge.storage.profile_key import Identity
+from bridge.storage.profiles import ProfileStore
 
 store = ProfileStore(Path(sys.argv[1]), Identity.parse(sys.stdin.read(), "standard input"))
 profile = store.load("main")

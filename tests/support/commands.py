@@ -15,7 +15,8 @@ import psutil
 
 from bridge.demo import DemoSite
 from bridge.settings import Settings
-from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from tests.support.live import signed_in_profile
 
 COMMAND_LIMIT = 300.0

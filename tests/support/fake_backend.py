@@ -36,7 +36,7 @@ from bridge.settings import (
 from bridge.storage.api_keys import Key
 from bridge.storage.atomic import create_file
 from bridge.storage.chat_history import History, folder_in
-from bridge.storage.profiles import Identity
+from bridge.storage.profile_key import Identity
 from bridge.telemetry import WorkerState
 from tests.support.fake_views import FakeViews
 from tests.support.openai_schema import checked

@@ -20,7 +20,8 @@ from bridge.browser.browser import Chromium
 from bridge.log import log_fact
 from bridge.settings import BrowserSettings, ConversationSettings, PoolSettings, Section, Settings, TurnSettings
 from bridge.storage.key_files import KeyFile
-from bridge.storage.profiles import Profile, ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry, WorkerState
 from tests.sites.test_driver_live import PAGES, Backend
 from tests.support.live import Facts, settings_for

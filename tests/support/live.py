@@ -21,7 +21,8 @@ from bridge.demo.site_settings import DemoSettings
 from bridge.log import log_fact
 from bridge.settings import BrowserSettings, PoolSettings, Section, ServerSettings, Settings, TurnSettings
 from bridge.storage.key_files import KeyFile
-from bridge.storage.profiles import Profile, ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Fact, Telemetry, WorkerChanged, WorkerState
 from bridge.tool_calls.notation import Call, write_call
 from tests.support.sdk import sdk

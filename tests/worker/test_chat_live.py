@@ -17,7 +17,8 @@ from openai.types.chat import ChatCompletionChunk
 from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite, Script
 from bridge.sse import SSEDecoder
-from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatQueued, ChatStarted, ProfileSaved, WorkerChanged, WorkerState
 from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, served
 

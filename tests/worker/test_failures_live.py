@@ -20,7 +20,8 @@ from bridge.browser.processes import RunFile, sweep
 from bridge.demo import DemoSite
 from bridge.settings import BrowserSettings
 from bridge.storage.key_files import KeyFile
-from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import BrowserLost, WorkerState
 from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, settings_for, signed_in_profile
 

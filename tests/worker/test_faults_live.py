@@ -20,7 +20,8 @@ from bridge.browser.browser import Chromium
 from bridge.demo.faults import FAULTS
 from bridge.settings import BrowserSettings, PoolSettings, TurnSettings
 from bridge.sse import SSEDecoder
-from bridge.storage.profiles import ProfileStore, load_identity
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import WorkerChanged, WorkerState
 from tests.fault_table import AS_HTTP, LOADS, PAGES, REFUSALS, STREAMS, TABLE, UPLOADS, Row
 from tests.support.live import QUICK_SITE, Live, directive, live, signed_in_profile

@@ -27,7 +27,7 @@ from bridge.monitor.event_feed import STALLED
 from bridge.monitor.monitor import Monitor
 from bridge.settings import BrowserSettings, DashboardSettings, ServerSettings, Settings
 from bridge.storage.chat_history import History, folder_in, forget_history
-from bridge.storage.profiles import Identity, load_identity
+from bridge.storage.profile_key import Identity, load_identity
 from bridge.telemetry import (
     BrowserLost,
     BrowserStarted,

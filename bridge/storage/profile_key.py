@@ -1,0 +1,77 @@
+"""The age keys that encrypt profiles, and where they come from: a file, a setting, or a key made at the first start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from loguru import logger
+from pyrage import IdentityError, decrypt, encrypt, x25519  # type: ignore[import-untyped]
+
+from bridge.errors import SetupError
+from bridge.settings import Settings
+from bridge.storage.atomic import create_file
+from bridge.storage.private_files import disk_errors, read_private
+
+
+class Identity:
+    """The age keys that open profiles; the first one also closes them, the others are for a change of keys."""
+
+    def __init__(self, first: x25519.Identity, *older: x25519.Identity) -> None:
+        self._keys = (first, *older)
+
+    @classmethod
+    def generate(cls) -> Identity:
+        """Make a new key."""
+        return cls(x25519.Identity.generate())
+
+    @classmethod
+    def parse(cls, text: str, source: str) -> Identity:
+        """Read what `age-keygen` writes: one key a line, comments with `#`; `source` names it in the error."""
+        lines = [line.strip() for line in text.splitlines()]
+        try:
+            first, *older = [x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
+        except (IdentityError, ValueError):
+            raise SetupError(
+                f"No usable age key in {source}: each line of it should start with AGE-SECRET-KEY-1 or #. "
+                "`age-keygen` makes such a file, and so does the bridge when it is given no key."
+            ) from None
+        return cls(first, *older)
+
+    def export(self) -> str:
+        """Return the keys as the text of a key file. A secret."""
+        return "".join(f"# public key: {key.to_public()}\n{key}\n" for key in self._keys)
+
+    def seal(self, content: bytes) -> bytes:
+        """Encrypt for the first key."""
+        return bytes(encrypt(content, [self._keys[0].to_public()]))
+
+    def open(self, sealed: bytes) -> bytes:
+        """Decrypt with whichever key fits; raises pyrage's `DecryptError`."""
+        return bytes(decrypt(sealed, list(self._keys)))
+
+
+def load_identity(settings: Settings) -> Identity:
+    """Take the profile key from its file, else from its setting, else from the config folder, made if missing."""
+    path = settings.profile_key_file
+    if not path and settings.profile_key:
+        return Identity.parse(settings.profile_key.get_secret_value(), "the setting profile_key")
+    if not path:
+        path = settings.config / "profile.key"
+        with disk_errors(f"make the key file {path}"):
+            if not path.exists():
+                _generate(path)
+    with disk_errors(f"read the key file {path}"):
+        text = read_private(path).decode("ascii", "replace")
+    return Identity.parse(text, f"the key file {path}")
+
+
+def _generate(path: Path) -> None:
+    """Make a key file, unless another process is faster."""
+    try:
+        create_file(path, Identity.generate().export().encode())
+    except FileExistsError:
+        return
+    logger.warning(
+        f"Made the key of the profiles: {path}. Keep a backup of it: without it no saved login opens. It protects "
+        "copies of the profile folder only; whoever reads files as this user here has both."
+    )

@@ -18,6 +18,7 @@ from bridge.demo import DemoSite
 from bridge.storage.api_keys import KeyStore
 from bridge.telemetry import WorkerState
 from tests.support.live import LIMIT, QUICK_SITE, Live, live, served
+from tests.support.relay import relay
 from tests.support.watching import PASSWORD, PHONE, WIDE, account_page, fill_form, login_page, person
 
 ASKING = replace(QUICK_SITE, sign_in_asks=True, oauth=True)
@@ -150,6 +151,32 @@ async def test_a_second_person_watches_takes_over_and_the_first_one_is_told(tmp_
         await second.page.get_by_text("You are watching").wait_for()
         assert await run.ask("And?")  # the page is as new, without what was typed
         assert account_page(run) is not composer.page
+
+
+async def test_a_view_of_nothing_and_one_whose_connection_is_lost_say_so_on_a_phone_too(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run, relay(run.bridge.url) as way:
+        async with person(run, chromium, PHONE) as someone:
+            await someone.look(account="nobody")
+            await someone.page.get_by_text("There is no account 'nobody' here.").wait_for()
+            await someone.page.get_by_role("link", name="To the dashboard").last.wait_for()
+            path = run.bridge.sign_in_path()
+            assert path is not None
+            await someone.page.goto(f"{way.url}/dashboard/live?account=alice#{path.partition('#')[2]}")
+            await someone.take()
+            way.sever()
+            await someone.page.get_by_text("Connection lost, trying again").wait_for()
+            await way.mend()
+            await someone.has_controls()
+            await someone.page.get_by_text("Connection lost, trying again").wait_for(state="hidden")
+            someone.complaints.clear()  # the browser's own, of the connection
+        async with person(run, chromium) as someone:
+            await someone.look(account="alice")
+            await someone.page.get_by_role("button", name="Take the controls").wait_for()
+            await run.bridge.pool.remove("alice")
+            await someone.page.get_by_text("This account is not here any more").wait_for()
+            await someone.page.get_by_role("button", name="Take the controls").wait_for(state="hidden")
 
 
 async def test_dialogs_files_and_the_selection_of_a_page_come_to_the_person(tmp_path: Path, chromium: Chromium) -> None:

@@ -33,6 +33,8 @@ class Person:
     page: Page
     run: Live
     touches: bool
+    complaints: list[str]
+    """What the page complained of; nothing may be left at the end."""
 
     async def look(self, **what: str) -> None:
         """Open the live view of an account or a login, signed in by a one-time link."""
@@ -129,7 +131,7 @@ async def person(run: Live, chromium: Chromium, device: dict[str, Any] | None = 
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        yield Person(page, run, touches=bool(device.get("has_touch")))
+        yield Person(page, run, bool(device.get("has_touch")), complaints)
         assert complaints == []
 
 

@@ -17,7 +17,7 @@ from loguru import logger
 from pydantic import Field, StrictStr
 
 from bridge.api.admin.admin_context import Form, Operation, Parts, as_json
-from bridge.errors import PermissionDenied
+from bridge.errors import PermissionDenied, UnknownAccount
 from bridge.liveview.interface import LARGEST_MESSAGE, LiveViews, Viewer, ViewerRefused
 from bridge.tasks import first
 
@@ -27,6 +27,8 @@ PING = 15.0
 """Seconds between two pings; a connection that answers none is closed after half of that."""
 LOOK_EVERY = 2.0
 """Seconds between two looks at whether the viewer is still signed in."""
+LONGEST_REASON = 120
+"""Bytes of the reason for which a connection is closed; the protocol has room for 123."""
 SEND_LIMIT = 30.0
 """Seconds that a viewer has to take a message."""
 
@@ -94,10 +96,8 @@ class Live:
                 await socket.prepare(request)
                 await first(_send(socket, viewer), _receive(socket, viewer), self._until_signed_out(request))
                 await socket.close(code=WSCloseCode.GOING_AWAY, message=b"signed out")
-        except ViewerRefused as refused:
-            if not socket.prepared:
-                raise PermissionDenied(str(refused)) from refused
-            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=str(refused).encode()[:120])
+        except (ViewerRefused, UnknownAccount) as refused:
+            await _refuse(request, socket, refused)
         except (ConnectionError, TimeoutError):
             logger.debug("A viewer's connection broke")
         return socket
@@ -105,6 +105,16 @@ class Live:
     async def _until_signed_out(self, request: web.Request) -> None:
         while self._parts.guard.is_still_in(request):
             await asyncio.sleep(LOOK_EVERY)
+
+
+async def _refuse(request: web.Request, socket: web.WebSocketResponse, refused: Exception) -> None:
+    """Close the connection with the reason; of one that was never open a browser tells its page nothing at all."""
+    if not socket.prepared:
+        if not socket.can_prepare(request):
+            raise refused
+        await socket.prepare(request)
+    reason = str(refused).encode()[:LONGEST_REASON].decode(errors="ignore")
+    await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=reason.encode())
 
 
 def check_origin(request: web.Request) -> None:

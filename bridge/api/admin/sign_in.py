@@ -121,4 +121,4 @@ def is_said_https(said: str, peer: str | None) -> bool:
 
 
 def _described(session: Session) -> dict[str, Any]:
-    return {"csrf": session.csrf, "expires": session.expires.isoformat(timespec="seconds")}
+    return {"csrf": session.csrf, "expires": session.expires.isoformat(timespec="seconds"), "key": session.key}

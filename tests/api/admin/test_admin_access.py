@@ -149,6 +149,9 @@ async def test_a_link_of_another_site_may_lead_to_the_page_and_to_nothing_else(s
                 assert response.status == status, (path, headers)
 
 
+NOBODY = "/admin/api/live/account/nobody"
+
+
 @pytest.mark.parametrize("origin", [EVIL, "null", "http://localhost:1", "https://127.0.0.1.evil.example"])
 async def test_a_web_socket_of_another_web_page_is_refused(served: Served, origin: str) -> None:
     async with signed_in(served) as operator:
@@ -159,10 +162,14 @@ async def test_a_web_socket_of_another_web_page_is_refused(served: Served, origi
 
 async def test_a_web_socket_of_a_session_must_name_its_origin(served: Served) -> None:
     async with signed_in(served) as operator:
-        for headers, status in (({}, 403), ({"Origin": f"http://127.0.0.1:{served.port}"}, 404)):
-            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-                await operator.http.ws_connect("/admin/api/live/account/nobody", headers=headers)
-            assert caught.value.status == status  # there is no such account, but nothing else is in the way
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await operator.http.ws_connect(NOBODY)
+        assert caught.value.status == 403
+        async with operator.http.ws_connect(NOBODY, headers={"Origin": f"http://127.0.0.1:{served.port}"}) as socket:
+            await socket.receive()
+            assert socket.close_code == 1008  # there is no such account, but nothing else is in the way
+        async with operator.http.get(NOBODY, headers={"Origin": f"http://127.0.0.1:{served.port}"}) as response:
+            assert response.status == 404
 
 
 async def test_pages_of_allowed_origins_may_chat_but_never_come_near_the_admin_api() -> None:
@@ -238,7 +245,7 @@ async def test_a_browser_that_comes_to_the_root_is_led_to_the_dashboard(served: 
 
 async def test_an_admin_key_is_exchanged_for_a_cookie_that_no_script_and_no_other_site_gets(served: Served) -> None:
     async with browser(served) as http, http.post(SESSION, json={"key": ADMIN_KEY}) as response:
-        assert (response.status, {*await response.json()}) == (200, {"csrf", "expires"})
+        assert (response.status, {*await response.json()}) == (200, {"csrf", "expires", "key"})
         (cookie,) = response.cookies.values()
         assert cookie.key == f"bridge_session_{served.port}"
         assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/")

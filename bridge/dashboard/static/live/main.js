@@ -91,7 +91,8 @@ function show(next) {
   parts.standing.title = about.reason ?? "";
   parts.viewers.textContent = next.viewers > 1 ? `${next.viewers} are looking` : "";
   parts.who.textContent = { none: "You are watching", you: "You have the controls", wait: "", other: "Somebody else has the controls" }[controls];
-  const isOver = about.kind === "login" && ENDED.includes(about.state);
+  const isOver = about.state === "removed" || (about.kind === "login" && ENDED.includes(about.state));
+  document.body.classList.remove("lost");
   parts.take.hidden = isMine || controls === "wait" || isOver;
   parts.take.textContent = controls === "other" ? "Take over" : "Take the controls";
   parts.leave.hidden = !(isMine || controls === "wait") || isOver;
@@ -116,7 +117,7 @@ function whyEmpty({ about, controls, page }) {
   if (about.kind === "login" && (ENDED.includes(about.state) || page !== "open")) return [about.reason, ENDED.includes(about.state) ? "link" : ""];
   if (controls === "wait") return [about.busy ? "A chat is running. You get the controls when it has ended." : "The page is being opened."];
   if (page === "open") return [""];
-  if (about.state === "removed") return ["This account is not here any more.", "link"];
+  if (about.state === "removed") return ["This account is not here any more: it was removed, or has another name now.", "link"];
   const reason = about.reason ? ` ${about.reason}` : "";
   return [`The page of this account is not open.${reason} Take the controls to open it; nothing is sent.`];
 }
@@ -249,6 +250,7 @@ async function start() {
     lost: async (tries) => {
       state = { ...state, controls: "none" };
       parts.who.textContent = "Connection lost, trying again";
+      document.body.classList.add("lost");
       if (tries === 1 && !(await resume().catch(() => true))) empty("Your session has ended. Sign in on the dashboard, then open this view again.", "link");
     },
   });

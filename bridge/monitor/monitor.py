@@ -56,6 +56,8 @@ class Monitor:
         self.has_live = self.has_history = False
         self.accounts: Callable[[], Sequence[Account]] = tuple
         self.unready: Callable[[], str | None] = lambda: None
+        self.more: dict[str, Callable[[], Any]] = {}
+        """Sections of others, by name, each as JSON."""
         self.chats = Chats()
         self.charts = Charts()
         self.log = LogTail()
@@ -177,6 +179,7 @@ class Monitor:
             "queue": [state_json.queued(chat) for chat in self.chats.waiting],
             "running": [state_json.running(chat) for chat in running],
             "drift": [state_json.drift(*found) for found in reversed(self._drift.values())],
+            **{name: look() for name, look in self.more.items()},
         }
 
     def _bridge(self) -> Mapping[str, Any]:

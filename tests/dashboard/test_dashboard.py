@@ -401,6 +401,26 @@ async def test_a_key_is_shown_once_works_and_can_be_revoked(tmp_path: Path, chro
         await expect(page.get_by_role("button", name="Revoke laptop")).to_have_count(0)
 
 
+async def test_what_others_do_to_keys_and_with_the_doctor_is_shown_without_a_reload(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard), opened(chromium, link(run)) as other:
+        await dashboard.go("setup/keys")
+        key, _ = await asyncio.to_thread(KeyStore(run.settings.config).add, "of-a-command", "chat")
+        await expect(dashboard.page.get_by_role("button", name="Revoke of-a-command")).to_be_visible()
+        await asyncio.to_thread(KeyStore(run.settings.config).revoke, key.id)
+        await expect(dashboard.page.get_by_role("button", name="Revoke of-a-command")).to_have_count(0)
+        mine = dashboard.page.locator("li.key-line", has_text="signed in by it")
+        await expect(mine).to_have_count(1)
+        await mine.get_by_role("button").click()
+        await expect(dashboard.page.get_by_role("dialog")).to_contain_text("are signed out with it")
+        await dashboard.page.get_by_role("button", name="Cancel").click()
+        await dashboard.go("setup/doctor")
+        await other.go("setup/doctor")
+        await other.page.get_by_role("button", name="Look now").click()
+        await expect(dashboard.page.locator(".check-line").first).to_be_visible()
+
+
 async def test_setup_shows_what_the_doctor_finds_and_the_settings_with_their_source(
     tmp_path: Path, chromium: Chromium
 ) -> None:

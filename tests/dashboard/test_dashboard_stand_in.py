@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import zipfile
@@ -102,11 +103,11 @@ async def test_what_changes_in_one_of_a_hundred_accounts_draws_that_row_alone(ch
 async def test_a_long_log_takes_one_line_more_without_drawing_the_others(chromium: Chromium) -> None:
     async with stand_in(states.crowd()) as stand, opened(chromium, f"{stand.url}/dashboard#log") as dashboard:
         page = dashboard.page
-        await expect(page.locator(".log-line")).to_have_count(500)
+        await expect(page.locator(".log-line")).to_have_count(1000)
         await page.evaluate(WATCH)
         stand.tell("log", {"at": states.at(), "level": "INFO", "text": "One more line " + "x" * 100_000})
         await expect(page.get_by_text("One more line")).to_be_in_viewport()
-        await expect(page.locator(".log-line")).to_have_count(500)
+        await expect(page.locator(".log-line")).to_have_count(1000)
         assert set(await page.evaluate(CHANGED)) == {"card log"}
         assert len(await page.get_by_text("One more line").inner_text()) < 5000
 
@@ -132,11 +133,14 @@ async def test_more_pages_than_a_browser_has_connections_all_follow_the_bridge(c
 async def test_chats_that_end_within_one_second_stay_in_the_order_of_their_ends(chromium: Chromium) -> None:
     async with stand_in(states.empty()) as stand, opened(chromium, f"{stand.url}/dashboard#chats") as dashboard:
         await expect(dashboard.page.get_by_text("No chat yet")).to_be_visible()
+        models = dashboard.page.locator("li.chat .chat-model")
         for number in range(6):
             stand.tell("chat", {**states.ended(number), "at": states.at(), "model": f"model-{number}"})
-        await expect(dashboard.page.locator("li.chat .chat-model")).to_have_text(
-            [f"model-{n}" for n in range(5, -1, -1)]
-        )
+        await expect(models).to_have_text([f"model-{n}" for n in range(5, -1, -1)])
+        for number in range(6, 400):  # a page that is open for long does not grow without end
+            stand.tell("chat", {**states.ended(number), "at": states.at(), "model": f"model-{number}"})
+        await expect(models.first).to_have_text("model-399")
+        await expect(models).to_have_count(300)
 
 
 async def test_older_chats_are_loaded_until_there_are_no_more(chromium: Chromium) -> None:
@@ -172,6 +176,78 @@ async def test_nothing_is_covered_by_buttons_that_stay_while_a_narrow_page_is_sc
         for _ in range(30):  # back up the list, by keyboard
             await page.keyboard.press("Shift+Tab")
             assert not await page.evaluate(f"document.activeElement.closest('main') && {covered}")
+
+
+async def test_no_item_of_an_open_menu_moves_away_when_the_account_changes(chromium: Chromium) -> None:
+    state = states.state()
+    async with stand_in(state) as stand, opened(chromium, f"{stand.url}/dashboard") as dashboard:
+        await dashboard.page.get_by_role("button", name="Actions for alice").click()
+        items = dashboard.page.get_by_role("menuitem")
+        before = await items.all_inner_texts()
+        assert "Cancel its chat" in before
+        stand.tell("state", {"accounts": [one | {"chat": None} for one in state["accounts"]]})
+        await expect(dashboard.account("alice")).to_contain_text("no chat now")
+        assert await items.all_inner_texts() == before
+
+
+async def test_a_wait_that_should_be_over_reads_as_a_sentence(chromium: Chromium) -> None:
+    late = states.account("late", "resting", "Messages too frequent", until=states.at(seconds=5))
+    soon = states.account("soon", "resting", "Messages too frequent", until=states.at(hours=-1, seconds=-30))
+    async with (
+        stand_in({**states.state(), "accounts": [late, soon]}) as stand,
+        opened(chromium, f"{stand.url}/dashboard") as dashboard,
+    ):
+        await expect(dashboard.account("late")).to_contain_text("again any moment now: Messages too frequent")
+        await expect(dashboard.account("soon")).to_contain_text(re.compile(r"again in [\d:]+: Messages too frequent"))
+
+
+async def test_a_question_that_cannot_be_asked_is_not_lost(chromium: Chromium) -> None:
+    async with stand_in(states.state()) as stand, opened(chromium, f"{stand.url}/dashboard#playground") as dashboard:
+        page = dashboard.page
+        await page.get_by_text("Tools", exact=True).click()
+        await page.get_by_label("Tools, as JSON").fill("no JSON")
+        await page.get_by_label("Your question").fill("A long question")
+        await page.keyboard.press("Enter")
+        await dashboard.told("The tools are not a JSON list")
+        await expect(page.get_by_label("Your question")).to_have_value("A long question")
+        await expect(page.locator("li.turn")).to_have_count(0)
+
+
+async def test_every_line_of_the_log_that_the_bridge_keeps_can_be_found(chromium: Chromium) -> None:
+    lines = [{**states.line(number), "at": states.at(seconds=1000 - number)} for number in range(1000)]
+    lines[3] |= {"level": "ERROR", "text": "A needle"}
+    state = {**states.state(), "log": lines}
+    async with stand_in(state) as stand:
+        stand.state = {**state, "log": lines[-200:]}  # what the event stream begins with
+        async with opened(chromium, f"{stand.url}/dashboard#log") as dashboard:
+            await dashboard.page.get_by_text("Errors").click()
+            await dashboard.page.get_by_label("Search the log").fill("needle")
+            await expect(dashboard.page.locator(".log-line")).to_have_count(1)
+
+
+async def test_an_action_that_takes_long_says_so_and_one_that_is_never_answered_is_not_waited_for_without_end(
+    chromium: Chromium,
+) -> None:
+    async with stand_in(states.state()) as stand, opened(chromium, "about:blank") as dashboard:
+        page, dashboard.origin = dashboard.page, stand.url
+        await page.clock.install()
+        await page.goto(f"{stand.url}/dashboard")
+        await page.route("**/accounts/carol/check", lambda _: None)
+        await dashboard.choose("carol", "Look again now")
+        await page.clock.run_for(1000)
+        await expect(page.locator(".toast", has_text="Looking at carol …")).to_be_visible()
+        await page.clock.run_for(180_000)
+        await expect(page.locator(".toast", has_text="Look whether this was done")).to_be_visible()
+        await expect(page.locator(".toast", has_text="Looking at carol …")).to_have_count(0)
+
+
+async def test_a_page_of_another_version_is_loaded_anew(chromium: Chromium) -> None:
+    async with stand_in(states.state()) as stand, opened(chromium, f"{stand.url}/dashboard") as dashboard:
+        await expect(dashboard.page.locator("li.account")).to_have_count(11)
+        await dashboard.page.evaluate("window.isOld = true")
+        stand.tell("state", {"bridge": stand.state["bridge"] | {"version": "0.9.1"}})
+        await dashboard.page.wait_for_function("!window.isOld")
+        await expect(dashboard.page.locator("li.account")).to_have_count(11)
 
 
 def test_the_wheel_contains_every_file_of_the_dashboard(tmp_path: Path) -> None:

@@ -58,9 +58,10 @@ class Dashboard:
 
     async def told(self, text: str) -> None:
         """Wait until the page has said something, on the screen and to screen readers."""
-        await expect(self.page.locator(".toast", has_text=text).first).to_be_visible()
+        toast = self.page.locator(".toast:not(.busy)", has_text=text).first
+        await expect(toast).to_be_visible()
         await expect(self.page.locator("p[role=status]")).to_contain_text(text)
-        await self.page.locator(".toast", has_text=text).first.get_by_role("button", name="Dismiss").click()
+        await toast.get_by_role("button", name="Dismiss").click()
 
     async def violations(self) -> list[str]:
         """Return what axe-core finds fault with."""

@@ -70,8 +70,6 @@ def _app(stand: Stand) -> web.Application:
         "session": {"csrf": "c", "expires": states.at(hours=-12)},
         "sites": {"sites": states.SITES},
         "metrics": states.metrics() if stand.state["recent"] else {"step": 60, "times": [], "series": {}},
-        "keys": {"keys": states.KEYS if stand.state["recent"] else []},
-        "doctor": states.DOCTOR if stand.state["recent"] else None,
         "settings": {"settings": states.SETTINGS},
         "log": {"log": stand.state["log"]},
     }

@@ -117,6 +117,8 @@ def state() -> dict[str, Any]:
         "running": running,
         "recent": [ended(number) for number in range(40)],
         "drift": [{"site": "deepseek", "shape": f"fragment type {MARKUP}", "count": 3, "at": at(hours=2)}],
+        "keys": KEYS,
+        "doctor": DOCTOR,
         "log": [line(number) for number in range(200)],
     }
 
@@ -124,15 +126,15 @@ def state() -> dict[str, Any]:
 def empty() -> dict[str, Any]:
     """Return the sections of a bridge that has just been installed."""
     bridge = state()["bridge"] | {"ready": False, "reason": "There is no account yet.", "chats_today": 0}
-    nothing: dict[str, Any] = {"accounts": [], "queue": [], "running": [], "recent": [], "drift": [], "log": []}
-    return {"bridge": bridge, "browser": state()["browser"], **nothing}
+    nothing = dict.fromkeys(("accounts", "queue", "running", "recent", "drift", "log", "keys"), ())
+    return {"bridge": bridge, "browser": state()["browser"], "doctor": None, **nothing}
 
 
 def crowd(number: int = 100) -> dict[str, Any]:
     """Return the sections of a bridge with many accounts and a long log."""
     some = accounts()
     many = [{**some[index % len(some)], "name": f"account-{index:03}"} for index in range(number)]
-    return {**state(), "accounts": many, "log": [line(number) for number in range(500)]}
+    return {**state(), "accounts": many, "log": [line(number) for number in range(1000)]}
 
 
 def metrics() -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Keys:
     def __init__(self, parts: Parts) -> None:
         self._access = parts.access
         self._parts = parts
+        parts.monitor.more["keys"] = self._described
 
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""
@@ -40,7 +41,7 @@ class Keys:
 
     async def all(self, _: web.Request) -> web.StreamResponse:
         """List the keys."""
-        return as_json({"keys": [_described(key) for key in self._access.keys]})
+        return as_json({"keys": self._described()})
 
     async def add(self, request: web.Request) -> web.StreamResponse:
         """Add a key."""
@@ -52,6 +53,9 @@ class Keys:
         """Revoke a key."""
         key = await self._access.revoke(request.match_info["id"])
         return as_json({"message": f"The key {key.name} is revoked."})
+
+    def _described(self) -> list[dict[str, Any]]:
+        return [_described(key) for key in self._access.keys]
 
 
 def _described(key: Key) -> dict[str, Any]:

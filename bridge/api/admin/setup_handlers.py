@@ -23,6 +23,7 @@ class Setup:
         self._examine = parts.extras.examine
         self._found: dict[str, Any] | None = None
         self._running = asyncio.Lock()
+        parts.monitor.more["doctor"] = lambda: self._found
 
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""

@@ -10,6 +10,8 @@ const GONE = "The bridge does not answer. It may have been stopped, or the netwo
 const UNSURE = `${GONE} Look whether this was done before you try again.`;
 const ENDED = "The session has ended. Sign in again.";
 
+const LIMIT = 180_000; // milliseconds; what the caller may stop has none
+
 let csrf = "";
 
 export class ApiError extends Error {
@@ -38,17 +40,21 @@ export async function send(method, url, { body, signal } = {}) {
   const headers = {};
   if (body !== undefined) headers["content-type"] = "application/json";
   if (method !== "GET") headers["x-csrf-token"] = csrf;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), LIMIT);
   let response;
   try {
     response = await fetch(url, {
       method,
       headers,
-      signal,
+      signal: signal ?? late.signal,
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (signal?.aborted) throw error;
     throw new ApiError(method === "GET" || isSession(url) ? GONE : UNSURE);
+  } finally {
+    clearTimeout(timer);
   }
   if (!response.ok) throw await failure(response);
   return response;
@@ -98,7 +104,7 @@ export async function signOut() {
 
 function opened(session) {
   csrf = session.csrf;
-  update({ session: "open" });
+  update({ session: "open", ownKey: session.key });
 }
 
 // Have the browser save what a request is answered with.

@@ -43,6 +43,8 @@ function App({ problem }) {
         running: [],
         queue: [],
         drift: [],
+        keys: null,
+        doctor: undefined,
       });
     }
   }, [session]);

@@ -15,6 +15,7 @@ let following = null;
 let wake = () => {};
 let cut = () => {};
 let unseen = 0;
+let version;
 
 export function follow() {
   if (following) return;
@@ -67,13 +68,21 @@ async function read(stopped, onEvent) {
     for await (const { name, data } of events(response.body, heard)) {
       onEvent();
       if (store.connection.state !== "live") update({ connection: { state: "live", retryAt: 0 } });
-      TAKE[name]?.(JSON.parse(data));
+      const given = JSON.parse(data);
+      if (isOther(given.bridge)) return location.reload();
+      TAKE[name]?.(given);
     }
   } finally {
     clearTimeout(timer);
     stopped.removeEventListener("abort", end);
     connection.abort();
   }
+}
+
+// This page's files are those of the bridge that it came from; one that was updated has others.
+function isOther(bridge) {
+  version ??= bridge?.version;
+  return Boolean(bridge) && bridge.version !== version;
 }
 
 // Wait longer after each failure, up to a limit and never for a round number, so that many pages do not come at once.

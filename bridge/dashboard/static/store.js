@@ -2,14 +2,17 @@
 
 import { useEffect, useState } from "./html.js";
 
-const LOG_LINES = 500;
+export const LOG_LINES = 1000; // as many as the bridge keeps
 export const CHATS = 2000;
-const KEYS = { accounts: "name", queue: "id", running: "id", recent: "id" };
+const CHATS_OF_ITSELF = 300; // a page that is open for days grows no further, unless somebody loads more
+const KEYS = { accounts: "name", queue: "id", running: "id", recent: "id", keys: "id" };
 
 const listeners = new Set();
+let mostChats = CHATS_OF_ITSELF;
 
 export const store = {
   session: "unknown", // unknown, none, open
+  ownKey: "", // the id of the key by which somebody is signed in
   connection: { state: "connecting", retryAt: 0 },
   bridge: null,
   browser: null,
@@ -18,6 +21,8 @@ export const store = {
   running: [],
   recent: [],
   drift: [],
+  keys: null,
+  doctor: undefined,
   log: [],
   samples: [],
   minute: 0,
@@ -51,7 +56,7 @@ export function takeState(sections) {
   const changes = {};
   for (const [name, value] of Object.entries(sections)) {
     if (name === "recent") changes.recent = joined(value, store.recent);
-    else if (name === "log") changes.log = value.slice(-LOG_LINES);
+    else if (name === "log") changes.log = withLines(value);
     else if (name in KEYS) changes[name] = kept(store[name] ?? [], value, KEYS[name]);
     else changes[name] = value;
   }
@@ -65,12 +70,21 @@ export function takeChat(chat) {
 // Take chats from before those that are known; tell whether there were any.
 export function takeOlder(chats) {
   const before = store.recent.length;
+  mostChats = Math.min(CHATS, Math.max(CHATS_OF_ITSELF, before + chats.length));
   update({ recent: joined(store.recent, chats) });
   return store.recent.length > before;
 }
 
 export function takeLine(line) {
   update({ log: [...store.log.slice(1 - LOG_LINES), line] });
+}
+
+// What is known from before and after those lines stays.
+function withLines(lines) {
+  if (!lines.length) return store.log;
+  const before = store.log.filter(({ at }) => at < lines[0].at);
+  const after = store.log.filter(({ at }) => at > lines.at(-1).at);
+  return [...before, ...lines, ...after].slice(-LOG_LINES);
 }
 
 export function takeSample(sample) {
@@ -90,5 +104,5 @@ function same(before, now) {
 function joined(newer, older) {
   const first = kept(store.recent, newer, "id");
   const ids = new Set(first.map(({ id }) => id));
-  return [...first, ...older.filter(({ id }) => !ids.has(id))].slice(0, CHATS);
+  return [...first, ...older.filter(({ id }) => !ids.has(id))].slice(0, mostChats);
 }

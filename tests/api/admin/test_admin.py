@@ -251,6 +251,7 @@ async def test_the_last_chats_are_listed_with_their_times_and_sizes_but_no_text(
         assert [chat["id"] for chat in answer["chats"]] == ["c-4", "c-3"]
         _, answer = await operator.answer("GET", "/admin/api/chats?limit=2&before=c-3")
         assert [chat["id"] for chat in answer["chats"]] == ["c-2", "c-1"]
+        assert (await operator.answer("GET", "/admin/api/chats?before=forgotten"))[1] == {"chats": []}
         (chat,) = answer["chats"][:1]
         assert chat.pop("at")
         assert chat["marks"]["first_token"] == 2.0
@@ -555,7 +556,8 @@ async def test_no_bad_body_of_the_admin_api_is_more_than_a_clear_refusal(served_
 async def test_the_state_comes_whole_and_then_what_changes(served: Served) -> None:
     async with signed_in(served) as operator, events(operator.http) as stream:
         state = await stream.next("state")
-        assert {*state} == {"bridge", "browser", "accounts", "queue", "running", "recent", "drift", "log"}
+        happening = {"bridge", "browser", "accounts", "queue", "running", "recent", "drift", "log"}
+        assert {*state} == {*happening, "keys", "doctor"}
         assert (state["bridge"]["version"], state["bridge"]["ready"]) == (__version__, True)
         assert [account["name"] for account in state["accounts"]] == ["alice", "bob"]
         served.monitor(ChatQueued("c-1", "deepseek-chat", 1))

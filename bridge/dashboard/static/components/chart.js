@@ -67,11 +67,13 @@ function Table({ title, times, series, show, isSum }) {
 function Plot({ title, times, series, show, least, isStacked }) {
   const holder = useRef(null);
   const plot = useRef(null);
+  const latest = useRef(series);
+  latest.current = series;
   const [theme, setTheme] = useState(0);
   const shape = series.map(({ label }) => label).join("\n");
   useEffect(() => {
     const made = new uPlot(
-      options(holder.current, series, { show, least, isStacked }),
+      options(holder.current, latest, { show, least, isStacked }),
       data(times, series, isStacked),
       holder.current,
     );
@@ -123,7 +125,8 @@ function colour(element, name) {
   return found;
 }
 
-function options(element, series, { show, least, isStacked }) {
+// `latest.current` are the series as they are now: they go on while the chart stays.
+function options(element, latest, { show, least, isStacked }) {
   const pick = (name) => colour(element, name);
   const axis = {
     stroke: pick("--soft"),
@@ -131,7 +134,7 @@ function options(element, series, { show, least, isStacked }) {
     ticks: { show: false },
     font: "12px system-ui, sans-serif",
   };
-  const drawn = isStacked ? [...series].reverse() : series;
+  const drawn = isStacked ? [...latest.current].reverse() : latest.current;
   return {
     width: Math.max(100, element.clientWidth),
     height: HEIGHT,
@@ -149,7 +152,7 @@ function options(element, series, { show, least, isStacked }) {
       {},
       ...drawn.map(({ label, color, isFilled }) => line(label, pick(color), isStacked || isFilled, isStacked)),
     ],
-    plugins: [tip(series, show)],
+    plugins: [tip(latest, show)],
   };
 }
 
@@ -172,7 +175,7 @@ function hours(_, splits) {
 }
 
 // What the values are under the pointer.
-function tip(series, show) {
+function tip(latest, show) {
   const box = document.createElement("div");
   box.className = "chart-tip small";
   box.hidden = true;
@@ -180,7 +183,7 @@ function tip(series, show) {
     const { idx, left } = plot.cursor;
     box.hidden = idx == null || left < 0;
     if (box.hidden) return;
-    const values = series.map(({ label, values: all }) => `${label} ${all[idx] == null ? "–" : show(all[idx])}`);
+    const values = latest.current.map(({ label, values: all }) => `${label} ${all[idx] == null ? "–" : show(all[idx])}`);
     box.textContent = [clock(new Date(plot.data[0][idx] * 1000).toISOString()), ...values].join(" · ");
   };
   return { hooks: { init: (plot) => plot.over.append(box), setCursor: move } };

@@ -21,8 +21,9 @@ export function Menu({ label, items }) {
   </span>`;
 }
 
-function Items({ label, items, anchor, close, hide }) {
+function Items({ label, items: now, anchor, close, hide }) {
   const list = useRef(null);
+  const [items] = useState(now); // as they were at first: none may move away under a pointer
   useLayoutEffect(() => {
     const menu = list.current;
     menu.showPopover();

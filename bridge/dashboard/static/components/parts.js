@@ -71,7 +71,7 @@ export function Ago({ at }) {
 export function Countdown({ to }) {
   const time = useNow();
   if (Date.parse(to) <= time) return html`<span>any moment now</span>`;
-  return html`<time class="countdown" datetime=${to} title=${new Date(to).toLocaleString()}>${left(to, time)}</time>`;
+  return html`<span>in <time class="countdown" datetime=${to} title=${new Date(to).toLocaleString()}>${left(to, time)}</time></span>`;
 }
 
 export function Elapsed({ since }) {

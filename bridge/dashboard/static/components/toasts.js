@@ -7,18 +7,23 @@ import { Icon } from "./icons.js";
 
 const SHOWN = { ok: 6_000, bad: 15_000 };
 const MOST = 4;
+const SOON = 400;
+
+const ICONS = { ok: "check", bad: "alert", busy: "refresh" };
 
 let last = 0;
 
 export function tell(text, kind = "ok") {
   last += 1;
   update({ toasts: [...(store.toasts ?? []).slice(1 - MOST), { id: last, text: clipped(text), kind }] });
+  return last;
 }
 
 // Do something, and say what came of it: the message of the answer, or that of the error. Returns the answer or null.
-export async function attempt(work, done) {
+// `doing` is told where it takes a while.
+export async function attempt(work, done, doing) {
   try {
-    const answer = await work();
+    const answer = await accompanied(work, doing);
     const text = answer?.message || done;
     if (text) tell(text);
     return answer ?? {};
@@ -28,17 +33,28 @@ export async function attempt(work, done) {
   }
 }
 
+async function accompanied(work, doing) {
+  let told = 0;
+  const timer = doing && setTimeout(() => (told = tell(doing, "busy")), SOON);
+  try {
+    return await work();
+  } finally {
+    clearTimeout(timer);
+    dismiss(told);
+  }
+}
+
 function dismiss(id) {
   update({ toasts: (store.toasts ?? []).filter((toast) => toast.id !== id) });
 }
 
 function Toast({ toast }) {
   useEffect(() => {
-    const timer = setTimeout(() => dismiss(toast.id), SHOWN[toast.kind]);
+    const timer = toast.kind in SHOWN && setTimeout(() => dismiss(toast.id), SHOWN[toast.kind]);
     return () => clearTimeout(timer);
   }, [toast.id]);
   return html`<div class=${`toast ${toast.kind}`}>
-    <${Icon} name=${toast.kind === "ok" ? "check" : "alert"} />
+    <${Icon} name=${ICONS[toast.kind]} />
     <p>${toast.text}</p>
     <button class="button quiet small icon" aria-label="Dismiss" onClick=${() => dismiss(toast.id)}>
       <${Icon} name="close" /></button>
@@ -53,8 +69,8 @@ export function Toasts() {
     box.current.hidePopover();
     if (toasts.length) box.current.showPopover();
   }, [toasts]);
-  return html`<div ref=${box} class="toasts" popover="manual">
+  return html`<section ref=${box} class="toasts" popover="manual" aria-label="Notices">
     ${toasts.map((toast) => html`<${Toast} key=${toast.id} toast=${toast} />`)}
-  </div>
+  </section>
   <p class="hidden-text" role="status">${toasts.at(-1)?.text}</p>`;
 }

@@ -10,9 +10,13 @@ export function Composer({ isRunning, isReady, onAsk, onStop }) {
   const canSend = isReady && !isRunning && Boolean(text.trim());
   const submit = () => {
     if (!canSend) return;
-    onAsk(text, files);
     setText("");
     setFiles([]);
+    onAsk(text, files).then((answer) => {
+      if (answer) return; // else it could not even be asked: what was written is not lost
+      setText((now) => now || text);
+      setFiles((now) => [...files, ...now]);
+    });
   };
   const take = (list) => setFiles((before) => [...before, ...list]);
   const onKeyDown = (event) => {
@@ -38,7 +42,7 @@ export function Composer({ isRunning, isReady, onAsk, onStop }) {
         </li>`,
       )}</ul>`
     }
-    <textarea class="input" rows="3" aria-label="Your question"
+    <textarea class="input" rows="3" dir="auto" aria-label="Your question"
       placeholder=${isReady ? "Ask something" : "No account is ready, so there is no model to ask."}
       value=${text} onInput=${(event) => setText(event.target.value)} onKeyDown=${onKeyDown}
         onPaste=${onPaste}></textarea>

@@ -11,7 +11,7 @@ const SOURCES = 50;
 export const Turn = memo(function Turn({ turn, onResults }) {
   if (turn.role === "user")
     return html`<li class="turn asked"><span class="hidden-text">You asked:</span>
-      <p class="text">${clipped(turn.text, SHOWN)}</p>
+      <p class="text" dir="auto">${clipped(turn.text, SHOWN)}</p>
     ${turn.files.length > 0 && html`<p class="row wrap small soft">
       <${Icon} name="clip" />${turn.files.join(", ")}</p>`}</li>`;
   if (turn.role === "tool")
@@ -26,7 +26,7 @@ function Answer({ turn: { answer, isRunning, problem, model }, onResults }) {
     <span class="hidden-text">Answer:</span>
     ${answer.thinking && html`<details class="thinking">
       <summary>${isRunning && !answer.text ? "Thinking …" : "Reasoning"}</summary>
-      <p class="text soft">${clipped(answer.thinking, SHOWN)}</p></details>`}
+      <p class="text soft" dir="auto">${clipped(answer.thinking, SHOWN)}</p></details>`}
     ${isEmpty && isRunning && html`<p class="soft">
       <span class="badge info working">Waiting for the first token</span></p>`}
     <${Text} text=${clipped(withoutList(answer), SHOWN)} />
@@ -60,7 +60,7 @@ function Text({ text }) {
   return text
     .split(/^```/m)
     .map((piece, index) =>
-      index % 2 ? code(piece, index) : piece.trim() && html`<p key=${index} class="text">${piece.trim()}</p>`,
+      index % 2 ? code(piece, index) : piece.trim() && html`<p key=${index} class="text" dir="auto">${piece.trim()}</p>`,
     );
 }
 

@@ -1,7 +1,8 @@
 // What the doctor found on the bridge's machine, and what to do about it.
 
-import { html, useEffect, useState } from "../html.js";
-import { get, post } from "../api.js";
+import { html } from "../html.js";
+import { post } from "../api.js";
+import { update, useStore } from "../store.js";
 import { clipped } from "../format.js";
 import { ActionButton, Ago, Empty } from "../components/parts.js";
 import { Icon } from "../components/icons.js";
@@ -10,14 +11,11 @@ import { attempt } from "../components/toasts.js";
 const KINDS = { true: ["ok", "check", "Good"], false: ["bad", "alert", "Not good"], null: ["warn", "info", "Unknown"] };
 
 export function Doctor() {
-  const [result, setResult] = useState(undefined);
-  useEffect(() => {
-    get("doctor").then(setResult, () => setResult(null));
-  }, []);
+  const result = useStore((state) => state.doctor);
   const run = () =>
     attempt(async () => {
       const found = await post("doctor");
-      setResult(found);
+      update({ doctor: found });
       return { message: told(found.checks) };
     });
   const button = html`<${ActionButton} class="button primary" run=${run}>

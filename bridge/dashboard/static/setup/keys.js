@@ -1,8 +1,9 @@
 // The keys: what chats, what administers. A new one is shown once.
 
-import { html, useEffect, useState } from "../html.js";
-import { get, named, post, remove } from "../api.js";
+import { html, useState } from "../html.js";
+import { named, post, remove } from "../api.js";
 import { clock } from "../format.js";
+import { useStore } from "../store.js";
 import { Dialog, confirm, show } from "../components/dialogs.js";
 import { ActionButton, Code, Empty, Segments } from "../components/parts.js";
 import { Icon } from "../components/icons.js";
@@ -14,36 +15,29 @@ const SCOPES = [
 ];
 
 export function Keys() {
-  const [keys, setKeys] = useState(null);
-  const load = () =>
-    get("keys").then(
-      (answer) => setKeys(answer.keys),
-      () => setKeys([]),
-    );
-  useEffect(() => void load(), []);
-  const add = async () => {
-    await show(AddKey);
-    await load();
-  };
+  const keys = useStore((state) => state.keys);
+  const add = () => show(AddKey);
   const button = html`<button class="button primary" onClick=${add}><${Icon} name="plus" />New key</button>`;
   return html`<section class="card" aria-labelledby="keys">
     <header class="card-head"><h2 id="keys">Keys</h2>${keys?.length > 0 && button}</header>
     ${keys === null && html`<div class="skeleton block" aria-busy="true"></div>`}
     ${keys?.length === 0 && html`<${Empty} icon="key" title="No key yet"
       action=${button}>Clients send a chat key; scripts that administer the bridge send an admin key.<//>`}
-    ${keys?.length > 0 && html`<ul class="lines">${keys.map((key) => html`<${Key} key=${key.id} entry=${key}
-      load=${load} />`)}</ul>`}
+    ${keys?.length > 0 && html`<ul class="lines">${keys.map((key) => html`<${Key} key=${key.id} entry=${key} />`)}</ul>`}
   </section>`;
 }
 
-function Key({ entry: { id, name, scope, created, hint }, load }) {
+function Key({ entry: { id, name, scope, created, hint } }) {
+  const isOwn = useStore((state) => state.ownKey) === id;
   const revoke = async () => {
-    const text = "Whoever uses it gets 401 from now on. This cannot be taken back.";
+    const whose = isOwn ? "You are signed in by this key, and are signed out with it. " : "";
+    const text = `${whose}Whoever uses it gets 401 from now on. This cannot be taken back.`;
     if (!(await confirm({ title: `Revoke ${name}?`, text, action: "Revoke" }))) return;
     await attempt(() => remove(named("keys", id)), `${name} is revoked.`);
-    await load();
   };
-  return html`<li class="key-line"><span class="clip"><b>${name}</b> <code class="soft">${hint}</code></span>
+  return html`<li class="key-line"><span class="clip"><b>${name}</b> <code class="soft">${hint}</code>${
+    isOwn ? html` <span class="small soft">signed in by it</span>` : null
+  }</span>
     <span class=${`badge plain ${scope === "admin" ? "warn" : ""}`}>${scope}</span>
     <span class="small soft created">${created ? clock(created) : ""}</span>
     <${ActionButton} class="button small danger" aria-label=${`Revoke ${name}`} run=${revoke}>Revoke<//></li>`;

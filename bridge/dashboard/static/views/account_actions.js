@@ -10,25 +10,27 @@ export function liveUrl(query) {
   return new URL(`dashboard/live?${new URLSearchParams(query)}`, BASE).href;
 }
 
-const act = (name, action, done) => attempt(() => post(named("accounts", name, `/${action}`)), done);
+const act = (name, action, done, doing) => attempt(() => post(named("accounts", name, `/${action}`)), done, doing);
 
-export const check = ({ name }) => act(name, "check", `Looked at ${name} again.`);
-export const pause = ({ name }) => act(name, "pause", `${name} takes no new chats.`);
-export const resumeAccount = ({ name }) => act(name, "resume", `${name} takes chats again.`);
-export const reopen = ({ name }) => act(name, "reopen", `${name} is opened anew from its stored login.`);
-export const renew = ({ name }) => act(name, "renew", `${name} has a new page.`);
+export const check = ({ name }) => act(name, "check", `Looked at ${name} again.`, `Looking at ${name} …`);
+export const pause = ({ name }) => act(name, "pause", `${name} takes no new chats.`, `Pausing ${name} …`);
+export const resumeAccount = ({ name }) => act(name, "resume", `${name} takes chats again.`, `Resuming ${name} …`);
+export const reopen = ({ name }) => act(name, "reopen", `${name} is opened anew from its stored login.`, `Opening ${name} anew …`);
+export const renew = ({ name }) => act(name, "renew", `${name} has a new page.`, `Giving ${name} a new page …`);
 
 export const bundle = ({ name }) =>
   attempt(
     async () => void (await download("POST", named("accounts", name, "/bundle"), `${name}.zip`)),
     `Saved a diagnostic bundle of ${name}.`,
+    `Gathering how the page of ${name} looks …`,
   );
 
 export const cancelChat = (id) => attempt(() => remove(named("chats", id)), "The chat has been cancelled.");
 
 // Sign in anew: the site's sign-in page opens in the live view, and the login that is captured takes the old one's place.
 export async function logIn({ name, site, url }) {
-  const login = await attempt(() => post("logins", { name, site, ...(url && { url }) }));
+  const begin = () => post("logins", { name, site, ...(url && { url }) });
+  const login = await attempt(begin, "", "Opening the sign-in page …");
   if (login?.id) location.assign(liveUrl({ login: login.id }));
 }
 
@@ -36,11 +38,12 @@ export async function rename(account) {
   await show(Rename, { account });
 }
 
-export async function removeAccount({ name }) {
+export async function removeAccount({ name, held, chat }) {
   const title = `Remove ${name}?`;
-  const text = "Its page is closed, and its stored login is deleted from this machine. On the site nothing changes.";
+  const now = held ? " A person is in its page now." : chat ? " Its chat is ended." : "";
+  const text = `Its page is closed, and its stored login is deleted from this machine.${now} On the site nothing changes.`;
   if (await confirm({ title, text, action: "Remove" })) {
-    await attempt(() => remove(named("accounts", name)), `${name} has been removed.`);
+    await attempt(() => remove(named("accounts", name)), `${name} has been removed.`, `Removing ${name} …`);
   }
 }
 

@@ -49,7 +49,7 @@ function State({ account }) {
     ${
       (isParked || reason) &&
       html`<p class="small soft two-lines">
-        ${isParked && html`<span>again in <${Countdown} to=${account.until} />${reason && ": "}</span>`}${reason}</p>`
+        ${isParked && html`<span>again <${Countdown} to=${account.until} />${reason && ": "}</span>`}<bdi>${reason}</bdi></p>`
     }
   </div>`;
 }
@@ -87,7 +87,7 @@ function More({ account }) {
   const error = account.last_error;
   return html`<div class="account-more">
     <dl class="facts">
-      ${account.reason && html`<dt>Reason</dt><dd>${clipped(account.reason, 2000)}</dd>`}
+      ${account.reason && html`<dt>Reason</dt><dd dir="auto">${clipped(account.reason, 2000)}</dd>`}
       ${account.until && html`<dt>Until</dt><dd>${dateTime(account.until)}</dd>`}
       ${account.chat && html`<dt>Chat</dt><dd class="mono">${account.chat.id}</dd>`}
       <dt>Last error</dt>

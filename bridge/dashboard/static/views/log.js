@@ -2,7 +2,7 @@
 
 import { html, memo, useEffect, useLayoutEffect, useRef, useState } from "../html.js";
 import { get } from "../api.js";
-import { takeState, useStore } from "../store.js";
+import { LOG_LINES, takeState, useStore } from "../store.js";
 import { clipped, clock, count } from "../format.js";
 import { Ago, Empty, Search, Segments, Switch } from "../components/parts.js";
 
@@ -19,12 +19,11 @@ export function Log() {
   const [level, setLevel] = useState("DEBUG");
   const [words, setWords] = useState("");
   const [isFollowing, setFollowing] = useState(true);
+  const live = useStore((state) => state.connection.state);
   useEffect(() => {
-    get("log?limit=500").then(
-      ({ log, lines }) => takeState({ log: log ?? lines ?? [] }),
-      () => {},
-    );
-  }, []);
+    if (live !== "live") return;
+    get(`log?limit=${LOG_LINES}`).then(takeState, () => {}); // the stream begins with the last ones only
+  }, [live]);
   return html`<div class="view">
     <header class="view-head"><h1 tabindex="-1">Log</h1><${Version} /></header>
     <div class="filters">

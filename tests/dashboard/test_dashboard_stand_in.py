@@ -268,3 +268,21 @@ async def test_no_file_of_the_dashboard_has_script_or_style_of_its_own_or_takes_
 
 def _paused(account: dict[str, Any], name: str) -> dict[str, Any]:
     return {**account, "paused": True} if account["name"] == name else account
+
+
+async def test_the_figures_under_the_pointer_are_those_of_now(chromium: Chromium) -> None:
+    async with stand_in(states.state()) as stand, opened(chromium, f"{stand.url}/dashboard#charts") as dashboard:
+        page, metrics = dashboard.page, states.metrics()
+        chart = page.locator("figure.chart", has_text="Waiting for an account").locator(".u-over")
+        times, values = metrics["times"][-20:], [0.5] * 20
+        answer = {"times": times, "series": {"waiting": values}}
+        await page.route("**/admin/api/metrics*", lambda route: route.fulfill(json=answer))
+        await page.get_by_text("1 hour").click()
+        await expect(page.locator("figure.chart .legend").first).to_contain_text("up to 0.5 s")
+        values[-1] = 77.0
+        stand.tell("sample", {"time": times[-1], "series": {"waiting": 77.0, "chats": {}}})
+        await expect(page.locator("figure.chart .legend").first).to_contain_text("up to 1 min 17 s")
+        there = await chart.bounding_box()
+        assert there is not None
+        await page.mouse.move(there["x"] + there["width"] - 2, there["y"] + 50)
+        await expect(chart.locator(".chart-tip")).to_contain_text("median 1 min 17 s")

@@ -60,6 +60,12 @@ def node(name: str) -> tuple[str | Path, ...]:
     return BIN / "node", FOLDER / "node" / f"{name}.mjs"
 
 
+def example(live: Live, name: str) -> str:
+    """Return a file of `examples/clients/` with the bridge's address and key put in."""
+    text = (ROOT / "examples/clients" / name).read_text("utf-8")
+    return text.replace("http://127.0.0.1:8000", live.bridge.url).replace("sk-bridge-...", live.key)
+
+
 def _home(home: Path) -> dict[str, str]:
     path = os.pathsep.join((str(NODE_BIN), str(BIN), os.environ["PATH"]))
     folders = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "CACHE", "DATA", "STATE")}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.browser.browser import Chromium
-from tests.clients.running import run
+from tests.clients.running import example, run
 from tests.support.live import Live, called, directive, live
 
 MODEL = "deepseek-chat"
@@ -33,9 +33,7 @@ class Agent:
 
 
 def opencode(site: Live, _home: Path) -> dict[str, str]:
-    options = {"baseURL": f"{site.bridge.url}/v1", "apiKey": site.key}
-    provider = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": {MODEL: {}}}
-    config = {"provider": {"bridge": provider}, "model": f"bridge/{MODEL}", "autoupdate": False, "share": "disabled"}
+    config = {**json.loads(example(site, "opencode.json")), "autoupdate": False, "share": "disabled"}
     off = ("AUTOUPDATE", "MODELS_FETCH", "LSP_DOWNLOAD", "DEFAULT_PLUGINS")
     return {"OPENCODE_CONFIG_CONTENT": json.dumps(config), **{f"OPENCODE_DISABLE_{what}": "1" for what in off}}
 
@@ -64,10 +62,7 @@ def pi(site: Live, home: Path) -> dict[str, str]:
 
 
 def continue_cli(site: Live, home: Path) -> dict[str, str]:
-    model = {"name": "bridge", "provider": "openai", "model": MODEL, "roles": ["chat"]}
-    model |= {"apiBase": f"{site.bridge.url}/v1", "apiKey": site.key, "capabilities": ["tool_use"]}
-    config = {"name": "bridge", "version": "1.0.0", "schema": "v1", "models": [model]}
-    (home / "config.yaml").write_text(json.dumps(config), "utf-8")
+    (home / "config.yaml").write_text(example(site, "continue.yaml"), "utf-8")
     return {"CONTINUE_TELEMETRY_ENABLED": "0", "CONTINUE_CLI_ENABLE_TELEMETRY": "0"}
 
 

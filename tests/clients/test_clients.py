@@ -10,7 +10,7 @@ import pytest
 
 from bridge.browser.browser import Chromium
 from bridge.demo import Script
-from tests.clients.running import node, python, run
+from tests.clients.running import BIN, NODE_BIN, example, node, python, run
 from tests.support.live import called, live
 
 COUNTED = "One, two, three, four, five."
@@ -55,3 +55,11 @@ async def test_a_client_chats_streams_runs_tools_and_gets_objects(
             assert turn.prompt.endswith(RESULTS)
         assert [turn.parent for turn in turns[2:6]] == [None, 2, None, 2]
         assert len(turns) == len(ANSWERS)
+
+
+async def test_the_example_of_the_javascript_sdk_prints_the_answer(tmp_path: Path, chromium: Chromium) -> None:
+    (tmp_path / "node_modules").symlink_to(NODE_BIN.parent)
+    async with live(tmp_path, chromium=chromium) as site:
+        site.account().script(Script(text="Hello there."))
+        (tmp_path / "example.mjs").write_text(example(site, "openai_sdk.mjs"), "utf-8")
+        assert await run(site, tmp_path, BIN / "node", "example.mjs") == "Hello there."

@@ -14,7 +14,7 @@ from bridge.bench.figures import Figure, Report
 from bridge.settings import Section, Settings
 from bridge.settings_sources import describe
 from tests import fault_table, policy_table
-from tests.docs import packages
+from tests.docs import example_settings, packages
 
 ROOT = Path(__file__).parents[2]
 MARKED = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(\n<!-- /generated -->)", re.DOTALL)
@@ -51,6 +51,10 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "packages": packages.markdown,
     "import-order": packages.order,
 }
+
+
+FILES: Mapping[Path, Callable[[], str]] = {ROOT / "examples/bridge.toml": example_settings.text}
+"""Files that are generated as a whole."""
 
 
 def documents() -> list[Path]:

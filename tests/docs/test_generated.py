@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import BLOCKS, MARKED, ROOT, documents, report, written
+from tests.docs.blocks import BLOCKS, FILES, MARKED, ROOT, documents, report, written
 
 BENCH = ROOT / "bridge/bench"
 
@@ -18,6 +18,11 @@ BENCH = ROOT / "bridge/bench"
 def test_each_generated_part_is_fresh(document: Path) -> None:
     text = document.read_text("utf-8")
     assert written(text) == text, "run `make docs`"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_each_generated_file_is_fresh(path: Path) -> None:
+    assert FILES[path]() == path.read_text("utf-8"), "run `make docs`"
 
 
 def test_each_generated_part_is_shown_somewhere() -> None:

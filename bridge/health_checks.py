@@ -174,7 +174,8 @@ def _profiles(settings: Settings) -> str:
 
 def _profile(settings: Settings, name: str) -> str:
     profile = _stored(settings, name)
-    return f"opens: {profile.site} at {profile.url}, saved {ago(profile.saved)}"
+    kept = "; its browser's folder is NOT encrypted" if profile.user_data_dir is not None else ""
+    return f"opens: {profile.site} at {profile.url}, saved {ago(profile.saved)}{kept}"
 
 
 def _names(settings: Settings) -> list[str]:

@@ -57,7 +57,9 @@ async def log_in(
     if not keep_browser and profile.user_data_dir is None:
         return await _log_in(chromium, settings, store, profile, say, credentials)
     async with new_folder(settings, profile) as kept:
-        return await _log_in(chromium, settings, store, kept, say, credentials)
+        stored = await _log_in(chromium, settings, store, kept, say, credentials)
+    say(f"The browser's folder is kept in {settings.browser_folders}: only you may read it, but it is NOT encrypted.")
+    return stored
 
 
 async def _log_in(

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bridge.cli.doctor_command import passes
 from bridge.demo import DemoSite, Script
-from bridge.health_checks import Check
+from bridge.health_checks import Check, made, of_files
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
@@ -75,6 +75,16 @@ async def test_a_sound_installation_passes_every_check(home: Home, site: DemoSit
     assert "scripts name all" in fine["stream of alice"]
     assert site.account("alice").turns == []
     assert home.left_running() == []
+
+
+async def test_a_browser_folder_that_is_kept_is_said_not_to_be_encrypted(home: Home, site: DemoSite) -> None:
+    settings = home.settings
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    store.save(signed_in_profile(site, "alice"))
+    store.save(signed_in_profile(site, "bob").model_copy(update={"user_data_dir": "bob-1"}))
+    found = [await made(check) for check in await asyncio.to_thread(lambda: list(of_files(settings, None)))]
+    said = {one.name: "NOT encrypted" in one.text for one in found if one.name.startswith("profile ")}
+    assert said == {"profile key": False, "profile alice": False, "profile bob": True}
 
 
 async def test_asked_to_send_it_tells_how_one_short_chat_went(home: Home, site: DemoSite) -> None:

@@ -135,16 +135,17 @@ async def _show_earlier(history: History, settings: Settings, monitor: Monitor) 
 
 
 async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:
-    """Run until SIGTERM or SIGINT, then stop gracefully; a second signal stops at once."""
-    stop = asyncio.Event()
+    """Run until SIGTERM or SIGINT, then stop gracefully; a second signal ends the running chats, a third everything."""
+    stop = _Stop()
     try:
         with _signals(stop):
             async with running(settings) as bridge:
+                stop.hurry = bridge.pool.queue.hurry
                 on_start(bridge)
-                await stop.wait()
+                await stop.asked.wait()
                 logger.info("Stopping: no new chats, and {:g} seconds for the running ones", settings.server.drain)
     except asyncio.CancelledError:
-        if not stop.is_set():
+        if not stop.asked.is_set():
             raise
         logger.warning("Stopped at once")
 
@@ -165,15 +166,23 @@ async def listen(stack: AsyncExitStack, runner: web.AppRunner, settings: Setting
     return f"http://{name}:{bound[1]}"
 
 
+class _Stop:
+    """What signals ask for: `hurry` ends the running chats, and tells whether there are any."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.hurry: Callable[[], bool] = lambda: False
+
+
 @contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """Set `stop` at the first SIGTERM or SIGINT; each further one cancels the running task."""
+def _signals(stop: _Stop) -> Iterator[None]:
+    """Ask for the end at the first SIGTERM or SIGINT; the next ends the running chats, the last cancels the task."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def on_signal() -> None:
-        if not stop.is_set():
-            stop.set()
-        elif task is not None:
+        if not stop.asked.is_set():
+            stop.asked.set()
+        elif not stop.hurry() and task is not None:
             task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):

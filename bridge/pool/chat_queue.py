@@ -38,7 +38,8 @@ class ChatQueue:
         self._tasks = Tasks()
         self.freed = asyncio.Event()
         """Set whenever a chat has left."""
-        self.is_draining = False
+        self.is_draining = self._is_hurried = False
+        self._patience: asyncio.Timeout | None = None
         self._is_empty = asyncio.Event()
 
     async def close(self) -> None:
@@ -145,14 +146,23 @@ class ChatQueue:
         self.is_draining = True
         self.assign()
         with suppress(TimeoutError):
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(0 if self._is_hurried else limit) as self._patience:
                 await self._is_empty.wait()
+        self._patience = None
         for lease in self._leases:
             if not lease.is_claim:
                 self._tasks.start(self._interrupted(lease, PoolError("The bridge is stopping.")))
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.turn.stop + LAST_LIMIT):
                 await self._is_empty.wait()
+
+    def hurry(self) -> bool:
+        """Give the running chats no more time to end at `drain`, only to say so; tell whether that changes anything."""
+        changes = not self._is_hurried and not self._is_empty.is_set()
+        self._is_hurried = True
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time())
+        return changes
 
     async def _interrupted(self, lease: Lease, error: BridgeError) -> None:
         """Interrupt a running chat until it has left."""

@@ -112,6 +112,26 @@ async def test_a_client_is_told_that_the_bridge_stops_also_where_that_runs_in_th
     assert home.left_running() == []
 
 
+async def test_a_second_signal_ends_a_stream_with_an_error_instead_of_cutting_it(home: Home, site: DemoSite) -> None:
+    home.log_in(site)
+    async with home.overheard("serve", BRIDGE_SERVER_DRAIN="1000") as command:
+        url = re.search(r"http://127\.0\.0\.1:\d+", await command.shows("Accounts   alice\n"))
+        key = KEY.search((home.folder / "config" / "api_keys").read_text())
+        assert url
+        assert key
+        async with chat_at(url[0], key[0], directive(tokens=10_000, rate=20)) as answer:
+            got = await read_until(answer, b"word1 ")
+            command.process.send_signal(signal.SIGTERM)
+            await command.shows("Stopping")
+            command.process.send_signal(signal.SIGTERM)
+            async for data in answer.content.iter_any():
+                got += data
+            assert b"The bridge is stopping." in got
+        async with asyncio.timeout(COMMAND_LIMIT):
+            assert await command.process.wait() == 0
+    assert home.left_running() == []
+
+
 @asynccontextmanager
 async def chat_at(url: str, key: str, prompt: str) -> AsyncGenerator[aiohttp.ClientResponse]:
     body = {"model": "deepseek-chat", "stream": True, "messages": [{"role": "user", "content": prompt}]}

@@ -652,6 +652,29 @@ async def test_draining_interrupts_a_chat_that_takes_too_long_and_lets_it_put_th
         assert any(isinstance(fact, ChatEnded) for fact in facts)
 
 
+@pytest.mark.parametrize("is_early", [True, False])
+async def test_a_hurried_end_tells_running_chats_that_the_bridge_is_stopping_in_place_of_waiting(
+    is_early: bool,
+) -> None:
+    worker = ScriptedWorker("a")
+    worker.hold = asyncio.Event()
+    async with (
+        pool_of(worker) as (pool, facts),
+        asyncio.timeout(LIMIT),
+        in_background(stopped(pool, "endless")) as (chat,),
+    ):
+        await worker.chatting.wait()
+        told = [pool.queue.hurry()] if is_early else []
+        draining = asyncio.get_running_loop().create_task(pool.queue.drain(1000 * LIMIT))
+        await asyncio.sleep(0)
+        told += [pool.queue.hurry()]
+        await chat
+        await draining
+        assert told == ([True, False] if is_early else [True])
+        assert any(isinstance(fact, ChatEnded) for fact in facts)
+        assert not pool.queue.hurry()
+
+
 async def stopped(pool: Pool, name: str) -> None:
     with pytest.raises(PoolError, match="stopping"):
         await ask(pool, name)

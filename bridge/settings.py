@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.origins import is_loopback, site_address
 
@@ -245,17 +244,8 @@ class LogSettings(Section):
     json_lines: bool = Field(False, description="one JSON object a line instead of text for humans")
 
 
-class Settings(BaseSettings):
-    """The whole configuration, read once at start."""
-
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="forbid",
-        env_prefix="BRIDGE_",
-        env_nested_delimiter="_",
-        env_nested_max_split=1,
-        hide_input_in_errors=True,
-    )
+class Settings(Section):
+    """The whole configuration, read once at start; `settings_sources` reads it from the file and the environment."""
 
     profiles: UserPath = Field(Path("profiles"), description="folder of the captured logins")
     profile_key_file: UserPath | None = Field(
@@ -285,15 +275,3 @@ class Settings(BaseSettings):
     def browser_folders(self) -> Path:
         """Return where the accounts whose login no copy holds have their browsers' folders."""
         return self.config / "browsers"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what the constructor is given and nothing else; `load_settings` adds the other sources."""
-        return (init_settings,)

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import PrivateAttr, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from bridge import env_file
 from bridge.errors import SetupError
@@ -22,8 +28,11 @@ Source = Literal["default", "file", "environment", "command line"]
 """Where the value of a setting comes from."""
 
 
-class LoadedSettings(Settings):
+class LoadedSettings(Settings, BaseSettings):
     """Settings that know where each value comes from."""
+
+    # the prefix takes no section, and a section's name no `_`: BRIDGE_POOL_QUEUE_SIZE is `queue_size` of `pool`
+    model_config = SettingsConfigDict(env_prefix="BRIDGE_", env_nested_delimiter="_", env_nested_max_split=1)
 
     _file: Path | None = PrivateAttr(None)
     _sources: dict[str, Source] = PrivateAttr(default_factory=dict)

@@ -196,7 +196,7 @@ def test_each_setting_in_force_is_told_with_its_source(monkeypatch: pytest.Monke
 def test_no_secret_of_a_setting_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRIDGE_PROFILE_KEY", VALUE)
     proxy = f"--proxy-server=http://me:{VALUE}@proxy.example:3128"
-    settings = load_settings(browser={"args": (proxy,)}, tokens={"url": f"https://a.example/?token={VALUE}"})
+    settings = load_settings(browser={"args": (proxy,)}, tokens={"url": f"https://a.example/{VALUE}"})
     found = {name: value for name, _, value, _, _ in in_force(settings)}
     assert VALUE not in repr(found)
     assert (found["profile_key"], found["tokens.url"]) == ("set", "https://a.example/…")

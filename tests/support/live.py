@@ -114,7 +114,7 @@ def settings_for(folder: Path, **sections: Section) -> Settings:
         "pool": PoolSettings(min_interval=0, queue_limit=LIMIT),
         "turn": TurnSettings(ready=15, submit=8, first_byte=15, silence=15, stop=5),
     }
-    return Settings(profiles=folder / "profiles", config=folder / "config", **{**defaults, **sections})  # type: ignore[arg-type]
+    return Settings(profiles=folder / "profiles", config=folder / "config", **{**defaults, **sections})
 
 
 def signed_in_profile(site: DemoSite, name: str) -> Profile:

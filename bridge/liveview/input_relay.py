@@ -17,8 +17,15 @@ from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.page_calls import within
 from bridge.errors import BridgeError, BrowserError
-from bridge.liveview.key_events import event_of
-from bridge.liveview.native_controls import LIMIT, Control, active_control, control_at, selected_text
+from bridge.liveview.key_events import ALT, event_of
+from bridge.liveview.native_controls import (
+    LIMIT,
+    Control,
+    active_control,
+    control_at,
+    opened_control,
+    selected_text,
+)
 from bridge.liveview.viewer_messages import Choose, Composing, Copy, KeyPress, Mouse, Typed, Wheel
 from bridge.tasks import Tasks
 
@@ -26,8 +33,10 @@ PATIENCE = 0.25
 """Seconds that the page gets to answer to one event before the next one is sent."""
 MOST = 500
 """Events that wait for a page; those that come after them are dropped."""
-OPENERS = (" ", "Enter", "F4")
-"""Keys that open the window of a control."""
+OPENERS = (" ", "Enter", "F4", "ArrowDown")
+"""Keys that open the window of a control, some of them of some controls."""
+LOOKS = (0.0, 0.4)
+"""Seconds after a click until it is looked whether the page has opened the window of a control because of it."""
 
 Act = Mouse | Wheel | KeyPress | Typed | Composing | Copy | Choose
 
@@ -97,20 +106,31 @@ class Hands:
         kind = {"move": "mouseMoved", "down": "mousePressed", "up": "mouseReleased"}[act.kind]
         spot = {"x": act.x, "y": act.y, "modifiers": act.mods, "buttons": act.buttons}
         await self._dispatch("Mouse", type=kind, button=act.button, clickCount=act.clicks, **spot)
+        if act.kind == "up":
+            self._tasks.start(self._look_for_opened())
 
     async def _key(self, act: KeyPress) -> None:
-        opens = act.key in OPENERS or (act.key == "ArrowDown" and act.mods == 1)
-        if act.kind == "down" and opens and await self._shown(active_control(self._page)):
+        is_opener = act.kind == "down" and act.key in OPENERS
+        if is_opener and await self._shown(active_control(self._page), lambda kind: _opens(act, kind)):
             return
         await self._dispatch("Key", **event_of(act))
+        if act.kind == "up" and act.key in OPENERS:
+            self._tasks.start(self._look_for_opened())
 
-    async def _shown(self, looking: Awaitable[Control | None]) -> bool:
-        """Show the viewer the control that is found, if one is."""
+    async def _look_for_opened(self) -> None:
+        """Show the control whose window the page opens by itself, as it may after a click."""
+        for pause in LOOKS:
+            await asyncio.sleep(pause)
+            if await self._shown(opened_control(self._page)):
+                return
+
+    async def _shown(self, looking: Awaitable[Control | None], wanted: Callable[[str], bool] = lambda _: True) -> bool:
+        """Show the viewer the control that is found, if one is, and is of a kind that is `wanted`."""
         control = None
         with suppress(PlaywrightError, TimeoutError):
             async with asyncio.timeout(LIMIT):
                 control = await looking
-        if control is None:
+        if control is None or not wanted(control.about["kind"]):
             return False
         self._control = control
         self._number += 1
@@ -151,7 +171,13 @@ def _is_move(act: Act | None) -> bool:
     return isinstance(act, Mouse) and act.kind == "move"
 
 
+def _opens(press: KeyPress, kind: str) -> bool:
+    """Tell whether a key opens the window of such a control, and is not for the control itself."""
+    if kind == "list":
+        return press.key == "ArrowDown"
+    return press.key != "ArrowDown" or press.mods == ALT
+
+
 async def _focus(control: Control) -> None:
     with suppress(PlaywrightError, BrowserError):
-        async with within(LIMIT, "The page did not focus the control"):
-            await control.element.focus()
+        await control.take_keyboard()

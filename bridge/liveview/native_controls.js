@@ -1,7 +1,9 @@
 // Finds the controls for which a browser opens a window of its own, which no picture of the page shows.
 (() => {
   const PICKED = ["date", "time", "datetime-local", "month", "week", "color"];
+  const TYPED = ["text", "search", "url", "tel", "email", "number"];
   const MOST = 5000;
+  const MOST_SUGGESTED = 1000, MOST_TYPED = 2000;
   const short = (text, length = 300) => String(text ?? "").replace(/\s+/g, " ").trim().slice(0, length);
 
   const isFrame = (element) => element instanceof HTMLIFrameElement || element instanceof HTMLFrameElement;
@@ -27,6 +29,23 @@
     return found;
   };
 
+  // The control whose window is open, or the frame that has the keyboard and may hold one.
+  const opened = () => {
+    const found = document.querySelector("select:open, input:open");
+    return found ?? (isFrame(document.activeElement) ? document.activeElement : null);
+  };
+
+  // Give a control the keyboard; a window of its own that is open goes with what is drawn of it, as there is no command for that.
+  const focus = (element) => {
+    if (element.matches("select:open, input:open")) {
+      const { display } = element.style;
+      element.style.display = "none";
+      element.getBoundingClientRect();
+      element.style.display = display;
+    }
+    element.focus();
+  };
+
   const labelOf = (element) =>
     short(element.getAttribute("aria-label") || [...(element.labels ?? [])].map((one) => one.textContent).join(" ") ||
       element.name || "", 100);
@@ -39,6 +58,11 @@
       selected: one.selected,
     }));
 
+  // What a list offers beside what is typed.
+  const suggested = (list) =>
+    [...list.options].filter(({ disabled, value }) => !disabled && value && value.length <= 300).slice(0, MOST_SUGGESTED)
+      .map(({ value, label }) => ({ value, text: short(label) }));
+
   // What an element is: a frame and where its page begins, a control to be shown beside the page, or nothing of both.
   const describe = (element) => {
     if (!(element instanceof Element)) return null;
@@ -48,8 +72,11 @@
     if (element.disabled || element.readOnly) return null;
     if (element instanceof HTMLSelectElement && !element.multiple && element.size <= 1)
       return { kind: "select", label: labelOf(element), options: options(element), ...place };
-    if (!(element instanceof HTMLInputElement) || !PICKED.includes(element.type)) return null;
-    const { type, value, min, max, step } = element;
+    if (!(element instanceof HTMLInputElement)) return null;
+    const { type, value, min, max, step, list } = element;
+    if (list && TYPED.includes(type))
+      return { kind: "list", mode: type === "number" ? "decimal" : type, label: labelOf(element), value: value.slice(0, MOST_TYPED), options: suggested(list), ...place };
+    if (!PICKED.includes(type)) return null;
     const limits = { min: short(min, 40), max: short(max, 40), step: short(step, 40) };
     return { kind: type, label: labelOf(element), value: short(value, 40), ...limits, ...place };
   };
@@ -64,5 +91,5 @@
     return String(getSelection() ?? "");
   };
 
-  return { at, active, describe, selection };
+  return { at, active, opened, focus, describe, selection };
 })()

@@ -1,4 +1,4 @@
-"""Lists, dates, colours: what a browser shows in windows of its own is described to the viewer, and set as it says.
+"""Lists, dates, suggestions: what a browser shows in windows of its own is described to the viewer, and set as it says.
 
 What a page says of its controls is a stranger's text, which is cut short and shown as text.
 """
@@ -19,6 +19,7 @@ SCRIPT = (
 )
 FIND = f"([name, given]) => ({SCRIPT})[name](given)"
 DESCRIBE = f"element => ({SCRIPT}).describe(element)"
+FOCUS = f"element => ({SCRIPT}).focus(element)"
 SELECTION = f"() => ({SCRIPT}).selection()"
 DEEPEST = 6
 """Frames in frames that are looked into."""
@@ -43,6 +44,11 @@ class Control:
             elif value is not None and self.about["kind"] != "select":
                 await self.element.fill(value, timeout=SET_LIMIT * 1000)
 
+    async def take_keyboard(self) -> None:
+        """Give it the keyboard, with no window of its own open."""
+        async with within(LIMIT, "The page did not focus the control"):
+            await self.element.evaluate(FOCUS)
+
 
 async def control_at(page: Page, x: float, y: float) -> Control | None:
     """Return the control at a point of the page, if it is one that opens a window of the browser's own."""
@@ -52,6 +58,11 @@ async def control_at(page: Page, x: float, y: float) -> Control | None:
 async def active_control(page: Page) -> Control | None:
     """Return the control that has the keyboard, if it is such a one."""
     return await _found(page.main_frame, "active", None)
+
+
+async def opened_control(page: Page) -> Control | None:
+    """Return the control whose own window the page itself has opened."""
+    return await _found(page.main_frame, "opened", None)
 
 
 async def selected_text(page: Page) -> str:

@@ -54,9 +54,10 @@ class Shown:
 class View:
     """The people at one page."""
 
-    def __init__(self, stage: Stage, on_deserted: Callable[[View], None]) -> None:
+    def __init__(self, stage: Stage, on_deserted: Callable[[View], None], idle: float = IDLE) -> None:
         self.stage = stage
         self._on_deserted = on_deserted
+        self._idle_limit = idle
         self.visit: Visit | None = None
         """The visit of the holder, while the page is theirs."""
         self.holder: Seat | None = None
@@ -188,9 +189,10 @@ class View:
             self._tell_all("warn", visit.failure.message)
 
     async def _idle(self) -> None:
-        while (left := self._worked_at + IDLE - time.monotonic()) > 0:
+        while (left := self._worked_at + self._idle_limit - time.monotonic()) > 0:
             await asyncio.sleep(left)
-        self._tell_all("warn", f"Nothing was done for {IDLE / 60:.0f} minutes, so the controls were given back.")
+        minutes = f"{self._idle_limit / 60:.3g} minutes"
+        self._tell_all("warn", f"Nothing was done for {minutes}, so the controls were given back.")
         self._release()
 
     def _tell_all(self, level: str, text: str) -> None:

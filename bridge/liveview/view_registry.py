@@ -14,7 +14,7 @@ from bridge.liveview.account_stage import AccountStage
 from bridge.liveview.interface import Login
 from bridge.liveview.remote_login import RemoteLogin
 from bridge.liveview.stage import Stage
-from bridge.liveview.view import View
+from bridge.liveview.view import IDLE, View
 from bridge.liveview.viewer import Seat
 from bridge.login.interactive_login import profile_for
 from bridge.pool.pool import Pool
@@ -51,6 +51,8 @@ class Desk:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._tasks = Tasks()
         self._is_closed = False
+        self.idle = IDLE
+        """Seconds after which the controls of a view that is opened next are taken back from who does nothing."""
 
     def hear(self, fact: Fact) -> None:
         """Take note of what happens to accounts."""
@@ -117,7 +119,7 @@ class Desk:
     async def _seated(self, key: str, stage: Stage, viewer: str) -> AsyncGenerator[Seat]:
         view = self._views.get(key)
         if view is None:
-            view = self._views[key] = View(stage, lambda gone: self._deserted(key, gone))
+            view = self._views[key] = View(stage, lambda gone: self._deserted(key, gone), self.idle)
         async with view.viewer(viewer) as seat:
             yield seat
 

@@ -114,7 +114,7 @@ class Choose(_Message):
     type: Literal["choose"]
     id: Id
     options: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=5000)] | None = None
-    value: Annotated[str, Field(max_length=100)] | None = None
+    value: Annotated[str, Field(max_length=2000)] | None = None
 
 
 class Answer(_Message):

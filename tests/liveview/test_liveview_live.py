@@ -17,6 +17,7 @@ from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.storage.api_keys import KeyStore
 from bridge.telemetry import WorkerState
+from tests.support.dashboard_pages import Dashboard
 from tests.support.live import LIMIT, QUICK_SITE, Live, live, served
 from tests.support.relay import relay
 from tests.support.watching import PASSWORD, PHONE, WIDE, account_page, fill_form, login_page, person
@@ -94,7 +95,8 @@ async def test_a_new_account_is_logged_in_by_another_accounts_window(
             async with page.context.expect_page() as opening:
                 await someone.click(page.get_by_text("Log in with Google"))
             other = await opening.value
-            await someone.page.get_by_role("tab", name="Sign in with Goggles", selected=True).wait_for()
+            await someone.page.locator("#tabs [aria-current=page]", has_text="Sign in with Goggles").wait_for()
+            assert await Dashboard(someone.page, run.bridge.url).violations() == []
             await someone.click(other.get_by_role("button", name="bob@example.com"))
             assert (await captured(run, begun["id"]))["state"] == "captured"
         await run.facts.state("second", WorkerState.READY)

@@ -45,7 +45,7 @@ async def use_window(someone: Person, shown: Page) -> None:
     async with shown.context.expect_page() as opening:
         await someone.click(shown.get_by_text("Log in with Google"))
     other = await opening.value
-    await someone.page.get_by_role("tab", name="Sign in with Goggles", selected=True).wait_for()
+    await someone.page.locator("#tabs [aria-current=page]", has_text="Sign in with Goggles").wait_for()
     await someone.click(other.get_by_role("button", name="bob@example.com"))
 
 

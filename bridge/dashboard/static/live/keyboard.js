@@ -1,18 +1,25 @@
 // The keyboard, through a text field that nobody sees: keys go as keys; what an input method, dead keys or an on-screen
-// keyboard make goes as text. Nothing that is typed is kept here.
+// keyboard make of the field goes as the difference: so many backspaces, and a text. The field holds the last words that
+// were written so, for a keyboard that corrects them, until something else is done or the field is left.
 
 import { modifiers } from "./pointer.js";
 
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 const ALT = 1, CONTROL = 2, META = 4;
 const LONGEST = 100_000;
+const LONGEST_COMPOSED = 1000;
+const MOST_KEPT = 200;
 // The field is never empty, so that an on-screen keyboard's backspace changes something.
-const FILL = "\u200b\u200b";
-const KEYS = { deleteContentBackward: "Backspace", deleteWordBackward: "Backspace", deleteContentForward: "Delete", insertLineBreak: "Enter", insertParagraph: "Enter" };
+const SPACE = "\u200b";
+const FILL = SPACE + SPACE;
 
 export class Keyboard {
   #field;
   #send;
+  // What of the field the page has got.
+  #sent = FILL;
+  // What the page shows as not ended yet.
+  #composed = "";
   #down = new Map();
   #composing = false;
   #afterDead = false;
@@ -20,7 +27,7 @@ export class Keyboard {
   constructor(field, send, { leave, tooLong }) {
     this.#field = field;
     this.#send = send;
-    this.#reset();
+    this.forget();
     field.addEventListener("keydown", (event) => {
       if (event.key === "F6") {
         event.preventDefault();
@@ -28,20 +35,25 @@ export class Keyboard {
       } else this.#pressed(event);
     });
     field.addEventListener("keyup", (event) => this.#released(event));
-    field.addEventListener("blur", () => this.releaseAll());
-    field.addEventListener("compositionstart", () => (this.#composing = true));
-    field.addEventListener("compositionupdate", ({ data }) => send("compose", { text: (data ?? "").slice(0, 1000) }));
-    field.addEventListener("compositionend", ({ data }) => {
-      this.#composing = this.#afterDead = false;
-      send("text", { text: (data ?? "").slice(0, LONGEST) });
-      this.#reset();
+    field.addEventListener("blur", () => {
+      this.releaseAll();
+      this.forget();
     });
-    field.addEventListener("input", (event) => this.#put(event));
+    field.addEventListener("compositionstart", () => (this.#composing = true));
+    field.addEventListener("compositionend", () => {
+      this.#composing = this.#afterDead = false;
+      this.#write();
+    });
+    field.addEventListener("input", (event) => {
+      this.#composing &&= event.isComposing;
+      this.#write();
+    });
     field.addEventListener("paste", (event) => {
       event.preventDefault();
       const text = event.clipboardData?.getData("text/plain") ?? "";
-      if (text.length > LONGEST) tooLong();
-      else if (text) send("text", { text });
+      if (text.length > LONGEST) return tooLong();
+      this.forget();
+      if (text) send("text", { text });
     });
     for (const name of ["copy", "cut"])
       field.addEventListener(name, (event) => {
@@ -54,6 +66,12 @@ export class Keyboard {
   releaseAll() {
     for (const message of this.#down.values()) this.#send("key", { ...message, kind: "up", repeat: false });
     this.#down.clear();
+  }
+
+  // Keep nothing of what was written: the page's caret may be elsewhere now.
+  forget() {
+    this.#sent = this.#field.value = FILL;
+    this.#field.setSelectionRange(FILL.length, FILL.length);
   }
 
   #pressed(event) {
@@ -69,6 +87,7 @@ export class Keyboard {
     const message = { key: MAC && key === "Meta" ? "Control" : key.slice(0, 32), code: event.code.slice(0, 32), mods: mods(event), location: event.location };
     this.#down.set(event.code, message);
     this.#send("key", { ...message, kind: "down", repeat: event.repeat });
+    this.forget();
   }
 
   // What is selected here is nothing: the page's own selection is asked for. A paste comes as an event of its own.
@@ -87,21 +106,55 @@ export class Keyboard {
     this.#send("key", { ...message, mods: mods(event), kind: "up", repeat: false });
   }
 
-  #put(event) {
-    if (this.#composing || event.isComposing) return;
+  // Have the page write what the field holds now; what is still composed comes there as composed.
+  #write() {
+    const now = this.#field.value;
+    this.#takeBack(graphemes(now));
+    const added = now.slice(this.#sent.length);
+    if (this.#composing) return this.#compose(added);
     this.#afterDead = false;
-    const text = this.#field.value.replaceAll("\u200b", "");
-    const key = KEYS[event.inputType];
-    if (key) for (const kind of ["down", "up"]) this.#send("key", { kind, key, code: key, mods: 0 });
-    else if (text && event.inputType !== "insertCompositionText" && event.inputType !== "insertFromComposition") this.#send("text", { text });
-    this.#reset();
+    if (!added) this.#compose("");
+    this.#composed = "";
+    this.#put(added);
+    this.#sent = now;
+    if (!now.startsWith(FILL) || now.includes("\n") || now.length > MOST_KEPT) this.forget();
   }
 
-  #reset() {
-    this.#field.value = FILL;
-    this.#field.setSelectionRange(FILL.length, FILL.length);
+  // Delete what the field does not begin with any more.
+  #takeBack(now) {
+    const sent = graphemes(this.#sent);
+    const differs = sent.findIndex((one, place) => one !== now[place]);
+    if (differs < 0) return;
+    const gone = sent.slice(differs);
+    this.#sent = sent.slice(0, differs).join("");
+    this.#compose("");
+    const strokes = gone.filter((one) => one !== SPACE).map(strokesOf).reduce((sum, one) => sum + one, gone.includes(SPACE) ? 1 : 0);
+    for (let stroke = 0; stroke < strokes; stroke++) this.#stroke("Backspace");
+  }
+
+  #compose(text) {
+    if (text !== this.#composed) this.#send("compose", { text: text.slice(0, LONGEST_COMPOSED) });
+    this.#composed = text;
+  }
+
+  #put(added) {
+    added.replaceAll(SPACE, "").split("\n").forEach((line, number) => {
+      if (number) this.#stroke("Enter");
+      if (line) this.#send("text", { text: line.slice(0, LONGEST) });
+    });
+  }
+
+  #stroke(key) {
+    for (const kind of ["down", "up"]) this.#send("key", { kind, key, code: key, mods: 0 });
   }
 }
+
+const SEGMENTS = new Intl.Segmenter();
+const graphemes = (text) => Array.from(SEGMENTS.segment(text), ({ segment }) => segment);
+
+// How often a browser wants the backspace key for one grapheme: a picture goes at once, of letters each of their marks.
+const strokesOf = (grapheme) =>
+  /\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3/u.test(grapheme) ? 1 : [...grapheme.replaceAll("\ufe0f", "")].length;
 
 // AltGr is no command, and on a Mac the command key does what Control does elsewhere.
 function mods(event) {

@@ -34,11 +34,12 @@ function send(type, more) {
 }
 const screen = new Screen(parts.screen, parts.stage);
 const overlay = new overlays.Overlay(() => state.controls === "you" && !COARSE && focusKeys());
-new Keyboard(parts.keys, send, { leave: () => parts.address.focus(), tooLong: () => notice("warn", "This text is too long to be pasted at once.") });
+const keyboard = new Keyboard(parts.keys, send, { leave: () => parts.address.focus(), tooLong: () => notice("warn", "This text is too long to be pasted at once.") });
 new Pointer(parts.screen, screen, send, (event) => {
   const room = parts.stage.getBoundingClientRect(); // an input method shows its suggestions where the field is
   parts.keys.style.transform = `translate(${event.clientX - room.left}px, ${event.clientY - room.top}px)`;
   if (state.controls !== "you") return;
+  keyboard.forget();
   if (event.pointerType !== "touch") focusKeys();
 });
 
@@ -126,8 +127,8 @@ function tabs(list, isMine) {
   parts.tabs.hidden = list.length < 2;
   parts.tabs.replaceChildren(...list.map((tab) => {
     const node = Object.assign(document.createElement("div"), { className: `live-tab ${tab.active ? "active" : ""}` });
-    const open = Object.assign(document.createElement("button"), { className: "clip", role: "tab", textContent: tab.title || "Window", disabled: !isMine });
-    open.setAttribute("aria-selected", String(tab.active));
+    const open = Object.assign(document.createElement("button"), { className: "clip", textContent: tab.title || "Window", disabled: !isMine });
+    if (tab.active) open.setAttribute("aria-current", "page");
     open.onclick = () => send("tab", { id: tab.id });
     node.append(open);
     if (!tab.main && isMine) {
@@ -171,7 +172,7 @@ async function control(about) {
     const option = await overlays.choose(overlay, about);
     if (option !== null) send("choose", { id: about.id, options: [option] });
   } else {
-    const value = await overlays.enter(overlay, about);
+    const value = await (about.kind === "list" ? overlays.suggest : overlays.enter)(overlay, about);
     if (value !== null) send("choose", { id: about.id, value });
   }
 }

@@ -12,6 +12,8 @@ export class Overlay {
   // `after` is called when the overlay is gone.
   constructor(after) {
     this.#after = after;
+    // Not a second button that submits: the first such one is what Enter presses.
+    byId("dialog-no").onclick = () => this.#dialog.close("no");
     this.#dialog.addEventListener("cancel", () => (this.#dialog.returnValue = "no"));
     this.#dialog.addEventListener("close", () => this.#closed());
   }
@@ -91,6 +93,7 @@ export async function choose(overlay, { label, options }) {
 }
 
 const NAMES = { date: "Date", time: "Time", "datetime-local": "Date and time", month: "Month", week: "Week", color: "Colour" };
+const SUGGESTIONS = "suggestions";
 
 // A date, time or colour, entered with what this browser has for it; resolves to the value, or null.
 export async function enter(overlay, { kind, label, value, min, max, step }) {
@@ -98,6 +101,15 @@ export async function enter(overlay, { kind, label, value, min, max, step }) {
   if (step) field.step = step;
   const answer = await overlay.ask("control", { title: label || NAMES[kind], field: labelled(NAMES[kind], field), yes: "Set" });
   return answer ? field.value : null;
+}
+
+// A text with suggestions, entered or chosen; resolves to the text, or null.
+export async function suggest(overlay, { mode, label, value, options }) {
+  const field = element("input", { className: "input", type: "text", inputMode: mode, id: "choice", value, autocomplete: "off", spellcheck: false });
+  field.setAttribute("list", SUGGESTIONS);
+  const list = element("datalist", { id: SUGGESTIONS }, ...options.map((one) => element("option", { value: one.value, label: one.text })));
+  const answer = await overlay.ask("control", { title: label || "Text", field: labelled(`Written or chosen, of ${options.length}`, element("span", {}, field, list)), yes: "Set" });
+  return answer ? field.value.slice(0, 2000) : null;
 }
 
 const TITLES = { alert: "The page says", confirm: "The page asks", prompt: "The page asks", beforeunload: "Leave this page?" };

@@ -6,32 +6,45 @@ They are as secret as the login, and Chromium does not encrypt them: the mode of
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import shutil
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from bridge.durations import HOUR
 from bridge.errors import SetupError
 from bridge.settings import Settings
-from bridge.storage.atomic import make_folder
+from bridge.storage.atomic import make_folder, write_file
 from bridge.storage.profiles import Profile, ProfileStore
 
 SPARED = HOUR
 """Seconds in which a folder without a profile may belong to a login that is on its way."""
+
+PREFERENCES = {
+    "autofill": {"profile_enabled": False, "credit_card_enabled": False},
+    "credentials_enable_service": False,
+}
+"""Chromium keeps nothing of what is typed into pages, and opens no windows that offer it, which no picture shows."""
 
 
 @asynccontextmanager
 async def new_folder(settings: Settings, profile: Profile) -> AsyncGenerator[Profile]:
     """Make a new folder for the account, and yield its profile with it; the folder goes where what is inside fails."""
     kept = profile.model_copy(update={"user_data_dir": f"{profile.name}-{secrets.token_hex(4)}"})
-    await asyncio.to_thread(make_folder, settings.browser_folders / str(kept.user_data_dir))
+    await asyncio.to_thread(_make, settings.browser_folders / str(kept.user_data_dir))
     try:
         yield kept
     except BaseException:
         await asyncio.to_thread(remove_folder, settings, kept)
         raise
+
+
+def _make(folder: Path) -> None:
+    make_folder(folder / "Default")
+    write_file(folder / "Default" / "Preferences", json.dumps(PREFERENCES).encode())
 
 
 def remove_profile(settings: Settings, store: ProfileStore, name: str) -> None:

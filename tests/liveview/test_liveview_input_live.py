@@ -7,13 +7,19 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from playwright.async_api import Locator, Page, expect
 
 from bridge.browser.browser import Chromium
-from tests.support.live import LIMIT, live
+from bridge.storage.browser_folders import new_folder
+from bridge.storage.profiles import Profile
+from bridge.telemetry import Telemetry
+from tests.support.live import LIMIT, live, settings_for
 from tests.support.watching import PHONE, WIDE, Person, account_page, person
 
 IDLE = 3.0
+FORM = "<form action=/sent><input name=email autocomplete=email><button>Go</button></form>"
 FIELDS = """
 <textarea id=text style="font-size: 40px"></textarea><textarea id=other></textarea>
 <p><input id=place list=places aria-label=Place placeholder="Where to" style="font-size: 40px">
@@ -178,3 +184,27 @@ async def test_who_does_nothing_loses_the_controls_and_the_account_goes_on(tmp_p
         assert time.monotonic() > moved + IDLE
         await someone.page.get_by_role("button", name="Take the controls").wait_for(timeout=LIMIT * 1000)
         assert await run.ask("Hello")
+
+
+async def test_a_browser_with_a_folder_keeps_nothing_of_what_is_typed_to_offer_it(tmp_path: Path) -> None:
+    settings, app = settings_for(tmp_path), web.Application()
+    app.router.add_get("/{path:.*}", form)
+    profile = Profile(
+        name="alice", site="deepseek", url="http://127.0.0.1", storage_state={"cookies": [], "origins": []}
+    )
+    async with TestServer(app) as site, new_folder(settings, profile) as kept:
+        async with Chromium(settings, Telemetry()).with_folder(kept.user_data_dir).context({}) as context:
+            page = context.pages[0]
+            for number in range(2):
+                await page.goto(str(site.make_url("/")))
+                await page.locator("input").press_sequentially("ann@example.com")
+                await page.keyboard.press("Enter")
+                await page.wait_for_url("**/sent*")
+                assert "ann" in page.url, number
+        (stored,) = settings.browser_folders.glob("*/Default/Web Data")
+        assert b"ann@example.com" not in stored.read_bytes()
+
+
+async def form(_: web.Request) -> web.Response:
+    """Return a page with a form."""
+    return web.Response(text=FORM, content_type="text/html")

@@ -225,6 +225,29 @@ async def test_a_profile_of_another_machine_becomes_an_account_that_chats_and_sa
         await _answers_alone(run, dashboard, "dora")
 
 
+async def test_a_user_token_becomes_an_account_that_chats_and_one_that_does_not_count_is_refused(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with operated(tmp_path, chromium) as (run, dashboard):
+        dashboard.excused = lambda text: "400" in text
+        page, account = dashboard.page, run.site.add_account("dora")
+        account.storage_state()  # signs it in
+        await page.get_by_role("button", name="Add account").click()
+        await page.get_by_label("Name").fill("dora")
+        await page.get_by_label("Address").fill(run.site.url)
+        await page.get_by_text("Token", exact=True).click()
+        field = page.get_by_role("dialog").locator("input[type=password]")
+        for token, said in (("invented-0123456789", "does not take this login"), (account.token, "")):
+            await field.fill(token)
+            await page.get_by_role("dialog").get_by_role("button", name="Add account").click()
+            if said:
+                await expect(page.get_by_role("alert")).to_contain_text(said)
+                assert token not in await page.get_by_role("alert").inner_text()
+        await dashboard.told("dora")
+        await _answers_alone(run, dashboard, "dora")
+        assert account.token not in await page.content()
+
+
 async def _answers_alone(run: Live, dashboard: Dashboard, name: str) -> None:
     """Pause the first account, and see that the other one answers."""
     await expect(dashboard.account(name).get_by_text("Ready")).to_be_visible()

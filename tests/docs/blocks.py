@@ -43,6 +43,11 @@ def report() -> Report:
     return Report([Figure(**one) for one in kept["figures"]], kept["machine"])
 
 
+def source(name: str) -> Callable[[], str]:
+    """Return what shows a module of the tests, where the examples are that run."""
+    return lambda: f"```python\n{(ROOT / 'tests/docs' / name).read_text('utf-8')}```"
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "policy": policy_table.markdown,
@@ -50,6 +55,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "benchmark": lambda: report().to_markdown(),
     "packages": packages.markdown,
     "import-order": packages.order,
+    "example-site": source("example_site.py"),
+    "example-surface": source("example_surface.py"),
 }
 
 

@@ -16,6 +16,7 @@ from bridge import errors
 from bridge.cli.commands import app
 from bridge.settings import Settings
 from bridge.settings_sources import describe
+from bridge.telemetry import WorkerState
 from tests.docs.blocks import ROOT
 from tests.docs.references import (
     COMMAND,
@@ -151,3 +152,22 @@ def resolves(name: str) -> bool:
             found = getattr(found, part, None)
         return found is not None
     return False
+
+
+def test_the_states_of_an_account_are_those_of_the_code() -> None:
+    states = (ROOT / "docs/architecture.md").read_text("utf-8").partition("## States of an account")[2]
+    assert re.findall(r"^\| `(\w+)` \|", states, re.MULTILINE) == [state.value for state in WorkerState]
+
+
+def test_every_command_is_explained() -> None:
+    text = (ROOT / "docs/commands.md").read_text("utf-8")
+    commands = typer.main.get_command(app)
+    assert isinstance(commands, TyperGroup)
+    assert [name for name in commands.commands if f"`bridge {name}" not in text] == []
+
+
+def test_every_threat_names_a_test() -> None:
+    rows = [line for line in (ROOT / "SECURITY.md").read_text("utf-8").splitlines() if line[:2] == "| "]
+    threats = [row for row in rows if not row.startswith("| threat |")]
+    assert len(threats) > 20
+    assert [row for row in threats if "`tests/" not in row.split("|")[3]] == []

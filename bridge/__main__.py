@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Load the command line and run it; Ctrl-C ends quietly from the beginning, loading included."""
     try:
-        from bridge.cli.commands import main as run
+        from bridge.cli.command_line import main as run
     except KeyboardInterrupt:
         sys.exit(130)
     run()

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge import log
-from bridge.cli.chat_command import Screen
 from bridge.cli.console import SafeConsole
+from bridge.cli.terminal_chat import Screen
 from bridge.client import Piece
 from bridge.printable import as_json_line, as_line, as_text
 from bridge.settings import LogSettings

@@ -13,6 +13,7 @@ import typer
 from bridge.cli.console import SafeConsole
 
 if TYPE_CHECKING:
+    from bridge.cli.admin_client import AdminClient
     from bridge.settings import Settings
 
 T = TypeVar("T")
@@ -63,6 +64,13 @@ def load(context: typer.Context, *, quiet: bool = True, **given: Any) -> Setting
     is_set = "level" in settings.log.model_fields_set
     log.set_up(settings.log.model_copy(update={"level": "WARNING"}) if quiet and not is_set else settings.log)
     return settings
+
+
+def admin_client(context: typer.Context, url: str | None, key: str | None) -> AdminClient:
+    """Return a client of the running bridge that a command is about."""
+    from bridge.cli.admin_client import admin_client_of
+
+    return admin_client_of(load(context), url, key)
 
 
 def given_only(**options: Any) -> dict[str, Any]:

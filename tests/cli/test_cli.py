@@ -18,7 +18,7 @@ import aiohttp
 import psutil
 import pytest
 
-from bridge.cli.login_command import ask
+from bridge.cli.local_login import ask
 from bridge.demo import DemoSite
 from bridge.settings_sources import describe
 from bridge.storage.profile_key import load_identity

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from bridge.browser.browser import Chromium
-from bridge.cli.debug_command import Report, attend
+from bridge.cli.page_watch import Report, attend
 from bridge.demo import DemoSite
 from bridge.sites.contract import Turn, load_driver
 from bridge.worker.session import Session, open_session

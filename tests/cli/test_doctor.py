@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bridge.cli.doctor_command import passes
+from bridge.cli.doctor_report import passes
 from bridge.demo import DemoSite, Script
 from bridge.health_checks import Check, made, of_files
 from bridge.storage.key_files import KeyFile

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from bridge import errors
-from bridge.cli.commands import app
+from bridge.cli.command_line import app
 from bridge.settings import Settings
 from bridge.settings_sources import describe
 from bridge.telemetry import WorkerState

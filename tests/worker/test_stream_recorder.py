@@ -12,7 +12,7 @@ import pytest
 from bridge.browser.browser import Chromium
 from bridge.chat.types import Finish, Text
 from bridge.cli.console import SafeConsole
-from bridge.cli.replay_command import decoded, replay
+from bridge.cli.stream_replay import decoded, replay
 from bridge.errors import SetupError
 from bridge.settings import BrowserSettings
 from bridge.sites.deepseek.decoder import DeepSeekDecoder

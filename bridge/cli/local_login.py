@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from getpass import getpass
@@ -16,17 +15,6 @@ from bridge.settings import Settings
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
-
-
-def has_screen() -> bool:
-    """Tell whether windows can be opened here."""
-    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def need_screen(otherwise: str) -> None:
-    """Raise what to do otherwise, if this machine has no screen."""
-    if not has_screen():
-        raise SetupError(f"This opens a window, and there is no screen here. {otherwise}")
 
 
 def ask(user: str | None) -> Credentials:

@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from bridge.cli.options import Key, Name, Url, confirmed, console, flag, load, run, say
+from bridge.cli.options import Key, Name, Url, admin_client, confirmed, console, flag, run, say
 from bridge.errors import SetupError
 
-if TYPE_CHECKING:
-    from bridge.cli.admin_client import AdminClient
-
 accounts = typer.Typer(help="Look at the accounts of the running bridge, and steer them.", no_args_is_help=True)
-
-
-def admin(context: typer.Context, url: str | None, key: str | None) -> AdminClient:
-    """Return a client of the bridge that a command is about."""
-    from bridge.cli.admin_client import admin_client_of
-
-    return admin_client_of(load(context), url, key)
 
 
 @accounts.command("list")
 def show_all(context: typer.Context, url: Url = None, key: Key = None) -> None:
     """List the accounts, and how each stands."""
-    show(run(admin(context, url, key).accounts()))
+    show(run(admin_client(context, url, key).accounts()))
 
 
 @accounts.command()
@@ -71,7 +61,7 @@ def rename(
     key: Key = None,
 ) -> None:
     """Give an account and its profile another name; its conversations go on."""
-    say(run(admin(context, url, key).rename(name, to))["message"])
+    say(run(admin_client(context, url, key).rename(name, to))["message"])
 
 
 @accounts.command()
@@ -85,11 +75,11 @@ def remove(
     """End an account's chat, close it, and delete its profile; the account stays signed in at the site."""
     if not (yes or confirmed(f"Close the account {name} and delete its profile?")):
         raise SetupError(f"The account {name} is kept; with --yes it is removed without a question.")
-    say(run(admin(context, url, key).remove(name))["message"])
+    say(run(admin_client(context, url, key).remove(name))["message"])
 
 
 def _act(context: typer.Context, name: str, action: str, url: str | None, key: str | None) -> Mapping[str, Any]:
-    done = run(admin(context, url, key).act(name, action))
+    done = run(admin_client(context, url, key).act(name, action))
     say(done["message"])
     account: Mapping[str, Any] = done["account"]
     return account

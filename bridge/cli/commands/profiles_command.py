@@ -39,7 +39,7 @@ def take_in(
     ] = None,
 ) -> None:
     """Take in a profile of another machine: it is tried on the site, and sealed with this machine's key."""
-    from bridge.cli.import_command import take_profile
+    from bridge.cli.login_sources import take_profile
 
     say(run(take_profile(load(context), file, name, key_file)))
 

@@ -19,7 +19,8 @@ from rich.markup import escape
 from bridge.app import Bridge, running
 from bridge.browser import chromium
 from bridge.browser.browser import Chromium
-from bridge.cli.chat_command import Conversation, Screen, show_ways
+from bridge.cli.announcement import show_ways
+from bridge.cli.terminal_chat import Conversation, Screen
 from bridge.client import Client, Piece, from_here, is_free
 from bridge.demo import DemoSite
 from bridge.errors import SetupError

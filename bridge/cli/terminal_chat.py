@@ -15,14 +15,12 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import Any, Self
 
 from rich.console import Console
-from rich.text import Text
 
-from bridge.app import Bridge, running
-from bridge.client import Client, Piece, client_of, curl_line, from_here, snippet
+from bridge.app import running
+from bridge.client import Client, Piece, client_of
 from bridge.errors import BridgeError, SetupError
 from bridge.printable import as_text
 from bridge.settings import Settings
-from bridge.storage.key_files import KeyFile
 
 HELP = "/model NAME takes another model, /new starts a new chat, /quit or Ctrl-D ends, Ctrl-C stops an answer."
 
@@ -106,41 +104,6 @@ async def chat(
             screen = Screen(console)
             await conversation.say(prompt, screen)
             screen.end()
-
-
-def announce(console: Console, bridge: Bridge, settings: Settings) -> None:
-    """Say where the bridge is and how to use it; the key itself only to a person at a terminal, never to a journal."""
-    url = from_here(bridge.url)
-    file = KeyFile(settings.config)
-    key = "" if settings.server.no_auth else next(iter(file.left()), "")
-    accounts = ", ".join(account.name for account in bridge.pool.accounts())
-    shown = f"{key} ({file.path})" if console.is_terminal else f"in {file.path}; `bridge keys` prints it"
-    for label, text in (
-        ("Base URL", f"{url}/v1"),
-        ("API key", shown if key else "none is asked for" if settings.server.no_auth else "`bridge keys` lists them"),
-        ("Dashboard", _dashboard(console, bridge, url)),
-        ("Accounts", accounts or "none yet; `bridge login NAME` logs one in, and it is served at once"),
-    ):
-        console.print(Text.assemble((f"{label:11}", "bold"), text), soft_wrap=True)
-    if console.is_terminal:
-        model = next((model.id for model in bridge.pool.models()), "deepseek-chat")
-        show_ways(console, url, key, model)
-
-
-def _dashboard(console: Console, bridge: Bridge, url: str) -> str:
-    """Return where the dashboard is; a person at a terminal gets a link that signs in once."""
-    path = bridge.sign_in_path()
-    if path is None:
-        return "turned off (dashboard.enabled)"
-    return f"{url}{path} (signs in once, within minutes)" if console.is_terminal else f"{url}/dashboard"
-
-
-def show_ways(console: Console, url: str, key: str, model: str) -> None:
-    """Print what can be pasted to try the bridge at `url`; no line is broken, so that it can be."""
-    console.print("\n[dim]# in a shell[/]")
-    console.print(curl_line(url, key, model), markup=False, soft_wrap=True)
-    console.print("\n[dim]# in Python, after `pip install openai`[/]")
-    console.print(snippet(url, key, model), markup=False, soft_wrap=True)
 
 
 async def _talk(conversation: Conversation, console: Console) -> None:

@@ -1,0 +1,32 @@
+"""`bridge chat`: a chat in the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bridge.cli.options import Key, Url, console, load, run
+from bridge.errors import SetupError
+
+
+def chat(
+    context: typer.Context,
+    prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="Answer this and end.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Model that answers.")] = None,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Chat in the terminal.
+
+    Takes the bridge that runs on this machine, or else starts one for as long as it needs it. A text that is
+    piped in is answered as one prompt.
+    """
+    from bridge.cli import terminal_chat
+
+    if prompt is None and not sys.stdin.isatty():
+        prompt = sys.stdin.read()
+    if prompt is not None and not prompt.strip():
+        raise SetupError("There is no prompt.")
+    run(terminal_chat.chat(load(context), console, prompt, model, url, key))

@@ -1,0 +1,30 @@
+"""`bridge debug`: what the bridge sees of a page that a person works by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bridge.cli.options import Name, console, flag, load, run
+
+
+def debug(
+    context: typer.Context,
+    name: Name,
+    text: Annotated[bool, flag("--text", help="Print the answers, too.")] = False,
+    headless: Annotated[bool, flag("--headless", help="Open no window.")] = False,
+) -> None:
+    """Watch what the bridge sees of a page.
+
+    Opens the account's page with developer tools. Chat in it by hand; requests, responses and events are printed
+    as they come, without texts unless --text is given.
+    """
+    from bridge.cli.display import need_display
+    from bridge.cli.listing import to_look_at
+    from bridge.cli.page_watch import watch
+
+    if not headless:
+        need_display("Use `ssh -X` or `xvfb-run`, or --headless and look at the lines only.")
+    settings = load(context, browser={"headed": not headless, "shell": False})
+    run(watch(settings, to_look_at(settings).load(name), console, show_text=text))

@@ -1,0 +1,25 @@
+"""`bridge replay`: what a decoder reads in recorded streams."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge.cli.options import console
+
+
+def replay(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Responses of one chat, in order.")],
+    site: Annotated[str, typer.Option(help="Site whose decoder reads them.")] = "deepseek",
+) -> None:
+    """Show what a decoder makes of streams that `serve --record` has kept.
+
+    Prints each event with its offset in the file, and what was not understood; ends with 1 on an error.
+    """
+    from bridge.cli.stream_replay import replay as play
+
+    if not play(files, site, console):
+        sys.exit(1)

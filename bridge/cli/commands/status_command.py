@@ -1,0 +1,24 @@
+"""`bridge status`: what the running bridge does, as a table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bridge.cli.options import Key, Url, admin_client, console, flag, run
+
+
+def status(
+    context: typer.Context,
+    as_json: Annotated[bool, flag("--json", help="Print everything once, as JSON.")] = False,
+    url: Url = None,
+    key: Key = None,
+) -> None:
+    """Watch the accounts, the queue and the running chats of the bridge that runs.
+
+    At a terminal the table goes on until Ctrl-C; elsewhere it is printed once.
+    """
+    from bridge.cli.status_table import show
+
+    run(show(admin_client(context, url, key), console, as_json=as_json))

@@ -1,41 +1,15 @@
-"""Everything that can go wrong, written down once, with the HTTP status and code a client gets.
+"""Everything that can go wrong, written down once; each class says the HTTP status and the code that a client gets.
 
-    BridgeError                  500 internal_error
-    +- RequestError              400 invalid_request_error     the client asked for something impossible
-    |  +- UnknownModel           404 model_not_found
-    |  +- UnknownConversation    404 conversation_not_found
-    |  +- UnknownFile            404 file_not_found
-    |  +- UnknownAccount         404 account_not_found
-    |  +- AccountConflict        409 account_conflict
-    |  +- NotThere               404 not_found               a key, a chat, or what was kept of one
-    |  +- FileTooLarge           413 file_too_large
-    |  +- FileRejected           422 file_rejected
-    |  +- ContextTooLong         400 context_length_exceeded
-    |  +- AuthenticationError    401 invalid_api_key
-    |  |  +- TooManyAttempts     429 too_many_attempts
-    |  +- PermissionDenied       403 permission_denied
-    +- PoolError                 503 overloaded                no account to spare
-    |  +- PoolFull               429 queue_full
-    |  +- PoolTimeout            503 queue_timeout
-    |  +- NoAccount              503 no_account
-    +- SiteError                 502 site_error                the website did not play along
-    |  +- LoginRequired          503 login_required            -> account LOGGED_OUT
-    |  |  +- TokenRefused        401 invalid_user_token        the client's own login, not one of ours
-    |  +- HumanNeeded            503 human_needed              -> account CHALLENGED
-    |  +- Muted                  403 account_muted             -> account MUTED
-    |  +- RateLimited            429 rate_limited              -> account RESTING
-    |  +- SiteBusy               503 site_busy                 -> account RESTING, briefly
-    |  +- SiteTimeout            504 site_timeout
-    |  |  +- SendTimeout         504 site_timeout              the page was still at work on the prompt
-    |  +- NetworkError           502 network_error             the site cannot be reached
-    |  +- SiteChanged            502 site_changed              the page or the wire is not what we know
-    |  |  +- StalePage           502 site_changed              -> account BROKEN, its page loaded anew
-    |  +- NoAnswer               502 site_error                the model ended after thinking
-    |  +- JsonInvalid            502 json_invalid              the model wrote no JSON that fits, though asked to
-    +- ChatCancelled             403 cancelled_by_operator     the operator has ended the chat
-    +- BrowserError              502 browser_error             -> account BROKEN, reopened
-    +- StorageError              507 storage_error             the bridge's own disk is full, or fails
-    +- SetupError                500 setup_error               this machine or its settings need a hand
+    BridgeError           the bridge itself failed
+    +- RequestError       the client asked for something impossible
+    |  +- UnknownModel, UnknownConversation, UnknownFile, UnknownAccount, NotThere, AccountConflict
+    |  +- BodyTooLarge, FileTooLarge, FileRejected, ContextTooLong
+    |  +- PermissionDenied, AuthenticationError (TooManyAttempts)
+    +- PoolError          no account to spare: PoolFull, PoolTimeout, NoAccount
+    +- SiteError          the website did not play along
+    |  +- LoginRequired (TokenRefused), HumanNeeded, Muted, RateLimited, SiteBusy
+    |  +- SiteTimeout (SendTimeout), NetworkError, SiteChanged (StalePage), NoAnswer, JsonInvalid
+    +- BrowserError, StorageError, SetupError, ChatCancelled
 
 A class exists only where code treats it differently. A content filter is not an error: it is a `Finish`.
 What each means for accounts, chats and clients is in `bridge/pool/pool/error_policy.py`.
@@ -44,7 +18,7 @@ What each means for accounts, chats and clients is in `bridge/pool/pool/error_po
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final, Self
 
 
 class BridgeError(Exception):
@@ -53,6 +27,9 @@ class BridgeError(Exception):
     `message` is safe to show to a client. `param` names the offending request field, `retry_after` is in seconds,
     `until` is when the account is expected back. `sent` is true once the prompt may have reached the site; such a chat
     is sent again only where the site is known to have refused it. `bundle` names the bundle that was written.
+
+    Several tasks may hold the same error (a lost page is raised to its chat and to its account's supervisor), so it is
+    never changed once it was raised: `replace` makes another one.
     """
 
     status: ClassVar[int] = 500
@@ -69,12 +46,29 @@ class BridgeError(Exception):
         sent: bool = False,
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.param = param
-        self.retry_after = retry_after
-        self.until = until
-        self.sent = sent
-        self.bundle = ""
+        self.message: Final = message
+        self.param: Final = param
+        self.retry_after: Final = retry_after
+        self.until: Final = until
+        self.sent: Final = sent
+        self.bundle: Final = ""
+
+    def replace(
+        self, *, message: str = "", retry_after: float | None = None, sent: bool = False, bundle: str = ""
+    ) -> Self:
+        """Return a copy of the error, of the same class, that says more; what is not given stays as it is."""
+        copy = type(self).__new__(
+            type(self)
+        )  # not by `__init__`: a subclass may make its message out of something else
+        copy.__dict__.update(
+            self.__dict__,
+            message=message or self.message,
+            retry_after=self.retry_after if retry_after is None else retry_after,
+            sent=sent or self.sent,
+            bundle=bundle or self.bundle,
+        )
+        copy.args = (copy.message,)
+        return copy
 
 
 class RequestError(BridgeError):

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -16,11 +15,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from bridge.errors import BridgeError, RequestError
-from bridge.pool.error_policy import LONGEST_RETRY, may_retry
+from bridge.pool.error_policy import may_retry, retry_after
 from bridge.tasks import log_unexpected
 
-UNKNOWN_WAIT = 60.0
-"""Seconds to wait after a 429 for which nobody has named a time."""
 NO_RETRY = {"x-should-retry": "false"}
 HTTP_FAILURES = {
     408: ("request_timeout", "The request did not arrive in time; see server.header_timeout and server.body_timeout."),
@@ -124,17 +121,10 @@ def _http_failure(error: web.HTTPException) -> Failure:
 
 def _headers_of(error: BridgeError) -> Mapping[str, str]:
     headers: dict[str, str] = {}
-    if (wait := _wait(error)) is not None:
-        headers["retry-after"] = str(math.ceil(min(max(wait, 1), LONGEST_RETRY)))
+    if (wait := retry_after(error)) is not None:
+        headers["retry-after"] = str(math.ceil(wait))
     if not may_retry(error):
         headers.update(NO_RETRY)
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["www-authenticate"] = "Bearer"
     return headers
-
-
-def _wait(error: BridgeError) -> float | None:
-    """Return after how many seconds it makes sense to ask again; known for every 429."""
-    if error.retry_after is not None or error.status != HTTPStatus.TOO_MANY_REQUESTS:
-        return error.retry_after
-    return (error.until - datetime.now(UTC)).total_seconds() if error.until else UNKNOWN_WAIT

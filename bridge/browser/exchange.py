@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.errors import BridgeError
 
-Judge = Callable[[PageRequest], Sequence[str]]
+RequestCheck = Callable[[PageRequest], Sequence[str]]
+"""Returns what is wrong with a held request; nothing means that it may leave the browser."""
+
+
+def nothing_expected(_: PageRequest) -> Sequence[str]:
+    """Reject every request: the page was not asked to send anything yet."""
+    return ("the page was not asked to send anything yet",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +49,11 @@ class Exchange:
     may pass again when the last one's response is over. Once its response has begun, older ones are not heard.
     """
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, expected: RequestCheck = nothing_expected) -> None:
         self.passed: list[PageRequest] = []
         self.open_responses = 0
         self.is_lost = False
-        self._judge = judge
+        self._expected = expected
         self._first = self._newest = ""
         self._claimed: set[str] = set()
         self._heard: str | None = None
@@ -55,6 +61,10 @@ class Exchange:
         self._parts: asyncio.Queue[Part | BridgeError] = asyncio.Queue()
         self._busy, self._quiet = asyncio.Event(), asyncio.Event()
         self._quiet.set()
+
+    def expect(self, expected: RequestCheck) -> None:
+        """Let `expected` judge the requests that are held from now on; call it before the page is made to send."""
+        self._expected = expected
 
     async def sent(self) -> None:
         """Return once a request has passed the gate; raise `WrongSend` if one was turned back there."""
@@ -85,7 +95,7 @@ class Exchange:
         path = request.path
         if path in self._claimed:
             return ("the page wanted to send a second time",)
-        reasons = self._judge(request)
+        reasons = self._expected(request)
         if not reasons:
             self._first = self._first or path
             self._claimed.add(path)

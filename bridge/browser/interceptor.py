@@ -21,7 +21,7 @@ from typing import Any
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from bridge.browser.exchange import Exchange, Judge, ResponseEnded
+from bridge.browser.exchange import Exchange, RequestCheck, ResponseEnded, nothing_expected
 from bridge.browser.page_calls import first_line
 from bridge.browser.page_messages import PageRequest, PageResponse, Reply
 from bridge.browser.response_tap import Tap
@@ -83,9 +83,9 @@ class Interceptor:
         await self._send("Fetch.enable", patterns=patterns)
 
     @contextmanager
-    def exchange(self, judge: Judge) -> Iterator[Exchange]:
-        """Let one turn's requests through, as far as `judge` finds nothing wrong with them."""
-        exchange = self._exchange = Exchange(judge)
+    def exchange(self, expected: RequestCheck = nothing_expected) -> Iterator[Exchange]:
+        """Let one turn's requests through, as far as `expected`, or what the exchange is told later, allows them."""
+        exchange = self._exchange = Exchange(expected)
         try:
             yield exchange
         finally:

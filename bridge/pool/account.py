@@ -15,7 +15,8 @@ from typing import NoReturn, Protocol
 from bridge.chat import model_names
 from bridge.chat.types import Account, AccountError, ChatEvent, ChatRequest, Model
 from bridge.chat.visit import Visit
-from bridge.errors import BridgeError, BrowserError, SetupError, SiteError, UnknownModel
+from bridge.errors import BridgeError, UnknownModel
+from bridge.pool.error_policy import rule_of
 from bridge.pool.quota import used
 from bridge.settings import PoolSettings
 from bridge.storage.conversation_file import Place
@@ -195,9 +196,14 @@ class Slot:
         )
 
     def note(self, error: BridgeError) -> None:
-        """Keep `error` as the account's last one, unless it says nothing of site, browser or login."""
-        if isinstance(error, SiteError | BrowserError | SetupError):
+        """Keep `error` as the account's last one, if it says something of the account."""
+        if rule_of(error).noted:
             self.last_error = AccountError(error.code, error.message, datetime.now(UTC))
+
+    def succeeded(self) -> None:
+        """Note that the account has answered a chat: nothing is wrong with it, and it may go faster again."""
+        self.fails = 0
+        self.caution = max(self.caution - 1, 0)
 
     def serves(self, model: Model) -> bool:
         """Tell whether the account's site has that model."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from bridge.chat.token_estimate import Count
-from bridge.chat.types import ChatEvent, ChatRequest, Text, Thinking, Withdrawn
+from bridge.chat.types import ChatEvent, ChatRequest, Finish, Text, Thinking, Withdrawn
+from bridge.errors import BridgeError
 from bridge.telemetry import ChatEnded, ChatProgress, Step, Telemetry, Timeline
 
+CANCELLED = "cancelled"
+"""The result of a chat that ended without an answer and without an error: its client has left."""
 EVERY = 0.25
 """Seconds between two reports of a chat that goes on with the same step."""
 
@@ -23,8 +28,7 @@ class Progress:
         self._answer_chars = 0
         self._step: Step = "sending"
         self._told = 0.0
-        self.bundle = ""
-        """The diagnostic bundle that was written because the chat failed."""
+        self._result, self._reason, self._bundle = CANCELLED, "", ""
         timeline.on_mark = self._marked
 
     def hear(self, event: ChatEvent) -> None:
@@ -37,9 +41,22 @@ class Progress:
                 self._heard("writing", text)
             case Withdrawn(text):
                 self._answer_chars = len(text)
+            case Finish(reason):
+                self._result = reason
 
-    def end(self, result: str, reason: str) -> None:
-        """Tell that the chat is over."""
+    @contextmanager
+    def reported(self) -> Iterator[None]:
+        """Tell when what is inside has ended that the chat is over, and how it ended."""
+        try:
+            yield
+        except BridgeError as error:
+            if self._result == CANCELLED:  # else the client has its answer, and the error is about the account
+                self._result, self._reason, self._bundle = error.code, error.message, error.bundle
+            raise
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         self.timeline.mark("end")
         request, timeline = self._request, self.timeline
         self._telemetry.emit(
@@ -47,13 +64,13 @@ class Progress:
                 request.id,
                 request.model.id,
                 timeline.account,
-                result,
-                reason,
+                self._result,
+                self._reason,
                 timeline.marks,
                 prompt_chars=sum(len(message.text) for message in request.messages),
                 answer_chars=self._answer_chars,
                 tokens=self._count.tokens,
-                bundle=self.bundle,
+                bundle=self._bundle,
             )
         )
 

@@ -63,6 +63,7 @@ class ChatQueue:
 
     def enter(self, lease: Lease) -> int:
         """Let a chat wait, or refuse it where too many do; return how many wait."""
+        lease.deadline = time.monotonic() + self._settings.pool.queue_limit
         self._leases.append(lease)
         self.assign()
         waiting = len(self._waiting())
@@ -81,10 +82,10 @@ class ChatQueue:
         """Note how long a chat that was answered had its account."""
         self._pace.note(time.monotonic() - lease.since)
 
-    async def granted(self, lease: Lease, deadline: float) -> Slot:
+    async def granted(self, lease: Lease) -> Slot:
         """Return the lease's account as soon as it has one."""
         try:
-            async with asyncio.timeout(deadline - time.monotonic()):
+            async with asyncio.timeout(lease.deadline - time.monotonic()):
                 while lease.is_waiting:
                     lease.changed.clear()
                     await lease.changed.wait()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from http import HTTPStatus
 
 from bridge.durations import DAY
 from bridge.errors import (
@@ -40,6 +41,8 @@ REST = 90.0
 """Seconds; a rate limit of the site clears within one to three minutes."""
 LONGEST_RETRY = 120.0
 """Seconds; the SDKs do not honour a longer `Retry-After`."""
+UNKNOWN_WAIT = 60.0
+"""Seconds to wait after an HTTP 429 for which nobody has named a time."""
 BACKOFF = (0.0, 0.5, 2.0, 10.0, 30.0)
 """Pauses before an account is opened again whose page or browser failed."""
 CHANGED = (5.0, 60.0, 300.0)
@@ -80,14 +83,16 @@ class Rule:
     refusal: bool = False
     """Whether the site says so before it generates anything; other errors leave that open once the prompt was sent."""
     retry: Retry = Retry.NO
+    noted: bool = True
+    """Whether it is shown as the account's last error: it says something of the site, the browser or the login."""
 
 
 TABLE: Mapping[type[BridgeError], Rule] = {
-    RequestError: Rule(),
-    UnknownConversation: Rule(again=Again.ANEW, refusal=True),
-    PoolError: Rule(retry=Retry.UNSENT),
-    NoAccount: Rule(retry=Retry.TIMED),
-    ChatCancelled: Rule(),
+    RequestError: Rule(noted=False),
+    UnknownConversation: Rule(again=Again.ANEW, refusal=True, noted=False),
+    PoolError: Rule(retry=Retry.UNSENT, noted=False),
+    NoAccount: Rule(retry=Retry.TIMED, noted=False),
+    ChatCancelled: Rule(noted=False),
     LoginRequired: Rule(WorkerState.LOGGED_OUT, again=Again.ELSEWHERE, refusal=True),
     HumanNeeded: Rule(WorkerState.CHALLENGED, (600.0,), again=Again.ELSEWHERE, refusal=True),
     Muted: Rule(WorkerState.MUTED, (DAY,), named=True, again=Again.ELSEWHERE, refusal=True),
@@ -104,9 +109,9 @@ TABLE: Mapping[type[BridgeError], Rule] = {
     NetworkError: Rule(retry=Retry.UNSENT),
     SiteError: Rule(retry=Retry.UNSENT),
     BrowserError: Rule(WorkerState.BROKEN, BACKOFF, again=Again.ANYWHERE, retry=Retry.UNSENT),
-    StorageError: Rule(),
+    StorageError: Rule(noted=False),
     SetupError: Rule(WorkerState.BROKEN, BACKOFF, again=Again.ANYWHERE),
-    BridgeError: Rule(WorkerState.BROKEN, BACKOFF, retry=Retry.UNSENT),
+    BridgeError: Rule(WorkerState.BROKEN, BACKOFF, retry=Retry.UNSENT, noted=False),
 }
 
 
@@ -144,6 +149,23 @@ def after_lost(error: BridgeError, fails: int = 0, rest: float = REST) -> Transi
     return found or Transition(WorkerState.BROKEN, datetime.now(UTC) + timedelta(seconds=_step(BACKOFF, fails)))
 
 
+def told(error: BridgeError, what: Transition | None) -> BridgeError:
+    """Return a copy of `error` for the client, with when to come back where the account rests as `what` says."""
+    if what is None or what.state is not WorkerState.RESTING or what.until is None or error.retry_after is not None:
+        return error.replace()
+    return error.replace(retry_after=(what.until - datetime.now(UTC)).total_seconds())
+
+
+def conversation_is_gone(error: BridgeError) -> bool:
+    """Tell whether the site does not have the conversation any more."""
+    return rule_of(error).again is Again.ANEW
+
+
+def conversation_is_unclear(error: BridgeError) -> bool:
+    """Tell whether nobody knows how the conversation stands: the prompt may have become a part of it."""
+    return error.sent and rule_of(error).again is not Again.RELOADED
+
+
 def may_go_on(error: BridgeError) -> bool:
     """Tell whether the bridge may give a chat without an answer so far to an account again."""
     rule = rule_of(error)
@@ -156,6 +178,17 @@ def may_retry(error: BridgeError) -> bool:
     if error.sent or retry is Retry.NO or (retry is Retry.TIMED and error.retry_after is None):
         return False
     return error.retry_after is None or error.retry_after <= LONGEST_RETRY
+
+
+def retry_after(error: BridgeError) -> float | None:
+    """Return the seconds after which the client should ask again, if it should at all; known for every HTTP 429."""
+    if error.retry_after is not None:
+        wait = error.retry_after
+    elif error.status != HTTPStatus.TOO_MANY_REQUESTS:
+        return None
+    else:
+        wait = (error.until - datetime.now(UTC)).total_seconds() if error.until else UNKNOWN_WAIT
+    return min(max(wait, 1.0), LONGEST_RETRY)
 
 
 def _pause(rule: Rule, fails: int, rest: float) -> float | None:

@@ -37,6 +37,11 @@ class Lease:
     slot: Slot | None = None
     since: float = 0.0
     """When the clock showed that it was given its account."""
+    deadline: float = 0.0
+    """When the clock shows this, it waits no longer; the time that it had an account does not count."""
+    has_begun: bool = False
+    """Whether the client has a part of the answer, so that no other account may begin anew."""
+    is_answered: bool = False
     refused: Sequence[str] = ()
     """Why the site has refused further logins of the client before."""
     error: BridgeError | None = None
@@ -112,6 +117,7 @@ class Lease:
             case Again.NOWHERE:
                 return False
         self.slot = None
+        self.deadline += time.monotonic() - self.since
         self.changed.clear()
         return bool(self.fitting)
 

@@ -7,35 +7,30 @@ there are in `Roster`.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from loguru import logger
 
-from bridge.chat.types import Account, ChatEvent, ChatRequest, Finish, Model, RateLimit
+from bridge.chat.types import Account, ChatEvent, ChatRequest, Model, RateLimit
 from bridge.chat.visit import Visit
-from bridge.errors import AccountConflict, BridgeError, BrowserError, ChatCancelled, SiteError, UnknownConversation
+from bridge.errors import AccountConflict, BridgeError, ChatCancelled
 from bridge.pool.account import AWAY, NOBODY, PoolWorker, Slot, standing
-from bridge.pool.chat_progress import Progress
 from bridge.pool.chat_queue import ChatQueue
-from bridge.pool.error_policy import Again, may_go_on, rule_of
-from bridge.pool.lease import Lease
+from bridge.pool.dispatcher import Dispatcher
 from bridge.pool.roster import Roster, StoredAccounts
+from bridge.pool.served_models import ServedModels
 from bridge.pool.supervisor import CHECK_LIMIT, Accounts
-from bridge.pool.token_accounts import Guests, TokenSite, name_of
+from bridge.pool.token_accounts import Guests, TokenSite
 from bridge.pool.visit_admission import visiting
 from bridge.settings import Settings
 from bridge.storage.account_states import ParkedAccounts
-from bridge.storage.conversation_file import NOT_HERE, Place
-from bridge.storage.conversations import Conversations, Note
+from bridge.storage.conversations import Conversations
 from bridge.storage.send_times import SendLog
 from bridge.tasks import Tasks
-from bridge.telemetry import ChatQueued, ChatStarted, Telemetry, Timeline, WorkerState
+from bridge.telemetry import Telemetry, WorkerState
 
-MOVES = 3
-"""How often a chat may be given to an account, as long as nothing of it was sent."""
 CANCELLED = "The operator of the bridge has ended the chat."
 
 
@@ -50,15 +45,16 @@ class Pool:
         tokens: TokenSite | None = None,
         stored: StoredAccounts | None = None,
     ) -> None:
-        parked, models = ParkedAccounts(settings.config), tokens.models if tokens else ()
-        sends = SendLog(settings.config)
+        parked, sends = ParkedAccounts(settings.config), SendLog(settings.config)
         self.queue = ChatQueue(lambda: self._accounts.slots, settings)
-        self._accounts = Accounts(workers, telemetry, self.queue.assign, settings.pool, parked, sends, models)
+        self._accounts = Accounts(workers, telemetry, self.queue.assign, settings.pool, parked, sends)
+        self._models = ServedModels(lambda: self._accounts.slots, tokens.models if tokens else ())
         self._guests = Guests(tokens, settings.tokens, self._accounts, self.queue.wants)
         self.conversations = Conversations(settings.config / "conversations.db", settings.conversations)
+        self._dispatcher = Dispatcher(
+            self._accounts, self.queue, self._guests, self.conversations, settings.conversations, telemetry
+        )
         self._roster = Roster(self._accounts, self.queue, self.conversations, stored)
-        self._settings = settings
-        self._telemetry = telemetry
         self._tasks = Tasks()
 
     async def __aenter__(self) -> Pool:
@@ -76,32 +72,17 @@ class Pool:
         await self.queue.close()
         await self.conversations.close()
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+    def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat as soon as an account is free; see `ChatBackend.chat`."""
-        timeline = Timeline(request.id, request.model.id)
-        progress = Progress(request, timeline, self._telemetry)
-        result, reason = "cancelled", ""
-        try:
-            async with aclosing(self._answer(request, timeline)) as events:
-                async for event in events:
-                    if isinstance(event, Finish):
-                        result = event.reason
-                    progress.hear(event)
-                    yield event
-        except BridgeError as error:
-            if result == "cancelled":  # else the client has its answer, and the error is about the account
-                result, reason, progress.bundle = error.code, error.message, error.bundle
-            raise
-        finally:
-            progress.end(result, reason)
+        return self._dispatcher.chat(request)
 
     def models(self) -> Sequence[Model]:
-        """Return the models that are listed; see `Accounts.models`."""
-        return self._accounts.models()
+        """Return the models that are listed; see `ServedModels`."""
+        return self._models.listed()
 
     def model(self, name: str) -> Model:
         """Return what `name` means on the first site that knows it; raises `UnknownModel`."""
-        return self._accounts.model(name)
+        return self._models.named(name)
 
     async def is_live(self, token: str) -> bool:
         """Tell whether a client's login still counts; see `ChatBackend`."""
@@ -222,87 +203,6 @@ class Pool:
         if failed:
             raise failed[0]
         return self._standing(slot)
-
-    async def _answer(self, request: ChatRequest, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
-        """Answer on the first account that takes the chat; the policy says when another try is allowed."""
-        timeline.mark("queued")
-        place = await self.conversations.find(request, self._names(request))
-        lease = self._lease(request, place)
-        self._telemetry.emit(ChatQueued(request.id, request.model.id, self.queue.enter(lease)))
-        deadline = time.monotonic() + self._settings.pool.queue_limit
-        has_begun = False
-        try:
-            for moves_left in reversed(range(MOVES)):
-                slot = await self.queue.granted(lease, deadline)
-                timeline.account = slot.worker.name
-                timeline.mark("started")
-                self._telemetry.emit(ChatStarted(request.id, slot.worker.name))
-                try:
-                    async with aclosing(self._noted(request, timeline, slot, lease)) as events:
-                        async for event in events:
-                            has_begun = True
-                            yield event
-                    self.queue.answered(lease)
-                    return
-                except BridgeError as error:
-                    self._accounts.take_out(slot, error)
-                    if lease.error is not None:  # it was cancelled meanwhile
-                        raise lease.error from error
-                    if has_begun or not moves_left or not may_go_on(error) or not lease.give_back(error):
-                        raise
-                    timeline.forget("sent")
-                    deadline += time.monotonic() - lease.since  # only what it waits counts
-                    self.queue.assign()
-                except Exception as error:  # nobody knows how the page stands now: a new one is safe
-                    self._accounts.take_out(slot, BrowserError(f"A chat failed unexpectedly: {type(error).__name__}."))
-                    raise
-        finally:
-            self.queue.leave(lease)
-
-    async def _noted(
-        self, request: ChatRequest, timeline: Timeline, slot: Slot, lease: Lease
-    ) -> AsyncGenerator[ChatEvent]:
-        """Pass the answer on, and note what it means for the conversation and the account's pace."""
-        note, place = Note(self.conversations, request, slot.worker.name), lease.place_here
-        try:
-            async with aclosing(slot.worker.chat(request, timeline, place)) as events:
-                async for event in events:
-                    note.hear(event)
-                    yield event
-            slot.fails = 0
-            slot.caution = max(slot.caution - 1, 0)
-        except BridgeError as error:
-            if place is not None:
-                self._drop(place, error)
-            if isinstance(error, UnknownConversation) and lease.is_anew:
-                raise SiteError(error.message, sent=error.sent) from error
-            raise
-        finally:
-            if (sent_at := timeline.at("sent")) is not None:
-                self._accounts.sent(slot, sent_at)
-
-    def _names(self, request: ChatRequest) -> Collection[str]:
-        return [name_of(token) for token in request.tokens] or [slot.worker.name for slot in self._accounts.own]
-
-    def _lease(self, request: ChatRequest, place: Place | None) -> Lease:
-        """Return where the chat may be answered: its conversation's account first, or alone if the client names it."""
-        realm = self._guests.admit(request.tokens, request.peer) if request.tokens else self._accounts.own
-        fitting = [slot for slot in realm if slot.serves(request.model)]
-        home = next((slot for slot in fitting if place is not None and slot.worker.name == place.account), None)
-        is_named = request.conversation is not None
-        if home is None:
-            if is_named:
-                raise UnknownConversation(NOT_HERE, param="conversation_id")
-            return Lease(fitting, realm, request.id, refused=self._guests.refused(request.tokens))
-        patient_until = time.monotonic() + self._settings.conversations.wait
-        return Lease([home] if is_named else fitting, realm, request.id, False, is_named, home, place, patient_until)
-
-    def _drop(self, place: Place, error: BridgeError) -> None:
-        """Forget the conversation where it is gone, or where nobody knows how it stands after `error`."""
-        if isinstance(error, UnknownConversation):
-            self.conversations.deleted(place.conversation)
-        elif error.sent and rule_of(error).again is not Again.RELOADED:
-            self.conversations.forget(place.conversation)
 
 
 def _account(slot: Slot, busy: Collection[Slot | None]) -> Account:

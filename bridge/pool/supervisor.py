@@ -14,11 +14,9 @@ from datetime import UTC, datetime
 
 from loguru import logger
 
-from bridge.chat import model_names
-from bridge.chat.types import Model
-from bridge.errors import BridgeError, BrowserError, NoAccount, RateLimited, UnknownAccount, UnknownModel
-from bridge.pool.account import NEEDS_PERSON, NOBODY, Gone, PoolWorker, Slot
-from bridge.pool.error_policy import Transition, after_lost, transition
+from bridge.errors import BridgeError, BrowserError, RateLimited, UnknownAccount
+from bridge.pool.account import Gone, PoolWorker, Slot
+from bridge.pool.error_policy import Transition, after_lost, told, transition
 from bridge.pool.quota import Budget
 from bridge.pool.visits import SOON_OVER, Visits
 from bridge.settings import PoolSettings
@@ -49,7 +47,6 @@ class Accounts:
         settings: PoolSettings,
         parked: ParkedAccounts,
         sends: SendLog,
-        guest_models: Sequence[Model] = (),
     ) -> None:
         self.budget = Budget(settings)
         self.visits = Visits(telemetry, on_change)
@@ -58,7 +55,6 @@ class Accounts:
         self._parked = parked
         self._sends = sends
         self._settings = settings
-        self._guest_models = tuple(guest_models)
         self._keepers: dict[Slot, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
         self._tasks, self._gone = Tasks(), Gone()
@@ -141,38 +137,18 @@ class Accounts:
         self._on_change()
         return slot
 
-    def models(self) -> Sequence[Model]:
-        """Return the models of all sites with an account here, unless each of those needs a person first.
+    def take_out(self, slot: Slot, error: BridgeError) -> BridgeError:
+        """Take the account out of service at once if `error` means that; its keeper does the rest.
 
-        One that rests, is muted or opens anew will serve again by itself: a list that comes and goes helps nobody.
+        Returns the error as the client is to get it, which says when the account's rest is over.
         """
-        return [model for bases in self._sites(without=NEEDS_PERSON) for model in model_names.listed(bases)]
-
-    def model(self, name: str) -> Model:
-        """Return what `name` means on the first site that knows it; raises `UnknownModel`."""
-        unknown: BridgeError = NoAccount(NOBODY)
-        for bases in self._sites():
-            try:
-                return model_names.resolve(name, bases)
-            except UnknownModel as error:
-                unknown = error
-        raise unknown
-
-    def _sites(self, without: Sequence[WorkerState] = ()) -> list[tuple[Model, ...]]:
-        """Return the base models of each site, once; accounts in the states `without` do not count."""
-        served = [tuple(slot.worker.models) for slot in self.slots if slot.state not in without]
-        return [bases for bases in dict.fromkeys([*served, self._guest_models]) if bases]
-
-    def take_out(self, slot: Slot, error: BridgeError) -> None:
-        """Take the account out of service at once if `error` means that; its keeper does the rest."""
         slot.note(error)
-        self._take_out(slot, error)
+        what = transition(error, slot.fails, self._settings.rest)
+        if what is not None:
+            self._take_out(slot, what, error)
+        return told(error, what)
 
-    def _take_out(self, slot: Slot, error: BridgeError) -> None:
-        if (what := transition(error, slot.fails, self._settings.rest)) is None:
-            return
-        if error.retry_after is None and what.state is WorkerState.RESTING and what.until is not None:
-            error.retry_after = (what.until - datetime.now(UTC)).total_seconds()
+    def _take_out(self, slot: Slot, what: Transition, error: BridgeError) -> None:
         self._change(slot, what, error.message)
         slot.worker.give_up(error)
 
@@ -181,7 +157,7 @@ class Accounts:
         slot.pause(since)
         self._sends.add(slot.worker.name, time.time())
         if (what := self._used_up(slot)) is not None:
-            self._take_out(slot, RateLimited(USED_UP, until=what.until))
+            self._take_out(slot, what, RateLimited(USED_UP, until=what.until))
 
     async def check(self, name: str) -> Slot:
         """Look again now how an account stands, and return it as soon as that is known."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
 from typing import assert_never
 
 from bridge.browser.exchange import Chunk, Exchange, Part, ResponseEnded
@@ -34,30 +33,18 @@ async def listen(
     `go_on` makes the page continue an answer that broke off at its budget, and tells whether it could. What then
     refuses or breaks the continuation is raised after `Finish`: the client has all that was written.
     """
-    parts, is_cut = _Parts(exchange, limits), False
-    for left in reversed(range(limits.continues + 1)):
+    parts, continued = _Parts(exchange, limits), 0
+    while True:
         try:
-            async with aclosing(_read(parts, decoder, timeline)) as events:
-                async for event in events:
-                    if event == CUT and left and go_on and await parts.go_on(go_on):
-                        is_cut = True
-                        continue
-                    yield event
-                    if isinstance(event, Finish):
-                        return
+            events = _decode(decoder, await parts.next(), timeline)
         except BridgeError:
-            if is_cut:
+            if continued:
                 yield CUT
             raise
-
-
-async def _read(parts: _Parts, decoder: Decoder, timeline: Timeline) -> AsyncGenerator[ChatEvent]:
-    """Yield events up to the next `Finish`."""
-    while True:
-        part = await parts.next()
-        if isinstance(part, Chunk):
-            timeline.mark("first_byte")
-        for event in _decode(decoder, part):
+        for event in events:
+            if event == CUT and continued < limits.continues and go_on and await parts.go_on(go_on):
+                continued += 1
+                break
             if isinstance(event, Text | Thinking):
                 timeline.mark("first_token")
             yield event
@@ -121,13 +108,15 @@ class _Parts:
         return SiteTimeout(f"The site sent nothing for {self._patience:g} seconds.")
 
 
-def _decode(decoder: Decoder, part: Part) -> Sequence[ChatEvent]:
+def _decode(decoder: Decoder, part: Part, timeline: Timeline) -> Sequence[ChatEvent]:
+    """Return the events that a part completes."""
     match part:
+        case Chunk(data):
+            timeline.mark("first_byte")
+            return decoder.feed(data)
         case PageResponse():
             decoder.begin(part)
             return ()
-        case Chunk(data):
-            return decoder.feed(data)
         case ResponseEnded(None):
             return decoder.end()
         case ResponseEnded():

@@ -16,13 +16,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from loguru import logger
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator
 
 from bridge import __version__
-from bridge.browser.page_calls import first_line, within
-from bridge.errors import BridgeError, BrowserError
+from bridge.browser.page_calls import first_line
 from bridge.storage.atomic import write_file
 from bridge.worker.session import Session
 
@@ -49,18 +47,6 @@ OUTLINE = """() => {
   return lines.join("\\n") + "\\n";
 }"""
 """Tags with their roles, classes and states; no text, no value, nothing that could be a name or an address."""
-
-
-async def document(session: Session, folder: Path, account: str, error: BridgeError, limit: float) -> None:
-    """Write a bundle about `error` within so many seconds, and have its message say where it is."""
-    try:
-        async with within(limit, "The page could not be documented"):
-            bundle = await write_bundle(session, folder, account, error.message)
-    except (BrowserError, OSError) as failure:
-        logger.warning("No bundle was written for {}: {}", account, failure)
-        return
-    error.message = f"{error.message} What the page looked like is in {bundle}."
-    logger.warning("The page of {} is not as expected: {}", account, error.message)
 
 
 async def write_bundle(session: Session, folder: Path, account: str, reason: str) -> Path:

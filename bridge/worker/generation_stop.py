@@ -3,21 +3,86 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from loguru import logger
 
 from bridge.browser.exchange import Exchange
 from bridge.browser.page_calls import within
-from bridge.errors import BridgeError, BrowserError
+from bridge.errors import BridgeError, BrowserError, SiteError, SiteTimeout
 from bridge.settings import TurnSettings
 from bridge.sites.contract import ConversationGone
+from bridge.storage.unfinished_chats import Unsettled
+from bridge.tasks import Tasks
 from bridge.worker.session import Session
 
+END_LIMIT = 2.0
+"""Seconds that the site gets to end its response by itself, after the end of the answer or a refusal."""
 STOP_AGAIN = 0.5
 """Seconds after which the stop button is pressed again."""
 TAKE_UP = 2.0
 """Seconds in which a page that shows an old conversation takes up the answer that is still being written there."""
+
+
+def grace_after(error: BridgeError) -> float:
+    """Return the seconds that the site gets to end its response by itself after `error`.
+
+    The site ends what it refused. It does not know of what ended the chat on our side, and goes on with an answer that
+    it only writes too slowly.
+    """
+    is_refusal = isinstance(error, SiteError) and not isinstance(error, SiteTimeout)
+    return END_LIMIT if is_refusal else 0.0
+
+
+class GenerationStopper:
+    """Stops generation on the site once a chat of one account has ended, and knows where it may still go on.
+
+    `unfinished` keeps that on disk, because a bridge that is killed stops nothing: the next start does.
+    """
+
+    def __init__(self, unfinished: Unsettled, limits: TurnSettings, give_up: Callable[[BridgeError], None]) -> None:
+        self._unfinished = unfinished
+        self._limits = limits
+        self._give_up = give_up
+        self._tasks = Tasks()
+
+    def begun(self, conversation: str) -> None:
+        """Note that the site generates in the conversation."""
+        self._tasks.start(self._unfinished.add(conversation))
+
+    async def stopped(self, session: Session, exchange: Exchange, grace: float) -> None:
+        """Return when the site generates no more; after `grace` seconds press the page's stop button until it does not.
+
+        Where it does not stop, the page is given up. A client that leaves in the meantime does not end this: the task
+        ends by itself within its limits, and the chat waits for it, because the page is busy until then.
+        """
+        stopping = self._tasks.start(self._stop(session, exchange, grace))
+        try:
+            await asyncio.shield(stopping)
+        except asyncio.CancelledError:
+            try:
+                await asyncio.wait({stopping})
+            except asyncio.CancelledError:
+                self._give_up(BrowserError("The page was left in the middle of an answer."))
+            raise
+
+    async def stop_leftovers(self, session: Session) -> None:
+        """Stop what an earlier run has left generating."""
+        for conversation in await self._unfinished.load():
+            await stop_leftover(session, conversation, self._limits)
+            await self._unfinished.remove(conversation)
+
+    async def _stop(self, session: Session, exchange: Exchange, grace: float) -> None:
+        try:
+            await settle(session, exchange, grace, self._limits.stop)
+        except BrowserError as error:
+            self._give_up(error)
+            return
+        conversation = session.driver.conversation_of(exchange.passed[0]) if exchange.passed else None
+        if conversation is not None and not exchange.is_lost:
+            await self._unfinished.remove(conversation)
 
 
 async def settle(session: Session, exchange: Exchange, grace: float, limit: float) -> None:
@@ -35,7 +100,7 @@ async def settle(session: Session, exchange: Exchange, grace: float, limit: floa
 
 async def stop_leftover(session: Session, conversation: str, limits: TurnSettings) -> None:
     """Stop what an earlier run has left behind in a conversation: the page takes it up, and is told to stop."""
-    with session.interceptor.exchange(lambda held: session.driver.strays(conversation, held)) as exchange:
+    with session.interceptor.exchange(partial(session.driver.strays, conversation)) as exchange:
         try:
             async with within(limits.ready, "The page did not open an old conversation"):
                 await session.driver.revisit(conversation)

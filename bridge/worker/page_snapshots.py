@@ -38,18 +38,18 @@ class Evidence:
         async with within(self._limit, "The page could not be documented"):
             return await write_bundle(session, self._folder, self._account, reason)
 
-    async def explain(self, session: Session, error: BridgeError) -> None:
-        """Write a bundle where the page was not what the driver knows, and say in `error` where it is."""
+    async def explained(self, session: Session, error: BridgeError) -> BridgeError:
+        """Return `error`; where the page was not what the driver knows, write a bundle and name it in the error."""
         if not isinstance(error, SiteChanged) or isinstance(error, StalePage):
-            return
+            return error
         try:
             bundle = await self.bundle(session, error.message)
         except (BrowserError, OSError) as failure:
             logger.warning("No bundle was written for {}: {}", self._account, failure)
-            return
-        error.bundle = bundle.name
-        error.message = f"{error.message} What the page looked like is in {bundle}."
-        logger.warning("The page of {} is not as expected: {}", self._account, error.message)
+            return error
+        message = f"{error.message} What the page looked like is in {bundle}."
+        logger.warning("The page of {} is not as expected: {}", self._account, message)
+        return error.replace(message=message, bundle=bundle.name)
 
     async def thumbnail(self, session: Session) -> bytes | None:
         """Return a small JPEG, a few seconds old at most; None where the browser does not take one just now."""

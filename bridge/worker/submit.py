@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from bridge.browser.browser import Chromium
 from bridge.browser.exchange import Exchange, WrongSend
@@ -33,30 +34,41 @@ FEW = 10
 """A page is not called deaf before it has had so many keys, however slow it is."""
 
 
-async def send(session: Session, exchange: Exchange, turns: list[Turn], settings: Settings, chromium: Chromium) -> None:
-    """Bring the first of `turns` to the gate; what was turned back there has cost nothing and is tried again.
+async def send(
+    session: Session, exchange: Exchange, turns: Sequence[Turn], settings: Settings, chromium: Chromium
+) -> Turn:
+    """Bring the first of `turns` to the gate, and return the turn that was sent.
 
-    A turn that cannot go on where it should is dropped for the next one, which begins a new conversation.
+    What was turned back at the gate has cost nothing and is tried again. A turn that cannot go on where it should is
+    dropped for the next one, which begins a new conversation.
     """
+    turn, *others = turns
     wrong: WrongSend | None = None
     for _ in range(SEND_TRIES):
-        turns[0] = await asyncio.to_thread(fitted, turns[0], type(session.driver), settings.files)
+        turn = await asyncio.to_thread(fitted, turn, type(session.driver), settings.files)
+        # before anything is done in the page: a control that is clicked, or a draft that it kept, may make it send
+        exchange.expect(partial(session.driver.mismatches, turn))
         try:
-            async with _unhurried(session, settings.turn.ready), session.heeding(GRACE):
-                await session.driver.open(turns[0])
-            await attach(session, exchange, turns[0], settings, chromium)
-            async with session.heeding(0):
-                return await _press_until_sent(session, exchange, turns[0], settings)
+            await _submit(session, exchange, turn, settings, chromium)
+            return turn
         except WrongSend as turned_back:
             is_hopeless, wrong = wrong is not None, turned_back
         except ConversationGone as gone:
-            if len(turns) == 1:
+            if not others:
                 message = "The site does not have that conversation any more."
                 raise UnknownConversation(message, param="conversation_id") from gone
             is_hopeless = True
-        if is_hopeless and len(turns) > 1:
-            turns.pop(0)
+        if is_hopeless and others:
+            turn, *others = others
     raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
+
+
+async def _submit(session: Session, exchange: Exchange, turn: Turn, settings: Settings, chromium: Chromium) -> None:
+    async with _unhurried(session, settings.turn.ready), session.heeding(GRACE):
+        await session.driver.open(turn)
+    await attach(session, exchange, turn, settings, chromium)
+    async with session.heeding(0):
+        await _press_until_sent(session, exchange, turn, settings)
 
 
 @asynccontextmanager

@@ -6,20 +6,19 @@ Nothing of it is stored. Whether a token still counts is seen by the page, which
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 
 from bridge.browser.browser import Chromium
 from bridge.browser.page_calls import within
-from bridge.chat.types import ChatEvent, ChatRequest, Model
+from bridge.chat.types import Model
 from bridge.chat.visit import Visit
-from bridge.errors import LoginRequired, Muted, TokenRefused
+from bridge.errors import BridgeError, LoginRequired, Muted, TokenRefused
 from bridge.settings import Settings
 from bridge.sites.contract import load_driver
-from bridge.storage.conversation_file import Place
 from bridge.storage.profiles import Profile
-from bridge.telemetry import Telemetry, Timeline
-from bridge.worker.session import open_session
+from bridge.telemetry import Telemetry
+from bridge.worker.session import Session, open_session
 from bridge.worker.turn_plan import models_of
 from bridge.worker.worker import Worker
 
@@ -41,29 +40,21 @@ class TokenWorker(Worker):
     @asynccontextmanager
     async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
         """Open the page; see `Worker.opened`."""
-        with self._told():
+        try:
             async with super().opened(visit):
                 yield
-
-    async def chat(
-        self, request: ChatRequest, timeline: Timeline, place: Place | None = None
-    ) -> AsyncGenerator[ChatEvent]:
-        """Send one chat; see `Worker.chat`."""
-        with self._told():
-            async with aclosing(super().chat(request, timeline, place)) as events:
-                async for event in events:
-                    yield event
-
-    @contextmanager
-    def _told(self) -> Generator[None]:
-        """Say of a lost login that it was the client's token."""
-        try:
-            yield
-        except TokenRefused:
-            raise
         except LoginRequired as error:
-            message = f"The site does not take the userToken that ends in '{self._end}'; sign in there again."
-            raise TokenRefused(message, sent=error.sent) from error
+            raise self._token_error(error) from error
+
+    async def _explained(self, session: Session, error: BridgeError, *, sent: bool = False) -> BridgeError:
+        return self._token_error(await super()._explained(session, error, sent=sent))
+
+    def _token_error(self, error: BridgeError) -> BridgeError:
+        """Return `error`; say of a lost login that it was the client's token."""
+        if isinstance(error, TokenRefused) or not isinstance(error, LoginRequired):
+            return error
+        message = f"The site does not take the userToken that ends in '{self._end}'; sign in there again."
+        return TokenRefused(message, sent=error.sent)
 
 
 class TokenLogins:

@@ -6,7 +6,6 @@ went wrong is raised (by `chat` to the client, by `lost` to the pool), and the p
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
@@ -17,20 +16,22 @@ from typing import NoReturn
 from bridge.browser.browser import Chromium
 from bridge.browser.exchange import Exchange
 from bridge.browser.page_calls import within
+from bridge.browser.page_messages import PageRequest
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model, Opened
 from bridge.chat.visit import Visit
-from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError, SiteTimeout
+from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError
 from bridge.settings import Settings
 from bridge.sites.contract import Decoder, Strayed, Turn, load_driver
 from bridge.storage.conversation_file import Place
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.storage.unfinished_chats import Unsettled, unsettled_file
-from bridge.tasks import Tasks, first
+from bridge.tasks import first
 from bridge.telemetry import DriftSeen, PageShown, Telemetry, Timeline
 from bridge.worker.answer_reader import listen
-from bridge.worker.generation_stop import settle, stop_leftover
+from bridge.worker.generation_stop import END_LIMIT, GenerationStopper, grace_after
 from bridge.worker.handover import attend
 from bridge.worker.login_write_back import WriteBack
+from bridge.worker.next_chat import NextChat
 from bridge.worker.page_loss import Loss
 from bridge.worker.page_snapshots import Evidence
 from bridge.worker.session import Session, open_session
@@ -39,14 +40,10 @@ from bridge.worker.stream_recorder import Recorder
 from bridge.worker.submit import GRACE, send
 from bridge.worker.turn_plan import models_of, turns_of
 
-END_LIMIT = 2.0
-"""Seconds that the site gets to end its response after the end of the answer."""
 WORN = 2
 """After so many times the chats for which a page is made, it is renewed even if a chat has to wait for that."""
 STRAYS = 3
 """After so many times without a chat between them, a page that leaves the site is not opened anew at once."""
-PATTERN = 2
-"""After so many new conversations one after the other the next chat is expected to begin one, too."""
 
 
 class Worker:
@@ -68,14 +65,11 @@ class Worker:
         self._session: Session | None = None
         self.shown: Session | None = None
         """The open page, also where it cannot take chats."""
-        self._begun = 0  # so many of the last chats began a conversation
         self._strays = 0
         """How often the page left the site since the last chat that it finished."""
-        self._is_prepared = False
-        self._expected = Turn("")
-        """What the next chat is expected to be: a new one, with the switches of the last."""
-        self._unsettled = Unsettled(unsettled_file(settings.config, self.name) if store else None)
-        self._tasks = Tasks()
+        self._next = NextChat()
+        unsettled = Unsettled(unsettled_file(settings.config, self.name) if store else None)
+        self._stopper = GenerationStopper(unsettled, settings.turn, self.give_up)
         self._lost = Loss()
         limit = settings.browser.call_limit
         self._write_back = WriteBack(self._login, chromium, limit, is_lost=lambda: self._lost.happened)
@@ -102,9 +96,7 @@ class Worker:
                 session.on_gone = self._on_gone
                 self._show(session)
                 await self._ready(session) if visit is None else await self.visited(visit, session)
-                for conversation in await self._unsettled.load():
-                    await stop_leftover(session, conversation, self._settings.turn)
-                    await self._unsettled.remove(conversation)
+                await self._stopper.stop_leftovers(session)
                 self._session = session
                 self.last_seen = datetime.now(UTC)
                 await self._write_back.now(session)
@@ -131,7 +123,7 @@ class Worker:
 
     async def visited(self, visit: Visit, session: Session | None = None) -> None:
         """Leave the open page to a person; return when it can take chats again, or raise what stands in the way."""
-        page, self._is_prepared = session or self._opened_session(), False
+        page, self._next.is_prepared = session or self._opened_session(), False
         await attend(page, visit, self._lost, self._settings.turn.ready, lambda: self._ready(page))
         await self._write_back.now(page)
 
@@ -168,42 +160,60 @@ class Worker:
 
         With a `place` only what is new is sent there; where that cannot be, a new conversation gets all of it.
         """
+        session = await self._session_for_chat()
+        turns = turns_of(request, place, self._driver_type, self._settings.files)
+        decoder = self._recorder.recorded(session.driver.decoder(), request.id)
+        async with session.traced(self._settings, request.id):
+            with session.interceptor.exchange() as exchange:
+                grace = 0.0
+                try:
+                    await self._chromium.ensure()
+                    turn = await send(session, exchange, turns, self._settings, self._chromium)
+                    timeline.mark("sent")
+                    conversation = self._sent(session, turn, exchange.passed[0], request.id)
+                    async with aclosing(self._listened(session, exchange, decoder, timeline)) as events:
+                        async for event in events:
+                            if isinstance(event, Finish):
+                                grace = self._finished()
+                            yield replace(event, conversation=conversation) if isinstance(event, Opened) else event
+                except BridgeError as error:
+                    grace = grace_after(error)
+                    raise await self._explained(session, error, sent=bool(exchange.passed)) from error
+                finally:
+                    await self._stopper.stopped(session, exchange, grace)
+                    self._report_drift(decoder)
+        await self._write_back.if_due(session)
+
+    async def _session_for_chat(self) -> Session:
+        """Return the open page, a new one where it has served too many chats."""
         session = self._opened_session()
         if session.chats >= WORN * self._settings.browser.page_chats:  # there was no idle moment for it
             await self.renew()
         session.chats += 1
-        self._is_prepared = False
-        turns = turns_of(request, place, self._driver_type, self._settings.files)
-        decoder = self._recorder.recorded(session.driver.decoder(), request.id)
-        async with session.traced(self._settings, request.id):
-            with session.interceptor.exchange(lambda held: session.driver.mismatches(turns[0], held)) as exchange:
-                finished = False
-                try:
-                    await self._chromium.ensure()
-                    await send(session, exchange, turns, self._settings, self._chromium)
-                    timeline.mark("sent")
-                    self._begun = self._begun + 1 if turns[0].conversation is None else 0
-                    self._expected = Turn("", turns[0].thinking, turns[0].search)
-                    self._recorder.request(exchange.passed[0], request.id)
-                    conversation = session.driver.conversation_of(exchange.passed[0])
-                    if conversation is not None:
-                        self._tasks.start(self._unsettled.add(conversation))
-                    async with aclosing(self._listened(session, exchange, decoder, timeline)) as events:
-                        async for event in events:
-                            if finished := isinstance(event, Finish):
-                                self._strays = 0
-                                self.last_seen = datetime.now(UTC)
-                            yield replace(event, conversation=conversation) if isinstance(event, Opened) else event
-                except BridgeError as error:
-                    error.sent = error.sent or bool(exchange.passed)
-                    # the site itself ends what it refused
-                    finished = isinstance(error, SiteError) and not isinstance(error, SiteTimeout)
-                    await self._evidence.explain(session, error)
-                    raise
-                finally:
-                    await self._settled(session, exchange, END_LIMIT if finished else 0)
-                    self._report_drift(decoder)
-        await self._write_back.if_due(session)
+        self._next.is_prepared = False
+        return session
+
+    def _sent(self, session: Session, turn: Turn, request: PageRequest, chat: str) -> str | None:
+        """Note what was sent; return the id of the conversation, in which the site generates now."""
+        self._next.sent(turn)
+        self._recorder.request(request, chat)
+        conversation = session.driver.conversation_of(request)
+        if conversation is not None:
+            self._stopper.begun(conversation)
+        return conversation
+
+    def _finished(self) -> float:
+        """Note that the page has answered; return the seconds in which the site ends its response by itself."""
+        self._strays = 0
+        self.last_seen = datetime.now(UTC)
+        return END_LIMIT
+
+    async def _explained(self, session: Session, error: BridgeError, *, sent: bool = False) -> BridgeError:
+        """Return a copy of `error` with what only the worker knows: whether the prompt has left, and where a bundle is.
+
+        It is a copy because others hold the error, too: what ended the page is raised to the pool as well.
+        """
+        return await self._evidence.explained(session, error.replace(sent=sent))
 
     @property
     def page_chats(self) -> int:
@@ -232,14 +242,14 @@ class Worker:
     @property
     def wants_new_chat(self) -> bool:
         """Tell whether the next chat will probably begin a conversation, as the last ones did, and none is open yet."""
-        return self._session is not None and self._begun >= PATTERN and not self._is_prepared
+        return self._session is not None and self._next.wants_preparation
 
     async def prepare(self) -> None:
         """Bring up an empty chat for whatever comes next; not while a chat runs."""
-        session, self._is_prepared = self._opened_session(), True
+        session, self._next.is_prepared = self._opened_session(), True
         with suppress(SiteChanged):  # the next chat will say so, to somebody who asked
             async with within(self._settings.turn.ready, "The page opened no chat"):
-                await session.driver.open(self._expected)
+                await session.driver.open(self._next.expected)
 
     async def delete(self, conversation: str) -> None:
         """Delete a conversation through the page; not while a chat runs."""
@@ -248,8 +258,7 @@ class Worker:
             async with within(self._settings.turn.ready, "The conversation could not be deleted"):
                 await session.driver.delete(conversation)
         except SiteChanged as error:
-            await self._evidence.explain(session, error)
-            raise
+            raise await self._explained(session, error) from error
 
     def _opened_session(self) -> Session:
         if self._session is None:
@@ -262,9 +271,8 @@ class Worker:
             async with within(self._settings.turn.ready, "The page was not ready"), session.heeding(GRACE):
                 await session.driver.ready()
             session.stay()
-        except SiteChanged as error:
-            await self._evidence.explain(session, error)
-            raise
+        except SiteError as error:
+            raise await self._explained(session, error) from error
 
     def _listened(
         self, session: Session, exchange: Exchange, decoder: Decoder, timeline: Timeline
@@ -276,31 +284,6 @@ class Worker:
                 return await session.driver.go_on()
 
         return listen(exchange, decoder, self._settings.turn, timeline, go_on)
-
-    async def _settled(self, session: Session, exchange: Exchange, grace: float) -> None:
-        """Return when the site does not generate any more, also for a client that leaves in the meantime.
-
-        The task ends by itself within its limits, and the chat waits for it: the page is busy until then.
-        """
-        settling = self._tasks.start(self._settle(session, exchange, grace))
-        try:
-            await asyncio.shield(settling)
-        except asyncio.CancelledError:
-            try:
-                await asyncio.wait({settling})
-            except asyncio.CancelledError:
-                self.give_up(BrowserError("The page was left in the middle of an answer."))
-            raise
-
-    async def _settle(self, session: Session, exchange: Exchange, grace: float) -> None:
-        try:
-            await settle(session, exchange, grace, self._settings.turn.stop)
-        except BrowserError as error:
-            self.give_up(error)
-            return
-        conversation = session.driver.conversation_of(exchange.passed[0]) if exchange.passed else None
-        if conversation is not None and not exchange.is_lost:
-            await self._unsettled.remove(conversation)
 
     async def _check(self) -> None:
         limit = self._settings.browser.call_limit

@@ -35,11 +35,11 @@ def test_each_time_is_told_as_soon_as_it_is_known() -> None:
 
 def test_the_end_tells_the_sizes_and_no_text() -> None:
     progress, facts = begun()
-    for event in (Thinking("Hm."), Text("Never mind."), Withdrawn("No."), Finish()):
-        progress.hear(event)
-    progress.end("stop", "")
+    with progress.reported():
+        for event in (Thinking("Hm."), Text("Never mind."), Withdrawn("No."), Finish()):
+            progress.hear(event)
     (ended,) = [fact for fact in facts if isinstance(fact, ChatEnded)]
-    assert (ended.prompt_chars, ended.answer_chars, ended.account) == (18, 3, "alice")
+    assert (ended.prompt_chars, ended.answer_chars, ended.account, ended.result) == (18, 3, "alice", "stop")
     assert ended.tokens > 0
     assert "end" in ended.marks
     assert not [word for word in ("secret", "Never", "Hm") if word in repr(facts)]

@@ -389,11 +389,13 @@ async def test_the_time_to_come_back_is_that_of_the_whole_queue_at_the_pace_of_t
 
 async def test_a_rate_limit_always_says_when_to_come_back() -> None:
     worker = ScriptedWorker("a")
-    worker.chat_fails = [RateLimited("too often", sent=True)]
+    raised = RateLimited("too often", sent=True)
+    worker.chat_fails = [raised]
     async with pool_of(worker) as (pool, _):
         with pytest.raises(RateLimited) as caught:
             await ask(pool, "1")
         assert caught.value.retry_after == pytest.approx(90, abs=2)
+        assert raised.retry_after is None  # others hold it, too: what the client is told is a copy
 
 
 async def test_a_chat_that_waited_long_enough_is_told_how_the_accounts_stand() -> None:

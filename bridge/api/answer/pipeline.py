@@ -242,8 +242,7 @@ async def _resent(events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[ChatEvent
             async for event in events:
                 yield event
         except BridgeError as error:
-            error.sent = True
-            raise
+            raise error.replace(sent=True) from error
 
 
 def _again(request: ChatRequest, asked: ChatRequest, shaper: _Shaper, returned: Callable[[str], str]) -> ChatRequest:

@@ -1,0 +1,146 @@
+"""Answers each chat on an account that is free for it, and on another one where the error policy allows that.
+
+A chat has one lease from its arrival to its end, whatever it meets: it waits with the lease, is granted an account,
+gives that back to wait for another one, and leaves. So nothing has to be undone where a chat is cancelled between two
+steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Collection, Iterator
+from contextlib import aclosing, contextmanager
+
+from bridge.chat.types import ChatEvent, ChatRequest
+from bridge.errors import BridgeError, BrowserError, SiteError, UnknownConversation
+from bridge.pool.account import Slot
+from bridge.pool.chat_progress import Progress
+from bridge.pool.chat_queue import ChatQueue
+from bridge.pool.error_policy import conversation_is_gone, conversation_is_unclear, may_go_on
+from bridge.pool.lease import Lease
+from bridge.pool.supervisor import Accounts
+from bridge.pool.token_accounts import Guests, name_of
+from bridge.settings import ConversationSettings
+from bridge.storage.conversation_file import NOT_HERE, Place
+from bridge.storage.conversations import Conversations, Note
+from bridge.telemetry import ChatQueued, ChatStarted, Telemetry, Timeline
+
+TRIES = 3
+"""How often a chat may be given to an account, as long as nothing of it was generated."""
+
+
+class Dispatcher:
+    """Gives chats to the accounts that the supervisor keeps open."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        queue: ChatQueue,
+        guests: Guests,
+        conversations: Conversations,
+        settings: ConversationSettings,
+        telemetry: Telemetry,
+    ) -> None:
+        self._accounts = accounts
+        self._queue = queue
+        self._guests = guests
+        self._conversations = conversations
+        self._settings = settings
+        self._telemetry = telemetry
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        """Answer one chat as soon as an account is free; see `ChatBackend.chat`."""
+        timeline = Timeline(request.id, request.model.id)
+        progress = Progress(request, timeline, self._telemetry)
+        with progress.reported():
+            timeline.mark("queued")
+            place = await self._conversations.find(request, self._names(request))
+            with self._queued(request, place) as lease:
+                while not lease.is_answered:
+                    slot = await self._granted(lease, timeline)
+                    note = Note(self._conversations, request, slot.worker.name)
+                    with self._tried(lease, slot, timeline):
+                        async with aclosing(slot.worker.chat(request, timeline, lease.place_here)) as events:
+                            async for event in events:
+                                lease.has_begun = True
+                                note.hear(event)
+                                progress.hear(event)
+                                yield event
+
+    @contextmanager
+    def _queued(self, request: ChatRequest, place: Place | None) -> Iterator[Lease]:
+        """Have the chat in the queue."""
+        lease = self._lease(request, place)
+        self._telemetry.emit(ChatQueued(request.id, request.model.id, self._queue.enter(lease)))
+        try:
+            yield lease
+        finally:
+            self._queue.leave(lease)
+
+    async def _granted(self, lease: Lease, timeline: Timeline) -> Slot:
+        """Return the account that the chat is given, as soon as there is one."""
+        slot = await self._queue.granted(lease)
+        timeline.account = slot.worker.name
+        timeline.mark("started")
+        self._telemetry.emit(ChatStarted(timeline.chat, slot.worker.name))
+        return slot
+
+    @contextmanager
+    def _tried(self, lease: Lease, slot: Slot, timeline: Timeline) -> Iterator[None]:
+        """Try the chat on an account: afterwards it is answered, or waits for another account, or the error is raised.
+
+        The send is counted before anything is made of an error: a mute lasts longer than a used quota, and stays.
+        """
+        try:
+            try:
+                yield
+            finally:
+                if (sent_at := timeline.at("sent")) is not None:
+                    self._accounts.sent(slot, sent_at)
+        except BridgeError as error:
+            self._fail(lease, slot, error)
+            timeline.forget("sent")
+            self._queue.assign()
+        except Exception as error:  # nobody knows how the page stands now: a new one is safe
+            self._accounts.take_out(slot, BrowserError(f"A chat failed unexpectedly: {type(error).__name__}."))
+            raise
+        else:
+            lease.is_answered = True
+            slot.succeeded()
+            self._queue.answered(lease)
+
+    def _fail(self, lease: Lease, slot: Slot, error: BridgeError) -> None:
+        """Let the chat wait for an account again, or raise what the client is told."""
+        if (place := lease.place_here) is not None:
+            self._drop(place, error)
+        if conversation_is_gone(error) and lease.is_anew:  # no client has named one: it is the site that is wrong
+            error = SiteError(error.message, sent=error.sent)
+        told = self._accounts.take_out(slot, error)
+        if lease.error is not None:  # it was cancelled meanwhile
+            raise lease.error from error
+        is_last = lease.has_begun or len(lease.tries) >= TRIES
+        if is_last or not may_go_on(told) or not lease.give_back(told):
+            raise told from error
+
+    def _names(self, request: ChatRequest) -> Collection[str]:
+        return [name_of(token) for token in request.tokens] or [slot.worker.name for slot in self._accounts.own]
+
+    def _lease(self, request: ChatRequest, place: Place | None) -> Lease:
+        """Return where the chat may be answered: its conversation's account first, or alone if the client names it."""
+        realm = self._guests.admit(request.tokens, request.peer) if request.tokens else self._accounts.own
+        fitting = [slot for slot in realm if slot.serves(request.model)]
+        home = next((slot for slot in fitting if place is not None and slot.worker.name == place.account), None)
+        is_named = request.conversation is not None
+        if home is None:
+            if is_named:
+                raise UnknownConversation(NOT_HERE, param="conversation_id")
+            return Lease(fitting, realm, request.id, refused=self._guests.refused(request.tokens))
+        patient_until = time.monotonic() + self._settings.wait
+        return Lease([home] if is_named else fitting, realm, request.id, False, is_named, home, place, patient_until)
+
+    def _drop(self, place: Place, error: BridgeError) -> None:
+        """Forget the conversation where it is gone, or where nobody knows how it stands after `error`."""
+        if conversation_is_gone(error):
+            self._conversations.deleted(place.conversation)
+        elif conversation_is_unclear(error):
+            self._conversations.forget(place.conversation)

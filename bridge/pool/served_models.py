@@ -1,0 +1,41 @@
+"""Which models the accounts of a pool serve, and what a name means on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bridge.chat import model_names
+from bridge.chat.types import Model
+from bridge.errors import BridgeError, NoAccount, UnknownModel
+from bridge.pool.account import NEEDS_PERSON, NOBODY, Slot
+from bridge.telemetry import WorkerState
+
+
+class ServedModels:
+    """The models of the accounts that `slots` returns, and those of the site that clients' own logins sign in to."""
+
+    def __init__(self, slots: Callable[[], Sequence[Slot]], of_tokens: Sequence[Model]) -> None:
+        self._slots = slots
+        self._of_tokens = tuple(of_tokens)
+
+    def listed(self) -> Sequence[Model]:
+        """Return the models of all sites with an account here, unless each of those needs a person first.
+
+        One that rests, is muted or opens anew will serve again by itself: a list that comes and goes helps nobody.
+        """
+        return [model for bases in self._sites(without=NEEDS_PERSON) for model in model_names.listed(bases)]
+
+    def named(self, name: str) -> Model:
+        """Return what `name` means on the first site that knows it; raises `UnknownModel`, or `NoAccount`."""
+        unknown: BridgeError = NoAccount(NOBODY)
+        for bases in self._sites():
+            try:
+                return model_names.resolve(name, bases)
+            except UnknownModel as error:
+                unknown = error
+        raise unknown
+
+    def _sites(self, without: Sequence[WorkerState] = ()) -> list[tuple[Model, ...]]:
+        """Return the base models of each site, once; accounts in the states `without` do not count."""
+        served = [tuple(slot.worker.models) for slot in self._slots() if slot.state not in without]
+        return [bases for bases in dict.fromkeys([*served, self._of_tokens]) if bases]

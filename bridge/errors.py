@@ -12,7 +12,7 @@
     +- BrowserError, StorageError, SetupError, ChatCancelled
 
 A class exists only where code treats it differently. A content filter is not an error: it is a `Finish`.
-What each means for accounts, chats and clients is in `bridge/pool/pool/error_policy.py`.
+What each means for accounts, chats and clients is in `bridge/pool/error_policy.py`.
 """
 
 from __future__ import annotations

@@ -8,13 +8,17 @@ CLIENTS := tests/clients
 CLIENT_BIN := $(CLIENTS)/python/.venv/bin
 CLIENTS_READY := $(CLIENTS)/node/node_modules/.ready
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 2
 LOCK := uv pip compile --quiet --prerelease disallow --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
+# Python keeps what it has compiled: the tests start it hundreds of times.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test clients lint format lock docs bench clean
+.PHONY: help demo serve test quick coverage test-clients clients lint format lock docs wheel audit bench clean
 
 help: ## list the targets (ARGS="..." is handed to demo, serve and pytest)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## try the bridge on a built-in chat site, no account needed (ARGS=--once: one chat, then stop)
 	@exec $(BIN)/bridge demo $(ARGS)
@@ -22,9 +26,19 @@ demo: $(READY) ## try the bridge on a built-in chat site, no account needed (ARG
 serve: $(READY) ## start the bridge with your captured logins
 	@exec $(BIN)/bridge serve $(ARGS)
 
-test: lint clients ## check style and types, then run all tests on two processes (ARGS="-k name": only some)
+test: lint clients ## check style and types, then run all tests but the foreign clients (ARGS="-k name": only some)
 	$(BIN)/bridge install
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(PYTEST) --ignore $(CLIENTS) $(ARGS)
+
+quick: $(READY) ## run the tests that start no browser and take no time
+	$(PYTEST) -m "not browser and not slow" --ignore $(CLIENTS) $(ARGS)
+
+coverage: $(READY) ## run the quick tests, and measure which branches of the parts without a browser they take
+	$(PYTEST) -m "not browser and not slow" --ignore $(CLIENTS) --cov $(ARGS)
+
+test-clients: clients ## run the SDKs and coding agents that people use, in front of the bridge
+	$(BIN)/bridge install
+	$(PYTEST) $(CLIENTS) $(ARGS)
 
 clients: $(CLIENTS_READY) ## install the foreign clients that the tests run: SDKs and coding agents
 
@@ -47,6 +61,17 @@ lock: $(READY) ## write the locks anew from pyproject.toml (ARGS=--upgrade: with
 
 docs: $(READY) ## write the generated parts of the documentation anew
 	$(BIN)/python -m tests.docs
+
+wheel: $(READY) ## build the wheel, install it in an empty environment, and try it from there
+	rm -rf build/wheel dist
+	$(BIN)/python -m hatchling build -t wheel
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/pip install -qq --disable-pip-version-check --require-hashes -r .lock/run.txt
+	build/wheel/bin/pip install -qq --disable-pip-version-check --no-deps dist/*.whl
+	cd build/wheel && bin/bridge install && bin/bridge demo --once
+
+audit: $(READY) ## ask whether the locked packages have known weaknesses
+	$(BIN)/uvx --quiet --from pip-audit==2.9.0 pip-audit --disable-pip --require-hashes -r .lock/run.txt
 
 bench: $(READY) ## measure what the bridge adds to the site (ARGS="--json FILE" writes the figures)
 	@exec $(BIN)/bridge bench $(ARGS)

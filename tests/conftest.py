@@ -1,4 +1,4 @@
-"""What all tests share: one Chromium, and no `BRIDGE_*` variable of the developer's shell."""
+"""What all tests share: one Chromium, the marker of those that start processes, and no `BRIDGE_*` of the shell."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that take a process by a fixture, and run their files first: the quick ones fill up the rest."""
+    for item in items:
+        if STARTING.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("browser")
+    slow = {item.path for item in items if item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in tuple(os.environ):
@@ -30,6 +39,25 @@ def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 STEP = Step()
+STARTING = frozenset({"chromium", "browser", "home"})
+"""Fixtures that start a browser or the command."""
+started: list[str] = []
+"""The processes that the present test has started so far."""
+
+
+def on_start(event: str, what: tuple[object, ...]) -> None:
+    """Note a process that is started."""
+    if event == "subprocess.Popen":
+        started.append(str(what[0]))
+
+
+@pytest.fixture(autouse=True)
+def _starts_what_it_says(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that starts a process and does not say so."""
+    started.clear()
+    yield
+    if started and not request.node.get_closest_marker("browser"):
+        pytest.fail(f"starts {started[0]} without the marker `browser`", pytrace=False)
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -40,6 +68,7 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 @pytest.fixture(scope="session", autouse=True)
 def _watch() -> Iterator[None]:
     sys.addaudithook(on_audit)
+    sys.addaudithook(on_start)
     watch = Watch(STEP)
     watch.start()
     yield

@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,8 +53,13 @@ def name_of(path: Path) -> str:
     return ".".join(part for part in parts if part != "__init__" or len(parts) == 1)
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield the full names of the modules that a file imports, those for type checkers too."""
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Return the full names of the modules that a file imports, those for type checkers too."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
             case ast.Import():

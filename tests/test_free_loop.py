@@ -37,6 +37,7 @@ def product() -> SimpleNamespace:
     return SimpleNamespace(**made)
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("name", ["reads", "lists", "asks", "starts", "computes"])
 async def test_a_coroutine_of_the_product_that_keeps_the_loop_is_named(
     product: SimpleNamespace, tmp_path: Path, name: str

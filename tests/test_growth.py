@@ -10,6 +10,7 @@ import ast
 import pkgutil
 import re
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -39,10 +40,12 @@ from bridge.tool_calls.notation import Tool, Toolbox
 from bridge.tool_calls.parser import CallParser
 from bridge.tool_calls.quote_repair import escape_quotes
 
+pytestmark = pytest.mark.slow
+
 kinds: Any = import_module("re._constants")
 parser: Any = import_module("re._parser")
 """How `re` itself reads a pattern; it has no public door to it."""
-SIZE = 8_000
+SIZE = 4_000
 """Characters: work that grows with their square takes far longer than `QUICK`."""
 STEEP = 8.0
 """Four times the text may take this much longer: twice of what it should, half of what squares would."""
@@ -327,13 +330,13 @@ def _spent(run: Callable[[str], object], text: str) -> float:
 
 def assert_even(run: Callable[[str], object], text: Callable[[int], str]) -> None:
     """Fail where four times the text takes much more than four times as long."""
-    for size in (SIZE // 16, SIZE // 4, SIZE):
+    for size in (SIZE // 8, SIZE):
         more = spent(run, text(4 * size))
         if more <= QUICK:
             continue
-        less = spent(run, text(size), tries=3)
+        less = spent(run, text(size))
         if more > STEEP * less:
-            more = min(more, spent(run, text(4 * size), tries=2))
+            less, more = spent(run, text(size), tries=3), min(more, spent(run, text(4 * size), tries=2))
         assert more <= max(STEEP * less, QUICK), f"{4 * size} of {text(40)!r}: {less:.4f} s became {more:.4f} s"
 
 
@@ -361,31 +364,34 @@ def sources() -> dict[str, ast.Module]:
 def patterns() -> Iterator[Found]:
     """Yield the patterns that stand in modules, each where it was made."""
     for module, tree in sources().items():
+        known = vars(import_module(module))
         for node in tree.body:
             for target in node.targets if isinstance(node, ast.Assign) else ():
-                pattern = vars(import_module(module)).get(target.id) if isinstance(target, ast.Name) else None
+                pattern = known.get(target.id) if isinstance(target, ast.Name) else None
                 if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
-                    yield Found(f"{module}.{ast.unparse(target)}", pattern, frozenset(_uses(pattern)))
-
-
-def _uses(pattern: re.Pattern[str]) -> Iterator[str]:
-    """Yield the methods that are called on a pattern; one that is handed on may be searched for."""
-    for module, names in loads().items():
-        known = vars(import_module(module))
-        for name, method in names:
-            if known.get(name) is pattern:
-                yield method if method in METHODS else "search"
+                    yield Found(f"{module}.{ast.unparse(target)}", pattern, frozenset(uses()[id(pattern)]))
 
 
 @cache
-def loads() -> dict[str, set[tuple[str, str]]]:
-    """Return which names each module uses, and which of their attributes; no attribute: the thing itself."""
-    found: dict[str, set[tuple[str, str]]] = {}
+def uses() -> dict[int, set[str]]:
+    """Return the methods that are called on each pattern, by its id; one that is handed on may be searched for."""
+    found = defaultdict[int, set[str]](set)
     for module, tree in sources().items():
-        owners = {id(node.value): node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
-        found[module] = {(node.id, owners.get(id(node), "")) for node in names if owners.get(id(node)) != "pattern"}
+        known = {
+            name: id(value) for name, value in vars(import_module(module)).items() if isinstance(value, re.Pattern)
+        }
+        for name, method in loads(tree) if known else ():
+            if name in known:
+                found[known[name]].add(method if method in METHODS else "search")
     return found
+
+
+def loads(tree: ast.Module) -> set[tuple[str, str]]:
+    """Return which names a module uses, and which of their attributes; no attribute: the thing itself."""
+    nodes = list(ast.walk(tree))
+    owners = {id(node.value): node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    names = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    return {(node.id, owners.get(id(node), "")) for node in names if owners.get(id(node)) != "pattern"}
 
 
 def samples(parsed: Any) -> Iterator[str]:

@@ -71,6 +71,7 @@ def test_a_chat_is_one_line_with_all_its_steps(capfd: pytest.CaptureFixture[str]
     assert "first_token=0.400s" in written["message"]
 
 
+@pytest.mark.browser
 async def test_each_chat_leaves_a_trace_where_the_settings_ask_for_one(tmp_path: Path) -> None:
     folder = tmp_path / "traces"
     async with live(tmp_path, browser=BrowserSettings(trace=folder)) as run:
@@ -82,6 +83,7 @@ async def test_each_chat_leaves_a_trace_where_the_settings_ask_for_one(tmp_path:
     assert folder.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.browser
 async def test_a_trace_that_cannot_be_written_costs_no_chat_its_answer(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,6 +33,7 @@ from tests.support.searching import contents, files, leaks
 PASSWORD = "corréct horse+battery/staple"
 
 
+@pytest.mark.browser
 @pytest.mark.timeout(300)
 async def test_no_file_and_no_answer_holds_the_login_but_the_encrypted_one(tmp_path: Path) -> None:
     async with DemoSite(QUICK_SITE) as site:
@@ -115,6 +116,7 @@ async def everything(ask: Ask) -> list[tuple[str, bytes]]:
     return said
 
 
+@pytest.mark.browser
 async def test_a_profile_that_moved_to_another_machine_with_its_key_works_there(tmp_path: Path) -> None:
     async with DemoSite(QUICK_SITE) as site:
         here = settings_for(tmp_path / "here")
@@ -136,6 +138,7 @@ def flip(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
+@pytest.mark.browser
 async def test_profiles_without_their_key_or_with_a_byte_changed_are_refused_and_the_others_run_on(
     tmp_path: Path,
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.soak import LOOKS, Memory, Result, soak
 
 
+@pytest.mark.browser
 async def test_whatever_the_site_does_every_chat_ends_with_the_exact_answer_or_a_clear_error(tmp_path: Path) -> None:
     result = await soak(tmp_path, chats=40)
     assert result.broken == []

@@ -258,6 +258,7 @@ async def grow(server: Server, http: aiohttp.ClientSession, path: str, way: Fiel
     return Taken(where, len(sent), server.peak(), server.slowest, answer[:200])
 
 
+@pytest.mark.browser
 async def test_a_grown_body_takes_four_times_its_size_and_nobody_s_time(tmp_path: Path) -> None:
     async with running(tmp_path) as server, aiohttp.ClientSession(server.url) as http, asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(server.watch())
@@ -272,6 +273,7 @@ async def test_a_grown_body_takes_four_times_its_size_and_nobody_s_time(tmp_path
     assert not [one for one in taken if one.is_too_much]
 
 
+@pytest.mark.browser
 async def test_large_bodies_leave_nothing_behind(tmp_path: Path) -> None:
     size = 32 * MEBIBYTE - 4096
     async with running(tmp_path) as server, aiohttp.ClientSession(server.url) as http:
@@ -286,6 +288,7 @@ async def test_large_bodies_leave_nothing_behind(tmp_path: Path) -> None:
                 await asyncio.sleep(0.05)
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize(("length", "count"), [(10_000_000, 3), (2_800_000, 3), (5_900_000, 1)])
 async def test_text_that_may_go_as_a_file_takes_no_more(tmp_path: Path, length: int, count: int) -> None:
     text = "a " * (length // 2) + "😀"

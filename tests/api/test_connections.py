@@ -122,6 +122,7 @@ async def chat(url: str) -> str:
         return str((await response.json())["choices"][0]["message"]["content"])
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("begun", [b"", b"GET /v1/models HTTP/1.1\r\nHost: local", GET[:-2]])
 async def test_an_honest_client_is_answered_while_600_silent_connections_are_open(tmp_path: Path, begun: bytes) -> None:
     async with endpoint(tmp_path, 512, 512) as running:
@@ -133,6 +134,7 @@ async def test_an_honest_client_is_answered_while_600_silent_connections_are_ope
     assert "connections" in running.log.read_text()
 
 
+@pytest.mark.browser
 async def test_the_limit_on_open_files_is_raised_as_far_as_allowed(tmp_path: Path) -> None:
     async with endpoint(tmp_path, 64, 2048) as running:
         assert psutil.Process(running.process.pid).rlimit(psutil.RLIMIT_NOFILE) == (2048, 2048)
@@ -141,6 +143,7 @@ async def test_the_limit_on_open_files_is_raised_as_far_as_allowed(tmp_path: Pat
     assert running.log.read_text() == ""
 
 
+@pytest.mark.browser
 async def test_a_process_without_a_free_descriptor_writes_few_lines_and_answers_when_it_has_one(tmp_path: Path) -> None:
     async with endpoint(tmp_path, 512, 512) as running:
         await running.does("hog")
@@ -156,6 +159,7 @@ async def test_a_process_without_a_free_descriptor_writes_few_lines_and_answers_
     assert 1 <= len(lines) <= 5
 
 
+@pytest.mark.browser
 async def test_answers_that_nobody_reads_are_given_up(tmp_path: Path) -> None:
     body = json.dumps({**CHAT, "messages": [{"role": "user", "content": "30000000"}]})
     whole = request("POST /v1/chat/completions HTTP/1.1", JSON, f"content-length: {len(body)}", body=body)

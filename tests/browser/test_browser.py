@@ -19,6 +19,8 @@ from bridge.telemetry import Telemetry
 from tests.support.live import settings_for
 from tests.worker.test_failures_live import gone
 
+pytestmark = pytest.mark.browser
+
 LIMIT = 40.0
 SILENT = """#!{python}
 import json, os

@@ -29,6 +29,8 @@ from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, setting
 from tests.worker.test_failures_live import gone
 from tests.worker.test_files_live import figures, file, receipt, said
 
+pytestmark = pytest.mark.browser
+
 WORDS = "Ünïcode, \U0001f600 and\n\n  `code`, word by word. " * 20
 
 

@@ -250,6 +250,7 @@ async def test_a_page_of_another_version_is_loaded_anew(chromium: Chromium) -> N
         await expect(dashboard.page.locator("li.account")).to_have_count(11)
 
 
+@pytest.mark.browser
 def test_the_wheel_contains_every_file_of_the_dashboard(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)

@@ -86,6 +86,7 @@ def test_the_command_line_sets_what_it_names() -> None:
     assert settings == DemoSettings(port=0, lang="zh", settle=(0.0, 0.1), accounts=("carol",))
 
 
+@pytest.mark.browser
 async def test_the_site_runs_in_a_process_of_its_own_until_it_is_told_to_end() -> None:
     command = [sys.executable, "-m", "bridge.demo", "--port", "0"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)

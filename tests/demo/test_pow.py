@@ -43,6 +43,7 @@ def test_the_site_accepts_the_recorded_solution_and_no_other() -> None:
     assert not RECORDED.solved_by("32012")
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(shutil.which("node") is None, reason="node runs the page's script")
 def test_the_page_computes_the_known_digests_and_finds_the_recorded_solution() -> None:
     module = "data:text/javascript;base64," + base64.b64encode(SCRIPT.read_bytes()).decode()

@@ -224,7 +224,7 @@ async def test_a_caller_that_leaves_frees_the_account(caller: Caller, account: A
 
 async def test_closing_the_site_ends_its_streams_at_once() -> None:
     site = DemoSite(DemoSettings(pow_difficulty=10))
-    async with asyncio.timeout(5), site, Caller(site, site.account("alice")) as caller:
+    async with asyncio.timeout(60), site, Caller(site, site.account("alice")) as caller:
         site.account("alice").script(Script(tokens=100_000))
         response = await caller.ask("hi")
         await response.content.readuntil(b"word1")

@@ -302,6 +302,7 @@ async def test_a_login_that_is_given_up_stores_nothing_and_logins_are_limited(
         assert [one.name for one in run.bridge.pool.accounts()] == ["alice"]
 
 
+@pytest.mark.browser
 async def test_a_login_that_no_copy_holds_is_made_in_a_browser_that_is_kept(tmp_path: Path) -> None:
     async with DemoSite(replace(QUICK_SITE, device_key=True)) as site, served(tmp_path, site, own=()) as run:
         body = {"name": "second", "site": "deepseek", "url": site.url, "keep_browser": True}

@@ -102,6 +102,7 @@ async def test_a_login_that_cannot_be_tried_for_another_reason_is_kept_and_that_
     assert "could not be tried in a fresh browser" in said[0]
 
 
+@pytest.mark.browser
 async def test_a_login_that_no_copy_holds_lives_on_in_the_browsers_own_folder(tmp_path: Path) -> None:
     store = ProfileStore(tmp_path / "profiles", load_identity(Settings(config=tmp_path / "config")))
     async with DemoSite(replace(KEYED, accounts=("alice", "bob"))) as site:
@@ -126,6 +127,7 @@ async def test_a_login_that_no_copy_holds_lives_on_in_the_browsers_own_folder(tm
         assert not folder.exists()
 
 
+@pytest.mark.browser
 async def test_an_account_whose_browsers_folder_is_gone_waits_for_a_new_login_and_says_so(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     store = ProfileStore(settings.profiles, load_identity(settings))
@@ -137,6 +139,7 @@ async def test_an_account_whose_browsers_folder_is_gone_waits_for_a_new_login_an
             assert await run.ask("Hello") != ""
 
 
+@pytest.mark.browser
 async def test_a_login_that_fails_leaves_no_folder_behind(tmp_path: Path) -> None:
     chromium = Chromium(settings_in(tmp_path), Telemetry())
     with pytest.raises(SiteError, match="It says"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import pytest
 from loguru import logger
 
 from bridge.monitor.charts import KEPT, STEP, Charts
@@ -57,6 +58,7 @@ def test_a_clock_that_is_put_back_harms_nothing() -> None:
     assert charts.series(1)["series"]["waiting"][-1] == 2.0
 
 
+@pytest.mark.browser
 async def test_the_load_of_this_process_and_of_what_it_has_started_is_read() -> None:
     machine = Machine()
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)

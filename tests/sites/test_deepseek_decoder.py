@@ -33,6 +33,7 @@ def test_a_recorded_stream_means_what_is_written_beside_it(name: str) -> None:
     assert hear(*([body] for body in recorded(name))) == meaning(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_a_recorded_stream_means_the_same_cut_in_two_at_any_byte(name: str) -> None:
     bodies, expected = recorded(name), meaning(name)
@@ -374,6 +375,7 @@ def test_a_filtered_answer_that_is_repeated_unchanged_is_not_withdrawn() -> None
 # Several responses
 
 
+@pytest.mark.slow
 def test_a_response_that_breaks_off_at_any_byte_is_picked_up_without_a_gap_or_a_repetition() -> None:
     [first] = recorded("e-deep-search")
     whole = meaning("e-deep-search")

@@ -297,6 +297,7 @@ def save_in_trouble(store: ProfileStore, identity: Identity, trouble: str) -> su
     )
 
 
+@pytest.mark.browser
 def test_a_crash_before_the_rename_leaves_the_old_login(store: ProfileStore, identity: Identity) -> None:
     old = login()
     store.save(old)
@@ -306,6 +307,7 @@ def test_a_crash_before_the_rename_leaves_the_old_login(store: ProfileStore, ide
     assert store.names() == ["main"]
 
 
+@pytest.mark.browser
 def test_a_disk_that_takes_no_more_leaves_the_old_login_and_no_rest(store: ProfileStore, identity: Identity) -> None:
     old = login()
     store.save(old)

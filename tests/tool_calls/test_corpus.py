@@ -67,10 +67,15 @@ def test_a_call_that_cannot_be_read_says_why_and_whether_it_breaks_off(output: d
 
 
 @pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: output["name"])
+def test_an_output_may_come_character_by_character(output: dict[str, Any]) -> None:
+    assert parsed(output, output["text"]) == parsed(output, [output["text"]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: output["name"])
 def test_it_does_not_matter_where_an_output_is_cut(output: dict[str, Any]) -> None:
     text = output["text"]
     whole = parsed(output, [text])
-    assert parsed(output, text) == whole
     for place in range(1, len(text)):
         assert parsed(output, [text[:place], text[place:]]) == whole, place
 

@@ -25,6 +25,8 @@ from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import BrowserLost, WorkerState
 from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, settings_for, signed_in_profile
 
+pytestmark = pytest.mark.browser
+
 SLOW = directive(tokens=5000, rate=50)
 HEALTH = BrowserSettings(check_every=0.5, call_limit=3)
 PARTS = ("renderer", "browser", "network.mojom.NetworkService", "driver")

@@ -257,6 +257,7 @@ async def renderers_of(chromium: Chromium) -> int:
     return [kind for kind, _ in await chromium.processes()].count("renderer")
 
 
+@pytest.mark.browser
 async def test_a_page_that_allocates_without_end_is_ended_and_opened_anew_in_ever_longer_pauses(
     tmp_path: Path,
 ) -> None:
@@ -341,6 +342,7 @@ async def test_no_packet_of_webrtc_reaches_this_machine(tmp_path: Path, chromium
         assert packets == []
 
 
+@pytest.mark.browser
 async def test_a_proxy_of_the_operators_own_is_said_to_decide_what_pages_reach(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,6 +361,7 @@ async def test_a_proxy_of_the_operators_own_is_said_to_decide_what_pages_reach(
     assert "browser.hosts has no effect" in said
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems start programs in other ways")
 async def test_a_page_starts_no_other_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trace = tmp_path / "trace"
@@ -399,6 +402,7 @@ PERMISSIONS = {
 }
 
 
+@pytest.mark.browser
 async def test_what_a_person_would_have_to_allow_is_denied(tmp_path: Path) -> None:
     browser = BrowserSettings(args=("--use-fake-device-for-media-stream",), call_limit=3)
     own = Chromium(settings_for(tmp_path, browser=browser), Telemetry())
@@ -416,6 +420,7 @@ async def test_what_a_person_would_have_to_allow_is_denied(tmp_path: Path) -> No
         await own.close()
 
 
+@pytest.mark.browser
 async def test_a_page_that_does_all_of_it_with_what_is_typed_gets_no_byte_out_and_hurts_no_later_chat(
     tmp_path: Path,
 ) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import psutil
+import pytest
 
 from bridge.settings import BrowserSettings
 from bridge.telemetry import WorkerState
@@ -43,6 +44,7 @@ async def chats(run: Live, rounds: int) -> None:
         assert answer.choices[0].message.content == "Read"
 
 
+@pytest.mark.browser
 async def test_chats_leave_nothing_behind(tmp_path: Path) -> None:
     async with live(tmp_path) as run:
         await chats(run, 1)
@@ -51,6 +53,7 @@ async def test_chats_leave_nothing_behind(tmp_path: Path) -> None:
         assert await held(run) == before
 
 
+@pytest.mark.browser
 async def test_a_page_that_is_renewed_or_opened_again_leaves_nothing_behind(tmp_path: Path) -> None:
     async with live(tmp_path, browser=BrowserSettings(page_chats=4, check_every=0.5, call_limit=3)) as run:
         await chats(run, 1)

@@ -68,6 +68,7 @@ async def test_what_a_chat_received_is_kept_and_of_what_it_sent_only_what_is_ask
     assert all(path.stat().st_mode & 0o077 == 0 for path in (folder, *folder.iterdir()))
 
 
+@pytest.mark.browser
 async def test_a_refusal_is_kept_and_shown_as_such(tmp_path: Path) -> None:
     body = tmp_path / "refused-1.sse"
     body.write_text('{"code":40003,"msg":"\\u001b[2JAuthorization Failed","data":null}')
@@ -84,6 +85,7 @@ def test_a_site_that_does_not_exist_is_named() -> None:
         replay([], "nowhere", SafeConsole(file=io.StringIO()))
 
 
+@pytest.mark.browser
 async def test_steps_in_the_browser_can_be_held_up_for_watching(tmp_path: Path) -> None:
     async with live(tmp_path, browser=BrowserSettings(slow_mo=1500, call_limit=30)) as run:
         assert await run.ask(directive(text="slow")) == "slow"

@@ -205,6 +205,7 @@ async def test_a_bridge_that_stops_stops_what_the_site_generates(tmp_path: Path,
         assert changes(run) == []
 
 
+@pytest.mark.browser
 async def test_what_a_killed_bridge_left_generating_is_stopped_at_the_next_start(tmp_path: Path) -> None:
     async with DemoSite(replace(QUICK_SITE, accounts=("alice",))) as site:
         account = site.account("alice")

@@ -118,6 +118,7 @@ async def test_an_account_can_be_checked_with_an_admin_key_only(served: Served) 
     assert served.backend.checked == ["bob"]
 
 
+@pytest.mark.browser
 async def test_a_command_checks_an_account_and_says_what_came_of_it(served: Served, tmp_path: Path) -> None:
     where = ("--url", f"http://127.0.0.1:{served.port}", "--key", ADMIN_KEY)
     with Home.at(tmp_path) as home:

@@ -28,6 +28,7 @@ async def operator(run: Live) -> AsyncIterator[aiohttp.ClientSession]:
         yield http
 
 
+@pytest.mark.browser
 async def test_a_chat_is_followed_from_its_sending_to_its_end_and_can_be_ended(tmp_path: Path) -> None:
     browser = BrowserSettings(check_every=0.5, call_limit=5, record=tmp_path / "records")
     dashboard = DashboardSettings(history=True)

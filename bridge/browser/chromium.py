@@ -187,7 +187,8 @@ def explain_launch(message: str, executable: Path) -> str:
     if any(sign in message for sign in SANDBOX_SIGNS):
         return (
             f"{executable} could not start its sandbox. Allow unprivileged user namespaces (in a container: a seccomp "
-            "profile, see README), or give it up with browser.sandbox = false (BRIDGE_BROWSER_SANDBOX=false)."
+            "profile, see docs/deployment.md), or give it up with browser.sandbox = false "
+            "(BRIDGE_BROWSER_SANDBOX=false)."
         )
     return f"{executable} did not start: {message.strip().partition(chr(10))[0]}"
 

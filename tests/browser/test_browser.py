@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from bridge.browser.browser import Chromium
+from bridge.browser.chromium import sandboxed
 from bridge.errors import BridgeError
 from bridge.settings import BrowserSettings, Settings
 from bridge.telemetry import Telemetry
@@ -109,3 +110,8 @@ async def test_a_listener_that_fails_keeps_no_other_from_hearing_that_the_browse
     async with asyncio.timeout(LIMIT):
         await heard.wait()
     await browser.close()
+
+
+@pytest.mark.parametrize("wanted", [None, True, False])
+def test_the_sandbox_is_off_only_for_root_or_where_the_settings_say_so(wanted: bool | None) -> None:
+    assert sandboxed(BrowserSettings(sandbox=wanted)) is (os.geteuid() != 0 if wanted is None else wanted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,13 +54,6 @@ def anchors(text: str) -> set[str]:
 
 
 def texts_in_code() -> str:
-    """Return all texts that the product's code holds; what is filled in stands as `…`."""
-    found: list[str] = []
-    for path in sorted((ROOT / "bridge").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            match node:
-                case ast.Constant(value=str(text)):
-                    found.append(text)
-                case ast.JoinedStr(values=parts):
-                    found.append("".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts))
-    return "\n".join(found)
+    """Return the product's code, with texts that are written on several lines put together."""
+    code = "\n".join(path.read_text("utf-8") for path in (ROOT / "bridge").rglob("*.py"))
+    return re.sub(r'"\s*\n\s*f?"', "", code)

@@ -90,6 +90,7 @@ def program(name: str) -> str:
     return found
 
 
+@pytest.mark.browser
 async def test_the_systemd_unit_is_valid_and_gives_the_bridge_time_to_stop(tmp_path: Path) -> None:
     unit = (EXAMPLES / "bridge.service").read_text("utf-8")
     stop = re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
@@ -185,6 +186,7 @@ async def is_open(port: int) -> bool:
     return True
 
 
+@pytest.mark.browser
 async def test_the_nginx_example_passes_each_token_on_before_the_next_one_comes(tmp_path: Path) -> None:
     more = asyncio.Event()
     async with (
@@ -205,6 +207,7 @@ async def test_the_nginx_example_passes_each_token_on_before_the_next_one_comes(
             assert b"second" in await response.read()
 
 
+@pytest.mark.browser
 async def test_the_caddy_example_is_valid(tmp_path: Path) -> None:
     caddy = program("caddy")
     code, said = await ended(
@@ -213,6 +216,7 @@ async def test_the_caddy_example_is_valid(tmp_path: Path) -> None:
     assert code == 0, said
 
 
+@pytest.mark.browser
 async def test_the_example_of_the_python_sdk_prints_the_answer(tmp_path: Path) -> None:
     async with serving() as served:
         script = tmp_path / "example.py"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,14 @@ def test_each_file_that_is_named_exists(document: Path) -> None:
     assert [path for path in sorted(named) if not any(ROOT.glob(path)) and not (document.parent / path).exists()] == []
 
 
+@cache
+def cli() -> Any:
+    return typer.main.get_command(app)
+
+
 def command(words: str) -> tuple[Any, str]:
     """Return the deepest command that the words name, and the words behind it."""
-    found: Any = typer.main.get_command(app)
+    found = cli()
     rest = words.removeprefix("--config FILE ").split()
     while rest and isinstance(found, TyperGroup) and rest[0] in found.commands:
         found = found.commands[rest.pop(0)]
@@ -161,9 +167,7 @@ def test_the_states_of_an_account_are_those_of_the_code() -> None:
 
 def test_every_command_is_explained() -> None:
     text = (ROOT / "docs/commands.md").read_text("utf-8")
-    commands = typer.main.get_command(app)
-    assert isinstance(commands, TyperGroup)
-    assert [name for name in commands.commands if f"`bridge {name}" not in text] == []
+    assert [name for name in cli().commands if f"`bridge {name}" not in text] == []
 
 
 def test_every_threat_names_a_test() -> None:

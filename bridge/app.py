@@ -24,7 +24,7 @@ from bridge.browser import chromium
 from bridge.browser.browser import Chromium
 from bridge.errors import SetupError
 from bridge.health_checks import examine_running
-from bridge.liveview.view_registry import Desk
+from bridge.liveview.view_registry import ViewRegistry
 from bridge.log import log_fact
 from bridge.login.login_import import Imports
 from bridge.monitor.chat_list import EndedChat
@@ -48,9 +48,11 @@ from bridge.worker.token_worker import TokenLogins
 class Bridge:
     """A running bridge: where it listens, and its parts."""
 
-    def __init__(self, url: str, pool: Pool, browser: Chromium, access: Access, desk: Desk | None = None) -> None:
+    def __init__(
+        self, url: str, pool: Pool, browser: Chromium, access: Access, views: ViewRegistry | None = None
+    ) -> None:
         self.url = url
-        self.desk = desk
+        self.views = views
         self.pool = pool
         self.browser = browser
         self._access = access
@@ -98,14 +100,14 @@ async def running(
         history = await stack.enter_async_context(_history(settings, identity, monitor, telemetry))
         monitor.has_history, monitor.has_live = history is not None, True
         examine = partial(examine_running, settings, browser, pool.accounts)
-        desk = Desk(pool, browser, settings, store, pool.add)
-        telemetry.add(desk.hear)
-        extras = Extras(examine, history, Imports(browser, settings, store), desk)
+        views = ViewRegistry(pool, browser, settings, store, pool.add)
+        telemetry.add(views.on_fact)
+        extras = Extras(examine, history, Imports(browser, settings, store), views)
         monitor.url = await listen(stack, build_runner(pool, settings, access, monitor, extras), settings)
         stack.push_async_callback(pool.queue.drain, settings.server.drain)
         stack.callback(monitor.drain)
-        stack.push_async_callback(desk.close)
-        yield Bridge(monitor.url, pool, browser, access, desk)
+        stack.push_async_callback(views.close)
+        yield Bridge(monitor.url, pool, browser, access, views)
 
 
 @asynccontextmanager

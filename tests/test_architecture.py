@@ -102,6 +102,24 @@ def test_a_package_imports_only_what_stands_before_it(path: Path) -> None:
             assert {top(own), top(other)} not in STRANGERS, f"{own} imports {other}, which it should not know"
 
 
+def modules_of(names: Iterator[str]) -> set[str]:
+    """Return our modules among imported names; `from package import module` is an import of that module alone."""
+    found = set(filter(None, map(inner, names)))
+    return {name for name in found if not ((PACKAGE / name.replace(".", "/")).is_dir() and holds_one(name, found))}
+
+
+def holds_one(package: str, names: set[str]) -> bool:
+    return any(name.startswith(f"{package}.") for name in names)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    known = {name_of(path): modules_of(imports(path)) for path in modules()}
+    files = {name: (others & known.keys()) - {name} for name, others in known.items()}
+    while leaves := {name for name, others in files.items() if not others}:
+        files = {name: others - leaves for name, others in files.items() if name not in leaves}
+    assert not files, f"a circle of imports among {sorted(files)}"
+
+
 def packages() -> list[Path]:
     return sorted(path.parent for path in PACKAGE.rglob("__init__.py") if path.parent != PACKAGE)
 

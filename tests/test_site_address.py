@@ -9,7 +9,7 @@ import pytest
 
 from bridge.browser.browser import Chromium
 from bridge.errors import RequestError, SetupError
-from bridge.liveview.view_registry import Desk
+from bridge.liveview.view_registry import ViewRegistry
 from bridge.login.interactive_login import EMPTY, profile_for
 from bridge.login.login_import import Imports
 from bridge.pool.pool import Pool
@@ -47,19 +47,19 @@ async def test_an_address_that_is_more_than_the_sites_is_refused_whichever_way_t
     chromium = Chromium(settings, Telemetry())
     imports = Imports(chromium, settings, store)
     async with Pool([], settings, Telemetry()) as pool:
-        desk = Desk(pool, chromium, settings, store, pool.add)
+        views = ViewRegistry(pool, chromium, settings, store, pool.add)
         ways: list[Callable[[], Awaitable[object]]] = [
             lambda: imports.token("a", "deepseek", url, "t" * 64),
             lambda: imports.storage_state("a", "deepseek", url, EMPTY),
-            lambda: desk.log_in("a", "deepseek", url),
+            lambda: views.log_in("a", "deepseek", url),
         ]
         for way in ways:
             with pytest.raises(RequestError, match=f"^url: .*{says}") as refused:
                 await way()
             assert refused.value.param == "url"
             assert "hunter2" not in refused.value.message
-        assert desk.logins() == []
-        await desk.close()
+        assert views.logins() == []
+        await views.close()
     with pytest.raises(RequestError, match=f"^url: .*{says}"):
         profile_for(store, "a", "deepseek", url)
     sealed = store.identity.seal(

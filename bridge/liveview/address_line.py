@@ -1,4 +1,4 @@
-"""The address line: where a person may send the page, which is the site and what its login needs."""
+"""The address line of a live view: a person may open the site and the hosts that its login needs, nothing else."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ ONLY_HTTP = "Only addresses that begin with https:// can be opened here."
 
 
 def target(given: str, site: str, hosts: Sequence[str]) -> str:
-    """Return the address to open for what was `given`; raise `RequestError` where that is not the site at `site`.
+    """Return the address to open for what was `given`; raise `RequestError` where the site does not need it.
 
-    `hosts` are those that the site and its login need, which are reached by https alone.
+    `site` is the origin of the site, and `hosts` are the further hosts of the site and its login, over https only.
     """
     text = given.strip()
     if not text or any(not char.isprintable() for char in text) or "\\" in text:

@@ -1,7 +1,7 @@
-"""The viewer's hands on one page: mouse, wheel, keys and texts, in the order in which they came.
+"""Relays a viewer's input to one page: mouse, wheel, keys and texts, in the order in which they came.
 
-What keeps the page from answering (a dialog that a click has opened) keeps back nothing of what follows. Nothing that
-comes through here is logged.
+An event that the page does not answer (because a click has opened a dialog) does not hold up those after it. Nothing
+of the input is logged: it holds passwords.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ from bridge.liveview.viewer_messages import Choose, Composing, Copy, KeyPress, M
 from bridge.tasks import Tasks
 
 PATIENCE = 0.25
-"""Seconds that the page gets to answer to one event before the next one is sent."""
+"""Seconds that the relay waits for the page's answer to one event before it sends the next one."""
 MOST = 500
-"""Events that wait for a page; those that come after them are dropped."""
+"""Events that wait for the page; those that come after them are dropped."""
 OPENERS = (" ", "Enter", "F4", "ArrowDown")
-"""Keys that open the window of a control, some of them of some controls."""
+"""Keys that may open the popup of a native control; `_opens` tells which one of which."""
 LOOKS = (0.0, 0.4)
-"""Seconds after a click until it is looked whether the page has opened the window of a control because of it."""
+"""Seconds after a click, at which the relay looks whether the page's script has opened a native control."""
 
-Act = Mouse | Wheel | KeyPress | Typed | Composing | Copy | Choose
+InputEvent = Mouse | Wheel | KeyPress | Typed | Composing | Copy | Choose
 
 
-class Hands:
-    """Works one page; `tell` has messages for the viewer."""
+class InputRelay:
+    """Sends input to one page; `tell` sends messages to the viewer, such as a native control to show."""
 
     def __init__(self, page: Page, session: CDPSession, tell: Callable[..., None]) -> None:
         self._page = page
         self._session = session
         self._tell = tell
-        self._waiting: deque[Act] = deque()
+        self._waiting: deque[InputEvent] = deque()
         self._more = asyncio.Event()
         self._control: Control | None = None
         self._number = 0
         self._holds_back = False
-        """Whether the button that is down was pressed on a control, so that the page hears nothing of it."""
+        """Whether the button was pressed on a native control: then the page gets neither press nor release."""
         self._tasks = Tasks()
         self._tasks.keep(self._work)
 
-    def do(self, act: Act) -> None:
-        """Do something, after all that came before; of moves that wait, the last one will do."""
+    def send(self, act: InputEvent) -> None:
+        """Queue an event; a move of the mouse replaces one that still waits."""
         last = self._waiting[-1] if self._waiting else None
         if _is_move(act) and _is_move(last):
             self._waiting[-1] = act
@@ -67,7 +67,7 @@ class Hands:
         self._more.set()
 
     async def close(self) -> None:
-        """Do nothing more."""
+        """Drop what still waits."""
         await self._tasks.close()
 
     async def _work(self) -> None:
@@ -78,7 +78,7 @@ class Hands:
             with suppress(PlaywrightError, BrowserError):  # the page went on, or away
                 await self._act(self._waiting.popleft())
 
-    async def _act(self, act: Act) -> None:
+    async def _act(self, act: InputEvent) -> None:
         match act:
             case Mouse():
                 await self._mouse(act)
@@ -99,7 +99,7 @@ class Hands:
 
     async def _mouse(self, act: Mouse) -> None:
         if act.kind == "down" and act.button == "left":
-            self._holds_back = await self._shown(control_at(self._page, act.x, act.y))
+            self._holds_back = await self._show_control(control_at(self._page, act.x, act.y))
         if self._holds_back and act.kind != "move":
             self._holds_back = act.kind == "down"
             return
@@ -111,21 +111,23 @@ class Hands:
 
     async def _key(self, act: KeyPress) -> None:
         is_opener = act.kind == "down" and act.key in OPENERS
-        if is_opener and await self._shown(active_control(self._page), lambda kind: _opens(act, kind)):
+        if is_opener and await self._show_control(active_control(self._page), lambda kind: _opens(act, kind)):
             return
         await self._dispatch("Key", **event_of(act))
         if act.kind == "up" and act.key in OPENERS:
             self._tasks.start(self._look_for_opened())
 
     async def _look_for_opened(self) -> None:
-        """Show the control whose window the page opens by itself, as it may after a click."""
+        """Show the native control that a script of the page opens after a click."""
         for pause in LOOKS:
             await asyncio.sleep(pause)
-            if await self._shown(opened_control(self._page)):
+            if await self._show_control(opened_control(self._page)):
                 return
 
-    async def _shown(self, looking: Awaitable[Control | None], wanted: Callable[[str], bool] = lambda _: True) -> bool:
-        """Show the viewer the control that is found, if one is, and is of a kind that is `wanted`."""
+    async def _show_control(
+        self, looking: Awaitable[Control | None], wanted: Callable[[str], bool] = lambda _: True
+    ) -> bool:
+        """Show the viewer the native control that is found, if its kind is `wanted`; tell whether one was shown."""
         control = None
         with suppress(PlaywrightError, TimeoutError):
             async with asyncio.timeout(LIMIT):
@@ -167,12 +169,12 @@ class Hands:
             await self._session.send(method, event)
 
 
-def _is_move(act: Act | None) -> bool:
+def _is_move(act: InputEvent | None) -> bool:
     return isinstance(act, Mouse) and act.kind == "move"
 
 
 def _opens(press: KeyPress, kind: str) -> bool:
-    """Tell whether a key opens the window of such a control, and is not for the control itself."""
+    """Tell whether a key opens the popup of a control of that kind, instead of typing into the control."""
     if kind == "list":
         return press.key == "ArrowDown"
     return press.key != "ArrowDown" or press.mods == ALT

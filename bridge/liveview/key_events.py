@@ -1,4 +1,4 @@
-"""Keys: from the words of a browser's `KeyboardEvent` to what Chromium's `Input.dispatchKeyEvent` wants."""
+"""Translates a browser's `KeyboardEvent` into the parameters of Chromium's `Input.dispatchKeyEvent`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NUMBERS = {
     "AltGraph": 225,
     **{f"F{number}": 111 + number for number in range(1, 25)},
 }
-"""The numbers that Windows gave to keys, which pages still read as `keyCode`."""
+"""Virtual-key codes of Windows by `key`, which pages still read as `keyCode`."""
 PLACES = {
     "Semicolon": 186,
     "Equal": 187,
@@ -58,11 +58,11 @@ PLACES = {
     **{f"Digit{number}": 48 + number for number in range(10)},
 }
 COMMANDS = {"a": "selectAll", "z": "undo", "y": "redo"}
-"""What the Control key means in an edited text, where Chromium is not told by the system."""
+"""Editing commands of Control and a letter: headless Chromium gets none from an operating system."""
 
 
 def event_of(press: KeyPress) -> dict[str, Any]:
-    """Return the parameters of the event that a key is."""
+    """Return the parameters of `Input.dispatchKeyEvent` for a key."""
     text = _text(press) if press.kind == "down" else ""
     event: dict[str, Any] = {
         "type": {"down": "keyDown" if text else "rawKeyDown", "up": "keyUp"}[press.kind],
@@ -92,7 +92,7 @@ def number_of(press: KeyPress) -> int:
 
 
 def _text(press: KeyPress) -> str:
-    """Return what the key puts into a text."""
+    """Return the text that the key inserts, which may be empty."""
     if press.mods & (ALT | CONTROL | META):
         return ""
     if press.key == "Enter":

@@ -1,6 +1,6 @@
-"""Lists, dates, suggestions: what a browser shows in windows of its own is described to the viewer, and set as it says.
+"""Native controls (lists, dates, colours): a screencast does not show their popups, so the viewer shows them itself.
 
-What a page says of its controls is a stranger's text, which is cut short and shown as text.
+The description of a control is text of the page: the script cuts it, and the viewer shows it as text.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ DESCRIBE = f"element => ({SCRIPT}).describe(element)"
 FOCUS = f"element => ({SCRIPT}).focus(element)"
 SELECTION = f"() => ({SCRIPT}).selection()"
 DEEPEST = 6
-"""Frames in frames that are looked into."""
+"""Levels of nested frames that are searched."""
 LIMIT = 2.0
-"""Seconds that a busy page has to say what is at a point; then the click goes to it as it is."""
+"""Seconds that a busy page has to answer what is at a point; after them the page gets the click itself."""
 SET_LIMIT = 5.0
 LONGEST_COPY = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A control of a page, and what the viewer is told of it."""
+    """A control of a page, and its description for the viewer."""
 
     element: ElementHandle
     about: dict[str, Any]
 
     async def set(self, options: Sequence[int] | None, value: str | None) -> None:
-        """Choose what the viewer has chosen; the page hears of it as of its user's own choice."""
+        """Set the viewer's choice; the page gets the events of a choice by its user."""
         async with within(SET_LIMIT, "The page did not take the choice"):
             if options is not None and self.about["kind"] == "select":
                 await self.element.select_option(index=list(options), timeout=SET_LIMIT * 1000)
@@ -45,28 +45,28 @@ class Control:
                 await self.element.fill(value, timeout=SET_LIMIT * 1000)
 
     async def take_keyboard(self) -> None:
-        """Give it the keyboard, with no window of its own open."""
+        """Focus the control without opening its popup."""
         async with within(LIMIT, "The page did not focus the control"):
             await self.element.evaluate(FOCUS)
 
 
 async def control_at(page: Page, x: float, y: float) -> Control | None:
-    """Return the control at a point of the page, if it is one that opens a window of the browser's own."""
+    """Return the native control at a point of the page, in CSS pixels."""
     return await _found(page.main_frame, "at", (x, y))
 
 
 async def active_control(page: Page) -> Control | None:
-    """Return the control that has the keyboard, if it is such a one."""
+    """Return the native control that has the focus."""
     return await _found(page.main_frame, "active", None)
 
 
 async def opened_control(page: Page) -> Control | None:
-    """Return the control whose own window the page itself has opened."""
+    """Return the native control that a script of the page has opened."""
     return await _found(page.main_frame, "opened", None)
 
 
 async def selected_text(page: Page) -> str:
-    """Return what is selected in the page, in whichever frame."""
+    """Return the selected text of the focused frame."""
     frame: Frame | None = page.main_frame
     for _ in range(DEEPEST):
         if frame is None:

@@ -1,4 +1,4 @@
-"""What a page asks of the person at it: its JavaScript dialogs, and files to upload."""
+"""The dialogs of a page that a person must answer: those of JavaScript, and file choosers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.liveview.viewer_messages import Answer, Upload
 from bridge.tasks import Tasks
 
 MOST = 10
-"""Questions that wait for an answer; further ones are answered with no."""
+"""Dialogs that wait for an answer; further ones are dismissed."""
 LONGEST = 2000
 """Characters of a dialog's message that are shown."""
 LARGEST_UPLOAD = 25 * 2**20
@@ -24,10 +24,10 @@ LARGEST_UPLOAD = 25 * 2**20
 LIMIT = 10.0
 
 
-class Asks:
-    """Collects the questions of all pages of a context while it is open, and answers those that are left with no.
+class PageDialogs:
+    """Collects the dialogs of all pages of a context until it is closed; `close` dismisses those that are left.
 
-    Elsewhere Playwright answers dialogs by itself, and lets file choosers be.
+    Without a listener Playwright dismisses dialogs by itself and ignores file choosers.
     """
 
     def __init__(self, context: BrowserContext, changed: Callable[[], None], tell: Callable[..., None]) -> None:
@@ -40,13 +40,13 @@ class Asks:
         self._upload: Upload | None = None
         self._bytes = bytearray()
         context.on("dialog", self._on_dialog)
-        context.on("page", self._attend)
+        context.on("page", self._watch)
         for page in context.pages:
-            self._attend(page)
+            self._watch(page)
 
     @property
     def first(self) -> dict[str, Any] | None:
-        """Return the question that is to be answered next, as the viewer is told of it."""
+        """Return the dialog to answer next, as JSON for the viewer."""
         for number, question in self._open.items():
             if isinstance(question, Dialog):
                 words = {"text": question.message[:LONGEST], "value": question.default_value[:LONGEST]}
@@ -55,7 +55,7 @@ class Asks:
         return None
 
     def answer(self, answer: Answer) -> None:
-        """Take the person's answer."""
+        """Answer a dialog as the person says; an unknown id is ignored."""
         question = self._open.pop(answer.id, None)
         if isinstance(question, Dialog):
             self._tasks.start(_answered(question, accept=answer.accept, text=answer.text))
@@ -63,7 +63,7 @@ class Asks:
         self._changed()
 
     def begin_upload(self, upload: Upload) -> None:
-        """Take files, whose bytes follow."""
+        """Begin an upload, whose bytes follow; one that is too large is refused with a notice."""
         size = sum(file.size for file in upload.files)
         if not isinstance(self._open.get(upload.id), FileChooser):
             return
@@ -75,7 +75,7 @@ class Asks:
         self.receive(b"")
 
     def receive(self, piece: bytes) -> None:
-        """Take the next bytes of the files."""
+        """Take the next bytes of the files; the last ones give them to the page."""
         upload = self._upload
         if upload is None:
             return
@@ -90,10 +90,10 @@ class Asks:
             self._changed()
 
     async def close(self) -> None:
-        """Ask nobody any more."""
+        """Dismiss what is open, but let a page go that asks whether it may be left."""
         with suppress(KeyError):
             self._context.remove_listener("dialog", self._on_dialog)
-            self._context.remove_listener("page", self._attend)
+            self._context.remove_listener("page", self._watch)
         for page in self._context.pages:
             with suppress(KeyError):
                 page.remove_listener("filechooser", self._on_chooser)
@@ -102,7 +102,7 @@ class Asks:
         await asyncio.gather(*(_answered(dialog, accept=dialog.type == "beforeunload") for dialog in left))
         await self._tasks.close()
 
-    def _attend(self, page: Page) -> None:
+    def _watch(self, page: Page) -> None:
         page.on("filechooser", self._on_chooser)
 
     def _on_dialog(self, dialog: Dialog) -> None:
@@ -140,7 +140,7 @@ async def _answered(dialog: Dialog, *, accept: bool, text: str = "") -> None:
 
 
 def _cut(upload: Upload, data: bytes) -> list[FilePayload]:
-    """Return the files that follow each other in `data`."""
+    """Cut `data` into the files that it holds one after the other."""
     files, start = list[FilePayload](), 0
     for file in upload.files:
         name = file.name.replace("\\", "/").rpartition("/")[2] or "file"

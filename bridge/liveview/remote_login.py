@@ -1,4 +1,4 @@
-"""The remote login: a person signs in to the real page through a live view, and the result becomes an account."""
+"""The remote login: a person signs in to the real page through a live view, and the bridge stores the login."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXPIRED = "Nobody was signed in within 15 minutes; nothing was stored."
 
 
 class RemoteLogin:
-    """One login on its way; a stage for its view, see `Stage`."""
+    """One login on its way; a stage for its view, see `ViewTarget`."""
 
     def __init__(
         self,
@@ -60,21 +60,21 @@ class RemoteLogin:
         return self._session
 
     def about(self) -> dict[str, Any]:
-        """Return how the login stands."""
+        """Return the state of the login for its viewers."""
         about = {"kind": "login", "name": self.profile.name, "site": self.profile.site, "url": self.profile.url}
         return {**about, "state": self._state, "reason": self._message}
 
     def login(self) -> Login:
-        """Return the same for the HTTP side."""
+        """Return the state of the login for the HTTP side."""
         return Login(self.id, self.profile.name, self._state, self._message)
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[Visit]:
-        """Have the page for a person, as long as it is there."""
+        """Give the page to a person as long as it is open: no chats want it."""
         yield self._visit
 
     async def run(self, serve: Callable[[str], Awaitable[object]]) -> None:
-        """Take the login to its end, and have the new account served."""
+        """Wait for the person, check and store the login, and have the new account served."""
         try:
             async with self._kept():
                 captured = await self._signed_in()
@@ -92,7 +92,7 @@ class RemoteLogin:
 
     @asynccontextmanager
     async def _kept(self) -> AsyncGenerator[None]:
-        """Give the login a browser with a folder of its own, where it shall keep one."""
+        """Run the login in a browser with a folder of its own, if it keeps one."""
         if not self._keeps_browser:
             yield
             return
@@ -100,7 +100,7 @@ class RemoteLogin:
             yield
 
     async def _signed_in(self) -> Captured:
-        """Show the page to a person; return the login as soon as somebody is signed in."""
+        """Show the page to a person; return the login as soon as the page is signed in."""
         driver_type = load_driver(self.profile.site)
         async with (
             asyncio.timeout(PERSON_LIMIT),

@@ -1,7 +1,7 @@
-"""The pictures of one page, as Chromium makes them whenever it draws: the newest one counts.
+"""The screencast of one page: Chromium sends a frame whenever it draws, and only the newest one counts.
 
-Chromium waits for no slow viewer: it makes pictures as fast as they are acknowledged and drops those in between, the
-last one of a movement, too. So the cast is begun anew once the page has come to rest, which gives one more picture.
+Chromium sends the next frame once the last one is acknowledged, and drops those in between, the last one of a movement
+among them. So the screencast is restarted once the page has come to rest, which gives one more frame.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from bridge.tasks import Tasks
 
 QUALITY = 65
 STEP = 32
-"""Pictures are multiples of so many pixels wide and high, so that a window may change a little without a new cast."""
+"""Frames are a multiple of this many pixels wide and high, so that small changes of a window restart nothing."""
 REST = 0.35
-"""Seconds without a picture after which the page has come to rest."""
+"""Seconds without a frame after which the page has come to rest."""
 LAST = 0.3
-"""Seconds after a beginning in which a picture is the one that this gives."""
+"""Seconds after a start in which a frame is due to the start itself, and so begins no further restart."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Frame:
     """A JPEG of a page, and the size of the page's view in CSS pixels."""
 
     jpeg: bytes
@@ -37,10 +37,10 @@ class Picture:
     height: int
 
 
-class Cast:
-    """Gives the pictures of a page to `show`, at most one in `pause()` seconds, until it is closed."""
+class Screencast:
+    """Calls `show` with the frames of a page, at most one in `pause()` seconds, until it is closed."""
 
-    def __init__(self, session: CDPSession, show: Callable[[Picture], None], pause: Callable[[], float]) -> None:
+    def __init__(self, session: CDPSession, show: Callable[[Frame], None], pause: Callable[[], float]) -> None:
         self.size = (0, 0)
         self._session = session
         self._show = show
@@ -51,21 +51,21 @@ class Cast:
         session.on("Page.screencastFrame", self._on_frame)
 
     async def begin(self, width: int, height: int) -> None:
-        """Make pictures that fit into a window of so many pixels, also where it makes larger or smaller ones now."""
+        """Send frames that fit into a window of so many pixels; restarts a screencast of another size."""
         size = (_rounded(width), _rounded(height))
         if size != self.size:
             self.size = size
             await self._begin()
 
     async def pause(self) -> None:
-        """Make no pictures until `begin` is called again."""
+        """Send no frames until `begin` is called again."""
         self.size = (0, 0)
         self._calm()
         with suppress(PlaywrightError):
             await self._session.send("Page.stopScreencast")
 
     async def close(self) -> None:
-        """Make no more pictures."""
+        """Send no more frames."""
         await self.pause()
         await self._tasks.close()
 
@@ -81,7 +81,7 @@ class Cast:
         about = event["metadata"]
         width, height = (max(0, min(int(about[side]), 65535)) for side in ("deviceWidth", "deviceHeight"))
         if self.size != (0, 0):
-            self._show(Picture(base64.b64decode(event["data"]), width, height))
+            self._show(Frame(base64.b64decode(event["data"]), width, height))
             self._calm()
             if time.monotonic() > self._begun_at + LAST:
                 self._rest = asyncio.get_running_loop().call_later(REST, lambda: self._tasks.start(self._begin()))
@@ -93,7 +93,7 @@ class Cast:
             self._rest = None
 
     async def _answer(self, number: int) -> None:
-        """Let Chromium make the next picture, after a pause."""
+        """Acknowledge a frame after the pause, so that Chromium sends the next one."""
         wait = self._answered_at + self._pause() - time.monotonic()
         self._answered_at = time.monotonic() + max(wait, 0.0)
         if wait > 0:

@@ -1,4 +1,4 @@
-"""The windows of one account as tabs: its own page, and what that has opened for the person at it."""
+"""The tabs of one account: its own page, and the windows that this has opened."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST = 300
 
 
 class Tab:
-    """One window, and Chromium's own line to it."""
+    """One window of the browser, and a CDP session for it."""
 
     def __init__(self, id: str, page: Page, line: CDPSession) -> None:  # noqa: A002
         self.id = id
@@ -28,7 +28,7 @@ class Tab:
         self.title = ""
 
     async def look(self) -> None:
-        """Learn the title, of which the browser knows also where the page itself hangs."""
+        """Read the title from the browser, which answers even where the page itself hangs."""
         with suppress(PlaywrightError, BrowserError):
             async with within(LIMIT, "The browser did not tell the page's title"):
                 info = (await self.line.send("Target.getTargetInfo"))["targetInfo"]
@@ -36,7 +36,7 @@ class Tab:
 
 
 class Tabs:
-    """The windows of an open page; a new one is shown at once, and after its end the page itself again."""
+    """Follows the windows of an open page: a new one is shown at once, and the page itself once that is closed."""
 
     def __init__(self, session: Session, changed: Callable[[], None]) -> None:
         self.session = session
@@ -48,28 +48,28 @@ class Tabs:
 
     @property
     def active(self) -> Tab | None:
-        """Return the window that is shown."""
+        """Return the tab that is shown."""
         page = self._active if self._active in self._known else self.session.page
         return self._known.get(page)
 
     async def refresh(self) -> None:
-        """Take up windows that were opened, and forget those that are closed."""
+        """Add the windows that were opened, drop those that are closed, and read all titles."""
         pages = [page for page in self.session.context.pages if not page.is_closed()]
         for page in [page for page in self._known if page not in pages]:
             del self._known[page]
         for page in [page for page in pages if page not in self._known]:
-            await self._take_up(page)
+            await self._add(page)
         for tab in tuple(self._known.values()):
             await tab.look()
 
     def select(self, id: str) -> None:  # noqa: A002
-        """Show another window."""
+        """Show another tab; an unknown id is ignored."""
         if (tab := self._find(id)) is not None:
             self._active = tab.page
             self._changed()
 
     async def close_tab(self, id: str) -> None:  # noqa: A002
-        """Close a window, but never the account's own page."""
+        """Close a tab, but never the account's own page, which the chats need."""
         tab = self._find(id)
         if tab is not None and tab.page is not self.session.page:
             with suppress(BrowserError):
@@ -78,7 +78,7 @@ class Tabs:
             self._changed()
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return the tabs as the viewer is told of them."""
+        """Return the tabs as JSON for the viewers."""
         active = self.active
         return [
             {"id": tab.id, "title": tab.title, "active": tab is active, "main": tab.page is self.session.page}
@@ -86,7 +86,7 @@ class Tabs:
         ]
 
     async def close(self) -> None:
-        """Stop to follow the windows."""
+        """Stop following the windows; all of them stay open."""
         with suppress(KeyError):
             self.session.context.remove_listener("page", self._on_page)
         for page in tuple(self._known):
@@ -99,9 +99,9 @@ class Tabs:
         self._active = page
         self._changed()
 
-    async def _take_up(self, page: Page) -> None:
+    async def _add(self, page: Page) -> None:
         with suppress(PlaywrightError, BrowserError):
-            async with within(LIMIT, "The browser gave no line to the page"):
+            async with within(LIMIT, "The browser opened no CDP session for the page"):
                 line = await self.session.context.new_cdp_session(page)
             self._number += 1
             self._known[page] = Tab(str(self._number), page, line)

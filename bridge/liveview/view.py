@@ -1,6 +1,7 @@
-"""One page under the eyes of people: who watches, who has the controls, and which window is shown.
+"""One page that people watch: its viewers, which of them holds the controls, and which tab is shown.
 
-Whatever changes sets `_changed`, and one task brings everything into line with how things stand then.
+Every change sets one event, and one task (`_reconcile`) then brings tabs, dialogs, screencast and the viewers' state
+into line with it, so that no two changes interleave.
 """
 
 from __future__ import annotations
@@ -15,211 +16,206 @@ from playwright.async_api import Error as PlaywrightError
 
 from bridge.chat.visit import Visit
 from bridge.errors import BridgeError
-from bridge.liveview.input_relay import Hands
+from bridge.liveview.input_relay import InputRelay
 from bridge.liveview.interface import ViewerRefused
-from bridge.liveview.page_dialogs import Asks
-from bridge.liveview.screencast import Cast, Picture
-from bridge.liveview.stage import Stage
-from bridge.liveview.tabs import Tab, Tabs
-from bridge.liveview.viewer import Seat
+from bridge.liveview.page_dialogs import PageDialogs
+from bridge.liveview.screencast import Frame, Screencast
+from bridge.liveview.shown_tab import ShownTab
+from bridge.liveview.tabs import Tabs
+from bridge.liveview.view_target import ViewTarget
+from bridge.liveview.viewer import Viewer
 from bridge.tasks import Tasks, first, surviving
 
 MOST_VIEWERS = 8
 GRACE = 6.0
-"""Seconds that somebody whose connection broke keeps the controls."""
+"""Seconds that a viewer whose connection broke keeps the controls, enough for a reload."""
 IDLE = 600.0
-"""Seconds after which the controls are taken back from somebody who does nothing."""
+"""Seconds without input after which the holder loses the controls, so that the account takes chats again."""
 HELD_PAUSE, WATCHED_PAUSE = 1 / 30, 1 / 25
-"""Least seconds from one picture to the next, for somebody who works the page and for those who only look on."""
+"""Least seconds between two frames, while a viewer works the page and while all of them only watch."""
 BUSY_WIDTH = 704
-"""Pixels that pictures are wide at most while a chat runs: larger ones keep its page from its work."""
+"""Pixels of the widest frame while a chat runs: encoding larger ones slows down the page of the chat."""
 LOOK_EVERY = 2.0
-"""Seconds between two looks at titles, of whose changes nothing tells."""
-
-
-class Shown:
-    """The window that is shown now, and what pictures and works it."""
-
-    def __init__(self, tab: Tab, cast: Cast, hands: Hands) -> None:
-        self.tab = tab
-        self.cast = cast
-        self.hands = hands
-
-    async def close(self) -> None:
-        """Let go of the window."""
-        await self.hands.close()
-        await self.cast.close()
+"""Seconds between two looks at the tabs' titles; Chromium sends no event when one changes."""
 
 
 class View:
-    """The people at one page."""
+    """The viewers of one page, at most one of whom holds the controls.
 
-    def __init__(self, stage: Stage, on_deserted: Callable[[View], None], idle: float = IDLE) -> None:
-        self.stage = stage
-        self._on_deserted = on_deserted
+    `holder` is the viewer with the controls, and `visit` the time for which the pool gives the page to a person. The
+    holder comes first: the visit begins once the running chat has ended, so `holder` without `visit` means waiting.
+    Input reaches the page only while both are set.
+    """
+
+    def __init__(self, target: ViewTarget, on_unused: Callable[[View], None], idle: float = IDLE) -> None:
+        self._target = target
+        self._on_unused = on_unused
         self._idle_limit = idle
         self.visit: Visit | None = None
-        """The visit of the holder, while the page is theirs."""
-        self.holder: Seat | None = None
-        self.asks: Asks | None = None
+        self.holder: Viewer | None = None
+        self.dialogs: PageDialogs | None = None
         self.tabs: Tabs | None = None
-        self.shown: Shown | None = None
-        self._seats: dict[str, Seat] = {}
-        self._picture: Picture | None = None
-        self._changed = asyncio.Event()
+        self.shown: ShownTab | None = None
+        self._viewers: dict[str, Viewer] = {}
+        self._frame: Frame | None = None
+        self._change = asyncio.Event()
         self._released = asyncio.Event()
         self._is_held = False
-        """Whether the page is somebody's, or was until now and is not given back yet."""
-        self._worked_at = 0.0
+        """Whether `_hold` runs: until the page is given back, even where nobody holds the controls any more."""
+        self._active_at = 0.0
         self._tasks = Tasks()
-        self._tasks.start(self._direct())
+        self._tasks.start(self._reconcile())
 
     @property
-    def is_deserted(self) -> bool:
-        """Tell whether nobody is there, nor has the page."""
-        return not self._seats and not self._is_held
+    def is_unused(self) -> bool:
+        """Tell whether there are no viewers, and the page is given back."""
+        return not self._viewers and not self._is_held
 
     @asynccontextmanager
-    async def viewer(self, name: str) -> AsyncGenerator[Seat]:
-        """Let somebody in, who is `name`; one who was there before takes the old place."""
-        before = self._seats.get(name)
-        if before is None and len(self._seats) >= MOST_VIEWERS:
+    async def join(self, name: str) -> AsyncGenerator[Viewer]:
+        """Add a viewer called `name`; it replaces one of that name, and inherits its controls.
+
+        Raises `ViewerRefused` where there are `MOST_VIEWERS` already.
+        """
+        before = self._viewers.get(name)
+        if before is None and len(self._viewers) >= MOST_VIEWERS:
             raise ViewerRefused("Too many are watching already.")
-        seat = self._seats[name] = Seat(name, self)
+        viewer = self._viewers[name] = Viewer(name, self)
         if before is not None:
             before.outbox.end("This view was opened again.")
         if self.holder is not None and self.holder.name == name:
-            self.holder = seat
+            self.holder = viewer
         self.changed()
         try:
-            yield seat
+            yield viewer
         finally:
-            if self._seats.get(name) is seat:
-                del self._seats[name]
-            self._tasks.start(self._missed(seat))
+            if self._viewers.get(name) is viewer:
+                del self._viewers[name]
+            self._tasks.start(self._release_after_grace(viewer))
             self.changed()
-            await seat.close()
+            await viewer.close()
 
     def changed(self) -> None:
-        """Have everything brought into line with how things stand now."""
-        self._changed.set()
+        """Schedule a run of `_reconcile`."""
+        self._change.set()
 
-    def take(self, seat: Seat, *, force: bool) -> None:
-        """Give somebody the controls; from somebody else only by `force`."""
+    def take(self, viewer: Viewer, *, force: bool) -> None:
+        """Give a viewer the controls; those of another viewer only by `force`."""
         before = self.holder
         if before is None:
-            self.holder = seat
-            self._released.clear()  # here, because they may be given back before the task runs
-            self._have_held()
-        elif before is not seat and force:
+            self.holder = viewer
+            self._released.clear()  # not in the task: the viewer may release the controls before that runs
+            self._start_holding()
+        elif before is not viewer and force:
             before.notice("warn", "Somebody else has taken the controls; you can still watch.")
-            self.holder = seat
-        elif before is not seat:
-            seat.outbox.tell("taken", idle=int(time.monotonic() - self._worked_at))
-        self.worked()
+            self.holder = viewer
+        elif before is not viewer:
+            viewer.outbox.tell("taken", idle=int(time.monotonic() - self._active_at))
+        self.note_activity()
         self.changed()
 
-    def leave(self, seat: Seat) -> None:
-        """Take the controls back from whoever gives them back; somebody else may take them at once."""
-        if self.holder is seat:
-            self._release()
+    def release(self, viewer: Viewer) -> None:
+        """Take the controls from a viewer that holds them; another one may take them at once."""
+        if self.holder is viewer:
+            self._free_controls()
             self._released.set()
 
-    def worked(self) -> None:
-        """Note that the holder has done something."""
-        self._worked_at = time.monotonic()
+    def note_activity(self) -> None:
+        """Note that the holder has done something, which begins the time of `IDLE` anew."""
+        self._active_at = time.monotonic()
 
-    def tell_holder(self, kind: str, /, **more: Any) -> None:
-        """Send a message to whoever has the controls."""
+    def send_to_holder(self, kind: str, /, **more: Any) -> None:
+        """Send a message to the viewer that holds the controls, if one does."""
         if self.holder is not None:
             self.holder.outbox.tell(kind, **more)
 
     async def close(self, reason: str) -> None:
-        """End the view, and with it whatever somebody does in it."""
-        for seat in self._seats.values():
-            seat.outbox.end(reason)
+        """Disconnect all viewers, and give the page back."""
+        for viewer in self._viewers.values():
+            viewer.outbox.end(reason)
         await self._tasks.close()
-        await self._stop_asking()
-        await self._unshow()
+        await self._close_dialogs()
+        await self._close_tabs()
 
-    async def _missed(self, seat: Seat) -> None:
-        """Take the controls back from somebody who does not come back."""
+    async def _release_after_grace(self, viewer: Viewer) -> None:
+        """Take the controls from a viewer that has not reconnected in time; a newer viewer of its name keeps them."""
         await asyncio.sleep(GRACE)
-        self.leave(seat)
+        self.release(viewer)
 
-    def _release(self) -> None:
-        """Have nobody hold the controls: whoever takes them while the page is still being given back has it next."""
+    def _free_controls(self) -> None:
+        """Leave the controls to nobody; a viewer that takes them before the page is given back gets it next."""
         self.holder = self.visit = None
         self.changed()
 
-    def _have_held(self) -> None:
+    def _start_holding(self) -> None:
         if not self._is_held:
             self._is_held = True
             self._tasks.start(self._hold())
 
     async def _hold(self) -> None:
-        """Have the page for a person, as long as one has the controls, and again for one who took them meanwhile."""
+        """Borrow the page while a viewer holds the controls, and again for one that took them during the return."""
         try:
             while self.holder is not None:
                 await self._hold_once()
         finally:
             self._is_held = False
-            self._release()
+            self._free_controls()
 
     async def _hold_once(self) -> None:
+        # whichever comes first ends the visit: the pool's end of it, the holder's release, or idleness
         try:
             await first(self._in_page(), self._released.wait(), self._idle())
         except BridgeError as error:
-            self._tell_all("warn", error.message)
-            self._release()
+            self._notice_all("warn", error.message)
+            self._free_controls()
 
     async def _in_page(self) -> None:
-        async with self.stage.held() as visit:
+        async with self._target.held() as visit:
             self.visit = visit
             self.changed()
             try:
                 await visit.ended.wait()
-                self._release()
+                self._free_controls()
             finally:
                 self.visit = None
-                await self._stop_asking()
+                await self._close_dialogs()
         if visit.is_solved:
-            self._tell_all("ok", "Solved: the account takes chats again, and the controls are given back.")
+            self._notice_all("ok", "Solved: the account takes chats again, and the controls are given back.")
         elif visit.failure is not None:
-            self._tell_all("warn", visit.failure.message)
+            self._notice_all("warn", visit.failure.message)
 
     async def _idle(self) -> None:
-        while (left := self._worked_at + self._idle_limit - time.monotonic()) > 0:
+        while (left := self._active_at + self._idle_limit - time.monotonic()) > 0:
             await asyncio.sleep(left)
         minutes = f"{self._idle_limit / 60:.3g} minutes"
-        self._tell_all("warn", f"Nothing was done for {minutes}, so the controls were given back.")
-        self._release()
+        self._notice_all("warn", f"Nothing was done for {minutes}, so the controls were given back.")
+        self._free_controls()
 
-    def _tell_all(self, level: str, text: str) -> None:
-        for seat in self._seats.values():
-            seat.notice(level, text)
+    def _notice_all(self, level: str, text: str) -> None:
+        for viewer in self._viewers.values():
+            viewer.notice(level, text)
 
-    async def _direct(self) -> None:
+    async def _reconcile(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY if self._seats else None):
-                    await self._changed.wait()
-            self._changed.clear()
+                async with asyncio.timeout(LOOK_EVERY if self._viewers else None):
+                    await self._change.wait()
+            self._change.clear()
             with surviving("while a live view was brought into line"), suppress(PlaywrightError):
-                await self._follow()
-                self._ask()
-                await self._cast()
-                self._publish()
-            if self.is_deserted:
-                self._on_deserted(self)
+                await self._follow_active_tab()
+                self._open_dialogs()
+                await self._update_screencast()
+                self._send_states()
+            if self.is_unused:
+                self._on_unused(self)
                 return
 
-    async def _follow(self) -> None:
-        """Show the window that is to be shown, of the page that is open now."""
-        session = self.stage.session
+    async def _follow_active_tab(self) -> None:
+        """Show the active tab of the page that is open now, and nothing where none is open."""
+        session = self._target.session
         if self.tabs is not None and self.tabs.session is not session:
-            await self._stop_asking()
-            await self._unshow()
+            await self._close_dialogs()
+            await self._close_tabs()
         if session is None:
             return
         if self.tabs is None:
@@ -228,65 +224,65 @@ class View:
         tab = self.tabs.active
         if self.shown is not None and self.shown.tab is not tab:
             await self.shown.close()
-            self.shown = self._picture = None
+            self.shown = self._frame = None
         if self.shown is None and tab is not None:
-            cast = Cast(tab.line, self._show, self._pause)
-            self.shown = Shown(tab, cast, Hands(tab.page, tab.line, self.tell_holder))
+            screencast = Screencast(tab.line, self._show_frame, self._frame_pause)
+            self.shown = ShownTab(tab, screencast, InputRelay(tab.page, tab.line, self.send_to_holder))
 
-    async def _unshow(self) -> None:
+    async def _close_tabs(self) -> None:
         shown, tabs = self.shown, self.tabs
-        self.shown = self.tabs = self._picture = None
+        self.shown = self.tabs = self._frame = None
         if shown is not None:
             await shown.close()
         if tabs is not None:
             await tabs.close()
 
-    def _ask(self) -> None:
-        """Take the page's questions while a person is there to answer them."""
-        if self.asks is None and self.visit is not None and self.tabs is not None:
-            self.asks = Asks(self.tabs.session.context, self.changed, self.tell_holder)
+    def _open_dialogs(self) -> None:
+        """Collect the page's dialogs while a person has the page; else the browser answers them by itself."""
+        if self.dialogs is None and self.visit is not None and self.tabs is not None:
+            self.dialogs = PageDialogs(self.tabs.session.context, self.changed, self.send_to_holder)
 
-    async def _stop_asking(self) -> None:
-        asks, self.asks = self.asks, None
-        if asks is not None:
-            await asks.close()
+    async def _close_dialogs(self) -> None:
+        dialogs, self.dialogs = self.dialogs, None
+        if dialogs is not None:
+            await dialogs.close()
 
-    async def _cast(self) -> None:
-        """Make pictures as long as somebody looks, of the size that the largest window needs."""
+    async def _update_screencast(self) -> None:
+        """Run the screencast while a viewer shows it, at the size of the largest window."""
         if self.shown is None:
             return
-        windows = [seat.window for seat in self._seats.values() if seat.window is not None]
+        windows = [viewer.window for viewer in self._viewers.values() if viewer.window is not None]
         if windows:
             width, height = max(width for width, _ in windows), max(height for _, height in windows)
-            if self.stage.about().get("busy"):
+            if self._target.about().get("busy"):
                 width = min(width, BUSY_WIDTH)
-            await self.shown.cast.begin(width, height)
-        elif self.shown.cast.size != (0, 0):
-            await self.shown.cast.pause()
+            await self.shown.screencast.begin(width, height)
+        elif self.shown.screencast.size != (0, 0):
+            await self.shown.screencast.pause()
 
-    def _show(self, picture: Picture) -> None:
-        self._picture = picture
-        for seat in self._seats.values():
-            seat.show(picture)
+    def _show_frame(self, frame: Frame) -> None:
+        self._frame = frame
+        for viewer in self._viewers.values():
+            viewer.show(frame)
 
-    def _pause(self) -> float:
+    def _frame_pause(self) -> float:
         return WATCHED_PAUSE if self.visit is None else HELD_PAUSE
 
-    def _publish(self) -> None:
-        """Tell everybody how things stand, who does not know it yet."""
+    def _send_states(self) -> None:
+        """Send the view's state to the viewers that have an older one."""
         tabs = self.tabs.describe() if self.tabs is not None else []
         address = self.shown.tab.page.url[:2000] if self.shown is not None else ""
         common = {
-            "about": self.stage.about(),
+            "about": self._target.about(),
             "page": "open" if self.shown is not None else "closed",
             "tabs": tabs,
             "address": address,
-            "viewers": len(self._seats),
+            "viewers": len(self._viewers),
         }
-        question = self.asks.first if self.asks is not None else None
-        for seat in self._seats.values():
-            is_holder = seat is self.holder
+        question = self.dialogs.first if self.dialogs is not None else None
+        for viewer in self._viewers.values():
+            is_holder = viewer is self.holder
             controls = "none" if self.holder is None else "other" if not is_holder else "you" if self.visit else "wait"
-            seat.tell_state({**common, "controls": controls, "ask": question if is_holder and self.visit else None})
-            if self._picture is not None and seat.wants_first:
-                seat.show(self._picture)
+            viewer.tell_state({**common, "controls": controls, "ask": question if is_holder and self.visit else None})
+            if self._frame is not None and viewer.wants_first:
+                viewer.show(self._frame)

@@ -1,4 +1,4 @@
-"""All live views and remote logins of a running bridge; see `types.LiveViews`."""
+"""All live views and remote logins of a running bridge; implements `interface.LiveViews`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 
 from bridge.browser.browser import Chromium
 from bridge.errors import AccountConflict, PoolError, RequestError, SetupError, UnknownAccount
-from bridge.liveview.account_stage import AccountStage
+from bridge.liveview.account_target import AccountTarget
 from bridge.liveview.interface import Login
 from bridge.liveview.remote_login import RemoteLogin
-from bridge.liveview.stage import Stage
 from bridge.liveview.view import IDLE, View
-from bridge.liveview.viewer import Seat
+from bridge.liveview.view_target import ViewTarget
+from bridge.liveview.viewer import Viewer
 from bridge.login.interactive_login import profile_for
 from bridge.pool.pool import Pool
 from bridge.settings import Settings
@@ -26,12 +26,12 @@ from bridge.telemetry import AccountHeld, ChatEnded, ChatStarted, Fact, PageShow
 MOST_LOGINS = 3
 """Remote logins at a time."""
 KEPT = 600.0
-"""Seconds for which a login that has ended can be asked for."""
+"""Seconds for which a login that has ended can still be looked up."""
 STOPPED = "The bridge is stopping."
 
 
-class Desk:
-    """Opens a view where somebody looks, and closes it after the last one; `serve` takes a new account up."""
+class ViewRegistry:
+    """Opens a view for its first viewer, and closes it after the last one; `serve` adds a new account to the pool."""
 
     def __init__(
         self,
@@ -52,29 +52,29 @@ class Desk:
         self._tasks = Tasks()
         self._is_closed = False
         self.idle = IDLE
-        """Seconds after which the controls of a view that is opened next are taken back from who does nothing."""
+        """Seconds without input after which the views that are opened next take back the controls."""
 
-    def hear(self, fact: Fact) -> None:
-        """Take note of what happens to accounts."""
+    def on_fact(self, fact: Fact) -> None:
+        """Update the view of an account to which something happened; a sink of `Telemetry`."""
         match fact:
             case WorkerChanged() | AccountHeld() | PageShown() | ChatStarted() | ChatEnded():
-                self._tell(f"account {fact.account}")
+                self._changed(f"account {fact.account}")
 
     @asynccontextmanager
-    async def of_account(self, name: str, viewer: str) -> AsyncGenerator[Seat]:
+    async def of_account(self, name: str, viewer: str) -> AsyncGenerator[Viewer]:
         """Connect to the view of an account; see `LiveViews`."""
         self._check_open()
         if self._pool.worker(name) is None:
             raise UnknownAccount(f"There is no account {name!r} here.")
-        async with self._seated(f"account {name}", AccountStage(self._pool, name), viewer) as seat:
-            yield seat
+        async with self._joined(f"account {name}", AccountTarget(self._pool, name), viewer) as channel:
+            yield channel
 
     @asynccontextmanager
-    async def of_login(self, id: str, viewer: str) -> AsyncGenerator[Seat]:  # noqa: A002
+    async def of_login(self, id: str, viewer: str) -> AsyncGenerator[Viewer]:  # noqa: A002
         """Connect to the view of a login; see `LiveViews`."""
         self._check_open()
-        async with self._seated(f"login {id}", self._login(id), viewer) as seat:
-            yield seat
+        async with self._joined(f"login {id}", self._login(id), viewer) as channel:
+            yield channel
 
     async def log_in(self, name: str, site: str, url: str | None, keep_browser: bool = False) -> Login:
         """Begin a remote login; see `LiveViews`."""
@@ -87,12 +87,12 @@ class Desk:
             raise AccountConflict(f"{len(open_ones)} logins are open already; end one of them first.")
         id = secrets.token_urlsafe(12)  # noqa: A001
         parts = self._chromium, self._settings, self._store
-        login = RemoteLogin(id, profile, *parts, lambda: self._tell(f"login {id}"), keep_browser=keep_browser)
+        login = RemoteLogin(id, profile, *parts, lambda: self._changed(f"login {id}"), keep_browser=keep_browser)
         self._logins[id], self._running[id] = login, self._tasks.start(login.run(self._serve))
         return login.login()
 
     def login(self, id: str) -> Login:  # noqa: A002
-        """Return how a login stands; see `LiveViews`."""
+        """Return the state of a login; see `LiveViews`."""
         return self._login(id).login()
 
     def logins(self) -> list[Login]:
@@ -108,7 +108,7 @@ class Desk:
         return login.login()
 
     async def close(self) -> None:
-        """End all views and logins, and open no more of them: a viewer whose view has ended comes back at once."""
+        """End all views and logins, and open no more of them: a viewer whose view ends reconnects at once."""
         self._is_closed = True
         views, self._views = self._views, {}
         for view in views.values():
@@ -116,24 +116,24 @@ class Desk:
         await self._tasks.close()
 
     @asynccontextmanager
-    async def _seated(self, key: str, stage: Stage, viewer: str) -> AsyncGenerator[Seat]:
+    async def _joined(self, key: str, target: ViewTarget, viewer: str) -> AsyncGenerator[Viewer]:
         view = self._views.get(key)
         if view is None:
-            view = self._views[key] = View(stage, lambda gone: self._deserted(key, gone), self.idle)
-        async with view.viewer(viewer) as seat:
-            yield seat
+            view = self._views[key] = View(target, lambda gone: self._unused(key, gone), self.idle)
+        async with view.join(viewer) as channel:
+            yield channel
 
     def _check_open(self) -> None:
         if self._is_closed:
             raise PoolError(STOPPED)
 
-    def _deserted(self, key: str, view: View) -> None:
-        """Close a view in which nobody is any more."""
+    def _unused(self, key: str, view: View) -> None:
+        """Close a view that has no viewers; a new one of the same key may be open already."""
         if self._views.get(key) is view:
             del self._views[key]
             self._tasks.start(view.close(""))
 
-    def _tell(self, key: str) -> None:
+    def _changed(self, key: str) -> None:
         if (view := self._views.get(key)) is not None:
             view.changed()
 
@@ -150,7 +150,7 @@ class Desk:
                 del self._logins[id], self._running[id]
 
     async def _profile(self, name: str, site: str, url: str | None) -> Profile:
-        """Return the profile to be signed in, kept or new."""
+        """Return the profile to sign in to, stored or new; raises a `RequestError` that names the field."""
         try:
             profile = await asyncio.to_thread(profile_for, self._store, name, site, url)
         except SetupError as error:

@@ -1,14 +1,18 @@
-"""One viewer of a view: what it sends is checked, and done where it has the controls."""
+"""One viewer of a view: checks the messages that it sends, and carries them out where it holds the controls."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from bridge.browser.page_calls import within
+from bridge.chat.visit import Visit
 from bridge.errors import BridgeError
 from bridge.liveview.address_line import target
 from bridge.liveview.interface import ViewerRefused
-from bridge.liveview.screencast import Picture
+from bridge.liveview.page_dialogs import PageDialogs
+from bridge.liveview.screencast import Frame
+from bridge.liveview.shown_tab import ShownTab
+from bridge.liveview.tabs import Tabs
 from bridge.liveview.viewer_messages import (
     Answer,
     Choose,
@@ -32,64 +36,106 @@ from bridge.liveview.viewer_outbox import Outbox
 from bridge.tasks import Tasks
 from bridge.throttle import Throttle
 
-if TYPE_CHECKING:
-    from bridge.liveview.view import View
-
 RATE = (600, 0.004)
-"""Messages that may come at once, and the seconds until one more: a quick hand makes some hundred a second."""
+"""Messages that may come at once, and the seconds until one more: a fast mouse sends more than a hundred a second."""
 GO_LIMIT = 30.0
 
 
-class Seat:
-    """A viewer; see `types.Viewer`."""
+class ViewControls(Protocol):
+    """What a viewer needs of its view."""
 
-    def __init__(self, name: str, view: View) -> None:
+    @property
+    def holder(self) -> Viewer | None:
+        """Return the viewer that holds the controls."""
+        ...
+
+    @property
+    def visit(self) -> Visit | None:
+        """Return the visit of the holder, while the page is the holder's."""
+        ...
+
+    @property
+    def dialogs(self) -> PageDialogs | None:
+        """Return the dialogs of the page, while a person has it."""
+        ...
+
+    @property
+    def tabs(self) -> Tabs | None:
+        """Return the tabs of the page, while it is open."""
+        ...
+
+    @property
+    def shown(self) -> ShownTab | None:
+        """Return the tab that is shown."""
+        ...
+
+    def changed(self) -> None:
+        """Have all viewers learn of a change."""
+        ...
+
+    def take(self, viewer: Viewer, *, force: bool) -> None:
+        """Give a viewer the controls; those of another viewer only by `force`."""
+        ...
+
+    def release(self, viewer: Viewer) -> None:
+        """Take the controls from a viewer that holds them."""
+        ...
+
+    def note_activity(self) -> None:
+        """Note that the holder has done something."""
+        ...
+
+
+class Viewer:
+    """A connection's side of a view; see `interface.ViewerChannel`."""
+
+    def __init__(self, name: str, view: ViewControls) -> None:
         self.name = name
         self.outbox = Outbox()
         self.window: tuple[int, int] | None = None
-        """How large the picture is drawn, or None where nothing is."""
+        """Pixels of the viewer's screen that show the page, or None where it shows nothing."""
         self.wants_first = True
-        """Whether no picture was sent yet."""
+        """Whether the viewer still has no frame to show."""
         self._view = view
         self._state: dict[str, Any] = {}
         self._rate = Throttle(*RATE)
         self._tasks = Tasks()
 
     async def next(self) -> bytes | str:
-        """Return what to send next; see `Viewer.next`."""
+        """Return what to send next; see `ViewerChannel.next`."""
         return await self.outbox.next()
 
     async def close(self) -> None:
-        """Do nothing more."""
+        """End what the viewer has begun."""
         await self._tasks.close()
 
-    def show(self, picture: Picture) -> None:
-        """Send a picture, if the viewer looks."""
+    def show(self, frame: Frame) -> None:
+        """Send a frame, if the viewer shows the page."""
         if self.window is not None:
             self.wants_first = False
-            self.outbox.show(picture)
+            self.outbox.show(frame)
 
     def tell_state(self, state: dict[str, Any]) -> None:
-        """Send how the view stands, where that is another way than the viewer knows."""
+        """Send the view's state, unless the viewer has it already."""
         if state != self._state:
             self._state = state
             self.outbox.state(state)
 
     def notice(self, level: str, text: str) -> None:
-        """Send words for the person."""
+        """Send a line for the person to read; `level` is `ok` or `warn`."""
         self.outbox.tell("notice", level=level, text=text)
 
     def receive(self, message: str) -> None:
-        """Take a message; see `Viewer.receive`."""
+        """Take a message; see `ViewerChannel.receive`."""
         if self._rate.take():
             raise ViewerRefused("Too many messages came at once.")
         self._do(parse(message))
 
     def receive_file(self, piece: bytes) -> None:
         """Take the next bytes of files that the page asked for."""
-        if self._has_controls and self._view.asks is not None:
-            self._view.worked()
-            self._view.asks.receive(piece)
+        if self._has_controls and self._view.dialogs is not None:
+            self._view.note_activity()
+            self._view.dialogs.receive(piece)
 
     @property
     def _has_controls(self) -> bool:
@@ -106,18 +152,18 @@ class Seat:
             case Take():
                 self._view.take(self, force=message.force)
             case Leave():
-                self._view.leave(self)
+                self._view.release(self)
             case _ if self._has_controls:
-                self._view.worked()
+                self._view.note_activity()
                 self._work(message)
 
     def _work(self, message: Message) -> None:
         view = self._view
         match message:
-            case Answer() if view.asks is not None:
-                view.asks.answer(message)
-            case Upload() if view.asks is not None:
-                view.asks.begin_upload(message)
+            case Answer() if view.dialogs is not None:
+                view.dialogs.answer(message)
+            case Upload() if view.dialogs is not None:
+                view.dialogs.begin_upload(message)
             case SelectTab() if view.tabs is not None and message.close:
                 self._tasks.start(view.tabs.close_tab(message.id))
             case SelectTab() if view.tabs is not None:
@@ -125,17 +171,17 @@ class Seat:
             case Go():
                 self._tasks.start(self._go(message))
             case Mouse() | Wheel() | KeyPress() | Typed() | Composing() | Copy() | Choose() if view.shown is not None:
-                view.shown.hands.do(message)
+                view.shown.relay.send(message)
 
-    async def _go(self, wish: Go) -> None:
-        """Send the page somewhere; where that cannot be, the person is told."""
+    async def _go(self, go: Go) -> None:
+        """Navigate the page; send a notice where that is refused or fails."""
         view = self._view
         if view.shown is None or view.tabs is None:
             return
         page, driver = view.shown.tab.page, view.tabs.session.driver
         try:
             async with within(GO_LIMIT, "The page did not come"):
-                match wish.where:
+                match go.where:
                     case "back":
                         await page.go_back(wait_until="commit")
                     case "forward":
@@ -143,7 +189,7 @@ class Seat:
                     case "reload":
                         await page.reload(wait_until="commit")
                     case "address":
-                        await page.goto(target(wish.address, driver.url, driver.hosts), wait_until="commit")
+                        await page.goto(target(go.address, driver.url, driver.hosts), wait_until="commit")
         except BridgeError as error:
             self.notice("warn", error.message)
         view.changed()

@@ -1,4 +1,4 @@
-"""What a viewer may send, as bounded models; no error shows what was sent, which may be a password."""
+"""The messages that a viewer may send, as bounded models; no error quotes a message, which may hold a password."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from bridge.liveview.interface import ViewerRefused
 
 LONGEST_TEXT = 100_000
-"""Characters that are pasted at once."""
+"""Characters of one paste."""
 MOST_FILES = 10
 
 Modifiers = Annotated[int, Field(ge=0, le=15)]
@@ -23,7 +23,7 @@ class _Message(BaseModel):
 
 
 class Window(_Message):
-    """How many pixels of the viewer's screen the picture has; nothing is sent to one that shows nothing."""
+    """The size of the view on the viewer's screen, in pixels; no frames are sent while it is not `visible`."""
 
     type: Literal["window"]
     width: Annotated[int, Field(ge=1, le=10_000)]
@@ -32,14 +32,14 @@ class Window(_Message):
 
 
 class Drawn(_Message):
-    """A picture was drawn, so that there is room for a newer one."""
+    """The viewer has drawn a frame, and can take a newer one."""
 
     type: Literal["drawn"]
     frame: Annotated[int, Field(ge=0)]
 
 
 class Take(_Message):
-    """The viewer wants the controls; by `force` also from somebody who has them."""
+    """The viewer wants the controls; by `force` also from another viewer."""
 
     type: Literal["take"]
     force: bool = False
@@ -52,7 +52,7 @@ class Leave(_Message):
 
 
 class Mouse(_Message):
-    """The mouse moved, or one of its buttons; `x` and `y` are CSS pixels of the page."""
+    """A move of the mouse, or of one of its buttons; `x` and `y` are CSS pixels of the page."""
 
     type: Literal["mouse"]
     kind: Literal["move", "down", "up"]
@@ -65,7 +65,7 @@ class Mouse(_Message):
 
 
 class Wheel(_Message):
-    """The page is scrolled at a place."""
+    """A turn of the mouse wheel by `dx` and `dy` CSS pixels."""
 
     type: Literal["wheel"]
     x: Place
@@ -76,7 +76,7 @@ class Wheel(_Message):
 
 
 class KeyPress(_Message):
-    """A key, in the words of the browser's `KeyboardEvent`."""
+    """A key; the fields mean what they mean in a browser's `KeyboardEvent`."""
 
     type: Literal["key"]
     kind: Literal["down", "up"]
@@ -88,28 +88,28 @@ class KeyPress(_Message):
 
 
 class Typed(_Message):
-    """A text that is put in at once: pasted, or the end of a composition."""
+    """A text that is inserted at once: a paste, or a finished composition of an input method."""
 
     type: Literal["text"]
     text: Annotated[str, Field(max_length=LONGEST_TEXT)]
 
 
 class Composing(_Message):
-    """The text that an input method has not ended yet."""
+    """The unfinished text of an input method."""
 
     type: Literal["compose"]
     text: Annotated[str, Field(max_length=1000)]
 
 
 class Copy(_Message):
-    """The viewer wants the selected text, and with `cut` it goes away."""
+    """The viewer asks for the selected text; `cut` deletes it in the page."""
 
     type: Literal["copy"]
     cut: bool = False
 
 
 class Choose(_Message):
-    """What was chosen in place of a native control: the numbers of options, or a value."""
+    """The choice in a native control: the indexes of options, or a value."""
 
     type: Literal["choose"]
     id: Id
@@ -118,7 +118,7 @@ class Choose(_Message):
 
 
 class Answer(_Message):
-    """The answer to a dialog of the page, or with `accept` off to its wish for files."""
+    """The answer to a dialog of the page; without `accept` also the refusal to upload files."""
 
     type: Literal["answer"]
     id: Id
@@ -127,7 +127,7 @@ class Answer(_Message):
 
 
 class File(_Message):
-    """A file that follows in pieces."""
+    """A file to upload; its bytes follow as binary messages."""
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
     size: Annotated[int, Field(ge=0)]
@@ -135,7 +135,7 @@ class File(_Message):
 
 
 class Upload(_Message):
-    """The files that a page asked for; their bytes follow, one after the other."""
+    """The files that a page asked for; their bytes follow in the same order."""
 
     type: Literal["upload"]
     id: Id
@@ -143,7 +143,7 @@ class Upload(_Message):
 
 
 class Go(_Message):
-    """The page shall go somewhere."""
+    """Navigates the page."""
 
     type: Literal["go"]
     where: Literal["back", "forward", "reload", "address"]
@@ -151,7 +151,7 @@ class Go(_Message):
 
 
 class SelectTab(_Message):
-    """Another window of the page shall be shown, or be closed."""
+    """Shows another tab, or closes it."""
 
     type: Literal["tab"]
     id: Id
@@ -180,7 +180,7 @@ _FORM: TypeAdapter[Message] = TypeAdapter(Message)
 
 
 def parse(text: str) -> Message:
-    """Return the message, or raise `ViewerRefused` that names what is wrong with it."""
+    """Return the message, or raise `ViewerRefused` that names the field and what is wrong with it."""
     try:
         return _FORM.validate_json(text)
     except ValidationError as error:

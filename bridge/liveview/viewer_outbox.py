@@ -1,7 +1,7 @@
-"""What waits to be sent to one viewer: the newest picture, the newest state, and a few messages.
+"""What waits to be sent to one viewer: the newest frame, the newest state, and a few messages.
 
-At most `UNSEEN` pictures are on their way: the next one goes out when one of them was drawn, and is then the newest
-that there is. So a slow viewer sees fewer pictures and never old ones.
+At most `UNSEEN` frames are on their way. The next one goes out once the viewer has drawn one of them, and is then the
+newest, so a slow viewer sees fewer frames and never old ones. Nothing here grows with a slow connection.
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ from collections import deque
 from typing import Any
 
 from bridge.liveview.interface import ViewerRefused
-from bridge.liveview.screencast import Picture
+from bridge.liveview.screencast import Frame
 
 UNSEEN = 2
+"""Frames that are sent and not drawn yet: one on the way while the viewer draws the other."""
 MOST_MESSAGES = 50
+"""Messages that wait; the oldest one gives way."""
 HEAD = struct.Struct(">IHH")
-"""What stands before each JPEG: its number, and the page's width and height in CSS pixels."""
+"""The header of each JPEG: the number of the frame, and the page's width and height in CSS pixels; big-endian."""
 
 
 class Outbox:
     """Filled by the view, emptied by the connection."""
 
     def __init__(self) -> None:
-        self._picture: Picture | None = None
+        self._frame: Frame | None = None
         self._state: str | None = None
         self._messages: deque[str] = deque(maxlen=MOST_MESSAGES)
         self._sent = self._drawn = 0
@@ -34,12 +36,12 @@ class Outbox:
 
     @property
     def has_room(self) -> bool:
-        """Tell whether a new picture would go out at once."""
+        """Tell whether a new frame would go out at once."""
         return self._sent - self._drawn < UNSEEN
 
-    def show(self, picture: Picture) -> None:
-        """Send a picture, in place of an older one that is not sent yet."""
-        self._picture = picture
+    def show(self, frame: Frame) -> None:
+        """Send a frame, in place of an older one that is not sent yet."""
+        self._frame = frame
         self._more.set()
 
     def tell(self, kind: str, /, **more: Any) -> None:
@@ -48,22 +50,23 @@ class Outbox:
         self._more.set()
 
     def state(self, state: dict[str, Any]) -> None:
-        """Send how the view stands, in place of what was not sent yet."""
+        """Send the view's state, in place of an older one that is not sent yet."""
         self._state = json.dumps({"type": "state", **state})
         self._more.set()
 
-    def drawn(self, frame: int) -> None:
-        """Note that the viewer has drawn a picture."""
-        self._drawn = max(self._drawn, min(frame, self._sent))
+    def drawn(self, number: int) -> None:
+        """Note that the viewer has drawn the frame of that number."""
+        # a hostile number may neither run ahead of what was sent nor go back
+        self._drawn = max(self._drawn, min(number, self._sent))
         self._more.set()
 
     def end(self, reason: str) -> None:
-        """Have the connection closed once everything else is sent."""
+        """Close the connection once everything else is sent."""
         self._end = reason
         self._more.set()
 
     async def next(self) -> bytes | str:
-        """Return what to send next; see `Viewer.next`."""
+        """Return what to send next; see `ViewerChannel.next`."""
         while (found := self._take()) is None:
             if self._end is not None:
                 raise ViewerRefused(self._end)
@@ -72,13 +75,14 @@ class Outbox:
         return found
 
     def _take(self) -> bytes | str | None:
+        # the state first: it says who holds the controls, which decides how the viewer reads the rest
         if self._state is not None:
             state, self._state = self._state, None
             return state
         if self._messages:
             return self._messages.popleft()
-        if self._picture is not None and self.has_room:
-            picture, self._picture = self._picture, None
+        if self._frame is not None and self.has_room:
+            frame, self._frame = self._frame, None
             self._sent += 1
-            return HEAD.pack(self._sent, picture.width, picture.height) + picture.jpeg
+            return HEAD.pack(self._sent, frame.width, frame.height) + frame.jpeg
         return None

@@ -16,10 +16,10 @@ from bridge.errors import PoolError, RequestError
 from bridge.liveview.address_line import target
 from bridge.liveview.interface import ViewerRefused
 from bridge.liveview.key_events import event_of
-from bridge.liveview.screencast import Picture
+from bridge.liveview.screencast import Frame
 from bridge.liveview.view import View
-from bridge.liveview.view_registry import Desk
-from bridge.liveview.viewer import Seat
+from bridge.liveview.view_registry import ViewRegistry
+from bridge.liveview.viewer import Viewer
 from bridge.liveview.viewer_messages import KeyPress, Typed, parse
 from bridge.liveview.viewer_outbox import HEAD, UNSEEN, Outbox
 from bridge.pool.pool import Pool
@@ -128,7 +128,7 @@ def test_an_error_holds_nothing_of_what_was_typed() -> None:
 async def test_a_slow_viewer_gets_the_newest_picture_and_none_of_those_before() -> None:
     outbox = Outbox()
     for number in range(100):
-        outbox.show(Picture(str(number).encode(), 1280, 800))
+        outbox.show(Frame(str(number).encode(), 1280, 800))
         if number < UNSEEN:
             assert await outbox.next() == HEAD.pack(number + 1, 1280, 800) + str(number).encode()
     assert not outbox.has_room
@@ -138,7 +138,7 @@ async def test_a_slow_viewer_gets_the_newest_picture_and_none_of_those_before() 
 
 async def test_what_is_said_comes_before_pictures_and_the_last_state_is_enough() -> None:
     outbox = Outbox()
-    outbox.show(Picture(b"jpeg", 1, 1))
+    outbox.show(Frame(b"jpeg", 1, 1))
     outbox.tell("notice", text="Hello")
     for number in range(3):
         outbox.state({"number": number})
@@ -165,9 +165,9 @@ class EmptyStage:
 
 async def test_controls_that_are_taken_and_given_back_in_one_breath_are_nobody_s() -> None:
     view = View(EmptyStage(), lambda _: None)
-    async with view.viewer("me") as seat, asyncio.timeout(LIMIT):
-        seat.receive('{"type": "take"}')
-        seat.receive('{"type": "leave"}')
+    async with view.join("me") as viewer, asyncio.timeout(LIMIT):
+        viewer.receive('{"type": "take"}')
+        viewer.receive('{"type": "leave"}')
         while view.holder is not None:
             await asyncio.sleep(0.01)
     await view.close("")
@@ -191,9 +191,9 @@ class SlowStage(EmptyStage):
             self.ended += 1
 
 
-async def held_by(view: View, seat: Seat) -> None:
+async def held_by(view: View, viewer: Viewer) -> None:
     """Return when the page is that viewer's."""
-    while view.holder is not seat or view.visit is None:
+    while view.holder is not viewer or view.visit is None:
         await asyncio.sleep(0.01)
 
 
@@ -205,7 +205,7 @@ async def test_who_takes_the_controls_while_the_page_is_given_back_has_it_next_a
 ) -> None:
     stage = SlowStage()
     view = View(stage, lambda _: None)
-    async with view.viewer("me") as mine, view.viewer("other") as other, asyncio.timeout(LIMIT):
+    async with view.join("me") as mine, view.join("other") as other, asyncio.timeout(LIMIT):
         mine.receive('{"type": "take"}')
         await held_by(view, mine)
         mine.receive('{"type": "leave"}') if way == "left" else stage.begun[0].end()
@@ -228,10 +228,10 @@ async def test_a_view_that_all_have_left_stays_until_the_page_is_given_back() ->
     stage, deserted = SlowStage(), asyncio.Event()
     view = View(stage, lambda _: deserted.set())
     async with asyncio.timeout(LIMIT):
-        async with view.viewer("me") as seat:
-            seat.receive('{"type": "take"}')
-            await held_by(view, seat)
-            seat.receive('{"type": "leave"}')
+        async with view.join("me") as viewer:
+            viewer.receive('{"type": "take"}')
+            await held_by(view, viewer)
+            viewer.receive('{"type": "leave"}')
         for _ in range(10):  # what was begun goes as far as it can
             await asyncio.sleep(0)
         assert not deserted.is_set()
@@ -244,11 +244,11 @@ async def test_while_the_bridge_stops_no_view_is_opened_again_and_no_login_begun
     settings = Settings(config=tmp_path, profiles=tmp_path)
     chromium, store = Chromium(settings, Telemetry()), ProfileStore(tmp_path, Identity.generate())
     async with Pool([], settings, Telemetry()) as pool:
-        desk = Desk(pool, chromium, settings, store, pool.add)
-        await desk.close()
-        for seat in (desk.of_account("a", "me"), desk.of_login("a", "me")):
+        views = ViewRegistry(pool, chromium, settings, store, pool.add)
+        await views.close()
+        for viewer in (views.of_account("a", "me"), views.of_login("a", "me")):
             with pytest.raises(PoolError, match="stopping"):
-                await seat.__aenter__()
+                await viewer.__aenter__()
         with pytest.raises(PoolError, match="stopping"):
-            await desk.log_in("a", "deepseek", None)
-        assert desk.logins() == []
+            await views.log_in("a", "deepseek", None)
+        assert views.logins() == []

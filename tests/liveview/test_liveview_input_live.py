@@ -173,8 +173,8 @@ async def test_enter_answers_a_dialog_of_the_page(tmp_path: Path, chromium: Chro
 
 async def test_who_does_nothing_loses_the_controls_and_the_account_goes_on(tmp_path: Path, chromium: Chromium) -> None:
     async with live(tmp_path, chromium=chromium) as run, person(run, chromium) as someone:
-        assert run.bridge.desk is not None
-        run.bridge.desk.idle = IDLE
+        assert run.bridge.views is not None
+        run.bridge.views.idle = IDLE
         await someone.look(account="alice")
         await someone.take()
         await someone.page.mouse.move(300, 300)

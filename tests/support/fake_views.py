@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 
 from bridge.errors import UnknownAccount
-from bridge.liveview.interface import Login, Viewer
+from bridge.liveview.interface import Login, ViewerChannel
 
 
-class _Nothing(AbstractAsyncContextManager[Viewer]):
-    async def __aenter__(self) -> Viewer:
+class _Nothing(AbstractAsyncContextManager[ViewerChannel]):
+    async def __aenter__(self) -> ViewerChannel:
         raise UnknownAccount("There is nothing of that name to look at.")
 
     async def __aexit__(self, *_: object) -> None:
@@ -19,11 +19,11 @@ class _Nothing(AbstractAsyncContextManager[Viewer]):
 class FakeViews:
     """Knows none of what it is asked for."""
 
-    def of_account(self, name: str, viewer: str) -> AbstractAsyncContextManager[Viewer]:
+    def of_account(self, name: str, viewer: str) -> AbstractAsyncContextManager[ViewerChannel]:
         """Have no such account."""
         return _Nothing()
 
-    def of_login(self, id: str, viewer: str) -> AbstractAsyncContextManager[Viewer]:  # noqa: A002
+    def of_login(self, id: str, viewer: str) -> AbstractAsyncContextManager[ViewerChannel]:  # noqa: A002
         """Have no such login."""
         return _Nothing()
 

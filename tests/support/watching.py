@@ -144,8 +144,8 @@ def account_page(run: Live, name: str = "alice") -> Page:
 
 async def login_page(run: Live, id: str) -> Page:  # noqa: A002
     """Return the sign-in page of a remote login, once it is open."""
-    assert run.bridge.desk is not None
-    login = run.bridge.desk._login(id)
+    assert run.bridge.views is not None
+    login = run.bridge.views._login(id)
     async with asyncio.timeout(LIMIT):
         while login.session is None:
             await asyncio.sleep(0.05)

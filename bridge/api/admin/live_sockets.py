@@ -18,7 +18,7 @@ from pydantic import Field, StrictStr
 
 from bridge.api.admin.admin_context import Form, Operation, Parts, as_json
 from bridge.errors import PermissionDenied, UnknownAccount
-from bridge.liveview.interface import LARGEST_MESSAGE, LiveViews, Viewer, ViewerRefused
+from bridge.liveview.interface import LARGEST_MESSAGE, LiveViews, ViewerChannel, ViewerRefused
 from bridge.tasks import first
 
 PATH = "/admin/api/live"
@@ -88,11 +88,13 @@ class Live:
         """Serve the view of a remote login."""
         return await self._serve(request, self._views.of_login(request.match_info["id"], _viewer(request)))
 
-    async def _serve(self, request: web.Request, seat: AbstractAsyncContextManager[Viewer]) -> web.StreamResponse:
+    async def _serve(
+        self, request: web.Request, joining: AbstractAsyncContextManager[ViewerChannel]
+    ) -> web.StreamResponse:
         check_origin(request)
         socket = web.WebSocketResponse(heartbeat=PING, max_msg_size=LARGEST_MESSAGE, compress=False)
         try:
-            async with seat as viewer:
+            async with joining as viewer:
                 await socket.prepare(request)
                 await first(_send(socket, viewer), _receive(socket, viewer), self._until_signed_out(request))
                 await socket.close(code=WSCloseCode.GOING_AWAY, message=b"signed out")
@@ -127,7 +129,7 @@ def check_origin(request: web.Request) -> None:
         raise PermissionDenied("A live view is shown to pages of this server alone.")
 
 
-async def _send(socket: web.WebSocketResponse, viewer: Viewer) -> None:
+async def _send(socket: web.WebSocketResponse, viewer: ViewerChannel) -> None:
     while True:
         message = await viewer.next()
         async with asyncio.timeout(SEND_LIMIT):
@@ -137,7 +139,7 @@ async def _send(socket: web.WebSocketResponse, viewer: Viewer) -> None:
                 await socket.send_str(message)
 
 
-async def _receive(socket: web.WebSocketResponse, viewer: Viewer) -> None:
+async def _receive(socket: web.WebSocketResponse, viewer: ViewerChannel) -> None:
     async for message in socket:
         match message.type:
             case WSMsgType.TEXT:

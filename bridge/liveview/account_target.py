@@ -1,4 +1,4 @@
-"""The page of an account of the pool as a stage."""
+"""The page of an account of the pool, as the target of a view."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bridge.worker.session import Session
 from bridge.worker.worker import Worker
 
 
-class AccountStage:
-    """Shows whatever page the account has open; see `Stage`."""
+class AccountTarget:
+    """Finds the page that the account has open at the moment; see `ViewTarget`."""
 
     def __init__(self, pool: Pool, name: str) -> None:
         self._pool = pool
@@ -26,7 +26,7 @@ class AccountStage:
         return worker.shown if isinstance(worker, Worker) else None
 
     def about(self) -> dict[str, Any]:
-        """Return how the account stands."""
+        """Return the state of the account."""
         account = next((one for one in self._pool.accounts() if one.name == self._name), None)
         about: dict[str, Any] = {"kind": "account", "name": self._name, "state": "removed", "reason": ""}
         if account is not None:
@@ -35,6 +35,6 @@ class AccountStage:
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[Visit]:
-        """Have the page for a person."""
+        """Hold the account for a person."""
         async with self._pool.hold(self._name) as visit:
             yield visit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -102,7 +102,7 @@ def test_a_package_imports_only_what_stands_before_it(path: Path) -> None:
             assert {top(own), top(other)} not in STRANGERS, f"{own} imports {other}, which it should not know"
 
 
-def modules_of(names: Iterator[str]) -> set[str]:
+def modules_of(names: Iterable[str]) -> set[str]:
     """Return our modules among imported names; `from package import module` is an import of that module alone."""
     found = set(filter(None, map(inner, names)))
     return {name for name in found if not ((PACKAGE / name.replace(".", "/")).is_dir() and holds_one(name, found))}

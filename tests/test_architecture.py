@@ -13,11 +13,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "bridge"
-LONGEST = 320
+LONGEST = 300
 """Lines; a module that outgrows them hides an idea that wants a module of its own."""
 
 GROUND = (
-    *("durations", "errors", "origins", "sse", "tasks", "telemetry", "throttle"),
+    *("durations", "base_error", "errors", "origins", "sse", "tasks", "telemetry", "throttle"),
     *("background", "printable", "env_file", "settings", "settings_sources", "log"),
 )
 """Modules that lie flat below all packages; each imports only what stands before it."""

@@ -20,7 +20,7 @@ from playwright.async_api import Error as PlaywrightError
 from bridge.browser import chromium
 from bridge.browser.page_calls import first_line, within
 from bridge.errors import BridgeError, BrowserError, SetupError
-from bridge.settings import Settings
+from bridge.settings import BrowserSettings, Settings
 
 LOCKS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
 """What says in a folder that a Chromium uses it."""
@@ -98,7 +98,7 @@ async def attach(playwright: Playwright, address: str, settings: Settings) -> Br
 async def _options(executable: Path, settings: Settings) -> dict[str, Any]:
     """Return with which options each Chromium of ours is launched."""
     browser = settings.browser
-    need_screen(settings)
+    need_screen(browser)
     return {
         "executable_path": executable,
         "headless": not browser.headed,
@@ -115,10 +115,10 @@ async def _options(executable: Path, settings: Settings) -> dict[str, Any]:
     }
 
 
-def need_screen(settings: Settings) -> None:
+def need_screen(settings: BrowserSettings) -> None:
     """Raise `SetupError` where windows are wanted and there is no screen."""
     has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if settings.browser.headed and sys.platform == "linux" and not has_screen:
+    if settings.headed and sys.platform == "linux" and not has_screen:
         raise SetupError("A headed browser needs a screen and there is none; try `xvfb-run bridge ...`.")
 
 

@@ -15,7 +15,7 @@ from bridge.errors import BridgeError, NoAccount, PoolError, PoolFull, PoolTimeo
 from bridge.pool.account import Slot, standing
 from bridge.pool.lease import Lease
 from bridge.pool.wait_estimate import Pace
-from bridge.settings import Settings
+from bridge.settings import PoolSettings
 from bridge.tasks import Tasks
 
 RETRY_AFTER = 5.0
@@ -29,9 +29,10 @@ INTERRUPT_EVERY = 0.2
 class ChatQueue:
     """The leases on the accounts that `slots` returns."""
 
-    def __init__(self, slots: Callable[[], Sequence[Slot]], settings: Settings) -> None:
+    def __init__(self, slots: Callable[[], Sequence[Slot]], settings: PoolSettings, stop_limit: float) -> None:
         self._slots = slots
         self._settings = settings
+        self._last_limit = stop_limit + LAST_LIMIT
         self._leases: list[Lease] = []
         self._pace = Pace()
         self._timer: asyncio.TimerHandle | None = None
@@ -63,11 +64,11 @@ class ChatQueue:
 
     def enter(self, lease: Lease) -> int:
         """Let a chat wait, or refuse it where too many do; return how many wait."""
-        lease.deadline = time.monotonic() + self._settings.pool.queue_limit
+        lease.deadline = time.monotonic() + self._settings.queue_limit
         self._leases.append(lease)
         self.assign()
         waiting = len(self._waiting())
-        if lease.is_waiting and waiting > self._settings.pool.queue_size:
+        if lease.is_waiting and waiting > self._settings.queue_size:
             wait = self._pace.wait(lease, self._leases)
             lease.refuse(PoolFull(f"{waiting - 1} chats are waiting already.", retry_after=wait))
         return waiting
@@ -90,7 +91,7 @@ class ChatQueue:
                     lease.changed.clear()
                     await lease.changed.wait()
         except TimeoutError as error:
-            limit = self._settings.pool.queue_limit
+            limit = self._settings.queue_limit
             message = f"No account became free within {limit:g} seconds: {standing(lease.realm)}."
             wait = self._pace.wait(lease, self._leases)
             raise lease.failure or PoolTimeout(message, retry_after=wait) from error
@@ -154,7 +155,7 @@ class ChatQueue:
             if not lease.is_claim:
                 self._tasks.start(self._interrupted(lease, PoolError("The bridge is stopping.")))
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.turn.stop + LAST_LIMIT):
+            async with asyncio.timeout(self._last_limit):
                 await self._is_empty.wait()
 
     def hurry(self) -> bool:
@@ -215,4 +216,4 @@ class ChatQueue:
         """Return why waiting is pointless, if it is."""
         if self.is_draining:
             return NoAccount("The bridge is stopping.", retry_after=RETRY_AFTER)
-        return lease.hopeless(self._settings.pool.queue_limit)
+        return lease.hopeless(self._settings.queue_limit)

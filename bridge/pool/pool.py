@@ -46,7 +46,7 @@ class Pool:
         stored: StoredAccounts | None = None,
     ) -> None:
         parked, sends = ParkedAccounts(settings.config), SendLog(settings.config)
-        self.queue = ChatQueue(lambda: self._accounts.slots, settings)
+        self.queue = ChatQueue(lambda: self._accounts.slots, settings.pool, settings.turn.stop)
         self._accounts = Accounts(workers, telemetry, self.queue.assign, settings.pool, parked, sends)
         self._models = ServedModels(lambda: self._accounts.slots, tokens.models if tokens else ())
         self._guests = Guests(tokens, settings.tokens, self._accounts, self.queue.wants)

@@ -1,11 +1,15 @@
-"""Why an open page cannot be used any more: noted once, raised to whoever waits for it."""
+"""Why an open page cannot be used any more: the first reason is kept, and raised to all that wait for it."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import NoReturn
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, BrowserError
+from bridge.sites.contract import Strayed
+
+MOST_DEPARTURES = 3
+"""After so many departures without a chat between them, a page is not opened anew at once."""
 
 
 class Loss:
@@ -30,3 +34,21 @@ class Loss:
         await asyncio.wait({self._future}, timeout=limit)
         if self._future.done():
             await self._future
+
+
+class Departures:
+    """Counts how often an account's page has left the site since the last chat that it finished."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def forget(self) -> None:
+        """Begin to count anew: the page has answered a chat."""
+        self._count = 0
+
+    def judged(self, error: BrowserError) -> BridgeError:
+        """Return what the page is lost to; one that leaves whenever it is opened anew is for a person to look at."""
+        if not isinstance(error, Strayed):
+            return error
+        self._count += 1
+        return error.settled() if self._count >= MOST_DEPARTURES else error

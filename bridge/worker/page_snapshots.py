@@ -12,7 +12,6 @@ from loguru import logger
 
 from bridge.browser.page_calls import within
 from bridge.errors import BridgeError, BrowserError, SiteChanged, StalePage
-from bridge.settings import Settings
 from bridge.worker.diagnostics import write_bundle
 from bridge.worker.session import Session
 
@@ -24,12 +23,12 @@ FRESH = 4.0
 
 
 class Evidence:
-    """Takes what shows how the page of one account looks; each time the browser has `browser.call_limit` for it."""
+    """Takes what shows how the page of one account looks; the browser has `limit` seconds each time."""
 
-    def __init__(self, account: str, settings: Settings) -> None:
+    def __init__(self, account: str, folder: Path, limit: float) -> None:
         self._account = account
-        self._folder = settings.config / "bundles"
-        self._limit = settings.browser.call_limit
+        self._folder = folder
+        self._limit = limit
         self._taken: tuple[Session, float, bytes] | None = None
         self._one = asyncio.Lock()
 

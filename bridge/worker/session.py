@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from pathlib import Path
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
-from zipfile import BadZipFile
 
-from loguru import logger
 from playwright.async_api import CDPSession, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
@@ -30,7 +27,6 @@ from bridge.origins import origin_of, own_state
 from bridge.settings import Settings
 from bridge.sites.contract import NO_DOCUMENT, SiteDriver, Strayed
 from bridge.storage.profiles import Profile
-from bridge.worker.trace_redaction import redact, stored
 
 RESTORE_SESSION_STORAGE = """(stored => {
   const items = stored[location.origin];
@@ -176,40 +172,6 @@ class Session:
 
         await sign_of_life(ask, limit, "The page hangs: it gave no sign of life", heard)
 
-    @asynccontextmanager
-    async def traced(self, settings: Settings, name: str) -> AsyncGenerator[None]:
-        """Keep a Playwright trace of what happens meanwhile, where the settings name a folder for it."""
-        folder, limit = settings.browser.trace, settings.browser.call_limit
-        if folder is None:
-            yield
-            return
-        path, has_begun = folder / f"{name}.zip", False
-        with _warned("No trace is kept"):
-            await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
-            async with within(limit, "The trace did not start"):
-                await self.context.tracing.start(screenshots=True, snapshots=True)
-            has_begun = True
-        try:
-            yield
-        finally:
-            with _warned("The trace was not kept"):
-                if has_begun:
-                    await self._keep_trace(path, settings.trace_work, limit)
-
-    async def _keep_trace(self, path: Path, work: Path, limit: float) -> None:
-        """End the trace, and write it without what would sign in whoever reads it."""
-        raw = path.with_name(f".{path.name}")
-        try:
-            async with within(limit, "The trace was not written"):
-                await self.context.tracing.stop(path=raw)
-            known = set[str]()
-            with suppress(BrowserError):  # a page that crashed; the requests tell as much
-                async with within(limit, "The browser did not tell what the login is"):
-                    known = stored(await self.context.storage_state())
-            await asyncio.to_thread(redact, raw, path, known, work)
-        finally:
-            await asyncio.to_thread(raw.unlink, missing_ok=True)
-
     async def scripts(self, limit: float) -> list[str]:
         """Return the texts of the scripts that the page has loaded, as the browser holds them."""
         async with within(limit, "The browser did not give the page's scripts"):
@@ -238,15 +200,6 @@ class Session:
         if origin != self.driver.origin:
             raise Strayed(self.page.url)
         return profile.with_state(own_state(state, origin, self.driver.hosts), {origin: items})
-
-
-@contextmanager
-def _warned(failure: str) -> Iterator[None]:
-    """Only log what goes wrong inside: no chat depends on it."""
-    try:
-        yield
-    except (BrowserError, OSError, BadZipFile) as error:
-        logger.warning("{}: {}", failure, error)
 
 
 @asynccontextmanager

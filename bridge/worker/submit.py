@@ -15,7 +15,7 @@ from bridge.browser.browser import Chromium
 from bridge.browser.exchange import Exchange, WrongSend
 from bridge.browser.page_calls import within
 from bridge.errors import BrowserError, SendTimeout, SiteChanged, UnknownConversation
-from bridge.settings import Settings
+from bridge.settings import FileSettings, TurnSettings
 from bridge.sites.contract import ConversationGone, Turn
 from bridge.worker.session import Session
 from bridge.worker.turn_plan import fitted
@@ -35,7 +35,12 @@ FEW = 10
 
 
 async def send(
-    session: Session, exchange: Exchange, turns: Sequence[Turn], settings: Settings, chromium: Chromium
+    session: Session,
+    exchange: Exchange,
+    turns: Sequence[Turn],
+    limits: TurnSettings,
+    files: FileSettings,
+    chromium: Chromium,
 ) -> Turn:
     """Bring the first of `turns` to the gate, and return the turn that was sent.
 
@@ -45,11 +50,11 @@ async def send(
     turn, *others = turns
     wrong: WrongSend | None = None
     for _ in range(SEND_TRIES):
-        turn = await asyncio.to_thread(fitted, turn, type(session.driver), settings.files)
+        turn = await asyncio.to_thread(fitted, turn, type(session.driver), files)
         # before anything is done in the page: a control that is clicked, or a draft that it kept, may make it send
         exchange.expect(partial(session.driver.mismatches, turn))
         try:
-            await _submit(session, exchange, turn, settings, chromium)
+            await _submit(session, exchange, turn, limits, chromium)
             return turn
         except WrongSend as turned_back:
             is_hopeless, wrong = wrong is not None, turned_back
@@ -63,12 +68,12 @@ async def send(
     raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
 
 
-async def _submit(session: Session, exchange: Exchange, turn: Turn, settings: Settings, chromium: Chromium) -> None:
-    async with _unhurried(session, settings.turn.ready), session.heeding(GRACE):
+async def _submit(session: Session, exchange: Exchange, turn: Turn, limits: TurnSettings, chromium: Chromium) -> None:
+    async with _unhurried(session, limits.ready), session.heeding(GRACE):
         await session.driver.open(turn)
-    await attach(session, exchange, turn, settings, chromium)
+    await attach(session, exchange, turn, limits.upload, chromium)
     async with session.heeding(0):
-        await _press_until_sent(session, exchange, turn, settings)
+        await _press_until_sent(session, exchange, turn, limits)
 
 
 @asynccontextmanager
@@ -84,7 +89,7 @@ async def _unhurried(session: Session, limit: float) -> AsyncGenerator[None]:
         raise
 
 
-async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, settings: Settings) -> None:
+async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, limits: TurnSettings) -> None:
     """Press Enter until a request comes to the gate; a page that is still being built ignores the first ones.
 
     A page that is at work on the prompt (a proof of work, a site that is slow) is left to it for as long as a site has
@@ -93,8 +98,8 @@ async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, se
     pauses, before = iter(NUDGES), session.traffic.count
     patience = len(turn.prompt) / TYPED
     begun, presses, is_at_work = time.monotonic(), 0, False
-    while time.monotonic() - begun < (settings.turn.first_byte if is_at_work else settings.turn.submit):
-        async with within(settings.turn.ready, "The page took no prompt"):
+    while time.monotonic() - begun < (limits.first_byte if is_at_work else limits.submit):
+        async with within(limits.ready, "The page took no prompt"):
             is_at_work = await session.driver.submit(turn)
         presses += 1
         with suppress(TimeoutError):
@@ -102,6 +107,6 @@ async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, se
                 await exchange.sent()
                 return
         is_at_work = is_at_work or presses < FEW or session.traffic.is_waiting(before)
-    async with within(settings.turn.ready, "The page did not say why it sent nothing"):
+    async with within(limits.ready, "The page did not say why it sent nothing"):
         reason = await session.driver.unsent(session.traffic.commands(before), is_at_work=is_at_work)
     raise reason

@@ -8,22 +8,23 @@ from bridge.browser.browser import Chromium
 from bridge.browser.exchange import Exchange
 from bridge.browser.page_calls import within
 from bridge.errors import FileRejected, SiteError
-from bridge.settings import Settings
 from bridge.sites.contract import Turn
 from bridge.worker.session import Session
 
+SLACK = 10.0
+"""Seconds after the limit in which the driver itself should say what went wrong."""
 
-async def attach(session: Session, exchange: Exchange, turn: Turn, settings: Settings, chromium: Chromium) -> None:
-    """Upload the files, if there are any; raise what ended the page as soon as the turn's `exchange` knows."""
+
+async def attach(session: Session, exchange: Exchange, turn: Turn, limit: float, chromium: Chromium) -> None:
+    """Upload the turn's files, if there are any, within `limit` seconds; raise what ends the page in the meantime."""
     if not turn.attachments:
         return
-    limit = settings.turn.upload
     uploading = asyncio.get_running_loop().create_task(session.driver.attach(turn, limit))
     ended = asyncio.get_running_loop().create_task(exchange.sent())
     for task in (uploading, ended):
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may be that nobody asks
     try:
-        async with within(limit + settings.browser.call_limit, "The page did not take the files"):
+        async with within(limit + SLACK, "The page did not take the files"):
             await asyncio.wait({uploading, ended}, return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
                 ended.result()

@@ -21,7 +21,7 @@ from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model, Opened
 from bridge.chat.visit import Visit
 from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError
 from bridge.settings import Settings
-from bridge.sites.contract import Decoder, Strayed, Turn, load_driver
+from bridge.sites.contract import Decoder, Turn, load_driver
 from bridge.storage.conversation_file import Place
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.storage.unfinished_chats import Unsettled, unsettled_file
@@ -32,8 +32,9 @@ from bridge.worker.generation_stop import END_LIMIT, GenerationStopper, grace_af
 from bridge.worker.handover import attend
 from bridge.worker.login_write_back import WriteBack
 from bridge.worker.next_chat import NextChat
-from bridge.worker.page_loss import Loss
+from bridge.worker.page_loss import Departures, Loss
 from bridge.worker.page_snapshots import Evidence
+from bridge.worker.page_trace import PageTrace
 from bridge.worker.session import Session, open_session
 from bridge.worker.stored_login import StoredLogin
 from bridge.worker.stream_recorder import Recorder
@@ -42,8 +43,6 @@ from bridge.worker.turn_plan import models_of, turns_of
 
 WORN = 2
 """After so many times the chats for which a page is made, it is renewed even if a chat has to wait for that."""
-STRAYS = 3
-"""After so many times without a chat between them, a page that leaves the site is not opened anew at once."""
 
 
 class Worker:
@@ -61,12 +60,12 @@ class Worker:
         self._settings = settings
         self._telemetry = telemetry
         self._recorder = Recorder(settings.browser)
-        self._evidence = Evidence(self.name, settings)
+        self._trace = PageTrace(settings.browser, settings.trace_work)
+        self._evidence = Evidence(self.name, settings.config / "bundles", settings.browser.call_limit)
         self._session: Session | None = None
         self.shown: Session | None = None
         """The open page, also where it cannot take chats."""
-        self._strays = 0
-        """How often the page left the site since the last chat that it finished."""
+        self._departures = Departures()
         self._next = NextChat()
         unsettled = Unsettled(unsettled_file(settings.config, self.name) if store else None)
         self._stopper = GenerationStopper(unsettled, settings.turn, self.give_up)
@@ -138,11 +137,7 @@ class Worker:
             self._session.interceptor.fail(error)
 
     def _on_gone(self, error: BrowserError) -> None:
-        """Give the page up; one that leaves the site whenever it is opened anew is for a person to look at."""
-        if not isinstance(error, Strayed):
-            return self.give_up(error)
-        self._strays += 1
-        return self.give_up(error.settled() if self._strays >= STRAYS else error)
+        self.give_up(self._departures.judged(error))
 
     def interrupt(self, error: BridgeError) -> None:
         """End the running chat, if there is one, with `error`, and what the site generates; the page stays open."""
@@ -160,15 +155,15 @@ class Worker:
 
         With a `place` only what is new is sent there; where that cannot be, a new conversation gets all of it.
         """
-        session = await self._session_for_chat()
+        session, limits = await self._session_for_chat(), self._settings.turn
         turns = turns_of(request, place, self._driver_type, self._settings.files)
         decoder = self._recorder.recorded(session.driver.decoder(), request.id)
-        async with session.traced(self._settings, request.id):
+        async with self._trace.kept(session.context, request.id):
             with session.interceptor.exchange() as exchange:
                 grace = 0.0
                 try:
                     await self._chromium.ensure()
-                    turn = await send(session, exchange, turns, self._settings, self._chromium)
+                    turn = await send(session, exchange, turns, limits, self._settings.files, self._chromium)
                     timeline.mark("sent")
                     conversation = self._sent(session, turn, exchange.passed[0], request.id)
                     async with aclosing(self._listened(session, exchange, decoder, timeline)) as events:
@@ -204,7 +199,7 @@ class Worker:
 
     def _finished(self) -> float:
         """Note that the page has answered; return the seconds in which the site ends its response by itself."""
-        self._strays = 0
+        self._departures.forget()
         self.last_seen = datetime.now(UTC)
         return END_LIMIT
 

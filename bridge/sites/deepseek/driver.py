@@ -20,15 +20,15 @@ from bridge.browser.page_messages import PageRequest, Reply
 from bridge.chat.types import Model
 from bridge.errors import BridgeError, HumanNeeded, SendTimeout, SiteChanged
 from bridge.sites.contract import NO_DOCUMENT, ConversationGone, Decoder, SiteDriver, Turn
-from bridge.sites.deepseek import switches as switches
+from bridge.sites.deepseek import switches
+from bridge.sites.deepseek.conversation_menu import delete_conversation
 from bridge.sites.deepseek.decoder import HISTORY, RESUME, DeepSeekDecoder
 from bridge.sites.deepseek.file_upload import upload
 from bridge.sites.deepseek.login_form import SIGN_IN_HOSTS, sign_in, token_state
 from bridge.sites.deepseek.notices import is_generating, news, obstacle, refusal
-from bridge.sites.deepseek.page import NAMES, QUICK, DeepSeekPage, Typing
-from bridge.sites.deepseek.refusals import quote, refused_call
+from bridge.sites.deepseek.page import QUICK, DeepSeekPage, Typing
+from bridge.sites.deepseek.refusals import called_of, deaf_page, refused_call
 from bridge.sites.deepseek.request_check import CALLS, COMPLETION, FOREIGN, GOING_ON, Guard, as_typed, conversation_of
-from bridge.sites.deepseek.switches import Switches
 
 CONTEXT_LENGTH = 982_000
 """Tokens in one message; 700 more were refused in October 2026."""
@@ -81,7 +81,7 @@ class Driver(SiteDriver):
         self._is_stale = False
         """Whether the document may still be at work for an earlier turn, or has not come."""
         self._shown = DeepSeekPage(page, self.origin)
-        self._switches = Switches(self._shown)
+        self._switches = switches.Switches(self._shown)
         self._typing = Typing()
 
     async def ready(self) -> None:
@@ -115,7 +115,7 @@ class Driver(SiteDriver):
     async def attach(self, turn: Turn, limit: float) -> None:
         """Hand the files to the page's own input, and note what the site calls them."""
         self._has_files = True
-        self._guard.uploaded = await upload(self._shown, turn, limit, self._notices)
+        self._guard.uploaded = await upload(self._shown, turn, limit, self.says)
 
     async def submit(self, turn: Turn) -> bool:
         """Fill the composer in one go and press Enter; a page that has taken the prompt already is left alone."""
@@ -143,38 +143,22 @@ class Driver(SiteDriver):
         return super().refused(reply) or refused_call(reply, datetime.now(UTC))
 
     async def delete(self, conversation: str) -> None:
-        """Open the menu of the conversation's row, choose Delete, and confirm it."""
+        """Delete the conversation by the menu of its row."""
         await self.ready()
-        if not await self._shown.hover("row", conversation):
-            try:
-                await self._open_conversation(conversation)
-            except ConversationGone:
-                return
-            if not await self._shown.hover("row", conversation):
-                raise SiteChanged(f"The page's control '{NAMES['row']}' was not found.")
-        for control in ("rowMenu", "deleteEntry", "deleteButton"):
-            await self._shown.click_required(control, conversation)
-        try:
-            await self._shown.wait_for("isWithout", conversation, limit=QUICK)
-        except PlaywrightTimeout as error:
-            raise SiteChanged("The page was told to delete a conversation, but still has its row.") from error
+        with suppress(ConversationGone):
+            await delete_conversation(self._shown, conversation, self._open_conversation)
 
     async def unsent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
         """Say why the page sent nothing that the gate knows, and what it did call instead."""
         self._is_stale = True
         if is_at_work and not any(call.endswith("/completion") for call in calls):
             return await super().unsent(calls, is_at_work=True)
-        called = f"it called {', '.join(calls)}" if calls else "it called nothing"
         if self._typing.taken:
-            return SiteChanged(f"The page took the prompt, but no request to {COMPLETION} came: {called}.", sent=True)
-        notices = await self._notices()
-        if refused := refusal(notices, also_unknown=self._typing.presses > 0):
+            message = f"The page took the prompt, but no request to {COMPLETION} came: {called_of(calls)}."
+            return SiteChanged(message, sent=True)
+        if refused := refusal(await self.says(), also_unknown=self._typing.presses > 0):
             return refused
-        over = await self._shown.ask("covered")
-        says = f" Something covers its composer: {quote(over['what'])}." if over else ""
-        button = self._shown.found.get("send")
-        click = f"the send button (found by {button})" if button else "a send button, which was not found,"
-        return SiteChanged(f"Neither Enter nor {click} sends what is in the page's composer; {called}.{says}")
+        return deaf_page(calls, self._shown.found.get("send"), await self._shown.ask("covered"))
 
     def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
         """Compare the page's request with the turn; one that goes on must go on with the turn's own answer."""
@@ -232,17 +216,12 @@ class Driver(SiteDriver):
         await sign_in(self._shown, user, password, self.limit * READY_SHARE)
 
     async def says(self) -> Sequence[str]:
-        """Return the page's messages that were not there before."""
-        return await self._notices()
+        """Return what the page has told its user since the conversation was opened, or the login begun."""
+        return news(await self._shown.ask("notices"), self._typing.old_notices)
 
     async def controls(self) -> Mapping[str, str]:
         """Return by what each control was found; an empty text for one that was not."""
-        found: Mapping[str, str] = await self._shown.ask("controls")
-        return found
-
-    async def _notices(self) -> Sequence[str]:
-        """Return what the page has told its user since the conversation was opened."""
-        return news(await self._shown.ask("notices"), self._typing.old_notices)
+        return dict(await self._shown.ask("controls"))
 
     async def _press(self, *, busy: bool) -> None:
         """Press Enter; where that has long been without effect, click the send button in turn with it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -165,3 +165,18 @@ def _seconds(retry_after: str | None, now: datetime) -> float | None:
         return None
     seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
     return min(max(0.0, seconds), _LONGEST_WAIT)
+
+
+def called_of(calls: Sequence[str]) -> str:
+    """Return in words what the page called in place of the request that was expected."""
+    return f"it called {', '.join(calls)}" if calls else "it called nothing"
+
+
+def deaf_page(calls: Sequence[str], button: str | None, over: Mapping[str, str] | None) -> SiteChanged:
+    """Return the error of a page that neither Enter nor its send button (found by `button`) makes send.
+
+    `over` is what covers the composer, if anything does.
+    """
+    says = f" Something covers its composer: {quote(over['what'])}." if over else ""
+    click = f"the send button (found by {button})" if button else "a send button, which was not found,"
+    return SiteChanged(f"Neither Enter nor {click} sends what is in the page's composer; {called_of(calls)}.{says}")

@@ -1,0 +1,27 @@
+"""Deletes a conversation as a person does: by the menu of its row in the sidebar."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from playwright.async_api import TimeoutError as PlaywrightTimeout
+
+from bridge.errors import SiteChanged
+from bridge.sites.deepseek.page import NAMES, QUICK, DeepSeekPage
+
+
+async def delete_conversation(page: DeepSeekPage, conversation: str, go_to: Callable[[str], Awaitable[None]]) -> None:
+    """Open the menu of the conversation's row, choose Delete, and confirm it.
+
+    The sidebar may not list an old conversation before `go_to` has brought it up; what that raises is raised.
+    """
+    if not await page.hover("row", conversation):
+        await go_to(conversation)
+        if not await page.hover("row", conversation):
+            raise SiteChanged(f"The page's control '{NAMES['row']}' was not found.")
+    for control in ("rowMenu", "deleteEntry", "deleteButton"):
+        await page.click_required(control, conversation)
+    try:
+        await page.wait_for("isWithout", conversation, limit=QUICK)
+    except PlaywrightTimeout as error:
+        raise SiteChanged("The page was told to delete a conversation, but still has its row.") from error

@@ -1,7 +1,8 @@
-"""The contract of a site: hands (`SiteDriver`, async methods on a page) and an ear (`Decoder`, no I/O).
+"""What a site must provide: a `SiteDriver` (async methods on a page) and a `Decoder` (bytes in, events out, no I/O).
 
-A site is the module `bridge/sites/NAME.py` (or a dotted name of your own) with a class `Driver`; the file
-name is the registration. A driver knows selectors and the wire format, never pools, queues or HTTP clients.
+A site is a module with a class `Driver`: one file `bridge/sites/NAME.py`, a folder `bridge/sites/NAME/` whose
+`__init__.py` has the class, or either of them elsewhere, named by its dotted path. The name is the registration.
+A driver knows selectors and the wire format, never pools, queues or HTTP clients.
 """
 
 from __future__ import annotations
@@ -245,16 +246,17 @@ class SiteDriver(ABC):
 
 
 def load_driver(name: str) -> type[SiteDriver]:
-    """Return the `Driver` of the site `name`: a file of `bridge/sites/`, or a dotted module of your own.
+    """Return the `Driver` of the site `name`: a file or folder of `bridge/sites/`, or your own module's dotted path.
 
-    Raises `SetupError` when there is no such module or it has no `Driver`.
+    Raises `SetupError` where there is no such module, or it has no class `Driver` that is a `SiteDriver`.
     """
     module_name = name if "." in name else f"bridge.sites.{name}"
     try:
         module: Any = importlib.import_module(module_name)
         driver = module.Driver
     except (ModuleNotFoundError, AttributeError) as error:
-        raise SetupError(f"Unknown site '{name}' ({error}); name a file of bridge/sites/ or a module.") from error
+        choice = "name a file or folder of bridge/sites/, or a module of your own by its dotted path"
+        raise SetupError(f"Unknown site '{name}' ({error}); {choice}.") from error
     if not (isinstance(driver, type) and issubclass(driver, SiteDriver)):
         raise SetupError(f"Site '{name}': {module_name}.Driver is not a SiteDriver.")
     return driver

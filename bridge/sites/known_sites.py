@@ -1,4 +1,4 @@
-"""Which sites there are: the files of this folder that are a site of their own."""
+"""Lists the sites of this folder: its files and folders that have a `Driver`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import bridge.sites
 from bridge.errors import SetupError
 from bridge.sites.contract import SiteDriver, load_driver
 
+NO_SITES = ("contract", "known_sites")
+
 
 def known_sites() -> Iterator[tuple[str, type[SiteDriver]]]:
-    """Yield name and driver of each site; the parts of one have names with an underscore."""
+    """Yield name and driver of each site; one that cannot be loaded is left out."""
     for module in pkgutil.iter_modules(bridge.sites.__path__):
-        if "_" in module.name or module.name == "contract":
+        if module.name in NO_SITES:
             continue
         try:
             yield module.name, load_driver(module.name)
         except SetupError:
-            continue  # something else that lies there
+            continue

@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
-from bridge.api.endpoint import unalias
 from bridge.api.http_errors import dump
+from bridge.chat.model_names import resolve_alias
 from bridge.chat.types import ChatBackend, Model
 from bridge.errors import BridgeError
 
@@ -42,7 +42,7 @@ class ModelList:
         return _json(self._described(self._named(request.match_info["id"])))
 
     def _named(self, name: str) -> Model:
-        return replace(self._backend.model(unalias(name, self._aliases)), id=name)
+        return replace(self._backend.model(resolve_alias(name, self._aliases)), id=name)
 
     def _described(self, model: Model) -> dict[str, Any]:
         switches = {"thinking": model.thinking, "search": model.search, "files": model.files}
@@ -56,7 +56,7 @@ class ModelList:
         }
         if model.context_length is not None:
             described["context_length"] = model.context_length
-        meant = unalias(model.id, self._aliases)
+        meant = resolve_alias(model.id, self._aliases)
         return described if meant == model.id else {**described, "alias_of": meant}
 
 

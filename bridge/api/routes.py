@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -15,7 +15,7 @@ from bridge.api.admin import dashboard_files, sign_in
 from bridge.api.admin.admin_context import Extras, Operation, Parts
 from bridge.api.admin.admin_routes import operations
 from bridge.api.connections import Runner
-from bridge.api.endpoint import ChatEndpoint, Surface
+from bridge.api.endpoint import ChatEndpoint
 from bridge.api.file_routes import Files
 from bridge.api.health import Health
 from bridge.api.http_errors import failures, name_request
@@ -26,6 +26,7 @@ from bridge.api.openai.completions import OpenAICompletions
 from bridge.api.openapi import Description
 from bridge.api.rate_limit_headers import limits
 from bridge.api.request_body import BodyReader
+from bridge.api.surface import Surface
 from bridge.api.token_check import TokenCheck
 from bridge.chat.account_control import AccountControl
 from bridge.chat.types import ChatBackend
@@ -74,7 +75,7 @@ def for_tokens(settings: Settings) -> frozenset[str]:
     return frozenset(form for path in paths for form in spellings(path) if settings.tokens.enabled)
 
 
-def surfaces(settings: Settings) -> tuple[Surface, ...]:
+def surfaces(settings: Settings) -> tuple[Surface[Any], ...]:
     """Return the dialects that are served; the first one's errors are for paths that belong to none."""
     return OpenAIChat(settings.api), OpenAICompletions(settings.api)
 

@@ -7,7 +7,7 @@ count where they contain what switches thinking or search on: `DeepSeek-R1-0528`
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bridge.chat.types import Model, Show
@@ -61,6 +61,11 @@ def listed(bases: Sequence[Model]) -> tuple[Model, ...]:
     """Return the names of one site that clients are shown: its bases, and the first one's useful combinations."""
     first = bases[:1]
     return (*bases, *(_named(base, words) for base in first for words in LISTED))
+
+
+def resolve_alias(name: str, aliases: Mapping[str, str]) -> str:
+    """Return the model's name that an operator's alias stands for; any other name is returned as it is."""
+    return next((meant for alias, meant in aliases.items() if alias.lower() == name.lower()), name)
 
 
 def _suffixes(asked: str, base: str) -> list[str] | None:

@@ -84,9 +84,17 @@ class Meter:
     def add(self, event: ChatEvent) -> None:
         """Count what the model wrote in `event`."""
         if isinstance(event, Text):
-            self._text.add(event.text)
+            self.add_text(event.text)
         elif isinstance(event, Thinking):
-            self._thinking.add(event.text)
+            self.add_thinking(event.text)
+
+    def add_text(self, text: str) -> None:
+        """Count the next piece of the answer's text."""
+        self._text.add(text)
+
+    def add_thinking(self, text: str) -> None:
+        """Count the next piece of the model's reasoning."""
+        self._thinking.add(text)
 
     def usage(self) -> Usage:
         """Return the estimate so far."""

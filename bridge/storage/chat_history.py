@@ -10,8 +10,8 @@ import json
 import re
 import shutil
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,7 +56,7 @@ class _Answer:
     size: int = 0
     ended: ChatEnded | None = None
 
-    def hear(self, event: ChatEvent) -> None:
+    def add(self, event: ChatEvent) -> None:
         match event:
             case Text(text):
                 self._add(self.text, text)
@@ -96,14 +96,12 @@ class History:
         if isinstance(fact, ChatEnded) and (answer := self._answers.get(fact.chat)) is not None:
             answer.ended = fact
 
-    async def heard(self, request: ChatRequest, events: AsyncGenerator[ChatEvent]) -> AsyncGenerator[ChatEvent]:
-        """Pass the events of an answer on, and keep it with its prompts; not for clients with logins of their own."""
+    @contextmanager
+    def record(self, request: ChatRequest) -> Iterator[Callable[[ChatEvent], None]]:
+        """Yield what takes each event of an answer, and keep the chat once it is left; not for logins of clients."""
         answer = self._answers[request.id] = _Answer()
         try:
-            async with aclosing(events):
-                async for event in events:
-                    answer.hear(event)
-                    yield event
+            yield answer.add
         finally:
             del self._answers[request.id]
             if not request.tokens:

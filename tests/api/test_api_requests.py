@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bridge.api.endpoint import ParsedRequest
 from bridge.api.openai.chat_completions import OpenAIChat
+from bridge.api.openai.request import OpenAIRequest
 from bridge.chat.model_names import resolve
 from bridge.chat.prompt import GO_ON, render
 from bridge.chat.types import Message
@@ -38,7 +38,7 @@ def allowed(names: list[Any], mode: str = "auto") -> dict[str, Any]:
     return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
 
 
-def parse(messages: Any = (USER,), **body: Any) -> ParsedRequest:
+def parse(messages: Any = (USER,), **body: Any) -> OpenAIRequest:
     given = {"model": "deepseek", "messages": list(messages) if isinstance(messages, tuple) else messages, **body}
     return OpenAIChat().parse(given, "id-1", lambda name: resolve(name, BASES))
 
@@ -53,7 +53,7 @@ def test_a_plain_question_becomes_a_chat() -> None:
     ask = parse()
     assert (ask.chat.id, ask.chat.model.id) == ("id-1", "deepseek")
     assert ask.chat.messages == (Message("user", "Hi"),)
-    assert (ask.stream, ask.usage, ask.ignored) == (False, False, ())
+    assert (ask.stream, ask.dialect.usage, ask.ignored) == (False, False, ())
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_explicit_nulls_are_as_good_as_absence() -> None:
     names = ("stream", "stream_options", "n", "logprobs", "top_logprobs", "response_format", "tool_choice", "tools")
     others = ("temperature", "top_p", "max_completion_tokens", "presence_penalty", "seed", "stop", "modalities")
     ask = parse(**dict.fromkeys(names + others))
-    assert (ask.chat, ask.stream, ask.usage, ask.ignored) == (parse().chat, False, False, ())
+    assert (ask.chat, ask.stream, ask.dialect.usage, ask.ignored) == (parse().chat, False, False, ())
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_explicit_nulls_are_as_good_as_absence() -> None:
 def test_stream_options_are_taken_with_and_without_a_stream(options: Any, usage: bool) -> None:
     for stream in (True, False):
         ask = parse(stream=stream, stream_options=options)
-        assert (ask.stream, ask.usage) == (stream, usage)
+        assert (ask.stream, ask.dialect.usage) == (stream, usage)
 
 
 @pytest.mark.parametrize(
@@ -233,8 +233,8 @@ def test_what_cannot_be_done_is_refused_with_the_name_of_the_field(change: dict[
 )
 def test_an_odd_schema_of_a_tool_or_an_answer_refuses_no_request(parameters: Any) -> None:
     asked = parse(tools=[{"type": "function", "function": {"name": "f", "parameters": parameters}}])
-    assert asked.form.toolbox is not None
-    assert "f(" in asked.form.toolbox.instructions()
+    assert asked.format.toolbox is not None
+    assert "f(" in asked.format.toolbox.instructions()
     parse(functions=[{"name": "f", "parameters": parameters}])
     parse(response_format={"type": "json_schema", "json_schema": {"schema": parameters or {}}})
 
@@ -274,12 +274,12 @@ def test_too_many_stop_sequences_are_refused_with_the_limit() -> None:
 )
 @pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])
 def test_a_number_of_tokens_may_be_written_in_any_way_and_none_is_no_limit(field: str, given: Any, most: Any) -> None:
-    assert parse(**{field: given}).form.max_tokens == most
+    assert parse(**{field: given}).format.max_tokens == most
 
 
 @pytest.mark.parametrize(("given", "stop"), [([""], ()), ("", ()), (["a", ""], ("a",)), ([], ()), ("a", ("a",))])
 def test_an_empty_stop_sequence_is_none(given: Any, stop: tuple[str, ...]) -> None:
-    assert parse(stop=given).form.stop == stop
+    assert parse(stop=given).format.stop == stop
 
 
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bridge.api.answer.pipeline import AnswerEnd, AnswerEvent
+from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.presenter import FOLD_CLOSED, FOLD_OPEN, Fragment, PresentationStyle, Presenter, present
 from bridge.chat.token_estimate import Usage
 from bridge.chat.types import FinishReason, Model, Opened, Searched, Source, Text, Thinking, Withdrawn

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from bridge.api.answer.pipeline import AnswerEnd, AnswerEvent
+from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.presenter import PresentationStyle, Presenter, present
 from bridge.api.body_size import check_length
-from bridge.api.endpoint import Encoder, ParsedRequest, Surface
 from bridge.api.http_errors import Failure, dump
+from bridge.api.surface import Encoder, ParsedRequest, Surface
 from bridge.chat.types import ChatRequest, Message, Model
 from bridge.errors import RequestError
 from bridge.sse import encode_sse
@@ -25,12 +25,12 @@ class Body(BaseModel):
     stream: bool = False
 
 
-class PlainChat(Surface):
+class PlainChat(Surface[None]):
     """One prompt, one text."""
 
     path = "/v1/plain"
 
-    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> ParsedRequest:  # noqa: A002
+    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> ParsedRequest[None]:  # noqa: A002
         """Return what `body` asks for."""
         try:
             asked = Body.model_validate(body)
@@ -40,15 +40,15 @@ class PlainChat(Surface):
             raise RequestError(f"{field}: {problem['msg']}.", param=field) from None
         meant = model(asked.model)
         check_length(asked.prompt, meant, "prompt")
-        return ParsedRequest(ChatRequest(id, meant, (Message("user", asked.prompt),)), asked.model, asked.stream)
+        return ParsedRequest(ChatRequest(id, meant, (Message("user", asked.prompt),)), asked.model, None, asked.stream)
 
-    def encoder(self, ask: ParsedRequest) -> Encoder:
+    def encoder(self, request: ParsedRequest[None]) -> Encoder:
         """Return an encoder of frames."""
-        return PlainEncoder(ask.chat.model)
+        return PlainEncoder(request.chat.model)
 
-    def reply(self, ask: ParsedRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
+    def reply(self, request: ParsedRequest[None], answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
         """Return the whole answer."""
-        shown = present(PresentationStyle(ask.chat.model), answers[0])
+        shown = present(PresentationStyle(request.chat.model), answers[0])
         return {"text": shown.text, "reason": shown.reason}
 
     def error(self, failure: Failure) -> dict[str, Any]:
@@ -69,3 +69,7 @@ class PlainEncoder:
         if isinstance(event, AnswerEnd):
             frames += encode_sse(dump({"reason": self._presenter.reason(event)}))
         return frames
+
+    def fail(self, failure: Failure) -> bytes:
+        """Return the frame that ends the stream early."""
+        return encode_sse(dump({"error": failure.message, "code": failure.code}))

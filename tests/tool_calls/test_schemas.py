@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,12 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.api.answer.pipeline import AnswerEnd, AnswerFormat, answer
-from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Model, Text
+from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
+from bridge.api.answer.answer_format import AnswerFormat
+from bridge.api.answer.answer_runner import AnswerRunner
+from bridge.chat.types import ChatRequest, Finish, Message, Model, Text
 from bridge.tool_calls.json_mode import JsonForm
 from bridge.tool_calls.json_repair import Unclear, loaded
 from bridge.tool_calls.notation import Tool, Toolbox
 from bridge.tool_calls.schemas.coercion import fitted, misfit, typed
+from tests.support.fake_backend import FakeBackend
 
 MOMENT = 2.0
 """Seconds of the processor: far more than any check takes, and far less than one that does not end."""
@@ -144,15 +147,16 @@ class Watched(dict[str, Any]):
     "text", ['{"a": 1}', '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>\n\nDone.']
 )
 async def test_answers_are_held_against_schemas_off_the_event_loop(text: str) -> None:
-    async def chat(_: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        yield Text(text)
-        yield Finish()
+    reasons: list[str] = []
+
+    async def emit(_: int, events: Sequence[AnswerEvent]) -> None:
+        reasons.extend(event.reason for event in events if isinstance(event, AnswerEnd))
 
     schema = Watched({"type": "object"})
     tools = Toolbox((Tool("f", "", schema),))
     form = AnswerFormat(json=JsonForm(schema)) if text.startswith("{") else AnswerFormat(tools)
     request = ChatRequest("id", Model("m"), (Message("user", "Hi"),))
-    reasons = [event.reason async for event in answer(chat, request, form) if isinstance(event, AnswerEnd)]
+    await AnswerRunner(FakeBackend((Text(text), Finish()))).run(request, form, 1, emit)
     assert reasons == ["stop" if text.startswith("{") else "tool_calls"]
     assert schema.threads
     assert threading.get_ident() not in schema.threads

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bridge.api.answer.pipeline import AnswerFormat
+from bridge.api.answer.answer_format import AnswerFormat
 from bridge.chat.types import Text, Thinking
 from bridge.demo.dialect import written
 from bridge.tool_calls.answer_filter import ToolCall, ToolCallFilter

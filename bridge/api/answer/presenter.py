@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent, EndReason
+from bridge.api.answer.answer_format import AnswerFormat
 from bridge.api.answer.citations import Citation, CitationFilter, CitedText, Style
 from bridge.api.answer.markdown import Fence, Rewriter, source_list, tame_html
-from bridge.api.answer.pipeline import AnswerEnd, AnswerEvent, EndReason
 from bridge.chat.types import Model, Opened, Searched, Source, Text, Thinking, Title, Withdrawn
 from bridge.tool_calls.answer_filter import ToolCall
 
@@ -30,6 +31,11 @@ class PresentationStyle:
     """Whether calls may come: then the text is the answer, and nothing else."""
     plain: bool = False
     """Whether the text must stay as it is: it is JSON."""
+
+    @classmethod
+    def of(cls, model: Model, answer_format: AnswerFormat, marks: Style) -> PresentationStyle:
+        """Return the style of an answer of `model` in a format."""
+        return cls(model, marks, tools=answer_format.toolbox is not None, plain=answer_format.json is not None)
 
 
 @dataclass(frozen=True, slots=True)

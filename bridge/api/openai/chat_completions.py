@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.citations import Citation
-from bridge.api.answer.pipeline import AnswerEnd, AnswerEvent
 from bridge.api.answer.presenter import PresentationStyle, PresentedAnswer, Presenter, present
-from bridge.api.endpoint import Encoder, ParsedRequest, Surface
 from bridge.api.http_errors import Failure, dump
-from bridge.api.openai.request import read
+from bridge.api.openai.request import Dialect, OpenAIRequest, read
+from bridge.api.surface import Encoder, Surface
 from bridge.chat.token_estimate import Usage
 from bridge.chat.types import Model, Opened, Source
 from bridge.settings import ApiSettings
@@ -22,7 +22,7 @@ DONE = encode_sse(b"[DONE]")
 _quoted = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-class OpenAIChat(Surface):
+class OpenAIChat(Surface[Dialect]):
     """Chat completions, whole or as chunks."""
 
     path = "/v1/chat/completions"
@@ -30,56 +30,46 @@ class OpenAIChat(Surface):
     def __init__(self, settings: ApiSettings | None = None) -> None:
         self._settings = settings or ApiSettings()
 
-    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> ParsedRequest:  # noqa: A002
+    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> OpenAIRequest:  # noqa: A002
         """Return what `body` asks for."""
         return read(body, id, model, self._settings)
 
-    def encoder(self, ask: ParsedRequest) -> Encoder:
+    def encoder(self, request: OpenAIRequest) -> Encoder:
         """Return an encoder of chunks."""
-        return ChunkEncoder(ask, self.look(ask))
+        return ChunkEncoder(request, self.style(request))
 
-    def look(self, ask: ParsedRequest) -> PresentationStyle:
+    def style(self, request: OpenAIRequest) -> PresentationStyle:
         """Return how the answer is shown."""
-        form = ask.form
-        return PresentationStyle(
-            ask.chat.model, self._settings.citations, form.toolbox is not None, form.json is not None
-        )
+        return PresentationStyle.of(request.chat.model, request.format, self._settings.citations)
 
-    def reply(self, ask: ParsedRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
+    def reply(self, request: OpenAIRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
         """Return the completion object."""
-        shown = [present(self.look(ask), events) for events in answers]
+        shown = [present(self.style(request), events) for events in answers]
         sources = [source for answer in shown for source in answer.sources]
         return {
-            **name_of(ask, next((event for event in answers[0] if isinstance(event, Opened)), None)),
+            **name_of(request, next((event for event in answers[0] if isinstance(event, Opened)), None)),
             "object": "chat.completion",
-            "created": ask.created,
-            "model": ask.model,
-            "choices": [_choice(index, answer, ask.legacy) for index, answer in enumerate(shown)],
+            "created": request.created,
+            "model": request.model,
+            "choices": [_choice(index, answer, request.dialect.legacy) for index, answer in enumerate(shown)],
             "usage": usage_of([event.usage for events in answers for event in events if isinstance(event, AnswerEnd)]),
             **({"search_results": list(map(_source, sources))} if sources else {}),
         }
 
     def error(self, failure: Failure) -> dict[str, Any]:
         """Return the error object."""
-        return {
-            "error": {
-                "message": failure.message,
-                "type": failure.kind,
-                "param": failure.param,
-                "code": failure.code,
-            }
-        }
+        return error_body(failure)
 
 
 class ChunkEncoder:
     """Writes at most one chunk an event, and the last ones at the end; only the text is serialised each time."""
 
-    def __init__(self, ask: ParsedRequest, look: PresentationStyle) -> None:
-        self._ask = ask
+    def __init__(self, request: OpenAIRequest, style: PresentationStyle) -> None:
+        self._request = request
         self._head = self._named(None)
-        self._tail = ',"usage":null}' if ask.usage else "}"
-        self._presenters = [Presenter(look) for _ in range(ask.choices)]
-        self._roles = ['"role":"assistant"'] * ask.choices
+        self._tail = ',"usage":null}' if request.dialect.usage else "}"
+        self._presenters = [Presenter(style) for _ in range(request.choices)]
+        self._roles = ['"role":"assistant"'] * request.choices
         self._usages: list[Usage] = []
 
     def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
@@ -97,13 +87,17 @@ class ChunkEncoder:
             frame = self._delta(choice, self._called(piece.call))
         return frame + self._end(choice, event) if isinstance(event, AnswerEnd) else frame
 
+    def fail(self, failure: Failure) -> bytes:
+        """Return the error object as a frame."""
+        return encode_sse(dump(error_body(failure)))
+
     def _named(self, opened: Opened | None) -> str:
-        ask = self._ask
-        head = {"object": "chat.completion.chunk", "created": ask.created, "model": ask.model}
-        return dump(name_of(ask, opened) | head)[:-1].decode()
+        request = self._request
+        head = {"object": "chat.completion.chunk", "created": request.created, "model": request.model}
+        return dump(name_of(request, opened) | head)[:-1].decode()
 
     def _called(self, call: ToolCall) -> str:
-        if self._ask.legacy:
+        if self._request.dialect.legacy:
             return f'"function_call":{_quoted(_function(call))}'
         return f'"tool_calls":[{_quoted({"index": call.index, **tool_call(call)})}]'
 
@@ -111,11 +105,11 @@ class ChunkEncoder:
         presenter = self._presenters[choice]
         cited = f'"annotations":{_quoted(list(map(_annotation, presenter.citations)))}' if presenter.citations else ""
         found = f',"search_results":{_quoted(list(map(_source, presenter.sources)))}' if presenter.sources else ""
-        frames = self._delta(choice, cited, _reason(presenter.reason(ended), self._ask.legacy), found)
+        frames = self._delta(choice, cited, _reason(presenter.reason(ended), self._request.dialect.legacy), found)
         self._usages.append(ended.usage)
         if len(self._usages) < len(self._presenters):
             return frames
-        if self._ask.usage:
+        if self._request.dialect.usage:
             frames += _frame(f'{self._head},"choices":[],"usage":{_quoted(usage_of(self._usages))}}}')
         return frames + DONE
 
@@ -128,10 +122,16 @@ class ChunkEncoder:
         return _frame(f'{self._head},"choices":[{made}]{beside}{self._tail}')
 
 
-def name_of(ask: ParsedRequest, opened: Opened | None) -> dict[str, Any]:
+def error_body(failure: Failure) -> dict[str, Any]:
+    """Return the error object."""
+    told = {"message": failure.message, "type": failure.kind, "param": failure.param, "code": failure.code}
+    return {"error": told}
+
+
+def name_of(request: OpenAIRequest, opened: Opened | None) -> dict[str, Any]:
     """Return the answer's id, by which a client can go on in the site's own conversation, where it is known."""
-    if ask.choices > 1 or opened is None or opened.conversation is None or opened.message is None:
-        return {"id": f"chatcmpl-{ask.chat.id}"}
+    if request.choices > 1 or opened is None or opened.conversation is None or opened.message is None:
+        return {"id": f"chatcmpl-{request.chat.id}"}
     name = f"{opened.conversation}@{opened.message}"
     return {"id": name, "conversation_id": name}
 

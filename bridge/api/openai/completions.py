@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictStr
 
-from bridge.api.answer.pipeline import AnswerEnd, AnswerEvent
+from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.presenter import PresentationStyle, Presenter, present
 from bridge.api.body_size import check_length
-from bridge.api.endpoint import Encoder, ParsedRequest
-from bridge.api.http_errors import dump
-from bridge.api.openai.chat_completions import DONE, OpenAIChat, name_of, usage_of
-from bridge.api.openai.request import Options, ask_for, validated
+from bridge.api.http_errors import Failure, dump
+from bridge.api.openai.chat_completions import DONE, OpenAIChat, error_body, name_of, usage_of
+from bridge.api.openai.request import OpenAIRequest, Options, ask_for, validated
+from bridge.api.surface import Encoder
 from bridge.chat.prompt import is_blank
 from bridge.chat.token_estimate import Usage
 from bridge.chat.types import Message, Model, Opened
@@ -32,7 +32,7 @@ class OpenAICompletions(OpenAIChat):
 
     path = "/v1/completions"
 
-    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> ParsedRequest:  # noqa: A002
+    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> OpenAIRequest:  # noqa: A002
         """Return what `body` asks for."""
         asked = validated(CompletionBody, body)
         prompt = asked.prompt if isinstance(asked.prompt, str) else asked.prompt[0]
@@ -43,26 +43,26 @@ class OpenAICompletions(OpenAIChat):
         asked.tools = asked.functions = asked.tool_choice = asked.function_call = None
         return ask_for(asked, (Message("user", prompt),), id, meant, self._settings)
 
-    def encoder(self, ask: ParsedRequest) -> Encoder:
+    def encoder(self, request: OpenAIRequest) -> Encoder:
         """Return an encoder of chunks."""
-        return CompletionEncoder(ask, self.look(ask))
+        return CompletionEncoder(request, self.style(request))
 
-    def reply(self, ask: ParsedRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
+    def reply(self, request: OpenAIRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
         """Return the completion object."""
-        shown = [present(self.look(ask), events) for events in answers]
+        shown = [present(self.style(request), events) for events in answers]
         usages = [event.usage for events in answers for event in events if isinstance(event, AnswerEnd)]
         opened = next((event for event in answers[0] if isinstance(event, Opened)), None)
         choices = [_choice(index, one.text, one.reason) for index, one in enumerate(shown)]
-        return {**_head(ask, opened), "choices": choices, "usage": usage_of(usages)}
+        return {**_head(request, opened), "choices": choices, "usage": usage_of(usages)}
 
 
 class CompletionEncoder:
     """Writes one chunk for each piece of text, and the last ones at the end."""
 
-    def __init__(self, ask: ParsedRequest, look: PresentationStyle) -> None:
-        self._ask = ask
-        self._head = _head(ask, None)
-        self._presenters = [Presenter(look) for _ in range(ask.choices)]
+    def __init__(self, request: OpenAIRequest, style: PresentationStyle) -> None:
+        self._request = request
+        self._head = _head(request, None)
+        self._presenters = [Presenter(style) for _ in range(request.choices)]
         self._usages: list[Usage] = []
 
     def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
@@ -70,7 +70,7 @@ class CompletionEncoder:
         presenter = self._presenters[choice]
         text = presenter.piece(event).text
         if isinstance(event, Opened):
-            self._head = _head(self._ask, event) if choice == 0 else self._head
+            self._head = _head(self._request, event) if choice == 0 else self._head
             return self._chunk([_choice(choice, "", None)])
         frames = self._chunk([_choice(choice, text, None)]) if text else b""
         if not isinstance(event, AnswerEnd):
@@ -79,19 +79,23 @@ class CompletionEncoder:
         frames += self._chunk([_choice(choice, "", presenter.reason(event))])
         return frames + self._last() if len(self._usages) == len(self._presenters) else frames
 
+    def fail(self, failure: Failure) -> bytes:
+        """Return the error object as a frame."""
+        return encode_sse(dump(error_body(failure)))
+
     def _last(self) -> bytes:
-        if not self._ask.usage:
+        if not self._request.dialect.usage:
             return DONE
         return encode_sse(dump({**self._head, "choices": [], "usage": usage_of(self._usages)})) + DONE
 
     def _chunk(self, choices: list[dict[str, Any]]) -> bytes:
-        usage = {"usage": None} if self._ask.usage else {}
+        usage = {"usage": None} if self._request.dialect.usage else {}
         return encode_sse(dump({**self._head, "choices": choices, **usage}))
 
 
-def _head(ask: ParsedRequest, opened: Opened | None) -> dict[str, Any]:
-    head = {"object": "text_completion", "created": ask.created, "model": ask.model}
-    name = name_of(ask, opened)
+def _head(request: OpenAIRequest, opened: Opened | None) -> dict[str, Any]:
+    head = {"object": "text_completion", "created": request.created, "model": request.model}
+    name = name_of(request, opened)
     return {**name, "id": name["id"].replace("chatcmpl-", "cmpl-"), **head}
 
 

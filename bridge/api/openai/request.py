@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, FailFast, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
-from bridge.api.answer.pipeline import AnswerFormat
+from bridge.api.answer.answer_format import AnswerFormat
 from bridge.api.body_size import check_length, check_limits
-from bridge.api.endpoint import ParsedRequest
 from bridge.api.openai.history import Turn, read_history, texts
 from bridge.api.openai.tools import ToolFields, toolbox
 from bridge.api.request_model import Lenient
+from bridge.api.surface import ParsedRequest
 from bridge.chat.types import ChatRequest, Message, Model
 from bridge.errors import RequestError
 from bridge.settings import ApiSettings
@@ -62,6 +62,19 @@ Switch = StrictBool | StrictStr
 """What is on or off, also in a word."""
 Tokens = Annotated[StrictInt, BeforeValidator(whole)]
 """A number of tokens; below 1 it means that there is no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What only OpenAI's clients ask for."""
+
+    usage: bool = False
+    """Whether a stream ends with the usage."""
+    legacy: bool = False
+    """Whether the client knows calls only in their older form, `function_call`."""
+
+
+OpenAIRequest = ParsedRequest[Dialect]
 
 
 class StreamOptions(Lenient):
@@ -129,7 +142,7 @@ class Body(Options):
     messages: Annotated[list[Turn], FailFast(), Field(min_length=1)]
 
 
-def read(body: object, id: str, model: Callable[[str], Model], settings: ApiSettings) -> ParsedRequest:  # noqa: A002
+def read(body: object, id: str, model: Callable[[str], Model], settings: ApiSettings) -> OpenAIRequest:  # noqa: A002
     """Return what `body` asks for; raise a `RequestError` whose `param` is the first field at fault."""
     asked = validated(Body, body)
     meant = model(asked.model)
@@ -143,23 +156,23 @@ def ask_for(
     id: str,  # noqa: A002
     model: Model,
     settings: ApiSettings,
-) -> ParsedRequest:
+) -> OpenAIRequest:
     """Return what the fields of a body ask for, about `messages`."""
     given = {name: value for name, value in (asked.model_extra or {}).items() if value is not None}
     _refuse_impossible(given)
-    tools, form = toolbox(asked), _json_form(asked.response_format)
+    tools, json = toolbox(asked), _json_form(asked.response_format)
     begun = messages[-1].text if messages[-1].role == "assistant" else ""
-    checked = None if begun else form  # what follows the beginning of some JSON is none by itself
-    shape = AnswerFormat(tools, checked, _stop(asked), _most(asked), settings.hold_text, settings.retries, begun)
-    taught = _taught(messages, tools, form)
+    checked = None if begun else json  # what follows the beginning of some JSON is none by itself
+    format_ = AnswerFormat(tools, checked, _stop(asked), _most(asked), settings.hold_text, settings.retries, begun)
+    taught = _taught(messages, tools, json)
+    usage = bool(asked.stream_options and asked.stream_options.include_usage)
     return ParsedRequest(
-        chat=ChatRequest(id, _switched(model, asked), taught, asked.conversation_id, shape.returned),
+        chat=ChatRequest(id, _switched(model, asked), taught, asked.conversation_id, format_.returned),
         model=asked.model,
+        dialect=Dialect(usage, legacy=not asked.tools and bool(asked.functions)),
         stream=bool(asked.stream),
-        usage=bool(asked.stream_options and asked.stream_options.include_usage),
-        form=shape,
+        format=format_,
         choices=_choices(asked, settings.max_choices),
-        legacy=not asked.tools and bool(asked.functions),
         ignored=_ignored(given),
     )
 

@@ -7,8 +7,8 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, aclosing
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +22,7 @@ from loguru import logger
 from bridge import __version__
 from bridge.api.connections import CLOSE_LIMIT
 from bridge.app import running
-from bridge.chat.types import Account, ChatEvent, ChatRequest, Finish, Message, Model, Text
+from bridge.chat.types import Account, ChatRequest, Finish, Message, Model, Text
 from bridge.monitor.event_feed import STALLED
 from bridge.monitor.monitor import Monitor
 from bridge.settings import BrowserSettings, DashboardSettings, ServerSettings, Settings
@@ -326,31 +326,26 @@ async def test_texts_of_chats_are_kept_only_if_wanted_encrypted_and_for_the_oper
         assert not (served.config / "history").exists()
 
 
-async def _said(text: str) -> AsyncGenerator[ChatEvent]:
-    yield Text(text)
-    yield Finish()
-
-
-async def _keep(history: History, chat: str, text: str, **more: Any) -> None:
+def _keep(history: History, chat: str, text: str, **more: Any) -> None:
     request = ChatRequest(chat, Model("m"), (Message("user", text),), **more)
-    async with aclosing(history.heard(request, _said(text))) as events:
-        async for _ in events:
-            pass
+    with history.record(request) as record:
+        record(Text(text))
+        record(Finish())
 
 
 async def test_the_history_is_bounded_in_number_size_and_age_and_deleted_when_turned_off(tmp_path: Path) -> None:
     settings = DashboardSettings(history=True, history_chats=3, history_days=1)
     history = History(folder_in(tmp_path), Identity.generate(), settings)
     for number in range(6):
-        await _keep(history, f"c-{number}", "x" * 500_000)
-    await _keep(history, "of-a-guest", "x", tokens=("t",))
+        _keep(history, f"c-{number}", "x" * 500_000)
+    _keep(history, "of-a-guest", "x", tokens=("t",))
     found = [await history.find(f"c-{number}") for number in range(6)]
     assert [one is None for one in found] == [True, True, True, False, False, False]
     assert found[5] is not None
     assert (len(found[5]["answer"]), len(found[5]["messages"][0]["text"])) == (200_000, 200_000)
     assert await history.find("of-a-guest") is None
     (tmp_path / "history" / "00000000000001_old.age").write_bytes(b"old")
-    await _keep(history, "c-6", "x")
+    _keep(history, "c-6", "x")
     assert await history.find("old") is None
     await history.close()
     forget_history(tmp_path)
@@ -363,8 +358,8 @@ async def _heard_to_the_end(config: Path, *chats: str) -> None:
     history = History(folder_in(config), load_identity(settings), DashboardSettings(history=True))
     for chat in chats:
         request = ChatRequest(chat, Model("m"), (Message("user", "hi"),))
-        async with aclosing(history.heard(request, _said("hello"))) as events:
-            await anext(events)
+        with history.record(request) as record:
+            record(Text("hello"))
             history(ChatEnded(chat, "deepseek-r1", "alice", "stop", marks={"end": 1.5}, tokens=7))
     await history.close()
 
@@ -415,7 +410,7 @@ async def test_files_of_others_in_its_folder_neither_stop_the_history_nor_are_to
     (folder / "99999999999999_folder.age").mkdir()
     (folder / "99999999999999_gone.age").symlink_to("nowhere")
     for number in range(3):
-        await _keep(history, f"c-{number}", "x")
+        _keep(history, f"c-{number}", "x")
     await history.close()
     left = {path.name for path in folder.iterdir()} - set(foreign)
     kept = {name for name in left if not name.startswith("99999999999999_")}

@@ -1,0 +1,24 @@
+"""The events of an answer as the client gets it: those of the chat, the calls found in its text, and its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bridge.chat.token_estimate import Usage
+from bridge.chat.types import Opened, Searched, Text, Thinking, Title, Withdrawn
+from bridge.tool_calls.answer_filter import ToolCall
+
+EndReason = Literal["stop", "length", "content_filter", "tool_calls"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEnd:
+    """The end of the answer; always the last event."""
+
+    reason: EndReason
+    usage: Usage
+
+
+AnswerEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | ToolCall | AnswerEnd
+"""One answer is `Opened` first, `AnswerEnd` last, and any of the others between."""

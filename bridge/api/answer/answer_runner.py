@@ -1,0 +1,106 @@
+"""Runs the chats of one request and hands on its answers: the only loop between the backend and the client's socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, aclosing, contextmanager
+from dataclasses import replace
+from functools import partial
+
+from loguru import logger
+
+from bridge.api.answer.answer_events import AnswerEvent
+from bridge.api.answer.answer_format import AnswerFormat
+from bridge.api.answer.pipeline import AnswerPipeline
+from bridge.chat.types import ChatBackend, ChatEvent, ChatRequest, Finish
+from bridge.errors import BridgeError, NoAnswer, SiteError
+from bridge.tasks import log_unexpected
+
+Emit = Callable[[Sequence[AnswerEvent]], Awaitable[None]]
+"""Takes the next events of one answer."""
+EmitChoice = Callable[[int, Sequence[AnswerEvent]], Awaitable[None]]
+"""Takes the next events of the answer with that number."""
+Record = Callable[[ChatRequest], AbstractContextManager[Callable[[ChatEvent], None]]]
+"""Opens the record of a chat, which takes each of its events; it is complete once it is left."""
+
+
+@contextmanager
+def record_nothing(_: ChatRequest) -> Iterator[Callable[[ChatEvent], None]]:
+    """Open a record that keeps nothing."""
+    yield lambda _: None
+
+
+class AnswerRunner:
+    """Runs chats on `backend`, and keeps them by `record`."""
+
+    def __init__(self, backend: ChatBackend, record: Record = record_nothing) -> None:
+        self._backend = backend
+        self._record = record
+
+    async def run(self, request: ChatRequest, answer_format: AnswerFormat, choices: int, emit: EmitChoice) -> None:
+        """Hand the events of each answer to `emit`: of one as they arrive, of several once all of them are complete.
+
+        Raises what the chat raises, which is a `BridgeError` if it is no defect; events may have been handed on before.
+        The first failure ends all choices.
+        """
+        if choices == 1:
+            await self._run_one(request, answer_format, partial(emit, 0))
+            return
+        answers: list[list[AnswerEvent]] = [[] for _ in range(choices)]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for choice, answer in enumerate(answers):
+                    chat = replace(request, id=f"{request.id}-{choice}")
+                    tasks.create_task(self._run_one(chat, answer_format, partial(_collect, answer)))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        for choice, answer in enumerate(answers):
+            await emit(choice, answer)
+
+    async def _run_one(self, request: ChatRequest, answer_format: AnswerFormat, emit: Emit) -> None:
+        pipeline = await AnswerPipeline.of(request, answer_format)
+        try:
+            await self._attempt(pipeline, emit)
+            while await pipeline.ask_again():
+                await self._attempt(pipeline, emit)
+        except BridgeError as error:
+            if not pipeline.is_again:
+                raise
+            raise error.replace(sent=True) from error  # whatever it is: the first attempt was sent
+
+    async def _attempt(self, pipeline: AnswerPipeline, emit: Emit) -> None:
+        """Run one chat to its end, or to where the client wants no more; closing it early stops the generation."""
+        request = pipeline.request
+        with self._record(request) as record:
+            async with aclosing(self._backend.chat(request)) as events:
+                try:
+                    async for event in events:
+                        record(event)
+                        if made := await pipeline.take(event):
+                            await emit(made)
+                        if isinstance(event, Finish):
+                            await _let_end(events)
+                            return
+                        if pipeline.is_over:
+                            return
+                except NoAnswer as error:
+                    if made := await pipeline.take_no_answer(error):
+                        await emit(made)
+                    return
+        raise SiteError("The answer broke off before its end.", sent=True)
+
+
+async def _collect(answer: list[AnswerEvent], events: Sequence[AnswerEvent]) -> None:
+    answer += events
+
+
+async def _let_end(events: AsyncIterator[ChatEvent]) -> None:
+    """Let the backend put things away: the client has its answer, so that no failure here is its concern."""
+    try:
+        async for _ in events:
+            pass
+    except BridgeError as error:
+        logger.info("After the end of an answer: {}", error.message)
+    except Exception as error:  # noqa: BLE001 - the edge: nobody is left to be told
+        log_unexpected(error, "after the end of an answer")

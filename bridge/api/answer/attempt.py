@@ -1,0 +1,142 @@
+"""One attempt of the model at an answer: the events of its chat in, events for the client or a retry prompt out."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent, EndReason
+from bridge.api.answer.answer_format import EVERYTHING, AnswerFormat
+from bridge.api.answer.continuation import ContinuationFilter
+from bridge.api.answer.stop import StopFilter
+from bridge.chat.token_estimate import Meter
+from bridge.chat.types import ChatEvent, Finish, FinishReason, Opened, Searched, Text, Thinking, Title, Withdrawn
+from bridge.errors import SiteError
+from bridge.tool_calls.answer_filter import ToolCall, ToolCallFilter
+
+
+class Attempt:
+    """Turns the events of one chat into events for the client.
+
+    Text passes three filters in this order: the continuation filter sees it as the model wrote it, the stop filter
+    counts what the client will get, and only what is left is searched for calls or read as JSON. Once the site has
+    withdrawn the answer, its own text goes past the last filter.
+
+    An attempt is over with `AnswerEnd` or with a `retry_prompt`, never with both.
+    """
+
+    def __init__(
+        self,
+        answer_format: AnswerFormat,
+        meter: Meter,
+        stop: StopFilter,
+        id: str,  # noqa: A002
+        *,
+        may_retry: bool,
+    ) -> None:
+        self._format, self._id, self._may_retry = answer_format, id, may_retry
+        self._meter, self._stop = meter, stop  # both count over all attempts at the same answer
+        self._continuation = ContinuationFilter(answer_format.begun)
+        self._filter = answer_format.text_filter(id)
+        self._text: list[str] = []
+        self._thinking: list[str] = []
+        self._has_text = self._has_thinking = self._is_withdrawn = False
+        self.opened: Opened | None = None
+        self.retry_prompt: str | None = None
+        """What to tell the model, where it is to write its answer again; set at the end of the attempt, if at all."""
+
+    @property
+    def text(self) -> str:
+        """Return the text so far, as the model wrote it."""
+        return "".join(self._text)
+
+    def is_costly(self, event: ChatEvent) -> bool:
+        """Return whether taking `event` may read a call or JSON: hostile text can make that long."""
+        if self._format.toolbox is not None:
+            return isinstance(event, Text | Finish)
+        return self._format.json is not None and isinstance(event, Finish)
+
+    def take(self, event: ChatEvent) -> list[AnswerEvent]:
+        """Return what `event` becomes; raise a `SiteError` at an end without an answer."""
+        match event:
+            case Text(text):
+                self._text.append(text)
+                self._has_text = self._has_text or bool(text.strip())
+                made = self._filtered(self._stop.text(self._continuation.text(text)))
+            case Thinking(text):
+                self._thinking.append(text)
+                self._has_thinking = self._has_thinking or bool(text.strip())
+                made = self._thought(self._stop.thinking(text))
+            case Finish(reason):
+                return self._finish(reason)
+            case Withdrawn(text):
+                self._is_withdrawn = True
+                self._has_text = self._has_text or bool(text.strip())
+                made = [event]
+            case Opened():
+                self.opened = event
+                made = [event]
+            case Searched() | Title():
+                made = [event]
+            case _:
+                assert_never(event)
+        return made if self._stop.reason is None else [*made, *self._end(self._stop.reason)]
+
+    def end_without_text(self, error: SiteError) -> list[AnswerEvent]:
+        """Return the calls that the model wrote while thinking, where it wrote nothing else; raise `error` without any.
+
+        Calls that cannot be read set a retry prompt.
+        """
+        calls = self._calls_in_thinking()
+        if self.retry_prompt is not None:
+            return []
+        if not calls:
+            raise error
+        return [*calls, self._answer_end("stop")]
+
+    def _filtered(self, text: str) -> list[AnswerEvent]:
+        self._meter.add_text(text)
+        return [Text(text)] if self._is_withdrawn and text else [*self._filter.say(text)]
+
+    def _thought(self, text: str) -> list[AnswerEvent]:
+        self._meter.add_thinking(text)
+        return [Thinking(text)] if text else []
+
+    def _finish(self, reason: FinishReason) -> list[AnswerEvent]:
+        is_thinking_cut = self._has_thinking and reason == "length"  # the model came no further than its thinking
+        if not self._has_text and not is_thinking_cut and reason != "content_filter":
+            return self.end_without_text(SiteError("The site ended its answer without any text.", sent=True))
+        made = self._filtered(self._stop.text(self._continuation.rest()))
+        return [*made, *self._filtered(self._stop.rest()), *self._end(self._stop.reason or reason)]
+
+    def _end(self, reason: FinishReason) -> list[AnswerEvent]:
+        """Return the last events, or set the retry prompt where the model can be asked again for what is wrong."""
+        if self._is_withdrawn or reason == "content_filter":
+            return [AnswerEnd(reason, self._meter.usage())]
+        made: list[AnswerEvent] = [*self._filter.rest()]
+        is_whole = reason == "stop" and self._stop.reason is None  # neither the client nor a limit cut it
+        if is_whole and self._may_retry and (prompt := self._filter.complaint()) is not None:
+            self.retry_prompt = prompt
+            return made
+        made += self._filter.release()
+        if is_whole and self._filter.unread:
+            made.append(Text(self._filter.unread))
+        return [*made, self._answer_end(reason)]
+
+    def _calls_in_thinking(self) -> list[ToolCall]:
+        if self._format.toolbox is None:
+            return []
+        found = ToolCallFilter(self._format.toolbox, EVERYTHING, self._id)
+        events = [*found.say("".join(self._thinking)), *found.rest()]
+        if found.is_call:
+            self._filter = found
+        elif found.unread and self._may_retry:
+            self.retry_prompt = found.complaint()
+        return [event for event in events if isinstance(event, ToolCall)]
+
+    def _answer_end(self, reason: FinishReason) -> AnswerEnd:
+        end: EndReason = reason
+        if reason == "stop" and self._filter.is_call:
+            end = "tool_calls"
+        elif reason == "stop" and self._stop.reason is None and self._filter.is_broken:
+            end = "length"
+        return AnswerEnd(end, self._meter.usage())

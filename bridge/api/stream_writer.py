@@ -1,0 +1,49 @@
+"""Writes one streamed response: frames at once, the headers before the first ones, a keep-alive into each silence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from aiohttp import web
+
+STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+class StreamWriter:
+    """The response to `request`; `is_open` once its status is out, so that a failure can only be a frame.
+
+    Two tasks write: the one that has the answer, and `keep_alive`. The lock keeps their frames whole and the headers
+    first: preparing the response waits for the socket, and the other one must not write meanwhile.
+    """
+
+    def __init__(self, request: web.Request, content_type: str, keep_alive: bytes, headers: Mapping[str, str]) -> None:
+        self.is_open = False
+        self.response = web.StreamResponse(headers={"content-type": content_type, **STREAM_HEADERS, **headers})
+        self._request = request
+        self._keep_alive = keep_alive
+        self._writing = asyncio.Lock()
+        self._clock = asyncio.get_running_loop().time
+        self._written = self._clock()
+
+    async def write(self, frames: bytes) -> None:
+        """Send whole frames; a client that is gone cancels the request."""
+        # Both are set before anything waits: a keep-alive that is due meanwhile, or a failure, must see them.
+        self._written = self._clock()
+        was_open, self.is_open = self.is_open, True
+        try:
+            async with self._writing:
+                if not was_open:
+                    await self.response.prepare(self._request)
+                await self.response.write(frames)
+        except ConnectionError as error:
+            raise asyncio.CancelledError("the client is gone") from error
+
+    async def keep_alive(self, first: float, every: float) -> None:
+        """Write a keep-alive after `first` seconds without headers, and then after each `every` seconds of silence."""
+        while True:
+            silence, limit = self._clock() - self._written, every if self.is_open else first
+            if silence >= limit:
+                await self.write(self._keep_alive)
+            else:
+                await asyncio.sleep(limit - silence)

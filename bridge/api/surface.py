@@ -1,0 +1,88 @@
+"""The contract of an API dialect: a `Surface` reads requests and writes answers, an `Encoder` writes one stream.
+
+Both are pure: no I/O, no clock but for `created`, no state that outlives one answer. A dialect is a folder beside
+`openai`, and a line in `routes`; status codes, headers, keep-alives and the order of things are in `endpoint`.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from bridge.api.answer.answer_events import AnswerEvent
+from bridge.api.answer.answer_format import AnswerFormat
+from bridge.api.http_errors import Failure
+from bridge.chat.types import ChatRequest, Model
+
+D = TypeVar("D")
+"""What a dialect keeps of a request for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRequest(Generic[D]):
+    """What a client asked for: the chat, and how it wants the answer."""
+
+    chat: ChatRequest
+    model: str
+    """The model's name as the client wrote it; `chat.model` is what it stands for."""
+    dialect: D
+    """What the surface needs to write the answer and nobody else looks at."""
+    stream: bool = False
+    format: AnswerFormat = field(default_factory=AnswerFormat)
+    choices: int = 1
+    """How many answers are wanted."""
+    ignored: tuple[str, ...] = ()
+    """Names of fields that were accepted without effect; the client gets them in `x-bridge-ignored`."""
+    created: int = field(default_factory=lambda: int(time.time()))
+    """Seconds since the epoch."""
+
+
+class Encoder(Protocol):
+    """Writes the stream of one request.
+
+    The events of each choice come in their order, `Opened` first and `AnswerEnd` last, one choice behind the other.
+    After the `AnswerEnd` of the last choice, or after `fail`, nothing is asked of it any more.
+    """
+
+    def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
+        """Return whole frames for an event of the answer numbered `choice`; no bytes where it becomes none."""
+        ...
+
+    def fail(self, failure: Failure) -> bytes:
+        """Return the frames that end the stream early, where its status is out already."""
+        ...
+
+
+class Surface(ABC, Generic[D]):
+    """One dialect of a chat API; one object serves all requests, and `parse` is called from several threads."""
+
+    path: ClassVar[str]
+    """The path that is served, beginning with `/v1` if its clients write that into their base URL."""
+    methods: ClassVar[tuple[str, ...]] = ("POST",)
+    stream_type: ClassVar[str] = "text/event-stream; charset=utf-8"
+    """The content type of streams."""
+    keep_alive: ClassVar[bytes] = b": keep-alive\n\n"
+    """The frame that is sent into a silence; clients must skip it."""
+
+    @abstractmethod
+    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> ParsedRequest[D]:  # noqa: A002
+        """Return what the decoded JSON `body` asks for; `id` becomes that of the chat.
+
+        `model` returns what a name stands for, or raises `UnknownModel`. Raises a `RequestError` whose `param` names
+        the bad field. The body is a client's text: whatever is done with it is linear in its size.
+        """
+
+    @abstractmethod
+    def encoder(self, request: ParsedRequest[D]) -> Encoder:
+        """Return a fresh encoder for one stream."""
+
+    @abstractmethod
+    def reply(self, request: ParsedRequest[D], answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
+        """Return the body of complete answers: the events of each choice, `AnswerEnd` last."""
+
+    @abstractmethod
+    def error(self, failure: Failure) -> dict[str, Any]:
+        """Return the body for a failure that has a status of its own."""

@@ -303,19 +303,18 @@ async def test_the_version_and_the_chromium_that_is_found_can_be_asked_for(home:
     assert (found.code, os.access(found.out.strip(), os.X_OK)) == (0, True)
 
 
-@pytest.mark.parametrize("shared", ["BRIDGE_CONFIG", "BRIDGE_PROFILES", "BRIDGE_FILES_FOLDER"])
-async def test_a_second_bridge_on_one_of_the_same_folders_is_refused_and_told_which_is_the_first(
-    home: Home, shared: str
-) -> None:
+async def test_a_second_bridge_on_one_of_the_same_folders_is_refused_and_told_which_is_the_first(home: Home) -> None:
     used = {"BRIDGE_CONFIG": "config", "BRIDGE_PROFILES": "profiles", "BRIDGE_FILES_FOLDER": "config/files"}
-    more = {name: str(home.folder / (place if name == shared else f"apart/{place}")) for name, place in used.items()}
     load_identity(home.settings)  # the same profiles want the same key
-    more["BRIDGE_PROFILE_KEY_FILE"] = str(home.folder / "config" / "profile.key")
+    key = str(home.folder / "config" / "profile.key")
     async with home.started("serve") as first:
         await first.shows("bridge login NAME")
-        second = await home.run("serve", **more)
-        assert (second.code, second.out) == (1, "")
-        assert re.search(rf"Another bridge uses the folder .*process {first.process.pid}, started", second.err)
+        for shared in used:
+            folders = {name: place if name == shared else f"{shared}/{place}" for name, place in used.items()}
+            more = {name: str(home.folder / place) for name, place in folders.items()}
+            second = await home.run("serve", BRIDGE_PROFILE_KEY_FILE=key, **more)
+            assert (second.code, second.out) == (1, "")
+            assert re.search(rf"Another bridge uses the folder .*process {first.process.pid}, started", second.err)
         first.process.kill()
         await first.process.wait()
     async with home.started("serve") as third:

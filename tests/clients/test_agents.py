@@ -83,8 +83,9 @@ AGENTS = {
 }
 
 
-@pytest.mark.parametrize("name", AGENTS)
-@pytest.mark.parametrize("seed", [None, 1, 2, 3], ids=["notation", "native 1", "native 2", "native 3"])
+@pytest.mark.parametrize(
+    ("name", "seed"), [*((name, None) for name in AGENTS), *zip(AGENTS, (1, 2, 3, 4), strict=True)]
+)
 async def test_an_agent_given_a_whole_book_writes_files_and_reads_them(
     tmp_path: Path, chromium: Chromium, name: str, seed: int | None
 ) -> None:

@@ -65,23 +65,23 @@ async def test_a_link_signs_in_once_and_leaves_its_token_neither_in_the_address_
             assert "sign-in" not in dashboard.page.url
 
 
-@pytest.mark.parametrize(
-    ("to", "path"),
-    [
-        ("/dashboard/live?account=alice", "/dashboard/live?account=alice"),
-        ("/docs", "/dashboard"),
-        ("//example.org/dashboard/", "/dashboard"),
-        ("https://example.org/dashboard/", "/dashboard"),
-        ("javascript:alert(1)", "/dashboard"),
-        ("/dashboard/../docs", "/dashboard"),
-    ],
-)
-async def test_a_link_leads_to_pages_of_the_dashboard_only(
-    tmp_path: Path, chromium: Chromium, to: str, path: str
-) -> None:
-    async with live(tmp_path, chromium=chromium) as run, opened(chromium, link(run, to=to)) as dashboard:
-        dashboard.excused = lambda text: "live" in text  # that page has tests of its own
-        await expect(dashboard.page).to_have_url(f"{run.bridge.url}{path}")
+LINKS = {
+    "/dashboard/live?account=alice": "/dashboard/live?account=alice",
+    "/docs": "/dashboard",
+    "//example.org/dashboard/": "/dashboard",
+    "https://example.org/dashboard/": "/dashboard",
+    "javascript:alert(1)": "/dashboard",
+    "/dashboard/../docs": "/dashboard",
+}
+"""Where a link to sign in wants to lead, and where it does."""
+
+
+async def test_a_link_leads_to_pages_of_the_dashboard_only(tmp_path: Path, chromium: Chromium) -> None:
+    async with live(tmp_path, chromium=chromium) as run:
+        for to, path in LINKS.items():
+            async with opened(chromium, link(run, to=to)) as dashboard:
+                dashboard.excused = lambda text: "live" in text  # that page has tests of its own
+                await expect(dashboard.page).to_have_url(f"{run.bridge.url}{path}")
 
 
 async def test_an_admin_key_signs_in_a_chat_key_does_not_and_signing_out_ends_the_session(
@@ -492,8 +492,9 @@ async def test_the_charts_and_their_tables_count_every_chat_once_as_they_go_on(
         assert sum(counted) == 3
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, NARROW, (360, 740)], ids=["wide", "narrow", "smallest"])
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(WIDE, "light"), (NARROW, "dark"), ((360, 740), "light")], ids=["wide", "narrow", "smallest"]
+)
 async def test_axe_finds_nothing_on_any_view_and_nothing_is_wider_than_the_window(
     tmp_path: Path, chromium: Chromium, size: tuple[int, int], scheme: str
 ) -> None:

@@ -14,7 +14,7 @@ from bridge.telemetry import WorkerState
 from tests.liveview.test_liveview_live import DEVICES, asking
 from tests.support.dashboard_pages import Dashboard
 from tests.support.live import Live
-from tests.support.watching import PASSWORD, Person, account_page, fill_form, login_page, person
+from tests.support.watching import PASSWORD, PHONE, WIDE, Person, account_page, fill_form, login_page, person
 
 
 async def signed_in(someone: Person) -> Dashboard:
@@ -63,8 +63,7 @@ async def home(someone: Person) -> None:
     await someone.page.wait_for_url("**/dashboard")
 
 
-@pytest.mark.parametrize("way", [fill_form, use_window], ids=["form", "window"])
-@DEVICES
+@pytest.mark.parametrize(("device", "way"), [(WIDE, fill_form), (PHONE, use_window)], ids=["wide-form", "phone-window"])
 async def test_an_account_is_added_and_asked_with_nothing_but_a_browser(
     tmp_path: Path, chromium: Chromium, device: dict[str, Any], way: Any
 ) -> None:

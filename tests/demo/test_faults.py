@@ -192,16 +192,14 @@ async def test_a_lost_conversation_is_refused(page: Page, account: Account) -> N
         "no_status",
     ],
 )
-@pytest.mark.parametrize("thinking", [False, True])
-async def test_an_unusual_stream_is_shown_like_any_other(
-    page: Page, account: Account, name: str, thinking: bool
-) -> None:
+async def test_an_unusual_stream_is_shown_like_any_other(page: Page, account: Account, name: str) -> None:
     params = {"seconds": 0.05} if name == "slow_first_byte" else {}
-    account.script(Script(text=TEXT, thinking="Let me think.", fault=name, params=params))
-    if thinking:
-        await page.get_by_role("button", name="DeepThink").click()
-    assert await _outcome(page, account) == "finished"
-    await expect(page.locator(ANSWER)).to_have_text(TEXT)
+    for switch in ("New chat", "DeepThink"):
+        await page.get_by_text(switch, exact=True).click()
+        account.script(Script(text=TEXT, thinking="Let me think.", fault=name, params=params))
+        assert await _outcome(page, account) == "finished"
+        await expect(page.locator(ANSWER).last).to_have_text(TEXT)
+    assert [turn.thinking_enabled for turn in account.turns] == [False, True]
 
 
 async def test_an_answer_whose_connection_is_lost_is_taken_from_the_history(page: Page, account: Account) -> None:

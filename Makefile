@@ -34,7 +34,7 @@ quick: $(READY) ## run the tests that start no browser and take no time
 	$(PYTEST) -m "not browser and not slow" --ignore $(CLIENTS) $(ARGS)
 
 coverage: $(READY) ## run the quick tests, and measure which branches of the parts without a browser they take
-	$(PYTEST) -m "not browser and not slow" --ignore $(CLIENTS) --cov $(ARGS)
+	$(PYTEST) --cov -m "not browser and not slow" --ignore $(CLIENTS) $(ARGS)
 
 test-clients: clients ## run the SDKs and coding agents that people use, in front of the bridge
 	$(BIN)/bridge install

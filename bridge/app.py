@@ -29,7 +29,7 @@ from bridge.log import log_fact
 from bridge.login.login_import import Imports
 from bridge.monitor.chat_list import EndedChat
 from bridge.monitor.monitor import Monitor
-from bridge.pool.maintenance import upkeep
+from bridge.pool.maintenance import maintenance
 from bridge.pool.pool import Pool
 from bridge.settings import Settings
 from bridge.storage.browser_folders import sweep_folders
@@ -91,7 +91,7 @@ async def running(
         stored = kind(store, browser, settings, telemetry)
         tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
         pool = await stack.enter_async_context(Pool([], settings, telemetry, tokens, stored))
-        await stack.enter_async_context(upkeep(pool, telemetry, settings.browser.check_every))
+        await stack.enter_async_context(maintenance(pool, telemetry, settings.browser.check_every))
         monitor.accounts, monitor.unready = pool.accounts, pool.unready
         await stack.enter_async_context(monitor)
         tasks = Tasks()

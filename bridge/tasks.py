@@ -59,7 +59,7 @@ async def first(*work: Coroutine[Any, Any, object]) -> None:
 
 
 @contextmanager
-def surviving(what: str) -> Iterator[None]:
+def errors_logged(what: str) -> Iterator[None]:
     """Log whatever goes wrong inside, and go on: it must not stop the caller, who can do nothing about it."""
     try:
         yield
@@ -81,14 +81,14 @@ def log_unexpected(error: BaseException, where: str) -> None:
 
 
 async def _survived(work: Coroutine[None, None, None]) -> None:
-    with surviving("in a background task"):
+    with errors_logged("in a background task"):
         await work
 
 
 async def _again_and_again(work: Callable[[], Coroutine[None, None, None]]) -> None:
     ends = 0
     while True:
-        with surviving("in a task that is started again"):
+        with errors_logged("in a task that is started again"):
             await work()
         await asyncio.sleep(PAUSES[min(ends, len(PAUSES) - 1)])
         ends += 1

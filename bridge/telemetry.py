@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from bridge.tasks import surviving
+from bridge.tasks import errors_logged
 
 Step = Literal["waiting", "sending", "thinking", "writing"]
 """What happens with a chat: it has no account yet, the page is at it, the model thinks, the model answers."""
@@ -206,5 +206,5 @@ class Telemetry:
     def emit(self, fact: Fact) -> None:
         """Tell the sinks; one that fails harms neither the others nor what the fact is about."""
         for sink in self._sinks:
-            with surviving("in a sink of telemetry"):
+            with errors_logged("in a sink of telemetry"):
                 sink(fact)

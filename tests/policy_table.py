@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.errors import BridgeError
-from bridge.pool.error_policy import REST, TABLE, Again, Rule
+from bridge.pool.error_policy import REST, TABLE, AnotherTry, Rule
 
 HEADER = "| error | what it says | the account | for | another try by the bridge | the client may send it again |"
 
@@ -35,7 +35,7 @@ def _span(rule: Rule) -> str:
 
 
 def _again(rule: Rule) -> str:
-    if rule.again is Again.NOWHERE or rule.refusal:
+    if rule.again is AnotherTry.NOWHERE or rule.refusal:
         return rule.again
     return f"{rule.again}, if nothing was sent"
 

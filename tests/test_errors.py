@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.errors import RateLimited, SiteChanged
-from bridge.sites.contract import Strayed
+from bridge.sites.contract import LeftSite
 
 
 def test_a_copy_says_more_and_leaves_the_error_as_it_was() -> None:
@@ -22,6 +22,6 @@ def test_a_copy_keeps_what_is_not_given() -> None:
 
 
 def test_an_error_that_makes_its_message_itself_is_copied_with_it() -> None:
-    error = Strayed("https://elsewhere.example/login")
+    error = LeftSite("https://elsewhere.example/login")
     copy = error.replace(sent=True)
     assert (copy.message, copy.url, copy.sent) == (error.message, error.url, True)

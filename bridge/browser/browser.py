@@ -22,10 +22,10 @@ from bridge.browser import cdp_endpoint, chromium, processes
 from bridge.browser.egress_proxy import has_proxy
 from bridge.browser.launch import attach, launch, launch_in, start_driver, stop_driver
 from bridge.browser.page_calls import sign_of_life, within
-from bridge.browser.running_browser import Running, process_list
+from bridge.browser.running_browser import RunningBrowser, process_list
 from bridge.errors import BrowserError, LoginRequired
 from bridge.settings import MEBIBYTE, Settings
-from bridge.tasks import surviving
+from bridge.tasks import errors_logged
 from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry
 
 NETWORK_SERVICE = "network.mojom.NetworkService"
@@ -56,7 +56,7 @@ class Chromium:
         self._settings = settings
         self._telemetry = telemetry
         self._lock = asyncio.Lock()
-        self._running: Running | None = None
+        self._running: RunningBrowser | None = None
         self._listeners: list[Callable[[BrowserError], None]] = []
         self._ended_at = -JUST_NOW
         """When a page was last ended for its size."""
@@ -124,7 +124,7 @@ class Chromium:
         if running.is_lost:
             raise BrowserError("The browser was lost.")
 
-    def _look_for_network(self, running: Running, pid: int | None) -> None:
+    def _look_for_network(self, running: RunningBrowser, pid: int | None) -> None:
         """Watch the network service, which starts with the first page; another one has none of the cookies."""
         if running.network is None and pid is not None:
             running.network = pid
@@ -175,7 +175,7 @@ class Chromium:
             if running is not None:
                 await running.close(self._settings.browser.call_limit)
 
-    async def _started(self, options: Mapping[str, Any] | None = None) -> Running:
+    async def _started(self, options: Mapping[str, Any] | None = None) -> RunningBrowser:
         async with self._lock:
             if self._running is None or self._running.is_lost:
                 lost, self._running = self._running, None
@@ -184,7 +184,7 @@ class Chromium:
                 self._running = await self._start(options or {})
             return self._running
 
-    async def _start(self, options: Mapping[str, Any]) -> Running:
+    async def _start(self, options: Mapping[str, Any]) -> RunningBrowser:
         if left := await asyncio.to_thread(processes.sweep, self._folder):
             logger.warning("Ended {} Chromium processes that an earlier run had left behind", left)
         if self.is_attached:
@@ -204,14 +204,14 @@ class Chromium:
             leader = found["browser"]
             note = await asyncio.to_thread(processes.RunFile, self._folder, leader)
             driver = await asyncio.to_thread(processes.parent_of, leader)
-            running = Running(playwright, browser, session, driver, context, note)
+            running = RunningBrowser(playwright, browser, session, driver, context, note)
         running.watch("Chromium ended", leader, self._lost)
         running.watch(DRIVER_LOST, driver.pid, self._lost)
         sandbox = chromium.sandboxed(self._settings.browser)
         self._tell(BrowserStarted(browser.version, str(executable), sandbox))
         return running
 
-    async def _attach(self) -> Running:
+    async def _attach(self) -> RunningBrowser:
         address = await cdp_endpoint.find(self._settings.browser, self._settings.browser.call_limit)
         before = await asyncio.to_thread(processes.children)
         async with self._driver() as playwright:
@@ -219,7 +219,7 @@ class Chromium:
             async with within(self._settings.turn.ready + LAUNCH_SLACK, "The browser was not attached to"):
                 browser = await attach(playwright, address, self._settings)
             session, _ = await self._look_at(browser)
-            running = Running(playwright, browser, session, driver, None, None)
+            running = RunningBrowser(playwright, browser, session, driver, None, None)
         browser.on("disconnected", running.went)
         running.on_gone = lambda: self._lost(running, GONE)
         running.watch(DRIVER_LOST, running.driver.pid, self._lost)
@@ -256,11 +256,11 @@ class Chromium:
             session = await browser.new_browser_cdp_session()
             return session, dict(await process_list(session))
 
-    def _lost(self, running: Running, reason: str) -> None:
+    def _lost(self, running: RunningBrowser, reason: str) -> None:
         if running.is_lost:
             return
         running.is_lost = True
         self._telemetry.emit(BrowserLost(reason))
         for listener in tuple(self._listeners):
-            with surviving("while an account was told that the browser is lost"):
+            with errors_logged("while an account was told that the browser is lost"):
                 listener(BrowserError(f"The browser was lost: {reason}."))

@@ -54,9 +54,9 @@ class Exchange:
         self.open_responses = 0
         self.is_lost = False
         self._expected = expected
-        self._first = self._newest = ""
-        self._claimed: set[str] = set()
-        self._heard: str | None = None
+        self._first_path = self._newest_path = ""
+        self._taken_paths: set[str] = set()
+        self._read_path: str | None = None
         self._sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._parts: asyncio.Queue[Part | BridgeError] = asyncio.Queue()
         self._busy, self._quiet = asyncio.Event(), asyncio.Event()
@@ -90,49 +90,49 @@ class Exchange:
         """Return when no response of this turn is open any more, or the page is gone."""
         await self._quiet.wait()
 
-    def objections(self, request: PageRequest) -> Sequence[str]:
+    def reject_reasons(self, request: PageRequest) -> Sequence[str]:
         """Return what is wrong with a held request; one without fault takes its path, which has but one send."""
         path = request.path
-        if path in self._claimed:
+        if path in self._taken_paths:
             return ("the page wanted to send a second time",)
         reasons = self._expected(request)
         if not reasons:
-            self._first = self._first or path
-            self._claimed.add(path)
+            self._first_path = self._first_path or path
+            self._taken_paths.add(path)
         return reasons
 
-    def let_through(self, request: PageRequest) -> None:
+    def mark_sent(self, request: PageRequest) -> None:
         """Note that a request passed the gate."""
         self.passed.append(request)
-        self._newest = request.path
+        self._newest_path = request.path
         self.open_responses += 1
         self._quiet.clear()
         self._busy.set()
         if not self._sent.done():
             self._sent.set_result(None)
 
-    def turn_back(self, reasons: Sequence[str]) -> None:
+    def mark_rejected(self, reasons: Sequence[str]) -> None:
         """Note that a request was failed at the gate."""
-        if not self._sent.done() and not self._claimed:
+        if not self._sent.done() and not self._taken_paths:
             self._sent.set_exception(WrongSend("; ".join(reasons)))
             self._sent.exception()  # it may be that nobody asks
 
     def put(self, path: str, part: Part) -> None:
         """Hand over the next part of the response from `path`."""
         if isinstance(part, PageResponse):
-            self._heard = path
+            self._read_path = path
         has_ended = isinstance(part, ResponseEnded)
-        if self._heard in (None, path) and not (has_ended and path != self._newest):
+        if self._read_path in (None, path) and not (has_ended and path != self._newest_path):
             self._parts.put_nowait(part)
         if has_ended:
-            if path != self._first:
-                self._claimed.discard(path)
+            if path != self._first_path:
+                self._taken_paths.discard(path)
             self.open_responses -= 1
             if self.open_responses == 0:
                 self._quiet.set()
                 self._busy.clear()
 
-    def overhear(self, response: PageResponse, body: bytes) -> None:
+    def deliver_whole(self, response: PageResponse, body: bytes) -> None:
         """Hand over a response that was not held at the gate, whole."""
         for part in (response, Chunk(body), ResponseEnded()):
             self._parts.put_nowait(part)

@@ -69,7 +69,7 @@ class Interceptor:
         session = self.session
         page.on("crash", lambda _: self.fail(BrowserError("The page crashed.")))
         page.on("close", lambda _: self.fail(BrowserError("The page was closed.")))
-        session.on("Fetch.requestPaused", lambda event: self._tasks.start(self._hold(event)))
+        session.on("Fetch.requestPaused", lambda event: self._tasks.start(self._on_paused(event)))
         session.on("Network.responseReceived", self._on_response)
         session.on("Network.dataReceived", _with_known_signature(self._on_data))
         session.on("Network.loadingFinished", lambda event: self._on_end(event, None))
@@ -93,14 +93,14 @@ class Interceptor:
             self._taps.clear()
 
     @property
-    def is_left_hanging(self) -> bool:
+    def is_without_response(self) -> bool:
         """Tell whether the running turn's responses have ended, and its answer has perhaps not."""
         return self._exchange is not None and bool(self._exchange.passed) and not self._exchange.open_responses
 
-    def overhear(self, reply: Reply) -> None:
+    def deliver_whole(self, reply: Reply) -> None:
         """Let the running turn have a response that carries no answer of its own; one without a body is left out."""
-        if self._exchange is not None and self.is_left_hanging and reply.body is not None:
-            self._exchange.overhear(reply.response, reply.body)
+        if self._exchange is not None and self.is_without_response and reply.body is not None:
+            self._exchange.deliver_whole(reply.response, reply.body)
 
     def interrupt(self, error: BridgeError) -> None:
         """End the running turn with `error`; the page stays."""
@@ -112,7 +112,7 @@ class Interceptor:
         if self._exchange is not None:
             self._exchange.fail(error)
 
-    def cut(self, failure: str) -> None:
+    def end_responses(self, failure: str) -> None:
         """End the running turn's responses: the document that asked for them is gone, and Chromium may not say so."""
         for network_id in tuple(self._taps):
             self._on_end({"requestId": network_id}, failure)
@@ -121,34 +121,34 @@ class Interceptor:
         """Stop holding requests."""
         await self._tasks.close()
 
-    async def _hold(self, event: dict[str, Any]) -> None:
+    async def _on_paused(self, event: dict[str, Any]) -> None:
         """Let a held request or its response go, or fail it, which the page sees as a network error."""
         try:
             if "responseStatusCode" in event or "responseErrorReason" in event:
-                await self._hold_response(event)
+                await self._handle_response(event)
             else:
-                await self._hold_request(event)
+                await self._handle_request(event)
         except PlaywrightError:
             pass  # the page went away with its request: `fail` has been told
         except BrowserError as error:
             self.fail(error)
 
-    async def _hold_request(self, event: dict[str, Any]) -> None:
+    async def _handle_request(self, event: dict[str, Any]) -> None:
         """Judge a held request, arm the tap, and let it go."""
         held, network_id, exchange = event["requestId"], event.get("networkId"), self._exchange
         request = _page_request(event["request"])
-        if not self._concerns_us(request):
+        if not self._is_guarded(request):
             await self._send("Fetch.continueRequest", requestId=held)
             return
-        reasons = self._objections(request, network_id, exchange)
+        reasons = self._reject_reasons(request, network_id, exchange)
         if reasons or exchange is None or network_id is None:
             await self._send("Fetch.failRequest", requestId=held, errorReason="Failed")
             if exchange is not None:
-                exchange.turn_back(reasons)
+                exchange.mark_rejected(reasons)
             return
-        await self._let_go(held, network_id, request, exchange)
+        await self._release(held, network_id, request, exchange)
 
-    async def _hold_response(self, event: dict[str, Any]) -> None:
+    async def _handle_response(self, event: dict[str, Any]) -> None:
         """Let a response come, but not one that would send its request on to another address."""
         held, tap = event["requestId"], self._taps.get(event.get("networkId", ""))
         if event.get("responseStatusCode") not in REDIRECTS:
@@ -158,7 +158,7 @@ class Interceptor:
             tap.failure = "the site sent the page's request on to another address, and it was not followed"
         await self._send("Fetch.failRequest", requestId=held, errorReason="Failed")
 
-    def _objections(self, request: PageRequest, network_id: str | None, exchange: Exchange | None) -> Sequence[str]:
+    def _reject_reasons(self, request: PageRequest, network_id: str | None, exchange: Exchange | None) -> Sequence[str]:
         """Return why a held request must not leave."""
         if (there := origin_of(request.url)) != self._origin:
             return (f"it goes to {there}, which is not the site",)
@@ -167,14 +167,14 @@ class Interceptor:
         if exchange is None:
             return ("no chat is waiting for an answer",)
         try:
-            return exchange.objections(request)
+            return exchange.reject_reasons(request)
         except Exception as error:  # noqa: BLE001 - a driver's own code: whatever it raises, nothing is held for ever
             log_unexpected(error, f"while a driver judged a request to {request.path}")
             return (f"it could not be judged ({type(error).__name__})",)
 
-    async def _let_go(self, held: str, network_id: str, request: PageRequest, exchange: Exchange) -> None:
+    async def _release(self, held: str, network_id: str, request: PageRequest, exchange: Exchange) -> None:
         tap = self._taps[network_id] = Tap(exchange, request.path, self._limits.answer)
-        exchange.let_through(request)
+        exchange.mark_sent(request)
         # the tap is asked for first, but its answer comes from the page's own thread, which may be busy drawing
         await asyncio.gather(
             self._arm(tap, network_id), self._send("Fetch.continueRequest", requestId=held, interceptResponse=True)
@@ -198,7 +198,7 @@ class Interceptor:
         except (PlaywrightError, BrowserError):
             tap.give_up()  # the whole body is fetched at the end instead
 
-    def _concerns_us(self, request: PageRequest) -> bool:
+    def _is_guarded(self, request: PageRequest) -> bool:
         if self.is_open:
             return False
         is_answer = any(fnmatchcase(request.path, pattern) for pattern in self._paths)

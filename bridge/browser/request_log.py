@@ -43,7 +43,7 @@ class Call:
         return f"{self.method} {self.path} {self.kind} {result} {self.content_type}".rstrip()
 
 
-class Traffic:
+class RequestLog:
     """Remembers the page's last requests; `session` has its `Network` domain on.
 
     What came of those that are `wanted`, by their addresses, is given to `on_reply`.

@@ -15,7 +15,7 @@ from bridge.browser.page_calls import within
 from bridge.errors import BrowserError
 
 
-class Running:
+class RunningBrowser:
     """One started browser, or one that was attached to: then `note` is None, and only the driver is ours."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Running:
         """Tell whether the end of each process that all accounts need would be noticed at once."""
         return self.is_ours and self.network is not None and all(watch.is_open for watch in self._watches)
 
-    def watch(self, reason: str, pid: int, on_lost: Callable[[Running, str], None]) -> None:
+    def watch(self, reason: str, pid: int, on_lost: Callable[[RunningBrowser, str], None]) -> None:
         """Call `on_lost` with `reason` as soon as the process has ended."""
         self._watches.append(processes.ExitWatch(pid, lambda: on_lost(self, reason)))
 

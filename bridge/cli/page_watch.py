@@ -27,7 +27,7 @@ from bridge.settings import Settings, TurnSettings
 from bridge.sites.contract import Decoder, load_driver
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry, Timeline
-from bridge.worker.answer_reader import listen
+from bridge.worker.answer_reader import read_answer
 from bridge.worker.session import Session, open_session
 
 STATE_LIMIT = 30.0
@@ -181,7 +181,7 @@ async def _follow(session: Session, limits: TurnSettings, report: Report) -> Non
 
 async def _turn(exchange: Exchange, decoder: Narrated, limits: TurnSettings, report: Report) -> None:
     timeline = Timeline("", "")
-    async with aclosing(listen(exchange, decoder, limits, timeline)) as events:
+    async with aclosing(read_answer(exchange, decoder, limits, timeline)) as events:
         async for _ in events:
             pass
     with suppress(TimeoutError):

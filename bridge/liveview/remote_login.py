@@ -19,7 +19,7 @@ from bridge.storage.browser_folders import new_folder
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.tasks import first
 from bridge.worker.handover import LOOK_EVERY, looks_ready
-from bridge.worker.page_loss import Loss
+from bridge.worker.page_loss import PageLoss
 from bridge.worker.session import Session, open_session
 
 PERSON_LIMIT = 900.0
@@ -106,7 +106,7 @@ class RemoteLogin:
             asyncio.timeout(PERSON_LIMIT),
             open_session(self._chromium, self.profile, driver_type, self._settings) as session,
         ):
-            lost = Loss()
+            lost = PageLoss()
             session.on_gone = lost.note
             forget = self._chromium.on_lost(lost.note)
             try:

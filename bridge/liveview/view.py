@@ -24,7 +24,7 @@ from bridge.liveview.shown_tab import ShownTab
 from bridge.liveview.tabs import Tabs
 from bridge.liveview.view_target import ViewTarget
 from bridge.liveview.viewer import Viewer
-from bridge.tasks import Tasks, first, surviving
+from bridge.tasks import Tasks, errors_logged, first
 
 MOST_VIEWERS = 8
 GRACE = 6.0
@@ -201,7 +201,7 @@ class View:
                 async with asyncio.timeout(LOOK_EVERY if self._viewers else None):
                     await self._change.wait()
             self._change.clear()
-            with surviving("while a live view was brought into line"), suppress(PlaywrightError):
+            with errors_logged("while a live view was brought into line"), suppress(PlaywrightError):
                 await self._follow_active_tab()
                 self._open_dialogs()
                 await self._update_screencast()

@@ -26,7 +26,7 @@ NEEDS_PERSON = (WorkerState.LOGGED_OUT, WorkerState.CHALLENGED)
 """States that seldom end before a person does something."""
 AWAY = (*NEEDS_PERSON, WorkerState.MUTED)
 """States that mostly last for hours."""
-MOST_GONE = 100
+MOST_REMOVED = 100
 """Accounts that are remembered after they are gone."""
 JITTER = 0.3
 """The pace varies by up to this share of the minimum interval."""
@@ -87,12 +87,12 @@ class PoolWorker(Protocol):
         """End the running chat with `error`; its account is none the worse for it."""
         ...
 
-    async def renewed(self) -> None:
+    async def login_renewed(self) -> None:
         """Return when somebody has logged the account in again since it was opened, or since this returned last."""
         ...
 
     @property
-    def is_worn(self) -> bool:
+    def is_renewal_due(self) -> bool:
         """Tell whether `renew` is due."""
         ...
 
@@ -139,7 +139,7 @@ class Slot:
     fails: int = 0
     caution: int = 0
     """How many sends more are made at a slower pace, after a rest."""
-    is_guest: bool = False
+    is_token_account: bool = False
     """Whether a client's own login opened it, so that only that client's chats may use it."""
     sends: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
     """Unix times of the sends."""
@@ -239,7 +239,7 @@ class Slot:
         return back_in is not None and back_in <= seconds
 
 
-class Gone:
+class RemovedAccounts:
     """Accounts that are not there any more: one that comes back under its name goes on at the same pace."""
 
     def __init__(self) -> None:
@@ -247,14 +247,14 @@ class Gone:
 
     def note(self, slot: Slot) -> None:
         """Remember an account that is closed, unless a client has brought it along."""
-        if not slot.is_guest:
+        if not slot.is_token_account:
             self._slots[slot.worker.name] = slot
-        if len(self._slots) > MOST_GONE:
+        if len(self._slots) > MOST_REMOVED:
             del self._slots[next(iter(self._slots))]
 
     def back(self, slot: Slot) -> Slot:
         """Return an account that is new, as the one before it of that name was."""
-        if not slot.is_guest and (before := self.forget(slot.worker.name)) is not None:
+        if not slot.is_token_account and (before := self.forget(slot.worker.name)) is not None:
             slot.free_at, slot.caution, slot.is_paused = before.free_at, before.caution, before.is_paused
             slot.last_error = before.last_error
         return slot
@@ -264,6 +264,6 @@ class Gone:
         return self._slots.pop(name, None)
 
 
-def standing(slots: Sequence[Slot]) -> str:
+def readiness(slots: Sequence[Slot]) -> str:
     """Return how these accounts stand, in words."""
     return "; ".join(str(slot.account(is_busy=False)) for slot in slots) or NOBODY.rstrip(".")

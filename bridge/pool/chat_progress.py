@@ -24,21 +24,21 @@ class Progress:
         self._request = request
         self.timeline = timeline
         self._telemetry = telemetry
-        self._count = Count()
+        self._tokens = Count()
         self._answer_chars = 0
         self._step: Step = "sending"
-        self._told = 0.0
+        self._reported_at = 0.0
         self._result, self._reason, self._bundle = CANCELLED, "", ""
         timeline.on_mark = self._marked
 
-    def hear(self, event: ChatEvent) -> None:
+    def add(self, event: ChatEvent) -> None:
         """Take the next event of the answer."""
         match event:
             case Thinking(text):
-                self._heard("thinking", text)
+                self._count_text("thinking", text)
             case Text(text):
                 self._answer_chars += len(text)
-                self._heard("writing", text)
+                self._count_text("writing", text)
             case Withdrawn(text):
                 self._answer_chars = len(text)
             case Finish(reason):
@@ -69,7 +69,7 @@ class Progress:
                 timeline.marks,
                 prompt_chars=sum(len(message.text) for message in request.messages),
                 answer_chars=self._answer_chars,
-                tokens=self._count.tokens,
+                tokens=self._tokens.tokens,
                 bundle=self._bundle,
             )
         )
@@ -77,15 +77,15 @@ class Progress:
     def _marked(self, mark: str) -> None:
         """Tell of a time that is known now, but for those with which a chat comes and goes."""
         if mark not in ("queued", "end"):
-            self._tell()
+            self._report()
 
-    def _heard(self, step: Step, text: str) -> None:
-        self._count.add(text)
-        if step != self._step or time.monotonic() - self._told >= EVERY:
+    def _count_text(self, step: Step, text: str) -> None:
+        self._tokens.add(text)
+        if step != self._step or time.monotonic() - self._reported_at >= EVERY:
             self._step = step
-            self._tell()
+            self._report()
 
-    def _tell(self) -> None:
-        self._told = time.monotonic()
+    def _report(self) -> None:
+        self._reported_at = time.monotonic()
         marks = dict(self.timeline.marks)
-        self._telemetry.emit(ChatProgress(self._request.id, self._step, self._count.tokens, marks))
+        self._telemetry.emit(ChatProgress(self._request.id, self._step, self._tokens.tokens, marks))

@@ -12,9 +12,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bridge.errors import BridgeError, NoAccount, PoolError, PoolFull, PoolTimeout
-from bridge.pool.account import Slot, standing
+from bridge.pool.account import Slot, readiness
 from bridge.pool.lease import Lease
-from bridge.pool.wait_estimate import Pace
+from bridge.pool.wait_estimate import WaitEstimate
 from bridge.settings import PoolSettings
 from bridge.tasks import Tasks
 
@@ -34,7 +34,7 @@ class ChatQueue:
         self._settings = settings
         self._last_limit = stop_limit + LAST_LIMIT
         self._leases: list[Lease] = []
-        self._pace = Pace()
+        self._wait_estimate = WaitEstimate()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks = Tasks()
         self.freed = asyncio.Event()
@@ -69,7 +69,7 @@ class ChatQueue:
         self.assign()
         waiting = len(self._waiting())
         if lease.is_waiting and waiting > self._settings.queue_size:
-            wait = self._pace.wait(lease, self._leases)
+            wait = self._wait_estimate.wait(lease, self._leases)
             lease.refuse(PoolFull(f"{waiting - 1} chats are waiting already.", retry_after=wait))
         return waiting
 
@@ -81,7 +81,7 @@ class ChatQueue:
 
     def answered(self, lease: Lease) -> None:
         """Note how long a chat that was answered had its account."""
-        self._pace.note(time.monotonic() - lease.since)
+        self._wait_estimate.note(time.monotonic() - lease.since)
 
     async def granted(self, lease: Lease) -> Slot:
         """Return the lease's account as soon as it has one."""
@@ -92,8 +92,8 @@ class ChatQueue:
                     await lease.changed.wait()
         except TimeoutError as error:
             limit = self._settings.queue_limit
-            message = f"No account became free within {limit:g} seconds: {standing(lease.realm)}."
-            wait = self._pace.wait(lease, self._leases)
+            message = f"No account became free within {limit:g} seconds: {readiness(lease.realm)}."
+            wait = self._wait_estimate.wait(lease, self._leases)
             raise lease.failure or PoolTimeout(message, retry_after=wait) from error
         if lease.error is not None:
             raise lease.failure or lease.error

@@ -18,8 +18,8 @@ from bridge.pool.chat_progress import Progress
 from bridge.pool.chat_queue import ChatQueue
 from bridge.pool.error_policy import conversation_is_gone, conversation_is_unclear, may_go_on
 from bridge.pool.lease import Lease
-from bridge.pool.supervisor import Accounts
-from bridge.pool.token_accounts import Guests, name_of
+from bridge.pool.supervisor import Supervisor
+from bridge.pool.token_accounts import TokenAccounts, name_of
 from bridge.settings import ConversationSettings
 from bridge.storage.conversation_file import NOT_HERE, Place
 from bridge.storage.conversations import Conversations, Note
@@ -34,16 +34,16 @@ class Dispatcher:
 
     def __init__(
         self,
-        accounts: Accounts,
+        supervisor: Supervisor,
         queue: ChatQueue,
-        guests: Guests,
+        token_accounts: TokenAccounts,
         conversations: Conversations,
         settings: ConversationSettings,
         telemetry: Telemetry,
     ) -> None:
-        self._accounts = accounts
+        self._supervisor = supervisor
         self._queue = queue
-        self._guests = guests
+        self._token_accounts = token_accounts
         self._conversations = conversations
         self._settings = settings
         self._telemetry = telemetry
@@ -64,7 +64,7 @@ class Dispatcher:
                             async for event in events:
                                 lease.has_begun = True
                                 note.hear(event)
-                                progress.hear(event)
+                                progress.add(event)
                                 yield event
 
     @contextmanager
@@ -96,13 +96,13 @@ class Dispatcher:
                 yield
             finally:
                 if (sent_at := timeline.at("sent")) is not None:
-                    self._accounts.sent(slot, sent_at)
+                    self._supervisor.sent(slot, sent_at)
         except BridgeError as error:
             self._fail(lease, slot, error)
             timeline.forget("sent")
             self._queue.assign()
         except Exception as error:  # nobody knows how the page stands now: a new one is safe
-            self._accounts.take_out(slot, BrowserError(f"A chat failed unexpectedly: {type(error).__name__}."))
+            self._supervisor.take_out(slot, BrowserError(f"A chat failed unexpectedly: {type(error).__name__}."))
             raise
         else:
             lease.is_answered = True
@@ -115,7 +115,7 @@ class Dispatcher:
             self._drop(place, error)
         if conversation_is_gone(error) and lease.is_anew:  # no client has named one: it is the site that is wrong
             error = SiteError(error.message, sent=error.sent)
-        told = self._accounts.take_out(slot, error)
+        told = self._supervisor.take_out(slot, error)
         if lease.error is not None:  # it was cancelled meanwhile
             raise lease.error from error
         is_last = lease.has_begun or len(lease.tries) >= TRIES
@@ -123,18 +123,18 @@ class Dispatcher:
             raise told from error
 
     def _names(self, request: ChatRequest) -> Collection[str]:
-        return [name_of(token) for token in request.tokens] or [slot.worker.name for slot in self._accounts.own]
+        return [name_of(token) for token in request.tokens] or [slot.worker.name for slot in self._supervisor.own]
 
     def _lease(self, request: ChatRequest, place: Place | None) -> Lease:
         """Return where the chat may be answered: its conversation's account first, or alone if the client names it."""
-        realm = self._guests.admit(request.tokens, request.peer) if request.tokens else self._accounts.own
+        realm = self._token_accounts.admit(request.tokens, request.peer) if request.tokens else self._supervisor.own
         fitting = [slot for slot in realm if slot.serves(request.model)]
         home = next((slot for slot in fitting if place is not None and slot.worker.name == place.account), None)
         is_named = request.conversation is not None
         if home is None:
             if is_named:
                 raise UnknownConversation(NOT_HERE, param="conversation_id")
-            return Lease(fitting, realm, request.id, refused=self._guests.refused(request.tokens))
+            return Lease(fitting, realm, request.id, refused=self._token_accounts.refused(request.tokens))
         patient_until = time.monotonic() + self._settings.wait
         return Lease([home] if is_named else fitting, realm, request.id, False, is_named, home, place, patient_until)
 

@@ -49,7 +49,7 @@ CHANGED = (5.0, 60.0, 300.0)
 """The same where the page itself is not what the driver knows: that seldom ends by itself."""
 
 
-class Again(StrEnum):
+class AnotherTry(StrEnum):
     """Where the bridge itself tries a chat again of which nothing was generated."""
 
     NOWHERE = "no"
@@ -79,7 +79,7 @@ class Rule:
     """In place of `pauses`: a share of the setting `pool.rest`."""
     named: bool = False
     """Whether a time that the site names counts instead."""
-    again: Again = Again.NOWHERE
+    again: AnotherTry = AnotherTry.NOWHERE
     refusal: bool = False
     """Whether the site says so before it generates anything; other errors leave that open once the prompt was sent."""
     retry: Retry = Retry.NO
@@ -89,28 +89,28 @@ class Rule:
 
 TABLE: Mapping[type[BridgeError], Rule] = {
     RequestError: Rule(noted=False),
-    UnknownConversation: Rule(again=Again.ANEW, refusal=True, noted=False),
+    UnknownConversation: Rule(again=AnotherTry.ANEW, refusal=True, noted=False),
     PoolError: Rule(retry=Retry.UNSENT, noted=False),
     NoAccount: Rule(retry=Retry.TIMED, noted=False),
     ChatCancelled: Rule(noted=False),
-    LoginRequired: Rule(WorkerState.LOGGED_OUT, again=Again.ELSEWHERE, refusal=True),
-    HumanNeeded: Rule(WorkerState.CHALLENGED, (600.0,), again=Again.ELSEWHERE, refusal=True),
-    Muted: Rule(WorkerState.MUTED, (DAY,), named=True, again=Again.ELSEWHERE, refusal=True),
+    LoginRequired: Rule(WorkerState.LOGGED_OUT, again=AnotherTry.ELSEWHERE, refusal=True),
+    HumanNeeded: Rule(WorkerState.CHALLENGED, (600.0,), again=AnotherTry.ELSEWHERE, refusal=True),
+    Muted: Rule(WorkerState.MUTED, (DAY,), named=True, again=AnotherTry.ELSEWHERE, refusal=True),
     RateLimited: Rule(
-        WorkerState.RESTING, rests=1, named=True, again=Again.ELSEWHERE, refusal=True, retry=Retry.UNSENT
+        WorkerState.RESTING, rests=1, named=True, again=AnotherTry.ELSEWHERE, refusal=True, retry=Retry.UNSENT
     ),
     SiteBusy: Rule(
-        WorkerState.RESTING, rests=1 / 6, named=True, again=Again.ELSEWHERE, refusal=True, retry=Retry.UNSENT
+        WorkerState.RESTING, rests=1 / 6, named=True, again=AnotherTry.ELSEWHERE, refusal=True, retry=Retry.UNSENT
     ),
-    StalePage: Rule(WorkerState.BROKEN, BACKOFF, again=Again.RELOADED, refusal=True),
-    SiteChanged: Rule(WorkerState.BROKEN, CHANGED, again=Again.ELSEWHERE),
-    SiteTimeout: Rule(WorkerState.BROKEN, BACKOFF, again=Again.ANYWHERE, retry=Retry.UNSENT),
+    StalePage: Rule(WorkerState.BROKEN, BACKOFF, again=AnotherTry.RELOADED, refusal=True),
+    SiteChanged: Rule(WorkerState.BROKEN, CHANGED, again=AnotherTry.ELSEWHERE),
+    SiteTimeout: Rule(WorkerState.BROKEN, BACKOFF, again=AnotherTry.ANYWHERE, retry=Retry.UNSENT),
     SendTimeout: Rule(retry=Retry.UNSENT),
     NetworkError: Rule(retry=Retry.UNSENT),
     SiteError: Rule(retry=Retry.UNSENT),
-    BrowserError: Rule(WorkerState.BROKEN, BACKOFF, again=Again.ANYWHERE, retry=Retry.UNSENT),
+    BrowserError: Rule(WorkerState.BROKEN, BACKOFF, again=AnotherTry.ANYWHERE, retry=Retry.UNSENT),
     StorageError: Rule(noted=False),
-    SetupError: Rule(WorkerState.BROKEN, BACKOFF, again=Again.ANYWHERE),
+    SetupError: Rule(WorkerState.BROKEN, BACKOFF, again=AnotherTry.ANYWHERE),
     BridgeError: Rule(WorkerState.BROKEN, BACKOFF, retry=Retry.UNSENT, noted=False),
 }
 
@@ -149,7 +149,7 @@ def after_lost(error: BridgeError, fails: int = 0, rest: float = REST) -> Transi
     return found or Transition(WorkerState.BROKEN, datetime.now(UTC) + timedelta(seconds=_step(BACKOFF, fails)))
 
 
-def told(error: BridgeError, what: Transition | None) -> BridgeError:
+def for_client(error: BridgeError, what: Transition | None) -> BridgeError:
     """Return a copy of `error` for the client, with when to come back where the account rests as `what` says."""
     if what is None or what.state is not WorkerState.RESTING or what.until is None or error.retry_after is not None:
         return error.replace()
@@ -158,18 +158,18 @@ def told(error: BridgeError, what: Transition | None) -> BridgeError:
 
 def conversation_is_gone(error: BridgeError) -> bool:
     """Tell whether the site does not have the conversation any more."""
-    return rule_of(error).again is Again.ANEW
+    return rule_of(error).again is AnotherTry.ANEW
 
 
 def conversation_is_unclear(error: BridgeError) -> bool:
     """Tell whether nobody knows how the conversation stands: the prompt may have become a part of it."""
-    return error.sent and rule_of(error).again is not Again.RELOADED
+    return error.sent and rule_of(error).again is not AnotherTry.RELOADED
 
 
 def may_go_on(error: BridgeError) -> bool:
     """Tell whether the bridge may give a chat without an answer so far to an account again."""
     rule = rule_of(error)
-    return rule.again is not Again.NOWHERE and (rule.refusal or not error.sent)
+    return rule.again is not AnotherTry.NOWHERE and (rule.refusal or not error.sent)
 
 
 def may_retry(error: BridgeError) -> bool:

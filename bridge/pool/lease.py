@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bridge.errors import BridgeError, NoAccount, TokenRefused
-from bridge.pool.account import Slot, standing
-from bridge.pool.error_policy import Again, rule_of
+from bridge.pool.account import Slot, readiness
+from bridge.pool.error_policy import AnotherTry, rule_of
 from bridge.storage.conversation_file import Place
 from bridge.telemetry import WorkerState
 
@@ -78,12 +78,12 @@ class Lease:
         """Return why it is pointless to wait that many seconds for an account, if it is."""
         if any(slot.is_back_within(patience) for slot in self.fitting):
             return None
-        if self.realm and all(slot.is_guest and slot.state is WorkerState.LOGGED_OUT for slot in self.realm):
+        if self.realm and all(slot.is_token_account and slot.state is WorkerState.LOGGED_OUT for slot in self.realm):
             return TokenRefused(" ".join([*self.refused, *(slot.reason for slot in self.realm)]))
         untils = [slot.until for slot in self.fitting if slot.until is not None]
         until = min(untils, default=None)
         wait = (until - datetime.now(UTC)).total_seconds() if until else None
-        return NoAccount(f"No account can answer now: {standing(self.realm)}.", retry_after=wait, until=until)
+        return NoAccount(f"No account can answer now: {readiness(self.realm)}.", retry_after=wait, until=until)
 
     def grant(self, slot: Slot) -> None:
         """Give the chat an account."""
@@ -103,18 +103,18 @@ class Lease:
         Where it may go on is what the policy says of the `failure`.
         """
         again = rule_of(failure).again
-        self.failure = None if again is Again.ANEW else failure  # the client does not know of that conversation
+        self.failure = None if again is AnotherTry.ANEW else failure  # the client does not know of that conversation
         match again:
-            case Again.ANEW if self.is_anew or self.is_named:
+            case AnotherTry.ANEW if self.is_anew or self.is_named:
                 return False
-            case Again.ANEW:
+            case AnotherTry.ANEW:
                 self.is_anew = True
                 self.home = self.place = None
-            case Again.ELSEWHERE:
+            case AnotherTry.ELSEWHERE:
                 self._leave()
-            case Again.RELOADED if self.tries.count(self._had()) > 1:
+            case AnotherTry.RELOADED if self.tries.count(self._had()) > 1:
                 self._leave()
-            case Again.NOWHERE:
+            case AnotherTry.NOWHERE:
                 return False
         self.slot = None
         self.deadline += time.monotonic() - self.since

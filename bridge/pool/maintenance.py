@@ -26,9 +26,9 @@ PAUSES = (MINUTE, 10 * MINUTE, HOUR)
 
 
 @asynccontextmanager
-async def upkeep(pool: Pool, telemetry: Telemetry, every: float) -> AsyncGenerator[None]:
+async def maintenance(pool: Pool, telemetry: Telemetry, every: float) -> AsyncGenerator[None]:
     """Look after the idle accounts whenever a chat has ended, and every so many seconds, as long as this is entered."""
-    keeper = _Upkeep(pool, telemetry, every)
+    keeper = _Maintenance(pool, telemetry, every)
     keeper.tasks.keep(keeper.look_after)
     try:
         yield
@@ -48,7 +48,7 @@ class _Failures:
         self.count += 1
 
 
-class _Upkeep:
+class _Maintenance:
     def __init__(self, pool: Pool, telemetry: Telemetry, every: float) -> None:
         self.tasks = Tasks()
         self._pool = pool
@@ -86,7 +86,7 @@ class _Upkeep:
         worker = slot.worker
         if slot not in self._pool.queue.idle():
             return False
-        if worker.is_worn:
+        if worker.is_renewal_due:
             async with self._pool.borrowed(slot):
                 await worker.renew()
         elif worker.wants_new_chat:

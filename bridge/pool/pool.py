@@ -16,14 +16,14 @@ from loguru import logger
 from bridge.chat.types import Account, ChatEvent, ChatRequest, Model, RateLimit
 from bridge.chat.visit import Visit
 from bridge.errors import AccountConflict, BridgeError, ChatCancelled
-from bridge.pool.account import AWAY, NOBODY, PoolWorker, Slot, standing
+from bridge.pool.account import AWAY, NOBODY, PoolWorker, Slot, readiness
 from bridge.pool.chat_queue import ChatQueue
 from bridge.pool.dispatcher import Dispatcher
 from bridge.pool.roster import Roster, StoredAccounts
 from bridge.pool.served_models import ServedModels
-from bridge.pool.supervisor import CHECK_LIMIT, Accounts
-from bridge.pool.token_accounts import Guests, TokenSite
-from bridge.pool.visit_admission import visiting
+from bridge.pool.supervisor import CHECK_LIMIT, Supervisor
+from bridge.pool.token_accounts import TokenAccounts, TokenSite
+from bridge.pool.visit_admission import admit_visit
 from bridge.settings import Settings
 from bridge.storage.account_states import ParkedAccounts
 from bridge.storage.conversations import Conversations
@@ -46,29 +46,29 @@ class Pool:
         stored: StoredAccounts | None = None,
     ) -> None:
         parked, sends = ParkedAccounts(settings.config), SendLog(settings.config)
-        self.queue = ChatQueue(lambda: self._accounts.slots, settings.pool, settings.turn.stop)
-        self._accounts = Accounts(workers, telemetry, self.queue.assign, settings.pool, parked, sends)
-        self._models = ServedModels(lambda: self._accounts.slots, tokens.models if tokens else ())
-        self._guests = Guests(tokens, settings.tokens, self._accounts, self.queue.wants)
+        self.queue = ChatQueue(lambda: self._supervisor.slots, settings.pool, settings.turn.stop)
+        self._supervisor = Supervisor(workers, telemetry, self.queue.assign, settings.pool, parked, sends)
+        self._models = ServedModels(lambda: self._supervisor.slots, tokens.models if tokens else ())
+        self._token_accounts = TokenAccounts(tokens, settings.tokens, self._supervisor, self.queue.wants)
         self.conversations = Conversations(settings.config / "conversations.db", settings.conversations)
         self._dispatcher = Dispatcher(
-            self._accounts, self.queue, self._guests, self.conversations, settings.conversations, telemetry
+            self._supervisor, self.queue, self._token_accounts, self.conversations, settings.conversations, telemetry
         )
-        self._roster = Roster(self._accounts, self.queue, self.conversations, stored)
+        self._roster = Roster(self._supervisor, self.queue, self.conversations, stored)
         self._tasks = Tasks()
 
     async def __aenter__(self) -> Pool:
         await self.conversations.open()
-        await self._accounts.__aenter__()
+        await self._supervisor.__aenter__()
         await self._roster.start()
-        self._guests.start()
+        self._token_accounts.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._tasks.close()
-        await self._guests.close()
+        await self._token_accounts.close()
         await self._roster.close()
-        await self._accounts.__aexit__()
+        await self._supervisor.__aexit__()
         await self.queue.close()
         await self.conversations.close()
 
@@ -86,68 +86,68 @@ class Pool:
 
     async def is_live(self, token: str) -> bool:
         """Tell whether a client's login still counts; see `ChatBackend`."""
-        return await self._guests.is_live(token)
+        return await self._token_accounts.is_live(token)
 
     def accounts(self) -> list[Account]:
         """Return how the accounts stand."""
         busy = self.queue.busy()
-        return [_account(slot, busy) for slot in self._accounts.slots]
+        return [_account(slot, busy) for slot in self._supervisor.slots]
 
     async def check(self, name: str) -> Account:
         """Look again now how an account stands; see `AccountControl`."""
-        return self._standing(await self._accounts.check(name))
+        return self._account_now(await self._supervisor.check(name))
 
     async def pause(self, name: str) -> Account:
         """Give the account no new chats; see `AccountControl`."""
-        return self._standing(self._accounts.pause(name, is_paused=True))
+        return self._account_now(self._supervisor.pause(name, is_paused=True))
 
     async def resume(self, name: str) -> Account:
         """Give a paused account chats again; see `AccountControl`."""
-        return self._standing(self._accounts.pause(name, is_paused=False))
+        return self._account_now(self._supervisor.pause(name, is_paused=False))
 
     async def reopen(self, name: str) -> Account:
         """Close the account and open it again; see `AccountControl`."""
-        slot = self._accounts.named(name, own=False)
-        return await self._when_free(slot, lambda: self._accounts.reopen(slot))
+        slot = self._supervisor.named(name, own=False)
+        return await self._when_free(slot, lambda: self._supervisor.reopen(slot))
 
     async def renew(self, name: str) -> Account:
         """Put a new page in the place of the account's page; see `AccountControl`."""
-        slot = self._accounts.named(name, own=False)
+        slot = self._supervisor.named(name, own=False)
         if slot.state is not WorkerState.READY:
-            raise AccountConflict(f"The account has no open page to renew: {self._standing(slot)}.")
+            raise AccountConflict(f"The account has no open page to renew: {self._account_now(slot)}.")
         return await self._when_free(slot, slot.worker.renew)
 
     async def add(self, name: str) -> Account:
         """Open the stored profile of that name; see `AccountControl`."""
-        if any(slot.worker.name == name for slot in self._accounts.own):
+        if any(slot.worker.name == name for slot in self._supervisor.own):
             return await self.reopen(name)
-        return self._standing(await self._roster.add(name))
+        return self._account_now(await self._roster.add(name))
 
     async def remove(self, name: str) -> None:
         """Close the account and delete its profile; see `AccountControl`."""
-        await self._roster.remove(self._accounts.named(name))
+        await self._roster.remove(self._supervisor.named(name))
 
     async def rename(self, name: str, to: str) -> Account:
         """Give the account and its profile another name; see `AccountControl`."""
-        return self._standing(await self._roster.rename(self._accounts.named(name), to))
+        return self._account_now(await self._roster.rename(self._supervisor.named(name), to))
 
     async def bundle(self, name: str) -> Path:
         """Write a diagnostic bundle of the account's open page; see `AccountControl`."""
-        return await self._accounts.named(name, own=False).worker.bundle()
+        return await self._supervisor.named(name, own=False).worker.bundle()
 
     async def thumbnail(self, name: str) -> bytes | None:
         """Return a small JPEG of the account's page; see `AccountControl`."""
-        return await self._accounts.named(name, own=False).worker.thumbnail()
+        return await self._supervisor.named(name, own=False).worker.thumbnail()
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncGenerator[Visit]:
         """Keep chats away from the account while a person is in its page; see `AccountControl`."""
-        async with visiting(self._accounts, self.queue, self._tasks, name) as visit:
+        async with admit_visit(self._supervisor, self.queue, self._tasks, name) as visit:
             yield visit
 
     def worker(self, name: str) -> PoolWorker | None:
         """Return what works an account of the operator's own, or None where there is none of that name."""
-        return next((slot.worker for slot in self._accounts.own if slot.worker.name == name), None)
+        return next((slot.worker for slot in self._supervisor.own if slot.worker.name == name), None)
 
     def cancel(self, chat: str) -> bool:
         """End a waiting or running chat; see `AccountControl`."""
@@ -156,19 +156,19 @@ class Pool:
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:
         """Return what the settings still allow the accounts that can take chats like `request`; see `ChatBackend`."""
         busy = self.queue.busy()
-        slots = self._guests.known(request.tokens) if request.tokens else self._accounts.own
+        slots = self._token_accounts.known(request.tokens) if request.tokens else self._supervisor.own
         slots = [slot for slot in slots if slot.serves(request.model) and slot.state not in AWAY and not slot.is_paused]
-        return self._accounts.budget.left([(slot.sends, slot in busy) for slot in slots])
+        return self._supervisor.quota.left([(slot.sends, slot in busy) for slot in slots])
 
     def unready(self) -> str | None:
         """Return why no chat could be taken now, or None."""
         if self.queue.is_draining:
             return "The bridge is stopping."
-        if not (own := self._accounts.own):
-            return None if self._guests.are_welcome else NOBODY
+        if not (own := self._supervisor.own):
+            return None if self._token_accounts.is_enabled else NOBODY
         if any(slot.takes_chats for slot in own):
             return None
-        return f"No account is ready: {standing(own)}."
+        return f"No account is ready: {readiness(own)}."
 
     @asynccontextmanager
     async def borrowed(self, slot: Slot) -> AsyncGenerator[None]:
@@ -177,10 +177,10 @@ class Pool:
             try:
                 yield
             except BridgeError as error:
-                self._accounts.take_out(slot, error)
+                self._supervisor.take_out(slot, error)
                 raise
 
-    def _standing(self, slot: Slot) -> Account:
+    def _account_now(self, slot: Slot) -> Account:
         return _account(slot, self.queue.busy())
 
     async def _when_free(self, slot: Slot, work: Callable[[], Awaitable[None]]) -> Account:
@@ -193,7 +193,7 @@ class Pool:
                     await work()
                 except BridgeError as error:
                     logger.warning("What was asked for {} failed: {}", slot.worker.name, error.message)
-                    self._accounts.take_out(slot, error)
+                    self._supervisor.take_out(slot, error)
                     failed.append(error)
 
         is_busy = slot in self.queue.busy()
@@ -202,7 +202,7 @@ class Pool:
             await asyncio.wait({doing}, timeout=CHECK_LIMIT)
         if failed:
             raise failed[0]
-        return self._standing(slot)
+        return self._account_now(slot)
 
 
 def _account(slot: Slot, busy: Collection[Slot | None]) -> Account:

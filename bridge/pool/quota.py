@@ -18,7 +18,7 @@ def used(sends: Sequence[float]) -> tuple[int, int]:
     return len(sends) - bisect_right(sends, now - HOUR), len(sends) - bisect_right(sends, now - DAY)
 
 
-class Budget:
+class Quota:
     """What the settings allow; `sends` are always the Unix times of one account's sends, the oldest first."""
 
     def __init__(self, settings: PoolSettings) -> None:

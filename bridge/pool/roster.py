@@ -14,7 +14,7 @@ from loguru import logger
 from bridge.errors import AccountConflict, BridgeError, ChatCancelled, RequestError, SetupError, UnknownAccount
 from bridge.pool.account import PoolWorker, Slot
 from bridge.pool.chat_queue import ChatQueue
-from bridge.pool.supervisor import Accounts
+from bridge.pool.supervisor import Supervisor
 from bridge.storage.conversations import Conversations
 from bridge.storage.profiles import Stamp, check_name
 from bridge.tasks import Tasks
@@ -50,9 +50,9 @@ class Roster:
     """Adds, renames and removes accounts; without `stored` there are those that the pool began with."""
 
     def __init__(
-        self, accounts: Accounts, queue: ChatQueue, conversations: Conversations, stored: StoredAccounts | None
+        self, supervisor: Supervisor, queue: ChatQueue, conversations: Conversations, stored: StoredAccounts | None
     ) -> None:
-        self._accounts = accounts
+        self._supervisor = supervisor
         self._queue = queue
         self._conversations = conversations
         self._stored = stored
@@ -64,7 +64,7 @@ class Roster:
 
     async def start(self) -> None:
         """Open all accounts, and follow the folder from now on; raises `SetupError` where it cannot be read."""
-        for slot in self._accounts.own:
+        for slot in self._supervisor.own:
             self._watch(slot)
         if self._stored is not None:
             await self._follow(self._stored)
@@ -80,13 +80,13 @@ class Roster:
 
         async def change() -> None:
             if not any(
-                slot.worker.name == name for slot in self._accounts.own
+                slot.worker.name == name for slot in self._supervisor.own
             ):  # the folder was not looked at just now
                 added.append(self._added(await source.worker(name)))
 
         await self._whole(change)
-        slot = added[0] if added else self._accounts.named(name)
-        return await self._accounts.known(slot, 0)
+        slot = added[0] if added else self._supervisor.named(name)
+        return await self._supervisor.known(slot, 0)
 
     async def remove(self, slot: Slot) -> None:
         """End the account's chat, close it, and delete what is kept of it."""
@@ -97,7 +97,7 @@ class Roster:
             await self._closed(slot)
             if self._stored is not None:
                 await asyncio.to_thread(self._stored.remove, name)
-            self._accounts.forget(name)
+            self._supervisor.forget(name)
             self._conversations.forget_account(name)
             logger.info("The account {} was removed", name)
 
@@ -113,7 +113,7 @@ class Roster:
 
         async def change() -> None:
             self._check_still(slot, name)
-            if any(other.worker.name == to for other in self._accounts.slots):
+            if any(other.worker.name == to for other in self._supervisor.slots):
                 raise AccountConflict(f"There is an account {to} already.", param="to")
             try:
                 async with asyncio.timeout(CHAT_LIMIT) as limit, self._queue.claimed(slot):
@@ -125,21 +125,21 @@ class Roster:
                 raise AccountConflict(message) from error
 
         await self._whole(change)
-        return slot if slot.is_parked else await self._accounts.known(slot, slot.looks)
+        return slot if slot.is_parked else await self._supervisor.known(slot, slot.looks)
 
     async def _renamed(self, slot: Slot, to: str, source: StoredAccounts) -> None:
         name = slot.worker.name
-        await self._accounts.stop(slot)
+        await self._supervisor.stop(slot)
         try:
             await asyncio.to_thread(source.rename, name, to)
-            self._accounts.rename(slot, await source.worker(to))
+            self._supervisor.rename(slot, await source.worker(to))
             self._conversations.rename(name, to)
             self._watch(slot)
             logger.info("The account {} is called {} now", name, to)
         except SetupError as error:
             raise RequestError(error.message, param="to") from error
         finally:
-            self._accounts.start(slot)
+            self._supervisor.start(slot)
 
     async def _whole(self, change: Callable[[], Awaitable[None]]) -> None:
         """Make one change, when no other is made, to its end: also for a caller that leaves in the meantime."""
@@ -161,7 +161,7 @@ class Roster:
 
     def _check_still(self, slot: Slot, name: str) -> None:
         """Raise `UnknownAccount` where the change before this one has removed the account, or renamed it."""
-        if slot not in self._accounts.own or slot.worker.name != name:
+        if slot not in self._supervisor.own or slot.worker.name != name:
             raise UnknownAccount(f"The account {name} was removed or renamed just now.")
 
     async def _closed(self, slot: Slot) -> None:
@@ -171,10 +171,10 @@ class Roster:
         try:
             async with asyncio.timeout(CHAT_LIMIT) as limit, self._queue.claimed(slot, ChatCancelled(REMOVED)):
                 limit.reschedule(None)
-                await self._accounts.stop(slot)
+                await self._supervisor.stop(slot)
         except TimeoutError:  # a chat that does not end loses its page
-            await self._accounts.stop(slot)
-        self._accounts.remove(slot)
+            await self._supervisor.stop(slot)
+        self._supervisor.remove(slot)
 
     async def _look_again(self) -> None:
         """Follow the folder for ever; one that cannot be read is named once."""
@@ -193,13 +193,13 @@ class Roster:
         """Have the accounts that are stored, and no others."""
         stamps = await asyncio.to_thread(source.stamps)
         opened = {name for name in stamps if self._unreadable.get(name, ()) != stamps[name]}
-        if opened == {slot.worker.name for slot in self._accounts.own}:
+        if opened == {slot.worker.name for slot in self._supervisor.own}:
             return
         async with self._one_change:
             await self._changed(source, await asyncio.to_thread(source.stamps))
 
     async def _changed(self, source: StoredAccounts, stamps: Mapping[str, Stamp | None]) -> None:
-        known = {slot.worker.name: slot for slot in self._accounts.own}
+        known = {slot.worker.name: slot for slot in self._supervisor.own}
         for name in known.keys() - stamps.keys():
             logger.warning("The profile {} is gone, and so is its account", name)
             await self._closed(known[name])
@@ -215,7 +215,7 @@ class Roster:
                 self._unreadable[name] = stamps[name]
 
     def _added(self, worker: PoolWorker) -> Slot:
-        slot = self._accounts.add(worker)
+        slot = self._supervisor.add(worker)
         self._watch(slot)
         return slot
 
@@ -227,9 +227,9 @@ class Roster:
     async def _watch_login(self, slot: Slot) -> None:
         """Open the account again whenever somebody has logged it in anew."""
         while True:
-            await slot.worker.renewed()
+            await slot.worker.login_renewed()
             async with self._queue.claimed(slot):
-                await self._accounts.reopen(slot)
+                await self._supervisor.reopen(slot)
 
     def _source(self) -> StoredAccounts:
         if self._stored is None:

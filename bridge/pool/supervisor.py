@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 from loguru import logger
 
 from bridge.errors import BridgeError, BrowserError, RateLimited, UnknownAccount
-from bridge.pool.account import Gone, PoolWorker, Slot
-from bridge.pool.error_policy import Transition, after_lost, told, transition
-from bridge.pool.quota import Budget
+from bridge.pool.account import PoolWorker, RemovedAccounts, Slot
+from bridge.pool.error_policy import Transition, after_lost, for_client, transition
+from bridge.pool.quota import Quota
 from bridge.pool.visits import SOON_OVER, Visits
 from bridge.settings import PoolSettings
 from bridge.storage.account_states import Parked, ParkedAccounts
 from bridge.storage.send_times import SendLog
-from bridge.tasks import Tasks, first, is_cancelled, log_unexpected, surviving
+from bridge.tasks import Tasks, errors_logged, first, is_cancelled, log_unexpected
 from bridge.telemetry import Telemetry, WorkerChanged, WorkerState
 
 WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
@@ -36,7 +36,7 @@ REOPENED = "It is opened again because somebody asked for that."
 USED_UP = "The account has used the budget that the settings give it."
 
 
-class Accounts:
+class Supervisor:
     """Keeps the accounts open while it is entered; calls `on_change` whenever one changes its state."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Accounts:
         parked: ParkedAccounts,
         sends: SendLog,
     ) -> None:
-        self.budget = Budget(settings)
+        self.quota = Quota(settings)
         self.visits = Visits(telemetry, on_change)
         self._telemetry = telemetry
         self._on_change = on_change
@@ -57,10 +57,10 @@ class Accounts:
         self._settings = settings
         self._keepers: dict[Slot, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
-        self._tasks, self._gone = Tasks(), Gone()
-        self.slots = [self._slot(worker, is_guest=False) for worker in workers]
+        self._tasks, self._removed = Tasks(), RemovedAccounts()
+        self.slots = [self._slot(worker, is_token_account=False) for worker in workers]
 
-    async def __aenter__(self) -> Accounts:
+    async def __aenter__(self) -> Supervisor:
         await self._sends.open()
         for slot in self.slots:
             self.start(slot)
@@ -74,7 +74,7 @@ class Accounts:
     @property
     def own(self) -> list[Slot]:
         """Return the accounts that no client has brought along."""
-        return [slot for slot in self.slots if not slot.is_guest]
+        return [slot for slot in self.slots if not slot.is_token_account]
 
     def named(self, name: str, *, own: bool = True) -> Slot:
         """Return the account of that name, or raise `UnknownAccount`; `own` leaves those of clients out."""
@@ -83,15 +83,17 @@ class Accounts:
                 return slot
         raise UnknownAccount(f"There is no account {name!r} here.")
 
-    def add(self, worker: PoolWorker, *, is_guest: bool = False) -> Slot:
+    def add(self, worker: PoolWorker, *, is_token_account: bool = False) -> Slot:
         """Open one more account, a client's own as a guest."""
-        slot = self._slot(worker, is_guest=is_guest)
+        slot = self._slot(worker, is_token_account=is_token_account)
         self.slots.append(slot)
         self.start(slot)
         return slot
 
-    def _slot(self, worker: PoolWorker, *, is_guest: bool) -> Slot:
-        return self._gone.back(Slot(worker, self._settings, is_guest=is_guest, sends=self._sends.of(worker.name)))
+    def _slot(self, worker: PoolWorker, *, is_token_account: bool) -> Slot:
+        return self._removed.back(
+            Slot(worker, self._settings, is_token_account=is_token_account, sends=self._sends.of(worker.name))
+        )
 
     def start(self, slot: Slot) -> None:
         """Hold an account open from now on."""
@@ -108,7 +110,7 @@ class Accounts:
     def remove(self, slot: Slot) -> None:
         """Close an account for good."""
         self.slots.remove(slot)
-        self._gone.note(slot)
+        self._removed.note(slot)
         if slot.visit is not None:
             slot.visit.end()
         if (keeper := self._keepers.pop(slot, None)) is not None:
@@ -127,7 +129,7 @@ class Accounts:
     def forget(self, name: str) -> None:
         """Drop what is kept over a restart of an account that is removed."""
         self._parked.forget(name)
-        self._gone.forget(name)
+        self._removed.forget(name)
 
     def pause(self, name: str, *, is_paused: bool) -> Slot:
         """Let an account take no chats, or again, also after a restart."""
@@ -146,7 +148,7 @@ class Accounts:
         what = transition(error, slot.fails, self._settings.rest)
         if what is not None:
             self._take_out(slot, what, error)
-        return told(error, what)
+        return for_client(error, what)
 
     def _take_out(self, slot: Slot, what: Transition, error: BridgeError) -> None:
         self._change(slot, what, error.message)
@@ -196,7 +198,7 @@ class Accounts:
 
     async def _keep(self, slot: Slot) -> None:
         """Hold one account open, and open it again after whatever it was lost to; survives everything."""
-        with surviving("while the parked accounts were read"):
+        with errors_logged("while the parked accounts were read"):
             await self._recall(slot)
         while not is_cancelled():
             try:
@@ -271,7 +273,7 @@ class Accounts:
         slot.woken.clear()
 
     def _used_up(self, slot: Slot) -> Transition | None:
-        until = self.budget.full_until(slot.sends)
+        until = self.quota.full_until(slot.sends)
         return None if until is None else Transition(WorkerState.RESTING, until)
 
     def _change(self, slot: Slot, what: Transition, reason: str = "") -> None:
@@ -283,7 +285,7 @@ class Accounts:
                 slot.caution = CAUTIOUS_SENDS
             self._remember(slot)
             self._telemetry.emit(WorkerChanged(slot.worker.name, what.state, reason, what.until))
-            with surviving("while chats were given to accounts"):
+            with errors_logged("while chats were given to accounts"):
                 self._on_change()
         self._changed.set()
 

@@ -18,7 +18,7 @@ from typing import Protocol
 from bridge.chat.types import Model
 from bridge.errors import PoolFull, RequestError, TokenRefused, TooManyAttempts
 from bridge.pool.account import PoolWorker, Slot
-from bridge.pool.supervisor import Accounts
+from bridge.pool.supervisor import Supervisor
 from bridge.settings import TokenSettings
 from bridge.tasks import Tasks
 from bridge.telemetry import WorkerState
@@ -58,7 +58,7 @@ class TokenSite(Protocol):
 
 
 @dataclass(slots=True)
-class Guest:
+class TokenAccount:
     """One temporary account; `used` is when the clock last showed it in use, `peer` who brought its token."""
 
     slot: Slot
@@ -86,24 +86,24 @@ class RefusedTokens:
         return reason if time.monotonic() < until else None
 
 
-class Guests:
+class TokenAccounts:
     """Opens the accounts and closes them again, in the accounts of the pool."""
 
     def __init__(
-        self, site: TokenSite | None, settings: TokenSettings, accounts: Accounts, in_use: Callable[[Slot], bool]
+        self, site: TokenSite | None, settings: TokenSettings, supervisor: Supervisor, in_use: Callable[[Slot], bool]
     ) -> None:
         self._site = site
         self._settings = settings
-        self._accounts = accounts
+        self._supervisor = supervisor
         self._in_use = in_use
-        self._guests: dict[str, Guest] = {}
+        self._token_accounts: dict[str, TokenAccount] = {}
         self._checks = asyncio.Semaphore(CHECKS)
         self._refused = RefusedTokens(settings.idle)
         self._refusals = Throttle(*REFUSALS)
         self._tasks = Tasks()
 
     @property
-    def are_welcome(self) -> bool:
+    def is_enabled(self) -> bool:
         """Tell whether there is a site that tokens sign in to."""
         return self._site is not None
 
@@ -118,7 +118,7 @@ class Guests:
     def known(self, tokens: Collection[str]) -> list[Slot]:
         """Return the accounts of these tokens that are there already."""
         names = map(name_of, tokens)
-        return [self._guests[name].slot for name in names if name in self._guests]
+        return [self._token_accounts[name].slot for name in names if name in self._token_accounts]
 
     def refused(self, tokens: Collection[str]) -> list[str]:
         """Return why the site has refused those of the tokens that it has refused of late."""
@@ -139,13 +139,15 @@ class Guests:
             wanted = {name: token for name, token in wanted.items() if self._refused.reason(name) is None}
             if not wanted:
                 raise TokenRefused(" ".join(reasons))
-        self._check_trials(sum(name not in self._guests for name in wanted), peer)
+        self._check_trials(sum(name not in self._token_accounts for name in wanted), peer)
         self._make_room(wanted)
         for name, token in wanted.items():
-            if name not in self._guests:
-                self._guests[name] = Guest(self._accounts.add(site.worker(name, token), is_guest=True), peer)
-            self._guests[name].used = time.monotonic()
-        return [self._guests[name].slot for name in wanted]
+            if name not in self._token_accounts:
+                self._token_accounts[name] = TokenAccount(
+                    self._supervisor.add(site.worker(name, token), is_token_account=True), peer
+                )
+            self._token_accounts[name].used = time.monotonic()
+        return [self._token_accounts[name].slot for name in wanted]
 
     async def is_live(self, token: str) -> bool:
         """Tell whether the token still signs in; an account that is open knows, else the site is asked."""
@@ -176,12 +178,12 @@ class Guests:
 
     def _make_room(self, wanted: Collection[str]) -> None:
         """Close the accounts that were unused for longest, as many as it takes for the `wanted` ones."""
-        others = [name for name in self._guests if name not in wanted]
+        others = [name for name in self._token_accounts if name not in wanted]
         excess = len(others) + len(wanted) - self._settings.max_accounts
-        idle = [name for name in others if not self._in_use(self._guests[name].slot)]
+        idle = [name for name in others if not self._in_use(self._token_accounts[name].slot)]
         if excess > len(idle):
             raise PoolFull("All temporary accounts are in use.", retry_after=RETRY_AFTER)
-        for name in sorted(idle, key=lambda name: self._guests[name].used)[: max(excess, 0)]:
+        for name in sorted(idle, key=lambda name: self._token_accounts[name].used)[: max(excess, 0)]:
             self._close(name)
 
     def _check_trials(self, new: int, peer: str) -> None:
@@ -190,30 +192,32 @@ class Guests:
             return
         if wait := self._refusals.wait(peer):
             raise TooManyAttempts("The site refused too many userTokens from this address.", retry_after=wait)
-        trials = [guest.peer for guest in self._guests.values() if guest.slot.state is WorkerState.STARTING]
+        trials = [
+            account.peer for account in self._token_accounts.values() if account.slot.state is WorkerState.STARTING
+        ]
         of_peer = trials.count(peer)
         if (of_peer and of_peer + new > TRIALS) or (trials and len(trials) + new > TRIALS_OF_ALL):
             raise PoolFull("Other userTokens are being tried.", retry_after=RETRY_AFTER)
 
     def _note_refusals(self) -> None:
         """Remember the tokens whose accounts the site has signed out, and close those."""
-        for name, guest in list(self._guests.items()):
-            if guest.slot.state is WorkerState.LOGGED_OUT and not self._in_use(guest.slot):
-                self._refused.note(name, guest.slot.reason)
-                self._refusals.take(guest.peer)
+        for name, account in list(self._token_accounts.items()):
+            if account.slot.state is WorkerState.LOGGED_OUT and not self._in_use(account.slot):
+                self._refused.note(name, account.slot.reason)
+                self._refusals.take(account.peer)
                 self._close(name)
 
     def _close(self, name: str) -> None:
-        self._accounts.remove(self._guests.pop(name).slot)
+        self._supervisor.remove(self._token_accounts.pop(name).slot)
 
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(self._settings.idle / LOOKS)
             self._note_refusals()
-            for name, guest in list(self._guests.items()):
-                if self._in_use(guest.slot):
-                    guest.used = time.monotonic()
-                elif time.monotonic() - guest.used >= self._settings.idle:
+            for name, account in list(self._token_accounts.items()):
+                if self._in_use(account.slot):
+                    account.used = time.monotonic()
+                elif time.monotonic() - account.used >= self._settings.idle:
                     self._close(name)
 
 

@@ -10,7 +10,7 @@ from bridge.chat.visit import Visit
 from bridge.errors import BrowserError
 from bridge.pool.account import Slot
 from bridge.pool.chat_queue import ChatQueue
-from bridge.pool.supervisor import Accounts
+from bridge.pool.supervisor import Supervisor
 from bridge.tasks import Tasks, first
 
 OPEN_LIMIT = 90.0
@@ -18,15 +18,15 @@ OPEN_LIMIT = 90.0
 
 
 @asynccontextmanager
-async def visiting(accounts: Accounts, queue: ChatQueue, tasks: Tasks, name: str) -> AsyncGenerator[Visit]:
+async def admit_visit(supervisor: Supervisor, queue: ChatQueue, tasks: Tasks, name: str) -> AsyncGenerator[Visit]:
     """Keep chats away from an account, and give its page to a person once the running chat has left.
 
     Raises `AccountConflict` where another person is in it, and what kept the page from being opened.
     """
-    slot = accounts.named(name)
+    slot = supervisor.named(name)
     await _given_back(slot)
-    visit = accounts.visits.expect(slot)
-    claiming = tasks.start(_claimed(accounts, queue, slot, visit))
+    visit = supervisor.visits.expect(slot)
+    claiming = tasks.start(_claimed(supervisor, queue, slot, visit))
     try:
         await first(visit.granted.wait(), visit.ended.wait())
         await _begun(visit, name)
@@ -35,7 +35,7 @@ async def visiting(accounts: Accounts, queue: ChatQueue, tasks: Tasks, name: str
         visit.leave()
         if not visit.granted.is_set():
             claiming.cancel()
-        accounts.visits.show_out(slot)
+        supervisor.visits.show_out(slot)
 
 
 async def _given_back(slot: Slot) -> None:
@@ -46,10 +46,10 @@ async def _given_back(slot: Slot) -> None:
                 await before.ended.wait()
 
 
-async def _claimed(accounts: Accounts, queue: ChatQueue, slot: Slot, visit: Visit) -> None:
+async def _claimed(supervisor: Supervisor, queue: ChatQueue, slot: Slot, visit: Visit) -> None:
     """Have the account for the person alone, until its page is its own again."""
     async with queue.claimed(slot):
-        accounts.visits.let_in(slot, visit)
+        supervisor.visits.let_in(slot, visit)
         await visit.ended.wait()
 
 

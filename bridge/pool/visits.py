@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bridge.chat.visit import Visit
 from bridge.errors import AccountConflict
 from bridge.pool.account import NEEDS_PERSON, Slot
-from bridge.tasks import surviving
+from bridge.tasks import errors_logged
 from bridge.telemetry import AccountHeld, Telemetry, WorkerState
 
 SOON_OVER = (WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN)
@@ -43,5 +43,5 @@ class Visits:
 
     def _tell(self, slot: Slot) -> None:
         self._telemetry.emit(AccountHeld(slot.worker.name, slot.is_held))
-        with surviving("while chats were given to accounts"):
+        with errors_logged("while chats were given to accounts"):
             self._on_change()

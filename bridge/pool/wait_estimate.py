@@ -15,7 +15,7 @@ WEIGHT = 0.2
 """What the last chat counts for in the mean of all."""
 
 
-class Pace:
+class WaitEstimate:
     """How long chats have an account, as the last ones show it."""
 
     def __init__(self) -> None:

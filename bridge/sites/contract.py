@@ -54,7 +54,7 @@ class ConversationGone(Exception):
     """The site does not have the turn's conversation any more; nothing was sent."""
 
 
-class Strayed(BrowserError):
+class LeftSite(BrowserError):
     """The account's page shows another origin than the site's; nothing was typed or clicked there."""
 
     def __init__(self, url: str) -> None:
@@ -63,7 +63,7 @@ class Strayed(BrowserError):
         super().__init__(f"The account's page has left the site for {place}; it is opened anew.")
         self.url = url
 
-    def settled(self) -> BridgeError:
+    def when_it_stays_away(self) -> BridgeError:
         """Return what it means where the page does not come back."""
         where = origin_of(self.url)
         if where == OPAQUE:
@@ -202,14 +202,14 @@ class SiteDriver(ABC):
         """Press the button that continues an answer which broke off at its budget; False where there is none."""
         return False
 
-    async def revisit(self, conversation: str) -> None:
+    async def open_old_conversation(self, conversation: str) -> None:
         """Bring up an old conversation, so that the page takes up an answer that is still being written there.
 
         Raises `ConversationGone` where the site does not have it any more.
         """
         raise ConversationGone
 
-    def strays(self, conversation: str, request: PageRequest) -> Sequence[str]:
+    def resume_mismatches(self, conversation: str, request: PageRequest) -> Sequence[str]:
         """Return how the held request differs from one that only takes up an answer of the conversation."""
         return ("no chat is waiting for an answer",)
 
@@ -217,7 +217,7 @@ class SiteDriver(ABC):
         """Delete the conversation as a person does; one that the site does not have is deleted already."""
         raise SetupError("Conversations of this site cannot be deleted; empty the setting conversations.delete_after.")
 
-    async def unsent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
+    async def why_not_sent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
         """Return why no request came to the gate in time; `calls` are the API paths that the page did call.
 
         One that is still at work has only taken too long.

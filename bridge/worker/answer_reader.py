@@ -25,7 +25,7 @@ CUT = Finish("length")
 GoOn = Callable[[], Awaitable[bool]]
 
 
-async def listen(
+async def read_answer(
     exchange: Exchange, decoder: Decoder, limits: TurnSettings, timeline: Timeline, go_on: GoOn | None = None
 ) -> AsyncGenerator[ChatEvent]:
     """Yield the answer's events up to `Finish`; raise the `SiteError` that the site's answer or silence means.

@@ -74,7 +74,7 @@ async def _picture(session: Session) -> bytes:
 
 
 async def _network(session: Session) -> bytes:
-    return "".join(f"{call}\n" for call in session.traffic.calls).encode()
+    return "".join(f"{call}\n" for call in session.request_log.calls).encode()
 
 
 async def _report(session: Session) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class GenerationStopper:
 
     async def _stop(self, session: Session, exchange: Exchange, grace: float) -> None:
         try:
-            await settle(session, exchange, grace, self._limits.stop)
+            await stop_generation(session, exchange, grace, self._limits.stop)
         except BrowserError as error:
             self._give_up(error)
             return
@@ -85,7 +85,7 @@ class GenerationStopper:
             await self._unfinished.remove(conversation)
 
 
-async def settle(session: Session, exchange: Exchange, grace: float, limit: float) -> None:
+async def stop_generation(session: Session, exchange: Exchange, grace: float, limit: float) -> None:
     """Give the site `grace` seconds to end by itself, then press stop until it has; `BrowserError` after `limit`."""
     try:
         with suppress(TimeoutError):
@@ -100,13 +100,13 @@ async def settle(session: Session, exchange: Exchange, grace: float, limit: floa
 
 async def stop_leftover(session: Session, conversation: str, limits: TurnSettings) -> None:
     """Stop what an earlier run has left behind in a conversation: the page takes it up, and is told to stop."""
-    with session.interceptor.exchange(partial(session.driver.strays, conversation)) as exchange:
+    with session.interceptor.exchange(partial(session.driver.resume_mismatches, conversation)) as exchange:
         try:
             async with within(limits.ready, "The page did not open an old conversation"):
-                await session.driver.revisit(conversation)
+                await session.driver.open_old_conversation(conversation)
             async with asyncio.timeout(TAKE_UP):
                 await exchange.busy()
-            await settle(session, exchange, 0, limits.stop)
+            await stop_generation(session, exchange, 0, limits.stop)
             logger.info("Stopped an answer that an earlier run had left behind")
         except (ConversationGone, TimeoutError):
             pass  # nothing is being written there

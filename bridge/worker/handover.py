@@ -9,15 +9,15 @@ from bridge.browser.page_calls import within
 from bridge.chat.visit import Visit
 from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.tasks import first
-from bridge.worker.page_loss import Loss
+from bridge.worker.page_loss import PageLoss
 from bridge.worker.session import Session
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether the person is done."""
 
 
-async def attend(
-    session: Session, visit: Visit, lost: Loss, limit: float, ready: Callable[[], Awaitable[None]]
+async def hand_over_page(
+    session: Session, visit: Visit, lost: PageLoss, limit: float, ready: Callable[[], Awaitable[None]]
 ) -> None:
     """Return when the page is the account's again and `ready`; raise what stands in the way, or what it is lost to."""
     try:

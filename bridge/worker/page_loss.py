@@ -6,13 +6,13 @@ import asyncio
 from typing import NoReturn
 
 from bridge.errors import BridgeError, BrowserError
-from bridge.sites.contract import Strayed
+from bridge.sites.contract import LeftSite
 
 MOST_DEPARTURES = 3
 """After so many departures without a chat between them, a page is not opened anew at once."""
 
 
-class Loss:
+class PageLoss:
     """The end of one open page, which may come for many reasons; the first one counts."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Departures:
 
     def judged(self, error: BrowserError) -> BridgeError:
         """Return what the page is lost to; one that leaves whenever it is opened anew is for a person to look at."""
-        if not isinstance(error, Strayed):
+        if not isinstance(error, LeftSite):
             return error
         self._count += 1
-        return error.settled() if self._count >= MOST_DEPARTURES else error
+        return error.when_it_stays_away() if self._count >= MOST_DEPARTURES else error

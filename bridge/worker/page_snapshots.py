@@ -22,7 +22,7 @@ FRESH = 4.0
 """Seconds for which a picture is given out again: taking one costs the page time in which it answers no chat."""
 
 
-class Evidence:
+class PageSnapshots:
     """Takes what shows how the page of one account looks; the browser has `limit` seconds each time."""
 
     def __init__(self, account: str, folder: Path, limit: float) -> None:

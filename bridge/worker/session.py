@@ -21,11 +21,11 @@ from bridge.browser.interceptor import Interceptor
 from bridge.browser.page_calls import has_moved_on, sign_of_life, within
 from bridge.browser.page_messages import Reply
 from bridge.browser.page_windows import Windows
-from bridge.browser.request_log import Traffic
+from bridge.browser.request_log import RequestLog
 from bridge.errors import BridgeError, BrowserError
 from bridge.origins import origin_of, own_state
 from bridge.settings import Settings
-from bridge.sites.contract import NO_DOCUMENT, SiteDriver, Strayed
+from bridge.sites.contract import NO_DOCUMENT, LeftSite, SiteDriver
 from bridge.storage.profiles import Profile
 
 RESTORE_SESSION_STORAGE = """(stored => {
@@ -46,7 +46,7 @@ class Tab(NamedTuple):
     page: Page
     driver: SiteDriver
     interceptor: Interceptor
-    traffic: Traffic
+    request_log: RequestLog
 
 
 class Session:
@@ -61,21 +61,21 @@ class Session:
         self._why_crashed = why_crashed
         self.on_gone: Callable[[BrowserError], None] = lambda _: None
         self._open_tab = open_tab
-        self._heeding: Callable[[BridgeError], None] | None = None
+        self._on_refusal: Callable[[BridgeError], None] | None = None
         self._use(tab)
 
     async def renew(self, limit: float) -> None:
         """Put a new page in the place of one that has grown by use; closing the old one has `limit` seconds."""
-        old, interceptor, traffic = self.page, self.interceptor, self.traffic
+        old, interceptor, request_log = self.page, self.interceptor, self.request_log
         self._use(await self._open_tab())
         await interceptor.close()
-        await traffic.close()
+        await request_log.close()
         async with within(limit, "The page did not close"):
             await old.close()
 
     def _use(self, tab: Tab) -> None:
-        self.page, self.driver, self.interceptor, self.traffic = tab
-        self.traffic.wanted, self.traffic.on_reply = self._is_wanted, self._hear
+        self.page, self.driver, self.interceptor, self.request_log = tab
+        self.request_log.wanted, self.request_log.on_reply = self._is_wanted, self._on_reply
         self.chats = 0
         self.page.on("crash", lambda page: self._went(page, self._why_crashed()))
         self.page.on("close", lambda page: self._went(page, "The page was closed."))
@@ -102,16 +102,16 @@ class Session:
         if not self._stays or frame != self.page.main_frame:
             return
         if frame.url.startswith(NO_DOCUMENT):  # the next turn loads the site anew
-            self.interceptor.cut("the page went to an address that cannot be reached")
+            self.interceptor.end_responses("the page went to an address that cannot be reached")
         elif origin_of(frame.url) != self.driver.origin:
-            self.on_gone(Strayed(frame.url))
+            self.on_gone(LeftSite(frame.url))
 
     def _went(self, page: Page, reason: str) -> None:
         if page is self.page:
             self.on_gone(BrowserError(reason))
 
     @asynccontextmanager
-    async def heeding(self, grace: float) -> AsyncGenerator[None]:
+    async def failing_on_refusal(self, grace: float) -> AsyncGenerator[None]:
         """Do what is inside; raise what refuses the page's own calls, unless that is done `grace` seconds later.
 
         The page's words are not asked: it may call a firewall busy, and say nothing of a network that is down.
@@ -125,11 +125,11 @@ class Session:
                         found.append(error)
                         limit.reschedule(clock() + grace)
 
-                self._heeding = hear
+                self._on_refusal = hear
                 try:
                     yield
                 finally:
-                    self._heeding = None
+                    self._on_refusal = None
         except TimeoutError:
             if not found:
                 raise
@@ -137,22 +137,22 @@ class Session:
 
     def interrupt(self, error: BridgeError) -> None:
         """End what the page is waited for, and the running turn; the page stays."""
-        if self._heeding is not None:
-            self._heeding(error)
+        if self._on_refusal is not None:
+            self._on_refusal(error)
         self.interceptor.interrupt(error)
 
     def _is_wanted(self, url: str) -> bool:
         path = urlsplit(url).path
         if origin_of(url) != self.driver.origin:
             return False
-        is_call = self._heeding is not None and path in self.driver.call_paths
-        return is_call or (self.interceptor.is_left_hanging and path in self.driver.history_paths)
+        is_call = self._on_refusal is not None and path in self.driver.call_paths
+        return is_call or (self.interceptor.is_without_response and path in self.driver.history_paths)
 
-    def _hear(self, reply: Reply) -> None:
+    def _on_reply(self, reply: Reply) -> None:
         if reply.path in self.driver.history_paths:
-            self.interceptor.overhear(reply)
-        elif self._heeding and (error := self.driver.refused(reply)):
-            self._heeding(error)
+            self.interceptor.deliver_whole(reply)
+        elif self._on_refusal and (error := self.driver.refused(reply)):
+            self._on_refusal(error)
 
     async def check(self, limit: float) -> None:
         """Ask the page for a sign of life, `limit` seconds at a time; raise `BrowserError` if none comes."""
@@ -168,7 +168,7 @@ class Session:
                     raise
 
         def heard() -> object:
-            return self.traffic.signs, self.interceptor.signs
+            return self.request_log.signs, self.interceptor.signs
 
         await sign_of_life(ask, limit, "The page hangs: it gave no sign of life", heard)
 
@@ -198,7 +198,7 @@ class Session:
             state: Any = await self.context.storage_state(indexed_db=self.driver.login_in_indexed_db)
             origin, items = await self.page.evaluate(READ_SESSION_STORAGE)
         if origin != self.driver.origin:
-            raise Strayed(self.page.url)
+            raise LeftSite(self.page.url)
         return profile.with_state(own_state(state, origin, self.driver.hosts), {origin: items})
 
 
@@ -229,7 +229,7 @@ async def open_session(
         finally:
             session.on_gone = lambda _: None
             await session.interceptor.close()
-            await session.traffic.close()
+            await session.request_log.close()
             await windows.close()
             with suppress(BrowserError):
                 async with within(settings.browser.call_limit, "The page did not close"):
@@ -242,7 +242,7 @@ async def _open_tab(windows: Windows, url: str, driver_type: type[SiteDriver], l
         page = await windows.open()
         page.set_default_timeout(limit * 1000)
         interceptor = await Interceptor.attach(page, origin_of(url), driver_type.answer_paths)
-    traffic = Traffic(interceptor.session)
+    request_log = RequestLog(interceptor.session)
     try:
         async with within(limit, f"{url} did not load"):
             await page.goto(url, wait_until="domcontentloaded")
@@ -250,8 +250,8 @@ async def _open_tab(windows: Windows, url: str, driver_type: type[SiteDriver], l
         await interceptor.close()
         raise
     driver = driver_type(page, url)
-    driver.limit, driver.is_waiting = limit, traffic.is_waiting
-    return Tab(page, driver, interceptor, traffic)
+    driver.limit, driver.is_waiting = limit, request_log.is_waiting
+    return Tab(page, driver, interceptor, request_log)
 
 
 def _context_options(profile: Profile, headed: bool) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class StoredLogin:
         self._lock = threading.Lock()
         self._seen: Stamp | None = None
 
-    async def renewed(self, look_every: float) -> None:
+    async def login_renewed(self, look_every: float) -> None:
         """Return when the stored login is newer than the one in use; looks at the file every so many seconds.
 
         The newer one is in use after `refresh`. A file that cannot be opened is named once in the log.

@@ -19,7 +19,7 @@ from bridge.settings import FileSettings, TurnSettings
 from bridge.sites.contract import ConversationGone, Turn
 from bridge.worker.session import Session
 from bridge.worker.turn_plan import fitted
-from bridge.worker.upload import attach
+from bridge.worker.upload import upload_files
 
 SEND_TRIES = 3
 """How often a chat may be brought to the gate; nothing has left the browser before it passes."""
@@ -34,7 +34,7 @@ FEW = 10
 """A page is not called deaf before it has had so many keys, however slow it is."""
 
 
-async def send(
+async def submit_turn(
     session: Session,
     exchange: Exchange,
     turns: Sequence[Turn],
@@ -56,8 +56,8 @@ async def send(
         try:
             await _submit(session, exchange, turn, limits, chromium)
             return turn
-        except WrongSend as turned_back:
-            is_hopeless, wrong = wrong is not None, turned_back
+        except WrongSend as rejected:
+            is_hopeless, wrong = wrong is not None, rejected
         except ConversationGone as gone:
             if not others:
                 message = "The site does not have that conversation any more."
@@ -69,22 +69,22 @@ async def send(
 
 
 async def _submit(session: Session, exchange: Exchange, turn: Turn, limits: TurnSettings, chromium: Chromium) -> None:
-    async with _unhurried(session, limits.ready), session.heeding(GRACE):
+    async with _unhurried(session, limits.ready), session.failing_on_refusal(GRACE):
         await session.driver.open(turn)
-    await attach(session, exchange, turn, limits.upload, chromium)
-    async with session.heeding(0):
+    await upload_files(session, exchange, turn, limits.upload, chromium)
+    async with session.failing_on_refusal(0):
         await _press_until_sent(session, exchange, turn, limits)
 
 
 @asynccontextmanager
 async def _unhurried(session: Session, limit: float) -> AsyncGenerator[None]:
     """Allow `limit` seconds to open the chat; where the page only waits for the site, it is the site that is slow."""
-    before = session.traffic.count
+    before = session.request_log.count
     try:
         async with within(limit, "The page opened no chat"):
             yield
     except BrowserError as error:
-        if isinstance(error.__cause__, TimeoutError) and session.traffic.is_waiting(before):
+        if isinstance(error.__cause__, TimeoutError) and session.request_log.is_waiting(before):
             raise SendTimeout(f"The site did not answer within {limit:g} seconds, and nothing was sent.") from error
         raise
 
@@ -95,7 +95,7 @@ async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, li
     A page that is at work on the prompt (a proof of work, a site that is slow) is left to it for as long as a site has
     for its first byte.
     """
-    pauses, before = iter(NUDGES), session.traffic.count
+    pauses, before = iter(NUDGES), session.request_log.count
     patience = len(turn.prompt) / TYPED
     begun, presses, is_at_work = time.monotonic(), 0, False
     while time.monotonic() - begun < (limits.first_byte if is_at_work else limits.submit):
@@ -106,7 +106,7 @@ async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, li
             async with asyncio.timeout(next(pauses, NUDGES[-1]) + patience):
                 await exchange.sent()
                 return
-        is_at_work = is_at_work or presses < FEW or session.traffic.is_waiting(before)
+        is_at_work = is_at_work or presses < FEW or session.request_log.is_waiting(before)
     async with within(limits.ready, "The page did not say why it sent nothing"):
-        reason = await session.driver.unsent(session.traffic.commands(before), is_at_work=is_at_work)
+        reason = await session.driver.why_not_sent(session.request_log.commands(before), is_at_work=is_at_work)
     raise reason

@@ -15,7 +15,7 @@ SLACK = 10.0
 """Seconds after the limit in which the driver itself should say what went wrong."""
 
 
-async def attach(session: Session, exchange: Exchange, turn: Turn, limit: float, chromium: Chromium) -> None:
+async def upload_files(session: Session, exchange: Exchange, turn: Turn, limit: float, chromium: Chromium) -> None:
     """Upload the turn's files, if there are any, within `limit` seconds; raise what ends the page in the meantime."""
     if not turn.attachments:
         return

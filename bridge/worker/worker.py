@@ -27,18 +27,18 @@ from bridge.storage.profiles import Profile, ProfileStore
 from bridge.storage.unfinished_chats import Unsettled, unsettled_file
 from bridge.tasks import first
 from bridge.telemetry import DriftSeen, PageShown, Telemetry, Timeline
-from bridge.worker.answer_reader import listen
+from bridge.worker.answer_reader import read_answer
 from bridge.worker.generation_stop import END_LIMIT, GenerationStopper, grace_after
-from bridge.worker.handover import attend
+from bridge.worker.handover import hand_over_page
 from bridge.worker.login_write_back import WriteBack
 from bridge.worker.next_chat import NextChat
-from bridge.worker.page_loss import Departures, Loss
-from bridge.worker.page_snapshots import Evidence
+from bridge.worker.page_loss import Departures, PageLoss
+from bridge.worker.page_snapshots import PageSnapshots
 from bridge.worker.page_trace import PageTrace
 from bridge.worker.session import Session, open_session
 from bridge.worker.stored_login import StoredLogin
 from bridge.worker.stream_recorder import Recorder
-from bridge.worker.submit import GRACE, send
+from bridge.worker.submit import GRACE, submit_turn
 from bridge.worker.turn_plan import models_of, turns_of
 
 WORN = 2
@@ -61,7 +61,7 @@ class Worker:
         self._telemetry = telemetry
         self._recorder = Recorder(settings.browser)
         self._trace = PageTrace(settings.browser, settings.trace_work)
-        self._evidence = Evidence(self.name, settings.config / "bundles", settings.browser.call_limit)
+        self._snapshots = PageSnapshots(self.name, settings.config / "bundles", settings.browser.call_limit)
         self._session: Session | None = None
         self.shown: Session | None = None
         """The open page, also where it cannot take chats."""
@@ -69,9 +69,9 @@ class Worker:
         self._next = NextChat()
         unsettled = Unsettled(unsettled_file(settings.config, self.name) if store else None)
         self._stopper = GenerationStopper(unsettled, settings.turn, self.give_up)
-        self._lost = Loss()
+        self._loss = PageLoss()
         limit = settings.browser.call_limit
-        self._write_back = WriteBack(self._login, chromium, limit, is_lost=lambda: self._lost.happened)
+        self._write_back = WriteBack(self._login, chromium, limit, is_lost=lambda: self._loss.happened)
 
     @property
     def models(self) -> Sequence[Model]:
@@ -86,7 +86,7 @@ class Worker:
     @asynccontextmanager
     async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
         """Open the page, let a person visit it, and wait until it can take a prompt; raise what stands in the way."""
-        self._lost = Loss()
+        self._loss = PageLoss()
         await self._login.refresh()
         self._chromium = self._chromium.with_folder(self._login.profile.user_data_dir)
         forget = self._chromium.on_lost(self.give_up)
@@ -112,18 +112,18 @@ class Worker:
     async def lost(self) -> NoReturn:
         """Watch over the open page; raise as soon as it cannot be used any more."""
         while True:
-            await self._lost.raised(self._settings.browser.check_every)
+            await self._loss.raised(self._settings.browser.check_every)
             with suppress(BridgeError):  # it is given up
                 await self.check()
 
     async def check(self) -> None:
         """Ask the page for a sign of life, and give it up where none comes; raise why."""
-        await first(self._check(), self._lost.raised())  # a page that crashes meanwhile answers no question
+        await first(self._check(), self._loss.raised())  # a page that crashes meanwhile answers no question
 
     async def visited(self, visit: Visit, session: Session | None = None) -> None:
         """Leave the open page to a person; return when it can take chats again, or raise what stands in the way."""
         page, self._next.is_prepared = session or self._opened_session(), False
-        await attend(page, visit, self._lost, self._settings.turn.ready, lambda: self._ready(page))
+        await hand_over_page(page, visit, self._loss, self._settings.turn.ready, lambda: self._ready(page))
         await self._write_back.now(page)
 
     def _show(self, session: Session | None) -> None:
@@ -132,7 +132,7 @@ class Worker:
 
     def give_up(self, error: BridgeError) -> None:
         """End the running chat, if any, and the open page, because of `error`."""
-        self._lost.note(error)
+        self._loss.note(error)
         if self._session is not None:
             self._session.interceptor.fail(error)
 
@@ -144,9 +144,9 @@ class Worker:
         if self._session is not None:
             self._session.interrupt(error)
 
-    async def renewed(self) -> None:
+    async def login_renewed(self) -> None:
         """Return when somebody has logged the account in again."""
-        await self._login.renewed(self._settings.browser.check_every)
+        await self._login.login_renewed(self._settings.browser.check_every)
 
     async def chat(
         self, request: ChatRequest, timeline: Timeline, place: Place | None = None
@@ -163,7 +163,7 @@ class Worker:
                 grace = 0.0
                 try:
                     await self._chromium.ensure()
-                    turn = await send(session, exchange, turns, limits, self._settings.files, self._chromium)
+                    turn = await submit_turn(session, exchange, turns, limits, self._settings.files, self._chromium)
                     timeline.mark("sent")
                     conversation = self._sent(session, turn, exchange.passed[0], request.id)
                     async with aclosing(self._listened(session, exchange, decoder, timeline)) as events:
@@ -208,7 +208,7 @@ class Worker:
 
         It is a copy because others hold the error, too: what ended the page is raised to the pool as well.
         """
-        return await self._evidence.explained(session, error.replace(sent=sent))
+        return await self._snapshots.explained(session, error.replace(sent=sent))
 
     @property
     def page_chats(self) -> int:
@@ -217,14 +217,14 @@ class Worker:
 
     async def bundle(self) -> Path:
         """Write a diagnostic bundle of the open page, and return its folder."""
-        return await self._evidence.bundle(self._opened_session(), "The operator asked for it.")
+        return await self._snapshots.bundle(self._opened_session(), "The operator asked for it.")
 
     async def thumbnail(self) -> bytes | None:
         """Return a small picture of the open page, a few seconds old at most; None where there is none."""
-        return None if self._session is None else await self._evidence.thumbnail(self._session)
+        return None if self._session is None else await self._snapshots.thumbnail(self._session)
 
     @property
-    def is_worn(self) -> bool:
+    def is_renewal_due(self) -> bool:
         """Tell whether the page has grown by so many chats that a new one should take its place."""
         return self._session is not None and self._session.chats >= self._settings.browser.page_chats
 
@@ -263,7 +263,7 @@ class Worker:
     async def _ready(self, session: Session) -> None:
         """Wait until the page can take a prompt."""
         try:
-            async with within(self._settings.turn.ready, "The page was not ready"), session.heeding(GRACE):
+            async with within(self._settings.turn.ready, "The page was not ready"), session.failing_on_refusal(GRACE):
                 await session.driver.ready()
             session.stay()
         except SiteError as error:
@@ -278,7 +278,7 @@ class Worker:
             async with within(self._settings.browser.call_limit, "The page did not go on"):
                 return await session.driver.go_on()
 
-        return listen(exchange, decoder, self._settings.turn, timeline, go_on)
+        return read_answer(exchange, decoder, self._settings.turn, timeline, go_on)
 
     async def _check(self) -> None:
         limit = self._settings.browser.call_limit

@@ -17,7 +17,7 @@ def test_each_new_step_is_told_at_once_and_a_fast_answer_only_now_and_then() -> 
     progress, facts = begun()
     events: list[ChatEvent] = [Opened(), *[Thinking("Hm. ")] * 200, *[Text("word ")] * 5000, Finish()]
     for event in events:
-        progress.hear(event)
+        progress.add(event)
     told = [fact for fact in facts if isinstance(fact, ChatProgress)]
     assert [fact.step for fact in told][:1] == ["thinking"]
     assert "writing" in [fact.step for fact in told]
@@ -37,7 +37,7 @@ def test_the_end_tells_the_sizes_and_no_text() -> None:
     progress, facts = begun()
     with progress.reported():
         for event in (Thinking("Hm."), Text("Never mind."), Withdrawn("No."), Finish()):
-            progress.hear(event)
+            progress.add(event)
     (ended,) = [fact for fact in facts if isinstance(fact, ChatEnded)]
     assert (ended.prompt_chars, ended.answer_chars, ended.account, ended.result) == (18, 3, "alice", "stop")
     assert ended.tokens > 0

@@ -32,10 +32,10 @@ from bridge.pool.error_policy import (
     after_lost,
     conversation_is_gone,
     conversation_is_unclear,
+    for_client,
     may_retry,
     retry_after,
     rule_of,
-    told,
     transition,
 )
 from bridge.telemetry import WorkerState
@@ -115,7 +115,7 @@ def test_a_client_hears_when_to_come_back_after_every_429_and_never_more_than_it
 
 def test_a_client_hears_of_the_rest_of_the_account_by_an_error_of_its_own() -> None:
     error = RateLimited("often")
-    copy = told(error, transition(error))
+    copy = for_client(error, transition(error))
     assert copy.retry_after == pytest.approx(90, abs=2)
     assert error.retry_after is None
 

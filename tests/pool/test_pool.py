@@ -37,7 +37,7 @@ from bridge.errors import (
     UnknownConversation,
     UnknownModel,
 )
-from bridge.pool.maintenance import upkeep
+from bridge.pool.maintenance import maintenance
 from bridge.pool.pool import Pool
 from bridge.settings import ConversationSettings, PoolSettings, Settings
 from bridge.storage.conversation_file import Place
@@ -56,7 +56,7 @@ class ScriptedWorker:
     min_interval = 3.0
     last_seen: datetime | None = None
     page_chats = 0
-    is_worn = False
+    is_renewal_due = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -136,7 +136,7 @@ class ScriptedWorker:
         if self.hold is not None:
             self.hold.set()
 
-    async def renewed(self) -> None:
+    async def login_renewed(self) -> None:
         if self.login_fails:
             self.login_failed.set()
             raise self.login_fails.pop(0)
@@ -284,7 +284,7 @@ async def in_background(*work: Coroutine[Any, Any, Any]) -> AsyncGenerator[list[
 
 async def test_upkeep_leaves_an_account_that_chats_alone_and_a_chat_waits_for_the_end_of_upkeep() -> None:
     first, second = ScriptedWorker("a"), ScriptedWorker("b")
-    async with pool_of(first, second) as (pool, facts), upkeep(pool, Telemetry(), LIMIT):
+    async with pool_of(first, second) as (pool, facts), maintenance(pool, Telemetry(), LIMIT):
         second.hold = asyncio.Event()
         async with in_background(ask(pool, "one"), ask(pool, "two")) as (_, held):
             await facts.until(lambda: second.chatting.is_set())

@@ -18,7 +18,7 @@ from bridge.errors import (
     SiteChanged,
     UnknownAccount,
 )
-from bridge.pool.maintenance import upkeep
+from bridge.pool.maintenance import maintenance
 from bridge.pool.pool import Pool
 from bridge.settings import ConversationSettings, PoolSettings, Settings
 from bridge.telemetry import Fact, Telemetry, WorkerChanged, WorkerState
@@ -68,7 +68,7 @@ async def test_a_conversation_that_cannot_be_deleted_is_left_alone_for_a_while(f
     worker = ScriptedWorker("a")
     worker.delete_fails = [failure] * 100
     at_once = ConversationSettings(delete_after=1e-9)
-    async with pool_of(worker, conversations=at_once) as (pool, _), upkeep(pool, Telemetry(), 0.01):
+    async with pool_of(worker, conversations=at_once) as (pool, _), maintenance(pool, Telemetry(), 0.01):
         pool.conversations.made("c-1", "a")
         async with asyncio.timeout(LIMIT):
             await worker.deleting.wait()

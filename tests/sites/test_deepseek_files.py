@@ -29,7 +29,7 @@ from bridge.settings import FileSettings
 from bridge.sites.contract import SiteDriver, Turn
 from bridge.sites.deepseek.driver import Driver
 from bridge.sites.deepseek.file_upload import FORK, LOOK, UPLOAD, Uploads
-from bridge.sites.deepseek.request_check import COMPLETION, Guard
+from bridge.sites.deepseek.request_check import COMPLETION, CompletionCheck
 from bridge.storage.conversation_file import Place
 from bridge.worker.turn_plan import LONG_PROMPT, LONGEST_ATTACHED, fitted, turns_of
 
@@ -138,7 +138,7 @@ BODY = {
 def test_a_request_carries_the_files_of_its_turn_and_no_others(
     files: tuple[Attachment, ...], uploaded: tuple[str, ...], carried: object, says: str | None
 ) -> None:
-    guard = Guard()
+    guard = CompletionCheck()
     guard.uploaded = uploaded
     request = PageRequest(
         "POST", f"https://a.example{COMPLETION}", json.dumps({**BODY, "ref_file_ids": carried}).encode()
@@ -157,7 +157,7 @@ def test_a_request_carries_the_files_of_its_turn_and_no_others(
     ],
 )
 def test_only_a_new_chat_about_a_picture_goes_to_the_model_that_sees(turn: Turn, may: bool) -> None:
-    guard = Guard()
+    guard = CompletionCheck()
     guard.uploaded = ("f-1",)
     body = {**BODY, "search_enabled": turn.search, "ref_file_ids": ["f-1"], "model_type": "vision"}
     reasons = guard.differences(

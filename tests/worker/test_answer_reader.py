@@ -14,7 +14,7 @@ from bridge.chat.types import ChatEvent, Finish, Text
 from bridge.errors import BrowserError
 from bridge.settings import TurnSettings
 from bridge.telemetry import Timeline
-from bridge.worker.answer_reader import listen
+from bridge.worker.answer_reader import read_answer
 
 FIRST = PageRequest("POST", "https://a.example/first", b"")
 NEXT = PageRequest("POST", "https://a.example/next", b"")
@@ -39,7 +39,7 @@ class Words:
 
 
 def answer(exchange: Exchange, request: PageRequest, *chunks: bytes) -> None:
-    exchange.let_through(request)
+    exchange.mark_sent(request)
     exchange.put(request.path, PageResponse(request.url, 200))
     for chunk in chunks:
         exchange.put(request.path, Chunk(chunk))
@@ -47,7 +47,7 @@ def answer(exchange: Exchange, request: PageRequest, *chunks: bytes) -> None:
 
 
 async def heard(exchange: Exchange, press: Callable[[], Awaitable[bool]]) -> list[ChatEvent]:
-    async with asyncio.timeout(30), aclosing(listen(exchange, Words(), LIMITS, Timeline("", ""), press)) as events:
+    async with asyncio.timeout(30), aclosing(read_answer(exchange, Words(), LIMITS, Timeline("", ""), press)) as events:
         return [event async for event in events]
 
 
@@ -75,7 +75,7 @@ async def test_an_answer_that_is_continued_is_one() -> None:
     answer(exchange, FIRST, b"Hel", b"")
 
     async def press() -> bool:
-        exchange.let_through(NEXT)
+        exchange.mark_sent(NEXT)
         asyncio.get_running_loop().call_soon(go_on)
         return True
 

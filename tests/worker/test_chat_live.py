@@ -264,4 +264,4 @@ async def test_what_the_site_adds_to_a_login_is_written_back_and_opens_the_accou
         (origin,) = kept.storage_state["origins"]
         assert {"userToken", "thinkingEnabled"} <= {item["name"] for item in origin["localStorage"]}
         async with served(tmp_path, site, chromium) as again:
-            assert await again.ask(directive(text="Again.")) == "Again."
+            assert await again.ask(directive(text="AnotherTry.")) == "AnotherTry."

@@ -16,7 +16,7 @@ from playwright.async_api import Error as PlaywrightError
 from bridge.browser.browser import Chromium
 from bridge.errors import BridgeError
 from bridge.settings import BrowserSettings
-from bridge.sites.contract import Strayed
+from bridge.sites.contract import LeftSite
 from bridge.sites.deepseek.driver import Driver
 from bridge.telemetry import Telemetry, WorkerState
 from bridge.worker.session import open_session
@@ -130,7 +130,7 @@ async def test_nothing_of_another_origin_gets_into_the_profile(tmp_path: Path, c
         profile = run.store.load("alice")
         async with open_session(chromium, profile, Driver, run.settings) as session:
             await session.page.goto(foreign.url)
-            with pytest.raises(Strayed):
+            with pytest.raises(LeftSite):
                 await session.capture(profile, LIMIT)
             await session.page.goto(site.url)
             captured = await session.capture(profile, LIMIT)

@@ -1,6 +1,6 @@
 """The listener: turns the changes of the message tree into the events of one answer.
 
-One answer may come in several responses, each beginning with all text so far: a `Flow` gives out what is new.
+One answer may come in several responses, each beginning with all text so far: a `TextFlow` gives out what is new.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from bridge.chat.types import ChatEvent, Finish, FinishReason, Opened, Text, Thi
 from bridge.sites.deepseek.drift import FRAGMENT_FIELDS, MESSAGE_FIELDS, SILENT_TYPES, Drift
 from bridge.sites.deepseek.message_tree import Change, MessageTree, text_of
 from bridge.sites.deepseek.sources import Bibliography, Marks, Page, referred_page
-from bridge.sites.deepseek.text_flow import Flow, Outbox
+from bridge.sites.deepseek.text_flow import Outbox, TextFlow
 
 Kind = Literal["thinking", "answer", "template"]
 
@@ -38,8 +38,8 @@ class Answer:
     def __init__(self, drift: Drift) -> None:
         self._drift = drift
         self._tree = MessageTree(drift)
-        self._thinking = Flow()
-        self._text = Flow()
+        self._thinking = TextFlow()
+        self._text = TextFlow()
         self._sources = Bibliography()
         self._marks = Marks(self._sources, self._page_of)
         self._pieces: list[_Piece] = []
@@ -223,7 +223,7 @@ class Answer:
                 self._out.write(Thinking, self._new(self._thinking, piece.text))
             case "template" if not self._withdrawn:
                 self._withdrawn = True
-                self._text = Flow(piece.text)
+                self._text = TextFlow(piece.text)
                 self._marks.flush()
                 self._out.add(Withdrawn(piece.text))
             case "answer" if self._withdrawn:
@@ -245,7 +245,7 @@ class Answer:
         if news := self._sources.news():
             self._out.add(news)
 
-    def _new(self, flow: Flow, text: str) -> str:
+    def _new(self, flow: TextFlow, text: str) -> str:
         new, expected = flow.take(text)
         if not expected:
             self._drift.note("text differs")

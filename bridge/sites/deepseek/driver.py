@@ -28,7 +28,15 @@ from bridge.sites.deepseek.login_form import SIGN_IN_HOSTS, sign_in, token_state
 from bridge.sites.deepseek.notices import is_generating, news, obstacle, refusal
 from bridge.sites.deepseek.page import QUICK, DeepSeekPage, Typing
 from bridge.sites.deepseek.refusals import called_of, deaf_page, refused_call
-from bridge.sites.deepseek.request_check import CALLS, COMPLETION, FOREIGN, GOING_ON, Guard, as_typed, conversation_of
+from bridge.sites.deepseek.request_check import (
+    CALLS,
+    COMPLETION,
+    FOREIGN,
+    GOING_ON,
+    CompletionCheck,
+    as_typed,
+    conversation_of,
+)
 
 CONTEXT_LENGTH = 982_000
 """Tokens in one message; 700 more were refused in October 2026."""
@@ -71,8 +79,8 @@ class Driver(SiteDriver):
 
     def __init__(self, page: Page, url: str) -> None:
         super().__init__(page, url)
-        self._guard = Guard()
-        self._ear = DeepSeekDecoder()
+        self._check = CompletionCheck()
+        self._decoder = DeepSeekDecoder()
         self._wrong: Sequence[str] = ()
         self._begun: str | None = None
         """The conversation that the page began for a request which was turned back for its switches alone."""
@@ -115,7 +123,7 @@ class Driver(SiteDriver):
     async def attach(self, turn: Turn, limit: float) -> None:
         """Hand the files to the page's own input, and note what the site calls them."""
         self._has_files = True
-        self._guard.uploaded = await upload(self._shown, turn, limit, self.says)
+        self._check.uploaded = await upload(self._shown, turn, limit, self.says)
 
     async def submit(self, turn: Turn) -> bool:
         """Fill the composer in one go and press Enter; a page that has taken the prompt already is left alone."""
@@ -148,11 +156,11 @@ class Driver(SiteDriver):
         with suppress(ConversationGone):
             await delete_conversation(self._shown, conversation, self._open_conversation)
 
-    async def unsent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
+    async def why_not_sent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
         """Say why the page sent nothing that the gate knows, and what it did call instead."""
         self._is_stale = True
         if is_at_work and not any(call.endswith("/completion") for call in calls):
-            return await super().unsent(calls, is_at_work=True)
+            return await super().why_not_sent(calls, is_at_work=True)
         if self._typing.taken:
             message = f"The page took the prompt, but no request to {COMPLETION} came: {called_of(calls)}."
             return SiteChanged(message, sent=True)
@@ -162,10 +170,10 @@ class Driver(SiteDriver):
 
     def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
         """Compare the page's request with the turn; one that goes on must go on with the turn's own answer."""
-        reasons = self._guard.differences(turn, request, self._ear.number)
+        reasons = self._check.differences(turn, request, self._decoder.number)
         self._wrong = reasons
         self._begun = conversation_of(request) if turn.conversation is None and switches.of(reasons) else None
-        self._has_files = bool(reasons) and (self._has_files or self._guard.saw_wrong_files)
+        self._has_files = bool(reasons) and (self._has_files or self._check.saw_wrong_files)
         return reasons
 
     def conversation_of(self, request: PageRequest) -> str | None:
@@ -180,11 +188,11 @@ class Driver(SiteDriver):
             return False
         return await self._shown.click("goOn")
 
-    async def revisit(self, conversation: str) -> None:
+    async def open_old_conversation(self, conversation: str) -> None:
         """Open the conversation."""
         await self._open_conversation(conversation)
 
-    def strays(self, conversation: str, request: PageRequest) -> Sequence[str]:
+    def resume_mismatches(self, conversation: str, request: PageRequest) -> Sequence[str]:
         """Let only the request pass by which the page takes up an answer of the conversation."""
         is_taken_up = request.path == RESUME and conversation_of(request) == conversation
         return () if is_taken_up else ("it does not take up the old answer",)
@@ -196,9 +204,9 @@ class Driver(SiteDriver):
 
     def decoder(self) -> Decoder:
         """Return a fresh ear; what passed the gate for an earlier turn counts no more."""
-        self._guard, self._ear = Guard(), DeepSeekDecoder()
+        self._check, self._decoder = CompletionCheck(), DeepSeekDecoder()
         self._wrong, self._begun = (), None
-        return self._ear
+        return self._decoder
 
     @classmethod
     def fresh_decoder(cls) -> Decoder:

@@ -1,6 +1,6 @@
 """The patch machine: keeps the site's message tree by the rules that the page's own parser has.
 
-Path and operation stick from frame to frame, within a BATCH for themselves. A text that grows is a `Words`,
+Path and operation stick from frame to frame, within a BATCH for themselves. A text that grows is a `TextNode`,
 so that a frame costs the same however long the text already is.
 """
 
@@ -14,10 +14,10 @@ from bridge.sites.deepseek.drift import Drift
 
 _DEEPEST_BATCH = 20
 _REPLACED_WHOLE = frozenset({"status", "quasi_status", "search_status", "type"})
-"""Words of a fixed list: the older wire lets APPEND stick when it sets them."""
+"""TextNode of a fixed list: the older wire lets APPEND stick when it sets them."""
 
 
-class Words:
+class TextNode:
     """A text of the tree that has grown by pieces."""
 
     __slots__ = ("pieces",)
@@ -31,7 +31,7 @@ class Words:
 
 def text_of(value: Any) -> str:
     """Return a text of the tree, empty for anything that is none."""
-    return str(value) if isinstance(value, str | Words) else ""
+    return str(value) if isinstance(value, str | TextNode) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class MessageTree:
 
     def __init__(self, drift: Drift) -> None:
         self.root: Any = {}
-        self.growing: Words | None = None
+        self.growing: TextNode | None = None
         """The text that a frame of nothing but a string adds to."""
         self._sticky = _Sticky()
         self._drift = drift
@@ -123,8 +123,8 @@ class MessageTree:
     def _append(self, path: tuple[str, ...], trail: tuple[Any, ...], old: Any, value: Any) -> Change | None:
         owner, key = trail[-1], _key(trail[-1], path[-1])
         match old:
-            case Words() | str() if isinstance(value, str):
-                words = old if isinstance(old, Words) else Words(old)
+            case TextNode() | str() if isinstance(value, str):
+                words = old if isinstance(old, TextNode) else TextNode(old)
                 words.pieces.append(value)
                 _set(owner, key, words)
                 self.growing = words
@@ -133,7 +133,7 @@ class MessageTree:
                 added = value if isinstance(value, list) else [value]
                 old.extend(added)
                 return Change(path, trail, added)
-            case Words() | str() | dict():
+            case TextNode() | str() | dict():
                 return None
             case _:
                 return Change(path, trail) if _set(owner, key, value) else None

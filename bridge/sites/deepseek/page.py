@@ -20,7 +20,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 from bridge.browser.page_calls import has_moved_on
 from bridge.errors import HumanNeeded, NetworkError, SiteChanged
 from bridge.origins import origin_of
-from bridge.sites.contract import NO_DOCUMENT, Strayed
+from bridge.sites.contract import NO_DOCUMENT, LeftSite
 
 FOREIGN = "not a page of the site"
 SCRIPT = """(origin => {{
@@ -124,7 +124,7 @@ class DeepSeekPage:
         except PlaywrightTimeout as error:
             if self.page.url.startswith(NO_DOCUMENT):
                 raise NetworkError("The site cannot be reached: its page does not come.") from error
-            raise Strayed(self.page.url).settled() from error
+            raise LeftSite(self.page.url).when_it_stays_away() from error
 
     async def load(self, address: str) -> None:
         """Load a document; again where one that came late, of an earlier attempt, took its place."""
@@ -200,7 +200,7 @@ class DeepSeekPage:
         element = await found.first.element_handle()
         there: str = await element.evaluate("() => location.href")
         if not self._is_home(there):
-            raise Strayed(there)
+            raise LeftSite(there)
         return element
 
     async def _find(self, script: JSHandle, control: str, *given: str) -> ElementHandle | None:
@@ -233,12 +233,12 @@ class DeepSeekPage:
             return await self.page.evaluate_handle(SCRIPT, self.origin)
         except PlaywrightError as error:
             if FOREIGN in str(error):
-                raise Strayed(self.page.url) from error
+                raise LeftSite(self.page.url) from error
             raise
 
     def _stay_home(self) -> None:
         if not self._is_home(self.page.url):
-            raise Strayed(self.page.url)
+            raise LeftSite(self.page.url)
 
     def _is_home(self, url: str) -> bool:
         return origin_of(url) == self.origin

@@ -26,7 +26,7 @@ OTHER_MODELS = ("expert", "vision")
 SEEING_MODEL = "vision"
 
 
-class Guard:
+class CompletionCheck:
     """Judges the requests of one turn; what goes on must belong to the completion that passed."""
 
     def __init__(self) -> None:

@@ -1,11 +1,11 @@
-"""What is given out of a growing text: everything once (`Flow`), neighbouring pieces together (`Outbox`)."""
+"""What is given out of a growing text: everything once (`TextFlow`), neighbouring pieces together (`Outbox`)."""
 
 from __future__ import annotations
 
 from bridge.chat.types import ChatEvent, Text, Thinking
 
 
-class Flow:
+class TextFlow:
     """A text that is given out once, however often the site repeats its beginning.
 
     After `restart` the text is expected to repeat what is known of it. Where it differs, the common beginning

@@ -1,4 +1,4 @@
-"""The hands for chat.deepseek.com: finds the page's controls in several ways, and works them as a person does.
+"""Drives the page of chat.deepseek.com: finds its controls in several ways, and works them as a person does.
 
 The page may ignore Enter while it is being built, and nothing here waits for that to be over, because every send is
 judged at the gate: what was wrong or lost is simply done again, in the chat where it was.
@@ -20,7 +20,7 @@ from bridge.browser.page_messages import PageRequest, Reply
 from bridge.chat.types import Model
 from bridge.errors import BridgeError, HumanNeeded, SendTimeout, SiteChanged
 from bridge.sites.contract import NO_DOCUMENT, ConversationGone, Decoder, SiteDriver, Turn
-from bridge.sites.deepseek import switches
+from bridge.sites.deepseek import request_check, switches
 from bridge.sites.deepseek.conversation_menu import delete_conversation
 from bridge.sites.deepseek.decoder import HISTORY, RESUME, DeepSeekDecoder
 from bridge.sites.deepseek.file_upload import upload
@@ -28,15 +28,6 @@ from bridge.sites.deepseek.login_form import SIGN_IN_HOSTS, sign_in, token_state
 from bridge.sites.deepseek.notices import is_generating, news, obstacle, refusal
 from bridge.sites.deepseek.page import QUICK, DeepSeekPage, Typing
 from bridge.sites.deepseek.refusals import called_of, deaf_page, refused_call
-from bridge.sites.deepseek.request_check import (
-    CALLS,
-    COMPLETION,
-    FOREIGN,
-    GOING_ON,
-    CompletionCheck,
-    as_typed,
-    conversation_of,
-)
 
 CONTEXT_LENGTH = 982_000
 """Tokens in one message; 700 more were refused in October 2026."""
@@ -57,8 +48,8 @@ class Driver(SiteDriver):
 
     title = "DeepSeek"
     start_url = "https://chat.deepseek.com"
-    answer_paths = (COMPLETION, *GOING_ON, *FOREIGN)
-    call_paths = CALLS
+    answer_paths = (request_check.COMPLETION, *request_check.GOING_ON, *request_check.FOREIGN)
+    call_paths = request_check.CALLS
     history_paths = (HISTORY,)
     models: ClassVar[tuple[Model, ...]] = (
         Model("deepseek-chat", context_length=CONTEXT_LENGTH, files=True, aliases=PRESET),
@@ -79,7 +70,7 @@ class Driver(SiteDriver):
 
     def __init__(self, page: Page, url: str) -> None:
         super().__init__(page, url)
-        self._check = CompletionCheck()
+        self._check = request_check.CompletionCheck()
         self._decoder = DeepSeekDecoder()
         self._wrong: Sequence[str] = ()
         self._begun: str | None = None
@@ -107,7 +98,7 @@ class Driver(SiteDriver):
             await self._switches.settle_down()
         place = self._begun or turn.conversation
         wanted = {"thinking": turn.thinking, "search": turn.search}
-        prompt = None if wrong or turn.attachments else as_typed(turn.prompt) or None
+        prompt = None if wrong or turn.attachments else request_check.as_typed(turn.prompt) or None
         seen = await self._look(place, wanted, prompt)
         self._typing = Typing(seen["notices"], seen["typed"])
         if seen["typed"]:
@@ -130,7 +121,7 @@ class Driver(SiteDriver):
         typing = self._typing
         again = time.monotonic() > typing.pressed_at + GONE
         seen, typing.typed = typing.typed, None
-        seen = seen or await self._shown.ask("fill", as_typed(turn.prompt), typing.before, again)
+        seen = seen or await self._shown.ask("fill", request_check.as_typed(turn.prompt), typing.before, again)
         typing.before = typing.before or seen["last"]
         typing.taken = seen["did"] == "taken"
         said = news(seen["notices"], typing.old_notices)
@@ -154,7 +145,7 @@ class Driver(SiteDriver):
         """Delete the conversation by the menu of its row."""
         await self.ready()
         with suppress(ConversationGone):
-            await delete_conversation(self._shown, conversation, self._open_conversation)
+            await delete_conversation(self._shown, conversation, self.open_old_conversation)
 
     async def why_not_sent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
         """Say why the page sent nothing that the gate knows, and what it did call instead."""
@@ -162,7 +153,9 @@ class Driver(SiteDriver):
         if is_at_work and not any(call.endswith("/completion") for call in calls):
             return await super().why_not_sent(calls, is_at_work=True)
         if self._typing.taken:
-            message = f"The page took the prompt, but no request to {COMPLETION} came: {called_of(calls)}."
+            message = (
+                f"The page took the prompt, but no request to {request_check.COMPLETION} came: {called_of(calls)}."
+            )
             return SiteChanged(message, sent=True)
         if refused := refusal(await self.says(), also_unknown=self._typing.presses > 0):
             return refused
@@ -172,13 +165,15 @@ class Driver(SiteDriver):
         """Compare the page's request with the turn; one that goes on must go on with the turn's own answer."""
         reasons = self._check.differences(turn, request, self._decoder.number)
         self._wrong = reasons
-        self._begun = conversation_of(request) if turn.conversation is None and switches.of(reasons) else None
+        self._begun = (
+            request_check.conversation_of(request) if turn.conversation is None and switches.of(reasons) else None
+        )
         self._has_files = bool(reasons) and (self._has_files or self._check.saw_wrong_files)
         return reasons
 
     def conversation_of(self, request: PageRequest) -> str | None:
         """Read the conversation's id out of a completion request."""
-        return conversation_of(request)
+        return request_check.conversation_of(request)
 
     async def go_on(self) -> bool:
         """Click Continue below the answer that broke off."""
@@ -189,12 +184,17 @@ class Driver(SiteDriver):
         return await self._shown.click("goOn")
 
     async def open_old_conversation(self, conversation: str) -> None:
-        """Open the conversation."""
-        await self._open_conversation(conversation)
+        """Go to a conversation: by its row in the sidebar, else by its address."""
+        if not await self._shown.click("row", conversation):
+            await self._load(f"{self.url}/a/chat/s/{parse.quote(conversation, safe='')}")
+        try:
+            await self._shown.wait_for("holds", conversation, limit=CONVERSATION_LIMIT)
+        except PlaywrightTimeout as error:
+            raise ConversationGone from error
 
     def resume_mismatches(self, conversation: str, request: PageRequest) -> Sequence[str]:
         """Let only the request pass by which the page takes up an answer of the conversation."""
-        is_taken_up = request.path == RESUME and conversation_of(request) == conversation
+        is_taken_up = request.path == RESUME and request_check.conversation_of(request) == conversation
         return () if is_taken_up else ("it does not take up the old answer",)
 
     async def stop(self) -> None:
@@ -203,14 +203,14 @@ class Driver(SiteDriver):
         await self._shown.click_required("send")
 
     def decoder(self) -> Decoder:
-        """Return a fresh ear; what passed the gate for an earlier turn counts no more."""
-        self._check, self._decoder = CompletionCheck(), DeepSeekDecoder()
+        """Return a fresh decoder; what passed the gate for an earlier turn counts no more."""
+        self._check, self._decoder = request_check.CompletionCheck(), DeepSeekDecoder()
         self._wrong, self._begun = (), None
         return self._decoder
 
     @classmethod
     def fresh_decoder(cls) -> Decoder:
-        """Return an ear that belongs to no page."""
+        """Return a decoder that belongs to no page."""
         return DeepSeekDecoder()
 
     @classmethod
@@ -273,17 +273,8 @@ class Driver(SiteDriver):
         if conversation is None:
             await self._new_chat()
         else:
-            await self._open_conversation(conversation)
+            await self.open_old_conversation(conversation)
         return await self._look(conversation, wanted)
-
-    async def _open_conversation(self, id: str) -> None:  # noqa: A002
-        """Go to a conversation: by its row in the sidebar, else by its address."""
-        if not await self._shown.click("row", id):
-            await self._load(f"{self.url}/a/chat/s/{parse.quote(id, safe='')}")
-        try:
-            await self._shown.wait_for("holds", id, limit=CONVERSATION_LIMIT)
-        except PlaywrightTimeout as error:
-            raise ConversationGone from error
 
     async def _new_chat(self) -> None:
         """Click New chat as a person does, prove that the chat is empty, and load the start page if it is not."""

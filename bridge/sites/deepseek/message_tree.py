@@ -14,7 +14,7 @@ from bridge.sites.deepseek.drift import Drift
 
 _DEEPEST_BATCH = 20
 _REPLACED_WHOLE = frozenset({"status", "quasi_status", "search_status", "type"})
-"""TextNode of a fixed list: the older wire lets APPEND stick when it sets them."""
+"""Words of a fixed list: the older wire lets APPEND stick when it sets them."""
 
 
 class TextNode:

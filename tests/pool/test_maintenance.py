@@ -21,7 +21,7 @@ from bridge.telemetry import ConversationDeleted, Telemetry, Timeline, WorkerCha
 from bridge.worker.worker import Worker
 from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live
 
-AT_ONCE = ConversationSettings(delete_after=1e-9)
+AT_ONCE = ConversationSettings(delete_after=1e-15)
 
 
 def states_since(run: Live, number: int) -> list[WorkerChanged]:

@@ -23,7 +23,7 @@ from bridge.api.routes import build_runner
 from bridge.browser import chromium
 from bridge.browser.browser import Chromium
 from bridge.errors import SetupError
-from bridge.health_checks import examine_running
+from bridge.health_checks import examine_running, examine_site
 from bridge.liveview.view_registry import ViewRegistry
 from bridge.log import log_fact
 from bridge.login.login_import import Imports
@@ -102,7 +102,8 @@ async def running(
         examine = partial(examine_running, settings, browser, pool.accounts)
         views = ViewRegistry(pool, browser, settings, store, pool.add)
         telemetry.add(views.on_fact)
-        extras = Extras(examine, history, Imports(browser, settings, store), views)
+        site = partial(examine_site, pool, settings)
+        extras = Extras(examine, site, history, Imports(browser, settings, store), views)
         monitor.url = await listen(stack, build_runner(pool, settings, access, monitor, extras), settings)
         stack.push_async_callback(pool.queue.drain, settings.server.drain)
         stack.callback(monitor.drain)

@@ -18,19 +18,20 @@ from pathlib import Path
 from bridge.api.access.credentials import check_reach
 from bridge.browser import chromium
 from bridge.browser.browser import Chromium
-from bridge.browser.page_calls import within
 from bridge.chat import types
 from bridge.chat.account_control import Finding
 from bridge.client import Client, is_free, reachable
 from bridge.durations import ago
-from bridge.errors import BridgeError, SetupError, SiteChanged
+from bridge.errors import AccountConflict, BridgeError, BrowserError, SetupError, SiteChanged
+from bridge.pool.pool import Pool
 from bridge.settings import Settings
 from bridge.settings_sources import file_of
-from bridge.sites.contract import load_driver
+from bridge.sites.contract import SiteDriver, load_driver
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import DriftSeen, Fact, Telemetry, Timeline, WorkerState
+from bridge.worker.page_checks import check_controls, check_page, check_protocol
 from bridge.worker.session import open_session
 from bridge.worker.worker import Worker
 
@@ -62,7 +63,7 @@ async def made(check: Check) -> Finding:
     except BridgeError as error:
         return Finding(check.name, False, error.message)
     except TimeoutError:
-        return Finding(check.name, False, f"This gave no result within {check.limit:g} seconds.")
+        return Finding(check.name, False, _no_result(check.limit))
 
 
 async def examine_running(
@@ -75,6 +76,25 @@ async def examine_running(
     ]
     results = [await made(check) for check in checks]
     return [*results, *map(_account, accounts())]
+
+
+async def examine_site(pool: Pool, settings: Settings, name: str) -> list[Finding]:
+    """Check the site in a page beside that of an account, which takes no chat meanwhile; nothing is sent."""
+    try:
+        async with asyncio.timeout(SLOW), pool.lent(name) as worker:
+            session = worker.shown if isinstance(worker, Worker) else None
+            if session is None:
+                raise BrowserError(f"The page of {name} was closed just now.")
+            async with session.another_page(settings.browser.call_limit) as driver:
+                return await check_page(driver, name, settings)
+    except BridgeError as error:
+        return [Finding(f"page of {name}", None if isinstance(error, AccountConflict) else False, error.message)]
+    except TimeoutError:
+        return [Finding(f"page of {name}", False, _no_result(SLOW))]
+
+
+def _no_result(limit: float) -> str:
+    return f"This gave no result within {limit:g} seconds."
 
 
 def _account(account: types.Account) -> Finding:
@@ -114,8 +134,8 @@ def of_pages(settings: Settings, browser: Chromium, *, send: bool) -> Iterator[C
             profile = _stored(settings, name)
         except SetupError:
             continue  # has failed a check of its own
-        yield Check(f"page of {name}", partial(_page, settings, browser, profile), SLOW)
-        yield Check(f"stream of {name}", partial(_protocol, settings, browser, profile), SLOW)
+        yield Check(f"page of {name}", partial(_on_page, settings, browser, profile, check_controls), SLOW)
+        yield Check(f"stream of {name}", partial(_on_page, settings, browser, profile, check_protocol), SLOW)
         if send:
             yield Check(f"chat of {name}", partial(_chat, settings, browser, profile), CHAT)
 
@@ -219,38 +239,12 @@ def _sandbox(settings: Settings) -> str:
     return "without its sandbox, as browser.sandbox says"
 
 
-async def _page(settings: Settings, browser: Chromium, profile: Profile) -> str:
-    """Tell by what each control of the account's page was found; raise `SiteChanged` that names those that were not."""
-    async with (
-        open_session(browser, profile, load_driver(profile.site), settings) as session,
-        within(settings.turn.ready, "The page was not ready"),
-    ):
-        await session.driver.ready()
-        controls = await session.driver.controls()
-    if missing := [name for name, way in controls.items() if not way]:
-        raise SiteChanged(
-            f"Signed in, but the page's controls were not all found: {', '.join(missing)}. The site has changed; "
-            "look for an update of the bridge, or see `bridge debug`."
-        )
-    return f"signed in at {profile.url}; found {', '.join(f'{name} by {way}' for name, way in controls.items())}"
-
-
-async def _protocol(settings: Settings, browser: Chromium, profile: Profile) -> str:
-    """Tell whether the page's own scripts still speak the protocol that the driver and its decoder know."""
-    words = load_driver(profile.site).grammar
+async def _on_page(
+    settings: Settings, browser: Chromium, profile: Profile, check: Callable[[SiteDriver, Settings], Awaitable[str]]
+) -> str:
+    """Make a check on a page that is opened for it."""
     async with open_session(browser, profile, load_driver(profile.site), settings) as session:
-        async with within(settings.turn.ready, "The page was not ready"):
-            await session.driver.ready()
-        scripts = await session.scripts(settings.browser.call_limit)
-    absent = [word for word in words if not any(word in script for script in scripts)]
-    if words and absent[:1] == [words[0]]:
-        raise SiteChanged(
-            f"No script of the page names {words[0]}: it asks for answers in another way than the bridge knows. "
-            "Look for an update of the bridge."
-        )
-    if absent:
-        return f"the page's scripts may have changed: they do not name {', '.join(absent)}; --send tells for sure"
-    return f"the page's scripts name all {len(words)} words of the protocol that were looked for"
+        return await check(session.driver, settings)
 
 
 async def _chat(settings: Settings, browser: Chromium, profile: Profile) -> str:

@@ -19,6 +19,7 @@ from bridge.errors import AccountConflict, BridgeError, ChatCancelled
 from bridge.pool.account import AWAY, NOBODY, PoolWorker, Slot, readiness
 from bridge.pool.chat_queue import ChatQueue
 from bridge.pool.dispatcher import Dispatcher
+from bridge.pool.idle_loan import lending
 from bridge.pool.roster import Roster, StoredAccounts
 from bridge.pool.served_models import ServedModels
 from bridge.pool.supervisor import CHECK_LIMIT, Supervisor
@@ -144,6 +145,12 @@ class Pool:
         """Keep chats away from the account while a person is in its page; see `AccountControl`."""
         async with admit_visit(self._supervisor, self.queue, self._tasks, name) as visit:
             yield visit
+
+    @asynccontextmanager
+    async def lent(self, name: str) -> AsyncGenerator[PoolWorker]:
+        """Keep chats away from an idle open account, for a check of it; see `lending`."""
+        async with lending(self._supervisor, self.queue, name) as worker:
+            yield worker
 
     def worker(self, name: str) -> PoolWorker | None:
         """Return what works an account of the operator's own, or None where there is none of that name."""

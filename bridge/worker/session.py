@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from playwright.async_api import CDPSession, Frame, Page
 from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Frame, Page
 
 from bridge.browser.browser import Chromium
 from bridge.browser.egress_proxy import bounded
@@ -32,7 +32,6 @@ RESTORE_SESSION_STORAGE = """(stored => {
   const items = stored[location.origin];
   if (items && !sessionStorage.length) for (const key in items) sessionStorage.setItem(key, items[key]);
 })(%s)"""
-INLINE_SCRIPTS = "() => [...document.scripts].map(one => one.text).join('\\n')"
 READ_SESSION_STORAGE = "() => [location.origin, {...sessionStorage}]"
 
 CRASHED = "Target crashed"
@@ -66,12 +65,18 @@ class Session:
 
     async def renew(self, limit: float) -> None:
         """Put a new page in the place of one that has grown by use; closing the old one has `limit` seconds."""
-        old, interceptor, request_log = self.page, self.interceptor, self.request_log
+        old = Tab(self.page, self.driver, self.interceptor, self.request_log)
         self._use(await self._open_tab())
-        await interceptor.close()
-        await request_log.close()
-        async with within(limit, "The page did not close"):
-            await old.close()
+        await _close_tab(old, limit)
+
+    @asynccontextmanager
+    async def another_page(self, limit: float) -> AsyncGenerator[SiteDriver]:
+        """Open one more page of the account, and leave its own as it is; closing it has `limit` seconds."""
+        tab = await self._open_tab()
+        try:
+            yield tab.driver
+        finally:
+            await _close_tab(tab, limit)
 
     def _use(self, tab: Tab) -> None:
         self.page, self.driver, self.interceptor, self.request_log = tab
@@ -172,26 +177,6 @@ class Session:
 
         await sign_of_life(ask, limit, "The page hangs: it gave no sign of life", heard)
 
-    async def scripts(self, limit: float) -> list[str]:
-        """Return the texts of the scripts that the page has loaded, as the browser holds them."""
-        async with within(limit, "The browser did not give the page's scripts"):
-            session = await self.context.new_cdp_session(self.page)
-            try:
-                return await self._scripts(session)
-            finally:
-                with suppress(PlaywrightError, TimeoutError):
-                    async with asyncio.timeout(limit):
-                        await session.detach()
-
-    async def _scripts(self, session: CDPSession) -> list[str]:
-        await session.send("Page.enable")
-        tree = (await session.send("Page.getResourceTree"))["frameTree"]
-        texts: list[str] = [await self.page.evaluate(INLINE_SCRIPTS)]
-        for script in (one for one in tree["resources"] if one["type"] == "Script"):
-            address = {"frameId": tree["frame"]["id"], "url": script["url"]}
-            texts.append((await session.send("Page.getResourceContent", address))["content"])
-        return texts
-
     async def capture(self, profile: Profile, limit: float) -> Profile:
         """Return `profile` with the login that the context holds now, and nothing of other sites."""
         async with within(limit, "The browser did not tell what the login is"):
@@ -252,6 +237,13 @@ async def _open_tab(windows: Windows, url: str, driver_type: type[SiteDriver], l
     driver = driver_type(page, url)
     driver.limit, driver.is_waiting = limit, request_log.is_waiting
     return Tab(page, driver, interceptor, request_log)
+
+
+async def _close_tab(tab: Tab, limit: float) -> None:
+    await tab.interceptor.close()
+    await tab.request_log.close()
+    async with within(limit, "The page did not close"):
+        await tab.page.close()
 
 
 def _context_options(profile: Profile, headed: bool) -> dict[str, Any]:

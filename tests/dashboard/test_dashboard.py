@@ -462,6 +462,33 @@ async def test_setup_shows_what_the_doctor_finds_and_the_settings_with_their_sou
             await expect(page.locator(".code pre")).to_contain_text(run.bridge.url.rpartition(":")[2])
 
 
+async def test_the_site_is_checked_from_setup_while_others_look_on_and_a_busy_account_says_so(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with operated(tmp_path, chromium, "alice", "bob") as (run, dashboard), opened(chromium, link(run)) as other:
+        page = dashboard.page
+        for one in (dashboard, other):
+            await one.go("setup/doctor")
+        await page.get_by_role("button", name="Check the site with bob").click()
+        await dashboard.told("found nothing to mend")
+        for one in (dashboard, other):
+            line = one.page.locator("li.site-line", has_text="bob")
+            await expect(line.locator(".check-line")).to_have_count(2)
+            await expect(line).to_contain_text("composer by placeholder")
+            await expect(line).to_contain_text("the page's scripts name all")
+        assert [account.turns for account in run.site.accounts] == [[], []]
+        await page.get_by_role("link", name="Accounts").click()
+        await dashboard.choose("bob", "Pause")
+        await dashboard.told("bob")
+        chat = await run.stream(LONG)
+        await dashboard.go("setup/doctor")
+        await page.get_by_role("button", name="Check all").click()
+        await dashboard.told("alice is busy with a chat")
+        assert await anext(aiter(chat)), "the chat goes on"
+        await chat.close()
+        assert await dashboard.violations() == []
+
+
 async def test_the_log_is_narrowed_by_level_and_words_as_it_grows(tmp_path: Path, chromium: Chromium) -> None:
     async with operated(tmp_path, chromium) as (run, dashboard):
         page = dashboard.page

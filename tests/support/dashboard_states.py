@@ -183,6 +183,27 @@ DOCTOR = {
         {"name": "Fonts", "ok": None, "text": "no font for emoji", "advice": "Install fonts-noto-color-emoji."},
         {"name": "Profiles", "ok": False, "text": "frank.age was made with another key", "advice": "Log in again."},
     ],
+    "site": [
+        {
+            "account": "alice",
+            "at": at(minutes=2),
+            "checks": [
+                {
+                    "name": "page of alice",
+                    "ok": True,
+                    "text": "signed in; found composer by placeholder",
+                    "advice": None,
+                },
+                {"name": "stream of alice", "ok": False, "text": f"No script names {MARKUP}", "advice": None},
+            ],
+        },
+        {
+            "account": "bob",
+            "at": at(minutes=2),
+            "checks": [{"name": "page of bob", "ok": None, "text": "bob is busy with a chat", "advice": None}],
+        },
+    ],
+    "checking": ["carol"],
 }
 SETTINGS = [
     {"name": name, "variable": f"BRIDGE_{name.upper().replace('.', '_')}", "value": value, "source": source}

@@ -243,6 +243,11 @@ async def examine() -> Sequence[Finding]:
     return [Finding("one", True, "Well.")]
 
 
+async def examine_site(name: str) -> Sequence[Finding]:
+    """Find that the site is as it was."""
+    return [Finding(f"page of {name}", True, "Every control was found.")]
+
+
 def access_of(settings: Settings | None = None, *, locked: bool = True) -> Access:
     """Return who may do what in tests: one key that may chat, and one that may everything.
 
@@ -285,7 +290,7 @@ async def serving(
     if settings.dashboard.history:
         history = History(folder_in(settings.config), Identity.generate(), settings.dashboard)
     runner = build_runner(
-        backend, settings, access, monitor, Extras(examine, history, FakeImports(backend), FakeViews())
+        backend, settings, access, monitor, Extras(examine, examine_site, history, FakeImports(backend), FakeViews())
     )
     await runner.setup()
     try:

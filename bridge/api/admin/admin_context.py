@@ -30,10 +30,12 @@ class Form(BaseModel):
 
 Examine = Callable[[], Awaitable[Sequence[Finding]]]
 """Checks everything, and returns what was found."""
+ExamineSite = Callable[[str], Awaitable[Sequence[Finding]]]
+"""Checks the site on a page of the account of that name, without sending anything, and returns what was found."""
 F = TypeVar("F", bound=Form)
 
 
-async def _examine_nothing() -> Sequence[Finding]:
+async def _examine_nothing(*_: str) -> Sequence[Finding]:
     return ()
 
 
@@ -42,6 +44,7 @@ class Extras:
     """What a running bridge has beside the pool; each may be missing."""
 
     examine: Examine = _examine_nothing
+    examine_site: ExamineSite = _examine_nothing
     history: History | None = None
     imports: LoginImport | None = None
     live: LiveViews | None = None

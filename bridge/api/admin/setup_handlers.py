@@ -5,40 +5,62 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
+from pydantic import Field, StrictStr
 
-from bridge.api.admin.admin_context import Operation, Parts, as_json
+from bridge.api.admin.admin_context import Form, Operation, Parts, as_json
+from bridge.chat.account_control import Finding
+from bridge.errors import AccountConflict, UnknownAccount
 from bridge.monitor.state_json import when
 from bridge.settings_sources import in_force
 from bridge.sites.known_sites import known_sites
+
+DOCTOR = "/admin/api/doctor"
+PAGES = 2
+"""Pages that a check of the site has open at a time."""
+
+
+class SiteCheckForm(Form):
+    """The account on whose page the site is checked; without one, those of all accounts."""
+
+    account: Annotated[StrictStr, Field(min_length=1, max_length=100)] | None = None
 
 
 class Setup:
     """The handlers; keeps what the checks found the last time."""
 
     def __init__(self, parts: Parts) -> None:
-        self._settings = parts.settings
-        self._examine = parts.extras.examine
+        self._parts = parts
         self._found: dict[str, Any] | None = None
         self._running = asyncio.Lock()
-        parts.monitor.more["doctor"] = lambda: self._found
+        self._of_site: dict[str, dict[str, Any]] = {}
+        """What the checks of the site found, by the name of the account."""
+        self._checking: list[str] = []
+        """The accounts of the check of the site that runs; there is one at a time."""
+        parts.monitor.more["doctor"] = self._doctor
 
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""
-        doctor = "/admin/api/doctor"
         return (
             Operation("GET", "/admin/api/settings", "List the settings in force, and their sources", self.settings),
             Operation("GET", "/admin/api/sites", "List the sites that accounts can be on", self.sites),
-            Operation("GET", doctor, "Return what the last checks of everything found", self.last),
-            Operation("POST", doctor, "Check everything, without sending anything", self.examine),
+            Operation("GET", DOCTOR, "Return what the last checks of everything found", self.last),
+            Operation("POST", DOCTOR, "Check everything, without opening a page or sending anything", self.examine),
+            Operation(
+                "POST",
+                f"{DOCTOR}/site",
+                "Check the site on a page of one idle account, or of all; nothing is sent, and chats for them wait",
+                self.examine_site,
+                SiteCheckForm,
+            ),
         )
 
     async def settings(self, _: web.Request) -> web.StreamResponse:
         """List the settings."""
         fields = ("name", "variable", "value", "source", "description")
-        return as_json({"settings": [dict(zip(fields, row, strict=True)) for row in in_force(self._settings)]})
+        return as_json({"settings": [dict(zip(fields, row, strict=True)) for row in in_force(self._parts.settings)]})
 
     async def sites(self, _: web.Request) -> web.StreamResponse:
         """List the sites."""
@@ -53,14 +75,50 @@ class Setup:
 
     async def last(self, _: web.Request) -> web.StreamResponse:
         """Return what was found."""
-        return as_json(self._found)
+        return as_json(self._doctor())
 
     async def examine(self, _: web.Request) -> web.StreamResponse:
         """Make the checks; whoever asks meanwhile gets what these find."""
         asked = datetime.now(UTC)
         async with self._running:
             if self._found is None or self._found["at"] < asked.isoformat(timespec="seconds"):
-                results = await self._examine()
-                checks = [{"name": one.name, "ok": one.ok, "text": one.text, "advice": None} for one in results]
-                self._found = {"at": when(datetime.now(UTC)), "checks": checks}
-        return as_json(self._found)
+                self._found = _described(await self._parts.extras.examine())
+        return as_json(self._doctor())
+
+    async def examine_site(self, request: web.Request) -> web.StreamResponse:
+        """Check the site; what is found of each account is shown as soon as it is."""
+        given = await self._parts.body(request, SiteCheckForm)
+        known = [account.name for account in self._parts.control.accounts()]
+        names = [name for name in known if given.account in (None, name)]
+        if given.account is not None and not names:
+            raise UnknownAccount(f"There is no account {given.account!r} here.")
+        if self._checking:
+            raise AccountConflict(f"The site is being checked already: {', '.join(self._checking)}.")
+        self._checking, room = list(names), asyncio.Semaphore(PAGES)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name in names:
+                    group.create_task(self._look_at(name, room))
+        finally:
+            self._checking = []
+        return as_json(self._doctor())
+
+    async def _look_at(self, name: str, room: asyncio.Semaphore) -> None:
+        async with room:
+            found = await self._parts.extras.examine_site(name)
+        self._of_site[name] = {"account": name, **_described(found)}
+        self._checking = [other for other in self._checking if other != name]
+
+    def _doctor(self) -> dict[str, Any] | None:
+        """Return what the last checks found, and of the site what concerns the accounts that are there."""
+        known = [account.name for account in self._parts.control.accounts()]
+        self._of_site = {name: found for name, found in self._of_site.items() if name in known}
+        if self._found is None and not self._of_site and not self._checking:
+            return None
+        found = self._found or {"at": None, "checks": []}
+        return {**found, "site": list(self._of_site.values()), "checking": self._checking}
+
+
+def _described(results: Sequence[Finding]) -> dict[str, Any]:
+    checks = [{"name": one.name, "ok": one.ok, "text": one.text, "advice": None} for one in results]
+    return {"at": when(datetime.now(UTC)), "checks": checks}

@@ -464,6 +464,24 @@ async def test_the_checks_of_everything_are_made_when_asked_and_kept(served: Ser
         assert await operator.answer("GET", "/admin/api/doctor") == (200, made)
 
 
+async def test_the_site_is_checked_on_the_page_of_one_account_or_of_all_and_what_is_found_is_kept_and_shown(
+    served: Served,
+) -> None:
+    fine = [{"name": "page of bob", "ok": True, "text": "Every control was found.", "advice": None}]
+    async with signed_in(served) as operator, events(operator.http) as stream:
+        status, made = await operator.answer("POST", "/admin/api/doctor/site", {"account": "bob"})
+        assert (status, made["at"], made["checks"], made["checking"]) == (200, None, [], [])
+        assert [(one["account"], one["checks"]) for one in made["site"]] == [("bob", fine)]
+        await stream.until(lambda state: state["doctor"] == made)
+        _, made = await operator.answer("POST", "/admin/api/doctor/site")
+        assert sorted(one["account"] for one in made["site"]) == ["alice", "bob"]
+        assert await operator.answer("GET", "/admin/api/doctor") == (200, made)
+        status, refused = await operator.answer("POST", "/admin/api/doctor/site", {"account": "nobody"})
+        assert (status, refused["error"]["code"]) == (404, "account_not_found")
+        served.backend.known = ACCOUNTS[:1]
+        await stream.until(lambda state: [one["account"] for one in state["doctor"]["site"]] == ["alice"])
+
+
 async def test_the_figures_of_the_last_hours_are_medians_by_minute(served: Served) -> None:
     for number in range(3):
         facts(served, f"c-{number}", "stop" if number else "site_error")

@@ -14,6 +14,7 @@ from openai import APIStatusError
 from bridge.browser.browser import Chromium
 from bridge.settings import BrowserSettings, DashboardSettings
 from bridge.storage.api_keys import KeyStore
+from bridge.telemetry import WorkerState
 from tests.support.live import LIMIT, Live, directive, live
 from tests.support.operator import events
 
@@ -89,3 +90,48 @@ async def test_the_checks_of_a_running_bridge_tell_of_each_account(tmp_path: Pat
             checks = {check["name"]: check for check in (await response.json())["checks"]}
         assert [check for check in checks.values() if check["ok"] is not True] == []
         assert {"API keys", "profiles", "profile alice", "browser", "account alice"} <= checks.keys()
+
+
+async def test_the_site_is_checked_beside_an_idle_page_and_a_busy_a_parked_and_a_signed_out_account_say_so(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, "alice", "bob", chromium=chromium) as run, operator(run) as http:
+
+        async def checked(**body: str) -> dict[str, tuple[bool | None, str]]:
+            async with http.post("/admin/api/doctor/site", json=body) as response:
+                answer = await response.json()
+                assert response.status == 200, answer
+            return {check["name"]: (check["ok"], check["text"]) for one in answer["site"] for check in one["checks"]}
+
+        found = await checked()
+        assert {name: ok for name, (ok, _) in found.items()} == {
+            f"{kind} of {name}": True for kind in ("page", "stream") for name in ("alice", "bob")
+        }, found
+        assert "composer by placeholder" in found["page of alice"][1]
+        assert [account.turns for account in run.site.accounts] == [[], []]
+        async with http.post("/admin/api/accounts/bob/pause", json={}):
+            stream = await run.stream(directive(tokens=100_000, rate=20))
+        ok, text = (await checked(account="alice"))["page of alice"]
+        assert (ok, "busy with a chat" in text) == (None, True), text
+        assert await anext(aiter(stream)), "the chat goes on"
+        await stream.close()
+        run.account("bob").sign_out()
+        ok, text = (await checked(account="bob"))["page of bob"]
+        assert (ok, "bridge login" in text) == (False, True), text
+        await run.facts.state("bob", WorkerState.LOGGED_OUT)
+        ok, text = (await checked(account="bob"))["page of bob"]
+        assert (ok, "not open: bob is logged_out" in text) == (False, True), text
+
+
+async def test_a_chat_that_comes_while_the_site_is_checked_waits_and_is_answered(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run, operator(run) as http, asyncio.TaskGroup() as group:
+        asking: list[asyncio.Task[str]] = []
+        async with run.bridge.pool.lent("alice"), events(http) as stream:
+            asking.append(group.create_task(run.ask(directive(text="It has waited."))))
+            await stream.until(lambda state: len(state["queue"]) == 1)
+            async with http.post("/admin/api/doctor/site", json={"account": "alice"}) as response:
+                (found,) = (await response.json())["site"]
+            assert [check["ok"] for check in found["checks"]] == [None]
+        assert await asking[0] == "It has waited."

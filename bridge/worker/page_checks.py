@@ -1,0 +1,86 @@
+"""Checks of the site on one of an account's pages: its controls, and the protocol of its scripts; nothing is sent."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from playwright.async_api import CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.browser.page_calls import within
+from bridge.chat.account_control import Finding
+from bridge.errors import BrowserError, SiteChanged
+from bridge.settings import Settings
+from bridge.sites.contract import SiteDriver
+
+NOT_READY = "The page was not ready"
+INLINE_SCRIPTS = "() => [...document.scripts].map(one => one.text).join('\\n')"
+
+
+async def check_page(driver: SiteDriver, account: str, settings: Settings) -> list[Finding]:
+    """Make both checks on one page; raises what says of the account that it is signed out, challenged or muted."""
+    findings = []
+    for kind, check in (("page", check_controls), ("stream", check_protocol)):
+        try:
+            findings.append(Finding(f"{kind} of {account}", True, await check(driver, settings)))
+        except (SiteChanged, BrowserError) as error:
+            findings.append(Finding(f"{kind} of {account}", False, error.message))
+    return findings
+
+
+async def check_controls(driver: SiteDriver, settings: Settings) -> str:
+    """Return by what each control was found; raise `SiteChanged` that names those that were not."""
+    async with within(settings.turn.ready, NOT_READY):
+        await driver.ready()
+        controls = await driver.controls()
+    if missing := [name for name, way in controls.items() if not way]:
+        raise SiteChanged(
+            f"Signed in, but the page's controls were not all found: {', '.join(missing)}. The site has changed; "
+            "look for an update of the bridge, or see `bridge debug`."
+        )
+    return f"signed in at {driver.url}; found {', '.join(f'{name} by {way}' for name, way in controls.items())}"
+
+
+async def check_protocol(driver: SiteDriver, settings: Settings) -> str:
+    """Return whether the page's own scripts still name what the driver and its decoder know of the protocol.
+
+    Raises `SiteChanged` where they do not even name the address that answers come from.
+    """
+    words = driver.grammar
+    async with within(settings.turn.ready, NOT_READY):
+        await driver.ready()
+    scripts = await _scripts(driver.page, settings.browser.call_limit)
+    absent = [word for word in words if not any(word in script for script in scripts)]
+    if words and absent[:1] == [words[0]]:
+        raise SiteChanged(
+            f"No script of the page names {words[0]}: it asks for answers in another way than the bridge knows. "
+            "Look for an update of the bridge."
+        )
+    if absent:
+        return (
+            f"the page's scripts may have changed: they do not name {', '.join(absent)}; "
+            "`bridge doctor --send` tells for sure"
+        )
+    return f"the page's scripts name all {len(words)} words of the protocol that were looked for"
+
+
+async def _scripts(page: Page, limit: float) -> list[str]:
+    """Return the texts of the scripts that the page has loaded, as the browser holds them."""
+    async with within(limit, "The browser did not give the page's scripts"):
+        cdp = await page.context.new_cdp_session(page)
+        try:
+            return await _texts(page, cdp)
+        finally:
+            with suppress(PlaywrightError, BrowserError):
+                async with within(limit, "The browser did not end the session"):
+                    await cdp.detach()
+
+
+async def _texts(page: Page, cdp: CDPSession) -> list[str]:
+    await cdp.send("Page.enable")
+    tree = (await cdp.send("Page.getResourceTree"))["frameTree"]
+    texts: list[str] = [await page.evaluate(INLINE_SCRIPTS)]
+    for script in (one for one in tree["resources"] if one["type"] == "Script"):
+        address = {"frameId": tree["frame"]["id"], "url": script["url"]}
+        texts.append((await cdp.send("Page.getResourceContent", address))["content"])
+    return texts

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,10 +14,12 @@ from rich.text import Text
 from bridge.cli.admin_client import AdminClient
 from bridge.cli.console import Clean
 from bridge.cli.status_rows import COLOURS, Fitted, State, ago, ahead, by_urgency, standing, trouble
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, SetupError
 
 RETRY = 2.0
 """Seconds until a lost connection is tried again."""
+RETRIED = "It is tried again."
+LOST = "The connection is lost; it is tried again."
 RECENT = 5
 
 
@@ -54,10 +55,15 @@ class _Screen:
 
     async def _follow(self) -> None:
         while True:
-            with suppress(BridgeError):
+            lost = LOST
+            try:
                 async for state in self._client.states():
                     self._state, self._lost = state, ""
-            self._lost = "The connection is lost; it is tried again."
+            except SetupError:
+                pass  # no bridge answers
+            except BridgeError as refusal:  # one answers, and says why it shows nothing
+                lost = f"{refusal.message} {RETRIED}"
+            self._lost = lost
             await asyncio.sleep(RETRY)
 
 

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 
 from bridge.demo import DemoSite
+from bridge.monitor.event_feed import MOST_WATCHERS
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import ProfileStore
@@ -102,6 +103,20 @@ async def test_status_says_when_the_bridge_is_gone_and_when_there_is_none(home: 
             await status.shows("connection is lost")
     absent = await home.run("status", *where)
     assert (absent.code, "bridge serve" in absent.err) == (1, True)
+
+
+async def test_status_says_why_it_is_refused_and_goes_on_when_a_place_is_free(home: Home, served: Served) -> None:
+    served.monitor.feed.patience = 1000.0  # none of the others has to make room
+    async with AsyncExitStack() as others:
+        for _ in range(MOST_WATCHERS):
+            others.enter_context(served.monitor.watcher())
+        async with home.at_terminal("status", *at(served), COLUMNS="200") as status:
+            shown = await status.shows("close one of them. It is tried again.")
+            assert "connection is lost" not in shown
+            await others.aclose()
+            served.monitor(ChatQueued("chat-9", "deepseek-r1", 1))
+            assert "close one of them" not in (await status.shows("chat-9")).rpartition("bridge ")[2]
+            assert await status.ends(signal.SIGINT) == 130
 
 
 async def test_each_command_does_with_an_account_what_it_says(home: Home, served: Served) -> None:

@@ -15,7 +15,7 @@ from bridge.liveview.interface import Login, LoginState
 from bridge.login.capture import Captured, capture, check_and_store
 from bridge.settings import Settings
 from bridge.sites.contract import load_driver
-from bridge.storage.browser_folders import new_folder
+from bridge.storage.browser_folders import kept_notice, new_folder
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.tasks import first
 from bridge.worker.handover import LOOK_EVERY, looks_ready
@@ -81,7 +81,8 @@ class RemoteLogin:
                 self._say("The page is signed in; the login is tried in a fresh browser now.")
                 await check_and_store(self._chromium, self._settings, self._store, captured, self._say)
             await serve(self.profile.name)
-            self._end("captured", f"{self.profile.name} is logged in, and takes chats.")
+            kept = f" {kept_notice(self._settings)}" if self._keeps_browser else ""
+            self._end("captured", f"{self.profile.name} is logged in, and takes chats.{kept}")
         except TimeoutError:
             self._end("expired", EXPIRED)
         except BridgeError as error:

@@ -14,7 +14,7 @@ from bridge.login.capture import capture, check_and_store
 from bridge.origins import site_address
 from bridge.settings import Settings
 from bridge.sites.contract import load_driver
-from bridge.storage.browser_folders import new_folder
+from bridge.storage.browser_folders import kept_notice, new_folder
 from bridge.storage.profiles import Profile, ProfileStore, check_name
 from bridge.worker.handover import looks_ready
 from bridge.worker.session import Session, open_session
@@ -58,7 +58,7 @@ async def log_in(
         return await _log_in(chromium, settings, store, profile, say, credentials)
     async with new_folder(settings, profile) as kept:
         stored = await _log_in(chromium, settings, store, kept, say, credentials)
-    say(f"The browser's folder is kept in {settings.browser_folders}: only you may read it, but it is NOT encrypted.")
+    say(kept_notice(settings))
     return stored
 
 

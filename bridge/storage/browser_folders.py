@@ -42,6 +42,11 @@ async def new_folder(settings: Settings, profile: Profile) -> AsyncGenerator[Pro
         raise
 
 
+def kept_notice(settings: Settings) -> str:
+    """Return what a person is told whose login has kept a folder."""
+    return f"The browser's folder is kept in {settings.browser_folders}: only you may read it, but it is NOT encrypted."
+
+
 def _make(folder: Path) -> None:
     make_folder(folder / "Default")
     write_file(folder / "Default" / "Preferences", json.dumps(PREFERENCES).encode())

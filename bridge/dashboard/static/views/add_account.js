@@ -80,7 +80,8 @@ function Way({ way, fields, set }) {
         The site's sign-in page opens in a live view. Sign in there, as you would in your own browser. The bridge
         notices, keeps the login encrypted on its own machine, and takes chats with it at once.</p>
       <${Switch} label="Keep the browser's folder, for a login that no copy holds" checked=${fields.keep}
-        onChange=${set("keep")} />`;
+        onChange=${set("keep")} />
+      ${fields.keep && html`<p class="notice warn small" role="status">The folder is as secret as the login, and it is not encrypted.</p>`}`;
   }
   if (way === "token") {
     return html`<${Text} label="Token" type="password" value=${fields.token} onInput=${set("token")}

@@ -13,6 +13,7 @@ from loguru import logger
 from bridge.printable import as_json_line, as_text
 from bridge.telemetry import (
     AccountHeld,
+    AccountRenamed,
     BrowserLost,
     BrowserStarted,
     ChatEnded,
@@ -86,6 +87,8 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
             level = "INFO" if fact.state in CALM else "WARNING"
             until = f" until {fact.until:%Y-%m-%d %H:%M:%S %Z}" if fact.until else ""
             _write(level, fact, f"account {fact.account} is {fact.state}{until}{_because(fact.reason)}")
+        case AccountRenamed():
+            _write("INFO", fact, f"account {fact.before} is called {fact.account} now")
         case AccountHeld():
             how = "held by a person, and takes no chats" if fact.is_held else "not held by a person any more"
             _write("INFO", fact, f"account {fact.account} is {how}")

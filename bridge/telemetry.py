@@ -121,6 +121,14 @@ class WorkerChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountRenamed:
+    """An account that was called `before` has the name `account` from now on."""
+
+    before: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountHeld:
     """A person has come into the account's page, or has left it."""
 
@@ -182,6 +190,7 @@ Fact = (
     | ChatProgress
     | ChatEnded
     | WorkerChanged
+    | AccountRenamed
     | AccountHeld
     | PageShown
     | BrowserStarted

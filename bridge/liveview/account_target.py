@@ -19,6 +19,10 @@ class AccountTarget:
         self._pool = pool
         self._name = name
 
+    def rename(self, to: str) -> None:
+        """Follow the account, which has another name now."""
+        self._name = to
+
     @property
     def session(self) -> Session | None:
         """Return the account's open page."""

@@ -48,7 +48,7 @@ class View:
     """
 
     def __init__(self, target: ViewTarget, on_unused: Callable[[View], None], idle: float = IDLE) -> None:
-        self._target = target
+        self.target = target
         self._on_unused = on_unused
         self._idle_limit = idle
         self.visit: Visit | None = None
@@ -170,7 +170,7 @@ class View:
             self._free_controls()
 
     async def _in_page(self) -> None:
-        async with self._target.held() as visit:
+        async with self.target.held() as visit:
             self.visit = visit
             self.changed()
             try:
@@ -212,7 +212,7 @@ class View:
 
     async def _follow_active_tab(self) -> None:
         """Show the active tab of the page that is open now, and nothing where none is open."""
-        session = self._target.session
+        session = self.target.session
         if self.tabs is not None and self.tabs.session is not session:
             await self._close_dialogs()
             await self._close_tabs()
@@ -254,7 +254,7 @@ class View:
         windows = [viewer.window for viewer in self._viewers.values() if viewer.window is not None]
         if windows:
             width, height = max(width for width, _ in windows), max(height for _, height in windows)
-            if self._target.about().get("busy"):
+            if self.target.about().get("busy"):
                 width = min(width, BUSY_WIDTH)
             await self.shown.screencast.begin(width, height)
         elif self.shown.screencast.size != (0, 0):
@@ -273,7 +273,7 @@ class View:
         tabs = self.tabs.describe() if self.tabs is not None else []
         address = self.shown.tab.page.url[:2000] if self.shown is not None else ""
         common = {
-            "about": self._target.about(),
+            "about": self.target.about(),
             "page": "open" if self.shown is not None else "closed",
             "tabs": tabs,
             "address": address,

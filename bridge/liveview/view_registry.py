@@ -21,7 +21,7 @@ from bridge.pool.pool import Pool
 from bridge.settings import Settings
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.tasks import Tasks
-from bridge.telemetry import AccountHeld, ChatEnded, ChatStarted, Fact, PageShown, WorkerChanged
+from bridge.telemetry import AccountHeld, AccountRenamed, ChatEnded, ChatStarted, Fact, PageShown, WorkerChanged
 
 MOST_LOGINS = 3
 """Remote logins at a time."""
@@ -57,6 +57,8 @@ class ViewRegistry:
     def on_fact(self, fact: Fact) -> None:
         """Update the view of an account to which something happened; a sink of `Telemetry`."""
         match fact:
+            case AccountRenamed():
+                self._follow(fact.before, fact.account)
             case WorkerChanged() | AccountHeld() | PageShown() | ChatStarted() | ChatEnded():
                 self._changed(f"account {fact.account}")
 
@@ -119,7 +121,7 @@ class ViewRegistry:
     async def _joined(self, key: str, target: ViewTarget, viewer: str) -> AsyncGenerator[Viewer]:
         view = self._views.get(key)
         if view is None:
-            view = self._views[key] = View(target, lambda gone: self._unused(key, gone), self.idle)
+            view = self._views[key] = View(target, self._unused, self.idle)
         async with view.join(viewer) as channel:
             yield channel
 
@@ -127,11 +129,19 @@ class ViewRegistry:
         if self._is_closed:
             raise PoolError(STOPPED)
 
-    def _unused(self, key: str, view: View) -> None:
-        """Close a view that has no viewers; a new one of the same key may be open already."""
-        if self._views.get(key) is view:
+    def _unused(self, view: View) -> None:
+        """Close a view that has no viewers, whatever its account is called now."""
+        for key in [key for key, one in self._views.items() if one is view]:
             del self._views[key]
             self._tasks.start(view.close(""))
+
+    def _follow(self, before: str, name: str) -> None:
+        """Keep the view of an account that was renamed."""
+        view = self._views.pop(f"account {before}", None)
+        if view is not None and isinstance(view.target, AccountTarget):
+            view.target.rename(name)
+            self._views[f"account {name}"] = view
+            view.changed()
 
     def _changed(self, key: str) -> None:
         if (view := self._views.get(key)) is not None:

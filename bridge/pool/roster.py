@@ -135,7 +135,6 @@ class Roster:
             self._supervisor.rename(slot, await source.worker(to))
             self._conversations.rename(name, to)
             self._watch(slot)
-            logger.info("The account {} is called {} now", name, to)
         except SetupError as error:
             raise RequestError(error.message, param="to") from error
         finally:

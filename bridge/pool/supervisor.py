@@ -23,7 +23,7 @@ from bridge.settings import PoolSettings
 from bridge.storage.account_states import Parked, ParkedAccounts
 from bridge.storage.send_times import SendLog
 from bridge.tasks import Tasks, errors_logged, first, is_cancelled, log_unexpected
-from bridge.telemetry import Telemetry, WorkerChanged, WorkerState
+from bridge.telemetry import AccountRenamed, Telemetry, WorkerChanged, WorkerState
 
 WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
 """States after which an account starts slowly."""
@@ -125,6 +125,7 @@ class Supervisor:
         self._sends.rename(before, name)
         self._telemetry.emit(WorkerChanged(before, WorkerState.CLOSED))
         slot.worker, slot.sends = worker, self._sends.of(name)
+        self._telemetry.emit(AccountRenamed(before, name))
 
     def forget(self, name: str) -> None:
         """Drop what is kept over a restart of an account that is removed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,10 +13,12 @@ from typing import Any
 import aiohttp
 import pytest
 from loguru import logger
+from playwright.async_api import expect
 
 from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.storage.api_keys import KeyStore
+from bridge.storage.browser_folders import kept_notice
 from bridge.telemetry import WorkerState
 from tests.support.dashboard_pages import Dashboard
 from tests.support.live import LIMIT, QUICK_SITE, Live, live, served
@@ -153,6 +156,28 @@ async def test_a_second_person_watches_takes_over_and_the_first_one_is_told(tmp_
         await second.page.get_by_text("You are watching").wait_for()
         assert await run.ask("And?")  # the page is as new, without what was typed
         assert account_page(run) is not composer.page
+
+
+async def test_a_view_follows_its_account_to_another_name_and_comes_back_under_it(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with live(tmp_path, chromium=chromium) as run, person(run, chromium, WIDE) as someone:
+        page, closed = someone.page, asyncio.Event()
+        page.on("websocket", lambda socket: socket.on("close", lambda _: closed.set()))
+        await someone.look(account="alice")
+        await expect(page.locator("#name")).to_have_text("alice")
+        await run.bridge.pool.rename("alice", "carol")
+        await expect(page.locator("#name")).to_have_text("carol")
+        await expect(page).to_have_url(re.compile(r"\?account=carol$"))
+        await expect(page.locator("#standing")).to_have_text("ready")
+        await someone.take()
+        await expect(page.get_by_role("button", name="Give back")).to_be_visible()
+        assert not closed.is_set(), "the connection has held"
+        await page.get_by_role("button", name="Give back").click()
+        await page.reload()
+        await expect(page.locator("#name")).to_have_text("carol")
+        await run.bridge.pool.remove("carol")
+        await expect(page.get_by_text("This account was removed.")).to_be_visible()
 
 
 async def test_a_view_of_nothing_and_one_whose_connection_is_lost_say_so_on_a_phone_too(
@@ -313,5 +338,6 @@ async def test_a_login_that_no_copy_holds_is_made_in_a_browser_that_is_kept(tmp_
         await page.get_by_role("button", name="Log in", exact=True).click()
         ended = await captured(run, begun["id"])
         assert ended["state"] == "captured", ended
+        assert kept_notice(run.settings) in ended["message"], "it is said that the folder is not encrypted"
         assert len(list(run.settings.browser_folders.iterdir())) == 1
         assert await run.ask("Hello")

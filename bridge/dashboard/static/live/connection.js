@@ -5,14 +5,14 @@ const POLICY = 1008;
 const HEAD = 8;
 
 export class Connection {
-  #url;
+  url; // where the next connection goes
   #on;
   #socket = null;
   #tries = 0;
   #timer = 0;
 
   constructor(url, on) {
-    this.#url = url;
+    this.url = url;
     this.#on = on;
     this.#open();
   }
@@ -35,7 +35,7 @@ export class Connection {
   }
 
   #open() {
-    const socket = (this.#socket = new WebSocket(this.#url));
+    const socket = (this.#socket = new WebSocket(this.url));
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.#tries = 0;

@@ -16,7 +16,7 @@ const parts = Object.fromEntries(["name", "standing", "viewers", "who", "take", 
 
 const wish = new URLSearchParams(location.search);
 const login = wish.get("login");
-const account = wish.get("account");
+let account = wish.get("account");
 const COARSE = matchMedia("(pointer: coarse)").matches;
 const HINT = COARSE
   ? "Tap, drag to scroll, hold and drag to pull, two fingers to enlarge. The keyboard button types."
@@ -83,6 +83,7 @@ function show(next) {
   const before = state;
   state = next;
   const { about, controls, page } = next;
+  if (about.kind === "account" && about.name !== account) follow(about.name);
   const isMine = controls === "you";
   document.title = `${about.name}: live view`;
   parts.name.textContent = about.kind === "login" ? `Log in ${about.name}` : about.name;
@@ -118,7 +119,7 @@ function whyEmpty({ about, controls, page }) {
   if (about.kind === "login" && (ENDED.includes(about.state) || page !== "open")) return [about.reason, ENDED.includes(about.state) ? "link" : ""];
   if (controls === "wait") return [about.busy ? "A chat is running. You get the controls when it has ended." : "The page is being opened."];
   if (page === "open") return [""];
-  if (about.state === "removed") return ["This account is not here any more: it was removed, or has another name now.", "link"];
+  if (about.state === "removed") return ["This account was removed.", "link"];
   const reason = about.reason ? ` ${about.reason}` : "";
   return [`The page of this account is not open.${reason} Take the controls to open it; nothing is sent.`];
 }
@@ -231,11 +232,7 @@ async function start() {
   } catch ({ message }) {
     return empty(message, "link");
   }
-  const path = login ? `live/login/${encodeURIComponent(login)}` : `live/account/${encodeURIComponent(account)}`;
-  const url = new URL(adminUrl(path));
-  url.protocol = url.protocol.replace("http", "ws");
-  url.searchParams.set("viewer", viewer());
-  connection = new Connection(url, {
+  connection = new Connection(socketUrl(), {
     open: () => connection.send("window", { ...screen.wanted, visible: !document.hidden }),
     message: (message) => HANDLERS[message.type]?.(message),
     picture: async (picture) => {
@@ -258,8 +255,21 @@ async function start() {
 }
 
 // A name for this page, so that it has the controls as before when its connection comes back.
-function viewer() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+const VIEWER = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+function socketUrl() {
+  const path = login ? `live/login/${encodeURIComponent(login)}` : `live/account/${encodeURIComponent(account)}`;
+  const url = new URL(adminUrl(path));
+  url.protocol = url.protocol.replace("http", "ws");
+  url.searchParams.set("viewer", VIEWER);
+  return url;
+}
+
+// The account has another name now: this page comes back under it, by itself or when it is loaded again.
+function follow(name) {
+  account = name;
+  history.replaceState(null, "", `${location.pathname}?${new URLSearchParams({ account })}`);
+  connection.url = socketUrl();
 }
 
 start();

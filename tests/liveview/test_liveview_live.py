@@ -177,7 +177,7 @@ async def test_a_view_follows_its_account_to_another_name_and_comes_back_under_i
         await page.reload()
         await expect(page.locator("#name")).to_have_text("carol")
         await run.bridge.pool.remove("carol")
-        await expect(page.get_by_text("This account was removed.")).to_be_visible()
+        await expect(page.get_by_text("This account is not here any more: it was removed.")).to_be_visible()
 
 
 async def test_a_view_of_nothing_and_one_whose_connection_is_lost_say_so_on_a_phone_too(

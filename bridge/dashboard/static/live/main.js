@@ -119,7 +119,7 @@ function whyEmpty({ about, controls, page }) {
   if (about.kind === "login" && (ENDED.includes(about.state) || page !== "open")) return [about.reason, ENDED.includes(about.state) ? "link" : ""];
   if (controls === "wait") return [about.busy ? "A chat is running. You get the controls when it has ended." : "The page is being opened."];
   if (page === "open") return [""];
-  if (about.state === "removed") return ["This account was removed.", "link"];
+  if (about.state === "removed") return ["This account is not here any more: it was removed.", "link"];
   const reason = about.reason ? ` ${about.reason}` : "";
   return [`The page of this account is not open.${reason} Take the controls to open it; nothing is sent.`];
 }

@@ -14,13 +14,9 @@ from aiohttp import web
 from pydantic import BaseModel
 
 import bridge
-from bridge.api.admin.admin_context import Form, Operation
-from bridge.api.file_routes import FileForm
+from bridge.api.admin.admin_context import Form
 from bridge.api.http_errors import dump
-from bridge.api.openai.completions import CompletionBody
-from bridge.api.openai.request import Body
-from bridge.api.request_model import Lenient
-from bridge.api.token_check import TokenBody, TokenCheck
+from bridge.api.route_table import FORM, JSON, Admission, Operation
 
 TITLE = "chat-page-bridge"
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
@@ -49,39 +45,17 @@ ANSWER = (
     "The answer. A stream that fails after its first event, or later than server.headers_after, "
     "ends with an error in a frame of its own."
 )
-READ = {
-    "/v1/models": "List the models",
-    "/v1/models/{id}": "Describe one model",
-    "/v1/files": "List the stored files",
-    "/v1/files/{id}": "Describe one stored file",
-    "/v1/files/{id}/content": "Return the bytes of one stored file",
-    "/healthz": "Tell whether the process answers",
-    "/readyz": "Tell whether a chat could be taken now, and with a key how each account stands",
-    "/ping": "Answer pong",
-}
-WRITTEN: dict[str, tuple[str, type[Lenient]]] = {
-    "/v1/chat/completions": ("Answer a chat, whole or as a stream of events", Body),
-    "/v1/completions": ("Complete a prompt, whole or as a stream of events", CompletionBody),
-}
-FOR_TOKENS: dict[str, tuple[str, type[Lenient]]] = {
-    TokenCheck.path: ("Tell whether a userToken of the site still signs in", TokenBody)
-}
-JSON = "application/json"
 FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
-OPEN = ("/healthz", "/readyz", "/ping")
 REFERENCE = "#/components/schemas/{model}"
 
 
-def document(*, tokens: bool = False, operations: Sequence[Operation] = ()) -> dict[str, Any]:
-    """Return the OpenAPI document, with what there is only where clients may bring userTokens, and the `operations`."""
+def document(table: Sequence[Operation]) -> dict[str, Any]:
+    """Return the OpenAPI document of the operations that have a summary."""
     schemas: dict[str, Any] = {"Error": ERROR}
-    paths: dict[str, Any] = {path: {"get": _reads(path, summary)} for path, summary in READ.items()}
-    for path, (summary, body) in (WRITTEN | (FOR_TOKENS if tokens else {})).items():
-        schemas |= _schemas_of(body)
-        paths[path] = {"post": _writes(summary, body.__name__)}
-    _add_files(paths, schemas)
-    for operation in operations:
-        _add_operation(operation, paths, schemas)
+    paths: dict[str, Any] = {}
+    for operation in table:
+        if operation.summary:
+            _add_operation(operation, paths, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": TITLE, "version": bridge.__version__},
@@ -94,8 +68,8 @@ def document(*, tokens: bool = False, operations: Sequence[Operation] = ()) -> d
 class Description:
     """The document, and the page for people."""
 
-    def __init__(self, *, tokens: bool, operations: Sequence[Operation]) -> None:
-        made = document(tokens=tokens, operations=operations)
+    def __init__(self, table: Sequence[Operation]) -> None:
+        made = document(table)
         self._json = dump(made)
         self._page = _page(made)
 
@@ -115,35 +89,37 @@ def _schemas_of(body: type[BaseModel]) -> Mapping[str, Any]:
     return {**schema.pop("$defs", {}), body.__name__: schema}
 
 
-def _add_files(paths: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Describe what changes the stored files."""
-    schemas |= _schemas_of(FileForm)
-    form = schemas["FileForm"]
-    properties = {"file": FILE, **form["properties"]}
-    schemas["FileForm"] = {**form, "properties": properties, "required": ["file", "purpose"]}
-    paths["/v1/files"]["post"] = _writes("Keep a file", "FileForm", "multipart/form-data")
-    paths["/v1/files/{id}"]["delete"] = _reads("/v1/files/{id}", "Delete one stored file")
-
-
 def _add_operation(operation: Operation, paths: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Describe one route of the admin API."""
-    content = {operation.answer: {"schema": {"type": "object"} if operation.answer == JSON else {"type": "string"}}}
+    """Describe one operation, and the models of its body."""
     described: dict[str, Any] = {
         "summary": operation.summary,
-        "responses": {"200": {"description": "It.", "content": content}, "default": _error()},
+        "responses": {"200": _answer(operation), "default": _error()},
         **_parameters(operation.path),
     }
+    if operation.admission is Admission.NOTHING:
+        described["security"] = []
     if operation.body is not None or operation.method == "POST":
         body = operation.body or Form
         schemas |= _schemas_of(body)
-        content = {JSON: {"schema": {"$ref": REFERENCE.format(model=body.__name__)}}}
+        if operation.body_type == FORM:
+            schemas[body.__name__] = _with_file(schemas[body.__name__])
+        content = {operation.body_type: {"schema": {"$ref": REFERENCE.format(model=body.__name__)}}}
         described["requestBody"] = {"required": operation.body is not None, "content": content}
     paths.setdefault(operation.path, {})[operation.method.lower()] = described
 
 
-def _reads(path: str, summary: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"summary": summary, "responses": {"200": {"description": "It."}, "default": _error()}}
-    return found | _parameters(path) | ({"security": []} if path in OPEN else {})
+def _with_file(form: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a form that brings a file beside its fields."""
+    return {**form, "properties": {"file": FILE, **form["properties"]}, "required": ["file", *form["required"]]}
+
+
+def _answer(operation: Operation) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        operation.answer: {"schema": {"type": "object"} if operation.answer == JSON else {"type": "string"}}
+    }
+    if not operation.is_stream_too:
+        return {"description": "It.", "content": content}
+    return {"description": ANSWER, "content": {**content, "text/event-stream": {"schema": {"type": "string"}}}}
 
 
 def _parameters(path: str) -> dict[str, Any]:
@@ -151,16 +127,6 @@ def _parameters(path: str) -> dict[str, Any]:
     names = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
     found = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
     return {"parameters": found} if found else {}
-
-
-def _writes(summary: str, body: str, kind: str = "application/json") -> dict[str, Any]:
-    content = {kind: {"schema": {"$ref": f"#/components/schemas/{body}"}}}
-    answer = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": {"type": "string"}}}
-    return {
-        "summary": summary,
-        "requestBody": {"required": True, "content": content},
-        "responses": {"200": {"description": ANSWER, "content": answer}, "default": _error()},
-    }
 
 
 def _error() -> dict[str, Any]:

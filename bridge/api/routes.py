@@ -11,12 +11,12 @@ from aiohttp import web
 from bridge.api.access.cors import Origins
 from bridge.api.access.credentials import Access
 from bridge.api.access.guard import Guard
-from bridge.api.admin import dashboard_files, sign_in
-from bridge.api.admin.admin_context import Extras, Operation, Parts
+from bridge.api.admin import dashboard_files
+from bridge.api.admin.admin_context import Extras, Parts
 from bridge.api.admin.admin_routes import operations
 from bridge.api.connections import Runner
 from bridge.api.endpoint import ChatEndpoint
-from bridge.api.file_routes import Files
+from bridge.api.file_routes import FileForm, Files
 from bridge.api.health import Health
 from bridge.api.http_errors import failures, name_request
 from bridge.api.malformed import Malformed
@@ -26,8 +26,9 @@ from bridge.api.openai.completions import OpenAICompletions
 from bridge.api.openapi import Description
 from bridge.api.rate_limit_headers import limits
 from bridge.api.request_body import BodyReader
+from bridge.api.route_table import FORM, Admission, Operation, rules_of, spellings
 from bridge.api.surface import Surface
-from bridge.api.token_check import TokenCheck
+from bridge.api.token_check import TokenBody, TokenCheck
 from bridge.chat.account_control import AccountControl
 from bridge.chat.types import ChatBackend
 from bridge.monitor.monitor import Monitor
@@ -35,22 +36,10 @@ from bridge.settings import Settings
 from bridge.storage.chat_history import History
 from bridge.storage.file_store import FileStore
 
-UNLOCKED = frozenset(
-    {"/", "/ping", "/healthz", "/readyz", "/docs", "/openapi.json", *dashboard_files.OPEN, *sign_in.OPEN}
-)
-"""The only paths that need no key, some only by one method."""
+TABLE = web.AppKey("route_table", tuple[Operation, ...])
+"""The table that the application was made from."""
 SERVED = "POST /v1/chat/completions, POST /v1/completions, GET /v1/models and /v1/files"
 """What a client that missed its path is told of."""
-
-
-def spellings(path: str) -> tuple[str, ...]:
-    """Return the forms of a path: also without `/v1`, for clients whose base URL lacks it, and with a last slash."""
-    forms = dict.fromkeys((path, path.removeprefix("/v1")))
-    return (*forms, *(f"{form}/" for form in forms if form != "/"))
-
-
-FORMS = frozenset(spellings(Files.path))
-"""The paths whose bodies are forms, not JSON."""
 
 
 class Backend(ChatBackend, AccountControl, Protocol):
@@ -69,61 +58,86 @@ def build_runner(
     return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), surfaces(settings)[0].error)
 
 
-def for_tokens(settings: Settings) -> frozenset[str]:
-    """Return the paths that a client may use by the site's own userTokens, without a key."""
-    paths = {ModelList.path, f"{ModelList.path}/{{id}}", *(surface.path for surface in surfaces(settings))}
-    return frozenset(form for path in paths for form in spellings(path) if settings.tokens.enabled)
-
-
 def surfaces(settings: Settings) -> tuple[Surface[Any], ...]:
     """Return the dialects that are served; the first one's errors are for paths that belong to none."""
     return OpenAIChat(settings.api), OpenAICompletions(settings.api)
 
 
-def routes(
+def route_table(
     backend: ChatBackend,
     settings: Settings,
     store: FileStore,
     bodies: BodyReader,
-    admin: Sequence[Operation],
-    history: History | None,
-) -> list[web.RouteDef]:
-    """Return every route, in all spellings of its path."""
-    has_page = settings.dashboard.enabled
-    health, models = Health(backend, has_page=has_page), ModelList(backend, settings.api.aliases)
-    description = Description(tokens=settings.tokens.enabled, operations=admin)
-    files = Files(store)
-    found = [
-        web.get("/", health.root),
-        web.get("/ping", health.ping),
-        web.get("/healthz", health.alive),
-        web.get("/readyz", health.ready),
-        web.get("/openapi.json", description.json),
-        web.get("/docs", description.page),
-        web.get("/v1/models", models.all),
-        web.get("/v1/models/{id}", models.one),
-        web.post(Files.path, files.keep),
-        web.get(Files.path, files.all),
-        web.get(f"{Files.path}/{{id}}", files.one),
-        web.get(f"{Files.path}/{{id}}/content", files.content),
-        web.delete(f"{Files.path}/{{id}}", files.delete),
-        *(web.route(operation.method, operation.path, operation.handle) for operation in admin),
+    beside: Sequence[Operation] = (),
+    history: History | None = None,
+) -> Sequence[Operation]:
+    """Return everything that is served, with the operations `beside` the chat's; read it to see what there is."""
+    public = Admission.USER_TOKEN if settings.tokens.enabled else Admission.KEY
+    table = [
+        *_health(backend, has_page=settings.dashboard.enabled),
+        *_models(ModelList(backend, settings.api.aliases), public),
+        *_files(Files(store)),
+        *beside,
     ]
     if settings.tokens.enabled:
-        found.append(web.post(TokenCheck.path, TokenCheck(backend, bodies).handle))
+        check = TokenCheck(backend, bodies)
+        what = "Tell whether a userToken of the site still signs in"
+        table.append(Operation("POST", check.path, what, check.handle, TokenBody))
     for surface in surfaces(settings):
-        endpoint = ChatEndpoint(surface, backend, settings, bodies, store, history)
-        found += [web.route(method, surface.path, endpoint.handle) for method in surface.methods]
-    return [web.route(route.method, path, route.handler) for route in found for path in spellings(route.path)]
+        handle = ChatEndpoint(surface, backend, settings, bodies, store, history).handle
+        table += [
+            Operation(method, surface.path, surface.summary, handle, surface.body, admission=public, is_stream_too=True)
+            for method in surface.methods
+        ]
+    return [*table, *_description(table)]
+
+
+def _health(backend: ChatBackend, *, has_page: bool) -> Sequence[Operation]:
+    health, nothing = Health(backend, has_page=has_page), Admission.NOTHING
+    stands = "Tell whether a chat could be taken now, and with a key how each account stands"
+    return (
+        Operation("GET", "/", "", health.root, admission=nothing),
+        Operation("GET", "/ping", "Answer pong", health.ping, answer="text/plain", admission=nothing),
+        Operation("GET", "/healthz", "Tell whether the process answers", health.alive, admission=nothing),
+        Operation("GET", "/readyz", stands, health.ready, admission=nothing),
+    )
+
+
+def _models(models: ModelList, admission: Admission) -> Sequence[Operation]:
+    return (
+        Operation("GET", models.path, "List the models", models.all, admission=admission),
+        Operation("GET", f"{models.path}/{{id}}", "Describe one model", models.one, admission=admission),
+    )
+
+
+def _files(files: Files) -> Sequence[Operation]:
+    one, content = f"{files.path}/{{id}}", "Return the bytes of one stored file"
+    return (
+        Operation("GET", files.path, "List the stored files", files.all),
+        Operation("POST", files.path, "Keep a file", files.keep, FileForm, body_type=FORM),
+        Operation("GET", one, "Describe one stored file", files.one),
+        Operation("DELETE", one, "Delete one stored file", files.delete),
+        Operation("GET", f"{one}/content", content, files.content, answer="application/octet-stream"),
+    )
+
+
+def _description(table: Sequence[Operation]) -> Sequence[Operation]:
+    description, nothing = Description(table), Admission.NOTHING
+    return (
+        Operation("GET", "/openapi.json", "", description.json, admission=nothing),
+        Operation("GET", "/docs", "", description.page, answer="text/html", admission=nothing),
+    )
 
 
 def _build_app(
     backend: Backend, settings: Settings, access: Access, monitor: Monitor, extras: Extras
 ) -> web.Application:
     store, served, bodies = FileStore(settings), surfaces(settings), BodyReader(settings)
-    guard = Guard(access, settings.server, UNLOCKED, for_tokens(settings), FORMS, dashboard_files.PAGES)
+    guard, page = Guard(access, settings.server), dashboard_files.Page()
     parts = Parts(backend, monitor, access, guard, settings, bodies, extras)
-    admin = operations(parts) if settings.dashboard.enabled else ()
+    operator = (*operations(parts), *page.operations()) if settings.dashboard.enabled else ()
+    table = route_table(backend, settings, store, bodies, operator, extras.history)
+    guard.use(rules_of(table))
     origins = Origins(settings.api.allowed_origins, guard)
     tellers = {path: surface.error for surface in served for path in spellings(surface.path)}
     app = web.Application(
@@ -135,10 +149,9 @@ def _build_app(
     app.on_response_prepare.append(limits(backend))
     app.on_response_prepare.append(dashboard_files.protect)
     app.on_shutdown.append(lambda _: monitor.close())
-    app.add_routes(routes(backend, settings, store, bodies, admin, extras.history))
+    app[TABLE] = tuple(table)
+    app.add_routes(route for operation in table for route in operation.routes())
     if settings.dashboard.enabled:
-        files = dashboard_files.Page()
-        app.add_routes(files.routes())
-        app.on_startup.append(files.find)
+        app.on_startup.append(page.find)
     app.on_startup.append(lambda _: asyncio.to_thread(store.purge))
     return app

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from pydantic import BaseModel
+
 from bridge.api.answer.answer_events import AnswerEvent
 from bridge.api.answer.answer_format import AnswerFormat
 from bridge.api.http_errors import Failure
@@ -62,6 +64,10 @@ class Surface(ABC, Generic[D]):
     path: ClassVar[str]
     """The path that is served, beginning with `/v1` if its clients write that into their base URL."""
     methods: ClassVar[tuple[str, ...]] = ("POST",)
+    summary: ClassVar[str]
+    """What the OpenAPI document says of it: one line without its full stop."""
+    body: ClassVar[type[BaseModel]]
+    """The model of the body that `parse` takes, for the OpenAPI document."""
     stream_type: ClassVar[str] = "text/event-stream; charset=utf-8"
     """The content type of streams."""
     keep_alive: ClassVar[bytes] = b": keep-alive\n\n"

@@ -11,6 +11,7 @@ from loguru import logger
 from pydantic import ValidationError
 from yarl import URL
 
+from bridge.api.routes import TABLE
 from bridge.settings import ApiSettings, ServerSettings
 from tests.support.fake_backend import KEY, Served, serving
 from tests.support.sdk import sdk
@@ -147,8 +148,11 @@ async def test_the_description_names_every_path_and_every_field(served: Served) 
     async with served.http.get("/openapi.json") as response:
         made = await response.json()
     assert made["openapi"].startswith("3.1")
-    served_paths = {route.resource.canonical for route in served.app.router.routes() if route.resource}
-    assert set(made["paths"]) <= served_paths
+    described = {(method.upper(), path) for path, methods in made["paths"].items() for method in methods}
+    assert described == {(one.method, one.path) for one in served.app[TABLE] if one.summary}
+    assert described >= {("POST", "/v1/chat/completions"), ("DELETE", "/v1/files/{id}"), ("GET", "/healthz")}
+    unlocked = {path for path, methods in made["paths"].items() if any("security" in one for one in methods.values())}
+    assert unlocked == {"/ping", "/healthz", "/readyz", "/admin/api/session"}
     assert {"model", "messages", "tools", "stop", "n"} <= set(made["components"]["schemas"]["Body"]["properties"])
     text = json.dumps(made)
     for name in set(made["components"]["schemas"]) - {"Error"}:

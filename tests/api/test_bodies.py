@@ -36,6 +36,7 @@ from bridge.errors import BodyTooLarge, ContextTooLong, RequestError
 from bridge.settings import FileSettings, Settings, TokenSettings
 from bridge.worker.turn_plan import LONGEST_ATTACHED, models_of
 from tests.support.body_server import DRIVER
+from tests.support.described import described
 from tests.support.fake_backend import LIMIT, Served, serving
 
 MEBIBYTE = 1024**2
@@ -129,7 +130,7 @@ def fields(schema: dict[str, Any], schemas: dict[str, Any], found: Any) -> Itera
 
 def places() -> dict[tuple[str, Field], None]:
     """Return path and field of each place where a body can be grown."""
-    made = document(tokens=True)
+    made = document(described())
     schemas = made["components"]["schemas"]
     found: dict[tuple[str, Field], None] = {}
     for path, good in NEEDED.items():

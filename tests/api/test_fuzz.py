@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from yarl import URL
 
-from bridge.api.openapi import FOR_TOKENS, WRITTEN, document
+from bridge.api.openapi import document
 from bridge.chat.types import Finish, Opened, Text
 from tests.api.test_api_schema import CALL
+from tests.support.described import described
 from tests.support.fake_backend import Served, serving
 
 CHAT, COMPLETIONS, CHECK = "/v1/chat/completions", "/v1/completions", "/token/check"
@@ -35,7 +36,8 @@ OURS = ("authorization", "host", "content-length", "content-encoding", "transfer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(max(120, WANTED))]
 fuzz = settings(max_examples=WANTED, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-described = schemathesis.openapi.from_dict(document(tokens=True))
+TABLE = described()
+documented = schemathesis.openapi.from_dict(document(TABLE))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,7 @@ TYPES = st.sampled_from(["application/json", "text/plain", "", "application/json
 
 def wrong(path: str, method: str) -> st.SearchStrategy[Case[Any]]:
     """Return a strategy of requests that the description of the endpoint does not allow."""
-    return described[path][method].as_strategy(generation_mode=GenerationMode.NEGATIVE)
+    return documented[path][method].as_strategy(generation_mode=GenerationMode.NEGATIVE)
 
 
 # What becomes of them
@@ -168,7 +170,9 @@ def check_field(error: dict[str, Any], body: object, path: str) -> None:
     """Check that the error of a body names a field that is there, or that is missing."""
     if not isinstance(body, dict):
         return
-    needed = {name for name, field in (WRITTEN | FOR_TOKENS)[path][1].model_fields.items() if field.is_required()}
+    model = next(one.body for one in TABLE if (one.method, one.path) == ("POST", path))
+    assert model is not None
+    needed = {name for name, field in model.model_fields.items() if field.is_required()}
     assert error["param"], error
     assert error["param"].replace("[", ".").split(".")[0] in needed | body.keys(), error
 

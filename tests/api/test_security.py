@@ -12,7 +12,8 @@ from loguru import logger
 
 from bridge.api.access.credentials import Access, load_access
 from bridge.api.access.sessions import Sessions
-from bridge.api.routes import UNLOCKED
+from bridge.api.route_table import Admission, rules_of
+from bridge.api.routes import TABLE
 from bridge.errors import SetupError
 from bridge.settings import ServerSettings, Settings
 from bridge.storage.api_keys import Key
@@ -48,20 +49,28 @@ async def ask(
 # Keys
 
 
-async def test_every_route_but_the_health_ones_asks_for_the_key(served: Served) -> None:
-    asked = set()
+async def test_every_route_but_the_open_ones_of_the_table_asks_for_the_key(served: Served) -> None:
+    table = served.app[TABLE]
+    opened = {(one.method, path) for one in table if one.admission is Admission.NOTHING for path in one.paths()}
+    routed = set()
     for route in served.app.router.routes():
         assert route.resource is not None
-        path = route.resource.canonical.replace("{id}", "deepseek")
+        canonical, method = route.resource.canonical, "GET" if route.method == "HEAD" else route.method
+        routed.add((method, canonical))
+        path = canonical.replace("{id}", "deepseek")
         status = await ask(served, "Host: localhost", "Content-Type: application/json", method=route.method, path=path)
-        path = path.rstrip("/") or "/"
-        is_open = path in UNLOCKED or f"{route.method} {path}" in UNLOCKED
+        is_open = (method, canonical.replace("{file}", "{file:.+}")) in opened
         assert (status == 401) == (not is_open), (route.method, path, status)
-        asked.add(path)
-    assert asked >= {"/", "/healthz", "/readyz", "/ping", "/v1/models", "/v1/models/deepseek", "/v1/chat/completions"}
-    dashboard = {"/dashboard", "/dashboard/live", "/dashboard/static/{file}", "POST /admin/api/session"}
-    assert {"/", "/healthz", "/readyz", "/ping", "/docs", "/openapi.json", *dashboard} == UNLOCKED
+    tabled = {(one.method, path.replace("{file:.+}", "{file}")) for one in table for path in one.paths()}
+    assert routed == tabled
     assert served.backend.requests == []
+
+
+async def test_few_paths_are_open_to_everybody(served: Served) -> None:
+    dashboard = {"/dashboard", "/dashboard/live", "/dashboard/static/{file}", "POST /admin/api/session"}
+    unlocked = {"/", "/healthz", "/readyz", "/ping", "/docs", "/openapi.json", *dashboard}
+    table = served.app[TABLE]
+    assert rules_of(table).unlocked == unlocked
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/v1/", "/healthz/x", "//healthz", "/v1/models/../../healthz"])

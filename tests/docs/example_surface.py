@@ -29,6 +29,8 @@ class PlainChat(Surface[None]):
     """One prompt, one text."""
 
     path = "/v1/plain"
+    summary = "Answer a prompt"
+    body = Body
 
     def parse(self, body: object, id: str, model: Callable[[str], Model]) -> ParsedRequest[None]:  # noqa: A002
         """Return what `body` asks for."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NoReturn
 
 from aiohttp import hdrs, web
@@ -51,30 +52,37 @@ LINES = (5, 60.0)
 """How many log lines of a kind refusals may write at once, and the seconds until one more."""
 
 
-class Guard:
-    """The checks; the paths `unlocked` need no key, those with a method before them only for that method.
+@dataclass(frozen=True, slots=True)
+class RouteRules:
+    """The paths that are not as all others, as the router names them, without a last slash."""
 
-    On the paths `for_tokens` userTokens do instead of one; which ones came is noted as `TOKENS`. The paths of
-    `forms` take a form in place of JSON. Links of other sites may lead to the `pages`, which do nothing by themselves.
-    """
+    unlocked: frozenset[str] = frozenset()
+    """Those that need no key; those with a method before them only for that method."""
+    for_tokens: frozenset[str] = frozenset()
+    """Those on which userTokens do in place of a key; which ones came is noted as `TOKENS`."""
+    forms: frozenset[str] = frozenset()
+    """Those that take a form in place of JSON."""
+    pages: frozenset[str] = frozenset()
+    """Those that links of other sites may lead to; they do nothing by themselves."""
+
+
+class Guard:
+    """The checks. Until `use` is called every path asks for a key."""
 
     def __init__(
         self,
         access: Access,
         server: ServerSettings,
-        unlocked: Collection[str],
-        for_tokens: Collection[str] = (),
-        forms: Collection[str] = (),
-        pages: Collection[str] = (),
     ) -> None:
         self._access = access
         self._server = server
-        self._unlocked = unlocked
-        self._for_tokens = for_tokens
-        self._forms = forms
-        self._pages = pages
+        self._rules = RouteRules()
         self._wrong_keys = Throttle(*WRONG_KEYS)
         self._lines = Throttle(*LINES)
+
+    def use(self, rules: RouteRules) -> None:
+        """Follow the rules of the route table, which is complete only after the handlers got their guard."""
+        self._rules = rules
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -83,7 +91,7 @@ class Guard:
         self._check_page(request)
         self._check_key(request)
         if request.match_info.http_exception is None:
-            _check_type(request, "multipart/form-data" if _route(request) in self._forms else "application/json")
+            _check_type(request, "multipart/form-data" if _route(request) in self._rules.forms else "application/json")
         return await handler(request)
 
     def check_host(self, request: web.Request) -> None:
@@ -114,17 +122,18 @@ class Guard:
         """Tell whether a person has followed a link of another site to one of our pages, into a window of its own."""
         wanted = ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")
         is_visit = all(request.headers.get(name, "").lower() == value for name, value in wanted)
-        return is_visit and request.method in READING and _route(request) in self._pages
+        return is_visit and request.method in READING and _route(request) in self._rules.pages
 
     def _check_key(self, request: web.Request) -> None:
         given, path = _given_key(request), _route(request)
         key = self._access.key_of(given)
+        unlocked = self._rules.unlocked
         is_free = self._access.is_free and not path.startswith(ADMIN)
-        is_open = is_free or path in self._unlocked or f"{request.method} {path}" in self._unlocked
+        is_open = is_free or path in unlocked or f"{request.method} {path}" in unlocked
         if key is not None:
             _check_scope(key, path)
             request[KEY], request[LET_IN] = key, True
-        elif path in self._for_tokens and (tokens := user_tokens(given)):
+        elif path in self._rules.for_tokens and (tokens := user_tokens(given)):
             request[TOKENS] = tokens
         elif (not given and self._is_signed_in(request, is_open=is_open)) or is_free:
             request[LET_IN] = True

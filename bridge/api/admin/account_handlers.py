@@ -9,8 +9,9 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field, StrictStr
 
-from bridge.api.admin.admin_context import Form, Operation, Parts, as_json
+from bridge.api.admin.admin_context import Form, Parts, as_json
 from bridge.api.admin.archive import download, in_folder, zipped
+from bridge.api.route_table import Operation
 from bridge.chat.types import Account
 from bridge.errors import UnknownAccount
 from bridge.monitor.state_json import describe

@@ -11,7 +11,8 @@ from aiohttp import web
 from pydantic import Field, StrictStr
 
 from bridge.api.admin.account_handlers import PATH
-from bridge.api.admin.admin_context import Form, Operation, Parts, as_json
+from bridge.api.admin.admin_context import Form, Parts, as_json
+from bridge.api.route_table import Operation
 from bridge.chat.account_control import LoginImport
 from bridge.errors import RequestError
 from bridge.monitor.state_json import describe

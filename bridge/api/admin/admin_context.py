@@ -67,19 +67,6 @@ class Parts:
         return await self.bodies.read(request, partial(_validated, kind))
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One route and what the OpenAPI document says of it; without a `body` none is read."""
-
-    method: str
-    path: str
-    summary: str
-    handle: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    body: type[Form] | None = None
-    answer: str = "application/json"
-    """The media type of what comes back."""
-
-
 def as_json(body: Any, status: int = 200) -> web.Response:
     """Return an answer."""
     return web.Response(body=dump(body), status=status, content_type="application/json")

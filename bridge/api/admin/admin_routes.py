@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bridge.api.admin.account_handlers import Accounts
 from bridge.api.admin.add_account import Add
-from bridge.api.admin.admin_context import Operation, Parts
+from bridge.api.admin.admin_context import Parts
 from bridge.api.admin.chart_handlers import Figures
 from bridge.api.admin.chat_handlers import Chats
 from bridge.api.admin.key_handlers import Keys
@@ -14,6 +14,7 @@ from bridge.api.admin.live_sockets import Live
 from bridge.api.admin.setup_handlers import Setup
 from bridge.api.admin.sign_in import SignIn
 from bridge.api.admin.state_stream import Watch
+from bridge.api.route_table import Operation
 
 
 def operations(parts: Parts) -> Sequence[Operation]:

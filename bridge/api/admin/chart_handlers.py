@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from bridge.api.admin import query_parameters
-from bridge.api.admin.admin_context import Operation, Parts, as_json
+from bridge.api.admin.admin_context import Parts, as_json
+from bridge.api.route_table import Operation
 from bridge.monitor.log_tail import LEVELS, MOST_LINES
 from bridge.monitor.state_json import line
 

@@ -8,7 +8,9 @@ from http import HTTPStatus
 from pathlib import Path
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
+from bridge.api.route_table import Admission, Operation
 from bridge.dashboard import STATIC
 
 PAGES = {"/dashboard": "index.html", "/dashboard/live": "live.html"}
@@ -25,8 +27,6 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-OPEN = (*PAGES, FILES.replace(":.+", ""))
-"""The paths that need neither key nor session: the page itself holds nothing that is anybody's."""
 
 
 class Page:
@@ -40,11 +40,18 @@ class Page:
         """Find the files."""
         self._files = await asyncio.to_thread(_files, self._folder)
 
-    def routes(self) -> Sequence[web.RouteDef]:
-        """Return the routes."""
-        pages = [web.get(path, self.page) for path in PAGES]
-        slashed = [web.get(f"{path}/", self.without_slash) for path in PAGES]
-        return (*pages, *slashed, web.get(FILES, self.file))
+    def operations(self) -> Sequence[Operation]:
+        """Return the routes; they need neither key nor session: the page itself holds nothing that is anybody's."""
+        served: list[tuple[str, Handler]] = [(path, self.page) for path in PAGES]
+        slashed: list[tuple[str, Handler]] = [(f"{path}/", self.without_slash) for path in PAGES]
+        nothing = Admission.NOTHING
+        return (
+            *(
+                Operation("GET", path, "", handle, admission=nothing, is_page=True, is_exact=True)
+                for path, handle in (*served, *slashed)
+            ),
+            Operation("GET", FILES, "", self.file, admission=nothing, is_exact=True),
+        )
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """Return one of the pages."""

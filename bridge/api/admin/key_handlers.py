@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import Field, StrictStr
 
-from bridge.api.admin.admin_context import Form, Operation, Parts, as_json
+from bridge.api.admin.admin_context import Form, Parts, as_json
+from bridge.api.route_table import Operation
 from bridge.monitor.state_json import when
 from bridge.storage.api_keys import LONGEST_NAME, Key
 

@@ -16,7 +16,8 @@ from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 from loguru import logger
 from pydantic import Field, StrictStr
 
-from bridge.api.admin.admin_context import Form, Operation, Parts, as_json
+from bridge.api.admin.admin_context import Form, Parts, as_json
+from bridge.api.route_table import Operation
 from bridge.errors import PermissionDenied, UnknownAccount
 from bridge.liveview.interface import LARGEST_MESSAGE, LiveViews, ViewerChannel, ViewerRefused
 from bridge.tasks import first

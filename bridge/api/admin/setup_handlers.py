@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import Field, StrictStr
 
-from bridge.api.admin.admin_context import Form, Operation, Parts, as_json
+from bridge.api.admin.admin_context import Form, Parts, as_json
+from bridge.api.route_table import Operation
 from bridge.chat.account_control import Finding
 from bridge.errors import AccountConflict, UnknownAccount
 from bridge.monitor.state_json import when

@@ -10,15 +10,14 @@ from pydantic import AfterValidator, Field, StrictStr
 
 from bridge.api.access.guard import KEY, SESSION, cookie_of, peer_of
 from bridge.api.access.sessions import Session
-from bridge.api.admin.admin_context import Form, Operation, Parts, as_json
+from bridge.api.admin.admin_context import Form, Parts, as_json
+from bridge.api.route_table import Admission, Operation
 from bridge.durations import HOUR
 from bridge.errors import AuthenticationError, PermissionDenied, RequestError
 from bridge.storage.key_files import address_of
 
 PATH = "/admin/api/session"
 SPENT = "sign-in link", "was used before or is too old; `bridge dashboard` prints another one"
-OPEN = (f"POST {PATH}",)
-"""What needs neither key nor session."""
 
 
 def _is_own(path: str) -> str:
@@ -49,7 +48,14 @@ class SignIn:
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""
         return (
-            Operation("POST", PATH, "Sign in with an admin key or a one-time token", self.sign_in, SignInForm),
+            Operation(
+                "POST",
+                PATH,
+                "Sign in with an admin key or a one-time token",
+                self.sign_in,
+                SignInForm,
+                admission=Admission.NOTHING,
+            ),
             Operation("GET", PATH, "Tell of the session that one is signed in with", self.show),
             Operation("DELETE", PATH, "Sign out", self.sign_out),
             Operation("POST", "/admin/api/links", "Make a link that signs in once", self.link, LinkForm),

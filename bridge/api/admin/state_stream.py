@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from bridge.api.admin.admin_context import Operation, Parts, as_json
+from bridge.api.admin.admin_context import Parts, as_json
+from bridge.api.route_table import Operation
 from bridge.monitor.event_feed import Watcher
 
 BEAT = 10.0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
 
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.citations import Citation
 from bridge.api.answer.presenter import PresentationStyle, PresentedAnswer, Presenter, present
 from bridge.api.http_errors import Failure, dump
-from bridge.api.openai.request import Dialect, OpenAIRequest, read
+from bridge.api.openai.request import Body, Dialect, OpenAIRequest, read
 from bridge.api.surface import Encoder, Surface
 from bridge.chat.token_estimate import Usage
 from bridge.chat.types import Model, Opened, Source
@@ -26,6 +28,8 @@ class OpenAIChat(Surface[Dialect]):
     """Chat completions, whole or as chunks."""
 
     path = "/v1/chat/completions"
+    summary = "Answer a chat, whole or as a stream of events"
+    body: ClassVar[type[BaseModel]] = Body
 
     def __init__(self, settings: ApiSettings | None = None) -> None:
         self._settings = settings or ApiSettings()

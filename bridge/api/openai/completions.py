@@ -31,6 +31,8 @@ class OpenAICompletions(OpenAIChat):
     """Text completions, whole or as chunks."""
 
     path = "/v1/completions"
+    summary = "Complete a prompt, whole or as a stream of events"
+    body = CompletionBody
 
     def parse(self, body: object, id: str, model: Callable[[str], Model]) -> OpenAIRequest:  # noqa: A002
         """Return what `body` asks for."""

@@ -1,0 +1,84 @@
+"""What is served, one `Operation` a path and method: the source of router, OpenAPI document and the guard's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from bridge.api.access.guard import RouteRules
+
+JSON = "application/json"
+FORM = "multipart/form-data"
+
+
+class Admission(Enum):
+    """What a request must show."""
+
+    KEY = auto()
+    """An API key or a session; below `/admin/` an admin key or a session."""
+    USER_TOKEN = auto()
+    """A key, or in its place userTokens of the site."""
+    NOTHING = auto()
+    """Anybody may ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One path and method, and what the OpenAPI document says of it."""
+
+    method: str
+    path: str
+    """With the parameters in braces, as aiohttp's router takes it."""
+    summary: str
+    """One line without its full stop; empty for what is not part of the API, such as a page."""
+    handle: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    body: type[BaseModel] | None = None
+    """The model that reads the body; without one none is read."""
+    answer: str = JSON
+    """The media type of what comes back."""
+    admission: Admission = Admission.KEY
+    body_type: str = JSON
+    is_stream_too: bool = False
+    """Whether what comes back may be an event stream, if the client asks for one."""
+    is_page: bool = False
+    """Whether a person may come here by a link of another site."""
+    is_exact: bool = False
+    """Whether the path is served as it is written alone."""
+
+    def paths(self) -> Sequence[str]:
+        """Return every path that is served."""
+        return (self.path,) if self.is_exact else spellings(self.path)
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """Return the routes; one that answers GET answers HEAD, too."""
+        return [web.route(self.method, path, self.handle) for path in self.paths()]
+
+
+def spellings(path: str) -> tuple[str, ...]:
+    """Return the forms of a path: also without `/v1`, for clients whose base URL lacks it, and with a last slash."""
+    forms = dict.fromkeys((path, path.removeprefix("/v1")))
+    return (*forms, *(f"{form}/" for form in forms if form != "/"))
+
+
+def rules_of(table: Iterable[Operation]) -> RouteRules:
+    """Return what the guard has to know of the table: everything that is not in these sets asks for a key."""
+    table = list(table)
+    locked = _names(one for one in table if one.admission is not Admission.NOTHING)
+    unlocked = [one for one in table if one.admission is Admission.NOTHING]
+    # Where all methods of a path are open, one that it does not have is no secret either: it gets 405, not 401.
+    by_method = {f"{one.method} {name}" for one in unlocked for name in _names([one]) & locked}
+    return RouteRules(
+        unlocked=(_names(unlocked) - locked) | by_method,
+        for_tokens=_names(one for one in table if one.admission is Admission.USER_TOKEN),
+        forms=_names(one for one in table if one.body_type == FORM),
+        pages=_names(one for one in table if one.is_page),
+    )
+
+
+def _names(table: Iterable[Operation]) -> frozenset[str]:
+    """Return the paths as the router names them, without a last slash and without the patterns of parameters."""
+    return frozenset(web.DynamicResource(path).canonical.rstrip("/") or "/" for one in table for path in one.paths())

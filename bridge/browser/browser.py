@@ -263,4 +263,4 @@ class Chromium:
         self._telemetry.emit(BrowserLost(reason))
         for listener in tuple(self._listeners):
             with errors_logged("while an account was told that the browser is lost"):
-                listener(BrowserError(f"The browser was lost: {reason}."))
+                listener(BrowserError(f"The browser was lost: {reason.removesuffix('.')}."))

@@ -60,10 +60,10 @@ async def first(*work: Coroutine[Any, Any, object]) -> None:
 
 @contextmanager
 def errors_logged(what: str) -> Iterator[None]:
-    """Log whatever goes wrong inside, and go on: it must not stop the caller, who can do nothing about it."""
+    """Log an error that is raised inside, and go on: it must not stop the caller, who can do nothing about it."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - an outermost edge: of a task, or of somebody who listens
+    except Exception as error:  # noqa: BLE001 - an outermost edge: of a task, or of a listener
         log_unexpected(error, what)
 
 

@@ -1,7 +1,7 @@
-"""Facts about the running system, and who wants to hear them.
+"""Facts about the running system, and the sinks that receive them.
 
-A fact is emitted once, where it becomes true; the log (and whatever else listens) is a sink of facts. No fact
-holds a prompt, an answer, a cookie or a token.
+A fact is emitted once, where it becomes true; the log, the monitor and the dashboard are sinks. No fact holds a prompt,
+an answer, a cookie or a token.
 """
 
 from __future__ import annotations
@@ -203,17 +203,17 @@ Sink = Callable[[Fact], None]
 
 
 class Telemetry:
-    """Hands each fact to every sink, in the order in which the sinks were added."""
+    """Calls every sink with each fact, in the order in which the sinks were added."""
 
     def __init__(self, *sinks: Sink) -> None:
         self._sinks = list(sinks)
 
     def add(self, sink: Sink) -> None:
-        """Let `sink` hear all facts from now on."""
+        """Call `sink` with all facts from now on."""
         self._sinks.append(sink)
 
     def emit(self, fact: Fact) -> None:
-        """Tell the sinks; one that fails harms neither the others nor what the fact is about."""
+        """Call the sinks; one that fails harms neither the others nor the caller."""
         for sink in self._sinks:
             with errors_logged("in a sink of telemetry"):
                 sink(fact)

@@ -1,9 +1,9 @@
-"""Holds the browser: starts it when it is wanted, notices its end, and opens contexts in it.
+"""Starts Chromium on demand, notices when it is lost, and opens contexts in it.
 
 One Chromium holds all accounts, a context each; an account whose login no copy holds has one of its own, with a folder.
 Playwright reports neither the end of its own driver nor that of Chromium's network service (which silently takes the
-cookies of all contexts), so both processes are watched. Of a browser that the operator runs, the processes are none of
-our concern: its end is told by the connection to it.
+cookies of all contexts), so both processes are watched. The processes of a browser that the operator runs are not
+watched: the end of the connection says that it is gone.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Chromium:
             self._lost(running, NETWORK_LOST)
 
     async def _end_large(self, renderers: Sequence[int]) -> None:
-        """End the pages that take more memory than they may: each is told to its account as a crash."""
+        """Kill the pages that use more memory than the settings allow; each account sees that as a crash."""
         limit = self._settings.browser.page_memory
         if limit and await asyncio.to_thread(processes.kill_larger, renderers, limit * MEBIBYTE):
             self._ended_at = time.monotonic()
@@ -146,7 +146,7 @@ class Chromium:
         return f"The page took more than {self._settings.browser.page_memory} MiB of memory (browser.page_memory)."
 
     async def ensure(self) -> None:
-        """Raise `BrowserError` if the browser is lost; it is asked only where the system does not tell of that."""
+        """Raise `BrowserError` if the browser is lost; ask it only where no watch on its processes would have fired."""
         running = self._running
         if running is None or running.is_lost or not running.is_watched:
             await self.check()
@@ -167,7 +167,7 @@ class Chromium:
         return ours
 
     async def close(self) -> None:
-        """End Chromium and Playwright's driver, with the hard hand if they do not go by themselves."""
+        """Close Chromium and Playwright's driver; kill what does not end by itself."""
         for other in tuple(self._with_folders.values()):
             await other.close()
         async with self._lock:

@@ -1,6 +1,6 @@
-"""One turn's network traffic: which requests pass the gate, and the parts of their responses, in order.
+"""One turn's requests and responses: which requests may leave the browser, and the parts of the answer in order.
 
-What stands between the page and the network is `Interceptor`; here is what a turn makes of it, without a browser.
+`Interceptor` holds the page's requests and taps their responses; this module has the turn's own state, and no I/O.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class WrongSend(Exception):
 
 
 class Exchange:
-    """The network traffic of one turn: `sent` first, then `receive` part by part.
+    """The requests and responses of one turn. Call `expect`, wait for `sent`, then `receive` part by part.
 
-    The first request, which carries the prompt, passes once. A request to another path goes on with its answer, and
-    may pass again when the last one's response is over. Once its response has begun, older ones are not heard.
+    The first request carries the prompt and is sent once. A request to another path continues its answer or repeats
+    it, and may be sent again when its last response has ended. Once a newer response has begun, older ones are dropped.
     """
 
     def __init__(self, expected: RequestCheck = nothing_expected) -> None:
@@ -55,7 +55,9 @@ class Exchange:
         self.is_lost = False
         self._expected = expected
         self._first_path = self._newest_path = ""
+        # paths that may not be sent to now: that of the prompt for good, any other one while its response is open
         self._taken_paths: set[str] = set()
+        # the path whose response is being read: of two open responses only the newer one is the answer
         self._read_path: str | None = None
         self._sent: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._parts: asyncio.Queue[Part | BridgeError] = asyncio.Queue()
@@ -67,10 +69,10 @@ class Exchange:
         self._expected = expected
 
     async def sent(self) -> None:
-        """Return once a request has passed the gate; raise `WrongSend` if one was turned back there."""
+        """Return once a request was sent; raise `WrongSend` if one was rejected, or what ended the turn."""
         try:
             await asyncio.shield(self._sent)
-        except WrongSend:
+        except WrongSend:  # the next try waits for its own request
             self._sent = asyncio.get_running_loop().create_future()
             raise
 
@@ -78,7 +80,7 @@ class Exchange:
         """Return the next part of the answer; raise what ended the page or the browser."""
         part = await self._parts.get()
         if isinstance(part, BridgeError):
-            self._parts.put_nowait(part)
+            self._parts.put_nowait(part)  # every later call raises it, too
             raise part
         return part
 
@@ -91,7 +93,7 @@ class Exchange:
         await self._quiet.wait()
 
     def reject_reasons(self, request: PageRequest) -> Sequence[str]:
-        """Return what is wrong with a held request; one without fault takes its path, which has but one send."""
+        """Return what is wrong with a held request; if nothing is, its path is taken, and a second one is rejected."""
         path = request.path
         if path in self._taken_paths:
             return ("the page wanted to send a second time",)
@@ -102,7 +104,7 @@ class Exchange:
         return reasons
 
     def mark_sent(self, request: PageRequest) -> None:
-        """Note that a request passed the gate."""
+        """Count a request as sent, and its response as open; called before the browser lets it go."""
         self.passed.append(request)
         self._newest_path = request.path
         self.open_responses += 1
@@ -112,16 +114,17 @@ class Exchange:
             self._sent.set_result(None)
 
     def mark_rejected(self, reasons: Sequence[str]) -> None:
-        """Note that a request was failed at the gate."""
+        """Let `sent` raise `WrongSend`; after the first request was accepted, a rejected one is nobody's concern."""
         if not self._sent.done() and not self._taken_paths:
             self._sent.set_exception(WrongSend("; ".join(reasons)))
-            self._sent.exception()  # it may be that nobody asks
+            self._sent.exception()  # marks it as retrieved: nobody may be waiting
 
     def put(self, path: str, part: Part) -> None:
-        """Hand over the next part of the response from `path`."""
+        """Queue the next part of the response from `path`, if that is the one that is read."""
         if isinstance(part, PageResponse):
             self._read_path = path
         has_ended = isinstance(part, ResponseEnded)
+        # the end of an older response is no end of the answer: a newer request goes on with it
         if self._read_path in (None, path) and not (has_ended and path != self._newest_path):
             self._parts.put_nowait(part)
         if has_ended:
@@ -133,18 +136,18 @@ class Exchange:
                 self._busy.clear()
 
     def deliver_whole(self, response: PageResponse, body: bytes) -> None:
-        """Hand over a response that was not held at the gate, whole."""
+        """Queue a whole response that was never held, such as one of the page's history."""
         for part in (response, Chunk(body), ResponseEnded()):
             self._parts.put_nowait(part)
 
     def fail(self, error: BridgeError) -> None:
-        """End the turn: the page or the browser is gone."""
+        """End the turn with `error`: the page or the browser is gone, and its responses with it."""
         self.is_lost = True
         self._quiet.set()
         self.interrupt(error)
 
     def interrupt(self, error: BridgeError) -> None:
-        """End the turn, but not the response: that goes on until the page is stopped, as for a client that left."""
+        """End the turn with `error`; its responses stay open until the page is stopped, as after a client has left."""
         self._parts.put_nowait(error)
         if not self._sent.done():
             self._sent.set_exception(error)

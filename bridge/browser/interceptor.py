@@ -1,10 +1,15 @@
-"""Guard, tap and byte accounting of one page's answers.
+"""Holds one page's answer requests until they are checked, and reads their responses while they arrive.
 
-Each request to an answer path is held at the gate (`Fetch.requestPaused`) before it leaves the browser. It is
-judged, the tap on its response is ordered, and only then it goes out: so nothing wrong is sent, and somebody listens
-when the answer comes. It goes to the site's own origin and nowhere else: it is held once more before its response is
-read, because a redirect would send it, prompt and all, to wherever that points. Every byte is counted; what the tap
-did not deliver is fetched at the end. Each held request is let go or failed, whatever happens.
+The order for each request to an answer path:
+
+1. Chromium pauses it before it leaves the browser (`Fetch.requestPaused`).
+2. It is checked: its origin here, its content by the turn's `Exchange`. One that is wrong is failed; nothing was sent.
+3. The tap on its response is armed (`Network.streamResourceContent`) before the request continues, because Chromium
+   keeps no chunk for a tap that comes later.
+4. Chromium pauses it again before its response is read: a redirect would send the prompt to another address.
+5. The chunks go to the exchange as they arrive. Their lengths are counted; what is missing at the end is fetched whole.
+
+Each paused request is continued or failed, whatever happens: a page waits for it for ever.
 """
 
 from __future__ import annotations
@@ -84,7 +89,10 @@ class Interceptor:
 
     @contextmanager
     def exchange(self, expected: RequestCheck = nothing_expected) -> Iterator[Exchange]:
-        """Let one turn's requests through, as far as `expected`, or what the exchange is told later, allows them."""
+        """Open the exchange of one turn, which sends what `expected`, or a later `Exchange.expect`, allows.
+
+        There is one at a time. Outside of it every request to an answer path is failed.
+        """
         exchange = self._exchange = Exchange(expected)
         try:
             yield exchange
@@ -94,11 +102,11 @@ class Interceptor:
 
     @property
     def is_without_response(self) -> bool:
-        """Tell whether the running turn's responses have ended, and its answer has perhaps not."""
+        """Tell whether the running turn has sent, and none of its responses is open: its answer may have broken off."""
         return self._exchange is not None and bool(self._exchange.passed) and not self._exchange.open_responses
 
     def deliver_whole(self, reply: Reply) -> None:
-        """Let the running turn have a response that carries no answer of its own; one without a body is left out."""
+        """Give the running turn a response that was not held; one without a body is dropped."""
         if self._exchange is not None and self.is_without_response and reply.body is not None:
             self._exchange.deliver_whole(reply.response, reply.body)
 
@@ -113,7 +121,7 @@ class Interceptor:
             self._exchange.fail(error)
 
     def end_responses(self, failure: str) -> None:
-        """End the running turn's responses: the document that asked for them is gone, and Chromium may not say so."""
+        """End the running turn's responses: their document is gone, and Chromium may not report their end."""
         for network_id in tuple(self._taps):
             self._on_end({"requestId": network_id}, failure)
 
@@ -122,19 +130,19 @@ class Interceptor:
         await self._tasks.close()
 
     async def _on_paused(self, event: dict[str, Any]) -> None:
-        """Let a held request or its response go, or fail it, which the page sees as a network error."""
+        """Continue or fail a paused request or response; the page sees a failed one as a network error."""
         try:
             if "responseStatusCode" in event or "responseErrorReason" in event:
                 await self._handle_response(event)
             else:
                 await self._handle_request(event)
         except PlaywrightError:
-            pass  # the page went away with its request: `fail` has been told
+            pass  # the page is gone, and its request with it; the page's own event has called `fail`
         except BrowserError as error:
             self.fail(error)
 
     async def _handle_request(self, event: dict[str, Any]) -> None:
-        """Judge a held request, arm the tap, and let it go."""
+        """Check a held request; continue it with its tap armed, or fail it."""
         held, network_id, exchange = event["requestId"], event.get("networkId"), self._exchange
         request = _page_request(event["request"])
         if not self._is_guarded(request):
@@ -149,7 +157,7 @@ class Interceptor:
         await self._release(held, network_id, request, exchange)
 
     async def _handle_response(self, event: dict[str, Any]) -> None:
-        """Let a response come, but not one that would send its request on to another address."""
+        """Let a response be read, unless it redirects its request to another address."""
         held, tap = event["requestId"], self._taps.get(event.get("networkId", ""))
         if event.get("responseStatusCode") not in REDIRECTS:
             await self._send("Fetch.continueRequest", requestId=held)
@@ -173,9 +181,11 @@ class Interceptor:
             return (f"it could not be judged ({type(error).__name__})",)
 
     async def _release(self, held: str, network_id: str, request: PageRequest, exchange: Exchange) -> None:
+        # both must stand before the request continues: its first events may come before the command's own answer
         tap = self._taps[network_id] = Tap(exchange, request.path, self._limits.answer)
         exchange.mark_sent(request)
-        # the tap is asked for first, but its answer comes from the page's own thread, which may be busy drawing
+        # commands are handled in order, so the tap is armed first; waiting for its answer would cost time, because that
+        # comes from the page's own thread, which may be busy drawing
         await asyncio.gather(
             self._arm(tap, network_id), self._send("Fetch.continueRequest", requestId=held, interceptResponse=True)
         )
@@ -196,7 +206,7 @@ class Interceptor:
             armed = await self._send("Network.streamResourceContent", requestId=network_id)
             tap.arm(base64.b64decode(armed["bufferedData"]))
         except (PlaywrightError, BrowserError):
-            tap.give_up()  # the whole body is fetched at the end instead
+            tap.give_up()  # `_complete` fetches the whole body at the end instead
 
     def _is_guarded(self, request: PageRequest) -> bool:
         if self.is_open:

@@ -1,6 +1,6 @@
-"""What a page asked of the network lately: method, path, status and type, never a body, a query or a header.
+"""Logs the last requests of a page: method, path, status and type, never a body, a query or a header.
 
-The page's calls on the way to a prompt, and those for its history, are also told as they come (`Reply`).
+Responses that the caller wants (the page's calls before a prompt, its history) are passed on as they arrive (`Reply`).
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class Call:
 
 
 class RequestLog:
-    """Remembers the page's last requests; `session` has its `Network` domain on.
+    """Keeps the page's last requests; `session` must have its `Network` domain enabled.
 
-    What came of those that are `wanted`, by their addresses, is given to `on_reply`.
+    `on_reply` gets the outcome of each request whose address is `wanted`: its headers, then its body or its failure.
     """
 
     def __init__(self, session: CDPSession) -> None:
         self.count = 0
         self.signs = 0
-        """How many signs of life there were: whatever the network did for the page."""
+        """Network events so far; a page for which there are more is alive."""
         self.wanted: Callable[[str], bool] = lambda _: False
         self.on_reply: Callable[[Reply], None] = lambda _: None
         self._session = session

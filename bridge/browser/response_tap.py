@@ -1,4 +1,10 @@
-"""One response's bytes in order: what came before the tap was armed, then the events, then what was missed; no I/O."""
+"""Puts the bytes of one response in order and counts them; no I/O.
+
+Three sources overlap: the bytes that Chromium had before the tap was armed, the events since, and the whole body at the
+end. Events arrive before the answer of the command that armed the tap, so they are kept (`_early`) until `arm` or
+`give_up`. After an event without its data (a hole) no later data is handed over: it would stand in the wrong place.
+At all times `_given` bytes were handed over, a prefix of the `_length` bytes that Chromium has counted.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +13,11 @@ from bridge.errors import SiteError
 
 
 class Tap:
-    """Hands one response's bytes over, `most` of them at most."""
+    """Hands the bytes of one response to the exchange; a response of more than `most` bytes ends the turn."""
 
     def __init__(self, exchange: Exchange, path: str, most: int) -> None:
         self.failure: str | None = None
-        """Why the gate failed the request after it had left."""
+        """Why the response was not read, where the interceptor failed it."""
         self._exchange = exchange
         self._path = path
         self._most = most

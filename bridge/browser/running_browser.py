@@ -1,4 +1,4 @@
-"""A browser that runs: what works it, which processes it consists of, who hears of their end, and how it is ended."""
+"""A running browser: its handles, its processes, the watches on them, and how it is closed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bridge.errors import BrowserError
 
 
 class RunningBrowser:
-    """One started browser, or one that was attached to: then `note` is None, and only the driver is ours."""
+    """One browser that the bridge launched, or attached to: then `note` is None, and only the driver is ours."""
 
     def __init__(
         self,
@@ -54,11 +54,15 @@ class RunningBrowser:
         self._watches.append(processes.ExitWatch(pid, lambda: on_lost(self, reason)))
 
     def went(self, _: object) -> None:
-        """Hear that the connection to the browser is gone."""
+        """Call `on_gone`: the connection to the browser is closed."""
         self.on_gone()
 
     async def close(self, limit: float) -> None:
-        """Close in order while that works; whatever is left of what is ours then is killed."""
+        """Close the browser and its driver; kill what is left of our processes afterwards.
+
+        The order matters: watches first, so that a wanted end is not reported as a loss; the driver after the browser,
+        which it closes; the process group last, for a renderer that hangs.
+        """
         self.on_gone = lambda: None
         for watch in self._watches:
             watch.close()

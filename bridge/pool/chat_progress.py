@@ -1,4 +1,4 @@
-"""Tells telemetry how far a chat is: steps and times at once, tokens a few times a second, the sizes at its end."""
+"""Reports the progress of a chat to telemetry: steps at once, tokens a few times a second, sizes at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVERY = 0.25
 
 
 class Progress:
-    """One chat's; it hears the events of the answer, and keeps none of their text."""
+    """Counts the events of one answer, and keeps none of their text."""
 
     def __init__(self, request: ChatRequest, timeline: Timeline, telemetry: Telemetry) -> None:
         self._request = request
@@ -46,7 +46,7 @@ class Progress:
 
     @contextmanager
     def reported(self) -> Iterator[None]:
-        """Tell when what is inside has ended that the chat is over, and how it ended."""
+        """Report at the end of the block how the chat ended: by an answer, an error, or because its client left."""
         try:
             yield
         except BridgeError as error:

@@ -1,7 +1,12 @@
-"""Who waits for an account and who has which: every chat has a lease here, and so has whoever works on an account.
+"""Pairs waiting chats with free accounts; every chat has a lease here, and so has any other use of an account.
 
-Whether an account is busy follows from the leases; `assign` is called whenever anything changes, and alone pairs
-those that wait with accounts.
+There is one list of leases, and no state "busy": an account is busy while a lease has it. `assign` alone gives accounts
+to leases. It is synchronous and is called after every change (a chat comes or leaves, an account becomes ready, a pause
+ends), so between two calls of it these hold:
+
+- an account has at most one lease;
+- no chat waits while an account that fits it is free, unless it waits for the account of its conversation;
+- a chat that is cancelled at any await has nothing to give back: removing its lease frees its account.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ RETRY_AFTER = 5.0
 LAST_LIMIT = 5.0
 """Seconds that chats get to end after what they generate was told to stop, when the bridge stops."""
 INTERRUPT_EVERY = 0.2
-"""Seconds after which a chat that has to end is told so again: between two steps it does not hear it."""
+"""Seconds between two interrupts of a chat that has to end: one that comes between two of its steps has no effect."""
 
 
 class ChatQueue:
@@ -44,13 +49,13 @@ class ChatQueue:
         self._is_empty = asyncio.Event()
 
     async def close(self) -> None:
-        """Assign nothing any more."""
+        """Stop assigning accounts."""
         await self._tasks.close()
         if self._timer is not None:
             self._timer.cancel()
 
     def busy(self) -> set[Slot | None]:
-        """Return the accounts that somebody has."""
+        """Return the accounts that a lease has."""
         return {lease.slot for lease in self._leases}
 
     def idle(self) -> list[Slot]:
@@ -63,7 +68,7 @@ class ChatQueue:
         return any(slot is lease.slot or slot in lease.fitting for lease in self._leases)
 
     def enter(self, lease: Lease) -> int:
-        """Let a chat wait, or refuse it where too many do; return how many wait."""
+        """Add a chat to the queue, or refuse it where too many wait; return how many wait."""
         lease.deadline = time.monotonic() + self._settings.queue_limit
         self._leases.append(lease)
         self.assign()
@@ -74,17 +79,17 @@ class ChatQueue:
         return waiting
 
     def leave(self, lease: Lease) -> None:
-        """Let a chat go, and give its account to the next one."""
+        """Remove a chat from the queue, and give its account to the next one."""
         self._leases.remove(lease)
         self.assign()
         self.freed.set()
 
     def answered(self, lease: Lease) -> None:
-        """Note how long a chat that was answered had its account."""
+        """Record how long an answered chat had its account, for the estimate of waits."""
         self._wait_estimate.note(time.monotonic() - lease.since)
 
     async def granted(self, lease: Lease) -> Slot:
-        """Return the lease's account as soon as it has one."""
+        """Wait for the lease's account and return it; raise why there will be none."""
         try:
             async with asyncio.timeout(lease.deadline - time.monotonic()):
                 while lease.is_waiting:
@@ -113,7 +118,7 @@ class ChatQueue:
 
     @asynccontextmanager
     async def borrowed(self, slot: Slot) -> AsyncGenerator[None]:
-        """Have an idle account, as if for a chat."""
+        """Occupy an idle account, as a chat does; the caller has just seen it in `idle`, with no await since."""
         lease = Lease([slot], [slot], slot=slot)
         self._leases.append(lease)
         try:
@@ -124,9 +129,9 @@ class ChatQueue:
 
     @asynccontextmanager
     async def claimed(self, slot: Slot, ending: BridgeError | None = None) -> AsyncGenerator[None]:
-        """Have an account to oneself, in whatever state it is, as soon as its chat has left; no other chat comes first.
+        """Occupy an account, in whatever state it is, as soon as its chat has left, and before any waiting chat.
 
-        How long that takes is up to the chat, unless it is ended with the error `ending`: the caller has a limit.
+        The running chat takes its time, unless it is ended with the error `ending`; the caller sets a limit.
         """
         lease = Lease([slot], [slot], is_claim=True)
         chat = next((other for other in self._leases if other.slot is slot), None)
@@ -174,7 +179,7 @@ class ChatQueue:
 
     def assign(self) -> None:
         """Pair waiting chats with free accounts, oldest chat and longest rested account first."""
-        self._grant_claims()
+        self._grant_claims()  # before the chats: what an operator wants must not starve behind a long queue
         now = time.monotonic()
         free = self.idle()
         free.sort(key=lambda slot: slot.free_at)

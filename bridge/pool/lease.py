@@ -1,4 +1,8 @@
-"""A chat's place in the pool: which accounts fit it, and which one it has."""
+"""One use of an account: which accounts fit a chat, which one it has, and which it has tried.
+
+A lease is waiting (no `slot`, no `error`), granted (`slot`) or refused (`error`). `give_back` makes a granted one wait
+again; it stays in the queue until its chat has left. Every change sets `changed`.
+"""
 
 from __future__ import annotations
 

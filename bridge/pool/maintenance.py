@@ -1,7 +1,7 @@
-"""What is done for an account while no chat wants it: a new page, a new chat, an old conversation deleted.
+"""Maintains accounts while no chat wants them: a new page, an empty chat, an old conversation deleted.
 
-An account is borrowed from the pool for it, as if by a chat, and at most one thing is done each time. After a failure
-nothing is done for that account for a while, ever longer.
+Each step borrows the account from the pool, as a chat does, and is the only one of that moment. After a failure the
+account is left alone for a while, longer each time.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from bridge.tasks import Tasks, log_unexpected
 from bridge.telemetry import ConversationDeleted, Telemetry
 
 PAUSES = (MINUTE, 10 * MINUTE, HOUR)
-"""Seconds without upkeep of an account after a failure, by how often in a row it failed; the last one repeats."""
+"""Seconds without maintenance of an account after a failure, by how often in a row it failed; the last repeats."""
 
 
 @asynccontextmanager
 async def maintenance(pool: Pool, telemetry: Telemetry, every: float) -> AsyncGenerator[None]:
-    """Look after the idle accounts whenever a chat has ended, and every so many seconds, as long as this is entered."""
+    """Maintain the idle accounts, after each chat and at least every so many seconds, while this is entered."""
     keeper = _Maintenance(pool, telemetry, every)
     keeper.tasks.keep(keeper.look_after)
     try:
@@ -38,7 +38,7 @@ async def maintenance(pool: Pool, telemetry: Telemetry, every: float) -> AsyncGe
 
 @dataclass(slots=True)
 class _Failures:
-    """How often in a row the upkeep of an account failed; until the clock shows `over` there is none."""
+    """How often in a row the maintenance of an account failed; there is none until the clock shows `over`."""
 
     count: int = 0
     over: float = 0.0
@@ -76,7 +76,7 @@ class _Maintenance:
                 self._failures.pop(slot, None)
             return
         except BridgeError as error:
-            logger.warning("The upkeep of {} failed: {}", slot.worker.name, error.message)
+            logger.warning("The maintenance of {} failed: {}", slot.worker.name, error.message)
         except Exception as error:  # noqa: BLE001 - the edge: what is next for the account must not come at once
             log_unexpected(error, f"while {slot.worker.name} was looked after")
         failures.another()

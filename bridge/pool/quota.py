@@ -1,4 +1,4 @@
-"""An account's budget: how many sends the settings allow it in an hour and in a day, and what is left of them."""
+"""An account's quota: how many sends the settings allow in an hour and in a day, and what is left of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Quota:
         self._spans = [(turns, span) for turns, span in spans if turns is not None]
 
     def full_until(self, sends: Sequence[float]) -> datetime | None:
-        """Return when the account may send again, if it has used its budget of an hour or a day."""
+        """Return when the account may send again, if it has used its quota of an hour or a day."""
         ends = [sends[-turns] + span for turns, span in self._spans if len(sends) >= turns]
         end = max(ends, default=0.0)
         return datetime.fromtimestamp(end, UTC) if end > time.time() else None

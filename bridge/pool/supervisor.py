@@ -1,7 +1,9 @@
-"""Keeps the accounts open: a task for each, which opens it again after whatever it was lost to.
+"""Keeps the accounts open: one task for each, which opens it again after whatever it was lost to.
 
-An account that the site refused, muted or signed out is opened again when its time is up, or when somebody wakes it:
-its operator, or a new login. Nothing is sent for that.
+The task repeats: wait until the account may be opened, open it (STARTING), let it be used (READY) until it is lost, set
+the state that the error policy names. At that state's time, or when its operator, a new login or a visit wakes it, the
+account is opened again; nothing is sent for that. Two sides report the same error: the chat that met it (`take_out`, at
+once, before another chat gets the account) and the page's loss. The first sets the state (`_fell` keeps a parked one).
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from bridge.tasks import Tasks, errors_logged, first, is_cancelled, log_unexpect
 from bridge.telemetry import AccountRenamed, Telemetry, WorkerChanged, WorkerState
 
 WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
-"""States after which an account starts slowly."""
+"""States after which an account sends at a slower pace for `CAUTIOUS_SENDS` sends."""
 CAUTIOUS_SENDS = 3
 CHECK_LIMIT = 120.0
 """Seconds after which a check tells how the account stands even if it is still being opened."""
@@ -37,7 +39,7 @@ USED_UP = "The account has used the budget that the settings give it."
 
 
 class Supervisor:
-    """Keeps the accounts open while it is entered; calls `on_change` whenever one changes its state."""
+    """Keeps the accounts open while it is entered; calls `on_change` after every change of a state."""
 
     def __init__(
         self,
@@ -84,16 +86,15 @@ class Supervisor:
         raise UnknownAccount(f"There is no account {name!r} here.")
 
     def add(self, worker: PoolWorker, *, is_token_account: bool = False) -> Slot:
-        """Open one more account, a client's own as a guest."""
+        """Open one more account, of the operator's own or of a client's token."""
         slot = self._slot(worker, is_token_account=is_token_account)
         self.slots.append(slot)
         self.start(slot)
         return slot
 
     def _slot(self, worker: PoolWorker, *, is_token_account: bool) -> Slot:
-        return self._removed.back(
-            Slot(worker, self._settings, is_token_account=is_token_account, sends=self._sends.of(worker.name))
-        )
+        sends = self._sends.of(worker.name)
+        return self._removed.back(Slot(worker, self._settings, is_token_account=is_token_account, sends=sends))
 
     def start(self, slot: Slot) -> None:
         """Hold an account open from now on."""
@@ -141,7 +142,7 @@ class Supervisor:
         return slot
 
     def take_out(self, slot: Slot, error: BridgeError) -> BridgeError:
-        """Take the account out of service at once if `error` means that; its keeper does the rest.
+        """Set the state that `error` means for the account, if any, before another chat can get it.
 
         Returns the error as the client is to get it, which says when the account's rest is over.
         """
@@ -182,10 +183,7 @@ class Supervisor:
         await self.known(slot, slot.looks)
 
     async def known(self, slot: Slot, looks: int) -> Slot:
-        """Return the account as soon as it was found out anew how it stands: more often than `looks` times.
-
-        Raises `UnknownAccount` where it is removed instead.
-        """
+        """Wait until the account's state was found out more than `looks` times; `UnknownAccount` if it is removed."""
         try:
             async with asyncio.timeout(CHECK_LIMIT):
                 while slot.looks == looks and slot in self.slots:

@@ -1,4 +1,4 @@
-"""Lets a person into the page of an account as soon as no chat is in it, and the chats back in afterwards."""
+"""Gives an account's page to a person once its running chat has ended, and back to the chats afterwards."""
 
 from __future__ import annotations
 

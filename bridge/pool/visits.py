@@ -1,4 +1,4 @@
-"""The visits of people to the pages of accounts: they begin here, and are forgotten when they have ended."""
+"""Tracks which accounts' pages people are in, from their request until the page is the account's again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOON_OVER = (WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN)
 
 
 class Visits:
-    """Says of each account whether a person is in its page; calls `on_change` whenever that changes."""
+    """Begins and ends visits; calls `on_change` after each, because chats may have to be assigned anew."""
 
     def __init__(self, telemetry: Telemetry, on_change: Callable[[], None]) -> None:
         self._telemetry = telemetry

@@ -1,4 +1,4 @@
-"""How long a chat that comes now would wait: told to clients that are sent away, so that they come back in time."""
+"""Estimates how long a chat would wait for an account, for the `Retry-After` of those that are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WEIGHT = 0.2
 
 
 class WaitEstimate:
-    """How long chats have an account, as the last ones show it."""
+    """A moving mean of how long chats have their accounts, and what follows from it for the queue."""
 
     def __init__(self) -> None:
         self._mean: float | None = None

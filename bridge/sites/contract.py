@@ -64,7 +64,7 @@ class LeftSite(BrowserError):
         self.url = url
 
     def when_it_stays_away(self) -> BridgeError:
-        """Return what it means where the page does not come back."""
+        """Return the error for a page that leaves the site again and again: somebody must sign in, or look at it."""
         where = origin_of(self.url)
         if where == OPAQUE:
             return HumanNeeded("The site's page goes away from the site again and again, to a page without an origin.")
@@ -100,7 +100,7 @@ class Decoder(Protocol):
 
 
 class SiteDriver(ABC):
-    """The hands: drives one page of one account. Subclasses are named `Driver`.
+    """Drives one page of one account. Subclasses are named `Driver`.
 
     Every method may raise `LoginRequired`, `HumanNeeded`, `Muted` or `SiteChanged`; the caller sets the time
     limit. Methods are idempotent: the caller may call them again as long as nothing passed the gate.
@@ -191,12 +191,12 @@ class SiteDriver(ABC):
 
     @abstractmethod
     def decoder(self) -> Decoder:
-        """Return a fresh ear for one turn."""
+        """Return a fresh decoder for one turn."""
 
     @classmethod
     @abstractmethod
     def fresh_decoder(cls) -> Decoder:
-        """Return an ear that belongs to no page, for streams that were recorded."""
+        """Return a decoder that belongs to no page, for recorded streams."""
 
     async def go_on(self) -> bool:
         """Press the button that continues an answer which broke off at its budget; False where there is none."""

@@ -1,4 +1,4 @@
-"""Sees to it that the site does not keep generating: when a chat is over, whoever ended it, or after an earlier run."""
+"""Stops generation on the site once a chat has ended, and what an earlier run has left generating."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leaves an open page to a person, and takes it back when that one has left, or has solved what the site asked for."""
+"""Hands an open page over to a person, and takes it back when the person leaves or has solved what the site asked."""
 
 from __future__ import annotations
 

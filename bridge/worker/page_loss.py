@@ -13,7 +13,7 @@ MOST_DEPARTURES = 3
 
 
 class PageLoss:
-    """The end of one open page, which may come for many reasons; the first one counts."""
+    """The reason why one open page was lost; the first one counts, and the future is the one place that has it."""
 
     def __init__(self) -> None:
         self._future: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()

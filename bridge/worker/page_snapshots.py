@@ -1,4 +1,4 @@
-"""What shows the operator how an account's page looks: bundles of files, and small pictures."""
+"""Snapshots of an account's page for the operator: diagnostic bundles, and thumbnails."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""An account's open page: the context made from its profile, the page, the driver's hands and the interceptor.
+"""An account's open page: its browser context, the page, the site's driver, the interceptor and the request log.
 
-The same session serves the pool's workers, the login and the debugger; opening and closing it is written once.
+Workers, logins and the debugger share it, so that a page is opened and closed in one place.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PERSONS_WINDOWS = 3
 
 
 class Tab(NamedTuple):
-    """One page, and what works and watches it."""
+    """One page with its driver, interceptor and request log; `Session.renew` replaces all of them together."""
 
     page: Page
     driver: SiteDriver
@@ -49,7 +49,7 @@ class Tab(NamedTuple):
 
 
 class Session:
-    """One page of one account, open; `chats` counts what it was used for, and `on_gone` hears why it went away."""
+    """One open page of one account; `chats` counts its chats, and `on_gone` is called with why it was lost."""
 
     def __init__(
         self, windows: Windows, open_tab: Callable[[], Awaitable[Tab]], tab: Tab, why_crashed: Callable[[], str]
@@ -88,7 +88,7 @@ class Session:
         self._stays = False
 
     def stay(self) -> None:
-        """From now on take a page that leaves the site for lost."""
+        """Treat the page as lost if it leaves the site's origin from now on."""
         self._stays = True
         self._on_navigation(self.page.main_frame)
 

@@ -1,6 +1,7 @@
-"""Brings one turn to the gate: the conversation opened, the prompt typed, Enter pressed until the page sends.
+"""Submits one turn: opens the conversation, types the prompt, and presses Enter until the page's request is held.
 
-What is turned back at the gate has cost nothing, so it is simply tried again.
+A request that is wrong is rejected before it leaves the browser. It has cost the account nothing, so the turn is tried
+again.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from bridge.worker.turn_plan import fitted
 from bridge.worker.upload import upload_files
 
 SEND_TRIES = 3
-"""How often a chat may be brought to the gate; nothing has left the browser before it passes."""
+"""How often a turn is submitted; all but the last one were rejected before they left the browser."""
 NUDGES = (0.1, 0.2, 0.3)
-"""Seconds after which Enter is pressed again, as long as nothing came to the gate; the last one repeats."""
+"""Seconds after which Enter is pressed again while no request was held; the last one repeats."""
 TYPED = 1_000_000
 """Characters of a prompt for which the page gets a second more before Enter is pressed again."""
 
 GRACE = 2.0
 """Seconds that a page gets to show a chat all the same after one of its calls was refused."""
 FEW = 10
-"""A page is not called deaf before it has had so many keys, however slow it is."""
+"""A page is not said to ignore Enter before it has been pressed so many times, however slow the page is."""
 
 
 async def submit_turn(
@@ -42,10 +43,10 @@ async def submit_turn(
     files: FileSettings,
     chromium: Chromium,
 ) -> Turn:
-    """Bring the first of `turns` to the gate, and return the turn that was sent.
+    """Submit the first of `turns` that the site takes, and return it.
 
-    What was turned back at the gate has cost nothing and is tried again. A turn that cannot go on where it should is
-    dropped for the next one, which begins a new conversation.
+    A turn whose conversation is gone, or that was rejected twice, is dropped for the next one, which begins a new
+    conversation.
     """
     turn, *others = turns
     wrong: WrongSend | None = None

@@ -1,4 +1,4 @@
-"""Sees to it that a turn's files are with the site before the prompt is, or that the chat ends with the reason."""
+"""Uploads a turn's files before its prompt is sent; a failed upload ends the chat with the reason."""
 
 from __future__ import annotations
 

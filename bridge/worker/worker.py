@@ -1,7 +1,15 @@
 """One logged-in page that answers one chat at a time.
 
-The worker takes a chat through its steps and gives each a time limit. It decides nothing about its own fate: what
-went wrong is raised (by `chat` to the client, by `lost` to the pool), and the pool draws the conclusion.
+The life of a worker, as the pool's supervisor runs it:
+
+1. `opened` starts the page: context from the stored login, the site loaded, the driver's `ready`, leftovers of an
+   earlier run stopped. Inside its `async with` the worker can be used.
+2. `chat` takes one chat at a time (the pool's leases see to that) through its steps, each with a time limit. Without a
+   chat, `prepare`, `delete`, `renew` (a new page in the same context) or `visited` (a person) may have the page.
+3. `lost` raises as soon as the page cannot be used any more: it crashed, left the site, gave no sign of life, or a chat
+   gave it up (`give_up`). The first reason counts.
+4. Leaving `opened` writes the login back and closes the page. The supervisor opens it again when the policy says so:
+   the worker draws no conclusion from an error, it raises it to the client (`chat`) and to the pool (`lost`).
 """
 
 from __future__ import annotations
@@ -10,11 +18,11 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from bridge.browser.browser import Chromium
-from bridge.browser.exchange import Exchange
 from bridge.browser.page_calls import within
 from bridge.browser.page_messages import PageRequest
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model, Opened
@@ -166,7 +174,8 @@ class Worker:
                     turn = await submit_turn(session, exchange, turns, limits, self._settings.files, self._chromium)
                     timeline.mark("sent")
                     conversation = self._sent(session, turn, exchange.passed[0], request.id)
-                    async with aclosing(self._listened(session, exchange, decoder, timeline)) as events:
+                    go_on = partial(self._go_on, session)
+                    async with aclosing(read_answer(exchange, decoder, limits, timeline, go_on)) as events:
                         async for event in events:
                             if isinstance(event, Finish):
                                 grace = self._finished()
@@ -269,16 +278,10 @@ class Worker:
         except SiteError as error:
             raise await self._explained(session, error) from error
 
-    def _listened(
-        self, session: Session, exchange: Exchange, decoder: Decoder, timeline: Timeline
-    ) -> AsyncGenerator[ChatEvent]:
-        """Return the answer's events, the page's Continue being pressed where it broke off at its budget."""
-
-        async def go_on() -> bool:
-            async with within(self._settings.browser.call_limit, "The page did not go on"):
-                return await session.driver.go_on()
-
-        return read_answer(exchange, decoder, self._settings.turn, timeline, go_on)
+    async def _go_on(self, session: Session) -> bool:
+        """Press the page's Continue; tell whether there was one."""
+        async with within(self._settings.browser.call_limit, "The page did not go on"):
+            return await session.driver.go_on()
 
     async def _check(self) -> None:
         limit = self._settings.browser.call_limit

@@ -207,6 +207,7 @@ async def test_a_call_that_does_not_fit_is_asked_for_again(served: Served) -> No
     assert second.id != first.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_long_answer_that_is_asked_about_again_does_not_keep_the_loop(served: Served, stream: bool) -> None:
     vast = "<tool_calls>" * 20_000 + BAD

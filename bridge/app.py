@@ -162,7 +162,7 @@ async def listen(stack: AsyncExitStack, runner: web.AppRunner, settings: Setting
         await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise SetupError(f"Port {port} of {host} is taken; choose another one with server.port.") from error
+            raise SetupError(f"Port {port} of {host} is in use; choose another one with server.port.") from error
         raise SetupError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
     bound: tuple[str, int] = runner.addresses[0][:2]
     name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]

@@ -37,7 +37,7 @@ class Background:
         try:
             self._thread.submit(work, *given).add_done_callback(self._look_at)
         except RuntimeError:  # closed
-            logger.warning("Too late to note something about {}", self._what)
+            logger.warning("Cannot save {}: the bridge has stopped", self._what)
 
     async def run(self, limit: float, work: Callable[..., T], *given: object) -> T:
         """Return what `work(*given)` returns, or raise what it raises; a `TimeoutError` after `limit` seconds."""
@@ -50,8 +50,8 @@ class Background:
             async with asyncio.timeout(CLOSE_LIMIT):
                 await asyncio.to_thread(self._thread.shutdown)
         except TimeoutError:
-            logger.error("Not everything could be noted about {}: the disk does not answer", self._what)
+            logger.error("Cannot save all of {}: the disk does not respond", self._what)
 
     def _look_at(self, done: Future[object]) -> None:
         if not done.cancelled() and (error := done.exception()) is not None:
-            logger.warning("Could not note something about {}: {}: {}", self._what, type(error).__name__, error)
+            logger.warning("Cannot save {}: {}: {}", self._what, type(error).__name__, error)

@@ -154,7 +154,7 @@ async def _pieces(stream: AsyncIterator[bytes]) -> AsyncGenerator[Piece]:
                 for piece in _of_chunk(json.loads(event.data)):
                     yield piece
     if not is_whole:
-        raise BridgeError("The answer broke off: the bridge closed the connection.")
+        raise BridgeError("The answer is incomplete: the bridge closed the connection.")
 
 
 def _of_chunk(chunk: dict[str, Any]) -> Iterator[Piece]:
@@ -171,7 +171,7 @@ def _refusal(status: int, body: str) -> BridgeError:
     try:
         message = str(json.loads(body)["error"]["message"])
     except (ValueError, KeyError, TypeError):
-        message = f"What answers there is no bridge: HTTP {status}."
+        message = f"The server there is not a bridge: it answered with HTTP {status}."
     if status == HTTPStatus.UNAUTHORIZED:
         message += " `bridge keys` prints the keys of this machine's bridge."
     return BridgeError(message)

@@ -94,7 +94,7 @@ async def examine_site(pool: Pool, settings: Settings, name: str) -> list[Findin
 
 
 def _no_result(limit: float) -> str:
-    return f"This gave no result within {limit:g} seconds."
+    return f"The check gave no result within {limit:g} seconds."
 
 
 def _account(account: types.Account) -> Finding:
@@ -153,7 +153,7 @@ def _config_folder(settings: Settings) -> str:
         return f"{folder} is made at the first start"
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & 0o022:
-        raise SetupError(f"Others can write to {folder}; run: chmod 700 {shlex.quote(str(folder))}")
+        raise SetupError(f"Other users can write to {folder}; run: chmod 700 {shlex.quote(str(folder))}")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise SetupError(f"This user cannot write to {folder}; make it yours, or name another one with BRIDGE_CONFIG.")
     return f"{folder}, mode {mode:04o}"
@@ -179,7 +179,7 @@ def _profile_key(settings: Settings) -> str:
         return "from the setting profile_key"
     if settings.profile_key_file is None and not path.exists():
         if _names(settings):
-            raise SetupError(f"The key of the profiles is missing: bring back {path}, or log in again.")
+            raise SetupError(f"The profile key is missing: restore {path}, or log in again.")
         return f"{path} is made at the first login"
     load_identity(settings)
     return f"{path}, mode {stat.S_IMODE(path.stat().st_mode):04o}"
@@ -219,8 +219,8 @@ async def _port(settings: Settings) -> str:
             "choose another one with server.port or server.host."
         )
     if reason := await client.unready():
-        raise SetupError(f"A bridge runs on {client.url}, but could take no chat: {reason}")
-    return f"a bridge runs on {client.url}, and could take a chat"
+        raise SetupError(f"A bridge runs at {client.url}, but cannot take chats: {reason}")
+    return f"a bridge runs at {client.url}, and can take chats"
 
 
 async def _browser(settings: Settings, browser: Chromium) -> str:

@@ -78,7 +78,7 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
         case ChatQueued():
             _write("DEBUG", fact, f"chat {fact.chat} queued for {fact.model}, {fact.waiting} waiting")
         case ChatStarted():
-            _write("DEBUG", fact, f"chat {fact.chat} taken by {fact.account}")
+            _write("DEBUG", fact, f"account {fact.account} answers chat {fact.chat}")
         case ChatEnded():
             _write("INFO", fact, _chat_line(fact))
         case ChatProgress():
@@ -90,7 +90,7 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
         case AccountRenamed():
             _write("INFO", fact, f"account {fact.before} is called {fact.account} now")
         case AccountHeld():
-            how = "held by a person, and takes no chats" if fact.is_held else "not held by a person any more"
+            how = "held by a person, and takes no chats" if fact.is_held else "no longer held by a person"
             _write("INFO", fact, f"account {fact.account} is {how}")
         case PageShown():
             _write("DEBUG", fact, f"the page of {fact.account} was {'opened' if fact.is_open else 'closed'}")
@@ -104,9 +104,11 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
         case DriftSeen():
             _write("WARNING", fact, f"{fact.site} sent something unknown, {fact.count} times: {fact.shape}")
         case ProfileSaved():
-            _write("INFO", fact, f"profile {fact.account} written back")
+            _write("INFO", fact, f"saved the renewed login of the profile {fact.account}")
         case ConversationDeleted():
-            _write("INFO", fact, f"an unused conversation of {fact.account} is deleted: {fact.conversation}")
+            _write(
+                "INFO", fact, f"account {fact.account}: deleted the unused conversation {fact.conversation} on the site"
+            )
         case _:
             assert_never(fact)
 

@@ -49,8 +49,8 @@ class ServerSettings(Section):
     """Where the endpoint listens and who may use it."""
 
     host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    no_auth: bool = Field(False, description="ask for no API key; only on a loopback address")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
+    no_auth: bool = Field(False, description="require no API key; only allowed on a loopback address")
     allowed_hosts: tuple[str, ...] = Field((), description="names by which clients may reach it, beside its own")
     max_body: int = Field(32 * MEBIBYTE, gt=0, description="largest request body in bytes")
     keep_alive: Seconds = Field(15.0, description="seconds of silence after which a stream gets a comment line")

@@ -35,7 +35,7 @@ def _dashboard(console: Console, bridge: Bridge, url: str) -> str:
     path = bridge.sign_in_path()
     if path is None:
         return "turned off (dashboard.enabled)"
-    return f"{url}{path} (signs in once, within minutes)" if console.is_terminal else f"{url}/dashboard"
+    return f"{url}{path} (signs in once, for some minutes)" if console.is_terminal else f"{url}/dashboard"
 
 
 def show_ways(console: Console, url: str, key: str, model: str) -> None:

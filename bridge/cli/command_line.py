@@ -86,7 +86,9 @@ def _interrupt(*_: object) -> None:
 @app.callback()
 def options(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings file, instead of bridge.toml.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings file to read instead of ./bridge.toml.")
+    ] = None,
 ) -> None:
     """Take the options that stand before the command."""
     context.obj = config

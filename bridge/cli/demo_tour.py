@@ -99,8 +99,8 @@ def _port(settings: Settings, wanted: int | None, console: Console) -> int:
     if is_free(host, port):
         return port
     if wanted is not None:
-        raise SetupError(f"Port {port} of {host} is taken; choose another one with --port.")
-    console.print(f"[yellow]![/] Port {port} is taken, so the bridge takes a free one.")
+        raise SetupError(f"Port {port} of {host} is in use; choose another one with --port.")
+    console.print(f"[yellow]![/] Port {port} is in use, so the bridge picks a free one.")
     return 0
 
 
@@ -167,7 +167,7 @@ async def _show_chat(client: Client, watcher: Watcher, console: Console) -> None
 def _show_access(url: str, key: str, path: str, site: DemoSite, console: Console) -> None:
     account = site.accounts[0]
     console.print(f"\n[bold]Base URL[/]   {url}/v1\n[bold]API key[/]    {key}", soft_wrap=True)
-    console.print(f"[bold]Dashboard[/]  {url}{path} (signs in once, within minutes)", soft_wrap=True)
+    console.print(f"[bold]Dashboard[/]  {url}{path} (signs in once, for some minutes)", soft_wrap=True)
     console.print(f"[bold]Demo site[/]  {site.url} (as {account.email}, password {account.password})", soft_wrap=True)
     show_ways(console, url, key, MODEL)
 

@@ -16,4 +16,4 @@ def has_display() -> bool:
 def need_display(otherwise: str) -> None:
     """Raise a `SetupError` that says what to do `otherwise`, if this machine has no screen."""
     if not has_display():
-        raise SetupError(f"This opens a window, and there is no screen here. {otherwise}")
+        raise SetupError(f"This command opens a window, but this machine has no screen. {otherwise}")

@@ -29,7 +29,7 @@ async def examine(
     finally:
         await browser.close()
     failed = results.count(False)
-    console.print(f"\n{failed} of {len(results)} checks failed." if failed else "\nAll is well.", style="bold")
+    console.print(f"\n{failed} of {len(results)} checks failed." if failed else "\nAll checks passed.", style="bold")
     return not failed
 
 

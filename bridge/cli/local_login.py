@@ -21,7 +21,9 @@ def ask(user: str | None) -> Credentials:
     """Ask for what goes into the login form, as far as it is not given; no child process inherits the password."""
     password = env_file.take("BRIDGE_PASSWORD")
     if not sys.stdin.isatty() and not (user and password):
-        raise SetupError("There is no terminal to ask at: give --user NAME and the variable BRIDGE_PASSWORD.")
+        raise SetupError(
+            "There is no terminal to prompt at: give --user NAME, and the password in the variable BRIDGE_PASSWORD."
+        )
     return Credentials(user or input("User: "), password or getpass("Password: "))
 
 

@@ -20,7 +20,7 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at whether the person is done."""
 LIMIT = 1200.0
 """Seconds that a login may take; the bridge gives it up before that."""
-OTHERWISE = "Use --form, --token or --import; `bridge login --help` tells of them."
+OTHERWISE = "Use --form, --token or --import; `bridge login --help` describes them."
 
 
 async def log_in_remotely(
@@ -28,7 +28,9 @@ async def log_in_remotely(
 ) -> None:
     """Have the sign-in page shown, print the link to it, and return when the login is captured; raise if it is not."""
     if not settings.dashboard.enabled:
-        raise SetupError(f"There is no screen, and the bridge shows no pages: dashboard.enabled is off. {OTHERWISE}")
+        raise SetupError(
+            f"This machine has no screen, and dashboard.enabled is off, so the bridge cannot show the page. {OTHERWISE}"
+        )
     check_name(name)
     async with _bridge(settings, say) as client:
         login = await client.log_in(name, site, url, keep_browser=keep_browser)
@@ -60,7 +62,7 @@ async def _captured(client: AdminClient, login: str) -> str:
             while (now := await client.login(login))["state"] == "waiting":
                 await asyncio.sleep(LOOK_EVERY)
     except TimeoutError as error:
-        raise SiteTimeout(f"Nobody was signed in within {LIMIT:g} seconds.") from error
+        raise SiteTimeout(f"Nobody signed in within {LIMIT:g} seconds.") from error
     return _message(now)
 
 

@@ -25,7 +25,7 @@ async def take_token(settings: Settings, name: str, site: str, url: str | None) 
     token = env_file.take("BRIDGE_TOKEN")
     if token is None:
         if not sys.stdin.isatty():
-            raise SetupError("There is no terminal to ask at: put the userToken into the variable BRIDGE_TOKEN.")
+            raise SetupError("There is no terminal to prompt at: put the userToken into the variable BRIDGE_TOKEN.")
         token = getpass("userToken: ")
     async with _importing(settings) as imports:
         return await imports.token(name, site, url, token)

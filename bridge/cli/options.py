@@ -29,7 +29,7 @@ def flag(*names: str, help: str) -> Any:  # noqa: A002 - as Typer calls it
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the profile.")]
-Url = Annotated[str | None, typer.Option(metavar="BASE", help="Where the bridge is, if not on this machine.")]
+Url = Annotated[str | None, typer.Option(metavar="BASE", help="Address of the bridge, if not on this machine.")]
 Key = Annotated[str | None, typer.Option(help="API key; by default this machine's own.")]
 
 

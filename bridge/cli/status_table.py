@@ -18,8 +18,8 @@ from bridge.errors import BridgeError, SetupError
 
 RETRY = 2.0
 """Seconds until a lost connection is tried again."""
-RETRIED = "It is tried again."
-LOST = "The connection is lost; it is tried again."
+RETRIED = "Trying again."
+LOST = f"Lost the connection to the bridge. {RETRIED}"
 RECENT = 5
 
 

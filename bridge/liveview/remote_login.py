@@ -24,7 +24,7 @@ from bridge.worker.session import Session, open_session
 
 PERSON_LIMIT = 900.0
 """Seconds that a person has to sign in."""
-EXPIRED = "Nobody was signed in within 15 minutes; nothing was stored."
+EXPIRED = "Nobody signed in within 15 minutes; nothing was stored."
 
 
 class RemoteLogin:

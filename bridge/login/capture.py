@@ -101,7 +101,7 @@ async def check_and_store(
     except LoginRequired as error:
         raise LoginNotPortable(_not_portable(captured)) from error
     except (SiteError, BrowserError) as error:
-        say(f"The login is kept, but could not be tried in a fresh browser: {error.message}")
+        say(f"The login is stored, but could not be tested in a fresh browser: {error.message}")
     else:
         if captured.keys:
             say(

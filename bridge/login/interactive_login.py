@@ -140,7 +140,7 @@ async def _signed_in(session: Session, limit: float) -> None:
             while not await _is_ready(session):
                 await asyncio.sleep(LOOK_EVERY)
     except TimeoutError as error:
-        raise SiteTimeout(f"Nobody was signed in within {limit:g} seconds; nothing was stored.") from error
+        raise SiteTimeout(f"Nobody signed in within {limit:g} seconds; nothing was stored.") from error
 
 
 async def _is_ready(session: Session) -> bool:

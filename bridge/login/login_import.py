@@ -74,7 +74,7 @@ class Imports:
         """Take in a userToken of the site."""
         token = token.strip()
         if not token or len(token) > LONGEST_TOKEN or not token.isprintable() or " " in token:
-            raise RequestError("That is no userToken: it is one word of printable characters.", param="token")
+            raise RequestError("This is not a userToken: that is one word of printable characters.", param="token")
         profile = await self._begun(name, site, url)
         try:
             state = load_driver(profile.site).token_state(profile.url, token)
@@ -128,10 +128,10 @@ class Imports:
             message = f"{profile.url} does not take this login: it asks to sign in. Nothing was stored."
             raise RequestError(message, param=param) from error
         except BrowserError as error:
-            message = f"The browser cannot be signed in by this, and nothing was stored: {error.message}"
+            message = f"The login does not work in the browser, and nothing was stored: {error.message}"
             raise RequestError(message, param=param) from error
         except SiteError as error:
-            said = f" It could not be tried: {error.message}"
+            said = f" It could not be tested: {error.message}"
         await store_login(self._settings, self._store, profile)
         return f"The login is stored as profile '{profile.name}'.{said}"
 

@@ -47,7 +47,7 @@ class ParkedAccounts:
                 DISK_LIMIT, lambda: (self._file.read().get(name), name in self._paused.read())
             )
         except TimeoutError:
-            logger.warning("Cannot look up the state of {}: the disk does not answer", name)
+            logger.warning("Cannot read the saved state of account {}: the disk does not respond", name)
             return None, False
 
     def _read(self, name: str) -> tuple[Parked | None, bool]:
@@ -94,7 +94,7 @@ class ParkedFile:
         except FileNotFoundError:
             return {}
         except (OSError, ValidationError) as error:
-            logger.warning("Ignoring {}: {}", self._path, type(error).__name__)
+            logger.warning("Ignoring {}, which cannot be read: {}", self._path, type(error).__name__)
             return {}
         return {name: entry for name, entry in parked.items() if entry.until > datetime.now(UTC)}
 
@@ -119,7 +119,7 @@ class PausedFile:
         except FileNotFoundError:
             return set()
         except (OSError, ValidationError) as error:
-            logger.warning("Ignoring {}: {}", self._path, type(error).__name__)
+            logger.warning("Ignoring {}, which cannot be read: {}", self._path, type(error).__name__)
             return set()
 
     def put(self, name: str, *, is_paused: bool) -> None:

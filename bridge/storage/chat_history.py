@@ -181,7 +181,7 @@ def forget_history(config: Path) -> None:
     folder = folder_in(config)
     if folder.is_dir():
         shutil.rmtree(folder)
-        logger.info("The history of chats is turned off: what was kept of it is deleted")
+        logger.info("The history of chats is off: deleted what was kept of it")
 
 
 def _last(messages: Sequence[Message]) -> list[dict[str, str]]:

@@ -65,7 +65,7 @@ class ConversationFile:
                 self._database.execute("PRAGMA synchronous = NORMAL")
             except (sqlite3.Error, OSError) as error:
                 raise SetupError(
-                    f"Cannot use the file of conversations {path}: {error}. Remove it to start anew."
+                    f"Cannot use the file of conversations {path}: {error}. Remove it to start over."
                 ) from error
             undo.pop_all()
         self._settings = settings
@@ -181,7 +181,7 @@ class ConversationFile:
         if found > VERSION:
             raise SetupError(
                 f"The file of conversations {path} was written by a newer version of the bridge (schema {found}; this"
-                f" one knows {VERSION}). Start that version again, or remove the file to start anew."
+                f" one knows {VERSION}). Start that version again, or remove the file to start over."
             )
         self._database.executescript(SCHEMA)
         if "system" not in {row[1] for row in self._database.execute("PRAGMA table_info(conversation)")}:

@@ -52,7 +52,7 @@ def _locked(folder: Path) -> AbstractContextManager[object]:
         make_folder(folder)
         file = try_lock(path)
     except OSError as error:
-        logger.warning("The folder {} cannot be locked: {}", folder, error.strerror)
+        logger.warning("Cannot lock the folder {}: {}; make sure that no other bridge uses it", folder, error.strerror)
         return nullcontext()
     if file is None:
         raise SetupError(

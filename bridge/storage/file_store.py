@@ -68,7 +68,9 @@ class FileStore:
         with self._known() as files:
             self.purge()
             if len(files) + self._arriving >= (most := self._limits.max_files):
-                raise FileTooLarge(f"There may be {most} stored files (files.max_files); delete some.", param="file")
+                raise FileTooLarge(
+                    f"The bridge stores at most {most} files (files.max_files); delete some first.", param="file"
+                )
             self._arriving += 1
 
     def all(self) -> list[StoredFile]:
@@ -118,10 +120,13 @@ class FileStore:
     def take(self, size: int, before: int) -> None:
         """Let a file that arrives have `size` bytes beside those of `before`, or raise what it is too large for."""
         if before + size > (most := self._limits.max_bytes):
-            raise FileTooLarge(f"A file may have {most} bytes (files.max_bytes).", param="file")
+            raise FileTooLarge(f"A file may have at most {most} bytes (files.max_bytes).", param="file")
         with self._lock:
             if self._stored + size > (most := self._limits.max_stored):
-                raise FileTooLarge(f"All files may have {most} bytes (files.max_stored); delete some.", param="file")
+                raise FileTooLarge(
+                    f"All stored files may have at most {most} bytes (files.max_stored); delete some first.",
+                    param="file",
+                )
             self._stored += size
 
     def add(self, file: StoredFile) -> StoredFile:

@@ -33,7 +33,7 @@ def open_private(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
     file = os.fdopen(os.open(path, flags | os.O_NOFOLLOW), "rb" if flags == os.O_RDONLY else "r+b")
     if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
         file.close()
-        raise SetupError(f"Others can use the API keys; run: chmod 600 {shlex.quote(str(path))}")
+        raise SetupError(f"Other users of this machine can read the API keys; run: chmod 600 {shlex.quote(str(path))}")
     return file
 
 

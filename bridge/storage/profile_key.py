@@ -72,6 +72,6 @@ def _generate(path: Path) -> None:
     except FileExistsError:
         return
     logger.warning(
-        f"Made the key of the profiles: {path}. Keep a backup of it: without it no saved login opens. It protects "
-        "copies of the profile folder only; whoever reads files as this user here has both."
+        f"Created the profile key {path}. Keep a backup of it: without it no saved login opens. It protects "
+        "only copies of the profile folder: a program that reads files as this user has both."
     )

@@ -86,7 +86,7 @@ def check_name(name: str) -> str:
     if _NAME.fullmatch(name):
         return name
     raise SetupError(
-        f"{name!r} is no name for a profile: take 1 to 64 of the characters A-Z a-z 0-9 . _ - "
+        f"{name!r} is not a valid profile name: use 1 to 64 of the characters A-Z a-z 0-9 . _ - "
         "and start with a letter or a digit."
     )
 
@@ -131,7 +131,7 @@ class ProfileStore:
         except DecryptError:
             raise SetupError(
                 f"Cannot open the profile {path}: it is damaged, or it was saved with another key. "
-                f"Bring back the right key or {_REMEDY}"
+                f"Restore the right key or {_REMEDY}"
             ) from None
         return _parse(content, name, path)
 
@@ -168,7 +168,7 @@ class ProfileStore:
         path = self.path(name)
         if os.path.lexists(path) and not path.is_file():
             kind = "a link that leads to no file" if path.is_symlink() else "a folder" if path.is_dir() else "no file"
-            raise SetupError(f"{path.absolute()} is {kind}, and so no profile; move it away, or take another name.")
+            raise SetupError(f"{path.absolute()} is {kind}, not a profile; move it away, or use another name.")
 
 
 def open_sealed(sealed: bytes, identity: Identity, source: str) -> Profile:
@@ -190,11 +190,11 @@ def _parse(content: bytes, name: str | None, path: Path | str) -> Profile:
             return Profile.model_validate(document)
     except (ValueError, TypeError, KeyError):
         raise SetupError(
-            f"The profile {path} opens, but holds no login this bridge can read. Bring back {_REMEDY}"
+            f"The profile {path} opens, but this bridge cannot read the login in it. Restore {_REMEDY}"
         ) from None
     if version > SCHEMA:
         raise SetupError(
             f"A newer bridge saved the profile {path}: its format is {version}, this one reads up to {SCHEMA}. "
             "Update the bridge, or remove the file and capture the login again with `bridge login`."
         )
-    raise SetupError(f"{path} is the profile {inner_name!r} under another name: call it {inner_name}{_SUFFIX} again.")
+    raise SetupError(f"{path} holds the profile {inner_name!r}: rename the file back to {inner_name}{_SUFFIX}.")

@@ -40,7 +40,7 @@ class SendLog:
         try:
             kept = await self._thread.run(DISK_LIMIT, self._read)
         except TimeoutError:
-            logger.warning("Cannot look up the sends of accounts: the disk does not answer")
+            logger.warning("Cannot read when accounts last sent: the disk does not respond")
             return
         for name, times in kept.items():
             self.of(name).extendleft(reversed(times))
@@ -84,7 +84,7 @@ class SendLog:
         except FileNotFoundError:
             return {}
         except (OSError, ValidationError) as error:
-            logger.warning("Ignoring {}: {}", self._path, type(error).__name__)
+            logger.warning("Ignoring {}, which cannot be read: {}", self._path, type(error).__name__)
             return {}
 
     def _write(self) -> None:

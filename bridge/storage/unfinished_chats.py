@@ -45,7 +45,7 @@ class Unsettled:
             try:
                 await asyncio.to_thread(self._write, json.dumps(self._open).encode())
             except OSError as error:
-                logger.warning("What an account still generates was not noted: {}", error)
+                logger.warning("Cannot save which answers the site still generates: {}", error)
 
     def _write(self, content: bytes) -> None:
         if self._path is not None:
@@ -57,6 +57,6 @@ class Unsettled:
         except FileNotFoundError:
             return []
         except (OSError, ValueError) as error:
-            logger.warning("Ignoring {}: {}", self._path, type(error).__name__)
+            logger.warning("Ignoring {}, which cannot be read: {}", self._path, type(error).__name__)
             return []
         return [one for one in known if isinstance(one, str)] if isinstance(known, list) else []

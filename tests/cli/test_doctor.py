@@ -169,7 +169,7 @@ async def test_the_profiles_without_their_key_are_no_reason_to_make_another_one(
     doctor = await home.run("doctor", BRIDGE_BROWSER_EXECUTABLE="/nowhere")
     failed = findings(doctor, "FAILED")
     assert [*failed] == ["profile key", "profile alice", "browser"]
-    assert f"bring back {key}" in failed["profile key"]
+    assert f"restore {key}" in failed["profile key"]
     assert not key.exists()
 
 

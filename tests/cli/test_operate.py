@@ -100,7 +100,7 @@ async def test_status_says_when_the_bridge_is_gone_and_when_there_is_none(home: 
             await status.shows("alice")
             served.monitor.drain()
             await stack.aclose()
-            await status.shows("connection is lost")
+            await status.shows("Lost the connection")
     absent = await home.run("status", *where)
     assert (absent.code, "bridge serve" in absent.err) == (1, True)
 
@@ -111,8 +111,8 @@ async def test_status_says_why_it_is_refused_and_goes_on_when_a_place_is_free(ho
         for _ in range(MOST_WATCHERS):
             others.enter_context(served.monitor.watcher())
         async with home.at_terminal("status", *at(served), COLUMNS="200") as status:
-            shown = await status.shows("close one of them. It is tried again.")
-            assert "connection is lost" not in shown
+            shown = await status.shows("close one of them. Trying again.")
+            assert "Lost the connection" not in shown
             await others.aclose()
             served.monitor(ChatQueued("chat-9", "deepseek-r1", 1))
             assert "close one of them" not in (await status.shows("chat-9")).rpartition("bridge ")[2]

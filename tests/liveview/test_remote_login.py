@@ -109,4 +109,4 @@ async def test_without_a_dashboard_the_other_ways_are_named(home: Home) -> None:
     ended = await home.run("login", "me", BRIDGE_DASHBOARD_ENABLED="0", **NO_SCREEN)
     assert (ended.code, "dashboard.enabled" in ended.err, "--token" in ended.err) == (1, True, True)
     bad = await home.run("login", "../me", **NO_SCREEN)
-    assert (bad.code, bool(re.search("no name for a profile", bad.err))) == (1, True)
+    assert (bad.code, bool(re.search("not a valid profile name", bad.err))) == (1, True)

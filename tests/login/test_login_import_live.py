@@ -107,7 +107,7 @@ async def test_a_bad_storage_state_is_refused_by_its_place_without_a_value(
 @pytest.mark.parametrize("token", ["", " ", "two words", "x" * 5000, "a\x1bb"])
 async def test_what_is_no_token_is_refused_and_not_shown(tmp_path: Path, chromium: Chromium, token: str) -> None:
     imports, _ = imports_in(tmp_path, chromium)
-    with pytest.raises(RequestError, match="no userToken") as refused:
+    with pytest.raises(RequestError, match="not a userToken") as refused:
         await imports.token("a", "deepseek", None, token)
     assert not token.strip() or token not in refused.value.message
 

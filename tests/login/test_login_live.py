@@ -99,7 +99,7 @@ async def test_a_login_that_cannot_be_tried_for_another_reason_is_kept_and_that_
         site.account("alice").fault("load_human_check", times=None)  # strikes whom the site knows by a cookie
         await log_in(chromium, settings, store, profile_for(store, "mine", "deepseek", site.url), said.append, RIGHT)
     assert store.names() == ["mine"]
-    assert "could not be tried in a fresh browser" in said[0]
+    assert "could not be tested in a fresh browser" in said[0]
 
 
 @pytest.mark.browser

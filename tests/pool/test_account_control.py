@@ -472,7 +472,7 @@ async def test_a_name_that_is_taken_or_cannot_be_stored_changes_nothing(tmp_path
         with pytest.raises(AccountConflict) as taken:
             await pool.rename("a", "b")
         assert taken.value.param == "to"
-        with pytest.raises(RequestError, match="no name for a profile"):
+        with pytest.raises(RequestError, match="not a valid profile name"):
             await pool.rename("a", "../c")
         assert stored.stored["a"].opens == 1
         stored.rename_fails = True

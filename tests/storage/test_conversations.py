@@ -353,7 +353,7 @@ async def test_a_disk_that_fails_costs_the_conversation_and_not_the_chat(tmp_pat
         assert await conversations.unused("alice") is None
     logger.remove(sink)
     other.close()
-    assert [line for line in lines if "Could not note" in line] != []
+    assert [line for line in lines if "Cannot save" in line] != []
 
 
 def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:

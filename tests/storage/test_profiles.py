@@ -362,7 +362,7 @@ def test_a_key_is_made_once_with_one_warning_even_by_many_at_the_same_time(tmp_p
     assert [file.name for file in settings.config.iterdir()] == ["profile.key"]
     (warning,) = [line for line in log if "WARNING" in line]
     assert str(settings.config / "profile.key") in warning
-    assert "copies of the profile folder only" in warning
+    assert "only copies of the profile folder" in warning
     assert "AGE-SECRET-KEY" not in warning
 
 

@@ -51,7 +51,7 @@ class Add:
         if sum(getattr(given, way) is not None for way in WAYS) != 1:
             raise RequestError(f"Send exactly one of {', '.join(WAYS)}.", param="token")
         if self._parts.extras.imports is None:
-            raise RequestError("This bridge takes in no logins.")
+            raise RequestError("This bridge does not import logins.")
         message = await _taken_in(self._parts.extras.imports, given)
         account = await self._parts.control.add(given.name)
         return as_json({"account": describe(account), "message": f"{message} {account}."}, 201)
@@ -65,5 +65,5 @@ async def _taken_in(imports: LoginImport, given: AddForm) -> str:
     try:
         sealed = base64.b64decode(given.profile or "", validate=True)
     except (binascii.Error, ValueError):
-        raise RequestError("profile: This is not base64.", param="profile") from None
+        raise RequestError("profile: This is not valid base64.", param="profile") from None
     return await imports.profile(given.name, sealed, given.profile_key)

@@ -127,7 +127,7 @@ def check_origin(request: web.Request) -> None:
     if not origins and hdrs.AUTHORIZATION in request.headers:
         return
     if len(origins) != 1 or not origins <= {f"http://{host}", f"https://{host}"}:
-        raise PermissionDenied("A live view is shown to pages of this server alone.")
+        raise PermissionDenied("A live view can be opened only from pages of this server.")
 
 
 async def _send(socket: web.WebSocketResponse, viewer: ViewerChannel) -> None:

@@ -22,7 +22,7 @@ def number(request: web.Request, name: str, default: float, most: float) -> floa
     except ValueError:
         found = -1.0
     if not 0 < found <= most:
-        raise RequestError(f"{name} is a number above 0, and at most {most:g}.", param=name)
+        raise RequestError(f"{name} must be a number above 0, and at most {most:g}.", param=name)
     return found
 
 
@@ -30,7 +30,7 @@ def word(request: web.Request, name: str, words: Sequence[str]) -> str:
     """Return one of the `words`, by default the first one."""
     given = request.query.get(name, words[0]).upper()
     if given not in words:
-        raise RequestError(f"{name} is one of {', '.join(words)}.", param=name)
+        raise RequestError(f"{name} must be one of {', '.join(words)}.", param=name)
     return given
 
 
@@ -38,5 +38,5 @@ def text(request: web.Request, name: str) -> str:
     """Return a short text, by default an empty one."""
     given = request.query.get(name, "")
     if len(given) > LONGEST:
-        raise RequestError(f"{name} has {LONGEST} characters at most.", param=name)
+        raise RequestError(f"{name} may have at most {LONGEST} characters.", param=name)
     return given

@@ -111,7 +111,7 @@ class SignIn:
         if key is None:
             self._parts.guard.refuse(given.key or "", peer_of(request))
         if key.scope != "admin":
-            raise PermissionDenied("This key may chat, no more; signing in asks for an admin key.", param="key")
+            raise PermissionDenied("This key is for chats only; signing in needs an admin key.", param="key")
         return key.id
 
 

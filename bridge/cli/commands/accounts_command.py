@@ -13,21 +13,21 @@ from rich.text import Text
 from bridge.cli.options import Key, Name, Url, admin_client, confirmed, console, flag, run, say
 from bridge.errors import SetupError
 
-accounts = typer.Typer(help="Look at the accounts of the running bridge, and steer them.", no_args_is_help=True)
+accounts = typer.Typer(help="List and control the accounts of the running bridge.", no_args_is_help=True)
 
 
 @accounts.command("list")
 def show_all(context: typer.Context, url: Url = None, key: Key = None) -> None:
-    """List the accounts, and how each stands."""
+    """List the accounts and their states."""
     show(run(admin_client(context, url, key).accounts()))
 
 
 @accounts.command()
 def check(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
-    """Look again at once how an account stands.
+    """Check the state of an account now.
 
-    One that rests, is muted, challenged or signed out is opened again; nothing is sent. Ends with 1 where the account
-    is not ready then.
+    Opens the page of an account that rests, is muted, challenged or signed out; nothing is sent. Exits with 1 if the
+    account is not ready afterwards.
     """
     account = _act(context, name, "check", url, key)
     if account["state"] != "ready":
@@ -36,7 +36,7 @@ def check(context: typer.Context, name: Name, url: Url = None, key: Key = None) 
 
 @accounts.command()
 def pause(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
-    """Give an account no new chats until it is resumed, also after a restart; the running one goes on."""
+    """Give an account no new chats until it is resumed, even after a restart; its running chat goes on."""
     _act(context, name, "pause", url, key)
 
 
@@ -56,11 +56,11 @@ def reopen(context: typer.Context, name: Name, url: Url = None, key: Key = None)
 def rename(
     context: typer.Context,
     name: Name,
-    to: Annotated[str, typer.Argument(metavar="NEW", help="The name it gets.")],
+    to: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Give an account and its profile another name; its conversations go on."""
+    """Rename an account and its profile; it keeps its conversations."""
     say(run(admin_client(context, url, key).rename(name, to))["message"])
 
 
@@ -68,13 +68,13 @@ def rename(
 def remove(
     context: typer.Context,
     name: Name,
-    yes: Annotated[bool, flag("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, flag("--yes", "-y", help="Do not ask for confirmation.")] = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """End an account's chat, close it, and delete its profile; the account stays signed in at the site."""
     if not (yes or confirmed(f"Close the account {name} and delete its profile?")):
-        raise SetupError(f"The account {name} is kept; with --yes it is removed without a question.")
+        raise SetupError(f"The account {name} was not removed; give --yes to remove it without confirmation.")
     say(run(admin_client(context, url, key).remove(name))["message"])
 
 

@@ -12,11 +12,11 @@ from bridge.cli.options import flag, run, say
 
 
 def bench(
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file, too.")] = None,
-    short: Annotated[bool, flag("--short", help="Only what takes seconds.")] = False,
-    profile: Annotated[bool, flag("--profile", help="Show where the CPU time of a stream goes, instead.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
+    short: Annotated[bool, flag("--short", help="Run only the quick measurements.")] = False,
+    profile: Annotated[bool, flag("--profile", help="Profile the CPU time of a stream instead.")] = False,
 ) -> None:
-    """Measure on the demo site what the bridge adds, beside plain HTTP and a hand-written script."""
+    """Measure the bridge's overhead on the demo site, against plain HTTP and a hand-written script."""
     from bridge.bench.profiling import profile as profiled
     from bridge.bench.run import measure
 

@@ -13,20 +13,20 @@ from bridge.errors import SetupError
 
 def chat(
     context: typer.Context,
-    prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="Answer this and end.")] = None,
+    prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="Answer this prompt, then exit.")] = None,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="Model that answers.")] = None,
     url: Url = None,
     key: Key = None,
 ) -> None:
     """Chat in the terminal.
 
-    Takes the bridge that runs on this machine, or else starts one for as long as it needs it. A text that is
-    piped in is answered as one prompt.
+    Uses the bridge that runs on this machine, or starts one for the time of the chat. Text that is piped in is answered
+    as one prompt.
     """
     from bridge.cli import terminal_chat
 
     if prompt is None and not sys.stdin.isatty():
         prompt = sys.stdin.read()
     if prompt is not None and not prompt.strip():
-        raise SetupError("There is no prompt.")
+        raise SetupError("The prompt is empty; give one as an argument, or pipe one in.")
     run(terminal_chat.chat(load(context), console, prompt, model, url, key))

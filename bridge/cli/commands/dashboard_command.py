@@ -11,11 +11,11 @@ from bridge.cli.options import Key, Url, admin_client, flag, run, say
 
 def dashboard(
     context: typer.Context,
-    browser: Annotated[bool, flag("--open", help="Open it in a browser, too.")] = False,
+    browser: Annotated[bool, flag("--open", help="Also open it in a browser.")] = False,
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Print a link to the dashboard of the bridge that runs; it signs in once, within minutes."""
+    """Print a link that signs in to the running bridge's dashboard; it works once, for some minutes."""
     link = run(admin_client(context, url, key).link("/dashboard"))["url"]
     say(link)
     if browser:

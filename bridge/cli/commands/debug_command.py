@@ -12,12 +12,12 @@ from bridge.cli.options import Name, console, flag, load, run
 def debug(
     context: typer.Context,
     name: Name,
-    text: Annotated[bool, flag("--text", help="Print the answers, too.")] = False,
+    text: Annotated[bool, flag("--text", help="Also print the texts of answers.")] = False,
     headless: Annotated[bool, flag("--headless", help="Open no window.")] = False,
 ) -> None:
-    """Watch what the bridge sees of a page.
+    """Show what the bridge sees while you work an account's page.
 
-    Opens the account's page with developer tools. Chat in it by hand; requests, responses and events are printed
+    Opens the account's page with developer tools. Chat in it by hand; the command prints requests, responses and events
     as they come, without texts unless --text is given.
     """
     from bridge.cli.display import need_display

@@ -11,10 +11,10 @@ from bridge.cli.options import console, flag, given_only, load, run
 
 def demo(
     context: typer.Context,
-    once: Annotated[bool, flag("--once", help="Show one chat and end.")] = False,
+    once: Annotated[bool, flag("--once", help="Show one chat, then exit.")] = False,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
-    """Try it all on a built-in chat site, no account needed."""
+    """Try the bridge on a built-in chat site; no account needed."""
     from bridge.cli.demo_tour import try_out
 
     run(try_out(load(context, server=given_only(port=port)), console, port, once=once))

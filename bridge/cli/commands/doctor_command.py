@@ -12,13 +12,13 @@ from bridge.cli.options import console, flag, load, run
 
 def doctor(
     context: typer.Context,
-    site: Annotated[bool, flag("--site", help="Look only at the browser and the accounts' pages.")] = False,
-    send: Annotated[bool, flag("--send", help="Send one short chat with each account, too.")] = False,
+    site: Annotated[bool, flag("--site", help="Check only the browser and the accounts' pages.")] = False,
+    send: Annotated[bool, flag("--send", help="Also send one short chat with each account.")] = False,
 ) -> None:
-    """Check everything, and say what to do.
+    """Check the installation, and say what to fix.
 
-    Looks at settings, keys, logins, the browser, and on each account's page at every control and at the protocol of its
-    scripts. It sends no chat unless asked to.
+    Checks the settings, the keys, the logins and the browser, and on each account's page every control and the protocol
+    of its scripts. Sends no chat without --send.
     """
     from bridge.cli.doctor_report import examine
 

@@ -8,7 +8,7 @@ from bridge.cli.options import load, say
 
 
 def install(context: typer.Context) -> None:
-    """Make sure that there is a Chromium, and print which one."""
+    """Install Chromium if there is none, and print the path of the one in use."""
     from bridge.browser import chromium
 
     say(str(chromium.install(load(context).browser, say)))

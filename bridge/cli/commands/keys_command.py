@@ -11,17 +11,17 @@ from rich.text import Text
 from bridge.cli.options import console, flag, load, say
 from bridge.errors import SetupError
 
-keys = typer.Typer(help="Print the API keys, one a line; or add, list and revoke named ones.")
+keys = typer.Typer(help="Print the API keys, one per line; add, list and revoke named ones.")
 
 
 @keys.callback(invoke_without_command=True)
-def show(context: typer.Context, add: Annotated[bool, flag("--add", help="Make one more key.")] = False) -> None:
-    """Print the API keys that may chat, one a line; those that were added by name are shown only once."""
+def show(context: typer.Context, add: Annotated[bool, flag("--add", help="Create one more key.")] = False) -> None:
+    """Print the API keys for chats, one per line; named keys are shown only when they are added."""
     from bridge.storage.key_files import KeyFile
 
     if context.invoked_subcommand is not None:
         if add:
-            raise SetupError("`bridge keys add NAME` takes no --add.")
+            raise SetupError("Use either `bridge keys --add` or `bridge keys add NAME`.")
         return
     file = KeyFile(load(context).config)
     for key in [file.add()] if add else file.keys():
@@ -31,21 +31,21 @@ def show(context: typer.Context, add: Annotated[bool, flag("--add", help="Make o
 @keys.command("add")
 def add_key(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the person or program that uses it.")],
     scope: Annotated[
         str, typer.Option(metavar="SCOPE", help="`chat` for the endpoint, `admin` for the admin API, too.")
     ] = "chat",
 ) -> None:
-    """Make a key for somebody, and print it: it is shown this once."""
+    """Create a named key, and print it: it is never shown again."""
     if scope not in ("chat", "admin"):
-        raise SetupError(f"--scope is chat or admin, not {scope!r}.")
+        raise SetupError(f"--scope must be chat or admin, not {scope!r}.")
     _, text = _store(context).add(name, cast(Literal["chat", "admin"], scope))
     say(text)
 
 
 @keys.command("list")
 def list_keys(context: typer.Context) -> None:
-    """List all keys: who has each, what it opens and how it ends, never a key itself."""
+    """List all keys: name, scope, date and last characters, never a key itself."""
     table = Table("Id", "Name", "Scope", "Created", "Ends in", box=None, pad_edge=False, header_style="bold")
     for key in _store(context).all():
         created = f"{key.created:%Y-%m-%d %H:%M} UTC" if key.created else ""
@@ -58,7 +58,7 @@ def revoke_key(
     context: typer.Context,
     id: Annotated[str, typer.Argument(metavar="ID", help="As `bridge keys list` shows it.")],  # noqa: A002
 ) -> None:
-    """Revoke a key: it opens nothing any more."""
+    """Revoke a key, so that it gives no access any more."""
     key = _store(context).revoke(id)
     say(f"The key {key.name} is revoked.")
 

@@ -15,27 +15,29 @@ def login(
     context: typer.Context,
     name: Name,
     site: Annotated[str, typer.Option(help="Site of the account.")] = "deepseek",
-    url: Annotated[str | None, typer.Option(help="Where the site is, if not at its usual place.")] = None,
+    url: Annotated[str | None, typer.Option(help="Address of the site, if not the usual one.")] = None,
     form: Annotated[bool, flag("--form", help="Fill the site's password form; needs no screen.")] = False,
-    user: Annotated[str | None, typer.Option(help="User name for --form; asked for when left out.")] = None,
-    keep_browser: Annotated[bool, flag("--keep-browser", help="Keep the browser's folder, not a copy.")] = False,
-    token: Annotated[bool, flag("--token", help="Take a userToken of the site; it is asked for.")] = False,
+    user: Annotated[str | None, typer.Option(help="User name for --form; prompted for if left out.")] = None,
+    keep_browser: Annotated[
+        bool, flag("--keep-browser", help="Keep the browser's own folder, not a copy of the login.")
+    ] = False,
+    token: Annotated[bool, flag("--token", help="Import a userToken of the site; it is prompted for.")] = False,
     state: Annotated[
-        Path | None, typer.Option("--import", metavar="FILE", help="Take a storage state in Playwright's form.")
+        Path | None, typer.Option("--import", metavar="FILE", help="Import a storage state of Playwright.")
     ] = None,
 ) -> None:
-    """Sign in to an account once, and keep the login.
+    """Sign in to an account once, and store the login.
 
-    With a screen a window opens; without one a link to a view of the page is printed, for any browser. With --form the
-    password is asked for, or taken from the variable BRIDGE_PASSWORD; with --token the userToken, or BRIDGE_TOKEN. Both
-    may stand in a file `.env`. --keep-browser is for sites whose login no copy holds: the account gets a browser of its
-    own, whose folder stands unencrypted in the config folder.
+    With a screen, a browser window opens. Without one, the command prints a link that shows the sign-in page in any
+    browser. --form prompts for the password or reads the variable BRIDGE_PASSWORD; --token prompts for the userToken
+    or reads BRIDGE_TOKEN; both variables may be in a file `.env`. --keep-browser is for sites whose login cannot be
+    copied: the account gets a browser of its own, whose folder is stored unencrypted in the config folder.
     """
     from bridge.cli import local_login, login_sources
     from bridge.cli.display import has_display
 
     if sum((form, token, state is not None)) > 1:
-        raise SetupError("Take one of --form, --token and --import.")
+        raise SetupError("Give only one of --form, --token and --import.")
     where = (name, site, url)
     if token:
         say(run(login_sources.take_token(load(context), *where)))

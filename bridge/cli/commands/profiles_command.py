@@ -10,7 +10,7 @@ import typer
 from bridge.cli.options import Name, confirmed, console, flag, load, run, say
 from bridge.errors import SetupError
 
-kept = typer.Typer(help="List the captured logins, look at one, import or remove one.", no_args_is_help=True)
+kept = typer.Typer(help="List, show, import or remove captured logins.", no_args_is_help=True)
 
 
 @kept.command("list")
@@ -33,12 +33,14 @@ def show(context: typer.Context, name: Name) -> None:
 def take_in(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Profile file of another machine.")],
-    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name it gets here; by default its own.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the profile here; by default its own.")
+    ] = None,
     key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Key file of the other machine, if it has another key.")
     ] = None,
 ) -> None:
-    """Take in a profile of another machine: it is tried on the site, and sealed with this machine's key."""
+    """Import a profile of another machine: test it on the site, and encrypt it with this machine's key."""
     from bridge.cli.login_sources import take_profile
 
     say(run(take_profile(load(context), file, name, key_file)))
@@ -48,7 +50,7 @@ def take_in(
 def remove(
     context: typer.Context,
     name: Name,
-    yes: Annotated[bool, flag("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, flag("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete a captured login; the account itself stays signed in at the site."""
     from bridge.cli.listing import to_look_at
@@ -57,6 +59,6 @@ def remove(
     settings = load(context)
     store = to_look_at(settings)
     if store.exists(name) and not (yes or confirmed(f"Delete the profile {name}?")):
-        raise SetupError(f"The profile {name} is kept; with --yes it is deleted without a question.")
+        raise SetupError(f"The profile {name} was not deleted; give --yes to delete it without confirmation.")
     remove_profile(settings, store, name)
     say(f"Removed {name}.")

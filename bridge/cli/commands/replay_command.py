@@ -15,9 +15,9 @@ def replay(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Responses of one chat, in order.")],
     site: Annotated[str, typer.Option(help="Site whose decoder reads them.")] = "deepseek",
 ) -> None:
-    """Show what a decoder makes of streams that `serve --record` has kept.
+    """Decode streams that `serve --record` has recorded, and print the events.
 
-    Prints each event with its offset in the file, and what was not understood; ends with 1 on an error.
+    Prints each event with its offset in the file, and what the decoder does not know; exits with 1 on an error.
     """
     from bridge.cli.stream_replay import replay as play
 

@@ -25,18 +25,22 @@ class ServeCommand(TyperCommand):
 def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
     headed: Annotated[bool | None, flag("--headed", help="Show the browser's windows.")] = None,
-    no_auth: Annotated[bool | None, flag("--no-auth", help="Ask for no API key.")] = None,
+    no_auth: Annotated[bool | None, flag("--no-auth", help="Require no API key.")] = None,
     slow_mo: Annotated[
-        float | None, typer.Option(metavar="MS", help="Hold up each step in the browser, for watching.")
+        float | None, typer.Option(metavar="MS", help="Slow down each step in the browser, for watching.")
     ] = None,
-    trace: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep a Playwright trace of each chat.")] = None,
-    record: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the raw streams of each chat.")] = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a Playwright trace of each chat to this folder.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the raw streams of each chat to this folder.")
+    ] = None,
     profiles: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the captured logins.")] = None,
     log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = None,
 ) -> None:
-    """Serve the endpoint, with all captured logins."""
+    """Start the bridge: serve the endpoint with all captured logins."""
     from bridge.app import serve as serve_until_told
     from bridge.cli.announcement import announce
 

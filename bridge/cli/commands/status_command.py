@@ -15,9 +15,9 @@ def status(
     url: Url = None,
     key: Key = None,
 ) -> None:
-    """Watch the accounts, the queue and the running chats of the bridge that runs.
+    """Watch the accounts, the queue and the chats of the running bridge.
 
-    At a terminal the table goes on until Ctrl-C; elsewhere it is printed once.
+    At a terminal the table updates until Ctrl-C; elsewhere it is printed once.
     """
     from bridge.cli.status_table import show
 

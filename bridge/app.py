@@ -26,15 +26,15 @@ from bridge.errors import SetupError
 from bridge.health_checks import examine_running, examine_site
 from bridge.liveview.view_registry import ViewRegistry
 from bridge.log import log_fact
-from bridge.login.login_import import Imports
+from bridge.login.login_import import LoginImporter
 from bridge.monitor.chat_list import EndedChat
 from bridge.monitor.monitor import Monitor
 from bridge.pool.maintenance import maintenance
 from bridge.pool.pool import Pool
 from bridge.settings import Settings
 from bridge.storage.browser_folders import sweep_folders
-from bridge.storage.chat_history import History, folder_in, forget_history
-from bridge.storage.file_locks import sole_user
+from bridge.storage.chat_history import ChatHistory, folder_in, forget_history
+from bridge.storage.file_locks import lock_folders
 from bridge.storage.file_store import folder_of
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import ProfileStore
@@ -82,7 +82,9 @@ async def running(
     if settings.browser.cdp_url is None:
         await asyncio.to_thread(chromium.find, settings.browser)
     async with AsyncExitStack() as stack:
-        await asyncio.to_thread(stack.enter_context, sole_user(settings.config, settings.profiles, folder_of(settings)))
+        await asyncio.to_thread(
+            stack.enter_context, lock_folders(settings.config, settings.profiles, folder_of(settings))
+        )
         if browser is None:
             browser = Chromium(settings, telemetry)
             stack.push_async_callback(browser.close)
@@ -103,7 +105,7 @@ async def running(
         views = ViewRegistry(pool, browser, settings, store, pool.add)
         telemetry.add(views.on_fact)
         site = partial(examine_site, pool, settings)
-        extras = Extras(examine, site, history, Imports(browser, settings, store), views)
+        extras = Extras(examine, site, history, LoginImporter(browser, settings, store), views)
         monitor.url = await listen(stack, build_runner(pool, settings, access, monitor, extras), settings)
         stack.push_async_callback(pool.queue.drain, settings.server.drain)
         stack.callback(monitor.drain)
@@ -114,13 +116,13 @@ async def running(
 @asynccontextmanager
 async def _history(
     settings: Settings, identity: Identity, monitor: Monitor, telemetry: Telemetry
-) -> AsyncGenerator[History | None]:
+) -> AsyncGenerator[ChatHistory | None]:
     """Keep the texts of chats, if they are wanted, and show what is kept of earlier starts."""
     if not settings.dashboard.history:
         await asyncio.to_thread(forget_history, settings.config)
         yield None
         return
-    history, tasks = History(folder_in(settings.config), identity, settings.dashboard), Tasks()
+    history, tasks = ChatHistory(folder_in(settings.config), identity, settings.dashboard), Tasks()
     telemetry.add(history)
     tasks.start(_show_earlier(history, settings, monitor))
     tasks.keep(history.tidy)
@@ -131,7 +133,7 @@ async def _history(
         await history.close()
 
 
-async def _show_earlier(history: History, settings: Settings, monitor: Monitor) -> None:
+async def _show_earlier(history: ChatHistory, settings: Settings, monitor: Monitor) -> None:
     earlier = await history.earlier()
     kept = await asyncio.to_thread(lambda: [kept_of(settings.browser, chat.fact.chat) for chat in earlier])
     monitor.remember([EndedChat(one.fact, one.at, one.until, what) for one, what in zip(earlier, kept, strict=True)])

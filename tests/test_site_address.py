@@ -11,7 +11,7 @@ from bridge.browser.browser import Chromium
 from bridge.errors import RequestError, SetupError
 from bridge.liveview.view_registry import ViewRegistry
 from bridge.login.interactive_login import EMPTY, profile_for
-from bridge.login.login_import import Imports
+from bridge.login.login_import import LoginImporter
 from bridge.pool.pool import Pool
 from bridge.settings import Settings
 from bridge.settings_sources import load_settings
@@ -45,7 +45,7 @@ async def test_an_address_that_is_more_than_the_sites_is_refused_whichever_way_t
 ) -> None:
     settings = Settings(config=store.folder, profiles=store.folder)
     chromium = Chromium(settings, Telemetry())
-    imports = Imports(chromium, settings, store)
+    imports = LoginImporter(chromium, settings, store)
     async with Pool([], settings, Telemetry()) as pool:
         views = ViewRegistry(pool, chromium, settings, store, pool.add)
         ways: list[Callable[[], Awaitable[object]]] = [
@@ -83,7 +83,7 @@ def test_the_address_of_the_site_that_tokens_are_for_is_checked_like_any_other(u
 async def test_a_login_does_not_replace_a_link_that_leads_to_no_file(store: ProfileStore) -> None:
     store.path("a").symlink_to("not-mounted/a.age")
     settings = Settings(config=store.folder, profiles=store.folder)
-    imports = Imports(Chromium(settings, Telemetry()), settings, store)
+    imports = LoginImporter(Chromium(settings, Telemetry()), settings, store)
     other = Profile(name="a", site="deepseek", url=SITE, storage_state=EMPTY).model_dump_json().encode()
     with pytest.raises(SetupError, match="is a link that leads to no file"):
         profile_for(store, "a", "deepseek", SITE)

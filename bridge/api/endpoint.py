@@ -26,7 +26,7 @@ from bridge.api.surface import ParsedRequest, Surface
 from bridge.chat.model_names import resolve_alias
 from bridge.chat.types import ChatBackend, ChatRequest, Model
 from bridge.settings import Settings
-from bridge.storage.chat_history import History
+from bridge.storage.chat_history import ChatHistory
 from bridge.storage.file_store import FileStore
 
 CHAT = web.RequestKey("chat", ChatRequest)
@@ -43,7 +43,7 @@ class ChatEndpoint(Generic[D]):
         settings: Settings,
         bodies: BodyReader,
         store: FileStore,
-        history: History | None = None,
+        history: ChatHistory | None = None,
     ) -> None:
         self.surface = surface
         self._bodies = bodies

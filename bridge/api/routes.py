@@ -33,7 +33,7 @@ from bridge.chat.account_control import AccountControl
 from bridge.chat.types import ChatBackend
 from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
-from bridge.storage.chat_history import History
+from bridge.storage.chat_history import ChatHistory
 from bridge.storage.file_store import FileStore
 
 TABLE = web.AppKey("route_table", tuple[Operation, ...])
@@ -69,7 +69,7 @@ def route_table(
     store: FileStore,
     bodies: BodyReader,
     beside: Sequence[Operation] = (),
-    history: History | None = None,
+    history: ChatHistory | None = None,
 ) -> Sequence[Operation]:
     """Return everything that is served, with the operations `beside` the chat's; read it to see what there is."""
     public = Admission.USER_TOKEN if settings.tokens.enabled else Admission.KEY

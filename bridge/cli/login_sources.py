@@ -12,7 +12,7 @@ from bridge import env_file
 from bridge.browser.browser import Chromium
 from bridge.errors import SetupError
 from bridge.log import log_fact
-from bridge.login.login_import import MOST_BYTES, Imports
+from bridge.login.login_import import MOST_BYTES, LoginImporter
 from bridge.settings import Settings
 from bridge.storage.private_files import read_private
 from bridge.storage.profile_key import load_identity
@@ -47,10 +47,10 @@ async def take_profile(settings: Settings, file: Path, name: str | None, key_fil
 
 
 @asynccontextmanager
-async def _importing(settings: Settings) -> AsyncGenerator[Imports]:
+async def _importing(settings: Settings) -> AsyncGenerator[LoginImporter]:
     browser = Chromium(settings, Telemetry(log_fact))
     try:
-        yield Imports(browser, settings, ProfileStore(settings.profiles, load_identity(settings)))
+        yield LoginImporter(browser, settings, ProfileStore(settings.profiles, load_identity(settings)))
     finally:
         await browser.close()
 

@@ -12,7 +12,7 @@ from bridge.browser.browser import Chromium
 from bridge.chat.visit import Visit
 from bridge.errors import BridgeError
 from bridge.liveview.interface import Login, LoginState
-from bridge.login.capture import Captured, capture, check_and_store
+from bridge.login.capture import CapturedLogin, capture, check_and_store
 from bridge.settings import Settings
 from bridge.sites.contract import load_driver
 from bridge.storage.browser_folders import kept_notice, new_folder
@@ -100,7 +100,7 @@ class RemoteLogin:
         async with new_folder(self._settings, self.profile) as self.profile:
             yield
 
-    async def _signed_in(self) -> Captured:
+    async def _signed_in(self) -> CapturedLogin:
         """Show the page to a person; return the login as soon as the page is signed in."""
         driver_type = load_driver(self.profile.site)
         async with (

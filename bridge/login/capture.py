@@ -19,7 +19,7 @@ from bridge.errors import BrowserError, LoginRequired, SiteError
 from bridge.printable import as_line
 from bridge.settings import Settings
 from bridge.sites.contract import load_driver
-from bridge.storage.account_states import ParkedFile
+from bridge.storage.account_states import AccountStatesFile
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.worker.session import Session, open_session
 from bridge.worker.token_worker import SECOND_THOUGHTS
@@ -71,24 +71,24 @@ class LoginNotPortable(SiteError):
 
 
 @dataclass(frozen=True, slots=True)
-class Captured:
+class CapturedLogin:
     """A login as its page holds it; `keys` are the places of what the copy lacks."""
 
     profile: Profile
     keys: Sequence[str]
 
 
-async def capture(session: Session, profile: Profile, settings: Settings) -> Captured:
+async def capture(session: Session, profile: Profile, settings: Settings) -> CapturedLogin:
     """Return the login of a page that is signed in; nothing is stored yet, see `check_and_store`."""
     captured = await session.capture(profile, settings.browser.call_limit)
     browser = session.context.browser
     versions = {"bridge": bridge.__version__, "chromium": browser.version if browser else ""}
     keys = await _keys(session.page, settings.browser.call_limit)
-    return Captured(captured.model_copy(update={"versions": versions}), keys)
+    return CapturedLogin(captured.model_copy(update={"versions": versions}), keys)
 
 
 async def check_and_store(
-    chromium: Chromium, settings: Settings, store: ProfileStore, captured: Captured, say: Callable[[str], None]
+    chromium: Chromium, settings: Settings, store: ProfileStore, captured: CapturedLogin, say: Callable[[str], None]
 ) -> Profile:
     """Open the site with the captured login in a fresh context, and store the login as it is there.
 
@@ -116,7 +116,7 @@ async def check_and_store(
 async def store_login(settings: Settings, store: ProfileStore, profile: Profile) -> None:
     """Store a login; an account of that name is not left alone any longer for what the one before had done."""
     await asyncio.to_thread(store.save, profile)
-    await asyncio.to_thread(ParkedFile(settings.config).put, profile.name, None)
+    await asyncio.to_thread(AccountStatesFile(settings.config).put, profile.name, None)
 
 
 async def opened_fresh(chromium: Chromium, settings: Settings, profile: Profile) -> Profile:
@@ -141,7 +141,7 @@ def _places(keys: Sequence[str]) -> str:
     return ", ".join([f"IndexedDB {key}" for key in keys[:MOST_NAMES]] + ([f"{more} more"] if more > 0 else []))
 
 
-def _not_portable(captured: Captured) -> str:
+def _not_portable(captured: CapturedLogin) -> str:
     keys, name = captured.keys, captured.profile.name
     lacks = f"a key that no copy can hold ({_places(keys)})" if keys else "something that no copy holds"
     return (

@@ -62,7 +62,7 @@ class _State(_Lenient):
     origins: Annotated[list[_Origin], Field(max_length=1000)] = []
 
 
-class Imports:
+class LoginImporter:
     """Takes logins into a store of profiles, and tries each in a browser before."""
 
     def __init__(self, chromium: Chromium, settings: Settings, store: ProfileStore) -> None:

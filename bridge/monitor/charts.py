@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from bridge.monitor.resource_usage import Load
+from bridge.monitor.resource_usage import ResourceSample
 from bridge.telemetry import ChatEnded
 
 STEP = 60
@@ -64,7 +64,7 @@ class Charts:
         bucket.add("first_token", marks.get("first_token"))
         bucket.add("tokens_per_second", speed(fact.tokens, marks))
 
-    def load(self, process: Load, browser: Load | None) -> None:
+    def load(self, process: ResourceSample, browser: ResourceSample | None) -> None:
         """Take what processes need."""
         bucket = self._now()
         bucket.add("process_mb", process.memory_mb)

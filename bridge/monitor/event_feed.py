@@ -97,7 +97,7 @@ class Watcher:
         self._size = 0
 
 
-class Feed:
+class EventFeed:
     """Those who watch."""
 
     def __init__(self, whole: Callable[[], bytes]) -> None:

@@ -18,9 +18,9 @@ from bridge.chat.types import Account
 from bridge.monitor import state_json
 from bridge.monitor.charts import Charts
 from bridge.monitor.chat_list import Chats, EndedChat
-from bridge.monitor.event_feed import Feed, Watcher, encoded, frame
+from bridge.monitor.event_feed import EventFeed, Watcher, encoded, frame
 from bridge.monitor.log_tail import LogTail
-from bridge.monitor.resource_usage import Load, Machine
+from bridge.monitor.resource_usage import ResourceSample, ResourceUsage
 from bridge.settings import Settings
 from bridge.sse import encode_sse
 from bridge.tasks import Tasks
@@ -61,13 +61,13 @@ class Monitor:
         self.chats = Chats()
         self.charts = Charts()
         self.log = LogTail()
-        self.feed = Feed(self._whole)
+        self.feed = EventFeed(self._whole)
         self._settings = settings
         self._kept = {"trace": settings.browser.trace is not None, "record": settings.browser.record is not None}
         self._started = datetime.now(UTC)
-        self._machine = Machine()
+        self._machine = ResourceUsage()
         self._browser: tuple[BrowserStarted, datetime] | None = None
-        self._browser_load: Load | None = None
+        self._browser_load: ResourceSample | None = None
         self._lost: deque[tuple[datetime, str]] = deque(maxlen=MOST_LOST)
         self._drift: dict[tuple[str, str], tuple[DriftSeen, datetime]] = {}
         self._pending: deque[tuple[str, Any]] = deque(maxlen=MOST_PENDING)

@@ -12,21 +12,21 @@ from bridge.settings import MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ResourceSample:
     """What processes take: MiB, and percent of one core since the last look."""
 
     memory_mb: float
     cpu_percent: float
 
 
-class Machine:
+class ResourceUsage:
     """Looks at the processes; remembers them from one time to the next, because CPU is counted between two looks."""
 
     def __init__(self) -> None:
         self._own: psutil.Process | None = None
         self._children: dict[int, psutil.Process] = {}
 
-    def look(self) -> tuple[Load, Load | None]:
+    def look(self) -> tuple[ResourceSample, ResourceSample | None]:
         """Return the load of this process, and of its browser if one runs; blocks for some milliseconds."""
         known, this = self._children, self._own or psutil.Process()
         self._own = this
@@ -36,7 +36,7 @@ class Machine:
         return own, _load(self._children.values())
 
 
-def _load(processes: Iterable[psutil.Process]) -> Load | None:
+def _load(processes: Iterable[psutil.Process]) -> ResourceSample | None:
     """Return what the processes take together; what they share counts once."""
     private, shared, cpu, count = 0, 0, 0.0, 0
     for process in processes:
@@ -46,4 +46,4 @@ def _load(processes: Iterable[psutil.Process]) -> Load | None:
             private, shared = private + memory.rss - own, max(shared, own)
             cpu += process.cpu_percent()
             count += 1
-    return Load(round((private + shared) / MEBIBYTE, 1), round(cpu, 1)) if count else None
+    return ResourceSample(round((private + shared) / MEBIBYTE, 1), round(cpu, 1)) if count else None

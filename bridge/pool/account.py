@@ -19,7 +19,7 @@ from bridge.errors import BridgeError, UnknownModel
 from bridge.pool.error_policy import rule_of
 from bridge.pool.quota import used
 from bridge.settings import PoolSettings
-from bridge.storage.conversation_file import Place
+from bridge.storage.conversation_file import ConversationPosition
 from bridge.telemetry import Timeline, WorkerState
 
 NEEDS_PERSON = (WorkerState.LOGGED_OUT, WorkerState.CHALLENGED)
@@ -121,7 +121,9 @@ class PoolWorker(Protocol):
         """Return a small picture of the open page, or None."""
         ...
 
-    def chat(self, request: ChatRequest, timeline: Timeline, place: Place | None) -> AsyncGenerator[ChatEvent]:
+    def chat(
+        self, request: ChatRequest, timeline: Timeline, place: ConversationPosition | None
+    ) -> AsyncGenerator[ChatEvent]:
         """Answer one chat, in the conversation at `place` if there is one."""
         ...
 

@@ -21,8 +21,8 @@ from bridge.pool.lease import Lease
 from bridge.pool.supervisor import Supervisor
 from bridge.pool.token_accounts import TokenAccounts, name_of
 from bridge.settings import ConversationSettings
-from bridge.storage.conversation_file import NOT_HERE, Place
-from bridge.storage.conversations import Conversations, Note
+from bridge.storage.conversation_file import NOT_HERE, ConversationPosition
+from bridge.storage.conversations import ConversationRecorder, Conversations
 from bridge.telemetry import ChatQueued, ChatStarted, Telemetry, Timeline
 
 TRIES = 3
@@ -58,7 +58,7 @@ class Dispatcher:
             with self._queued(request, place) as lease:
                 while not lease.is_answered:
                     slot = await self._granted(lease, timeline)
-                    note = Note(self._conversations, request, slot.worker.name)
+                    note = ConversationRecorder(self._conversations, request, slot.worker.name)
                     with self._tried(lease, slot, timeline):
                         async with aclosing(slot.worker.chat(request, timeline, lease.place_here)) as events:
                             async for event in events:
@@ -68,7 +68,7 @@ class Dispatcher:
                                 yield event
 
     @contextmanager
-    def _queued(self, request: ChatRequest, place: Place | None) -> Iterator[Lease]:
+    def _queued(self, request: ChatRequest, place: ConversationPosition | None) -> Iterator[Lease]:
         """Have the chat in the queue."""
         lease = self._lease(request, place)
         self._telemetry.emit(ChatQueued(request.id, request.model.id, self._queue.enter(lease)))
@@ -125,7 +125,7 @@ class Dispatcher:
     def _names(self, request: ChatRequest) -> Collection[str]:
         return [name_of(token) for token in request.tokens] or [slot.worker.name for slot in self._supervisor.own]
 
-    def _lease(self, request: ChatRequest, place: Place | None) -> Lease:
+    def _lease(self, request: ChatRequest, place: ConversationPosition | None) -> Lease:
         """Return where the chat may be answered: its conversation's account first, or alone if the client names it."""
         realm = self._token_accounts.admit(request.tokens, request.peer) if request.tokens else self._supervisor.own
         fitting = [slot for slot in realm if slot.serves(request.model)]
@@ -138,7 +138,7 @@ class Dispatcher:
         patient_until = time.monotonic() + self._settings.wait
         return Lease([home] if is_named else fitting, realm, request.id, False, is_named, home, place, patient_until)
 
-    def _drop(self, place: Place, error: BridgeError) -> None:
+    def _drop(self, place: ConversationPosition, error: BridgeError) -> None:
         """Forget the conversation where it is gone, or where nobody knows how it stands after `error`."""
         if conversation_is_gone(error):
             self._conversations.deleted(place.conversation)

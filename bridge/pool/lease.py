@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from bridge.errors import BridgeError, NoAccount, TokenRefused
 from bridge.pool.account import Slot, readiness
 from bridge.pool.error_policy import AnotherTry, rule_of
-from bridge.storage.conversation_file import Place
+from bridge.storage.conversation_file import ConversationPosition
 from bridge.telemetry import WorkerState
 
 
@@ -36,7 +36,7 @@ class Lease:
     is_named: bool = False
     """Whether the client names the conversation, so that no other one will do."""
     home: Slot | None = None
-    place: Place | None = None
+    place: ConversationPosition | None = None
     patient_until: float = 0.0
     slot: Slot | None = None
     since: float = 0.0
@@ -63,7 +63,7 @@ class Lease:
         return self.slot is None and self.error is None
 
     @property
-    def place_here(self) -> Place | None:
+    def place_here(self) -> ConversationPosition | None:
         """Return where the chat goes on, if it was given the account that has its conversation."""
         return self.place if self.slot is self.home else None
 

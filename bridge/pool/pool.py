@@ -26,7 +26,7 @@ from bridge.pool.supervisor import CHECK_LIMIT, Supervisor
 from bridge.pool.token_accounts import TokenAccounts, TokenSite
 from bridge.pool.visit_admission import admit_visit
 from bridge.settings import Settings
-from bridge.storage.account_states import ParkedAccounts
+from bridge.storage.account_states import StoredAccountStates
 from bridge.storage.conversations import Conversations
 from bridge.storage.send_times import SendLog
 from bridge.tasks import Tasks
@@ -46,7 +46,7 @@ class Pool:
         tokens: TokenSite | None = None,
         stored: StoredAccounts | None = None,
     ) -> None:
-        parked, sends = ParkedAccounts(settings.config), SendLog(settings.config)
+        parked, sends = StoredAccountStates(settings.config), SendLog(settings.config)
         self.queue = ChatQueue(lambda: self._supervisor.slots, settings.pool, settings.turn.stop)
         self._supervisor = Supervisor(workers, telemetry, self.queue.assign, settings.pool, parked, sends)
         self._models = ServedModels(lambda: self._supervisor.slots, tokens.models if tokens else ())

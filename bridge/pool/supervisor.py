@@ -22,7 +22,7 @@ from bridge.pool.error_policy import Transition, after_lost, for_client, transit
 from bridge.pool.quota import Quota
 from bridge.pool.visits import SOON_OVER, Visits
 from bridge.settings import PoolSettings
-from bridge.storage.account_states import Parked, ParkedAccounts
+from bridge.storage.account_states import AccountState, StoredAccountStates
 from bridge.storage.send_times import SendLog
 from bridge.tasks import Tasks, errors_logged, first, is_cancelled, log_unexpected
 from bridge.telemetry import AccountRenamed, Telemetry, WorkerChanged, WorkerState
@@ -47,7 +47,7 @@ class Supervisor:
         telemetry: Telemetry,
         on_change: Callable[[], None],
         settings: PoolSettings,
-        parked: ParkedAccounts,
+        parked: StoredAccountStates,
         sends: SendLog,
     ) -> None:
         self.quota = Quota(settings)
@@ -293,5 +293,5 @@ class Supervisor:
         if slot.state in (WorkerState.STARTING, WorkerState.CLOSED):
             return
         is_parked = slot.until is not None and slot.state not in SOON_OVER
-        entry = Parked(slot.state, slot.reason, slot.until) if is_parked and slot.until else None
+        entry = AccountState(slot.state, slot.reason, slot.until) if is_parked and slot.until else None
         self._parked.put(slot.worker.name, entry)

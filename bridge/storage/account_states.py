@@ -10,16 +10,17 @@ from functools import partial
 from pathlib import Path
 
 from loguru import logger
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, TypeAdapter
 
 from bridge.background import Background
 from bridge.storage.atomic import write_file
+from bridge.storage.state_file import read_state
 from bridge.telemetry import WorkerState
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
-    """Why an account is left alone, and until when."""
+class AccountState:
+    """Why the pool gives an account no chats, and until when."""
 
     state: WorkerState
     reason: str
@@ -27,103 +28,94 @@ class Parked:
 
 
 DISK_LIMIT = 5.0
-"""Seconds that an account waits for what is known about it before it opens."""
-_PARKED = TypeAdapter(dict[str, Parked])
+"""Seconds that the opening of an account waits for its stored state."""
+_STATES = TypeAdapter(dict[str, AccountState])
 _PAUSED = TypeAdapter(list[str])
 
 
-class ParkedAccounts:
-    """The parked and the paused accounts; noting one waits for no disk, and a failing disk is logged, no more."""
+class StoredAccountStates:
+    """The stored states and pauses of accounts.
+
+    Writing one waits for no disk, and a failure of it is only logged. One thread does all reading and writing, in the
+    order of the calls, so that a read sees every write before it.
+    """
 
     def __init__(self, config: Path) -> None:
-        self._file = ParkedFile(config)
-        self._paused = PausedFile(config)
+        self._states = AccountStatesFile(config)
+        self._paused = PausedAccountsFile(config)
         self._thread = Background("the states of accounts")
 
-    async def entry(self, name: str) -> tuple[Parked | None, bool]:
-        """Return why and until when the account is to be left alone, if it is, and whether it is paused."""
+    async def entry(self, name: str) -> tuple[AccountState | None, bool]:
+        """Return the stored state of an account, if it still holds, and whether the account is paused."""
         try:
-            return await self._thread.run(
-                DISK_LIMIT, lambda: (self._file.read().get(name), name in self._paused.read())
-            )
+            return await self._thread.run(DISK_LIMIT, self._read, name)
         except TimeoutError:
             logger.warning("Cannot read the saved state of account {}: the disk does not respond", name)
             return None, False
 
-    def _read(self, name: str) -> tuple[Parked | None, bool]:
-        return self._file.read().get(name), name in self._paused.read()
+    def _read(self, name: str) -> tuple[AccountState | None, bool]:
+        return self._states.read().get(name), name in self._paused.read()
 
-    def put(self, name: str, entry: Parked | None) -> None:
-        """Note that an account is parked, or not any more; see `ParkedFile.put`."""
-        self._thread.start(self._file.put, name, entry)
+    def put(self, name: str, state: AccountState | None) -> None:
+        """Store the state of an account, or with None that nothing keeps chats from it."""
+        self._thread.start(self._states.put, name, state)
 
     def pause(self, name: str, *, is_paused: bool) -> None:
-        """Note that an account is paused, or not any more."""
+        """Store whether an account is paused."""
         self._thread.start(partial(self._paused.put, name, is_paused=is_paused))
 
     def forget(self, name: str) -> None:
-        """Drop an account that is not there any more."""
+        """Drop an account that was removed."""
         self.put(name, None)
         self.pause(name, is_paused=False)
 
     def rename(self, name: str, to: str) -> None:
-        """Let what is known of one account be known of another, and of it no more."""
+        """Move the state and the pause of an account to its new name."""
         self._thread.start(self._rename, name, to)
 
     def _rename(self, name: str, to: str) -> None:
-        self._file.put(to, self._file.read().get(name))
-        self._file.put(name, None)
+        self._states.put(to, self._states.read().get(name))
+        self._states.put(name, None)
         self._paused.put(to, is_paused=name in self._paused.read())
         self._paused.put(name, is_paused=False)
 
     async def close(self) -> None:
-        """Return when everything is noted."""
+        """Return when everything is written."""
         await self._thread.close()
 
 
-class ParkedFile:
+class AccountStatesFile:
     """The file `parked.json` in the config folder; reading and writing it blocks."""
 
     def __init__(self, config: Path) -> None:
         self._path = config / "parked.json"
 
-    def read(self) -> Mapping[str, Parked]:
-        """Return the accounts that are still parked; a file that cannot be read counts as empty."""
-        try:
-            parked = _PARKED.validate_json(self._path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValidationError) as error:
-            logger.warning("Ignoring {}, which cannot be read: {}", self._path, type(error).__name__)
-            return {}
-        return {name: entry for name, entry in parked.items() if entry.until > datetime.now(UTC)}
+    def read(self) -> Mapping[str, AccountState]:
+        """Return the states whose time is not over."""
+        states = read_state(self._path, _STATES, {})
+        return {name: state for name, state in states.items() if state.until > datetime.now(UTC)}
 
-    def put(self, name: str, entry: Parked | None) -> None:
-        """Note that an account is parked, or with None that it is not any more."""
+    def put(self, name: str, state: AccountState | None) -> None:
+        """Write the state of an account, or with None remove it."""
         before = dict(self.read())
-        after = {**before, name: entry} if entry else {other: before[other] for other in before if other != name}
+        after = {**before, name: state} if state else {other: before[other] for other in before if other != name}
         if after != before:
-            write_file(self._path, json.dumps(_PARKED.dump_python(after, mode="json"), indent=1).encode())
+            write_file(self._path, json.dumps(_STATES.dump_python(after, mode="json"), indent=1).encode())
 
 
-class PausedFile:
+class PausedAccountsFile:
     """The file `paused.json` in the config folder: the names of the paused accounts; reading and writing it blocks."""
 
     def __init__(self, config: Path) -> None:
         self._path = config / "paused.json"
 
     def read(self) -> set[str]:
-        """Return the names; a file that cannot be read counts as empty."""
-        try:
-            return set(_PAUSED.validate_json(self._path.read_bytes()))
-        except FileNotFoundError:
-            return set()
-        except (OSError, ValidationError) as error:
-            logger.warning("Ignoring {}, which cannot be read: {}", self._path, type(error).__name__)
-            return set()
+        """Return the names."""
+        names: list[str] = read_state(self._path, _PAUSED, [])
+        return set(names)
 
     def put(self, name: str, *, is_paused: bool) -> None:
-        """Note that an account is paused, or that it is not any more."""
+        """Write whether an account is paused."""
         before = self.read()
         after = before | {name} if is_paused else before - {name}
         if after != before:

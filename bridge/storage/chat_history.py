@@ -73,7 +73,7 @@ class _Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class EarlierChat:
     """A chat of an earlier start: how it ended, and when it is deleted."""
 
     fact: ChatEnded
@@ -81,7 +81,7 @@ class Earlier:
     until: datetime
 
 
-class History:
+class ChatHistory:
     """The kept chats, each a file in `folder`; nothing here waits for the disk but who reads one."""
 
     def __init__(self, folder: Path, identity: Identity, settings: DashboardSettings) -> None:
@@ -111,7 +111,7 @@ class History:
         """Return the texts of a chat, if they are still kept."""
         return await self._thread.run(DISK_LIMIT, self._read, chat) if ID.fullmatch(chat) else None
 
-    async def earlier(self) -> list[Earlier]:
+    async def earlier(self) -> list[EarlierChat]:
         """Return the chats that are kept, the newest first."""
         return await self._thread.run(EARLIER_LIMIT, self._all)
 
@@ -144,19 +144,19 @@ class History:
         found.pop("ended", None)
         return found
 
-    def _all(self) -> list[Earlier]:
+    def _all(self) -> list[EarlierChat]:
         """Return those whose end is told; one that cannot be read, as after a change of keys, is left out."""
         self._prune()
         return [chat for path in self._files()[:MOST_EARLIER] if (chat := self._ended(path)) is not None]
 
-    def _ended(self, path: Path) -> Earlier | None:
+    def _ended(self, path: Path) -> EarlierChat | None:
         try:
             document = json.loads(self._identity.open(path.read_bytes()))
             fact = _ENDED.validate_python(document["ended"])
         except (OSError, DecryptError, ValidationError, ValueError, KeyError):
             return None
         at = datetime.fromtimestamp(int(path.name[:14]) / 1000, UTC)
-        return Earlier(fact, at, at + timedelta(days=self._settings.history_days))
+        return EarlierChat(fact, at, at + timedelta(days=self._settings.history_days))
 
     def _files(self) -> list[Path]:
         """Return the kept chats, the newest first."""

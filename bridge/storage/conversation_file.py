@@ -36,7 +36,7 @@ CANDIDATES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ConversationPosition:
     """Where a conversation stands: `message` is the id of its last answer."""
 
     account: str
@@ -72,7 +72,7 @@ class ConversationFile:
         self._max_age = settings.max_age * DAY
         self._forget_old()
 
-    def find(self, request: ChatRequest, accounts: Collection[str]) -> Place | None:
+    def find(self, request: ChatRequest, accounts: Collection[str]) -> ConversationPosition | None:
         """Return where on these accounts `request` goes on, or None for a new conversation.
 
         Raises `UnknownConversation` where the client names one that is not here.
@@ -84,7 +84,7 @@ class ConversationFile:
         history, new = split(request.messages)
         return self._known(history, accounts) if history and new and not is_too_long(history) else None
 
-    def remember(self, place: Place, messages: Sequence[Message], answer: str) -> None:
+    def remember(self, place: ConversationPosition, messages: Sequence[Message], answer: str) -> None:
         """Note that the place is where `messages` and their `answer` live."""
         history = after(messages, answer)
         if is_too_long(history):
@@ -142,7 +142,7 @@ class ConversationFile:
         self._forget_old()
         self._database.close()
 
-    def _named(self, name: str, accounts: Collection[str]) -> Place:
+    def _named(self, name: str, accounts: Collection[str]) -> ConversationPosition:
         conversation, _, message = name.partition("@")
         place = self._one("id = ?", conversation, accounts)
         if place is None:
@@ -153,7 +153,7 @@ class ConversationFile:
             )
         return place
 
-    def _known(self, history: Sequence[Message], accounts: Collection[str]) -> Place | None:
+    def _known(self, history: Sequence[Message], accounts: Collection[str]) -> ConversationPosition | None:
         """Return where the dialogue lives: under the same system text, else under one that differs a little."""
         head = system_head(history)
         system, found = outline(head), self._rows("history = ?", digest(history[len(head) :]), accounts)
@@ -163,17 +163,19 @@ class ConversationFile:
         changed = ((place, news(known, head)) for place, known in found)
         return next((replace(place, news=told) for place, told in changed if told is not None), None)
 
-    def _one(self, condition: str, value: str | bytes, accounts: Collection[str]) -> Place | None:
+    def _one(self, condition: str, value: str | bytes, accounts: Collection[str]) -> ConversationPosition | None:
         return next((place for place, _ in self._rows(condition, value, accounts)), None)
 
-    def _rows(self, condition: str, value: str | bytes, accounts: Collection[str]) -> list[tuple[Place, bytes]]:
+    def _rows(
+        self, condition: str, value: str | bytes, accounts: Collection[str]
+    ) -> list[tuple[ConversationPosition, bytes]]:
         """Return the places that fulfil the condition, the last used first, with the outlines of their system texts."""
         rows = self._database.execute(
             f"SELECT account, id, message, system FROM conversation WHERE {condition} AND used > ?"  # noqa: S608
             f" AND account IN ({','.join('?' * len(accounts))}) ORDER BY used DESC LIMIT {CANDIDATES}",
             (value, time.time() - self._max_age, *accounts),
         )
-        return [(Place(*place), system) for *place, system in rows]
+        return [(ConversationPosition(*place), system) for *place, system in rows]
 
     def _migrate(self, path: Path) -> None:
         """Bring the file's schema to this version; raise `SetupError` where a newer bridge has written it."""

@@ -19,7 +19,7 @@ from bridge.background import Background
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Opened, Text
 from bridge.errors import StorageError
 from bridge.settings import ConversationSettings
-from bridge.storage.conversation_file import ConversationFile, Place
+from bridge.storage.conversation_file import ConversationFile, ConversationPosition
 
 DISK_LIMIT = 5.0
 """Seconds that a chat waits for what is known about its history."""
@@ -39,7 +39,7 @@ class Conversations:
         """Open the file; raises a `SetupError` where it cannot be used."""
         self._file = await asyncio.to_thread(ConversationFile, self._path, self._settings)
 
-    async def find(self, request: ChatRequest, accounts: Collection[str]) -> Place | None:
+    async def find(self, request: ChatRequest, accounts: Collection[str]) -> ConversationPosition | None:
         """Return where on these accounts `request` goes on; see `ConversationFile.find`.
 
         Raises a `StorageError` where the client names a conversation and the disk fails.
@@ -55,7 +55,11 @@ class Conversations:
             return None
 
     def remember(
-        self, place: Place, messages: Sequence[Message], answer: str, returned: Callable[[str], str] = str
+        self,
+        place: ConversationPosition,
+        messages: Sequence[Message],
+        answer: str,
+        returned: Callable[[str], str] = str,
     ) -> None:
         """Note where a history lives, with the answer as it will be `returned`; see `ConversationFile.remember`."""
         file = self._opened
@@ -101,7 +105,7 @@ class Conversations:
         return self._file
 
 
-class Note:
+class ConversationRecorder:
     """Hears one answer, and remembers at its end where the conversation stands now."""
 
     def __init__(self, conversations: Conversations, request: ChatRequest, account: str) -> None:
@@ -121,7 +125,7 @@ class Note:
             case Text(text):
                 self._answer.append(text)
             case Finish("stop") if self._opened and self._opened.conversation and self._opened.message:
-                place = Place(self._account, self._opened.conversation, self._opened.message)
+                place = ConversationPosition(self._account, self._opened.conversation, self._opened.message)
                 request = self._request
                 seen = request.messages[: len(request.messages) - request.unseen]
                 self._conversations.remember(place, seen, "".join(self._answer), request.returned)

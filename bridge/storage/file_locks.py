@@ -37,7 +37,7 @@ def try_lock(path: Path) -> BinaryIO | None:
 
 
 @contextmanager
-def sole_user(*folders: Path) -> Iterator[None]:
+def lock_folders(*folders: Path) -> Iterator[None]:
     """Be the only bridge on these folders; raise a `SetupError` that names the one that is on them already."""
     with ExitStack() as held:
         for folder in dict.fromkeys(folder.absolute() for folder in folders):

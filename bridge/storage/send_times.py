@@ -1,4 +1,4 @@
-"""When each account sent in the last day, kept over a restart: a budget of an hour or a day outlasts the process."""
+"""The times at which each account sent in the last day, kept over a restart, which the quotas count."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loguru import logger
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from bridge.background import Background
 from bridge.durations import DAY
 from bridge.storage.atomic import write_file
+from bridge.storage.state_file import read_state
 
 MOST = 10_000
-"""Sends of an account that are kept."""
+"""Sends of an account that are kept; the oldest ones give way."""
 
 DISK_LIMIT = 5.0
 """Seconds that the start waits for the file."""
@@ -24,9 +25,9 @@ _FORM = TypeAdapter(dict[str, list[float]])
 
 
 class SendLog:
-    """The file `sends.json` in the config folder, and what it holds: Unix times, the oldest first.
+    """The file `sends.json` in the config folder: Unix times of sends by account, the oldest first.
 
-    Noting a send waits for no disk, and a failing disk is logged, no more.
+    Adding a send waits for no disk, and a failure of the disk is only logged.
     """
 
     def __init__(self, config: Path) -> None:
@@ -46,7 +47,7 @@ class SendLog:
             self.of(name).extendleft(reversed(times))
 
     def of(self, name: str) -> deque[float]:
-        """Return the account's sends; what is added later is in there, too."""
+        """Return the account's sends, the same object each time: sends that are added later appear in it."""
         return self._sends.setdefault(name, deque(maxlen=MOST))
 
     def add(self, name: str, moment: float) -> None:
@@ -55,12 +56,12 @@ class SendLog:
         self._save()
 
     def rename(self, name: str, to: str) -> None:
-        """Let what one account sent count for another name."""
+        """Move the sends of an account to its new name."""
         self._sends[to] = self._sends.pop(name, deque(maxlen=MOST))
         self._save()
 
     def forget(self, name: str) -> None:
-        """Drop an account that is closed for good, unless what it sent still counts."""
+        """Drop an account that was removed, unless its sends still count: it may be added again within a day."""
         begin = time.time() - DAY
         if all(sent <= begin for sent in self._sends.get(name, ())):
             self._sends.pop(name, None)
@@ -79,16 +80,10 @@ class SendLog:
         return {name: sends for name, sends in recent.items() if sends}
 
     def _read(self) -> Mapping[str, Sequence[float]]:
-        try:
-            return _FORM.validate_json(self._path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValidationError) as error:
-            logger.warning("Ignoring {}, which cannot be read: {}", self._path, type(error).__name__)
-            return {}
+        return read_state(self._path, _FORM, {})
 
     def _write(self) -> None:
-        """Write what is newest; where several sends were noted at once, the first writing has all of them."""
+        """Write the newest times; of several queued writes the first one does the work of all."""
         newest, self._unwritten = self._unwritten, None
         if newest is not None:
             write_file(self._path, json.dumps(newest).encode())

@@ -1,4 +1,4 @@
-"""Conversations in which an account may still be generating: kept on disk, for the start after a sudden end."""
+"""Conversations in which the site may still generate: kept on disk, so that a start after a crash can stop them."""
 
 from __future__ import annotations
 
@@ -7,36 +7,45 @@ import json
 from pathlib import Path
 
 from loguru import logger
+from pydantic import TypeAdapter
 
 from bridge.storage.atomic import write_file
+from bridge.storage.state_file import read_state
+
+_FORM = TypeAdapter(list[str])
 
 
-def unsettled_file(config: Path, account: str) -> Path:
-    """Return where they are kept for an account."""
+def unfinished_chats_file(config: Path, account: str) -> Path:
+    """Return the path of an account's file."""
     return config / "unsettled" / f"{account}.json"
 
 
-class Unsettled:
-    """The conversations of one account whose last answer has not been seen to end; kept in the file `path`, if any."""
+class UnfinishedChats:
+    """The conversations of one account whose last answer the bridge has not seen end, in the file `path`, if any.
+
+    A conversation is added once the site has opened it for a turn, and removed once its answer has ended. What a crash
+    leaves here the next start stops.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._open: list[str] = []
         self._lock = asyncio.Lock()
+        """Orders the writes: the last one to start must also be the last on disk."""
 
     async def load(self) -> list[str]:
-        """Return them, those of an earlier run first."""
+        """Return the ids of the conversations, those of an earlier run first."""
         found = await asyncio.to_thread(self._read)
         self._open = list(dict.fromkeys([*found, *self._open]))
         return list(self._open)
 
     async def add(self, conversation: str) -> None:
-        """Note that the site generates there."""
+        """Note that the site generates in a conversation."""
         self._open.append(conversation)
         await self._save()
 
     async def remove(self, conversation: str) -> None:
-        """Note that it does not any more."""
+        """Note that the site generates there no more."""
         self._open = [one for one in self._open if one != conversation]
         await self._save()
 
@@ -52,11 +61,4 @@ class Unsettled:
             write_file(self._path, content)
 
     def _read(self) -> list[str]:
-        try:
-            known = json.loads(self._path.read_bytes()) if self._path else []
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
-            logger.warning("Ignoring {}, which cannot be read: {}", self._path, type(error).__name__)
-            return []
-        return [one for one in known if isinstance(one, str)] if isinstance(known, list) else []
+        return read_state(self._path, _FORM, []) if self._path is not None else []

@@ -14,7 +14,7 @@ from bridge.browser.page_calls import within
 from bridge.errors import BridgeError, BrowserError, SiteError, SiteTimeout
 from bridge.settings import TurnSettings
 from bridge.sites.contract import ConversationGone
-from bridge.storage.unfinished_chats import Unsettled
+from bridge.storage.unfinished_chats import UnfinishedChats
 from bridge.tasks import Tasks
 from bridge.worker.session import Session
 
@@ -42,7 +42,9 @@ class GenerationStopper:
     `unfinished` keeps that on disk, because a bridge that is killed stops nothing: the next start does.
     """
 
-    def __init__(self, unfinished: Unsettled, limits: TurnSettings, give_up: Callable[[BridgeError], None]) -> None:
+    def __init__(
+        self, unfinished: UnfinishedChats, limits: TurnSettings, give_up: Callable[[BridgeError], None]
+    ) -> None:
         self._unfinished = unfinished
         self._limits = limits
         self._give_up = give_up

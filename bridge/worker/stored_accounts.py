@@ -11,7 +11,7 @@ from bridge.errors import SetupError
 from bridge.settings import Settings
 from bridge.storage.browser_folders import remove_profile
 from bridge.storage.profiles import ProfileStore, Stamp
-from bridge.storage.unfinished_chats import unsettled_file
+from bridge.storage.unfinished_chats import unfinished_chats_file
 from bridge.telemetry import Telemetry
 from bridge.worker.worker import Worker
 
@@ -50,14 +50,14 @@ class ProfileAccounts:
         """Delete the profile, if it is still there, and what its account has left open."""
         if self._store.exists(name):
             remove_profile(self._settings, self._store, name)
-        unsettled_file(self._settings.config, name).unlink(missing_ok=True)
+        unfinished_chats_file(self._settings.config, name).unlink(missing_ok=True)
 
     def rename(self, name: str, to: str) -> None:
         """Give the profile, and what its account has left open, another name."""
         self._store.rename(name, to)
-        kept = unsettled_file(self._settings.config, name)
+        kept = unfinished_chats_file(self._settings.config, name)
         if kept.exists():
-            kept.replace(unsettled_file(self._settings.config, to))
+            kept.replace(unfinished_chats_file(self._settings.config, to))
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

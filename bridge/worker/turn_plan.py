@@ -13,7 +13,7 @@ from bridge.chat.types import Attachment, ChatRequest, Message, Model
 from bridge.errors import ContextTooLong, FileTooLarge, RequestError
 from bridge.settings import FileSettings
 from bridge.sites.contract import SiteDriver, Turn
-from bridge.storage.conversation_file import Place
+from bridge.storage.conversation_file import ConversationPosition
 
 LONG_NAME = "prompt.txt"
 LONGEST_ATTACHED = 6_000_000
@@ -36,7 +36,9 @@ def models_of(driver: type[SiteDriver], settings: FileSettings) -> tuple[Model, 
     return tuple(replace(model, longest=most + LONGEST) for model in driver.models)
 
 
-def turns_of(request: ChatRequest, place: Place | None, driver: type[SiteDriver], settings: FileSettings) -> list[Turn]:
+def turns_of(
+    request: ChatRequest, place: ConversationPosition | None, driver: type[SiteDriver], settings: FileSettings
+) -> list[Turn]:
     """Return the turns to try, the best first; raise a `ContextTooLong` where none can fit, before any is written."""
     messages = request.messages
     if place is None:

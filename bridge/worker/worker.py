@@ -30,9 +30,9 @@ from bridge.chat.visit import Visit
 from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError
 from bridge.settings import Settings
 from bridge.sites.contract import Decoder, Turn, load_driver
-from bridge.storage.conversation_file import Place
+from bridge.storage.conversation_file import ConversationPosition
 from bridge.storage.profiles import Profile, ProfileStore
-from bridge.storage.unfinished_chats import Unsettled, unsettled_file
+from bridge.storage.unfinished_chats import UnfinishedChats, unfinished_chats_file
 from bridge.tasks import first
 from bridge.telemetry import DriftSeen, PageShown, Telemetry, Timeline
 from bridge.worker.answer_reader import read_answer
@@ -75,7 +75,7 @@ class Worker:
         """The open page, also where it cannot take chats."""
         self._departures = Departures()
         self._next = NextChat()
-        unsettled = Unsettled(unsettled_file(settings.config, self.name) if store else None)
+        unsettled = UnfinishedChats(unfinished_chats_file(settings.config, self.name) if store else None)
         self._stopper = GenerationStopper(unsettled, settings.turn, self.give_up)
         self._loss = PageLoss()
         limit = settings.browser.call_limit
@@ -157,7 +157,7 @@ class Worker:
         await self._login.login_renewed(self._settings.browser.check_every)
 
     async def chat(
-        self, request: ChatRequest, timeline: Timeline, place: Place | None = None
+        self, request: ChatRequest, timeline: Timeline, place: ConversationPosition | None = None
     ) -> AsyncGenerator[ChatEvent]:
         """Send one chat and yield what comes back; errors say by `sent` whether the site may have seen it.
 

@@ -12,7 +12,7 @@ import pytest
 from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.errors import RequestError
-from bridge.login.login_import import MOST_BYTES, Imports
+from bridge.login.login_import import MOST_BYTES, LoginImporter
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import WorkerState
@@ -25,10 +25,10 @@ async def site() -> AsyncGenerator[DemoSite]:
         yield running
 
 
-def imports_in(folder: Path, chromium: Chromium) -> tuple[Imports, ProfileStore]:
+def imports_in(folder: Path, chromium: Chromium) -> tuple[LoginImporter, ProfileStore]:
     settings = settings_for(folder)
     store = ProfileStore(settings.profiles, load_identity(settings))
-    return Imports(chromium, settings, store), store
+    return LoginImporter(chromium, settings, store), store
 
 
 def foreign(state: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +45,7 @@ async def test_each_kind_of_login_becomes_an_account_that_chats(
     elsewhere.save(signed_in_profile(site, "alice"))
     async with served(tmp_path, site, chromium, own=()) as run:
         store = ProfileStore(run.settings.profiles, load_identity(run.settings))
-        imports = Imports(chromium, run.settings, store)
+        imports = LoginImporter(chromium, run.settings, store)
         assert "tok" in await imports.token("tok", "deepseek", site.url, f" {site.account('alice').token}\n")
         state = foreign(site.account("alice").storage_state())
         await imports.storage_state("state", "deepseek", site.url, json.dumps(state).encode())

@@ -10,7 +10,7 @@ from loguru import logger
 
 from bridge.monitor.charts import KEPT, STEP, Charts
 from bridge.monitor.log_tail import LONGEST, MOST_LINES, LogTail
-from bridge.monitor.resource_usage import Load, Machine
+from bridge.monitor.resource_usage import ResourceSample, ResourceUsage
 from bridge.telemetry import ChatEnded
 from tests.support.fake_backend import serving
 from tests.support.operator import events, signed_in
@@ -27,7 +27,7 @@ def test_figures_are_medians_of_their_minute_and_none_where_nothing_was() -> Non
         charts.chat(ended(started=waited, first_token=10.0, end=13.0))
     now[0] += 3 * STEP
     charts.chat(ended("site_error", started=2.0, end=2.01))
-    charts.load(Load(100.0, 5.0), None)
+    charts.load(ResourceSample(100.0, 5.0), None)
     found = charts.series(5 / 60)
     assert found["times"] == [600 - STEP, 600, 600 + STEP, 600 + 2 * STEP, 600 + 3 * STEP]
     series = found["series"]
@@ -60,7 +60,7 @@ def test_a_clock_that_is_put_back_harms_nothing() -> None:
 
 @pytest.mark.browser
 async def test_the_load_of_this_process_and_of_what_it_has_started_is_read() -> None:
-    machine = Machine()
+    machine = ResourceUsage()
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
     try:
         own, children = await asyncio.to_thread(machine.look)
@@ -73,7 +73,7 @@ async def test_the_load_of_this_process_and_of_what_it_has_started_is_read() -> 
 
 async def test_the_figures_of_now_come_by_the_event_stream() -> None:
     async with serving() as served, signed_in(served) as operator, events(operator.http) as stream:
-        served.monitor.charts.load(Load(1.0, 2.0), None)
+        served.monitor.charts.load(ResourceSample(1.0, 2.0), None)
         served.monitor.add_sample()
         sample = await stream.next("sample")
         assert sample["series"].keys() >= {"waiting", "first_token", "tokens_per_second", "chats", "process_mb"}

@@ -14,7 +14,7 @@ import pytest
 from bridge.browser.browser import Chromium
 from bridge.chat.types import ChatRequest, Message, Model, Opened, Text
 from bridge.settings import BrowserSettings, ConversationSettings
-from bridge.storage.conversation_file import ConversationFile, Place
+from bridge.storage.conversation_file import ConversationFile, ConversationPosition
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ConversationDeleted, Telemetry, Timeline, WorkerChanged, WorkerState
@@ -102,7 +102,7 @@ async def test_a_worker_expects_what_its_last_chats_did_and_opens_a_new_chat_ahe
         assert parents == [None, 2, None, None, None]
 
 
-async def answer(worker: Worker, number: int, place: Place | None) -> Place:
+async def answer(worker: Worker, number: int, place: ConversationPosition | None) -> ConversationPosition:
     """Ask the worker, and return where the conversation stands then."""
     message = Message("user", f"{number} {directive(text=f'answer {number}')}")
     history = (Message("user", "before"), Message("assistant", "before")) if place else ()
@@ -113,4 +113,4 @@ async def answer(worker: Worker, number: int, place: Place | None) -> Place:
     assert "".join(event.text for event in heard if isinstance(event, Text)) == f"answer {number}"
     assert opened.conversation
     assert opened.message
-    return Place("alice", opened.conversation, opened.message)
+    return ConversationPosition("alice", opened.conversation, opened.message)

@@ -40,7 +40,7 @@ from bridge.errors import (
 from bridge.pool.maintenance import maintenance
 from bridge.pool.pool import Pool
 from bridge.settings import ConversationSettings, PoolSettings, Settings
-from bridge.storage.conversation_file import Place
+from bridge.storage.conversation_file import ConversationPosition
 from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Fact, Telemetry, Timeline, WorkerChanged, WorkerState
 
 LIMIT = 5.0
@@ -64,7 +64,7 @@ class ScriptedWorker:
         self.open_fails: list[BaseException] = []
         self.chat_fails: list[Exception] = []
         self.login_fails: list[Exception] = []
-        self.places: list[Place | None] = []
+        self.places: list[ConversationPosition | None] = []
         self.deletes: list[str] = []
         self.delete_fails: list[Exception] = []
         self.deleting = asyncio.Event()
@@ -174,7 +174,9 @@ class ScriptedWorker:
         if self.delete_fails:
             raise self.delete_fails.pop(0)
 
-    async def chat(self, request: ChatRequest, timeline: Timeline, place: Place | None) -> AsyncGenerator[ChatEvent]:
+    async def chat(
+        self, request: ChatRequest, timeline: Timeline, place: ConversationPosition | None
+    ) -> AsyncGenerator[ChatEvent]:
         self.running += 1
         self.places.append(place)
         self.most_running = max(self.most_running, self.running)
@@ -467,7 +469,7 @@ async def test_a_chat_leaves_the_account_of_its_conversation_at_once_when_that_i
         await facts.state("other", WorkerState.READY)
         home.chat_fails = [RateLimited("too often", retry_after=1, sent=True)]
         assert await answer(pool, going_on("one", "home", "two")) == "other"
-        assert home.places == [None, Place("home", "c-1", "2")]
+        assert home.places == [None, ConversationPosition("home", "c-1", "2")]
 
 
 async def test_a_history_whose_conversation_the_site_has_lost_is_sent_anew_as_a_whole() -> None:
@@ -478,7 +480,7 @@ async def test_a_history_whose_conversation_the_site_has_lost_is_sent_anew_as_a_
         worker.opened_as = Opened("c-2", "2")
         worker.chat_fails = [UnknownConversation("biz_code 1", sent=True)]
         assert await answer(pool, going_on("one", "a", "two")) == "a"
-        assert worker.places == [None, Place("a", "c-1", "2"), None]
+        assert worker.places == [None, ConversationPosition("a", "c-1", "2"), None]
         worker.chat_fails = [UnknownConversation("biz_code 1", sent=True) for _ in range(4)]
         with pytest.raises(SiteError, match="biz_code 1"):
             await ask(pool, "never")
@@ -495,7 +497,7 @@ async def test_a_conversation_that_a_client_names_and_the_site_has_lost_is_not_f
         for _ in range(2):  # the second time it is known to be gone
             with pytest.raises(UnknownConversation):
                 await answer(pool, named)
-        assert worker.places == [None, Place("a", "c-1", "2")]
+        assert worker.places == [None, ConversationPosition("a", "c-1", "2")]
         assert [fact.state for fact in facts if isinstance(fact, WorkerChanged)] == [WorkerState.READY]
 
 

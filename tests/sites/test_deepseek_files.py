@@ -30,7 +30,7 @@ from bridge.sites.contract import SiteDriver, Turn
 from bridge.sites.deepseek.driver import Driver
 from bridge.sites.deepseek.file_upload import FORK, LOOK, UPLOAD, Uploads
 from bridge.sites.deepseek.request_check import COMPLETION, CompletionCheck
-from bridge.storage.conversation_file import Place
+from bridge.storage.conversation_file import ConversationPosition
 from bridge.worker.turn_plan import LONG_PROMPT, LONGEST_ATTACHED, fitted, turns_of
 
 NOTES = Attachment("notes.txt", "text/plain", b"notes", "messages[0].content[1]")
@@ -274,7 +274,7 @@ def test_files_that_are_too_large_together_are_refused() -> None:
 def test_going_on_takes_only_the_new_files_and_beginning_anew_takes_all() -> None:
     messages = (Message("user", "A", (PICTURE,)), Message("assistant", "B"), Message("user", "C", (NOTES,)))
     request = ChatRequest("r", Model("m"), messages)
-    going_on, anew = turns_of(request, Place("alice", "c", "2"), Driver, FileSettings())
+    going_on, anew = turns_of(request, ConversationPosition("alice", "c", "2"), Driver, FileSettings())
     assert (going_on.prompt, going_on.attachments, going_on.conversation) == ("C", (NOTES,), "c")
     assert (anew.attachments, anew.conversation) == ((PICTURE, NOTES), None)
     assert re.search(r"A\n\[[0-9a-f]{8} attached: cat.png\]", anew.prompt)

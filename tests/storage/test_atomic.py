@@ -14,7 +14,7 @@ import pytest
 from bridge.api.access.credentials import load_access
 from bridge.browser.processes import RunFile
 from bridge.settings import ConversationSettings, Settings
-from bridge.storage.account_states import Parked, ParkedFile
+from bridge.storage.account_states import AccountState, AccountStatesFile
 from bridge.storage.atomic import create_empty, create_file, draft, write_file
 from bridge.storage.conversation_file import ConversationFile
 from bridge.storage.profile_key import load_identity
@@ -81,7 +81,7 @@ def test_everything_below_the_config_folder_is_for_its_owner_alone(tmp_path: Pat
     settings = Settings(config=config, profiles=config / "profiles")
     load_access(settings)
     load_identity(settings)
-    ParkedFile(config).put("alice", Parked(WorkerState.MUTED, "", datetime.now(UTC) + timedelta(1)))
+    AccountStatesFile(config).put("alice", AccountState(WorkerState.MUTED, "", datetime.now(UTC) + timedelta(1)))
     note = RunFile(config / "run", os.getpid())
     conversations = ConversationFile(config / "conversations.db", ConversationSettings())
     conversations.forget("made to write")

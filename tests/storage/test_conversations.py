@@ -20,12 +20,12 @@ from bridge.chat.types import Attachment, ChatRequest, Finish, Message, Model, O
 from bridge.errors import RequestError, SetupError, StorageError, UnknownConversation
 from bridge.settings import ConversationSettings, FileSettings
 from bridge.sites.deepseek.driver import Driver
-from bridge.storage.conversation_file import VERSION, ConversationFile, Place
-from bridge.storage.conversations import Conversations, Note
+from bridge.storage.conversation_file import VERSION, ConversationFile, ConversationPosition
+from bridge.storage.conversations import ConversationRecorder, Conversations
 from bridge.worker.turn_plan import fitted, turns_of
 
 MODEL = Model("deepseek-chat")
-PLACE = Place("alice", "c-1", "2")
+PLACE = ConversationPosition("alice", "c-1", "2")
 ALL = ("alice", "bob")
 HELLO = (Message("system", "Be brief."), Message("user", "Hello"))
 ANSWER = "Hi!\n\nHow *are* you?"
@@ -52,7 +52,7 @@ def test_a_known_history_with_something_new_goes_on_where_it_is(tmp_path: Path) 
 def test_only_the_accounts_of_the_chat_are_looked_at(tmp_path: Path) -> None:
     conversations = opened(tmp_path)
     conversations.remember(PLACE, HELLO, ANSWER)
-    conversations.remember(Place("bob", "c-9", "2"), HELLO, ANSWER)
+    conversations.remember(ConversationPosition("bob", "c-9", "2"), HELLO, ANSWER)
     longer = request(*HELLO, said("assistant", ANSWER), said("user", "Fine."))
     assert conversations.find(longer, ["alice"]) == PLACE
     assert (conversations.find(longer, ["carol"]), conversations.find(longer, [])) == (None, None)
@@ -115,7 +115,7 @@ LAST = (said("assistant", "So."), with_file("user", "And now?", "d"))
     ],
 )
 def test_the_oldest_files_of_a_history_are_left_out_where_they_are_too_many(
-    place: Place | None, limits: dict[str, Any], names: str, left_out: int
+    place: ConversationPosition | None, limits: dict[str, Any], names: str, left_out: int
 ) -> None:
     long = said("assistant", "x" * (100 if "prompt_limit" in limits else 0))
     settings = FileSettings.model_validate(limits)
@@ -253,11 +253,13 @@ def test_a_conversation_goes_on_only_from_its_last_answer(tmp_path: Path) -> Non
     conversations = opened(tmp_path)
     conversations.remember(PLACE, HELLO, ANSWER)
     longer = (*HELLO, said("assistant", ANSWER), said("user", "Fine."))
-    conversations.remember(Place("alice", "c-1", "4"), longer, "Good.")
+    conversations.remember(ConversationPosition("alice", "c-1", "4"), longer, "Good.")
     assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine, again.")), ALL) is None
     with pytest.raises(UnknownConversation, match="gone on"):
         conversations.find(request(said("user", "x"), conversation="c-1@2"), ALL)
-    assert conversations.find(request(said("user", "x"), conversation="c-1@4"), ALL) == Place("alice", "c-1", "4")
+    assert conversations.find(request(said("user", "x"), conversation="c-1@4"), ALL) == ConversationPosition(
+        "alice", "c-1", "4"
+    )
 
 
 def test_the_clients_own_name_for_a_conversation_counts_before_the_history(tmp_path: Path) -> None:
@@ -297,7 +299,7 @@ async def shared(tmp_path: Path) -> AsyncGenerator[Conversations]:
 async def test_an_answer_that_did_not_end_well_is_not_gone_on_from(tmp_path: Path) -> None:
     async with shared(tmp_path) as conversations:
         conversations.remember(PLACE, HELLO, ANSWER)
-        note = Note(conversations, request(*HELLO), "alice")
+        note = ConversationRecorder(conversations, request(*HELLO), "alice")
         for event in (Opened("c-1", "4"), Text("Hi"), Finish("length")):
             note.hear(event)
         with pytest.raises(UnknownConversation):
@@ -312,11 +314,11 @@ async def test_what_the_client_will_send_back_is_made_off_the_event_loop(tmp_pat
         return answer.upper()
 
     async with shared(tmp_path) as conversations:
-        note = Note(conversations, replace(request(*HELLO), returned=returned), "alice")
+        note = ConversationRecorder(conversations, replace(request(*HELLO), returned=returned), "alice")
         for event in (Opened("c-1", "4"), Text("Hi"), Finish()):
             note.hear(event)
         found = await conversations.find(request(*HELLO, said("assistant", "HI"), said("user", "x")), ALL)
-        assert found == Place("alice", "c-1", "4")
+        assert found == ConversationPosition("alice", "c-1", "4")
     assert len(threads) == 1
     assert threading.get_ident() not in threads
 
@@ -324,17 +326,21 @@ async def test_what_the_client_will_send_back_is_made_off_the_event_loop(tmp_pat
 async def test_what_was_noted_last_is_on_disk_when_the_bridge_has_stopped(tmp_path: Path) -> None:
     async with shared(tmp_path) as conversations:
         for number in range(500):
-            conversations.remember(Place("alice", f"c-{number}", "2"), [said("user", str(number))], ANSWER)
+            conversations.remember(
+                ConversationPosition("alice", f"c-{number}", "2"), [said("user", str(number))], ANSWER
+            )
     last = (said("user", "499"), said("assistant", ANSWER), said("user", "Fine."))
-    assert opened(tmp_path).find(request(*last), ALL) == Place("alice", "c-499", "2")
+    assert opened(tmp_path).find(request(*last), ALL) == ConversationPosition("alice", "c-499", "2")
 
 
 async def test_who_asks_at_once_finds_what_was_noted_before(tmp_path: Path) -> None:
     async with shared(tmp_path) as conversations:
         for number in range(200):
-            conversations.remember(Place("alice", "c-1", str(number)), [said("user", str(number))], ANSWER)
+            conversations.remember(
+                ConversationPosition("alice", "c-1", str(number)), [said("user", str(number))], ANSWER
+            )
             known = (said("user", str(number)), said("assistant", ANSWER), said("user", "Fine."))
-            assert await conversations.find(request(*known), ALL) == Place("alice", "c-1", str(number))
+            assert await conversations.find(request(*known), ALL) == ConversationPosition("alice", "c-1", str(number))
 
 
 async def test_a_disk_that_fails_costs_the_conversation_and_not_the_chat(tmp_path: Path) -> None:

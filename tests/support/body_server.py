@@ -19,8 +19,8 @@ from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model, Opened, Tex
 from bridge.monitor.monitor import Monitor
 from bridge.settings import ConversationSettings, FileSettings, Settings, TokenSettings
 from bridge.sites.contract import load_driver
-from bridge.storage.conversation_file import Place
-from bridge.storage.conversations import Conversations, Note
+from bridge.storage.conversation_file import ConversationPosition
+from bridge.storage.conversations import ConversationRecorder, Conversations
 from bridge.worker.turn_plan import fitted, models_of, turns_of
 from tests.support.fake_backend import FakeBackend, access_of
 
@@ -41,8 +41,8 @@ class Backend(FakeBackend):
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Do what pool and worker do before and behind the page."""
-        place = await self._conversations.find(request, ["alice"]) or Place("alice", "c-1", "2")
-        note = Note(self._conversations, request, "alice")
+        place = await self._conversations.find(request, ["alice"]) or ConversationPosition("alice", "c-1", "2")
+        note = ConversationRecorder(self._conversations, request, "alice")
         for turn in turns_of(request, place, DRIVER, self._settings.files):
             await asyncio.to_thread(fitted, turn, DRIVER, self._settings.files)
         for event in (Opened("c-1", "4"), Text("Hello"), Finish()):

@@ -35,7 +35,7 @@ from bridge.settings import (
 )
 from bridge.storage.api_keys import Key
 from bridge.storage.atomic import create_file
-from bridge.storage.chat_history import History, folder_in
+from bridge.storage.chat_history import ChatHistory, folder_in
 from bridge.storage.profile_key import Identity
 from bridge.telemetry import WorkerState
 from tests.support.fake_views import FakeViews
@@ -288,7 +288,7 @@ async def serving(
     monitor.accounts, monitor.unready = backend.accounts, backend.unready
     history = None
     if settings.dashboard.history:
-        history = History(folder_in(settings.config), Identity.generate(), settings.dashboard)
+        history = ChatHistory(folder_in(settings.config), Identity.generate(), settings.dashboard)
     runner = build_runner(
         backend, settings, access, monitor, Extras(examine, examine_site, history, FakeImports(backend), FakeViews())
     )

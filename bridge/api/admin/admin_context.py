@@ -19,7 +19,7 @@ from bridge.errors import RequestError
 from bridge.liveview.interface import LiveViews
 from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
-from bridge.storage.chat_history import History
+from bridge.storage.chat_history import ChatHistory
 
 
 class Form(BaseModel):
@@ -45,7 +45,7 @@ class Extras:
 
     examine: Examine = _examine_nothing
     examine_site: ExamineSite = _examine_nothing
-    history: History | None = None
+    history: ChatHistory | None = None
     imports: LoginImport | None = None
     live: LiveViews | None = None
 

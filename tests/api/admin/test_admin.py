@@ -26,7 +26,7 @@ from bridge.chat.types import Account, ChatRequest, Finish, Message, Model, Text
 from bridge.monitor.event_feed import STALLED
 from bridge.monitor.monitor import Monitor
 from bridge.settings import BrowserSettings, DashboardSettings, ServerSettings, Settings
-from bridge.storage.chat_history import History, folder_in, forget_history
+from bridge.storage.chat_history import ChatHistory, folder_in, forget_history
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.telemetry import (
     BrowserLost,
@@ -326,7 +326,7 @@ async def test_texts_of_chats_are_kept_only_if_wanted_encrypted_and_for_the_oper
         assert not (served.config / "history").exists()
 
 
-def _keep(history: History, chat: str, text: str, **more: Any) -> None:
+def _keep(history: ChatHistory, chat: str, text: str, **more: Any) -> None:
     request = ChatRequest(chat, Model("m"), (Message("user", text),), **more)
     with history.record(request) as record:
         record(Text(text))
@@ -335,7 +335,7 @@ def _keep(history: History, chat: str, text: str, **more: Any) -> None:
 
 async def test_the_history_is_bounded_in_number_size_and_age_and_deleted_when_turned_off(tmp_path: Path) -> None:
     settings = DashboardSettings(history=True, history_chats=3, history_days=1)
-    history = History(folder_in(tmp_path), Identity.generate(), settings)
+    history = ChatHistory(folder_in(tmp_path), Identity.generate(), settings)
     for number in range(6):
         _keep(history, f"c-{number}", "x" * 500_000)
     _keep(history, "of-a-guest", "x", tokens=("t",))
@@ -355,7 +355,7 @@ async def test_the_history_is_bounded_in_number_size_and_age_and_deleted_when_tu
 async def _heard_to_the_end(config: Path, *chats: str) -> None:
     """Keep chats as a bridge does, in the history that it has in `config`."""
     settings = Settings(config=config)
-    history = History(folder_in(config), load_identity(settings), DashboardSettings(history=True))
+    history = ChatHistory(folder_in(config), load_identity(settings), DashboardSettings(history=True))
     for chat in chats:
         request = ChatRequest(chat, Model("m"), (Message("user", "hi"),))
         with history.record(request) as record:
@@ -401,7 +401,7 @@ async def test_chats_of_earlier_starts_are_shown_as_long_as_their_texts_are_kept
 
 
 async def test_files_of_others_in_its_folder_neither_stop_the_history_nor_are_touched(tmp_path: Path) -> None:
-    history = History(folder_in(tmp_path), Identity.generate(), DashboardSettings(history=True, history_chats=1))
+    history = ChatHistory(folder_in(tmp_path), Identity.generate(), DashboardSettings(history=True, history_chats=1))
     folder = tmp_path / "history"
     folder.mkdir()
     foreign = ("notes.age", "1_c-1.age", "00000000000001-c-1.age", "00000000000001_.age")

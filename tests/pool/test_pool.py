@@ -726,7 +726,7 @@ async def test_a_state_that_cannot_be_written_hides_nothing_of_what_the_site_sai
         with pytest.raises(NoAccount, match="You are muted"):
             await ask(pool, "2")
     logger.remove(sink)
-    assert [line for line in lines if "Could not note something about the states of accounts" in line] != []
+    assert [line for line in lines if "Cannot save the states of accounts" in line] != []
 
 
 async def test_an_account_that_recovered_is_not_parked_after_a_restart(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ lock: $(READY) ## write the locks anew from pyproject.toml (ARGS=--upgrade: with
 		--package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error
 	printf 'hatchling\neditables\n' | $(BIN)/$(LOCK) $(ARGS) - -c .lock/dev.txt -o .lock/build.txt
 
-docs: $(READY) ## write the generated parts of the documentation anew
+docs: $(READY) ## renew the generated parts of the documentation
 	$(BIN)/python -m tests.docs
 
 wheel: $(READY) ## build the wheel, install it in an empty environment, and try it from there

@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation anew, and prints which files changed."""
+"""Renews the generated parts of the documentation, and prints which files changed."""
 
 from __future__ import annotations
 

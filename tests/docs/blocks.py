@@ -1,6 +1,6 @@
 """The generated parts of the documentation: each stands between two marks in a Markdown file, and is written by code.
 
-`make docs` (or `python -m tests.docs`) writes all of them anew; a test checks that they are fresh.
+`make docs` (or `python -m tests.docs`) renews all of them; a test checks that they are fresh.
 """
 
 from __future__ import annotations
@@ -70,5 +70,5 @@ def documents() -> list[Path]:
 
 
 def written(text: str) -> str:
-    """Return the text of a Markdown file with its generated parts written anew."""
+    """Return the text of a Markdown file with its generated parts renewed."""
     return MARKED.sub(lambda block: f"{block[1]}\n{BLOCKS[block['name']]()}\n{block[3]}", text)

@@ -57,7 +57,7 @@ class UnknownAccount(RequestError):
 
 
 class AccountConflict(RequestError):
-    """As the account stands now, or as others are called, that cannot be done."""
+    """The account's state, or the name of another account, does not allow that."""
 
     status = 409
     code = "account_conflict"

@@ -22,7 +22,7 @@ Step = Literal["waiting", "sending", "thinking", "writing"]
 class WorkerState(StrEnum):
     """What an account can do now; whether it is busy follows from its lease instead.
 
-    `CLOSED` is the end of a temporary account, the last that is heard of it.
+    `CLOSED` is the last state of an account that is removed.
     """
 
     STARTING = "starting"
@@ -83,7 +83,7 @@ class ChatStarted:
 
 @dataclass(frozen=True, slots=True)
 class ChatProgress:
-    """How far the answer to a chat is; told a few times a second at most, beside each new step."""
+    """How far the answer to a chat is; emitted at each new step, and a few times a second at most."""
 
     chat: str
     step: Step

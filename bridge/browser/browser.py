@@ -62,7 +62,7 @@ class Chromium:
         """When a page was last ended for its size."""
         self._folder = settings.config / "run"
         self.started: BrowserStarted | None = None
-        """What was told of its last start."""
+        """The fact of its last start."""
 
     def on_lost(self, listener: Callable[[BrowserError], None]) -> Callable[[], None]:
         """Call `listener` when all contexts are lost; return how to stop that."""
@@ -262,5 +262,5 @@ class Chromium:
         running.is_lost = True
         self._telemetry.emit(BrowserLost(reason))
         for listener in tuple(self._listeners):
-            with errors_logged("while an account was told that the browser is lost"):
+            with errors_logged("while the loss of the browser was passed to an account"):
                 listener(BrowserError(f"The browser was lost: {reason.removesuffix('.')}."))

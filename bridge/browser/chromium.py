@@ -117,7 +117,7 @@ HANDED_ON = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|TMPDIR|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|LD_LIBRARY_PATH"
     r"|(?:https?|all|no)_proxy|(?:HTTPS?|ALL|NO)_PROXY|(?:LC|XDG|DBUS|FONTCONFIG|CHROME|PULSE|GTK|MESA|LIBGL|VK|NIX)_\w+"
 )
-"""Variables of the environment that Chromium may need; what else stands there is none of its concern."""
+"""Variables of the environment that Chromium may need; it gets no others."""
 
 
 def switches(settings: BrowserSettings) -> list[str]:

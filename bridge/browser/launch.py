@@ -1,6 +1,6 @@
 """How a browser comes to be there: started by us, also with a folder of its own, or attached to, as the operator's is.
 
-All of it goes through a Playwright driver, a process of its own, whose start and end stand here, too.
+All of it goes through a Playwright driver, a process of its own, which is started and stopped here, too.
 """
 
 from __future__ import annotations

@@ -50,25 +50,25 @@ async def within(limit: float, failure: str) -> AsyncGenerator[None]:
 
 
 def unreachable(net_error: str) -> str:
-    """Return what a client is told of one of Chromium's net errors."""
+    """Return one of Chromium's net errors as a message for the client."""
     return f"The site cannot be reached ({net_error.removeprefix('net::')})."
 
 
 async def sign_of_life(
-    ask: Callable[[], Awaitable[object]], limit: float, silence: str, heard: Callable[[], object] = lambda: None
+    ask: Callable[[], Awaitable[object]], limit: float, silence: str, signs: Callable[[], object] = lambda: None
 ) -> None:
     """Ask for a sign of life, `limit` seconds at a time; raise `BrowserError` after `ASKED` times without any.
 
-    A busy machine answers late: whatever changes what `heard` returns is a sign of life, too.
+    A busy machine answers late: a change of what `signs` returns is a sign of life, too.
     """
-    before = heard()
+    before = signs()
     async with within(ASKED * limit + 1, silence):
         for _ in range(ASKED):
             with suppress(TimeoutError):
                 async with asyncio.timeout(limit):
                     await ask()
                     return
-            if heard() != before:
+            if signs() != before:
                 return
     raise BrowserError(f"{silence} within {ASKED * limit:g} seconds.")
 

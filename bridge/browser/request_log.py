@@ -124,7 +124,7 @@ class RequestLog:
         return call.kind in SCRIPTED and self.wanted(call.response.url)
 
     async def _read(self, request_id: str, response: PageResponse) -> None:
-        """Tell the whole body, where the browser still has it."""
+        """Pass on the whole body, if the browser still has it."""
         with suppress(PlaywrightError):
             answer = await self._session.send("Network.getResponseBody", {"requestId": request_id})
             body: str = answer["body"]

@@ -1,4 +1,4 @@
-"""An account of the pool: how it stands, and what the pool needs of the worker behind it."""
+"""An account of the pool: its state, and the contract of the worker behind it (`PoolWorker`)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,12 @@ NOBODY = "No account is logged in; run `bridge login NAME`."
 
 
 class PoolWorker(Protocol):
-    """What the pool needs of a worker; `Worker` is the real one."""
+    """What the pool needs of a worker; `Worker` is the real one.
+
+    The pool enters `opened`; inside it, it calls one at a time of `chat`, `visited`, `renew`, `prepare` and `delete`,
+    and beside them `lost`, `check`, `give_up`, `interrupt`, `bundle` and `thumbnail`. Errors are `BridgeError`s; those
+    of `chat` say by `sent` whether the prompt may have reached the site.
+    """
 
     name: str
     site: str
@@ -61,14 +66,14 @@ class PoolWorker(Protocol):
         ...
 
     def opened(self, visit: Visit | None = None) -> AbstractAsyncContextManager[None]:
-        """Open the account, and close it on leaving; raise what stands in the way.
+        """Open the account, and close it on leaving; raise a `BridgeError` that says why it cannot be opened.
 
         With a `visit` the page is that person's first, whatever it shows.
         """
         ...
 
     async def visited(self, visit: Visit) -> None:
-        """Leave the open page to a person; return when it can take chats again, or raise what stands in the way."""
+        """Hand the open page to a person; return when it can take chats again, or raise why it cannot."""
         ...
 
     async def lost(self) -> NoReturn:
@@ -124,7 +129,10 @@ class PoolWorker(Protocol):
     def chat(
         self, request: ChatRequest, timeline: Timeline, place: ConversationPosition | None
     ) -> AsyncGenerator[ChatEvent]:
-        """Answer one chat, in the conversation at `place` if there is one."""
+        """Yield the answer's events, `Finish` last, in the conversation at `place` if there is one.
+
+        Marks "sent", "first_byte" and "first_token" on `timeline`. Closing the generator stops the site's generation.
+        """
         ...
 
 
@@ -148,7 +156,7 @@ class Slot:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the account shall be opened again before its time."""
     looks: int = 0
-    """How often it was found out how the account stands."""
+    """How often the account's state was found out; see `Supervisor.known`."""
     is_paused: bool = False
     visit: Visit | None = None
     """The person who is in its page, or was the last to be."""
@@ -175,7 +183,7 @@ class Slot:
         return self.state is WorkerState.READY and not self.is_paused and not self.is_held
 
     def account(self, *, is_busy: bool) -> Account:
-        """Return how the account stands now."""
+        """Return the account's state now."""
         worker = self.worker
         hour, day = used(self.sends)
         return Account(
@@ -267,5 +275,5 @@ class RemovedAccounts:
 
 
 def readiness(slots: Sequence[Slot]) -> str:
-    """Return how these accounts stand, in words."""
+    """Return the states of these accounts in words."""
     return "; ".join(str(slot.account(is_busy=False)) for slot in slots) or NOBODY.rstrip(".")

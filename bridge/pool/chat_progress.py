@@ -75,7 +75,7 @@ class Progress:
         )
 
     def _marked(self, mark: str) -> None:
-        """Tell of a time that is known now, but for those with which a chat comes and goes."""
+        """Report a new mark; those of arrival and end have facts of their own."""
         if mark not in ("queued", "end"):
             self._report()
 

@@ -26,7 +26,7 @@ from bridge.tasks import Tasks
 RETRY_AFTER = 5.0
 """Seconds that clients are asked to wait for a bridge that is started anew."""
 LAST_LIMIT = 5.0
-"""Seconds that chats get to end after what they generate was told to stop, when the bridge stops."""
+"""Seconds that chats get to end after the stop of their generation (`turn.stop`), when the bridge stops."""
 INTERRUPT_EVERY = 0.2
 """Seconds between two interrupts of a chat that has to end: one that comes between two of its steps has no effect."""
 
@@ -197,7 +197,7 @@ class ChatQueue:
             self._is_empty.set()
 
     def _grant_claims(self) -> None:
-        """Give accounts without a chat to those who have claimed them, whoever came first."""
+        """Give accounts without a chat to those who have claimed them, in the order of the claims."""
         for lease in self._leases:
             if lease.is_claim and lease.slot is None and lease.fitting[0] not in self.busy():
                 lease.grant(lease.fitting[0])

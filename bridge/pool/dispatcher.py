@@ -101,7 +101,7 @@ class Dispatcher:
             self._fail(lease, slot, error)
             timeline.forget("sent")
             self._queue.assign()
-        except Exception as error:  # nobody knows how the page stands now: a new one is safe
+        except Exception as error:  # the state of the page is unknown now: a new one is safe
             self._supervisor.take_out(slot, BrowserError(f"A chat failed unexpectedly: {type(error).__name__}."))
             raise
         else:
@@ -110,17 +110,17 @@ class Dispatcher:
             self._queue.answered(lease)
 
     def _fail(self, lease: Lease, slot: Slot, error: BridgeError) -> None:
-        """Let the chat wait for an account again, or raise what the client is told."""
+        """Let the chat wait for an account again, or raise the error for the client."""
         if (place := lease.place_here) is not None:
             self._drop(place, error)
         if conversation_is_gone(error) and lease.is_anew:  # no client has named one: it is the site that is wrong
             error = SiteError(error.message, sent=error.sent)
-        told = self._supervisor.take_out(slot, error)
+        final = self._supervisor.take_out(slot, error)
         if lease.error is not None:  # it was cancelled meanwhile
             raise lease.error from error
         is_last = lease.has_begun or len(lease.tries) >= TRIES
-        if is_last or not may_go_on(told) or not lease.give_back(told):
-            raise told from error
+        if is_last or not may_go_on(final) or not lease.give_back(final):
+            raise final from error
 
     def _names(self, request: ChatRequest) -> Collection[str]:
         return [name_of(token) for token in request.tokens] or [slot.worker.name for slot in self._supervisor.own]
@@ -139,7 +139,7 @@ class Dispatcher:
         return Lease([home] if is_named else fitting, realm, request.id, False, is_named, home, place, patient_until)
 
     def _drop(self, place: ConversationPosition, error: BridgeError) -> None:
-        """Forget the conversation where it is gone, or where nobody knows how it stands after `error`."""
+        """Forget the conversation if it is gone, or if its state is unknown after `error`."""
         if conversation_is_gone(error):
             self._conversations.deleted(place.conversation)
         elif conversation_is_unclear(error):

@@ -28,7 +28,7 @@ class Lease:
 
     fitting: Sequence[Slot]
     realm: Sequence[Slot]
-    """All accounts that are there for the client, and that it may hear of."""
+    """All accounts that the client may use; errors for it name no others."""
     chat: str = ""
     """The id of the chat, if it is one."""
     is_claim: bool = False

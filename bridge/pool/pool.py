@@ -90,12 +90,12 @@ class Pool:
         return await self._token_accounts.is_live(token)
 
     def accounts(self) -> list[Account]:
-        """Return how the accounts stand."""
+        """Return the state of every account."""
         busy = self.queue.busy()
         return [_account(slot, busy) for slot in self._supervisor.slots]
 
     async def check(self, name: str) -> Account:
-        """Look again now how an account stands; see `AccountControl`."""
+        """Check an account now and return its state; see `AccountControl`."""
         return self._account_now(await self._supervisor.check(name))
 
     async def pause(self, name: str) -> Account:
@@ -191,7 +191,7 @@ class Pool:
         return _account(slot, self.queue.busy())
 
     async def _when_free(self, slot: Slot, work: Callable[[], Awaitable[None]]) -> Account:
-        """Do something with an account when its chat has left; return how it stands, before that if a chat runs."""
+        """Do `work` on an account once its chat has ended; return its state then, or at once where a chat runs."""
         failed: list[BridgeError] = []
 
         async def do() -> None:

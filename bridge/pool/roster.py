@@ -1,4 +1,4 @@
-"""Which accounts there are: as the folder of profiles says, whoever changes it, and as the operator wants it.
+"""Adds, renames and removes accounts: as the folder of profiles changes, and as the operator asks.
 
 The folder is looked at every second or so. One change is made at a time, so that none undoes another.
 """

@@ -31,7 +31,7 @@ WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
 """States after which an account sends at a slower pace for `CAUTIOUS_SENDS` sends."""
 CAUTIOUS_SENDS = 3
 CHECK_LIMIT = 120.0
-"""Seconds after which a check tells how the account stands even if it is still being opened."""
+"""Seconds after which a check returns the account's state even if it is still being opened."""
 CLOSE_LIMIT = 30.0
 """Seconds that an account gets to be closed."""
 REOPENED = "It is opened again because somebody asked for that."
@@ -164,19 +164,19 @@ class Supervisor:
             self._take_out(slot, what, RateLimited(USED_UP, until=what.until))
 
     async def check(self, name: str) -> Slot:
-        """Look again now how an account stands, and return it as soon as that is known."""
+        """Find out an account's state now, and return the account as soon as it is known."""
         slot = self.named(name, own=False)
         looks = slot.looks
         if slot.is_parked:
             slot.woken.set()
         elif slot.state is WorkerState.READY:
-            with suppress(BridgeError):  # the keeper hears of it, too
+            with suppress(BridgeError):  # `lost` raises it to the account's task, too
                 await slot.worker.check()
                 return slot
         return await self.known(slot, looks)
 
     async def reopen(self, slot: Slot) -> None:
-        """Close an account and open it again, and return as soon as it is known how it stands then."""
+        """Close an account and open it again; return as soon as its state is known."""
         if slot.state is WorkerState.READY:
             self._change(slot, Transition(WorkerState.STARTING), REOPENED)
         slot.woken.set()
@@ -276,7 +276,7 @@ class Supervisor:
         return None if until is None else Transition(WorkerState.RESTING, until)
 
     def _change(self, slot: Slot, what: Transition, reason: str = "") -> None:
-        """Let the account have another state; whoever hears of it cannot undo that."""
+        """Set the account's state, keep it for a restart, and tell listeners; one that fails does not undo it."""
         slot.looks += what.state is not WorkerState.STARTING
         if (slot.state, slot.until, slot.reason) != (what.state, what.until, reason):
             slot.state, slot.reason, slot.until = what.state, reason, what.until

@@ -139,18 +139,18 @@ class SiteDriver(ABC):
     private: ClassVar[str] = "textarea, input"
     """CSS selector of what holds people's words, which a picture for the operator must not show."""
     limit: float = 30.0
-    """Seconds that the caller gives `ready`; whoever opens the page sets it."""
+    """Seconds that the caller gives `ready`; set by the code that opens the page."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.url = url.rstrip("/")
         self.origin = origin_of(url)
         self.is_waiting: Callable[[], bool] = lambda: False
-        """Tells whether the page waits for the network; whoever opens it sets this."""
+        """Tells whether the page waits for the network; set by the code that opens the page."""
 
     @abstractmethod
     async def ready(self) -> None:
-        """Wait until the page is signed in and can take a prompt; raise what stands in the way."""
+        """Wait until the page is signed in and can take a prompt; raise why it cannot."""
 
     @abstractmethod
     async def open(self, turn: Turn) -> None:
@@ -232,7 +232,7 @@ class SiteDriver(ABC):
         raise SetupError("This site's login form cannot be filled automatically; log in by hand.")
 
     async def says(self) -> Sequence[str]:
-        """Return what the page has told its user since `sign_in` was called, as short messages."""
+        """Return the messages that the page has shown since `sign_in` was called."""
         return ()
 
     @classmethod

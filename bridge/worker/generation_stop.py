@@ -101,7 +101,7 @@ async def stop_generation(session: Session, exchange: Exchange, grace: float, li
 
 
 async def stop_leftover(session: Session, conversation: str, limits: TurnSettings) -> None:
-    """Stop what an earlier run has left behind in a conversation: the page takes it up, and is told to stop."""
+    """Stop the answer that an earlier run has left generating in a conversation: the page resumes it, then stops it."""
     with session.interceptor.exchange(partial(session.driver.resume_mismatches, conversation)) as exchange:
         try:
             async with within(limits.ready, "The page did not open an old conversation"):

@@ -19,7 +19,7 @@ LOOK_EVERY = 0.5
 async def hand_over_page(
     session: Session, visit: Visit, lost: PageLoss, limit: float, ready: Callable[[], Awaitable[None]]
 ) -> None:
-    """Return when the page is the account's again and `ready`; raise what stands in the way, or what it is lost to."""
+    """Return when the page is the account's again and `ready`; raise why it is not, or why it was lost."""
     try:
         async with session.visited():
             visit.began.set()

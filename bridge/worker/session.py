@@ -125,12 +125,12 @@ class Session:
         try:
             async with asyncio.timeout(None) as limit:
 
-                def hear(error: BridgeError) -> None:
+                def refuse(error: BridgeError) -> None:
                     if not found:
                         found.append(error)
                         limit.reschedule(clock() + grace)
 
-                self._on_refusal = hear
+                self._on_refusal = refuse
                 try:
                     yield
                 finally:
@@ -172,10 +172,10 @@ class Session:
                 if not has_moved_on(error):  # else the page loads anew just now, which is a sign of life, too
                     raise
 
-        def heard() -> object:
+        def signs() -> object:
             return self.request_log.signs, self.interceptor.signs
 
-        await sign_of_life(ask, limit, "The page hangs: it gave no sign of life", heard)
+        await sign_of_life(ask, limit, "The page hangs: it gave no sign of life", signs)
 
     async def capture(self, profile: Profile, limit: float) -> Profile:
         """Return `profile` with the login that the context holds now, and nothing of other sites."""

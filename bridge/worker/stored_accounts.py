@@ -70,7 +70,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 class NewAccounts(ProfileAccounts):
-    """The same for a bridge that runs for a login: of the profiles only those that it has been told to open."""
+    """The same for a bridge that runs for one login: only the profiles that were opened by name."""
 
     _opened: frozenset[str] = frozenset()
 

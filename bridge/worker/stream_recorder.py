@@ -80,7 +80,7 @@ class _Recorded:
 
 
 def kept_of(settings: BrowserSettings, chat: str) -> Mapping[str, bool]:
-    """Tell of which kinds a file of the chat is kept; blocks."""
+    """Return which kinds of files of the chat are kept; blocks on the disk."""
     trace, record = settings.trace, settings.record
     return {
         "trace": trace is not None and (trace / f"{chat}.zip").is_file(),

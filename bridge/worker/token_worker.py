@@ -58,7 +58,7 @@ class TokenWorker(Worker):
 
 
 class TokenLogins:
-    """Makes workers of tokens, and looks whether one still counts; see `guests.TokenSite`.
+    """Makes workers of tokens, and checks whether a token still signs in; see `token_accounts.TokenSite`.
 
     Raises `SetupError` where the site of the settings cannot be signed in to by a token.
     """

@@ -1,7 +1,7 @@
-"""Takes the login out of a Playwright trace, so that whoever is given it to look at does not get the account.
+"""Removes the login from a Playwright trace, so that a trace can be shared without the account.
 
-What is secret is told by what the browser stores for the site, and by the headers of the trace's own requests. It is
-replaced wherever it stands: in headers, in bodies, in what is kept of the page. Prompts and answers stay.
+Secret is what the browser stores for the site, and what the credentials headers of the trace's requests hold. It is
+replaced wherever it occurs: in headers, bodies and page snapshots. Prompts and answers stay.
 """
 
 from __future__ import annotations

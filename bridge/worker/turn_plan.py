@@ -47,9 +47,9 @@ def turns_of(
     _, new = split(messages)
     new = new or messages
     _check_size(_least(new), driver, settings)
-    told = [Message("system", prompt.CHANGED + place.news)] if place.news else []
+    changed = [Message("system", prompt.CHANGED + place.news)] if place.news else []
     next_one = replace(
-        _turn(request, [*told, *new], goes_on=True), conversation=place.conversation, parent=place.message
+        _turn(request, [*changed, *new], goes_on=True), conversation=place.conversation, parent=place.message
     )
     if request.conversation is not None:
         return [next_one]

@@ -93,7 +93,7 @@ class Worker:
 
     @asynccontextmanager
     async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
-        """Open the page, let a person visit it, and wait until it can take a prompt; raise what stands in the way."""
+        """Open the page, let a person visit it, and wait until it can take a prompt; raise why it cannot."""
         self._loss = PageLoss()
         await self._login.refresh()
         self._chromium = self._chromium.with_folder(self._login.profile.user_data_dir)
@@ -129,7 +129,7 @@ class Worker:
         await first(self._check(), self._loss.raised())  # a page that crashes meanwhile answers no question
 
     async def visited(self, visit: Visit, session: Session | None = None) -> None:
-        """Leave the open page to a person; return when it can take chats again, or raise what stands in the way."""
+        """Hand the open page to a person; return when it can take chats again, or raise why it cannot."""
         page, self._next.is_prepared = session or self._opened_session(), False
         await hand_over_page(page, visit, self._loss, self._settings.turn.ready, lambda: self._ready(page))
         await self._write_back.now(page)

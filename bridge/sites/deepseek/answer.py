@@ -186,7 +186,7 @@ class Answer:
         self._saw_search(fragment)
 
     def _see_withdrawal(self) -> None:
-        """Forget the answer where a template stands; take what a content filter put in its place for one."""
+        """Drop the answer where a template replaces it; the text that a content filter puts there counts as one."""
         text = "".join(piece.text for piece in self._pieces if piece.kind == "answer")
         template = any(piece.kind == "template" for piece in self._pieces)
         filtered = self.status == "CONTENT_FILTER" and not self._withdrawn and not text.startswith(self.text)

@@ -1,4 +1,4 @@
-"""The ear of chat.deepseek.com: bytes of the page's own responses in, chat events out, no I/O.
+"""The decoder for chat.deepseek.com: bytes of the page's own responses in, chat events out, no I/O.
 
 This module knows the responses and named events of a turn and how they end; `deepseek_tree` applies the
 patches, `deepseek_answer` turns what they change into events, `deepseek_refusals` reads the site's refusals.
@@ -64,7 +64,7 @@ class DeepSeekDecoder:
 
     @property
     def number(self) -> str | None:
-        """The id of the answer's message, once the site has told it."""
+        """The id of the answer's message, once the site has sent it."""
         return self._answer.number
 
     @property

@@ -224,7 +224,7 @@ class Driver(SiteDriver):
         await sign_in(self._shown, user, password, self.limit * READY_SHARE)
 
     async def says(self) -> Sequence[str]:
-        """Return what the page has told its user since the conversation was opened, or the login begun."""
+        """Return the messages that the page has shown since the conversation was opened, or the login begun."""
         return news(await self._shown.ask("notices"), self._typing.old_notices)
 
     async def controls(self) -> Mapping[str, str]:

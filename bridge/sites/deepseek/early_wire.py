@@ -1,4 +1,4 @@
-"""The wire of early 2025, OpenAI-like chunks: told again as the patches that came after it."""
+"""Translates the wire format of early 2025 (OpenAI-like chunks) into the patches that came after it."""
 
 from __future__ import annotations
 

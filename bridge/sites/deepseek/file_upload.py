@@ -1,6 +1,6 @@
-"""Uploads through the page's own file input: the page does it, and what the site tells the page is heard.
+"""Uploads files through the page's own file input, and reads the site's replies to the page.
 
-A file counts as taken when the site has read it. `Uploads` understands what is heard, without I/O.
+A file counts as taken when the site has read it. `Uploads` interprets those replies, without I/O.
 """
 
 from __future__ import annotations

@@ -50,14 +50,14 @@ NAMES = {
 HELD_UP = 0.5
 """Seconds after which a page that is asked something counts as held up, not as one that lacks what was waited for."""
 LET_GO = 1.0
-"""Seconds in which a handle is let go."""
+"""Seconds that the release of a handle may take."""
 
 T = TypeVar("T")
 
 
 @asynccontextmanager
 async def held(handle: JSHandle) -> AsyncGenerator[None]:
-    """Let go of a handle in the end: as long as there is one, the page keeps what it stands for."""
+    """Release a handle in the end: as long as there is one, the page keeps its object."""
     try:
         yield
     finally:

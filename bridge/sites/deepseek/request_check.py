@@ -108,7 +108,7 @@ def _wrong_files(turn: Turn, body: dict[str, Any], uploaded: Collection[str]) ->
 
 
 def _misplaced(turn: Turn, body: dict[str, Any]) -> list[str]:
-    """Return why a completion stands in another place than the turn."""
+    """Return how a completion's place in its conversation differs from the turn's."""
     parent = body.get("parent_message_id")
     found: list[str] = []
     if turn.conversation is None and parent is not None:

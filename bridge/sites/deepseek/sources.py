@@ -130,7 +130,7 @@ def pages(found: Mapping[str, Any]) -> list[Page]:
 def referred_page(references: Any, fragments: Any, number: int) -> Page | None:
     """Return the page behind the entry `number` of a fragment's references.
 
-    A reference to a search does not say which of its results is meant: the first one stands for it.
+    A reference to a search does not say which of its results is meant: the first one is taken.
     """
     entries = _list(references)
     entry = entries[number] if number < len(entries) else None

@@ -26,7 +26,7 @@ OTHER: Mapping[Source, Source] = {"both": "both", "shown": "kept", "kept": "show
 
 
 class Switches:
-    """Sets the switches of one page; `by` is what tells how they stand."""
+    """Sets the switches of one page; `by` is how their state is read."""
 
     def __init__(self, page: DeepSeekPage) -> None:
         self._page = page
@@ -42,7 +42,7 @@ class Switches:
     ) -> Any:
         """Bring the switches into position; a missing one matters where it must be on, or the gate found it `wrong`.
 
-        `now` is how they stand, if that is clear already. A `prompt` is put into the composer in the look that finds
+        `now` is their state, if that is clear already. A `prompt` is put into the composer in the look that finds
         the clicks to have had their effect; returns what came of that, or nothing.
         """
         for _ in range(CLICKS):
@@ -58,7 +58,7 @@ class Switches:
         return None
 
     async def _settled(self, wanted: Mapping[str, bool]) -> dict[str, Any]:
-        """Return how the switches stand, once that is clear; what is shown counts where it never becomes clear."""
+        """Return the state of the switches once it is clear; what is shown counts where it never becomes clear."""
         try:
             settled: dict[str, Any] = await self._page.wait_for("settled", wanted, self.by, limit=SETTLING)
         except PlaywrightTimeout:

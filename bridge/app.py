@@ -16,7 +16,7 @@ from functools import partial
 from aiohttp import web
 from loguru import logger
 
-from bridge.api.access.credentials import Access, load_access
+from bridge.api.access.credentials import Credentials, load_credentials
 from bridge.api.admin.admin_context import Extras
 from bridge.api.connections import BACKLOG
 from bridge.api.routes import build_runner
@@ -49,7 +49,7 @@ class Bridge:
     """A running bridge: where it listens, and its parts."""
 
     def __init__(
-        self, url: str, pool: Pool, browser: Chromium, access: Access, views: ViewRegistry | None = None
+        self, url: str, pool: Pool, browser: Chromium, access: Credentials, views: ViewRegistry | None = None
     ) -> None:
         self.url = url
         self.views = views
@@ -73,7 +73,7 @@ async def running(
     opened but those that are logged in meanwhile.
     """
     telemetry = telemetry or Telemetry(log_fact)
-    access, identity = await asyncio.to_thread(lambda: (load_access(settings), load_identity(settings)))
+    access, identity = await asyncio.to_thread(lambda: (load_credentials(settings), load_identity(settings)))
     store = ProfileStore(settings.profiles, identity)
     monitor = Monitor(settings)
     if browser is not None and (started := browser.started) is not None:

@@ -35,7 +35,7 @@ from bridge.errors import RequestError
 from bridge.sse import SSEDecoder
 from bridge.tool_calls.answer_filter import ToolCallFilter
 from bridge.tool_calls.json_mode import JsonForm
-from bridge.tool_calls.json_repair import Unclear, loaded
+from bridge.tool_calls.json_repair import Unreadable, loaded
 from bridge.tool_calls.notation import Tool, Toolbox
 from bridge.tool_calls.parser import CallParser
 from bridge.tool_calls.quote_repair import escape_quotes
@@ -82,9 +82,9 @@ def filter_answer(text: str) -> None:
 
 def heard_in_pieces(text: str) -> None:
     """Look for calls in a text that arrives in small pieces, with tools and JSON together."""
-    talk = JsonFilter(JsonForm(), ToolCallFilter(TOOLBOX, 1 << 62, "x"))
+    call_filter = JsonFilter(JsonForm(), ToolCallFilter(TOOLBOX, 1 << 62, "x"))
     for at in range(0, len(text), 8):
-        talk.say(text[at : at + 8])
+        call_filter.feed(text[at : at + 8])
 
 
 OPENED = '<invoke name="weather"><parameter name="city">'
@@ -168,8 +168,8 @@ def refused(run: Callable[[str], object]) -> Callable[[str], object]:
     def tried(text: str) -> object:
         try:
             return run(text)
-        except Unclear as unclear:
-            return unclear
+        except Unreadable as unreadable:
+            return unreadable
 
     return tried
 
@@ -267,7 +267,7 @@ TAKERS: dict[str, Callable[[], Callable[[str], object]]] = {
     "citations": lambda: CitationFilter("link", {1: Source(1, "https://a.example", "A")}).feed,
     "fences": lambda: Fence().feed,
     "HTML": lambda: tame_html().feed,
-    "JSON that is held": lambda: JsonFilter(JsonForm(), PlainTextFilter()).say,
+    "JSON that is held": lambda: JsonFilter(JsonForm(), PlainTextFilter()).feed,
     "server-sent events": into_events,
 }
 FILES = {

@@ -60,14 +60,14 @@ class BodyReader:
             if body.tell() > SMALL:
                 break
         else:
-            return await off_loop(body.tell(), made, body, make)
+            return await off_loop(body.tell(), parse_body, body, make)
         async with self._large:
             if (request.content_length or self._most) > HUGE:
                 await asyncio.to_thread(_give_back)
             async for piece in pieces:
                 body.write(piece)
                 self._check_size(body.tell(), request)
-            return await asyncio.to_thread(made, body, make)
+            return await asyncio.to_thread(parse_body, body, make)
 
     def _check_size(self, size: int, request: web.Request) -> None:
         """Raise where a body is too large; as long as nobody knows whether a userToken is any good, that is little."""
@@ -77,7 +77,7 @@ class BodyReader:
             raise BodyTooLarge(f"The body may have {most} bytes ({setting}).")
 
 
-def decoded(body: BytesIO) -> object:
+def decode_json(body: BytesIO) -> object:
     """Return the value of a JSON document; raise a `RequestError` that says where it is none.
 
     Half of a surrogate pair, which no text can carry on, becomes U+FFFD. What is put right is so in place, and the
@@ -100,10 +100,10 @@ def decoded(body: BytesIO) -> object:
         raise RequestError(f"The body is not JSON in UTF-8: {error}.") from None
 
 
-def made(body: BytesIO, make: Callable[[object], T]) -> T:
+def parse_body(body: BytesIO, make: Callable[[object], T]) -> T:
     """Return what is made of a body; an error holds nothing of it, nor the frames that went over it."""
     try:
-        value = decoded(body)
+        value = decode_json(body)
         body.close()
         return make(value)
     except RequestError as error:

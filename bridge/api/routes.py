@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from bridge.api.access.cors import Origins
-from bridge.api.access.credentials import Access
+from bridge.api.access.credentials import Credentials
 from bridge.api.access.guard import Guard
 from bridge.api.admin import dashboard_files
 from bridge.api.admin.admin_context import Extras, Parts
@@ -49,7 +49,7 @@ class Backend(ChatBackend, AccountControl, Protocol):
 def build_runner(
     backend: Backend,
     settings: Settings,
-    access: Access,
+    access: Credentials,
     monitor: Monitor,
     extras: Extras | None = None,
 ) -> Runner:
@@ -130,7 +130,7 @@ def _description(table: Sequence[Operation]) -> Sequence[Operation]:
 
 
 def _build_app(
-    backend: Backend, settings: Settings, access: Access, monitor: Monitor, extras: Extras
+    backend: Backend, settings: Settings, access: Credentials, monitor: Monitor, extras: Extras
 ) -> web.Application:
     store, served, bodies = FileStore(settings), surfaces(settings), BodyReader(settings)
     guard, page = Guard(access, settings.server), dashboard_files.Page()

@@ -56,25 +56,25 @@ class ToolCallFilter:
         return bool(self.calls)
 
     @property
-    def unread(self) -> str:
+    def unreadable_note(self) -> str:
         """What the client is told of a call that cannot be read; empty where there is none, or one that can be."""
         return "" if self.calls or self._rejected is None else UNREAD.replace("{why}", self._rejected.why)
 
     @property
-    def is_broken(self) -> bool:
+    def is_cut_off(self) -> bool:
         """Whether the answer breaks off within a call."""
-        return not self.calls and self._rejected is not None and self._rejected.is_broken
+        return not self.calls and self._rejected is not None and self._rejected.is_cut_off
 
-    def say(self, text: str) -> list[FilteredEvent]:
+    def feed(self, text: str) -> list[FilteredEvent]:
         """Take the next piece of the answer's text."""
         return [event for segment in self._parser.feed(text) for event in self._take(segment)]
 
-    def rest(self) -> list[FilteredEvent]:
+    def finish(self) -> list[FilteredEvent]:
         """Return what comes at the end of the text that was not released yet, but for text that is held."""
         return [event for segment in self._parser.end() for event in self._take(segment)]
 
-    def complaint(self) -> str | None:
-        """Return what to tell the model, so that it makes the call that it owes; only after `rest`."""
+    def retry_prompt(self) -> str | None:
+        """Return what to tell the model, so that it makes the call that it owes; only after `finish`."""
         if self.calls:
             return None
         if self._rejected is not None:
@@ -134,7 +134,7 @@ class ToolCallFilter:
 
 def filter_answer(toolbox: Toolbox, hold: int, answer: str, *, is_last: bool) -> tuple[str, list[Call]]:
     """Return the text and the calls that a client gets of a whole answer; `is_last`: the model is not asked again."""
-    talk = ToolCallFilter(toolbox, hold, "")
-    events = [*talk.say(answer), *talk.rest(), *talk.release()]
+    call_filter = ToolCallFilter(toolbox, hold, "")
+    events = [*call_filter.feed(answer), *call_filter.finish(), *call_filter.release()]
     text = "".join(event.text for event in events if isinstance(event, Text))
-    return text + (talk.unread if is_last else ""), talk.calls
+    return text + (call_filter.unreadable_note if is_last else ""), call_filter.calls

@@ -28,11 +28,11 @@ from bridge.tool_calls.call_reader import (
     named_call,
     read_calls,
 )
-from bridge.tool_calls.json_repair import Unclear
+from bridge.tool_calls.json_repair import Unreadable
 from bridge.tool_calls.notation import Call
 from bridge.tool_calls.tag_kinds import BLOCK, Kind
 from bridge.tool_calls.tag_values import plain, value_end, without_last_break
-from bridge.tool_calls.tagged_text import More, TaggedText
+from bridge.tool_calls.tagged_text import NeedMoreText, TaggedText
 from bridge.tool_calls.tags import Tag
 
 BREAKS_OFF = "It breaks off before its end."
@@ -55,7 +55,7 @@ class Block:
     """There are words where a call has its JSON or its arguments."""
     is_prose: bool = False
     """Those words only speak of calls, and were not read."""
-    is_broken: bool = False
+    is_cut_off: bool = False
     """It breaks off with the text."""
     is_sketch: bool = False
     """Dots stand for an argument, or for all of them."""
@@ -232,7 +232,7 @@ class _Reader:
             return False
         tag = next(tagged.tags_from(at), None)
         if tag is None and not tagged.is_whole:
-            raise More
+            raise NeedMoreText
         if tag is None or not tag.is_end or not tag.closes:
             return False
         self._wrong = self._wrong or "Between the arguments stands something else."
@@ -250,9 +250,9 @@ class _Reader:
         if not why and not is_prose:
             try:
                 calls = tuple(self._calls(is_cut=is_cut))
-            except Unclear as unclear:
-                why = str(unclear)
-                self._name = unclear.name if isinstance(unclear, Unknown) else self._name
+            except Unreadable as unreadable:
+                why = str(unreadable)
+                self._name = unreadable.name if isinstance(unreadable, Unknown) else self._name
         return Block(
             max(self._at, self._first.end),
             self._inner,
@@ -262,7 +262,7 @@ class _Reader:
             self._is_closed,
             self._is_loose,
             is_prose,
-            is_broken=is_cut and not calls,
+            is_cut_off=is_cut and not calls,
             is_weak=self._is_weak and self._first.is_weak,
             is_sketch=is_sketch((*self._arguments, *self._arguments.values()), self._body or ""),
         )
@@ -273,9 +273,9 @@ class _Reader:
             body = plain(self._body, is_exact=True)
             return [named_call(self._name, body, tools)] if self._name else read_calls(body, tools)
         if not self._name:
-            raise Unclear("The call has no name." if self._arguments else "The block holds no call.")
+            raise Unreadable("The call has no name." if self._arguments else "The block holds no call.")
         if is_cut and not self._arguments:
-            raise Unclear(BREAKS_OFF)
+            raise Unreadable(BREAKS_OFF)
         return [make_call(self._name, self._arguments, tools, self._is_text)]
 
 

@@ -10,7 +10,7 @@ from bridge.tool_calls.json_repair import is_json, json_end
 from bridge.tool_calls.python_calls import python_name
 from bridge.tool_calls.tag_kinds import BLOCK, Kind
 from bridge.tool_calls.tag_values import CDATA
-from bridge.tool_calls.tagged_text import More, TaggedText
+from bridge.tool_calls.tagged_text import NeedMoreText, TaggedText
 from bridge.tool_calls.tags import Tag
 
 ESCAPED_QUOTE = re.compile(r'\\[\\"]')
@@ -35,7 +35,7 @@ def is_structured(tagged: TaggedText, at: int) -> bool:
     if name is None:
         return False
     if name.end() == len(text) and not tagged.is_whole:
-        raise More
+        raise NeedMoreText
     return text[name.end() : name.end() + 1] in ("{", "`") and bool(known(name[1], tagged.tools))
 
 
@@ -49,7 +49,7 @@ def is_prose(tagged: TaggedText, at: int) -> bool:
     if tag is not None and (line_end < 0 or tag.start < line_end):
         return not (tag.is_end and tag.kind in BLOCK)
     if line_end < 0 and not tagged.is_whole:
-        raise More
+        raise NeedMoreText
     return True
 
 
@@ -66,7 +66,7 @@ def body_end(tagged: TaggedText, start: int) -> int:
         if not odd:
             return _end_before(tagged, start, tag)
     if not tagged.is_whole:
-        raise More
+        raise NeedMoreText
     return (first and json_end(tagged.text, start)) or _end_before(tagged, start, first)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bridge.tool_calls.call_block import Block, read_block
 from bridge.tool_calls.call_body import quotes
 from bridge.tool_calls.call_reader import Definition, known, read_calls
-from bridge.tool_calls.json_repair import Unclear, json_begins, json_end
+from bridge.tool_calls.json_repair import Unreadable, json_begins, json_end
 from bridge.tool_calls.notation import Call
 from bridge.tool_calls.prose import (
     BARE,
@@ -26,7 +26,7 @@ from bridge.tool_calls.prose import (
     fence_end,
 )
 from bridge.tool_calls.python_calls import LONGEST, python_calls, python_name
-from bridge.tool_calls.tagged_text import More, TaggedText
+from bridge.tool_calls.tagged_text import NeedMoreText, TaggedText
 from bridge.tool_calls.tags import LONGEST_TAG, Tag
 
 WRAPPED = re.compile("[\"'](?:tool_calls|function_calls|tool_uses)[\"']")
@@ -41,7 +41,7 @@ class Outcome:
     end: int
     calls: Sequence[Call] = ()
     why: str = ""
-    is_broken: bool = False
+    is_cut_off: bool = False
 
 
 def judge_tag(tagged: TaggedText, place: Place, tag: Tag) -> Outcome:
@@ -55,7 +55,7 @@ def judge_tag(tagged: TaggedText, place: Place, tag: Tag) -> Outcome:
         return Outcome(block.end)
     if _is_shown(tagged, place, block):
         return Outcome(_run_end(tagged, block.end))
-    return Outcome(max(block.end, tag.end), block.calls, block.why, block.is_broken)
+    return Outcome(max(block.end, tag.end), block.calls, block.why, block.is_cut_off)
 
 
 def judge_json(end: int, body: str, tagged: TaggedText) -> Outcome:
@@ -64,8 +64,8 @@ def judge_json(end: int, body: str, tagged: TaggedText) -> Outcome:
         return Outcome(end, read_calls(body, tagged.tools))
     except Definition:
         return Outcome(end)
-    except Unclear as unclear:
-        return Outcome(end, (), str(unclear), not body.rstrip().endswith(("}", "]", "`")))
+    except Unreadable as unreadable:
+        return Outcome(end, (), str(unreadable), not body.rstrip().endswith(("}", "]", "`")))
 
 
 def judge_bare(tagged: TaggedText, place: Place, start: int, behind_tag: int) -> Outcome:
@@ -77,7 +77,7 @@ def judge_bare(tagged: TaggedText, place: Place, start: int, behind_tag: int) ->
         end = behind
     if json_begins(text, end):
         if not tagged.is_whole:
-            raise More
+            raise NeedMoreText
         end = len(text)
     body = text[behind_tag:end]
     is_in_tag = behind_tag > start or UNKNOWN_TAG.fullmatch(place.lead)
@@ -110,7 +110,7 @@ def may_be_bare(tagged: TaggedText, start: int) -> bool:
     if match is not None:
         return bool(match["wrapper"]) or bool(known(match["name"], tagged.tools))
     if not tagged.is_whole and BARE_BEGUN.fullmatch(body):
-        raise More
+        raise NeedMoreText
     return False
 
 
@@ -120,13 +120,13 @@ def may_be_python(tagged: TaggedText) -> bool:
     name = python_name(head)
     if not name:
         if not tagged.is_whole and PYTHON_BEGUN.fullmatch(head):
-            raise More
+            raise NeedMoreText
         return False
     if not known(name, tagged.tools) or len(text) > LONGEST:
         return False
     if not tagged.is_whole:
-        raise More
-    with suppress(Unclear):
+        raise NeedMoreText
+    with suppress(Unreadable):
         return bool([*python_calls(text)])
     return False
 
@@ -185,7 +185,7 @@ def _fenced_blocks(tagged: TaggedText, place: Place, begun: re.Match[str], tag: 
         return Outcome(end)
     calls = [call for block in blocks for call in block.calls]
     why = next((block.why for block in blocks if not block.calls), "")
-    return Outcome(end, calls, why, blocks[-1].is_broken)
+    return Outcome(end, calls, why, blocks[-1].is_cut_off)
 
 
 def _closed(tagged: TaggedText, begun: re.Match[str], place: int) -> int:
@@ -195,7 +195,7 @@ def _closed(tagged: TaggedText, begun: re.Match[str], place: int) -> int:
     if match is not None and match.start() <= at:
         return match.end()
     if not tagged.is_whole and CLOSING_BEGUN.fullmatch(tagged.text, at):
-        raise More
+        raise NeedMoreText
     return len(tagged.text) if at == len(tagged.text) else -1
 
 
@@ -209,5 +209,5 @@ def _fenced_json(tagged: TaggedText, begun: re.Match[str]) -> tuple[int, str]:
             return match.end(), tagged.text[start : match.start()]
         scan = match.end()
     if not tagged.is_whole:
-        raise More
+        raise NeedMoreText
     return len(tagged.text), tagged.text[start:]

@@ -1,7 +1,7 @@
 """Makes calls of what stands in a call's tags, however the model wrote it, and repairs it where the meaning is certain.
 
 Certain means: the tool exists, nothing that was written got lost in the repair, and the arguments fit the tool's
-schema. Anything else is `Unclear`, which says why, so that the model can be asked again.
+schema. Anything else is `Unreadable`, which says why, so that the model can be asked again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from bridge.tool_calls.json_repair import Unclear, loaded
+from bridge.tool_calls.json_repair import Unreadable, loaded
 from bridge.tool_calls.notation import Call, Tool, canonical
 from bridge.tool_calls.python_calls import python_calls, python_name
 from bridge.tool_calls.schemas.coercion import fitted, misfit, typed
@@ -28,7 +28,7 @@ COUNT = re.compile(r":\d+\Z")
 LONGEST_NAME = 256
 
 
-class Unknown(Unclear):
+class Unknown(Unreadable):
     """The call names no tool that there is."""
 
     def __init__(self, name: str) -> None:
@@ -36,7 +36,7 @@ class Unknown(Unclear):
         self.name = name
 
 
-class Definition(Unclear):
+class Definition(Unreadable):
     """It says what a tool is, and calls none."""
 
     def __init__(self) -> None:
@@ -44,9 +44,9 @@ class Definition(Unclear):
 
 
 def read_calls(body: str, tools: Sequence[Tool]) -> list[Call]:
-    """Return the calls in `body`, what stands between the tags; raise `Unclear`."""
+    """Return the calls in `body`, what stands between the tags; raise `Unreadable`."""
     if not body.strip():
-        raise Unclear("The block holds no call.")
+        raise Unreadable("The block holds no call.")
     name, arguments = named_first(body.strip())
     if known(name, tools):
         return [named_call(name, arguments, tools)]
@@ -55,9 +55,9 @@ def read_calls(body: str, tools: Sequence[Tool]) -> list[Call]:
     try:
         calls = [_from_json(item, tools) for item in _items(_json(body))]
     except RecursionError:
-        raise Unclear("It is nested too deeply.") from None
+        raise Unreadable("It is nested too deeply.") from None
     if not calls:
-        raise Unclear("The block holds no call.")
+        raise Unreadable("The block holds no call.")
     return calls
 
 
@@ -105,7 +105,7 @@ def fields_of(tool: Tool) -> Iterator[str]:
 
 
 def make_call(name: str, arguments: Any, tools: Sequence[Tool], is_text: Mapping[str, bool] | None = None) -> Call:
-    """Return the call of the first tool of that name that the arguments fit; raise `Unclear`.
+    """Return the call of the first tool of that name that the arguments fit; raise `Unreadable`.
 
     With `is_text` all arguments were written as text; it tells which the model meant as such.
     """
@@ -117,7 +117,7 @@ def make_call(name: str, arguments: Any, tools: Sequence[Tool], is_text: Mapping
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, dict):
-        raise Unclear("The arguments are no JSON object.")
+        raise Unreadable("The arguments are no JSON object.")
     wrong = ""
     for tool in candidates:
         given = arguments if is_text is None else typed(arguments, is_text, tool.parameters)
@@ -126,7 +126,7 @@ def make_call(name: str, arguments: Any, tools: Sequence[Tool], is_text: Mapping
         if misfitting is None:
             return Call(tool.name, canonical(made))
         wrong = wrong or misfitting
-    raise Unclear(f"The arguments do not fit the tool {candidates[0].name}: {wrong}")
+    raise Unreadable(f"The arguments do not fit the tool {candidates[0].name}: {wrong}")
 
 
 @lru_cache(1024)
@@ -137,7 +137,7 @@ def _plain(name: str) -> str:
 def _json(body: str) -> Any:
     try:
         return loaded(body)
-    except Unclear:
+    except Unreadable:
         if "&quot;" not in body or '"' in body:
             raise
         return loaded(html.unescape(body))
@@ -163,7 +163,7 @@ def _unwrapped(found: dict[str, Any], tools: Sequence[Tool]) -> Any:
 
 def _from_json(item: Any, tools: Sequence[Tool]) -> Call:
     if not isinstance(item, dict):
-        raise Unclear("A call is a JSON object with name and arguments.")
+        raise Unreadable("A call is a JSON object with name and arguments.")
     lower = {key.lower(): key for key in item}
     if isinstance(inner := item.get(lower.get("function", "")), dict):
         return _from_json(inner, tools)
@@ -171,7 +171,7 @@ def _from_json(item: Any, tools: Sequence[Tool]) -> Call:
         return _wrapped(item, tools)
     name_key = next((lower[name] for name in NAMES if isinstance(item.get(lower.get(name, "")), str)), None)
     if name_key is None:
-        raise Unclear("The call has no name.")
+        raise Unreadable("The call has no name.")
     key = next((lower[name] for name in ARGUMENTS if name in lower and lower[name] != name_key), None)
     if key is not None and "description" in lower and isinstance(item[key], dict) and "type" in item[key]:
         raise Definition
@@ -190,4 +190,4 @@ def _wrapped(item: dict[str, Any], tools: Sequence[Tool]) -> Call:
         return make_call(value, {}, tools)
     if isinstance(value, dict):
         return _from_json(value, tools)
-    raise Unclear("The call has no name.")
+    raise Unreadable("The call has no name.")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.tool_calls.json_repair import Unclear, finite, loaded, refuse, unfenced
+from bridge.tool_calls.json_repair import Unreadable, finite, loaded, refuse, unfenced
 from bridge.tool_calls.notation import canonical
 from bridge.tool_calls.schemas.coercion import fitted, misfit
 
@@ -35,22 +35,22 @@ class JsonForm:
         return text if self.schema is None else text + SCHEMA.replace("{schema}", canonical(self.schema))
 
     def read(self, answer: str) -> str:
-        """Return the JSON in `answer`; raise `Unclear` where there is none that fits."""
+        """Return the JSON in `answer`; raise `Unreadable` where there is none that fits."""
         why = "There is no JSON in it."
         for candidate in _candidates(answer):
             try:
                 return self._checked(candidate)
-            except Unclear as unclear:
-                why = str(unclear)
-        raise Unclear(why)
+            except Unreadable as unreadable:
+                why = str(unreadable)
+        raise Unreadable(why)
 
     def _checked(self, text: str) -> str:
         value = loaded(text)
         made = value if self.schema is None else fitted(value, self.schema)
         if self._is_object() and not isinstance(made, dict):
-            raise Unclear("It is no JSON object.")
+            raise Unreadable("It is no JSON object.")
         if self.schema is not None and (wrong := misfit(made, self.schema)) is not None:
-            raise Unclear(f"It does not fit the schema: {wrong}")
+            raise Unreadable(f"It does not fit the schema: {wrong}")
         plain = unfenced(text)
         with suppress(ValueError, RecursionError):
             if made == value == json.loads(plain, parse_constant=refuse, parse_float=finite):
@@ -61,7 +61,7 @@ class JsonForm:
         return self.schema is None or self.schema.get("type") == "object"
 
 
-def complaint(why: str) -> str:
+def retry_prompt(why: str) -> str:
     """Return what to tell the model about an answer that was not valid."""
     return AGAIN.replace("{why}", why)
 

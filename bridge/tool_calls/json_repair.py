@@ -56,7 +56,7 @@ DECODER = json.JSONDecoder(strict=False, parse_constant=refuse, parse_float=fini
 """Reads JSON whose strings may hold line breaks."""
 
 
-class Unclear(Exception):
+class Unreadable(Exception):
     """What was written cannot be used; the message tells the model why."""
 
 
@@ -70,11 +70,11 @@ def loaded(text: str) -> Any:
         with suppress(ValueError, RecursionError):
             return _several(candidate)
     if not text.startswith(("{", "[")) or not text.endswith(ENDS) or all(map(in_string, candidates)):
-        raise Unclear("It is not JSON, or breaks off.")
+        raise Unreadable("It is not JSON, or breaks off.")
     for candidate in candidates:
         with suppress(ValueError, RecursionError):
             return _several(_rewritten(candidate))
-    raise Unclear("It is not valid JSON.")
+    raise Unreadable("It is not valid JSON.")
 
 
 def unfenced(text: str) -> str:
@@ -101,7 +101,7 @@ def _literally(text: str) -> Any:
     for one in written if not found & {"\\", "'"} else []:  # no two of them are valid and say different things
         with suppress(ValueError, RecursionError):
             return _several(one)
-    raise Unclear(BACKSLASH)
+    raise Unreadable(BACKSLASH)
 
 
 def _rewritten(text: str) -> str:

@@ -26,7 +26,7 @@ from bridge.tool_calls.call_detection import (
 )
 from bridge.tool_calls.notation import Call, Toolbox
 from bridge.tool_calls.prose import BARE_LINE, BARE_LINE_BEGUN, FENCE, FENCE_BEGUN, Place, fence_end
-from bridge.tool_calls.tagged_text import More, TaggedText
+from bridge.tool_calls.tagged_text import NeedMoreText, TaggedText
 from bridge.tool_calls.tags import Tag, Tags
 
 EAGER = 200
@@ -41,7 +41,7 @@ class Rejected:
 
     text: str
     why: str
-    is_broken: bool = False
+    is_cut_off: bool = False
     """It breaks off with the text."""
 
 
@@ -83,14 +83,14 @@ class CallParser:
         self._pieces, self._size, self._at = [], 0, 0
         self._index, self._searched, self._bare = 0, -1, (-1, -1)
         self._tagged = TaggedText(text, self._tags, self._tools, is_whole=is_whole)
-        with suppress(More):
+        with suppress(NeedMoreText):
             while self._at < len(text):
                 self._step()
         segments, self._segments = self._segments, []
         return segments
 
     def _step(self) -> None:
-        """Decide the next stretch of text, or raise `More`."""
+        """Decide the next stretch of text, or raise `NeedMoreText`."""
         if self._fence:
             self._code()
         elif self._is_called:
@@ -107,7 +107,7 @@ class CallParser:
         """Take an answer that is nothing but the JSON of a call."""
         if may_be_bare(self._tagged, 0) or may_be_python(self._tagged):
             if not self._tagged.is_whole:
-                raise More
+                raise NeedMoreText
             self._take(judge_json(len(self._tagged.text), self._tagged.text, self._tagged))
         self._is_first = False
 
@@ -128,7 +128,7 @@ class CallParser:
             self._last_words()
         else:
             self._say(self._safe())
-            raise More
+            raise NeedMoreText
 
     def _next_tag(self) -> Tag | None:
         tags = self._tagged.tags
@@ -163,7 +163,7 @@ class CallParser:
     def _may_be_bare(self, start: int) -> bool:
         try:
             return may_be_bare(self._tagged, start)
-        except More:
+        except NeedMoreText:
             return True
 
     def _next_line(self) -> int:
@@ -183,7 +183,7 @@ class CallParser:
         if tag < len(text) and self._tags.is_begun(text[tag:]):
             self._say(tag)
             if self._place.is_blank and not self._place.is_quoted:
-                self._take(Outcome(len(text), (), "It breaks off before its end.", is_broken=True))
+                self._take(Outcome(len(text), (), "It breaks off before its end.", is_cut_off=True))
                 return
         self._say(len(text))
 
@@ -204,7 +204,7 @@ class CallParser:
             self._say(match.end())
             return
         self._say(self._fence_begun())
-        raise More
+        raise NeedMoreText
 
     def _take(self, outcome: Outcome) -> None:
         """Give out what was decided."""
@@ -214,7 +214,7 @@ class CallParser:
             self._is_called = True
             self._go_behind(outcome.end)
         elif outcome.why:
-            self._segments.append(Rejected(text, outcome.why, outcome.is_broken))
+            self._segments.append(Rejected(text, outcome.why, outcome.is_cut_off))
             self._go_behind(outcome.end)
         else:
             self._say(outcome.end)

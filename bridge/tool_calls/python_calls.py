@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from bridge.tool_calls.json_repair import Unclear
+from bridge.tool_calls.json_repair import Unreadable
 
 BEGIN = re.compile(r"\s*+(?:print\s?\(\s*+)?\[?\s*+(?P<name>[A-Za-z_][\w.]{0,127}+)\(")
 STRING = re.compile(r""""(?:[^"\\]|\\.)*+(?:"|\\?\Z)|'(?:[^'\\]|\\.)*+(?:'|\\?\Z)""", re.DOTALL)
@@ -28,16 +28,16 @@ def python_name(text: str) -> str:
 
 
 def python_calls(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield name and arguments of each call; raise `Unclear` where it is anything else."""
+    """Yield name and arguments of each call; raise `Unreadable` where it is anything else."""
     if len(text) > LONGEST or ODD_ESCAPE.search(text) or ODD_NUMBER.search(STRING.sub("", text)):
-        raise Unclear(WRITE_JSON)
+        raise Unreadable(WRITE_JSON)
     try:
         tree = ast.parse(text.strip(), mode="eval").body
         inner = tree.args[0] if isinstance(tree, ast.Call) and _name(tree) == "print" and tree.args else tree
         for call in inner.elts if isinstance(inner, ast.List) else [inner]:
             yield _call(call)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise Unclear(WRITE_JSON) from error
+        raise Unreadable(WRITE_JSON) from error
 
 
 def _name(call: ast.Call) -> str:

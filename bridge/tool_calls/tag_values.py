@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 
 from bridge.tool_calls.tag_kinds import BLOCK, Kind
-from bridge.tool_calls.tagged_text import More, TaggedText
+from bridge.tool_calls.tagged_text import NeedMoreText, TaggedText
 from bridge.tool_calls.tags import Tag
 
 DEEPEST = 64
@@ -53,7 +53,7 @@ def _marked_end(tagged: TaggedText, opening: Tag) -> Tag | None:
     """Return the next tag with a mark, if it is the end: no tag without one ends a value whose own end has one."""
     tag = next((tag for tag in tagged.tags_from(_behind_cdata(tagged, opening.end)) if tag.is_marked), None)
     if tag is None and not tagged.is_whole:
-        raise More
+        raise NeedMoreText
     return tag if tag and tag.is_end and _may_end(opening, tag) and _is_followed(tagged, tag) else None
 
 
@@ -73,7 +73,7 @@ def _certain_end(tagged: TaggedText, opening: Tag, missing: Collection[str]) -> 
         elif tag.kind in BLOCK:
             return _without_end(sibling, ends[-1:], tag)
     if not tagged.is_whole:
-        raise More
+        raise NeedMoreText
     tagged.has_no_ends = True
     return _without_end(sibling, ends[:1], None)
 
@@ -94,7 +94,7 @@ def _behind_cdata(tagged: TaggedText, place: int) -> int:
         return place
     end = tagged.text.find("]]>", place)
     if end < 0 and not tagged.is_whole:
-        raise More
+        raise NeedMoreText
     return max(end, place)
 
 

@@ -20,7 +20,7 @@ MARKS_BEHIND = re.compile(r"(?:\*{1,3}|_{1,3})(?=[\s<]|\Z)")
 MARKS_BEGUN = re.compile(r"[*_]{0,3}")
 
 
-class More(Exception):
+class NeedMoreText(Exception):
     """The text so far does not tell; never raised where it is whole."""
 
 
@@ -57,7 +57,7 @@ class TaggedText:
         marks = MARKS.match(self.text, place)
         at = marks.end() if marks else self.blank_to(place)
         if not self.is_whole and self.text.startswith(("*", "_"), at) and MARKS_BEGUN.fullmatch(self.text, at):
-            raise More
+            raise NeedMoreText
         index = self.index(at)
         if index < len(self.tags) and self.tags[index].start == at:
             return self.tags[index]
@@ -72,7 +72,7 @@ class TaggedText:
     def behind_marks(self, place: int) -> int:
         """Return where the emphasis of a tag that ends at `place` ends."""
         if not self.is_whole and MARKS_BEGUN.fullmatch(self.text, place):
-            raise More
+            raise NeedMoreText
         marks = MARKS_BEHIND.match(self.text, place)
         return marks.end() if marks else place
 
@@ -82,9 +82,9 @@ class TaggedText:
         return at == len(self.text) or self._kinds.may_begin(self.text[at : at + LONGEST_TAG + 1])
 
     def need(self, place: int) -> None:
-        """Raise `More` where what follows `place` is not to be seen yet."""
+        """Raise `NeedMoreText` where what follows `place` is not to be seen yet."""
         if not self.is_whole and self.may_go_on(place):
-            raise More
+            raise NeedMoreText
 
     def behind_ends(self, place: int) -> int:
         """Return where the end tags end that follow a call and are of no use, with one that breaks off."""
@@ -107,7 +107,7 @@ class TaggedText:
         tag = self.adjacent(place)
         at = self.blank_to(place)
         if not self.is_whole and self.text.find("\n", at) < 0 and FENCE_BEGUN.fullmatch(self.text, at):
-            raise More
+            raise NeedMoreText
         return at < len(self.text) and tag is None and not FENCE.match(self.text, at)
 
     def line_goes_on(self, place: int) -> bool:

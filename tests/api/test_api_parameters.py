@@ -87,7 +87,7 @@ def test_a_cut_gives_the_same_text_as_if_it_had_come_in_one_piece(pieces: list[s
             given_out += one.text(part)
             if one.reason:
                 return given_out
-        return given_out + one.rest()
+        return given_out + one.finish()
 
     text = "".join(pieces)
     places = [place for sequence in stop if (place := text.find(sequence)) >= 0]

@@ -29,7 +29,7 @@ from pydantic import TypeAdapter, ValidationError
 from bridge.api.openai.chat_completions import OpenAIChat
 from bridge.api.openai.completions import OpenAICompletions
 from bridge.api.openapi import document
-from bridge.api.request_body import MOST_VALUES, decoded, made
+from bridge.api.request_body import MOST_VALUES, decode_json, parse_body
 from bridge.chat.history_digests import LONGEST
 from bridge.chat.model_names import resolve
 from bridge.errors import BodyTooLarge, ContextTooLong, RequestError
@@ -341,7 +341,7 @@ def test_an_error_about_a_body_holds_nothing_of_it() -> None:
     body = BytesIO(json.dumps(["x" * (8 * MEBIBYTE)]).encode())
     tracemalloc.start()
     with pytest.raises(RequestError) as caught:
-        made(body, refuse)
+        parse_body(body, refuse)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held < MEBIBYTE
@@ -369,7 +369,7 @@ def refuse(value: object) -> None:
 )
 def test_a_document_of_too_many_values_is_refused_before_one_is_made(text: str) -> None:
     with pytest.raises(BodyTooLarge, match="fewer list entries") as caught:
-        decoded(BytesIO(text.encode()))
+        decode_json(BytesIO(text.encode()))
     assert caught.value.status == 413
 
 
@@ -377,7 +377,7 @@ def test_a_document_of_too_many_values_is_refused_before_one_is_made(text: str) 
 @pytest.mark.parametrize("shift", range(3))
 def test_marks_inside_of_text_do_not_count(unit: str, shift: int) -> None:
     text = "x" * shift + unit * (2 * MOST_VALUES)
-    assert decoded(BytesIO(f'["{text}", 1]'.encode())) == json.loads(f'["{text}", 1]')
+    assert decode_json(BytesIO(f'["{text}", 1]'.encode())) == json.loads(f'["{text}", 1]')
 
 
 @pytest.mark.parametrize(
@@ -390,13 +390,13 @@ def test_marks_inside_of_text_do_not_count(unit: str, shift: int) -> None:
     ],
 )
 def test_half_a_surrogate_pair_becomes_a_mark_of_its_own(text: str, read: object) -> None:
-    assert decoded(BytesIO(text.encode())) == read
+    assert decode_json(BytesIO(text.encode())) == read
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[" * 300 + b"]" * 300, b'"\xff"', b'"\\u12"', b"1" * 5000, b'"\\ud83d'])
 def test_what_is_no_json_is_said_to_be_none(text: bytes) -> None:
     with pytest.raises(RequestError, match="not JSON"):
-        decoded(BytesIO(text))
+        decode_json(BytesIO(text))
 
 
 async def test_who_only_brings_a_token_may_send_little() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from bridge.api.access.credentials import Access, load_access
+from bridge.api.access.credentials import Credentials, load_credentials
 from bridge.api.access.sessions import Sessions
 from bridge.api.route_table import Admission, rules_of
 from bridge.api.routes import TABLE
@@ -139,7 +139,7 @@ async def test_without_keys_nobody_is_asked() -> None:
 
 
 def test_any_of_several_keys_is_accepted() -> None:
-    access = Access([Key.of(key, key, "chat") for key in ("one", "two")], Sessions(hours=1))
+    access = Credentials([Key.of(key, key, "chat") for key in ("one", "two")], Sessions(hours=1))
     known = [access.key_of(key) is not None for key in ("one", "two", "three", "", "\udce9")]
     assert known == [True, True, False, False, False]
 
@@ -335,13 +335,13 @@ def test_two_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_no_auth_is_for_a_loopback_address(tmp_path: Path, host: str) -> None:
-    assert load_access(Settings(config=tmp_path, server=ServerSettings(host=host, no_auth=True))).is_free
+    assert load_credentials(Settings(config=tmp_path, server=ServerSettings(host=host, no_auth=True))).is_free
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "bridge.home", "", "localhost.evil.example"])
 def test_no_auth_is_refused_anywhere_else(tmp_path: Path, host: str) -> None:
     with pytest.raises(SetupError, match="loopback"):
-        load_access(Settings(config=tmp_path, server=ServerSettings(host=host, no_auth=True)))
+        load_credentials(Settings(config=tmp_path, server=ServerSettings(host=host, no_auth=True)))
 
 
 def test_all_interfaces_need_keys_that_cannot_be_guessed(tmp_path: Path) -> None:
@@ -349,10 +349,10 @@ def test_all_interfaces_need_keys_that_cannot_be_guessed(tmp_path: Path) -> None
     file.path.touch(mode=0o600)
     file.path.write_text(f"{KEY}\nshort\n")
     with pytest.raises(SetupError, match="32 characters"):
-        load_access(Settings(config=tmp_path, server=ServerSettings(host="0.0.0.0")))
-    assert load_access(Settings(config=tmp_path)).key_of("short") is not None
+        load_credentials(Settings(config=tmp_path, server=ServerSettings(host="0.0.0.0")))
+    assert load_credentials(Settings(config=tmp_path)).key_of("short") is not None
 
 
 def test_the_first_start_beyond_this_machine_makes_a_key_that_is_long_enough(tmp_path: Path) -> None:
-    access = load_access(Settings(config=tmp_path, server=ServerSettings(host="0.0.0.0")))
+    access = load_credentials(Settings(config=tmp_path, server=ServerSettings(host="0.0.0.0")))
     assert access.key_of(KeyFile(tmp_path).keys()[0]) is not None

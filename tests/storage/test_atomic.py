@@ -11,7 +11,7 @@ from typing import BinaryIO, NoReturn
 
 import pytest
 
-from bridge.api.access.credentials import load_access
+from bridge.api.access.credentials import load_credentials
 from bridge.browser.processes import RunFile
 from bridge.settings import ConversationSettings, Settings
 from bridge.storage.account_states import AccountState, AccountStatesFile
@@ -79,7 +79,7 @@ def test_a_draft_follows_no_link_and_an_empty_file_becomes_private(tmp_path: Pat
 def test_everything_below_the_config_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
     config = tmp_path / "config"
     settings = Settings(config=config, profiles=config / "profiles")
-    load_access(settings)
+    load_credentials(settings)
     load_identity(settings)
     AccountStatesFile(config).put("alice", AccountState(WorkerState.MUTED, "", datetime.now(UTC) + timedelta(1)))
     note = RunFile(config / "run", os.getpid())

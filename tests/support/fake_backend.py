@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 from openai import AsyncOpenAI
 
-from bridge.api.access.credentials import Access, load_access
+from bridge.api.access.credentials import Credentials, load_credentials
 from bridge.api.access.sessions import Sessions
 from bridge.api.admin.admin_context import Extras
 from bridge.api.routes import build_runner
@@ -202,7 +202,7 @@ class Served:
     app: web.Application
     port: int
     config: Path
-    access: Access
+    access: Credentials
     monitor: Monitor
     http: aiohttp.ClientSession
     openai: AsyncOpenAI
@@ -248,7 +248,7 @@ async def examine_site(name: str) -> Sequence[Finding]:
     return [Finding(f"page of {name}", True, "Every control was found.")]
 
 
-def access_of(settings: Settings | None = None, *, locked: bool = True) -> Access:
+def access_of(settings: Settings | None = None, *, locked: bool = True) -> Credentials:
     """Return who may do what in tests: one key that may chat, and one that may everything.
 
     With `settings` they are in the files of those.
@@ -256,9 +256,9 @@ def access_of(settings: Settings | None = None, *, locked: bool = True) -> Acces
     if settings is not None:
         for name, key in (("api_keys", KEY), ("admin_key", ADMIN_KEY)):
             create_file(settings.config / name, f"{key}\n".encode())
-        return load_access(settings)
+        return load_credentials(settings)
     keys = [Key.of(KEY, "chats", "chat"), Key.of(ADMIN_KEY, "tests", "admin")]
-    return Access(keys, Sessions(hours=1), is_free=not locked)
+    return Credentials(keys, Sessions(hours=1), is_free=not locked)
 
 
 @asynccontextmanager

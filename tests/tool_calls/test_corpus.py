@@ -63,7 +63,7 @@ def test_what_only_speaks_of_calls_is_not_taken_for_one(output: dict[str, Any]) 
 def test_a_call_that_cannot_be_read_says_why_and_whether_it_breaks_off(output: dict[str, Any]) -> None:
     rejected = next(one for one in segments(output, [output["text"]]) if isinstance(one, Rejected))
     assert output["why"] in rejected.why
-    assert rejected.is_broken == output["broken"]
+    assert rejected.is_cut_off == output["broken"]
 
 
 @pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: output["name"])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.tool_calls.json_mode import JsonForm
-from bridge.tool_calls.json_repair import Unclear
+from bridge.tool_calls.json_repair import Unreadable
 from bridge.tool_calls.schemas.coercion import fitted, misfit
 
 ANY = JsonForm()
@@ -67,7 +67,7 @@ def test_json_is_found_and_repaired_where_the_meaning_is_certain(answer: str, va
     ],
 )
 def test_what_does_not_fit_is_never_given_out(answer: str) -> None:
-    with pytest.raises(Unclear):
+    with pytest.raises(Unreadable):
         PERSON.read(answer)
 
 
@@ -81,7 +81,7 @@ def test_what_only_python_takes_for_json_is_never_given_out() -> None:
     for answer in ('{"a": NaN}', '{"a": Infinity}', '{"a": [-Infinity]}', '{"a": 1e999}', '{"a": 1e999,}'):
         try:
             given_out = ANY.read(answer)
-        except Unclear:
+        except Unreadable:
             continue
         json.loads(given_out, parse_constant=pytest.fail)
 
@@ -89,14 +89,14 @@ def test_what_only_python_takes_for_json_is_never_given_out() -> None:
 def test_a_schema_may_ask_for_something_else_than_an_object() -> None:
     assert LIST.read("[1, 2]") == "[1, 2]"
     assert "JSON value" in LIST.instructions()
-    with pytest.raises(Unclear):
+    with pytest.raises(Unreadable):
         LIST.read('["a"]')
-    with pytest.raises(Unclear, match="object"):
+    with pytest.raises(Unreadable, match="object"):
         ANY.read("[1, 2]")
 
 
 def test_the_reason_names_what_is_wrong() -> None:
-    with pytest.raises(Unclear, match='"name" is a required property'):
+    with pytest.raises(Unreadable, match='"name" is a required property'):
         PERSON.read('{"age": 3}')
 
 

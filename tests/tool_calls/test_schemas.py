@@ -20,7 +20,7 @@ from bridge.api.answer.answer_format import AnswerFormat
 from bridge.api.answer.answer_runner import AnswerRunner
 from bridge.chat.types import ChatRequest, Finish, Message, Model, Text
 from bridge.tool_calls.json_mode import JsonForm
-from bridge.tool_calls.json_repair import Unclear, loaded
+from bridge.tool_calls.json_repair import Unreadable, loaded
 from bridge.tool_calls.notation import Tool, Toolbox
 from bridge.tool_calls.schemas.coercion import fitted, misfit, typed
 from tests.support.fake_backend import FakeBackend
@@ -412,7 +412,7 @@ def test_what_a_tag_says_of_its_text_counts_where_the_schema_names_no_type() -> 
 )
 def test_a_backslash_that_json_does_not_know_shows_that_none_was_escaped(text: str, value: object) -> None:
     if value is None:
-        with pytest.raises(Unclear, match="backslash"):
+        with pytest.raises(Unreadable, match="backslash"):
             loaded(text)
     else:
         assert loaded(text) == value
@@ -438,12 +438,12 @@ def test_marks_of_json_are_mended(text: str, value: object) -> None:
     ['{"a": New York}', "[1 2]", "{'a': 'it's'}", '{"a": NaN,}', "[1}", '{"a": 1 000}'],
 )
 def test_what_could_mean_something_else_is_asked_for_again(text: str) -> None:
-    with pytest.raises(Unclear):
+    with pytest.raises(Unreadable):
         loaded(text)
 
 
 @settings(deadline=None)
 @given(st.text(alphabet="{}[]\",:\\'“”`ab1 \nTrue", max_size=30))
 def test_no_text_breaks_the_repair(text: str) -> None:
-    with suppress(Unclear):
+    with suppress(Unreadable):
         json.dumps(loaded(text), allow_nan=False)

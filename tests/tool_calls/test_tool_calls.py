@@ -17,7 +17,7 @@ from bridge.chat.types import Text, Thinking
 from bridge.demo.dialect import written
 from bridge.tool_calls.answer_filter import ToolCall, ToolCallFilter
 from bridge.tool_calls.call_reader import read_calls
-from bridge.tool_calls.json_repair import Unclear, loaded
+from bridge.tool_calls.json_repair import Unreadable, loaded
 from bridge.tool_calls.notation import Call, Tool, Toolbox, write_call, write_results, write_said
 from bridge.tool_calls.parser import CallParser
 from bridge.tool_calls.python_calls import python_calls
@@ -38,9 +38,9 @@ JSON = st.recursive(
 )
 
 
-def said_by(talk: ToolCallFilter, *pieces: str) -> list[Text | Thinking | ToolCall]:
-    said = [event for piece in pieces for event in talk.say(piece)]
-    return [*said, *talk.rest(), *talk.release()]
+def said_by(call_filter: ToolCallFilter, *pieces: str) -> list[Text | Thinking | ToolCall]:
+    said = [event for piece in pieces for event in call_filter.feed(piece)]
+    return [*said, *call_filter.finish(), *call_filter.release()]
 
 
 # What the model is told
@@ -171,23 +171,23 @@ def test_whatever_the_demo_model_writes_in_its_own_dialect_is_heard(seed: int, c
 
 
 def test_text_without_a_call_is_held_back_and_then_given_out() -> None:
-    talk = ToolCallFilter(BOX, 100, "x")
-    assert talk.say("Hello") == []
-    assert talk.rest() == []
-    assert talk.release() == [Text("Hello")]
+    call_filter = ToolCallFilter(BOX, 100, "x")
+    assert call_filter.feed("Hello") == []
+    assert call_filter.finish() == []
+    assert call_filter.release() == [Text("Hello")]
 
 
 def test_text_is_held_back_no_longer_than_the_bound() -> None:
-    talk = ToolCallFilter(BOX, 5, "x")
-    assert talk.say("Hello") == []
-    assert talk.say(" you") == [Text("Hello you")]
-    assert talk.say("!") == [Text("!")]
+    call_filter = ToolCallFilter(BOX, 5, "x")
+    assert call_filter.feed("Hello") == []
+    assert call_filter.feed(" you") == [Text("Hello you")]
+    assert call_filter.feed("!") == [Text("!")]
 
 
 def test_without_a_bound_text_streams_at_once() -> None:
-    talk = ToolCallFilter(BOX, 0, "x")
-    assert talk.say("Hello ") == [Text("Hello ")]
-    assert said_by(talk, WRITTEN) == [ToolCall(0, "call_x0", ROME)]
+    call_filter = ToolCallFilter(BOX, 0, "x")
+    assert call_filter.feed("Hello ") == [Text("Hello ")]
+    assert said_by(call_filter, WRITTEN) == [ToolCall(0, "call_x0", ROME)]
 
 
 def test_what_is_said_beside_a_call_is_thinking() -> None:
@@ -206,38 +206,38 @@ def test_where_one_call_is_wanted_a_second_one_is_no_call() -> None:
 
 
 def test_a_call_that_cannot_be_read_is_complained_about_and_otherwise_stays_text() -> None:
-    talk = ToolCallFilter(BOX, 1000, "x")
+    call_filter = ToolCallFilter(BOX, 1000, "x")
     bad = WRITTEN.replace("Rome", 'Ro"},')
-    talk.say(bad)
-    talk.rest()
-    assert "not" in (talk.complaint() or "")
-    assert talk.release() == [Text(bad)]
+    call_filter.feed(bad)
+    call_filter.finish()
+    assert "not" in (call_filter.retry_prompt() or "")
+    assert call_filter.release() == [Text(bad)]
 
 
 @pytest.mark.parametrize("text", ["Write `<tool_call>` before it.", f"> {BAD}", f"It is ``{BAD}``.", "a < b", "{}"])
 def test_what_only_speaks_of_calls_is_not_complained_about(text: str) -> None:
-    talk = ToolCallFilter(BOX, 1000, "x")
-    talk.say(text)
-    talk.rest()
-    assert talk.complaint() is None
+    call_filter = ToolCallFilter(BOX, 1000, "x")
+    call_filter.feed(text)
+    call_filter.finish()
+    assert call_filter.retry_prompt() is None
 
 
 @pytest.mark.parametrize(
     ("box", "owed"), [(Toolbox((NOW,), required=True), "one of the tools"), (Toolbox((NOW,), named="now"), "now")]
 )
 def test_a_call_that_is_owed_is_asked_for(box: Toolbox, owed: str) -> None:
-    talk = ToolCallFilter(box, 100, "x")
-    talk.say("Hello")
-    talk.rest()
-    assert owed in (talk.complaint() or "")
-    assert ToolCallFilter(BOX, 100, "x").complaint() is None
+    call_filter = ToolCallFilter(box, 100, "x")
+    call_filter.feed("Hello")
+    call_filter.finish()
+    assert owed in (call_filter.retry_prompt() or "")
+    assert ToolCallFilter(BOX, 100, "x").retry_prompt() is None
 
 
 def test_nothing_is_complained_about_once_text_is_out() -> None:
-    talk = ToolCallFilter(Toolbox((NOW,), required=True), 3, "x")
-    talk.say("Hello")
-    talk.rest()
-    assert talk.complaint() is None
+    call_filter = ToolCallFilter(Toolbox((NOW,), required=True), 3, "x")
+    call_filter.feed("Hello")
+    call_filter.finish()
+    assert call_filter.retry_prompt() is None
 
 
 @pytest.mark.parametrize(
@@ -252,10 +252,10 @@ def test_nothing_is_complained_about_once_text_is_out() -> None:
 )
 def test_what_a_client_sends_back_is_known_beforehand(answer: str, back: str) -> None:
     assert AnswerFormat(BOX, hold=100).returned(answer) == back
-    talk = ToolCallFilter(BOX, 100, "x")
-    said = said_by(talk, *answer)
+    call_filter = ToolCallFilter(BOX, 100, "x")
+    said = said_by(call_filter, *answer)
     text = "".join(event.text for event in said if isinstance(event, Text))
-    assert write_said(text, talk.calls) == back
+    assert write_said(text, call_filter.calls) == back
 
 
 @settings(deadline=None, max_examples=300)
@@ -304,7 +304,7 @@ def test_valid_json_is_left_as_it_is(value: object) -> None:
 
 @pytest.mark.parametrize("text", ["", "weather", '{"a": "b', '{"a" "b" "c"', "[1, 2"])
 def test_what_is_not_certain_is_not_repaired(text: str) -> None:
-    with pytest.raises(Unclear):
+    with pytest.raises(Unreadable):
         loaded(text)
 
 
@@ -330,7 +330,7 @@ def test_what_is_not_certain_is_not_repaired(text: str) -> None:
 def test_a_program_that_is_no_plain_call_is_unclear_and_warns_nobody(text: str) -> None:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        with pytest.raises(Unclear):
+        with pytest.raises(Unreadable):
             list(python_calls(text))
     assert warned == []
 
@@ -343,7 +343,7 @@ def test_an_unclear_call_says_what_is_wrong() -> None:
         ("{}", "name"),
         ("[]", "no call"),
     ):
-        with pytest.raises(Unclear, match=word):
+        with pytest.raises(Unreadable, match=word):
             read_calls(body, BOX.tools)
 
 

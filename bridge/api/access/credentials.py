@@ -19,7 +19,7 @@ EVERY = 1.0
 """Seconds between two looks at the files."""
 
 
-class Access:
+class Credentials:
     """The keys and sessions of a running bridge; `is_free` tells that chats need none."""
 
     def __init__(
@@ -105,12 +105,12 @@ class Access:
         return self._store
 
 
-def load_access(settings: Settings) -> Access:
+def load_credentials(settings: Settings) -> Credentials:
     """Read the keys, which a first start makes; raise what `check_reach` raises."""
     store, is_free = KeyStore(settings.config), settings.server.no_auth
     check_reach(settings, store)
     store.prepare(is_free=is_free, is_local=settings.dashboard.enabled)
-    return Access(store.all(), Sessions(settings.dashboard.session_hours), store, is_free=is_free)
+    return Credentials(store.all(), Sessions(settings.dashboard.session_hours), store, is_free=is_free)
 
 
 def check_reach(settings: Settings, store: KeyStore) -> None:

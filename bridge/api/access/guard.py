@@ -18,7 +18,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from loguru import logger
 
-from bridge.api.access.credentials import Access
+from bridge.api.access.credentials import Credentials
 from bridge.api.access.sessions import Session
 from bridge.errors import AuthenticationError, PermissionDenied, TooManyAttempts
 from bridge.settings import ServerSettings
@@ -71,7 +71,7 @@ class Guard:
 
     def __init__(
         self,
-        access: Access,
+        access: Credentials,
         server: ServerSettings,
     ) -> None:
         self._access = access

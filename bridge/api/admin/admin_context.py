@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bridge.api.access.credentials import Access
+from bridge.api.access.credentials import Credentials
 from bridge.api.access.guard import Guard
 from bridge.api.http_errors import dump
 from bridge.api.request_body import BodyReader
@@ -56,7 +56,7 @@ class Parts:
 
     control: AccountControl
     monitor: Monitor
-    access: Access
+    access: Credentials
     guard: Guard
     settings: Settings
     bodies: BodyReader

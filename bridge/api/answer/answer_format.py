@@ -9,7 +9,7 @@ from bridge.api.answer.continuation import ContinuationFilter
 from bridge.api.answer.text_filter import JsonFilter, PlainTextFilter, TextFilter
 from bridge.tool_calls.answer_filter import ToolCallFilter, filter_answer
 from bridge.tool_calls.json_mode import JsonForm
-from bridge.tool_calls.json_repair import Unclear
+from bridge.tool_calls.json_repair import Unreadable
 from bridge.tool_calls.notation import Call, Toolbox, write_said
 
 EVERYTHING = 1 << 62
@@ -50,7 +50,7 @@ class AnswerFormat:
         if calls:
             return write_said(text, calls)
         if self.json is not None:
-            with suppress(Unclear):
+            with suppress(Unreadable):
                 return self.json.read(text)
         return text
 

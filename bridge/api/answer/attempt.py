@@ -95,7 +95,7 @@ class Attempt:
 
     def _filtered(self, text: str) -> list[AnswerEvent]:
         self._meter.add_text(text)
-        return [Text(text)] if self._is_withdrawn and text else [*self._filter.say(text)]
+        return [Text(text)] if self._is_withdrawn and text else [*self._filter.feed(text)]
 
     def _thought(self, text: str) -> list[AnswerEvent]:
         self._meter.add_thinking(text)
@@ -105,38 +105,38 @@ class Attempt:
         is_thinking_cut = self._has_thinking and reason == "length"  # the model came no further than its thinking
         if not self._has_text and not is_thinking_cut and reason != "content_filter":
             return self.end_without_text(SiteError("The site ended its answer without any text.", sent=True))
-        made = self._filtered(self._stop.text(self._continuation.rest()))
-        return [*made, *self._filtered(self._stop.rest()), *self._end(self._stop.reason or reason)]
+        made = self._filtered(self._stop.text(self._continuation.finish()))
+        return [*made, *self._filtered(self._stop.finish()), *self._end(self._stop.reason or reason)]
 
     def _end(self, reason: FinishReason) -> list[AnswerEvent]:
         """Return the last events, or set the retry prompt where the model can be asked again for what is wrong."""
         if self._is_withdrawn or reason == "content_filter":
             return [AnswerEnd(reason, self._meter.usage())]
-        made: list[AnswerEvent] = [*self._filter.rest()]
+        made: list[AnswerEvent] = [*self._filter.finish()]
         is_whole = reason == "stop" and self._stop.reason is None  # neither the client nor a limit cut it
-        if is_whole and self._may_retry and (prompt := self._filter.complaint()) is not None:
+        if is_whole and self._may_retry and (prompt := self._filter.retry_prompt()) is not None:
             self.retry_prompt = prompt
             return made
         made += self._filter.release()
-        if is_whole and self._filter.unread:
-            made.append(Text(self._filter.unread))
+        if is_whole and self._filter.unreadable_note:
+            made.append(Text(self._filter.unreadable_note))
         return [*made, self._answer_end(reason)]
 
     def _calls_in_thinking(self) -> list[ToolCall]:
         if self._format.toolbox is None:
             return []
         found = ToolCallFilter(self._format.toolbox, EVERYTHING, self._id)
-        events = [*found.say("".join(self._thinking)), *found.rest()]
+        events = [*found.feed("".join(self._thinking)), *found.finish()]
         if found.is_call:
             self._filter = found
-        elif found.unread and self._may_retry:
-            self.retry_prompt = found.complaint()
+        elif found.unreadable_note and self._may_retry:
+            self.retry_prompt = found.retry_prompt()
         return [event for event in events if isinstance(event, ToolCall)]
 
     def _answer_end(self, reason: FinishReason) -> AnswerEnd:
         end: EndReason = reason
         if reason == "stop" and self._filter.is_call:
             end = "tool_calls"
-        elif reason == "stop" and self._stop.reason is None and self._filter.is_broken:
+        elif reason == "stop" and self._stop.reason is None and self._filter.is_cut_off:
             end = "length"
         return AnswerEnd(end, self._meter.usage())

@@ -50,7 +50,7 @@ class CitationFilter:
         self._held = text[cut:]
         return list(self._split(text[:cut]))
 
-    def rest(self) -> list[CitedText]:
+    def finish(self) -> list[CitedText]:
         """Return what was held back: it was no mark after all."""
         held, self._held = self._held, ""
         return [CitedText(held)] if held else []

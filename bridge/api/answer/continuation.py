@@ -23,7 +23,7 @@ class ContinuationFilter:
         shown = piece if self._seen else piece.lstrip()
         repeated = self._wanted[self._seen : self._seen + len(shown)]
         if not shown.startswith(repeated):
-            return self.rest()
+            return self.finish()
         self._seen += len(repeated)
         rest = shown[len(repeated) :]
         rest = rest.lstrip() if self._ends_blank else rest
@@ -31,11 +31,11 @@ class ContinuationFilter:
             self._wanted, self._held = "", []
         return rest
 
-    def rest(self) -> str:
+    def finish(self) -> str:
         """Return what was held back: it is no repetition, or the answer is over and has nothing else."""
         held, self._held, self._wanted = "".join(self._held), [], ""
         return held
 
     def whole(self, answer: str) -> str:
         """Take a whole answer."""
-        return self.text(answer) + self.rest()
+        return self.text(answer) + self.finish()

@@ -70,7 +70,7 @@ class Rewriter:
         self._held = text[cut:]
         return self._pattern.sub(self._by, text[:cut])
 
-    def rest(self) -> str:
+    def finish(self) -> str:
         """Return what was held back: it was no match after all."""
         held, self._held = self._held, ""
         return held

@@ -134,7 +134,7 @@ class Presenter:
 
     def _end(self) -> str:
         tail = self._unfold()
-        tail += self._marked(self._marks.rest(), len(tail)) if self._marks else ""
+        tail += self._marked(self._marks.finish(), len(tail)) if self._marks else ""
         wanted = self._lists and self._answered and not self._called and self._show != "silent"
         listed = source_list(self._sources.values()) if wanted else ""
         return tail + self._paragraph() + listed if listed else tail
@@ -142,7 +142,7 @@ class Presenter:
     def _unfold(self) -> str:
         if self._fold is None:
             return ""
-        rest = self._fenced(self._fold.rest())
+        rest = self._fenced(self._fold.finish())
         self._fold = None
         return rest + self._fence.closing() + FOLD_CLOSED
 

@@ -37,7 +37,7 @@ class StopFilter:
         """Take a piece of thinking: it costs tokens and knows no stop sequences."""
         return self._within(piece)
 
-    def rest(self) -> str:
+    def finish(self) -> str:
         """Return what was held back: the answer is over."""
         held, self._held = self._held, ""
         return self._within(held)

@@ -1,6 +1,6 @@
 """What becomes of an answer's text on its way to the client: nothing, calls of tools, or JSON.
 
-`say` and `rest` give out what is certain. At the end there may be a `complaint`, for the model to try again;
+`feed` and `finish` give out what is certain. At the end there may be a `retry_prompt`, for the model to try again;
 without one, `release` gives out what was held back.
 """
 
@@ -11,22 +11,22 @@ from typing import Protocol
 from bridge.chat.types import Text
 from bridge.errors import JsonInvalid
 from bridge.tool_calls.answer_filter import FilteredEvent
-from bridge.tool_calls.json_mode import JsonForm, complaint
-from bridge.tool_calls.json_repair import Unclear
+from bridge.tool_calls.json_mode import JsonForm, retry_prompt
+from bridge.tool_calls.json_repair import Unreadable
 
 
 class TextFilter(Protocol):
     """Takes the text of one answer."""
 
-    def say(self, text: str) -> list[FilteredEvent]:
+    def feed(self, text: str) -> list[FilteredEvent]:
         """Take the next piece."""
         ...
 
-    def rest(self) -> list[FilteredEvent]:
+    def finish(self) -> list[FilteredEvent]:
         """Take the end of the text."""
         ...
 
-    def complaint(self) -> str | None:
+    def retry_prompt(self) -> str | None:
         """Return what the model should hear, if the answer cannot be used."""
         ...
 
@@ -40,12 +40,12 @@ class TextFilter(Protocol):
         ...
 
     @property
-    def unread(self) -> str:
+    def unreadable_note(self) -> str:
         """What the client is told of a call that cannot be read; empty where there is none."""
         ...
 
     @property
-    def is_broken(self) -> bool:
+    def is_cut_off(self) -> bool:
         """Whether the answer breaks off within a call."""
         ...
 
@@ -53,18 +53,18 @@ class TextFilter(Protocol):
 class PlainTextFilter:
     """Text stays text."""
 
-    is_call = is_broken = False
-    unread = ""
+    is_call = is_cut_off = False
+    unreadable_note = ""
 
-    def say(self, text: str) -> list[FilteredEvent]:
+    def feed(self, text: str) -> list[FilteredEvent]:
         """Return the text."""
         return [Text(text)] if text else []
 
-    def rest(self) -> list[FilteredEvent]:
+    def finish(self) -> list[FilteredEvent]:
         """Return nothing."""
         return []
 
-    def complaint(self) -> None:
+    def retry_prompt(self) -> None:
         """Find no fault."""
 
     def release(self) -> list[FilteredEvent]:
@@ -75,8 +75,8 @@ class PlainTextFilter:
 class JsonFilter:
     """The text that `inner` lets through must be JSON; calls of tools pass."""
 
-    unread = ""
-    is_broken = False
+    unreadable_note = ""
+    is_cut_off = False
 
     def __init__(self, form: JsonForm, inner: TextFilter) -> None:
         self._form = form
@@ -90,26 +90,26 @@ class JsonFilter:
         """Whether the answer has called a tool."""
         return self._inner.is_call
 
-    def say(self, text: str) -> list[FilteredEvent]:
+    def feed(self, text: str) -> list[FilteredEvent]:
         """Take the next piece; its text is held back."""
-        return self._sift(self._inner.say(text))
+        return self._sift(self._inner.feed(text))
 
-    def rest(self) -> list[FilteredEvent]:
+    def finish(self) -> list[FilteredEvent]:
         """Take the end of the text, and read it."""
-        said = self._sift(self._inner.rest())
-        if self._inner.complaint() is None:
+        said = self._sift(self._inner.finish())
+        if self._inner.retry_prompt() is None:
             said += self._sift(self._inner.release())
         try:
             self._json = self._form.read("".join(self._held))
-        except Unclear as unclear:
-            self._why = str(unclear)
+        except Unreadable as unreadable:
+            self._why = str(unreadable)
         return said
 
-    def complaint(self) -> str | None:
+    def retry_prompt(self) -> str | None:
         """Return what is wrong with the call, or with the JSON."""
         if self.is_call:
             return None
-        return self._inner.complaint() or (None if self._why is None else complaint(self._why))
+        return self._inner.retry_prompt() or (None if self._why is None else retry_prompt(self._why))
 
     def release(self) -> list[FilteredEvent]:
         """Return the JSON."""

@@ -44,7 +44,7 @@ WHOLE = re.compile(r"[+-]?\d{1,18}(?:\.0{1,9})?", re.ASCII)
 B = TypeVar("B", bound=Lenient)
 
 
-def whole(given: object) -> object:
+def as_whole_number(given: object) -> object:
     """Return a number that is written as a text or with a fraction of nothing as the whole number that it is."""
     if isinstance(given, str) and WHOLE.fullmatch(given.strip()):
         return int(float(given))
@@ -60,7 +60,7 @@ def as_reasoning(given: object) -> object:
 
 Switch = StrictBool | StrictStr
 """What is on or off, also in a word."""
-Tokens = Annotated[StrictInt, BeforeValidator(whole)]
+Tokens = Annotated[StrictInt, BeforeValidator(as_whole_number)]
 """A number of tokens; below 1 it means that there is no limit."""
 
 

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from bridge.api.access.credentials import Access, load_access
+from bridge.api.access.credentials import Credentials, load_credentials
 from bridge.api.access.sessions import MOST_SESSIONS, MOST_TOKENS, TOKEN_LIFE, Sessions
 from bridge.api.admin.sign_in import is_said_https
 from bridge.app import Bridge
@@ -377,7 +377,7 @@ async def test_a_link_signs_in_once(served: Served) -> None:
 
 
 async def test_the_link_that_serve_prints_signs_in_once(tmp_path: Path) -> None:
-    access = load_access(Settings(config=tmp_path))
+    access = load_credentials(Settings(config=tmp_path))
     path = Bridge("http://127.0.0.1:1", cast(Pool, None), cast(Chromium, None), access).sign_in_path()
     assert path is not None
     address, _, token = path.partition("#sign-in=")
@@ -420,9 +420,9 @@ def test_sessions_and_tokens_end_by_time_and_are_bounded() -> None:
 
 
 @asynccontextmanager
-async def with_files(folder: Path) -> AsyncIterator[tuple[Access, KeyStore]]:
+async def with_files(folder: Path) -> AsyncIterator[tuple[Credentials, KeyStore]]:
     """Give the access to a bridge whose keys are in files, and what changes them, as a command does."""
-    access = load_access(Settings(config=folder))
+    access = load_credentials(Settings(config=folder))
     async with asyncio.timeout(LIMIT):
         watching = asyncio.get_running_loop().create_task(access.watch())
         try:
@@ -452,7 +452,7 @@ async def test_keys_that_a_command_adds_and_revokes_count_in_the_running_service
 
 
 async def test_a_key_that_the_service_adds_is_shown_once_and_ends_with_its_sessions_at_once(tmp_path: Path) -> None:
-    access = load_access(Settings(config=tmp_path))
+    access = load_credentials(Settings(config=tmp_path))
     key, text = await access.add("phone", "admin")
     cookie, _ = access.sessions.open(key.id)
     assert access.key_of(text) == key
@@ -464,7 +464,7 @@ async def test_a_key_that_the_service_adds_is_shown_once_and_ends_with_its_sessi
 
 async def test_revoking_the_key_of_the_local_commands_gives_them_another_one(tmp_path: Path) -> None:
     store = KeyStore(tmp_path)
-    access = load_access(Settings(config=tmp_path))
+    access = load_credentials(Settings(config=tmp_path))
     first = store.admin_key()
     key = access.key_of(first)
     assert key is not None
@@ -474,13 +474,13 @@ async def test_revoking_the_key_of_the_local_commands_gives_them_another_one(tmp
 
 
 async def test_the_last_key_that_may_chat_stays(tmp_path: Path) -> None:
-    access = load_access(Settings(config=tmp_path))
+    access = load_credentials(Settings(config=tmp_path))
     (plain,) = [key for key in access.keys if key.scope == "chat"]
     with pytest.raises(Exception, match="last key that may chat"):
         await access.revoke(plain.id)
     await access.add("laptop", "chat")
     await access.revoke(plain.id)
-    assert [key.name for key in load_access(Settings(config=tmp_path)).keys if key.scope == "chat"] == ["laptop"]
+    assert [key.name for key in load_credentials(Settings(config=tmp_path)).keys if key.scope == "chat"] == ["laptop"]
 
 
 def test_beyond_this_machine_an_admin_key_that_can_be_guessed_is_refused(tmp_path: Path) -> None:
@@ -489,10 +489,10 @@ def test_beyond_this_machine_an_admin_key_that_can_be_guessed_is_refused(tmp_pat
     store.local.path.write_text("short\n")
     abroad = Settings(config=tmp_path, server=ServerSettings(host="0.0.0.0"))
     with pytest.raises(SetupError, match="32 characters"):
-        load_access(abroad)
-    assert load_access(Settings(config=tmp_path)).key_of("short") is not None
+        load_credentials(abroad)
+    assert load_credentials(Settings(config=tmp_path)).key_of("short") is not None
     store.local.path.unlink()
-    assert len(load_access(abroad).keys) == 2
+    assert len(load_credentials(abroad).keys) == 2
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a\x1b[2J", "x" * 65, "\u202eevil"])

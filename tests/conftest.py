@@ -47,7 +47,7 @@ started: list[str] = []
 
 def on_start(event: str, what: tuple[object, ...]) -> None:
     """Note a process that is started."""
-    if event == "subprocess.Popen":
+    if event == "subprocess.Popen" and what[0] != "uname":  # the OpenAI SDK asks for the platform, once a process
         started.append(str(what[0]))
 
 

@@ -232,6 +232,18 @@ async def test_dialogs_files_and_the_selection_of_a_page_come_to_the_person(tmp_
         assert await someone.page.evaluate("navigator.clipboard.readText()") == "to be copied"
 
 
+async def test_the_titles_of_a_page_and_its_windows_are_text_and_never_markup(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    markup = "<img src=x onerror=alert(1)>"
+    async with live(tmp_path, chromium=chromium) as run, person(run, chromium, WIDE) as someone:
+        await someone.look(account="alice")
+        await someone.take()
+        await account_page(run).evaluate("title => void (window.open('about:blank').document.title = title)", markup)
+        await expect(someone.page.locator("#tabs")).to_contain_text(markup)
+        assert await someone.page.locator("img[src=x]").count() == 0
+
+
 async def test_composed_text_and_dead_keys_arrive_as_they_were_meant(tmp_path: Path, chromium: Chromium) -> None:
     async with live(tmp_path, chromium=chromium) as run, person(run, chromium) as someone:
         await someone.look(account="alice")

@@ -59,6 +59,9 @@ async def test_what_a_chat_received_is_kept_and_of_what_it_sent_only_what_is_ask
         assert await run.ask(directive(tokens=4)) != ""
         secrets = [account.token, run.key, account.password, *account.cookies]
     streams = sorted(folder.glob("*-1.sse"))
+    with Home.at(tmp_path) as home:
+        shown = await home.run("replay", *(str(stream) for stream in streams[:1]))
+    assert (shown.code, bool(re.search(r"^ *\d+  Finish", shown.out, re.MULTILINE))) == (0, True), shown.out + shown.err
     heard = [hear([stream.read_bytes()]) for stream in streams]
     assert "An answer." in {one.text for one in heard}
     assert all(isinstance(one.events[-1], Finish) for one in heard)

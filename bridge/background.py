@@ -1,6 +1,6 @@
-"""A thread for work that blocks, such as a database: done in the order in which it was asked for.
+"""A thread for work that blocks, such as a database: one call after the other, in the order in which they came.
 
-What is only to be noted is handed in and goes on its way; a failure of it is logged, and changes nothing else.
+A write is queued and not waited for; a failure of it is logged, and changes nothing else.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from loguru import logger
 
 T = TypeVar("T")
 CLOSE_LIMIT = 10.0
-"""Seconds that what is still to be done gets at the end."""
+"""Seconds that queued work gets at the end."""
 SMALL = 65_536
-"""Characters or bytes that are gone over on the event loop."""
+"""Characters or bytes that may be processed on the event loop."""
 
 
 async def off_loop(size: int, work: Callable[..., T], *given: object) -> T:
@@ -33,9 +33,9 @@ class Background:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"bridge {what}")
 
     def start(self, work: Callable[..., object], *given: object) -> None:
-        """Have `work(*given)` done."""
+        """Queue `work(*given)`, and do not wait for it."""
         try:
-            self._thread.submit(work, *given).add_done_callback(self._look_at)
+            self._thread.submit(work, *given).add_done_callback(self._log_failure)
         except RuntimeError:  # closed
             logger.warning("Cannot save {}: the bridge has stopped", self._what)
 
@@ -45,13 +45,13 @@ class Background:
             return await asyncio.wrap_future(self._thread.submit(partial(work, *given)))
 
     async def close(self) -> None:
-        """Return when everything is done that was handed in."""
+        """Wait until all queued work is done."""
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
                 await asyncio.to_thread(self._thread.shutdown)
         except TimeoutError:
             logger.error("Cannot save all of {}: the disk does not respond", self._what)
 
-    def _look_at(self, done: Future[object]) -> None:
+    def _log_failure(self, done: Future[object]) -> None:
         if not done.cancelled() and (error := done.exception()) is not None:
             logger.warning("Cannot save {}: {}: {}", self._what, type(error).__name__, error)

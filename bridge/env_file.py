@@ -1,6 +1,6 @@
-"""Environment variables, and the file `.env` of the working directory, which stands below them.
+"""Environment variables, and the file `.env` of the working directory, which the environment overrides.
 
-What is secret is taken out of the environment, because child processes inherit that.
+Secrets are removed from the environment, because child processes inherit it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ FILE = Path(".env")
 
 
 def adopt_file() -> None:
-    """Let the settings in `.env` be variables, where the environment has none of that name."""
+    """Copy the settings in `.env` into the environment, unless it has a variable of that name."""
     for name, value in _in_file().items():
         if name not in OF_COMMANDS:
             os.environ.setdefault(name, value)
 
 
 def take(name: str) -> str | None:
-    """Return a variable of a command, which no child process inherits then; None where it is not set or empty."""
+    """Return a command's variable and remove it from the environment; None where it is not set or empty."""
     return os.environ.pop(name, None) or _in_file().get(name) or None
 
 

@@ -1,4 +1,4 @@
-"""Makes text of clients, models and pages harmless where a terminal or a log shows it.
+"""Makes text of clients, models and pages harmless for terminals and logs.
 
 A terminal obeys ESC and its relatives, and turns the reading direction at some marks, so that a line can pass for
 another one. Every such character is either shown as an escape of JSON's kind or left out.

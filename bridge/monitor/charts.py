@@ -1,4 +1,4 @@
-"""The figures of the last day, a bucket a minute; each holds only so many, so that a busy minute costs no more."""
+"""The figures of the last day, in one bucket per minute; each bucket holds a bounded number of them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bridge.telemetry import ChatEnded
 STEP = 60
 """Seconds of a bucket."""
 KEPT = 24 * 60
-"""Buckets."""
+"""Buckets: one day of minutes."""
 MOST_FIGURES = 300
-"""Figures of a kind that a bucket holds; of more the last ones count."""
+"""Figures per kind and bucket; the oldest ones give way."""
 MOST_RESULTS = 20
-"""Kinds of results that a bucket tells apart."""
+"""Different results per bucket; further ones are not counted."""
 SHORTEST = 0.05
-"""Seconds that an answer must have taken to have a speed."""
+"""Seconds that an answer must take at least for a speed to be computed."""
 MEDIANS = ("waiting", "first_token", "tokens_per_second")
 LOADS = ("browser_mb", "process_mb", "browser_cpu", "process_cpu")
 
@@ -35,12 +35,12 @@ class Bucket:
     results: Counter[str] = field(default_factory=Counter)
 
     def add(self, name: str, figure: float | None) -> None:
-        """Take a figure, if there is one."""
+        """Add a figure, unless it is None."""
         if figure is not None:
             self.figures.setdefault(name, deque(maxlen=MOST_FIGURES)).append(figure)
 
     def close(self) -> None:
-        """Keep no more than the medians: the minute is over."""
+        """Reduce each kind to its median, once the minute is over."""
         self.figures = {name: deque((median(figures),)) for name, figures in self.figures.items()}
 
     def value(self, name: str) -> float | None:
@@ -56,7 +56,7 @@ class Charts:
         self._buckets: deque[Bucket] = deque(maxlen=KEPT)
 
     def chat(self, fact: ChatEnded) -> None:
-        """Take the times of a chat."""
+        """Add the result and the times of a chat."""
         bucket, marks = self._now(), fact.marks
         if fact.result in bucket.results or len(bucket.results) < MOST_RESULTS:
             bucket.results[fact.result] += 1
@@ -65,7 +65,7 @@ class Charts:
         bucket.add("tokens_per_second", speed(fact.tokens, marks))
 
     def load(self, process: ResourceSample, browser: ResourceSample | None) -> None:
-        """Take what processes need."""
+        """Add a resource sample."""
         bucket = self._now()
         bucket.add("process_mb", process.memory_mb)
         bucket.add("process_cpu", process.cpu_percent)

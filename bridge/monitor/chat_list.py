@@ -1,4 +1,4 @@
-"""The chats as the dashboard shows them: those that wait, those that run, the last ones that ended. Never a text."""
+"""The chats for the dashboard: waiting, running and ended ones, without any text of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bridge.telemetry import ChatEnded, ChatProgress, ChatQueued, ChatStarted, S
 MOST_RECENT = 500
 """Chats of this start that are remembered after their end."""
 MOST_OPEN = 2000
-"""Chats that wait or run; more than any queue holds."""
+"""Chats that wait or run; a bound for facts that get lost, above any real queue."""
 
 
 @dataclass(slots=True)
@@ -36,13 +36,13 @@ class EndedChat:
     fact: ChatEnded
     at: datetime
     until: datetime | None = None
-    """When one of an earlier start is to be forgotten."""
+    """When a chat of an earlier start is dropped from the list; None for one of this start."""
     kept: Mapping[str, bool] | None = None
-    """What there is to download of one of an earlier start."""
+    """Which files of a chat of an earlier start can be downloaded."""
 
 
 class Chats:
-    """Takes the facts about chats."""
+    """Follows the chats by their facts."""
 
     def __init__(self) -> None:
         self._open: dict[str, OpenChat] = {}
@@ -92,13 +92,13 @@ class Chats:
         if (chat := self._open.get(fact.chat)) is not None:
             chat.account, chat.step = fact.account, "sending"
 
-    def went_on(self, fact: ChatProgress) -> None:
+    def progressed(self, fact: ChatProgress) -> None:
         """Note how far the chat is."""
         if (chat := self._open.get(fact.chat)) is not None:
             chat.step, chat.tokens, chat.marks = fact.step, fact.tokens, fact.marks
 
     def end(self, fact: ChatEnded) -> EndedChat:
-        """Put the chat among those that have ended."""
+        """Move the chat to the ended ones."""
         self._open.pop(fact.chat, None)
         ended = EndedChat(fact, datetime.now(UTC))
         self._recent.append(ended)

@@ -1,6 +1,7 @@
-"""Hands what happens to everybody who watches: encoded once for all of them, bounded for each.
+"""Sends events to all watchers: encoded once for all of them, with a bounded queue for each.
 
-Whoever reads too slowly loses what waits for them, and is given the whole state anew instead.
+A watcher that reads too slowly loses its queue, and gets the whole state instead: what it shows is complete again
+after one frame, so nothing has to be remembered for it.
 """
 
 from __future__ import annotations
@@ -17,47 +18,47 @@ from bridge.errors import RequestError
 from bridge.sse import encode_sse
 
 MOST_WATCHERS = 32
-"""Those who watch at a time; one more takes the place of one who is stalled, or is refused."""
+"""Watchers at a time; one more takes the place of a stalled one, or is refused."""
 STALLED = 15.0
-"""Seconds after which who has taken nothing may lose the place."""
+"""Seconds without a read after which a watcher may lose its place."""
 MOST_FRAMES = 200
-"""Frames that wait for one watcher."""
+"""Frames in the queue of one watcher."""
 MOST_BYTES = 1024 * 1024
-"""Bytes that wait for one watcher."""
+"""Bytes in the queue of one watcher; with `MOST_WATCHERS` this bounds the memory of all queues."""
 
 
 class TooManyWatchers(RequestError):
-    """As many watch as may, and each of them keeps up."""
+    """Refuses a watcher: all places are taken, and no watcher is stalled."""
 
     status = 429
     code = "too_many_watchers"
 
 
 class Watcher:
-    """One who watches; `whole` encodes all of the state as it is now."""
+    """The queue of one connection; `whole` encodes the state as it is now, and `cut` closes the connection."""
 
     def __init__(self, whole: Callable[[], bytes], cut: Callable[[], None]) -> None:
         self._whole = whole
         self._cut = cut
         self.asked = time.monotonic()
-        """When it last asked for more; one whose client does not read asks no more."""
+        """When the connection last read; one whose client does not read stays in its write, and reads no more."""
         self._frames: deque[bytes] = deque()
         self._size = 0
         self._is_behind = True
         self._is_there = asyncio.Event()
         self._is_there.set()
         self.is_over = False
-        """Whether nothing will come any more."""
+        """Whether the feed has ended for this watcher."""
 
     @property
     def waiting(self) -> int:
-        """Return how many bytes wait."""
+        """Return the bytes in the queue."""
         return self._size
 
     def put(self, frame: bytes) -> None:
-        """Let a frame wait, unless all of the state will come anyway."""
+        """Queue a frame; a queue over its bounds is dropped in favour of the whole state."""
         if self._is_behind:
-            return
+            return  # the whole state comes next, and is newer than this frame
         self._frames.append(frame)
         self._size += len(frame)
         if len(self._frames) > MOST_FRAMES or self._size > MOST_BYTES:
@@ -66,17 +67,17 @@ class Watcher:
         self._is_there.set()
 
     def end(self) -> None:
-        """Let nothing come any more."""
+        """End the feed for this watcher."""
         self.is_over = True
         self._is_there.set()
 
     def make_room(self) -> None:
-        """Leave at once, also where the client does not read."""
+        """End the feed and close the connection, even where the client does not read."""
         self.end()
         self._cut()
 
     async def next(self, limit: float) -> bytes:
-        """Return all that waits, as soon as something does; nothing after `limit` seconds, or when it is over."""
+        """Wait for frames and return all that are queued; return nothing after `limit` seconds, or at the end."""
         self.asked = time.monotonic()
         try:
             async with asyncio.timeout(limit):
@@ -98,7 +99,7 @@ class Watcher:
 
 
 class EventFeed:
-    """Those who watch."""
+    """All watchers."""
 
     def __init__(self, whole: Callable[[], bytes]) -> None:
         self._whole = whole
@@ -106,13 +107,13 @@ class EventFeed:
         self._is_over = False
         self.patience = STALLED
         self.watched = asyncio.Event()
-        """Set while somebody watches."""
+        """Set while there is a watcher: nothing is encoded without one."""
 
     @contextmanager
     def watcher(self, cut: Callable[[], None] = lambda: None) -> Iterator[Watcher]:
-        """Watch while this is entered; the whole state comes first. `cut` ends it where others need the room.
+        """Add a watcher while this is entered; it gets the whole state first. `cut` must close its connection.
 
-        Raises `TooManyWatchers` where all places are taken by others who keep up.
+        Raises `TooManyWatchers` where all places are taken by watchers that keep up.
         """
         if len(self._watchers) >= MOST_WATCHERS:
             self._make_room()
@@ -139,12 +140,12 @@ class EventFeed:
         last.make_room()
 
     def put(self, frame: bytes) -> None:
-        """Give everybody a frame."""
+        """Queue a frame for all watchers."""
         for watcher in self._watchers:
             watcher.put(frame)
 
     def close(self) -> None:
-        """Let nothing come any more to anybody."""
+        """End the feed for all watchers, and for those that come later."""
         self._is_over = True
         for watcher in self._watchers:
             watcher.end()
@@ -156,5 +157,5 @@ def frame(event: str, data: Any) -> bytes:
 
 
 def encoded(data: Any) -> bytes:
-    """Return `data` as JSON, whatever the text in it."""
+    """Return `data` as JSON; a lone surrogate in a text becomes a question mark."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The end of the log, for who has no terminal before them: bounded in lines and in their length, made printable."""
+"""The last entries of the log, for the dashboard: bounded in number and length, and printable."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Line:
 
 
 class LogTail:
-    """The last entries; they come from any thread."""
+    """The last entries; loguru adds them from any thread, hence the lock."""
 
     def __init__(self) -> None:
         self._lines: deque[Line] = deque(maxlen=MOST_LINES)
@@ -49,7 +49,7 @@ class LogTail:
 
     @contextmanager
     def listening(self, level: str) -> Iterator[None]:
-        """Hear the log, from that level on, while this is entered."""
+        """Collect the entries of that level and above while this is entered."""
         sink = logger.add(self._write, level=level, format="{message}", diagnose=False, backtrace=False)
         try:
             yield

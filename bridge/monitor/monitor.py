@@ -1,7 +1,6 @@
-"""Puts together what there is to see: takes the facts, looks at the machine, and tells who watches of each change.
+"""Collects the state of the bridge from facts and resource samples, and sends its changes to the watchers.
 
-A fact costs a few assignments, whoever watches; all encoding is done a few times a second at most, and only if somebody
-does.
+A fact costs a few assignments. All encoding happens a few times a second at most, and only while there is a watcher.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ from bridge.telemetry import (
 )
 
 TICK = 0.25
-"""Seconds between two looks at what has changed."""
+"""Seconds between two updates of the watchers."""
 SAMPLE = 10.0
-"""Seconds between two looks at the machine."""
+"""Seconds between two resource samples."""
 SHOWN_CHATS = 100
 SHOWN_LINES = 200
 MOST_LOST = 20
@@ -48,7 +47,7 @@ MOST_PENDING = 500
 
 
 class Monitor:
-    """What the dashboard shows; a sink of facts, which works while it is entered as a context manager."""
+    """What the dashboard shows; a sink of facts, which samples and updates while it is entered as a context manager."""
 
     def __init__(self, settings: Settings) -> None:
         self.url = ""
@@ -65,25 +64,25 @@ class Monitor:
         self._settings = settings
         self._kept = {"trace": settings.browser.trace is not None, "record": settings.browser.record is not None}
         self._started = datetime.now(UTC)
-        self._machine = ResourceUsage()
+        self._usage = ResourceUsage()
         self._browser: tuple[BrowserStarted, datetime] | None = None
         self._browser_load: ResourceSample | None = None
         self._lost: deque[tuple[datetime, str]] = deque(maxlen=MOST_LOST)
         self._drift: dict[tuple[str, str], tuple[DriftSeen, datetime]] = {}
         self._pending: deque[tuple[str, Any]] = deque(maxlen=MOST_PENDING)
-        self._told: dict[str, bytes] = {}
-        self._told_lines = 0
+        self._sent: dict[str, bytes] = {}
+        self._sent_lines = 0
         self._tasks = Tasks()
         self._log_ends = ExitStack()
 
     async def __aenter__(self) -> Monitor:
         self._log_ends.enter_context(self.log.listening(self._settings.log.level))
         self._tasks.keep(self._sample)
-        self._tasks.keep(self._tell)
+        self._tasks.keep(self._update)
         return self
 
     async def close(self) -> None:
-        """Let those who watch go."""
+        """End the feed of all watchers."""
         self.feed.close()
 
     async def __aexit__(self, *_: object) -> None:
@@ -103,7 +102,7 @@ class Monitor:
             case ChatStarted():
                 self.chats.started(fact)
             case ChatProgress():
-                self.chats.went_on(fact)
+                self.chats.progressed(fact)
             case ChatEnded():
                 self.charts.chat(fact)
                 self._pending.append(("chat", self.chats.end(fact)))
@@ -111,15 +110,15 @@ class Monitor:
                 self._take_rest(fact)
 
     def add_sample(self) -> None:
-        """Tell who watches of the figures of the current minute."""
+        """Send the watchers the figures of the current minute."""
         self._pending.append(("sample", self.charts.point()))
 
     def watcher(self, cut: Callable[[], None] = lambda: None) -> AbstractContextManager[Watcher]:
-        """Watch while this is entered; `cut` ends it where others need the room."""
+        """Add a watcher while this is entered; see `EventFeed.watcher`."""
         return self.feed.watcher(cut)
 
     def state(self) -> dict[str, Any]:
-        """Return all that is shown."""
+        """Return the whole state."""
         return {
             **self._changing(),
             "recent": self.recent(SHOWN_CHATS),
@@ -160,7 +159,7 @@ class Monitor:
                 self._take_drift(fact)
 
     def _take_drift(self, fact: DriftSeen) -> None:
-        """Add the same things up, the newest last."""
+        """Count the same drift in one entry, the newest entry last."""
         key = fact.site, fact.shape
         earlier = self._drift.pop(key, None)
         count = fact.count + (earlier[0].count if earlier else 0)
@@ -169,7 +168,7 @@ class Monitor:
             del self._drift[next(iter(self._drift))]
 
     def _changing(self) -> dict[str, Any]:
-        """Return the sections that are told of as a whole."""
+        """Return the sections that are sent as a whole whenever something in them changes."""
         accounts = self.accounts()
         running = self.chats.running
         return {
@@ -210,31 +209,31 @@ class Monitor:
         }
 
     def _whole(self) -> bytes:
-        """Return the frame with all of the state, which is what everybody else has as well from now on."""
+        """Return a frame with the whole state, once all watchers have the changes up to now."""
         self._flush()
         return frame("state", self.state())
 
     async def _sample(self) -> NoReturn:
-        """Look at the machine again and again."""
+        """Take resource samples for ever."""
         while True:
-            process, browser = await asyncio.to_thread(self._machine.look)
+            process, browser = await asyncio.to_thread(self._usage.sample)
             self._browser_load = browser if self._browser else None
             self.charts.load(process, self._browser_load)
             self.add_sample()
             await asyncio.sleep(SAMPLE)
 
-    async def _tell(self) -> NoReturn:
-        """Tell of what has changed, as long as somebody watches."""
+    async def _update(self) -> NoReturn:
+        """Send what has changed, as long as there is a watcher."""
         while True:
             await self.feed.watched.wait()
             self._flush()
             await asyncio.sleep(TICK)
 
     def _flush(self) -> None:
-        """Give everybody what has changed since the last time."""
+        """Send all watchers what has changed since the last time."""
         now = {name: encoded(section) for name, section in self._changing().items()}
-        changed = {name: section for name, section in now.items() if section != self._told.get(name)}
-        self._told = now
+        changed = {name: section for name, section in now.items() if section != self._sent.get(name)}
+        self._sent = now
         if changed:
             body = b",".join(b'"%s":%s' % (name.encode(), section) for name, section in changed.items())
             self.feed.put(encode_sse(b"{%s}" % body, "state"))
@@ -245,7 +244,7 @@ class Monitor:
         """Return the events since the last time, those of the log last."""
         pending = list(self._pending)
         self._pending.clear()
-        lines = self.log.after(self._told_lines)
-        self._told_lines = lines[-1].number if lines else self._told_lines
+        lines = self.log.after(self._sent_lines)
+        self._sent_lines = lines[-1].number if lines else self._sent_lines
         events = [(name, self.ended(data) if isinstance(data, EndedChat) else data) for name, data in pending]
         return [*events, *(("log", state_json.line(line)) for line in lines)]

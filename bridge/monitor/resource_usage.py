@@ -1,4 +1,4 @@
-"""Memory and CPU of this process and of its browser, which is all that it has started; read off the event loop."""
+"""Memory and CPU of this process and of its browser (all child processes); reading them blocks."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from bridge.settings import MEBIBYTE
 
 @dataclass(frozen=True, slots=True)
 class ResourceSample:
-    """What processes take: MiB, and percent of one core since the last look."""
+    """What processes use: MiB of memory, and CPU in percent of one core since the last sample."""
 
     memory_mb: float
     cpu_percent: float
 
 
 class ResourceUsage:
-    """Looks at the processes; remembers them from one time to the next, because CPU is counted between two looks."""
+    """Samples the processes; keeps their objects, because psutil counts CPU time between two calls on the same one."""
 
     def __init__(self) -> None:
         self._own: psutil.Process | None = None
         self._children: dict[int, psutil.Process] = {}
 
-    def look(self) -> tuple[ResourceSample, ResourceSample | None]:
-        """Return the load of this process, and of its browser if one runs; blocks for some milliseconds."""
+    def sample(self) -> tuple[ResourceSample, ResourceSample | None]:
+        """Return the usage of this process, and of its browser if one runs; blocks for some milliseconds."""
         known, this = self._children, self._own or psutil.Process()
         self._own = this
         self._children = {child.pid: known.get(child.pid, child) for child in this.children(recursive=True)}
@@ -37,7 +37,7 @@ class ResourceUsage:
 
 
 def _load(processes: Iterable[psutil.Process]) -> ResourceSample | None:
-    """Return what the processes take together; what they share counts once."""
+    """Return the usage of all processes together; shared memory counts once."""
     private, shared, cpu, count = 0, 0, 0.0, 0
     for process in processes:
         with suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""What the dashboard shows, as JSON: text stays text, times are in UTC, and nothing of it is a secret."""
+"""The JSON of what the dashboard shows: times in UTC, and no secrets."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""The one way in which the bridge writes a file of its own: whole or not at all, mode 0600, in folders of mode 0700.
+"""The one way in which the bridge writes its files: whole or not at all, mode 0600, in folders of mode 0700.
 
-The content goes into a draft beside the file and is moved there when it is on disk. All of it blocks.
+The order makes it atomic: write a draft beside the file, fsync the draft, rename it over the file, fsync the folder.
+A crash at any point leaves the old file or the new one. All of it blocks.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ def make_folder(folder: Path) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Put `content` in the place of whatever is at `path`."""
+    """Write `content` to `path`, replacing what is there."""
     with draft(path) as file:
         file.write(content)
 
 
 def create_file(path: Path, content: bytes) -> None:
-    """Put `content` at `path`; raises `FileExistsError` where something is there already."""
+    """Write `content` to `path`; raises `FileExistsError` where something is there already."""
     with draft(path, replace=False) as file:
         file.write(content)
 
 
 class Draft:
-    """A file that is being written; `finish` puts it in its place, and `drop` leaves nothing of it."""
+    """A file that is being written; `finish` moves it into its place, and `drop` deletes it."""
 
     def __init__(self, path: Path) -> None:
         make_folder(path.parent)
@@ -45,26 +46,26 @@ class Draft:
         self.file = _opened(self._draft)
 
     def finish(self, *, replace: bool = True) -> None:
-        """Put it in its place; without `replace`, raises `FileExistsError` where something is there already."""
+        """Move it into its place; without `replace`, raises `FileExistsError` where something is there already."""
         self.file.flush()
         os.fsync(self.file.fileno())
         if replace:
             self._draft.replace(self._path)
         else:
-            self._path.hardlink_to(self._draft)  # never replaces, even where two do it at once
+            self._path.hardlink_to(self._draft)  # never replaces, even where two processes race
         _keep_move(self._path.parent)
         self.drop()
 
     def drop(self) -> None:
         """Close the file, and remove it where it was not finished."""
-        with suppress(OSError):  # a full disk: what it still held is not wanted any more
+        with suppress(OSError):  # closing flushes, which fails on a full disk; the content is lost on purpose
             self.file.close()
         self._draft.unlink(missing_ok=True)
 
 
 @contextmanager
 def draft(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
-    """Give a file to write; at the end it is at `path`, or after an exception nothing has changed.
+    """Yield a file to write; at the end it is at `path`, and after an exception nothing has changed.
 
     Without `replace`, raises `FileExistsError` where something is there already.
     """
@@ -94,7 +95,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _keep_move(folder: Path) -> None:
-    """Put the move itself on disk: else a power cut may undo it."""
+    """Write the folder to disk: without it a power cut may undo the rename."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

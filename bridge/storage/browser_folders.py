@@ -1,4 +1,4 @@
-"""The browsers' own folders, of accounts whose login no copy holds: made at a login, removed with its profile.
+"""The browser folders of accounts whose login cannot be copied: created at a login, deleted with the profile.
 
 They are as secret as the login, and Chromium does not encrypt them: the mode of the folder is all that protects them.
 """
@@ -21,7 +21,7 @@ from bridge.storage.atomic import make_folder, write_file
 from bridge.storage.profiles import Profile, ProfileStore
 
 SPARED = HOUR
-"""Seconds in which a folder without a profile may belong to a login that is on its way."""
+"""Seconds in which a folder without a profile may belong to a login that is still running."""
 
 PREFERENCES = {
     "autofill": {"profile_enabled": False, "credit_card_enabled": False},

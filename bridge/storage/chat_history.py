@@ -1,6 +1,6 @@
-"""The texts of the last chats, for an operator who wants to see them: off unless turned on, encrypted like profiles.
+"""The texts of the last chats, for the operator: off by default, and encrypted like profiles.
 
-It is bounded in number, size and age, and what was kept is deleted at the first start at which it is turned off.
+Number, size and age are bounded. A start with the history turned off deletes what was kept.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _ENDED = TypeAdapter(ChatEnded)
 
 @dataclass(slots=True)
 class _Answer:
-    """What a model has said so far, up to a bound."""
+    """The answer so far, up to `LONGEST` characters."""
 
     text: list[str] = field(default_factory=list)
     thinking: list[str] = field(default_factory=list)

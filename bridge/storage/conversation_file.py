@@ -18,7 +18,7 @@ from bridge.storage.atomic import create_empty
 
 TABLES = ("conversation", "made")
 VERSION = 1
-"""Of the file's schema, kept in its `user_version`; files from before it was kept have 0, and may lack a column."""
+"""Version of the schema, stored in `user_version`; older files have 0, and may lack a column."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS conversation (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, message TEXT NOT NULL, history BLOB NOT NULL, used REAL NOT NULL,
@@ -29,15 +29,15 @@ CREATE INDEX IF NOT EXISTS by_use ON conversation (account, used);
 CREATE TABLE IF NOT EXISTS made (id TEXT PRIMARY KEY, account TEXT NOT NULL, used REAL NOT NULL) STRICT;
 """
 MADE = 365 * DAY
-"""How long it is known that a conversation is the bridge's own, and not one that somebody began by hand."""
+"""Seconds for which the bridge remembers that it made a conversation itself: it deletes only its own."""
 NOT_HERE = "No account here has that conversation."
 CANDIDATES = 20
-"""How many conversations with the same dialogue are looked at."""
+"""Conversations with the same dialogue that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationPosition:
-    """Where a conversation stands: `message` is the id of its last answer."""
+    """A conversation of an account, and its last answer: `message` is the id of that."""
 
     account: str
     conversation: str
@@ -128,7 +128,7 @@ class ConversationFile:
         self._database.execute("DELETE FROM made WHERE id = ?", (conversation,))
 
     def rename(self, account: str, to: str) -> None:
-        """Let an account's conversations belong to it under its new name."""
+        """Move an account's conversations to its new name."""
         for table in TABLES:
             self._database.execute(f"UPDATE {table} SET account = ? WHERE account = ?", (to, account))  # noqa: S608
 

@@ -1,8 +1,8 @@
-"""Which message history lives in which account's native conversation, so that the next turn can go on there.
+"""Finds the native conversation of an account that already holds a message history, so that the next turn continues it.
 
-A client sends its whole history each time. If that history is one that an account has already had, only what is
-new needs to be typed. Histories are kept as digests of what was said, never as text; each native conversation has
-one, that of its last answer, because only there a page can go on.
+A client sends its whole history each time. If an account's conversation holds that history, only the new messages are
+sent. Histories are stored as digests, never as text; each conversation has one, that of its last answer, because a
+page can continue only there.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from bridge.settings import ConversationSettings
 from bridge.storage.conversation_file import ConversationFile, ConversationPosition
 
 DISK_LIMIT = 5.0
-"""Seconds that a chat waits for what is known about its history."""
+"""Seconds that a chat waits for the look-up of its history."""
 DISK_FAILS = (sqlite3.Error, OSError)
 
 
 class Conversations:
-    """The places that are known; whatever asks or tells of them waits for no disk, and no chat fails by one."""
+    """The stored positions; a write waits for no disk, and a look-up that fails counts as nothing found."""
 
     def __init__(self, path: Path, settings: ConversationSettings) -> None:
         self._path = path
@@ -40,7 +40,7 @@ class Conversations:
         self._file = await asyncio.to_thread(ConversationFile, self._path, self._settings)
 
     async def find(self, request: ChatRequest, accounts: Collection[str]) -> ConversationPosition | None:
-        """Return where on these accounts `request` goes on; see `ConversationFile.find`.
+        """Return the position on these accounts at which `request` continues; see `ConversationFile.find`.
 
         Raises a `StorageError` where the client names a conversation and the disk fails.
         """
@@ -61,7 +61,7 @@ class Conversations:
         answer: str,
         returned: Callable[[str], str] = str,
     ) -> None:
-        """Note where a history lives, with the answer as it will be `returned`; see `ConversationFile.remember`."""
+        """Store the position of a history, with the answer as clients return it; see `ConversationFile.remember`."""
         file = self._opened
         self._thread.start(lambda: file.remember(place, messages, returned(answer)))
 
@@ -78,7 +78,7 @@ class Conversations:
         self._thread.start(self._opened.deleted, conversation)
 
     def rename(self, account: str, to: str) -> None:
-        """Let an account's conversations belong to it under its new name."""
+        """Move an account's conversations to its new name."""
         self._thread.start(self._opened.rename, account, to)
 
     def forget_account(self, account: str) -> None:
@@ -106,7 +106,7 @@ class Conversations:
 
 
 class ConversationRecorder:
-    """Hears one answer, and remembers at its end where the conversation stands now."""
+    """Records the conversation's position when an answer completes."""
 
     def __init__(self, conversations: Conversations, request: ChatRequest, account: str) -> None:
         self._conversations = conversations
@@ -121,7 +121,9 @@ class ConversationRecorder:
             case Opened(conversation=str(conversation)):
                 self._opened = event
                 self._conversations.made(conversation, self._account)
-                self._conversations.forget(conversation)  # it moves on: until the end nobody knows where it stands
+                self._conversations.forget(
+                    conversation
+                )  # its position is unknown until the answer completes; a crash before that must not leave the old one
             case Text(text):
                 self._answer.append(text)
             case Finish("stop") if self._opened and self._opened.conversation and self._opened.message:

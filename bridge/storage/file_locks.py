@@ -1,6 +1,6 @@
-"""File locks that are held for life: the system gives them back when their process ends, however it ends.
+"""File locks that a process holds until it ends: the system releases them then, even after a crash.
 
-Process ids are used anew and creation times move with the clock; a lock tells for certain whether its owner lives.
+A process id can be reused, and a creation time moves with the clock. Only a lock proves that its owner is alive.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from bridge.storage.atomic import make_folder
 
 NAME = ".bridge.lock"
 NOTE_SIZE = 200
-"""Bytes that are read of who holds a lock."""
+"""Bytes that are read of the note about the holder."""
 
 
 def try_lock(path: Path) -> BinaryIO | None:
-    """Open a file, made if need be for its owner alone, and lock it; None where another process has done so."""
+    """Create or open a file of mode 0600 and lock it; return None where another process holds the lock.
+
+    The lock lasts until the returned file is closed.
+    """
     file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b", buffering=0)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -38,7 +41,7 @@ def try_lock(path: Path) -> BinaryIO | None:
 
 @contextmanager
 def lock_folders(*folders: Path) -> Iterator[None]:
-    """Be the only bridge on these folders; raise a `SetupError` that names the one that is on them already."""
+    """Lock these folders against other bridges; raise a `SetupError` that names the process that uses one already."""
     with ExitStack() as held:
         for folder in dict.fromkeys(folder.absolute() for folder in folders):
             held.enter_context(_locked(folder))
@@ -46,7 +49,7 @@ def lock_folders(*folders: Path) -> Iterator[None]:
 
 
 def _locked(folder: Path) -> AbstractContextManager[object]:
-    """Lock a folder, as far as it can be written."""
+    """Lock a folder; one that cannot be written is left unlocked, with a warning."""
     path = folder / NAME
     try:
         make_folder(folder)

@@ -1,7 +1,8 @@
-"""Files that clients keep here to name them by id: in one folder, mode 0600, with limits, and not for ever.
+"""Files that clients upload and name by id later: in one folder, mode 0600, with limits of number, size and age.
 
-A file is two: its bytes under its id, and `<id>.json` with what is known about it, written last. What a client calls
-it is only in there; a path is made of nothing but an id of ours. What is known is held in memory, read once.
+Each one is two files: its bytes under its id, and `<id>.json` with its description, written last, so that bytes
+without a description are an upload that broke off. Paths are made of ids of the bridge only, never of a client's name.
+The descriptions are read once and held in memory.
 """
 
 from __future__ import annotations

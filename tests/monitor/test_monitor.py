@@ -63,7 +63,7 @@ async def test_the_load_of_this_process_and_of_what_it_has_started_is_read() -> 
     machine = ResourceUsage()
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
     try:
-        own, children = await asyncio.to_thread(machine.look)
+        own, children = await asyncio.to_thread(machine.sample)
         assert own.memory_mb > 1
         assert children is not None
     finally:

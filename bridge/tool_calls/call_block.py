@@ -31,7 +31,7 @@ from bridge.tool_calls.call_reader import (
 from bridge.tool_calls.json_repair import Unreadable
 from bridge.tool_calls.notation import Call
 from bridge.tool_calls.tag_kinds import BLOCK, Kind
-from bridge.tool_calls.tag_values import plain, value_end, without_last_break
+from bridge.tool_calls.tag_values import out_of_cdata, plain, value_end, without_last_break
 from bridge.tool_calls.tagged_text import NeedMoreText, TaggedText
 from bridge.tool_calls.tags import Tag
 
@@ -270,7 +270,8 @@ class _Reader:
     def _calls(self, *, is_cut: bool) -> list[Call]:
         tools = self._tagged.tools
         if self._body is not None:
-            body = plain(self._body, is_exact=True)
+            # Entities stay: in JSON's strings they are text, and JSON that is escaped as a whole is read as such.
+            body = out_of_cdata(self._body) or self._body
             return [named_call(self._name, body, tools)] if self._name else read_calls(body, tools)
         if not self._name:
             raise Unreadable("The call has no name." if self._arguments else "The block holds no call.")

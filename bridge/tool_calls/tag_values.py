@@ -23,13 +23,20 @@ SIBLING = re.compile(r"</?\w")
 
 def plain(value: str, *, is_exact: bool) -> str:
     """Return what a value says: out of CDATA and entities, and out of the line breaks that only set it apart."""
-    inner = value.strip()
-    if inner.startswith(CDATA) and inner.endswith("]]>"):
-        return inner[len(CDATA) : -len("]]>")].replace("]]]]><![CDATA[>", "]]>")
+    if (inner := out_of_cdata(value)) is not None:
+        return inner
     if not is_exact and value.startswith(("\n", "\r\n")):
         value = value[value.index("\n") + 1 :].removesuffix("\n").removesuffix("\r")
     is_escaped = "&" in value and "<" not in value and ">" not in value and "&" not in ENTITY.sub("", value)
     return html.unescape(value) if is_escaped else value
+
+
+def out_of_cdata(value: str) -> str | None:
+    """Return what stands in the CDATA section that the value is, or None where it is none."""
+    inner = value.strip()
+    if not (inner.startswith(CDATA) and inner.endswith("]]>")):
+        return None
+    return inner[len(CDATA) : -len("]]>")].replace("]]]]><![CDATA[>", "]]>")
 
 
 def without_last_break(value: str) -> str:

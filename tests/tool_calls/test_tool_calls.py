@@ -1,4 +1,4 @@
-"""Tool calls by prompt: what the model is told, what is filter_answer, and what comes back from the client."""
+"""Tool calls by prompt: what the model is told, what is read, and what comes back from the client."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_description_of_several_lines_is_a_comment_of_as_many() -> None:
     assert signature("f", "One.\n\nTwo.\n", {}) == "// One.\n//\n// Two.\nf({})"
 
 
-# What is written down and filter_answer again
+# What is written down and read again
 
 
 @settings(deadline=None)
@@ -142,6 +142,15 @@ def test_every_call_that_is_written_is_heard_again(arguments: dict[str, Any]) ->
     assert isinstance(call, Call)
     assert json.loads(call.arguments) == arguments
     assert write_call(call) == written
+
+
+@pytest.mark.parametrize("text", ["&quot;", "Tom &amp; Jerry", "&lt;p&gt;", "&#38;"])
+def test_entities_in_the_strings_of_json_are_text(text: str) -> None:
+    arguments = {text: text}
+    parser = CallParser(BOX)
+    assert [*parser.feed(write_call(Call("now", json.dumps(arguments)))), *parser.end()] == [
+        Call("now", json.dumps(arguments))
+    ]
 
 
 def test_arguments_are_written_in_one_way_however_they_came() -> None:
@@ -163,8 +172,8 @@ def test_whatever_the_demo_model_writes_in_its_own_dialect_is_heard(seed: int, c
     calls = [{"name": "weather", "arguments": {"city": city, "days": days}}] * (1 + two)
     parser = CallParser(BOX)
     found = [*parser.feed(written(calls, Random(seed))), *parser.end()]
-    filter_answer = [json.loads(one.arguments) for one in found if isinstance(one, Call)]
-    assert filter_answer == [call["arguments"] for call in calls]
+    heard = [json.loads(one.arguments) for one in found if isinstance(one, Call)]
+    assert heard == [call["arguments"] for call in calls]
 
 
 # What the client gets

@@ -1,4 +1,4 @@
-"""What a client is told when something goes wrong, in the dialect of the path that met it."""
+"""Turns errors into responses, in the dialect of the path on which they happened."""
 
 from __future__ import annotations
 

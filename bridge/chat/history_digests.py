@@ -1,8 +1,10 @@
-"""Digests of histories, so that a known one is recognized although no text of it is kept.
+"""Digests of histories, by which a known history is recognized although no text of it is kept.
 
-What clients and the bridge change on the way does not count: white space, what was added to answers for show, the
-names of files, how an answer is cut into messages. A system text is kept as one digest a sentence, so that it can be
-told what of it is new.
+Two histories are equal if their messages have the same roles in the same order, the same words, and files of the same
+bytes. What clients and the bridge change on the way does not count: white space, folded thinking, lists of sources and
+citation marks in answers, names of files, and into how many messages an answer is cut.
+
+A system text is kept as one digest a sentence, so that its new sentences can be told from the old ones.
 """
 
 from __future__ import annotations
@@ -61,10 +63,12 @@ def is_too_long(messages: Sequence[Message]) -> bool:
 
 def digest(messages: Sequence[Message]) -> bytes:
     """Return a digest of who said what, with which files."""
+    # Only answers are joined: clients split them (text, calls), but two messages of a user are two.
     said: list[list[str]] = []
     for role, group in groupby(messages, key=lambda message: message.role):
         same = list(group)
         said += [_said(same)] if role == "assistant" else [_said([message]) for message in same]
+    # As JSON, so that no text of a message can pass for the border between two.
     return sha256(json.dumps(said).encode()).digest()
 
 
@@ -106,7 +110,7 @@ def _bare(message: Message) -> str:
     if message.role != "assistant":
         return text
     if folded := FOLDED.match(text):
-        text = text[folded.end() :]
+        text = text[folded.end() :]  # before the sources: thinking may hold that heading, too
     if sources := SOURCES.search(text):
         text = text[: sources.start()]
     return MARK.sub("", text)
@@ -115,6 +119,7 @@ def _bare(message: Message) -> str:
 def _words(texts: Iterable[str]) -> Iterator[bytes]:
     """Yield the texts as one, in pieces, with one blank in place of all white space between words."""
     pieces = (text[place : place + PIECE] for text in texts for place in range(0, len(text), PIECE))
+    # `gap`: white space was seen since the last word, in this piece or an earlier one; none counts before the first.
     gap = begun = False
     for piece in pieces:
         words = " ".join(piece.split())

@@ -221,9 +221,11 @@ class ChatBackend(Protocol):
     """What an HTTP surface needs of whatever answers chats."""
 
     def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        """Yield the answer's events, `Finish` last; raise a `BridgeError` instead of ending early.
+        """Yield the answer's events: `Opened` first, `Finish` last; raise a `BridgeError` instead of ending early.
 
-        Closing the generator gives the chat up and frees everything it held.
+        `NoAnswer` is raised where the model ended after thinking; the caller looks for calls in that. Closing the
+        generator gives the chat up, stops the generation on the site, and frees everything it held. After `Finish` the
+        caller runs the generator to its end, or closes it: then the account is given back.
         """
         ...
 

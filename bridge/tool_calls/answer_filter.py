@@ -36,7 +36,12 @@ FilteredEvent = Text | Thinking | ToolCall
 
 
 class ToolCallFilter:
-    """Turns the text of one answer into text, thinking and calls."""
+    """Turns the text of one answer into text, thinking and calls (see `TextFilter`).
+
+    It holds text back in two cases. Before any call, up to `hold` characters, since text in front of a call becomes
+    thinking. After a call that cannot be read, without a limit, since the model may be asked to write it again. Once
+    text was returned (`_is_open`) no call can take it back; calls that come later are still returned.
+    """
 
     def __init__(self, toolbox: Toolbox, hold: int, id: str) -> None:  # noqa: A002
         self._toolbox = toolbox
@@ -70,11 +75,11 @@ class ToolCallFilter:
         return [event for segment in self._parser.feed(text) for event in self._take(segment)]
 
     def finish(self) -> list[FilteredEvent]:
-        """Return what comes at the end of the text that was not released yet, but for text that is held."""
+        """Take the end of the text; return the last calls, and text unless it is held back."""
         return [event for segment in self._parser.end() for event in self._take(segment)]
 
     def retry_prompt(self) -> str | None:
-        """Return what to tell the model, so that it makes the call that it owes; only after `finish`."""
+        """Return what asks the model for the call that it owes, or None; only after `finish`."""
         if self.calls:
             return None
         if self._rejected is not None:
@@ -85,7 +90,7 @@ class ToolCallFilter:
         return None
 
     def release(self) -> list[FilteredEvent]:
-        """Return the text that was held: no call follows."""
+        """Return the text that was held back: no call follows."""
         return self._open()
 
     def _take(self, segment: Segment) -> list[FilteredEvent]:
@@ -119,7 +124,7 @@ class ToolCallFilter:
         return self._open() if self._rejected is None and self._size > self._hold else []
 
     def _beside(self, text: str) -> list[FilteredEvent]:
-        """Return what was said behind a call, but for white space at its end."""
+        """Return the text behind a call as thinking, but for white space at its end, which may lead to another call."""
         text = self._blank + text
         said = text.rstrip()
         self._blank = text[len(said) :]

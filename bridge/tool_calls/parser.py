@@ -37,7 +37,7 @@ LONG = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """What was written as a call and cannot be read, with the reason for the model to hear."""
+    """What was written as a call and cannot be read; `why` is told to the model."""
 
     text: str
     why: str
@@ -49,7 +49,19 @@ Segment = str | Call | Rejected
 
 
 class CallParser:
-    """Takes a text in pieces and gives out its segments in order; joined they are the text, but for the calls."""
+    """Takes a text in pieces and returns its segments in order; joined they are the text, but for the calls.
+
+    The state is one of four, looked at in this order by `_step`:
+
+    - in a code block (`_fence` holds its marks): everything is text until the line that closes it;
+    - behind a call (`_is_called`): end tags that belong to no block are skipped;
+    - at the beginning (`_is_first`): the whole answer may be the JSON, or the Python, of a call without any tags;
+    - in prose: the nearest of code block, tag and bare JSON is judged, and what stands before it is text.
+
+    Between two steps `_at` is the place of the first undecided character, and `_place` what stands before it in its
+    line. A step moves `_at` on, or changes the state, or raises `NeedMoreText`; so the loop ends. What was returned is
+    never read again.
+    """
 
     def __init__(self, toolbox: Toolbox) -> None:
         self._tools = toolbox.tools
@@ -61,6 +73,7 @@ class CallParser:
         self._size = 0
         self._fence = ""
         self._is_first, self._is_called = True, False
+        # Where the last search for a tag, a code block and bare JSON ended: each stretch is searched once a reading.
         self._index, self._searched, self._bare = 0, -1, (-1, -1)
         self._next: re.Match[str] | None = None
         self._segments: list[Segment] = []
@@ -69,13 +82,14 @@ class CallParser:
         """Take the next piece and return what is certain."""
         self._pieces.append(text)
         self._size += len(text)
+        # Reading again only after growth by a fixed share makes the readings a geometric series: linear work in all.
         waiting = len(self._tagged.text) - self._at
         if self._size * (8 if waiting < LONG else 2) < waiting - EAGER:
             return []
         return self._go_on(is_whole=False)
 
     def end(self) -> list[Segment]:
-        """Return the rest: there is no more text."""
+        """Return the last segments: there is no more text."""
         return self._go_on(is_whole=True)
 
     def _go_on(self, *, is_whole: bool) -> list[Segment]:
@@ -105,6 +119,7 @@ class CallParser:
 
     def _only_json(self) -> None:
         """Take an answer that is nothing but the JSON of a call."""
+        # A beginning that may be such a call waits for the end of the answer: text behind it would make it prose.
         if may_be_bare(self._tagged, 0) or may_be_python(self._tagged):
             if not self._tagged.is_whole:
                 raise NeedMoreText
@@ -112,7 +127,8 @@ class CallParser:
         self._is_first = False
 
     def _prose(self) -> None:
-        """Give out text up to what may be a call, or all of it, and decide that."""
+        """Return text up to what may be a call, or all of it, and decide that."""
+        # A fence at the same place comes first: tags inside of a code block are judged with the block.
         tag, fence = self._next_tag(), self._next_fence()
         start, behind_tag = self._next_bare()
         if fence is not None and (tag is None or fence.start() <= tag.start) and fence.start() <= start:

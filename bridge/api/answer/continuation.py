@@ -1,13 +1,17 @@
-"""Takes the beginning of an answer away where the model repeats it: the client has it already, and wants what follows.
+"""Removes the beginning of an answer where the model repeats it: the client has it already, and wants what follows.
 
-White space around it does not count. What only looks like a repetition at first is given out whole.
+White space around it does not count. What only looks like a repetition at first is returned whole.
 """
 
 from __future__ import annotations
 
 
 class ContinuationFilter:
-    """Takes the pieces of one answer and returns what is given out."""
+    """Takes the pieces of one answer and returns what follows the beginning `begun`.
+
+    While `_wanted` is not empty, every character so far has matched it (`_seen` of them) and is held back, so that a
+    mismatch can return all of it.
+    """
 
     def __init__(self, begun: str) -> None:
         self._wanted = begun.strip()

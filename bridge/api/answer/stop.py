@@ -12,7 +12,11 @@ from bridge.chat.types import FinishReason
 
 
 class StopFilter:
-    """Takes the pieces of one answer and returns what of them is given out; `reason` is set once it is over."""
+    """Takes the pieces of one answer and returns what the client gets of them; `reason` is set once it is over.
+
+    A sequence counts first, then the limit: text behind a stop sequence costs no tokens. At most one character less
+    than the longest sequence is held back.
+    """
 
     def __init__(self, stop: Sequence[str], max_tokens: int | None) -> None:
         self._stop = stop

@@ -1,7 +1,7 @@
-"""What becomes of an answer's text on its way to the client: nothing, calls of tools, or JSON.
+"""The filters that make of an answer's text what the client asked for: the same text, calls of tools, or JSON.
 
-`feed` and `finish` give out what is certain. At the end there may be a `retry_prompt`, for the model to try again;
-without one, `release` gives out what was held back.
+The order of calls: `feed` for each piece, `finish` once, then `retry_prompt`. With a retry prompt the filter is done
+with; without one, or where the model is not asked again, `release` returns what was held back.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from bridge.tool_calls.json_repair import Unreadable
 
 
 class TextFilter(Protocol):
-    """Takes the text of one answer."""
+    """Takes the text of one answer; what it returns is certain, and never taken back."""
 
     def feed(self, text: str) -> list[FilteredEvent]:
-        """Take the next piece."""
+        """Take the next piece and return what can be delivered."""
         ...
 
     def finish(self) -> list[FilteredEvent]:
-        """Take the end of the text."""
+        """Take the end of the text and return what can be delivered."""
         ...
 
     def retry_prompt(self) -> str | None:
-        """Return what the model should hear, if the answer cannot be used."""
+        """Return the message that asks the model to write its answer again; None where the answer can be used."""
         ...
 
     def release(self) -> list[FilteredEvent]:
-        """Return what was held back; raise a `BridgeError` where it must not be given out."""
+        """Return what was held back; raise a `JsonInvalid` where the client asked for JSON and this is none."""
         ...
 
     @property
@@ -65,7 +65,7 @@ class PlainTextFilter:
         return []
 
     def retry_prompt(self) -> None:
-        """Find no fault."""
+        """Return None: any text can be used."""
 
     def release(self) -> list[FilteredEvent]:
         """Return nothing."""
@@ -96,6 +96,7 @@ class JsonFilter:
 
     def finish(self) -> list[FilteredEvent]:
         """Take the end of the text, and read it."""
+        # Where the inner filter has a retry prompt, what it holds back is a broken call, and no part of the JSON.
         said = self._sift(self._inner.finish())
         if self._inner.retry_prompt() is None:
             said += self._sift(self._inner.release())
@@ -106,7 +107,7 @@ class JsonFilter:
         return said
 
     def retry_prompt(self) -> str | None:
-        """Return what is wrong with the call, or with the JSON."""
+        """Return the prompt about a call that cannot be read, or else about the JSON; None where a tool was called."""
         if self.is_call:
             return None
         return self._inner.retry_prompt() or (None if self._why is None else retry_prompt(self._why))

@@ -433,7 +433,7 @@ async def test_what_others_do_to_keys_and_with_the_doctor_is_shown_without_a_rel
         await expect(dashboard.page.get_by_role("button", name="Revoke of-a-command")).to_be_visible()
         await asyncio.to_thread(KeyStore(run.settings.config).revoke, key.id)
         await expect(dashboard.page.get_by_role("button", name="Revoke of-a-command")).to_have_count(0)
-        mine = dashboard.page.locator("li.key-line", has_text="signed in by it")
+        mine = dashboard.page.locator("li.key-line", has_text="used by this session")
         await expect(mine).to_have_count(1)
         await mine.get_by_role("button").click()
         await expect(dashboard.page.get_by_role("dialog")).to_contain_text("are signed out with it")

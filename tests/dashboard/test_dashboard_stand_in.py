@@ -150,7 +150,7 @@ async def test_older_chats_are_loaded_until_there_are_no_more(chromium: Chromium
         for count in (100, 200, 300, 400, 450):
             await expect(rows).to_have_count(count)
             await dashboard.page.get_by_role("button", name="Load older").click()
-        await expect(dashboard.page.get_by_text("There are no older ones.")).to_be_visible()
+        await expect(dashboard.page.get_by_text("There are no older chats.")).to_be_visible()
 
 
 async def test_nothing_is_covered_by_buttons_that_stay_while_a_narrow_page_is_scrolled(chromium: Chromium) -> None:
@@ -234,10 +234,10 @@ async def test_an_action_that_takes_long_says_so_and_one_that_is_never_answered_
         await page.route("**/accounts/carol/check", lambda _: None)
         await dashboard.choose("carol", "Look again now")
         await page.clock.run_for(1000)
-        await expect(page.locator(".toast", has_text="Looking at carol …")).to_be_visible()
+        await expect(page.locator(".toast", has_text="Checking carol …")).to_be_visible()
         await page.clock.run_for(180_000)
         await expect(page.locator(".toast", has_text="Look whether this was done")).to_be_visible()
-        await expect(page.locator(".toast", has_text="Looking at carol …")).to_have_count(0)
+        await expect(page.locator(".toast", has_text="Checking carol …")).to_have_count(0)
 
 
 async def test_a_page_of_another_version_is_loaded_anew(chromium: Chromium) -> None:

@@ -30,13 +30,13 @@ export function Keys() {
 function Key({ entry: { id, name, scope, created, hint } }) {
   const isOwn = useStore((state) => state.ownKey) === id;
   const revoke = async () => {
-    const whose = isOwn ? "You are signed in by this key, and are signed out with it. " : "";
+    const whose = isOwn ? "You are signed in with this key; revoking it signs you out. " : "";
     const text = `${whose}Whoever uses it gets 401 from now on. This cannot be taken back.`;
     if (!(await confirm({ title: `Revoke ${name}?`, text, action: "Revoke" }))) return;
     await attempt(() => remove(named("keys", id)), `${name} is revoked.`);
   };
   return html`<li class="key-line"><span class="clip"><b>${name}</b> <code class="soft">${hint}</code>${
-    isOwn ? html` <span class="small soft">signed in by it</span>` : null
+    isOwn ? html` <span class="small soft">used by this session</span>` : null
   }</span>
     <span class=${`badge plain ${scope === "admin" ? "warn" : ""}`}>${scope}</span>
     <span class="small soft created">${created ? clock(created) : ""}</span>

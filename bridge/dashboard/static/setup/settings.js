@@ -41,7 +41,7 @@ export function Settings() {
 }
 
 function None({ isSearch }) {
-  if (isSearch) return html`<${Empty} icon="search" title="No setting fits">Use other words.<//>`;
+  if (isSearch) return html`<${Empty} icon="search" title="No setting matches">Change the search.<//>`;
   return html`<${Empty} icon="setup" title="Nothing is changed">
     All settings have their defaults. Change them in bridge.toml, or by environment variables.<//>`;
 }

@@ -12,17 +12,17 @@ export function liveUrl(query) {
 
 const act = (name, action, done, doing) => attempt(() => post(named("accounts", name, `/${action}`)), done, doing);
 
-export const check = ({ name }) => act(name, "check", `Looked at ${name} again.`, `Looking at ${name} …`);
+export const check = ({ name }) => act(name, "check", `Checked ${name}.`, `Checking ${name} …`);
 export const pause = ({ name }) => act(name, "pause", `${name} takes no new chats.`, `Pausing ${name} …`);
 export const resumeAccount = ({ name }) => act(name, "resume", `${name} takes chats again.`, `Resuming ${name} …`);
-export const reopen = ({ name }) => act(name, "reopen", `${name} is opened anew from its stored login.`, `Opening ${name} anew …`);
-export const renew = ({ name }) => act(name, "renew", `${name} has a new page.`, `Giving ${name} a new page …`);
+export const reopen = ({ name }) => act(name, "reopen", `${name} was reopened from its stored login.`, `Reopening ${name} …`);
+export const renew = ({ name }) => act(name, "renew", `${name} has a new page.`, `Opening a new page for ${name} …`);
 
 export const bundle = ({ name }) =>
   attempt(
     async () => void (await download("POST", named("accounts", name, "/bundle"), `${name}.zip`)),
     `Saved a diagnostic bundle of ${name}.`,
-    `Gathering how the page of ${name} looks …`,
+    `Collecting a diagnostic bundle of ${name} …`,
   );
 
 export const cancelChat = (id) => attempt(() => remove(named("chats", id)), "The chat has been cancelled.");
@@ -40,7 +40,7 @@ export async function rename(account) {
 
 export async function removeAccount({ name, held, chat }) {
   const title = `Remove ${name}?`;
-  const now = held ? " A person is in its page now." : chat ? " Its chat is ended." : "";
+  const now = held ? " A person is using its page now." : chat ? " Its chat is ended." : "";
   const text = `Its page is closed, and its stored login is deleted from this machine.${now} On the site nothing changes.`;
   if (await confirm({ title, text, action: "Remove" })) {
     await attempt(() => remove(named("accounts", name)), `${name} has been removed.`, `Removing ${name} …`);

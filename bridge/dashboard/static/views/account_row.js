@@ -44,7 +44,7 @@ function State({ account }) {
     <div class="row wrap">
       <span class=${`badge ${kind} ${isWorking ? "working" : ""}`}>${label}</span>
       ${account.paused && html`<span class="badge">Paused</span>`}
-      ${account.held && html`<span class="badge info">A person is in its page</span>`}
+      ${account.held && html`<span class="badge info">A person is using its page</span>`}
     </div>
     ${
       (isParked || reason) &&

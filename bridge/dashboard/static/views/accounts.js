@@ -48,7 +48,7 @@ function List({ accounts, group, words }) {
   const shown = accounts.filter((account) => matches(account, group, words));
   if (!shown.length)
     return html`<div class="card">
-      <${Empty} icon="search" title="No account fits">Choose another group or other words.<//></div>`;
+      <${Empty} icon="search" title="No account matches">Choose another group, or change the search.<//></div>`;
   return html`<div class="card accounts">
     <div class="account-heads small soft" aria-hidden="true">
       <span></span><span>Account</span><span>State</span><span>Chat</span><span>Sends</span><span>Last</span>

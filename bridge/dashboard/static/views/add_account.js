@@ -79,7 +79,7 @@ function Way({ way, fields, set }) {
     return html`<p class="small soft">
         The site's sign-in page opens in a live view. Sign in there, as you would in your own browser. The bridge
         notices, keeps the login encrypted on its own machine, and takes chats with it at once.</p>
-      <${Switch} label="Keep the browser's folder, for a login that no copy holds" checked=${fields.keep}
+      <${Switch} label="Keep the browser's folder, for a login that cannot be copied" checked=${fields.keep}
         onChange=${set("keep")} />
       ${fields.keep && html`<p class="notice warn small" role="status">The folder is as secret as the login, and it is not encrypted.</p>`}`;
   }

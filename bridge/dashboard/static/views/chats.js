@@ -80,7 +80,7 @@ function Rows({ chats }) {
 }
 
 function None({ isAny }) {
-  if (isAny) return html`<${Empty} icon="search" title="No chat fits">Choose another group or other words.<//>`;
+  if (isAny) return html`<${Empty} icon="search" title="No chat matches">Choose another group, or change the search.<//>`;
   return html`<${Empty} icon="chats" title="No chat yet"
     action=${html`<a class="button" href="#playground">Open the playground</a>`}>
     Ask something in the playground, or point a client here: Setup has the lines to paste.<//>`;
@@ -94,7 +94,7 @@ function Older({ last, count }) {
       setDone(!takeOlder(chats));
     });
   if (count >= CHATS) return html`<p class="quiet-line soft">These are the newest ${CHATS}; no more are shown.</p>`;
-  if (isDone) return html`<p class="quiet-line soft">There are no older ones.</p>`;
+  if (isDone) return html`<p class="quiet-line soft">There are no older chats.</p>`;
   return html`<p class="quiet-line"><${ActionButton} class="button small" run=${load}>Load older<//></p>`;
 }
 

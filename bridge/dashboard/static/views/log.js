@@ -68,8 +68,8 @@ function Lines({ level, words, isFollowing, setFollowing }) {
 }
 
 function None({ isAny }) {
-  if (isAny) return html`<${Empty} icon="log" title="No line fits">Choose a lower level or other words.<//>`;
-  return html`<${Empty} icon="log" title="No line yet">What the bridge says appears here.<//>`;
+  if (isAny) return html`<${Empty} icon="log" title="No line matches">Choose a lower level, or change the search.<//>`;
+  return html`<${Empty} icon="log" title="No line yet">Log lines of the bridge appear here.<//>`;
 }
 
 // Lines have no id: one object is one line, however the list is narrowed.

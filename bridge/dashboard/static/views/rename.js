@@ -26,7 +26,7 @@ export function Rename({ account, close }) {
       <label class="field"><span>New name</span>
         <input class="input" autofocus required value=${name} spellcheck=${false} autocomplete="off"
           aria-invalid=${Boolean(problem)} onInput=${(event) => setName(event.target.value)} />
-        <span class="hint">Conversations that are known for it stay usable.</span></label>
+        <span class="hint">The account keeps its conversations.</span></label>
       ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
     </form><//>`;
 }

@@ -436,7 +436,7 @@ async def test_what_others_do_to_keys_and_with_the_doctor_is_shown_without_a_rel
         mine = dashboard.page.locator("li.key-line", has_text="used by this session")
         await expect(mine).to_have_count(1)
         await mine.get_by_role("button").click()
-        await expect(dashboard.page.get_by_role("dialog")).to_contain_text("are signed out with it")
+        await expect(dashboard.page.get_by_role("dialog")).to_contain_text("revoking it signs you out")
         await dashboard.page.get_by_role("button", name="Cancel").click()
         await dashboard.go("setup/doctor")
         await other.go("setup/doctor")
@@ -497,7 +497,7 @@ async def test_the_log_is_narrowed_by_level_and_words_as_it_grows(tmp_path: Path
         await run.ask(directive(text="Good."))
         await expect(page.locator(".log-line", has_text="stop").first).to_be_visible()
         await page.get_by_text("Errors", exact=True).click()
-        await expect(page.get_by_text("No line fits")).to_be_visible()
+        await expect(page.get_by_text("No line matches")).to_be_visible()
 
 
 async def test_the_charts_and_their_tables_count_every_chat_once_as_they_go_on(

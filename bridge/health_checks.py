@@ -1,4 +1,4 @@
-"""Small checks of everything that must be right, each with a time limit; only one of them sends a chat.
+"""Checks of the installation, each with a time limit; only the last one sends a chat.
 
 A check returns what it found, or raises a `BridgeError` that says what to do.
 """
@@ -48,15 +48,15 @@ QUESTION = types.Message("user", "Answer with the word OK.")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to look at."""
+    """One check: `look` returns what it found, or raises a `BridgeError` that says what to do."""
 
     name: str
     look: Callable[[], Awaitable[str]]
     limit: float = QUICK
 
 
-async def made(check: Check) -> Finding:
-    """Make a check."""
+async def run_check(check: Check) -> Finding:
+    """Run a check, and return its result."""
     try:
         async with asyncio.timeout(check.limit):
             return Finding(check.name, True, await check.look())
@@ -69,12 +69,12 @@ async def made(check: Check) -> Finding:
 async def examine_running(
     settings: Settings, browser: Chromium, accounts: Callable[[], Sequence[types.Account]]
 ) -> list[Finding]:
-    """Make the checks that a running bridge can make of itself: nothing is sent, and no page is opened."""
+    """Run the checks that a running bridge can do on itself: they send nothing and open no page."""
     checks = [
-        *await asyncio.to_thread(lambda: list(of_files(settings, file_of(settings)))),
-        of_browser(settings, browser),
+        *await asyncio.to_thread(lambda: list(file_checks(settings, file_of(settings)))),
+        browser_check(settings, browser),
     ]
-    results = [await made(check) for check in checks]
+    results = [await run_check(check) for check in checks]
     return [*results, *map(_account, accounts())]
 
 
@@ -103,7 +103,7 @@ def _account(account: types.Account) -> Finding:
     return Finding(f"account {account.name}", ok, f"{account}.")
 
 
-def of_files(settings: Settings, file: Path | None) -> Iterator[Check]:
+def file_checks(settings: Settings, file: Path | None) -> Iterator[Check]:
     """Yield the checks of settings, keys and profiles; blocks."""
     for name, look in (
         ("settings", partial(_settings_file, file)),
@@ -117,17 +117,17 @@ def of_files(settings: Settings, file: Path | None) -> Iterator[Check]:
         yield Check(f"profile {name}", partial(asyncio.to_thread, _profile, settings, name))
 
 
-def of_port(settings: Settings) -> Check:
+def port_check(settings: Settings) -> Check:
     """Return the check of the port that the bridge listens on."""
     return Check("port", partial(_port, settings))
 
 
-def of_browser(settings: Settings, browser: Chromium) -> Check:
+def browser_check(settings: Settings, browser: Chromium) -> Check:
     """Return the check of the browser."""
     return Check("browser", partial(_browser, settings, browser), SLOW)
 
 
-def of_pages(settings: Settings, browser: Chromium, *, send: bool) -> Iterator[Check]:
+def page_checks(settings: Settings, browser: Chromium, *, send: bool) -> Iterator[Check]:
     """Yield the checks of the site for each profile that opens; blocks. With `send` each account answers a chat."""
     for name in _names(settings):
         try:

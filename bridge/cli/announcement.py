@@ -11,7 +11,7 @@ from bridge.settings import Settings
 from bridge.storage.key_files import KeyFile
 
 
-def announce(console: Console, bridge: Bridge, settings: Settings) -> None:
+def print_access(console: Console, bridge: Bridge, settings: Settings) -> None:
     """Say where the bridge is and how to use it; the key itself only to a person at a terminal, never to a journal."""
     url = from_here(bridge.url)
     file = KeyFile(settings.config)
@@ -27,7 +27,7 @@ def announce(console: Console, bridge: Bridge, settings: Settings) -> None:
         console.print(Text.assemble((f"{label:11}", "bold"), text), soft_wrap=True)
     if console.is_terminal:
         model = next((model.id for model in bridge.pool.models()), "deepseek-chat")
-        show_ways(console, url, key, model)
+        print_examples(console, url, key, model)
 
 
 def _dashboard(console: Console, bridge: Bridge, url: str) -> str:
@@ -38,7 +38,7 @@ def _dashboard(console: Console, bridge: Bridge, url: str) -> str:
     return f"{url}{path} (signs in once, for some minutes)" if console.is_terminal else f"{url}/dashboard"
 
 
-def show_ways(console: Console, url: str, key: str, model: str) -> None:
+def print_examples(console: Console, url: str, key: str, model: str) -> None:
     """Print what can be pasted to try the bridge at `url`; no line is broken, so that it can be."""
     console.print("\n[dim]# in a shell[/]")
     console.print(curl_line(url, key, model), markup=False, soft_wrap=True)

@@ -27,7 +27,7 @@ from bridge.cli.commands.doctor_command import doctor
 from bridge.cli.commands.install_command import install
 from bridge.cli.commands.keys_command import keys
 from bridge.cli.commands.login_command import login
-from bridge.cli.commands.profiles_command import kept
+from bridge.cli.commands.profiles_command import profiles
 from bridge.cli.commands.replay_command import replay
 from bridge.cli.commands.serve_command import ServeCommand, serve
 from bridge.cli.commands.status_command import status
@@ -46,7 +46,7 @@ app = typer.Typer(
 )
 for command in (demo, serve, login, status, dashboard, chat, doctor, debug, replay, install, bench, version):
     app.command(cls=ServeCommand if command is serve else None)(command)  # as `--help` lists them
-app.add_typer(kept, name="profiles")
+app.add_typer(profiles, name="profiles")
 app.add_typer(accounts, name="accounts")
 app.add_typer(keys, name="keys")
 

@@ -1,6 +1,6 @@
-"""`bridge demo`: the whole bridge on the built-in demo site, from the login to a chat over HTTP.
+"""Runs the whole bridge on the built-in demo site, from the login to a chat over HTTP.
 
-The only module of the product that knows the demo site. Everything it makes is in a folder that goes away with it.
+This is the only module of the product that knows the demo site. All its files are in a folder that it deletes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.markup import escape
 from bridge.app import Bridge, running
 from bridge.browser import chromium
 from bridge.browser.browser import Chromium
-from bridge.cli.announcement import show_ways
+from bridge.cli.announcement import print_examples
 from bridge.cli.terminal_chat import Conversation, Screen
 from bridge.client import Client, Piece, from_here, is_free
 from bridge.demo import DemoSite
@@ -37,15 +37,15 @@ MODEL = "deepseek-chat"
 PROMPT = "Hello! Do the words arrive while they are written?"
 
 
-class Watcher:
-    """Hears from the bridge when an account is ready and which one answers; the rest goes to the log."""
+class DemoProgress:
+    """Learns from facts when an account is ready and which one answers; passes the facts on to the log."""
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()
         self.account = ""
 
-    def hear(self, fact: Fact) -> None:
-        """Take note of one fact."""
+    def on_fact(self, fact: Fact) -> None:
+        """Take one fact; a sink of `Telemetry`."""
         match fact:
             case BrowserStarted():
                 return  # shown as a step
@@ -70,24 +70,24 @@ class TimedScreen(Screen):
         super().add(piece)
 
 
-async def try_out(settings: Settings, console: Console, port: int | None, *, once: bool) -> None:
+async def run_demo(settings: Settings, console: Console, port: int | None, *, once: bool) -> None:
     """Show one chat through the whole bridge, then serve until interrupted; `once` leaves that out."""
     console.print("[bold]The bridge, on a demo site[/] that stands in for the real one. No account is needed.\n")
     await asyncio.to_thread(chromium.install, settings.browser, console.print)
     port = _port(settings, port, console)
     with TemporaryDirectory(prefix="bridge-demo-", ignore_cleanup_errors=True) as folder:
         settings = _apart(settings, Path(folder), port)
-        watcher = Watcher()
-        telemetry = Telemetry(watcher.hear)
+        progress = DemoProgress()
+        telemetry = Telemetry(progress.on_fact)
         browser = Chromium(settings, telemetry)
         async with DemoSite() as site, AsyncExitStack() as stack:
             stack.push_async_callback(browser.close)
             await _step(console, "Starting Chromium", _started(browser, settings))
             await _step(console, "Logging in", _log_all_in(browser, settings, site))
             bridge = await stack.enter_async_context(running(settings, telemetry, browser))
-            await _step(console, "Opening the accounts", _opened(bridge, watcher, settings))
+            await _step(console, "Opening the accounts", _opened(bridge, progress, settings))
             url, key = from_here(bridge.url), KeyFile(settings.config).keys()[0]
-            await _show_chat(Client(url, key), watcher, console)
+            await _show_chat(Client(url, key), progress, console)
             _show_access(url, key, bridge.sign_in_path() or "/dashboard", site, console)
             if not once:
                 await _until_interrupted(console)
@@ -144,14 +144,14 @@ async def _log_all_in(browser: Chromium, settings: Settings, site: DemoSite) -> 
     return f"Logged {' and '.join(account.name for account in site.accounts)} in, through the site's own form"
 
 
-async def _opened(bridge: Bridge, watcher: Watcher, settings: Settings) -> str:
+async def _opened(bridge: Bridge, progress: DemoProgress, settings: Settings) -> str:
     with suppress(TimeoutError):  # the chat will tell what is the matter
         async with asyncio.timeout(settings.turn.ready):
-            await watcher.ready.wait()
+            await progress.ready.wait()
     return f"The bridge listens on {bridge.url}"
 
 
-async def _show_chat(client: Client, watcher: Watcher, console: Console) -> None:
+async def _show_chat(client: Client, progress: DemoProgress, console: Console) -> None:
     console.print(f"\n[bold]› {PROMPT}[/]\n")
     screen = TimedScreen(console)
     await Conversation(client, MODEL).say(PROMPT, screen)
@@ -159,7 +159,7 @@ async def _show_chat(client: Client, watcher: Watcher, console: Console) -> None
     screen.end()
     console.print(
         f"\n[green]✓[/] First token after {screen.first:.2f} s, the whole answer after {whole:.1f} s,"
-        f" by the account {watcher.account}",
+        f" by the account {progress.account}",
         soft_wrap=True,
     )
 
@@ -169,7 +169,7 @@ def _show_access(url: str, key: str, path: str, site: DemoSite, console: Console
     console.print(f"\n[bold]Base URL[/]   {url}/v1\n[bold]API key[/]    {key}", soft_wrap=True)
     console.print(f"[bold]Dashboard[/]  {url}{path} (signs in once, for some minutes)", soft_wrap=True)
     console.print(f"[bold]Demo site[/]  {site.url} (as {account.email}, password {account.password})", soft_wrap=True)
-    show_ways(console, url, key, MODEL)
+    print_examples(console, url, key, MODEL)
 
 
 async def _until_interrupted(console: Console) -> None:

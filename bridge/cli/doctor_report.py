@@ -1,4 +1,4 @@
-"""`bridge doctor`: makes the checks and prints a line for each."""
+"""Runs the checks of `bridge doctor` and prints a line for each."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.browser.browser import Chromium
-from bridge.health_checks import Check, made, of_browser, of_files, of_pages, of_port
+from bridge.health_checks import Check, browser_check, file_checks, page_checks, port_check, run_check
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry
 
 
-async def examine(
+async def run_checks(
     settings: Settings, file: Path | None, console: Console, *, site: bool = False, send: bool = False
 ) -> bool:
-    """Make all checks, print a line for each, and return whether none failed.
+    """Run all checks, print a line for each, and return whether none failed.
 
     With `site` only the browser and the accounts' pages are looked at; `send` adds one chat an account.
     """
     browser = Chromium(settings, Telemetry())
     try:
-        first = [] if site else [*of_files(settings, file), of_port(settings)]
-        results = [await passes(check, console) for check in (*first, of_browser(settings, browser))]
+        first = [] if site else [*file_checks(settings, file), port_check(settings)]
+        results = [await run_and_print(check, console) for check in (*first, browser_check(settings, browser))]
         if results[-1]:
-            results += [await passes(check, console) for check in of_pages(settings, browser, send=send)]
+            results += [await run_and_print(check, console) for check in page_checks(settings, browser, send=send)]
     finally:
         await browser.close()
     failed = results.count(False)
@@ -33,10 +33,10 @@ async def examine(
     return not failed
 
 
-async def passes(check: Check, console: Console) -> bool:
-    """Make one check, print its line, and return whether it passed."""
+async def run_and_print(check: Check, console: Console) -> bool:
+    """Run one check, print its line, and return whether it passed."""
     with console.status(f"{check.name} …"):
-        result = await made(check)
+        result = await run_check(check)
     mark = ("ok    ", "green") if result.ok else ("FAILED", "bold red")
     console.print(Text.assemble(mark, "  ", (f"{result.name:16}", "bold"), " ", result.text), soft_wrap=True)
     return bool(result.ok)

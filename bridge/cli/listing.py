@@ -18,8 +18,8 @@ from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 
 
-def to_look_at(settings: Settings) -> ProfileStore:
-    """Return the kept profiles, for a command that writes none: where there are none, it needs and makes no key."""
+def readable_profiles(settings: Settings) -> ProfileStore:
+    """Return the store of profiles for a command that only reads; without profiles this creates no key."""
     blank = ProfileStore(settings.profiles, Identity.generate())
     return ProfileStore(settings.profiles, load_identity(settings)) if blank.names() else blank
 

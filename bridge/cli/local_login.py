@@ -1,4 +1,4 @@
-"""`bridge login`: what the person must have and give for it, and what is said about it."""
+"""`bridge login` on this machine: in a window, or by the site's password form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bridge login` without a screen: the sign-in page is shown by a bridge, in whatever browser the person has."""
+"""`bridge login` without a screen: a bridge shows the sign-in page in the person's own browser."""
 
 from __future__ import annotations
 

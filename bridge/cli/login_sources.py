@@ -1,4 +1,4 @@
-"""The commands that take in a login from elsewhere: what they ask for and read, and the browser that it is tried in."""
+"""Reads a login from elsewhere (a token, a storage state, a profile file) and imports it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`bridge debug`: what the bridge sees of an account's page, live, while a person works the page by hand.
+"""Prints what the bridge sees of an account's page while a person works the page by hand.
 
-Requests pass the gate unjudged. Of a prompt only the length is ever shown, of an answer the text only if asked for.
+Requests pass the gate unchecked. Of a prompt only the length is printed, of an answer the text only with --text.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ async def watch(settings: Settings, profile: Profile, console: Console, *, show_
     browser = Chromium(_with_devtools(settings), Telemetry())
     browser.on_lost(lambda _: closed.set())
     try:
-        report.tell("opening", profile.url)
+        report.line("opening", profile.url)
         async with open_session(browser, profile, load_driver(profile.site), settings) as session:
             session.page.on("close", lambda _: closed.set())
-            report.tell("open", "Type into the page; close its window, or press Ctrl-C here, to end.")
-            await attend(session, settings.turn, report, closed)
+            report.line("open", "Type into the page; close its window, or press Ctrl-C here, to end.")
+            await report_until_closed(session, settings.turn, report, closed)
     finally:
         await browser.close()
 
 
-async def attend(session: Session, limits: TurnSettings, report: Report, closed: asyncio.Event) -> None:
+async def report_until_closed(session: Session, limits: TurnSettings, report: Report, closed: asyncio.Event) -> None:
     """Report the page's state and traffic until `closed` is set."""
     async with asyncio.TaskGroup() as tasks:
         work = [tasks.create_task(_look(session, report)), tasks.create_task(_follow(session, limits, report))]
@@ -71,7 +71,7 @@ class Report:
         self._console = console
         self._show_text = show_text
 
-    def tell(self, what: str, detail: str = "", style: str = "") -> None:
+    def line(self, what: str, detail: str = "", style: str = "") -> None:
         """Print one line."""
         time = f"{datetime.now():%H:%M:%S.%f}"[:-3]
         line = Line.assemble((time, "dim"), "  ", (f"{what:9}", f"bold {style}"), " ", detail)
@@ -80,28 +80,28 @@ class Report:
     def request(self, request: PageRequest) -> Sequence[str]:
         """Print a request that is held at the gate; object to nothing."""
         path = urlsplit(request.url).path
-        self.tell("request", f"{request.method} {path} held, let through: {_outline(request.body)}", "yellow")
+        self.line("request", f"{request.method} {path} held, let through: {_outline(request.body)}", "yellow")
         return ()
 
     def response(self, response: PageResponse) -> None:
         """Print how a response begins."""
         style = "green" if response.status == HTTPStatus.OK else "red"
-        self.tell("response", f"{response.status} {response.content_type}", style)
+        self.line("response", f"{response.status} {response.content_type}", style)
 
     def event(self, event: ChatEvent) -> None:
         """Print one decoded event."""
-        detail = _told(event)
+        detail = _summary(event)
         if self._show_text and isinstance(event, Text | Thinking | Title | Withdrawn):
             detail += f": {event.text!r}"
-        self.tell("event", f"{type(event).__name__:10}{detail}", "cyan")
+        self.line("event", f"{type(event).__name__:10}{detail}", "cyan")
 
     def error(self, error: BridgeError) -> None:
         """Print what went wrong."""
-        self.tell("error", f"{error.code}: {error.message}", "red")
+        self.line("error", f"{error.code}: {error.message}", "red")
 
 
-class Narrated:
-    """A decoder that reports what it is given, and what another one makes of it."""
+class ReportingDecoder:
+    """A decoder that reports the input and the events of another one."""
 
     def __init__(self, decoder: Decoder, report: Report) -> None:
         self._decoder = decoder
@@ -114,7 +114,7 @@ class Narrated:
         return self._decoder.drift
 
     @property
-    def heard(self) -> str:
+    def received(self) -> str:
         """Return how much came."""
         return f"{sum(self._sizes)} bytes in {len(self._sizes)} chunks"
 
@@ -139,13 +139,13 @@ class Narrated:
 
 
 async def _look(session: Session, report: Report) -> None:
-    """Report how the page stands and which controls are found, whenever that changes."""
+    """Report the state of the page and which controls are found, whenever one of them changes."""
     told: dict[str, str] = {}
     while True:
         for what, detail in (await _state(session)).items():
             if told.get(what) != detail:
                 told[what] = detail
-                report.tell(what, detail, "magenta")
+                report.line(what, detail, "magenta")
         await asyncio.sleep(LOOK_EVERY)
 
 
@@ -169,17 +169,17 @@ async def _follow(session: Session, limits: TurnSettings, report: Report) -> Non
     """Report one turn after the other; each has an exchange of its own."""
     while True:
         with session.interceptor.exchange(report.request) as exchange:
-            decoder = Narrated(session.driver.decoder(), report)
+            decoder = ReportingDecoder(session.driver.decoder(), report)
             try:
                 await exchange.sent()
                 await _turn(exchange, decoder, limits, report)
             except BridgeError as error:
                 report.error(error)
             for shape, count in decoder.drift.items():
-                report.tell("unknown", f"{shape}, {count} times", "red")
+                report.line("unknown", f"{shape}, {count} times", "red")
 
 
-async def _turn(exchange: Exchange, decoder: Narrated, limits: TurnSettings, report: Report) -> None:
+async def _turn(exchange: Exchange, decoder: ReportingDecoder, limits: TurnSettings, report: Report) -> None:
     timeline = Timeline("", "")
     async with aclosing(read_answer(exchange, decoder, limits, timeline)) as events:
         async for _ in events:
@@ -188,10 +188,10 @@ async def _turn(exchange: Exchange, decoder: Narrated, limits: TurnSettings, rep
         async with asyncio.timeout(END_LIMIT):
             await exchange.quiet()
     marks = (f", {step.replace('_', ' ')} after {seconds:.3f} s" for step, seconds in timeline.marks.items())
-    report.tell("ended", decoder.heard + "".join(marks))
+    report.line("ended", decoder.received + "".join(marks))
 
 
-def _told(event: ChatEvent) -> str:
+def _summary(event: ChatEvent) -> str:
     match event:
         case Text() | Thinking() | Title() | Withdrawn():
             return f"{len(event.text)} characters"

@@ -1,4 +1,4 @@
-"""`bridge status`: the accounts, what waits and what runs, as a table that follows the running bridge."""
+"""The table of `bridge status`: accounts, queue and chats, updated from the running bridge."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def show(client: AdminClient, console: Console, *, as_json: bool) -> None:
     elif console.is_terminal:
         await _Screen(client, state).run(console)
     else:
-        console.print(picture(state))
+        console.print(render_state(state))
 
 
 class _Screen:
@@ -47,11 +47,11 @@ class _Screen:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow())
                 while True:
-                    live.update(Clean([self._picture()]), refresh=True)
+                    live.update(Clean([self._render()]), refresh=True)
                     await asyncio.sleep(0.5)
 
-    def _picture(self) -> Fitted:
-        return Fitted(picture(self._state, self._lost), self._state, self._lost)
+    def _render(self) -> Fitted:
+        return Fitted(render_state(self._state, self._lost), self._state, self._lost)
 
     async def _follow(self) -> None:
         while True:
@@ -67,7 +67,7 @@ class _Screen:
             await asyncio.sleep(RETRY)
 
 
-def picture(state: State, lost: str = "") -> Group:
+def render_state(state: State, lost: str = "") -> Group:
     """Return everything, for a terminal."""
     parts: list[RenderableType] = [_headline(state), Text("")]
     if lost:

@@ -1,4 +1,4 @@
-"""`bridge replay`: what a site's decoder makes of recorded streams, event by event, without a browser."""
+"""Prints what a site's decoder reads in recorded streams, event by event, without a browser."""
 
 from __future__ import annotations
 

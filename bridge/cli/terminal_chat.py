@@ -26,8 +26,8 @@ HELP = "/model NAME takes another model, /new starts a new chat, /quit or Ctrl-D
 
 
 @asynccontextmanager
-async def reached(settings: Settings, url: str | None, key: str | None) -> AsyncGenerator[Client]:
-    """Reach the bridge at `url`, by default the one that the settings describe, or one started for the purpose."""
+async def connected(settings: Settings, url: str | None, key: str | None) -> AsyncGenerator[Client]:
+    """Yield a client of the bridge at `url`, by default of the running one, or else of one started for the chat."""
     client = client_of(settings, url, key)
     async with AsyncExitStack() as stack:
         if url is None and not await client.is_bridge():
@@ -84,29 +84,29 @@ class Conversation:
         self._messages = [*messages, {"role": "assistant", "content": "".join(answer)}]
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Start a new chat."""
         self._messages = []
 
 
 async def chat(
     settings: Settings, console: Console, prompt: str | None, model: str | None, url: str | None, key: str | None
 ) -> None:
-    """Answer `prompt`, or let the person at the terminal chat until they have had enough."""
-    async with reached(settings, url, key) as client:
+    """Answer `prompt`, or without one chat with the person at the terminal until they quit."""
+    async with connected(settings, url, key) as client:
         if model is None:
             model = next(iter(await client.models()), None)
         if model is None:
             raise SetupError("No account is logged in; run `bridge login NAME`.")
         conversation = Conversation(client, model)
         if prompt is None:
-            await _talk(conversation, console)
+            await _chat_loop(conversation, console)
         else:
             screen = Screen(console)
             await conversation.say(prompt, screen)
             screen.end()
 
 
-async def _talk(conversation: Conversation, console: Console) -> None:
+async def _chat_loop(conversation: Conversation, console: Console) -> None:
     console.print(f"Chatting with {conversation.model} at {conversation.client.url}.", style="dim", markup=False)
     console.print(HELP, style="dim", markup=False)
     with Keyboard() as keyboard:
@@ -152,7 +152,7 @@ async def _turn(conversation: Conversation, line: str, console: Console) -> None
 
 
 class Keyboard:
-    """The person at the terminal: gives lines, and Ctrl-C, which stops the answer or, at the prompt, the chat."""
+    """Reads lines from the terminal; Ctrl-C stops the running answer or, at the prompt, the chat."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

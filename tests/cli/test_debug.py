@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from bridge.browser.browser import Chromium
-from bridge.cli.page_watch import Report, attend
+from bridge.cli.page_watch import Report, report_until_closed
 from bridge.demo import DemoSite
 from bridge.sites.contract import Turn, load_driver
 from bridge.worker.session import Session, open_session
@@ -57,7 +57,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 async def attended(
     chromium: Chromium, site: DemoSite, folder: Path, *, show_text: bool = False
 ) -> AsyncGenerator[tuple[Session, Output]]:
-    """Open alice's page and attend it, as the command does."""
+    """Open alice's page and report on it, as the command does."""
     settings, output, closed = settings_for(folder), Output(), asyncio.Event()
     report = Report(Console(file=output, width=1000), show_text=show_text)
     profile = signed_in_profile(site, "alice")
@@ -65,7 +65,7 @@ async def attended(
         open_session(chromium, profile, load_driver(profile.site), settings) as session,
         asyncio.TaskGroup() as tasks,
     ):
-        tasks.create_task(attend(session, settings.turn, report, closed))
+        tasks.create_task(report_until_closed(session, settings.turn, report, closed))
         await output.shows("state +ready")
         yield session, output
         closed.set()

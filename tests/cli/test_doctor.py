@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bridge.cli.doctor_report import passes
+from bridge.cli.doctor_report import run_and_print
 from bridge.demo import DemoSite, Script
-from bridge.health_checks import Check, made, of_files
+from bridge.health_checks import Check, file_checks, run_check
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
@@ -82,7 +82,7 @@ async def test_a_browser_folder_that_is_kept_is_said_not_to_be_encrypted(home: H
     store = ProfileStore(settings.profiles, load_identity(settings))
     store.save(signed_in_profile(site, "alice"))
     store.save(signed_in_profile(site, "bob").model_copy(update={"user_data_dir": "bob-1"}))
-    found = [await made(check) for check in await asyncio.to_thread(lambda: list(of_files(settings, None)))]
+    found = [await run_check(check) for check in await asyncio.to_thread(lambda: list(file_checks(settings, None)))]
     said = {one.name: "NOT encrypted" in one.text for one in found if one.name.startswith("profile ")}
     assert said == {"profile key": False, "profile alice": False, "profile bob": True}
 
@@ -183,7 +183,7 @@ async def test_a_check_that_hangs_is_given_up_and_the_next_one_is_made() -> None
 
     shown = io.StringIO()
     console = Console(file=shown)
-    assert not await passes(Check("hanging", never, 0.01), console)
-    assert await passes(Check("next", fine), console)
+    assert not await run_and_print(Check("hanging", never, 0.01), console)
+    assert await run_and_print(Check("next", fine), console)
     assert re.search(r"FAILED +hanging +.* within 0\.01 seconds", shown.getvalue())
     assert re.search(r"ok +next +all right", shown.getvalue())

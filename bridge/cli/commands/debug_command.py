@@ -21,10 +21,10 @@ def debug(
     as they come, without texts unless --text is given.
     """
     from bridge.cli.display import need_display
-    from bridge.cli.listing import to_look_at
+    from bridge.cli.listing import readable_profiles
     from bridge.cli.page_watch import watch
 
     if not headless:
         need_display("Use `ssh -X` or `xvfb-run`, or --headless and look at the lines only.")
     settings = load(context, browser={"headed": not headless, "shell": False})
-    run(watch(settings, to_look_at(settings).load(name), console, show_text=text))
+    run(watch(settings, readable_profiles(settings).load(name), console, show_text=text))

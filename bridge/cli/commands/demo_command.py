@@ -15,6 +15,6 @@ def demo(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
 ) -> None:
     """Try the bridge on a built-in chat site; no account needed."""
-    from bridge.cli.demo_tour import try_out
+    from bridge.cli.demo_tour import run_demo
 
-    run(try_out(load(context, server=given_only(port=port)), console, port, once=once))
+    run(run_demo(load(context, server=given_only(port=port)), console, port, once=once))

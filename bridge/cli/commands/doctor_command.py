@@ -20,7 +20,7 @@ def doctor(
     Checks the settings, the keys, the logins and the browser, and on each account's page every control and the protocol
     of its scripts. Sends no chat without --send.
     """
-    from bridge.cli.doctor_report import examine
+    from bridge.cli.doctor_report import run_checks
 
-    if not run(examine(load(context), context.obj, console, site=site, send=send)):
+    if not run(run_checks(load(context), context.obj, console, site=site, send=send)):
         sys.exit(1)

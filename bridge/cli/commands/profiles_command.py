@@ -10,26 +10,26 @@ import typer
 from bridge.cli.options import Name, confirmed, console, flag, load, run, say
 from bridge.errors import SetupError
 
-kept = typer.Typer(help="List, show, import or remove captured logins.", no_args_is_help=True)
+profiles = typer.Typer(help="List, show, import or remove captured logins.", no_args_is_help=True)
 
 
-@kept.command("list")
+@profiles.command("list")
 def list_profiles(context: typer.Context) -> None:
     """List the captured logins."""
-    from bridge.cli.listing import show_list, to_look_at
+    from bridge.cli.listing import readable_profiles, show_list
 
-    show_list(to_look_at(load(context)), console)
+    show_list(readable_profiles(load(context)), console)
 
 
-@kept.command()
+@profiles.command()
 def show(context: typer.Context, name: Name) -> None:
     """Show what a captured login consists of: names and ages, never a value."""
-    from bridge.cli.listing import show_one, to_look_at
+    from bridge.cli.listing import readable_profiles, show_one
 
-    show_one(to_look_at(load(context)).load(name), console)
+    show_one(readable_profiles(load(context)).load(name), console)
 
 
-@kept.command("import")
+@profiles.command("import")
 def take_in(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Profile file of another machine.")],
@@ -46,18 +46,18 @@ def take_in(
     say(run(take_profile(load(context), file, name, key_file)))
 
 
-@kept.command()
+@profiles.command()
 def remove(
     context: typer.Context,
     name: Name,
     yes: Annotated[bool, flag("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete a captured login; the account itself stays signed in at the site."""
-    from bridge.cli.listing import to_look_at
+    from bridge.cli.listing import readable_profiles
     from bridge.storage.browser_folders import remove_profile
 
     settings = load(context)
-    store = to_look_at(settings)
+    store = readable_profiles(settings)
     if store.exists(name) and not (yes or confirmed(f"Delete the profile {name}?")):
         raise SetupError(f"The profile {name} was not deleted; give --yes to delete it without confirmation.")
     remove_profile(settings, store, name)

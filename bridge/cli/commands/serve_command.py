@@ -42,7 +42,7 @@ def serve(
 ) -> None:
     """Start the bridge: serve the endpoint with all captured logins."""
     from bridge.app import serve as serve_until_told
-    from bridge.cli.announcement import announce
+    from bridge.cli.announcement import print_access
 
     settings = load(
         context,
@@ -52,4 +52,4 @@ def serve(
         log=given_only(level=log_level and log_level.upper()),
         **given_only(profiles=profiles),
     )
-    run(serve_until_told(settings, lambda bridge: announce(console, bridge, settings)))
+    run(serve_until_told(settings, lambda bridge: print_access(console, bridge, settings)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Generator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,11 @@ def token_of(run: Live, name: str) -> str:
 
 
 def files_in(folder: Path) -> dict[Path, bytes]:
-    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    found: dict[Path, bytes] = {}
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # a draft that was renamed to its file meanwhile
+            found |= {file: file.read_bytes()} if file.is_file() else {}
+    return found
 
 
 async def is_live(run: Live, token: str) -> tuple[int, Any]:

@@ -188,7 +188,7 @@ class ChatQueue:
             if slot is not None:
                 free.remove(slot)
                 lease.grant(slot)
-            elif (error := self._hopeless(lease)) is not None:
+            elif (error := self._why_hopeless(lease)) is not None:
                 lease.refuse(error)
         self._set_timer(now, free)
         if any(not lease.is_claim for lease in self._leases):
@@ -217,8 +217,8 @@ class ChatQueue:
         if when is not None and waiting:
             self._timer = asyncio.get_running_loop().call_later(when - now, self.assign)
 
-    def _hopeless(self, lease: Lease) -> BridgeError | None:
+    def _why_hopeless(self, lease: Lease) -> BridgeError | None:
         """Return why waiting is pointless, if it is."""
         if self.is_draining:
             return NoAccount("The bridge is stopping.", retry_after=RETRY_AFTER)
-        return lease.hopeless(self._settings.queue_limit)
+        return lease.why_hopeless(self._settings.queue_limit)

@@ -78,7 +78,7 @@ class Lease:
         """Tell whether the chat still waits for the account that has its conversation."""
         return self.home is not None and now < self.patient_until and self.home.is_back_within(self.patient_until - now)
 
-    def hopeless(self, patience: float) -> BridgeError | None:
+    def why_hopeless(self, patience: float) -> BridgeError | None:
         """Return why it is pointless to wait that many seconds for an account, if it is."""
         if any(slot.is_back_within(patience) for slot in self.fitting):
             return None

@@ -22,8 +22,8 @@ END_LIMIT = 2.0
 """Seconds that the site gets to end its response by itself, after the end of the answer or a refusal."""
 STOP_AGAIN = 0.5
 """Seconds after which the stop button is pressed again."""
-TAKE_UP = 2.0
-"""Seconds in which a page that shows an old conversation takes up the answer that is still being written there."""
+RESUME_WITHIN = 2.0
+"""Seconds after which a page that shows an old conversation would have resumed an answer that is still generated."""
 
 
 def grace_after(error: BridgeError) -> float:
@@ -106,7 +106,7 @@ async def stop_leftover(session: Session, conversation: str, limits: TurnSetting
         try:
             async with within(limits.ready, "The page did not open an old conversation"):
                 await session.driver.open_old_conversation(conversation)
-            async with asyncio.timeout(TAKE_UP):
+            async with asyncio.timeout(RESUME_WITHIN):
                 await exchange.busy()
             await stop_generation(session, exchange, 0, limits.stop)
             logger.info("Stopped an answer that an earlier run had left behind")

@@ -49,8 +49,8 @@ from bridge.worker.stream_recorder import Recorder
 from bridge.worker.submit import GRACE, submit_turn
 from bridge.worker.turn_plan import models_of, turns_of
 
-WORN = 2
-"""After so many times the chats for which a page is made, it is renewed even if a chat has to wait for that."""
+RENEW_AT_LATEST = 2
+"""Multiple of `browser.page_chats` after which a page is renewed before the next chat, which then waits for it."""
 
 
 class Worker:
@@ -191,7 +191,7 @@ class Worker:
     async def _session_for_chat(self) -> Session:
         """Return the open page, a new one where it has served too many chats."""
         session = self._opened_session()
-        if session.chats >= WORN * self._settings.browser.page_chats:  # there was no idle moment for it
+        if session.chats >= RENEW_AT_LATEST * self._settings.browser.page_chats:  # there was no idle moment for it
             await self.renew()
         session.chats += 1
         self._next.is_prepared = False

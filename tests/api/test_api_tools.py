@@ -243,9 +243,10 @@ async def test_where_the_model_was_asked_again_the_next_turn_goes_on_too(hold: i
 
 
 async def test_a_failure_while_asking_again_is_no_reason_to_send_all_of_it_again(served: Served) -> None:
-    served.backend.scripts = [answer(BAD), (PoolFull("Full.", retry_after=1),)]
+    served.backend.scripts = [answer(BAD), (full := PoolFull("Full.", retry_after=1),)]
     async with served.post(tools=[WEATHER]) as response:
         assert (response.status, response.headers["x-should-retry"]) == (429, "false")
+    assert not full.sent, "others may hold the same error"
 
 
 async def test_a_call_that_never_fits_is_delivered_as_text_with_a_mark(served: Served) -> None:
@@ -287,9 +288,10 @@ def thought(text: str) -> tuple[Any, ...]:
     return Opened("c", "2"), Thinking(text), NoAnswer("Nothing.", sent=True)
 
 
+@pytest.mark.parametrize("end", [Finish(), NoAnswer("Nothing.", sent=True)])
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_call_in_the_thinking_of_an_empty_answer_is_the_call(served: Served, stream: bool) -> None:
-    served.backend.script = thought(f"The user wants rain.\n{CALL}")
+async def test_a_call_in_the_thinking_of_an_empty_answer_is_the_call(served: Served, stream: bool, end: Any) -> None:
+    served.backend.script = (*thought(f"The user wants rain.\n{CALL}")[:-1], end)
     if stream:
         choices = await streamed(served, tools=[WEATHER])
         assert [bool(choice["delta"].get("tool_calls")) for choice in choices].count(True) == 1

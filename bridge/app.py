@@ -67,7 +67,7 @@ class Bridge:
 async def running(
     settings: Settings, telemetry: Telemetry | None = None, browser: Chromium | None = None, *, only_new: bool = False
 ) -> AsyncGenerator[Bridge]:
-    """Run a bridge with all stored profiles; leaving drains it. Raises `SetupError` for what a human must mend.
+    """Run a bridge with all stored profiles; leaving drains it. Raises `SetupError` for what the operator must fix.
 
     A `browser` that is handed in is left running; without one the bridge has its own. With `only_new` no account is
     opened but those that are logged in meanwhile.

@@ -50,7 +50,7 @@ class Client:
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
 
     async def is_bridge(self) -> bool:
-        """Tell whether a bridge answers there; anything else is no bridge."""
+        """Tell whether a bridge answers at the address."""
         try:
             return bool((await self._get("/"))["name"] == "chat-page-bridge")
         except (BridgeError, KeyError, TypeError):
@@ -66,7 +66,7 @@ class Client:
         return [model["id"] for model in (await self._get("/v1/models"))["data"]]
 
     async def check_model(self, name: str) -> None:
-        """Raise what the bridge has against a model of that name."""
+        """Raise the bridge's error if it has no model of that name."""
         await self._get(f"/v1/models/{name}")
 
     async def stream(self, model: str, messages: Messages) -> AsyncGenerator[Piece]:
@@ -87,7 +87,7 @@ class Client:
             raise BridgeError(f"The connection to {self.url} failed: {error or type(error).__name__}.") from error
 
     async def accounts(self) -> list[dict[str, Any]]:
-        """Return how the accounts stand."""
+        """Return the accounts with their states."""
         found: list[dict[str, Any]] = (await self._get(ACCOUNTS))["accounts"]
         return found
 
@@ -109,7 +109,7 @@ class Client:
             raise SetupError(f"No bridge answers at {self.url}; `bridge serve` starts one.") from error
 
     async def _events(self, path: str) -> AsyncGenerator[bytes]:
-        """Yield what an endless answer brings; none at all for a while means that the bridge is gone."""
+        """Yield the bytes of an endless answer; silence for a while means that the bridge is gone."""
         limits = aiohttp.ClientTimeout(total=None, connect=ANSWER_LIMIT, sock_read=SILENCE_LIMIT)
         try:
             async with (
@@ -135,7 +135,7 @@ def url_and_key(settings: Settings, url: str | None, key: str | None) -> tuple[s
 
 
 def _local_key(settings: Settings, url: str | None) -> str:
-    """Return this machine's own key, which does everything; to another machine goes none but one that may chat."""
+    """Return this machine's admin key, or for a bridge elsewhere a chat key: the admin key never leaves the machine."""
     is_here = url is None or is_loopback(urlsplit(url).hostname or "")
     files = [KeyFile(settings.config, "admin_key")] if is_here else []
     found = (file.keys()[0] for file in (*files, KeyFile(settings.config)) if file.path.exists())
@@ -143,7 +143,7 @@ def _local_key(settings: Settings, url: str | None) -> str:
 
 
 async def _pieces(stream: AsyncIterator[bytes]) -> AsyncGenerator[Piece]:
-    """Read the stream to its very end: only then has the bridge put everything away."""
+    """Yield the pieces of the stream, and read it to its end: only then has the bridge recorded the chat."""
     decoder = SSEDecoder()
     is_whole = False
     async for data in stream:

@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 HUMAN = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {extra[shown]}\n"
 REPEATS = (5, 60.0)
-"""How often an entry of a library may repeat itself at once, and the seconds until once more."""
+"""How often a library's entry may repeat at once, and the seconds until it may repeat again."""
 NOT_OURS = (
     "its own switches count, so that browser.sandbox, browser.args, browser.hosts and browser.page_memory do not apply"
 )
 GOES_ON = "\n    "
-"""Begins the further lines of an entry, so that no text in it can pass for an entry of its own."""
+"""Indents the further lines of an entry, so that no text in it can pass for another entry."""
 CALM = (WorkerState.STARTING, WorkerState.READY, WorkerState.CLOSED)
 
 
@@ -59,7 +59,7 @@ def set_up(settings: LogSettings) -> None:
 
 
 class _Forwarding(logging.Handler):
-    """Writes what libraries log as entries of this log; of one that repeats itself only so many."""
+    """Forwards the log of libraries to this one, and limits entries that repeat."""
 
     def __init__(self) -> None:
         super().__init__()

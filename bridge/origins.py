@@ -1,4 +1,4 @@
-"""Origins, hosts and addresses: by which a page of the site is told from any other, and the internet from here."""
+"""Compares origins, hosts and addresses: the site's own against others, public ones against local ones."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def is_loopback(host: str) -> bool:
 
 
 def own_state(state: dict[str, Any], origin: str, hosts: Sequence[str]) -> dict[str, Any]:
-    """Return what of a storage state is a site's: of its origin, and cookies that go there or to hosts it needs."""
+    """Return a storage state reduced to a site: its origin, and the cookies for that and for the hosts it needs."""
     home = urlsplit(origin).hostname or ""
 
     def is_own(cookie: dict[str, Any]) -> bool:

@@ -114,7 +114,7 @@ async def check_and_store(
 
 
 async def store_login(settings: Settings, store: ProfileStore, profile: Profile) -> None:
-    """Store a login; an account of that name is not left alone any longer for what the one before had done."""
+    """Store a login, and drop the stored state of the account: that was about the login before."""
     await asyncio.to_thread(store.save, profile)
     await asyncio.to_thread(AccountStatesFile(settings.config).put, profile.name, None)
 
@@ -130,7 +130,7 @@ async def opened_fresh(chromium: Chromium, settings: Settings, profile: Profile)
 
 
 async def _keys(page: Page, limit: float) -> Sequence[str]:
-    """Return where in its IndexedDB the page has keys; what it answers is a stranger's text."""
+    """Return the places of keys in the page's IndexedDB; the answer is untrusted text of the page."""
     async with within(KEYS_LIMIT + limit, "The page did not tell what it stores"):
         found = await page.evaluate(FIND_KEYS, KEYS_LIMIT)
     return [as_line(name) for name in found if isinstance(name, str)] if isinstance(found, list) else []

@@ -30,7 +30,7 @@ EMPTY: dict[str, Any] = {"cookies": [], "origins": []}
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What goes into a plain login form; kept nowhere."""
+    """User name and password for a login form; stored nowhere."""
 
     user: str
     password: str
@@ -111,7 +111,7 @@ async def _fill(session: Session, credentials: Credentials) -> None:
 
 
 async def _accepted(session: Session, user: str) -> None:
-    """Wait until the page takes prompts; raise what it says where it does not let the user in."""
+    """Wait until the page takes prompts; raise a `SiteError` with its message where it refuses the user."""
     said: Sequence[str] = ()
     try:
         async with asyncio.timeout(FORM_LIMIT) as limit:
@@ -134,7 +134,7 @@ async def _words(session: Session) -> Sequence[str]:
 
 
 async def _signed_in(session: Session, limit: float) -> None:
-    """Wait until the page takes prompts; whatever stands in the way until then is the person's to solve."""
+    """Wait until the page takes prompts; the person solves what stands in the way."""
     try:
         async with asyncio.timeout(limit):
             while not await _is_ready(session):

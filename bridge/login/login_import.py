@@ -1,4 +1,4 @@
-"""Logins that were made elsewhere: a token, a storage state, a profile of another machine; see `control.LoginImport`.
+"""Imports logins: a token, a storage state, or a profile of another machine; see `account_control.LoginImport`.
 
 What is taken in is checked before anything is stored: its form, and whether the site takes it.
 """
@@ -22,7 +22,7 @@ from bridge.storage.profile_key import Identity
 from bridge.storage.profiles import Profile, ProfileStore, check_name, open_sealed
 
 MOST_BYTES = 16 * 1024 * 1024
-"""Bytes of a file that is taken in."""
+"""Bytes of an imported file at most."""
 LONGEST_TOKEN = 4096
 
 Short = Annotated[str, Field(max_length=2048)]
@@ -63,7 +63,7 @@ class _State(_Lenient):
 
 
 class LoginImporter:
-    """Takes logins into a store of profiles, and tries each in a browser before."""
+    """Imports logins into a store of profiles, after a test of each in a browser."""
 
     def __init__(self, chromium: Chromium, settings: Settings, store: ProfileStore) -> None:
         self._chromium = chromium
@@ -71,7 +71,7 @@ class LoginImporter:
         self._store = store
 
     async def token(self, name: str, site: str, url: str | None, token: str) -> str:
-        """Take in a userToken of the site."""
+        """Import a userToken of the site."""
         token = token.strip()
         if not token or len(token) > LONGEST_TOKEN or not token.isprintable() or " " in token:
             raise RequestError("This is not a userToken: that is one word of printable characters.", param="token")
@@ -83,7 +83,7 @@ class LoginImporter:
         return await self._tried(profile.with_state(state, {}), "token")
 
     async def storage_state(self, name: str, site: str, url: str | None, state: bytes | Mapping[str, object]) -> str:
-        """Take in a storage state; what is not the site's own is left out."""
+        """Import a storage state, without the parts that are not the site's own."""
         given = await asyncio.to_thread(_validated, state)
         profile = await self._begun(name, site, url)
         own = own_state(given, origin_of(profile.url), load_driver(profile.site).hosts)
@@ -94,7 +94,7 @@ class LoginImporter:
         return await self._tried(profile.with_state(own, {}), "storage_state")
 
     async def profile(self, name: str | None, sealed: bytes, key: str | None = None) -> str:
-        """Take in a profile file of another machine."""
+        """Import a profile file of another machine."""
         if len(sealed) > MOST_BYTES:
             raise RequestError(f"A profile has at most {MOST_BYTES} bytes.", param="profile")
         try:

@@ -1,7 +1,7 @@
-"""Every key that the bridge lets in: who has it, what it may do, and the files that say so.
+"""All keys that the bridge accepts: their names, scopes and files.
 
-A key that is added has a name and is kept as a digest, so that it is shown once and never again. Beside those there are
-the plain ones: of `api_keys`, so that a first start needs no preparation, and of `admin_key`, for local commands.
+A named key is stored as a digest, so it is shown once and never again. Plain keys are in `api_keys`, so that a first
+start needs no preparation, and in `admin_key`, for the commands on this machine.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from bridge.storage.key_files import KeyFile, digest_of, new_key
 from bridge.storage.private_files import open_private
 
 Scope = Literal["chat", "admin"]
-"""What a key opens: `/v1`, or that and the admin API."""
+"""What a key gives access to: `/v1`, or that and the admin API."""
 MOST = 200
-"""Keys that may be added."""
+"""Named keys at most."""
 LONGEST_NAME = 64
 HINTED = 32
-"""Characters that a key has at least whose last ones may be shown."""
+"""Length from which on the last characters of a key may be shown: shorter ones could be guessed by them."""
 LOCK_LIMIT = 5.0
 """Seconds that a change of the keys waits for another one."""
 
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key without the key; `hint` is how it ends, to tell it from others. Plain keys bear no date."""
+    """The description of a key; `hint` holds its last characters, and `created` is None for plain keys."""
 
     id: str
     name: str
@@ -49,7 +49,7 @@ class Key:
 
     @classmethod
     def of(cls, key: str, name: str, scope: Scope, created: datetime | None = None) -> Key:
-        """Return what is known of `key`."""
+        """Return the description of `key`."""
         digest = digest_of(key)
         return cls(digest.hex()[:12], name, scope, created, key[-4:] if len(key) >= HINTED else "", digest)
 
@@ -70,7 +70,7 @@ class _Form(BaseModel):
 
 
 class KeyStore:
-    """The keys of a config folder; all of it blocks, and any process of the operator may change them."""
+    """The keys of a config folder. All of it blocks; other processes may change the files at any time."""
 
     def __init__(self, config: Path) -> None:
         self.plain = KeyFile(config)
@@ -79,18 +79,18 @@ class KeyStore:
         self._lock = config / ".keys.lock"
 
     def prepare(self, *, is_free: bool = False, is_local: bool = True) -> None:
-        """Make the plain keys at the first start: for chats where those ask for one, and for local commands."""
+        """Create the plain keys at the first start: for chats unless they need none, and for local commands."""
         if not is_free and not any(one.scope == "chat" for one in self._read_named()):
             self.plain.keys()
         if is_local:
             self.local.keys()
 
     def shortest(self) -> int:
-        """Return how many characters the shortest plain key has; the others are long enough."""
+        """Return the length of the shortest plain key; named ones are always long enough."""
         return min((len(text) for file in (self.plain, self.local) for text in file.left()), default=HINTED)
 
     def admin_key(self) -> str:
-        """Return the key of this machine's commands; the first one who asks makes it."""
+        """Return the key of this machine's commands, and create it at the first call."""
         return self.local.keys()[0]
 
     def all(self) -> list[Key]:
@@ -105,11 +105,11 @@ class KeyStore:
             raise SetupError(f"Cannot read the keys in {self._named.parent}: {error}.") from error
 
     def add(self, name: str, scope: Scope) -> tuple[Key, str]:
-        """Add a key, and return it beside what is known of it; it cannot be had again."""
+        """Add a named key; return its description and the key itself, which cannot be read again."""
         name = _checked(name)
         text = new_key()
         key = Key.of(text, name, scope, datetime.now(UTC).replace(microsecond=0))
-        with self._alone():
+        with self._exclusive():
             stored = self._read_named()
             if len(stored) >= MOST:
                 raise RequestError(f"There are {MOST} keys already; revoke some that are not used any more.")
@@ -119,8 +119,8 @@ class KeyStore:
         return key, text
 
     def revoke(self, id: str) -> Key:  # noqa: A002
-        """Take a key out for good; that of this machine's commands is replaced by another one."""
-        with self._alone():
+        """Revoke a key; the key of this machine's commands is replaced by a new one."""
+        with self._exclusive():
             known = self.all()
             key = next((one for one in known if one.id == id), None)
             if key is None:
@@ -132,11 +132,11 @@ class KeyStore:
         return key
 
     def state(self) -> tuple[object, ...]:
-        """Return what differs whenever one of the files has changed."""
+        """Return a value that changes whenever one of the files does."""
         return tuple(map(_state, (self.plain.path, self.local.path, self._named)))
 
     def _replaced(self, file: KeyFile, key: Key, *by: str) -> bool:
-        """Put `by`, or nothing, in the place of a key of this file; tell whether it was there."""
+        """Replace a key of this file by `by`, or delete it; tell whether it was there."""
         found = next((text for text in file.left() if digest_of(text) == key.digest), None)
         if found is not None:
             file.replace(found, *by)
@@ -155,8 +155,8 @@ class KeyStore:
         write_file(self._named, _Form(keys=keys).model_dump_json(indent=1).encode())
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Be the only one who changes the keys."""
+    def _exclusive(self) -> Iterator[None]:
+        """Hold the lock against other processes: a change reads, checks and writes the whole file."""
         make_folder(self._lock.parent)
         file = _tried(lambda: try_lock(self._lock), LOCK_LIMIT)
         if file is None:

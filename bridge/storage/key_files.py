@@ -1,4 +1,4 @@
-"""What all keys have in common, and the file of the plain ones that a first start makes."""
+"""The form of keys, and the files of plain keys."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bridge.storage.atomic import create_file, write_file
 from bridge.storage.private_files import open_private
 
 PREFIX = "sk-"
-"""What keys begin with, ours and those that people make up for other endpoints; no userToken does."""
+"""The prefix of keys, as of most OpenAI-style endpoints; no userToken of a site has it."""
 EMPTIED = "# a key that was revoked"
 LONG_ENOUGH = 32
-"""Characters that a key must have where others than this machine can reach the bridge."""
+"""Characters that a key must have where other machines can reach the bridge."""
 
 
 class KeyFile:
@@ -53,7 +53,7 @@ class KeyFile:
         write_file(self.path, "".join(f"{line}\n" for line in lines).encode())
 
     def left(self) -> tuple[str, ...]:
-        """Return the keys, be it none because all of them were revoked, or because there is no file."""
+        """Return the keys; none where all are revoked or there is no file. Creates nothing."""
         return tuple(filter(None, map(_key_in, self._lines())))
 
     def _lines(self) -> list[str]:
@@ -80,7 +80,7 @@ def new_key() -> str:
 
 
 def digest_of(key: str) -> bytes:
-    """Return what is kept of a key, and compared: nobody learns from the time that takes, nor from the digest."""
+    """Return the SHA-256 of a key, which is stored and compared, so that neither timing nor file reveals the key."""
     return sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 

@@ -1,4 +1,4 @@
-"""The accounts as their operator sees them, and what can be done with each."""
+"""Handlers that list the accounts, and act on one of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Action = Callable[[str], Awaitable[Account]]
 
 
 class RenameForm(Form):
-    """The name that an account gets."""
+    """The new name of an account."""
 
     to: Annotated[StrictStr, Field(min_length=1, max_length=100)]
 

@@ -1,4 +1,4 @@
-"""Adding an account whose login was made elsewhere: by a token, a storage state, or a profile of another machine."""
+"""The handler that adds an account by a login from elsewhere: a token, a storage state, or a profile file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Add:
         return (Operation("POST", PATH, "Add an account by a login that was made elsewhere", self.add, AddForm),)
 
     async def add(self, request: web.Request) -> web.StreamResponse:
-        """Take the login in, and open the account."""
+        """Import the login, and open the account."""
         given = await self._parts.body(request, AddForm)
         if sum(getattr(given, way) is not None for way in WAYS) != 1:
             raise RequestError(f"Send exactly one of {', '.join(WAYS)}.", param="token")

@@ -1,4 +1,4 @@
-"""What the parts of the admin API share: what they work with, how they describe themselves, and their bodies."""
+"""What the handlers of the admin API share: their dependencies, and the reading of bodies."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from bridge.storage.chat_history import ChatHistory
 
 
 class Form(BaseModel):
-    """A body; an unknown field is an error, and no error shows what was sent."""
+    """A JSON body; an unknown field is an error, and no error quotes the body."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 Examine = Callable[[], Awaitable[Sequence[Finding]]]
-"""Checks everything, and returns what was found."""
+"""Runs the checks of the bridge, and returns the findings."""
 ExamineSite = Callable[[str], Awaitable[Sequence[Finding]]]
-"""Checks the site on a page of the account of that name, without sending anything, and returns what was found."""
+"""Checks the site on a page of the named account without sending anything, and returns the findings."""
 F = TypeVar("F", bound=Form)
 
 
@@ -41,7 +41,7 @@ async def _examine_nothing(*_: str) -> Sequence[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a running bridge has beside the pool; each may be missing."""
+    """The optional parts of a running bridge; None where one is turned off."""
 
     examine: Examine = _examine_nothing
     examine_site: ExamineSite = _examine_nothing
@@ -52,7 +52,7 @@ class Extras:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the handlers work with."""
+    """The dependencies of the handlers."""
 
     control: AccountControl
     monitor: Monitor

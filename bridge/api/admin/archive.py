@@ -1,4 +1,4 @@
-"""Files that are kept of a chat or a page, as one archive to download."""
+"""Packs the files that are kept of a chat or a page into one archive to download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The charts of the last day, and the log."""
+"""Handlers for the charts of the last day, and for the log."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Figures:
         return as_json(self._monitor.charts.series(query_parameters.number(request, "hours", DAY, DAY)))
 
     async def log(self, request: web.Request) -> web.StreamResponse:
-        """Return the log's last lines that are meant."""
+        """Return the last lines of the log that match."""
         level, search = query_parameters.word(request, "level", LEVELS), query_parameters.text(request, "search")
         limit = int(query_parameters.number(request, "limit", SHOWN, MOST_LINES))
         return as_json({"log": [line(entry) for entry in self._monitor.log.search(level, search, limit)]})

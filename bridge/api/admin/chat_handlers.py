@@ -1,4 +1,4 @@
-"""The last chats, ending one that still runs, and what was kept of one on disk."""
+"""Handlers that list the last chats, cancel one, and serve the files of one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Chats:
         return as_json({"chats": self._parts.monitor.recent(limit, query_parameters.text(request, "before") or None)})
 
     async def texts(self, request: web.Request) -> web.StreamResponse:
-        """Return what was said in a chat."""
+        """Return the texts of a chat."""
         if self._parts.extras.history is None:
             raise NotThere("No texts of chats are kept; dashboard.history has them kept.")
         found = await self._parts.extras.history.find(request.match_info["id"])
@@ -54,7 +54,7 @@ class Chats:
         return as_json({"id": request.match_info["id"], **found})
 
     async def cancel(self, request: web.Request) -> web.StreamResponse:
-        """End a chat."""
+        """Cancel a chat."""
         id = request.match_info["id"]  # noqa: A001
         if not self._parts.control.cancel(id):
             raise NotThere("No chat of that id waits or runs.")
@@ -84,7 +84,7 @@ class Chats:
         return await _archive(lambda: _recorded(folder, fact.chat), f"record-{fact.chat}.zip")
 
     def _ended(self, request: web.Request) -> ChatEnded:
-        """Return the chat that is meant: only ids that were given out here ever become the name of a file."""
+        """Return the chat of the path; only known ids are ever used in a file name."""
         ended = self._parts.monitor.chats.ended(request.match_info["id"])
         if ended is None:
             raise NotThere("No chat of that id is among the last that have ended.")

@@ -1,4 +1,4 @@
-"""Serves the dashboard's files, and what every answer of the dashboard and its API tells browsers not to do."""
+"""Serves the dashboard's files, and sets the security headers of all its answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HEADERS = {
 
 
 class Page:
-    """The files as they were found at the start; nothing else can be asked for."""
+    """The files that exist at the start; no other path is served."""
 
     def __init__(self, folder: Path = STATIC) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""The API keys: who has one, one more, and one less."""
+"""Handlers that list, add and revoke API keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATH = "/admin/api/keys"
 
 
 class KeyForm(Form):
-    """Who a new key is for, and what it opens: `chat` the endpoint, `admin` everything."""
+    """The name and the scope of a new key: `chat` for the endpoint, `admin` for everything."""
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_NAME)]
     scope: Literal["chat", "admin"] = "chat"

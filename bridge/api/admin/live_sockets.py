@@ -27,7 +27,7 @@ LOGINS = "/admin/api/logins"
 PING = 15.0
 """Seconds between two pings; a connection that answers none is closed after half of that."""
 LOOK_EVERY = 2.0
-"""Seconds between two looks at whether the viewer is still signed in."""
+"""Seconds between two checks of the viewer's session."""
 LONGEST_REASON = 120
 """Bytes of the reason for which a connection is closed; the protocol has room for 123."""
 SEND_LIMIT = 30.0
@@ -35,7 +35,7 @@ SEND_LIMIT = 30.0
 
 
 class LoginForm(Form):
-    """Whose login it shall be."""
+    """The account to log in."""
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=64)]
     site: Annotated[StrictStr, Field(min_length=1, max_length=200)]
@@ -74,7 +74,7 @@ class Live:
         return as_json(asdict(await self._views.log_in(given.name, given.site, given.url or None, given.keep_browser)))
 
     async def one(self, request: web.Request) -> web.StreamResponse:
-        """Tell how a login stands."""
+        """Return the state of a login."""
         return as_json(asdict(self._views.login(request.match_info["id"])))
 
     async def give_up(self, request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Reads what stands behind the `?` of an address; what is wrong with it is told with its name."""
+"""Reads query parameters; an error names the parameter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the bridge is set up: the settings in force, the sites that it knows, and whether all is well."""
+"""Handlers for the settings in force, the known sites, and the checks of the bridge."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ class Setup:
         )
 
     async def last(self, _: web.Request) -> web.StreamResponse:
-        """Return what was found."""
+        """Return the findings of the last checks."""
         return as_json(self._doctor())
 
     async def examine(self, _: web.Request) -> web.StreamResponse:
-        """Make the checks; whoever asks meanwhile gets what these find."""
+        """Run the checks; a request during a run gets the findings of that run."""
         asked = datetime.now(UTC)
         async with self._running:
             if self._found is None or self._found["at"] < asked.isoformat(timespec="seconds"):

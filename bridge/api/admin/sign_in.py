@@ -1,4 +1,4 @@
-"""Signing in to the dashboard: an admin key or a one-time token is exchanged for a session, which is a cookie."""
+"""Signs in to the dashboard: exchanges an admin key or a one-time token for a session cookie."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _is_own(path: str) -> str:
 
 
 class SignInForm(Form):
-    """One of both."""
+    """Exactly one of the two."""
 
     key: Annotated[StrictStr, Field(max_length=1000)] | None = None
     token: Annotated[StrictStr, Field(max_length=1000)] | None = None
@@ -80,7 +80,7 @@ class SignIn:
         return response
 
     async def show(self, request: web.Request) -> web.StreamResponse:
-        """Tell of the session."""
+        """Return the session."""
         if SESSION not in request:
             raise AuthenticationError("This request came with a key, not with a session.")
         return as_json(_described(request[SESSION]))
@@ -94,7 +94,7 @@ class SignIn:
         return response
 
     async def link(self, request: web.Request) -> web.StreamResponse:
-        """Make a link for who has the same key."""
+        """Create a link that signs in by the key of the request."""
         given = await self._parts.body(request, LinkForm)
         key = request[SESSION].key if SESSION in request else request[KEY].id
         token, expires = self._parts.access.sessions.invite(key)
@@ -103,7 +103,7 @@ class SignIn:
         return as_json({"url": url, "expires": expires.isoformat(timespec="seconds")})
 
     def _key(self, given: SignInForm, request: web.Request) -> str:
-        """Return the id of the admin key that was shown, or for which the token was made; else refuse."""
+        """Return the id of the admin key that was sent, or that the token stands for; raise where there is none."""
         access = self._parts.access
         if given.token is not None:
             return access.redeem(given.token) or self._parts.guard.refuse(given.token, peer_of(request), *SPENT)
@@ -116,12 +116,12 @@ class SignIn:
 
 
 def is_https(request: web.Request) -> bool:
-    """Tell whether the client came by https; of a proxy only one on this machine is believed."""
+    """Tell whether the client used https; only a proxy on this machine is trusted to say so."""
     return request.secure or is_said_https(request.headers.get("X-Forwarded-Proto", ""), request.remote)
 
 
 def is_said_https(said: str, peer: str | None) -> bool:
-    """Tell whether a proxy that can be believed has said that its client came by https."""
+    """Tell whether a trusted proxy says that its client used https."""
     address = address_of(peer or "")
     return said.lower() == "https" and address is not None and address.is_loopback
 

@@ -1,4 +1,4 @@
-"""The state of everything, once or as a stream of events that goes on with what changes."""
+"""Serves the state of the bridge, once or as an event stream of its changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.monitor.event_feed import Watcher
 BEAT = 10.0
 """Seconds of silence after which a comment is sent."""
 LOOK = 1.0
-"""Seconds between two looks at whether the watcher may still watch."""
+"""Seconds between two checks of the watcher's session or key."""
 HEADERS = {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
 
 
@@ -38,11 +38,11 @@ class Watch:
         )
 
     async def state(self, _: web.Request) -> web.StreamResponse:
-        """Return it once."""
+        """Return the state once."""
         return as_json(self._parts.monitor.state())
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """Return it, and what changes, until the client leaves, its session ends or the bridge stops."""
+        """Stream the state and its changes until the client leaves, its session ends or the bridge stops."""
         with self._parts.monitor.watcher(lambda: _cut(request)) as watcher:
             response = web.StreamResponse(headers=HEADERS)
             await response.prepare(request)
@@ -61,6 +61,6 @@ class Watch:
 
 
 def _cut(request: web.Request) -> None:
-    """Close the connection of a request at once, whatever its client has not read."""
+    """Close the connection of a request at once, even with data that its client has not read."""
     if request.transport is not None:
         request.transport.abort()

@@ -1,4 +1,4 @@
-"""Whether the bridge lives and could take a chat, for those who watch it: the only paths without a key."""
+"""The health paths, which need no key: whether the process answers, and whether it could take a chat."""
 
 from __future__ import annotations
 

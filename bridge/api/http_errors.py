@@ -30,7 +30,7 @@ ARRIVED = web.RequestKey("arrived", float)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a client is told of an error."""
+    """What a client gets to see of an error."""
 
     status: int
     code: str
@@ -41,7 +41,7 @@ class Failure:
 
 
 Teller = Callable[[Failure], dict[str, Any]]
-"""Returns the body that tells of a failure."""
+"""Returns the body of a failure in one dialect."""
 
 
 def failures(tellers: Mapping[str, Teller], default: Teller, served: str) -> Middleware:
@@ -80,7 +80,7 @@ def response_of(failure: Failure, teller: Teller) -> web.Response:
 
 
 def failure_of(error: Exception, request_id: str) -> Failure:
-    """Return what the client is told of `error`; an unexpected one is logged, and only its id is told."""
+    """Return what the client sees of `error`; of an unexpected one, which is logged, it sees only the request's id."""
     if isinstance(error, BridgeError):
         return Failure(error.status, error.code, error.kind, error.message, error.param, _headers_of(error))
     if isinstance(error, web.HTTPException):
@@ -98,12 +98,12 @@ def dump(body: object) -> bytes:
 
 
 def refusal(status: int, code: str, message: str, **headers: str) -> Failure:
-    """Return what a client is told of a request that HTTP itself does not allow here."""
+    """Return the failure of a request that HTTP itself does not allow here."""
     return Failure(status, code, RequestError.kind, message, headers={**NO_RETRY, **headers})
 
 
 def missed(method: str, path: str, error: Exception, served: str) -> Failure | None:
-    """Return what a client is told whose path or method is not served; None for any other error."""
+    """Return the failure of a request whose path or method is not served; None for any other error."""
     path = ascii(path[:200])[1:-1]  # it is a stranger's text
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))

@@ -1,4 +1,4 @@
-"""What a client is told of bytes that aiohttp's parser cannot read as a request; nothing of them is quoted."""
+"""The failure for bytes that aiohttp's parser cannot read as a request; none of them are quoted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells in OpenAI's headers how many chats the settings still allow; where they set no limit there are none."""
+"""Sends OpenAI's rate limit headers, where the settings limit the number of chats."""
 
 from __future__ import annotations
 

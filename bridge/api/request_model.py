@@ -1,4 +1,4 @@
-"""A part of a request's body: what is not known is kept, and no error shows what was sent."""
+"""The base of the models that read bodies from clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts the HTTP side together: the surfaces and paths, the guard in front of them, and the teller of failures."""
+"""Builds the HTTP side: the table of what is served, the guard in front of it, and the middleware for failures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from bridge.storage.file_store import FileStore
 TABLE = web.AppKey("route_table", tuple[Operation, ...])
 """The table that the application was made from."""
 SERVED = "POST /v1/chat/completions, POST /v1/completions, GET /v1/models and /v1/files"
-"""What a client that missed its path is told of."""
+"""The paths that the error of an unknown path names."""
 
 
 class Backend(ChatBackend, AccountControl, Protocol):
@@ -53,7 +53,7 @@ def build_runner(
     monitor: Monitor,
     extras: Extras | None = None,
 ) -> Runner:
-    """Return what runs the endpoint, and with it the dashboard, which shows what `monitor` knows."""
+    """Return the runner of the endpoint and the dashboard, which shows what `monitor` knows."""
     app = _build_app(backend, settings, access, monitor, extras or Extras())
     return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), surfaces(settings)[0].error)
 

@@ -1,4 +1,4 @@
-"""What the operator may do with the accounts and the chats, whoever asks for it: the dashboard, a script, a command."""
+"""The operator's side: what the dashboard, a script or a command may do with the accounts and the chats."""
 
 from __future__ import annotations
 

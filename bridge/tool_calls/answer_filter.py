@@ -62,7 +62,7 @@ class ToolCallFilter:
 
     @property
     def unreadable_note(self) -> str:
-        """What the client is told of a call that cannot be read; empty where there is none, or one that can be."""
+        """The text that the client gets behind a call that cannot be read; empty where there is no such call."""
         return "" if self.calls or self._rejected is None else UNREAD.replace("{why}", self._rejected.why)
 
     @property

@@ -168,7 +168,7 @@ class Guard:
         raise AuthenticationError(f"This {what} {told}.")
 
     def is_still_in(self, request: web.Request) -> bool:
-        """Tell whether whoever began a long request, such as a stream or a WebSocket, could still begin it."""
+        """Return whether the sender of a long request, such as a stream or a WebSocket, could still begin it."""
         session, key = request.get(SESSION), request.get(KEY)
         if session is not None:
             return self._access.is_open(session)

@@ -1,4 +1,4 @@
-"""Runs the chats of one request and hands on its answers: the only loop between the backend and the client's socket."""
+"""Runs the chats of one request: the only loop between the backend and the client's socket."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def _collect(answer: list[AnswerEvent], events: Sequence[AnswerEvent]) -> 
 
 
 async def _let_end(events: AsyncIterator[ChatEvent]) -> None:
-    """Let the backend put things away: the client has its answer, so that no failure here is its concern."""
+    """Run the backend to its end, so that it gives the account back; the client has its answer and sees no failure."""
     try:
         async for _ in events:
             pass

@@ -1,4 +1,4 @@
-"""The marks by which an answer cites its sources: taken out, made links, or left, and always known by their place."""
+"""Citation marks in answers: removed, made links, or left as they are; each cited place is recorded."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CitationFilter:
         return list(self._split(text[:cut]))
 
     def finish(self) -> list[CitedText]:
-        """Return what was held back: it was no mark after all."""
+        """Return what was held back: it is no citation mark."""
         held, self._held = self._held, ""
         return [CitedText(held)] if held else []
 

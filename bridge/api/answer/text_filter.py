@@ -41,7 +41,7 @@ class TextFilter(Protocol):
 
     @property
     def unreadable_note(self) -> str:
-        """What the client is told of a call that cannot be read; empty where there is none."""
+        """The text that the client gets behind a call that cannot be read; empty where there is none."""
         ...
 
     @property

@@ -118,7 +118,7 @@ def _answer(operation: Operation) -> dict[str, Any]:
         operation.answer: {"schema": {"type": "object"} if operation.answer == JSON else {"type": "string"}}
     }
     if not operation.is_stream_too:
-        return {"description": "It.", "content": content}
+        return {"description": "What was asked for.", "content": content}
     return {"description": ANSWER, "content": {**content, "text/event-stream": {"schema": {"type": "string"}}}}
 
 

@@ -122,7 +122,7 @@ def test_stored_files_are_limited_in_number_those_that_still_arrive_included(tmp
     first = put(files)
     with closing(Upload(files)) as arriving:
         arriving.write(b"x")
-        with pytest.raises(FileTooLarge, match=r"2 stored files \(files\.max_files\)"):
+        with pytest.raises(FileTooLarge, match=r"at most 2 files \(files\.max_files\)"):
             put(files)
     put(files)
     with pytest.raises(FileTooLarge, match=r"files\.max_files"):

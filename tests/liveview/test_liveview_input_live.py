@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Locator, Page, expect
@@ -186,6 +187,7 @@ async def test_who_does_nothing_loses_the_controls_and_the_account_goes_on(tmp_p
         assert await run.ask("Hello")
 
 
+@pytest.mark.browser
 async def test_a_browser_with_a_folder_keeps_nothing_of_what_is_typed_to_offer_it(tmp_path: Path) -> None:
     settings, app = settings_for(tmp_path), web.Application()
     app.router.add_get("/{path:.*}", form)

@@ -90,16 +90,12 @@ def inner(imported: str) -> str | None:
     return name if file.with_suffix(".py").exists() or (file.is_dir() and name != "demo") else None
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_a_package_imports_only_what_stands_before_it(path: Path) -> None:
-    own = name_of(path)
-    if own == "__init__":
-        assert list(imports(path)) == []
-        return
-    for other in filter(None, map(inner, imports(path))):
-        if top(other) != top(own):
-            assert place(other) < place(own), f"{own} imports {other}, which stands above it"
-            assert {top(own), top(other)} not in STRANGERS, f"{own} imports {other}, which it should not know"
+def test_a_package_imports_only_what_stands_before_it() -> None:
+    assert imports(PACKAGE / "__init__.py") == ()
+    pairs = [(name_of(path), other) for path in modules() for other in filter(None, map(inner, imports(path)))]
+    apart = [(own, other) for own, other in pairs if top(own) != top(other)]
+    assert [f"{own} imports {other}, above it" for own, other in apart if place(other) > place(own)] == []
+    assert [f"{own} imports {other}, a stranger" for own, other in apart if {top(own), top(other)} in STRANGERS] == []
 
 
 def modules_of(names: Iterable[str]) -> set[str]:
@@ -154,27 +150,24 @@ def test_no_name_stands_for_two_files() -> None:
     assert [name for name, count in counted.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_playwright_and_aiohttp_live_in_different_worlds(path: Path) -> None:
-    own = name_of(path)
-    if top(own) == "bench":
-        return  # it stands outside of both, and measures one against the other
-    roots = {top(name) for name in imports(path)}
-    if "playwright" in roots:
-        assert {own, top(own)} & BROWSER_WORLD
-    if "aiohttp" in roots:
-        assert {own, top(own)} & HTTP_WORLD
-    assert not {"playwright", "aiohttp"} <= roots
+def test_playwright_and_aiohttp_live_in_different_worlds() -> None:
+    """The benchmark stands outside of both, and measures one against the other."""
+    roots = {path: {top(name) for name in imports(path)} for path in modules() if top(name_of(path)) != "bench"}
+    browsers = {name_of(path) for path, names in roots.items() if "playwright" in names}
+    servers = {name_of(path) for path, names in roots.items() if "aiohttp" in names}
+    assert {name for name in browsers if top(name) not in BROWSER_WORLD} == set()
+    assert {name for name in servers if top(name) not in HTTP_WORLD} == set()
+    assert browsers & servers == set()
 
 
-@pytest.mark.parametrize("path", everything(), ids=name_of)
-def test_no_module_outgrows_its_idea(path: Path) -> None:
-    assert len(path.read_text("utf-8").splitlines()) <= LONGEST
+def test_no_module_outgrows_its_idea() -> None:
+    lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in everything()}
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "demo").rglob("*.py")), ids=lambda path: path.stem)
-def test_the_demo_site_imports_nothing_of_the_bridge(path: Path) -> None:
-    assert [name for name in imports(path) if name.startswith("bridge") and not name.startswith("bridge.demo")] == []
+def test_the_demo_site_imports_nothing_of_the_bridge() -> None:
+    names = {(path.stem, name) for path in (PACKAGE / "demo").rglob("*.py") for name in imports(path)}
+    assert {pair for pair in names if top(pair[1]) == "bridge" and not pair[1].startswith("bridge.demo")} == set()
 
 
 def test_only_the_demo_command_knows_the_demo_site() -> None:
@@ -182,15 +175,11 @@ def test_only_the_demo_command_knows_the_demo_site() -> None:
     assert users in ([], ["cli.demo_tour"])
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_nothing_but_demo_and_bench_speaks_of_the_demo(path: Path) -> None:
-    if top(name_of(path)) == "bench" or name_of(path) in DEMO_WORLD:
-        return
-    assert "demo" not in path.read_text("utf-8").lower()
+def test_nothing_but_demo_and_bench_speaks_of_the_demo() -> None:
+    others = [path for path in modules() if top(name_of(path)) != "bench" and name_of(path) not in DEMO_WORLD]
+    assert [name_of(path) for path in others if "demo" in path.read_text("utf-8").lower()] == []
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_every_module_says_what_it_is(path: Path) -> None:
-    docstring = ast.get_docstring(ast.parse(path.read_text("utf-8")))
-    assert docstring
-    assert docstring[0].isupper() or docstring[0] == "`"
+def test_every_module_says_what_it_is() -> None:
+    docstrings = {name_of(path): ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "" for path in modules()}
+    assert [name for name, said in docstrings.items() if not (said[:1].isupper() or said[:1] == "`")] == []

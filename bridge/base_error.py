@@ -42,9 +42,8 @@ class BridgeError(Exception):
         self, *, message: str = "", retry_after: float | None = None, sent: bool = False, bundle: str = ""
     ) -> Self:
         """Return a copy of the error, of the same class, that says more; what is not given stays as it is."""
-        copy = type(self).__new__(
-            type(self)
-        )  # not by `__init__`: a subclass may make its message out of something else
+        # not by `__init__`: a subclass may make its message out of something else
+        copy = type(self).__new__(type(self))
         copy.__dict__.update(
             self.__dict__,
             message=message or self.message,

@@ -232,7 +232,7 @@ async def test_logins_from_elsewhere_are_taken_in_and_no_secret_is_shown(home: H
 @pytest.mark.parametrize("name", [".", "..", "a/b", ""])
 async def test_what_is_no_name_is_said_to_be_none(home: Home, served: Served, name: str) -> None:
     paused = await home.run("accounts", "pause", name, *at(served))
-    assert (paused.code, f"{name!r} is no name" in paused.err) == (1, True), paused.err
+    assert (paused.code, f"{name!r} is not a valid profile name" in paused.err) == (1, True), paused.err
 
 
 @pytest.mark.parametrize("words", [("accounts", "list"), ("status",), ("status", "--json"), ("version",), ("--help",)])

@@ -32,7 +32,7 @@ from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import DriftSeen, Fact, Telemetry, Timeline, WorkerState
 from bridge.worker.page_checks import check_controls, check_page, check_protocol
-from bridge.worker.session import open_session
+from bridge.worker.page_session import open_session
 from bridge.worker.worker import Worker
 
 QUICK = 10.0

@@ -21,7 +21,7 @@ import psutil
 from loguru import logger
 from openai import APIError, APIStatusError, AsyncStream
 
-from bridge.bench.parts import kind_of
+from bridge.bench.measured_processes import kind_of
 from bridge.demo import DemoSite
 from bridge.settings import BrowserSettings, PoolSettings, TurnSettings
 from bridge.storage.profile_key import load_identity

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from bridge.api.endpoint import CHAT
+from bridge.api.chat_endpoint import CHAT
 from bridge.chat.types import ChatBackend
 
 HEADER = "x-ratelimit-{}-requests"

@@ -14,8 +14,8 @@ from bridge.api.access.guard import Guard
 from bridge.api.admin import dashboard_files
 from bridge.api.admin.admin_context import Extras, Parts
 from bridge.api.admin.admin_routes import operations
+from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.connections import Runner
-from bridge.api.endpoint import ChatEndpoint
 from bridge.api.file_routes import FileForm, Files
 from bridge.api.health import Health
 from bridge.api.http_errors import failures, name_request

@@ -11,9 +11,9 @@ from typing import Any
 
 import aiohttp
 
+from bridge.bench.compared_clients import Bridged, Heard, directive
 from bridge.bench.figures import Report, median
-from bridge.bench.parts import Served
-from bridge.bench.ways import Bridged, Heard, directive
+from bridge.bench.measured_processes import Served
 
 RATE = 50
 WINDOW = {"width": 1280, "height": 800}

@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from bridge.bench.parts import Site, bridge, cost_by_kind, demo_site
-from bridge.bench.ways import Bridged, directive
+from bridge.bench.compared_clients import Bridged, directive
+from bridge.bench.measured_processes import Site, bridge, cost_by_kind, demo_site
 
 RATE = 100
 TOKENS = 2_000

@@ -12,11 +12,11 @@ from typing import Any
 
 import aiohttp
 
+from bridge.bench.compared_clients import Bridged, Direct, Heard, Scripted, Way, directive, scripted, together
 from bridge.bench.decoding import frames_per_second
 from bridge.bench.figures import Report, machine, median, percentile
 from bridge.bench.live_view_bench import live_view
-from bridge.bench.parts import Served, Site, bridge, cost, demo_site, memory
-from bridge.bench.ways import Bridged, Direct, Heard, Scripted, Way, directive, scripted, together
+from bridge.bench.measured_processes import Served, Site, bridge, cost, demo_site, memory
 
 RATE = 50
 STREAMS = (1, 4, 8, 16)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bridge.chat.operator_visit import Visit
 from bridge.chat.types import Account
-from bridge.chat.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)

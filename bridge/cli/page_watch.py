@@ -28,7 +28,7 @@ from bridge.sites.contract import Decoder, load_driver
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry, Timeline
 from bridge.worker.answer_reader import read_answer
-from bridge.worker.session import Session, open_session
+from bridge.worker.page_session import Session, open_session
 
 STATE_LIMIT = 30.0
 LOOK_EVERY = 1.0

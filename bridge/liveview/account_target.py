@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from bridge.chat.visit import Visit
+from bridge.chat.operator_visit import Visit
 from bridge.pool.pool import Pool
-from bridge.worker.session import Session
+from bridge.worker.page_session import Session
 from bridge.worker.worker import Worker
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bridge.browser.browser import Chromium
-from bridge.chat.visit import Visit
+from bridge.chat.operator_visit import Visit
 from bridge.errors import BridgeError
 from bridge.liveview.interface import Login, LoginState
 from bridge.login.capture import CapturedLogin, capture, check_and_store
@@ -20,7 +20,7 @@ from bridge.storage.profiles import Profile, ProfileStore
 from bridge.tasks import first
 from bridge.worker.handover import LOOK_EVERY, looks_ready
 from bridge.worker.page_loss import PageLoss
-from bridge.worker.session import Session, open_session
+from bridge.worker.page_session import Session, open_session
 
 PERSON_LIMIT = 900.0
 """Seconds that a person has to sign in."""

@@ -11,7 +11,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.page_calls import within
 from bridge.errors import BrowserError
-from bridge.worker.session import Session
+from bridge.worker.page_session import Session
 
 LIMIT = 3.0
 LONGEST = 300

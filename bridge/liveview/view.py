@@ -14,7 +14,7 @@ from typing import Any
 
 from playwright.async_api import Error as PlaywrightError
 
-from bridge.chat.visit import Visit
+from bridge.chat.operator_visit import Visit
 from bridge.errors import BridgeError
 from bridge.liveview.input_relay import InputRelay
 from bridge.liveview.interface import ViewerRefused

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-from bridge.chat.visit import Visit
-from bridge.worker.session import Session
+from bridge.chat.operator_visit import Visit
+from bridge.worker.page_session import Session
 
 
 class ViewTarget(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from bridge.browser.page_calls import within
-from bridge.chat.visit import Visit
+from bridge.chat.operator_visit import Visit
 from bridge.errors import BridgeError
 from bridge.liveview.address_line import target
 from bridge.liveview.interface import ViewerRefused

@@ -21,7 +21,7 @@ from bridge.settings import Settings
 from bridge.sites.contract import load_driver
 from bridge.storage.account_states import AccountStatesFile
 from bridge.storage.profiles import Profile, ProfileStore
-from bridge.worker.session import Session, open_session
+from bridge.worker.page_session import Session, open_session
 from bridge.worker.token_worker import SECOND_THOUGHTS
 
 KEYS_LIMIT = 3.0

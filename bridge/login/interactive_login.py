@@ -17,7 +17,7 @@ from bridge.sites.contract import load_driver
 from bridge.storage.browser_folders import kept_notice, new_folder
 from bridge.storage.profiles import Profile, ProfileStore, check_name
 from bridge.worker.handover import looks_ready
-from bridge.worker.session import Session, open_session
+from bridge.worker.page_session import Session, open_session
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether the person is done."""

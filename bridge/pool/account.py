@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from bridge.chat import model_names
+from bridge.chat.operator_visit import Visit
 from bridge.chat.types import Account, AccountError, ChatEvent, ChatRequest, Model
-from bridge.chat.visit import Visit
 from bridge.errors import BridgeError, UnknownModel
 from bridge.pool.error_policy import rule_of
 from bridge.pool.quota import used

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from loguru import logger
 
+from bridge.chat.operator_visit import Visit
 from bridge.chat.types import Account, ChatEvent, ChatRequest, Model, RateLimit
-from bridge.chat.visit import Visit
 from bridge.errors import AccountConflict, BridgeError, ChatCancelled
 from bridge.pool.account import AWAY, NOBODY, PoolWorker, Slot, readiness
 from bridge.pool.chat_queue import ChatQueue

@@ -19,8 +19,8 @@ from loguru import logger
 from bridge.errors import BridgeError, BrowserError, RateLimited, UnknownAccount
 from bridge.pool.account import PoolWorker, RemovedAccounts, Slot
 from bridge.pool.error_policy import Transition, after_lost, for_client, transition
+from bridge.pool.operator_visits import SOON_OVER, Visits
 from bridge.pool.quota import Quota
-from bridge.pool.visits import SOON_OVER, Visits
 from bridge.settings import PoolSettings
 from bridge.storage.account_states import AccountState, StoredAccountStates
 from bridge.storage.send_times import SendLog

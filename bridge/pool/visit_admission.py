@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
-from bridge.chat.visit import Visit
+from bridge.chat.operator_visit import Visit
 from bridge.errors import BrowserError
 from bridge.pool.account import Slot
 from bridge.pool.chat_queue import ChatQueue

@@ -22,7 +22,7 @@ from playwright.async_api import Locator
 from bridge import __version__
 from bridge.browser.page_calls import first_line
 from bridge.storage.atomic import write_file
-from bridge.worker.session import Session
+from bridge.worker.page_session import Session
 
 KEPT = 10
 """How many bundles are kept."""

@@ -16,7 +16,7 @@ from bridge.settings import TurnSettings
 from bridge.sites.contract import ConversationGone
 from bridge.storage.unfinished_chats import UnfinishedChats
 from bridge.tasks import Tasks
-from bridge.worker.session import Session
+from bridge.worker.page_session import Session
 
 END_LIMIT = 2.0
 """Seconds that the site gets to end its response by itself, after the end of the answer or a refusal."""

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from bridge.browser.page_calls import within
-from bridge.chat.visit import Visit
+from bridge.chat.operator_visit import Visit
 from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.tasks import first
 from bridge.worker.page_loss import PageLoss
-from bridge.worker.session import Session
+from bridge.worker.page_session import Session
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether the person is done."""

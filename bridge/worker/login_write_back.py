@@ -9,7 +9,7 @@ from loguru import logger
 
 from bridge.browser.browser import Chromium
 from bridge.errors import BridgeError
-from bridge.worker.session import Session
+from bridge.worker.page_session import Session
 from bridge.worker.stored_login import StoredLogin
 
 EVERY = 120.0

@@ -13,7 +13,7 @@ from loguru import logger
 from bridge.browser.page_calls import within
 from bridge.errors import BridgeError, BrowserError, SiteChanged, StalePage
 from bridge.worker.diagnostics import write_bundle
-from bridge.worker.session import Session
+from bridge.worker.page_session import Session
 
 WIDTH = 480
 """Pixels that a picture is wide at most."""

@@ -18,7 +18,7 @@ from bridge.browser.page_calls import within
 from bridge.errors import BrowserError, SendTimeout, SiteChanged, UnknownConversation
 from bridge.settings import FileSettings, TurnSettings
 from bridge.sites.contract import ConversationGone, Turn
-from bridge.worker.session import Session
+from bridge.worker.page_session import Session
 from bridge.worker.turn_plan import fitted
 from bridge.worker.upload import upload_files
 

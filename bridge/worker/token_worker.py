@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager
 
 from bridge.browser.browser import Chromium
 from bridge.browser.page_calls import within
+from bridge.chat.operator_visit import Visit
 from bridge.chat.types import Model
-from bridge.chat.visit import Visit
 from bridge.errors import BridgeError, LoginRequired, Muted, TokenRefused
 from bridge.settings import Settings
 from bridge.sites.contract import load_driver
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry
-from bridge.worker.session import Session, open_session
+from bridge.worker.page_session import Session, open_session
 from bridge.worker.turn_plan import models_of
 from bridge.worker.worker import Worker
 

@@ -9,7 +9,7 @@ from bridge.browser.exchange import Exchange
 from bridge.browser.page_calls import within
 from bridge.errors import FileRejected, SiteError
 from bridge.sites.contract import Turn
-from bridge.worker.session import Session
+from bridge.worker.page_session import Session
 
 SLACK = 10.0
 """Seconds after the limit in which the driver itself should say what went wrong."""

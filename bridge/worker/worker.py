@@ -25,8 +25,8 @@ from typing import NoReturn
 from bridge.browser.browser import Chromium
 from bridge.browser.page_calls import within
 from bridge.browser.page_messages import PageRequest
+from bridge.chat.operator_visit import Visit
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model, Opened
-from bridge.chat.visit import Visit
 from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError
 from bridge.settings import Settings
 from bridge.sites.contract import Decoder, Turn, load_driver
@@ -41,9 +41,9 @@ from bridge.worker.handover import hand_over_page
 from bridge.worker.login_write_back import WriteBack
 from bridge.worker.next_chat import NextChat
 from bridge.worker.page_loss import Departures, PageLoss
+from bridge.worker.page_session import Session, open_session
 from bridge.worker.page_snapshots import PageSnapshots
 from bridge.worker.page_trace import PageTrace
-from bridge.worker.session import Session, open_session
 from bridge.worker.stored_login import StoredLogin
 from bridge.worker.stream_recorder import Recorder
 from bridge.worker.submit import GRACE, submit_turn

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
-from bridge.api.endpoint import ChatEndpoint
+from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.http_errors import failures
 from bridge.api.openai.chat_completions import OpenAIChat
 from bridge.api.request_body import BodyReader

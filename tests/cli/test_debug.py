@@ -17,7 +17,7 @@ from bridge.browser.browser import Chromium
 from bridge.cli.page_watch import Report, report_until_closed
 from bridge.demo import DemoSite
 from bridge.sites.contract import Turn, load_driver
-from bridge.worker.session import Session, open_session
+from bridge.worker.page_session import Session, open_session
 from tests.support.commands import Home
 from tests.support.live import LIMIT, QUICK_SITE, directive, settings_for, signed_in_profile
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from bridge.api.endpoint import ChatEndpoint
+from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.http_errors import failures
 from bridge.api.request_body import BodyReader
 from bridge.chat.types import Finish, Opened, Text

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bridge.browser.browser import Chromium
-from bridge.chat.visit import Visit
+from bridge.chat.operator_visit import Visit
 from bridge.errors import PoolError, RequestError
 from bridge.liveview.address_line import target
 from bridge.liveview.interface import ViewerRefused

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import pytest
 from loguru import logger
 
+from bridge.chat.operator_visit import Visit
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Model, Opened, RateLimit, Text
-from bridge.chat.visit import Visit
 from bridge.errors import (
     BridgeError,
     BrowserError,

@@ -12,8 +12,8 @@ import pytest
 
 from bridge.api.access.guard import user_tokens
 from bridge.browser.browser import Chromium
+from bridge.chat.operator_visit import Visit
 from bridge.chat.types import Model, RateLimit
-from bridge.chat.visit import Visit
 from bridge.errors import (
     BridgeError,
     BrowserError,

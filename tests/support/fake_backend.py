@@ -20,8 +20,8 @@ from bridge.api.admin.admin_context import Extras
 from bridge.api.routes import build_runner
 from bridge.chat.account_control import Finding
 from bridge.chat.model_names import listed, resolve
+from bridge.chat.operator_visit import Visit
 from bridge.chat.types import Account, ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
-from bridge.chat.visit import Visit
 from bridge.errors import RequestError, UnknownAccount
 from bridge.monitor.monitor import Monitor
 from bridge.settings import (

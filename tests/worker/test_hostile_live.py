@@ -19,7 +19,7 @@ from bridge.settings import BrowserSettings
 from bridge.sites.contract import LeftSite
 from bridge.sites.deepseek.driver import Driver
 from bridge.telemetry import Telemetry, WorkerState
-from bridge.worker.session import open_session
+from bridge.worker.page_session import open_session
 from tests.sites.test_driver_live import answer_to
 from tests.support.hostile import COOKIE, TOKEN, TURN, Packets, Run, bridge_to, foreign_origins, hostile_site, states
 from tests.support.live import settings_for

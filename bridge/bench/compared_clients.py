@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import aiohttp
 from playwright.async_api import Browser, Page, async_playwright
 
-from bridge.bench.parts import Served, Site
+from bridge.bench.measured_processes import Served, Site
 from bridge.browser import chromium
 from bridge.errors import SetupError
 from bridge.settings import BrowserSettings

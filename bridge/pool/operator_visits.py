@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bridge.chat.visit import Visit
+from bridge.chat.operator_visit import Visit
 from bridge.errors import AccountConflict
 from bridge.pool.account import NEEDS_PERSON, Slot
 from bridge.tasks import errors_logged

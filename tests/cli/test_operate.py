@@ -24,7 +24,8 @@ from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatQueued, ChatStarted
 from tests.api.admin.test_admin import ACCOUNTS
-from tests.support.commands import ROOT, Home
+from tests.support.command_server import ROOT
+from tests.support.commands import Home
 from tests.support.fake_backend import ADMIN_KEY, Served, serving
 from tests.support.live import QUICK_SITE, signed_in_profile
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 
 import psutil
 
@@ -17,11 +17,12 @@ from bridge.demo import DemoSite
 from bridge.settings import Settings
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
+from tests.support import command_server
+from tests.support.command_server import ROOT
 from tests.support.live import signed_in_profile
 
 COMMAND_LIMIT = 300.0
 """Seconds within which a command has ended on a slow machine."""
-ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,16 @@ class Home:
 
     async def run(self, *words: str, stdin: str = "", **more: str) -> Ended:
         """Run a command to its end; `more` are variables."""
-        process = await self._start(words, more)
-        async with asyncio.timeout(COMMAND_LIMIT):
-            out, err = await process.communicate(stdin.encode())
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+            given.write(stdin.encode())
+            given.seek(0)
+            streams = [stream.fileno() for stream in (given, out, err)]
+            with command_server.start(words, self.folder, self._variables(more), streams) as ending:
+                async with asyncio.timeout(COMMAND_LIMIT):
+                    (code,) = await asyncio.get_running_loop().sock_recv(ending, 1)
+            out.seek(0)
+            err.seek(0)
+            return Ended(code, out.read().decode(), err.read().decode())
 
     @asynccontextmanager
     async def started(self, *words: str, **more: str) -> AsyncGenerator[Running]:
@@ -156,6 +162,16 @@ class Home:
         place: int = asyncio.subprocess.PIPE,
         errors: int = asyncio.subprocess.PIPE,
     ) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *(*self.under, sys.executable, "-m", "bridge", *words),
+            stdin=place,
+            stdout=place,
+            stderr=errors,
+            cwd=self.folder,
+            env=self._variables(more),
+        )
+
+    def _variables(self, more: Mapping[str, str]) -> dict[str, str]:
         own = {
             "BRIDGE_CONFIG": str(self.folder / "config"),
             "BRIDGE_PROFILES": str(self.folder / "profiles"),
@@ -164,14 +180,7 @@ class Home:
             "PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")]))),
             "TMPDIR": str(self.temporary),
         }
-        return await asyncio.create_subprocess_exec(
-            *(*self.under, sys.executable, "-m", "bridge", *words),
-            stdin=place,
-            stdout=place,
-            stderr=errors,
-            cwd=self.folder,
-            env={**os.environ, **own, **more},
-        )
+        return {**os.environ, **own, **more}
 
 
 def variables_of(process: psutil.Process) -> dict[str, str]:

@@ -63,6 +63,10 @@ class Facts:
                 self._more.clear()
                 await self._more.wait()
 
+    def forget(self) -> None:
+        """Forget all but the state of each account."""
+        self.seen[:] = {fact.account: fact for fact in self.seen if isinstance(fact, WorkerChanged)}.values()
+
     async def state(self, account: str, state: WorkerState, after: int = 0) -> WorkerChanged:
         """Return the fact that the account has come into `state`."""
         fact = await self.wait_for(
@@ -120,6 +124,40 @@ def settings_for(folder: Path, **sections: Section) -> Settings:
 def signed_in_profile(site: DemoSite, name: str) -> Profile:
     """Return a profile like the one that a login captures, without the ten steps of a login."""
     return Profile(name=name, site="deepseek", url=site.url, storage_state=site.account(name).storage_state())
+
+
+async def sign_in_again(run: Live, name: str, state: WorkerState = WorkerState.READY) -> None:
+    """Log the account in anew, as `bridge login` does, and wait until it has come to `state`."""
+    after = len(run.facts.seen)
+    ProfileStore(run.settings.profiles, load_identity(run.settings)).save(signed_in_profile(run.site, name))
+    await run.facts.state(name, state, after)
+
+
+async def reset(run: Live) -> Live:
+    """Return a bridge that tests share as if it had just begun: no chat, no fault, no turn, and each account ready."""
+    pool = run.bridge.pool
+    await _until(lambda: not pool.queue.busy())
+    for account in run.site.accounts:
+        account.clear_fault()
+        await account.pages_informed()
+    for stored in pool.accounts():
+        if stored.state is not WorkerState.READY:
+            await sign_in_again(run, stored.name)
+        if stored.is_paused:
+            await pool.resume(stored.name)
+    await _until(lambda: len(pool.queue.idle()) == len(pool.accounts()))
+    for account in run.site.accounts:
+        account.turns.clear()
+        account.files.clear()
+        account.max_parallel = 0
+    run.facts.forget()
+    return run
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LIMIT):
+        while not condition():
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,23 @@ from bridge.sse import SSEDecoder
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatQueued, ChatStarted, ProfileSaved, WorkerChanged, WorkerState
-from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, served
+from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, reset, served
 
 ALPHABET = 'abcdefgh XYZ 0123 ,.;\n\t"\\{}[]<>&#*`|-—äß€你好，世界こんにちは한국어🚀👩‍💻🇪🇺\u200d\u0301'
 WAYS = ("sdk", "sdk stream", "curl", "curl stream")
 SLOW = directive(tokens=2000, rate=50)
+
+
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
+    """The bridge of the tests that need no settings of their own."""
+    async with live(tmp_path_factory.mktemp("chat"), chromium=chromium) as run:
+        yield run
+
+
+@pytest.fixture
+async def run(shared: Live) -> Live:
+    return await reset(shared)
 
 
 def random_text(number: int) -> str:
@@ -79,75 +92,63 @@ async def test_eighty_answers_cut_at_random_places_arrive_byte_for_byte(tmp_path
     assert len(turns) == 80
 
 
-async def test_a_prompt_of_a_megabyte_reaches_the_site_and_comes_back_whole(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        prompt = "行 one more line of a long prompt\n" * 28_000
-        run.account().script(Script(echo=True, token_size=4000))
-        assert await run.ask(prompt) == prompt
+async def test_a_prompt_of_a_megabyte_reaches_the_site_and_comes_back_whole(run: Live) -> None:
+    prompt = "行 one more line of a long prompt\n" * 28_000
+    run.account().script(Script(echo=True, token_size=4000))
+    assert await run.ask(prompt) == prompt
 
 
-async def test_a_client_that_streams_gets_each_token_before_the_next_is_written(
-    tmp_path: Path, chromium: Chromium
-) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        stream = await run.stream(directive(tokens=200, rate=20))
-        async for chunk in stream:
-            if chunk.choices and chunk.choices[0].delta.content:
-                break
-        assert run.account().generating
-        await stream.close()
+async def test_a_client_that_streams_gets_each_token_before_the_next_is_written(run: Live) -> None:
+    stream = await run.stream(directive(tokens=200, rate=20))
+    async for chunk in stream:
+        if chunk.choices and chunk.choices[0].delta.content:
+            break
+    assert run.account().generating
+    await stream.close()
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_a_client_that_leaves_stops_the_site_and_frees_the_account(
-    tmp_path: Path, chromium: Chromium, stream: bool
-) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        account = run.account()
-        body = {"model": "deepseek-chat", "messages": [{"role": "user", "content": SLOW}], "stream": stream}
-        async with aiohttp.ClientSession(run.bridge.url, headers={"Authorization": f"Bearer {run.key}"}) as http:
-            asking = asyncio.ensure_future(http.post("/v1/chat/completions", json=body))  # noqa: TID251
-            await account.wait_for(lambda it: it.generating, LIMIT)
-            if stream:
-                (await asking).close()
-            asking.cancel()
-        await account.wait_for(lambda it: it.turns[-1].outcome == "stopped", timeout=1)
-        assert await run.ask(directive(text="next")) == "next"
-        assert account.max_parallel == 1
+async def test_a_client_that_leaves_stops_the_site_and_frees_the_account(run: Live, stream: bool) -> None:
+    account = run.account()
+    body = {"model": "deepseek-chat", "messages": [{"role": "user", "content": SLOW}], "stream": stream}
+    async with aiohttp.ClientSession(run.bridge.url, headers={"Authorization": f"Bearer {run.key}"}) as http:
+        asking = asyncio.ensure_future(http.post("/v1/chat/completions", json=body))  # noqa: TID251
+        await account.wait_for(lambda it: it.generating, LIMIT)
+        if stream:
+            (await asking).close()
+        asking.cancel()
+    await account.wait_for(lambda it: it.turns[-1].outcome == "stopped", timeout=1)
+    assert await run.ask(directive(text="next")) == "next"
+    assert account.max_parallel == 1
 
 
-async def test_a_client_that_hangs_up_at_the_last_frame_costs_the_account_nothing(
-    tmp_path: Path, chromium: Chromium
-) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        messages = [{"role": "user", "content": directive(text="bye", fault="linger", params={"seconds": 0.5})}]
-        body = {"model": "deepseek-chat", "messages": messages, "stream": True}
-        async with aiohttp.ClientSession(run.bridge.url, headers={"Authorization": f"Bearer {run.key}"}) as http:
-            for _ in range(4):
-                async with http.post("/v1/chat/completions", json=body) as answer:
-                    async for line in answer.content:
-                        if line.startswith(b"data: [DONE]"):
-                            break
-                    answer.close()
-        assert await run.ask(directive(text="next")) == "next"
-        states = [fact.state for fact in run.facts.seen if isinstance(fact, WorkerChanged)]
-        assert states == [WorkerState.READY]
+async def test_a_client_that_hangs_up_at_the_last_frame_costs_the_account_nothing(run: Live) -> None:
+    messages = [{"role": "user", "content": directive(text="bye", fault="linger", params={"seconds": 0.5})}]
+    body = {"model": "deepseek-chat", "messages": messages, "stream": True}
+    async with aiohttp.ClientSession(run.bridge.url, headers={"Authorization": f"Bearer {run.key}"}) as http:
+        for _ in range(4):
+            async with http.post("/v1/chat/completions", json=body) as answer:
+                async for line in answer.content:
+                    if line.startswith(b"data: [DONE]"):
+                        break
+                answer.close()
+    assert await run.ask(directive(text="next")) == "next"
+    states = [fact.state for fact in run.facts.seen if isinstance(fact, WorkerChanged)]
+    assert states == [WorkerState.READY]
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_a_client_that_leaves_the_queue_takes_no_account(
-    tmp_path: Path, chromium: Chromium, stream: bool
-) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        first = await run.stream(SLOW)
-        body = {"model": "deepseek-chat", "messages": [{"role": "user", "content": "never sent"}], "stream": stream}
-        async with aiohttp.ClientSession(run.bridge.url, headers={"Authorization": f"Bearer {run.key}"}) as http:
-            asking = asyncio.ensure_future(http.post("/v1/chat/completions", json=body))  # noqa: TID251
-            await run.facts.wait_for(lambda fact: isinstance(fact, ChatQueued) and fact.waiting == 1, after=3)
-            asking.cancel()
-        await first.close()
-        assert await run.ask(directive(text="next")) == "next"
-        assert [turn.prompt for turn in run.account().turns] == [SLOW, directive(text="next")]
+async def test_a_client_that_leaves_the_queue_takes_no_account(run: Live, stream: bool) -> None:
+    first = await run.stream(SLOW)
+    after = len(run.facts.seen)
+    body = {"model": "deepseek-chat", "messages": [{"role": "user", "content": "never sent"}], "stream": stream}
+    async with aiohttp.ClientSession(run.bridge.url, headers={"Authorization": f"Bearer {run.key}"}) as http:
+        asking = asyncio.ensure_future(http.post("/v1/chat/completions", json=body))  # noqa: TID251
+        await run.facts.wait_for(lambda fact: isinstance(fact, ChatQueued) and fact.waiting == 1, after)
+        asking.cancel()
+    await first.close()
+    assert await run.ask(directive(text="next")) == "next"
+    assert [turn.prompt for turn in run.account().turns] == [SLOW, directive(text="next")]
 
 
 async def test_twenty_chats_at_once_on_two_accounts_are_answered_one_by_one_and_in_order(
@@ -164,25 +165,24 @@ async def test_twenty_chats_at_once_on_two_accounts_are_answered_one_by_one_and_
         assert [run.account(name).max_parallel for name in ("alice", "bob")] == [1, 1]
 
 
-async def test_a_stolen_token_alone_gets_no_answer_but_the_page_does(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        body: dict[str, Any] = {
-            "chat_session_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
-            "parent_message_id": None,
-            "prompt": "hello",
-            "ref_file_ids": [],
-            "thinking_enabled": False,
-            "search_enabled": False,
-        }
-        headers = {"Authorization": f"Bearer {run.account().token}"}
-        async with (
-            aiohttp.ClientSession(run.site.url, headers=headers) as thief,
-            thief.post("/api/v0/chat/completion", json=body) as refused,
-        ):
-            assert refused.content_type == "application/json"
-            assert (await refused.json())["code"] != 0
-        assert await run.ask(f"hello {directive(text='for the page')}") == "for the page"
-        assert [turn.outcome for turn in run.account().turns if turn.outcome == "finished"] == ["finished"]
+async def test_a_stolen_token_alone_gets_no_answer_but_the_page_does(run: Live) -> None:
+    body: dict[str, Any] = {
+        "chat_session_id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+        "parent_message_id": None,
+        "prompt": "hello",
+        "ref_file_ids": [],
+        "thinking_enabled": False,
+        "search_enabled": False,
+    }
+    headers = {"Authorization": f"Bearer {run.account().token}"}
+    async with (
+        aiohttp.ClientSession(run.site.url, headers=headers) as thief,
+        thief.post("/api/v0/chat/completion", json=body) as refused,
+    ):
+        assert refused.content_type == "application/json"
+        assert (await refused.json())["code"] != 0
+    assert await run.ask(f"hello {directive(text='for the page')}") == "for the page"
+    assert [turn.outcome for turn in run.account().turns if turn.outcome == "finished"] == ["finished"]
 
 
 SWITCHES = {
@@ -194,26 +194,24 @@ SWITCHES = {
 """What each model means for the switches of thinking and search."""
 
 
-async def test_the_model_name_sets_both_switches_of_the_page(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        for model in sorted(2 * list(SWITCHES)):
-            answer = await run.client.chat.completions.create(
-                model=model, messages=[{"role": "user", "content": directive(text="Yes.", thinking="Hm.")}]
-            )
-            message, (thinking, search) = answer.choices[0].message, SWITCHES[model]
-            assert (message.content or "").startswith("Yes.")
-            assert getattr(message, "reasoning_content", None) == ("Hm." if thinking else None)
-            turn = run.account().turns[-1]
-            assert (turn.thinking_enabled, turn.search_enabled) == (thinking, search)
+async def test_the_model_name_sets_both_switches_of_the_page(run: Live) -> None:
+    for model in sorted(2 * list(SWITCHES)):
+        answer = await run.client.chat.completions.create(
+            model=model, messages=[{"role": "user", "content": directive(text="Yes.", thinking="Hm.")}]
+        )
+        message, (thinking, search) = answer.choices[0].message, SWITCHES[model]
+        assert (message.content or "").startswith("Yes.")
+        assert getattr(message, "reasoning_content", None) == ("Hm." if thinking else None)
+        turn = run.account().turns[-1]
+        assert (turn.thinking_enabled, turn.search_enabled) == (thinking, search)
 
 
-async def test_each_chat_starts_an_empty_conversation(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        for _ in range(3):
-            await run.ask(directive(text="ok"))
-        turns = run.account().turns
-        assert len({turn.conversation for turn in turns}) == 3
-        assert [turn.parent for turn in turns] == [None, None, None]
+async def test_each_chat_starts_an_empty_conversation(run: Live) -> None:
+    for _ in range(3):
+        await run.ask(directive(text="ok"))
+    turns = run.account().turns
+    assert len({turn.conversation for turn in turns}) == 3
+    assert [turn.parent for turn in turns] == [None, None, None]
 
 
 async def test_a_page_that_is_slow_to_be_ready_gets_the_prompt_exactly_once(tmp_path: Path, chromium: Chromium) -> None:
@@ -236,18 +234,15 @@ async def test_a_chinese_page_with_other_markup_is_driven_just_as_well(tmp_path:
         assert [(turn.thinking_enabled, turn.search_enabled) for turn in turns] == [(True, True), (False, False)]
 
 
-async def test_an_account_whose_login_ended_is_parked_and_never_sent_to_again(
-    tmp_path: Path, chromium: Chromium
-) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        account = run.account()
-        account.sign_out(account.token)
-        for _ in range(2):
-            with pytest.raises(Exception, match=r"signed out|logged_out|Authorization") as caught:
-                await run.ask("hello")
-            assert getattr(caught.value, "status_code", None) == 503
-        await run.facts.state("alice", WorkerState.LOGGED_OUT)
-        assert len(account.turns) <= 1
+async def test_an_account_whose_login_ended_is_parked_and_never_sent_to_again(run: Live) -> None:
+    account = run.account()
+    account.sign_out(account.token)
+    for _ in range(2):
+        with pytest.raises(Exception, match=r"signed out|logged_out|Authorization") as caught:
+            await run.ask("hello")
+        assert getattr(caught.value, "status_code", None) == 503
+    await run.facts.state("alice", WorkerState.LOGGED_OUT)
+    assert len(account.turns) <= 1
 
 
 async def test_what_the_site_adds_to_a_login_is_written_back_and_opens_the_account_again(

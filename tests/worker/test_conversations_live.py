@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,21 @@ from openai import NotFoundError
 from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.settings import ConversationSettings
-from tests.support.live import QUICK_SITE, Live, directive, live, served
+from tests.support.live import QUICK_SITE, Live, directive, live, reset, served
 
 Messages = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
+    """The bridge of the tests that need no settings of their own."""
+    async with live(tmp_path_factory.mktemp("conversations"), chromium=chromium) as run:
+        yield run
+
+
+@pytest.fixture
+async def run(shared: Live) -> Live:
+    return await reset(shared)
 
 
 async def chat(run: Live, messages: Messages, **more: Any) -> Any:
@@ -26,17 +39,16 @@ def user(text: str) -> dict[str, Any]:
     return {"role": "user", "content": text}
 
 
-async def test_the_next_turn_of_a_known_history_sends_only_what_is_new(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        messages: Messages = [{"role": "system", "content": "Be brief."}]
-        for number in range(4):
-            messages.append(user(f"question {number} {directive(text=f'answer {number}')}"))
-            answer = await chat(run, messages)
-            messages.append({"role": "assistant", "content": answer.choices[0].message.content})
-        turns = run.account().turns
-        assert len({turn.conversation for turn in turns}) == 1
-        assert [turn.parent for turn in turns] == [None, 2, 4, 6]
-        assert [turn.prompt for turn in turns[1:]] == [message["content"] for message in messages[3::2]]
+async def test_the_next_turn_of_a_known_history_sends_only_what_is_new(run: Live) -> None:
+    messages: Messages = [{"role": "system", "content": "Be brief."}]
+    for number in range(4):
+        messages.append(user(f"question {number} {directive(text=f'answer {number}')}"))
+        answer = await chat(run, messages)
+        messages.append({"role": "assistant", "content": answer.choices[0].message.content})
+    turns = run.account().turns
+    assert len({turn.conversation for turn in turns}) == 1
+    assert [turn.parent for turn in turns] == [None, 2, 4, 6]
+    assert [turn.prompt for turn in turns[1:]] == [message["content"] for message in messages[3::2]]
 
 
 async def test_of_ten_turns_nine_send_only_what_is_new_also_across_a_restart(
@@ -56,45 +68,38 @@ async def test_of_ten_turns_nine_send_only_what_is_new_also_across_a_restart(
 
 
 @pytest.mark.parametrize("model", ["deepseek-r1-search-fold", "deepseek-r1-search-silent", "deepseek-r1-search"])
-async def test_what_was_added_to_the_answer_does_not_break_the_conversation(
-    tmp_path: Path, chromium: Chromium, model: str
-) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        messages = [user(directive(text="answer", citations="citation"))]
-        answer = await chat(run, messages, model=model)
-        messages.append({"role": "assistant", "content": answer.choices[0].message.content})
-        messages.append(user(directive(text="next")))
-        await chat(run, messages, model=model)
-        turns = run.account().turns
-        assert turns[1].conversation == turns[0].conversation
-        assert turns[1].parent == 2
+async def test_what_was_added_to_the_answer_does_not_break_the_conversation(run: Live, model: str) -> None:
+    messages = [user(directive(text="answer", citations="citation"))]
+    answer = await chat(run, messages, model=model)
+    messages.append({"role": "assistant", "content": answer.choices[0].message.content})
+    messages.append(user(directive(text="next")))
+    await chat(run, messages, model=model)
+    turns = run.account().turns
+    assert turns[1].conversation == turns[0].conversation
+    assert turns[1].parent == 2
 
 
-async def test_the_id_of_an_answer_goes_on_natively_streaming_and_not(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        first = await chat(run, [user(directive(text="one"))])
-        assert first.id == first.conversation_id
-        stream = await chat(run, [user(directive(text="two"))], stream=True, extra_body={"conversation_id": first.id})
-        ids = {chunk.id async for chunk in stream}
-        (second,) = ids
-        conversation = run.account().turns[0].conversation
-        assert (first.id, second) == (f"{conversation}@2", f"{conversation}@4")
-        third = await chat(run, [user(directive(text="three"))], extra_body={"conversation_id": second})
-        assert third.id == f"{conversation}@6"
-        assert [turn.parent for turn in run.account().turns] == [None, 2, 4]
+async def test_the_id_of_an_answer_goes_on_natively_streaming_and_not(run: Live) -> None:
+    first = await chat(run, [user(directive(text="one"))])
+    assert first.id == first.conversation_id
+    stream = await chat(run, [user(directive(text="two"))], stream=True, extra_body={"conversation_id": first.id})
+    ids = {chunk.id async for chunk in stream}
+    (second,) = ids
+    conversation = run.account().turns[0].conversation
+    assert (first.id, second) == (f"{conversation}@2", f"{conversation}@4")
+    third = await chat(run, [user(directive(text="three"))], extra_body={"conversation_id": second})
+    assert third.id == f"{conversation}@6"
+    assert [turn.parent for turn in run.account().turns] == [None, 2, 4]
 
 
-async def test_an_unknown_or_outdated_conversation_is_a_404_and_sends_nothing(
-    tmp_path: Path, chromium: Chromium
-) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        first = await chat(run, [user(directive(text="one"))])
-        await chat(run, [user(directive(text="two"))], extra_body={"conversation_id": first.id})
-        for name in ("nowhere@2", first.id):
-            with pytest.raises(NotFoundError, match="conversation") as caught:
-                await chat(run, [user("x")], extra_body={"conversation_id": name})
-            assert caught.value.param == "conversation_id"
-        assert len(run.account().turns) == 2
+async def test_an_unknown_or_outdated_conversation_is_a_404_and_sends_nothing(run: Live) -> None:
+    first = await chat(run, [user(directive(text="one"))])
+    await chat(run, [user(directive(text="two"))], extra_body={"conversation_id": first.id})
+    for name in ("nowhere@2", first.id):
+        with pytest.raises(NotFoundError, match="conversation") as caught:
+            await chat(run, [user("x")], extra_body={"conversation_id": name})
+        assert caught.value.param == "conversation_id"
+    assert len(run.account().turns) == 2
 
 
 async def test_another_account_gets_the_whole_history_when_the_first_one_stays_busy(
@@ -119,17 +124,14 @@ async def test_another_account_gets_the_whole_history_when_the_first_one_stays_b
         await busy.close()
 
 
-async def test_a_conversation_that_was_deleted_on_the_site_begins_anew_with_all_of_it(
-    tmp_path: Path, chromium: Chromium
-) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        messages = [user(directive(text="one"))]
-        await chat(run, messages)
-        account = run.account()
-        account.conversations.clear()
-        await run.ask(directive(text="elsewhere"))
-        messages += [{"role": "assistant", "content": "one"}, user(f"go on {directive(text='two')}")]
-        answer = await chat(run, messages)
-        assert answer.choices[0].message.content == "two"
-        assert account.turns[-1].parent is None
-        assert "\n=== User " in account.turns[-1].prompt
+async def test_a_conversation_that_was_deleted_on_the_site_begins_anew_with_all_of_it(run: Live) -> None:
+    messages = [user(directive(text="one"))]
+    await chat(run, messages)
+    account = run.account()
+    account.conversations.clear()
+    await run.ask(directive(text="elsewhere"))
+    messages += [{"role": "assistant", "content": "one"}, user(f"go on {directive(text='two')}")]
+    answer = await chat(run, messages)
+    assert answer.choices[0].message.content == "two"
+    assert account.turns[-1].parent is None
+    assert "\n=== User " in account.turns[-1].prompt

@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +20,9 @@ from bridge.browser.browser import Chromium
 from bridge.demo.faults import FAULTS
 from bridge.settings import BrowserSettings, PoolSettings, TurnSettings
 from bridge.sse import SSEDecoder
-from bridge.storage.profile_key import load_identity
-from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import WorkerChanged, WorkerState
 from tests.fault_table import AS_HTTP, LOADS, PAGES, REFUSALS, STREAMS, TABLE, UPLOADS, Row
-from tests.support.live import QUICK_SITE, Live, directive, live, signed_in_profile
+from tests.support.live import QUICK_SITE, Live, directive, live, reset, sign_in_again
 
 STATIONS = 3
 SITE = replace(QUICK_SITE, heartbeat=0.3, heartbeat_timeout=0.6, auto_resume=0.4)
@@ -153,9 +151,7 @@ class Station:
 
     async def sign_in(self, state: WorkerState = WorkerState.READY) -> None:
         """Log the account in anew, as `bridge login` does, and wait until that has come to `state`."""
-        run, after = self.run, len(self.run.facts.seen)
-        ProfileStore(run.settings.profiles, load_identity(run.settings)).save(signed_in_profile(run.site, "alice"))
-        await run.facts.state("alice", state, after)
+        await sign_in_again(self.run, "alice", state)
 
 
 def _got(status: int, documents: Sequence[dict[str, Any]], seconds: float) -> Got:
@@ -201,20 +197,34 @@ async def station(folder: Path, chromium: Chromium) -> AsyncGenerator[Station]:
             yield Station(run, http)
 
 
-async def play_all(rows: Sequence[Row], folder: Path, chromium: Chromium) -> list[str]:
-    """Play the rows on some stations at once, and return what was not as promised."""
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[list[Station]]:
+    """The stations on which all rows are played."""
+    async with AsyncExitStack() as stack:
+        folders = [tmp_path_factory.mktemp("station") for _ in range(STATIONS)]
+        yield [await stack.enter_async_context(station(folder, chromium)) for folder in folders]
+
+
+@pytest.fixture
+async def stations(shared: list[Station]) -> list[Station]:
+    for one in shared:
+        await reset(one.run)
+    return shared
+
+
+async def play_all(rows: Sequence[Row], stations: Sequence[Station]) -> list[str]:
+    """Play the rows on the stations at once, and return what was not as promised."""
     waiting = [(row, stream) for row in rows for stream in (False, True)]
     problems: list[str] = []
 
-    async def work(number: int) -> None:
-        async with station(folder / str(number), chromium) as one:
-            while waiting:
-                row, stream = waiting.pop(0)
-                problems.extend(await one.play(row, stream=stream))
+    async def work(one: Station) -> None:
+        while waiting:
+            row, stream = waiting.pop(0)
+            problems.extend(await one.play(row, stream=stream))
 
     async with asyncio.TaskGroup() as tasks:
-        for number in range(STATIONS):
-            tasks.create_task(work(number))
+        for one in stations:
+            tasks.create_task(work(one))
     return problems
 
 
@@ -224,8 +234,8 @@ async def play_all(rows: Sequence[Row], folder: Path, chromium: Chromium) -> lis
     [REFUSALS[:15], REFUSALS[15:], STREAMS, PAGES, LOADS, UPLOADS],
     ids=["no", "also no", "streams", "pages", "loads", "uploads"],
 )
-async def test_each_fault_ends_as_the_table_promises(rows: Sequence[Row], tmp_path: Path, chromium: Chromium) -> None:
-    problems = await play_all(rows, tmp_path, chromium)
+async def test_each_fault_ends_as_the_table_promises(rows: Sequence[Row], stations: list[Station]) -> None:
+    problems = await play_all(rows, stations)
     assert not problems, "\n".join(problems)
 
 

@@ -282,11 +282,11 @@ async def test_trace_record_and_bundle_of_a_chat_are_downloaded_from_its_row(
 
 async def _downloaded(dashboard: Dashboard, row: Locator, label: str) -> dict[str, bytes]:
     """Open a chat's row, click a file of it, and return what is in the archive that comes."""
-    button = row.get_by_role("button")
+    button = row.get_by_role("button", name="Chat at")
     if await button.get_attribute("aria-expanded") != "true":
         await button.click()
     async with dashboard.page.expect_download() as download:
-        await row.get_by_role("link", name=label).click()
+        await row.get_by_role("button", name=label).click()
     with zipfile.ZipFile(await (await download.value).path()) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 

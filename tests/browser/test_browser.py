@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -62,7 +63,7 @@ async def test_a_browser_that_falls_silent_while_it_starts_is_given_up_and_the_n
 
 
 def is_begun(family: Sequence[psutil.Process]) -> bool:
-    return len(family) == 1
+    return bool(family)  # a look may come too late to find one alone
 
 
 def is_at_work(family: Sequence[psutil.Process]) -> bool:
@@ -85,13 +86,15 @@ async def test_a_start_that_is_given_up_leaves_no_process_behind(
         return [child for child in bridge.children(recursive=True) if child.pid not in before]
 
     starting = asyncio.get_running_loop().create_task(browser.version())
-    async with asyncio.timeout(LIMIT):
-        while not is_far_enough(family := started()):
-            await asyncio.sleep(0)
-    starting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await starting
-    await browser.close()
+    try:
+        async with asyncio.timeout(LIMIT):
+            while not is_far_enough(family := started()):
+                await asyncio.sleep(0)
+    finally:  # a start that came no further would be left to the next test
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await starting
+        await browser.close()
     await gone(*(process.pid for process in family))
     assert started() == []
 

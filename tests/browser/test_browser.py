@@ -52,7 +52,7 @@ async def test_a_browser_that_falls_silent_while_it_starts_is_given_up_and_the_n
     executable = tmp_path / "chromium"
     executable.write_text(SILENT.format(python=sys.executable, silent=silent))
     executable.chmod(0o700)
-    settings = Settings(config=tmp_path, browser=BrowserSettings(executable=executable, call_limit=1))
+    settings = Settings(config=tmp_path, browser=BrowserSettings(executable=executable, call_limit=4))
     settings = settings.model_copy(update={"turn": settings.turn.model_copy(update={"ready": 5.0})})
     browser = Chromium(settings, Telemetry())
     for _ in range(2):

@@ -16,8 +16,8 @@
 FROM python:3.11-slim-bookworm AS build
 COPY .lock/run.txt .lock/build.txt /lock/
 RUN python -m venv /opt/bridge \
-    && /opt/bridge/bin/pip install --no-cache-dir --require-hashes -r /lock/run.txt \
-    && python -m pip install --no-cache-dir --require-hashes -r /lock/build.txt
+    && /opt/bridge/bin/pip install --no-cache-dir --no-deps --require-hashes -r /lock/run.txt \
+    && python -m pip install --no-cache-dir --no-deps --require-hashes -r /lock/build.txt
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY bridge bridge

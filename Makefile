@@ -66,7 +66,7 @@ wheel: $(READY) ## build the wheel, install it in an empty environment, and try 
 	rm -rf build/wheel dist
 	$(BIN)/python -m hatchling build -t wheel
 	$(PYTHON) -m venv build/wheel
-	build/wheel/bin/pip install -qq --disable-pip-version-check --require-hashes -r .lock/run.txt
+	build/wheel/bin/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r .lock/run.txt
 	build/wheel/bin/pip install -qq --disable-pip-version-check --no-deps dist/*.whl
 	cd build/wheel && bin/bridge install && bin/bridge demo --once
 
@@ -89,8 +89,8 @@ $(READY): pyproject.toml $(wildcard .lock/*.txt)
 		echo "Python's venv module is missing; install it and try again: sudo apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing the locked packages into $(VENV); this happens once."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) --require-hashes -r .lock/dev.txt
-	@$(PIP) --require-hashes -r .lock/build.txt
+	@$(PIP) --no-deps --require-hashes -r .lock/dev.txt
+	@$(PIP) --no-deps --require-hashes -r .lock/build.txt
 	@$(PIP) --no-build-isolation --no-deps --editable .
 	@touch $@
 

@@ -20,7 +20,7 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Playwright
 
 from bridge.browser import cdp_endpoint, chromium, processes
 from bridge.browser.egress_proxy import has_proxy
-from bridge.browser.launch import attach, launch, launch_in, start_driver, stop_driver
+from bridge.browser.launch import Driver, attach, launch, launch_in, start_driver
 from bridge.browser.page_calls import sign_of_life, within
 from bridge.browser.running_browser import RunningBrowser, process_list
 from bridge.errors import BrowserError, LoginRequired
@@ -56,6 +56,9 @@ class Chromium:
         self._settings = settings
         self._telemetry = telemetry
         self._lock = asyncio.Lock()
+        """Held while it is started or closed."""
+        self._driver_start = asyncio.Lock()
+        """Held, for all that share it, while a driver is started: two at once could not be told apart."""
         self._running: RunningBrowser | None = None
         self._listeners: list[Callable[[BrowserError], None]] = []
         self._ended_at = -JUST_NOW
@@ -158,7 +161,7 @@ class Chromium:
     async def processes(self) -> list[tuple[str, int]]:
         """Return kind and process id of all processes that are ours; a driver of Playwright comes first."""
         running = await self._started()
-        ours = [("driver", running.driver.pid)]
+        ours = [("driver", running.driver.process.pid)]
         if running.is_ours:
             ours += await process_list(running.session)
         for other in tuple(self._with_folders.values()):
@@ -197,32 +200,29 @@ class Chromium:
         executable = await asyncio.to_thread(chromium.find, self._settings.browser)
         if self._settings.browser.hosts != "any" and has_proxy(self._settings.browser):
             logger.warning(PROXY)
-        async with self._driver() as playwright:
+        async with self._driver() as driver:
             async with within(self._settings.turn.ready + LAUNCH_SLACK, "Chromium did not start"):
-                browser, context = await self._launch(playwright, executable, options)
+                browser, context = await self._launch(driver.playwright, executable, options)
             session, found = await self._look_at(browser)
             leader = found["browser"]
             note = await asyncio.to_thread(processes.RunFile, self._folder, leader)
-            driver = await asyncio.to_thread(processes.parent_of, leader)
-            running = RunningBrowser(playwright, browser, session, driver, context, note)
+            running = RunningBrowser(driver, browser, session, context, note)
         running.watch("Chromium ended", leader, self._lost)
-        running.watch(DRIVER_LOST, driver.pid, self._lost)
+        running.watch(DRIVER_LOST, driver.process.pid, self._lost)
         sandbox = chromium.sandboxed(self._settings.browser)
         self._tell(BrowserStarted(browser.version, str(executable), sandbox))
         return running
 
     async def _attach(self) -> RunningBrowser:
         address = await cdp_endpoint.find(self._settings.browser, self._settings.browser.call_limit)
-        before = await asyncio.to_thread(processes.children)
-        async with self._driver() as playwright:
-            driver = (await asyncio.to_thread(processes.children, before))[-1]
+        async with self._driver() as driver:
             async with within(self._settings.turn.ready + LAUNCH_SLACK, "The browser was not attached to"):
-                browser = await attach(playwright, address, self._settings)
+                browser = await attach(driver.playwright, address, self._settings)
             session, _ = await self._look_at(browser)
-            running = RunningBrowser(playwright, browser, session, driver, None, None)
+            running = RunningBrowser(driver, browser, session, None, None)
         browser.on("disconnected", running.went)
         running.on_gone = lambda: self._lost(running, GONE)
-        running.watch(DRIVER_LOST, running.driver.pid, self._lost)
+        running.watch(DRIVER_LOST, driver.process.pid, self._lost)
         self._tell(BrowserStarted(browser.version, str(self._settings.browser.cdp_url), None))
         return running
 
@@ -231,13 +231,14 @@ class Chromium:
         self._telemetry.emit(started)
 
     @asynccontextmanager
-    async def _driver(self) -> AsyncGenerator[Playwright]:
+    async def _driver(self) -> AsyncGenerator[Driver]:
         """Start a driver, and stop it again where what is done with it fails."""
-        playwright = await start_driver(self._settings.turn.ready, self._settings.browser.call_limit)
+        async with self._shared._driver_start:
+            driver = await start_driver(self._settings.turn.ready, self._settings.browser.call_limit)
         try:
-            yield playwright
+            yield driver
         except BaseException:
-            await stop_driver(playwright, self._settings.browser.call_limit)
+            await driver.stop(self._settings.browser.call_limit)
             raise
 
     async def _launch(

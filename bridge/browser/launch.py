@@ -9,15 +9,17 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
-from bridge.browser import chromium
+from bridge.browser import chromium, processes
 from bridge.browser.page_calls import first_line, within
 from bridge.errors import BridgeError, BrowserError, SetupError
 from bridge.settings import BrowserSettings, Settings
@@ -26,26 +28,54 @@ LOCKS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
 """What says in a folder that a Chromium uses it."""
 
 
-async def start_driver(limit: float, stop_limit: float) -> Playwright:
-    """Start Playwright's driver; a start that is given up goes on to its end first, else its process would stay."""
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A running Playwright driver, and its process."""
+
+    playwright: Playwright
+    process: psutil.Process
+
+    async def stop(self, limit: float) -> None:
+        """Stop the driver and every browser that it has started; kill what has not ended after `limit` seconds."""
+        browsers = await asyncio.to_thread(processes.descendants, self.process)
+        stopping = asyncio.get_running_loop().create_task(self.playwright.stop())
+        try:
+            await asyncio.wait([stopping], timeout=limit)
+        finally:
+            await asyncio.to_thread(processes.kill, *browsers, self.process)
+        await asyncio.wait([stopping], timeout=limit)  # until the event loop has noticed its end
+
+
+async def start_driver(limit: float, stop_limit: float) -> Driver:
+    """Start Playwright's driver; a start that fails or is given up leaves no process behind.
+
+    Starts go one at a time: Playwright does not name its process, so it is found as the new child.
+    """
+    before = await asyncio.to_thread(processes.children)
     starting = asyncio.get_running_loop().create_task(async_playwright().start())
     try:
         async with within(limit, "Playwright's driver did not start"):
-            return await asyncio.shield(starting)
+            playwright = await asyncio.shield(starting)
+            return Driver(playwright, (await asyncio.to_thread(_drivers, before))[-1])
     except BaseException as error:
-        with suppress(Exception, asyncio.CancelledError):
-            async with asyncio.timeout(stop_limit):
-                await stop_driver(await starting, stop_limit)
+        await _give_up(starting, before, stop_limit)
         if isinstance(error, BridgeError) or not isinstance(error, Exception):
             raise
         raise SetupError(chromium.NO_DRIVER) from error
 
 
-async def stop_driver(playwright: Playwright, limit: float) -> None:
-    """Stop Playwright's driver, and with it every browser that it has started."""
-    with suppress(BrowserError):
-        async with within(limit, "Playwright's driver did not stop"):
-            await playwright.stop()
+async def _give_up(starting: asyncio.Task[Playwright], before: Sequence[psutil.Process], limit: float) -> None:
+    """End a start: only when it is through, or has hung for `limit` seconds, its process is there to be killed."""
+    await asyncio.wait([starting], timeout=limit)
+    await asyncio.to_thread(lambda: processes.kill(*_drivers(before)))
+    await asyncio.wait([starting], timeout=limit)
+    if starting.done() and not starting.cancelled() and starting.exception() is None:
+        await asyncio.wait([asyncio.get_running_loop().create_task(starting.result().stop())], timeout=limit)
+
+
+def _drivers(before: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """Return the drivers among our child processes that were not there before, the newest last."""
+    return [child for child in processes.children(before) if "run-driver" in processes.command(child.pid)]
 
 
 async def launch(playwright: Playwright, executable: Path, settings: Settings) -> Browser:

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 from loguru import logger
 
-from bridge.errors import BrowserError, SetupError
+from bridge.errors import SetupError
 from bridge.storage.atomic import make_folder
 from bridge.storage.file_locks import try_lock
 
@@ -54,10 +54,11 @@ class ExitWatch:
         self._on_exit()
 
 
-def kill(process: psutil.Process) -> None:
-    """Send SIGKILL to a process, if it still runs."""
-    with suppress(psutil.NoSuchProcess):
-        process.kill()
+def kill(*processes: psutil.Process) -> None:
+    """Send SIGKILL to those of the processes that still run."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def children(without: Collection[psutil.Process] = ()) -> list[psutil.Process]:
@@ -66,14 +67,18 @@ def children(without: Collection[psutil.Process] = ()) -> list[psutil.Process]:
     return sorted(found, key=psutil.Process.create_time)
 
 
+def descendants(process: psutil.Process) -> list[psutil.Process]:
+    """Return the processes that a process has started, and those that they have started."""
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
 def kill_group(leader: int) -> int:
     """Send SIGKILL to every process of the group of `leader`, hung ones too, and return how many there were."""
     members = _group(leader)
-    for process in members:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
+    kill(*members)
     return len(members)
 
 
@@ -107,7 +112,7 @@ class RunFile:
         if lock is None:
             raise SetupError(f"The file {draft} is locked by another process.")
         self._lock = lock
-        self._lock.write(json.dumps({"leader": leader, "command": _command(leader)}).encode())
+        self._lock.write(json.dumps({"leader": leader, "command": command(leader)}).encode())
         draft.replace(self._path)
 
     def remove(self) -> None:
@@ -134,26 +139,17 @@ def sweep(folder: Path) -> int:
 
 def _end_noted(note: Any) -> int:
     """End the group of a note, unless its number belongs to another program by now."""
-    leader, command = int(note["leader"]), note["command"]
-    return kill_group(leader) if leader > 1 and _command(leader) in (command, None) else 0
+    leader = int(note["leader"])
+    # a command line of Chromium names a folder of its own, so it is like no other; a group may outlive its leader
+    return kill_group(leader) if leader > 1 and command(leader) in (note["command"], []) else 0
 
 
-def parent_of(pid: int) -> psutil.Process:
-    """Return the parent of a process; raise `BrowserError` where either is gone."""
-    try:
-        if (parent := psutil.Process(pid).parent()) is not None:
-            return parent
-    except psutil.NoSuchProcess:
-        pass
-    raise BrowserError("The browser ended while it was started.")
-
-
-def _command(pid: int) -> list[str] | None:
-    """Return the command line of a process, which holds a folder of its own and so is like no other."""
+def command(pid: int) -> list[str]:
+    """Return the command line of a process; that of one that has ended is empty."""
     try:
         return psutil.Process(pid).cmdline()
     except psutil.NoSuchProcess:
-        return None
+        return []
 
 
 def _group(leader: int) -> list[psutil.Process]:

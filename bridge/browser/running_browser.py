@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-import psutil
-from playwright.async_api import Browser, BrowserContext, CDPSession, Playwright
+from playwright.async_api import Browser, BrowserContext, CDPSession
 
 from bridge.browser import processes
-from bridge.browser.launch import stop_driver
+from bridge.browser.launch import Driver
 from bridge.browser.page_calls import within
 from bridge.errors import BrowserError
 
@@ -20,17 +19,15 @@ class RunningBrowser:
 
     def __init__(
         self,
-        playwright: Playwright,
+        driver: Driver,
         browser: Browser,
         session: CDPSession,
-        driver: psutil.Process,
         context: BrowserContext | None,
         note: processes.RunFile | None,
     ) -> None:
-        self.playwright = playwright
+        self.driver = driver
         self.browser = browser
         self.session = session
-        self.driver = driver
         self.context = context
         """The one context of a browser with a folder."""
         self.network: int | None = None
@@ -70,8 +67,7 @@ class RunningBrowser:
             with suppress(BrowserError):
                 async with within(limit, "The browser did not close"):
                     await self.browser.close()
-        await stop_driver(self.playwright, limit)
-        await asyncio.to_thread(processes.kill, self.driver)
+        await self.driver.stop(limit)
         if self._note is not None:
             await asyncio.to_thread(processes.kill_group, self._note.leader)
             await processes.group_gone(self._note.leader, limit)

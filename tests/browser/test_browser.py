@@ -52,14 +52,27 @@ async def test_a_browser_that_falls_silent_while_it_starts_is_given_up_and_the_n
     executable = tmp_path / "chromium"
     executable.write_text(SILENT.format(python=sys.executable, silent=silent))
     executable.chmod(0o700)
-    settings = Settings(config=tmp_path, browser=BrowserSettings(executable=executable, call_limit=4))
+    settings = Settings(config=tmp_path, browser=BrowserSettings(executable=executable, call_limit=1))
     settings = settings.model_copy(update={"turn": settings.turn.model_copy(update={"ready": 5.0})})
     browser = Chromium(settings, Telemetry())
+    before = psutil.Process().children(recursive=True)
     for _ in range(2):
         async with asyncio.timeout(LIMIT):
             with pytest.raises(BridgeError):
                 await browser.version()
+        assert [left for left in psutil.Process().children(recursive=True) if left not in before] == []
     await browser.close()
+
+
+async def test_a_driver_that_hangs_is_killed_with_its_browser_when_the_bridge_stops(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    limited = settings.browser.model_copy(update={"call_limit": 1.0})
+    browser = Chromium(settings.model_copy(update={"browser": limited}), Telemetry())
+    pids = [pid for _, pid in await browser.processes()]
+    os.kill(pids[0], signal.SIGSTOP)
+    async with asyncio.timeout(LIMIT):
+        await browser.close()
+    await gone(*pids)
 
 
 def is_begun(family: Sequence[psutil.Process]) -> bool:

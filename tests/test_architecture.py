@@ -142,6 +142,15 @@ def test_a_newcomer_has_few_packages_to_learn() -> None:
     assert len(packages) <= MOST_PACKAGES
 
 
+def test_dialects_do_not_import_each_other() -> None:
+    dialects = {path.parent.name for path in (PACKAGE / "api").glob("*/*_dialect.py")}
+    assert "openai" in dialects
+    for dialect in dialects:
+        others = tuple(f"bridge.api.{other}." for other in dialects - {dialect})
+        for path in (PACKAGE / "api" / dialect).rglob("*.py"):
+            assert [name for name in imports(path) if name.startswith(others)] == [], path
+
+
 def test_no_name_stands_for_two_files() -> None:
     """Each site's folder names its files alike: the driver of one is `driver.py`, as that of any other."""
     paths = [path for path in everything() if path.stem not in ("__init__", "__main__")]

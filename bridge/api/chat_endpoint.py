@@ -20,11 +20,11 @@ from bridge.api.answer.answer_events import AnswerEvent
 from bridge.api.answer.answer_runner import AnswerRunner
 from bridge.api.attachments.gather import Gatherer
 from bridge.api.http_errors import REQUEST_ID, dump, failure_of
+from bridge.api.model_lookup import ModelLookup
 from bridge.api.request_body import BodyReader
 from bridge.api.stream_writer import StreamWriter
-from bridge.api.surface import ParsedRequest, Surface
-from bridge.chat.model_names import resolve_alias
-from bridge.chat.types import ChatBackend, ChatRequest, Model
+from bridge.api.surface import ApiCall, ParsedRequest, Surface
+from bridge.chat.types import ChatBackend, ChatRequest
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
 from bridge.storage.file_store import FileStore
@@ -44,18 +44,18 @@ class ChatEndpoint(Generic[D]):
         bodies: BodyReader,
         store: FileStore,
         history: ChatHistory | None = None,
+        models: ModelLookup | None = None,
     ) -> None:
         self.surface = surface
         self._bodies = bodies
-        self._backend = backend
         self._runner = AnswerRunner(backend) if history is None else AnswerRunner(backend, history.record)
         self._gatherer = Gatherer(store, settings.files)
         self._server = settings.server
-        self._aliases = settings.api.aliases
+        self._models = models or ModelLookup(backend, settings.api.aliases)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        parsed = await self._bodies.read(request, partial(self._parse, request[REQUEST_ID]))
+        parsed = await self._bodies.read(request, partial(self._parse, request))
         chat = await self._gatherer.complete(parsed.chat)
         parsed = replace(parsed, chat=replace(chat, tokens=request.get(TOKENS, ()), peer=peer_of(request)))
         request[CHAT] = parsed.chat
@@ -64,11 +64,9 @@ class ChatEndpoint(Generic[D]):
             return await self._stream(request, parsed, headers)
         return await self._whole(parsed, headers)
 
-    def _parse(self, id: str, body: object) -> ParsedRequest[D]:  # noqa: A002
-        return self.surface.parse(body, id, self._model)
-
-    def _model(self, name: str) -> Model:
-        return self._backend.model(resolve_alias(name, self._aliases))
+    def _parse(self, request: web.Request, body: object) -> ParsedRequest[D]:
+        path, query, headers = request.match_info, request.query, request.headers
+        return self.surface.parse(ApiCall(body, request[REQUEST_ID], self._models.find, path, query, headers))
 
     async def _whole(self, parsed: ParsedRequest[D], headers: Mapping[str, str]) -> web.Response:
         answers: list[list[AnswerEvent]] = [[] for _ in range(parsed.choices)]

@@ -11,9 +11,9 @@ from aiohttp import web
 from pydantic import Field
 
 from bridge.api.attachments.content_parts import named, typed
+from bridge.api.body_fields import validated
 from bridge.api.http_errors import dump
 from bridge.api.multipart import read_form
-from bridge.api.openai.request import validated
 from bridge.api.request_model import Lenient
 from bridge.durations import DAY
 from bridge.errors import RequestError

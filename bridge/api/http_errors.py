@@ -44,8 +44,8 @@ Teller = Callable[[Failure], dict[str, Any]]
 """Returns the body of a failure in one dialect."""
 
 
-def failures(tellers: Mapping[str, Teller], default: Teller, served: str) -> Middleware:
-    """Return the outermost middleware: every failure becomes a body in the dialect of the path that met it.
+def failures(teller_of: Callable[[web.Request], Teller], served: str) -> Middleware:
+    """Return the outermost middleware: every failure becomes a body in the dialect of the request that met it.
 
     `served` says what there is to whoever asks for something else.
     """
@@ -61,7 +61,7 @@ def failures(tellers: Mapping[str, Teller], default: Teller, served: str) -> Mid
                 raise
             path_failure = missed(request.method, request.rel_url.raw_path, error, served)
             failure = path_failure or failure_of(error, request[REQUEST_ID])
-            return response_of(failure, tellers.get(request.path, default))
+            return response_of(failure, teller_of(request))
 
     return told
 

@@ -1,22 +1,19 @@
-"""`/v1/models`: the names that clients may ask for, and what stands behind each."""
+"""`/v1/models`: the names that clients may ask for and what each stands for, in the form of the caller's dialect."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any
 
 from aiohttp import web
 
+from bridge.api.api_dialect import Dialects, ListedModel
 from bridge.api.http_errors import dump
+from bridge.api.model_lookup import ModelLookup
 from bridge.chat.model_names import resolve_alias
 from bridge.chat.types import ChatBackend, Model
 from bridge.errors import BridgeError
-
-FEATURES = ("stream", "tools", "json")
-"""What every model can do here."""
 
 
 class ModelList:
@@ -24,41 +21,34 @@ class ModelList:
 
     path = "/v1/models"
 
-    def __init__(self, backend: ChatBackend, aliases: Mapping[str, str]) -> None:
+    def __init__(self, backend: ChatBackend, aliases: Mapping[str, str], dialects: Dialects) -> None:
         self._backend = backend
         self._aliases = aliases
+        self._dialects = dialects
         self._created = int(time.time())
 
-    async def all(self, _: web.Request) -> web.Response:
+    async def all(self, request: web.Request) -> web.Response:
         """Return the models worth listing."""
+        lookup = ModelLookup(self._backend, self._aliases)
         models = [*self._backend.models()]
         for alias in self._aliases:
             with suppress(BridgeError):  # no account that serves it
-                models.append(self._named(alias))
-        return _json({"object": "list", "data": list(map(self._described, models))})
+                models.append(lookup.named(alias))
+        listed = list(map(self._listed, models))
+        dialect = self._dialects.of(request.path, request.headers)
+        return _json(dialect.models(listed) or self._dialects.all[0].models(listed))
 
     async def one(self, request: web.Request) -> web.Response:
         """Return one model, listed or not."""
-        return _json(self._described(self._named(request.match_info["id"])))
+        dialect = self._dialects.of(request.path, request.headers)
+        lookup = ModelLookup(self._backend, self._aliases, dialect.default_model)
+        listed = self._listed(lookup.named(request.match_info["id"]))
+        return _json(dialect.model(listed) or self._dialects.all[0].model(listed))
 
-    def _named(self, name: str) -> Model:
-        return replace(self._backend.model(resolve_alias(name, self._aliases)), id=name)
-
-    def _described(self, model: Model) -> dict[str, Any]:
-        switches = {"thinking": model.thinking, "search": model.search, "files": model.files}
-        described = {
-            "id": model.id,
-            "object": "model",
-            "created": self._created,
-            "owned_by": "chat-page-bridge",
-            "features": [*FEATURES, *(name for name, on in switches.items() if on)],
-            "show": model.show,
-        }
-        if model.context_length is not None:
-            described["context_length"] = model.context_length
+    def _listed(self, model: Model) -> ListedModel:
         meant = resolve_alias(model.id, self._aliases)
-        return described if meant == model.id else {**described, "alias_of": meant}
+        return ListedModel(model, self._created, None if meant == model.id else meant)
 
 
-def _json(body: dict[str, Any]) -> web.Response:
+def _json(body: object) -> web.Response:
     return web.Response(body=dump(body), content_type="application/json")

@@ -93,7 +93,7 @@ def _add_operation(operation: Operation, paths: dict[str, Any], schemas: dict[st
     """Describe one operation, and the models of its body."""
     described: dict[str, Any] = {
         "summary": operation.summary,
-        "responses": {"200": _answer(operation), "default": _error()},
+        "responses": {"200": _answer(operation), "default": _error(operation, schemas)},
         **_parameters(operation.path),
     }
     if operation.admission is Admission.NOTHING:
@@ -117,9 +117,9 @@ def _answer(operation: Operation) -> dict[str, Any]:
     content: dict[str, Any] = {
         operation.answer: {"schema": {"type": "object"} if operation.answer == JSON else {"type": "string"}}
     }
-    if not operation.is_stream_too:
+    if not operation.stream:
         return {"description": "What was asked for.", "content": content}
-    return {"description": ANSWER, "content": {**content, "text/event-stream": {"schema": {"type": "string"}}}}
+    return {"description": ANSWER, "content": {**content, operation.stream: {"schema": {"type": "string"}}}}
 
 
 def _parameters(path: str) -> dict[str, Any]:
@@ -129,10 +129,12 @@ def _parameters(path: str) -> dict[str, Any]:
     return {"parameters": found} if found else {}
 
 
-def _error() -> dict[str, Any]:
+def _error(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    name = operation.error.get("title", "Error")
+    schemas.setdefault(name, dict(operation.error))
     return {
         "description": "What went wrong.",
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        "content": {"application/json": {"schema": {"$ref": REFERENCE.format(model=name)}}},
     }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -26,6 +27,9 @@ class Admission(Enum):
     """Anybody may ask."""
 
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One path and method, and what the OpenAPI document says of it."""
@@ -35,15 +39,17 @@ class Operation:
     """With the parameters in braces, as aiohttp's router takes it."""
     summary: str
     """One line without its full stop; empty for what is not part of the API, such as a page."""
-    handle: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    handle: Handler
     body: type[BaseModel] | None = None
     """The model that reads the body; without one none is read."""
     answer: str = JSON
     """The media type of what comes back."""
     admission: Admission = Admission.KEY
     body_type: str = JSON
-    is_stream_too: bool = False
-    """Whether what comes back may be an event stream, if the client asks for one."""
+    stream: str = ""
+    """The media type of the stream that comes back where the client asks for one; empty: there is none."""
+    error: Mapping[str, Any] = field(default_factory=dict)
+    """The JSON Schema of its errors, with a `title`, where they have not the form of OpenAI's."""
     is_page: bool = False
     """Whether a person may come here by a link of another site."""
     is_exact: bool = False

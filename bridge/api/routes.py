@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from aiohttp import web
 
@@ -14,6 +14,7 @@ from bridge.api.access.guard import Guard
 from bridge.api.admin import dashboard_files
 from bridge.api.admin.admin_context import Extras, Parts
 from bridge.api.admin.admin_routes import operations
+from bridge.api.api_dialect import Dialect, DialectParts, Dialects
 from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.connections import Runner
 from bridge.api.file_routes import FileForm, Files
@@ -21,13 +22,12 @@ from bridge.api.health import Health
 from bridge.api.http_errors import failures, name_request
 from bridge.api.malformed import Malformed
 from bridge.api.model_list import ModelList
-from bridge.api.openai.chat_completions import OpenAIChat
-from bridge.api.openai.completions import OpenAICompletions
+from bridge.api.model_lookup import ModelLookup
+from bridge.api.openai.openai_dialect import OpenAI
 from bridge.api.openapi import Description
-from bridge.api.rate_limit_headers import limits
 from bridge.api.request_body import BodyReader
-from bridge.api.route_table import FORM, Admission, Operation, rules_of, spellings
-from bridge.api.surface import Surface
+from bridge.api.response_headers import dialect_headers
+from bridge.api.route_table import FORM, Admission, Operation, rules_of
 from bridge.api.token_check import TokenBody, TokenCheck
 from bridge.chat.account_control import AccountControl
 from bridge.chat.types import ChatBackend
@@ -55,12 +55,12 @@ def build_runner(
 ) -> Runner:
     """Return the runner of the endpoint and the dashboard, which shows what `monitor` knows."""
     app = _build_app(backend, settings, access, monitor, extras or Extras())
-    return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), surfaces(settings)[0].error)
+    return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), dialects(settings).all[0].error)
 
 
-def surfaces(settings: Settings) -> tuple[Surface[Any], ...]:
-    """Return the dialects that are served; the first one's errors are for paths that belong to none."""
-    return OpenAIChat(settings.api), OpenAICompletions(settings.api)
+def dialects(settings: Settings) -> Dialects:
+    """Return the dialects that are served."""
+    return Dialects([OpenAI(settings.api)])
 
 
 def route_table(
@@ -73,9 +73,11 @@ def route_table(
 ) -> Sequence[Operation]:
     """Return everything that is served, with the operations `beside` the chat's; read it to see what there is."""
     public = Admission.USER_TOKEN if settings.tokens.enabled else Admission.KEY
+    spoken = dialects(settings)
+    models = ModelList(backend, settings.api.aliases, spoken)
     table = [
         *_health(backend, has_page=settings.dashboard.enabled),
-        *_models(ModelList(backend, settings.api.aliases), public),
+        *_models(models, public),
         *_files(Files(store)),
         *beside,
     ]
@@ -83,13 +85,31 @@ def route_table(
         check = TokenCheck(backend, bodies)
         what = "Tell whether a userToken of the site still signs in"
         table.append(Operation("POST", check.path, what, check.handle, TokenBody))
-    for surface in surfaces(settings):
-        handle = ChatEndpoint(surface, backend, settings, bodies, store, history).handle
-        table += [
-            Operation(method, surface.path, surface.summary, handle, surface.body, admission=public, is_stream_too=True)
-            for method in surface.methods
-        ]
+    parts = DialectParts(backend, settings, bodies, store, models.all, models.one)
+    for dialect in spoken.all:
+        table += [*_chats(dialect, parts, public, history), *dialect.operations(parts)]
     return [*table, *_description(table)]
+
+
+def _chats(
+    dialect: Dialect, parts: DialectParts, admission: Admission, history: ChatHistory | None
+) -> Iterator[Operation]:
+    """Yield the ways to chat of a dialect."""
+    backend, settings = parts.backend, parts.settings
+    models = ModelLookup(backend, settings.api.aliases, dialect.default_model)
+    for surface in dialect.surfaces():
+        handle = ChatEndpoint(surface, backend, settings, parts.bodies, parts.files, history, models).handle
+        for method in surface.methods:
+            yield Operation(
+                method,
+                surface.path,
+                surface.summary,
+                handle,
+                surface.body,
+                admission=admission,
+                stream=surface.stream_type.partition(";")[0],
+                error=dialect.error_schema,
+            )
 
 
 def _health(backend: ChatBackend, *, has_page: bool) -> Sequence[Operation]:
@@ -132,21 +152,20 @@ def _description(table: Sequence[Operation]) -> Sequence[Operation]:
 def _build_app(
     backend: Backend, settings: Settings, access: Credentials, monitor: Monitor, extras: Extras
 ) -> web.Application:
-    store, served, bodies = FileStore(settings), surfaces(settings), BodyReader(settings)
+    store, spoken, bodies = FileStore(settings), dialects(settings), BodyReader(settings)
     guard, page = Guard(access, settings.server), dashboard_files.Page()
     parts = Parts(backend, monitor, access, guard, settings, bodies, extras)
     operator = (*operations(parts), *page.operations()) if settings.dashboard.enabled else ()
     table = route_table(backend, settings, store, bodies, operator, extras.history)
     guard.use(rules_of(table))
     origins = Origins(settings.api.allowed_origins, guard)
-    tellers = {path: surface.error for surface in served for path in spellings(surface.path)}
     app = web.Application(
-        middlewares=[failures(tellers, served[0].error, SERVED), origins.check],
+        middlewares=[failures(lambda request: spoken.of(request.path, request.headers).error, SERVED), origins.check],
         client_max_size=settings.server.max_body,
     )
     app.on_response_prepare.append(name_request)
     app.on_response_prepare.append(origins.tell)
-    app.on_response_prepare.append(limits(backend))
+    app.on_response_prepare.append(dialect_headers(backend, spoken))
     app.on_response_prepare.append(dashboard_files.protect)
     app.on_shutdown.append(lambda _: monitor.close())
     app[TABLE] = tuple(table)

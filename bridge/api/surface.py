@@ -1,14 +1,14 @@
-"""The contract of an API dialect: a `Surface` reads requests and writes answers, an `Encoder` writes one stream.
+"""The contract of one way to chat: a `Surface` reads requests and writes answers, an `Encoder` writes one stream.
 
-Both are pure: no I/O, no clock but for `created`, no state that outlives one answer. A dialect is a folder beside
-`openai`, and a line in `routes`; status codes, headers, keep-alives and the order of things are in `endpoint`.
+Both are pure: no I/O, no clock but for `created`, no state that outlives one answer. Status codes, headers, keep-alives
+and the order of things are in `chat_endpoint`; what surfaces of one API have in common is in their `Dialect`.
 """
 
 from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -21,6 +21,23 @@ from bridge.chat.types import ChatRequest, Model
 
 D = TypeVar("D")
 """What a dialect keeps of a request for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One call of a surface, as far as a dialect looks at it; all of it but `id` and `model` is a client's text."""
+
+    body: object
+    """The decoded JSON."""
+    id: str
+    """Becomes that of the chat."""
+    model: Callable[[str], Model]
+    """Returns what a model's name stands for, or raises `UnknownModel`."""
+    path: Mapping[str, str] = field(default_factory=dict)
+    """The parameters that stand in the path, by their names in `Surface.path`."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The headers; their names are found in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +79,10 @@ class Surface(ABC, Generic[D]):
     """One dialect of a chat API; one object serves all requests, and `parse` is called from several threads."""
 
     path: ClassVar[str]
-    """The path that is served, beginning with `/v1` if its clients write that into their base URL."""
+    """The path that is served, beginning with `/v1` if its clients write that into their base URL.
+
+    Parameters stand in braces, as aiohttp's router takes them.
+    """
     methods: ClassVar[tuple[str, ...]] = ("POST",)
     summary: ClassVar[str]
     """What the OpenAPI document says of it: one line without its full stop."""
@@ -71,14 +91,13 @@ class Surface(ABC, Generic[D]):
     stream_type: ClassVar[str] = "text/event-stream; charset=utf-8"
     """The content type of streams."""
     keep_alive: ClassVar[bytes] = b": keep-alive\n\n"
-    """The frame that is sent into a silence; clients must skip it."""
+    """The frame that is sent into a silence; clients must skip it. Empty where there is no such frame."""
 
     @abstractmethod
-    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> ParsedRequest[D]:  # noqa: A002
-        """Return what the decoded JSON `body` asks for; `id` becomes that of the chat.
+    def parse(self, call: ApiCall) -> ParsedRequest[D]:
+        """Return what is asked for; raise a `RequestError` whose `param` names the bad field.
 
-        `model` returns what a name stands for, or raises `UnknownModel`. Raises a `RequestError` whose `param` names
-        the bad field. The body is a client's text: whatever is done with it is linear in its size.
+        The body is a client's text: whatever is done with it is linear in its size.
         """
 
     @abstractmethod
@@ -88,7 +107,3 @@ class Surface(ABC, Generic[D]):
     @abstractmethod
     def reply(self, request: ParsedRequest[D], answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
         """Return the body of complete answers: the events of each choice, `AnswerEnd` last."""
-
-    @abstractmethod
-    def error(self, failure: Failure) -> dict[str, Any]:
-        """Return the body for a failure that has a status of its own."""

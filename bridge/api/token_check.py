@@ -8,8 +8,8 @@ from aiohttp import web
 from pydantic import Field, StrictStr
 
 from bridge.api.access.guard import user_tokens
+from bridge.api.body_fields import validated
 from bridge.api.http_errors import dump
-from bridge.api.openai.request import validated
 from bridge.api.request_body import BodyReader
 from bridge.api.request_model import Lenient
 from bridge.chat.types import ChatBackend

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.http_errors import failures
-from bridge.api.openai.chat_completions import OpenAIChat
+from bridge.api.openai.chat_completions import OpenAIChat, error_body
 from bridge.api.request_body import BodyReader
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Opened, Text
 from bridge.settings import DashboardSettings, Settings
@@ -46,7 +46,7 @@ async def test_no_generator_stands_between_the_backend_and_the_response(
     settings, backend = Settings(config=tmp_path), Looking()
     kept = ChatHistory(tmp_path, Identity.generate(), DashboardSettings(history=True)) if has_history else None
     endpoint = ChatEndpoint(OpenAIChat(), backend, settings, BodyReader(settings), FileStore(settings), kept)
-    app = web.Application(middlewares=[failures({}, endpoint.surface.error, "nothing")])
+    app = web.Application(middlewares=[failures(lambda _: error_body, "nothing")])
     app.router.add_post("/", endpoint.handle)
     body = {"model": "deepseek", "messages": [{"role": "user", "content": "Hi"}], **more}
     async with (

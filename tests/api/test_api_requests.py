@@ -9,6 +9,7 @@ import pytest
 
 from bridge.api.openai.chat_completions import OpenAIChat
 from bridge.api.openai.request import OpenAIRequest
+from bridge.api.surface import ApiCall
 from bridge.chat.model_names import resolve
 from bridge.chat.prompt import GO_ON, render
 from bridge.chat.types import Message
@@ -40,12 +41,12 @@ def allowed(names: list[Any], mode: str = "auto") -> dict[str, Any]:
 
 def parse(messages: Any = (USER,), **body: Any) -> OpenAIRequest:
     given = {"model": "deepseek", "messages": list(messages) if isinstance(messages, tuple) else messages, **body}
-    return OpenAIChat().parse(given, "id-1", lambda name: resolve(name, BASES))
+    return OpenAIChat().parse(ApiCall(given, "id-1", lambda name: resolve(name, BASES)))
 
 
 def refused(body: Any) -> RequestError:
     with pytest.raises(RequestError) as caught:
-        OpenAIChat().parse(body, "id-1", lambda name: resolve(name, BASES))
+        OpenAIChat().parse(ApiCall(body, "id-1", lambda name: resolve(name, BASES)))
     return caught.value
 
 

@@ -30,6 +30,7 @@ from bridge.api.openai.chat_completions import OpenAIChat
 from bridge.api.openai.completions import OpenAICompletions
 from bridge.api.openapi import document
 from bridge.api.request_body import MOST_VALUES, decode_json, parse_body
+from bridge.api.surface import ApiCall
 from bridge.chat.history_digests import LONGEST
 from bridge.chat.model_names import resolve
 from bridge.errors import BodyTooLarge, ContextTooLong, RequestError
@@ -324,7 +325,7 @@ def test_text_that_can_never_be_sent_is_refused_before_it_is_copied(kind: int) -
     surface = OpenAICompletions() if "prompt" in asked else OpenAIChat()
     tracemalloc.start()
     with pytest.raises(ContextTooLong, match="shorten"):
-        surface.parse(asked, "id", lambda name: resolve(name, models_of(DRIVER, FileSettings())))
+        surface.parse(ApiCall(asked, "id", lambda name: resolve(name, models_of(DRIVER, FileSettings()))))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < MEBIBYTE

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from bridge.api.attachments.content_parts import LONGEST_NAME, Remote, named, read_attachment
-from bridge.api.openai.history import Turn, read_history
+from bridge.api.attachments.content_parts import LONGEST_NAME, Remote, named
+from bridge.api.openai.file_parts import read_attachment
+from bridge.api.openai.history import HistoryTurn, read_history
 from bridge.chat.types import Attachment, Message
 from bridge.errors import RequestError
 
@@ -20,7 +21,8 @@ URLSAFE = base64.urlsafe_b64encode(DATA).decode()
 
 
 def read(part: object, role: str = "user") -> Message:
-    (message,) = read_history([Turn.model_validate({"role": role, "content": [{"type": "text", "text": "A"}, part]})])
+    turn = {"role": role, "content": [{"type": "text", "text": "A"}, part]}
+    (message,) = read_history([HistoryTurn.model_validate(turn)])
     return message
 
 

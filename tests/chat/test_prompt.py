@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.api.openai.chat_completions import OpenAIChat
+from bridge.api.surface import ApiCall
 from bridge.chat.model_names import resolve
 from bridge.chat.prompt import CONTINUE, GO_ON, IGNORED, LABELS, looks_like_label, render
 from bridge.chat.types import Attachment, Message, Role
@@ -206,7 +207,8 @@ def test_no_name_and_no_result_breaks_out_of_its_tag(called: str, named: str, te
         for id_ in ("a", "b", "c")
     ]
     asked = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": calls}, *results]
-    chat = OpenAIChat().parse({"model": "deepseek", "messages": asked}, "id-1", lambda name: resolve(name, BASES)).chat
+    body = {"model": "deepseek", "messages": asked}
+    chat = OpenAIChat().parse(ApiCall(body, "id-1", lambda name: resolve(name, BASES))).chat
     told = IGNORED.sub("", normalize("NFKC", chat.messages[-1].text))
     tags = re.findall(r"<[^\w\\<]*tool[\W_]*result.*?>", told, re.IGNORECASE)
     assert tags[1::2] == ["</tool_result>"] * 3

@@ -2,47 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import StrictStr
 
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.presenter import PresentationStyle, Presenter, present
+from bridge.api.api_dialect import Dialect
+from bridge.api.body_fields import validated
 from bridge.api.body_size import check_length
+from bridge.api.chat_options import ChatOptions, make_request
 from bridge.api.http_errors import Failure, dump
-from bridge.api.surface import Encoder, ParsedRequest, Surface
-from bridge.chat.types import ChatRequest, Message, Model
-from bridge.errors import RequestError
+from bridge.api.request_model import Lenient
+from bridge.api.surface import ApiCall, Encoder, ParsedRequest, Surface
+from bridge.chat.types import Message, Model
+from bridge.settings import ApiSettings
 from bridge.sse import encode_sse
 
 
-class Body(BaseModel):
+class Body(Lenient):
     """The body of a request."""
 
-    model: str
-    prompt: str
+    model: StrictStr
+    prompt: StrictStr
     stream: bool = False
+
+
+class Plain(Dialect):
+    """What is served."""
+
+    prefixes = ("/plain/",)
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._settings = settings
+
+    def surfaces(self) -> Sequence[Surface[Any]]:
+        """Return the ways to chat."""
+        return (PlainChat(self._settings),)
+
+    def error(self, failure: Failure) -> dict[str, Any]:
+        """Return the error as the dialect shows it."""
+        return {"error": failure.message, "code": failure.code}
 
 
 class PlainChat(Surface[None]):
     """One prompt, one text."""
 
-    path = "/v1/plain"
+    path = "/plain/chat"
     summary = "Answer a prompt"
     body = Body
 
-    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> ParsedRequest[None]:  # noqa: A002
-        """Return what `body` asks for."""
-        try:
-            asked = Body.model_validate(body)
-        except ValidationError as error:
-            problem = error.errors(include_input=False, include_url=False)[0]
-            field = ".".join(map(str, problem["loc"]))
-            raise RequestError(f"{field}: {problem['msg']}.", param=field) from None
-        meant = model(asked.model)
-        check_length(asked.prompt, meant, "prompt")
-        return ParsedRequest(ChatRequest(id, meant, (Message("user", asked.prompt),)), asked.model, None, asked.stream)
+    def __init__(self, settings: ApiSettings) -> None:
+        self._settings = settings
+
+    def parse(self, call: ApiCall) -> ParsedRequest[None]:
+        """Return what the body asks for."""
+        asked = validated(Body, call.body)
+        model = call.model(asked.model)
+        check_length(asked.prompt, model, "prompt")
+        messages = (Message("user", asked.prompt),)
+        options = ChatOptions(name=asked.model, model=model, messages=messages, stream=asked.stream)
+        return make_request(options, call.id, None, self._settings)
 
     def encoder(self, request: ParsedRequest[None]) -> Encoder:
         """Return an encoder of frames."""
@@ -52,10 +73,6 @@ class PlainChat(Surface[None]):
         """Return the whole answer."""
         shown = present(PresentationStyle(request.chat.model), answers[0])
         return {"text": shown.text, "reason": shown.reason}
-
-    def error(self, failure: Failure) -> dict[str, Any]:
-        """Return the error as the dialect shows it."""
-        return {"error": failure.message, "code": failure.code}
 
 
 class PlainEncoder:

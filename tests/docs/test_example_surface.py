@@ -18,7 +18,7 @@ from bridge.errors import SiteBusy
 from bridge.settings import Settings
 from bridge.sse import SSEDecoder
 from bridge.storage.file_store import FileStore
-from tests.docs.example_surface import PlainChat
+from tests.docs.example_surface import Plain, PlainChat
 from tests.support.fake_backend import FakeBackend
 
 QUESTION = {"model": "deepseek", "prompt": "Hi"}
@@ -26,9 +26,11 @@ QUESTION = {"model": "deepseek", "prompt": "Hi"}
 
 @asynccontextmanager
 async def served(folder: Path, backend: FakeBackend) -> AsyncGenerator[aiohttp.ClientSession]:
-    settings, surface = Settings(config=folder), PlainChat()
+    settings = Settings(config=folder)
+    dialect = Plain(settings.api)
+    (surface,) = dialect.surfaces()
     endpoint = ChatEndpoint(surface, backend, settings, BodyReader(settings), FileStore(settings))
-    app = web.Application(middlewares=[failures({}, surface.error, surface.path)])
+    app = web.Application(middlewares=[failures(lambda _: dialect.error, surface.path)])
     app.router.add_post(surface.path, endpoint.handle)
     runner = web.AppRunner(app)
     await runner.setup()

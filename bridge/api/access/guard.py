@@ -42,6 +42,10 @@ KEY = web.RequestKey("key", Key)
 """The key that a request showed."""
 SESSION = web.RequestKey("session", Session)
 """The session of a request that showed no key."""
+KEY_HEADERS = ("x-api-key", "x-goog-api-key")
+"""Headers that hold a key, beside `Authorization`."""
+KEY_IN_ADDRESS = "/v1beta/"
+"""How the paths begin on which a key may stand in the address, as `key`: some clients of Gemini's know no other."""
 COOKIE = "bridge_session"
 CSRF = "X-CSRF-Token"
 ADMIN = "/admin/"
@@ -238,8 +242,12 @@ def _check_scope(key: Key, path: str) -> None:
 
 
 def _given_key(request: web.Request) -> str:
+    """Return the key in any of the places where the clients of some dialect put it."""
     scheme, _, key = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    return (key.strip() if scheme.lower() == "bearer" else "") or request.headers.get("x-api-key", "").strip()
+    bearer = key if scheme.lower() == "bearer" else ""
+    others = (request.headers.get(name, "") for name in KEY_HEADERS)
+    in_address = request.query.get("key", "") if request.path.startswith(KEY_IN_ADDRESS) else ""
+    return next((given.strip() for given in (bearer, *others, in_address) if given.strip()), "")
 
 
 def _route(request: web.Request) -> str:

@@ -1,4 +1,4 @@
-"""Files in the content of a message: data URLs and base64 are read here, addresses and ids only noted.
+"""Files beside the text of a message: data URLs and base64 are read here, addresses and ids only noted.
 
 What is noted is a `Remote`, which `bridge.api.attachments.gather` turns into the file itself.
 """
@@ -10,10 +10,8 @@ import binascii
 import mimetypes
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from bridge.chat.types import Attachment
@@ -43,11 +41,6 @@ class Remote(Attachment):
 
     file_id: str = ""
     url: str = ""
-
-
-def read_attachment(part: Mapping[str, Any], where: str) -> Attachment:
-    """Return what a content part of one of the `PARTS` attaches; raise a `RequestError` that names the bad field."""
-    return PARTS[part["type"]](part, where)
 
 
 def named(name: str, media_type: str, digest: str) -> str:
@@ -90,69 +83,32 @@ def _cut(name: str, size: int) -> str:
     return name.encode()[:size].decode("utf-8", "ignore")
 
 
-def _image(part: Mapping[str, Any], where: str) -> Attachment:
-    """Read `{"image_url": {"url": ...}}`, the address being a text of its own in the newer form."""
-    given, param = part.get("image_url"), f"{where}.image_url"
-    if isinstance(given, dict):
-        given, param = given.get("url"), f"{param}.url"
-    if given is None and part.get("file_id") is not None:
-        return _stored(part["file_id"], f"{where}.file_id")
-    if not isinstance(given, str):
-        raise RequestError(f"{param} must be a data URL or an address.", param=param)
-    return _located(given, "", param)
-
-
-def _file(part: Mapping[str, Any], where: str) -> Attachment:
-    """Read `{"file": {"file_data": ..., "filename": ...}}`, or with `file_id`; the newer form has no inner object."""
-    inner = part.get("file")
-    if part["type"] == "file":
-        where = f"{where}.file"
-        if not isinstance(inner, dict):
-            raise RequestError(f"{where} must be an object with file_data or file_id.", param=where)
-        part = inner
-    name = part.get("filename")
-    if name is not None and not isinstance(name, str):
-        raise RequestError(f"{where}.filename must be a string.", param=f"{where}.filename")
-    if part.get("file_id") is not None:
-        return _stored(part["file_id"], f"{where}.file_id")
-    for field in ("file_data", "file_url"):
-        if isinstance(given := part.get(field), str):
-            return _located(given, name or "", f"{where}.{field}")
-    raise RequestError(f"{where} needs file_data in base64, or a file_id.", param=f"{where}.file_data")
-
-
-def _refused(part: Mapping[str, Any], where: str) -> Attachment:
-    raise RequestError(f"{where}: the site takes text, images and files, but no {part['type']}.", param=where)
-
-
-PARTS: Mapping[str, Callable[[Mapping[str, Any], str], Attachment]] = {
-    "image_url": _image,
-    "input_image": _image,
-    "file": _file,
-    "input_file": _file,
-    "input_audio": _refused,
-    "video_url": _refused,
-}
-"""Kinds of content parts that are no text."""
-
-
-def _stored(file_id: object, param: str) -> Remote:
+def stored(file_id: object, param: str) -> Remote:
+    """Return the attachment that is a file kept here; raise a `RequestError` for what is no id."""
     if not isinstance(file_id, str) or not file_id:
         raise RequestError(f"{param} must be the id of a file.", param=param)
     return Remote("", "", b"", param, file_id=file_id)
 
 
-def _located(given: str, name: str, param: str) -> Attachment:
-    """Read a data URL, an http(s) address or bare base64."""
+def located(given: str, name: str, param: str) -> Attachment:
+    """Return what a data URL holds, or what is to be got from an http(s) address; raise a `RequestError`."""
     if given[:5].lower() == "data:":
         return _inline(given, name, param)
     if given[:8].lower().startswith(("http://", "https://")):
         if len(given) > 8000 or not _host(given):
             raise RequestError(f"{param} is no address that can be used.", param=param)
         return Remote(name or unquote(PurePosixPath(urlsplit(given).path).name), "", b"", param, url=given)
-    if param.endswith("file_data"):
-        return attachment(name, "", _decoded(given.encode("utf-8", "replace"), param), param)
     raise RequestError(f"{param} must be a data URL or an http(s) address.", param=param)
+
+
+def from_base64(given: str, name: str, media_type: str, param: str) -> Attachment:
+    """Return the attachment whose bytes are `given`, in base64; raise a `RequestError`."""
+    return attachment(name, media_type, _decoded(given.encode("utf-8", "replace"), param), param)
+
+
+def is_address(given: str) -> bool:
+    """Tell whether this is a data URL or an http(s) address, and not the bytes themselves in base64."""
+    return given[:8].lower().startswith(("data:", "http://", "https://"))
 
 
 def _inline(given: str, name: str, param: str) -> Attachment:

@@ -1,9 +1,9 @@
-"""The dialect of OpenAI's `/v1/chat/completions`; what clients send is read in `openai_request`."""
+"""The dialect of OpenAI's `/v1/chat/completions`; what clients send is read in `request`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -13,9 +13,9 @@ from bridge.api.answer.citations import Citation
 from bridge.api.answer.presenter import PresentationStyle, PresentedAnswer, Presenter, present
 from bridge.api.http_errors import Failure, dump
 from bridge.api.openai.request import Body, Dialect, OpenAIRequest, read
-from bridge.api.surface import Encoder, Surface
+from bridge.api.surface import ApiCall, Encoder, Surface
 from bridge.chat.token_estimate import Usage
-from bridge.chat.types import Model, Opened, Source
+from bridge.chat.types import Opened, Source
 from bridge.settings import ApiSettings
 from bridge.sse import encode_sse
 from bridge.tool_calls.answer_filter import ToolCall
@@ -34,9 +34,9 @@ class OpenAIChat(Surface[Dialect]):
     def __init__(self, settings: ApiSettings | None = None) -> None:
         self._settings = settings or ApiSettings()
 
-    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> OpenAIRequest:  # noqa: A002
-        """Return what `body` asks for."""
-        return read(body, id, model, self._settings)
+    def parse(self, call: ApiCall) -> OpenAIRequest:
+        """Return what the body asks for."""
+        return read(call, self._settings)
 
     def encoder(self, request: OpenAIRequest) -> Encoder:
         """Return an encoder of chunks."""
@@ -59,10 +59,6 @@ class OpenAIChat(Surface[Dialect]):
             "usage": usage_of([event.usage for events in answers for event in events if isinstance(event, AnswerEnd)]),
             **({"search_results": list(map(_source, sources))} if sources else {}),
         }
-
-    def error(self, failure: Failure) -> dict[str, Any]:
-        """Return the error object."""
-        return error_body(failure)
 
 
 class ChunkEncoder:

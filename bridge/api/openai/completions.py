@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, StrictStr
 
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.presenter import PresentationStyle, Presenter, present
+from bridge.api.body_fields import validated
 from bridge.api.body_size import check_length
 from bridge.api.http_errors import Failure, dump
 from bridge.api.openai.chat_completions import DONE, OpenAIChat, error_body, name_of, usage_of
-from bridge.api.openai.request import OpenAIRequest, Options, ask_for, validated
-from bridge.api.surface import Encoder
+from bridge.api.openai.request import OpenAIRequest, Options, ask_for
+from bridge.api.surface import ApiCall, Encoder
 from bridge.chat.prompt import is_blank
 from bridge.chat.token_estimate import Usage
-from bridge.chat.types import Message, Model, Opened
+from bridge.chat.types import Message, Opened
 from bridge.errors import RequestError
 from bridge.sse import encode_sse
 
@@ -34,16 +35,16 @@ class OpenAICompletions(OpenAIChat):
     summary = "Complete a prompt, whole or as a stream of events"
     body = CompletionBody
 
-    def parse(self, body: object, id: str, model: Callable[[str], Model]) -> OpenAIRequest:  # noqa: A002
-        """Return what `body` asks for."""
-        asked = validated(CompletionBody, body)
+    def parse(self, call: ApiCall) -> OpenAIRequest:
+        """Return what the body asks for."""
+        asked = validated(CompletionBody, call.body)
         prompt = asked.prompt if isinstance(asked.prompt, str) else asked.prompt[0]
-        meant = model(asked.model)
+        meant = call.model(asked.model)
         check_length(prompt, meant, "prompt")
         if is_blank(prompt):
             raise RequestError("The prompt has no text.", param="prompt")
         asked.tools = asked.functions = asked.tool_choice = asked.function_call = None
-        return ask_for(asked, (Message("user", prompt),), id, meant, self._settings)
+        return ask_for(asked, (Message("user", prompt),), call.id, meant, self._settings)
 
     def encoder(self, request: OpenAIRequest) -> Encoder:
         """Return an encoder of chunks."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictStr, ValidationError
 
 from bridge.api.request_model import Lenient
+from bridge.api.tool_choice import ToolChoice, make_toolbox
 from bridge.errors import RequestError
 from bridge.tool_calls.notation import Tool, Toolbox
 
@@ -52,15 +53,14 @@ def toolbox(fields: ToolFields) -> Toolbox | None:
     tools = tuple(_tool(function) for function in offered or () if function is not None)
     if isinstance(choice, dict) and choice.get("type") == ALLOWED:
         tools, choice = _allowed(tools, choice, field)
-    named = _named(choice, field)
-    if named and named not in {tool.name for tool in tools}:
-        raise RequestError(f"There is no tool {named[:80]!r} among the tools of this request.", param=field)
-    if choice in ALWAYS and not tools:
-        raise RequestError("A tool call can only be required where tools are given.", param=field)
-    if not tools or choice in NEVER:
-        return None
     parallel = fields.parallel_tool_calls is not False and not legacy
-    return Toolbox(tools, choice in ALWAYS, named, parallel)
+    return make_toolbox(tools, ToolChoice(_mode(choice), _named(choice, field), parallel, field))
+
+
+def _mode(choice: Any) -> Literal["auto", "none", "required"]:
+    if not isinstance(choice, str):
+        return "auto"
+    return "none" if choice in NEVER else "required" if choice in ALWAYS else "auto"
 
 
 def _functions(offers: Iterable[Offer]) -> list[Function | None]:

@@ -1,0 +1,99 @@
+"""What a request asks for in the terms of no dialect, and the chat that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import TypeVar
+
+from bridge.api.answer.answer_format import AnswerFormat
+from bridge.api.surface import ParsedRequest
+from bridge.chat.types import ChatRequest, Message, Model
+from bridge.errors import RequestError
+from bridge.settings import ApiSettings
+from bridge.tool_calls.json_mode import JsonForm
+from bridge.tool_calls.notation import Toolbox
+
+MOST_STOPS = 16
+LONGEST_STOP = 1000
+"""Characters of a stop sequence."""
+OFF = ("none", "minimal", "off", "disabled", "false", "no", "0")
+"""Words that switch thinking off, where any other one switches it on."""
+
+D = TypeVar("D")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatOptions:
+    """What a client asks for; without a wish the model's name decides."""
+
+    name: str
+    """The model's name as the client wrote it."""
+    model: Model
+    """What it stands for."""
+    messages: tuple[Message, ...]
+    toolbox: Toolbox | None = None
+    json: JsonForm | None = None
+    stop: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    """None or below 1: no limit."""
+    thinking: bool | None = None
+    search: bool | None = None
+    conversation: str | None = None
+    stream: bool = False
+    choices: int = 1
+    ignored: tuple[str, ...] = ()
+
+
+def make_request(options: ChatOptions, id: str, dialect: D, settings: ApiSettings) -> ParsedRequest[D]:  # noqa: A002
+    """Return the chat, and how the client wants its answer."""
+    messages = options.messages
+    begun = messages[-1].text if messages[-1].role == "assistant" else ""
+    checked = None if begun else options.json  # what follows the beginning of some JSON is none by itself
+    most = options.max_tokens if options.max_tokens and options.max_tokens > 0 else None
+    format_ = AnswerFormat(options.toolbox, checked, options.stop, most, settings.hold_text, settings.retries, begun)
+    return ParsedRequest(
+        chat=ChatRequest(id, _switched(options), _taught(options), options.conversation, format_.returned),
+        model=options.name,
+        dialect=dialect,
+        stream=options.stream,
+        format=format_,
+        choices=options.choices,
+        ignored=options.ignored,
+    )
+
+
+def check_stops(given: Sequence[str], param: str, *, is_list: bool = True) -> tuple[str, ...]:
+    """Return the stop sequences of a field; an empty one would end every answer at once, and is none."""
+    if len(given) > MOST_STOPS:
+        message = f"{param} has {len(given)} sequences, and may have {MOST_STOPS}; leave some out."
+        raise RequestError(message, param=param)
+    for index, stop in enumerate(given):
+        if len(stop) > LONGEST_STOP:
+            where = f"{param}[{index}]" if is_list else param
+            raise RequestError(f"{where} may have {LONGEST_STOP} characters; shorten it.", param=where)
+    return tuple(filter(None, given))
+
+
+def wish_of(given: str | bool | None) -> bool | None:
+    """Return what a switch says; an empty word says nothing."""
+    if not isinstance(given, str):
+        return given
+    word = given.strip().lower()
+    return word not in OFF if word else None
+
+
+def _switched(options: ChatOptions) -> Model:
+    """Return the model as the request's own switches set it; they count more than the model's name."""
+    model = options.model
+    thinking = model.thinking if options.thinking is None else options.thinking
+    return replace(model, thinking=thinking, search=model.search or bool(options.search))
+
+
+def _taught(options: ChatOptions) -> tuple[Message, ...]:
+    """Return the messages with what the model must know, behind the system messages at their head."""
+    texts = [part.instructions() for part in (options.toolbox, options.json) if part is not None]
+    messages = options.messages
+    head = len(list(takewhile(lambda message: message.role == "system", messages)))
+    return (*messages[:head], *(Message("system", text) for text in texts), *messages[head:])

@@ -1,0 +1,112 @@
+"""The turns of a client's history in the terms of no dialect, and how they become the messages of a chat.
+
+What the model said comes back from the client as text and calls; written down again in the notation of
+`bridge.tool_calls` it is what the model had written, so that a conversation can go on where it is. Results that follow
+each other are one message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from bridge.chat.prompt import is_blank
+from bridge.chat.types import Attachment, Message, Role
+from bridge.tool_calls.notation import Call, write_results, write_said
+
+NO_OUTPUT = "(no output)"
+NO_NAME = re.compile(r"[^\w.:/-]")
+LONGEST_NAME = 128
+LINKED = re.compile(r"\[\[(\d+)\]\]\([^()\s]*\)")
+"""A citation as it was given out; the model had written a mark."""
+LONGEST_CITING = 1_000_000
+"""Characters of an answer up to which its citations are made marks again: no other thread runs meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of a history. A client that cuts a turn into several gives several: text, calls, a result each."""
+
+    role: Role
+    text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    calls: tuple[tuple[str, Call], ...] = ()
+    """The calls of an assistant's turn, each with its id, which may be empty."""
+    call_id: str = ""
+    """The call whose result a tool's turn is."""
+    name: str = ""
+    """The name of that tool, where the client says it; what the call says counts more."""
+
+
+def write_messages(turns: Iterable[Turn]) -> tuple[Message, ...]:
+    """Return the messages of a chat."""
+    writer = _Writer()
+    return tuple(message for role, group in groupby(turns, _role) for message in writer.messages(role, group))
+
+
+def begin_of_new(roles: Sequence[Role]) -> int:
+    """Return how many turns are history: all up to the last answer, which one that is only begun is none.
+
+    Clients send their history again and again, and cannot mend what is in it: only what is new must be right.
+    """
+    end = len(roles)
+    while end and roles[end - 1] == "assistant":
+        end -= 1
+    while end and roles[end - 1] != "assistant":
+        end -= 1
+    return end
+
+
+def is_empty(messages: Iterable[Message]) -> bool:
+    """Tell whether there is nothing to send: no text and no file."""
+    return all(is_blank(message.text) and not message.attachments for message in messages)
+
+
+def plain_name(name: str) -> str:
+    """Return a tool's name with nothing in it that could end the tag which it stands in."""
+    return NO_NAME.sub("_", name[:LONGEST_NAME]) or "tool"
+
+
+def left_out(kind: object) -> str:
+    """Return what stands in the place of a part that cannot be sent."""
+    return f"[{plain_name(kind) if isinstance(kind, str) else 'part'} left out]"
+
+
+class _Writer:
+    """Writes the messages in their order."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, str] = {}
+        """What the results of calls are headed with, by the ids of the calls."""
+
+    def messages(self, role: Role, turns: Iterable[Turn]) -> Iterator[Message]:
+        """Yield the messages of turns of one role that follow each other."""
+        if role == "tool":
+            yield self._results(list(turns))
+            return
+        for turn in turns:
+            yield self._answer(turn) if role == "assistant" else Message(role, turn.text, turn.attachments)
+
+    def _results(self, turns: Sequence[Turn]) -> Message:
+        results = [(self._label(turn), turn.text or NO_OUTPUT) for turn in turns]
+        return Message("tool", write_results(results), tuple(file for turn in turns for file in turn.attachments))
+
+    def _answer(self, turn: Turn) -> Message:
+        for number, (id_, call) in enumerate(turn.calls, 1):
+            self._labels[id_] = plain_name(call.name) + ("" if len(turn.calls) == 1 else f'" call="{number}')
+        return Message("assistant", write_said(_with_marks(turn.text), [call for _, call in turn.calls]))
+
+    def _label(self, turn: Turn) -> str:
+        """Return the name of the tool whose result this is, with the number of the call where there were several."""
+        return self._labels.get(turn.call_id) or plain_name(turn.name or "tool")
+
+
+def _role(turn: Turn) -> Role:
+    return turn.role
+
+
+def _with_marks(text: str) -> str:
+    """Return an answer with its citations as the model had written them."""
+    return LINKED.sub(r"[citation:\1]", text) if "[[" in text and len(text) <= LONGEST_CITING else text

@@ -1,0 +1,72 @@
+"""OpenAI's API, as far as it is chat completions: the dialect of all requests that belong to no other one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bridge.api.api_dialect import Dialect, ListedModel
+from bridge.api.http_errors import Failure
+from bridge.api.openai.chat_completions import OpenAIChat, error_body
+from bridge.api.openai.completions import OpenAICompletions
+from bridge.api.surface import Surface
+from bridge.chat.types import RateLimit
+from bridge.settings import ApiSettings
+
+FEATURES = ("stream", "tools", "json")
+"""What every model can do here."""
+HEADER = "x-ratelimit-{}-requests"
+
+
+class OpenAI(Dialect):
+    """Chat completions, completions, and the list of models."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._settings = settings
+
+    def surfaces(self) -> Sequence[Surface[Any]]:
+        """Return the ways to chat."""
+        return OpenAIChat(self._settings), OpenAICompletions(self._settings)
+
+    def error(self, failure: Failure) -> dict[str, Any]:
+        """Return the error object."""
+        return error_body(failure)
+
+    def models(self, listed: Sequence[ListedModel]) -> dict[str, Any]:
+        """Return the list object."""
+        return {"object": "list", "data": list(map(self.model, listed))}
+
+    def model(self, listed: ListedModel) -> dict[str, Any]:
+        """Return the model object, with what the model's name switches on."""
+        model = listed.model
+        switches = {"thinking": model.thinking, "search": model.search, "files": model.files}
+        described = {
+            "id": model.id,
+            "object": "model",
+            "created": listed.created,
+            "owned_by": "chat-page-bridge",
+            "features": [*FEATURES, *(name for name, on in switches.items() if on)],
+            "show": model.show,
+        }
+        if model.context_length is not None:
+            described["context_length"] = model.context_length
+        return described if listed.alias_of is None else {**described, "alias_of": listed.alias_of}
+
+    def headers(self, request_id: str, limit: RateLimit | None) -> Mapping[str, str]:
+        """Return the rate limit headers."""
+        if limit is None:
+            return {}
+        return {
+            HEADER.format("limit"): str(limit.limit),
+            HEADER.format("remaining"): str(limit.remaining),
+            HEADER.format("reset"): duration(limit.reset),
+        }
+
+
+def duration(seconds: float) -> str:
+    """Return a time as OpenAI writes it: `6m0s`, `1h0m5s`, `120ms`."""
+    if seconds < 1:
+        return f"{max(round(seconds * 1000), 0)}ms"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -95,11 +95,11 @@ $(READY): pyproject.toml $(wildcard .lock/*.txt)
 	@touch $@
 
 # Node and npm come from the lock, too. `npm install` holds on to its lock as `npm ci` does, but forgives it the packages
-# of other systems that a registry does not have; of all install scripts only the one that chooses a binary is run.
+# of other systems that a registry does not have; of all install scripts only those that choose a binary are run.
 $(CLIENTS_READY): .lock/clients.txt $(CLIENTS)/node/package.json $(CLIENTS)/node/package-lock.json | $(READY)
 	@echo "Installing the clients of the tests into $(CLIENTS); this happens once."
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CLIENTS)/python/.venv
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(CLIENT_BIN)/python .lock/clients.txt
 	@cd $(CLIENTS)/node && export PATH="$(CURDIR)/$(CLIENT_BIN):$$PATH" && \
-		npm install --no-save --no-audit --no-fund --ignore-scripts --loglevel=error && npm rebuild --loglevel=error opencode-ai
+		npm install --no-save --no-audit --no-fund --ignore-scripts --loglevel=error && npm rebuild --loglevel=error opencode-ai @anthropic-ai/claude-code
 	@touch $@

@@ -31,7 +31,7 @@ from bridge.monitor.chat_list import EndedChat
 from bridge.monitor.monitor import Monitor
 from bridge.pool.maintenance import maintenance
 from bridge.pool.pool import Pool
-from bridge.settings import Settings
+from bridge.settings import BrowserSettings, ServerSettings, Settings
 from bridge.storage.browser_folders import sweep_folders
 from bridge.storage.chat_history import ChatHistory, folder_in, forget_history
 from bridge.storage.file_locks import lock_folders
@@ -106,7 +106,7 @@ async def running(
         telemetry.add(views.on_fact)
         site = partial(examine_site, pool, settings)
         extras = Extras(examine, site, history, LoginImporter(browser, settings, store), views)
-        monitor.url = await listen(stack, build_runner(pool, settings, access, monitor, extras), settings)
+        monitor.url = await listen(stack, build_runner(pool, settings, access, monitor, extras), settings.server)
         stack.push_async_callback(pool.queue.drain, settings.server.drain)
         stack.callback(monitor.drain)
         stack.push_async_callback(views.close)
@@ -124,7 +124,7 @@ async def _history(
         return
     history, tasks = ChatHistory(folder_in(settings.config), identity, settings.dashboard), Tasks()
     telemetry.add(history)
-    tasks.start(_show_earlier(history, settings, monitor))
+    tasks.start(_show_earlier(history, settings.browser, monitor))
     tasks.keep(history.tidy)
     try:
         yield history
@@ -133,9 +133,9 @@ async def _history(
         await history.close()
 
 
-async def _show_earlier(history: ChatHistory, settings: Settings, monitor: Monitor) -> None:
+async def _show_earlier(history: ChatHistory, settings: BrowserSettings, monitor: Monitor) -> None:
     earlier = await history.earlier()
-    kept = await asyncio.to_thread(lambda: [kept_of(settings.browser, chat.fact.chat) for chat in earlier])
+    kept = await asyncio.to_thread(lambda: [kept_of(settings, chat.fact.chat) for chat in earlier])
     monitor.remember([EndedChat(one.fact, one.at, one.until, what) for one, what in zip(earlier, kept, strict=True)])
 
 
@@ -155,9 +155,9 @@ async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:
         logger.warning("Stopped at once")
 
 
-async def listen(stack: AsyncExitStack, runner: web.AppRunner, settings: Settings) -> str:
+async def listen(stack: AsyncExitStack, runner: web.AppRunner, server: ServerSettings) -> str:
     """Listen until `stack` is left, and return the address; raise `SetupError` where that cannot be."""
-    host, port = settings.server.host, settings.server.port
+    host, port = server.host, server.port
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Se
 from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -131,14 +132,14 @@ def client_of(settings: Settings, url: str | None, key: str | None) -> Client:
 
 def url_and_key(settings: Settings, url: str | None, key: str | None) -> tuple[str, str]:
     """Return where the bridge is and the key for it, as far as they are not given."""
-    return url or reachable(settings.server.host, settings.server.port), key or _local_key(settings, url)
+    return url or reachable(settings.server.host, settings.server.port), key or _local_key(settings.config, url)
 
 
-def _local_key(settings: Settings, url: str | None) -> str:
+def _local_key(config: Path, url: str | None) -> str:
     """Return this machine's admin key, or for a bridge elsewhere a chat key: the admin key never leaves the machine."""
     is_here = url is None or is_loopback(urlsplit(url).hostname or "")
-    files = [KeyFile(settings.config, "admin_key")] if is_here else []
-    found = (file.keys()[0] for file in (*files, KeyFile(settings.config)) if file.path.exists())
+    files = [KeyFile(config, "admin_key")] if is_here else []
+    found = (file.keys()[0] for file in (*files, KeyFile(config)) if file.path.exists())
     return next(found, "")
 
 

@@ -24,14 +24,14 @@ from bridge.client import Client, is_free, reachable
 from bridge.durations import ago
 from bridge.errors import AccountConflict, BridgeError, BrowserError, SetupError, SiteChanged
 from bridge.pool.pool import Pool
-from bridge.settings import Settings
+from bridge.settings import BrowserSettings, ServerSettings, Settings
 from bridge.settings_sources import file_of
 from bridge.sites.contract import SiteDriver, load_driver
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import DriftSeen, Fact, Telemetry, Timeline, WorkerState
-from bridge.worker.page_checks import check_controls, check_page, check_protocol
+from bridge.worker.page_checks import CheckLimits, check_controls, check_page, check_protocol
 from bridge.worker.page_session import open_session
 from bridge.worker.worker import Worker
 
@@ -72,7 +72,7 @@ async def examine_running(
     """Run the checks that a running bridge can do on itself: they send nothing and open no page."""
     checks = [
         *await asyncio.to_thread(lambda: list(file_checks(settings, file_of(settings)))),
-        browser_check(settings, browser),
+        browser_check(settings.browser, browser),
     ]
     results = [await run_check(check) for check in checks]
     return [*results, *map(_account, accounts())]
@@ -86,7 +86,7 @@ async def examine_site(pool: Pool, settings: Settings, name: str) -> list[Findin
             if session is None:
                 raise BrowserError(f"The page of {name} was closed just now.")
             async with session.another_page(settings.browser.call_limit) as driver:
-                return await check_page(driver, name, settings)
+                return await check_page(driver, name, CheckLimits.of(settings))
     except BridgeError as error:
         return [Finding(f"page of {name}", None if isinstance(error, AccountConflict) else False, error.message)]
     except TimeoutError:
@@ -107,29 +107,29 @@ def file_checks(settings: Settings, file: Path | None) -> Iterator[Check]:
     """Yield the checks of settings, keys and profiles; blocks."""
     for name, look in (
         ("settings", partial(_settings_file, file)),
-        ("config folder", partial(_config_folder, settings)),
+        ("config folder", partial(_config_folder, settings.config)),
         ("API keys", partial(_api_keys, settings)),
         ("profile key", partial(_profile_key, settings)),
-        ("profiles", partial(_profiles, settings)),
+        ("profiles", partial(_profiles, settings.profiles)),
     ):
         yield Check(name, partial(asyncio.to_thread, look))
-    for name in _names(settings):
+    for name in _names(settings.profiles):
         yield Check(f"profile {name}", partial(asyncio.to_thread, _profile, settings, name))
 
 
-def port_check(settings: Settings) -> Check:
+def port_check(server: ServerSettings) -> Check:
     """Return the check of the port that the bridge listens on."""
-    return Check("port", partial(_port, settings))
+    return Check("port", partial(_port, server))
 
 
-def browser_check(settings: Settings, browser: Chromium) -> Check:
+def browser_check(settings: BrowserSettings, browser: Chromium) -> Check:
     """Return the check of the browser."""
     return Check("browser", partial(_browser, settings, browser), SLOW)
 
 
 def page_checks(settings: Settings, browser: Chromium, *, send: bool) -> Iterator[Check]:
     """Yield the checks of the site for each profile that opens; blocks. With `send` each account answers a chat."""
-    for name in _names(settings):
+    for name in _names(settings.profiles):
         try:
             profile = _stored(settings, name)
         except SetupError:
@@ -147,8 +147,7 @@ def _settings_file(file: Path | None) -> str:
     return f"{source}, and {variables} environment variables" if variables else source
 
 
-def _config_folder(settings: Settings) -> str:
-    folder = settings.config
+def _config_folder(folder: Path) -> str:
     if not folder.exists():
         return f"{folder} is made at the first start"
     mode = stat.S_IMODE(folder.stat().st_mode)
@@ -161,7 +160,7 @@ def _config_folder(settings: Settings) -> str:
 
 def _api_keys(settings: Settings) -> str:
     store = KeyStore(settings.config)
-    check_reach(settings, store)
+    check_reach(settings.server, store)
     path = store.plain.path
     if settings.server.no_auth:
         return "none is asked for (server.no_auth)"
@@ -178,18 +177,18 @@ def _profile_key(settings: Settings) -> str:
         load_identity(settings)
         return "from the setting profile_key"
     if settings.profile_key_file is None and not path.exists():
-        if _names(settings):
+        if _names(settings.profiles):
             raise SetupError(f"The profile key is missing: restore {path}, or log in again.")
         return f"{path} is made at the first login"
     load_identity(settings)
     return f"{path}, mode {stat.S_IMODE(path.stat().st_mode):04o}"
 
 
-def _profiles(settings: Settings) -> str:
-    names = _names(settings)
+def _profiles(folder: Path) -> str:
+    names = _names(folder)
     if not names:
-        raise SetupError(f"There is no login in {settings.profiles.absolute()}; `bridge login NAME` captures one.")
-    return f"{settings.profiles.absolute()} holds {', '.join(names)}"
+        raise SetupError(f"There is no login in {folder.absolute()}; `bridge login NAME` captures one.")
+    return f"{folder.absolute()} holds {', '.join(names)}"
 
 
 def _profile(settings: Settings, name: str) -> str:
@@ -198,9 +197,9 @@ def _profile(settings: Settings, name: str) -> str:
     return f"opens: {profile.site} at {profile.url}, saved {ago(profile.saved)}{kept}"
 
 
-def _names(settings: Settings) -> list[str]:
+def _names(folder: Path) -> list[str]:
     # listing takes no key, and `load_identity` would make one
-    return ProfileStore(settings.profiles, Identity.generate()).names()
+    return ProfileStore(folder, Identity.generate()).names()
 
 
 def _stored(settings: Settings, name: str) -> Profile:
@@ -208,8 +207,8 @@ def _stored(settings: Settings, name: str) -> Profile:
     return ProfileStore(settings.profiles, load_identity(settings)).load(name)
 
 
-async def _port(settings: Settings) -> str:
-    host, port = settings.server.host, settings.server.port
+async def _port(server: ServerSettings) -> str:
+    host, port = server.host, server.port
     if is_free(host, port):
         return f"{port} of {host} is free" if port else f"a free one of {host} is taken at each start"
     client = Client(reachable(host, port), "")
@@ -223,28 +222,28 @@ async def _port(settings: Settings) -> str:
     return f"a bridge runs at {client.url}, and can take chats"
 
 
-async def _browser(settings: Settings, browser: Chromium) -> str:
+async def _browser(settings: BrowserSettings, browser: Chromium) -> str:
     if browser.is_attached:
-        return f"attached to Chromium {await browser.version()} at {settings.browser.cdp_url}"
-    path = await asyncio.to_thread(chromium.find, settings.browser)
+        return f"attached to Chromium {await browser.version()} at {settings.cdp_url}"
+    path = await asyncio.to_thread(chromium.find, settings)
     version = await browser.version()
     return f"Chromium {version} starts, {_sandbox(settings)} ({path})"
 
 
-def _sandbox(settings: Settings) -> str:
-    if chromium.sandboxed(settings.browser):
+def _sandbox(settings: BrowserSettings) -> str:
+    if chromium.sandboxed(settings):
         return "in its sandbox"
-    if settings.browser.sandbox is None:
+    if settings.sandbox is None:
         return "without its sandbox, because root cannot have one: another user is safer"
     return "without its sandbox, as browser.sandbox says"
 
 
 async def _on_page(
-    settings: Settings, browser: Chromium, profile: Profile, check: Callable[[SiteDriver, Settings], Awaitable[str]]
+    settings: Settings, browser: Chromium, profile: Profile, check: Callable[[SiteDriver, CheckLimits], Awaitable[str]]
 ) -> str:
     """Make a check on a page that is opened for it."""
     async with open_session(browser, profile, load_driver(profile.site), settings) as session:
-        return await check(session.driver, settings)
+        return await check(session.driver, CheckLimits.of(settings))
 
 
 async def _chat(settings: Settings, browser: Chromium, profile: Profile) -> str:

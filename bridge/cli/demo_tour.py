@@ -26,7 +26,7 @@ from bridge.demo import DemoSite
 from bridge.errors import SetupError
 from bridge.log import log_fact
 from bridge.login.interactive_login import Credentials, log_in, profile_for
-from bridge.settings import Settings
+from bridge.settings import BrowserSettings, ServerSettings, Settings
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import ProfileStore
@@ -74,7 +74,7 @@ async def run_demo(settings: Settings, console: Console, port: int | None, *, on
     """Show one chat through the whole bridge, then serve until interrupted; `once` leaves that out."""
     console.print("[bold]The bridge, on a demo site[/] that stands in for the real one. No account is needed.\n")
     await asyncio.to_thread(chromium.install, settings.browser, console.print)
-    port = _port(settings, port, console)
+    port = _port(settings.server, port, console)
     with TemporaryDirectory(prefix="bridge-demo-", ignore_cleanup_errors=True) as folder:
         settings = _apart(settings, Path(folder), port)
         progress = DemoProgress()
@@ -82,10 +82,10 @@ async def run_demo(settings: Settings, console: Console, port: int | None, *, on
         browser = Chromium(settings, telemetry)
         async with DemoSite() as site, AsyncExitStack() as stack:
             stack.push_async_callback(browser.close)
-            await _step(console, "Starting Chromium", _started(browser, settings))
+            await _step(console, "Starting Chromium", _started(browser, settings.browser))
             await _step(console, "Logging in", _log_all_in(browser, settings, site))
             bridge = await stack.enter_async_context(running(settings, telemetry, browser))
-            await _step(console, "Opening the accounts", _opened(bridge, progress, settings))
+            await _step(console, "Opening the accounts", _opened(bridge, progress, settings.turn.ready))
             url, key = from_here(bridge.url), KeyFile(settings.config).keys()[0]
             await _show_chat(Client(url, key), progress, console)
             _show_access(url, key, bridge.sign_in_path() or "/dashboard", site, console)
@@ -93,9 +93,9 @@ async def run_demo(settings: Settings, console: Console, port: int | None, *, on
                 await _until_interrupted(console)
 
 
-def _port(settings: Settings, wanted: int | None, console: Console) -> int:
+def _port(server: ServerSettings, wanted: int | None, console: Console) -> int:
     """Return the port to listen on; one that was asked for by name must be free."""
-    host, port = settings.server.host, settings.server.port
+    host, port = server.host, server.port
     if is_free(host, port):
         return port
     if wanted is not None:
@@ -125,8 +125,8 @@ async def _step(console: Console, doing: str, work: Awaitable[str]) -> None:
     console.print(f"[green]✓[/] {escape(done)} [dim]({time.monotonic() - started:.1f} s)[/]", soft_wrap=True)
 
 
-async def _started(browser: Chromium, settings: Settings) -> str:
-    how = "in" if chromium.sandboxed(settings.browser) else "without"
+async def _started(browser: Chromium, settings: BrowserSettings) -> str:
+    how = "in" if chromium.sandboxed(settings) else "without"
     return f"Chromium {await browser.version()} runs, {how} its sandbox"
 
 
@@ -144,9 +144,9 @@ async def _log_all_in(browser: Chromium, settings: Settings, site: DemoSite) -> 
     return f"Logged {' and '.join(account.name for account in site.accounts)} in, through the site's own form"
 
 
-async def _opened(bridge: Bridge, progress: DemoProgress, settings: Settings) -> str:
+async def _opened(bridge: Bridge, progress: DemoProgress, limit: float) -> str:
     with suppress(TimeoutError):  # the chat will tell what is the matter
-        async with asyncio.timeout(settings.turn.ready):
+        async with asyncio.timeout(limit):
             await progress.ready.wait()
     return f"The bridge listens on {bridge.url}"
 

@@ -22,8 +22,8 @@ async def run_checks(
     """
     browser = Chromium(settings, Telemetry())
     try:
-        first = [] if site else [*file_checks(settings, file), port_check(settings)]
-        results = [await run_and_print(check, console) for check in (*first, browser_check(settings, browser))]
+        first = [] if site else [*file_checks(settings, file), port_check(settings.server)]
+        results = [await run_and_print(check, console) for check in (*first, browser_check(settings.browser, browser))]
         if results[-1]:
             results += [await run_and_print(check, console) for check in page_checks(settings, browser, send=send)]
     finally:

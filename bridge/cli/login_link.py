@@ -35,7 +35,7 @@ async def log_in_remotely(
     async with _bridge(settings, say) as client:
         login = await client.log_in(name, site, url, keep_browser=keep_browser)
         try:
-            await _show(client, settings, login, say)
+            await _show(client, login, say, is_local=is_loopback(settings.server.host))
             say(await _captured(client, login))
         except BaseException:
             with suppress(BridgeError):
@@ -43,12 +43,12 @@ async def log_in_remotely(
             raise
 
 
-async def _show(client: AdminClient, settings: Settings, login: str, say: Callable[[str], None]) -> None:
+async def _show(client: AdminClient, login: str, say: Callable[[str], None], *, is_local: bool) -> None:
     link = str((await client.link(f"/dashboard/live?login={login}"))["url"])
     say("Open this link in any browser and sign in there. It works once, within minutes:")
     say(f"\n  {link}\n")
     place = urlsplit(link)
-    if is_loopback(settings.server.host):
+    if is_local:
         way = f"first run there: ssh -L {place.port}:{place.netloc} {socket.gethostname()}"
     else:
         way = f"put this machine's name or address in place of {place.hostname}"

@@ -81,7 +81,7 @@ class RemoteLogin:
                 self._say("The page is signed in; the login is tried in a fresh browser now.")
                 await check_and_store(self._chromium, self._settings, self._store, captured, self._say)
             await serve(self.profile.name)
-            kept = f" {kept_notice(self._settings)}" if self._keeps_browser else ""
+            kept = f" {kept_notice(self._settings.browser_folders)}" if self._keeps_browser else ""
             self._end("captured", f"{self.profile.name} is logged in, and takes chats.{kept}")
         except TimeoutError:
             self._end("expired", EXPIRED)
@@ -97,7 +97,7 @@ class RemoteLogin:
         if not self._keeps_browser:
             yield
             return
-        async with new_folder(self._settings, self.profile) as self.profile:
+        async with new_folder(self._settings.browser_folders, self.profile) as self.profile:
             yield
 
     async def _signed_in(self) -> CapturedLogin:
@@ -114,7 +114,7 @@ class RemoteLogin:
                 async with session.visited():
                     self._show(session)
                     await first(self._until_ready(session), lost.raised())
-                return await capture(session, self.profile, self._settings)
+                return await capture(session, self.profile, self._settings.browser.call_limit)
             finally:
                 forget()
                 self._visit.end()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from playwright.async_api import Page
 
@@ -78,12 +79,15 @@ class CapturedLogin:
     keys: Sequence[str]
 
 
-async def capture(session: Session, profile: Profile, settings: Settings) -> CapturedLogin:
-    """Return the login of a page that is signed in; nothing is stored yet, see `check_and_store`."""
-    captured = await session.capture(profile, settings.browser.call_limit)
+async def capture(session: Session, profile: Profile, limit: float) -> CapturedLogin:
+    """Return the login of a page that is signed in; nothing is stored yet, see `check_and_store`.
+
+    No call of the browser takes longer than `limit` seconds.
+    """
+    captured = await session.capture(profile, limit)
     browser = session.context.browser
     versions = {"bridge": bridge.__version__, "chromium": browser.version if browser else ""}
-    keys = await _keys(session.page, settings.browser.call_limit)
+    keys = await _keys(session.page, limit)
     return CapturedLogin(captured.model_copy(update={"versions": versions}), keys)
 
 
@@ -108,15 +112,15 @@ async def check_and_store(
                 f"The site keeps a key that no copy holds ({_places(captured.keys)}). The login works without it now; "
                 f"should it not last, {_way_out(profile.name)}"
             )
-    await store_login(settings, store, profile)
+    await store_login(settings.config, store, profile)
     say(f"Captured the login as profile '{profile.name}'.")
     return profile
 
 
-async def store_login(settings: Settings, store: ProfileStore, profile: Profile) -> None:
+async def store_login(config: Path, store: ProfileStore, profile: Profile) -> None:
     """Store a login, and drop the stored state of the account: that was about the login before."""
     await asyncio.to_thread(store.save, profile)
-    await asyncio.to_thread(AccountStatesFile(settings.config).put, profile.name, None)
+    await asyncio.to_thread(AccountStatesFile(config).put, profile.name, None)
 
 
 async def opened_fresh(chromium: Chromium, settings: Settings, profile: Profile) -> Profile:

@@ -56,9 +56,9 @@ async def log_in(
     """
     if not keep_browser and profile.user_data_dir is None:
         return await _log_in(chromium, settings, store, profile, say, credentials)
-    async with new_folder(settings, profile) as kept:
+    async with new_folder(settings.browser_folders, profile) as kept:
         stored = await _log_in(chromium, settings, store, kept, say, credentials)
-    say(kept_notice(settings))
+    say(kept_notice(settings.browser_folders))
     return stored
 
 
@@ -77,7 +77,7 @@ async def _log_in(
             await _signed_in(session, PERSON_LIMIT)
         else:
             await _fill(session, credentials)
-        captured = await capture(session, profile, settings)
+        captured = await capture(session, profile, settings.browser.call_limit)
     return await check_and_store(chromium, settings, store, captured, say)
 
 

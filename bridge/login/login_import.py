@@ -132,7 +132,7 @@ class LoginImporter:
             raise RequestError(message, param=param) from error
         except SiteError as error:
             said = f" It could not be tested: {error.message}"
-        await store_login(self._settings, self._store, profile)
+        await store_login(self._settings.config, self._store, profile)
         return f"The login is stored as profile '{profile.name}'.{said}"
 
 

@@ -31,20 +31,20 @@ PREFERENCES = {
 
 
 @asynccontextmanager
-async def new_folder(settings: Settings, profile: Profile) -> AsyncGenerator[Profile]:
+async def new_folder(folders: Path, profile: Profile) -> AsyncGenerator[Profile]:
     """Make a new folder for the account, and yield its profile with it; the folder goes where what is inside fails."""
     kept = profile.model_copy(update={"user_data_dir": f"{profile.name}-{secrets.token_hex(4)}"})
-    await asyncio.to_thread(_make, settings.browser_folders / str(kept.user_data_dir))
+    await asyncio.to_thread(_make, folders / str(kept.user_data_dir))
     try:
         yield kept
     except BaseException:
-        await asyncio.to_thread(remove_folder, settings, kept)
+        await asyncio.to_thread(remove_folder, folders, kept)
         raise
 
 
-def kept_notice(settings: Settings) -> str:
+def kept_notice(folders: Path) -> str:
     """Return what a person is told whose login has kept a folder."""
-    return f"The browser's folder is kept in {settings.browser_folders}: only you may read it, but it is NOT encrypted."
+    return f"The browser's folder is kept in {folders}: only you may read it, but it is NOT encrypted."
 
 
 def _make(folder: Path) -> None:
@@ -52,17 +52,17 @@ def _make(folder: Path) -> None:
     write_file(folder / "Default" / "Preferences", json.dumps(PREFERENCES).encode())
 
 
-def remove_profile(settings: Settings, store: ProfileStore, name: str) -> None:
+def remove_profile(folders: Path, store: ProfileStore, name: str) -> None:
     """Delete a profile, and the browser's folder of its account."""
     with suppress(SetupError):  # one that cannot be opened is deleted all the same
-        remove_folder(settings, store.load(name))
+        remove_folder(folders, store.load(name))
     store.remove(name)
 
 
-def remove_folder(settings: Settings, profile: Profile) -> None:
+def remove_folder(folders: Path, profile: Profile) -> None:
     """Delete the browser's folder of the account, if it has one."""
     if profile.user_data_dir is not None:
-        shutil.rmtree(settings.browser_folders / profile.user_data_dir, ignore_errors=True)
+        shutil.rmtree(folders / profile.user_data_dir, ignore_errors=True)
 
 
 def sweep_folders(settings: Settings, store: ProfileStore) -> None:

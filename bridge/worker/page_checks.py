@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
@@ -17,20 +18,35 @@ NOT_READY = "The page was not ready"
 INLINE_SCRIPTS = "() => [...document.scripts].map(one => one.text).join('\\n')"
 
 
-async def check_page(driver: SiteDriver, account: str, settings: Settings) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class CheckLimits:
+    """How many seconds the steps of a check may take."""
+
+    ready: float
+    """Until the page takes a prompt."""
+    call: float
+    """Until the browser answers a call."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> CheckLimits:
+        """Return those of the settings."""
+        return cls(settings.turn.ready, settings.browser.call_limit)
+
+
+async def check_page(driver: SiteDriver, account: str, limits: CheckLimits) -> list[Finding]:
     """Make both checks on one page; raises what says of the account that it is signed out, challenged or muted."""
     findings = []
     for kind, check in (("page", check_controls), ("stream", check_protocol)):
         try:
-            findings.append(Finding(f"{kind} of {account}", True, await check(driver, settings)))
+            findings.append(Finding(f"{kind} of {account}", True, await check(driver, limits)))
         except (SiteChanged, BrowserError) as error:
             findings.append(Finding(f"{kind} of {account}", False, error.message))
     return findings
 
 
-async def check_controls(driver: SiteDriver, settings: Settings) -> str:
+async def check_controls(driver: SiteDriver, limits: CheckLimits) -> str:
     """Return by what each control was found; raise `SiteChanged` that names those that were not."""
-    async with within(settings.turn.ready, NOT_READY):
+    async with within(limits.ready, NOT_READY):
         await driver.ready()
         controls = await driver.controls()
     if missing := [name for name, way in controls.items() if not way]:
@@ -41,15 +57,15 @@ async def check_controls(driver: SiteDriver, settings: Settings) -> str:
     return f"signed in at {driver.url}; found {', '.join(f'{name} by {way}' for name, way in controls.items())}"
 
 
-async def check_protocol(driver: SiteDriver, settings: Settings) -> str:
+async def check_protocol(driver: SiteDriver, limits: CheckLimits) -> str:
     """Return whether the page's own scripts still name what the driver and its decoder know of the protocol.
 
     Raises `SiteChanged` where they do not even name the address that answers come from.
     """
     words = driver.grammar
-    async with within(settings.turn.ready, NOT_READY):
+    async with within(limits.ready, NOT_READY):
         await driver.ready()
-    scripts = await _scripts(driver.page, settings.browser.call_limit)
+    scripts = await _scripts(driver.page, limits.call)
     absent = [word for word in words if not any(word in script for script in scripts)]
     if words and absent[:1] == [words[0]]:
         raise SiteChanged(

@@ -49,7 +49,7 @@ class ProfileAccounts:
     def remove(self, name: str) -> None:
         """Delete the profile, if it is still there, and what its account has left open."""
         if self._store.exists(name):
-            remove_profile(self._settings, self._store, name)
+            remove_profile(self._settings.browser_folders, self._store, name)
         unfinished_chats_file(self._settings.config, name).unlink(missing_ok=True)
 
     def rename(self, name: str, to: str) -> None:

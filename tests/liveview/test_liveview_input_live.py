@@ -194,7 +194,7 @@ async def test_a_browser_with_a_folder_keeps_nothing_of_what_is_typed_to_offer_i
     profile = Profile(
         name="alice", site="deepseek", url="http://127.0.0.1", storage_state={"cookies": [], "origins": []}
     )
-    async with TestServer(app) as site, new_folder(settings, profile) as kept:
+    async with TestServer(app) as site, new_folder(settings.browser_folders, profile) as kept:
         async with Chromium(settings, Telemetry()).with_folder(kept.user_data_dir).context({}) as context:
             page = context.pages[0]
             for number in range(2):

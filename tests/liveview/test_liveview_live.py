@@ -350,6 +350,7 @@ async def test_a_login_that_no_copy_holds_is_made_in_a_browser_that_is_kept(tmp_
         await page.get_by_role("button", name="Log in", exact=True).click()
         ended = await captured(run, begun["id"])
         assert ended["state"] == "captured", ended
-        assert kept_notice(run.settings) in ended["message"], "it is said that the folder is not encrypted"
+        notice = kept_notice(run.settings.browser_folders)
+        assert notice in ended["message"], "it is said that the folder is not encrypted"
         assert len(list(run.settings.browser_folders.iterdir())) == 1
         assert await run.ask("Hello")

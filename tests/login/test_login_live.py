@@ -123,7 +123,7 @@ async def test_a_login_that_no_copy_holds_lives_on_in_the_browsers_own_folder(tm
                 assert await run.ask(directive(text="back")) == "back"
                 ours += await run.bridge.browser.processes()
             await gone(*(pid for _, pid in ours))
-        remove_profile(settings_for(tmp_path), store, "alice")
+        remove_profile(settings_for(tmp_path).browser_folders, store, "alice")
         assert not folder.exists()
 
 

@@ -36,7 +36,7 @@ async def main(settings: Settings) -> None:
     """Serve until the input ends."""
     async with AsyncExitStack() as stack:
         runner = build_runner(Answering(), settings, access_of(), Monitor(settings))
-        print(await listen(stack, runner, settings), flush=True)
+        print(await listen(stack, runner, settings.server), flush=True)
         hogged: list[int] = []
         while line := await asyncio.to_thread(sys.stdin.readline):
             if line == "hog\n":

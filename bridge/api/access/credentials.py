@@ -11,7 +11,7 @@ from loguru import logger
 from bridge.api.access.sessions import Session, Sessions
 from bridge.errors import BridgeError, SetupError
 from bridge.origins import is_loopback
-from bridge.settings import Settings
+from bridge.settings import ServerSettings, Settings
 from bridge.storage.api_keys import Key, KeyStore, Scope
 from bridge.storage.key_files import LONG_ENOUGH, digest_of
 
@@ -108,17 +108,17 @@ class Credentials:
 def load_credentials(settings: Settings) -> Credentials:
     """Read the keys, which a first start makes; raise what `check_reach` raises."""
     store, is_free = KeyStore(settings.config), settings.server.no_auth
-    check_reach(settings, store)
+    check_reach(settings.server, store)
     store.prepare(is_free=is_free, is_local=settings.dashboard.enabled)
     return Credentials(store.all(), Sessions(settings.dashboard.session_hours), store, is_free=is_free)
 
 
-def check_reach(settings: Settings, store: KeyStore) -> None:
+def check_reach(server: ServerSettings, store: KeyStore) -> None:
     """Raise a `SetupError` where the bridge would stand open to others than this machine."""
-    if is_loopback(settings.server.host.strip("[]")):
+    if is_loopback(server.host.strip("[]")):
         return
-    if settings.server.no_auth:
-        raise SetupError(f"no_auth needs a loopback address, not {settings.server.host}.")
+    if server.no_auth:
+        raise SetupError(f"no_auth needs a loopback address, not {server.host}.")
     if store.shortest() < LONG_ENOUGH:
         raise SetupError(
             f"Beyond this machine every API key needs {LONG_ENOUGH} characters or more, "

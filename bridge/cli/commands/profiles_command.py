@@ -60,5 +60,5 @@ def remove(
     store = readable_profiles(settings)
     if store.exists(name) and not (yes or confirmed(f"Delete the profile {name}?")):
         raise SetupError(f"The profile {name} was not deleted; give --yes to delete it without confirmation.")
-    remove_profile(settings, store, name)
+    remove_profile(settings.browser_folders, store, name)
     say(f"Removed {name}.")

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from bridge.api.http_errors import Failure
 from bridge.api.request_body import BodyReader
-from bridge.api.route_table import Handler, Operation
+from bridge.api.route_table import Admission, Handler, Operation
 from bridge.api.surface import Surface
 from bridge.chat.types import ChatBackend, Model, RateLimit
 from bridge.settings import Settings
@@ -43,6 +43,8 @@ class DialectParts:
     """Answers with the list of models in the dialect of the request."""
     describe_model: Handler
     """Describes the model that the path names as `id`."""
+    admission: Admission
+    """What a chat asks for."""
 
 
 class Dialect(ABC):
@@ -67,8 +69,11 @@ class Dialect(ABC):
         """Return what is served beside the surfaces and the list of models."""
         return ()
 
-    def default_model(self, name: str) -> str | None:
-        """Return the name of the model that a name stands for which no account and no alias has; None: nothing."""
+    def default_model(self, name: str, first: str) -> str | None:
+        """Return the name of the model that a name stands for which no account and no alias has; None: nothing.
+
+        `first` is the name of the accounts' first model; it takes suffixes such as `-think`.
+        """
         return None
 
     def models(self, listed: Sequence[ListedModel]) -> dict[str, Any] | None:

@@ -95,7 +95,8 @@ class ChatEndpoint(Generic[D]):
                 await self._runner.run(parsed.chat, parsed.format, parsed.choices, send)
             except Exception as error:  # noqa: BLE001 - the edge: once the status is out, only a frame can tell of it
                 if stream.is_open:
-                    await stream.write(encoder.fail(failure_of(error, request[REQUEST_ID])))
+                    failure = replace(failure_of(error, request[REQUEST_ID]), request_id=request[REQUEST_ID])
+                    await stream.write(encoder.fail(failure))
                 else:
                     early = error
             heart.cancel()

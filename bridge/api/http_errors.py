@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -38,6 +38,8 @@ class Failure:
     message: str
     param: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    request_id: str = ""
+    """Of the request that failed; empty where it could not be read as one."""
 
 
 Teller = Callable[[Failure], dict[str, Any]]
@@ -61,7 +63,7 @@ def failures(teller_of: Callable[[web.Request], Teller], served: str) -> Middlew
                 raise
             path_failure = missed(request.method, request.rel_url.raw_path, error, served)
             failure = path_failure or failure_of(error, request[REQUEST_ID])
-            return response_of(failure, teller_of(request))
+            return response_of(replace(failure, request_id=request[REQUEST_ID]), teller_of(request))
 
     return told
 

@@ -9,24 +9,26 @@ from bridge.chat.model_names import resolve_alias
 from bridge.chat.types import ChatBackend, Model
 from bridge.errors import UnknownModel
 
+Default = Callable[[str, str], str | None]
+
 
 class ModelLookup:
-    """Finds models; `default` returns what a name stands for that nobody has, or None."""
+    """Finds models; `default` returns what a name stands for that nobody has, by that of the first model, or None."""
 
     def __init__(
-        self, backend: ChatBackend, aliases: Mapping[str, str], default: Callable[[str], str | None] = lambda _: None
+        self, backend: ChatBackend, aliases: Mapping[str, str], default: Default = lambda name, first: None
     ) -> None:
         self._backend = backend
         self._aliases = aliases
         self._default = default
 
     def find(self, name: str) -> Model:
-        """Return the model; raise `UnknownModel` where there is none."""
+        """Return the model; raise `UnknownModel` where there is none, or `NoAccount` where nobody has any."""
         meant = resolve_alias(name, self._aliases)
         try:
             return self._backend.model(meant)
         except UnknownModel:
-            if (default := self._default(meant)) is None:
+            if (default := self._default(meant, self._backend.first_model().id)) is None:
                 raise
         return self._backend.model(default)
 

@@ -85,7 +85,7 @@ def route_table(
         check = TokenCheck(backend, bodies)
         what = "Tell whether a userToken of the site still signs in"
         table.append(Operation("POST", check.path, what, check.handle, TokenBody))
-    parts = DialectParts(backend, settings, bodies, store, models.all, models.one)
+    parts = DialectParts(backend, settings, bodies, store, models.all, models.one, public)
     for dialect in spoken.all:
         table += [*_chats(dialect, parts, public, history), *dialect.operations(parts)]
     return [*table, *_description(table)]

@@ -113,6 +113,8 @@ class Opened:
 
     conversation: str | None = None
     message: str | None = None
+    prompt_tokens: int = field(default=0, compare=False)
+    """Tokens of the prompt, where they are counted already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,10 @@ class ChatBackend(Protocol):
 
     def model(self, name: str) -> Model:
         """Return the model a client asked for by `name`, or raise `UnknownModel`."""
+        ...
+
+    def first_model(self) -> Model:
+        """Return the model that other vendors' names can stand for, or raise `NoAccount` where nobody has any."""
         ...
 
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:

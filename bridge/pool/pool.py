@@ -85,6 +85,10 @@ class Pool:
         """Return what `name` means on the first site that knows it; raises `UnknownModel`."""
         return self._models.named(name)
 
+    def first_model(self) -> Model:
+        """Return the first model of the first site; raises `NoAccount`."""
+        return self._models.first()
+
     async def is_live(self, token: str) -> bool:
         """Tell whether a client's login still counts; see `ChatBackend`."""
         return await self._token_accounts.is_live(token)

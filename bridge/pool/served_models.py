@@ -35,6 +35,12 @@ class ServedModels:
                 unknown = error
         raise unknown
 
+    def first(self) -> Model:
+        """Return the first model of the first site; raises `NoAccount`."""
+        for bases in self._sites():
+            return bases[0]
+        raise NoAccount(NOBODY)
+
     def _sites(self, without: Sequence[WorkerState] = ()) -> list[tuple[Model, ...]]:
         """Return the base models of each site, once; accounts in the states `without` do not count."""
         served = [tuple(slot.worker.models) for slot in self._slots() if slot.state not in without]

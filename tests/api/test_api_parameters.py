@@ -81,20 +81,18 @@ async def test_what_may_begin_a_stop_sequence_is_given_out_at_the_end(served: Se
 @settings(deadline=None)
 @given(st.lists(st.text("ab", max_size=4), max_size=12), st.lists(st.text("ab", min_size=1, max_size=4), max_size=3))
 def test_a_cut_gives_the_same_text_as_if_it_had_come_in_one_piece(pieces: list[str], stop: list[str]) -> None:
-    def cut(parts: list[str]) -> str:
+    def cut(parts: list[str]) -> tuple[str, str | None]:
         one, given_out = StopFilter(stop, None), ""
         for part in parts:
             given_out += one.text(part)
             if one.reason:
-                return given_out
-        return given_out + one.finish()
+                return given_out, one.sequence
+        return given_out + one.finish(), one.sequence
 
     text = "".join(pieces)
-    places = [place for sequence in stop if (place := text.find(sequence)) >= 0]
-    assert cut([text]) == text[: min(places, default=len(text))]
-    if not places:
-        assert cut(pieces) == text
-    assert not any(sequence in cut(pieces) for sequence in stop)
+    ends = [(place + len(sequence), place, sequence) for sequence in stop if (place := text.find(sequence)) >= 0]
+    _, place, sequence = min(ends, default=(0, len(text), None))
+    assert cut(pieces) == cut([text]) == (text[:place], sequence)
 
 
 @pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens"])

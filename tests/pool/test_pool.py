@@ -689,6 +689,8 @@ async def test_a_pool_without_accounts_says_how_to_get_one() -> None:
         assert "bridge login" in (pool.unready() or "")
         with pytest.raises(NoAccount, match="bridge login"):
             pool.model("deepseek-chat")
+        with pytest.raises(NoAccount, match="bridge login"):
+            pool.first_model()
 
 
 async def test_an_unknown_model_is_named_with_those_that_exist() -> None:
@@ -696,6 +698,7 @@ async def test_an_unknown_model_is_named_with_those_that_exist() -> None:
         assert pool.model("deepseek-chat-r1").thinking
         with pytest.raises(UnknownModel, match="deepseek-chat"):
             pool.model("gpt-4o")
+        assert pool.first_model().id == "deepseek-chat"
 
 
 async def test_a_mute_is_kept_over_a_restart_and_the_account_is_not_even_opened(tmp_path: Path) -> None:

@@ -104,6 +104,10 @@ class FakeBackend:
         """Return the model of that name."""
         return resolve(name, BASES)
 
+    def first_model(self) -> Model:
+        """Return the first model."""
+        return BASES[0]
+
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:
         """Return the scripted limit."""
         return self.limit

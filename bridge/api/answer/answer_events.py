@@ -18,6 +18,8 @@ class AnswerEnd:
 
     reason: EndReason
     usage: Usage
+    stop_sequence: str | None = None
+    """The stop sequence of the client that ended it, where one did."""
 
 
 AnswerEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | ToolCall | AnswerEnd

@@ -139,4 +139,4 @@ class Attempt:
             end = "tool_calls"
         elif reason == "stop" and self._stop.reason is None and self._filter.is_cut_off:
             end = "length"
-        return AnswerEnd(end, self._meter.usage())
+        return AnswerEnd(end, self._meter.usage(), self._stop.sequence if end == "stop" else None)

@@ -34,6 +34,7 @@ class AnswerPipeline:
         self._format = answer_format
         self._retries = answer_format.retries
         self._meter = Meter(prompt)
+        self._prompt = prompt
         self._stop = StopFilter(answer_format.stop, answer_format.max_tokens)
         self._given: list[str] = []
         self._attempt = self._new_attempt()
@@ -81,7 +82,9 @@ class AnswerPipeline:
 
     def _for_client(self, events: list[AnswerEvent]) -> Sequence[AnswerEvent]:
         self._given += [event.text for event in events if isinstance(event, Text)]
-        return [event for event in events if not isinstance(event, Opened)] if self.is_again else events
+        if self.is_again:
+            return [event for event in events if not isinstance(event, Opened)]
+        return [replace(one, prompt_tokens=self._prompt) if isinstance(one, Opened) else one for one in events]
 
     def _next_request(self, attempt: Attempt, prompt: str, returned: Callable[[str], str]) -> ChatRequest:
         """Return the request that goes on from `attempt`; earlier attempts are left out of its messages.

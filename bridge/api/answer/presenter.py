@@ -165,6 +165,8 @@ class PresentedAnswer:
     citations: tuple[Citation, ...]
     sources: tuple[Source, ...]
     reason: EndReason
+    fragments: tuple[Fragment, ...]
+    """The pieces in their order, those that add nothing left out."""
 
 
 def present(look: PresentationStyle, events: Sequence[AnswerEvent]) -> PresentedAnswer:
@@ -184,4 +186,5 @@ def present(look: PresentationStyle, events: Sequence[AnswerEvent]) -> Presented
         tuple(presenter.citations),
         tuple(presenter.sources),
         reason,
+        tuple(piece for piece in pieces if piece != Fragment()),
     )

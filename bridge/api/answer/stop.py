@@ -1,6 +1,7 @@
 """Ends an answer where the client wants it to end: before a stop sequence, or at its number of tokens.
 
-What may be the beginning of a stop sequence is held back, wherever the pieces were cut.
+What may be the beginning of a stop sequence is held back, wherever the pieces were cut. Of several sequences
+the one that is complete first counts.
 """
 
 from __future__ import annotations
@@ -24,15 +25,20 @@ class StopFilter:
         self._count = Count()
         self._held = ""
         self.reason: FinishReason | None = None
+        self.sequence: str | None = None
+        """The stop sequence that ended the answer."""
 
     def text(self, piece: str) -> str:
         """Take a piece of text."""
         text = self._held + piece
         self._held = ""
-        places = [place for stop in self._stop if (place := text.find(stop)) >= 0]
-        if places:
-            self.reason = "stop"
-            return self._within(text[: min(places)])
+        found = [(place + len(stop), place, stop) for stop in self._stop if (place := text.find(stop)) >= 0]
+        if found:
+            _, place, sequence = min(found)  # the first to be complete, wherever pieces were cut
+            said = self._within(text[:place])
+            if self.reason is None:  # the limit was not reached before it
+                self.reason, self.sequence = "stop", sequence
+            return said
         held = self._begun(text)
         text, self._held = text[: len(text) - held], text[len(text) - held :]
         return self._within(text)

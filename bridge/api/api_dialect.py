@@ -6,17 +6,24 @@ A dialect is a folder beside `openai`, and a line in `routes.dialects`. Dialects
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from aiohttp import web
+
+from bridge.api.access.guard import port_of
 from bridge.api.http_errors import Failure
+from bridge.api.model_lookup import DefaultModel
 from bridge.api.request_body import BodyReader
 from bridge.api.route_table import Admission, Handler, Operation
 from bridge.api.surface import Surface
 from bridge.chat.types import ChatBackend, Model, RateLimit
 from bridge.settings import Settings
 from bridge.storage.file_store import FileStore
+
+FIRST = "/v1/"
+"""How the paths begin that belong to the first dialect on every port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,10 @@ class DialectParts:
     """Answers with the list of models in the dialect of the request."""
     describe_model: Handler
     """Describes the model that the path names as `id`."""
+    listed: Callable[[], Sequence[ListedModel]]
+    """Returns the models worth listing."""
+    find_model: Callable[[str, DefaultModel], ListedModel]
+    """Returns any model by its name, or raises `UnknownModel`; the dialect's `default_model` goes with it."""
     admission: Admission
     """What a chat asks for."""
 
@@ -54,6 +65,8 @@ class Dialect(ABC):
     """How the paths begin that belong to it alone, also those that are not served."""
     marks: ClassVar[tuple[str, ...]] = ()
     """Request headers, in lower case, by which its clients are known on paths that several dialects have."""
+    greeting: ClassVar[str] = ""
+    """What `GET /` says on a port that is the dialect's own."""
     error_schema: ClassVar[Mapping[str, Any]] = {}
     """The JSON Schema of its errors for the OpenAPI document, with a `title`; empty: they have the form of OpenAI's."""
 
@@ -92,12 +105,14 @@ class Dialect(ABC):
 class Dialects:
     """All dialects; the first one is that of requests which belong to none."""
 
-    def __init__(self, dialects: Sequence[Dialect]) -> None:
+    def __init__(self, dialects: Sequence[Dialect], ports: Mapping[int, Dialect] | None = None) -> None:
         self.all = tuple(dialects)
+        self._ports = ports or {}
 
-    def of(self, path: str, headers: Mapping[str, str]) -> Dialect:
-        """Return the dialect of a request."""
+    def of(self, request: web.BaseRequest) -> Dialect:
+        """Return the dialect of a request: by its path, by its headers, and by the port where neither says it."""
+        path, headers = request.path, request.headers
         for dialect in self.all:
             if path.startswith(dialect.prefixes) or any(mark in headers for mark in dialect.marks):
                 return dialect
-        return self.all[0]
+        return self.all[0] if path.startswith(FIRST) else self._ports.get(port_of(request), self.all[0])

@@ -23,7 +23,7 @@ from bridge.api.http_errors import REQUEST_ID, dump, failure_of
 from bridge.api.model_lookup import ModelLookup
 from bridge.api.request_body import BodyReader
 from bridge.api.stream_writer import StreamWriter
-from bridge.api.surface import ApiCall, ParsedRequest, Surface
+from bridge.api.surface import ApiCall, Immediate, ParsedRequest, Surface
 from bridge.chat.types import ChatBackend, ChatRequest
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
@@ -56,6 +56,8 @@ class ChatEndpoint(Generic[D]):
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         parsed = await self._bodies.read(request, partial(self._parse, request))
+        if isinstance(parsed, Immediate):
+            return web.Response(body=dump(parsed.body), content_type="application/json")
         chat = await self._gatherer.complete(parsed.chat)
         parsed = replace(parsed, chat=replace(chat, tokens=request.get(TOKENS, ()), peer=peer_of(request)))
         request[CHAT] = parsed.chat
@@ -64,7 +66,7 @@ class ChatEndpoint(Generic[D]):
             return await self._stream(request, parsed, headers)
         return await self._whole(parsed, headers)
 
-    def _parse(self, request: web.Request, body: object) -> ParsedRequest[D]:
+    def _parse(self, request: web.Request, body: object) -> ParsedRequest[D] | Immediate:
         path, query, headers = request.match_info, request.query, request.headers
         return self.surface.parse(ApiCall(body, request[REQUEST_ID], self._models.find, path, query, headers))
 
@@ -81,8 +83,8 @@ class ChatEndpoint(Generic[D]):
     async def _stream(
         self, request: web.Request, parsed: ParsedRequest[D], headers: Mapping[str, str]
     ) -> web.StreamResponse:
-        surface, encoder, early = self.surface, self.surface.encoder(parsed), None
-        stream = StreamWriter(request, surface.stream_type, surface.keep_alive, headers)
+        encoder, early = self.surface.encoder(parsed), None
+        stream = StreamWriter(request, *self.surface.framing(parsed), headers)
 
         async def send(choice: int, events: Sequence[AnswerEvent]) -> None:
             frames = b"".join([encoder.encode(event, choice) for event in events])

@@ -8,6 +8,7 @@ each other are one message.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -35,7 +36,7 @@ class Turn:
     calls: tuple[tuple[str, Call], ...] = ()
     """The calls of an assistant's turn, each with its id, which may be empty."""
     call_id: str = ""
-    """The call whose result a tool's turn is."""
+    """The call whose result a tool's turn is; empty: the first one of that name that has no result yet."""
     name: str = ""
     """The name of that tool, where the client says it; what the call says counts more."""
 
@@ -80,12 +81,17 @@ class _Writer:
     def __init__(self) -> None:
         self._labels: dict[str, str] = {}
         """What the results of calls are headed with, by the ids of the calls."""
+        self._of_name: dict[str, deque[str]] = {}
+        self._in_order: deque[str] = deque()
+        """The same for the calls of the last answer, for results that name no call."""
 
     def messages(self, role: Role, turns: Iterable[Turn]) -> Iterator[Message]:
         """Yield the messages of turns of one role that follow each other."""
         if role == "tool":
             yield self._results(list(turns))
             return
+        if role == "assistant":
+            self._of_name, self._in_order = {}, deque()
         for turn in turns:
             yield self._answer(turn) if role == "assistant" else Message(role, turn.text, turn.attachments)
 
@@ -95,12 +101,19 @@ class _Writer:
 
     def _answer(self, turn: Turn) -> Message:
         for number, (id_, call) in enumerate(turn.calls, 1):
-            self._labels[id_] = plain_name(call.name) + ("" if len(turn.calls) == 1 else f'" call="{number}')
+            label = plain_name(call.name) + ("" if len(turn.calls) == 1 else f'" call="{number}')
+            if id_:
+                self._labels[id_] = label
+            self._of_name.setdefault(call.name, deque()).append(label)
+            self._in_order.append(label)
         return Message("assistant", write_said(_with_marks(turn.text), [call for _, call in turn.calls]))
 
     def _label(self, turn: Turn) -> str:
         """Return the name of the tool whose result this is, with the number of the call where there were several."""
-        return self._labels.get(turn.call_id) or plain_name(turn.name or "tool")
+        if turn.call_id in self._labels:
+            return self._labels[turn.call_id]
+        waiting = self._of_name.get(turn.name) if turn.name else self._in_order
+        return waiting.popleft() if waiting else plain_name(turn.name or "tool")
 
 
 def _role(turn: Turn) -> Role:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from aiohttp import web
 
 from bridge.api.api_dialect import Dialects, ListedModel
 from bridge.api.http_errors import dump
-from bridge.api.model_lookup import ModelLookup
+from bridge.api.model_lookup import DefaultModel, ModelLookup
 from bridge.chat.model_names import resolve_alias
 from bridge.chat.types import ChatBackend, Model
 from bridge.errors import BridgeError
@@ -29,21 +29,27 @@ class ModelList:
 
     async def all(self, request: web.Request) -> web.Response:
         """Return the models worth listing."""
+        listed, dialect = self.listed(), self._dialects.of(request)
+        return _json(dialect.models(listed) or self._dialects.all[0].models(listed))
+
+    async def one(self, request: web.Request) -> web.Response:
+        """Return one model, listed or not."""
+        dialect = self._dialects.of(request)
+        listed = self.find(request.match_info["id"], dialect.default_model)
+        return _json(dialect.model(listed) or self._dialects.all[0].model(listed))
+
+    def listed(self) -> Sequence[ListedModel]:
+        """Return the models worth listing, the operator's aliases last."""
         lookup = ModelLookup(self._backend, self._aliases)
         models = [*self._backend.models()]
         for alias in self._aliases:
             with suppress(BridgeError):  # no account that serves it
                 models.append(lookup.named(alias))
-        listed = list(map(self._listed, models))
-        dialect = self._dialects.of(request.path, request.headers)
-        return _json(dialect.models(listed) or self._dialects.all[0].models(listed))
+        return list(map(self._listed, models))
 
-    async def one(self, request: web.Request) -> web.Response:
-        """Return one model, listed or not."""
-        dialect = self._dialects.of(request.path, request.headers)
-        lookup = ModelLookup(self._backend, self._aliases, dialect.default_model)
-        listed = self._listed(lookup.named(request.match_info["id"]))
-        return _json(dialect.model(listed) or self._dialects.all[0].model(listed))
+    def find(self, name: str, default: DefaultModel) -> ListedModel:
+        """Return a model by its name; raise `UnknownModel` where there is none."""
+        return self._listed(ModelLookup(self._backend, self._aliases, default).named(name))
 
     def _listed(self, model: Model) -> ListedModel:
         meant = resolve_alias(model.id, self._aliases)

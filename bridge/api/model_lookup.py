@@ -9,14 +9,15 @@ from bridge.chat.model_names import resolve_alias
 from bridge.chat.types import ChatBackend, Model
 from bridge.errors import UnknownModel
 
-Default = Callable[[str, str], str | None]
+DefaultModel = Callable[[str, str], str | None]
+"""Takes a name, and that of the first model; see `Dialect.default_model`."""
 
 
 class ModelLookup:
     """Finds models; `default` returns what a name stands for that nobody has, by that of the first model, or None."""
 
     def __init__(
-        self, backend: ChatBackend, aliases: Mapping[str, str], default: Default = lambda name, first: None
+        self, backend: ChatBackend, aliases: Mapping[str, str], default: DefaultModel = lambda name, first: None
     ) -> None:
         self._backend = backend
         self._aliases = aliases

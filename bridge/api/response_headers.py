@@ -20,6 +20,6 @@ def dialect_headers(
     async def tell(request: web.Request, response: web.StreamResponse) -> None:
         if REQUEST_ID in request:
             limit = backend.rate_limit(request[CHAT]) if CHAT in request else None
-            response.headers.update(dialects.of(request.path, request.headers).headers(request[REQUEST_ID], limit))
+            response.headers.update(dialects.of(request).headers(request[REQUEST_ID], limit))
 
     return tell

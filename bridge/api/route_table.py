@@ -66,7 +66,8 @@ class Operation:
 
 def spellings(path: str) -> tuple[str, ...]:
     """Return the forms of a path: also without `/v1`, for clients whose base URL lacks it, and with a last slash."""
-    forms = dict.fromkeys((path, path.removeprefix("/v1")))
+    bare = path.removeprefix("/v1") if path.startswith("/v1/") else path
+    forms = dict.fromkeys((path, bare))
     return (*forms, *(f"{form}/" for form in forms if form != "/"))
 
 

@@ -85,7 +85,7 @@ def route_table(
         check = TokenCheck(backend, bodies)
         what = "Tell whether a userToken of the site still signs in"
         table.append(Operation("POST", check.path, what, check.handle, TokenBody))
-    parts = DialectParts(backend, settings, bodies, store, models.all, models.one, public)
+    parts = DialectParts(backend, settings, bodies, store, models.all, models.one, models.listed, models.find, public)
     for dialect in spoken.all:
         table += [*_chats(dialect, parts, public, history), *dialect.operations(parts)]
     return [*table, *_description(table)]
@@ -160,7 +160,7 @@ def _build_app(
     guard.use(rules_of(table))
     origins = Origins(settings.api.allowed_origins, guard)
     app = web.Application(
-        middlewares=[failures(lambda request: spoken.of(request.path, request.headers).error, SERVED), origins.check],
+        middlewares=[failures(lambda request: spoken.of(request).error, SERVED), origins.check],
         client_max_size=settings.server.max_body,
     )
     app.on_response_prepare.append(name_request)

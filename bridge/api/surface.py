@@ -59,6 +59,13 @@ class ParsedRequest(Generic[D]):
     """Seconds since the epoch."""
 
 
+@dataclass(frozen=True, slots=True)
+class Immediate:
+    """The answer to a request for which there is nothing to ask the site."""
+
+    body: Mapping[str, Any]
+
+
 class Encoder(Protocol):
     """Writes the stream of one request.
 
@@ -94,11 +101,15 @@ class Surface(ABC, Generic[D]):
     """The frame that is sent into a silence; clients must skip it. Empty where there is no such frame."""
 
     @abstractmethod
-    def parse(self, call: ApiCall) -> ParsedRequest[D]:
+    def parse(self, call: ApiCall) -> ParsedRequest[D] | Immediate:
         """Return what is asked for; raise a `RequestError` whose `param` names the bad field.
 
         The body is a client's text: whatever is done with it is linear in its size.
         """
+
+    def framing(self, request: ParsedRequest[D]) -> tuple[str, bytes]:
+        """Return content type and keep-alive of one stream, where they depend on the request."""
+        return self.stream_type, self.keep_alive
 
     @abstractmethod
     def encoder(self, request: ParsedRequest[D]) -> Encoder:

@@ -205,6 +205,12 @@ def peer_of(request: web.BaseRequest) -> str:
     return str(address)
 
 
+def port_of(request: web.BaseRequest) -> int:
+    """Return the port of ours that a request came to; 0 where it came over none."""
+    name = request.get_extra_info("sockname")
+    return int(name[1]) if isinstance(name, tuple) else 0
+
+
 def _names(server: ServerSettings) -> frozenset[str]:
     return frozenset({"localhost", server.host.lower()}) | {name.lower() for name in server.allowed_hosts}
 

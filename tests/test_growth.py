@@ -26,7 +26,7 @@ from bridge.api.answer.citations import CitationFilter
 from bridge.api.answer.markdown import Fence, tame_html
 from bridge.api.answer.stop import StopFilter
 from bridge.api.answer.text_filter import JsonFilter, PlainTextFilter
-from bridge.api.openai.file_parts import read_attachment
+from bridge.api.attachments.file_parts import read_attachment
 from bridge.chat.history_digests import digest, news, outline
 from bridge.chat.prompt import looks_like_label, render
 from bridge.chat.text_direction import changes

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from bridge.chat.types import Model
 from bridge.errors import ContextTooLong, RequestError
 
-MOST_ENTRIES = {"messages": 10_000, "contents": 10_000, "tools": 1_000, "functions": 1_000}
+MOST_ENTRIES = {"messages": 10_000, "input": 10_000, "contents": 10_000, "tools": 1_000, "functions": 1_000}
 """Entries that the lists of a body may have."""
-PROMPTS = frozenset({"messages", "contents", "prompt", "system", "images"})
+PROMPTS = frozenset({"messages", "input", "contents", "prompt", "system", "images"})
 """Fields whose texts are bounded by what the model takes; they carry files as well."""
 LARGEST = 1_000_000
 """Characters that the texts in any other field may have together."""

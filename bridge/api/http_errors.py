@@ -46,6 +46,12 @@ Teller = Callable[[Failure], dict[str, Any]]
 """Returns the body of a failure in one dialect."""
 
 
+def error_body(failure: Failure) -> dict[str, Any]:
+    """Return the error object of OpenAI's dialect, which is that of all without an own one."""
+    told = {"message": failure.message, "type": failure.kind, "param": failure.param, "code": failure.code}
+    return {"error": told}
+
+
 def failures(teller_of: Callable[[web.Request], Teller], served: str) -> Middleware:
     """Return the outermost middleware: every failure becomes a body in the dialect of the request that met it.
 

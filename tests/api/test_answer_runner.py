@@ -13,8 +13,8 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from bridge.api.chat_endpoint import ChatEndpoint
-from bridge.api.http_errors import failures
-from bridge.api.openai.chat_completions import OpenAIChat, error_body
+from bridge.api.http_errors import error_body, failures
+from bridge.api.openai.chat_completions import OpenAIChat
 from bridge.api.request_body import BodyReader
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Opened, Text
 from bridge.settings import DashboardSettings, Settings

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.api.attachments.content_parts import LONGEST_NAME, Remote, named
-from bridge.api.openai.file_parts import read_attachment
+from bridge.api.attachments.file_parts import read_attachment
 from bridge.api.openai.history import HistoryTurn, read_history
 from bridge.chat.types import Attachment, Message
 from bridge.errors import RequestError

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.citations import Citation
 from bridge.api.answer.presenter import PresentationStyle, PresentedAnswer, Presenter, present
-from bridge.api.http_errors import Failure, dump
+from bridge.api.http_errors import Failure, dump, error_body
 from bridge.api.openai.request import Body, Dialect, OpenAIRequest, read
 from bridge.api.surface import ApiCall, Encoder, Surface
 from bridge.chat.token_estimate import Usage
@@ -120,12 +120,6 @@ class ChunkEncoder:
         ended = f'"{reason}"' if reason else "null"
         made = f'{{"index":{choice},"delta":{{{delta}}},"logprobs":null,"finish_reason":{ended}}}'
         return _frame(f'{self._head},"choices":[{made}]{beside}{self._tail}')
-
-
-def error_body(failure: Failure) -> dict[str, Any]:
-    """Return the error object."""
-    told = {"message": failure.message, "type": failure.kind, "param": failure.param, "code": failure.code}
-    return {"error": told}
 
 
 def name_of(request: OpenAIRequest, opened: Opened | None) -> dict[str, Any]:

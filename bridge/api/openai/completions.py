@@ -11,8 +11,8 @@ from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.presenter import PresentationStyle, Presenter, present
 from bridge.api.body_fields import validated
 from bridge.api.body_size import check_length
-from bridge.api.http_errors import Failure, dump
-from bridge.api.openai.chat_completions import DONE, OpenAIChat, error_body, name_of, usage_of
+from bridge.api.http_errors import Failure, dump, error_body
+from bridge.api.openai.chat_completions import DONE, OpenAIChat, name_of, usage_of
 from bridge.api.openai.request import OpenAIRequest, Options, ask_for
 from bridge.api.surface import ApiCall, Encoder
 from bridge.chat.prompt import is_blank

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bridge.api.api_dialect import Dialect, ListedModel
-from bridge.api.http_errors import Failure
-from bridge.api.openai.chat_completions import OpenAIChat, error_body
+from bridge.api.http_errors import Failure, error_body
+from bridge.api.openai.chat_completions import OpenAIChat
 from bridge.api.openai.completions import OpenAICompletions
 from bridge.api.surface import Surface
 from bridge.chat.types import RateLimit

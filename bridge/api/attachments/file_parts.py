@@ -1,4 +1,4 @@
-"""The content parts of OpenAI's dialect that are files: `image_url`, `file`, and their newer forms."""
+"""Content parts that are files, as most clients write them: `image_url`, `file`, and their newer forms."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class ModelLookup:
         except UnknownModel:
             if (default := self._default(meant, self._backend.first_model().id)) is None:
                 raise
-        return self._backend.model(default)
+        return self._backend.model(resolve_alias(default, self._aliases))
 
     def named(self, name: str) -> Model:
         """Return the model under the name that it was asked for."""

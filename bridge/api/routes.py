@@ -23,6 +23,7 @@ from bridge.api.http_errors import failures, name_request
 from bridge.api.malformed import Malformed
 from bridge.api.model_list import ModelList
 from bridge.api.model_lookup import ModelLookup
+from bridge.api.ollama.ollama_dialect import Ollama
 from bridge.api.openai.openai_dialect import OpenAI
 from bridge.api.openapi import Description
 from bridge.api.request_body import BodyReader
@@ -38,7 +39,7 @@ from bridge.storage.file_store import FileStore
 
 TABLE = web.AppKey("route_table", tuple[Operation, ...])
 """The table that the application was made from."""
-SERVED = "POST /v1/chat/completions, POST /v1/completions, GET /v1/models and /v1/files"
+SERVED = "POST /v1/chat/completions, POST /v1/completions, POST /api/chat, GET /v1/models and /v1/files"
 """The paths that the error of an unknown path names."""
 
 
@@ -60,7 +61,7 @@ def build_runner(
 
 def dialects(settings: Settings) -> Dialects:
     """Return the dialects that are served."""
-    return Dialects([OpenAI(settings.api)])
+    return Dialects([OpenAI(settings.api), Ollama(settings.api)])
 
 
 def route_table(

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StrictStr
 
 from bridge.errors import RequestError
 from bridge.tool_calls.notation import Tool, Toolbox
+
+ToolName = Annotated[StrictStr, Field(pattern=r"^[\w.:/-]{1,128}$")]
+"""The name of a tool that the client offers."""
+ToolParameters = Annotated[dict[str, Any] | None, BeforeValidator(lambda given: given if given else None)]
+"""JSON Schema of a tool's arguments; what of it is odd, or not understood, asks for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

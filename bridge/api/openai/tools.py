@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictStr, ValidationError
+from pydantic import StrictBool, StrictStr, ValidationError
 
 from bridge.api.request_model import Lenient
-from bridge.api.tool_choice import ToolChoice, make_toolbox
+from bridge.api.tool_choice import ToolChoice, ToolName, ToolParameters, make_toolbox
 from bridge.errors import RequestError
 from bridge.tool_calls.notation import Tool, Toolbox
 
@@ -20,10 +20,9 @@ ALLOWED = "allowed_tools"
 class Function(Lenient):
     """A function that the client can run."""
 
-    name: Annotated[StrictStr, Field(pattern=r"^[\w.:/-]{1,128}$")]
+    name: ToolName
     description: StrictStr | None = None
-    parameters: Annotated[dict[str, Any] | None, BeforeValidator(lambda given: given if given else None)] = None
-    """JSON Schema of the arguments; what of it is odd, or not understood, asks for nothing."""
+    parameters: ToolParameters = None
 
 
 class Offer(Lenient):

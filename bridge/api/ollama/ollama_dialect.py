@@ -1,0 +1,117 @@
+"""Ollama's API: chats, completions and the list of models; there is nothing to pull, and no embedding."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, NoReturn
+
+from aiohttp import web
+from pydantic import StrictStr
+
+from bridge.api.api_dialect import Dialect, DialectParts, ListedModel
+from bridge.api.body_fields import validated
+from bridge.api.http_errors import Failure, dump
+from bridge.api.ollama.ollama_chat import OllamaChat, OllamaGenerate, ollama_error
+from bridge.api.ollama.ollama_models import OLLAMA_VERSION, running, shown, tags
+from bridge.api.request_model import Lenient
+from bridge.api.route_table import Operation
+from bridge.api.surface import Surface
+from bridge.errors import RequestError
+from bridge.settings import ApiSettings
+
+FIXED = "The models here are those of the bridge's accounts; none can be {}."
+NO_EMBEDDINGS = "The site gives no embeddings."
+REFUSED = {
+    ("POST", "/api/pull"): FIXED.format("pulled"),
+    ("POST", "/api/push"): FIXED.format("pushed"),
+    ("POST", "/api/create"): FIXED.format("created") + " The setting api.aliases gives them further names.",
+    ("POST", "/api/copy"): FIXED.format("copied") + " The setting api.aliases gives them further names.",
+    ("DELETE", "/api/delete"): FIXED.format("deleted"),
+    ("POST", "/api/embed"): NO_EMBEDDINGS,
+    ("POST", "/api/embeddings"): NO_EMBEDDINGS,
+}
+"""What Ollama can do and the bridge cannot, each with what the client is told."""
+
+
+class OllamaShowBody(Lenient):
+    """The model to describe, under its present or its older name."""
+
+    model: StrictStr | None = None
+    name: StrictStr | None = None
+
+
+class Ollama(Dialect):
+    """Everything below `/api/`."""
+
+    prefixes = ("/api/",)
+    greeting = "Ollama is running"
+    error_schema: ClassVar[Mapping[str, Any]] = {
+        "title": "OllamaError",
+        "type": "object",
+        "required": ["error"],
+        "properties": {"error": {"type": "string"}},
+    }
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._settings = settings
+
+    def surfaces(self) -> Sequence[Surface[Any]]:
+        """Return the ways to chat."""
+        return OllamaChat(self._settings), OllamaGenerate(self._settings)
+
+    def error(self, failure: Failure) -> dict[str, Any]:
+        """Return the error."""
+        return ollama_error(failure)
+
+    def default_model(self, name: str, first: str) -> str | None:
+        """Return the name without its tag: there is one version of each model."""
+        return name.partition(":")[0] or None if ":" in name else None
+
+    def models(self, listed: Sequence[ListedModel]) -> dict[str, Any] | None:
+        """Return the list of models."""
+        return tags(listed)
+
+    def operations(self, parts: DialectParts) -> Sequence[Operation]:
+        """Return what is served beside the chats."""
+        served = partial(Operation, error=self.error_schema, admission=parts.admission)
+        show = _show(parts, self.default_model)
+
+        async def loaded(_: web.Request) -> web.Response:
+            return _json(running(parts.listed(), time.time()))
+
+        return [
+            served("GET", "/api/tags", "List the models as Ollama does", parts.list_models),
+            served("GET", "/api/ps", "List the loaded models as Ollama does", loaded),
+            served("POST", "/api/show", "Describe one model as Ollama does", show, OllamaShowBody),
+            served("GET", "/api/version", "Tell which version of Ollama's API this is", _version),
+            *(served(method, path, "", _refuse(why)) for (method, path), why in REFUSED.items()),
+        ]
+
+
+def _show(
+    parts: DialectParts, default: Callable[[str, str], str | None]
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def show(request: web.Request) -> web.Response:
+        asked = await parts.bodies.read(request, lambda body: validated(OllamaShowBody, body))
+        if not (name := asked.model or asked.name):
+            raise RequestError("model must name the model to describe.", param="model")
+        return _json(shown(parts.find_model(name, default)))
+
+    return show
+
+
+def _refuse(why: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def refuse(_: web.Request) -> NoReturn:
+        raise RequestError(why)
+
+    return refuse
+
+
+async def _version(_: web.Request) -> web.Response:
+    return _json({"version": OLLAMA_VERSION})
+
+
+def _json(body: object) -> web.Response:
+    return web.Response(body=dump(body), content_type="application/json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 
 import aiohttp
@@ -12,14 +13,14 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.shared import ErrorObject
 
 WHOLE: dict[str, type[BaseModel]] = {"/v1/chat/completions": ChatCompletion, "/v1/completions": Completion}
+FOREIGN = re.compile(r"/(?:api|v1beta)/|/v1/models/[^/]+:")
+"""How the paths of other dialects begin."""
 CHUNKS: dict[str, type[BaseModel]] = {"/v1/chat/completions": ChatCompletionChunk, "/v1/completions": Completion}
 
 
 def check(path: str, body: bytes) -> None:
     """Raise if `body`, whole or a stream, is not what the SDK knows from `path`; other paths hold what they like."""
     path = path.rstrip("/")
-    if not path.startswith("/v1/") or ":" in path:  # of another dialect
-        return
     if body.startswith((b"data: ", b": ")):
         frames = [frame for frame in body.decode().split("\n\n")[:-1] if frame.startswith("data: ")]
         for frame in frames:
@@ -52,7 +53,7 @@ def checked() -> aiohttp.TraceConfig:
     async def read(
         _: aiohttp.ClientSession, __: SimpleNamespace, seen: aiohttp.TraceResponseChunkReceivedParams
     ) -> None:
-        if seen.method != "HEAD":
+        if seen.method != "HEAD" and not FOREIGN.match(seen.url.path):
             check(seen.url.path, seen.chunk)
 
     trace = aiohttp.TraceConfig()

@@ -111,8 +111,13 @@ class Dialects:
 
     def of(self, request: web.BaseRequest) -> Dialect:
         """Return the dialect of a request: by its path, by its headers, and by the port where neither says it."""
-        path, headers = request.path, request.headers
+        if (dialect := self.named(request.path, request.headers)) is not None:
+            return dialect
+        return self.all[0] if request.path.startswith(FIRST) else self._ports.get(port_of(request), self.all[0])
+
+    def named(self, path: str, headers: Mapping[str, str]) -> Dialect | None:
+        """Return the dialect that a path or a header names, if one does."""
         for dialect in self.all:
-            if path.startswith(dialect.prefixes) or any(mark in headers for mark in dialect.marks):
+            if path.startswith(dialect.prefixes):
                 return dialect
-        return self.all[0] if path.startswith(FIRST) else self._ports.get(port_of(request), self.all[0])
+        return next((one for one in self.all if any(mark in headers for mark in one.marks)), None)

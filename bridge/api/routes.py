@@ -14,6 +14,7 @@ from bridge.api.access.guard import Guard
 from bridge.api.admin import dashboard_files
 from bridge.api.admin.admin_context import Extras, Parts
 from bridge.api.admin.admin_routes import operations
+from bridge.api.anthropic.anthropic_dialect import Anthropic
 from bridge.api.api_dialect import Dialect, DialectParts, Dialects
 from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.connections import Runner
@@ -39,7 +40,7 @@ from bridge.storage.file_store import FileStore
 
 TABLE = web.AppKey("route_table", tuple[Operation, ...])
 """The table that the application was made from."""
-SERVED = "POST /v1/chat/completions, POST /v1/completions, POST /api/chat, GET /v1/models and /v1/files"
+SERVED = "POST /v1/chat/completions, /v1/completions, /v1/messages, /api/chat, GET /v1/models and /v1/files"
 """The paths that the error of an unknown path names."""
 
 
@@ -61,7 +62,7 @@ def build_runner(
 
 def dialects(settings: Settings) -> Dialects:
     """Return the dialects that are served."""
-    return Dialects([OpenAI(settings.api), Ollama(settings.api)])
+    return Dialects([OpenAI(settings.api), Anthropic(settings.api), Ollama(settings.api)])
 
 
 def route_table(

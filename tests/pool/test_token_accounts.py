@@ -112,6 +112,7 @@ async def test_a_token_opens_nothing_but_the_chat_and_the_models(served: Served)
     free = {"/", "/ping", "/healthz", "/readyz", "/docs", "/openapi.json"}
     free |= {"/dashboard", "/dashboard/live", "/dashboard/static/{file}"}
     chat = {"/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/models/deepseek"}
+    chat |= {"/v1/messages", "/v1/messages/count_tokens"}
     assert opened == free | chat | {path.removeprefix("/v1") for path in chat}
 
 

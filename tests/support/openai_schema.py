@@ -12,6 +12,9 @@ from openai.types import Completion, FileDeleted, FileObject, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.shared import ErrorObject
 
+from bridge.api.routes import dialects
+from bridge.settings import Settings
+
 WHOLE: dict[str, type[BaseModel]] = {"/v1/chat/completions": ChatCompletion, "/v1/completions": Completion}
 FOREIGN = re.compile(r"/(?:api|v1beta)/|/v1/models/[^/]+:")
 """How the paths of other dialects begin."""
@@ -48,14 +51,21 @@ def _check(answer: dict[str, object], kind: type[BaseModel]) -> None:
 
 
 def checked() -> aiohttp.TraceConfig:
-    """Return what makes a client check all bodies that it reads to their end."""
+    """Return what makes a client check all bodies that it reads to their end, but for those of other dialects."""
+    spoken = dialects(Settings())
+
+    async def begin(_: aiohttp.ClientSession, context: SimpleNamespace, sent: aiohttp.TraceRequestStartParams) -> None:
+        context.headers = sent.headers
 
     async def read(
-        _: aiohttp.ClientSession, __: SimpleNamespace, seen: aiohttp.TraceResponseChunkReceivedParams
+        _: aiohttp.ClientSession, context: SimpleNamespace, seen: aiohttp.TraceResponseChunkReceivedParams
     ) -> None:
-        if seen.method != "HEAD" and not FOREIGN.match(seen.url.path):
+        if seen.method == "HEAD" or FOREIGN.match(seen.url.path):
+            return
+        if spoken.named(seen.url.path, context.headers) in (None, spoken.all[0]):
             check(seen.url.path, seen.chunk)
 
     trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(begin)
     trace.on_response_chunk_received.append(read)
     return trace

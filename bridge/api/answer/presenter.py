@@ -165,17 +165,20 @@ class PresentedAnswer:
     citations: tuple[Citation, ...]
     sources: tuple[Source, ...]
     reason: EndReason
-    fragments: tuple[Fragment, ...]
-    """The pieces in their order, those that add nothing left out."""
+
+
+def standing(events: Sequence[AnswerEvent]) -> Sequence[AnswerEvent]:
+    """Return the events of a whole answer; of one that the site took back, only what came in its place."""
+    taken_back = [index for index, event in enumerate(events) if isinstance(event, Withdrawn)]
+    return events[taken_back[-1] if taken_back else 0 :]
 
 
 def present(look: PresentationStyle, events: Sequence[AnswerEvent]) -> PresentedAnswer:
-    """Return a whole answer; of one that the site took back, only what came in its place."""
-    taken_back = [index for index, event in enumerate(events) if isinstance(event, Withdrawn)]
+    """Return a whole answer."""
     presenter = Presenter(look)
     reason: EndReason = "stop"
     pieces = []
-    for event in events[taken_back[-1] if taken_back else 0 :]:
+    for event in standing(events):
         pieces.append(presenter.piece(event))
         if isinstance(event, AnswerEnd):
             reason = presenter.reason(event)
@@ -186,5 +189,4 @@ def present(look: PresentationStyle, events: Sequence[AnswerEvent]) -> Presented
         tuple(presenter.citations),
         tuple(presenter.sources),
         reason,
-        tuple(piece for piece in pieces if piece != Fragment()),
     )

@@ -1,0 +1,77 @@
+"""Anthropic's API, as far as it is messages: what Claude Code and Anthropic's SDKs speak."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bridge.api.anthropic.anthropic_errors import ERROR_SCHEMA, error_body
+from bridge.api.anthropic.anthropic_messages import AnthropicMessages
+from bridge.api.anthropic.anthropic_tokens import AnthropicTokenCount
+from bridge.api.api_dialect import Dialect, ListedModel
+from bridge.api.http_errors import Failure
+from bridge.api.surface import Surface
+from bridge.chat.types import RateLimit
+from bridge.settings import ApiSettings
+
+PRESET = re.compile(r"(?<![a-z])(?:claude|opus|sonnet|haiku)(?![a-z])")
+"""What the names of models contain that clients are preset to."""
+THINKING = re.compile(r"(?<![a-z])think(?:ing)?(?![a-z])")
+HEADER = "anthropic-ratelimit-requests-{}"
+
+
+class Anthropic(Dialect):
+    """Messages, their tokens, and the list of models."""
+
+    prefixes = ("/v1/messages", "/messages")
+    marks = ("anthropic-version",)
+    error_schema = ERROR_SCHEMA
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._settings = settings
+
+    def surfaces(self) -> Sequence[Surface[Any]]:
+        """Return the way to chat, and the count of tokens."""
+        return AnthropicMessages(self._settings), AnthropicTokenCount(self._settings)
+
+    def error(self, failure: Failure) -> dict[str, Any]:
+        """Return the error object."""
+        return error_body(failure)
+
+    def default_model(self, name: str, first: str) -> str | None:
+        """Return the accounts' first model for each of Anthropic's, whatever its size; requests switch thinking."""
+        if not PRESET.search(name.lower()):
+            return None
+        return f"{first}-think" if THINKING.search(name.lower()) else first
+
+    def models(self, listed: Sequence[ListedModel]) -> dict[str, Any]:
+        """Return the list object, all of it on one page."""
+        data = list(map(self.model, listed))
+        first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+        return {"data": data, "has_more": False, "first_id": first, "last_id": last}
+
+    def model(self, listed: ListedModel) -> dict[str, Any]:
+        """Return the model object."""
+        return {
+            "type": "model",
+            "id": listed.model.id,
+            "display_name": listed.model.id,
+            "created_at": datetime.fromtimestamp(listed.created, UTC).isoformat().replace("+00:00", "Z"),
+            "lifecycle": "active",
+            "max_input_tokens": listed.model.context_length,
+            "max_tokens": None,
+        }
+
+    def headers(self, request_id: str, limit: RateLimit | None) -> Mapping[str, str]:
+        """Return the request's id, and the rate limit."""
+        if limit is None:
+            return {"request-id": request_id}
+        reset = (datetime.now(UTC) + timedelta(seconds=limit.reset)).isoformat(timespec="seconds")
+        return {
+            "request-id": request_id,
+            HEADER.format("limit"): str(limit.limit),
+            HEADER.format("remaining"): str(limit.remaining),
+            HEADER.format("reset"): reset.replace("+00:00", "Z"),
+        }

@@ -1,0 +1,48 @@
+"""Errors as Anthropic's API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bridge.api.http_errors import Failure
+
+TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+"""The types of errors by their status; any other is a bad request below 500, and `api_error` from there on."""
+ERROR_SCHEMA: Mapping[str, Any] = {
+    "title": "AnthropicError",
+    "type": "object",
+    "required": ["type", "error", "request_id"],
+    "properties": {
+        "type": {"const": "error"},
+        "error": {
+            "type": "object",
+            "required": ["type", "message"],
+            "properties": {
+                "type": {"enum": sorted({*TYPES.values(), "invalid_request_error", "api_error"})},
+                "message": {"type": "string"},
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+}
+
+
+def error_body(failure: Failure) -> dict[str, Any]:
+    """Return the error object; it has no field for the bad parameter, so that the message names it."""
+    param, message = failure.param, failure.message
+    if param and param not in message:
+        message = f"{param}: {message}"
+    kind = TYPES.get(failure.status, "invalid_request_error" if failure.status < 500 else "api_error")
+    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": failure.request_id}

@@ -1,0 +1,166 @@
+"""Anthropic's `/v1/messages`: one message whole, or as the events that its SDKs put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
+from bridge.api.answer.presenter import PresentationStyle, Presenter, standing
+from bridge.api.anthropic.anthropic_content import ContentWriter, Event, blocks_of
+from bridge.api.anthropic.anthropic_errors import error_body
+from bridge.api.anthropic.anthropic_request import AnthropicOptions, AnthropicRequest, MessagesBody, read
+from bridge.api.http_errors import Failure, dump
+from bridge.api.surface import ApiCall, Encoder, Immediate, Surface
+from bridge.chat.token_estimate import Usage
+from bridge.chat.types import Opened, Searched, Text, Thinking
+from bridge.settings import ApiSettings
+from bridge.sse import encode_sse
+
+PING: Event = {"type": "ping"}
+REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+REFUSED = {"type": "refusal", "category": None, "explanation": None}
+NO_CACHE = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
+"""There is no cache whose use a client could see or pay for."""
+
+
+def frame(event: Event) -> bytes:
+    """Return an event as a frame."""
+    return encode_sse(dump(event), event["type"])
+
+
+class AnthropicMessages(Surface[AnthropicOptions]):
+    """Messages, whole or as events."""
+
+    path = "/v1/messages"
+    summary = "Answer messages in Anthropic's form, whole or as a stream of events"
+    body: ClassVar[type[BaseModel]] = MessagesBody
+    keep_alive = frame(PING)
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._settings = settings
+
+    def parse(self, call: ApiCall) -> AnthropicRequest | Immediate:
+        """Return what the body asks for; one that wants no token is answered at once."""
+        request = read(call, self._settings)
+        if request.dialect.wants_nothing and not request.stream:
+            return Immediate({**_message(request), "stop_reason": "max_tokens", "usage": _usage(Usage(0, 0, 0))})
+        return request
+
+    def encoder(self, request: AnthropicRequest) -> Encoder:
+        """Return an encoder of events."""
+        return MessageEncoder(request, self._style(request))
+
+    def reply(self, request: AnthropicRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
+        """Return the message."""
+        (events,) = answers
+        answer = _Answer(request, self._style(request))
+        content = blocks_of(made for event in _in_runs(standing(events)) for made in answer.content(event))
+        ended = next(event for event in events if isinstance(event, AnswerEnd))
+        return {**_message(request), "content": content, **answer.stop(ended), "usage": answer.usage(ended.usage)}
+
+    def _style(self, request: AnthropicRequest) -> PresentationStyle:
+        return PresentationStyle.of(request.chat.model, request.format, self._settings.citations)
+
+
+class MessageEncoder:
+    """Writes `message_start`, the events of each block, and at the end `message_delta` and `message_stop`."""
+
+    def __init__(self, request: AnthropicRequest, style: PresentationStyle) -> None:
+        self._request = request
+        self._answer = _Answer(request, style)
+
+    def encode(self, event: AnswerEvent, choice: int = 0) -> bytes:
+        """Return the events that `event` becomes; there is only one choice."""
+        return b"".join(map(frame, self._events(event)))
+
+    def fail(self, failure: Failure) -> bytes:
+        """Return the event that ends the stream early."""
+        return encode_sse(dump(error_body(failure)), "error")
+
+    def _events(self, event: AnswerEvent) -> list[Event]:
+        content = self._answer.content(event)
+        if isinstance(event, Opened):
+            usage = self._answer.usage(Usage(event.prompt_tokens, 0, 0))
+            return [{"type": "message_start", "message": {**_message(self._request), "usage": usage}}, PING, *content]
+        if not isinstance(event, AnswerEnd):
+            return content
+        delta = {"type": "message_delta", "delta": {"container": None, **self._answer.stop(event)}}
+        return [*content, {**delta, "usage": self._answer.usage(event.usage)}, {"type": "message_stop"}]
+
+
+class _Answer:
+    """One answer as it is shown."""
+
+    def __init__(self, request: AnthropicRequest, style: PresentationStyle) -> None:
+        options = request.dialect
+        self._presenter = Presenter(style)
+        self._writer = ContentWriter(
+            request.chat.id.replace("-", ""),
+            shows_thinking=options.shows_thinking,
+            shows_search=options.shows_search,
+        )
+
+    def content(self, event: AnswerEvent) -> list[Event]:
+        """Return the events of blocks that `event` becomes."""
+        if isinstance(event, Searched):
+            self._writer.searched(event)
+        known = len(self._presenter.citations)
+        piece = self._presenter.piece(event)
+        events = self._writer.write(piece, self._presenter.citations[known:])
+        return events + self._writer.finish() if isinstance(event, AnswerEnd) else events
+
+    def stop(self, ended: AnswerEnd) -> dict[str, Any]:
+        """Return why the answer ended."""
+        reason = REASONS[self._presenter.reason(ended)]
+        sequence = ended.stop_sequence if reason == "end_turn" else None
+        return {
+            "stop_reason": "stop_sequence" if sequence else reason,
+            "stop_sequence": sequence,
+            "stop_details": REFUSED if reason == "refusal" else None,
+        }
+
+    def usage(self, usage: Usage) -> dict[str, Any]:
+        """Return what the answer has cost so far."""
+        return _usage(usage, self._writer.searches)
+
+
+def _message(request: AnthropicRequest) -> dict[str, Any]:
+    """Return a message without content, of which nobody knows yet why it ended."""
+    return {
+        "id": f"msg_{request.chat.id.replace('-', '')}",
+        "type": "message",
+        "role": "assistant",
+        "model": request.model,
+        "content": [],
+        "container": None,
+        "stop_reason": None,
+        "stop_sequence": None,
+        "stop_details": None,
+    }
+
+
+def _usage(usage: Usage, searches: int = 0) -> dict[str, Any]:
+    return {
+        "input_tokens": usage.prompt,
+        **NO_CACHE,
+        "output_tokens": usage.completion,
+        "output_tokens_details": {"thinking_tokens": usage.reasoning},
+        "server_tool_use": {"web_search_requests": searches, "web_fetch_requests": 0} if searches else None,
+    }
+
+
+def _in_runs(events: Iterable[AnswerEvent]) -> Iterator[AnswerEvent]:
+    """Yield the events with texts that follow each other put together."""
+    for kind, group in groupby(events, type):
+        texts: list[str] = []
+        for event in group:
+            if isinstance(event, Text | Thinking):
+                texts.append(event.text)
+            else:
+                yield event
+        if texts:
+            yield Text("".join(texts)) if kind is Text else Thinking("".join(texts))

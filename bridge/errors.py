@@ -3,7 +3,7 @@
     BridgeError           the bridge itself failed
     +- RequestError       the client asked for something impossible
     |  +- UnknownModel, UnknownConversation, UnknownFile, UnknownAccount, NotThere, AccountConflict
-    |  +- BodyTooLarge, FileTooLarge, FileRejected, ContextTooLong
+    |  +- BodyTooLarge, FileTooLarge, FileRejected, ContextTooLong, ThreadNotHeld
     |  +- PermissionDenied, AuthenticationError (TooManyAttempts)
     +- PoolError          no account to spare: PoolFull, PoolTimeout, NoAccount
     +- SiteError          the website did not play along
@@ -95,6 +95,12 @@ class ContextTooLong(RequestError):
     """The prompt or the conversation is longer than the site takes."""
 
     code = "context_length_exceeded"
+
+
+class ThreadNotHeld(RequestError):
+    """The client wants its conversation held for it; its SDK sends the whole history once it has this code."""
+
+    code = "thread_unsupported_request"
 
 
 class AuthenticationError(RequestError):

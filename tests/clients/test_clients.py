@@ -35,6 +35,9 @@ CLIENTS = {
     "llm": python("llm"),
     "openai-node": node("openai_sdk"),
     "ai-sdk": node("ai_sdk"),
+    "anthropic-python": python("anthropic_sdk"),
+    "anthropic-node": node("anthropic_sdk"),
+    "ai-sdk-anthropic": node("ai_sdk_anthropic"),
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge.api.http_errors import Failure
+from bridge.errors import ThreadNotHeld
 
 TYPES = {
     401: "authentication_error",
@@ -20,6 +21,8 @@ TYPES = {
     529: "overloaded_error",
 }
 """The types of errors by their status; any other is a bad request below 500, and `api_error` from there on."""
+DETAILED = frozenset({ThreadNotHeld.code})
+"""Codes that SDKs act on; they look for them in the details."""
 ERROR_SCHEMA: Mapping[str, Any] = {
     "title": "AnthropicError",
     "type": "object",
@@ -32,6 +35,7 @@ ERROR_SCHEMA: Mapping[str, Any] = {
             "properties": {
                 "type": {"enum": sorted({*TYPES.values(), "invalid_request_error", "api_error"})},
                 "message": {"type": "string"},
+                "details": {"type": "object", "properties": {"error_code": {"enum": sorted(DETAILED)}}},
             },
         },
         "request_id": {"type": "string"},
@@ -45,4 +49,7 @@ def error_body(failure: Failure) -> dict[str, Any]:
     if param and param not in message:
         message = f"{param}: {message}"
     kind = TYPES.get(failure.status, "invalid_request_error" if failure.status < 500 else "api_error")
-    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": failure.request_id}
+    error: dict[str, Any] = {"type": kind, "message": message}
+    if failure.code in DETAILED:
+        error["details"] = {"error_code": failure.code}
+    return {"type": "error", "error": error, "request_id": failure.request_id}

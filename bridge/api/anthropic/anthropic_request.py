@@ -16,7 +16,7 @@ from bridge.api.body_size import check_length
 from bridge.api.chat_options import ChatOptions, check_stops, make_request, wish_of
 from bridge.api.request_model import Lenient
 from bridge.api.surface import ApiCall, ParsedRequest
-from bridge.errors import RequestError
+from bridge.errors import RequestError, ThreadNotHeld
 from bridge.settings import ApiSettings
 from bridge.tool_calls.json_mode import JsonForm
 
@@ -71,11 +71,14 @@ class MessagesBody(ToolFields):
     thinking: ThinkingConfig | None = None
     output_config: OutputConfig | None = None
     output_format: OutputFormat | None = None
+    thread: Any = None
 
 
 def read(call: ApiCall, settings: ApiSettings) -> AnthropicRequest:
     """Return what a body asks for; raise a `RequestError` whose `param` is the first field at fault."""
     asked = validated(MessagesBody, call.body)
+    if asked.thread is not None:  # a client that sends only what is new must not lose the rest
+        raise ThreadNotHeld("No threads are held here: send all messages, without thread.", param="thread")
     model = call.model(asked.model)
     texts = [text for message in asked.messages for text in without_files(message.content)]
     check_length([*without_files(asked.system), *texts], model, "messages")

@@ -79,6 +79,15 @@ async def test_what_fails_before_the_first_event_has_the_status_and_type_of_its_
     assert isinstance(raised, BridgeError) is (found[2] == "x")
 
 
+async def test_a_thread_is_refused_by_the_code_that_makes_the_sdk_send_the_whole_history(served: Served) -> None:
+    for thread in ({"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}):
+        async with served.http.post(PATH, json=body(thread=thread)) as response:
+            answer = await response.json()
+        assert (response.status, answer["error"]["type"]) == (400, "invalid_request_error")
+        assert answer["error"]["details"] == {"error_code": "thread_unsupported_request"}
+        assert answer["error"]["message"].endswith("send all messages, without thread.")
+
+
 async def test_a_full_queue_says_when_to_come_again(served: Served) -> None:
     served.backend.script = (PoolFull("The queue is full.", retry_after=7),)
     async with served.http.post(PATH, json=body()) as response:

@@ -1,0 +1,83 @@
+"""Anthropic's SDK for Python, with its own tool runner."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import anthropic
+from anthropic import Anthropic, beta_tool
+
+from tests.clients.python.task import KEY, QUESTION, URL, WISH, Person, report, weather
+
+MODEL = os.environ.get("MODEL", "claude-sonnet-4-5")
+client = Anthropic(base_url=URL.removesuffix("/v1"), api_key=KEY, max_retries=0, _strict_response_validation=True)
+
+
+def user(content: str) -> dict[str, Any]:
+    return {"model": MODEL, "max_tokens": 2000, "messages": [{"role": "user", "content": content}]}
+
+
+def text_of(message: Any) -> str:
+    return "".join(block.text for block in message.content if block.type == "text")
+
+
+def chat() -> str:
+    message = client.messages.create(**user("Hello"))
+    assert (message.stop_reason, message.role, message.model) == ("end_turn", "assistant", MODEL)
+    return text_of(message)
+
+
+def stream() -> list[str]:
+    with client.messages.stream(**user("Count")) as events:
+        pieces = list(events.text_stream)
+        assert text_of(events.get_final_message()) == "".join(pieces)
+    return pieces
+
+
+def tools(*, streamed: bool) -> str:
+    runner = client.beta.messages.tool_runner(**user(QUESTION), tools=[beta_tool(weather)], stream=streamed)
+    message: Any = None
+    for turn in runner:
+        message = turn.get_final_message() if streamed else turn
+    return text_of(message)
+
+
+def structured() -> object:
+    person = client.messages.parse(**user(WISH), output_format=Person).parsed_output
+    return person and person.model_dump()
+
+
+def check_rest() -> None:
+    """Check what has no part in the task: models, the count of tokens, and errors as the SDK raises them."""
+    assert next(iter(client.models.list())).type == "model"
+    assert client.models.retrieve(MODEL).id == MODEL
+    assert client.messages.count_tokens(**{k: v for k, v in user("Hi").items() if k != "max_tokens"}).input_tokens > 0
+    wrong: list[tuple[type[Exception], dict[str, Any]]] = [
+        (anthropic.NotFoundError, {**user("Hi"), "model": "gpt-4o"}),
+        (anthropic.BadRequestError, {**user("Hi"), "messages": []}),
+    ]
+    for kind, body in wrong:
+        try:
+            client.messages.create(**body)
+        except anthropic.APIStatusError as error:
+            assert type(error) is kind, error
+            assert error.request_id == error.body["request_id"]  # type: ignore[index]
+        else:
+            raise AssertionError(f"no {kind.__name__}")
+    try:
+        client.with_options(api_key="sk-bridge-wrong").messages.create(**user("Hi"))
+    except anthropic.AuthenticationError:
+        return
+    raise AssertionError("a wrong key is let in")
+
+
+if __name__ == "__main__":
+    check_rest()
+    report(
+        chat=chat,
+        stream=stream,
+        tools=lambda: tools(streamed=False),
+        streamed_tools=lambda: tools(streamed=True),
+        structured=structured,
+    )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from bridge.chat.types import ChatEvent, Finish, Opened, Searched, Source, Text, Thinking, Withdrawn
+from bridge.chat.types import Finish, Opened, Searched, Text, Withdrawn
 from bridge.errors import SiteBusy
 from bridge.settings import ApiSettings, ServerSettings
 from tests.api.anthropic.asking import (
@@ -26,11 +24,9 @@ from tests.api.anthropic.asking import (
     whole,
     without_ids,
 )
+from tests.api.anthropic.random_answers import OPTIONS, ROMANS, SAID, SEARCH, THOUGHT, TWO_CUTS, script
 from tests.support.anthropic_events import assembled, events
 from tests.support.fake_backend import HELLO, Served, serving, soon
-
-ROMANS = Source(1, "https://rome.example/a", "Rome", "Rome is warm.")
-SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 3}
 
 
 def deltas(stream: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -250,39 +246,9 @@ async def test_a_client_that_leaves_ends_the_chat(served: Served) -> None:
 
 # What is streamed and what is whole
 
-PROSE = st.text(st.sampled_from("ab <[]`\n*é🚀"), min_size=1, max_size=8)
-SAID = st.lists(
-    PROSE | st.sampled_from([ROME, f"\n{OSLO}\n", "[citation:1]", "STOP", "[citation:2]", "<tool_call>"]),
-    min_size=1,
-    max_size=8,
-)
-THOUGHT = st.lists(PROSE, max_size=3).map("".join)
-CUTS = st.lists(st.integers(0, 400), max_size=12)
-OPTIONS = st.fixed_dictionaries(
-    {},
-    optional={
-        "tools": st.sampled_from([[WEATHER], [SEARCH], [WEATHER, SEARCH]]),
-        "stop_sequences": st.sampled_from([["STOP"], ["TOP", "STO"]]),
-        "max_tokens": st.integers(1, 60),
-        "thinking": st.sampled_from([{"type": "enabled"}, {"type": "adaptive", "display": "omitted"}]),
-        "model": st.sampled_from(["deepseek-search", "deepseek-fold", "deepseek-silent", "deepseek-r1-search-fold"]),
-    },
-)
-
-
-def in_pieces(text: str, cuts: list[int]) -> list[str]:
-    places = sorted({0, *(min(cut, len(text)) for cut in cuts), len(text)})
-    return [text[begin:end] for begin, end in pairwise(places)]
-
-
-def script(thought: str, said: str, cuts: list[int]) -> tuple[ChatEvent, ...]:
-    found = Searched(("q",), (ROMANS, Source(2, "https://oslo.example/", "Oslo")))
-    thinking = (Thinking(piece) for piece in in_pieces(thought, cuts))
-    return (Opened(), found, *thinking, *map(Text, in_pieces(said, cuts)), Finish())
-
 
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
-@given(thought=THOUGHT, said=SAID.map("".join), cuts=st.tuples(CUTS, CUTS), options=OPTIONS)
+@given(thought=THOUGHT, said=SAID.map("".join), cuts=TWO_CUTS, options=OPTIONS)
 async def test_an_answer_is_the_same_streamed_and_whole_wherever_it_was_cut(
     served: Served, thought: str, said: str, cuts: tuple[list[int], list[int]], options: dict[str, Any]
 ) -> None:

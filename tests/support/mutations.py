@@ -1,0 +1,62 @@
+"""Random values, and bodies that are fine but for a few places: what fuzz tests of all dialects send."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import strategies as st
+
+WANTED = int(os.environ.get("FUZZ", "100"))
+"""How many requests each fuzz test makes."""
+SCALARS = st.none() | st.booleans() | st.integers(-5, 2**70) | st.floats(allow_nan=False) | st.text(max_size=8)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+Path = tuple[str | int, ...]
+
+
+def mutated(documents: list[Any]) -> st.SearchStrategy[Any]:
+    """Return a strategy of copies of one of the documents, in which up to three values are others, gone or twice."""
+    changes = st.lists(st.tuples(st.randoms(use_true_random=True), VALUES), min_size=1, max_size=3)
+    return st.builds(_changed, st.sampled_from(documents), changes)
+
+
+def _changed(document: Any, changes: list[tuple[Any, Any]]) -> Any:
+    made = copy.deepcopy(document)
+    for random, value in changes:
+        paths = [path for path in _paths(made, ()) if path]
+        if paths:
+            _change(made, random.choice(paths), random, value)
+    return made
+
+
+def _change(made: Any, path: Path, random: Any, value: Any) -> None:
+    *way, last = path
+    for step in way:
+        made = made[step]
+    others = [made[name] for name in made] if isinstance(made, dict) else made
+    match random.choice(("put", "put", "drop", "other", "wrap")):
+        case "put":
+            made[last] = value
+        case "drop":
+            del made[last]
+        case "other":
+            made[last] = copy.deepcopy(random.choice(others))
+        case "wrap":
+            made[last] = [made[last], made[last]]
+
+
+def _paths(value: Any, path: Path) -> Iterator[Path]:
+    yield path
+    steps: list[tuple[str | int, Any]] = []
+    if isinstance(value, dict):
+        steps = list(value.items())
+    elif isinstance(value, list):
+        steps = list(enumerate(value))
+    for step, inner in steps:
+        yield from _paths(inner, (*path, step))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.browser.browser import Chromium
-from tests.clients.running import run
+from tests.clients.running import example, run
 from tests.support.live import Live, called, directive, live
 
 DONE = "All of it is done."
@@ -31,9 +31,9 @@ class Agent:
 
 
 def claude(site: Live) -> dict[str, str]:
-    off = ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "DISABLE_AUTOUPDATER", "DISABLE_TELEMETRY")
-    keys = {"ANTHROPIC_BASE_URL": site.bridge.url, "ANTHROPIC_API_KEY": site.key}
-    return {**keys, **dict.fromkeys(off, "1"), "IS_SANDBOX": "1"}
+    lines = example(site, "claude-code.env").splitlines()
+    given = dict(line.split("=", 1) for line in lines if "=" in line)
+    return {**given, "DISABLE_AUTOUPDATER": "1", "IS_SANDBOX": "1"}
 
 
 AGENTS = {

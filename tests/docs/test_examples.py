@@ -239,6 +239,15 @@ def test_the_snippet_of_the_readme_is_the_example_of_the_python_sdk() -> None:
     assert snippet == example
 
 
+def test_the_snippets_about_anthropics_api_are_the_examples() -> None:
+    text = (ROOT / "docs/anthropic.md").read_text("utf-8")
+    (snippet,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert snippet == (CLIENTS / "anthropic_sdk.py").read_text("utf-8").partition("\n\n")[2]
+    typed = dict(re.findall(r"^export (\w+)=(.*)$", text, re.MULTILINE))
+    assert typed == dotenv_values(CLIENTS / "claude-code.env")
+    assert typed["ANTHROPIC_BASE_URL"] == BASE.removesuffix("/v1")
+
+
 def test_the_files_of_further_clients_name_base_url_key_and_model() -> None:
     aider = read_yaml(CLIENTS / "aider.conf.yml")
     assert aider == {

@@ -34,6 +34,27 @@ console.log(answer.choices[0].message.content);`,
 export OPENAI_API_KEY="${key}"`,
   },
   {
+    name: "Claude Code",
+    where: "Before you start claude:",
+    code: ({ root, key }) => `export ANTHROPIC_BASE_URL="${root}"
+export ANTHROPIC_API_KEY="${key}"
+export CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1`,
+    after: "Claude's own model names stand for the first model of your accounts; api.aliases can say otherwise.",
+  },
+  {
+    name: "Anthropic SDK",
+    where: "After pip install anthropic:",
+    code: ({ root, key, model }) => `from anthropic import Anthropic
+
+client = Anthropic(base_url="${root}", api_key="${key}")
+message = client.messages.create(
+    model="${model}",
+    max_tokens=4096,
+    messages=[{"role": "user", "content": "Why is the sky blue?"}],
+)
+print("".join(block.text for block in message.content if block.type == "text"))`,
+  },
+  {
     name: "Open WebUI",
     where: "Admin Panel, Settings, Connections, OpenAI API: add the base URL and the key. Or start it with:",
     code: ({ base, key }) => `docker run -d -p 3000:8080 --add-host=host.docker.internal:host-gateway \\

@@ -49,9 +49,16 @@ class Bridge:
     """A running bridge: where it listens, and its parts."""
 
     def __init__(
-        self, url: str, pool: Pool, browser: Chromium, access: Credentials, views: ViewRegistry | None = None
+        self,
+        url: str,
+        pool: Pool,
+        browser: Chromium,
+        access: Credentials,
+        views: ViewRegistry | None = None,
+        ollama_url: str | None = None,
     ) -> None:
         self.url = url
+        self.ollama_url = ollama_url
         self.views = views
         self.pool = pool
         self.browser = browser
@@ -106,11 +113,13 @@ async def running(
         telemetry.add(views.on_fact)
         site = partial(examine_site, pool, settings)
         extras = Extras(examine, site, history, LoginImporter(browser, settings, store), views)
-        monitor.url = await listen(stack, build_runner(pool, settings, access, monitor, extras), settings.server)
+        runner = build_runner(pool, settings, access, monitor, extras)
+        monitor.url = await listen(stack, runner, settings.server)
+        ollama_url = await listen_as_ollama(runner, settings.server)
         stack.push_async_callback(pool.queue.drain, settings.server.drain)
         stack.callback(monitor.drain)
         stack.push_async_callback(views.close)
-        yield Bridge(monitor.url, pool, browser, access, views)
+        yield Bridge(monitor.url, pool, browser, access, views, ollama_url)
 
 
 @asynccontextmanager
@@ -157,16 +166,26 @@ async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:
 
 async def listen(stack: AsyncExitStack, runner: web.AppRunner, server: ServerSettings) -> str:
     """Listen until `stack` is left, and return the address; raise `SetupError` where that cannot be."""
-    host, port = server.host, server.port
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
+    return await _open_port(runner, server.host, server.port, "server.port")
+
+
+async def listen_as_ollama(runner: web.AppRunner, server: ServerSettings) -> str | None:
+    """Listen on the second port as well, until the runner is cleaned up, and return its address; None without one."""
+    if server.ollama_port is None:
+        return None
+    return await _open_port(runner, server.ollama_host, server.ollama_port, "server.ollama_port")
+
+
+async def _open_port(runner: web.AppRunner, host: str, port: int, setting: str) -> str:
     try:
         await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise SetupError(f"Port {port} of {host} is in use; choose another one with server.port.") from error
+            raise SetupError(f"Port {port} of {host} is in use; choose another one with {setting}.") from error
         raise SetupError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
-    bound: tuple[str, int] = runner.addresses[0][:2]
+    bound: tuple[str, int] = runner.addresses[-1][:2]
     name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
     return f"http://{name}:{bound[1]}"
 

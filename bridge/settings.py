@@ -18,6 +18,7 @@ from bridge.origins import is_loopback, site_address
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 MEBIBYTE = 1024**2
+LOOPBACK = "127.0.0.1"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -69,6 +70,24 @@ class ServerSettings(Section):
     )
     idle_timeout: Seconds = Field(75.0, description="seconds after which a connection without a request is closed")
     drain: Seconds = Field(30.0, description="seconds that running chats get to end when the bridge stops")
+    ollama_port: int | None = Field(
+        None, ge=1, le=65535, description="second port, for clients of Ollama that know no other: 11434; empty: none"
+    )
+    ollama_no_auth: bool = Field(
+        False, description="require no API key on `ollama_port`, which then listens for this machine alone"
+    )
+
+    @model_validator(mode="after")
+    def _has_two_ports(self) -> ServerSettings:
+        """Refuse one port for both."""
+        if self.ollama_port == self.port:
+            raise ValueError("ollama_port is a second port; choose another one than port")
+        return self
+
+    @property
+    def ollama_host(self) -> str:
+        """Return where the second port listens: without a key never for others than this machine."""
+        return LOOPBACK if self.ollama_no_auth and not is_loopback(self.host.strip("[]")) else self.host
 
 
 class BrowserSettings(Section):

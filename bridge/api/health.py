@@ -7,6 +7,7 @@ from http import HTTPStatus
 from aiohttp import hdrs, web
 
 from bridge.api.access.guard import LET_IN
+from bridge.api.api_dialect import Dialects
 from bridge.chat.types import ChatBackend
 from bridge.monitor.state_json import describe
 
@@ -16,12 +17,15 @@ NO_STORE = {"cache-control": "no-store"}
 class Health:
     """The open paths; without a key they tell no more of the accounts than why none of them can take a chat."""
 
-    def __init__(self, backend: ChatBackend, *, has_page: bool) -> None:
+    def __init__(self, backend: ChatBackend, dialects: Dialects, *, has_page: bool) -> None:
         self._backend = backend
+        self._dialects = dialects
         self._has_page = has_page
 
     async def root(self, request: web.Request) -> web.Response:
-        """Tell a visitor what this is, or lead a person to the dashboard."""
+        """Tell a visitor what this is, or lead a person to the dashboard; a dialect's own port has its greeting."""
+        if greeting := self._dialects.of(request).greeting:
+            return web.Response(text=greeting)
         if self._has_page and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
             return web.Response(status=302, headers={hdrs.LOCATION: "dashboard"})
         return web.json_response(

@@ -62,7 +62,9 @@ def build_runner(
 
 def dialects(settings: Settings) -> Dialects:
     """Return the dialects that are served."""
-    return Dialects([OpenAI(settings.api), Anthropic(settings.api), Ollama(settings.api)])
+    ollama = Ollama(settings.api)
+    ports = {} if settings.server.ollama_port is None else {settings.server.ollama_port: ollama}
+    return Dialects([OpenAI(settings.api), Anthropic(settings.api), ollama], ports)
 
 
 def route_table(
@@ -78,7 +80,7 @@ def route_table(
     spoken = dialects(settings)
     models = ModelList(backend, settings.api.aliases, spoken)
     table = [
-        *_health(backend, has_page=settings.dashboard.enabled),
+        *_health(backend, spoken, has_page=settings.dashboard.enabled),
         *_models(models, public),
         *_files(Files(store)),
         *beside,
@@ -114,8 +116,8 @@ def _chats(
             )
 
 
-def _health(backend: ChatBackend, *, has_page: bool) -> Sequence[Operation]:
-    health, nothing = Health(backend, has_page=has_page), Admission.NOTHING
+def _health(backend: ChatBackend, spoken: Dialects, *, has_page: bool) -> Sequence[Operation]:
+    health, nothing = Health(backend, spoken, has_page=has_page), Admission.NOTHING
     stands = "Tell whether a chat could be taken now, and with a key how each account stands"
     return (
         Operation("GET", "/", "", health.root, admission=nothing),

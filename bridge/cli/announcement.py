@@ -21,6 +21,7 @@ def print_access(console: Console, bridge: Bridge, settings: Settings) -> None:
     for label, text in (
         ("Base URL", f"{url}/v1"),
         ("API key", shown if key else "none is asked for" if settings.server.no_auth else "`bridge keys` lists them"),
+        *([("Ollama", _ollama(bridge.ollama_url, settings))] if bridge.ollama_url else []),
         ("Dashboard", _dashboard(console, bridge, url)),
         ("Accounts", accounts or "none yet; `bridge login NAME` logs one in, and it is served at once"),
     ):
@@ -28,6 +29,12 @@ def print_access(console: Console, bridge: Bridge, settings: Settings) -> None:
     if console.is_terminal:
         model = next((model.id for model in bridge.pool.models()), "deepseek-chat")
         print_examples(console, url, key, model)
+
+
+def _ollama(url: str, settings: Settings) -> str:
+    """Return where the second port is, and what it asks for."""
+    is_free = settings.server.ollama_no_auth or settings.server.no_auth
+    return f"{from_here(url)} ({'no API key is asked for' if is_free else 'with the API key'})"
 
 
 def _dashboard(console: Console, bridge: Bridge, url: str) -> str:

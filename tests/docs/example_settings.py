@@ -20,6 +20,7 @@ EXAMPLES: dict[str, Any] = {
     "profile_key_file": "/run/secrets/profile.key",
     "profile_key": "AGE-SECRET-KEY-1...",
     "server.allowed_hosts": ["bridge.example.com"],
+    "server.ollama_port": 11434,
     "browser.executable": "/usr/bin/chromium",
     "browser.channel": "chrome",
     "browser.cdp_url": "http://127.0.0.1:9222",

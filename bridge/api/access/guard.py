@@ -21,6 +21,7 @@ from loguru import logger
 from bridge.api.access.credentials import Credentials
 from bridge.api.access.sessions import Session
 from bridge.errors import AuthenticationError, PermissionDenied, TooManyAttempts
+from bridge.origins import is_loopback
 from bridge.settings import ServerSettings
 from bridge.storage.api_keys import Key
 from bridge.storage.key_files import PREFIX, address_of
@@ -132,7 +133,7 @@ class Guard:
         given, path = _given_key(request), _route(request)
         key = self._access.key_of(given)
         unlocked = self._rules.unlocked
-        is_free = self._access.is_free and not path.startswith(ADMIN)
+        is_free = (self._access.is_free or self._is_free_port(request)) and not path.startswith(ADMIN)
         is_open = is_free or path in unlocked or f"{request.method} {path}" in unlocked
         if key is not None:
             _check_scope(key, path)
@@ -143,6 +144,11 @@ class Guard:
             request[LET_IN] = True
         elif not is_open:
             self.refuse(given, peer_of(request))
+
+    def _is_free_port(self, request: web.Request) -> bool:
+        """Tell whether a request came to the second port, from this machine, and none of those needs a key."""
+        server = self._server
+        return server.ollama_no_auth and is_local(request) and port_of(request) == server.ollama_port
 
     def _is_signed_in(self, request: web.Request, *, is_open: bool) -> bool:
         """Tell whether a session lets the request in; no page of another origin can send its CSRF token."""
@@ -209,6 +215,12 @@ def port_of(request: web.BaseRequest) -> int:
     """Return the port of ours that a request came to; 0 where it came over none."""
     name = request.get_extra_info("sockname")
     return int(name[1]) if isinstance(name, tuple) else 0
+
+
+def is_local(request: web.BaseRequest) -> bool:
+    """Tell whether a request came to a loopback address of ours, which nobody else can reach."""
+    name = request.get_extra_info("sockname")
+    return isinstance(name, tuple) and is_loopback(str(name[0]))
 
 
 def _names(server: ServerSettings) -> frozenset[str]:

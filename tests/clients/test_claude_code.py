@@ -1,0 +1,58 @@
+"""Claude Code uses what is particular to it: deferred tools, the server's search, pictures, sessions that go on."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from bridge.browser.browser import Chromium
+from tests.clients.running import run
+from tests.clients.test_long_tasks import AGENTS
+from tests.support.live import Live, called, directive, live
+
+CLAUDE = AGENTS["claude-code"]
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
+
+
+async def ask(site: Live, home: Path, *options: str, then: list[dict[str, Any]], **first: Any) -> str:
+    """Return what Claude Code prints, while the site answers by a script."""
+    command = (*CLAUDE.command, *options)
+    return await run(site, home, *command, stdin=f"Go. {directive(**first, then=then)}", **CLAUDE.setting(site))
+
+
+async def test_a_deferred_tool_is_loaded_and_searches_with_the_sites_own_search(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    found = [{"text": called("WebSearch", query="streams")}, {"text": "I found it."}]
+    async with live(tmp_path, chromium=chromium) as site:
+        said = await ask(site, tmp_path, text=called("ToolSearch", query="select:WebSearch"), then=found)
+        first, loaded, search, last = site.account().turns
+    assert "I found it." in said
+    assert "WebSearch({" not in first.prompt
+    assert "WebSearch({" in loaded.prompt
+    assert search.conversation != first.conversation
+    assert "Perform a web search for the query: streams" in search.prompt
+    assert [turn.search_enabled for turn in (first, loaded, search, last)] == [False, False, True, False]
+    assert (loaded.parent, last.parent) == (2, 4)
+    assert "https://example.com/streams" in last.prompt
+
+
+async def test_a_picture_that_it_reads_is_uploaded(tmp_path: Path, chromium: Chromium) -> None:
+    picture = tmp_path / "pixel.png"
+    picture.write_bytes(PIXEL)
+    async with live(tmp_path, chromium=chromium) as site:
+        said = await ask(site, tmp_path, text=CLAUDE.read(picture), then=[{"files": True}])
+    assert ".png" in said
+
+
+async def test_a_session_goes_on_in_its_conversation(tmp_path: Path, chromium: Chromium) -> None:
+    async with live(tmp_path, chromium=chromium) as site:
+        await ask(site, tmp_path, thinking="I think.", text=CLAUDE.run("echo one"), then=[{"text": "One."}])
+        assert "Two." in await ask(site, tmp_path, "--continue", text="Two.", then=[])
+        first, *others = site.account().turns
+    assert [turn.parent for turn in others] == [2, 4]
+    assert {turn.conversation for turn in others} == {first.conversation}
+    assert len(others[-1].prompt) < 2_000

@@ -24,6 +24,8 @@ HTTP_FAILURES = {
     413: ("request_too_large", "The body is larger than server.max_body allows."),
 }
 
+BASE_URLS = "The base URL of OpenAI's clients ends in /v1, that of Anthropic's does not."
+
 REQUEST_ID = web.RequestKey("request_id", str)
 ARRIVED = web.RequestKey("arrived", float)
 
@@ -117,8 +119,7 @@ def missed(method: str, path: str, error: Exception, served: str) -> Failure | N
         allowed = ", ".join(sorted(error.allowed_methods))
         return refusal(405, "method_not_allowed", f"{path} takes {allowed}, but not {method}.", allow=allowed)
     if isinstance(error, web.HTTPNotFound):
-        message = f"Nothing is served at {method} {path}. Served are {served}. The base URL of a client ends in /v1."
-        return refusal(404, "not_found", message)
+        return refusal(404, "not_found", f"Nothing is served at {method} {path}. Served are {served}. {BASE_URLS}")
     return None
 
 

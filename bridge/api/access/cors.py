@@ -19,7 +19,8 @@ AGE = "600"
 METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 EXPOSED = (
     "x-request-id, x-bridge-ignored, openai-processing-ms, retry-after, x-should-retry, "
-    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests"
+    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, request-id, "
+    "anthropic-ratelimit-requests-limit, anthropic-ratelimit-requests-remaining, anthropic-ratelimit-requests-reset"
 )
 HEADER_NAMES = re.compile(r"[\w-]+(?: ?, ?[\w-]+)*", re.ASCII)
 

@@ -116,7 +116,7 @@ def blocks_of(events: Iterable[Event]) -> list[dict[str, Any]]:
     for event in events:
         match event:
             case {"type": "content_block_start", "content_block": block}:
-                blocks.append(dict(block))
+                blocks.append({**block, **({"citations": []} if "citations" in block else {})})
             case {"type": "content_block_delta", "delta": delta}:
                 _add(delta, blocks[-1])
     return blocks
@@ -133,7 +133,7 @@ def _add(delta: dict[str, Any], block: dict[str, Any]) -> None:
         case {"type": "input_json_delta", "partial_json": given}:
             block["input"] = json.loads(given)
         case {"type": "citations_delta", "citation": citation}:
-            block["citations"] = [*block["citations"], citation]
+            block["citations"].append(citation)
 
 
 def _result(source: Source) -> dict[str, Any]:

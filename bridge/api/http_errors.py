@@ -24,7 +24,7 @@ HTTP_FAILURES = {
     413: ("request_too_large", "The body is larger than server.max_body allows."),
 }
 
-BASE_URLS = "The base URL of OpenAI's clients ends in /v1, that of Anthropic's does not."
+BASE_URLS = "The base URL of Anthropic's clients has no /v1, that of OpenAI's ends in /v1."
 
 REQUEST_ID = web.RequestKey("request_id", str)
 ARRIVED = web.RequestKey("arrived", float)

@@ -29,16 +29,16 @@ class ContentWriter:
         self._open = ""
         """The type of the block that is not over yet; there is at most one."""
         self._thought = sha256()
-        self._queries: list[str] = []
+        self._queries: dict[str, None] = {}
         self._found: dict[int, Source] = {}
         self._told: set[int] = set()
         self.searches = 0
         """How many searches the blocks tell of."""
 
     def searched(self, event: Searched) -> None:
-        """Take what a search found; its blocks stand before the next piece."""
+        """Take what a search found; its blocks stand before the next piece, once there is anything found."""
         if self._shows_search:
-            self._queries += [query for query in event.queries if query not in self._queries]
+            self._queries.update(dict.fromkeys(event.queries))
             new = (source for source in event.sources if source.number not in self._told)
             self._found.update((source.number, source) for source in new)
 
@@ -46,7 +46,7 @@ class ContentWriter:
         """Return the events of the next piece of the answer; `cited` is what it cites."""
         if not (piece.text or piece.thinking or piece.call):
             return []
-        events = self._searches()
+        events = self._searches() if self._found else []
         if piece.thinking:
             return events + self._think(piece.thinking)
         if piece.call:
@@ -56,7 +56,7 @@ class ContentWriter:
 
     def finish(self) -> list[Event]:
         """Return the last events."""
-        return self._searches() + self._end()
+        return (self._searches() if self._queries or self._found else []) + self._end()
 
     def _think(self, thinking: str) -> list[Event]:
         events = self._begin("thinking", thinking="", signature="") if self._open != "thinking" else []
@@ -75,14 +75,12 @@ class ContentWriter:
 
     def _searches(self) -> list[Event]:
         """Return the blocks of what was searched and found since the last ones."""
-        if not self._queries and not self._found:
-            return []
         self.searches += 1
         id_ = f"srvtoolu_{self._id}{self.searches}"
         results = [_result(source) for source in self._found.values()]
         asked = {"query": ", ".join(self._queries)}
         self._told |= self._found.keys()
-        self._queries, self._found = [], {}
+        self._queries, self._found = {}, {}
         events = self._begin("server_tool_use", id=id_, name="web_search", input={})
         events += [self._delta("input_json_delta", partial_json=json.dumps(asked, ensure_ascii=False))]
         return events + self._begin("web_search_tool_result", tool_use_id=id_, content=results) + self._end()

@@ -28,11 +28,11 @@ BETA = "anthropic-beta"
 class AnthropicOptions:
     """What only Anthropic's clients ask for."""
 
-    shows_thinking: bool = True
+    shows_thinking: bool
     """Whether blocks of thinking have their text, and not only a signature."""
-    shows_search: bool = False
+    shows_search: bool
     """Whether the server's search is among the tools, so that blocks tell what it found."""
-    wants_nothing: bool = False
+    wants_nothing: bool
     """Whether the prompt is only to be put into a cache, which is not here."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from bridge.chat.types import Finish, Opened, Searched, Text, Withdrawn
+from bridge.chat.types import Finish, Opened, Searched, Source, Text, Thinking, Withdrawn
 from bridge.errors import SiteBusy
 from bridge.settings import ApiSettings, ServerSettings
 from tests.api.anthropic.asking import (
@@ -186,6 +186,32 @@ async def test_the_servers_search_tells_what_it_found(served: Served) -> None:
         }
     ]
     assert message["usage"]["server_tool_use"] == {"web_search_requests": 1, "web_fetch_requests": 0}
+
+
+async def test_each_search_has_blocks_of_its_own_for_what_is_new(served: Served) -> None:
+    oslo = Source(2, "https://oslo.example/", "Oslo")
+    served.backend.script = (
+        Opened(),
+        Searched(sources=(ROMANS,)),
+        Thinking("And "),
+        Searched(("oslo", "oslo")),
+        Thinking("Oslo?"),
+        Searched(sources=(ROMANS, oslo)),
+        Text("Warm."),
+        Searched(("nothing",)),
+        Finish(),
+    )
+    message = await both(served, tools=[SEARCH], thinking={"type": "adaptive"})
+    searched = ["server_tool_use", "web_search_tool_result"]
+    said = [kind for kind in kinds(message) if kind not in searched]
+    assert (said, kinds(message)[:3]) == (["thinking", "text"], [*searched, "thinking"])
+    uses = [block for block in message["content"] if block["type"] == "server_tool_use"]
+    found = [block for block in message["content"] if block["type"] == "web_search_tool_result"]
+    assert [use["input"]["query"] for use in uses] == ["", "oslo", "nothing"]
+    assert [[one["title"] for one in block["content"]] for block in found] == [["Rome"], ["Oslo"], []]
+    assert [use["id"] for use in uses] == [block["tool_use_id"] for block in found]
+    assert len({use["id"] for use in uses}) == 3
+    assert message["usage"]["server_tool_use"]["web_search_requests"] == 3
 
 
 async def test_a_search_that_the_models_name_switches_on_has_no_blocks_of_its_own(served: Served) -> None:

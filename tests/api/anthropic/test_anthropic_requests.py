@@ -302,7 +302,11 @@ async def test_messages_can_add_and_remove_tools(served: Served) -> None:
     oven = {"name": "oven", "input_schema": {"type": "object"}}
     add = {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": oven}}
     remove = {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "weather"}}
-    made = await messages_of(served, user(text("Hi"), add, remove), tools=[WEATHER])
+    fetch = {"type": "web_fetch_20250910", "name": "web_fetch"}
+    of_server = {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": fetch}}
+    odd = {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": {"name": 7}}}
+    made = await messages_of(served, user(text("Hi"), add, of_server, odd, remove), tools=[WEATHER])
+    assert "web_fetch(" not in made[0].text
     assert "oven(" in made[0].text
     assert "weather(" not in made[0].text
     assert made[1] == Message("user", "Hi")

@@ -19,6 +19,7 @@ from bridge.api.api_dialect import Dialect, DialectParts, Dialects
 from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.connections import Runner
 from bridge.api.file_routes import FileForm, Files
+from bridge.api.gemini.gemini_dialect import Gemini
 from bridge.api.health import Health
 from bridge.api.http_errors import failures, name_request
 from bridge.api.malformed import Malformed
@@ -40,7 +41,10 @@ from bridge.storage.file_store import FileStore
 
 TABLE = web.AppKey("route_table", tuple[Operation, ...])
 """The table that the application was made from."""
-SERVED = "POST /v1/chat/completions, /v1/completions, /v1/messages, /api/chat, GET /v1/models and /v1/files"
+SERVED = (
+    "POST /v1/chat/completions, /v1/completions, /v1/messages, /api/chat, /v1beta/models/{model}:generateContent, "
+    "GET /v1/models and /v1/files"
+)
 """The paths that the error of an unknown path names."""
 
 
@@ -64,7 +68,7 @@ def dialects(settings: Settings) -> Dialects:
     """Return the dialects that are served."""
     ollama = Ollama(settings.api)
     ports = {} if settings.server.ollama_port is None else {settings.server.ollama_port: ollama}
-    return Dialects([OpenAI(settings.api), Anthropic(settings.api), ollama], ports)
+    return Dialects([OpenAI(settings.api), Anthropic(settings.api), ollama, Gemini(settings.api)], ports)
 
 
 def route_table(

@@ -1,0 +1,90 @@
+"""Gemini's API: what Google's SDKs speak."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+from bridge.api.api_dialect import Dialect, DialectParts, ListedModel
+from bridge.api.gemini.gemini_errors import GEMINI_ERROR_SCHEMA, gemini_error
+from bridge.api.gemini.gemini_surfaces import (
+    CountTokens,
+    CountTokensV1,
+    GenerateContent,
+    GenerateContentV1,
+    StreamGenerateContent,
+    StreamGenerateContentV1,
+)
+from bridge.api.http_errors import Failure
+from bridge.api.route_table import Operation
+from bridge.api.surface import Surface
+from bridge.settings import ApiSettings
+
+SURFACES = (
+    GenerateContent,
+    StreamGenerateContent,
+    CountTokens,
+    GenerateContentV1,
+    StreamGenerateContentV1,
+    CountTokensV1,
+)
+PRESET = re.compile(r"(?<![a-z])(?:gemini|gemma)(?![a-z])")
+"""What the names of models contain that clients are preset to."""
+THINKING = re.compile(r"(?<![a-z])(?:pro|thinking)(?![a-z])")
+"""What those contain that think unless told otherwise."""
+METHODS = ("generateContent", "streamGenerateContent", "countTokens")
+MOST_TOKENS = 1_048_576
+"""What a model says that it takes where nobody knows."""
+
+
+class Gemini(Dialect):
+    """Everything below `/v1beta/`, and its methods below `/v1/models/`."""
+
+    prefixes = ("/v1beta/",)
+    marks = ("x-goog-api-key", "x-goog-api-client")
+    error_schema: ClassVar[Mapping[str, Any]] = GEMINI_ERROR_SCHEMA
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._settings = settings
+
+    def surfaces(self) -> Sequence[Surface[Any]]:
+        """Return the ways to chat, and to count."""
+        return [surface(self._settings) for surface in SURFACES]
+
+    def error(self, failure: Failure) -> dict[str, Any]:
+        """Return the error object."""
+        return gemini_error(failure)
+
+    def default_model(self, name: str, first: str) -> str | None:
+        """Return the accounts' first model for each of Google's, thinking where that thinks by itself."""
+        if not PRESET.search(name.lower()):
+            return None
+        return f"{first}-think" if THINKING.search(name.lower()) else first
+
+    def models(self, listed: Sequence[ListedModel]) -> dict[str, Any]:
+        """Return the list of models, all of it on one page."""
+        return {"models": list(map(self.model, listed))}
+
+    def model(self, listed: ListedModel) -> dict[str, Any]:
+        """Return the description of one model."""
+        model = listed.model
+        return {
+            "name": f"models/{model.id}",
+            "version": "1",
+            "displayName": model.id,
+            "description": "A model of the chat website in front of which the bridge stands.",
+            "inputTokenLimit": model.context_length or MOST_TOKENS,
+            "outputTokenLimit": model.context_length or MOST_TOKENS,
+            "supportedGenerationMethods": [*METHODS],
+            "thinking": True,
+        }
+
+    def operations(self, parts: DialectParts) -> Sequence[Operation]:
+        """Return the list of models under this API's path."""
+        served = partial(Operation, "GET", error=self.error_schema, admission=parts.admission)
+        return [
+            served("/v1beta/models", "List the models as Gemini does", parts.list_models),
+            served("/v1beta/models/{id}", "Describe one model as Gemini does", parts.describe_model),
+        ]

@@ -1,0 +1,107 @@
+"""The surfaces of Gemini's dialect: the model stands in the path, and the path says whether the answer is a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from bridge.api.answer.answer_events import AnswerEvent
+from bridge.api.answer.presenter import PresentationStyle
+from bridge.api.body_fields import validated
+from bridge.api.gemini.gemini_answer import GeminiEncoder, whole_answer
+from bridge.api.gemini.gemini_fields import with_snake_case
+from bridge.api.gemini.gemini_request import GeminiBody, GeminiDetails, GeminiRequest, read_gemini
+from bridge.api.request_model import Lenient
+from bridge.api.surface import ApiCall, Encoder, Immediate, Surface
+from bridge.chat.token_estimate import prompt_tokens
+from bridge.errors import RequestError
+from bridge.settings import ApiSettings
+
+
+class GenerateContent(Surface[GeminiDetails]):
+    """A whole answer."""
+
+    path = "/v1beta/models/{model}:generateContent"
+    summary = "Answer a chat as Gemini does"
+    body: ClassVar[type[BaseModel]] = GeminiBody
+    keep_alive = b"\n"  # Google's SDK for Python takes a comment for a piece, and skips an empty line; so does JSON
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self.settings = settings
+
+    def parse(self, call: ApiCall) -> GeminiRequest | Immediate:
+        """Return what the body asks for."""
+        return read_gemini(call, self.settings)
+
+    def framing(self, request: GeminiRequest) -> tuple[str, bytes]:
+        """Return the content type of events, or of a JSON array."""
+        return self.stream_type if request.dialect.sse else "application/json; charset=utf-8", self.keep_alive
+
+    def encoder(self, request: GeminiRequest) -> Encoder:
+        """Return an encoder of responses."""
+        return GeminiEncoder(request, self.style(request))
+
+    def style(self, request: GeminiRequest) -> PresentationStyle:
+        """Return how the answer is shown."""
+        return PresentationStyle.of(request.chat.model, request.format, self.settings.citations)
+
+    def reply(self, request: GeminiRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
+        """Return the response."""
+        return whole_answer(request, self.style(request), answers)
+
+
+class StreamGenerateContent(GenerateContent):
+    """A stream."""
+
+    path = "/v1beta/models/{model}:streamGenerateContent"
+    summary = "Answer a chat as Gemini does, with alt=sse as a stream of events, without it as a JSON array"
+
+    def parse(self, call: ApiCall) -> GeminiRequest | Immediate:
+        """Return what the body asks for."""
+        return read_gemini(call, self.settings, stream=True)
+
+
+class GeminiCountBody(Lenient):
+    """The contents to count, by themselves or in a whole request."""
+
+    contents: Any = None
+    generate_content_request: dict[str, Any] | None = None
+
+
+class CountTokens(GenerateContent):
+    """The tokens of what would be a chat."""
+
+    path = "/v1beta/models/{model}:countTokens"
+    summary = "Count the tokens of contents as Gemini does"
+    body = GeminiCountBody
+
+    def parse(self, call: ApiCall) -> Immediate:
+        """Return the count."""
+        asked = validated(GeminiCountBody, with_snake_case(call.body))
+        inner = asked.generate_content_request
+        if inner is None and asked.contents is None:
+            raise RequestError("contents: Field required.", param="contents")
+        body = call.body if inner is None else inner
+        read = read_gemini(ApiCall(body, call.id, call.model, call.path), self.settings)
+        count = prompt_tokens(read.chat.messages)
+        return Immediate({"totalTokens": count, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": count}]})
+
+
+class GenerateContentV1(GenerateContent):
+    """The same in the older version of the API."""
+
+    path = "/v1/models/{model}:generateContent"
+
+
+class StreamGenerateContentV1(StreamGenerateContent):
+    """The same in the older version of the API."""
+
+    path = "/v1/models/{model}:streamGenerateContent"
+
+
+class CountTokensV1(CountTokens):
+    """The same in the older version of the API."""
+
+    path = "/v1/models/{model}:countTokens"

@@ -66,6 +66,13 @@ def example(live: Live, name: str) -> str:
     return text.replace("http://127.0.0.1:8000", live.bridge.url).replace("sk-bridge-...", live.key)
 
 
+def claude_code(live: Live) -> dict[str, str]:
+    """Return the environment of Claude Code; in a sandbox it lets root skip its questions."""
+    lines = example(live, "claude-code.env").splitlines()
+    given = dict(line.split("=", 1) for line in lines if "=" in line)
+    return {**given, "DISABLE_AUTOUPDATER": "1", "IS_SANDBOX": "1"}
+
+
 def _home(home: Path) -> dict[str, str]:
     path = os.pathsep.join((str(NODE_BIN), str(BIN), os.environ["PATH"]))
     folders = {f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CONFIG", "CACHE", "DATA", "STATE")}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.browser.browser import Chromium
-from tests.clients.running import example, run
+from tests.clients.running import claude_code, example, run
 from tests.support.live import Live, called, directive, live
 
 MODEL = "deepseek-chat"
@@ -80,11 +80,18 @@ AGENTS = {
     "continue": Agent(
         ("cn", "--config", "config.yaml", "--auto", "-p"), continue_cli, "Write", "Read", "filepath", False
     ),
+    "claude-code": Agent(
+        ("claude", "--dangerously-skip-permissions", "-p"),
+        lambda site, _: claude_code(site),
+        "Write",
+        "Read",
+        "file_path",
+    ),
 }
 
 
 @pytest.mark.parametrize(
-    ("name", "seed"), [*((name, None) for name in AGENTS), *zip(AGENTS, (1, 2, 3, 4), strict=True)]
+    ("name", "seed"), [*((name, None) for name in AGENTS), *zip(AGENTS, (1, 2, 3, 4, 5), strict=True)]
 )
 async def test_an_agent_given_a_whole_book_writes_files_and_reads_them(
     tmp_path: Path, chromium: Chromium, name: str, seed: int | None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.browser.browser import Chromium
-from tests.clients.running import example, run
+from tests.clients.running import claude_code, run
 from tests.support.live import Live, called, directive, live
 
 DONE = "All of it is done."
@@ -30,16 +30,10 @@ class Agent:
     run: Callable[[str], str]
 
 
-def claude(site: Live) -> dict[str, str]:
-    lines = example(site, "claude-code.env").splitlines()
-    given = dict(line.split("=", 1) for line in lines if "=" in line)
-    return {**given, "DISABLE_AUTOUPDATER": "1", "IS_SANDBOX": "1"}
-
-
 AGENTS = {
     "claude-code": Agent(
         ("claude", "--dangerously-skip-permissions", "-p"),
-        claude,
+        claude_code,
         lambda path, text: called("Write", file_path=str(path), content=text),
         lambda path: called("Read", file_path=str(path)),
         lambda command: called("Bash", command=command, description="Run it"),

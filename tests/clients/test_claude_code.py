@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.browser.browser import Chromium
+from bridge.demo import Script
 from tests.clients.running import run
 from tests.clients.test_long_tasks import AGENTS
 from tests.support.live import Live, called, directive, live
@@ -56,3 +57,24 @@ async def test_a_session_goes_on_in_its_conversation(tmp_path: Path, chromium: C
     assert [turn.parent for turn in others] == [2, 4]
     assert {turn.conversation for turn in others} == {first.conversation}
     assert len(others[-1].prompt) < 2_000
+
+
+async def test_where_the_site_takes_no_more_it_sums_up_and_goes_on(tmp_path: Path, chromium: Chromium) -> None:
+    book = tmp_path / "book.txt"
+    book.write_text("A long line of a long book.\n" * 500, "utf-8")
+    answers = (
+        Script(text=CLAUDE.read(book)),
+        Script(text=CLAUDE.run("echo two")),
+        Script(fault="context_length_exceeded"),
+        Script(text="<analysis>Read.</analysis>\n<summary>The book was read.</summary>"),
+        Script(text="It is done."),
+    )
+    async with live(tmp_path, chromium=chromium) as site:
+        for script in answers:
+            site.account().script(script)
+        said = await run(site, tmp_path, *CLAUDE.command, stdin="Read the book.", **CLAUDE.setting(site))
+        *_, summary, last = site.account().turns
+    assert "It is done." in said
+    assert "A long line of a long book." in summary.prompt
+    assert "The book was read." in last.prompt
+    assert len({turn.conversation for turn in (summary, last)}) == 2

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bridge.api.http_errors import Failure
-from bridge.errors import ThreadNotHeld
+from bridge.errors import ContextTooLong, ThreadNotHeld
 
 TYPES = {
     401: "authentication_error",
@@ -23,6 +23,8 @@ TYPES = {
 """The types of errors by their status; any other is a bad request below 500, and `api_error` from there on."""
 DETAILED = frozenset({ThreadNotHeld.code})
 """Codes that SDKs act on; they look for them in the details."""
+TOO_LONG = "prompt is too long: "
+"""How the message begins by which clients know that they must compact their history."""
 ERROR_SCHEMA: Mapping[str, Any] = {
     "title": "AnthropicError",
     "type": "object",
@@ -48,6 +50,8 @@ def error_body(failure: Failure) -> dict[str, Any]:
     param, message = failure.param, failure.message
     if param and param not in message:
         message = f"{param}: {message}"
+    if failure.code == ContextTooLong.code:
+        message = TOO_LONG + message
     kind = TYPES.get(failure.status, "invalid_request_error" if failure.status < 500 else "api_error")
     error: dict[str, Any] = {"type": kind, "message": message}
     if failure.code in DETAILED:

@@ -14,6 +14,7 @@ from bridge.api.openapi import document
 from bridge.chat.types import RateLimit
 from bridge.errors import (
     BridgeError,
+    ContextTooLong,
     FileRejected,
     LoginRequired,
     Muted,
@@ -86,6 +87,15 @@ async def test_a_thread_is_refused_by_the_code_that_makes_the_sdk_send_the_whole
         assert (response.status, answer["error"]["type"]) == (400, "invalid_request_error")
         assert answer["error"]["details"] == {"error_code": "thread_unsupported_request"}
         assert answer["error"]["message"].endswith("send all messages, without thread.")
+
+
+async def test_a_prompt_that_is_too_long_is_told_in_the_words_by_which_clients_know_to_compact(served: Served) -> None:
+    served.backend.script = (ContextTooLong("The site takes less.", param="messages"),)
+    assert await error_of(served, json=body()) == (
+        400,
+        "invalid_request_error",
+        "prompt is too long: messages: The site takes less.",
+    )
 
 
 async def test_a_full_queue_says_when_to_come_again(served: Served) -> None:

@@ -10,11 +10,16 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 
 import pytest
+from hypothesis import settings
 
 from bridge.browser.browser import Chromium
 from bridge.telemetry import Telemetry
+from tests.support.browsers import light_browser
 from tests.support.free_loop import GuardedLoop, Step, Watch, on_audit, taken
 from tests.support.live import settings_for
+
+settings.register_profile("bridge", max_examples=int(os.environ.get("EXAMPLES", "25")), deadline=None)
+settings.load_profile("bridge")
 
 
 def pytest_configure() -> None:
@@ -51,7 +56,7 @@ def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 STEP = Step()
-STARTING = frozenset({"chromium", "browser", "home"})
+STARTING = frozenset({"chromium", "full_chromium", "browser", "home"})
 """Fixtures that start a browser or the command."""
 started: list[str] = []
 """The processes that the present test has started so far."""
@@ -97,7 +102,15 @@ def _loop_is_free() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Chromium]:
-    """One Chromium for all tests that do not harm it."""
-    browser = Chromium(settings_for(tmp_path_factory.mktemp("chromium")), Telemetry())
+    """One browser for all tests that do not harm it: the headless shell of Chromium, where there is one."""
+    browser = Chromium(settings_for(tmp_path_factory.mktemp("chromium"), browser=light_browser()), Telemetry())
+    yield browser
+    await browser.close()
+
+
+@pytest.fixture(scope="session")
+async def full_chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Chromium]:
+    """The Chromium that the bridge has by default, for all tests of what it keeps a page from."""
+    browser = Chromium(settings_for(tmp_path_factory.mktemp("full")), Telemetry())
     yield browser
     await browser.close()

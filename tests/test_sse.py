@@ -114,7 +114,7 @@ LINES = st.lists(
 ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=300)
+@settings(derandomize=True, database=None)
 @given(st.lists(st.tuples(LINES, ENDS)), st.lists(st.integers(0, 400)))
 def test_the_cuts_change_nothing(parts: list[tuple[list[bytes], bytes]], cuts: list[int]) -> None:
     stream = b"".join(line + end for lines, end in parts for line in lines)
@@ -145,7 +145,7 @@ def read_simply(stream: bytes) -> list[ServerSentEvent]:
     return events
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=300)
+@settings(derandomize=True, database=None)
 @given(st.text(st.sampled_from("ab :\n\r猫🐈\u2028")), st.sampled_from([None, "e", "título"]))
 def test_what_is_written_is_read_back(text: str, name: str | None) -> None:
     [event] = read(encode_sse(text, name))

@@ -20,7 +20,7 @@ from bridge.pool.account import AWAY, NOBODY, PoolWorker, Slot, readiness
 from bridge.pool.chat_queue import ChatQueue
 from bridge.pool.dispatcher import Dispatcher
 from bridge.pool.idle_loan import lending
-from bridge.pool.roster import Roster, StoredAccounts
+from bridge.pool.roster import LOOK_EVERY, Roster, StoredAccounts
 from bridge.pool.served_models import ServedModels
 from bridge.pool.supervisor import CHECK_LIMIT, Supervisor
 from bridge.pool.token_accounts import TokenAccounts, TokenSite
@@ -45,6 +45,7 @@ class Pool:
         telemetry: Telemetry,
         tokens: TokenSite | None = None,
         stored: StoredAccounts | None = None,
+        look_every: float = LOOK_EVERY,
     ) -> None:
         parked, sends = StoredAccountStates(settings.config), SendLog(settings.config)
         self.queue = ChatQueue(lambda: self._supervisor.slots, settings.pool, settings.turn.stop)
@@ -55,7 +56,7 @@ class Pool:
         self._dispatcher = Dispatcher(
             self._supervisor, self.queue, self._token_accounts, self.conversations, settings.conversations, telemetry
         )
-        self._roster = Roster(self._supervisor, self.queue, self.conversations, stored)
+        self._roster = Roster(self._supervisor, self.queue, self.conversations, stored, look_every)
         self._tasks = Tasks()
 
     async def __aenter__(self) -> Pool:

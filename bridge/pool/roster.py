@@ -50,12 +50,18 @@ class Roster:
     """Adds, renames and removes accounts; without `stored` there are those that the pool began with."""
 
     def __init__(
-        self, supervisor: Supervisor, queue: ChatQueue, conversations: Conversations, stored: StoredAccounts | None
+        self,
+        supervisor: Supervisor,
+        queue: ChatQueue,
+        conversations: Conversations,
+        stored: StoredAccounts | None,
+        look_every: float,
     ) -> None:
         self._supervisor = supervisor
         self._queue = queue
         self._conversations = conversations
         self._stored = stored
+        self._look_every = look_every
         self._unreadable: dict[str, Stamp | None] = {}
         """The files that could not be opened, as they were then."""
         self._watches: dict[Slot, asyncio.Task[None]] = {}
@@ -179,7 +185,7 @@ class Roster:
         """Follow the folder for ever; one that cannot be read is named once."""
         said = ""
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(self._look_every)
             try:
                 await self._follow(self._source())
                 said = ""

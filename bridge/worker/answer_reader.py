@@ -87,7 +87,7 @@ class _Parts:
                 await self.next()
             if not await press():
                 return False
-            async with asyncio.timeout(RESUME_LIMIT):
+            async with asyncio.timeout(min(RESUME_LIMIT, self._limits.first_byte)):
                 await self._exchange.busy()
             self._patience = self._limits.first_byte
             self._kept = await self._skip_old()

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.api.answer.stop import StopFilter
@@ -78,7 +78,6 @@ async def test_what_may_begin_a_stop_sequence_is_given_out_at_the_end(served: Se
     assert (await whole(served, stop="END"))["choices"][0]["message"]["content"] == "One. EN"
 
 
-@settings(deadline=None)
 @given(st.lists(st.text("ab", max_size=4), max_size=12), st.lists(st.text("ab", min_size=1, max_size=4), max_size=3))
 def test_a_cut_gives_the_same_text_as_if_it_had_come_in_one_piece(pieces: list[str], stop: list[str]) -> None:
     def cut(parts: list[str]) -> tuple[str, str | None]:

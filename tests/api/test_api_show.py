@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -166,7 +166,6 @@ def test_no_thinking_can_swallow_the_answer_or_leave_its_block(thinking: str, si
     assert page.endswith("</details>\n<h1>Answer</h1>\n")
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="`~<>/!?details\n -#[]()", max_size=60), st.integers(1, 9))
 def test_random_thinking_keeps_to_its_block(thinking: str, size: int) -> None:
     whole = shown(FOLD, Thinking(thinking), Text("Answer")).text

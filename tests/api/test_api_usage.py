@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.chat.token_estimate import Count, Meter, Usage, prompt_tokens
@@ -19,7 +19,6 @@ def test_nothing_costs_nothing() -> None:
     assert Count().tokens == 0
 
 
-@settings(deadline=None)
 @given(st.lists(st.text()))
 def test_the_estimate_does_not_depend_on_how_the_text_was_cut(pieces: list[str]) -> None:
     count = Count()
@@ -36,7 +35,6 @@ def test_thinking_is_part_of_the_completion() -> None:
     assert meter.usage().total == 18
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(alphabet="a好é😀 ", max_size=30), st.integers(0, 30))
 def test_what_fits_is_all_that_fits(before: str, text: str, tokens: int) -> None:
     fits = Count(before).fitting(text, tokens)

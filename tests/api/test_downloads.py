@@ -53,6 +53,6 @@ async def test_a_download_that_is_read_slowly_arrives_whole(tmp_path: Path) -> N
         begun, received = loop.time(), 0
         while data := await loop.sock_recv(connection, SIP):
             received += len(data)
-            if loop.time() - begun < 4 * UNREAD:
+            if loop.time() - begun < 2 * UNREAD:
                 await asyncio.sleep(UNREAD / 8)
     assert received > SIZE

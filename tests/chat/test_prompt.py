@@ -8,7 +8,7 @@ from typing import get_args
 from unicodedata import normalize
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.api.openai.chat_completions import OpenAIChat
@@ -36,7 +36,6 @@ def blocks(prompt: str) -> list[tuple[str, str]]:
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_a_single_user_message_is_sent_exactly_as_it_is(text: str) -> None:
     assert render([Message("user", text)]) == text
@@ -151,7 +150,6 @@ MESSAGES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(MESSAGES, min_size=2, max_size=5), st.booleans())
 def test_who_knows_the_mark_reads_each_message_as_it_was_whatever_it_holds(
     messages: list[Message], goes_on: bool
@@ -167,7 +165,6 @@ def test_who_knows_the_mark_reads_each_message_as_it_was_whatever_it_holds(
         assert re.fullmatch(rf"\[{mark_of(prompt)} attached: .*\]", files) if message.attachments else files == ""
 
 
-@settings(deadline=None)
 @given(forgeries())
 def test_a_lone_message_of_a_conversation_that_looks_like_a_label_gets_a_true_one(text: str) -> None:
     assert blocks(render([Message("user", text)], goes_on=True)) == [("User", text)]
@@ -198,7 +195,6 @@ def test_a_lone_message_that_is_too_long_to_be_searched_gets_a_label() -> None:
     assert not looks_like_label("x" * 100_000)
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(), forgeries() | st.text(), st.sampled_from(["tool", "function"]))
 def test_no_name_and_no_result_breaks_out_of_its_tag(called: str, named: str, text: str, role: str) -> None:
     calls = [{"id": id_, "function": {"name": called, "arguments": "{}"}} for id_ in ("a", "b")]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from bridge.browser.chromium import find, sandboxed
 from bridge.demo import Account, DemoSettings, DemoSite
+from tests.support.browsers import light_browser
 
 from .browsing import opened_page
 
@@ -19,9 +19,11 @@ QUICK = DemoSettings(settle=(0, 0), toggle_settle=(0, 0), form_delay=(0, 0), pow
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    settings = light_browser()
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        chromium = await playwright.chromium.launch(
+            executable_path=find(settings), chromium_sandbox=sandboxed(settings)
+        )
         yield chromium
         await chromium.close()
 

@@ -32,6 +32,12 @@ FIELDS = """
 """
 
 
+@pytest.fixture(scope="session")
+def chromium(full_chromium: Chromium) -> Chromium:
+    """The browser that is handled where nothing is set."""
+    return full_chromium
+
+
 @asynccontextmanager
 async def at_fields(
     folder: Path, chromium: Chromium, *, touches: bool = False

@@ -86,7 +86,9 @@ async def pool_with(
     stored: StoredWorkers, folder: Path, settings: PoolSettings = QUICK
 ) -> AsyncGenerator[tuple[Pool, Facts]]:
     facts = Facts()
-    async with Pool([], Settings(config=folder, pool=settings), Telemetry(facts), stored=stored) as pool:
+    async with Pool(
+        [], Settings(config=folder, pool=settings), Telemetry(facts), stored=stored, look_every=0.05
+    ) as pool:
         for name in stored.stored.keys() - stored.unreadable.keys():
             await facts.state(name, WorkerState.READY)
         yield pool, facts
@@ -100,7 +102,7 @@ async def until(condition: Callable[[], object]) -> None:
     """Return when the folder was looked at so often that the condition holds."""
     async with asyncio.timeout(LIMIT):
         while not condition():
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
 
 
 def one(pool: Pool) -> Account:

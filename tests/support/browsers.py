@@ -35,11 +35,22 @@ def need(is_there: object, what: str) -> None:
 
 def need_shell() -> None:
     """Skip the test, or fail it, where there is no headless shell."""
+    need(_shell(), "the headless shell (Debian: chromium-headless-shell)")
+
+
+def light_browser() -> BrowserSettings:
+    """Return the settings of the browser that most tests share: the headless shell, for half the processor time.
+
+    With FULL_CHROMIUM in the environment, and where there is no shell, it is the one that the bridge has by default.
+    """
+    return BrowserSettings(check_every=0.5, call_limit=3, shell=not os.environ.get("FULL_CHROMIUM") and bool(_shell()))
+
+
+def _shell() -> Path | None:
     try:
-        found = find(BrowserSettings(shell=True))
+        return find(BrowserSettings(shell=True))
     except SetupError:
-        found = None
-    need(found, "the headless shell (Debian: chromium-headless-shell)")
+        return None
 
 
 @dataclass

@@ -66,12 +66,13 @@ def test_a_call_that_cannot_be_read_says_why_and_whether_it_breaks_off(output: d
     assert rejected.is_cut_off == output["broken"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: output["name"])
 def test_an_output_may_come_character_by_character(output: dict[str, Any]) -> None:
     assert parsed(output, output["text"]) == parsed(output, [output["text"]])
 
 
-@pytest.mark.slow
+@pytest.mark.stress
 @pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: output["name"])
 def test_it_does_not_matter_where_an_output_is_cut(output: dict[str, Any]) -> None:
     text = output["text"]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.tool_calls.json_mode import JsonForm
@@ -100,7 +100,6 @@ def test_the_reason_names_what_is_wrong() -> None:
         PERSON.read('{"age": 3}')
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.text(max_size=5), VALUES, max_size=4), st.sampled_from(["{}", "```json\n{}\n```", "So:\n\n{}\n"])
 )
@@ -110,7 +109,6 @@ def test_every_object_comes_through_whole(value: dict[str, Any], around: str) ->
         assert json.loads(ANY.read(around.replace("{}", text))) == value
 
 
-@settings(deadline=None)
 @given(VALUES, st.dictionaries(st.sampled_from(["type", "properties", "items", "$ref", "enum"]), VALUES, max_size=3))
 def test_no_schema_breaks_the_check(value: object, schema: dict[str, Any]) -> None:
     misfit(value, schema)

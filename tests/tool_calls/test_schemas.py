@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
@@ -113,7 +113,6 @@ def test_no_schema_costs_much(schema: dict[str, Any], value: Any) -> None:
     assert time.thread_time() - begun < MOMENT
 
 
-@settings(deadline=None, max_examples=150)
 @given(SCHEMAS, VALUES)
 def test_no_schema_breaks_anything(schema: dict[str, Any], value: Any) -> None:
     misfit(value, schema)
@@ -123,7 +122,6 @@ def test_no_schema_breaks_anything(schema: dict[str, Any], value: Any) -> None:
     JsonForm(schema).instructions()
 
 
-@settings(deadline=None, max_examples=100)
 @given(SCHEMAS, VALUES)
 def test_what_fits_a_schema_is_never_made_to_misfit(schema: dict[str, Any], value: Any) -> None:
     if misfit(value, schema) is None:
@@ -442,7 +440,6 @@ def test_what_could_mean_something_else_is_asked_for_again(text: str) -> None:
         loaded(text)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="{}[]\",:\\'“”`ab1 \nTrue", max_size=30))
 def test_no_text_breaks_the_repair(text: str) -> None:
     with suppress(Unreadable):

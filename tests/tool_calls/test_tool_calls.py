@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.api.answer.answer_format import AnswerFormat
@@ -133,7 +133,6 @@ def test_a_description_of_several_lines_is_a_comment_of_as_many() -> None:
 # What is written down and read again
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=8), JSON, max_size=4))
 def test_every_call_that_is_written_is_heard_again(arguments: dict[str, Any]) -> None:
     written = write_call(Call("now", json.dumps(arguments)))
@@ -166,7 +165,6 @@ def test_no_result_ends_its_own_block() -> None:
     assert '<tool_result name="b">\nz\n</tool_result>' in written
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.integers(0, 10**9), st.text(max_size=40), st.integers(), st.booleans())
 def test_whatever_the_demo_model_writes_in_its_own_dialect_is_heard(seed: int, city: str, days: int, two: bool) -> None:
     calls = [{"name": "weather", "arguments": {"city": city, "days": days}}] * (1 + two)
@@ -267,7 +265,6 @@ def test_what_a_client_sends_back_is_known_beforehand(answer: str, back: str) ->
     assert write_said(text, call_filter.calls) == back
 
 
-@settings(deadline=None, max_examples=300)
 @given(
     st.lists(st.sampled_from([*'<>`{}\n :a"/', "tool_call", "```", WRITTEN, "weather", "<tool_call>", "</tool_call>"]))
 )
@@ -303,7 +300,6 @@ def test_quotes_that_were_not_escaped_are_found(text: str, value: object) -> Non
     assert loaded(text) == value
 
 
-@settings(deadline=None, max_examples=300)
 @example({"a": "b", '"': "c"})
 @given(JSON)
 def test_valid_json_is_left_as_it_is(value: object) -> None:

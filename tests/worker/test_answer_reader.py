@@ -18,7 +18,7 @@ from bridge.worker.answer_reader import read_answer
 
 FIRST = PageRequest("POST", "https://a.example/first", b"")
 NEXT = PageRequest("POST", "https://a.example/next", b"")
-LIMITS = TurnSettings(first_byte=5, silence=0.2)
+LIMITS = TurnSettings(first_byte=0.5, silence=0.2)
 
 
 class Words:

@@ -28,6 +28,12 @@ WAYS = ("sdk", "sdk stream", "curl", "curl stream")
 SLOW = directive(tokens=2000, rate=50)
 
 
+@pytest.fixture(scope="session")
+def chromium(full_chromium: Chromium) -> Chromium:
+    """The browser that chats go through where nothing is set."""
+    return full_chromium
+
+
 @pytest.fixture(scope="module")
 async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
     """The bridge of the tests that need no settings of their own."""

@@ -44,6 +44,12 @@ CONNECT = """async port => {
 }"""
 
 
+@pytest.fixture(scope="session")
+def chromium(full_chromium: Chromium) -> Chromium:
+    """The browser that such a page meets."""
+    return full_chromium
+
+
 async def test_a_page_that_leaves_the_site_is_lost_and_opened_anew(tmp_path: Path, chromium: Chromium) -> None:
     async with foreign_origins() as (foreign, _), hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
         seen = len(run.facts.seen)

@@ -8,14 +8,16 @@ CLIENTS := tests/clients
 CLIENT_BIN := $(CLIENTS)/python/.venv/bin
 CLIENTS_READY := $(CLIENTS)/node/node_modules/.ready
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 2
+# One more than two cores: a test that waits leaves its core to another one.
+WORKERS := 3
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 2
 LOCK := uv pip compile --quiet --prerelease disallow --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 # Python keeps what it has compiled: the tests start it hundreds of times.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test quick coverage test-clients clients lint format lock docs wheel audit bench clean
+.PHONY: help demo serve test quick stress coverage test-clients clients lint format lock docs wheel audit bench clean
 
 help: ## list the targets (ARGS="..." is handed to demo, serve and pytest)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,15 +28,19 @@ demo: $(READY) ## try the bridge on a built-in chat site, no account needed (ARG
 serve: $(READY) ## start the bridge with your captured logins
 	@exec $(BIN)/bridge serve $(ARGS)
 
-test: lint clients ## check style and types, then run all tests but the foreign clients (ARGS="-k name": only some)
+test: lint clients ## check style and types, then run all tests but stress and foreign clients (ARGS="-k name": only some)
 	$(BIN)/bridge install
-	$(PYTEST) --ignore $(CLIENTS) $(ARGS)
+	$(PYTEST) -m "not stress" --ignore $(CLIENTS) $(ARGS)
+
+stress: clients ## play at full length what `make test` plays in short: more examples, cases, chats; the benchmark
+	$(BIN)/bridge install
+	EXAMPLES=200 FUZZ=3000 $(PYTEST) -m "stress or hypothesis" --ignore $(CLIENTS) $(ARGS)
 
 quick: $(READY) ## run the tests that start no browser and take no time
-	$(PYTEST) -m "not browser and not slow" --ignore $(CLIENTS) $(ARGS)
+	$(PYTEST) -m "not browser and not slow and not stress" --ignore $(CLIENTS) $(ARGS)
 
 coverage: $(READY) ## run the quick tests, and measure which branches of the parts without a browser they take
-	$(PYTEST) --cov -m "not browser and not slow" --ignore $(CLIENTS) $(ARGS)
+	$(PYTEST) --cov -m "not browser and not slow and not stress" --ignore $(CLIENTS) $(ARGS)
 
 test-clients: clients ## run the SDKs and coding agents that people use, in front of the bridge
 	$(BIN)/bridge install

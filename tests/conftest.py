@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 
 import pytest
@@ -40,12 +41,15 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that take a process by a fixture, and run their files first: the quick ones fill up the rest."""
+    """Mark the tests that take a process by a fixture, and run their files first, the largest first of all.
+
+    So the small and quick ones fill up the rest.
+    """
     for item in items:
         if STARTING.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
-    slow = {item.path for item in items if item.get_closest_marker("browser")}
-    items.sort(key=lambda item: item.path not in slow)
+    long = [Counter(item.path for item in items if item.get_closest_marker(name)) for name in ("browser", "slow")]
+    items.sort(key=lambda item: [-count[item.path] for count in long])
 
 
 @pytest.fixture(autouse=True)

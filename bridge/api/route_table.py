@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cache
 from typing import Any
 
 from aiohttp import web
@@ -88,4 +89,9 @@ def rules_of(table: Iterable[Operation]) -> RouteRules:
 
 def _names(table: Iterable[Operation]) -> frozenset[str]:
     """Return the paths as the router names them, without a last slash and without the patterns of parameters."""
-    return frozenset(web.DynamicResource(path).canonical.rstrip("/") or "/" for one in table for path in one.paths())
+    return frozenset(_name(path) for one in table for path in one.paths())
+
+
+@cache
+def _name(path: str) -> str:
+    return web.DynamicResource(path).canonical.rstrip("/") or "/"

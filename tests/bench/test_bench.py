@@ -15,6 +15,7 @@ FAR = 40
 
 
 @pytest.mark.browser
+@pytest.mark.stress
 @pytest.mark.timeout(300)  # it only takes longer on a busy machine
 async def test_the_short_benchmark_loses_nothing_and_stays_ahead_of_a_script(tmp_path: Path) -> None:
     with Home.at(tmp_path) as home:

@@ -25,6 +25,7 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from tests.support.commands import COMMAND_LIMIT, Home, variables_of
 from tests.support.live import QUICK_SITE, directive
+from tests.support.stress import stress
 
 KEY = re.compile(r"sk-bridge-[\w-]{43}")
 
@@ -348,15 +349,21 @@ def test_no_child_process_inherits_the_password_of_a_login(monkeypatch: pytest.M
     assert "BRIDGE_PASSWORD" not in os.environ
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+TO_END = (
+    (("login", "mine", "--form", "--user", "alice@example.com", "--url"), "Chromium"),
+    (("debug", "alice", "--headless"), "opening"),
+    (("doctor", "--site"), "browser"),
+    (("chat", directive(tokens=500, rate=50)), "Chromium"),
+    (("demo",), "Logged"),
+)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
 @pytest.mark.parametrize(
-    ("words", "stage"),
+    ("words", "stage", "number"),
     [
-        (("login", "mine", "--form", "--user", "alice@example.com", "--url"), "Chromium"),
-        (("debug", "alice", "--headless"), "opening"),
-        (("doctor", "--site"), "browser"),
-        (("chat", directive(tokens=500, rate=50)), "Chromium"),
-        (("demo",), "Logged"),
+        *((*command, SIGNALS[at % 2]) for at, command in enumerate(TO_END)),
+        *stress(*((*command, SIGNALS[(at + 1) % 2]) for at, command in enumerate(TO_END))),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )

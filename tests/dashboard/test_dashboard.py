@@ -22,6 +22,7 @@ from bridge.telemetry import ChatEnded
 from tests.support.dashboard_pages import NARROW, VIEWS, WIDE, Dashboard, opened
 from tests.support.live import Live, directive, live, signed_in_profile
 from tests.support.relay import relay
+from tests.support.stress import stress
 
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 LONG = directive(tokens=100_000, rate=20)
@@ -520,7 +521,9 @@ async def test_the_charts_and_their_tables_count_every_chat_once_as_they_go_on(
 
 
 @pytest.mark.parametrize(
-    ("size", "scheme"), [(WIDE, "light"), (NARROW, "dark"), ((360, 740), "light")], ids=["wide", "narrow", "smallest"]
+    ("size", "scheme"),
+    [((360, 740), "light"), *stress((WIDE, "light"), (NARROW, "dark"))],
+    ids=["smallest", "wide", "narrow"],
 )
 async def test_axe_finds_nothing_on_any_view_and_nothing_is_wider_than_the_window(
     tmp_path: Path, chromium: Chromium, size: tuple[int, int], scheme: str

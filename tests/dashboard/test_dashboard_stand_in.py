@@ -18,6 +18,7 @@ from bridge.dashboard import STATIC
 from tests.support import dashboard_states as states
 from tests.support.dashboard_pages import NARROW, VIEWS, WIDE, opened
 from tests.support.dashboard_server import stand_in
+from tests.support.stress import stress
 
 ROOT = Path(__file__).parents[2]
 WATCH = """() => {
@@ -43,7 +44,7 @@ HIDEABLE = """
 CHANGED = "[...window.changed].map((row) => row.getAttribute('aria-labelledby') ?? row.className)"
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "dark"), (NARROW, "light")], ids=["wide", "narrow"])
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "dark"), *stress((NARROW, "light"))], ids=["wide", "narrow"])
 async def test_axe_finds_nothing_in_any_state_of_accounts_and_chats(
     chromium: Chromium, size: tuple[int, int], scheme: str
 ) -> None:
@@ -61,7 +62,7 @@ async def test_axe_finds_nothing_in_any_state_of_accounts_and_chats(
         assert await dashboard.violations() == []
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("size", [NARROW, pytest.param(WIDE, marks=pytest.mark.stress)], ids=["narrow", "wide"])
 async def test_an_empty_bridge_says_on_every_view_what_to_do(chromium: Chromium, size: tuple[int, int]) -> None:
     async with stand_in(states.empty()) as stand, opened(chromium, f"{stand.url}/dashboard", size) as dashboard:
         words = ("No account yet", "No chat yet", "No figures yet", "Ask something", "No line yet")

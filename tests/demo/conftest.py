@@ -14,7 +14,7 @@ from tests.support.browsers import light_browser
 
 from .browsing import opened_page
 
-QUICK = DemoSettings(settle=(0, 0), toggle_settle=(0, 0), form_delay=(0, 0), pow_difficulty=100, rate=0.0)
+QUICK = DemoSettings(settle=(0, 0), toggle_settle=(0, 0), form_delay=(0, 0), pow_difficulty=20, rate=0.0)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -22,6 +22,7 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatQueued, ChatStarted, ProfileSaved, WorkerChanged, WorkerState
 from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, reset, served
+from tests.support.stress import stress
 
 ALPHABET = 'abcdefgh XYZ 0123 ,.;\n\t"\\{}[]<>&#*`|-—äß€你好，世界こんにちは한국어🚀👩‍💻🇪🇺\u200d\u0301'
 WAYS = ("sdk", "sdk stream", "curl", "curl stream")
@@ -79,7 +80,10 @@ async def asked(run: Live, prompt: str, way: str) -> str:
     return await joined(await run.stream(prompt)) if way.endswith("stream") else await run.ask(prompt)
 
 
-async def test_eighty_answers_cut_at_random_places_arrive_byte_for_byte(tmp_path: Path, chromium: Chromium) -> None:
+@pytest.mark.parametrize("rounds", [1, *stress(4)])
+async def test_answers_cut_at_random_places_arrive_byte_for_byte(
+    tmp_path: Path, chromium: Chromium, rounds: int
+) -> None:
     names = ("alice", "bob", "carol", "dave")
     differing = []
     async with live(tmp_path, *names, chromium=chromium) as run:
@@ -89,13 +93,13 @@ async def test_eighty_answers_cut_at_random_places_arrive_byte_for_byte(tmp_path
             if await asked(run, directive(text=text, cut=number), WAYS[number % 4]) != text:
                 differing.append(number)
 
-        for start in range(0, 80, 20):
+        for start in range(0, rounds * 20, 20):
             async with asyncio.timeout(100), asyncio.TaskGroup() as tasks:
                 for number in range(start, start + 20):
                     tasks.create_task(one(number))
         turns = [turn for name in names for turn in run.account(name).turns]
     assert differing == []
-    assert len(turns) == 80
+    assert len(turns) == rounds * 20
 
 
 async def test_a_prompt_of_a_megabyte_reaches_the_site_and_comes_back_whole(run: Live) -> None:

@@ -24,6 +24,7 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import BrowserLost, WorkerState
 from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, settings_for, signed_in_profile
+from tests.support.stress import stress
 
 pytestmark = pytest.mark.browser
 
@@ -77,7 +78,7 @@ async def test_a_chat_that_loses_its_browser_ends_with_an_error_and_the_next_one
             await gone(*before)
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", [*PARTS[:1], *stress(*PARTS[1:])])
 async def test_a_chat_that_comes_after_the_browser_was_lost_is_answered_all_the_same(tmp_path: Path, part: str) -> None:
     async with live(tmp_path, browser=HEALTH) as run:
         os.kill(await one_pid(run, part), signal.SIGKILL)
@@ -86,7 +87,7 @@ async def test_a_chat_that_comes_after_the_browser_was_lost_is_answered_all_the_
         assert len(run.account().turns) == 1
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", [*PARTS[:1], *stress(*PARTS[1:])])
 async def test_a_chat_that_loses_its_browser_in_an_upload_is_answered_all_the_same(tmp_path: Path, part: str) -> None:
     prompt = {"type": "text", "text": directive(files=True)}
     notes = {"type": "file", "file": {"filename": "notes.txt", "file_data": "c29tZSBub3Rlcw=="}}

@@ -23,6 +23,7 @@ from bridge.worker.page_session import open_session
 from tests.sites.test_driver_live import answer_to
 from tests.support.hostile import COOKIE, TOKEN, TURN, Packets, Run, bridge_to, foreign_origins, hostile_site, states
 from tests.support.live import settings_for
+from tests.support.stress import stress
 
 PROMPT = "wq83hfkz0alx92mvnt6yrueo the quick brown fox keeps this for itself 71bd5c09aa4e"
 LIMIT = 20.0
@@ -216,7 +217,7 @@ async def test_windows_that_a_page_opens_are_closed_and_downloads_refused(tmp_pa
             assert pages == [session.page]
 
 
-@pytest.mark.parametrize("storm", STORMS)
+@pytest.mark.parametrize("storm", [STORMS[0], *stress(*STORMS[1:])])
 async def test_a_page_that_never_comes_to_rest_is_replaced(tmp_path: Path, chromium: Chromium, storm: str) -> None:
     async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
         seen = len(run.facts.seen)
@@ -298,7 +299,7 @@ async def test_chats_go_on_on_a_page_that_is_a_nuisance(tmp_path: Path, chromium
     async with hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
         await site.order(nuisance)
         renderers = await renderers_of(chromium)
-        site.during, site.lasts = "1", 3
+        site.during, site.lasts = "1", 2
         for number in range(3):
             assert await run.ask(f"chat {number}") == answer_to(f"chat {number}")
         if "alert" in nuisance:  # it may take all of the page's time; then another page takes its place

@@ -1,0 +1,14 @@
+"""Cases that show at full length what the other cases of their test show with less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+def stress(*cases: Any) -> Iterator[Any]:
+    """Yield the cases, for `parametrize`, so that they are played with the marker `stress` alone."""
+    for case in cases:
+        yield pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.stress)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,37 +13,16 @@ from bridge.errors import BridgeError, PoolFull, SiteBusy, SiteTimeout
 from bridge.settings import ApiSettings
 from tests.api.anthropic.asking import PATH, VERSION, body, streamed, whole
 from tests.api.anthropic.random_answers import OPTIONS, SAID, THOUGHT, TWO_CUTS, script
-from tests.clients.running import ROOT, python
+from tests.clients.sdk_types import Types, types_of
 from tests.support.fake_backend import Served, serving
 
 pytestmark = pytest.mark.slow
 
 
-class Types:
-    """The types of the SDK, in the Python that has it."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def check(self, kind: str, given: Any) -> None:
-        """Raise where a body is not what its type says."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([kind, given]).encode() + b"\n")
-        wrong = json.loads(await self._process.stdout.readline())
-        assert not wrong, f"{wrong}\n{given}"
-
-
 @pytest.fixture(scope="module")
 async def types() -> AsyncIterator[Types]:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *map(str, python("anthropic_types")), stdin=pipe, stdout=pipe, cwd=ROOT
-    )
-    yield Types(process)
-    assert process.stdin is not None
-    process.stdin.close()
-    await process.wait()
+    async with types_of("anthropic_types") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

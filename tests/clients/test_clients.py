@@ -38,6 +38,11 @@ CLIENTS = {
     "anthropic-python": python("anthropic_sdk"),
     "anthropic-node": node("anthropic_sdk"),
     "ai-sdk-anthropic": node("ai_sdk_anthropic"),
+    "ollama-python": python("ollama_sdk"),
+    "ollama-node": node("ollama_sdk"),
+    "google-python": python("google_sdk"),
+    "google-node": node("google_sdk"),
+    "ai-sdk-google": node("ai_sdk_google"),
 }
 
 

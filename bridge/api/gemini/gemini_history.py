@@ -22,7 +22,7 @@ ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "too
 FILES = ("inline_data", "file_data")
 RESULT = "function_response"
 CALL = "function_call"
-SAID = ("result", "output", "content", "error")
+SAID = ("result", "output", "content")
 """Under which name SDKs put a result that is a text."""
 
 
@@ -111,19 +111,20 @@ def _result(given: Mapping[str, Any]) -> Turn:
     notes = [one for one in files if isinstance(one, str)]
     return Turn(
         "tool",
-        "\n".join((_result_text(given.get("response")), *notes)),
+        "\n".join((_result_text(given.get("response"), given.get("name")), *notes)),
         tuple(one for one in files if isinstance(one, Attachment)),
         call_id=_word(given.get("id")),
         name=_word(given.get("name")),
     )
 
 
-def _result_text(response: object) -> str:
-    if isinstance(response, dict) and len(response) == 1:
-        ((name, value),) = response.items()
-        if name in SAID and isinstance(value, str):
-            return value
-    return response if isinstance(response, str) else "" if response is None else canonical(response)
+def _result_text(response: object, tool: object) -> str:
+    """Return a result that is a text as it is, and any other as JSON; some clients put the tool's name beside it."""
+    if not isinstance(response, dict):
+        return response if isinstance(response, str) else "" if response is None else canonical(response)
+    said = {name: value for name, value in response.items() if name != "name" or value != tool} or response
+    text = next((said[name] for name in SAID if name in said), None)
+    return text if len(said) == 1 and isinstance(text, str) else canonical(said)
 
 
 def _part(part: Any, where: str, *, is_new: bool) -> str | Attachment:

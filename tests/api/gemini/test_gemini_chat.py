@@ -287,6 +287,27 @@ async def test_files_come_with_contents_and_with_results(served: Served) -> None
     assert ([one.media_type for one in last.attachments], "done" in last.text) == (["image/png"], True)
 
 
+@pytest.mark.parametrize(
+    ("response", "text"),
+    [
+        ({"result": "21"}, "21"),
+        ({"name": "weather", "content": "21"}, "21"),
+        ({"name": "weather", "error": "no"}, '{"error": "no"}'),
+        ({"output": 21}, '{"output": 21}'),
+        ({"name": "weather"}, '{"name": "weather"}'),
+        ({"name": "Rome", "warm": True}, '{"name": "Rome", "warm": true}'),
+        ({}, "{}"),
+        (None, "(no output)"),
+    ],
+)
+async def test_a_result_is_the_text_that_the_tool_gave(served: Served, response: object, text: str) -> None:
+    call = {"role": "model", "parts": [{"functionCall": {"name": "weather", "args": {}}}]}
+    result = {"functionResponse": {"name": "weather", "response": response}}
+    await whole(served, contents=[*HI, call, {"role": "user", "parts": [result]}])
+    last = served.backend.requests[0].messages[-1].text
+    assert last == f'<tool_result name="weather">\n{text}\n</tool_result>'
+
+
 async def test_tokens_are_counted_without_a_chat(served: Served) -> None:
     for body in ({"contents": HI}, {"generateContentRequest": {"model": "models/deepseek", "contents": HI}}):
         async with served.http.post(path("countTokens"), json=body) as response:

@@ -45,11 +45,12 @@ def read_history(system: object, given: Sequence[AnthropicMessage]) -> tuple[Mes
 
 
 def _system(given: object) -> Iterator[Turn]:
-    blocks = [{"type": "text", "text": given}] if isinstance(given, str) else given
-    if blocks is None:
-        return
-    if not isinstance(blocks, list):
+    if not isinstance(given, str | list | None):
         raise RequestError("system must be a string or a list of text blocks.", param="system")
+    blocks = _as_blocks(given)
+    for index, block in enumerate(blocks):
+        if kind_of(block) != "text":
+            raise RequestError(f"system[{index}] must be a block of text.", param=f"system[{index}]")
     texts = _texts(read_blocks(blocks, "system", is_strict=True))
     if text := "\n\n".join(text for text in texts if text and not text.startswith(FOR_SERVER)):
         yield Turn("system", text)
@@ -70,8 +71,9 @@ def _turns(message: AnthropicMessage, index: int, *, is_new: bool) -> Iterable[T
         case "assistant":
             return [_answer(_as_blocks(content))]
         case "system":
-            text = "\n".join(_texts(read_blocks(_as_blocks(content), where, is_strict=False)))
-            return [Turn("system", text)] if text else []
+            pieces = read_blocks(_as_blocks(content), where, is_strict=False)
+            texts = [piece if isinstance(piece, str) else left_out("file") for piece in pieces]
+            return [Turn("system", text)] if (text := "\n".join(texts)) else []
         case _ if is_new and not isinstance(content, str | list):
             raise RequestError(f"{where} must be a string or a list of blocks.", param=where)
         case _:
@@ -102,7 +104,8 @@ def _user(blocks: Sequence[object], where: str, *, is_new: bool) -> Iterator[Tur
             yield from (_result(block, f"{where}[{index}].content") for index, block in enumerate(said, place))
         else:
             pieces = [*read_blocks(said, where, is_strict=is_new, first=place)]
-            yield Turn("user", "\n".join(_texts(pieces)), _files(pieces))
+            if pieces:  # blocks may say nothing to the model
+                yield Turn("user", "\n".join(_texts(pieces)), _files(pieces))
         place += len(said)
 
 

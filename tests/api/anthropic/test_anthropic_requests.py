@@ -85,6 +85,17 @@ async def test_a_system_message_stands_before_what_the_user_said_beside_it(serve
     )
 
 
+async def test_a_file_in_a_system_message_is_left_out_by_name(served: Served) -> None:
+    made = await messages_of(served, user(text("One")), {"role": "system", "content": [text("See"), IMAGE]})
+    assert made == (Message("system", "See\n[file left out]"), Message("user", "One"))
+
+
+async def test_a_message_that_only_changes_the_tools_asks_for_nothing(served: Served) -> None:
+    change = {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "oven"}}
+    made = await messages_of(served, *called(USE), user(result("Rain")), user(change), tools=[WEATHER])
+    assert made[-1].role == "tool"
+
+
 async def test_blocks_of_text_are_one_message(served: Served) -> None:
     assert await messages_of(served, user(text("<system-reminder>x</system-reminder>"), text("Hi"))) == (
         Message("user", "<system-reminder>x</system-reminder>\nHi"),
@@ -388,7 +399,7 @@ async def test_a_client_need_not_say_how_many_tokens_it_wants(served: Served) ->
         ({"messages": [user({"type": "search_result"})]}, "messages[0].content[0].content"),
         ({"messages": [user(text(""))]}, "messages[0].content"),
         ({"system": 7}, "system"),
-        ({"system": [{"type": "image"}]}, "system[0].source"),
+        ({"system": [text("Be brief."), IMAGE]}, "system[1]"),
         ({"max_tokens": -1}, "max_tokens"),
         ({"max_tokens": "many"}, "max_tokens"),
         ({"stop_sequences": "END"}, "stop_sequences"),

@@ -12,7 +12,7 @@ from tests.support.live import called
 
 PATH = "/v1/messages"
 VERSION = {"anthropic-version": "2023-06-01"}
-WEATHER = {
+WEATHER: dict[str, Any] = {
     "name": "weather",
     "description": "Tell how warm it is.",
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},

@@ -86,7 +86,7 @@ async def test_a_demo_in_the_background_where_ctrl_c_is_ignored_still_ends_when_
     assert home.left_running() == []
 
 
-@pytest.mark.parametrize("words", ["demo", "serve"])
+@pytest.mark.parametrize("words", ["serve", *stress("demo")])
 async def test_a_client_is_told_that_the_bridge_stops_also_where_that_runs_in_the_background(
     home: Home, site: DemoSite, words: str
 ) -> None:

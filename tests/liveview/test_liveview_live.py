@@ -23,6 +23,7 @@ from bridge.telemetry import WorkerState
 from tests.support.dashboard_pages import Dashboard
 from tests.support.live import LIMIT, QUICK_SITE, Live, live, served
 from tests.support.relay import relay
+from tests.support.stress import stress
 from tests.support.watching import PASSWORD, PHONE, WIDE, account_page, fill_form, login_page, person
 
 ASKING = replace(QUICK_SITE, sign_in_asks=True, oauth=True)
@@ -31,7 +32,7 @@ ASKING_PAGE = """
 <p><input id=text value="to be copied">
 <p><button id=ask onclick="this.textContent = prompt('<b>Who?</b>', 'me')">Ask</button>
 """
-DEVICES = pytest.mark.parametrize("device", [WIDE, PHONE], ids=["wide", "phone"])
+DEVICES = pytest.mark.parametrize("device", [PHONE, *stress(WIDE)], ids=["phone", "wide"])
 
 
 def admin_key(run: Live) -> str:

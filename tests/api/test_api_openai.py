@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import openai
 import pytest
@@ -11,15 +10,9 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from bridge.chat.types import Finish, Opened, Searched, Source, Text, Thinking
 from bridge.errors import BrowserError, ContextTooLong, PoolFull, SiteBusy
-from tests.support.fake_backend import Served, serving
+from tests.support.fake_backend import Served
 
 HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
 
 
 async def test_the_sdk_reads_a_whole_answer(served: Served) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,12 +18,6 @@ from tests.api.test_api import frames
 from tests.support.fake_backend import Served, serving, soon
 
 FOUND = Searched(("q",), (Source(1, "https://a.example/x?(1)", "A"), Source(2, "https://b.example/", "B", "Text.")))
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
 
 
 async def whole(served: Served, **body: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,6 @@ SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "require
 JSON = {"type": "json_schema", "json_schema": {"name": "person", "strict": True, "schema": SCHEMA}}
 SPEAKING = (Path(__file__).parent.parent / "corpus/tool_calls/speaking.jsonl").read_text("utf-8").splitlines()
 SPEAKS_OF_CALLS = [json.loads(line)["text"] for line in SPEAKING]
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
 
 
 def answer(*texts: str) -> tuple[Any, ...]:

@@ -78,6 +78,10 @@ class FakeBackend:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     ran_out: bool = False
 
+    def begin_anew(self) -> None:
+        """Forget everything: play the first script to the next chat, as if none had come."""
+        vars(self).update(vars(FakeBackend()))
+
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Play the script."""
         self.requests.append(request)

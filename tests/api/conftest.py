@@ -1,0 +1,23 @@
+"""One server for all tests of a module that need no settings of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.fake_backend import Served, serving
+
+
+@pytest.fixture(scope="module")
+async def shared() -> AsyncIterator[Served]:
+    """The server of the module."""
+    async with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def served(shared: Served) -> Served:
+    """The server of the module, with a backend that has not been asked anything yet."""
+    shared.backend.begin_anew()
+    return shared

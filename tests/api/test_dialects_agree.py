@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -85,17 +86,22 @@ DIALECTS = {
 MODELS = st.sampled_from(["deepseek", "deepseek-r1", "deepseek-search", "deepseek-r1-search-fold", "deepseek-silent"])
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+@pytest.fixture(scope="module")
+async def served() -> AsyncIterator[Served]:
+    async with serving() as running:
+        yield running
+
+
+@settings(suppress_health_check=list(HealthCheck))
 @given(thought=THOUGHT, said=SAID.map("".join), cuts=TWO_CUTS, model=MODELS, has_tool=st.booleans())
 async def test_the_same_chat_is_the_same_answer_in_every_dialect(
-    thought: str, said: str, cuts: tuple[list[int], list[int]], model: str, has_tool: bool
+    served: Served, thought: str, said: str, cuts: tuple[list[int], list[int]], model: str, has_tool: bool
 ) -> None:
     answers: dict[str, Answer] = {}
-    async with serving() as served:
-        for name, spoken in DIALECTS.items():
-            for stream in (False, True):
-                served.backend.script = script(thought, f"{said}.", cuts[stream])
-                answers[f"{name} {stream}"] = await ask(served, spoken, model, TOOL if has_tool else None, stream)
+    for name, spoken in DIALECTS.items():
+        for stream in (False, True):
+            served.backend.script = script(thought, f"{said}.", cuts[stream])
+            answers[f"{name} {stream}"] = await ask(served, spoken, model, TOOL if has_tool else None, stream)
     first = answers["openai False"]
     assert {name: answer for name, answer in answers.items() if answer != first} == {}
 

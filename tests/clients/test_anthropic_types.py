@@ -38,7 +38,7 @@ async def check_both(types: Types, served: Served, **more: Any) -> None:
             await types.check("event", event)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(thought=THOUGHT, said=SAID.map("".join), cuts=TWO_CUTS, options=OPTIONS)
 async def test_random_answers(
     types: Types, served: Served, thought: str, said: str, cuts: tuple[list[int], list[int]], options: dict[str, Any]

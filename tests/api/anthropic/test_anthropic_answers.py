@@ -273,7 +273,7 @@ async def test_a_client_that_leaves_ends_the_chat(served: Served) -> None:
 # What is streamed and what is whole
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(thought=THOUGHT, said=SAID.map("".join), cuts=TWO_CUTS, options=OPTIONS)
 async def test_an_answer_is_the_same_streamed_and_whole_wherever_it_was_cut(
     served: Served, thought: str, said: str, cuts: tuple[list[int], list[int]], options: dict[str, Any]

@@ -30,6 +30,7 @@ from bridge.api.openai.openai_dialect import OpenAI
 from bridge.api.openapi import Description
 from bridge.api.request_body import BodyReader
 from bridge.api.response_headers import dialect_headers
+from bridge.api.responses.responses_dialect import Responses
 from bridge.api.route_table import FORM, Admission, Operation, rules_of
 from bridge.api.token_check import TokenBody, TokenCheck
 from bridge.chat.account_control import AccountControl
@@ -42,8 +43,8 @@ from bridge.storage.file_store import FileStore
 TABLE = web.AppKey("route_table", tuple[Operation, ...])
 """The table that the application was made from."""
 SERVED = (
-    "POST /v1/chat/completions, /v1/completions, /v1/messages, /api/chat, /v1beta/models/{model}:generateContent, "
-    "GET /v1/models and /v1/files"
+    "POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages, /api/chat, "
+    "/v1beta/models/{model}:generateContent, GET /v1/models and /v1/files"
 )
 """The paths that the error of an unknown path names."""
 
@@ -68,7 +69,8 @@ def dialects(settings: Settings) -> Dialects:
     """Return the dialects that are served."""
     ollama = Ollama(settings.api)
     ports = {} if settings.server.ollama_port is None else {settings.server.ollama_port: ollama}
-    return Dialects([OpenAI(settings.api), Anthropic(settings.api), ollama, Gemini(settings.api)], ports)
+    openai = OpenAI(settings.api), Responses(settings.api)
+    return Dialects([*openai, Anthropic(settings.api), ollama, Gemini(settings.api)], ports)
 
 
 def route_table(

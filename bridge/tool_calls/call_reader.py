@@ -123,6 +123,8 @@ def make_call(name: str, arguments: Any, tools: Sequence[Tool], is_text: Mapping
         given = arguments if is_text is None else typed(arguments, is_text, tool.parameters)
         made = fitted(given, tool.parameters)
         misfitting = misfit(made, tool.parameters)
+        if misfitting is None and tool.check is not None:
+            misfitting = tool.check(made)
         if misfitting is None:
             return Call(tool.name, canonical(made))
         wrong = wrong or misfitting

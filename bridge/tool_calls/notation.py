@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,6 +70,8 @@ class Tool:
     description: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema of the arguments."""
+    check: Callable[[Mapping[str, Any]], str | None] | None = field(default=None, compare=False, repr=False)
+    """Returns what is wrong with arguments that fit the schema, or None; may take as long as reading a call does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 from openai import BaseModel
 from openai.types import Completion, FileDeleted, FileObject, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.shared import ErrorObject
+from pydantic import TypeAdapter
 
 from bridge.api.routes import dialects
 from bridge.settings import Settings
@@ -21,14 +24,17 @@ FOREIGN = re.compile(r"/(?:api|v1beta)/|/v1/models/[^/]+:")
 CHUNKS: dict[str, type[BaseModel]] = {"/v1/chat/completions": ChatCompletionChunk, "/v1/completions": Completion}
 
 
+RESPONSES = "/v1/responses"
+EVENT = TypeAdapter[Any](ResponseStreamEvent)
+
+
 def check(path: str, body: bytes) -> None:
     """Raise if `body`, whole or a stream, is not what the SDK knows from `path`; other paths hold what they like."""
     path = path.rstrip("/")
-    if body.startswith((b"data: ", b": ")):
-        frames = [frame for frame in body.decode().split("\n\n")[:-1] if frame.startswith("data: ")]
-        for frame in frames:
-            if frame != "data: [DONE]":
-                _check(json.loads(frame.removeprefix("data: ")), CHUNKS[path])
+    if body.startswith((b"data: ", b"event: ", b": ")):
+        _check_stream(path, body)
+    elif path == RESPONSES and b'"object":"response"' in body[:200]:
+        Response.model_validate_json(body, strict=True)
     elif path in WHOLE:
         _check(json.loads(body), WHOLE[path])
     elif path.startswith(("/v1/models", "/v1/files")) and not path.endswith("/content"):
@@ -38,6 +44,20 @@ def check(path: str, body: bytes) -> None:
             _check(one, kind)
     elif path.startswith("/v1") and not path.endswith("/content"):
         _check(json.loads(body), ErrorObject)
+
+
+def _check_stream(path: str, body: bytes) -> None:
+    frames = [frame.partition("data: ")[2] for frame in body.decode().split("\n\n")[:-1] if "data: " in frame]
+    for frame in frames:
+        if path == RESPONSES:
+            check_event(frame)
+        elif frame != "[DONE]":
+            _check(json.loads(frame), CHUNKS[path])
+
+
+def check_event(text: str) -> None:
+    """Raise if `text` is no event of a response."""
+    EVENT.validate_json(text, strict=True)
 
 
 def _check(answer: dict[str, object], kind: type[BaseModel]) -> None:

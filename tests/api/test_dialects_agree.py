@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.tool_calls.notation import Tool
+from bridge.tool_calls.notation import Tool, canonical
 from tests.api.anthropic.asking import WEATHER
 from tests.api.anthropic.random_answers import SAID, THOUGHT, TWO_CUTS, script
 from tests.support.anthropic_events import assembled, events
 from tests.support.fake_backend import Served, serving
 
 TOOL = Tool(WEATHER["name"], WEATHER["description"], WEATHER["input_schema"])
-CITY = "How warm is it in Rome?"
+QUESTION = [{"role": "user", "content": "How warm is it in Rome?"}]
 
 
 @dataclass(frozen=True)
@@ -28,60 +28,116 @@ class Answer:
     text: str
     reasoning: str
     calls: tuple[tuple[str, str], ...]
-    usage: tuple[int, int, int]
-    """Tokens of the prompt, of all that came back, and of the reasoning in it."""
+    usage: tuple[int, int]
+    """Tokens of the prompt, and of all that came back."""
+
+    @classmethod
+    def of(cls, texts: Iterable[str], thoughts: Iterable[str], calls: Iterable[tuple[str, Any]], *usage: int) -> Answer:
+        """Return the answer; arguments of calls are objects, or JSON."""
+        prompt, *completion = usage
+        read = [(name, given if isinstance(given, str) else canonical(given)) for name, given in calls]
+        return cls("".join(texts), "".join(thoughts), tuple(read), (prompt, sum(completion)))
 
 
 @dataclass(frozen=True)
 class Spoken:
     """How a dialect asks a question, with a tool where one is given, and how its answers are read."""
 
-    path: str
-    body: Callable[[str, Tool | None, bool], dict[str, Any]]
+    ask: Callable[[str, Tool | None, bool], tuple[str, dict[str, Any]]]
+    """Returns path and body."""
     read: Callable[[str, bool], Answer]
 
 
-def openai_body(model: str, tool: Tool | None, stream: bool) -> dict[str, Any]:
-    function = tool and {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-    tools = {"tools": [{"type": "function", "function": function}]} if tool else {}
+def declared(tool: Tool) -> dict[str, Any]:
+    return {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+
+
+def ask_openai(model: str, tool: Tool | None, stream: bool) -> tuple[str, dict[str, Any]]:
+    tools = {"tools": [{"type": "function", "function": declared(tool)}]} if tool else {}
     options = {"stream": stream, "stream_options": {"include_usage": True}}
-    return {"model": model, "messages": [{"role": "user", "content": CITY}], **options, **tools}
+    return "/v1/chat/completions", {"model": model, "messages": QUESTION, **options, **tools}
 
 
 def read_openai(raw: str, stream: bool) -> Answer:
-    frames = [json.loads(frame.removeprefix("data: ")) for frame in raw.split("\n\n")[:-2]] if stream else []
-    usage = frames[-1]["usage"] if stream else json.loads(raw)["usage"]
-    parts: Iterable[dict[str, Any]] = [json.loads(raw)["choices"][0]["message"]] if not stream else []
-    parts = [frame["choices"][0]["delta"] for frame in frames if frame["choices"]] or parts
+    if stream:
+        frames = [json.loads(frame.removeprefix("data: ")) for frame in raw.split("\n\n")[:-2]]
+        parts, usage = [frame["choices"][0]["delta"] for frame in frames[:-1]], frames[-1]["usage"]
+    else:
+        answer = json.loads(raw)
+        parts, usage = [answer["choices"][0]["message"]], answer["usage"]
     functions = [call["function"] for part in parts for call in part.get("tool_calls", ())]
-    return Answer(
-        "".join(part.get("content") or "" for part in parts),
-        "".join(part.get("reasoning_content") or "" for part in parts),
-        tuple((function["name"], function["arguments"]) for function in functions),
-        (usage["prompt_tokens"], usage["completion_tokens"], usage["completion_tokens_details"]["reasoning_tokens"]),
+    return Answer.of(
+        (part.get("content") or "" for part in parts),
+        (part.get("reasoning_content") or "" for part in parts),
+        ((function["name"], function["arguments"]) for function in functions),
+        usage["prompt_tokens"],
+        usage["completion_tokens"],
     )
 
 
-def anthropic_body(model: str, tool: Tool | None, stream: bool) -> dict[str, Any]:
+def ask_anthropic(model: str, tool: Tool | None, stream: bool) -> tuple[str, dict[str, Any]]:
     tools = {"tools": [WEATHER]} if tool else {}
-    return {"model": model, "messages": [{"role": "user", "content": CITY}], "stream": stream, **tools}
+    return "/v1/messages", {"model": model, "messages": QUESTION, "stream": stream, **tools}
 
 
 def read_anthropic(raw: str, stream: bool) -> Answer:
     message = assembled(events(raw)) if stream else json.loads(raw)
     content, usage = message["content"], message["usage"]
-    calls = [block for block in content if block["type"] == "tool_use"]
-    return Answer(
-        "".join(block["text"] for block in content if block["type"] == "text"),
-        "".join(block["thinking"] for block in content if block["type"] == "thinking"),
-        tuple((call["name"], json.dumps(call["input"], ensure_ascii=False)) for call in calls),
-        (usage["input_tokens"], usage["output_tokens"], usage["output_tokens_details"]["thinking_tokens"]),
+    return Answer.of(
+        (block["text"] for block in content if block["type"] == "text"),
+        (block["thinking"] for block in content if block["type"] == "thinking"),
+        ((block["name"], block["input"]) for block in content if block["type"] == "tool_use"),
+        usage["input_tokens"],
+        usage["output_tokens"],
+    )
+
+
+def ask_ollama(model: str, tool: Tool | None, stream: bool) -> tuple[str, dict[str, Any]]:
+    tools = {"tools": [{"type": "function", "function": declared(tool)}]} if tool else {}
+    return "/api/chat", {"model": model, "messages": QUESTION, "stream": stream, **tools}
+
+
+def read_ollama(raw: str, stream: bool) -> Answer:
+    lines = [json.loads(line) for line in raw.splitlines()]
+    parts = [line["message"] for line in lines]
+    functions = [call["function"] for part in parts for call in part.get("tool_calls", ())]
+    return Answer.of(
+        (part["content"] for part in parts),
+        (part.get("thinking", "") for part in parts),
+        ((function["name"], function["arguments"]) for function in functions),
+        lines[-1]["prompt_eval_count"],
+        lines[-1]["eval_count"],
+    )
+
+
+def ask_gemini(model: str, tool: Tool | None, stream: bool) -> tuple[str, dict[str, Any]]:
+    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    contents = [{"role": "user", "parts": [{"text": QUESTION[0]["content"]}]}]
+    config = {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}
+    tools = {"tools": [{"functionDeclarations": [declared(tool)]}]} if tool else {}
+    return f"/v1beta/models/{model}:{method}", {"contents": contents, **config, **tools}
+
+
+def read_gemini(raw: str, stream: bool) -> Answer:
+    frames = raw.split("\n\n")[:-1] if stream else [raw]
+    answers = [json.loads(frame.removeprefix("data: ")) for frame in frames]
+    parts = [part for answer in answers for part in answer["candidates"][0]["content"]["parts"]]
+    usage = answers[-1]["usageMetadata"]
+    return Answer.of(
+        (part.get("text", "") for part in parts if not part.get("thought")),
+        (part["text"] for part in parts if part.get("thought")),
+        ((part["functionCall"]["name"], part["functionCall"]["args"]) for part in parts if "functionCall" in part),
+        usage["promptTokenCount"],
+        usage.get("candidatesTokenCount", 0),
+        usage.get("thoughtsTokenCount", 0),
     )
 
 
 DIALECTS = {
-    "openai": Spoken("/v1/chat/completions", openai_body, read_openai),
-    "anthropic": Spoken("/v1/messages", anthropic_body, read_anthropic),
+    "openai": Spoken(ask_openai, read_openai),
+    "anthropic": Spoken(ask_anthropic, read_anthropic),
+    "ollama": Spoken(ask_ollama, read_ollama),
+    "gemini": Spoken(ask_gemini, read_gemini),
 }
 MODELS = st.sampled_from(["deepseek", "deepseek-r1", "deepseek-search", "deepseek-r1-search-fold", "deepseek-silent"])
 
@@ -107,7 +163,8 @@ async def test_the_same_chat_is_the_same_answer_in_every_dialect(
 
 
 async def ask(served: Served, spoken: Spoken, model: str, tool: Tool | None, stream: bool) -> Answer:
-    async with served.http.post(spoken.path, json=spoken.body(model, tool, stream)) as response:
+    path, body = spoken.ask(model, tool, stream)
+    async with served.http.post(path, json=body) as response:
         raw = await response.text()
         assert response.status == 200, raw
         return spoken.read(raw, stream)

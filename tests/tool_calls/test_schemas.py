@@ -280,6 +280,7 @@ def test_references_inside_of_the_schema_count(schema: dict[str, Any], is_fine: 
         ({"type": "number", "maximum": 9, "exclusiveMaximum": False}, 10),
         ({"type": "any", "maxLength": 2}, "xxx"),
         ({"type": "INTEGER"}, "x"),
+        ({"type": ["integer", "null", "Integer"]}, "x"),
         ({"type": "integer", "required": True}, "x"),
         ({"type": "object", "properties": [], "maxProperties": 0}, {"a": 1}),
         ({"type": "array", "items": [{"type": "integer"}]}, ["x"]),

@@ -153,7 +153,8 @@ class _Reader:
 
     def _special(self, made: dict[str, Any], keyword: str, value: Any) -> None:
         if keyword == "type":
-            names = [name.lower() if isinstance(name, str) else "" for name in _listed(value)]
+            given = (name.lower() if isinstance(name, str) else "" for name in _listed(value))
+            names = [*dict.fromkeys(given)]  # the engine takes none twice
             self._keep(made, keyword, names, bool(names) and TYPES.issuperset(names))
         elif keyword == "pattern":
             judged = self._judge(value) if isinstance(value, str) else False

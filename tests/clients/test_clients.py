@@ -65,10 +65,11 @@ async def test_a_client_chats_streams_runs_tools_and_gets_objects(
         assert len(turns) == len(ANSWERS)
 
 
-async def test_the_example_of_anthropics_sdk_prints_the_answer(tmp_path: Path, chromium: Chromium) -> None:
+@pytest.mark.parametrize("name", ["anthropic", "ollama", "google"])
+async def test_the_example_of_a_dialect_s_sdk_prints_the_answer(tmp_path: Path, chromium: Chromium, name: str) -> None:
     async with live(tmp_path, chromium=chromium) as site:
         site.account().script(Script(text="Hello there."))
-        (tmp_path / "example.py").write_text(example(site, "anthropic_sdk.py"), "utf-8")
+        (tmp_path / "example.py").write_text(example(site, f"{name}_sdk.py"), "utf-8")
         assert await run(site, tmp_path, BIN / "python", "example.py") == "Hello there."
 
 

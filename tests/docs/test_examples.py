@@ -239,6 +239,13 @@ def test_the_snippet_of_the_readme_is_the_example_of_the_python_sdk() -> None:
     assert snippet == example
 
 
+@pytest.mark.parametrize("name", ["ollama", "google"])
+def test_the_snippet_about_a_dialect_is_the_example_of_its_sdk(name: str) -> None:
+    text = (ROOT / "docs" / f"{name.replace('google', 'gemini')}.md").read_text("utf-8")
+    (snippet,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert snippet == (CLIENTS / f"{name}_sdk.py").read_text("utf-8").partition("\n\n")[2]
+
+
 def test_the_snippets_about_anthropics_api_are_the_examples() -> None:
     text = (ROOT / "docs/anthropic.md").read_text("utf-8")
     (snippet,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)

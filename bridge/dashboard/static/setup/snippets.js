@@ -55,6 +55,25 @@ message = client.messages.create(
 print("".join(block.text for block in message.content if block.type == "text"))`,
   },
   {
+    name: "Ollama SDK",
+    where: "After pip install ollama; any other client of Ollama takes the same address:",
+    code: ({ root, key, model }) => `from ollama import Client
+
+client = Client("${root}", headers={"Authorization": "Bearer ${key}"})
+answer = client.chat("${model}", [{"role": "user", "content": "Why is the sky blue?"}])
+print(answer.message.content)`,
+    after: "For editors that look for Ollama on port 11434 and send no key: server.ollama_port and server.ollama_no_auth.",
+  },
+  {
+    name: "Google SDK",
+    where: "After pip install google-genai:",
+    code: ({ root, key, model }) => `from google import genai
+
+client = genai.Client(api_key="${key}", http_options={"base_url": "${root}"})
+answer = client.models.generate_content(model="${model}", contents="Why is the sky blue?")
+print(answer.text)`,
+  },
+  {
     name: "Open WebUI",
     where: "Admin Panel, Settings, Connections, OpenAI API: add the base URL and the key. Or start it with:",
     code: ({ base, key }) => `docker run -d -p 3000:8080 --add-host=host.docker.internal:host-gateway \\

@@ -38,6 +38,7 @@ from bridge.storage.file_locks import lock_folders
 from bridge.storage.file_store import folder_of
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import ProfileStore
+from bridge.storage.response_store import ResponseStore
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry
 from bridge.worker.stored_accounts import NewAccounts, ProfileAccounts
@@ -112,7 +113,9 @@ async def running(
         views = ViewRegistry(pool, browser, settings, store, pool.add)
         telemetry.add(views.on_fact)
         site = partial(examine_site, pool, settings)
-        extras = Extras(examine, site, history, LoginImporter(browser, settings, store), views)
+        responses = ResponseStore(settings.config / "responses.sqlite", identity, settings.responses)
+        stack.push_async_callback(responses.close)
+        extras = Extras(examine, site, history, LoginImporter(browser, settings, store), views, responses)
         runner = build_runner(pool, settings, access, monitor, extras)
         monitor.url = await listen(stack, runner, settings.server)
         ollama_url = await listen_as_ollama(runner, settings.server)

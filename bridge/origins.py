@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,]+/?", re.ASCII | re.IGNORECASE)
 PORTS = {"http": 80, "https": 443}
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -85,3 +87,18 @@ def _ascii(host: str) -> str:
         return host if host.isascii() else host.encode("idna").decode()
     except UnicodeError:
         return host
+
+
+def web_origin(given: str) -> str:
+    """Return a web origin; not `null`, which any page can have, nor a pattern."""
+    if not ORIGIN.fullmatch(given) or "*" in given:
+        raise ValueError("an origin is written as https://chat.example.com; null and patterns are refused")
+    return given
+
+
+def debugger_address(given: str) -> str:
+    """Return the address of a browser's debugger, as far as its form goes."""
+    parts = urlsplit(given)
+    if parts.scheme != "http" or not parts.hostname or parts.username or parts.path not in ("", "/") or parts.query:
+        raise ValueError("an address is written as http://127.0.0.1:9222")
+    return given.rstrip("/")

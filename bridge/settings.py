@@ -6,7 +6,6 @@ environment. Field descriptions are the documentation: `bridge serve --help` and
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -14,30 +13,12 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from bridge.origins import is_loopback, site_address
+from bridge.origins import debugger_address, is_loopback, site_address, web_origin
 
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 MEBIBYTE = 1024**2
 LOOPBACK = "127.0.0.1"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@,]+/?", re.ASCII | re.IGNORECASE)
-
-
-def _origin(given: str) -> str:
-    """Return a web origin; not `null`, which any page can have, nor a pattern."""
-    if not ORIGIN.fullmatch(given) or "*" in given:
-        raise ValueError("an origin is written as https://chat.example.com; null and patterns are refused")
-    return given
-
-
-def _debugger(given: str) -> str:
-    """Return the address of a browser's debugger, as far as its form goes."""
-    parts = urlsplit(given)
-    if parts.scheme != "http" or not parts.hostname or parts.username or parts.path not in ("", "/") or parts.query:
-        raise ValueError("an address is written as http://127.0.0.1:9222")
-    return given.rstrip("/")
 
 
 class Section(BaseModel):
@@ -98,7 +79,7 @@ class BrowserSettings(Section):
         None, description="an installed Google Chrome or Microsoft Edge in place of Chromium: `chrome` or `msedge`"
     )
     shell: bool = Field(False, description="use chromium-headless-shell, which takes less memory and has no windows")
-    cdp_url: Annotated[str, AfterValidator(_debugger)] | None = Field(
+    cdp_url: Annotated[str, AfterValidator(debugger_address)] | None = Field(
         None,
         description="attach to the browser that you run with `--remote-debugging-port`, such as "
         "`http://127.0.0.1:9222`; it is never ended, and its own switches count",
@@ -202,7 +183,7 @@ class ApiSettings(Section):
         "link", description="what becomes of `[citation:1]` in answers: a link to the source, or left as it is"
     )
     aliases: dict[str, str] = Field({}, description="further names of models, each with the name it stands for")
-    allowed_origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
+    allowed_origins: tuple[Annotated[str, AfterValidator(web_origin)], ...] = Field(
         (), description="web origins whose pages may call the endpoint, such as `https://chat.example.com`"
     )
 
@@ -246,6 +227,14 @@ class FileSettings(Section):
     max_age: float = Field(30.0, gt=0, description="days after which a stored file is deleted")
 
 
+class ResponseSettings(Section):
+    """Responses that clients ask to be kept."""
+
+    keep: bool = Field(True, description="keep responses whose clients do not send `store: false`, encrypted")
+    max_age: float = Field(30.0, gt=0, description="days after which an unused response is deleted")
+    max_bytes: int = Field(256 * MEBIBYTE, gt=0, description="bytes that all kept responses may have together")
+
+
 class DashboardSettings(Section):
     """The operator's page at `/dashboard`, and the admin API behind it."""
 
@@ -282,6 +271,7 @@ class Settings(Section):
     api: ApiSettings = ApiSettings()
     tokens: TokenSettings = TokenSettings()
     files: FileSettings = FileSettings()
+    responses: ResponseSettings = ResponseSettings()
     dashboard: DashboardSettings = DashboardSettings()
     log: LogSettings = LogSettings()
 

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from aiohttp import web
 
-from bridge.api.access.guard import TOKENS, peer_of
+from bridge.api.access.guard import TOKENS, owner_of, peer_of
 from bridge.api.answer.answer_events import AnswerEvent
 from bridge.api.answer.answer_runner import AnswerRunner
 from bridge.api.attachments.gather import Gatherer
@@ -58,6 +58,7 @@ class ChatEndpoint(Generic[D]):
         parsed = await self._bodies.read(request, partial(self._parse, request))
         if isinstance(parsed, Immediate):
             return web.Response(body=dump(parsed.body), content_type="application/json")
+        parsed = await self.surface.recall(parsed, owner_of(request))
         chat = await self._gatherer.complete(parsed.chat)
         parsed = replace(parsed, chat=replace(chat, tokens=request.get(TOKENS, ()), peer=peer_of(request)))
         request[CHAT] = parsed.chat

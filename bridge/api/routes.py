@@ -39,6 +39,7 @@ from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
 from bridge.storage.file_store import FileStore
+from bridge.storage.response_store import ResponseStore
 
 TABLE = web.AppKey("route_table", tuple[Operation, ...])
 """The table that the application was made from."""
@@ -65,11 +66,11 @@ def build_runner(
     return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), dialects(settings).all[0].error)
 
 
-def dialects(settings: Settings) -> Dialects:
+def dialects(settings: Settings, responses: ResponseStore | None = None) -> Dialects:
     """Return the dialects that are served."""
     ollama = Ollama(settings.api)
     ports = {} if settings.server.ollama_port is None else {settings.server.ollama_port: ollama}
-    openai = OpenAI(settings.api), Responses(settings.api)
+    openai = OpenAI(settings.api), Responses(settings.api, responses)
     return Dialects([*openai, Anthropic(settings.api), ollama, Gemini(settings.api)], ports)
 
 
@@ -80,10 +81,11 @@ def route_table(
     bodies: BodyReader,
     beside: Sequence[Operation] = (),
     history: ChatHistory | None = None,
+    responses: ResponseStore | None = None,
 ) -> Sequence[Operation]:
     """Return everything that is served, with the operations `beside` the chat's; read it to see what there is."""
     public = Admission.USER_TOKEN if settings.tokens.enabled else Admission.KEY
-    spoken = dialects(settings)
+    spoken = dialects(settings, responses)
     models = ModelList(backend, settings.api.aliases, spoken)
     table = [
         *_health(backend, spoken, has_page=settings.dashboard.enabled),
@@ -166,7 +168,7 @@ def _build_app(
     guard, page = Guard(access, settings.server), dashboard_files.Page()
     parts = Parts(backend, monitor, access, guard, settings, bodies, extras)
     operator = (*operations(parts), *page.operations()) if settings.dashboard.enabled else ()
-    table = route_table(backend, settings, store, bodies, operator, extras.history)
+    table = route_table(backend, settings, store, bodies, operator, extras.history, extras.responses)
     guard.use(rules_of(table))
     origins = Origins(settings.api.allowed_origins, guard)
     app = web.Application(

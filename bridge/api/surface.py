@@ -107,6 +107,13 @@ class Surface(ABC, Generic[D]):
         The body is a client's text: whatever is done with it is linear in its size.
         """
 
+    async def recall(self, request: ParsedRequest[D], owner: str | None) -> ParsedRequest[D]:
+        """Return the request with what is kept of its sender's earlier ones; by default nothing is.
+
+        `owner` is the id of the sender's key; None where nothing may be kept for this sender.
+        """
+        return request
+
     def framing(self, request: ParsedRequest[D]) -> tuple[str, bytes]:
         """Return content type and keep-alive of one stream, where they depend on the request."""
         return self.stream_type, self.keep_alive

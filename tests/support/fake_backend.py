@@ -37,6 +37,7 @@ from bridge.storage.api_keys import Key
 from bridge.storage.atomic import create_file
 from bridge.storage.chat_history import ChatHistory, folder_in
 from bridge.storage.profile_key import Identity
+from bridge.storage.response_store import ResponseStore
 from bridge.telemetry import WorkerState
 from tests.support.fake_views import FakeViews
 from tests.support.openai_schema import checked
@@ -297,8 +298,13 @@ async def serving(
     history = None
     if settings.dashboard.history:
         history = ChatHistory(folder_in(settings.config), Identity.generate(), settings.dashboard)
+    responses = ResponseStore(settings.config / "responses.sqlite", Identity.generate(), settings.responses)
     runner = build_runner(
-        backend, settings, access, monitor, Extras(examine, examine_site, history, FakeImports(backend), FakeViews())
+        backend,
+        settings,
+        access,
+        monitor,
+        Extras(examine, examine_site, history, FakeImports(backend), FakeViews(), responses),
     )
     await runner.setup()
     try:
@@ -315,6 +321,7 @@ async def serving(
             yield Served(backend, runner.app, port, settings.config, access, monitor, http, openai)
     finally:
         await runner.cleanup()
+        await responses.close()
         if history is not None:
             await history.close()
         config.cleanup()

@@ -203,6 +203,14 @@ def cookie_of(request: web.BaseRequest) -> str:
     return f"{COOKIE}_{port}" if port.isascii() and port.isdecimal() else COOKIE
 
 
+def owner_of(request: web.Request) -> str | None:
+    """Return whose what is kept for a request is: a key's id, or nothing where all may call; None for userTokens."""
+    if TOKENS in request:
+        return None
+    key, session = request.get(KEY), request.get(SESSION)
+    return key.id if key is not None else session.key if session is not None else ""
+
+
 def peer_of(request: web.BaseRequest) -> str:
     """Return whom limits for strangers count as one: an address, or the network that an IPv6 host has to itself."""
     address = address_of((request.remote or "").partition("%")[0])

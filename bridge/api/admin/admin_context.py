@@ -20,6 +20,7 @@ from bridge.liveview.interface import LiveViews
 from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
+from bridge.storage.response_store import ResponseStore
 
 
 class Form(BaseModel):
@@ -48,6 +49,7 @@ class Extras:
     history: ChatHistory | None = None
     imports: LoginImport | None = None
     live: LiveViews | None = None
+    responses: ResponseStore | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from bridge.api.body_fields import Tokens, given_extras, ignored_names, validate
 from bridge.api.body_size import check_length
 from bridge.api.chat_options import ChatOptions, make_request, wish_of
 from bridge.api.request_model import Lenient
-from bridge.api.responses.responses_input import Item, as_items, check_references, read_items, texts_of
+from bridge.api.responses.responses_input import Item, as_items, read_items, references, texts_of
 from bridge.api.responses.responses_tools import SEARCH, ToolNames, ToolOffer, read_tools
 from bridge.api.surface import ApiCall, ParsedRequest
 from bridge.errors import RequestError
@@ -108,6 +108,12 @@ class ResponseRequest:
     """Whether the addresses that a search found are wanted."""
     encrypted: bool = False
     """Whether reasoning comes with something that can be sent back."""
+    previous: str | None = None
+    """The response that this one goes on from."""
+    call: ApiCall | None = None
+    """What it was read from, where earlier items are still to be put before it."""
+    keep: Callable[[dict[str, Any]], None] | None = None
+    """Takes the response at its end, where it is to be kept."""
 
 
 ResponsesRequest = ParsedRequest[ResponseRequest]
@@ -120,13 +126,13 @@ def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] = ()) -> 
     _refuse_impossible(asked, extras)
     model = call.model(asked.model)
     items = as_items(asked.input)
-    check_references(items)
+    is_recalled = asked.previous_response_id is not None or any(references(items))
     check_length([asked.instructions, *texts_of(items), *texts_of(earlier)], model, "input")
     tools = read_tools(asked.tools or (), asked.tool_choice, parallel=asked.parallel_tool_calls is not False)
     options = ChatOptions(
         name=asked.model,
         model=model,
-        messages=read_items(items, asked.instructions, earlier),
+        messages=read_items([*items], asked.instructions, earlier),
         toolbox=tools.toolbox,
         json=_json_form(asked.text),
         max_tokens=asked.max_output_tokens,
@@ -144,6 +150,8 @@ def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] = ()) -> 
         names=tools.names,
         sources=SOURCES in include,
         encrypted=ENCRYPTED in include,
+        previous=asked.previous_response_id,
+        call=call if is_recalled else None,
     )
     return make_request(options, call.id, dialect, settings)
 
@@ -151,6 +159,8 @@ def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] = ()) -> 
 def _refuse_impossible(asked: ResponseBody, extras: Mapping[str, Any]) -> None:
     if asked.previous_response_id is not None and asked.conversation is not None:
         raise RequestError("Send previous_response_id or conversation, not both.", param="previous_response_id")
+    if asked.conversation is not None:
+        raise RequestError("Conversations are not kept here; send previous_response_id.", param="conversation")
     if extras.get("top_logprobs", 0) != 0:
         raise RequestError("The site gives no log probabilities.", param="top_logprobs")
     if "prompt" in extras:

@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bridge.api.api_dialect import Dialect
+from bridge.api.api_dialect import Dialect, DialectParts
 from bridge.api.http_errors import Failure, error_body
+from bridge.api.responses.responses_kept import KeptResponses
 from bridge.api.responses.responses_surface import ResponsesSurface
+from bridge.api.route_table import Operation
 from bridge.api.surface import Surface
 from bridge.settings import ApiSettings
+from bridge.storage.response_store import ResponseStore
 
 
 class Responses(Dialect):
     """Responses; no path or header is its own, so that requests on its paths belong to the default dialect."""
 
-    def __init__(self, settings: ApiSettings) -> None:
+    def __init__(self, settings: ApiSettings, store: ResponseStore | None = None) -> None:
         self._settings = settings
+        self._kept = KeptResponses(store)
 
     def surfaces(self) -> Sequence[Surface[Any]]:
         """Return the way to chat."""
-        return (ResponsesSurface(self._settings),)
+        return (ResponsesSurface(self._settings, self._kept),)
+
+    def operations(self, parts: DialectParts) -> Sequence[Operation]:
+        """Return what is served of responses that are kept."""
+        return self._kept.operations()
 
     def error(self, failure: Failure) -> dict[str, Any]:
         """Return the error object."""

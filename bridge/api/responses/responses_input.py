@@ -15,7 +15,7 @@ from bridge.api.history_turns import Turn, begin_of_new, is_empty, write_message
 from bridge.api.message_content import as_text, read_content, without_files
 from bridge.api.responses.responses_tools import visible_name, write_custom
 from bridge.chat.types import Message, Role
-from bridge.errors import NotThere, RequestError
+from bridge.errors import RequestError
 from bridge.tool_calls.notation import Call
 
 ROLES: Mapping[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
@@ -47,6 +47,8 @@ def read_items(items: Sequence[Item], instructions: str | None, earlier: Sequenc
     for place, (index, item) in enumerate(spoken):
         _add(turns, _turn(item, f"input[{index}]", is_new=place >= begin and index >= 0))
     messages = write_messages(turns)
+    if any(references(items)):
+        return messages or (Message("user", ""),)  # to be read again with what they refer to
     if is_empty(messages[1:] if instructions else messages):
         raise RequestError("The input has no text.", param="input")
     return messages
@@ -57,14 +59,6 @@ def references(items: Sequence[Item]) -> Iterator[tuple[int, str]]:
     for index, item in enumerate(items):
         if item.get("type") == "item_reference" and isinstance(name := item.get("id"), str):
             yield index, name
-
-
-def check_references(items: Sequence[Item]) -> None:
-    """Raise a `NotThere` where items name others that were not found; reasoning is not needed, and may be gone."""
-    for index, name in references(items):
-        if not name.startswith("rs_"):
-            message = f"There is no item {name[:80]!r} here; send it in full."
-            raise NotThere(message, param=f"input[{index}].id")
 
 
 def texts_of(items: Sequence[Item]) -> Iterator[object]:

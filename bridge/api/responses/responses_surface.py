@@ -12,6 +12,7 @@ from bridge.api.answer.presenter import PresentationStyle
 from bridge.api.http_errors import Failure, dump
 from bridge.api.responses.responses_body import ResponseBody, ResponseRequest, ResponsesRequest, read
 from bridge.api.responses.responses_items import Event
+from bridge.api.responses.responses_kept import KeptResponses
 from bridge.api.responses.responses_writer import ResponseWriter, write_whole
 from bridge.api.surface import ApiCall, Encoder, Surface
 from bridge.settings import ApiSettings
@@ -25,12 +26,17 @@ class ResponsesSurface(Surface[ResponseRequest]):
     summary = "Answer as a response, whole or as a stream of events"
     body: ClassVar[type[BaseModel]] = ResponseBody
 
-    def __init__(self, settings: ApiSettings) -> None:
+    def __init__(self, settings: ApiSettings, kept: KeptResponses | None = None) -> None:
         self._settings = settings
+        self._kept = kept or KeptResponses(None)
 
     def parse(self, call: ApiCall) -> ResponsesRequest:
         """Return what the body asks for."""
         return read(call, self._settings)
+
+    async def recall(self, request: ResponsesRequest, owner: str | None) -> ResponsesRequest:
+        """Put what is kept before the input, and see to it that the response is kept."""
+        return await self._kept.recall(request, owner, self._settings)
 
     def encoder(self, request: ResponsesRequest) -> Encoder:
         """Return an encoder of events."""

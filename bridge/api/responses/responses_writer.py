@@ -105,6 +105,8 @@ class ResponseWriter:
         reason = self._presenter.reason(event)
         yield from self._end_item("incomplete" if reason in INCOMPLETE else "completed")
         self.response = ended(self.response, self._output, reason, event.usage)
+        if (keep := self._request.dialect.keep) is not None:
+            keep(self.response)  # before the client can ask for it
         yield self._event(f"response.{self.response['status']}", response=self.response)
 
     def _id(self, prefix: str) -> str:

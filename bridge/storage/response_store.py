@@ -1,0 +1,137 @@
+"""Responses that clients asked to be kept: encrypted like profiles, in a SQLite file, bounded in age and size.
+
+Each belongs to the key that made it; nobody else finds it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyrage import DecryptError  # type: ignore[import-untyped]
+
+from bridge.background import Background
+from bridge.durations import DAY
+from bridge.errors import StorageError
+from bridge.settings import ResponseSettings
+from bridge.storage.atomic import create_empty
+from bridge.storage.profile_key import Identity
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS response (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, kept REAL NOT NULL, size INTEGER NOT NULL, sealed BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS by_age ON response (kept);
+"""
+DISK_LIMIT = 10.0
+"""Seconds that a request waits for the disk."""
+LONGEST_CHAIN = 1000
+"""Responses that may go on from each other."""
+
+T = TypeVar("T")
+Document = dict[str, Any]
+"""A response under `response`, and the items of its own input under `input`."""
+
+
+class ResponseStore:
+    """The kept responses; a write waits for no disk, and every read comes after the writes before it."""
+
+    def __init__(self, path: Path, identity: Identity, settings: ResponseSettings) -> None:
+        self._path, self._identity, self._settings = path, identity, settings
+        self._thread = Background("responses")
+        self._database: sqlite3.Connection | None = None
+
+    def keep(self, owner: str, document: Document) -> None:
+        """Keep a response."""
+        if self._settings.keep:
+            self._thread.start(self._keep, owner, document)
+
+    async def find(self, owner: str, id: str) -> Document | None:  # noqa: A002
+        """Return a response of `owner`, if it is still kept."""
+        return await self._run(self._find, owner, id)
+
+    async def chain(self, owner: str, id: str) -> list[Document] | None:  # noqa: A002
+        """Return a response and all before it, the oldest first; None where any of them is not kept."""
+        return await self._run(self._chain, owner, id)
+
+    async def delete(self, owner: str, id: str) -> bool:  # noqa: A002
+        """Delete a response of `owner`; return whether there was one."""
+        return await self._run(self._delete, owner, id)
+
+    async def close(self) -> None:
+        """Write what is still to be kept, and close the file."""
+        self._thread.start(self._close)
+        await self._thread.close()
+
+    async def _run(self, work: Callable[..., T], *given: str) -> T:
+        try:
+            return await self._thread.run(DISK_LIMIT, work, *given)
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError("The bridge cannot look up responses: its disk fails.") from error
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._database is None:
+            create_empty(self._path)
+            self._database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA secure_delete = ON")
+            self._database.executescript(SCHEMA)
+            self._prune()
+        return self._database
+
+    def _keep(self, owner: str, document: Document) -> None:
+        sealed = self._identity.seal(json.dumps(document).encode())
+        values = (document["response"]["id"], owner, time.time(), len(sealed), sealed)
+        self._opened().execute("INSERT OR REPLACE INTO response VALUES (?, ?, ?, ?, ?)", values)
+        self._prune()
+
+    def _find(self, owner: str, id: str) -> Document | None:  # noqa: A002
+        asked = "SELECT sealed FROM response WHERE id = ? AND owner = ? AND kept > ?"
+        row = self._opened().execute(asked, (id, owner, self._oldest())).fetchone()
+        if row is None:
+            return None
+        try:
+            found: Document = json.loads(self._identity.open(row[0]))
+        except DecryptError:  # the profile key is another one now
+            return None
+        return found
+
+    def _chain(self, owner: str, id: str) -> list[Document] | None:  # noqa: A002
+        found: list[Document] = []
+        wanted: str | None = id
+        while wanted is not None:
+            document = self._find(owner, wanted) if len(found) < LONGEST_CHAIN else None
+            if document is None:
+                return None
+            found.insert(0, document)
+            wanted = document["response"]["previous_response_id"]
+        # A chain that is in use keeps its beginning.
+        ids = [(time.time(), document["response"]["id"]) for document in found]
+        self._opened().executemany("UPDATE response SET kept = ? WHERE id = ?", ids)
+        return found
+
+    def _delete(self, owner: str, id: str) -> bool:  # noqa: A002
+        asked = "DELETE FROM response WHERE id = ? AND owner = ?"
+        return self._opened().execute(asked, (id, owner)).rowcount > 0
+
+    def _prune(self) -> None:
+        """Delete what is too old, and the oldest where all are too large together."""
+        if self._database is None:
+            return
+        self._database.execute("DELETE FROM response WHERE kept <= ?", (self._oldest(),))
+        self._database.execute(
+            "DELETE FROM response WHERE id IN (SELECT id FROM"
+            " (SELECT id, SUM(size) OVER (ORDER BY kept DESC, id) AS total FROM response) WHERE total > ?)",
+            (self._settings.max_bytes,),
+        )
+
+    def _oldest(self) -> float:
+        return time.time() - self._settings.max_age * DAY
+
+    def _close(self) -> None:
+        if self._database is not None:
+            self._database.close()

@@ -23,7 +23,7 @@ GROUND = (
 """Modules that lie flat below all packages; each imports only what stands before it."""
 ORDER = (
     *GROUND,
-    *("chat", "tool_calls", "storage", "browser", "sites"),
+    *("chat", "tokens", "tool_calls", "storage", "browser", "sites"),
     *("worker", "pool", "login", "liveview", "monitor", "dashboard"),
     *("api", "client", "health_checks", "app", "bench", "cli", "__main__"),
 )

@@ -34,6 +34,8 @@ from bridge.chat.text_direction import changes
 from bridge.chat.types import Message, Source
 from bridge.errors import RequestError
 from bridge.sse import SSEDecoder
+from bridge.tokens.estimate import Estimate
+from bridge.tokens.vocabularies import tokenizer_of
 from bridge.tool_calls.answer_filter import ToolCallFilter
 from bridge.tool_calls.json_mode import JsonForm
 from bridge.tool_calls.json_repair import Unreadable, loaded
@@ -263,13 +265,21 @@ def into_events() -> Callable[[str], object]:
     return lambda char: decoder.feed(char.encode())
 
 
+VOCABULARY = tokenizer_of("deepseek")
 TAKERS: dict[str, Callable[[], Callable[[str], object]]] = {
-    "stop sequences": lambda: StopFilter(("a" * 8, "</x>", "\n\n\n"), 1 << 40).text,
+    "stop sequences": lambda: StopFilter(("a" * 8, "</x>", "\n\n\n"), Estimate().limit(1 << 40)).text,
+    "a count of tokens": lambda: VOCABULARY.count().add,
     "citations": lambda: CitationFilter("link", {1: Source(1, "https://a.example", "A")}).feed,
     "fences": lambda: Fence().feed,
     "HTML": lambda: tame_html().feed,
     "JSON that is held": lambda: JsonFilter(JsonForm(), PlainTextFilter()).feed,
     "server-sent events": into_events,
+}
+TOKENS = {
+    **{name: times(unit) for name, unit in (("a letter", "x"), ("blanks", " "), ("lines", "\n \n"), ("bars", "<｜"))},
+    "words and blanks": times("a", "  \n"),
+    "Chinese": times("好国"),
+    "control characters": times("\0"),
 }
 FILES = {
     "separators": times("/", "a", "b"),
@@ -304,6 +314,7 @@ ROWS = [
     *(Row(f"calls in pieces: {name}", heard_in_pieces, text) for name, text in CALLS.items()),
     *(Row(f"repair of JSON: {name}", LOADED, text) for name, text in HOSTILE.items()),
     *(Row(f"JSON in an answer: {name}", READ, text) for name, text in HOSTILE.items()),
+    *(Row(f"tokens: {name}", VOCABULARY.tokens, text) for name, text in TOKENS.items()),
     *(Row(f"quotes: {name}", escape_quotes, text) for name, text in HOSTILE.items()),
 ]
 
@@ -494,7 +505,7 @@ def test_the_patterns_are_found_with_their_uses() -> None:
     found = {one.name: one.methods for one in patterns()}
     assert len(found) > 40
     assert found["bridge.tool_calls.quote_repair.STEP"] == {"search"}
-    assert found["bridge.chat.token_estimate.WIDE"] == {"sub", "match"}
+    assert found["bridge.tokens.estimate.WIDE"] == {"sub", "match"}
     assert found["bridge.storage.file_store.ID"] == {"fullmatch"}
 
 

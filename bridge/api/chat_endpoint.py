@@ -23,11 +23,12 @@ from bridge.api.http_errors import REQUEST_ID, dump, failure_of
 from bridge.api.model_lookup import ModelLookup
 from bridge.api.request_body import BodyReader
 from bridge.api.stream_writer import StreamWriter
-from bridge.api.surface import ApiCall, Immediate, ParsedRequest, Surface
+from bridge.api.surface import ApiCall, Immediate, ParsedRequest, Surface, TokenQuestion
 from bridge.chat.types import ChatBackend, ChatRequest
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
 from bridge.storage.file_store import FileStore
+from bridge.tokens.usage import count_messages
 
 CHAT = web.RequestKey("chat", ChatRequest)
 D = TypeVar("D")
@@ -58,6 +59,9 @@ class ChatEndpoint(Generic[D]):
         parsed = await self._bodies.read(request, partial(self._parse, request))
         if isinstance(parsed, Immediate):
             return web.Response(body=dump(parsed.body), content_type="application/json")
+        if isinstance(parsed, TokenQuestion):
+            tokens = await count_messages(parsed.chat.messages, parsed.chat.model)
+            return web.Response(body=dump(parsed.answer(tokens)), content_type="application/json")
         parsed = await self.surface.recall(parsed, owner_of(request))
         chat = await self._gatherer.complete(parsed.chat)
         parsed = replace(parsed, chat=replace(chat, tokens=request.get(TOKENS, ()), peer=peer_of(request)))
@@ -67,7 +71,7 @@ class ChatEndpoint(Generic[D]):
             return await self._stream(request, parsed, headers)
         return await self._whole(parsed, headers)
 
-    def _parse(self, request: web.Request, body: object) -> ParsedRequest[D] | Immediate:
+    def _parse(self, request: web.Request, body: object) -> ParsedRequest[D] | Immediate | TokenQuestion:
         path, query, headers = request.match_info, request.query, request.headers
         return self.surface.parse(ApiCall(body, request[REQUEST_ID], self._models.find, path, query, headers))
 

@@ -66,6 +66,15 @@ class Immediate:
     body: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class TokenQuestion:
+    """A request for the number of tokens that a chat's messages have; nothing is asked of the site."""
+
+    chat: ChatRequest
+    answer: Callable[[int], Mapping[str, Any]]
+    """Returns the body that tells the number."""
+
+
 class Encoder(Protocol):
     """Writes the stream of one request.
 
@@ -101,7 +110,7 @@ class Surface(ABC, Generic[D]):
     """The frame that is sent into a silence; clients must skip it. Empty where there is no such frame."""
 
     @abstractmethod
-    def parse(self, call: ApiCall) -> ParsedRequest[D] | Immediate:
+    def parse(self, call: ApiCall) -> ParsedRequest[D] | Immediate | TokenQuestion:
         """Return what is asked for; raise a `RequestError` whose `param` names the bad field.
 
         The body is a client's text: whatever is done with it is linear in its size.

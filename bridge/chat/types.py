@@ -76,6 +76,8 @@ class Model:
     """Whether messages may bring files and images."""
     aliases: tuple[str, ...] = field(default=(), compare=False)
     """Further names that clients are preset to."""
+    vocabulary: str = field(default="", compare=False)
+    """The name of the vocabulary that counts its tokens (`tokens.vocabularies`); without one they are estimated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bridge.chat.token_estimate import Count
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Text, Thinking, Withdrawn
 from bridge.errors import BridgeError
 from bridge.telemetry import ChatEnded, ChatProgress, Step, Telemetry, Timeline
+from bridge.tokens.estimate import EstimatedCount
 
 CANCELLED = "cancelled"
 """The result of a chat that ended without an answer and without an error: its client has left."""
@@ -24,7 +24,7 @@ class Progress:
         self._request = request
         self.timeline = timeline
         self._telemetry = telemetry
-        self._tokens = Count()
+        self._tokens = EstimatedCount()
         self._answer_chars = 0
         self._step: Step = "sending"
         self._reported_at = 0.0

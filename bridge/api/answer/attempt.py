@@ -8,9 +8,9 @@ from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent, EndReason
 from bridge.api.answer.answer_format import EVERYTHING, AnswerFormat
 from bridge.api.answer.continuation import ContinuationFilter
 from bridge.api.answer.stop import StopFilter
-from bridge.chat.token_estimate import Meter
 from bridge.chat.types import ChatEvent, Finish, FinishReason, Opened, Searched, Text, Thinking, Title, Withdrawn
 from bridge.errors import SiteError
+from bridge.tokens.usage import ON_LOOP, Meter
 from bridge.tool_calls.answer_filter import ToolCall, ToolCallFilter
 
 
@@ -50,7 +50,10 @@ class Attempt:
         return "".join(self._text)
 
     def is_costly(self, event: ChatEvent) -> bool:
-        """Return whether taking `event` may read a call or JSON: hostile text can make that long."""
+        """Return whether taking `event` may read a call or JSON, or count much: hostile text can make that long."""
+        size = len(event.text) if isinstance(event, Text | Thinking) else 0
+        if size > ON_LOOP or (isinstance(event, Finish) and self._meter.waiting > ON_LOOP):
+            return True
         if self._format.toolbox is not None:
             return isinstance(event, Text | Finish)
         return self._format.json is not None and isinstance(event, Finish)
@@ -61,17 +64,18 @@ class Attempt:
             case Text(text):
                 self._text.append(text)
                 self._has_text = self._has_text or bool(text.strip())
-                made = self._filtered(self._stop.text(self._continuation.text(text)))
+                made = [*self._end_thinking(), *self._filtered(self._stop.text(self._continuation.text(text)))]
             case Thinking(text):
                 self._thinking.append(text)
                 self._has_thinking = self._has_thinking or bool(text.strip())
-                made = self._thought(self._stop.thinking(text))
+                made = [*self._filtered(self._stop.begin_thinking()), *self._thought(self._stop.thinking(text))]
             case Finish(reason):
                 return self._finish(reason)
             case Withdrawn(text):
+                held = [*self._end_thinking(), *self._filtered(self._stop.finish())]
                 self._is_withdrawn = True
                 self._has_text = self._has_text or bool(text.strip())
-                made = [event]
+                made = [*held, event]
             case Opened():
                 self.opened = event
                 made = [event]
@@ -91,11 +95,14 @@ class Attempt:
             return []
         if not calls:
             raise error
-        return [*calls, self._answer_end("stop")]
+        return [*self._end_thinking(), *calls, self._answer_end(self._stop.reason or "stop")]
 
     def _filtered(self, text: str) -> list[AnswerEvent]:
         self._meter.add_text(text)
         return [Text(text)] if self._is_withdrawn and text else [*self._filter.feed(text)]
+
+    def _end_thinking(self) -> list[AnswerEvent]:
+        return self._thought(self._stop.end_thinking())
 
     def _thought(self, text: str) -> list[AnswerEvent]:
         self._meter.add_thinking(text)
@@ -105,7 +112,7 @@ class Attempt:
         is_thinking_cut = self._has_thinking and reason == "length"  # the model came no further than its thinking
         if not self._has_text and not is_thinking_cut and reason != "content_filter":
             return self.end_without_text(SiteError("The site ended its answer without any text.", sent=True))
-        made = self._filtered(self._stop.text(self._continuation.finish()))
+        made = [*self._end_thinking(), *self._filtered(self._stop.text(self._continuation.finish()))]
         return [*made, *self._filtered(self._stop.finish()), *self._end(self._stop.reason or reason)]
 
     def _end(self, reason: FinishReason) -> list[AnswerEvent]:

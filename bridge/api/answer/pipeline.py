@@ -15,10 +15,10 @@ from bridge.api.answer.answer_events import AnswerEvent
 from bridge.api.answer.answer_format import AnswerFormat
 from bridge.api.answer.attempt import Attempt
 from bridge.api.answer.stop import StopFilter
-from bridge.background import off_loop
-from bridge.chat.token_estimate import Meter, prompt_tokens
 from bridge.chat.types import ChatEvent, ChatRequest, Message, Opened, Text
 from bridge.errors import NoAnswer
+from bridge.tokens.tokenizer import Tokenizer
+from bridge.tokens.usage import Meter, count_prompt
 
 
 class AnswerPipeline:
@@ -28,22 +28,22 @@ class AnswerPipeline:
     Over all attempts there is one meter and one stop filter, since the client's limits and the usage count all it gets.
     """
 
-    def __init__(self, request: ChatRequest, answer_format: AnswerFormat, prompt: int) -> None:
+    def __init__(self, request: ChatRequest, answer_format: AnswerFormat, tokenizer: Tokenizer, prompt: int) -> None:
         self.request = request
         self._first = request
         self._format = answer_format
         self._retries = answer_format.retries
-        self._meter = Meter(prompt)
+        self._meter = Meter(prompt, tokenizer)
         self._prompt = prompt
-        self._stop = StopFilter(answer_format.stop, answer_format.max_tokens)
+        most = answer_format.max_tokens
+        self._stop = StopFilter(answer_format.stop, None if most is None else tokenizer.limit(most))
         self._given: list[str] = []
         self._attempt = self._new_attempt()
 
     @classmethod
     async def of(cls, request: ChatRequest, answer_format: AnswerFormat) -> AnswerPipeline:
         """Return the pipeline of one answer, with the tokens of its prompt counted."""
-        size = sum(len(message.text) for message in request.messages)
-        return cls(request, answer_format, await off_loop(size, prompt_tokens, request.messages))
+        return cls(request, answer_format, *await count_prompt(request.messages, request.model))
 
     @property
     def is_again(self) -> bool:

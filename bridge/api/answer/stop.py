@@ -1,29 +1,29 @@
 """Ends an answer where the client wants it to end: before a stop sequence, or at its number of tokens.
 
-What may be the beginning of a stop sequence is held back, wherever the pieces were cut. Of several sequences
-the one that is complete first counts.
+What may be the beginning of a stop sequence, or may not fit, is held back, wherever the pieces were cut. Of several
+sequences the one that is complete first counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridge.chat.token_estimate import Count
 from bridge.chat.types import FinishReason
+from bridge.tokens.tokenizer import TokenLimit
 
 
 class StopFilter:
     """Takes the pieces of one answer and returns what the client gets of them; `reason` is set once it is over.
 
-    A sequence counts first, then the limit: text behind a stop sequence costs no tokens. At most one character less
-    than the longest sequence is held back.
+    A sequence counts first, then the limit: text behind a stop sequence costs no tokens. The text is one text for the
+    limit and each stretch of thinking another, so that what is held of one comes out before the other goes on.
     """
 
-    def __init__(self, stop: Sequence[str], max_tokens: int | None) -> None:
+    def __init__(self, stop: Sequence[str], limit: TokenLimit | None) -> None:
         self._stop = stop
-        self._most = max_tokens
-        self._count = Count()
+        self._limit = limit
         self._held = ""
+        self._is_thinking = False
         self.reason: FinishReason | None = None
         self.sequence: str | None = None
         """The stop sequence that ended the answer."""
@@ -35,7 +35,7 @@ class StopFilter:
         found = [(place + len(stop), place, stop) for stop in self._stop if (place := text.find(stop)) >= 0]
         if found:
             _, place, sequence = min(found)  # the first to be complete, wherever pieces were cut
-            said = self._within(text[:place])
+            said = self._within(text[:place]) + self._rest()
             if self.reason is None:  # the limit was not reached before it
                 self.reason, self.sequence = "stop", sequence
             return said
@@ -47,19 +47,34 @@ class StopFilter:
         """Take a piece of thinking: it costs tokens and knows no stop sequences."""
         return self._within(piece)
 
+    def begin_thinking(self) -> str:
+        """Return what the limit has held of the text, where thinking comes next."""
+        if self._is_thinking:
+            return ""
+        self._is_thinking = True
+        return self._rest()
+
+    def end_thinking(self) -> str:
+        """Return what was held of the thinking, where it is over."""
+        if not self._is_thinking:
+            return ""
+        self._is_thinking = False
+        return self._rest()
+
     def finish(self) -> str:
-        """Return what was held back: the answer is over."""
+        """Return what was held back of the text: the answer is over."""
         held, self._held = self._held, ""
-        return self._within(held)
+        return self._within(held) + self._rest()
 
     def _within(self, text: str) -> str:
-        if self._most is None:
-            return text
-        fits = self._count.fitting(text, self._most)
-        if fits < len(text):
+        return text if self._limit is None else self._judged(self._limit, self._limit.take(text))
+
+    def _rest(self) -> str:
+        return "" if self._limit is None else self._judged(self._limit, self._limit.finish())
+
+    def _judged(self, limit: TokenLimit, text: str) -> str:
+        if limit.is_reached and self.reason is None:
             self.reason = "length"
-            text = text[:fits]
-        self._count.add(text)
         return text
 
     def _begun(self, text: str) -> int:

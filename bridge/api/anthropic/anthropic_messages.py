@@ -14,11 +14,11 @@ from bridge.api.anthropic.anthropic_content import ContentWriter, Event, blocks_
 from bridge.api.anthropic.anthropic_errors import error_body
 from bridge.api.anthropic.anthropic_request import AnthropicOptions, AnthropicRequest, MessagesBody, read
 from bridge.api.http_errors import Failure, dump
-from bridge.api.surface import ApiCall, Encoder, Immediate, Surface
-from bridge.chat.token_estimate import Usage
+from bridge.api.surface import ApiCall, Encoder, Immediate, Surface, TokenQuestion
 from bridge.chat.types import Opened, Searched, Text, Thinking
 from bridge.settings import ApiSettings
 from bridge.sse import encode_sse
+from bridge.tokens.usage import Usage
 
 PING: Event = {"type": "ping"}
 REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
@@ -43,7 +43,7 @@ class AnthropicMessages(Surface[AnthropicOptions]):
     def __init__(self, settings: ApiSettings) -> None:
         self._settings = settings
 
-    def parse(self, call: ApiCall) -> AnthropicRequest | Immediate:
+    def parse(self, call: ApiCall) -> AnthropicRequest | Immediate | TokenQuestion:
         """Return what the body asks for; one that wants no token is answered at once."""
         request = read(call, self._settings)
         if request.dialect.wants_nothing and not request.stream:

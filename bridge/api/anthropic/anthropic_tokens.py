@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bridge.api.anthropic.anthropic_messages import AnthropicMessages
 from bridge.api.anthropic.anthropic_request import read
-from bridge.api.surface import ApiCall, Immediate
-from bridge.chat.token_estimate import prompt_tokens
+from bridge.api.surface import ApiCall, TokenQuestion
 
 
 class AnthropicTokenCount(AnthropicMessages):
@@ -14,6 +13,6 @@ class AnthropicTokenCount(AnthropicMessages):
     path = "/v1/messages/count_tokens"
     summary = "Count the tokens of messages in Anthropic's form"
 
-    def parse(self, call: ApiCall) -> Immediate:
-        """Return the count."""
-        return Immediate({"input_tokens": prompt_tokens(read(call, self._settings).chat.messages)})
+    def parse(self, call: ApiCall) -> TokenQuestion:
+        """Return whose tokens are to be counted."""
+        return TokenQuestion(read(call, self._settings).chat, lambda tokens: {"input_tokens": tokens})

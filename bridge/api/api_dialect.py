@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from bridge.api.access.guard import port_of
+from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.http_errors import Failure
 from bridge.api.model_lookup import DefaultModel
 from bridge.api.request_body import BodyReader
@@ -56,6 +57,8 @@ class DialectParts:
     """Returns any model by its name, or raises `UnknownModel`; the dialect's `default_model` goes with it."""
     admission: Admission
     """What a chat asks for."""
+    endpoint: Callable[[Surface[Any]], ChatEndpoint[Any]]
+    """Returns what answers chats of a surface that is reached in a way of its own."""
 
 
 class Dialect(ABC):

@@ -11,20 +11,23 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from io import BytesIO
 from typing import Generic, TypeVar
 
 from aiohttp import web
 
 from bridge.api.access.guard import TOKENS, owner_of, peer_of
 from bridge.api.answer.answer_events import AnswerEvent
-from bridge.api.answer.answer_runner import AnswerRunner
+from bridge.api.answer.answer_runner import AnswerRunner, EmitChoice
 from bridge.api.attachments.gather import Gatherer
 from bridge.api.http_errors import REQUEST_ID, dump, failure_of
 from bridge.api.model_lookup import ModelLookup
-from bridge.api.request_body import BodyReader
+from bridge.api.request_body import BodyReader, parse_body
 from bridge.api.stream_writer import StreamWriter
 from bridge.api.surface import ApiCall, Immediate, ParsedRequest, Surface, TokenQuestion
+from bridge.background import off_loop
 from bridge.chat.types import ChatBackend, ChatRequest
+from bridge.errors import RequestError
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
 from bridge.storage.file_store import FileStore
@@ -56,24 +59,40 @@ class ChatEndpoint(Generic[D]):
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
-        parsed = await self._bodies.read(request, partial(self._parse, request))
+        parsed = await self._bodies.read(request, partial(self._parse, request, request[REQUEST_ID]))
         if isinstance(parsed, Immediate):
             return web.Response(body=dump(parsed.body), content_type="application/json")
         if isinstance(parsed, TokenQuestion):
             tokens = await count_messages(parsed.chat.messages, parsed.chat.model)
             return web.Response(body=dump(parsed.answer(tokens)), content_type="application/json")
-        parsed = await self.surface.recall(parsed, owner_of(request))
-        chat = await self._gatherer.complete(parsed.chat)
-        parsed = replace(parsed, chat=replace(chat, tokens=request.get(TOKENS, ()), peer=peer_of(request)))
+        parsed = await self._complete(request, parsed)
         request[CHAT] = parsed.chat
         headers = {"x-bridge-ignored": ", ".join(parsed.ignored)} if parsed.ignored else {}
         if parsed.stream:
             return await self._stream(request, parsed, headers)
         return await self._whole(parsed, headers)
 
-    def _parse(self, request: web.Request, body: object) -> ParsedRequest[D] | Immediate | TokenQuestion:
+    async def read_text(self, request: web.Request, id: str, text: str) -> ParsedRequest[D]:  # noqa: A002
+        """Return what a message of the socket that `request` has opened asks for; `id` becomes that of the chat."""
+        body = text.encode("utf-8", "replace")
+        parsed = await off_loop(len(body), parse_body, BytesIO(body), partial(self._parse, request, id))
+        if isinstance(parsed, Immediate | TokenQuestion):
+            raise RequestError("This is not answered over a socket.")
+        return await self._complete(request, parsed)
+
+    async def run(self, parsed: ParsedRequest[D], emit: EmitChoice) -> None:
+        """Hand the events of the answer to `emit`; see `AnswerRunner.run`."""
+        await self._runner.run(parsed.chat, parsed.format, parsed.choices, emit)
+
+    async def _complete(self, request: web.Request, parsed: ParsedRequest[D]) -> ParsedRequest[D]:
+        """Return what was read with all that is not in the body itself: earlier items, files, who asks."""
+        parsed = await self.surface.recall(parsed, owner_of(request))
+        chat = await self._gatherer.complete(parsed.chat)
+        return replace(parsed, chat=replace(chat, tokens=request.get(TOKENS, ()), peer=peer_of(request)))
+
+    def _parse(self, request: web.Request, id: str, body: object) -> ParsedRequest[D] | Immediate | TokenQuestion:  # noqa: A002
         path, query, headers = request.match_info, request.query, request.headers
-        return self.surface.parse(ApiCall(body, request[REQUEST_ID], self._models.find, path, query, headers))
+        return self.surface.parse(ApiCall(body, id, self._models.find, path, query, headers))
 
     async def _whole(self, parsed: ParsedRequest[D], headers: Mapping[str, str]) -> web.Response:
         answers: list[list[AnswerEvent]] = [[] for _ in range(parsed.choices)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -32,6 +32,7 @@ from bridge.api.request_body import BodyReader
 from bridge.api.response_headers import dialect_headers
 from bridge.api.responses.responses_dialect import Responses
 from bridge.api.route_table import FORM, Admission, Operation, rules_of
+from bridge.api.surface import Surface
 from bridge.api.token_check import TokenBody, TokenCheck
 from bridge.chat.account_control import AccountControl
 from bridge.chat.types import ChatBackend
@@ -97,7 +98,13 @@ def route_table(
         check = TokenCheck(backend, bodies)
         what = "Tell whether a userToken of the site still signs in"
         table.append(Operation("POST", check.path, what, check.handle, TokenBody))
-    parts = DialectParts(backend, settings, bodies, store, models.all, models.one, models.listed, models.find, public)
+
+    def endpoint(surface: Surface[Any]) -> ChatEndpoint[Any]:
+        return ChatEndpoint(surface, backend, settings, bodies, store, history)
+
+    parts = DialectParts(
+        backend, settings, bodies, store, models.all, models.one, models.listed, models.find, public, endpoint
+    )
     for dialect in spoken.all:
         table += [*_chats(dialect, parts, public, history), *dialect.operations(parts)]
     return [*table, *_description(table)]

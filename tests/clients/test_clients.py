@@ -29,6 +29,7 @@ ANSWERS = (
 )
 CLIENTS = {
     "openai-python": python("openai_sdk"),
+    "openai-responses": python("openai_responses"),
     "litellm": python("litellm_sdk"),
     "langchain": python("langchain"),
     "pydantic-ai": python("pydantic_ai"),

@@ -23,7 +23,16 @@ from bridge.tool_calls.json_mode import JsonForm
 ECHOED = ("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "user")
 """Fields that the response only repeats."""
 HEEDED = frozenset(
-    {*ECHOED, "prompt_cache_options", "truncation", "service_tier", "client_metadata", "stream_options", "prompt"}
+    {
+        *ECHOED,
+        "type",
+        "prompt_cache_options",
+        "truncation",
+        "service_tier",
+        "client_metadata",
+        "stream_options",
+        "prompt",
+    }
 )
 """Fields without a model of their own that are no news to the client."""
 NEVER = (
@@ -110,6 +119,8 @@ class ResponseRequest:
     """Whether reasoning comes with something that can be sent back."""
     previous: str | None = None
     """The response that this one goes on from."""
+    kind: str = ""
+    """The type of the message that it came in, over a WebSocket."""
     call: ApiCall | None = None
     """What it was read from, where earlier items are still to be put before it."""
     keep: Callable[[dict[str, Any]], None] | None = None
@@ -151,6 +162,7 @@ def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] = ()) -> 
         sources=SOURCES in include,
         encrypted=ENCRYPTED in include,
         previous=asked.previous_response_id,
+        kind=kind if isinstance(kind := extras.get("type"), str) else "",
         call=call if is_recalled else None,
     )
     return make_request(options, call.id, dialect, settings)

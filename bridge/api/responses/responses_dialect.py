@@ -8,6 +8,7 @@ from typing import Any
 from bridge.api.api_dialect import Dialect, DialectParts
 from bridge.api.http_errors import Failure, error_body
 from bridge.api.responses.responses_kept import KeptResponses
+from bridge.api.responses.responses_socket import ResponseSockets
 from bridge.api.responses.responses_surface import ResponsesSurface
 from bridge.api.route_table import Operation
 from bridge.api.surface import Surface
@@ -20,6 +21,7 @@ class Responses(Dialect):
 
     def __init__(self, settings: ApiSettings, store: ResponseStore | None = None) -> None:
         self._settings = settings
+        self._store = store
         self._kept = KeptResponses(store)
 
     def surfaces(self) -> Sequence[Surface[Any]]:
@@ -27,8 +29,9 @@ class Responses(Dialect):
         return (ResponsesSurface(self._settings, self._kept),)
 
     def operations(self, parts: DialectParts) -> Sequence[Operation]:
-        """Return what is served of responses that are kept."""
-        return self._kept.operations()
+        """Return the socket, and what is served of responses that are kept."""
+        sockets = ResponseSockets(self._settings, self._store, parts)
+        return (sockets.operation(), *self._kept.operations())
 
     def error(self, failure: Failure) -> dict[str, Any]:
         """Return the error object."""

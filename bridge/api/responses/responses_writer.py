@@ -32,6 +32,11 @@ class ResponseWriter:
         self._number = 0
         self._cited = self._length = 0
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether the client has any event yet."""
+        return self._number > 0
+
     def take(self, event: AnswerEvent) -> list[Event]:
         """Return what an event of the answer becomes."""
         return list(self._take(event))

@@ -1,0 +1,156 @@
+"""`/v1/responses` over a WebSocket: each message asks for a response, whose events come back as messages.
+
+One response runs at a time. The last one can be gone on from although it is not kept. Every failure is an event, and
+leaves the socket open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from aiohttp import WSMsgType, web
+
+from bridge.api.answer.answer_events import AnswerEvent
+from bridge.api.api_dialect import DialectParts
+from bridge.api.chat_endpoint import ChatEndpoint
+from bridge.api.http_errors import Failure, dump, error_body, failure_of
+from bridge.api.responses.responses_body import ResponseRequest, ResponsesRequest
+from bridge.api.responses.responses_input import Item
+from bridge.api.responses.responses_items import Event
+from bridge.api.responses.responses_kept import KeptResponses
+from bridge.api.responses.responses_surface import ResponsesSurface
+from bridge.api.responses.responses_writer import ResponseWriter
+from bridge.api.route_table import Operation
+from bridge.api.surface import ParsedRequest
+from bridge.errors import RequestError
+from bridge.settings import ApiSettings
+from bridge.storage.response_store import ResponseStore
+from bridge.tasks import first
+
+CREATE = "response.create"
+PING = 20.0
+"""Seconds between two pings; a connection that answers none is closed after half of that."""
+SEND_LIMIT = 60.0
+"""Seconds that a client has to take an event."""
+MOST_WAITING = 4
+"""Messages that wait behind a running response; more stay with their sender."""
+
+
+class ResponseSockets:
+    """Serves the sockets."""
+
+    def __init__(self, settings: ApiSettings, store: ResponseStore | None, parts: DialectParts) -> None:
+        self._settings, self._store, self._parts = settings, store, parts
+
+    def operation(self) -> Operation:
+        """Return the route."""
+        return Operation("GET", ResponsesSurface.path, "WebSocket: each message asks for a response", self.serve)
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Serve one socket until its client closes it."""
+        most = self._parts.settings.server.max_body
+        socket = web.WebSocketResponse(heartbeat=PING, max_msg_size=most, compress=False)
+        if not socket.can_prepare(request):
+            raise RequestError("GET opens a WebSocket here; ask for a response by POST, or name one in the path.")
+        await socket.prepare(request)
+        surface = ResponsesSurface(self._settings, LastResponse(self._store))
+        waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
+        talk = _Conversation(request, socket, surface, self._parts.endpoint(surface))
+        with suppress(ConnectionError, TimeoutError):  # the client is gone, or takes nothing any more
+            await first(_receive(socket, waiting), talk.answer_all(waiting))
+        await socket.close()
+        return socket
+
+
+class LastResponse(KeptResponses):
+    """The kept responses, and the last one of a socket, which need not be kept."""
+
+    def __init__(self, store: ResponseStore | None) -> None:
+        super().__init__(store)
+        self._last: tuple[str, list[Item]] | None = None
+
+    async def recall(self, request: ResponsesRequest, owner: str | None, settings: ApiSettings) -> ResponsesRequest:
+        """Return the request as it is recalled elsewhere; its response becomes the last one."""
+        earlier = await self._earlier(request.dialect.previous, owner)
+        made = await super().recall(request, owner, settings)
+        keep, items = made.dialect.keep, made.dialect.items
+
+        def note(response: dict[str, Any]) -> None:
+            self._last = (response["id"], [*earlier, *items, *response["output"]])
+            if keep is not None:
+                keep(response)
+
+        return replace(made, dialect=replace(made.dialect, keep=note))
+
+    async def _earlier(self, previous: str | None, owner: str | None) -> list[Item]:
+        if self._last is not None and previous == self._last[0]:
+            return self._last[1]
+        return await super()._earlier(previous, owner)
+
+
+class _Conversation:
+    """What one socket asks, and the events that it gets."""
+
+    def __init__(
+        self,
+        request: web.Request,
+        socket: web.WebSocketResponse,
+        surface: ResponsesSurface,
+        endpoint: ChatEndpoint[ResponseRequest],
+    ) -> None:
+        self._request, self._socket, self._surface, self._endpoint = request, socket, surface, endpoint
+
+    async def answer_all(self, waiting: asyncio.Queue[str]) -> None:
+        """Answer one message after the other."""
+        while True:
+            await self._answer(await waiting.get())
+
+    async def _answer(self, text: str) -> None:
+        id_, writer = str(uuid4()), None
+        try:
+            parsed = await self._read(id_, text)
+            writer = self._surface.writer(parsed)
+            await self._write(parsed, writer)
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge: only an event can tell of it
+            failure = failure_of(error, id_)
+            begun = writer is not None and writer.is_begun
+            await self._send(writer.fail(failure) if writer is not None and begun else [_refusal(failure)])
+
+    async def _read(self, id_: str, text: str) -> ParsedRequest[ResponseRequest]:
+        parsed = await self._endpoint.read_text(self._request, id_, text)
+        if parsed.dialect.kind != CREATE:
+            raise RequestError(f"A message has the type {CREATE}.", param="type")
+        return parsed
+
+    async def _write(self, parsed: ParsedRequest[ResponseRequest], writer: ResponseWriter) -> None:
+        async def send(_: int, events: Sequence[AnswerEvent]) -> None:
+            for event in events:
+                await self._send(writer.take(event))
+
+        await self._endpoint.run(parsed, send)
+
+    async def _send(self, events: Sequence[Event]) -> None:
+        async with asyncio.timeout(SEND_LIMIT):
+            for event in events:
+                await self._socket.send_str(dump(event).decode())
+
+
+async def _receive(socket: web.WebSocketResponse, waiting: asyncio.Queue[str]) -> None:
+    async for message in socket:
+        if message.type is not WSMsgType.TEXT:
+            return
+        await waiting.put(message.data)
+
+
+def _refusal(failure: Failure) -> Event:
+    """Return the event for a message that got no response."""
+    told = error_body(failure)["error"]
+    flat = {name: told[name] for name in ("code", "message", "param")}
+    return {"type": "error", "sequence_number": 0, "status": failure.status, **flat, "error": told}

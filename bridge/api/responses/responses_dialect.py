@@ -9,7 +9,7 @@ from bridge.api.api_dialect import Dialect, DialectParts
 from bridge.api.http_errors import Failure, error_body
 from bridge.api.responses.responses_kept import KeptResponses
 from bridge.api.responses.responses_socket import ResponseSockets
-from bridge.api.responses.responses_surface import ResponsesSurface
+from bridge.api.responses.responses_surface import InputTokens, ResponsesSurface
 from bridge.api.route_table import Operation
 from bridge.api.surface import Surface
 from bridge.settings import ApiSettings
@@ -25,8 +25,8 @@ class Responses(Dialect):
         self._kept = KeptResponses(store)
 
     def surfaces(self) -> Sequence[Surface[Any]]:
-        """Return the way to chat."""
-        return (ResponsesSurface(self._settings, self._kept),)
+        """Return the way to chat, and what counts the tokens of one."""
+        return ResponsesSurface(self._settings, self._kept), InputTokens(self._settings)
 
     def operations(self, parts: DialectParts) -> Sequence[Operation]:
         """Return the socket, and what is served of responses that are kept."""

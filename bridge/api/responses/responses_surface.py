@@ -14,7 +14,8 @@ from bridge.api.responses.responses_body import ResponseBody, ResponseRequest, R
 from bridge.api.responses.responses_items import Event
 from bridge.api.responses.responses_kept import KeptResponses
 from bridge.api.responses.responses_writer import ResponseWriter, write_whole
-from bridge.api.surface import ApiCall, Encoder, Surface
+from bridge.api.surface import ApiCall, Encoder, Surface, TokenQuestion
+from bridge.errors import RequestError
 from bridge.settings import ApiSettings
 from bridge.sse import encode_sse
 
@@ -52,6 +53,20 @@ class ResponsesSurface(Surface[ResponseRequest]):
 
     def _style(self, request: ResponsesRequest) -> PresentationStyle:
         return PresentationStyle.of(request.chat.model, request.format, self._settings.citations)
+
+
+class InputTokens(ResponsesSurface):
+    """The number of tokens of what a request for a response would send."""
+
+    path = "/v1/responses/input_tokens"
+    summary = "Count the tokens of an input"
+
+    def parse(self, call: ApiCall) -> TokenQuestion:  # type: ignore[override]
+        """Return what is to be counted."""
+        chat = super().parse(call)
+        if chat.dialect.previous is not None:
+            raise RequestError("Only what is in the request is counted.", param="previous_response_id")
+        return TokenQuestion(chat.chat, lambda tokens: {"object": "response.input_tokens", "input_tokens": tokens})
 
 
 class EventEncoder:

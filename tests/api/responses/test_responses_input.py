@@ -149,3 +149,9 @@ async def test_a_reference_to_something_that_is_not_kept_is_refused(served: Serv
     status, param, message = await refused(served, input=[{"type": "item_reference", "id": "msg_1"}, ASKED])
     assert (status, param) == (404, "input[0].id")
     assert "msg_1" in message
+
+
+async def test_the_tokens_of_an_input_are_counted_and_nothing_is_asked(served: Served) -> None:
+    counted = await served.openai.responses.input_tokens.count(model="deepseek", input="How warm is it?")
+    assert (counted.object, counted.input_tokens > 0) == ("response.input_tokens", True)
+    assert served.backend.requests == []

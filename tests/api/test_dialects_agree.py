@@ -1,119 +1,170 @@
-"""The same chat through every dialect gives the same text, reasoning and usage, however the site's answer was cut."""
+"""The same chat gives the same text, reasoning, calls and usage in every dialect, streamed or whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.api.routes import dialects
-from bridge.chat.types import Finish, Opened, Text, Thinking
-from bridge.settings import Settings
+from bridge.tool_calls.notation import Tool, canonical
+from tests.api.anthropic.asking import WEATHER
+from tests.api.anthropic.random_answers import SAID, THOUGHT, TWO_CUTS, script
+from tests.support.anthropic_events import assembled, events
 from tests.support.fake_backend import Served, serving
 
-MODEL = "deepseek-reasoner"
-ASKED = [{"role": "user", "content": "Hello world"}]
-THINKING = {"type": "enabled", "budget_tokens": 2_000}
-Answer = tuple[str, str, int, int]
-"""Text, reasoning, tokens of the prompt and of all that the model wrote."""
+TOOL = Tool(WEATHER["name"], WEATHER["description"], WEATHER["input_schema"])
+QUESTION = [{"role": "user", "content": "How warm is it in Rome?"}]
 
 
 @dataclass(frozen=True)
-class Way:
-    """How one dialect is asked, and where its answer has what."""
+class Answer:
+    """What a client gets, whatever the dialect."""
 
-    path: str
-    body: Mapping[str, Any]
-    read: Callable[[Any], Answer]
+    text: str
+    reasoning: str
+    calls: tuple[tuple[str, str], ...]
+    usage: tuple[int, int]
+    """Tokens of the prompt, and of all that came back."""
 
-
-def of_chat(body: Any) -> Answer:
-    message, usage = body["choices"][0]["message"], body["usage"]
-    thought = message.get("reasoning_content", "")
-    return message["content"], thought, usage["prompt_tokens"], usage["completion_tokens"]
-
-
-def of_responses(body: Any) -> Answer:
-    said, thought = "", ""
-    for item in body["output"]:
-        if item["type"] == "message":
-            said += "".join(part["text"] for part in item["content"])
-        else:
-            thought += "".join(part["text"] for part in item["summary"] or item.get("content") or ())
-    return said, thought, body["usage"]["input_tokens"], body["usage"]["output_tokens"]
+    @classmethod
+    def of(cls, texts: Iterable[str], thoughts: Iterable[str], calls: Iterable[tuple[str, Any]], *usage: int) -> Answer:
+        """Return the answer; arguments of calls are objects, or JSON."""
+        prompt, *completion = usage
+        read = [(name, given if isinstance(given, str) else canonical(given)) for name, given in calls]
+        return cls("".join(texts), "".join(thoughts), tuple(read), (prompt, sum(completion)))
 
 
-def of_messages(body: Any) -> Answer:
-    said = "".join(block["text"] for block in body["content"] if block["type"] == "text")
-    thought = "".join(block["thinking"] for block in body["content"] if block["type"] == "thinking")
-    return said, thought, body["usage"]["input_tokens"], body["usage"]["output_tokens"]
+@dataclass(frozen=True)
+class Spoken:
+    """How a dialect asks a question, with a tool where one is given, and how its answers are read."""
+
+    ask: Callable[[str, Tool | None, bool], tuple[str, dict[str, Any]]]
+    """Returns path and body."""
+    read: Callable[[str, bool], Answer]
 
 
-def of_ollama(body: Any) -> Answer:
-    message = body["message"]
-    return message["content"], message.get("thinking", ""), body["prompt_eval_count"], body["eval_count"]
+def declared(tool: Tool) -> dict[str, Any]:
+    return {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
 
 
-def of_gemini(body: Any) -> Answer:
-    parts, usage = body["candidates"][0]["content"]["parts"], body["usageMetadata"]
-    said = "".join(part["text"] for part in parts if not part.get("thought"))
-    thought = "".join(part["text"] for part in parts if part.get("thought"))
-    written = usage["candidatesTokenCount"] + usage.get("thoughtsTokenCount", 0)
-    return said, thought, usage["promptTokenCount"], written
+def ask_openai(model: str, tool: Tool | None, stream: bool) -> tuple[str, dict[str, Any]]:
+    tools = {"tools": [{"type": "function", "function": declared(tool)}]} if tool else {}
+    options = {"stream": stream, "stream_options": {"include_usage": True}}
+    return "/v1/chat/completions", {"model": model, "messages": QUESTION, **options, **tools}
 
 
-WAYS = {
-    "openai": Way("/v1/chat/completions", {"model": MODEL, "messages": ASKED}, of_chat),
-    "responses": Way(
-        "/v1/responses", {"model": MODEL, "input": "Hello world", "reasoning": {"summary": "auto"}}, of_responses
-    ),
-    "anthropic": Way(
-        "/v1/messages",
-        {
-            "model": MODEL,
-            "max_tokens": 9_999,
-            "messages": ASKED,
-            "thinking": {"type": "enabled", "budget_tokens": 2_000},
-        },
-        of_messages,
-    ),
-    "ollama": Way("/api/chat", {"model": MODEL, "messages": ASKED, "stream": False, "think": True}, of_ollama),
-    "gemini": Way(
-        f"/v1beta/models/{MODEL}:generateContent",
-        {
-            "contents": [{"role": "user", "parts": [{"text": "Hello world"}]}],
-            "generationConfig": {"thinkingConfig": {"includeThoughts": True}},
-        },
-        of_gemini,
-    ),
+def read_openai(raw: str, stream: bool) -> Answer:
+    if stream:
+        frames = [json.loads(frame.removeprefix("data: ")) for frame in raw.split("\n\n")[:-2]]
+        parts, usage = [frame["choices"][0]["delta"] for frame in frames[:-1]], frames[-1]["usage"]
+    else:
+        answer = json.loads(raw)
+        parts, usage = [answer["choices"][0]["message"]], answer["usage"]
+    functions = [call["function"] for part in parts for call in part.get("tool_calls", ())]
+    return Answer.of(
+        (part.get("content") or "" for part in parts),
+        (part.get("reasoning_content") or "" for part in parts),
+        ((function["name"], function["arguments"]) for function in functions),
+        usage["prompt_tokens"],
+        usage["completion_tokens"],
+    )
+
+
+def ask_anthropic(model: str, tool: Tool | None, stream: bool) -> tuple[str, dict[str, Any]]:
+    tools = {"tools": [WEATHER]} if tool else {}
+    return "/v1/messages", {"model": model, "messages": QUESTION, "stream": stream, **tools}
+
+
+def read_anthropic(raw: str, stream: bool) -> Answer:
+    message = assembled(events(raw)) if stream else json.loads(raw)
+    content, usage = message["content"], message["usage"]
+    return Answer.of(
+        (block["text"] for block in content if block["type"] == "text"),
+        (block["thinking"] for block in content if block["type"] == "thinking"),
+        ((block["name"], block["input"]) for block in content if block["type"] == "tool_use"),
+        usage["input_tokens"],
+        usage["output_tokens"],
+    )
+
+
+def ask_ollama(model: str, tool: Tool | None, stream: bool) -> tuple[str, dict[str, Any]]:
+    tools = {"tools": [{"type": "function", "function": declared(tool)}]} if tool else {}
+    return "/api/chat", {"model": model, "messages": QUESTION, "stream": stream, **tools}
+
+
+def read_ollama(raw: str, stream: bool) -> Answer:
+    lines = [json.loads(line) for line in raw.splitlines()]
+    parts = [line["message"] for line in lines]
+    functions = [call["function"] for part in parts for call in part.get("tool_calls", ())]
+    return Answer.of(
+        (part["content"] for part in parts),
+        (part.get("thinking", "") for part in parts),
+        ((function["name"], function["arguments"]) for function in functions),
+        lines[-1]["prompt_eval_count"],
+        lines[-1]["eval_count"],
+    )
+
+
+def ask_gemini(model: str, tool: Tool | None, stream: bool) -> tuple[str, dict[str, Any]]:
+    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    contents = [{"role": "user", "parts": [{"text": QUESTION[0]["content"]}]}]
+    config = {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}
+    tools = {"tools": [{"functionDeclarations": [declared(tool)]}]} if tool else {}
+    return f"/v1beta/models/{model}:{method}", {"contents": contents, **config, **tools}
+
+
+def read_gemini(raw: str, stream: bool) -> Answer:
+    frames = raw.split("\n\n")[:-1] if stream else [raw]
+    answers = [json.loads(frame.removeprefix("data: ")) for frame in frames]
+    parts = [part for answer in answers for part in answer["candidates"][0]["content"]["parts"]]
+    usage = answers[-1]["usageMetadata"]
+    return Answer.of(
+        (part.get("text", "") for part in parts if not part.get("thought")),
+        (part["text"] for part in parts if part.get("thought")),
+        ((part["functionCall"]["name"], part["functionCall"]["args"]) for part in parts if "functionCall" in part),
+        usage["promptTokenCount"],
+        usage.get("candidatesTokenCount", 0),
+        usage.get("thoughtsTokenCount", 0),
+    )
+
+
+DIALECTS = {
+    "openai": Spoken(ask_openai, read_openai),
+    "anthropic": Spoken(ask_anthropic, read_anthropic),
+    "ollama": Spoken(ask_ollama, read_ollama),
+    "gemini": Spoken(ask_gemini, read_gemini),
 }
-WORDS = st.text("aé好😀 .\n", min_size=1, max_size=6)
+MODELS = st.sampled_from(["deepseek", "deepseek-r1", "deepseek-search", "deepseek-r1-search-fold", "deepseek-silent"])
 
 
-async def answers(served: Served) -> dict[str, Answer]:
-    """Return what each dialect gives of the backend's answer."""
-    found = {}
-    for name, way in WAYS.items():
-        async with served.http.post(way.path, json=way.body) as response:
-            body = await response.json(content_type=None)
-            assert response.status == 200, (name, body)
-            found[name] = way.read(body)
-    return found
-
-
-def test_every_dialect_is_asked() -> None:
-    folders = {type(dialect).__module__.split(".")[2] for dialect in dialects(Settings()).all}
-    assert folders == set(WAYS)
+@pytest.fixture(scope="module")
+async def served() -> AsyncIterator[Served]:
+    async with serving() as running:
+        yield running
 
 
 @settings(suppress_health_check=list(HealthCheck))
-@given(st.lists(WORDS, max_size=4), st.lists(WORDS, max_size=6))
-async def test_the_same_chat_gives_the_same_through_every_dialect(thinking: list[str], text: list[str]) -> None:
-    async with serving() as served:
-        served.backend.script = (Opened(), *map(Thinking, ["Hm", *thinking]), *map(Text, ["Yes", *text, "."]), Finish())
-        found = await answers(served)
-    assert set(found.values()) == {found["openai"]}, found
-    assert found["openai"][:2] == ("".join(["Yes", *text, "."]), "".join(["Hm", *thinking]))
+@given(thought=THOUGHT, said=SAID.map("".join), cuts=TWO_CUTS, model=MODELS, has_tool=st.booleans())
+async def test_the_same_chat_is_the_same_answer_in_every_dialect(
+    served: Served, thought: str, said: str, cuts: tuple[list[int], list[int]], model: str, has_tool: bool
+) -> None:
+    answers: dict[str, Answer] = {}
+    for name, spoken in DIALECTS.items():
+        for stream in (False, True):
+            served.backend.script = script(thought, f"{said}.", cuts[stream])
+            answers[f"{name} {stream}"] = await ask(served, spoken, model, TOOL if has_tool else None, stream)
+    first = answers["openai False"]
+    assert {name: answer for name, answer in answers.items() if answer != first} == {}
+
+
+async def ask(served: Served, spoken: Spoken, model: str, tool: Tool | None, stream: bool) -> Answer:
+    path, body = spoken.ask(model, tool, stream)
+    async with served.http.post(path, json=body) as response:
+        raw = await response.text()
+        assert response.status == 200, raw
+        return spoken.read(raw, stream)

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.api.routes import dialects
+from bridge.settings import Settings
 from bridge.tool_calls.notation import Tool, canonical
 from tests.api.anthropic.asking import WEATHER
 from tests.api.anthropic.random_answers import SAID, THOUGHT, TWO_CUTS, script
@@ -133,8 +135,27 @@ def read_gemini(raw: str, stream: bool) -> Answer:
     )
 
 
+def ask_responses(model: str, tool: Tool | None, stream: bool) -> tuple[str, dict[str, Any]]:
+    tools = {"tools": [{"type": "function", **declared(tool)}]} if tool else {}
+    options = {"stream": stream, "reasoning": {"summary": "auto"}}
+    return "/v1/responses", {"model": model, "input": QUESTION, **options, **tools}
+
+
+def read_responses(raw: str, stream: bool) -> Answer:
+    response = events(raw)[-1]["response"] if stream else json.loads(raw)
+    output, usage = response["output"], response["usage"]
+    return Answer.of(
+        (part["text"] for item in output if item["type"] == "message" for part in item["content"]),
+        (part["text"] for item in output if item["type"] == "reasoning" for part in item["summary"]),
+        ((item["name"], item["arguments"]) for item in output if item["type"] == "function_call"),
+        usage["input_tokens"],
+        usage["output_tokens"],
+    )
+
+
 DIALECTS = {
     "openai": Spoken(ask_openai, read_openai),
+    "responses": Spoken(ask_responses, read_responses),
     "anthropic": Spoken(ask_anthropic, read_anthropic),
     "ollama": Spoken(ask_ollama, read_ollama),
     "gemini": Spoken(ask_gemini, read_gemini),
@@ -146,6 +167,10 @@ MODELS = st.sampled_from(["deepseek", "deepseek-r1", "deepseek-search", "deepsee
 async def served() -> AsyncIterator[Served]:
     async with serving() as running:
         yield running
+
+
+def test_every_dialect_is_asked() -> None:
+    assert {type(dialect).__module__.split(".")[2] for dialect in dialects(Settings()).all} == set(DIALECTS)
 
 
 @settings(suppress_health_check=list(HealthCheck))

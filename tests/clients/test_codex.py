@@ -6,21 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from bridge.browser.browser import Chromium
-from tests.clients.running import run
-from tests.support.live import Live, called, directive, live
+from tests.clients.running import example, run
+from tests.support.live import called, directive, live
 
 POEM = "Roses are red,\nviolets are blue.\n"
 
 
-def command(site: Live, *more: str) -> tuple[str, ...]:
-    """Return the command of Codex with the bridge as its provider."""
-    provider = f'{{name="Bridge",base_url="{site.bridge.url}/v1",wire_api="responses",env_key="API_KEY"}}'
-    settings = ("model_provider=bridge", f"model_providers.bridge={provider}", 'web_search="disabled"')
-    return (
-        *("codex", "exec", "--skip-git-repo-check", "-s", "danger-full-access", "-m", "deepseek-chat"),
-        *(part for setting in settings for part in ("-c", setting)),
-        *more,
-    )
+COMMAND = ("codex", "exec", "--skip-git-repo-check", "-s", "danger-full-access")
 
 
 def step(*commands: str) -> dict[str, Any]:
@@ -41,7 +33,9 @@ async def test_codex_reads_writes_and_runs_files_over_many_steps(tmp_path: Path,
     ]
     task = directive(**steps[0], then=[*steps[1:], {"text": "All is done."}])
     async with live(tmp_path, chromium=chromium) as site:
-        said = await run(site, tmp_path, *command(site), f"Write a poem. {task}")
+        (tmp_path / ".codex").mkdir()
+        (tmp_path / ".codex/config.toml").write_text(example(site, "codex.toml"), "utf-8")
+        said = await run(site, tmp_path, *COMMAND, f"Write a poem. {task}", BRIDGE_API_KEY=site.key)
         turns = site.account().turns
     assert (tmp_path / "poem.txt").read_text("utf-8") == POEM
     assert (tmp_path / "copy.txt").read_text("utf-8") == POEM

@@ -100,6 +100,10 @@ async def test_a_key_is_never_taken_for_a_token(served: Served) -> None:
     assert served.backend.requests[0].tokens == ()
 
 
+MODELS_AND_CHATS = ("/api/", "/v1beta/models", "/v1/models/{model", "/models/{model")
+"""How the paths begin below which Ollama's and Gemini's APIs have nothing but models and chats."""
+
+
 async def test_a_token_opens_nothing_but_the_chat_and_the_models(served: Served) -> None:
     opened = set()
     for route in served.app.router.routes():
@@ -111,9 +115,12 @@ async def test_a_token_opens_nothing_but_the_chat_and_the_models(served: Served)
                 opened.add(path.rstrip("/") or "/")
     free = {"/", "/ping", "/healthz", "/readyz", "/docs", "/openapi.json"}
     free |= {"/dashboard", "/dashboard/live", "/dashboard/static/{file}"}
-    chat = {"/v1/chat/completions", "/v1/completions", "/v1/models", "/v1/models/deepseek"}
-    chat |= {"/v1/messages", "/v1/messages/count_tokens"}
-    assert opened == free | chat | {path.removeprefix("/v1") for path in chat}
+    chat = {"/chat/completions", "/completions", "/messages", "/messages/count_tokens", "/responses"}
+    chat |= {"/responses/input_tokens", "/models", "/models/deepseek"}
+    others = {path for path in opened - free if path.removeprefix("/v1") not in chat}
+    assert opened >= free | chat | {f"/v1{path}" for path in chat}
+    assert {path for path in others if not path.startswith(MODELS_AND_CHATS)} == set()
+    assert len(others) > 10, "those of Ollama and Gemini"
 
 
 async def test_where_the_setting_is_off_a_token_is_an_unknown_key() -> None:

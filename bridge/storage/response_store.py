@@ -21,11 +21,14 @@ from bridge.settings import ResponseSettings
 from bridge.storage.atomic import create_empty
 from bridge.storage.profile_key import Identity
 
-SCHEMA = """
+VERSION = 1
+"""Version of the schema, stored in `user_version`; a new file has 0."""
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS response (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, kept REAL NOT NULL, size INTEGER NOT NULL, sealed BLOB NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS by_age ON response (kept);
+PRAGMA user_version = {VERSION};
 """
 DISK_LIMIT = 10.0
 """Seconds that a request waits for the disk."""
@@ -77,6 +80,14 @@ class ResponseStore:
         if self._database is None:
             create_empty(self._path)
             self._database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            (version,) = self._database.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                self._database.close()
+                self._database = None
+                raise StorageError(
+                    f"A newer version of the bridge wrote {self._path.name} (schema {version}; this one knows"
+                    f" {VERSION}). Start that version again, or remove the file to start over."
+                )
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA secure_delete = ON")
             self._database.executescript(SCHEMA)

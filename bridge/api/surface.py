@@ -1,7 +1,8 @@
 """The contract of one way to chat: a `Surface` reads requests and writes answers, an `Encoder` writes one stream.
 
-Both are pure: no I/O, no clock but for `created`, no state that outlives one answer. Status codes, headers, keep-alives
-and the order of things are in `chat_endpoint`; what surfaces of one API have in common is in their `Dialect`.
+Both are pure: no I/O but in `recall`, no clock but for `created`, no state that outlives one answer. Status codes,
+headers, keep-alives and the order of things are in `chat_endpoint`; what surfaces of one API have in common is in their
+`Dialect`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class StreamWriter:
     """
 
     def __init__(self, request: web.Request, content_type: str, keep_alive: bytes, headers: Mapping[str, str]) -> None:
-        self.is_open = False
+        self._opened = asyncio.Event()
         self.response = web.StreamResponse(headers={"content-type": content_type, **STREAM_HEADERS, **headers})
         self._request = request
         self._keep_alive = keep_alive
@@ -26,11 +26,17 @@ class StreamWriter:
         self._clock = asyncio.get_running_loop().time
         self._written = self._clock()
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the status is out, or on its way."""
+        return self._opened.is_set()
+
     async def write(self, frames: bytes) -> None:
         """Send whole frames; a client that is gone cancels the request."""
         # Both are set before anything waits: a keep-alive that is due meanwhile, or a failure, must see them.
         self._written = self._clock()
-        was_open, self.is_open = self.is_open, True
+        was_open = self.is_open
+        self._opened.set()
         try:
             async with self._writing:
                 if not was_open:
@@ -41,9 +47,14 @@ class StreamWriter:
 
     async def keep_alive(self, first: float, every: float) -> None:
         """Write a keep-alive after `first` seconds without headers, and then after each `every` seconds of silence."""
+        try:
+            async with asyncio.timeout(first):
+                await self._opened.wait()
+        except TimeoutError:
+            await self.write(self._keep_alive)
         while True:
-            silence, limit = self._clock() - self._written, every if self.is_open else first
-            if silence >= limit:
+            silence = self._clock() - self._written
+            if silence >= every:
                 await self.write(self._keep_alive)
             else:
-                await asyncio.sleep(limit - silence)
+                await asyncio.sleep(every - silence)

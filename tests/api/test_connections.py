@@ -292,7 +292,8 @@ async def test_an_unused_connection_is_closed_after_a_while() -> None:
 
 
 async def test_a_stream_longer_than_every_limit_is_not_cut() -> None:
-    limits = ServerSettings(header_timeout=0.1, body_timeout=0.1, idle_timeout=0.1, unread=0.1, keep_alive=0.05)
+    times = {"header_timeout": 0.1, "body_timeout": 0.1, "idle_timeout": 0.1, "unread": 0.1}
+    limits = ServerSettings(**times, headers_after=60, keep_alive=0.05)
     async with serving(limits) as served:
         gate = asyncio.Event()
         served.backend.script = (Opened(), gate, Text("Hi"), Finish())

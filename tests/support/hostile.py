@@ -251,7 +251,7 @@ async def bridge_to(
     """Run a bridge with one account of the site, once it has come into `state`."""
     defaults: dict[str, Section] = {
         "turn": TURN,
-        "pool": PoolSettings(min_interval=0, queue_limit=10),
+        "pool": PoolSettings(min_interval=0, queue_limit=40),  # above what opening the page anew may take
         "conversations": ConversationSettings(enabled=False),
         "browser": BrowserSettings(check_every=0.5, call_limit=3, hosts="any"),
     }

@@ -5,8 +5,9 @@ The page is written here in full: it loads nothing from elsewhere and runs no sc
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from html import escape
 from typing import Any
 
@@ -66,20 +67,26 @@ def document(table: Sequence[Operation]) -> dict[str, Any]:
 
 
 class Description:
-    """The document, and the page for people."""
+    """The document, and the page for people; each is made once, when it is first asked for."""
 
     def __init__(self, table: Sequence[Operation]) -> None:
-        made = document(table)
-        self._json = dump(made)
-        self._page = _page(made)
+        self._table = table
 
     async def json(self, _: web.Request) -> web.Response:
         """Return the document."""
-        return web.Response(body=self._json, content_type="application/json")
+        return web.Response(body=await asyncio.to_thread(lambda: self._json), content_type="application/json")
 
     async def page(self, _: web.Request) -> web.Response:
         """Return the page."""
-        return web.Response(text=self._page, content_type="text/html", headers=CSP)
+        return web.Response(text=await asyncio.to_thread(lambda: self._page), content_type="text/html", headers=CSP)
+
+    @cached_property
+    def _json(self) -> bytes:
+        return dump(document(self._table))
+
+    @cached_property
+    def _page(self) -> str:
+        return _page(document(self._table))
 
 
 @cache

@@ -26,7 +26,7 @@ from bridge.api.request_body import BodyReader, parse_body
 from bridge.api.stream_writer import StreamWriter
 from bridge.api.surface import ApiCall, Immediate, ParsedRequest, Surface, TokenQuestion
 from bridge.background import off_loop
-from bridge.chat.types import ChatBackend, ChatRequest
+from bridge.chat.types import ChatBackend, ChatRequest, Opened
 from bridge.errors import RequestError
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
@@ -34,6 +34,8 @@ from bridge.storage.file_store import FileStore
 from bridge.tokens.usage import count_messages
 
 CHAT = web.RequestKey("chat", ChatRequest)
+IGNORED = "x-bridge-ignored"
+CONVERSATION = "x-bridge-conversation"
 D = TypeVar("D")
 
 
@@ -67,7 +69,7 @@ class ChatEndpoint(Generic[D]):
             return web.Response(body=dump(parsed.answer(tokens)), content_type="application/json")
         parsed = await self._complete(request, parsed)
         request[CHAT] = parsed.chat
-        headers = {"x-bridge-ignored": ", ".join(parsed.ignored)} if parsed.ignored else {}
+        headers = {IGNORED: ", ".join(parsed.ignored)} if parsed.ignored else {}
         if parsed.stream:
             return await self._stream(request, parsed, headers)
         return await self._whole(parsed, headers)
@@ -102,6 +104,7 @@ class ChatEndpoint(Generic[D]):
 
         await self._runner.run(parsed.chat, parsed.format, parsed.choices, keep)
         body = self.surface.reply(parsed, answers)
+        headers = {**headers, **_conversation_header(answers[0])}
         return web.Response(body=dump(body), content_type="application/json", headers=headers)
 
     async def _stream(
@@ -112,6 +115,8 @@ class ChatEndpoint(Generic[D]):
 
         async def send(choice: int, events: Sequence[AnswerEvent]) -> None:
             frames = b"".join([encoder.encode(event, choice) for event in events])
+            if not stream.is_open:
+                stream.response.headers.update(_conversation_header(events))
             if frames or not stream.is_open:  # the first event opens the stream, whether or not it has a frame
                 await stream.write(frames)
 
@@ -129,3 +134,15 @@ class ChatEndpoint(Generic[D]):
         if early is not None:  # raised out here, so that no ExceptionGroup wraps it
             raise early
         return stream.response
+
+
+def _conversation_header(events: Sequence[AnswerEvent]) -> Mapping[str, str]:
+    """Return the header that says how the answer's conversation started, where its events say so."""
+    opened = next((event for event in events if isinstance(event, Opened)), None)
+    match opened.start if opened else None:
+        case None:
+            return {}
+        case "continued" | "new" as start:
+            return {CONVERSATION: start}
+        case reason:
+            return {CONVERSATION: f"new; reason={reason}"}

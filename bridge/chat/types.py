@@ -18,6 +18,12 @@ from bridge.telemetry import WorkerState
 Role = Literal["system", "user", "assistant", "tool"]
 Show = Literal["separate", "fold", "silent"]
 FinishReason = Literal["stop", "length", "content_filter"]
+ConversationStart = Literal["continued", "new", "context", "account", "lost"]
+"""How an answer's conversation started: it goes on, or it is a new one.
+
+A known one was left because it is full (`context`), because its account could not answer in time (`account`), or
+because the site does not have it any more (`lost`).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,8 @@ class Opened:
     message: str | None = None
     prompt_tokens: int = field(default=0, compare=False)
     """Tokens of the prompt, where they are counted already."""
+    start: ConversationStart | None = field(default=None, compare=False)
+    """Whether the answer goes on in a known conversation, or why it does not, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

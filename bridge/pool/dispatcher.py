@@ -7,11 +7,13 @@ steps.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 
-from bridge.chat.types import ChatEvent, ChatRequest
+from bridge.chat.types import ChatEvent, ChatRequest, ConversationStart, Opened
 from bridge.errors import BridgeError, BrowserError, SiteError, UnknownConversation
 from bridge.pool.account import Slot
 from bridge.pool.chat_progress import Progress
@@ -22,6 +24,7 @@ from bridge.pool.supervisor import Supervisor
 from bridge.pool.token_accounts import TokenAccounts, name_of
 from bridge.settings import ConversationSettings
 from bridge.storage.conversation_file import NOT_HERE, ConversationPosition
+from bridge.storage.conversation_tokens import has_room
 from bridge.storage.conversations import ConversationRecorder, Conversations
 from bridge.telemetry import ChatQueued, ChatStarted, Telemetry, Timeline
 
@@ -54,18 +57,29 @@ class Dispatcher:
         progress = Progress(request, timeline, self._telemetry)
         with progress.reported():
             timeline.mark("queued")
-            place = await self._conversations.find(request, self._names(request))
+            place, otherwise = await self._find(request)
             with self._queued(request, place) as lease:
                 while not lease.is_answered:
                     slot = await self._granted(lease, timeline)
-                    note = ConversationRecorder(self._conversations, request, slot.worker.name)
+                    note = ConversationRecorder(self._conversations, request, slot.worker.name, lease.place_here)
                     with self._tried(lease, slot, timeline):
                         async with aclosing(slot.worker.chat(request, timeline, lease.place_here)) as events:
                             async for event in events:
                                 lease.has_begun = True
                                 note.hear(event)
                                 progress.add(event)
+                                if isinstance(event, Opened):
+                                    event = replace(event, start=_start(event, lease, otherwise))
                                 yield event
+
+    async def _find(self, request: ChatRequest) -> tuple[ConversationPosition | None, ConversationStart]:
+        """Return where the chat is to go on, and why it begins a new conversation if it does not."""
+        place = await self._conversations.find(request, self._names(request))
+        if place is None:
+            return None, "new"
+        if not await asyncio.to_thread(has_room, request, place):
+            return None, "context"
+        return place, "account"
 
     @contextmanager
     def _queued(self, request: ChatRequest, place: ConversationPosition | None) -> Iterator[Lease]:
@@ -144,3 +158,10 @@ class Dispatcher:
             self._conversations.deleted(place.conversation)
         elif conversation_is_unclear(error):
             self._conversations.forget(place.conversation)
+
+
+def _start(opened: Opened, lease: Lease, otherwise: ConversationStart) -> ConversationStart:
+    """Return how the conversation of `opened` started; `otherwise` where no known one was to go on here."""
+    if (place := lease.place_here) is not None:
+        return "continued" if place.conversation == opened.conversation else "lost"
+    return "lost" if lease.is_anew else otherwise

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bridge.chat.history_digests import after, digest, is_too_long, news, outline, split, system_head
@@ -22,12 +22,14 @@ VERSION = 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS conversation (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, message TEXT NOT NULL, history BLOB NOT NULL, used REAL NOT NULL,
-    system BLOB NOT NULL DEFAULT x''
+    system BLOB NOT NULL DEFAULT x'', tokens INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS by_history ON conversation (history);
 CREATE INDEX IF NOT EXISTS by_use ON conversation (account, used);
 CREATE TABLE IF NOT EXISTS made (id TEXT PRIMARY KEY, account TEXT NOT NULL, used REAL NOT NULL) STRICT;
 """
+LATER_COLUMNS = {"system": "BLOB NOT NULL DEFAULT x''", "tokens": "INTEGER"}
+"""Columns that older files of version 0 and 1 do not have."""
 MADE = 365 * DAY
 """Seconds for which the bridge remembers that it made a conversation itself: it deletes only its own."""
 NOT_HERE = "No account here has that conversation."
@@ -44,6 +46,8 @@ class ConversationPosition:
     message: str
     news: str = ""
     """The lines of the system text that the conversation does not have yet."""
+    tokens: int | None = field(default=None, compare=False)
+    """What the conversation holds; None where that is not known."""
 
     @property
     def id(self) -> str:
@@ -92,8 +96,8 @@ class ConversationFile:
         head = system_head(history)
         dialogue = digest(history[len(head) :])
         self._database.execute(
-            "INSERT OR REPLACE INTO conversation (id, account, message, history, used, system)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO conversation (id, account, message, history, used, system, tokens)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 place.conversation,
                 place.account,
@@ -101,6 +105,7 @@ class ConversationFile:
                 dialogue,
                 time.time(),
                 outline(head),
+                place.tokens,
             ),
         )
 
@@ -171,11 +176,11 @@ class ConversationFile:
     ) -> list[tuple[ConversationPosition, bytes]]:
         """Return the places that fulfil the condition, the last used first, with the outlines of their system texts."""
         rows = self._database.execute(
-            f"SELECT account, id, message, system FROM conversation WHERE {condition} AND used > ?"  # noqa: S608
+            f"SELECT account, id, message, tokens, system FROM conversation WHERE {condition} AND used > ?"  # noqa: S608
             f" AND account IN ({','.join('?' * len(accounts))}) ORDER BY used DESC LIMIT {CANDIDATES}",
             (value, time.time() - self._max_age, *accounts),
         )
-        return [(ConversationPosition(*place), system) for *place, system in rows]
+        return [(ConversationPosition(*place, tokens=tokens), system) for *place, tokens, system in rows]
 
     def _migrate(self, path: Path) -> None:
         """Bring the file's schema to this version; raise `SetupError` where a newer bridge has written it."""
@@ -186,8 +191,10 @@ class ConversationFile:
                 f" one knows {VERSION}). Start that version again, or remove the file to start over."
             )
         self._database.executescript(SCHEMA)
-        if "system" not in {row[1] for row in self._database.execute("PRAGMA table_info(conversation)")}:
-            self._database.execute("ALTER TABLE conversation ADD COLUMN system BLOB NOT NULL DEFAULT x''")
+        columns = {row[1] for row in self._database.execute("PRAGMA table_info(conversation)")}
+        for column, kind in LATER_COLUMNS.items():
+            if column not in columns:
+                self._database.execute(f"ALTER TABLE conversation ADD COLUMN {column} {kind}")
         self._database.execute(f"PRAGMA user_version = {VERSION}")  # last: a start cut short migrates again
 
     def _forget_old(self) -> None:

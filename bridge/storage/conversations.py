@@ -11,6 +11,8 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from loguru import logger
@@ -20,6 +22,7 @@ from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Opened, T
 from bridge.errors import StorageError
 from bridge.settings import ConversationSettings
 from bridge.storage.conversation_file import ConversationFile, ConversationPosition
+from bridge.storage.conversation_tokens import tokens_after
 
 DISK_LIMIT = 5.0
 """Seconds that a chat waits for the look-up of its history."""
@@ -60,10 +63,14 @@ class Conversations:
         messages: Sequence[Message],
         answer: str,
         returned: Callable[[str], str] = str,
+        tokens: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """Store the position of a history, with the answer as clients return it; see `ConversationFile.remember`."""
+        """Store the position of a history, with the answer as clients return it; see `ConversationFile.remember`.
+
+        `tokens` counts what the conversation holds; it runs off the event loop.
+        """
         file = self._opened
-        self._thread.start(lambda: file.remember(place, messages, returned(answer)))
+        self._thread.start(lambda: file.remember(replace(place, tokens=tokens()), messages, returned(answer)))
 
     def forget(self, conversation: str) -> None:
         """Drop a conversation; see `ConversationFile.forget`."""
@@ -106,12 +113,19 @@ class Conversations:
 
 
 class ConversationRecorder:
-    """Records the conversation's position when an answer completes."""
+    """Records the conversation's position when an answer completes; `before` is where the chat is to go on."""
 
-    def __init__(self, conversations: Conversations, request: ChatRequest, account: str) -> None:
+    def __init__(
+        self,
+        conversations: Conversations,
+        request: ChatRequest,
+        account: str,
+        before: ConversationPosition | None = None,
+    ) -> None:
         self._conversations = conversations
         self._request = request
         self._account = account
+        self._before = before
         self._opened: Opened | None = None
         self._answer: list[str] = []
 
@@ -120,6 +134,8 @@ class ConversationRecorder:
         match event:
             case Opened(conversation=str(conversation)):
                 self._opened = event
+                if self._before is not None and self._before.conversation != conversation:
+                    self._before = None  # the site did not have it any more, so that a new one was begun
                 self._conversations.made(conversation, self._account)
                 self._conversations.forget(
                     conversation
@@ -128,6 +144,7 @@ class ConversationRecorder:
                 self._answer.append(text)
             case Finish("stop") if self._opened and self._opened.conversation and self._opened.message:
                 place = ConversationPosition(self._account, self._opened.conversation, self._opened.message)
-                request = self._request
+                request, answer = self._request, "".join(self._answer)
                 seen = request.messages[: len(request.messages) - request.unseen]
-                self._conversations.remember(place, seen, "".join(self._answer), request.returned)
+                tokens = partial(tokens_after, request, self._before, answer)
+                self._conversations.remember(place, seen, answer, request.returned, tokens)

@@ -14,6 +14,7 @@ from bridge.errors import ContextTooLong, FileTooLarge, RequestError
 from bridge.settings import FileSettings
 from bridge.sites.contract import SiteDriver, Turn
 from bridge.storage.conversation_file import ConversationPosition
+from bridge.storage.conversation_tokens import new_messages
 
 LONG_NAME = "prompt.txt"
 LONGEST_ATTACHED = 6_000_000
@@ -44,13 +45,9 @@ def turns_of(
     if place is None:
         _check_size(_least(messages), driver, settings)
         return [_turn(request, _with_room(messages, driver, settings))]
-    _, new = split(messages)
-    new = new or messages
+    new = new_messages(request, place)
     _check_size(_least(new), driver, settings)
-    changed = [Message("system", prompt.CHANGED + place.news)] if place.news else []
-    next_one = replace(
-        _turn(request, [*changed, *new], goes_on=True), conversation=place.conversation, parent=place.message
-    )
+    next_one = replace(_turn(request, new, goes_on=True), conversation=place.conversation, parent=place.message)
     if request.conversation is not None:
         return [next_one]
     return [next_one, _turn(request, _with_room(messages, driver, settings))]

@@ -13,7 +13,7 @@ import openai
 import pytest
 from loguru import logger
 
-from bridge.chat.types import Finish, Opened, RateLimit, Text, Thinking, Withdrawn
+from bridge.chat.types import ConversationStart, Finish, Opened, RateLimit, Text, Thinking, Withdrawn
 from bridge.errors import (
     BridgeError,
     BrowserError,
@@ -160,6 +160,19 @@ async def test_ignored_fields_are_named_in_a_header(served: Served) -> None:
             assert response.headers["x-bridge-ignored"] == "temperature, seed"
     async with served.post() as response:
         assert "x-bridge-ignored" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [(None, None), ("new", "new"), ("continued", "continued"), ("context", "new; reason=context")],
+)
+async def test_a_header_says_how_the_conversation_started(
+    served: Served, start: ConversationStart | None, said: str | None
+) -> None:
+    served.backend.script = (Opened("c", "2", start=start), Text("Hi"), Finish())
+    for stream in (False, True):
+        async with served.post(stream=stream) as response:
+            assert response.headers.get("x-bridge-conversation") == said
 
 
 # Failures

@@ -16,7 +16,17 @@ import pytest
 from loguru import logger
 
 from bridge.chat.operator_visit import Visit
-from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Model, Opened, RateLimit, Text
+from bridge.chat.types import (
+    ChatEvent,
+    ChatRequest,
+    ConversationStart,
+    Finish,
+    Message,
+    Model,
+    Opened,
+    RateLimit,
+    Text,
+)
 from bridge.errors import (
     BridgeError,
     BrowserError,
@@ -470,6 +480,34 @@ async def test_a_chat_leaves_the_account_of_its_conversation_at_once_when_that_i
         home.chat_fails = [RateLimited("too often", retry_after=1, sent=True)]
         assert await answer(pool, going_on("one", "home", "two")) == "other"
         assert home.places == [None, ConversationPosition("home", "c-1", "2")]
+
+
+async def start(pool: Pool, chat: ChatRequest) -> ConversationStart | None:
+    """Answer a chat, and return how its conversation started."""
+    async with asyncio.timeout(LIMIT), aclosing(pool.chat(chat)) as events:
+        opened = [event async for event in events if isinstance(event, Opened)]
+    return opened[0].start
+
+
+async def test_an_answer_says_whether_its_conversation_goes_on_or_why_it_is_a_new_one() -> None:
+    home, other = ScriptedWorker("home"), ScriptedWorker("other")
+    home.opened_as, other.opened_as = Opened("c-1", "2"), Opened("c-9", "2")
+    other.open_fails = [RateLimited("not yet", retry_after=0.05)]
+    async with pool_of(home, other, ready=False) as (pool, facts):
+        await facts.state("home", WorkerState.READY)
+        assert await start(pool, request("one")) == "new"
+        assert await start(pool, going_on("one", "home", "two")) == "continued"
+        assert await start(pool, going_on("never", "said", "two")) == "new"
+        await ask(pool, "three")
+        home.opened_as = Opened("c-2", "2")
+        assert await start(pool, going_on("three", "home", "four")) == "lost"
+        await ask(pool, "five")
+        home.chat_fails = [UnknownConversation("biz_code 1", sent=True)]
+        assert await start(pool, going_on("five", "home", "six")) == "lost"
+        await ask(pool, "seven")
+        await facts.state("other", WorkerState.READY)
+        home.chat_fails = [RateLimited("too often", retry_after=1, sent=True)]
+        assert await start(pool, going_on("seven", "home", "eight")) == "account"
 
 
 async def test_a_history_whose_conversation_the_site_has_lost_is_sent_anew_as_a_whole() -> None:

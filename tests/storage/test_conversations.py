@@ -195,7 +195,12 @@ def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
             " history BLOB NOT NULL, used REAL NOT NULL) STRICT"
         )
     database.close()
+    with sqlite3.connect(tmp_path / "conversations.db") as database:
+        database.execute("INSERT INTO conversation VALUES ('c-1', 'alice', '2', x'00', 1e12)")
+    database.close()
     conversations = opened(tmp_path)
+    old = conversations.find(request(said("user", "x"), conversation="c-1"), ALL)
+    assert (old, old and old.tokens) == (PLACE, None)
     conversations.remember(PLACE, HELLO, ANSWER)
     assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) == PLACE
 

@@ -51,6 +51,19 @@ async def test_the_next_turn_of_a_known_history_sends_only_what_is_new(run: Live
     assert [turn.prompt for turn in turns[1:]] == [message["content"] for message in messages[3::2]]
 
 
+async def test_a_header_says_whether_the_conversation_went_on(run: Live) -> None:
+    ask, messages = run.client.chat.completions.with_raw_response, [user(directive(text="one"))]
+    first = await ask.create(model="deepseek-chat", messages=messages)  # type: ignore[arg-type]
+    messages += [{"role": "assistant", "content": "one"}, user(directive(text="two"))]
+    second = await ask.create(model="deepseek-chat", messages=messages)  # type: ignore[arg-type]
+    run.account().conversations.clear()
+    await run.ask(directive(text="elsewhere"))
+    messages += [{"role": "assistant", "content": "two"}, user(directive(text="three"))]
+    third = await ask.create(model="deepseek-chat", messages=messages)  # type: ignore[arg-type]
+    starts = [answer.headers["x-bridge-conversation"] for answer in (first, second, third)]
+    assert starts == ["new", "continued", "new; reason=lost"]
+
+
 async def test_of_ten_turns_nine_send_only_what_is_new_also_across_a_restart(
     tmp_path: Path, chromium: Chromium
 ) -> None:

@@ -18,7 +18,7 @@ AGE = "600"
 """Seconds that a browser may remember what it was told."""
 METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 EXPOSED = (
-    "x-request-id, x-bridge-ignored, openai-processing-ms, retry-after, x-should-retry, "
+    "x-request-id, x-bridge-ignored, x-bridge-conversation, openai-processing-ms, retry-after, x-should-retry, "
     "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, request-id, "
     "anthropic-ratelimit-requests-limit, anthropic-ratelimit-requests-remaining, anthropic-ratelimit-requests-reset"
 )

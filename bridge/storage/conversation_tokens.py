@@ -1,0 +1,82 @@
+"""How many tokens a conversation of the site holds, and whether the next turn still fits; every call may block.
+
+What was typed and what was answered counts; thinking does not, because the site leaves it out of later turns. Texts are
+counted one by one, since the tokenizer remembers those of a history; what is written around them is counted at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.chat.history_digests import split
+from bridge.chat.prompt import CHANGED
+from bridge.chat.types import ChatRequest, Message
+from bridge.errors import ContextTooLong
+from bridge.storage.conversation_file import ConversationPosition
+from bridge.tokens.vocabularies import tokenizer_of
+
+LABEL = 24
+"""Tokens of a label and the gap before it, at most."""
+INTRODUCTION = 160
+"""Tokens of the sentences that say what labels are, at most."""
+FILE_BYTES = 4
+"""Bytes of a text file that make a token; what the site reads in pictures and other files is not known."""
+ANSWER_SHARE = 30
+"""The part of the context that an answer gets at least: on DeepSeek it is as long as the longest thinking."""
+
+
+def new_messages(request: ChatRequest, place: ConversationPosition) -> Sequence[Message]:
+    """Return what is sent where `request` goes on at `place`."""
+    _, new = split(request.messages)
+    changed = [Message("system", CHANGED + place.news)] if place.news else []
+    return [*changed, *(new or request.messages)]
+
+
+def tokens_after(request: ChatRequest, place: ConversationPosition | None, answer: str) -> int | None:
+    """Return the tokens of a conversation once `request` was answered at `place`, or in a new one; None: unknown."""
+    if place is not None and place.tokens is None:
+        return None
+    sent = request.messages if place is None else new_messages(request, place)
+    before = 0 if place is None or place.tokens is None else place.tokens
+    return before + _tokens(request, sent) + tokenizer_of(request.model.vocabulary).tokens(answer)
+
+
+def has_room(request: ChatRequest, place: ConversationPosition) -> bool:
+    """Tell whether the conversation can take what is new; if it cannot, a new one takes all of the history.
+
+    The room for an answer is kept free, unless a new conversation would not have it either. Raises `ContextTooLong`
+    where neither can take what it would have to.
+    """
+    limit = request.model.context_length
+    if limit is None or place.tokens is None:
+        return True
+    here = place.tokens + _tokens(request, new_messages(request, place))
+    is_named = request.conversation is not None  # its client has the rest of the history, if anybody
+    room = limit - limit // ANSWER_SHARE
+    if here <= room or (is_named and here <= limit):
+        return True
+    anew = here if is_named else _tokens(request, request.messages)
+    if anew > room and here <= limit:
+        return True
+    if anew <= limit:
+        return False
+    raise _too_long(anew, limit, is_named=is_named)
+
+
+def _too_long(tokens: int, limit: int, *, is_named: bool) -> ContextTooLong:
+    if is_named:
+        message = f"With this the conversation has {tokens} tokens, and the model takes {limit}; begin a new one."
+        return ContextTooLong(message, param="conversation_id")
+    message = f"The messages have {tokens} tokens, and the model takes {limit}; shorten them."
+    return ContextTooLong(message, param="messages")
+
+
+def _tokens(request: ChatRequest, messages: Sequence[Message]) -> int:
+    tokenizer = tokenizer_of(request.model.vocabulary)
+    around = INTRODUCTION + LABEL * len(messages) if len(messages) > 1 else 0
+    return around + sum(tokenizer.tokens(message.text) + _file_tokens(message) for message in messages)
+
+
+def _file_tokens(message: Message) -> int:
+    texts = (file.size for file in message.attachments if file.media_type.startswith("text/"))
+    return sum(texts) // FILE_BYTES

@@ -28,8 +28,9 @@ from bridge.api.answer.markdown import Fence, tame_html
 from bridge.api.answer.stop import StopFilter
 from bridge.api.answer.text_filter import JsonFilter, PlainTextFilter
 from bridge.api.attachments.file_parts import read_attachment
-from bridge.chat.history_digests import digest, news, outline
+from bridge.chat.history_digests import digest
 from bridge.chat.prompt import looks_like_label, render
+from bridge.chat.system_changes import news, outline
 from bridge.chat.text_direction import changes
 from bridge.chat.types import Message, Source
 from bridge.errors import RequestError

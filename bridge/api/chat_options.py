@@ -93,7 +93,8 @@ def _switched(options: ChatOptions) -> Model:
 
 def _taught(options: ChatOptions) -> tuple[Message, ...]:
     """Return the messages with what the model must know, behind the system messages at their head."""
-    texts = [part.instructions() for part in (options.toolbox, options.json) if part is not None]
+    tools = [Message("system", options.toolbox.instructions(), teaches_tools=True)] if options.toolbox else []
+    json = [Message("system", options.json.instructions())] if options.json else []
     messages = options.messages
     head = len(list(takewhile(lambda message: message.role == "system", messages)))
-    return (*messages[:head], *(Message("system", text) for text in texts), *messages[head:])
+    return (*messages[:head], *tools, *json, *messages[head:])

@@ -3,8 +3,6 @@
 Two histories are equal if their messages have the same roles in the same order, the same words, and files of the same
 bytes. What clients and the bridge change on the way does not count: white space, folded thinking, lists of sources and
 citation marks in answers, names of files, and into how many messages an answer is cut.
-
-A system text is kept as one digest a sentence, so that its new sentences can be told from the old ones.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
-from itertools import chain, groupby, takewhile
+from itertools import groupby, takewhile
 
 from bridge.chat.types import Message
 
@@ -21,16 +19,17 @@ PIECE = 65_536
 """Characters that are looked at in one go."""
 LONGEST = 3_000_000
 """Characters of the longest history that is recognized; it is more than a page takes."""
-LONGEST_SYSTEM = 400_000
-"""Characters of the longest system text whose changes are told."""
 SIZE = 8
-"""Bytes of the digest of a sentence."""
+"""Bytes of the digest of a result."""
+RESULT = SIZE + 4
+"""Bytes of the digest and the length of a result."""
+CUT = re.compile(r"\b(?:cleared|truncated|trimmed|removed|omitted|pruned|compacted|elided)\b", re.IGNORECASE)
+"""What clients write in place of results that they leave out."""
 FOLDED = re.compile(r"\s*(?:<details>.*?</details>|<think(?:ing)?>.*?</think(?:ing)?>)", re.DOTALL)
 """Thinking at the head of an answer, as the bridge or another tool folds it."""
 SOURCES = re.compile(r"\n[^\S\n]*\*\*Sources\*\*[^\S\n]*\n")
 MARK = re.compile(r"\[(?:citation|reference):\d{1,9}\]")
 """A citation, which silent answers do not have."""
-SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")
 
 
 def split(messages: Sequence[Message]) -> tuple[Sequence[Message], Sequence[Message]]:
@@ -72,27 +71,23 @@ def digest(messages: Sequence[Message]) -> bytes:
     return sha256(json.dumps(said).encode()).digest()
 
 
-def outline(messages: Sequence[Message]) -> bytes:
-    """Return the digests of the sentences of a system text, one behind the other."""
-    if _is_vast(messages):
-        return digest(messages)[:SIZE]
-    return b"".join(_short(sentence) for line in _lines(messages) for sentence in _sentences(line))
+def skeleton(messages: Sequence[Message]) -> bytes:
+    """Return a digest that does not depend on what the results of tools say: clients clear old ones."""
+    return digest([Message("tool", "") if message.role == "tool" else message for message in messages])
 
 
-def news(known: bytes, messages: Sequence[Message]) -> str | None:
-    """Return the lines of a system text that the one with the outline `known` did not have.
+def results(messages: Sequence[Message]) -> bytes:
+    """Return digest and length of each message of results, one behind the other."""
+    return b"".join(map(_result, _results(messages)))
 
-    Return None where the two have little in common, or where something was taken away and nothing came in its place.
-    """
-    if _is_vast(messages):
-        return None
-    old = {known[place : place + SIZE] for place in range(0, len(known), SIZE)}
-    lines = [(line, [(_short(sentence), len(sentence)) for sentence in _sentences(line)]) for line in _lines(messages)]
-    sizes = dict(chain.from_iterable(sentences for _, sentences in lines))
-    fresh, gone = sizes.keys() - old, old - sizes.keys()
-    if len(gone) > len(fresh) or 2 * sum(sizes[one] for one in fresh) > sum(sizes.values()):
-        return None
-    return "\n".join(line for line, sentences in lines if any(one in fresh for one, _ in sentences))
+
+def are_cleared(known: bytes, messages: Sequence[Message]) -> bool:
+    """Tell whether all results that differ from the `known` ones are shorter now, and say that they were cut."""
+    texts = _results(messages)
+    if len(known) != len(texts) * RESULT:
+        return False
+    before = (known[place : place + RESULT] for place in range(0, len(known), RESULT))
+    return all(_is_kept_or_cut(old, text) for old, text in zip(before, texts, strict=True))
 
 
 def _said(messages: Sequence[Message]) -> list[str]:
@@ -129,17 +124,17 @@ def _words(texts: Iterable[str]) -> Iterator[bytes]:
         gap, begun = piece[-1].isspace(), begun or bool(words)
 
 
-def _is_vast(messages: Sequence[Message]) -> bool:
-    return sum(len(message.text) for message in messages) > LONGEST_SYSTEM
+def _results(messages: Sequence[Message]) -> list[str]:
+    return [message.text for message in messages if message.role == "tool"]
 
 
-def _lines(messages: Sequence[Message]) -> list[str]:
-    return [line.strip() for message in messages for line in message.text.splitlines() if line.strip()]
+def _result(text: str) -> bytes:
+    words = sha256()
+    for piece in _words([text]):
+        words.update(piece)
+    return words.digest()[:SIZE] + len(text).to_bytes(RESULT - SIZE, "big")
 
 
-def _sentences(line: str) -> list[str]:
-    return SENTENCE_END.split(line)
-
-
-def _short(sentence: str) -> bytes:
-    return sha256(" ".join(sentence.split()).encode("utf-8", "surrogatepass")).digest()[:SIZE]
+def _is_kept_or_cut(known: bytes, text: str) -> bool:
+    now = _result(text)
+    return now[:SIZE] == known[:SIZE] or (now[SIZE:] < known[SIZE:] and CUT.search(text) is not None)

@@ -60,6 +60,8 @@ class Message:
     role: Role
     text: str
     attachments: tuple[Attachment, ...] = ()
+    teaches_tools: bool = field(default=False, compare=False)
+    """Whether it is the bridge's own text about the tools: a paragraph with all their names, and one for each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bridge.chat.history_digests import after, digest, is_too_long, news, outline, split, system_head
+from bridge.chat.history_digests import (
+    after,
+    are_cleared,
+    digest,
+    is_too_long,
+    results,
+    skeleton,
+    split,
+    system_head,
+)
+from bridge.chat.system_changes import news, outline
 from bridge.chat.types import ChatRequest, Message
 from bridge.durations import DAY
 from bridge.errors import SetupError, UnknownConversation
@@ -22,13 +32,19 @@ VERSION = 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS conversation (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, message TEXT NOT NULL, history BLOB NOT NULL, used REAL NOT NULL,
-    system BLOB NOT NULL DEFAULT x'', tokens INTEGER
+    system BLOB NOT NULL DEFAULT x'', tokens INTEGER,
+    skeleton BLOB NOT NULL DEFAULT x'', results BLOB NOT NULL DEFAULT x''
 ) STRICT;
 CREATE INDEX IF NOT EXISTS by_history ON conversation (history);
 CREATE INDEX IF NOT EXISTS by_use ON conversation (account, used);
 CREATE TABLE IF NOT EXISTS made (id TEXT PRIMARY KEY, account TEXT NOT NULL, used REAL NOT NULL) STRICT;
 """
-LATER_COLUMNS = {"system": "BLOB NOT NULL DEFAULT x''", "tokens": "INTEGER"}
+LATER_COLUMNS = {
+    "system": "BLOB NOT NULL DEFAULT x''",
+    "tokens": "INTEGER",
+    "skeleton": "BLOB NOT NULL DEFAULT x''",
+    "results": "BLOB NOT NULL DEFAULT x''",
+}
 """Columns that older files of version 0 and 1 do not have."""
 MADE = 365 * DAY
 """Seconds for which the bridge remembers that it made a conversation itself: it deletes only its own."""
@@ -94,18 +110,20 @@ class ConversationFile:
         if is_too_long(history):
             return
         head = system_head(history)
-        dialogue = digest(history[len(head) :])
+        dialogue = history[len(head) :]
         self._database.execute(
-            "INSERT OR REPLACE INTO conversation (id, account, message, history, used, system, tokens)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO conversation (id, account, message, history, used, system, tokens, skeleton,"
+            " results) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 place.conversation,
                 place.account,
                 place.message,
-                dialogue,
+                digest(dialogue),
                 time.time(),
                 outline(head),
                 place.tokens,
+                skeleton(dialogue),
+                results(dialogue),
             ),
         )
 
@@ -161,26 +179,38 @@ class ConversationFile:
     def _known(self, history: Sequence[Message], accounts: Collection[str]) -> ConversationPosition | None:
         """Return where the dialogue lives: under the same system text, else under one that differs a little."""
         head = system_head(history)
-        system, found = outline(head), self._rows("history = ?", digest(history[len(head) :]), accounts)
+        system, found = outline(head), self._dialogues(history[len(head) :], accounts)
         same = next((place for place, known in found if known == system), None)
         if same is not None or self._settings.system_changes == "restart":
             return same
         changed = ((place, news(known, head)) for place, known in found)
         return next((replace(place, news=told) for place, told in changed if told is not None), None)
 
+    def _dialogues(
+        self, dialogue: Sequence[Message], accounts: Collection[str]
+    ) -> list[tuple[ConversationPosition, bytes]]:
+        """Return where the dialogue lives, else where it lives with results that the client has cleared since."""
+        if same := self._rows("history = ?", digest(dialogue), accounts):
+            return [(place, system) for place, system, _ in same]
+        alike = self._rows("skeleton = ?", skeleton(dialogue), accounts)
+        return [(place, system) for place, system, known in alike if are_cleared(known, dialogue)]
+
     def _one(self, condition: str, value: str | bytes, accounts: Collection[str]) -> ConversationPosition | None:
-        return next((place for place, _ in self._rows(condition, value, accounts)), None)
+        return next((place for place, _, _ in self._rows(condition, value, accounts)), None)
 
     def _rows(
         self, condition: str, value: str | bytes, accounts: Collection[str]
-    ) -> list[tuple[ConversationPosition, bytes]]:
-        """Return the places that fulfil the condition, the last used first, with the outlines of their system texts."""
+    ) -> list[tuple[ConversationPosition, bytes, bytes]]:
+        """Return the places that fulfil the condition, the last used first, with their system's outline and results."""
         rows = self._database.execute(
-            f"SELECT account, id, message, tokens, system FROM conversation WHERE {condition} AND used > ?"  # noqa: S608
+            f"SELECT account, id, message, tokens, system, results FROM conversation WHERE {condition} AND used > ?"  # noqa: S608
             f" AND account IN ({','.join('?' * len(accounts))}) ORDER BY used DESC LIMIT {CANDIDATES}",
             (value, time.time() - self._max_age, *accounts),
         )
-        return [(ConversationPosition(*place, tokens=tokens), system) for *place, tokens, system in rows]
+        return [
+            (ConversationPosition(account, conversation, message, tokens=tokens), system, known)
+            for account, conversation, message, tokens, system, known in rows
+        ]
 
     def _migrate(self, path: Path) -> None:
         """Bring the file's schema to this version; raise `SetupError` where a newer bridge has written it."""
@@ -195,6 +225,7 @@ class ConversationFile:
         for column, kind in LATER_COLUMNS.items():
             if column not in columns:
                 self._database.execute(f"ALTER TABLE conversation ADD COLUMN {column} {kind}")
+        self._database.execute("CREATE INDEX IF NOT EXISTS by_skeleton ON conversation (skeleton)")
         self._database.execute(f"PRAGMA user_version = {VERSION}")  # last: a start cut short migrates again
 
     def _forget_old(self) -> None:

@@ -35,6 +35,8 @@ You can use tools. To call one, write exactly this, on lines of its own, outside
 - The results come with the next message, as <tool_result> blocks. Never write such blocks yourself.
 - {choice}
 
+You have these tools and no others: {names}
+
 The tools, with the types of their parameters in TypeScript:
 
 """
@@ -94,7 +96,9 @@ class Toolbox:
     def instructions(self) -> str:
         """Return the text that teaches the model the notation and the tools."""
         choice = NAMED.replace("{name}", self.named) if self.named else REQUIRED if self.required else AUTO
-        head = NOTATION.replace("{several}", SEVERAL if self.parallel else ONE).replace("{choice}", choice)
+        names = ", ".join(tool.name for tool in self.tools)
+        head = NOTATION.replace("{several}", SEVERAL if self.parallel else ONE)
+        head = head.replace("{choice}", choice).replace("{names}", names)
         return head + "\n\n".join(signature(tool.name, tool.description, tool.parameters) for tool in self.tools)
 
 

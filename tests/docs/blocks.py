@@ -14,6 +14,7 @@ from bridge.bench.figures import Figure, Report
 from bridge.settings import Section, Settings
 from bridge.settings_sources import describe
 from tests import fault_table, policy_table
+from tests.clients import saved_characters
 from tests.docs import example_settings, packages
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "policy": policy_table.markdown,
     "faults": fault_table.markdown,
     "benchmark": lambda: report().to_markdown(),
+    "agents": saved_characters.markdown,
     "packages": packages.markdown,
     "import-order": packages.order,
     "example-site": source("example_site.py"),

@@ -177,8 +177,8 @@ def test_a_title_that_is_asked_for_in_between_leaves_the_conversation_as_it_is(t
         agent.step()
         titles.system = "Write a title for the conversation."
         titles.history[:] = [Message("user", "".join(message.text for message in agent.history))]
-        titles.conversations[:] = ["title"] * (100 + len(agent.conversations))
-        assert titles.step("A title") not in (None, "")
+        titles.conversations[:] = [""] * (100 + len(agent.conversations))  # its conversations have other ids
+        assert "Write a title" in titles.step("A title")
     assert len(set(agent.conversations)) == 1
 
 

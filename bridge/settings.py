@@ -228,7 +228,7 @@ class FileSettings(Section):
 
 
 class ResponseSettings(Section):
-    """Responses that clients ask to be kept."""
+    """Responses and conversations that clients ask to be kept."""
 
     keep: bool = Field(True, description="keep responses whose clients do not send `store: false`, encrypted")
     max_age: float = Field(30.0, gt=0, description="days after which an unused response is deleted")

@@ -59,6 +59,8 @@ class DialectParts:
     """What a chat asks for."""
     endpoint: Callable[[Surface[Any]], ChatEndpoint[Any]]
     """Returns what answers chats of a surface that is reached in a way of its own."""
+    is_still_in: Callable[[web.Request], bool]
+    """Tells whether the sender of a long request, such as a WebSocket, could still begin it."""
 
 
 class Dialect(ABC):

@@ -24,7 +24,7 @@ from bridge.api.http_errors import REQUEST_ID, dump, failure_of
 from bridge.api.model_lookup import ModelLookup
 from bridge.api.request_body import BodyReader, parse_body
 from bridge.api.stream_writer import StreamWriter
-from bridge.api.surface import ApiCall, Immediate, ParsedRequest, Surface, TokenQuestion
+from bridge.api.surface import ApiCall, Detached, Immediate, ParsedRequest, Surface, TokenQuestion
 from bridge.background import off_loop
 from bridge.chat.types import ChatBackend, ChatRequest, Opened
 from bridge.errors import RequestError
@@ -70,6 +70,8 @@ class ChatEndpoint(Generic[D]):
         parsed = await self._complete(request, parsed)
         request[CHAT] = parsed.chat
         headers = {IGNORED: ", ".join(parsed.ignored)} if parsed.ignored else {}
+        if (detached := self.surface.detach(parsed, partial(self.run, parsed))) is not None:
+            return await self._detached(request, parsed, detached, headers)
         if parsed.stream:
             return await self._stream(request, parsed, headers)
         return await self._whole(parsed, headers)
@@ -106,6 +108,14 @@ class ChatEndpoint(Generic[D]):
         body = self.surface.reply(parsed, answers)
         headers = {**headers, **_conversation_header(answers[0])}
         return web.Response(body=dump(body), content_type="application/json", headers=headers)
+
+    async def _detached(
+        self, request: web.Request, parsed: ParsedRequest[D], detached: Detached, headers: Mapping[str, str]
+    ) -> web.StreamResponse:
+        if not parsed.stream:
+            return web.Response(body=dump(detached.body), content_type="application/json", headers=headers)
+        stream = StreamWriter(request, *self.surface.framing(parsed), headers)
+        return await stream.write_all(detached.frames, self._server)
 
     async def _stream(
         self, request: web.Request, parsed: ParsedRequest[D], headers: Mapping[str, str]

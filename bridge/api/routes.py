@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -41,6 +41,7 @@ from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
 from bridge.storage.file_store import FileStore
 from bridge.storage.response_store import ResponseStore
+from bridge.tasks import Tasks
 
 TABLE = web.AppKey("route_table", tuple[Operation, ...])
 """The table that the application was made from."""
@@ -67,11 +68,11 @@ def build_runner(
     return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), dialects(settings).all[0].error)
 
 
-def dialects(settings: Settings, responses: ResponseStore | None = None) -> Dialects:
-    """Return the dialects that are served."""
+def dialects(settings: Settings, responses: ResponseStore | None = None, tasks: Tasks | None = None) -> Dialects:
+    """Return the dialects that are served; `tasks` run what outlives its request."""
     ollama = Ollama(settings.api)
     ports = {} if settings.server.ollama_port is None else {settings.server.ollama_port: ollama}
-    openai = OpenAI(settings.api), Responses(settings.api, responses)
+    openai = OpenAI(settings.api), Responses(settings.api, responses, tasks)
     return Dialects([*openai, Anthropic(settings.api), ollama, Gemini(settings.api)], ports)
 
 
@@ -83,10 +84,12 @@ def route_table(
     beside: Sequence[Operation] = (),
     history: ChatHistory | None = None,
     responses: ResponseStore | None = None,
+    tasks: Tasks | None = None,
+    is_still_in: Callable[[web.Request], bool] = lambda _: True,
 ) -> Sequence[Operation]:
     """Return everything that is served, with the operations `beside` the chat's; read it to see what there is."""
     public = Admission.USER_TOKEN if settings.tokens.enabled else Admission.KEY
-    spoken = dialects(settings, responses)
+    spoken = dialects(settings, responses, tasks)
     models = ModelList(backend, settings.api.aliases, spoken)
     table = [
         *_health(backend, spoken, has_page=settings.dashboard.enabled),
@@ -103,7 +106,17 @@ def route_table(
         return ChatEndpoint(surface, backend, settings, bodies, store, history)
 
     parts = DialectParts(
-        backend, settings, bodies, store, models.all, models.one, models.listed, models.find, public, endpoint
+        backend,
+        settings,
+        bodies,
+        store,
+        models.all,
+        models.one,
+        models.listed,
+        models.find,
+        public,
+        endpoint,
+        is_still_in,
     )
     for dialect in spoken.all:
         table += [*_chats(dialect, parts, public, history), *dialect.operations(parts)]
@@ -175,7 +188,9 @@ def _build_app(
     guard, page = Guard(access, settings.server), dashboard_files.Page()
     parts = Parts(backend, monitor, access, guard, settings, bodies, extras)
     operator = (*operations(parts), *page.operations()) if settings.dashboard.enabled else ()
-    table = route_table(backend, settings, store, bodies, operator, extras.history, extras.responses)
+    tasks = Tasks()
+    kept = extras.history, extras.responses
+    table = route_table(backend, settings, store, bodies, operator, *kept, tasks, guard.is_still_in)
     guard.use(rules_of(table))
     origins = Origins(settings.api.allowed_origins, guard)
     app = web.Application(
@@ -187,6 +202,7 @@ def _build_app(
     app.on_response_prepare.append(dialect_headers(backend, spoken))
     app.on_response_prepare.append(dashboard_files.protect)
     app.on_shutdown.append(lambda _: monitor.close())
+    app.on_shutdown.append(lambda _: tasks.close())
     app[TABLE] = tuple(table)
     app.add_routes(route for operation in table for route in operation.routes())
     if settings.dashboard.enabled:

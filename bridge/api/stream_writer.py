@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import web
+
+from bridge.settings import ServerSettings
 
 STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
@@ -44,6 +46,16 @@ class StreamWriter:
                 await self.response.write(frames)
         except ConnectionError as error:
             raise asyncio.CancelledError("the client is gone") from error
+
+    async def write_all(self, frames: AsyncIterator[bytes], server: ServerSettings) -> web.StreamResponse:
+        """Send all frames as they come, with keep-alives between them, and return the response."""
+        await self.write(self._keep_alive)  # with the headers, so that a stream without frames is not empty
+        async with asyncio.TaskGroup() as tasks:
+            heart = tasks.create_task(self.keep_alive(server.headers_after, server.keep_alive))
+            async for frame in frames:
+                await self.write(frame)
+            heart.cancel()
+        return self.response
 
     async def keep_alive(self, first: float, every: float) -> None:
         """Write a keep-alive after `first` seconds without headers, and then after each `every` seconds of silence."""

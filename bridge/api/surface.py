@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from bridge.api.answer.answer_events import AnswerEvent
 from bridge.api.answer.answer_format import AnswerFormat
+from bridge.api.answer.answer_runner import EmitChoice
 from bridge.api.http_errors import Failure
 from bridge.chat.types import ChatRequest, Model
 
@@ -76,6 +77,20 @@ class TokenQuestion:
     """Returns the body that tells the number."""
 
 
+Run = Callable[[EmitChoice], Awaitable[None]]
+"""Runs the chats of a request, and hands their events on; see `AnswerRunner.run`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """The answer of a request whose chat runs on without its client."""
+
+    body: Mapping[str, Any]
+    """What a client gets at once that wants no stream."""
+    frames: AsyncIterator[bytes]
+    """The stream of one that does; leaving it ends nothing."""
+
+
 class Encoder(Protocol):
     """Writes the stream of one request.
 
@@ -127,6 +142,10 @@ class Surface(ABC, Generic[D]):
     def framing(self, request: ParsedRequest[D]) -> tuple[str, bytes]:
         """Return content type and keep-alive of one stream, where they depend on the request."""
         return self.stream_type, self.keep_alive
+
+    def detach(self, request: ParsedRequest[D], run: Run) -> Detached | None:
+        """Begin a chat that shall outlive the request; None, as by default, where it ends with its client."""
+        return None
 
     @abstractmethod
     def encoder(self, request: ParsedRequest[D]) -> Encoder:

@@ -1,4 +1,4 @@
-"""Responses that clients asked to be kept: encrypted like profiles, in a SQLite file, bounded in age and size.
+"""Responses and conversations that clients asked to be kept: encrypted like profiles, in a SQLite file, bounded.
 
 Each belongs to the key that made it; nobody else finds it.
 """
@@ -37,7 +37,8 @@ LONGEST_CHAIN = 1000
 
 T = TypeVar("T")
 Document = dict[str, Any]
-"""A response under `response`, and the items of its own input under `input`."""
+"""A response under `response`, and the items of its own input under `input`; or what is kept beside responses."""
+Change = Callable[[Document], Document]
 
 
 class ResponseStore:
@@ -48,10 +49,15 @@ class ResponseStore:
         self._thread = Background("responses")
         self._database: sqlite3.Connection | None = None
 
-    def keep(self, owner: str, document: Document) -> None:
-        """Keep a response."""
+    @property
+    def is_enabled(self) -> bool:
+        """Whether anything is kept."""
+        return self._settings.keep
+
+    def keep(self, owner: str, document: Document, id: str | None = None) -> None:  # noqa: A002
+        """Keep a document under its id; that of a response is its own."""
         if self._settings.keep:
-            self._thread.start(self._keep, owner, document)
+            self._thread.start(self._keep, owner, document, id or document["response"]["id"])
 
     async def find(self, owner: str, id: str) -> Document | None:  # noqa: A002
         """Return a response of `owner`, if it is still kept."""
@@ -60,6 +66,28 @@ class ResponseStore:
     async def chain(self, owner: str, id: str) -> list[Document] | None:  # noqa: A002
         """Return a response and all before it, the oldest first; None where any of them is not kept."""
         return await self._run(self._chain, owner, id)
+
+    def seal(self, text: str) -> bytes:
+        """Encrypt a text that the client keeps itself."""
+        return self._identity.seal(text.encode("utf-8", "replace"))
+
+    def open(self, sealed: bytes) -> str | None:
+        """Return the text that `seal` was given; None for anything else."""
+        try:
+            return self._identity.open(sealed).decode()
+        except (DecryptError, ValueError):
+            return None
+
+    async def change(self, owner: str, id: str, change: Change) -> Document | None:  # noqa: A002
+        """Keep what `change` makes of a document, and return it; None where there is none.
+
+        It is called in the store's thread, so that no other change comes between.
+        """
+        return await self._run(self._change, owner, id, change)
+
+    def change_later(self, owner: str, id: str, change: Change) -> None:  # noqa: A002
+        """Change a document, and wait for no disk; see `change`."""
+        self._thread.start(self._change, owner, id, change)
 
     async def delete(self, owner: str, id: str) -> bool:  # noqa: A002
         """Delete a response of `owner`; return whether there was one."""
@@ -70,7 +98,7 @@ class ResponseStore:
         self._thread.start(self._close)
         await self._thread.close()
 
-    async def _run(self, work: Callable[..., T], *given: str) -> T:
+    async def _run(self, work: Callable[..., T], *given: object) -> T:
         try:
             return await self._thread.run(DISK_LIMIT, work, *given)
         except (sqlite3.Error, OSError) as error:
@@ -94,9 +122,17 @@ class ResponseStore:
             self._prune()
         return self._database
 
-    def _keep(self, owner: str, document: Document) -> None:
+    def _change(self, owner: str, id: str, change: Change) -> Document | None:  # noqa: A002
+        found = self._find(owner, id)
+        if found is None:
+            return None
+        changed = change(found)
+        self._keep(owner, changed, id)
+        return changed
+
+    def _keep(self, owner: str, document: Document, id: str) -> None:  # noqa: A002
         sealed = self._identity.seal(json.dumps(document).encode())
-        values = (document["response"]["id"], owner, time.time(), len(sealed), sealed)
+        values = (id, owner, time.time(), len(sealed), sealed)
         self._opened().execute("INSERT OR REPLACE INTO response VALUES (?, ?, ?, ?, ?)", values)
         self._prune()
 
@@ -116,7 +152,7 @@ class ResponseStore:
         wanted: str | None = id
         while wanted is not None:
             document = self._find(owner, wanted) if len(found) < LONGEST_CHAIN else None
-            if document is None:
+            if document is None or "response" not in document:
                 return None
             found.insert(0, document)
             wanted = document["response"]["previous_response_id"]

@@ -29,6 +29,7 @@ from bridge.settings import (
     BrowserSettings,
     DashboardSettings,
     FileSettings,
+    ResponseSettings,
     ServerSettings,
     Settings,
     TokenSettings,
@@ -281,6 +282,7 @@ async def serving(
     dashboard: DashboardSettings | None = None,
     browser: BrowserSettings | None = None,
     key_files: bool = False,
+    responses: ResponseSettings | None = None,
 ) -> AsyncIterator[Served]:
     """Run the real application on a free loopback port."""
     backend, config = FakeBackend(), tempfile.TemporaryDirectory()
@@ -292,19 +294,20 @@ async def serving(
         tokens=TokenSettings(enabled=tokens),
         dashboard=dashboard or DashboardSettings(),
         browser=browser or BrowserSettings(),
+        responses=responses or ResponseSettings(),
     )
     access, monitor = access_of(settings if key_files else None, locked=locked), Monitor(settings)
     monitor.accounts, monitor.unready = backend.accounts, backend.unready
     history = None
     if settings.dashboard.history:
         history = ChatHistory(folder_in(settings.config), Identity.generate(), settings.dashboard)
-    responses = ResponseStore(settings.config / "responses.sqlite", Identity.generate(), settings.responses)
+    kept = ResponseStore(settings.config / "responses.sqlite", Identity.generate(), settings.responses)
     runner = build_runner(
         backend,
         settings,
         access,
         monitor,
-        Extras(examine, examine_site, history, FakeImports(backend), FakeViews(), responses),
+        Extras(examine, examine_site, history, FakeImports(backend), FakeViews(), kept),
     )
     await runner.setup()
     try:
@@ -321,7 +324,7 @@ async def serving(
             yield Served(backend, runner.app, port, settings.config, access, monitor, http, openai)
     finally:
         await runner.cleanup()
-        await responses.close()
+        await kept.close()
         if history is not None:
             await history.close()
         config.cleanup()

@@ -11,7 +11,8 @@ import aiohttp
 from openai import BaseModel
 from openai.types import Completion, FileDeleted, FileObject, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.conversations import Conversation, ConversationDeletedResource, ConversationItem
+from openai.types.responses import CompactedResponse, Response, ResponseItem, ResponseStreamEvent
 from openai.types.shared import ErrorObject
 from pydantic import TypeAdapter
 
@@ -25,7 +26,15 @@ CHUNKS: dict[str, type[BaseModel]] = {"/v1/chat/completions": ChatCompletionChun
 
 
 RESPONSES = "/v1/responses"
+CONVERSATIONS = "/v1/conversations"
 EVENT = TypeAdapter[Any](ResponseStreamEvent)
+ITEMS = {RESPONSES: TypeAdapter[Any](ResponseItem), CONVERSATIONS: TypeAdapter[Any](ConversationItem)}
+OBJECTS: dict[str, type[BaseModel]] = {
+    "response": Response,
+    "response.compaction": CompactedResponse,
+    "conversation": Conversation,
+    "conversation.deleted": ConversationDeletedResource,
+}
 
 
 def check(path: str, body: bytes) -> None:
@@ -33,8 +42,8 @@ def check(path: str, body: bytes) -> None:
     path = path.rstrip("/")
     if body.startswith((b"data: ", b"event: ", b": ")):
         _check_stream(path, body)
-    elif path == RESPONSES and b'"object":"response"' in body[:200]:
-        Response.model_validate_json(body, strict=True)
+    elif path.startswith((RESPONSES, CONVERSATIONS)):
+        _check_object(path, json.loads(body))
     elif path in WHOLE:
         _check(json.loads(body), WHOLE[path])
     elif path.startswith(("/v1/models", "/v1/files")) and not path.endswith("/content"):
@@ -46,10 +55,23 @@ def check(path: str, body: bytes) -> None:
         _check(json.loads(body), ErrorObject)
 
 
+def _check_object(path: str, answer: dict[str, Any]) -> None:
+    """Check a response, a conversation, or what belongs to them."""
+    kind = answer.get("object", answer.get("type"))
+    if kind in OBJECTS and (kind != "response" or "deleted" not in answer):
+        OBJECTS[kind].model_validate_json(json.dumps(answer), strict=True)
+    elif "error" in answer:
+        _check(answer, ErrorObject)
+    elif path.startswith(f"{CONVERSATIONS}/") or kind == "list":
+        items = ITEMS[CONVERSATIONS if path.startswith(CONVERSATIONS) else RESPONSES]
+        for item in answer.get("data", [answer]):
+            items.validate_json(json.dumps(item), strict=True)
+
+
 def _check_stream(path: str, body: bytes) -> None:
     frames = [frame.partition("data: ")[2] for frame in body.decode().split("\n\n")[:-1] if "data: " in frame]
     for frame in frames:
-        if path == RESPONSES:
+        if path.startswith(RESPONSES):
             check_event(frame)
         elif frame != "[DONE]":
             _check(json.loads(frame), CHUNKS[path])

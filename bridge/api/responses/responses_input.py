@@ -21,25 +21,30 @@ from bridge.tool_calls.notation import Call
 ROLES: Mapping[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 CALLS = ("function_call", "custom_tool_call")
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
+KEPT = ("message", *CALLS, *OUTPUTS, "reasoning", "web_search_call", "compaction")
+"""The types of items that conversations keep."""
 
 Item = Mapping[str, Any]
 
 
-def as_items(given: object) -> list[Item]:
+def as_items(given: object, where: str = "input") -> list[Item]:
     """Return the items of an input, which may be a text alone; raise a `RequestError` for what is no item."""
     if isinstance(given, str):
         return [{"type": "message", "role": "user", "content": given}]
     items = given if isinstance(given, list) else []
     for index, item in enumerate(items):
         if not isinstance(item, dict):
-            raise RequestError(f"input[{index}] must be an object with a type.", param=f"input[{index}]")
+            raise RequestError(f"{where}[{index}] must be an object with a type.", param=f"{where}[{index}]")
     return items
 
 
-def read_items(items: Sequence[Item], instructions: str | None, earlier: Sequence[Item] = ()) -> tuple[Message, ...]:
+def read_items(
+    items: Sequence[Item], instructions: str | None, earlier: Sequence[Item] = (), *, is_whole: bool = True
+) -> tuple[Message, ...]:
     """Return the messages of a chat; raise a `RequestError` that names the bad item of `items`.
 
-    `earlier` items stand before them; they were kept, and nobody can mend what is in them.
+    `earlier` items stand before them; they were kept, and nobody can mend what is in them. Items that are not whole yet
+    are read again with all that belongs to them, and may have no text.
     """
     spoken = [(index - len(earlier), item) for index, item in enumerate([*earlier, *items]) if _role(item) is not None]
     begin = begin_of_new([_role(item) or "user" for _, item in spoken])
@@ -47,8 +52,8 @@ def read_items(items: Sequence[Item], instructions: str | None, earlier: Sequenc
     for place, (index, item) in enumerate(spoken):
         _add(turns, _turn(item, f"input[{index}]", is_new=place >= begin and index >= 0))
     messages = write_messages(turns)
-    if any(references(items)):
-        return messages or (Message("user", ""),)  # to be read again with what they refer to
+    if not is_whole:
+        return messages or (Message("user", ""),)
     if is_empty(messages[1:] if instructions else messages):
         raise RequestError("The input has no text.", param="input")
     return messages
@@ -61,6 +66,29 @@ def references(items: Sequence[Item]) -> Iterator[tuple[int, str]]:
             yield index, name
 
 
+def compactions(items: Sequence[Item]) -> Iterator[tuple[int, str]]:
+    """Yield the places of items that stand for an earlier history, and what was sealed of it."""
+    for index, item in enumerate(items):
+        if item.get("type") == "compaction":
+            sealed = item.get("encrypted_content")
+            yield index, sealed if isinstance(sealed, str) else ""
+
+
+def is_partial(items: Sequence[Item]) -> bool:
+    """Tell whether the items stand for others, which must be put in their places first."""
+    return any(True for _ in references(items)) or any(True for _ in compactions(items))
+
+
+def check_items(items: Sequence[Item], where: str) -> None:
+    """Raise a `RequestError` that names the first item which no response could go on from."""
+    for index, item in enumerate(items):
+        kind, place = kind_of(item), f"{where}[{index}]"
+        if kind not in KEPT:
+            raise RequestError(f"{place}.type must be one of {', '.join(KEPT)}.", param=f"{place}.type")
+        if _role(item) is not None:
+            _turn(item, place, is_new=True)
+
+
 def texts_of(items: Sequence[Item]) -> Iterator[object]:
     """Yield what of the items can become text: everything but files, ids and names."""
     for item in items:
@@ -70,13 +98,14 @@ def texts_of(items: Sequence[Item]) -> Iterator[object]:
         yield item.get("input")
 
 
-def _kind(item: Item) -> object:
+def kind_of(item: Item) -> object:
+    """Return the type of an item; a message may leave it out."""
     return item.get("type") or ("message" if "role" in item else None)
 
 
 def _role(item: Item) -> Role | None:
     """Return who said it, or None where nothing was said; an unknown role has no more weight than a user."""
-    kind = _kind(item)
+    kind = kind_of(item)
     if kind == "message":
         role = item.get("role")
         return ROLES.get(role, "user") if isinstance(role, str) else "user"
@@ -84,7 +113,7 @@ def _role(item: Item) -> Role | None:
 
 
 def _turn(item: Item, where: str, *, is_new: bool) -> Turn:
-    kind = _kind(item)
+    kind = kind_of(item)
     if kind in CALLS:
         return Turn("assistant", calls=tuple(_calls(item, str(kind))))
     if kind in OUTPUTS:

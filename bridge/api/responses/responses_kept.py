@@ -1,129 +1,186 @@
-"""Responses that are kept: what goes on from them, and what is served of them."""
+"""What requests go on from, and the responses that are kept."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from aiohttp import web
-
-from bridge.api.access.guard import owner_of
-from bridge.api.http_errors import dump
-from bridge.api.responses.responses_body import ResponsesRequest, read
-from bridge.api.responses.responses_input import Item, references
-from bridge.api.responses.responses_object import ID
-from bridge.api.route_table import Operation
-from bridge.errors import NotThere
+from bridge.api.responses.responses_background import STOPPED, BackgroundResponse, BackgroundResponses
+from bridge.api.responses.responses_body import ResponseRequest, ResponsesRequest, read
+from bridge.api.responses.responses_compaction import open_compaction, seal_compaction
+from bridge.api.responses.responses_conversations import Conversations
+from bridge.api.responses.responses_input import Item, compactions, references
+from bridge.api.responses.responses_items import Event
+from bridge.api.responses.responses_object import ID, failed
+from bridge.api.responses.responses_replay import pack, rebuild, unpack
+from bridge.api.responses.responses_writer import ResponseWriter
+from bridge.api.surface import Run
+from bridge.errors import NotThere, RequestError
 from bridge.settings import ApiSettings
 from bridge.storage.response_store import Document, ResponseStore
+from bridge.tasks import Tasks
 
-PATH = "/v1/responses/{id}"
+NOT_KEPT = (
+    "A response in the background must be kept to be found again, which this bridge does not do (responses.keep)."
+)
+UNFINISHED = ("queued", "in_progress")
 
 
 class KeptResponses:
-    """The responses in `store`; without one nothing is kept."""
+    """The responses in `store`, and those that run in `tasks`; without a store nothing is kept."""
 
-    def __init__(self, store: ResponseStore | None) -> None:
-        self._store = store
-
-    def operations(self) -> Sequence[Operation]:
-        """Return what is served."""
-        return (
-            Operation("GET", PATH, "Return a kept response", self.one),
-            Operation("DELETE", PATH, "Delete a kept response", self.delete),
-            Operation("GET", f"{PATH}/input_items", "List the input of a kept response", self.input_items),
-        )
+    def __init__(self, store: ResponseStore | None, tasks: Tasks | None = None) -> None:
+        self.store = store
+        self.conversations = Conversations(store)
+        self._background = BackgroundResponses(tasks or Tasks())
 
     async def recall(self, request: ResponsesRequest, owner: str | None, settings: ApiSettings) -> ResponsesRequest:
         """Return the request with the items before it, and with what keeps its response."""
-        dialect = request.dialect
+        dialect, earlier = request.dialect, list[Item]()
         if dialect.call is not None:
-            earlier = await self._earlier(dialect.previous, owner)
-            items = await self._resolved(dialect.items, owner)
+            earlier = await self._earlier(dialect, owner)
+            items = await self._resolved(dialect.items, earlier, owner)
             body = dialect.call.body if isinstance(dialect.call.body, dict) else {}
             call = replace(dialect.call, body={**body, "input": items})
-            request = await asyncio.to_thread(read, call, settings, earlier)
-        if self._store is None or owner is None or not request.dialect.echo["store"]:
-            return request
-        store, given = self._store, list(request.dialect.items)
+            request = await asyncio.to_thread(read, call, settings, await self._resolved(earlier, (), owner))
+        is_kept = self._keeps(owner) and bool(dialect.echo["store"])
+        if dialect.echo["background"] and not is_kept:
+            raise RequestError(NOT_KEPT, param="background")
+        echo = {**request.dialect.echo, "store": is_kept}
+        dialect = replace(request.dialect, owner=owner, echo=echo)
+        before = earlier if dialect.conversation is not None else ()
+        return replace(request, dialect=replace(dialect, keep=self._keeper(dialect, before)))
 
-        def keep(response: dict[str, Any]) -> None:
-            store.keep(owner, {"response": response, "input": given})
+    def start(self, request: ResponsesRequest, writer: ResponseWriter, run: Run) -> BackgroundResponse:
+        """Begin a response in the background."""
+        owner, dialect = request.dialect.owner or "", request.dialect
 
-        return replace(request, dialect=replace(request.dialect, keep=keep))
+        def keep(running: BackgroundResponse) -> None:
+            self._keep_running(owner, running, dialect)
 
-    async def one(self, request: web.Request) -> web.Response:
-        """Return a response."""
-        return _json((await self._find(request))["response"])
+        return self._background.start(owner, writer, dialect.items, run, keep)
 
-    async def delete(self, request: web.Request) -> web.Response:
-        """Delete a response."""
-        found = await self._find(request)
-        id_, owner = found["response"]["id"], owner_of(request)
-        if self._store is not None and owner is not None:
-            await self._store.delete(owner, id_)
-        return _json({"id": id_, "object": "response", "deleted": True})
+    def running(self, owner: str | None, id: str) -> BackgroundResponse | None:  # noqa: A002
+        """Return a response that runs in the background."""
+        return self._background.find(owner, id) if owner is not None else None
 
-    async def input_items(self, request: web.Request) -> web.Response:
-        """List the items of a response's own input, the last one first."""
-        found = await self._find(request)
-        name = found["response"]["id"].removeprefix(ID)
-        items = [_listed(item, f"{name}_in{number}") for number, item in enumerate(found["input"])]
-        if request.query.get("order") != "asc":
-            items.reverse()
-        first, last = (items[0]["id"], items[-1]["id"]) if items else (None, None)
-        return _json({"object": "list", "data": items, "first_id": first, "last_id": last, "has_more": False})
-
-    async def _find(self, request: web.Request) -> Document:
-        id_, owner = request.match_info["id"], owner_of(request)
+    async def find(self, owner: str | None, id: str) -> Document:  # noqa: A002
+        """Return a response, running or kept, with its input; raise `NotThere` where `owner` has none of that id."""
+        if (running := self.running(owner, id)) is not None:
+            return {"response": running.response, "input": list(running.items)}
         found = None
-        if self._store is not None and owner is not None:
-            found = await self._store.find(owner, id_)
-        if found is None:
-            raise NotThere(f"There is no response {id_[:80]!r} here.", param="id")
+        if self.store is not None and owner is not None and id.startswith(ID):
+            found = await self.store.find(owner, id)
+        if found is None or "response" not in found:
+            raise NotThere(f"There is no response {id[:80]!r} here.", param="id")
+        if found["response"]["status"] in UNFINISHED:  # the bridge ended without a chance to say so
+            found = {**found, "response": failed(found["response"], (), STOPPED)}
         return found
 
-    async def _earlier(self, previous: str | None, owner: str | None) -> list[Item]:
-        """Return the items of a response, and of all that it goes on from."""
-        if previous is None:
+    async def events(self, owner: str | None, id: str, after: int) -> AsyncIterator[Sequence[Event]]:  # noqa: A002
+        """Return the events of a response behind the one numbered `after`; those of a running one go on to its end."""
+        if (running := self.running(owner, id)) is not None:
+            return running.log.follow(after)
+        found = await self.find(owner, id)
+        kept = await self.store.find(owner, _events_id(id)) if self.store is not None and owner is not None else None
+        response = found["response"]
+        events = rebuild(response) if kept is None else await asyncio.to_thread(unpack, kept["events"], response)
+        return _once(events[after + 1 :])
+
+    async def delete(self, owner: str | None, id: str) -> None:  # noqa: A002
+        """Delete a response; one that still runs is stopped first."""
+        await self.find(owner, id)
+        if (running := self.running(owner, id)) is not None:
+            await running.cancel()
+        if self.store is not None and owner is not None:
+            await self.store.delete(owner, id)
+            await self.store.delete(owner, _events_id(id))
+
+    def compact(self, owner: str | None, said: Sequence[str], summary: str) -> Item:
+        """Return the item that stands for a history; raise a `RequestError` for senders without a key."""
+        if self.store is None or owner is None:
+            raise RequestError("A compaction belongs to an API key; send one.")
+        return seal_compaction(self.store, owner, said, summary)
+
+    def _keeps(self, owner: str | None) -> bool:
+        return self.store is not None and self.store.is_enabled and owner is not None
+
+    def _keeper(self, dialect: ResponseRequest, before: Sequence[Item]) -> Callable[[dict[str, Any]], None] | None:
+        """Return what takes the response at its end: the store, and the conversation that it belongs to."""
+        owner, items, conversation = dialect.owner, list(dialect.items), dialect.conversation
+        if owner is None or self.store is None:
+            return None
+        store, is_kept = self.store, dialect.echo["store"]
+
+        def keep(response: dict[str, Any]) -> None:
+            if is_kept:
+                store.keep(owner, _document(response, items, before))
+            if conversation is not None:
+                self.conversations.add_later(owner, conversation, [*items, *response["output"]])
+
+        return keep
+
+    def _keep_running(self, owner: str, running: BackgroundResponse, dialect: ResponseRequest) -> None:
+        response = running.response
+        if self.store is None:
+            return
+        if response["status"] not in ("completed", "incomplete"):  # such a one is kept by its writer
+            self.store.keep(owner, _document(response, dialect.items, ()))
+        if response["status"] not in UNFINISHED:
+            self.store.keep(owner, {"events": pack(running.log.events)}, _events_id(response["id"]))
+
+    async def _earlier(self, dialect: ResponseRequest, owner: str | None) -> list[Item]:
+        """Return the items of a conversation, or of a response and of all that it goes on from."""
+        if dialect.conversation is not None:
+            return await self.conversations.items(owner, dialect.conversation)
+        if (previous := dialect.previous) is None:
             return []
+        if (running := self.running(owner, previous)) is not None:
+            message = f"The response {running.response['id']} still runs; wait for its end, or cancel it."
+            raise RequestError(message, param="previous_response_id")
         chain = None
-        if self._store is not None and owner is not None:
-            chain = await self._store.chain(owner, previous)
+        if self.store is not None and owner is not None:
+            chain = await self.store.chain(owner, previous)
         if chain is None:
             message = f"There is no response {previous[:80]!r} here, or one before it is not kept any more."
             raise NotThere(message, param="previous_response_id")
-        return [item for one in chain for item in (*one["input"], *one["response"]["output"])]
+        kept = (item for one in chain for item in (*one.get("before", ()), *one["input"], *one["response"]["output"]))
+        return list(kept)
 
-    async def _resolved(self, items: Sequence[Item], owner: str | None) -> list[Item]:
-        """Return the items with those in place that others only name; reasoning that is gone is not needed."""
-        found = list(items)
+    async def _resolved(self, items: Sequence[Item], known: Iterable[Item], owner: str | None) -> list[Item]:
+        """Return the items with those in place that others only stand for; reasoning that is gone is not needed."""
+        found: list[Item] = list(items)
+        at_hand = {item["id"]: item for item in known if isinstance(item.get("id"), str)}
         for index, name in references(items):
-            item = await self._item(name, owner)
+            item = at_hand.get(name) or await self._item(name, owner)
             if item is None and not name.startswith("rs_"):
                 raise NotThere(f"There is no item {name[:80]!r} here; send it in full.", param=f"input[{index}].id")
             found[index] = item or {"type": "reasoning"}
+        sealed = [*compactions(found)]
+        for index, text in reversed(sealed):
+            found[index : index + 1] = open_compaction(self.store, owner, text, f"input[{index}].encrypted_content")
         return found
 
     async def _item(self, name: str, owner: str | None) -> Item | None:
         """Return an item of a kept response, whose id stands in that of the item."""
         parts = name.split("_")
-        if self._store is None or owner is None or len(parts) < 2:
+        if self.store is None or owner is None or len(parts) < 2:
             return None
-        document = await self._store.find(owner, f"{ID}{parts[1]}")
-        output: list[Item] = document["response"]["output"] if document else []
+        document = await self.store.find(owner, f"{ID}{parts[1]}")
+        output: list[Item] = document["response"]["output"] if document and "response" in document else []
         return next((item for item in output if item["id"] == name), None)
 
 
-def _listed(item: Item, id_: str) -> dict[str, Any]:
-    """Return an item of an input as it is listed: with an id, and its content as parts."""
-    made = {**item, "type": item.get("type") or "message"}
-    if isinstance(content := made.get("content"), str):
-        made["content"] = [{"type": "input_text", "text": content}]
-    return {**made, "id": item.get("id") or f"msg_{id_}"}
+async def _once(events: Sequence[Event]) -> AsyncIterator[Sequence[Event]]:
+    yield events
 
 
-def _json(body: dict[str, Any]) -> web.Response:
-    return web.Response(body=dump(body), content_type="application/json")
+def _document(response: dict[str, Any], items: Sequence[Item], before: Sequence[Item]) -> Document:
+    """Return what is kept of a response; `before` are the items of its conversation, which may change or go."""
+    return {"response": response, "input": list(items), **({"before": list(before)} if before else {})}
+
+
+def _events_id(id_: str) -> str:
+    return f"{id_}/events"

@@ -19,13 +19,13 @@ RATE_LIMITED, BAD_REQUEST, SERVER_ERROR = 429, 400, 500
 Item = dict[str, Any]
 
 
-def begun(request: ResponsesRequest, status: str = "in_progress") -> dict[str, Any]:
+def begun(request: ResponsesRequest) -> dict[str, Any]:
     """Return a response before its first item."""
     return {
         "id": f"{ID}{request.dialect.id}",
         "object": "response",
         "created_at": request.created,
-        "status": status,
+        "status": "in_progress",
         "completed_at": None,
         "error": None,
         "incomplete_details": None,
@@ -55,6 +55,17 @@ def failed(response: Mapping[str, Any], output: Sequence[Item], failure: Failure
         code = "invalid_prompt"
     error = {"code": code, "message": failure.message}
     return {**response, "status": "failed", "error": error, "output": list(output)}
+
+
+def cancelled(response: Mapping[str, Any], output: Sequence[Item]) -> dict[str, Any]:
+    """Return a response that its client has stopped."""
+    return {**response, "status": "cancelled", "output": list(output)}
+
+
+def unfinished(response: Mapping[str, Any], status: str) -> dict[str, Any]:
+    """Return what a response was before its first item."""
+    nothing = {"completed_at": None, "error": None, "incomplete_details": None, "usage": None}
+    return {**response, **nothing, "status": status, "output": []}
 
 
 def usage_of(usage: Usage) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from bridge.api.answer.answer_events import AnswerEvent
 from bridge.api.api_dialect import DialectParts
@@ -35,6 +35,8 @@ from bridge.tasks import first
 CREATE = "response.create"
 PING = 20.0
 """Seconds between two pings; a connection that answers none is closed after half of that."""
+LOOK_EVERY = 1.0
+"""Seconds between two checks of the client's key."""
 SEND_LIMIT = 60.0
 """Seconds that a client has to take an event."""
 MOST_WAITING = 4
@@ -62,9 +64,17 @@ class ResponseSockets:
         waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
         talk = _Conversation(request, socket, surface, self._parts.endpoint(surface))
         with suppress(ConnectionError, TimeoutError):  # the client is gone, or takes nothing any more
-            await first(_receive(socket, waiting), talk.answer_all(waiting))
-        await socket.close()
+            await first(_receive(socket, waiting), talk.answer_all(waiting), self._watch(request))
+        if self._parts.is_still_in(request):
+            await socket.close()
+        else:
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"The API key was revoked.")
         return socket
+
+    async def _watch(self, request: web.Request) -> None:
+        """Return once the client's key is revoked."""
+        while self._parts.is_still_in(request):
+            await asyncio.sleep(LOOK_EVERY)
 
 
 class LastResponse(KeptResponses):
@@ -76,7 +86,10 @@ class LastResponse(KeptResponses):
 
     async def recall(self, request: ResponsesRequest, owner: str | None, settings: ApiSettings) -> ResponsesRequest:
         """Return the request as it is recalled elsewhere; its response becomes the last one."""
-        earlier = await self._earlier(request.dialect.previous, owner)
+        if request.dialect.echo["background"]:
+            message = "Over a WebSocket no response runs in the background; ask for it by POST."
+            raise RequestError(message, param="background")
+        earlier = await self._earlier(request.dialect, owner)
         made = await super().recall(request, owner, settings)
         keep, items = made.dialect.keep, made.dialect.items
 
@@ -87,10 +100,10 @@ class LastResponse(KeptResponses):
 
         return replace(made, dialect=replace(made.dialect, keep=note))
 
-    async def _earlier(self, previous: str | None, owner: str | None) -> list[Item]:
-        if self._last is not None and previous == self._last[0]:
+    async def _earlier(self, dialect: ResponseRequest, owner: str | None) -> list[Item]:
+        if self._last is not None and dialect.previous == self._last[0]:
             return self._last[1]
-        return await super()._earlier(previous, owner)
+        return await super()._earlier(dialect, owner)
 
 
 class _Conversation:

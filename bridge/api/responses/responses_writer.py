@@ -14,7 +14,7 @@ from bridge.api.answer.presenter import PresentationStyle, Presenter
 from bridge.api.http_errors import Failure, error_body
 from bridge.api.responses.responses_body import ResponsesRequest
 from bridge.api.responses.responses_items import CallItem, Event, MessageItem, OpenItem, ReasoningItem, SearchItem
-from bridge.api.responses.responses_object import INCOMPLETE, Item, begun, ended, failed
+from bridge.api.responses.responses_object import INCOMPLETE, Item, begun, cancelled, ended, failed
 from bridge.chat.types import Opened, Searched, Text, Thinking, Title, Withdrawn
 from bridge.tool_calls.answer_filter import ToolCall
 
@@ -31,11 +31,22 @@ class ResponseWriter:
         self._open: OpenItem | None = None
         self._number = 0
         self._cited = self._length = 0
+        self._is_answering = self._is_ended = False
 
     @property
     def is_begun(self) -> bool:
         """Whether the client has any event yet."""
         return self._number > 0
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the response changes no more."""
+        return self._is_ended
+
+    def queue(self) -> list[Event]:
+        """Return the events of a response that waits for its chat to begin."""
+        self.response = {**self.response, "status": "queued"}
+        return [self._event(f"response.{name}", response=self.response) for name in ("created", "queued")]
 
     def take(self, event: AnswerEvent) -> list[Event]:
         """Return what an event of the answer becomes."""
@@ -43,15 +54,21 @@ class ResponseWriter:
 
     def fail(self, failure: Failure) -> list[Event]:
         """Return the events that end the response early."""
+        self._is_ended = True
         self.response = failed(self.response, self._output, failure)
         told = error_body(failure)["error"]
         flat = {name: told[name] for name in ("code", "message", "param")}
         return [self._event("error", **flat, error=told), self._event("response.failed", response=self.response)]
 
+    def cancel(self) -> list[Event]:
+        """Return the events that end a response which its client has stopped; no event has a name of its own for it."""
+        events = list(self._end_item("incomplete"))
+        self._is_ended = True
+        self.response = cancelled(self.response, self._output)
+        return [*events, self._event("response.incomplete", response=self.response)]
+
     def _take(self, event: AnswerEvent) -> Iterator[Event]:
-        if self._number == 0:
-            yield self._event("response.created", response=self.response)
-            yield self._event("response.in_progress", response=self.response)
+        yield from self._begin_answer()
         piece = self._presenter.piece(event)
         if piece.thinking:
             yield from self._reason(piece.thinking)
@@ -69,6 +86,15 @@ class ResponseWriter:
                 pass
             case _:
                 assert_never(event)
+
+    def _begin_answer(self) -> Iterator[Event]:
+        if self._is_answering:
+            return
+        self._is_answering = True
+        self.response = {**self.response, "status": "in_progress"}
+        if self._number == 0:
+            yield self._event("response.created", response=self.response)
+        yield self._event("response.in_progress", response=self.response)
 
     def _reason(self, text: str) -> Iterator[Event]:
         if not isinstance(self._open, ReasoningItem):
@@ -109,6 +135,7 @@ class ResponseWriter:
     def _end(self, event: AnswerEnd) -> Iterator[Event]:
         reason = self._presenter.reason(event)
         yield from self._end_item("incomplete" if reason in INCOMPLETE else "completed")
+        self._is_ended = True
         self.response = ended(self.response, self._output, reason, event.usage)
         if (keep := self._request.dialect.keep) is not None:
             keep(self.response)  # before the client can ask for it

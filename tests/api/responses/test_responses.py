@@ -101,6 +101,34 @@ async def test_what_was_asked_for_is_repeated(served: Served) -> None:
     assert request.model.thinking
 
 
+async def test_what_does_not_fit_the_types_is_not_repeated(served: Served) -> None:
+    odd: dict[str, Any] = {
+        "max_tool_calls": "many",
+        "prompt_cache_retention": "for ever",
+        "reasoning": {"effort": "huge", "summary": "none"},
+        "temperature": "hot",
+        "text": {"format": {"type": "json_schema", "schema": {}, "strict": 1}, "verbosity": "chatty"},
+        "tool_choice": {"type": "web_search", "name": 7},
+        "tools": [
+            {"type": "function", "name": "f", "strict": "yes", "description": None},
+            {"type": "namespace", "name": "n", "tools": [{"type": "custom", "name": "c", "format": {"type": "x"}}]},
+            {"type": "web_search", "search_context_size": "vast"},
+            {"type": "novel"},
+        ],
+        "user": 7,
+    }
+    served.backend.script = (Opened(), Text("{}"), Finish())
+    made = await whole(served, **odd)
+    assert made["text"] == {"format": {"type": "json_schema", "name": "answer", "schema": {}}, "verbosity": None}
+    assert made["reasoning"] == {"effort": None, "summary": None}
+    assert (made["tool_choice"], made["temperature"], made["user"]) == ("auto", 1.0, None)
+    assert made["tools"] == [
+        {"type": "function", "name": "f", "parameters": None, "strict": None},
+        {"type": "namespace", "name": "n", "description": "", "tools": [{"type": "custom", "name": "c"}]},
+        {"type": "web_search"},
+    ]
+
+
 async def test_fields_without_effect_are_named_and_refuse_nothing(served: Served) -> None:
     asked = {"model": "deepseek", "input": "Hi", "temperature": 1, "client_metadata": {"x": "y"}, "novel": [1]}
     async with served.http.post(PATH, json=asked) as response:

@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from bridge.chat.history_digests import after, digest
+from bridge.settings import ResponseSettings
 from tests.support.fake_backend import ADMIN_KEY, Served, serving
 from tests.support.responses import PATH, refused, streamed, whole
 
@@ -64,7 +65,14 @@ async def test_another_key_finds_nothing(served: Served) -> None:
 async def test_a_response_that_shall_not_be_kept_is_not(served: Served) -> None:
     made = await whole(served, store=False)
     assert (await refused(served, previous_response_id=made["id"]))[:2] == (404, "previous_response_id")
-    assert (await refused(served, conversation="conv_1"))[:2] == (400, "conversation")
+    assert (await refused(served, conversation="conv_1"))[:2] == (404, "conversation")
+
+
+async def test_a_bridge_that_keeps_nothing_says_so_in_its_response() -> None:
+    async with serving(responses=ResponseSettings(keep=False)) as served:
+        made = await whole(served, store=True)
+        assert made["store"] is False
+        assert (await refused(served, previous_response_id=made["id"]))[:2] == (404, "previous_response_id")
 
 
 async def test_nothing_of_it_is_readable_on_disk(served: Served) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from bridge.chat.types import Finish, Opened, Text
 from bridge.errors import BrowserError, PoolFull
-from tests.support.fake_backend import Served, serving, soon
+from tests.support.fake_backend import LIMIT, Served, serving, soon
 from tests.support.openai_schema import check_event
 from tests.support.responses import PATH, streamed, types
 
@@ -104,3 +104,32 @@ async def test_a_socket_needs_a_key(served: Served) -> None:
     assert refused.value.status == 401
     async with served.http.get(PATH) as response:
         assert response.status == 400
+
+
+async def test_a_socket_is_closed_once_its_key_is_revoked() -> None:
+    async with serving(key_files=True) as served:
+        key, secret = await served.access.add("agent", "chat")
+        served.backend.script = (Opened(), asyncio.Event())
+        async with served.http.ws_connect(PATH, headers={"Authorization": f"Bearer {secret}"}) as socket:
+            await socket.send_json({"type": "response.create", "model": "deepseek", "input": "Hi"})
+            await soon(served.backend.waiting)
+            await served.access.revoke(key.id)
+            async with asyncio.timeout(LIMIT):
+                async for _ in socket:
+                    pass
+            assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
+        await soon(served.backend.closed)
+
+
+async def test_a_socket_that_needs_no_key_stays_open() -> None:
+    async with (
+        serving(locked=False) as served,
+        aiohttp.ClientSession(f"http://127.0.0.1:{served.port}") as http,
+        http.ws_connect(PATH) as socket,
+    ):
+        assert types(await ask(socket))[-1] == "completed"
+
+
+async def test_nothing_runs_in_the_background_over_a_socket(socket: Socket) -> None:
+    (refused,) = await ask(socket, background=True)
+    assert (refused["status"], refused["error"]["param"]) == (400, "background")

@@ -1,0 +1,150 @@
+"""Responses that run on without their client: each in a task of the application, with a log of its events.
+
+A response is `queued` until the chat has begun. It ends as its answer does, as `cancelled` where somebody asked for
+that, and as `failed` where the bridge stops before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from bridge.api.answer.answer_events import AnswerEvent
+from bridge.api.http_errors import Failure, failure_of
+from bridge.api.responses.responses_items import Event
+from bridge.api.responses.responses_writer import ResponseWriter
+from bridge.api.surface import Run
+from bridge.errors import PoolFull
+from bridge.tasks import Tasks
+
+MOST_RUNNING = 64
+"""Responses that may run in the background at a time."""
+RETRY_AFTER = 5.0
+"""Seconds after which a client may try again that found no room."""
+STOPPED = Failure(503, "stopped", "server_error", "The bridge stopped before the response was complete.")
+
+
+class EventLog:
+    """The events of a response, numbered from 0 on; any number of readers follow them to their end."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._is_ended = False
+        self._changed = asyncio.Event()
+
+    def add(self, events: Sequence[Event]) -> None:
+        """Add the next events."""
+        self.events += events
+        self._wake()
+
+    def end(self) -> None:
+        """Let the readers go once they have read everything."""
+        self._is_ended = True
+        self._wake()
+
+    async def follow(self, after: int = -1) -> AsyncIterator[list[Event]]:
+        """Yield the events behind the one numbered `after`, those that are still to come included."""
+        place = after + 1
+        while True:
+            # Taken before the events are looked at: what is added from here on sets this very one.
+            changed = self._changed
+            if new := self.events[place:]:
+                place += len(new)
+                yield new
+            elif self._is_ended:
+                return
+            else:
+                await changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class BackgroundResponse:
+    """One response that runs on by itself; `on_end` takes it once it has ended, however that was."""
+
+    def __init__(
+        self, owner: str, writer: ResponseWriter, items: Sequence[Any], on_end: Callable[[BackgroundResponse], None]
+    ) -> None:
+        self.owner, self.items = owner, items
+        self.log = EventLog()
+        self._writer, self._on_end = writer, on_end
+        self._is_cancelled = False
+        self._ended = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.log.add(writer.queue())
+
+    @property
+    def response(self) -> dict[str, Any]:
+        """Return the response as it is now."""
+        return self._writer.response
+
+    def start(self, tasks: Tasks, run: Run) -> None:
+        """Run the chat in a task of `tasks`."""
+        self._task = tasks.start(self._answer(run))
+        # A callback, because a task that is cancelled before its first step runs none of its own code.
+        self._task.add_done_callback(lambda _: self._end())
+
+    async def cancel(self) -> None:
+        """Stop the generation, and wait until it has stopped; an answer that is complete by then stays so."""
+        # Once only: a second cancellation would break into what stops the generation on the site.
+        if self._task is not None and not self._is_cancelled:
+            self._is_cancelled = True
+            self._task.cancel()
+        await self._ended.wait()
+
+    async def _answer(self, run: Run) -> None:
+        try:
+            await run(self._take)
+        except Exception as error:  # noqa: BLE001 - the edge: only the response can tell of it
+            if not self._writer.is_ended:
+                self.log.add(self._writer.fail(failure_of(error, self.response["id"])))
+
+    async def _take(self, _: int, events: Sequence[AnswerEvent]) -> None:
+        for event in events:
+            self.log.add(self._writer.take(event))
+
+    def _end(self) -> None:
+        if not self._writer.is_ended:
+            self.log.add(self._writer.cancel() if self._is_cancelled else self._writer.fail(STOPPED))
+        self._on_end(self)
+        self.log.end()
+        self._ended.set()
+
+
+class BackgroundResponses:
+    """The responses that run in the background; `tasks` belongs to the application, which ends them with itself."""
+
+    def __init__(self, tasks: Tasks, most: int = MOST_RUNNING) -> None:
+        self._tasks, self._most = tasks, most
+        self._running: dict[str, BackgroundResponse] = {}
+
+    def start(
+        self,
+        owner: str,
+        writer: ResponseWriter,
+        items: Sequence[Any],
+        run: Run,
+        keep: Callable[[BackgroundResponse], None],
+    ) -> BackgroundResponse:
+        """Begin a response, which `keep` takes at its beginning and at its end; raise `PoolFull` where many run."""
+        if len(self._running) >= self._most:
+            message = f"{self._most} responses run in the background already; wait until one of them has ended."
+            raise PoolFull(message, retry_after=RETRY_AFTER)
+
+        def on_end(ended: BackgroundResponse) -> None:
+            keep(ended)
+            del self._running[ended.response["id"]]
+
+        made = BackgroundResponse(owner, writer, items, on_end)
+        self._running[made.response["id"]] = made
+        keep(made)
+        made.start(self._tasks, run)
+        return made
+
+    def find(self, owner: str, id: str) -> BackgroundResponse | None:  # noqa: A002
+        """Return a response of `owner` that still runs."""
+        found = self._running.get(id)
+        return found if found is not None and found.owner == owner else None

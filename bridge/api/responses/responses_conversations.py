@@ -1,0 +1,217 @@
+"""Conversations: their items are kept for their key, and responses go on in them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any
+from uuid import uuid4
+
+from aiohttp import web
+from pydantic import Field, StrictStr
+
+from bridge.api.access.guard import owner_of
+from bridge.api.body_fields import validated
+from bridge.api.http_errors import dump
+from bridge.api.request_body import BodyReader
+from bridge.api.request_model import Lenient
+from bridge.api.responses.responses_input import KEPT, Item, as_items, check_items, kind_of
+from bridge.api.responses.responses_lists import as_list, page, with_ids
+from bridge.api.route_table import Operation
+from bridge.errors import NotThere, RequestError
+from bridge.storage.response_store import Change, Document, ResponseStore
+
+PATH = "/v1/conversations"
+ONE = f"{PATH}/{{id}}"
+ITEMS = f"{ONE}/items"
+ITEM = f"{ITEMS}/{{item}}"
+ID = "conv_"
+MOST_ITEMS = 10_000
+"""Items that a conversation may have."""
+NOT_KEPT = "This bridge keeps no conversations (responses.keep is false); send the whole history as input."
+
+Metadata = Annotated[
+    dict[Annotated[StrictStr, Field(max_length=64)], Annotated[StrictStr, Field(max_length=512)]],
+    Field(max_length=16),
+]
+
+
+class NewConversation(Lenient):
+    """A conversation to begin."""
+
+    items: list[Any] | None = None
+    metadata: Metadata | None = None
+
+
+class ConversationMetadata(Lenient):
+    """What a conversation is to be marked with, in place of what it was."""
+
+    metadata: Metadata | None
+
+
+class NewItems(Lenient):
+    """Items to add to a conversation."""
+
+    items: Annotated[list[Any], Field(min_length=1)]
+
+
+class Conversations:
+    """The conversations in `store`; without one there are none."""
+
+    def __init__(self, store: ResponseStore | None) -> None:
+        self._store = store
+
+    async def items(self, owner: str | None, id: str) -> list[Item]:  # noqa: A002
+        """Return the items of a conversation; raise `NotThere` where `owner` has none of that id."""
+        found: list[Item] = (await self.find(owner, id, "conversation"))["items"]
+        return found
+
+    def add_later(self, owner: str, id: str, items: Sequence[Item]) -> None:  # noqa: A002
+        """Add items, and wait for no disk; nothing happens where the conversation is gone."""
+        if self._store is not None:
+            kept = [item for item in items if kind_of(item) in KEPT]
+            self._store.change_later(owner, id, partial(_added, kept))
+
+    async def change(self, owner: str | None, id: str, change: Change) -> Document:  # noqa: A002
+        """Change a conversation, and return it; raise `NotThere` where `owner` has none of that id."""
+        changed = None
+        if self._store is not None and owner is not None and id.startswith(ID):
+            changed = await self._store.change(owner, id, change)
+        if changed is None:
+            raise _unknown(id, "id")
+        return changed
+
+    async def delete(self, owner: str | None, id: str) -> None:  # noqa: A002
+        """Delete a conversation; raise `NotThere` where `owner` has none of that id."""
+        await self.find(owner, id)
+        if self._store is not None and owner is not None:
+            await self._store.delete(owner, id)
+
+    def begin(self, owner: str | None, items: Sequence[Item], metadata: Mapping[str, str]) -> Document:
+        """Begin a conversation, and return it."""
+        if self._store is None or not self._store.is_enabled or owner is None:
+            raise RequestError(NOT_KEPT)
+        id_ = f"{ID}{uuid4().hex}"
+        told = {"id": id_, "object": "conversation", "created_at": int(time.time()), "metadata": dict(metadata)}
+        made: Document = {"conversation": told, "items": with_ids(items)}
+        self._store.keep(owner, made, id_)
+        return made
+
+    async def find(self, owner: str | None, id: str, param: str = "id") -> Document:  # noqa: A002
+        """Return a conversation; raise `NotThere` where `owner` has none of that id."""
+        found = None
+        if self._store is not None and owner is not None and id.startswith(ID):
+            found = await self._store.find(owner, id)
+        if found is None:
+            raise _unknown(id, param)
+        return found
+
+
+class ConversationRoutes:
+    """What is served of conversations."""
+
+    def __init__(self, conversations: Conversations, bodies: BodyReader) -> None:
+        self._conversations, self._bodies = conversations, bodies
+
+    def operations(self) -> Sequence[Operation]:
+        """Return the routes."""
+        return (
+            Operation("POST", PATH, "Begin a conversation", self.begin, NewConversation),
+            Operation("GET", ONE, "Describe a conversation", self.one),
+            Operation("POST", ONE, "Change the metadata of a conversation", self.mark, ConversationMetadata),
+            Operation("DELETE", ONE, "Delete a conversation", self.delete),
+            Operation("GET", ITEMS, "List the items of a conversation", self.items),
+            Operation("POST", ITEMS, "Add items to a conversation", self.add, NewItems),
+            Operation("GET", ITEM, "Return one item of a conversation", self.item),
+            Operation("DELETE", ITEM, "Delete one item of a conversation", self.delete_item),
+        )
+
+    async def begin(self, request: web.Request) -> web.Response:
+        """Begin a conversation."""
+        asked = NewConversation()
+        if request.can_read_body:
+            asked = await self._bodies.read(request, partial(validated, NewConversation))
+        items = _checked(asked.items or [])
+        return _json(self._conversations.begin(owner_of(request), items, asked.metadata or {})["conversation"])
+
+    async def one(self, request: web.Request) -> web.Response:
+        """Describe a conversation."""
+        return _json((await self._conversations.find(owner_of(request), _id(request)))["conversation"])
+
+    async def mark(self, request: web.Request) -> web.Response:
+        """Put new metadata in the place of the old."""
+        asked = await self._bodies.read(request, partial(validated, ConversationMetadata))
+        return await self._change(request, partial(_marked, asked.metadata or {}))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Delete a conversation with its items; responses that went on in it stay."""
+        await self._conversations.delete(owner_of(request), _id(request))
+        return _json({"id": _id(request), "object": "conversation.deleted", "deleted": True})
+
+    async def items(self, request: web.Request) -> web.Response:
+        """List the items, the last one first."""
+        found = await self._conversations.find(owner_of(request), _id(request))
+        return _json(page(found["items"], request.query))
+
+    async def add(self, request: web.Request) -> web.Response:
+        """Add items, and return them as they are kept."""
+        asked = await self._bodies.read(request, partial(validated, NewItems))
+        items = _checked(asked.items)
+        changed = await self._conversations.change(owner_of(request), _id(request), partial(_added, items))
+        return _json(as_list(changed["items"][-len(items) :]))
+
+    async def item(self, request: web.Request) -> web.Response:
+        """Return one item."""
+        found = await self._conversations.find(owner_of(request), _id(request))
+        return _json(_item(found, request.match_info["item"]))
+
+    async def delete_item(self, request: web.Request) -> web.Response:
+        """Delete one item, and return the conversation."""
+        return await self._change(request, partial(_without, request.match_info["item"]))
+
+    async def _change(self, request: web.Request, change: Change) -> web.Response:
+        changed = await self._conversations.change(owner_of(request), _id(request), change)
+        return _json(changed["conversation"])
+
+
+def _checked(given: list[Any]) -> list[Item]:
+    items = as_items(given, "items")
+    check_items(items, "items")
+    return items
+
+
+def _added(items: Sequence[Item], document: Document) -> Document:
+    old: list[Item] = document["items"]
+    if len(old) + len(items) > MOST_ITEMS:
+        message = f"A conversation may have {MOST_ITEMS} items; delete some, or begin another one."
+        raise RequestError(message, param="items")
+    return {**document, "items": [*old, *with_ids(items, (item["id"] for item in old))]}
+
+
+def _marked(metadata: Mapping[str, str], document: Document) -> Document:
+    return {**document, "conversation": {**document["conversation"], "metadata": dict(metadata)}}
+
+
+def _without(id_: str, document: Document) -> Document:
+    _item(document, id_)
+    return {**document, "items": [item for item in document["items"] if item["id"] != id_]}
+
+
+def _item(document: Document, id_: str) -> dict[str, Any]:
+    found: dict[str, Any] | None = next((item for item in document["items"] if item["id"] == id_), None)
+    if found is None:
+        raise NotThere(f"There is no item {id_[:80]!r} in this conversation.", param="item_id")
+    return found
+
+
+def _unknown(id_: str, param: str) -> NotThere:
+    return NotThere(f"There is no conversation {id_[:80]!r} here.", param=param)
+
+
+def _id(request: web.Request) -> str:
+    return request.match_info["id"]
+
+
+def _json(body: Mapping[str, Any]) -> web.Response:
+    return web.Response(body=dump(body), content_type="application/json")

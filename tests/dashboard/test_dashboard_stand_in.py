@@ -112,6 +112,20 @@ async def test_a_long_log_takes_one_line_more_without_drawing_the_others(chromiu
         assert len(await page.get_by_text("One more line").inner_text()) < 5000
 
 
+async def test_a_line_of_the_log_that_comes_before_the_earlier_ones_were_answered_stays(chromium: Chromium) -> None:
+    state = states.state()
+    log = asyncio.get_running_loop().create_future()
+    async with stand_in(state) as stand, opened(chromium, "about:blank") as dashboard:
+        stand.log, last, dashboard.origin = log, state["log"][-1], stand.url
+        await dashboard.page.goto(f"{stand.url}/dashboard#log")
+        await expect(dashboard.page.locator(".log-line")).to_have_count(200)
+        stand.tell("log", {**last, "text": "In the same millisecond"})
+        await expect(dashboard.page.get_by_text("In the same millisecond")).to_be_visible()
+        log.set_result([{**last, "at": states.at(hours=1), "text": "An earlier line"}, *state["log"]])
+        await expect(dashboard.page.get_by_text("An earlier line")).to_be_attached()
+        await expect(dashboard.page.get_by_text("In the same millisecond")).to_be_in_viewport()
+
+
 async def test_more_pages_than_a_browser_has_connections_all_follow_the_bridge(chromium: Chromium) -> None:
     async with stand_in(states.state()) as stand, opened(chromium, "about:blank") as dashboard:
         context = dashboard.page.context

@@ -41,6 +41,8 @@ class Stand:
     state: dict[str, Any]
     url: str = ""
     older: list[dict[str, Any]] = field(default_factory=list)
+    log: asyncio.Future[list[dict[str, Any]]] | None = None
+    """The lines of the log's own answer, where they are others than those of the start."""
     listeners: list[asyncio.Queue[tuple[str, Any]]] = field(default_factory=list)
 
     def tell(self, name: str, data: Any) -> None:
@@ -71,7 +73,6 @@ def _app(stand: Stand) -> web.Application:
         "sites": {"sites": states.SITES},
         "metrics": states.metrics() if stand.state["recent"] else {"step": 60, "times": [], "series": {}},
         "settings": {"settings": states.SETTINGS},
-        "log": {"log": stand.state["log"]},
     }
     app = web.Application()
     app.on_response_prepare.append(_protect)
@@ -82,6 +83,7 @@ def _app(stand: Stand) -> web.Application:
             web.static("/dashboard/static", STATIC),
             web.get(f"{api}/events", stand_events(stand)),
             web.get(f"{api}/accounts/{{name}}/thumbnail", _thumbnail),
+            web.get(f"{api}/log", _log(stand)),
             web.get(f"{api}/chats", _older(stand)),
             web.get(f"{api}/chats/{{id}}", _texts),
             web.get("/v1/models", _answering({"data": [{"id": "deepseek-chat"}, {"id": "deepseek-reasoner"}]})),
@@ -109,6 +111,15 @@ def _older(stand: Stand) -> Any:
         ids = [chat["id"] for chat in chats]
         begin = ids.index(request.query["before"]) + 1
         return web.json_response({"chats": chats[begin : begin + int(request.query["limit"])]})
+
+    return handle
+
+
+def _log(stand: Stand) -> Any:
+    of_the_start = stand.state["log"]
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.json_response({"log": await stand.log if stand.log else of_the_start})
 
     return handle
 

@@ -134,7 +134,7 @@ def crowd(number: int = 100) -> dict[str, Any]:
     """Return the sections of a bridge with many accounts and a long log."""
     some = accounts()
     many = [{**some[index % len(some)], "name": f"account-{index:03}"} for index in range(number)]
-    return {**state(), "accounts": many, "log": [line(number) for number in range(1000)]}
+    return {**state(), "accounts": many, "log": [line(number) for number in range(-500, 500)]}
 
 
 def metrics() -> dict[str, Any]:

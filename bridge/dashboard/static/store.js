@@ -79,13 +79,18 @@ export function takeLine(line) {
   update({ log: [...store.log.slice(1 - LOG_LINES), line] });
 }
 
-// What is known from before and after those lines stays.
+// Keep what is known from before those lines, and what the stream brought since they were asked for, maybe in the same
+// millisecond as the last of them.
 function withLines(lines) {
   if (!lines.length) return store.log;
-  const before = store.log.filter(({ at }) => at < lines[0].at);
-  const after = store.log.filter(({ at }) => at > lines.at(-1).at);
+  const given = new Set(lines.map(idOf));
+  const others = store.log.filter((line) => !given.has(idOf(line)));
+  const before = others.filter(({ at }) => at < lines[0].at);
+  const after = others.filter(({ at }) => at >= lines.at(-1).at);
   return [...before, ...lines, ...after].slice(-LOG_LINES);
 }
+
+const idOf = ({ at, text }) => `${at} ${text}`;
 
 export function takeSample(sample) {
   update({ samples: [...store.samples.slice(-1500), sample], minute: sample.time });

@@ -8,23 +8,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from bridge.origins import debugger_address, is_loopback, site_address, web_origin
+from bridge.browser_settings import BrowserSettings as BrowserSettings
+from bridge.origins import is_loopback, site_address, web_origin
+from bridge.setting_types import MEBIBYTE as MEBIBYTE
+from bridge.setting_types import Seconds, UserPath
+from bridge.setting_types import Section as Section
 
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
-MEBIBYTE = 1024**2
 LOOPBACK = "127.0.0.1"
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A frozen section; an unknown name in it is an error, not a silent no-op."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ServerSettings(Section):
@@ -69,57 +63,6 @@ class ServerSettings(Section):
     def ollama_host(self) -> str:
         """Return where the second port listens: without a key never for others than this machine."""
         return LOOPBACK if self.ollama_no_auth and not is_loopback(self.host.strip("[]")) else self.host
-
-
-class BrowserSettings(Section):
-    """The one Chromium that holds all accounts."""
-
-    executable: UserPath | None = Field(None, description="the Chromium to use; found by itself when empty")
-    channel: Literal["chrome", "msedge"] | None = Field(
-        None, description="an installed Google Chrome or Microsoft Edge in place of Chromium: `chrome` or `msedge`"
-    )
-    shell: bool = Field(False, description="use chromium-headless-shell, which takes less memory and has no windows")
-    cdp_url: Annotated[str, AfterValidator(debugger_address)] | None = Field(
-        None,
-        description="attach to the browser that you run with `--remote-debugging-port`, such as "
-        "`http://127.0.0.1:9222`; it is never ended, and its own switches count",
-    )
-    cdp_hosts: tuple[str, ...] = Field(
-        (), description="hosts beside this machine that `cdp_url` may name; the way to them is not encrypted"
-    )
-    headed: bool = Field(False, description="show the browser's windows (needs a screen)")
-    sandbox: bool | None = Field(None, description="Chromium's sandbox; when empty: on, except for root")
-    args: tuple[str, ...] = Field((), description="further command-line switches for Chromium")
-    trace: UserPath | None = Field(None, description="folder for one Playwright trace per chat; empty: none")
-    record: UserPath | None = Field(None, description="folder for the raw streams of each chat; empty: none")
-    record_prompts: bool = Field(False, description="keep what the page sends, prompts and all, beside its raw streams")
-    slow_mo: float = Field(0, ge=0, description="milliseconds that each step in the browser is held up, for watching")
-    page_chats: int = Field(
-        100, gt=0, description="chats after which an account gets a new page, because pages grow with use"
-    )
-    check_every: Seconds = Field(5.0, description="seconds between two health checks of browser and pages")
-    call_limit: Seconds = Field(10.0, description="seconds that a health check or a short browser call may take")
-    page_memory: int = Field(
-        1500, ge=0, description="MiB of memory above which a page is ended at a health check and opened anew; 0: any"
-    )
-    hosts: Literal["named", "public", "any"] = Field(
-        "public",
-        description="hosts that pages may reach beside the site itself: those `named` by its driver, all `public` ones "
-        "(of both none on this machine or its network), or `any`",
-    )
-
-    @model_validator(mode="after")
-    def _is_one_browser(self) -> BrowserSettings:
-        """Refuse settings that name more than one browser, or one that cannot be."""
-        named = [name for name in ("executable", "channel", "shell", "cdp_url") if getattr(self, name)]
-        if len(named) > 1:
-            raise ValueError(f"{' and '.join(named)} each name a browser; keep one of them")
-        if self.shell and self.headed:
-            raise ValueError("the headless shell has no windows; leave out `shell` to see them")
-        host = urlsplit(self.cdp_url or "http://localhost").hostname or ""
-        if not is_loopback(host) and host not in {name.lower() for name in self.cdp_hosts}:
-            raise ValueError(f"cdp_url names another machine: add {host} to cdp_hosts if that is meant")
-        return self
 
 
 class PoolSettings(Section):

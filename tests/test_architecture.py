@@ -18,7 +18,8 @@ LONGEST = 300
 
 GROUND = (
     *("durations", "base_error", "errors", "origins", "sse", "tasks", "telemetry", "throttle"),
-    *("background", "printable", "env_file", "settings", "settings_sources", "log"),
+    *("background", "printable", "env_file", "setting_types", "browser_settings", "settings"),
+    *("settings_sources", "log"),
 )
 """Modules that lie flat below all packages; each imports only what stands before it."""
 ORDER = (

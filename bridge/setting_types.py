@@ -1,0 +1,18 @@
+"""What the sections of the settings are made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+MEBIBYTE = 1024**2
+
+
+class Section(BaseModel):
+    """A frozen section; an unknown name in it is an error, not a silent no-op."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Protocol
 
+from bridge.chat.caller import ANYBODY, Caller
 from bridge.telemetry import WorkerState
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -105,6 +106,8 @@ class ChatRequest:
     """Logins of the client's own: only their accounts may answer, and no chat without one may use those."""
     peer: str = field(default="", compare=False, repr=False)
     """Where the client is; limits on what strangers may try count by it."""
+    caller: Caller = field(default=ANYBODY, compare=False)
+    """Whose key it came with."""
 
 
 @dataclass(frozen=True, slots=True)

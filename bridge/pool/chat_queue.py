@@ -5,7 +5,9 @@ to leases. It is synchronous and is called after every change (a chat comes or l
 ends), so between two calls of it these hold:
 
 - an account has at most one lease;
-- no chat waits while an account that fits it is free, unless it waits for the account of its conversation;
+- no chat waits while an account that fits it is free, unless it waits for the account of its conversation, or its
+  key has as many chats as it may;
+- accounts go to the keys in turn (`FairOrder`), and within a key to the chat that came first;
 - a chat that is cancelled at any await has nothing to give back: removing its lease frees its account.
 """
 
@@ -13,11 +15,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from bridge.errors import BridgeError, NoAccount, PoolError, PoolFull, PoolTimeout
 from bridge.pool.account import Slot, readiness
+from bridge.pool.fair_order import FairOrder, one_too_many
 from bridge.pool.lease import Lease
 from bridge.pool.wait_estimate import WaitEstimate
 from bridge.settings import PoolSettings
@@ -39,6 +43,7 @@ class ChatQueue:
         self._settings = settings
         self._last_limit = stop_limit + LAST_LIMIT
         self._leases: list[Lease] = []
+        self._order = FairOrder()
         self._wait_estimate = WaitEstimate()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks = Tasks()
@@ -68,15 +73,19 @@ class ChatQueue:
         return any(slot is lease.slot or slot in lease.fitting for lease in self._leases)
 
     def enter(self, lease: Lease) -> int:
-        """Add a chat to the queue, or refuse it where too many wait; return how many wait."""
+        """Add a chat to the queue; where too many wait, refuse it or another one. Return how many wait."""
         lease.deadline = time.monotonic() + self._settings.queue_limit
         self._leases.append(lease)
         self.assign()
-        waiting = len(self._waiting())
-        if lease.is_waiting and waiting > self._settings.queue_size:
-            wait = self._wait_estimate.wait(lease, self._leases)
-            lease.refuse(PoolFull(f"{waiting - 1} chats are waiting already.", retry_after=wait))
-        return waiting
+        waiting = self._waiting()
+        if lease.is_waiting and len(waiting) > self._settings.queue_size:
+            self._refuse(one_too_many(waiting, lease), len(waiting) - 1)
+        return len(waiting)
+
+    def places(self) -> Mapping[str, int]:
+        """Return the place in the queue of each chat that waits, by its id; the next one to get an account has 1."""
+        order = self._order.planned(self._waiting())
+        return {lease.chat: place for place, lease in enumerate(order, 1)}
 
     def leave(self, lease: Lease) -> None:
         """Remove a chat from the queue, and give its account to the next one."""
@@ -96,10 +105,7 @@ class ChatQueue:
                     lease.changed.clear()
                     await lease.changed.wait()
         except TimeoutError as error:
-            limit = self._settings.queue_limit
-            message = f"No account became free within {limit:g} seconds: {readiness(lease.realm)}."
-            wait = self._wait_estimate.wait(lease, self._leases)
-            raise lease.failure or PoolTimeout(message, retry_after=wait) from error
+            raise lease.failure or self._timeout(lease) from error
         if lease.error is not None:
             raise lease.failure or lease.error
         assert lease.slot is not None  # noqa: S101 - the loop's condition, for the type checker
@@ -178,16 +184,19 @@ class ChatQueue:
             await asyncio.sleep(INTERRUPT_EVERY)
 
     def assign(self) -> None:
-        """Pair waiting chats with free accounts, oldest chat and longest rested account first."""
+        """Pair waiting chats with free accounts: the keys in turn, and the longest rested account first."""
         self._grant_claims()  # before the chats: what an operator wants must not starve behind a long queue
         now = time.monotonic()
         free = self.idle()
         free.sort(key=lambda slot: slot.free_at)
-        for lease in self._waiting():
-            slot = None if self.is_draining else lease.choose(free, now)
+        running = self._running()
+        for lease in self._order.turns(self._waiting()):
+            slot = None if self.is_draining or _is_held_back(lease, running) else lease.choose(free, now)
             if slot is not None:
                 free.remove(slot)
                 lease.grant(slot)
+                self._order.granted(lease.caller)
+                running[lease.caller.id] += 1
             elif (error := self._why_hopeless(lease)) is not None:
                 lease.refuse(error)
         self._set_timer(now, free)
@@ -206,6 +215,30 @@ class ChatQueue:
         """Return the chats that wait; an account that is claimed is free again only when its claim is over."""
         return [lease for lease in self._leases if lease.is_waiting and not lease.is_claim]
 
+    def _running(self) -> Counter[str]:
+        """Return how many chats of each key have an account."""
+        return Counter(lease.caller.id for lease in self._leases if lease.chat and lease.slot is not None)
+
+    def _refuse(self, lease: Lease, others: int) -> None:
+        """Send a chat away from the full queue."""
+        wait = self._estimate(lease)
+        lease.refuse(PoolFull(f"{others} chats are waiting already.", retry_after=wait))
+
+    def _timeout(self, lease: Lease) -> BridgeError:
+        """Return why a chat has waited in vain."""
+        limit, caller = self._settings.queue_limit, lease.caller
+        why = readiness(lease.realm)
+        if _is_held_back(lease, self._running()):
+            why = f"{caller} may have {caller.parallel} chats at a time, and has them"
+        message = f"No account became free within {limit:g} seconds: {why}."
+        return PoolTimeout(message, retry_after=self._estimate(lease))
+
+    def _estimate(self, lease: Lease) -> float:
+        """Return how many seconds a waiting chat would have to wait from now on."""
+        order = self._order.planned(self._waiting())
+        before = order[: order.index(lease)] if lease in order else order
+        return self._wait_estimate.wait(lease, self._leases, before)
+
     def _set_timer(self, now: float, free: Sequence[Slot]) -> None:
         """Call `assign` again when the next account's pause, or the next chat's patience, is over."""
         if self._timer is not None:
@@ -222,3 +255,9 @@ class ChatQueue:
         if self.is_draining:
             return NoAccount("The bridge is stopping.", retry_after=RETRY_AFTER)
         return lease.why_hopeless(self._settings.queue_limit)
+
+
+def _is_held_back(lease: Lease, running: Mapping[str, int]) -> bool:
+    """Tell whether a chat waits because its key has as many chats as it may."""
+    most = lease.caller.parallel
+    return most is not None and running.get(lease.caller.id, 0) >= most

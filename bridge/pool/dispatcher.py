@@ -148,9 +148,18 @@ class Dispatcher:
         if home is None:
             if is_named:
                 raise UnknownConversation(NOT_HERE, param="conversation_id")
-            return Lease(fitting, realm, request.id, refused=self._token_accounts.refused(request.tokens))
-        patient_until = time.monotonic() + self._settings.wait
-        return Lease([home] if is_named else fitting, realm, request.id, False, is_named, home, place, patient_until)
+            refused = self._token_accounts.refused(request.tokens)
+            return Lease(fitting, realm, request.id, request.caller, refused=refused)
+        return Lease(
+            [home] if is_named else fitting,
+            realm,
+            request.id,
+            request.caller,
+            is_named=is_named,
+            home=home,
+            place=place,
+            patient_until=time.monotonic() + self._settings.wait,
+        )
 
     def _drop(self, place: ConversationPosition, error: BridgeError) -> None:
         """Forget the conversation if it is gone, or if its state is unknown after `error`."""

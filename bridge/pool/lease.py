@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from bridge.chat.caller import ANYBODY, Caller
 from bridge.errors import BridgeError, NoAccount, TokenRefused
 from bridge.pool.account import Slot, readiness
 from bridge.pool.error_policy import AnotherTry, rule_of
@@ -31,6 +32,8 @@ class Lease:
     """All accounts that the client may use; errors for it name no others."""
     chat: str = ""
     """The id of the chat, if it is one."""
+    caller: Caller = ANYBODY
+    """Whose chat it is."""
     is_claim: bool = False
     """Whether it is no chat that waits, but somebody who wants the one fitting account, in whatever state it is."""
     is_named: bool = False

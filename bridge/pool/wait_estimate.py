@@ -25,10 +25,10 @@ class WaitEstimate:
         """Note how long a chat had its account."""
         self._mean = seconds if self._mean is None else self._mean + WEIGHT * (seconds - self._mean)
 
-    def wait(self, lease: Lease, leases: Sequence[Lease]) -> float:
-        """Return after how many seconds a chat like that of `lease` would have an account, if it came now."""
+    def wait(self, lease: Lease, leases: Sequence[Lease], before: Sequence[Lease]) -> float:
+        """Return after how many seconds the chat of `lease` would have an account, with these chats `before` it."""
         others = [other for other in leases if other is not lease]
-        ahead = sum(other.is_waiting and any(slot in lease.fitting for slot in other.fitting) for other in others)
+        ahead = sum(any(slot in lease.fitting for slot in other.fitting) for other in before)
         holders = {other.slot: other for other in others if other.slot is not None}
         known = [(self._free_in(slot, holders.get(slot)), self._turn(slot)) for slot in lease.fitting]
         free = [(seconds, turn) for seconds, turn in known if seconds is not None]

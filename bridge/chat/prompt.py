@@ -54,6 +54,8 @@ CHANGED = "The instructions have changed. These of their lines are new, or read 
 
 GAP = "\n\n"
 """What stands between two messages."""
+BLANK = re.compile(r"[\s\ufeff]*")
+"""White space as Python and JavaScript know it: only the latter counts U+FEFF."""
 LONGEST_RAW = 100_000
 """Characters up to which a lone message is searched for look-alikes; a longer one gets its label without that."""
 LONGEST_FOLDED = 300
@@ -77,7 +79,7 @@ LOOKALIKE = re.compile(
 
 def render(messages: Sequence[Message], *, goes_on: bool = False) -> str:
     """Return the one prompt that carries all of `messages`; `goes_on` where the conversation has others already."""
-    spoken = _spoken(messages)
+    spoken = _spoken(messages, goes_on=goes_on)
     if len(spoken) == 1 and _may_be_bare(spoken[0], goes_on=goes_on):
         return spoken[0].text or _files(spoken[0], "")
     head = [] if goes_on else system_head(spoken)
@@ -91,17 +93,18 @@ def render(messages: Sequence[Message], *, goes_on: bool = False) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a text has nothing but white space."""
-    return not text or text.isspace()
+    """Tell whether a text has nothing but white space, for a page as well: none sends such a prompt."""
+    return BLANK.fullmatch(text) is not None
 
 
-def _spoken(messages: Sequence[Message]) -> list[Message]:
+def _spoken(messages: Sequence[Message], *, goes_on: bool) -> list[Message]:
+    """Return the messages that say something; in their place, or behind them, what an empty one at the end asks for."""
     spoken = [message for message in messages if message.text or message.attachments]
-    last = messages[-1] if messages else None
-    if last is None or last.role != "user" or last.attachments or not is_blank(last.text):
-        return spoken
-    before = spoken[:-1] if last.text else spoken
-    return [*before, Message("user", GO_ON)] if before else spoken
+    match messages[-1:]:
+        case [Message("user", text, ())] if is_blank(text):
+            before = spoken[:-1] if text else spoken
+            return [*before, Message("user", GO_ON)] if before or goes_on else spoken
+    return [Message("user", GO_ON)] if goes_on and not spoken else spoken
 
 
 def _may_be_bare(message: Message, *, goes_on: bool) -> bool:

@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.api.history_turns import is_empty
 from bridge.api.openai.chat_completions import OpenAIChat
 from bridge.api.surface import ApiCall
 from bridge.chat.model_names import resolve
-from bridge.chat.prompt import CONTINUE, GO_ON, IGNORED, LABELS, looks_like_label, render
+from bridge.chat.prompt import CONTINUE, GO_ON, IGNORED, LABELS, is_blank, looks_like_label, render
 from bridge.chat.types import Attachment, Message, Role
 from bridge.tool_calls.notation import PIECE, REACH, write_results
 from tests.support.fake_backend import BASES
 
 ROLES: tuple[Role, ...] = get_args(Role)
+BLANK_ONES = [Message("user", text) for text in ("", " \n", "\ufeff", "\u00a0\ufeff\u2003")]
 
 
 def mark_of(prompt: str) -> str:
@@ -82,7 +84,18 @@ def test_system_messages_alone_are_sent_as_they_are() -> None:
 def test_an_empty_message_at_the_end_asks_to_go_on() -> None:
     history = [Message("user", "Hi"), Message("assistant", "Hello."), Message("user", " \n")]
     assert blocks(render(history))[-1] == ("User", GO_ON)
-    assert render(history[2:] * 2, goes_on=True) == GO_ON or render([Message("user", "")], goes_on=True) == ""
+
+
+@pytest.mark.parametrize("last", [*BLANK_ONES, Message("assistant", ""), Message("system", "")])
+def test_a_conversation_that_goes_on_is_never_typed_a_blank_prompt(last: Message) -> None:
+    """No page sends one: that would look as if the page had changed, and cost the account a pause."""
+    assert render([last], goes_on=True) == GO_ON
+
+
+@pytest.mark.parametrize("last", BLANK_ONES)
+def test_what_a_page_takes_for_blank_is_blank(last: Message) -> None:
+    assert is_blank(last.text)
+    assert is_empty([last])
 
 
 def test_an_answer_s_beginning_at_the_end_is_to_be_gone_on_from() -> None:

@@ -115,7 +115,9 @@ async def running(
         site = partial(examine_site, pool, settings)
         responses = ResponseStore(settings.config / "responses.sqlite", identity, settings.responses)
         stack.push_async_callback(responses.close)
-        extras = Extras(examine, site, history, LoginImporter(browser, settings, store), views, responses)
+        extras = Extras(
+            examine, site, history, LoginImporter(browser, settings, store), views, responses, telemetry.emit
+        )
         runner = build_runner(pool, settings, access, monitor, extras)
         monitor.url = await listen(stack, runner, settings.server)
         ollama_url = await listen_as_ollama(runner, settings.server)

@@ -23,8 +23,10 @@ from bridge.telemetry import (
     ConversationDeleted,
     DriftSeen,
     Fact,
+    PageRenewed,
     PageShown,
     ProfileSaved,
+    RequestAnswered,
     WorkerChanged,
     WorkerState,
 )
@@ -81,8 +83,8 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
             _write("DEBUG", fact, f"account {fact.account} answers chat {fact.chat}")
         case ChatEnded():
             _write("INFO", fact, _chat_line(fact))
-        case ChatProgress():
-            pass  # it is for those who watch
+        case ChatProgress() | RequestAnswered():
+            pass  # for those who watch, and for the metrics
         case WorkerChanged():
             level = "INFO" if fact.state in CALM else "WARNING"
             until = f" until {fact.until:%Y-%m-%d %H:%M:%S %Z}" if fact.until else ""
@@ -94,6 +96,8 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
             _write("INFO", fact, f"account {fact.account} is {how}")
         case PageShown():
             _write("DEBUG", fact, f"the page of {fact.account} was {'opened' if fact.is_open else 'closed'}")
+        case PageRenewed():
+            _write("INFO", fact, f"account {fact.account} has a new page")
         case BrowserStarted(sandbox=None):
             _write("WARNING", fact, f"attached to Chromium {fact.version} at {fact.executable}: {NOT_OURS}")
         case BrowserStarted():

@@ -7,7 +7,8 @@ an answer, a cookie or a token.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -35,6 +36,23 @@ class WorkerState(StrEnum):
     CLOSED = "closed"
 
 
+MOST_CHUNKS = 1000
+"""Chunks of one answer whose times are kept until the next report of its progress, a fraction of a second later."""
+
+LONGEST_DELAY = 60.0
+"""Seconds; a chunk never takes so long from the page to the bridge."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkTime:
+    """How one chunk of an answer came."""
+
+    delay: float
+    """Seconds from the page's network to the bridge."""
+    interval: float | None
+    """Seconds since the chunk before it, as the page had them; None for the first one."""
+
+
 @dataclass(slots=True)
 class Timeline:
     """When the steps of one chat happened, in seconds since it arrived."""
@@ -45,7 +63,10 @@ class Timeline:
     marks: dict[str, float] = field(default_factory=dict)
     on_mark: Callable[[str], None] | None = None
     """Called with each step when it happens."""
+    chunks: deque[ChunkTime] = field(default_factory=lambda: deque(maxlen=MOST_CHUNKS))
+    """Of the chunks of the answer that no `ChatProgress` has reported yet."""
     _start: float = field(default_factory=time.monotonic)
+    _chunk_at: float | None = None
 
     def mark(self, step: str) -> None:
         """Note that `step` happened now; only its first time counts."""
@@ -54,9 +75,17 @@ class Timeline:
             if self.on_mark is not None:
                 self.on_mark(step)
 
-    def forget(self, step: str) -> None:
-        """Let `step` happen anew: the chat moves to another account."""
-        self.marks.pop(step, None)
+    def arrived(self, at: float) -> None:
+        """Note a chunk of the answer that the page had when the monotonic clock showed `at`."""
+        delay = time.monotonic() - at
+        if 0 <= delay < LONGEST_DELAY:  # else the browser's clock is another one: it runs elsewhere
+            self.chunks.append(ChunkTime(delay, None if self._chunk_at is None else at - self._chunk_at))
+            self._chunk_at = at
+
+    def forget(self, *steps: str) -> None:
+        """Let these steps happen anew: the chat moves to another account."""
+        for step in steps:
+            self.marks.pop(step, None)
 
     def at(self, step: str) -> float | None:
         """Return when `step` happened on the monotonic clock, or None."""
@@ -90,11 +119,17 @@ class ChatProgress:
     tokens: int
     """Estimated tokens of thinking and answer so far."""
     marks: Mapping[str, float]
+    chunks: Sequence[ChunkTime] = ()
+    """How the chunks came that arrived since the last report."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatEnded:
-    """A chat is over; `result` is the finish reason, an error's code, or `cancelled`."""
+    """A chat is over; `result` is the finish reason, an error's code, or `cancelled`.
+
+    The marks, in their order: `queued`, `started` (it has an account), `opened` (the page shows its conversation),
+    `sent`, `first_byte`, `first_token`, `answered` and `end`.
+    """
 
     chat: str
     model: str
@@ -108,6 +143,14 @@ class ChatEnded:
     """Estimated tokens of thinking and answer."""
     bundle: str = ""
     """The diagnostic bundle that was written because of its failure."""
+    variant: str = ""
+    """What `model` stands for: a site's own model, with `-think` and `-search` where those are on."""
+    dialect: str = ""
+    """The API by which it came; empty where it came by none."""
+    prompt_tokens: int = 0
+    """Tokens of the messages, where they were counted."""
+    trace_parent: str = ""
+    """The client's `traceparent`, in the form of the W3C; empty where it sent none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +185,13 @@ class PageShown:
 
     account: str
     is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PageRenewed:
+    """A new page has taken the place of the account's page, in the same browser context."""
+
+    account: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +234,18 @@ class ConversationDeleted:
     conversation: str
 
 
+@dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """The response to an HTTP request is sent, or its client has left."""
+
+    method: str
+    """`OTHER` for one that nothing is served for."""
+    route: str
+    """The path as the route table has it, with its parameters in braces; empty where nothing is served."""
+    status: int
+    seconds: float
+
+
 Fact = (
     ChatQueued
     | ChatStarted
@@ -193,11 +255,13 @@ Fact = (
     | AccountRenamed
     | AccountHeld
     | PageShown
+    | PageRenewed
     | BrowserStarted
     | BrowserLost
     | DriftSeen
     | ProfileSaved
     | ConversationDeleted
+    | RequestAnswered
 )
 Sink = Callable[[Fact], None]
 

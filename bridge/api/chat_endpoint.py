@@ -8,6 +8,7 @@ may bear to hear nothing (`server.headers_after`). An answer without any text is
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -36,6 +37,7 @@ from bridge.tokens.usage import count_messages
 CHAT = web.RequestKey("chat", ChatRequest)
 IGNORED = "x-bridge-ignored"
 CONVERSATION = "x-bridge-conversation"
+TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 D = TypeVar("D")
 
 
@@ -92,7 +94,14 @@ class ChatEndpoint(Generic[D]):
         """Return what was read with all that is not in the body itself: earlier items, files, who asks."""
         parsed = await self.surface.recall(parsed, owner_of(request))
         chat = await self._gatherer.complete(parsed.chat)
-        return replace(parsed, chat=replace(chat, tokens=request.get(TOKENS, ()), peer=peer_of(request)))
+        chat = replace(
+            chat,
+            tokens=request.get(TOKENS, ()),
+            peer=peer_of(request),
+            dialect=self.surface.dialect,
+            trace_parent=trace_parent(request.headers.get("traceparent", "")),
+        )
+        return replace(parsed, chat=chat)
 
     def _parse(self, request: web.Request, id: str, body: object) -> ParsedRequest[D] | Immediate | TokenQuestion:  # noqa: A002
         path, query, headers = request.match_info, request.query, request.headers
@@ -144,6 +153,11 @@ class ChatEndpoint(Generic[D]):
         if early is not None:  # raised out here, so that no ExceptionGroup wraps it
             raise early
         return stream.response
+
+
+def trace_parent(given: str) -> str:
+    """Return a client's `traceparent` where it has the form that the W3C gives it; else nothing."""
+    return given if TRACE_PARENT.fullmatch(given) else ""
 
 
 def _conversation_header(events: Sequence[AnswerEvent]) -> Mapping[str, str]:

@@ -87,6 +87,11 @@ def rules_of(table: Iterable[Operation]) -> RouteRules:
     )
 
 
+def path_names(table: Iterable[Operation]) -> dict[str, str]:
+    """Return for each path, as the router names it without a last slash, the one that the table has for it."""
+    return {_name(path): one.path for one in table for path in one.paths()}
+
+
 def _names(table: Iterable[Operation]) -> frozenset[str]:
     """Return the paths as the router names them, without a last slash and without the patterns of parameters."""
     return frozenset(_name(path) for one in table for path in one.paths())

@@ -29,6 +29,7 @@ from bridge.api.ollama.ollama_dialect import Ollama
 from bridge.api.openai.openai_dialect import OpenAI
 from bridge.api.openapi import Description
 from bridge.api.request_body import BodyReader
+from bridge.api.request_facts import report_requests
 from bridge.api.response_headers import dialect_headers
 from bridge.api.responses.responses_dialect import Responses
 from bridge.api.route_table import FORM, Admission, Operation, rules_of
@@ -194,7 +195,11 @@ def _build_app(
     guard.use(rules_of(table))
     origins = Origins(settings.api.allowed_origins, guard)
     app = web.Application(
-        middlewares=[failures(lambda request: spoken.of(request).error, SERVED), origins.check],
+        middlewares=[
+            report_requests(table, extras.emit),
+            failures(lambda request: spoken.of(request).error, SERVED),
+            origins.check,
+        ],
         client_max_size=settings.server.max_body,
     )
     app.on_response_prepare.append(name_request)

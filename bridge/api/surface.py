@@ -115,6 +115,8 @@ class Surface(ABC, Generic[D]):
 
     Parameters stand in braces, as aiohttp's router takes them.
     """
+    dialect: ClassVar[str]
+    """The name of the API in metrics and traces: that of the dialect's folder."""
     methods: ClassVar[tuple[str, ...]] = ("POST",)
     summary: ClassVar[str]
     """What the OpenAPI document says of it: one line without its full stop."""

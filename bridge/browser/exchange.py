@@ -53,6 +53,8 @@ class Exchange:
         self.passed: list[PageRequest] = []
         self.open_responses = 0
         self.is_lost = False
+        self.on_chunk: Callable[[float], None] = lambda _: None
+        """Called with each chunk's time on the browser's monotonic clock, which is ours on the same machine."""
         self._expected = expected
         self._first_path = self._newest_path = ""
         # paths that may not be sent to now: that of the prompt for good, any other one while its response is open

@@ -228,6 +228,8 @@ class Interceptor:
     def _on_data(self, event: dict[str, Any]) -> None:
         self.signs += 1
         if tap := self._taps.get(event["requestId"]):
+            if self._exchange is not None:
+                self._exchange.on_chunk(event["timestamp"])
             data = event.get("data")
             tap.take(event["dataLength"], None if data is None else base64.b64decode(data))
 

@@ -96,6 +96,7 @@ def _switched(base: Model, words: Sequence[str]) -> Model:
         raise RequestError("The suffixes -silent and -fold contradict each other; use one of them.", param="model")
     return replace(
         base,
+        base=base.id,
         thinking=base.thinking or not THINKING.isdisjoint(words),
         search=base.search or not SEARCH.isdisjoint(words),
         show=shows.pop() if shows else base.show,

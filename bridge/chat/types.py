@@ -87,6 +87,14 @@ class Model:
     """Further names that clients are preset to."""
     vocabulary: str = field(default="", compare=False)
     """The name of the vocabulary that counts its tokens (`tokens.vocabularies`); without one they are estimated."""
+    base: str = field(default="", compare=False)
+    """The site's own name of it; empty where that is `id`."""
+
+    @property
+    def variant(self) -> str:
+        """Return what is asked of the site, whatever the client called it: there are only so many of these."""
+        on = (("think", self.thinking), ("search", self.search))
+        return "-".join((self.base or self.id, *(word for word, is_on in on if is_on)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,12 @@ class ChatRequest:
     """How many of the last messages the client does not have and will not send back."""
     tokens: tuple[str, ...] = field(default=(), repr=False)
     """Logins of the client's own: only their accounts may answer, and no chat without one may use those."""
+    prompt_tokens: int = field(default=0, compare=False)
+    """Tokens of the messages, where they were counted."""
+    dialect: str = field(default="", compare=False)
+    """The API by which it came."""
+    trace_parent: str = field(default="", compare=False)
+    """The client's `traceparent`, in the form of the W3C."""
     peer: str = field(default="", compare=False, repr=False)
     """Where the client is; limits on what strangers may try count by it."""
     caller: Caller = field(default=ANYBODY, compare=False)

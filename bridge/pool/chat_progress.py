@@ -59,6 +59,8 @@ class Progress:
     def _end(self) -> None:
         self.timeline.mark("end")
         request, timeline = self._request, self.timeline
+        if timeline.chunks:
+            self._report()
         self._telemetry.emit(
             ChatEnded(
                 request.id,
@@ -71,6 +73,10 @@ class Progress:
                 answer_chars=self._answer_chars,
                 tokens=self._tokens.tokens,
                 bundle=self._bundle,
+                variant=request.model.variant,
+                dialect=request.dialect,
+                prompt_tokens=request.prompt_tokens,
+                trace_parent=request.trace_parent,
             )
         )
 
@@ -87,5 +93,6 @@ class Progress:
 
     def _report(self) -> None:
         self._reported_at = time.monotonic()
-        marks = dict(self.timeline.marks)
-        self._telemetry.emit(ChatProgress(self._request.id, self._step, self._tokens.tokens, marks))
+        marks, chunks = dict(self.timeline.marks), tuple(self.timeline.chunks)
+        self.timeline.chunks.clear()
+        self._telemetry.emit(ChatProgress(self._request.id, self._step, self._tokens.tokens, marks, chunks))

@@ -113,7 +113,7 @@ class Dispatcher:
                     self._supervisor.sent(slot, sent_at)
         except BridgeError as error:
             self._fail(lease, slot, error)
-            timeline.forget("sent")
+            timeline.forget("opened", "sent")
             self._queue.assign()
         except Exception as error:  # the state of the page is unknown now: a new one is safe
             self._supervisor.take_out(slot, BrowserError(f"A chat failed unexpectedly: {type(error).__name__}."))

@@ -34,6 +34,7 @@ async def read_answer(
     refuses or breaks the continuation is raised after `Finish`: the client has all that was written.
     """
     parts, continued = _Parts(exchange, limits), 0
+    exchange.on_chunk = timeline.arrived
     while True:
         try:
             events = _decode(decoder, await parts.next(), timeline)
@@ -45,8 +46,7 @@ async def read_answer(
             if event == CUT and continued < limits.continues and go_on and await parts.go_on(go_on):
                 continued += 1
                 break
-            if isinstance(event, Text | Thinking):
-                timeline.mark("first_token")
+            _mark(timeline, event)
             yield event
             if isinstance(event, Finish):
                 return
@@ -123,6 +123,14 @@ def _decode(decoder: Decoder, part: Part, timeline: Timeline) -> Sequence[ChatEv
             return ()  # the page may pick the answer up again with another request
         case _:
             assert_never(part)
+
+
+def _mark(timeline: Timeline, event: ChatEvent) -> None:
+    match event:
+        case Text() | Thinking():
+            timeline.mark("first_token")
+        case Finish():
+            timeline.mark("answered")
 
 
 def _failure(part: Part) -> str | None:

@@ -18,6 +18,7 @@ from bridge.browser.page_calls import within
 from bridge.errors import BrowserError, SendTimeout, SiteChanged, UnknownConversation
 from bridge.settings import FileSettings, TurnSettings
 from bridge.sites.contract import ConversationGone, Turn
+from bridge.telemetry import Timeline
 from bridge.worker.page_session import Session
 from bridge.worker.turn_plan import fitted
 from bridge.worker.upload import upload_files
@@ -42,6 +43,7 @@ async def submit_turn(
     limits: TurnSettings,
     files: FileSettings,
     chromium: Chromium,
+    timeline: Timeline,
 ) -> Turn:
     """Submit the first of `turns` that the site takes, and return it.
 
@@ -55,7 +57,11 @@ async def submit_turn(
         # before anything is done in the page: a control that is clicked, or a draft that it kept, may make it send
         exchange.expect(partial(session.driver.mismatches, turn))
         try:
-            await _submit(session, exchange, turn, limits, chromium)
+            await _open(session, turn, limits)
+            timeline.mark("opened")
+            await upload_files(session, exchange, turn, limits.upload, chromium)
+            async with session.failing_on_refusal(0):
+                await _press_until_sent(session, exchange, turn, limits)
             return turn
         except WrongSend as rejected:
             is_hopeless, wrong = wrong is not None, rejected
@@ -69,12 +75,9 @@ async def submit_turn(
     raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
 
 
-async def _submit(session: Session, exchange: Exchange, turn: Turn, limits: TurnSettings, chromium: Chromium) -> None:
+async def _open(session: Session, turn: Turn, limits: TurnSettings) -> None:
     async with _unhurried(session, limits.ready), session.failing_on_refusal(GRACE):
         await session.driver.open(turn)
-    await upload_files(session, exchange, turn, limits.upload, chromium)
-    async with session.failing_on_refusal(0):
-        await _press_until_sent(session, exchange, turn, limits)
 
 
 @asynccontextmanager

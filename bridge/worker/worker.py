@@ -34,7 +34,7 @@ from bridge.storage.conversation_file import ConversationPosition
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.storage.unfinished_chats import UnfinishedChats, unfinished_chats_file
 from bridge.tasks import first
-from bridge.telemetry import DriftSeen, PageShown, Telemetry, Timeline
+from bridge.telemetry import DriftSeen, PageRenewed, PageShown, Telemetry, Timeline
 from bridge.worker.answer_reader import read_answer
 from bridge.worker.generation_stop import END_LIMIT, GenerationStopper, grace_after
 from bridge.worker.handover import hand_over_page
@@ -163,15 +163,15 @@ class Worker:
 
         With a `place` only what is new is sent there; where that cannot be, a new conversation gets all of it.
         """
-        session, limits = await self._session_for_chat(), self._settings.turn
-        turns = turns_of(request, place, self._driver_type, self._settings.files)
+        session, limits, files = await self._session_for_chat(), self._settings.turn, self._settings.files
+        turns = turns_of(request, place, self._driver_type, files)
         decoder = self._recorder.recorded(session.driver.decoder(), request.id)
         async with self._trace.kept(session.context, request.id):
             with session.interceptor.exchange() as exchange:
                 grace = 0.0
                 try:
                     await self._chromium.ensure()
-                    turn = await submit_turn(session, exchange, turns, limits, self._settings.files, self._chromium)
+                    turn = await submit_turn(session, exchange, turns, limits, files, self._chromium, timeline)
                     timeline.mark("sent")
                     conversation = self._sent(session, turn, exchange.passed[0], request.id)
                     go_on = partial(self._go_on, session)
@@ -241,6 +241,7 @@ class Worker:
         """Put a new page in the place of the open one; not while a chat runs."""
         session = self._opened_session()
         await session.renew(self._settings.browser.call_limit)
+        self._telemetry.emit(PageRenewed(self.name))
         await self._ready(session)
 
     @property

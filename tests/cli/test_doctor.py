@@ -92,7 +92,10 @@ async def test_asked_to_send_it_tells_how_one_short_chat_went(home: Home, site: 
     account = site.account("alice")
     account.script(Script(text="OK"))
     fine = findings(await home.run("doctor", "--send"), "ok")
-    assert re.match(r"an answer of 2 characters: sent after [\d.]+ s, first_byte after", fine["chat of alice"])
+    assert re.match(
+        r"an answer of 2 characters: opened after [\d.]+ s, sent after [\d.]+ s, first_byte after",
+        fine["chat of alice"],
+    )
     assert [turn.prompt for turn in account.turns] == ["Answer with the word OK."]
     account.script(Script(text="OK", fault="unknown_events"))
     doctor = await home.run("doctor", "--send")

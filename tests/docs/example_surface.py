@@ -49,6 +49,7 @@ class Plain(Dialect):
 class PlainChat(Surface[None]):
     """One prompt, one text."""
 
+    dialect = "plain"
     path = "/plain/chat"
     summary = "Answer a prompt"
     body = Body

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+from bridge.chat.model_names import resolve
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Model, Opened, Text, Thinking, Withdrawn
 from bridge.pool.chat_progress import Progress
 from bridge.telemetry import ChatEnded, ChatProgress, Fact, Telemetry, Timeline
@@ -43,3 +46,32 @@ def test_the_end_tells_the_sizes_and_no_text() -> None:
     assert ended.tokens > 0
     assert "end" in ended.marks
     assert not [word for word in ("secret", "Never", "Hm") if word in repr(facts)]
+
+
+def test_each_chunk_is_told_once_with_its_delay_and_its_distance_from_the_one_before() -> None:
+    progress, facts = begun()
+    now = time.monotonic()
+    with progress.reported():
+        for at in (now - 2.0, now - 1.5):
+            progress.timeline.arrived(at)
+        progress.add(Text("Two chunks."))
+        progress.timeline.arrived(now - 1.4)
+        progress.timeline.arrived(now + 1e6)  # of a browser with another clock
+    told = [chunk for fact in facts if isinstance(fact, ChatProgress) for chunk in fact.chunks]
+    assert [one.interval and round(one.interval, 2) for one in told] == [None, 0.5, 0.1]
+    assert [1.0 < one.delay < 30.0 for one in told] == [True] * 3
+
+
+def test_the_end_tells_what_was_asked_of_the_site_however_the_client_called_it() -> None:
+    names = {
+        "deepseek": "deepseek",
+        "DeepSeek-R1-0528": "deepseek-think",
+        "deepseek-search-silent-r1": "deepseek-think-search",
+    }
+    for name, variant in names.items():
+        facts: list[Fact] = []
+        request = ChatRequest("c", resolve(name, [Model("deepseek")]), (), dialect="ollama", prompt_tokens=5)
+        with Progress(request, Timeline("c", "m"), Telemetry(facts.append)).reported():
+            pass
+        (ended,) = [fact for fact in facts if isinstance(fact, ChatEnded)]
+        assert (ended.model, ended.variant, ended.dialect, ended.prompt_tokens) == (name, variant, "ollama", 5)

@@ -39,7 +39,7 @@ from bridge.storage.atomic import create_file
 from bridge.storage.chat_history import ChatHistory, folder_in
 from bridge.storage.profile_key import Identity
 from bridge.storage.response_store import ResponseStore
-from bridge.telemetry import WorkerState
+from bridge.telemetry import Telemetry, WorkerState
 from tests.support.fake_views import FakeViews
 from tests.support.openai_schema import checked
 from tests.support.sdk import sdk
@@ -216,6 +216,7 @@ class Served:
     monitor: Monitor
     http: aiohttp.ClientSession
     openai: AsyncOpenAI
+    telemetry: Telemetry
 
     def post(self, **body: Any) -> Any:
         """Ask for a chat; what is not given is a plain question."""
@@ -298,6 +299,7 @@ async def serving(
     )
     access, monitor = access_of(settings if key_files else None, locked=locked), Monitor(settings)
     monitor.accounts, monitor.unready = backend.accounts, backend.unready
+    telemetry = Telemetry(monitor)
     history = None
     if settings.dashboard.history:
         history = ChatHistory(folder_in(settings.config), Identity.generate(), settings.dashboard)
@@ -307,7 +309,7 @@ async def serving(
         settings,
         access,
         monitor,
-        Extras(examine, examine_site, history, FakeImports(backend), FakeViews(), kept),
+        Extras(examine, examine_site, history, FakeImports(backend), FakeViews(), kept, telemetry.emit),
     )
     await runner.setup()
     try:
@@ -321,7 +323,7 @@ async def serving(
             aiohttp.ClientSession(base, headers=headers, timeout=timeout, trace_configs=[checked()]) as http,
             sdk(f"{base}/v1", KEY, timeout=LIMIT, _strict_response_validation=True) as openai,
         ):
-            yield Served(backend, runner.app, port, settings.config, access, monitor, http, openai)
+            yield Served(backend, runner.app, port, settings.config, access, monitor, http, openai, telemetry)
     finally:
         await runner.cleanup()
         await kept.close()

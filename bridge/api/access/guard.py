@@ -96,7 +96,9 @@ class Guard:
         self._check_page(request)
         self._check_key(request)
         if request.match_info.http_exception is None:
-            _check_type(request, "multipart/form-data" if _route(request) in self._rules.forms else "application/json")
+            _check_type(
+                request, "multipart/form-data" if route_of(request) in self._rules.forms else "application/json"
+            )
         return await handler(request)
 
     def check_host(self, request: web.Request) -> None:
@@ -127,10 +129,10 @@ class Guard:
         """Tell whether a person has followed a link of another site to one of our pages, into a window of its own."""
         wanted = ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")
         is_visit = all(request.headers.get(name, "").lower() == value for name, value in wanted)
-        return is_visit and request.method in READING and _route(request) in self._rules.pages
+        return is_visit and request.method in READING and route_of(request) in self._rules.pages
 
     def _check_key(self, request: web.Request) -> None:
-        given, path = _given_key(request), _route(request)
+        given, path = _given_key(request), route_of(request)
         key = self._access.key_of(given)
         unlocked = self._rules.unlocked
         is_free = (self._access.is_free or self._is_free_port(request)) and not path.startswith(ADMIN)
@@ -276,6 +278,7 @@ def _given_key(request: web.Request) -> str:
     return next((given.strip() for given in (bearer, *others, in_address) if given.strip()), "")
 
 
-def _route(request: web.Request) -> str:
+def route_of(request: web.Request) -> str:
+    """Return the path of the route that a request met, as the router names it, without a last slash."""
     resource = request.match_info.route.resource
     return (resource.canonical.rstrip("/") or "/") if resource else ""

@@ -21,6 +21,7 @@ from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
 from bridge.storage.response_store import ResponseStore
+from bridge.telemetry import Sink
 
 
 class Form(BaseModel):
@@ -50,6 +51,8 @@ class Extras:
     imports: LoginImport | None = None
     live: LiveViews | None = None
     responses: ResponseStore | None = None
+    emit: Sink = lambda _: None
+    """Takes the facts of the HTTP side."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ class AnswerPipeline:
     @classmethod
     async def of(cls, request: ChatRequest, answer_format: AnswerFormat) -> AnswerPipeline:
         """Return the pipeline of one answer, with the tokens of its prompt counted."""
-        return cls(request, answer_format, *await count_prompt(request.messages, request.model))
+        tokenizer, tokens = await count_prompt(request.messages, request.model)
+        return cls(replace(request, prompt_tokens=tokens), answer_format, tokenizer, tokens)
 
     @property
     def is_again(self) -> bool:

@@ -35,6 +35,7 @@ def frame(event: Event) -> bytes:
 class AnthropicMessages(Surface[AnthropicOptions]):
     """Messages, whole or as events."""
 
+    dialect = "anthropic"
     path = "/v1/messages"
     summary = "Answer messages in Anthropic's form, whole or as a stream of events"
     body: ClassVar[type[BaseModel]] = MessagesBody

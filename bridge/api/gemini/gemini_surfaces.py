@@ -22,6 +22,7 @@ from bridge.settings import ApiSettings
 class GenerateContent(Surface[GeminiDetails]):
     """A whole answer."""
 
+    dialect = "gemini"
     path = "/v1beta/models/{model}:generateContent"
     summary = "Answer a chat as Gemini does"
     body: ClassVar[type[BaseModel]] = GeminiBody

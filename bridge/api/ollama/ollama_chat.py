@@ -36,6 +36,7 @@ REASONS = {"tool_calls": "stop"}
 class OllamaSurface(Surface[OllamaTiming]):
     """What chats and completions have in common; they stream unless told otherwise."""
 
+    dialect = "ollama"
     stream_type = "application/x-ndjson"
     keep_alive = b""
 

@@ -27,6 +27,7 @@ _quoted = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 class OpenAIChat(Surface[Dialect]):
     """Chat completions, whole or as chunks."""
 
+    dialect = "openai"
     path = "/v1/chat/completions"
     summary = "Answer a chat, whole or as a stream of events"
     body: ClassVar[type[BaseModel]] = Body

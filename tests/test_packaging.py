@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LOCKS = ("run", "dev", "build")
+LOCKS = ("run", "otel", "dev", "build")
 CLIENTS = ROOT / "tests/clients/node"
 
 
@@ -29,14 +29,16 @@ def plain(requirements: list[str]) -> set[str]:
 def test_every_requirement_of_the_project_is_locked() -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert plain(pyproject["project"]["dependencies"]) <= pins("run").keys()
+    for extra, requirements in pyproject["project"]["optional-dependencies"].items():
+        assert plain(requirements) <= pins(extra).keys()
     for group in ("dev", "clients"):
         assert plain(pyproject["dependency-groups"][group]) <= pins(group).keys()
     assert plain(pyproject["build-system"]["requires"]) <= pins("build").keys()
 
 
 def test_all_locks_agree_on_the_versions() -> None:
-    run, dev, build = (pins(lock) for lock in LOCKS)
-    assert run.items() <= dev.items()
+    run, otel, dev, build = (pins(lock) for lock in LOCKS)
+    assert run.items() <= otel.items() <= dev.items()
     assert {name: dev.get(name, version) for name, version in build.items()} == build
 
 

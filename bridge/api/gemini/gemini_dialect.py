@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
+
+from aiohttp import web
 
 from bridge.api.api_dialect import Dialect, DialectParts, ListedModel
 from bridge.api.gemini.gemini_errors import GEMINI_ERROR_SCHEMA, gemini_error
@@ -17,9 +19,11 @@ from bridge.api.gemini.gemini_surfaces import (
     StreamGenerateContent,
     StreamGenerateContentV1,
 )
+from bridge.api.history_turns import plain_name
 from bridge.api.http_errors import Failure
 from bridge.api.route_table import Operation
 from bridge.api.surface import Surface
+from bridge.errors import NotThere
 from bridge.settings import ApiSettings
 
 SURFACES = (
@@ -82,9 +86,16 @@ class Gemini(Dialect):
         }
 
     def operations(self, parts: DialectParts) -> Sequence[Operation]:
-        """Return the list of models under this API's path."""
-        served = partial(Operation, "GET", error=self.error_schema, admission=parts.admission)
+        """Return the list of models under this API's path, and the refusal of further methods."""
+        served = partial(Operation, error=self.error_schema, admission=parts.admission)
         return [
-            served("/v1beta/models", "List the models as Gemini does", parts.list_models),
-            served("/v1beta/models/{id}", "Describe one model as Gemini does", parts.describe_model),
+            served("GET", "/v1beta/models", "List the models as Gemini does", parts.list_models),
+            served("GET", "/v1beta/models/{id}", "Describe one model as Gemini does", parts.describe_model),
+            *(served("POST", f"/{version}/models/{{model}}:{{method}}", "", _refuse) for version in ("v1beta", "v1")),
         ]
+
+
+async def _refuse(request: web.Request) -> NoReturn:
+    """Refuse a method that no surface has, such as one for embeddings or images."""
+    method = plain_name(request.match_info["method"])
+    raise NotThere(f"The method {method} is not served here; models have {', '.join(METHODS)}.")

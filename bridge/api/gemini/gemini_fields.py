@@ -34,6 +34,11 @@ def snake_case(name: str) -> str:
     return CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", name).lstrip("_") if len(name) <= LONGEST else name
 
 
+def as_list(given: object) -> object:
+    """Return one object as the list that it stands for: Google's API takes one wherever it takes several."""
+    return [given] if isinstance(given, dict) else given
+
+
 def with_snake_case(value: Any) -> Any:
     """Return a body in which all fields of the API have names in snake case."""
     if isinstance(value, list):

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Annotated, Any
 
-from pydantic import WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 from bridge.api.attachments.content_parts import from_base64, is_address, located, stored
+from bridge.api.gemini.gemini_fields import as_list
 from bridge.api.history_turns import Turn, begin_of_new, is_empty, left_out, write_messages
 from bridge.api.request_model import Lenient
 from bridge.chat.types import Attachment, Message, Role
@@ -30,7 +31,7 @@ class GeminiContent(Lenient):
     """One content of the history, as it was sent."""
 
     role: Annotated[Any, WithJsonSchema({"type": "string", "enum": ["user", "model"]})] = None
-    parts: Any = None
+    parts: Annotated[Any, BeforeValidator(as_list)] = None
 
     @property
     def speaker(self) -> Role:
@@ -50,11 +51,16 @@ def read_contents(contents: Sequence[GeminiContent], system: str) -> tuple[Messa
 
 def system_text(given: object) -> str:
     """Return the text of a system instruction, which is a content, or its parts, or a text."""
-    if isinstance(given, str):
-        return given
-    parts = given.get("parts", [given]) if isinstance(given, dict) else given
-    found = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-    return "\n".join(text for text in found if isinstance(text, str))
+    parts = as_list(given.get("parts", given) if isinstance(given, dict) else given)
+    given = [] if not parts else parts if isinstance(parts, list) else [parts]
+    return "\n".join(_instruction(part, f"system_instruction.parts[{index}]") for index, part in enumerate(given))
+
+
+def _instruction(part: object, where: str) -> str:
+    text = part.get("text") if isinstance(part, dict) else part
+    if isinstance(text, str):
+        return text
+    raise RequestError(f"{where}.text must be a string: a system instruction has texts only.", param=f"{where}.text")
 
 
 def texts(contents: Sequence[GeminiContent]) -> list[object]:

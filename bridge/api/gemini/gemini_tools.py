@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, StrictStr
 
 from bridge.api.body_fields import given_extras
+from bridge.api.gemini.gemini_fields import as_list
 from bridge.api.gemini.gemini_schema import as_json_schema
 from bridge.api.request_model import Lenient
 from bridge.api.tool_choice import ToolChoice, ToolName, ToolParameters, make_toolbox
@@ -25,11 +26,6 @@ MODES: dict[str, Literal["auto", "none", "required"]] = {
 }
 
 
-def as_list(given: object) -> object:
-    """Return one object as the list that it stands for."""
-    return [given] if isinstance(given, dict) else given
-
-
 class GeminiFunction(Lenient):
     """A function that the client can run."""
 
@@ -42,7 +38,7 @@ class GeminiFunction(Lenient):
 class GeminiTool(Lenient):
     """An entry of `tools`: functions, or in a field of its own a tool of Google's."""
 
-    function_declarations: list[GeminiFunction] | None = None
+    function_declarations: Annotated[list[GeminiFunction] | None, BeforeValidator(as_list)] = None
 
 
 class FunctionCallingConfig(Lenient):

@@ -140,6 +140,39 @@ async def test_fields_may_be_written_in_both_ways(served: Served) -> None:
         assert [(one.role, one.text) for one in request.messages] == [("system", "Be terse."), ("user", "Hi")]
 
 
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "Be terse.",
+        ["Be terse."],
+        {"text": "Be terse."},
+        {"parts": "Be terse."},
+        {"parts": {"text": "Be terse."}},
+        {"role": "user", "parts": [{"text": "Be terse."}]},
+    ],
+)
+async def test_one_part_stands_for_a_list_of_them_as_in_google_s_own_examples(
+    served: Served, instruction: object
+) -> None:
+    contents = {"role": "user", "parts": {"text": "Hi"}}
+    await whole(served, systemInstruction=instruction, contents=contents)
+    (request,) = served.backend.requests
+    assert [(one.role, one.text) for one in request.messages] == [("system", "Be terse."), ("user", "Hi")]
+
+
+@pytest.mark.parametrize("method", ["embedContent", "batchEmbedContents", "predict"])
+@pytest.mark.parametrize("version", ["v1beta", "v1"])
+async def test_a_method_that_is_not_served_is_not_found_and_the_others_are_named(
+    served: Served, version: str, method: str
+) -> None:
+    where, headers = f"/{version}/models/deepseek:{method}", {"x-goog-api-key": KEY}
+    async with served.http.post(where, json={}, headers=headers) as response:
+        error = (await response.json())["error"]
+    assert (error["code"], error["status"]) == (404, "NOT_FOUND")
+    assert method in error["message"]
+    assert "generateContent, streamGenerateContent, countTokens" in error["message"]
+
+
 async def test_stop_sequences_end_the_answer_and_what_has_no_effect_is_named(served: Served) -> None:
     assert joined([await whole(served, generationConfig={"stopSequences": ["l"]})])["text"] == "He"
     body = {
@@ -329,6 +362,7 @@ async def test_tokens_are_counted_without_a_chat(served: Served) -> None:
         ({"contents": [{"parts": [{"video": {}}]}]}, "contents[0].parts[0]"),
         ({"contents": [{"parts": [{"inlineData": {"data": "!"}}]}]}, "contents[0].parts[0].inline_data.data"),
         ({"contents": [{"parts": [{"fileData": {"fileUri": ""}}]}]}, "contents[0].parts[0].file_data.file_uri"),
+        ({"systemInstruction": {"parts": [{"inlineData": {"data": PNG}}]}}, "system_instruction.parts[0].text"),
         ({"generationConfig": {"candidateCount": 99}}, "generation_config.candidate_count"),
         ({"generationConfig": {"stopSequences": ["x"] * 17}}, "generation_config.stop_sequences"),
         ({"generationConfig": {"responseMimeType": "text/x.enum"}}, "generation_config.response_mime_type"),

@@ -51,6 +51,8 @@ class Operation:
     """The media type of the stream that comes back where the client asks for one; empty: there is none."""
     error: Mapping[str, Any] = field(default_factory=dict)
     """The JSON Schema of its errors, with a `title`, where they have not the form of OpenAI's."""
+    is_untyped: bool = False
+    """Whether its JSON may come without its content type."""
     is_page: bool = False
     """Whether a person may come here by a link of another site."""
     is_exact: bool = False
@@ -83,6 +85,7 @@ def rules_of(table: Iterable[Operation]) -> RouteRules:
         unlocked=(_names(unlocked) - locked) | by_method,
         for_tokens=_names(one for one in table if one.admission is Admission.USER_TOKEN),
         forms=_names(one for one in table if one.body_type == FORM),
+        untyped=_names(one for one in table if one.is_untyped),
         pages=_names(one for one in table if one.is_page),
     )
 

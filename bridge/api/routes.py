@@ -142,6 +142,7 @@ def _chats(
                 admission=admission,
                 stream=surface.stream_type.partition(";")[0],
                 error=dialect.error_schema,
+                is_untyped=surface.is_untyped,
             )
 
 

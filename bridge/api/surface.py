@@ -122,6 +122,8 @@ class Surface(ABC, Generic[D]):
     """What the OpenAPI document says of it: one line without its full stop."""
     body: ClassVar[type[BaseModel]]
     """The model of the body that `parse` takes, for the OpenAPI document."""
+    is_untyped: ClassVar[bool] = False
+    """Whether the body may come without its content type."""
     stream_type: ClassVar[str] = "text/event-stream; charset=utf-8"
     """The content type of streams."""
     keep_alive: ClassVar[bytes] = b": keep-alive\n\n"

@@ -31,6 +31,8 @@ HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d{1,5
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
+UNSAID = frozenset({"application/octet-stream", "application/x-www-form-urlencoded"})
+"""The content types of a body whose sender has named none: aiohttp's word for that, and what curl says by itself."""
 ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 """How a body may be encoded."""
 TOKEN = re.compile(r"[\w+/=.~-]{32,512}", re.ASCII)
@@ -67,6 +69,8 @@ class RouteRules:
     """Those on which userTokens do in place of a key; which ones came is noted as `TOKENS`."""
     forms: frozenset[str] = frozenset()
     """Those that take a form in place of JSON."""
+    untyped: frozenset[str] = frozenset()
+    """Those that take JSON without its content type: their clients often name none."""
     pages: frozenset[str] = frozenset()
     """Those that links of other sites may lead to; they do nothing by themselves."""
 
@@ -96,9 +100,7 @@ class Guard:
         self._check_page(request)
         self._check_key(request)
         if request.match_info.http_exception is None:
-            _check_type(
-                request, "multipart/form-data" if route_of(request) in self._rules.forms else "application/json"
-            )
+            self._check_type(request)
         return await handler(request)
 
     def check_host(self, request: web.Request) -> None:
@@ -112,6 +114,15 @@ class Guard:
             raise PermissionDenied(
                 "The Host header does not name this server; server.allowed_hosts lists further names."
             )
+
+    def _check_type(self, request: web.Request) -> None:
+        route, rules = route_of(request), self._rules
+        wanted = "multipart/form-data" if route in rules.forms else "application/json"
+        is_free = _is_bare(request) or (route in rules.untyped and _is_unsaid(request))
+        if request.method in WITH_BODY and request.content_type != wanted and not is_free:
+            raise web.HTTPUnsupportedMediaType(text=f"Send the body as {wanted}.")
+        if request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in ENCODINGS:
+            raise web.HTTPUnsupportedMediaType(text="Send the body without Content-Encoding, or with gzip or deflate.")
 
     def _check_page(self, request: web.Request) -> None:
         host = request.headers[hdrs.HOST].lower()
@@ -252,16 +263,15 @@ def _is_ours(name: str, server: ServerSettings) -> bool:
     return address.is_loopback or address == listening or (listening is not None and listening.is_unspecified)
 
 
-def _check_type(request: web.Request, wanted: str) -> None:
-    if request.method in WITH_BODY and request.content_type != wanted and not _is_bare(request):
-        raise web.HTTPUnsupportedMediaType(text=f"Send the body as {wanted}.")
-    if request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in ENCODINGS:
-        raise web.HTTPUnsupportedMediaType(text="Send the body without Content-Encoding, or with gzip or deflate.")
-
-
 def _is_bare(request: web.Request) -> bool:
     """Tell whether this is an action without a body, by a key, which no page sends unasked."""
     return KEY in request and not request.body_exists
+
+
+def _is_unsaid(request: web.Request) -> bool:
+    """Tell whether a program, and no page, has not named the content type; no page sends a key unasked."""
+    may_be_page = KEY not in request and any(name in request.headers for name in (hdrs.ORIGIN, "Sec-Fetch-Site"))
+    return request.content_type in UNSAID and not may_be_page
 
 
 def _check_scope(key: Key, path: str) -> None:

@@ -39,6 +39,7 @@ class OllamaSurface(Surface[OllamaTiming]):
     dialect = "ollama"
     stream_type = "application/x-ndjson"
     keep_alive = b""
+    is_untyped = True  # as Ollama's examples with curl have it
 
     def __init__(self, settings: ApiSettings) -> None:
         self.settings = settings
@@ -178,5 +179,6 @@ def ended(reason: str, usage: Usage, total: int, load: int, reading: int) -> dic
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
-    function = {"index": call.index, "name": call.call.name, "arguments": json.loads(call.call.arguments)}
-    return {"id": call.id, "function": function}
+    number = {"index": call.index}
+    function = {**number, "name": call.call.name, "arguments": json.loads(call.call.arguments)}
+    return {"id": call.id, **number, "function": function}  # LiteLLM looks for the number beside the function

@@ -84,9 +84,9 @@ class Ollama(Dialect):
         return [
             served("GET", "/api/tags", "List the models as Ollama does", parts.list_models),
             served("GET", "/api/ps", "List the loaded models as Ollama does", loaded),
-            served("POST", "/api/show", "Describe one model as Ollama does", show, OllamaShowBody),
+            served("POST", "/api/show", "Describe one model as Ollama does", show, OllamaShowBody, is_untyped=True),
             served("GET", "/api/version", "Tell which version of Ollama's API this is", _version),
-            *(served(method, path, "", _refuse(why)) for (method, path), why in REFUSED.items()),
+            *(served(method, path, "", _refuse(why), is_untyped=True) for (method, path), why in REFUSED.items()),
         ]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from tests.support.browsers import free_port
 from tests.support.fake_backend import KEY, FakeBackend, access_of
 
 CHAT = {"model": "deepseek", "messages": [{"role": "user", "content": "Hi"}], "stream": False}
+FORM = "application/x-www-form-urlencoded"
 WITH_KEY = {"authorization": f"Bearer {KEY}"}
 
 
@@ -81,15 +84,29 @@ async def test_without_a_key_it_chats_and_does_no_more(tmp_path: Path) -> None:
         ({"origin": "https://evil.example"}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"content-type": "text/plain"}, 415),
+        ({"content-type": FORM, "origin": "{own}"}, 415),
+        ({"content-type": FORM, "sec-fetch-site": "none"}, 415),
     ],
 )
 async def test_web_pages_do_not_get_at_the_port_without_a_key(
     tmp_path: Path, headers: dict[str, str], expected: int
 ) -> None:
     async with listening(tmp_path, ollama_no_auth=True) as (_, http):
-        given = {"content-type": "application/json", **headers}
-        data = b'{"model": "deepseek", "messages": [{"role": "user", "content": "Hi"}]}'
-        assert await status(http, "POST", "/api/chat", data=data, headers=given) == expected
+        own = str(http._base_url).rstrip("/")
+        given = {name: text.replace("{own}", own) for name, text in headers.items()}
+        given = {"content-type": "application/json", **given}
+        assert await status(http, "POST", "/api/chat", data=json.dumps(CHAT), headers=given) == expected
+
+
+@pytest.mark.parametrize("no_auth", [True, False])
+async def test_a_program_need_not_name_the_content_type(tmp_path: Path, no_auth: bool) -> None:
+    async with listening(tmp_path, ollama_no_auth=no_auth) as (_, http):
+        key = {} if no_auth else WITH_KEY
+        ask = partial(status, http, "POST", data=json.dumps(CHAT).encode())
+        assert await ask("/api/chat", headers={**key, "content-type": FORM}) == 200  # as curl does
+        assert await ask("/api/chat", headers=key, skip_auto_headers=["content-type"]) == 200  # as LiteLLM does
+        assert await ask("/api/show", headers={**key, "content-type": FORM}) == 200
+        assert await ask("/v1/chat/completions", headers={**key, "content-type": FORM}) == 415
 
 
 async def test_without_a_key_it_listens_for_this_machine_alone(tmp_path: Path) -> None:

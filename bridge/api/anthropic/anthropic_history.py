@@ -20,6 +20,8 @@ UNSAID = ("thinking", "redacted_thinking", "server_tool_use", "mcp_tool_use", "f
 """Blocks of an answer that the model does not need again; nor does it the results of the server's tools."""
 FOR_SERVER = "x-anthropic-billing-header:"
 """How a system text begins that Claude Code sends to the server alone."""
+FILLER = "[System: Empty message content sanitised to satisfy protocol]"
+"""What LiteLLM puts beside the calls of an answer without a text; nobody said it."""
 
 
 class AnthropicMessage(Lenient):
@@ -38,10 +40,23 @@ def read_history(system: object, given: Sequence[AnthropicMessage]) -> tuple[Mes
     """Return the messages; raise a `RequestError` that names the bad one."""
     begin = begin_of_new([message.speaker for message in given])
     turns = [turn for index, one in enumerate(given) for turn in _turns(one, index, is_new=index >= begin)]
+    if begin == 0:
+        _refuse_results(given)
     messages = write_messages([*_system(system), *_instructed(turns)])
     if is_empty(messages):
         raise RequestError("The last message has no text.", param=f"messages[{len(given) - 1}].content")
     return messages
+
+
+def _refuse_results(given: Sequence[AnthropicMessage]) -> None:
+    """Raise where results come without any call: a proxy that dropped `thread` has lost the history."""
+    for index, message in enumerate(given):
+        for place, block in enumerate(_as_blocks(message.content)):
+            if kind_of(block) == "tool_result":
+                where = f"messages[{index}].content[{place}]"
+                raise RequestError(
+                    f"{where} is the result of a call that no message has: send all messages.", param=where
+                )
 
 
 def _system(given: object) -> Iterator[Turn]:
@@ -87,7 +102,7 @@ def _answer(blocks: Iterable[Any]) -> Turn:
     for block in blocks:
         match block:
             case {"type": "text", "text": str(text)}:
-                texts.append(text)
+                texts.append("" if text == FILLER else text)
             case {"type": "tool_use", "name": str(name)}:
                 calls.append((_id(block.get("id")), Call(name, canonical(block.get("input") or {}))))
             case _ if (kind := kind_of(block)) not in UNSAID and not kind.endswith("_tool_result"):

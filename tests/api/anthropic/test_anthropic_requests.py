@@ -243,6 +243,21 @@ async def test_the_servers_own_blocks_in_the_history_say_nothing(served: Served)
     assert made[1] == Message("assistant", "Warm.")
 
 
+async def test_what_litellm_puts_beside_calls_was_not_said(served: Served) -> None:
+    filler = text("[System: Empty message content sanitised to satisfy protocol]")
+    call = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Rome"}}
+    made = [
+        await messages_of(served, user(text("Hi")), {"role": "assistant", "content": content}, user(result("21")))
+        for content in ([call], [filler, call])
+    ]
+    assert made[0] == made[1]
+
+
+async def test_results_without_any_call_are_refused_since_the_history_is_lost(served: Served) -> None:
+    told = await failed(served, 400, messages=[user(text("Hi")), user(text("So:"), result("21"))])
+    assert told == "messages[1].content[1] is the result of a call that no message has: send all messages."
+
+
 async def test_what_is_odd_in_the_history_ends_no_session(served: Served) -> None:
     odd = [
         {"role": "robot", "content": 7},

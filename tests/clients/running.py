@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 import pytest
@@ -31,23 +34,32 @@ ALONE = {
 
 async def run(live: Live, home: Path, *command: str | Path, stdin: str = "", **more: str) -> str:
     """Return what a client has printed; it has to end well."""
+    given = {"BASE_URL": f"{live.bridge.url}/v1", "API_KEY": live.key, **more}
+    async with started(home, *command, output=asyncio.subprocess.PIPE, **given) as process, asyncio.timeout(LIMIT):
+        out, err = await process.communicate(stdin.encode())
+    assert process.returncode == 0, f"{out.decode()}\n{err.decode()}"
+    return out.decode()
+
+
+@asynccontextmanager
+async def started(
+    home: Path, *command: str | Path, output: int | BinaryIO, **more: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start a program that knows nothing but `home`, its command and its environment, and end it at last."""
     if not INSTALLED.exists():
         pytest.fail("The clients are not installed: run `make clients`.", pytrace=False)
     process = await asyncio.create_subprocess_exec(
         *map(str, command),
         stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stdout=output,
+        stderr=output,
         cwd=home,
-        env={**_home(home), **ALONE, "BASE_URL": f"{live.bridge.url}/v1", "API_KEY": live.key, **more},
+        env={**_home(home), **ALONE, **more},
     )
     try:
-        async with asyncio.timeout(LIMIT):
-            out, err = await process.communicate(stdin.encode())
+        yield process
     finally:
         _end(process)
-    assert process.returncode == 0, f"{out.decode()}\n{err.decode()}"
-    return out.decode()
 
 
 def python(name: str) -> tuple[str | Path, ...]:

@@ -11,7 +11,7 @@ import pytest
 from bridge.browser.browser import Chromium
 from bridge.demo import Script
 from tests.clients.running import BIN, NODE_BIN, example, node, python, run
-from tests.support.live import called, live
+from tests.support.live import Live, called, live
 
 COUNTED = "One, two, three, four, five."
 CALLS = "\n".join(("I will look it up.", called("weather", city="Rome"), called("weather", city="Oslo")))
@@ -31,7 +31,7 @@ CLIENTS = {
     "openai-python": python("openai_sdk"),
     "openai-responses": python("openai_responses"),
     "openai-agents": python("openai_agents"),
-    "litellm": python("litellm_sdk"),
+    **{f"litellm-{api}": (*python("litellm_sdk"), api) for api in ("openai", "anthropic", "ollama", "google")},
     "litellm-responses": python("litellm_responses"),
     "langchain": python("langchain"),
     "pydantic-ai": python("pydantic_ai"),
@@ -51,23 +51,29 @@ CLIENTS = {
 }
 
 
+async def check_task(site: Live, home: Path, *command: str | Path, **more: str) -> None:
+    """Run a client that plays the task, and check what it got, and what was typed into the page."""
+    account = site.account()
+    account.turns.clear()
+    for script in ANSWERS:
+        account.script(script)
+    done = json.loads(await run(site, home, *command, **more))
+    pieces = done.pop("stream")
+    assert ("".join(pieces), len(pieces) > 1) == (COUNTED, True)
+    assert done == {"chat": "Hello there.", "tools": WARM, "streamed_tools": WARM, "structured": ADA}
+    for turn in account.turns[3:6:2]:
+        assert re.search(r"\n=== Tool result \w+ ===\n", turn.prompt)
+        assert turn.prompt.endswith(RESULTS)
+    assert [turn.parent for turn in account.turns[2:6]] == [None, 2, None, 2]
+    assert len(account.turns) == len(ANSWERS)
+
+
 @pytest.mark.parametrize("name", CLIENTS)
 async def test_a_client_chats_streams_runs_tools_and_gets_objects(
     tmp_path: Path, chromium: Chromium, name: str
 ) -> None:
     async with live(tmp_path, chromium=chromium) as site:
-        for script in ANSWERS:
-            site.account().script(script)
-        done = json.loads(await run(site, tmp_path, *CLIENTS[name]))
-        pieces = done.pop("stream")
-        assert ("".join(pieces), len(pieces) > 1) == (COUNTED, True)
-        assert done == {"chat": "Hello there.", "tools": WARM, "streamed_tools": WARM, "structured": ADA}
-        turns = site.account().turns
-        for turn in turns[3:6:2]:
-            assert re.search(r"\n=== Tool result \w+ ===\n", turn.prompt)
-            assert turn.prompt.endswith(RESULTS)
-        assert [turn.parent for turn in turns[2:6]] == [None, 2, None, 2]
-        assert len(turns) == len(ANSWERS)
+        await check_task(site, tmp_path, *CLIENTS[name])
 
 
 @pytest.mark.parametrize("name", ["anthropic", "ollama", "google"])

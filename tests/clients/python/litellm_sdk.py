@@ -1,8 +1,9 @@
-"""LiteLLM's SDK."""
+"""LiteLLM's SDK; its argument names the API that it speaks to the bridge."""
 
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import litellm
@@ -10,6 +11,13 @@ import litellm
 from tests.clients.python.task import KEY, MODEL, QUESTION, URL, WISH, Person, report, weather
 
 litellm.suppress_debug_info = True
+BASE = URL.removesuffix("/v1")
+APIS = {
+    "openai": {"model": f"openai/{MODEL}", "api_base": URL},
+    "anthropic": {"model": "anthropic/claude-sonnet-4-5", "api_base": BASE},
+    "ollama": {"model": f"ollama_chat/{MODEL}", "api_base": BASE},
+    "google": {"model": "gemini/gemini-2.5-flash", "api_base": BASE},
+}
 TOOL = {
     "type": "function",
     "function": {
@@ -21,7 +29,7 @@ TOOL = {
 
 
 def complete(messages: list[Any], **more: Any) -> Any:
-    return litellm.completion(model=f"openai/{MODEL}", api_base=URL, api_key=KEY, messages=messages, **more)
+    return litellm.completion(**APIS[sys.argv[1]], api_key=KEY, messages=messages, **more)
 
 
 def user(text: str) -> list[Any]:

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 URL = os.environ.get("BASE_URL", "")
 KEY = os.environ.get("API_KEY", "")
+IS_PROXIED = "PROXIED" in os.environ
+"""Whether a proxy of another vendor stands in front of the bridge, and answers by itself what is no chat."""
 MODEL = "deepseek-chat"
 QUESTION = "How warm is it in Rome and in Oslo?"
 WISH = "Who wrote the first program?"

@@ -70,6 +70,12 @@ class NotThere(RequestError):
     code = "not_found"
 
 
+class PreviousResponseNotFound(NotThere):
+    """The response to go on from is not there; clients that know this code send their whole history."""
+
+    code = "previous_response_not_found"
+
+
 class BodyTooLarge(RequestError):
     """The body of a request is larger than is read here, in bytes or in values."""
 

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 from aiohttp import web
 
 from bridge.api.access.guard import TOKENS, owner_of, peer_of
-from bridge.api.answer.answer_events import AnswerEvent
+from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.answer_runner import AnswerRunner, EmitChoice
 from bridge.api.attachments.gather import Gatherer
 from bridge.api.http_errors import REQUEST_ID, dump, failure_of
@@ -32,7 +32,7 @@ from bridge.errors import RequestError
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
 from bridge.storage.file_store import FileStore
-from bridge.tokens.usage import count_messages
+from bridge.tokens.usage import Usage, count_messages
 
 CHAT = web.RequestKey("chat", ChatRequest)
 IGNORED = "x-bridge-ignored"
@@ -88,7 +88,10 @@ class ChatEndpoint(Generic[D]):
 
     async def run(self, parsed: ParsedRequest[D], emit: EmitChoice) -> None:
         """Hand the events of the answer to `emit`; see `AnswerRunner.run`."""
-        await self._runner.run(parsed.chat, parsed.format, parsed.choices, emit)
+        if parsed.ends_at_once is not None:
+            await emit(0, (Opened(), AnswerEnd(parsed.ends_at_once, Usage(0, 0, 0))))
+        else:
+            await self._runner.run(parsed.chat, parsed.format, parsed.choices, emit)
 
     async def _complete(self, request: web.Request, parsed: ParsedRequest[D]) -> ParsedRequest[D]:
         """Return what was read with all that is not in the body itself: earlier items, files, who asks."""
@@ -113,7 +116,7 @@ class ChatEndpoint(Generic[D]):
         async def keep(choice: int, events: Sequence[AnswerEvent]) -> None:
             answers[choice] += events
 
-        await self._runner.run(parsed.chat, parsed.format, parsed.choices, keep)
+        await self.run(parsed, keep)
         body = self.surface.reply(parsed, answers)
         headers = {**headers, **_conversation_header(answers[0])}
         return web.Response(body=dump(body), content_type="application/json", headers=headers)
@@ -142,7 +145,7 @@ class ChatEndpoint(Generic[D]):
         async with asyncio.TaskGroup() as tasks:
             heart = tasks.create_task(stream.keep_alive(self._server.headers_after, self._server.keep_alive))
             try:
-                await self._runner.run(parsed.chat, parsed.format, parsed.choices, send)
+                await self.run(parsed, send)
             except Exception as error:  # noqa: BLE001 - the edge: once the status is out, only a frame can tell of it
                 if stream.is_open:
                     failure = replace(failure_of(error, request[REQUEST_ID]), request_id=request[REQUEST_ID])

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from bridge.api.answer.answer_events import AnswerEvent
+from bridge.api.answer.answer_events import AnswerEvent, EndReason
 from bridge.api.answer.answer_format import AnswerFormat
 from bridge.api.answer.answer_runner import EmitChoice
 from bridge.api.http_errors import Failure
@@ -55,6 +55,8 @@ class ParsedRequest(Generic[D]):
     format: AnswerFormat = field(default_factory=AnswerFormat)
     choices: int = 1
     """How many answers are wanted."""
+    ends_at_once: EndReason | None = None
+    """How the answer ends where the client wants none yet: then it is empty, and nothing is sent to the site."""
     ignored: tuple[str, ...] = ()
     """Names of fields that were accepted without effect; the client gets them in `x-bridge-ignored`."""
     created: int = field(default_factory=lambda: int(time.time()))

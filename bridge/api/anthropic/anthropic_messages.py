@@ -14,7 +14,7 @@ from bridge.api.anthropic.anthropic_content import ContentWriter, Event, blocks_
 from bridge.api.anthropic.anthropic_errors import error_body
 from bridge.api.anthropic.anthropic_request import AnthropicOptions, AnthropicRequest, MessagesBody, read
 from bridge.api.http_errors import Failure, dump
-from bridge.api.surface import ApiCall, Encoder, Immediate, Surface, TokenQuestion
+from bridge.api.surface import ApiCall, Encoder, Surface, TokenQuestion
 from bridge.chat.types import Opened, Searched, Text, Thinking
 from bridge.settings import ApiSettings
 from bridge.sse import encode_sse
@@ -44,12 +44,9 @@ class AnthropicMessages(Surface[AnthropicOptions]):
     def __init__(self, settings: ApiSettings) -> None:
         self._settings = settings
 
-    def parse(self, call: ApiCall) -> AnthropicRequest | Immediate | TokenQuestion:
-        """Return what the body asks for; one that wants no token is answered at once."""
-        request = read(call, self._settings)
-        if request.dialect.wants_nothing and not request.stream:
-            return Immediate({**_message(request), "stop_reason": "max_tokens", "usage": _usage(Usage(0, 0, 0))})
-        return request
+    def parse(self, call: ApiCall) -> AnthropicRequest | TokenQuestion:
+        """Return what the body asks for."""
+        return read(call, self._settings)
 
     def encoder(self, request: AnthropicRequest) -> Encoder:
         """Return an encoder of events."""

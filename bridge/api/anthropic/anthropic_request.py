@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import FailFast, Field, StrictBool, StrictStr
@@ -32,8 +32,6 @@ class AnthropicOptions:
     """Whether blocks of thinking have their text, and not only a signature."""
     shows_search: bool
     """Whether the server's search is among the tools, so that blocks tell what it found."""
-    wants_nothing: bool
-    """Whether the prompt is only to be put into a cache, which is not here."""
 
 
 AnthropicRequest = ParsedRequest[AnthropicOptions]
@@ -98,9 +96,10 @@ def read(call: ApiCall, settings: ApiSettings) -> AnthropicRequest:
     dialect = AnthropicOptions(
         shows_thinking=asked.thinking is None or asked.thinking.display != "omitted",
         shows_search=is_searching(asked),
-        wants_nothing=asked.max_tokens == 0,
     )
-    return make_request(options, call.id, dialect, settings)
+    request = make_request(options, call.id, dialect, settings)
+    # No token at all: the prompt is only to be put into a cache, which is not here.
+    return replace(request, ends_at_once="length") if asked.max_tokens == 0 else request
 
 
 def _extras(asked: MessagesBody) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StrictStr
@@ -82,6 +82,8 @@ class ResponseBody(Lenient):
     reasoning: Reasoning | None = None
     include: list[StrictStr] | None = None
     metadata: dict[StrictStr, StrictStr] | None = None
+    generate: StrictBool | None = None
+    """False: no answer is wanted yet; a later request goes on from this one."""
 
     @property
     def conversation_id(self) -> str | None:
@@ -110,8 +112,6 @@ class ResponseRequest:
     """The conversation that it goes on in."""
     owner: str | None = None
     """The id of the key that asks; None before that is known, and where nothing may be kept for it."""
-    kind: str = ""
-    """The type of the message that it came in, over a WebSocket."""
     call: ApiCall | None = None
     """What it was read from, where earlier items are still to be put before it."""
     keep: Callable[[dict[str, Any]], None] | None = None
@@ -133,6 +133,7 @@ def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] | None = 
     items = as_items(asked.input)
     names_earlier = asked.previous_response_id is not None or asked.conversation_id is not None
     is_whole = earlier is not None or not (asked.conversation_id is not None or is_partial(items))
+    is_whole = is_whole and asked.generate is not False
     check_length([asked.instructions, *texts_of(items), *texts_of(earlier or ())], model, "input")
     tools = read_tools(asked.tools or (), asked.tool_choice, parallel=asked.parallel_tool_calls is not False)
     options = ChatOptions(
@@ -158,10 +159,10 @@ def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] | None = 
         encrypted=ENCRYPTED in include,
         previous=asked.previous_response_id,
         conversation=asked.conversation_id,
-        kind=kind if isinstance(kind := extras.get("type"), str) else "",
         call=call if names_earlier or is_partial(items) else None,
     )
-    return make_request(options, call.id, dialect, settings)
+    request = make_request(options, call.id, dialect, settings)
+    return replace(request, ends_at_once="stop") if asked.generate is False else request
 
 
 def _refuse_impossible(asked: ResponseBody, extras: Mapping[str, Any]) -> None:

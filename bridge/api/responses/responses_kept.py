@@ -17,7 +17,7 @@ from bridge.api.responses.responses_object import ID, failed
 from bridge.api.responses.responses_replay import pack, rebuild, unpack
 from bridge.api.responses.responses_writer import ResponseWriter
 from bridge.api.surface import Run
-from bridge.errors import NotThere, RequestError
+from bridge.errors import NotThere, PreviousResponseNotFound, RequestError
 from bridge.settings import ApiSettings
 from bridge.storage.response_store import Document, ResponseStore
 from bridge.tasks import Tasks
@@ -145,7 +145,7 @@ class KeptResponses:
             chain = await self.store.chain(owner, previous)
         if chain is None:
             message = f"There is no response {previous[:80]!r} here, or one before it is not kept any more."
-            raise NotThere(message, param="previous_response_id")
+            raise PreviousResponseNotFound(message, param="previous_response_id")
         kept = (item for one in chain for item in (*one.get("before", ()), *one["input"], *one["response"]["output"]))
         return list(kept)
 

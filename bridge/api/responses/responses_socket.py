@@ -26,7 +26,7 @@ from bridge.api.responses.responses_kept import KeptResponses
 from bridge.api.responses.responses_surface import ResponsesSurface
 from bridge.api.responses.responses_writer import ResponseWriter
 from bridge.api.route_table import Operation
-from bridge.api.surface import ParsedRequest
+from bridge.api.surface import ApiCall, ParsedRequest
 from bridge.errors import RequestError
 from bridge.settings import ApiSettings
 from bridge.storage.response_store import ResponseStore
@@ -60,7 +60,7 @@ class ResponseSockets:
         if not socket.can_prepare(request):
             raise RequestError("GET opens a WebSocket here; ask for a response by POST, or name one in the path.")
         await socket.prepare(request)
-        surface = ResponsesSurface(self._settings, LastResponse(self._store))
+        surface = SocketSurface(self._settings, LastResponse(self._store))
         waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
         talk = _Conversation(request, socket, surface, self._parts.endpoint(surface))
         with suppress(ConnectionError, TimeoutError):  # the client is gone, or takes nothing any more
@@ -106,6 +106,16 @@ class LastResponse(KeptResponses):
         return await super()._earlier(dialect, owner)
 
 
+class SocketSurface(ResponsesSurface):
+    """Responses that are asked for by messages."""
+
+    def parse(self, call: ApiCall) -> ResponsesRequest:
+        """Return what a message asks for; there is one type of them."""
+        if isinstance(call.body, dict) and call.body.get("type") != CREATE:
+            raise RequestError(f"A message has the type {CREATE}.", param="type")
+        return super().parse(call)
+
+
 class _Conversation:
     """What one socket asks, and the events that it gets."""
 
@@ -126,7 +136,7 @@ class _Conversation:
     async def _answer(self, text: str) -> None:
         id_, writer = str(uuid4()), None
         try:
-            parsed = await self._read(id_, text)
+            parsed = await self._endpoint.read_text(self._request, id_, text)
             writer = self._surface.writer(parsed)
             await self._write(parsed, writer)
         except (ConnectionError, TimeoutError):
@@ -135,12 +145,6 @@ class _Conversation:
             failure = failure_of(error, id_)
             begun = writer is not None and writer.is_begun
             await self._send(writer.fail(failure) if writer is not None and begun else [_refusal(failure)])
-
-    async def _read(self, id_: str, text: str) -> ParsedRequest[ResponseRequest]:
-        parsed = await self._endpoint.read_text(self._request, id_, text)
-        if parsed.dialect.kind != CREATE:
-            raise RequestError(f"A message has the type {CREATE}.", param="type")
-        return parsed
 
     async def _write(self, parsed: ParsedRequest[ResponseRequest], writer: ResponseWriter) -> None:
         async def send(_: int, events: Sequence[AnswerEvent]) -> None:

@@ -131,7 +131,7 @@ async def test_what_the_site_takes_back_is_a_refusal(served: Served) -> None:
 
 
 async def test_without_a_wish_for_tokens_nothing_is_sent(served: Served) -> None:
-    message = await whole(served, max_tokens=0)
+    message = await both(served, max_tokens=0)
     assert (message["content"], message["stop_reason"]) == ([], "max_tokens")
     assert served.backend.requests == []
 

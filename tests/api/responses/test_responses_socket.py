@@ -62,6 +62,27 @@ async def test_the_last_response_is_gone_on_from_though_it_is_not_kept(served: S
     async with served.http.ws_connect(PATH) as other:
         (refused,) = await ask(other, previous_response_id=last)
     assert (refused["status"], refused["error"]["param"]) == (404, "previous_response_id")
+    assert refused["error"]["code"] == "previous_response_not_found"
+
+
+@pytest.mark.parametrize("given", ["One", []])
+async def test_a_response_that_shall_generate_nothing_sends_nothing_and_is_gone_on_from(
+    served: Served, socket: Socket, given: object
+) -> None:
+    """Codex warms its connection up with its instructions and tools; typed into the page they would be a chat."""
+    warm = await ask(socket, input=given, instructions="Be terse.", generate=False, store=False)
+    assert types(warm) == ["created", "in_progress", "completed"]
+    response = warm[-1]["response"]
+    assert (response["output"], response["usage"]["total_tokens"]) == ([], 0)
+    assert not served.backend.requests
+    await ask(socket, input="Two", previous_response_id=response["id"])
+    (request,) = served.backend.requests
+    assert [message.text for message in request.messages] == [*(["One"] if given else []), "Two"]
+
+
+async def test_a_message_of_another_type_is_told_its_type_before_its_fields(served: Served, socket: Socket) -> None:
+    await socket.send_json({"type": "response.cancel"})
+    assert [event["error"]["param"] for event in await answer(socket)] == ["type"]
 
 
 async def test_failures_are_events_and_leave_the_socket_open(served: Served, socket: Socket) -> None:

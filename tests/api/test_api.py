@@ -162,6 +162,12 @@ async def test_ignored_fields_are_named_in_a_header(served: Served) -> None:
         assert "x-bridge-ignored" not in response.headers
 
 
+async def test_tools_that_nobody_runs_are_named_in_a_header(served: Served) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}, {"type": "custom", "custom": {"name": "c"}}]
+    async with served.post(tools=[*tools, {"type": "web_search"}]) as response:
+        assert response.headers["x-bridge-ignored"] == "custom, web_search"
+
+
 @pytest.mark.parametrize(
     ("start", "said"),
     [(None, None), ("new", "new"), ("continued", "continued"), ("context", "new; reason=context")],

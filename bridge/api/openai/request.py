@@ -15,7 +15,7 @@ from bridge.api.body_fields import Switch, Tokens, given_extras, ignored_names, 
 from bridge.api.body_size import check_length
 from bridge.api.chat_options import ChatOptions, check_stops, make_request, wish_of
 from bridge.api.openai.history import HistoryTurn, read_history, texts
-from bridge.api.openai.tools import ToolFields, toolbox
+from bridge.api.openai.tools import ToolFields, toolbox, without_effect
 from bridge.api.request_model import Lenient
 from bridge.api.surface import ApiCall, ParsedRequest
 from bridge.chat.types import Message, Model
@@ -148,7 +148,7 @@ def ask_for(
         conversation=asked.conversation_id,
         stream=bool(asked.stream),
         choices=_choices(asked, settings.max_choices),
-        ignored=ignored_names(extras, HEEDED),
+        ignored=ignored_names({**extras, **without_effect(asked)}, HEEDED),
     )
     usage = bool(asked.stream_options and asked.stream_options.include_usage)
     dialect = Dialect(usage, legacy=not asked.tools and bool(asked.functions))

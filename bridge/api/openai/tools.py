@@ -13,6 +13,7 @@ from bridge.errors import RequestError
 from bridge.tool_calls.notation import Tool, Toolbox
 
 FREE, NEVER, ALWAYS = ("auto",), ("none",), ("required", "any")
+FUNCTION = "function"
 ALLOWED = "allowed_tools"
 """The type of a choice that leaves some of the tools."""
 
@@ -56,6 +57,11 @@ def toolbox(fields: ToolFields) -> Toolbox | None:
     return make_toolbox(tools, ToolChoice(_mode(choice), _named(choice, field), parallel, field))
 
 
+def without_effect(fields: ToolFields) -> dict[str, bool]:
+    """Return the types of tools that nobody offers to the model."""
+    return {offer.type: True for offer in fields.tools or () if offer.type != FUNCTION}
+
+
 def _mode(choice: Any) -> Literal["auto", "none", "required"]:
     if not isinstance(choice, str):
         return "auto"
@@ -68,7 +74,7 @@ def _functions(offers: Iterable[Offer]) -> list[Function | None]:
 
 def _function(offer: Offer, where: str) -> Function | None:
     """Return the function of a tool, which may stand in an object of its own, or in the tool itself."""
-    if offer.type != "function":
+    if offer.type != FUNCTION:
         return None
     given = offer.model_extra or {}
     if offer.function is not None or "name" not in given:

@@ -14,7 +14,7 @@ from bridge.api.chat_options import ChatOptions, make_request, wish_of
 from bridge.api.request_model import Lenient
 from bridge.api.responses.responses_echo import ECHOED, echo_fields
 from bridge.api.responses.responses_input import Item, as_items, is_partial, read_items, texts_of
-from bridge.api.responses.responses_tools import ToolNames, ToolOffer, read_tools
+from bridge.api.responses.responses_tools import ToolNames, ToolOffer, read_tools, without_effect
 from bridge.api.surface import ApiCall, ParsedRequest
 from bridge.errors import RequestError
 from bridge.settings import ApiSettings
@@ -146,7 +146,7 @@ def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] | None = 
         thinking=wish_of(asked.reasoning.effort) if asked.reasoning else None,
         search=tools.search,
         stream=bool(asked.stream),
-        ignored=ignored_names(extras, HEEDED),
+        ignored=ignored_names({**extras, **without_effect(asked.tools or ())}, HEEDED),
     )
     include = asked.include or ()
     body = call.body if isinstance(call.body, dict) else {}

@@ -24,6 +24,7 @@ from bridge.tool_calls.notation import Call, Tool, Toolbox, canonical
 
 SEARCH = "web_search"
 """How the types of the tools begin that search the web."""
+CALLABLE, NAMESPACE = ("function", "custom"), "namespace"
 INPUT = "input"
 """The argument that holds the text of a call of a custom tool."""
 FREE_TEXT = "The argument `input` is free text: write it as it is, and not as JSON inside of it."
@@ -98,6 +99,12 @@ def read_tools(offers: Sequence[ToolOffer], choice: Any, *, parallel: bool) -> R
     return ReadTools(names, make_toolbox(tools, asked), has_search and asked.mode != "none")
 
 
+def without_effect(offers: Iterable[ToolOffer]) -> dict[str, bool]:
+    """Return the types of tools that nobody offers to the model."""
+    inner = (tool for offer in offers for tool in ((offer.tools or ()) if offer.type == NAMESPACE else (offer,)))
+    return {tool.type: True for tool in inner if tool.type not in CALLABLE and not tool.type.startswith(SEARCH)}
+
+
 def write_custom(text: str) -> str:
     """Return the arguments that stand for the text of a call of a custom tool."""
     return canonical({INPUT: text})
@@ -119,9 +126,9 @@ def visible_name(name: str, namespace: object) -> str:
 def _offered(offers: Sequence[ToolOffer], where: str, namespace: str = "") -> Iterator[OfferedTool]:
     for index, offer in enumerate(offers):
         place = f"{where}[{index}]"
-        if offer.type == "namespace" and not namespace:
+        if offer.type == NAMESPACE and not namespace:
             yield from _offered(offer.tools or (), f"{place}.tools", _name(offer, place))
-        elif offer.type in ("function", "custom"):
+        elif offer.type in CALLABLE:
             yield _tool(offer, _name(offer, place), namespace)
 
 

@@ -135,6 +135,14 @@ async def test_fields_without_effect_are_named_and_refuse_nothing(served: Served
         assert (response.status, response.headers["x-bridge-ignored"]) == (200, "temperature, novel")
 
 
+async def test_tools_that_nobody_runs_are_named(served: Served) -> None:
+    mcp = {"type": "mcp", "server_label": "s", "server_url": "https://mcp.example/"}
+    inner = {"type": "namespace", "name": "n", "tools": [FUNCTION, {"type": "tool_search"}]}
+    tools = [FUNCTION, {"type": "custom", "name": "c"}, {"type": "web_search_preview"}, inner, mcp, mcp]
+    async with served.http.post(PATH, json={"model": "deepseek", "input": "Hi", "tools": tools}) as response:
+        assert (response.status, response.headers["x-bridge-ignored"]) == (200, "tool_search, mcp")
+
+
 async def test_a_call_is_an_item_with_its_events(served: Served) -> None:
     served.backend.script = (Opened(), Text(CALL), Text("\n" + CALL), Finish())
     events = await streamed(served, tools=[FUNCTION])

@@ -21,6 +21,7 @@ from bridge.tool_calls.notation import Call
 ROLES: Mapping[str, Role] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 CALLS = ("function_call", "custom_tool_call")
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
+REFERENCE = "item_reference"
 KEPT = ("message", *CALLS, *OUTPUTS, "reasoning", "web_search_call", "compaction")
 """The types of items that conversations keep."""
 
@@ -62,7 +63,7 @@ def read_items(
 def references(items: Sequence[Item]) -> Iterator[tuple[int, str]]:
     """Yield the places of items that only name another one, and the ids that they name."""
     for index, item in enumerate(items):
-        if item.get("type") == "item_reference" and isinstance(name := item.get("id"), str):
+        if kind_of(item) == REFERENCE and isinstance(name := item.get("id"), str):
             yield index, name
 
 
@@ -99,8 +100,8 @@ def texts_of(items: Sequence[Item]) -> Iterator[object]:
 
 
 def kind_of(item: Item) -> object:
-    """Return the type of an item; a message may leave it out."""
-    return item.get("type") or ("message" if "role" in item else None)
+    """Return the type of an item; a message may leave it out, and so may one that only names another by its id."""
+    return item.get("type") or ("message" if "role" in item else REFERENCE if "id" in item else None)
 
 
 def _role(item: Item) -> Role | None:

@@ -41,9 +41,10 @@ async def test_what_goes_on_from_a_response_is_a_history_that_the_bridge_knows(s
     assert digest(after(requests[1].messages, "Hello")) == digest(requests[2].messages[:-1])
 
 
-async def test_a_reference_stands_for_the_item(served: Served) -> None:
+@pytest.mark.parametrize("kind", [{"type": "item_reference"}, {"type": None}, {}])
+async def test_a_reference_stands_for_the_item(served: Served, kind: dict[str, Any]) -> None:
     first = await whole(served, input="One")
-    named = [{"type": "item_reference", "id": item["id"]} for item in first["output"]]
+    named = [{**kind, "id": item["id"]} for item in first["output"]]
     await whole(served, input=[{"role": "user", "content": "One"}, *named, {"role": "user", "content": "Two"}])
     assert [message.text for message in served.backend.requests[1].messages] == ["One", "Hello", "Two"]
 

@@ -28,6 +28,7 @@ from bridge.liveview.view_registry import ViewRegistry
 from bridge.log import log_fact
 from bridge.login.login_import import LoginImporter
 from bridge.monitor.chat_list import EndedChat
+from bridge.monitor.metrics import Metrics
 from bridge.monitor.monitor import Monitor
 from bridge.pool.maintenance import maintenance
 from bridge.pool.pool import Pool
@@ -83,10 +84,11 @@ async def running(
     telemetry = telemetry or Telemetry(log_fact)
     access, identity = await asyncio.to_thread(lambda: (load_credentials(settings), load_identity(settings)))
     store = ProfileStore(settings.profiles, identity)
-    monitor = Monitor(settings)
-    if browser is not None and (started := browser.started) is not None:
-        monitor(started)
-    telemetry.add(monitor)
+    monitor, metrics = Monitor(settings), await asyncio.to_thread(Metrics, account_names=settings.metrics.accounts)
+    for sink in (monitor, metrics):
+        if browser is not None and (started := browser.started) is not None:
+            sink(started)
+        telemetry.add(sink)
     if settings.browser.cdp_url is None:
         await asyncio.to_thread(chromium.find, settings.browser)
     async with AsyncExitStack() as stack:
@@ -115,9 +117,9 @@ async def running(
         site = partial(examine_site, pool, settings)
         responses = ResponseStore(settings.config / "responses.sqlite", identity, settings.responses)
         stack.push_async_callback(responses.close)
-        extras = Extras(
-            examine, site, history, LoginImporter(browser, settings, store), views, responses, telemetry.emit
-        )
+        imports = LoginImporter(browser, settings, store)
+        served = metrics if settings.metrics.enabled else None
+        extras = Extras(examine, site, history, imports, views, responses, telemetry.emit, served)
         runner = build_runner(pool, settings, access, monitor, extras)
         monitor.url = await listen(stack, runner, settings.server)
         ollama_url = await listen_as_ollama(runner, settings.server)

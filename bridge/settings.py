@@ -178,6 +178,18 @@ class ResponseSettings(Section):
     max_bytes: int = Field(256 * MEBIBYTE, gt=0, description="bytes that all kept responses may have together")
 
 
+class MetricsSettings(Section):
+    """Metrics for Prometheus at `/metrics`."""
+
+    enabled: bool = Field(True, description="serve `/metrics`")
+    access: Literal["key", "loopback", "anybody"] = Field(
+        "key",
+        description="who may read them: whoever has an admin key or one with the scope `metrics` (`key`), also "
+        "programs on this machine without a key (`loopback`), or `anybody`",
+    )
+    accounts: bool = Field(False, description="name each account in the metrics, beside the sums of all")
+
+
 class DashboardSettings(Section):
     """The operator's page at `/dashboard`, and the admin API behind it."""
 
@@ -215,6 +227,7 @@ class Settings(Section):
     tokens: TokenSettings = TokenSettings()
     files: FileSettings = FileSettings()
     responses: ResponseSettings = ResponseSettings()
+    metrics: MetricsSettings = MetricsSettings()
     dashboard: DashboardSettings = DashboardSettings()
     log: LogSettings = LogSettings()
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
-from bridge.api.access.guard import port_of
+from bridge.api.access.client_address import port_of
 from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.http_errors import Failure
 from bridge.api.model_lookup import DefaultModel

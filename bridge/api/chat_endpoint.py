@@ -17,7 +17,8 @@ from typing import Generic, TypeVar
 
 from aiohttp import web
 
-from bridge.api.access.guard import TOKENS, owner_of, peer_of
+from bridge.api.access.client_address import peer_of
+from bridge.api.access.guard import TOKENS, owner_of
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.answer_runner import AnswerRunner, EmitChoice
 from bridge.api.attachments.gather import Gatherer

@@ -24,10 +24,15 @@ class Admission(Enum):
     """An API key or a session; below `/admin/` an admin key or a session."""
     USER_TOKEN = auto()
     """A key, or in its place userTokens of the site."""
+    METRICS = auto()
+    """A key with the scope `metrics`, an admin key, or a session."""
+    METRICS_OR_LOCAL = auto()
+    """The same, or nothing from this machine."""
     NOTHING = auto()
     """Anybody may ask."""
 
 
+FIGURES = (Admission.METRICS, Admission.METRICS_OR_LOCAL)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -86,6 +91,8 @@ def rules_of(table: Iterable[Operation]) -> RouteRules:
         for_tokens=_names(one for one in table if one.admission is Admission.USER_TOKEN),
         forms=_names(one for one in table if one.body_type == FORM),
         untyped=_names(one for one in table if one.is_untyped),
+        figures=_names(one for one in table if one.admission in FIGURES),
+        local=_names(one for one in table if one.admission is Admission.METRICS_OR_LOCAL),
         pages=_names(one for one in table if one.is_page),
     )
 

@@ -23,6 +23,7 @@ from bridge.api.gemini.gemini_dialect import Gemini
 from bridge.api.health import Health
 from bridge.api.http_errors import failures, name_request
 from bridge.api.malformed import Malformed
+from bridge.api.metrics_routes import Observed
 from bridge.api.model_list import ModelList
 from bridge.api.model_lookup import ModelLookup
 from bridge.api.ollama.ollama_dialect import Ollama
@@ -190,9 +191,10 @@ def _build_app(
     guard, page = Guard(access, settings.server), dashboard_files.Page()
     parts = Parts(backend, monitor, access, guard, settings, bodies, extras)
     operator = (*operations(parts), *page.operations()) if settings.dashboard.enabled else ()
+    observed = Observed(monitor, extras.metrics, settings.metrics).operations()
     tasks = Tasks()
     kept = extras.history, extras.responses
-    table = route_table(backend, settings, store, bodies, operator, *kept, tasks, guard.is_still_in)
+    table = route_table(backend, settings, store, bodies, (*operator, *observed), *kept, tasks, guard.is_still_in)
     guard.use(rules_of(table))
     origins = Origins(settings.api.allowed_origins, guard)
     app = web.Application(

@@ -19,6 +19,8 @@ from bridge.monitor.charts import Charts
 from bridge.monitor.chat_list import Chats, EndedChat
 from bridge.monitor.event_feed import EventFeed, Watcher, encoded, frame
 from bridge.monitor.log_tail import LogTail
+from bridge.monitor.machine_load import Machine
+from bridge.monitor.pressure import IDLE, Pressure
 from bridge.monitor.resource_usage import ResourceSample, ResourceUsage
 from bridge.settings import Settings
 from bridge.sse import encode_sse
@@ -64,7 +66,9 @@ class Monitor:
         self._settings = settings
         self._kept = {"trace": settings.browser.trace is not None, "record": settings.browser.record is not None}
         self._started = datetime.now(UTC)
-        self._usage = ResourceUsage()
+        self._usage, self._machine = ResourceUsage(), Machine()
+        self._process_load: ResourceSample | None = None
+        self._machine_load = IDLE
         self._browser: tuple[BrowserStarted, datetime] | None = None
         self._browser_load: ResourceSample | None = None
         self._lost: deque[tuple[datetime, str]] = deque(maxlen=MOST_LOST)
@@ -112,6 +116,21 @@ class Monitor:
     def add_sample(self) -> None:
         """Send the watchers the figures of the current minute."""
         self._pending.append(("sample", self.charts.point()))
+
+    def pressure(self) -> Pressure:
+        """Return how much there is to do now."""
+        waiting = self.chats.waiting
+        return Pressure(
+            [account for account in self.accounts() if not account.is_token_account],
+            len(self.chats.running),
+            len(waiting),
+            self._settings.pool.queue_size,
+            (datetime.now(UTC) - waiting[0].since).total_seconds() if waiting else 0.0,
+            self.unready(),
+            self._process_load,
+            self._browser_load,
+            self._machine_load,
+        )
 
     def watcher(self, cut: Callable[[], None] = lambda: None) -> AbstractContextManager[Watcher]:
         """Add a watcher while this is entered; see `EventFeed.watcher`."""
@@ -217,7 +236,9 @@ class Monitor:
         """Take resource samples for ever."""
         while True:
             process, browser = await asyncio.to_thread(self._usage.sample)
-            self._browser_load = browser if self._browser else None
+            self._process_load, self._browser_load = process, browser if self._browser else None
+            percent = sum(load.cpu_percent for load in (process, self._browser_load) if load)
+            self._machine_load = await asyncio.to_thread(self._machine.load, percent)
             self.charts.load(process, self._browser_load)
             self.add_sample()
             await asyncio.sleep(SAMPLE)

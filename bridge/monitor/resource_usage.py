@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,37 +14,53 @@ from bridge.settings import MEBIBYTE
 
 @dataclass(frozen=True, slots=True)
 class ResourceSample:
-    """What processes use: MiB of memory, and CPU in percent of one core since the last sample."""
+    """What processes use: MiB of memory, CPU in percent of one core since the last sample, and all CPU time so far."""
 
     memory_mb: float
     cpu_percent: float
+    cpu_seconds: float = 0.0
 
 
 class ResourceUsage:
-    """Samples the processes; keeps their objects, because psutil counts CPU time between two calls on the same one."""
+    """Samples the processes; the CPU time of those that have ended since the sample before is lost."""
 
     def __init__(self) -> None:
-        self._own: psutil.Process | None = None
-        self._children: dict[int, psutil.Process] = {}
+        self._own, self._browser = _Meter(), _Meter()
 
     def sample(self) -> tuple[ResourceSample, ResourceSample | None]:
         """Return the usage of this process, and of its browser if one runs; blocks for some milliseconds."""
-        known, this = self._children, self._own or psutil.Process()
-        self._own = this
-        self._children = {child.pid: known.get(child.pid, child) for child in this.children(recursive=True)}
-        own = _load([this])
+        this = psutil.Process()
+        browser = self._browser.read(this.children(recursive=True))
+        own = self._own.read([this])
         assert own is not None  # noqa: S101 - this process is there
-        return own, _load(self._children.values())
+        return own, browser
 
 
-def _load(processes: Iterable[psutil.Process]) -> ResourceSample | None:
-    """Return the usage of all processes together; shared memory counts once."""
-    private, shared, cpu, count = 0, 0, 0.0, 0
-    for process in processes:
-        with suppress(psutil.Error):
-            memory = process.memory_info()
-            own = getattr(memory, "shared", 0)
-            private, shared = private + memory.rss - own, max(shared, own)
-            cpu += process.cpu_percent()
-            count += 1
-    return ResourceSample(round((private + shared) / MEBIBYTE, 1), round(cpu, 1)) if count else None
+class _Meter:
+    """Reads a group of processes, which may be other ones each time."""
+
+    def __init__(self) -> None:
+        self._times: dict[psutil.Process, float] = {}
+        self._read_at: float | None = None
+        self._seconds = 0.0
+
+    def read(self, processes: Iterable[psutil.Process]) -> ResourceSample | None:
+        """Return the usage of all processes together, None without any; shared memory counts once."""
+        private, shared, times = 0, 0, {}
+        for process in processes:
+            with suppress(psutil.Error):
+                memory, cpu = process.memory_info(), process.cpu_times()
+                own = getattr(memory, "shared", 0)
+                private, shared = private + memory.rss - own, max(shared, own)
+                times[process] = cpu.user + cpu.system
+        percent = self._count(times)
+        return (
+            ResourceSample(round((private + shared) / MEBIBYTE, 1), percent, round(self._seconds, 2)) if times else None
+        )
+
+    def _count(self, times: dict[psutil.Process, float]) -> float:
+        """Add what the processes have used since the last time, and return that in percent of one core."""
+        used = sum(max(seconds - self._times.get(process, 0.0), 0.0) for process, seconds in times.items())
+        now, before = time.monotonic(), self._read_at
+        self._seconds, self._times, self._read_at = self._seconds + used, times, now
+        return round(100 * used / (now - before), 1) if before is not None and now > before else 0.0

@@ -203,6 +203,7 @@ class Slot:
             last_error=self.last_error,
             last_seen=worker.last_seen,
             page_chats=worker.page_chats,
+            is_token_account=self.is_token_account,
         )
 
     def note(self, error: BridgeError) -> None:

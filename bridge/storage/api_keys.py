@@ -23,8 +23,8 @@ from bridge.storage.file_locks import try_lock
 from bridge.storage.key_files import KeyFile, digest_of, new_key
 from bridge.storage.private_files import open_private
 
-Scope = Literal["chat", "admin"]
-"""What a key gives access to: `/v1`, or that and the admin API."""
+Scope = Literal["chat", "admin", "metrics"]
+"""What a key gives access to: chats; those, the admin API and the metrics; or the metrics alone."""
 MOST = 200
 """Named keys at most."""
 LONGEST_NAME = 64

@@ -152,7 +152,7 @@ async def test_the_description_names_every_path_and_every_field(served: Served) 
     assert described == {(one.method, one.path) for one in served.app[TABLE] if one.summary}
     assert described >= {("POST", "/v1/chat/completions"), ("DELETE", "/v1/files/{id}"), ("GET", "/healthz")}
     unlocked = {path for path, methods in made["paths"].items() if any("security" in one for one in methods.values())}
-    assert unlocked == {"/ping", "/healthz", "/readyz", "/admin/api/session"}
+    assert unlocked == {"/ping", "/healthz", "/readyz", "/pressure", "/admin/api/session"}
     assert {"model", "messages", "tools", "stop", "n"} <= set(made["components"]["schemas"]["Body"]["properties"])
     text = json.dumps(made)
     for name in set(made["components"]["schemas"]) - {"Error"}:

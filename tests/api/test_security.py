@@ -68,7 +68,7 @@ async def test_every_route_but_the_open_ones_of_the_table_asks_for_the_key(serve
 
 async def test_few_paths_are_open_to_everybody(served: Served) -> None:
     dashboard = {"/dashboard", "/dashboard/live", "/dashboard/static/{file}", "POST /admin/api/session"}
-    unlocked = {"/", "/healthz", "/readyz", "/ping", "/docs", "/openapi.json", *dashboard}
+    unlocked = {"/", "/healthz", "/readyz", "/ping", "/pressure", "/docs", "/openapi.json", *dashboard}
     table = served.app[TABLE]
     assert rules_of(table).unlocked == unlocked
 

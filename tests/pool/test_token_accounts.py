@@ -113,7 +113,7 @@ async def test_a_token_opens_nothing_but_the_chat_and_the_models(served: Served)
         async with served.http.request(route.method, path, json={"token": ONE}, headers=headers) as response:
             if response.status not in (401, 429):
                 opened.add(path.rstrip("/") or "/")
-    free = {"/", "/ping", "/healthz", "/readyz", "/docs", "/openapi.json"}
+    free = {"/", "/ping", "/healthz", "/readyz", "/pressure", "/docs", "/openapi.json"}
     free |= {"/dashboard", "/dashboard/live", "/dashboard/static/{file}"}
     chat = {"/chat/completions", "/completions", "/messages", "/messages/count_tokens", "/responses"}
     chat |= {"/responses/input_tokens", "/responses/compact", "/models", "/models/deepseek"}

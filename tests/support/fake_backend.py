@@ -23,12 +23,14 @@ from bridge.chat.model_names import listed, resolve
 from bridge.chat.operator_visit import Visit
 from bridge.chat.types import Account, ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
 from bridge.errors import RequestError, UnknownAccount
+from bridge.monitor.metrics import Metrics
 from bridge.monitor.monitor import Monitor
 from bridge.settings import (
     ApiSettings,
     BrowserSettings,
     DashboardSettings,
     FileSettings,
+    MetricsSettings,
     ResponseSettings,
     ServerSettings,
     Settings,
@@ -46,6 +48,7 @@ from tests.support.sdk import sdk
 
 KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
 ADMIN_KEY = "sk-bridge-admin-0123456789abcdefghijklmnopqrst"
+METRICS_KEY = "sk-bridge-metrics-0123456789abcdefghijklmnopqr"
 BASES = (
     Model("deepseek"),
     Model("deepseek-chat"),
@@ -268,7 +271,11 @@ def access_of(settings: Settings | None = None, *, locked: bool = True) -> Crede
         for name, key in (("api_keys", KEY), ("admin_key", ADMIN_KEY)):
             create_file(settings.config / name, f"{key}\n".encode())
         return load_credentials(settings)
-    keys = [Key.of(KEY, "chats", "chat"), Key.of(ADMIN_KEY, "tests", "admin")]
+    keys = [
+        Key.of(KEY, "chats", "chat"),
+        Key.of(ADMIN_KEY, "tests", "admin"),
+        Key.of(METRICS_KEY, "prometheus", "metrics"),
+    ]
     return Credentials(keys, Sessions(hours=1), is_free=not locked)
 
 
@@ -284,6 +291,7 @@ async def serving(
     browser: BrowserSettings | None = None,
     key_files: bool = False,
     responses: ResponseSettings | None = None,
+    metrics: MetricsSettings | None = None,
 ) -> AsyncIterator[Served]:
     """Run the real application on a free loopback port."""
     backend, config = FakeBackend(), tempfile.TemporaryDirectory()
@@ -296,10 +304,12 @@ async def serving(
         dashboard=dashboard or DashboardSettings(),
         browser=browser or BrowserSettings(),
         responses=responses or ResponseSettings(),
+        metrics=metrics or MetricsSettings(),
     )
     access, monitor = access_of(settings if key_files else None, locked=locked), Monitor(settings)
     monitor.accounts, monitor.unready = backend.accounts, backend.unready
-    telemetry = Telemetry(monitor)
+    counted = await asyncio.to_thread(Metrics, account_names=settings.metrics.accounts)
+    telemetry = Telemetry(monitor, counted)
     history = None
     if settings.dashboard.history:
         history = ChatHistory(folder_in(settings.config), Identity.generate(), settings.dashboard)
@@ -309,7 +319,16 @@ async def serving(
         settings,
         access,
         monitor,
-        Extras(examine, examine_site, history, FakeImports(backend), FakeViews(), kept, telemetry.emit),
+        Extras(
+            examine,
+            examine_site,
+            history,
+            FakeImports(backend),
+            FakeViews(),
+            kept,
+            telemetry.emit,
+            counted if settings.metrics.enabled else None,
+        ),
     )
     await runner.setup()
     try:

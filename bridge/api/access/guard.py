@@ -8,7 +8,6 @@ the content type (against requests without a preflight).
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,10 +17,10 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from loguru import logger
 
+from bridge.api.access.client_address import is_from_here, is_local, peer_of, port_of
 from bridge.api.access.credentials import Credentials
 from bridge.api.access.sessions import Session
 from bridge.errors import AuthenticationError, PermissionDenied, TooManyAttempts
-from bridge.origins import is_loopback
 from bridge.settings import ServerSettings
 from bridge.storage.api_keys import Key
 from bridge.storage.key_files import PREFIX, address_of
@@ -53,6 +52,8 @@ COOKIE = "bridge_session"
 CSRF = "X-CSRF-Token"
 ADMIN = "/admin/"
 """What the paths begin with that chat keys do not open."""
+ALLOWED = {"chat": "This key may chat, no more", "metrics": "This key may read metrics, no more"}
+"""What a key's scope allows, for errors."""
 WRONG_KEYS = (20, 6.0)
 """How many wrong keys an address may send at once, and the seconds until one more."""
 LINES = (5, 60.0)
@@ -71,6 +72,10 @@ class RouteRules:
     """Those that take a form in place of JSON."""
     untyped: frozenset[str] = frozenset()
     """Those that take JSON without its content type: their clients often name none."""
+    figures: frozenset[str] = frozenset()
+    """Those for keys with the scope `metrics`, which open nothing else; chat keys do not open them."""
+    local: frozenset[str] = frozenset()
+    """Those that need no key from this machine."""
     pages: frozenset[str] = frozenset()
     """Those that links of other sites may lead to; they do nothing by themselves."""
 
@@ -148,8 +153,9 @@ class Guard:
         unlocked = self._rules.unlocked
         is_free = (self._access.is_free or self._is_free_port(request)) and not path.startswith(ADMIN)
         is_open = is_free or path in unlocked or f"{request.method} {path}" in unlocked
+        is_open = is_open or (path in self._rules.local and is_from_here(request))
         if key is not None:
-            _check_scope(key, path)
+            _check_scope(key, path, is_figures=path in self._rules.figures, is_open=is_open)
             request[KEY], request[LET_IN] = key, True
         elif path in self._rules.for_tokens and (tokens := user_tokens(given)):
             request[TOKENS] = tokens
@@ -224,26 +230,6 @@ def owner_of(request: web.Request) -> str | None:
     return key.id if key is not None else session.key if session is not None else ""
 
 
-def peer_of(request: web.BaseRequest) -> str:
-    """Return whom limits for strangers count as one: an address, or the network that an IPv6 host has to itself."""
-    address = address_of((request.remote or "").partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
-
-
-def port_of(request: web.BaseRequest) -> int:
-    """Return the port of ours that a request came to; 0 where it came over none."""
-    name = request.get_extra_info("sockname")
-    return int(name[1]) if isinstance(name, tuple) else 0
-
-
-def is_local(request: web.BaseRequest) -> bool:
-    """Tell whether a request came to a loopback address of ours, which nobody else can reach."""
-    name = request.get_extra_info("sockname")
-    return isinstance(name, tuple) and is_loopback(str(name[0]))
-
-
 def _names(server: ServerSettings) -> frozenset[str]:
     return frozenset({"localhost", server.host.lower()}) | {name.lower() for name in server.allowed_hosts}
 
@@ -274,9 +260,15 @@ def _is_unsaid(request: web.Request) -> bool:
     return request.content_type in UNSAID and not may_be_page
 
 
-def _check_scope(key: Key, path: str) -> None:
-    if key.scope != "admin" and path.startswith(ADMIN):
-        raise PermissionDenied("This key may chat, no more; the admin API asks for an admin key.")
+def _check_scope(key: Key, path: str, *, is_figures: bool, is_open: bool) -> None:
+    """Raise `PermissionDenied` where a key does not open a path; an open one is open to every key."""
+    if key.scope == "admin":
+        return
+    if path.startswith(ADMIN):
+        raise PermissionDenied(f"{ALLOWED[key.scope]}; the admin API asks for an admin key.")
+    if not is_open and is_figures != (key.scope == "metrics"):
+        wanted = "metrics" if is_figures else "chat"
+        raise PermissionDenied(f"{ALLOWED[key.scope]}; send one with the scope {wanted}, or an admin key.")
 
 
 def _given_key(request: web.Request) -> str:

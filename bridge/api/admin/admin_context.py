@@ -17,6 +17,7 @@ from bridge.api.request_body import BodyReader
 from bridge.chat.account_control import AccountControl, Finding, LoginImport
 from bridge.errors import RequestError
 from bridge.liveview.interface import LiveViews
+from bridge.monitor.metrics import Metrics
 from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
@@ -53,6 +54,7 @@ class Extras:
     responses: ResponseStore | None = None
     emit: Sink = lambda _: None
     """Takes the facts of the HTTP side."""
+    metrics: Metrics | None = None
 
 
 @dataclass(frozen=True, slots=True)

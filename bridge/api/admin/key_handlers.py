@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import Field, StrictStr
@@ -12,16 +12,16 @@ from pydantic import Field, StrictStr
 from bridge.api.admin.admin_context import Form, Parts, as_json
 from bridge.api.route_table import Operation
 from bridge.monitor.state_json import when
-from bridge.storage.api_keys import LONGEST_NAME, Key
+from bridge.storage.api_keys import LONGEST_NAME, Key, Scope
 
 PATH = "/admin/api/keys"
 
 
 class KeyForm(Form):
-    """The name and the scope of a new key: `chat` for the endpoint, `admin` for everything."""
+    """The name and the scope of a new key: `chat` for the endpoint, `admin` for everything, `metrics` for those."""
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_NAME)]
-    scope: Literal["chat", "admin"] = "chat"
+    scope: Scope = "chat"
 
 
 class Keys:

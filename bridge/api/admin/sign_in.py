@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from aiohttp import hdrs, web
 from pydantic import AfterValidator, Field, StrictStr
 
-from bridge.api.access.guard import KEY, SESSION, cookie_of, peer_of
+from bridge.api.access.client_address import peer_of
+from bridge.api.access.guard import KEY, SESSION, cookie_of
 from bridge.api.access.sessions import Session
 from bridge.api.admin.admin_context import Form, Parts, as_json
 from bridge.api.route_table import Admission, Operation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast, get_args
 
 import typer
 from rich.table import Table
@@ -33,13 +33,18 @@ def add_key(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the person or program that uses it.")],
     scope: Annotated[
-        str, typer.Option(metavar="SCOPE", help="`chat` for the endpoint, `admin` for the admin API, too.")
+        str,
+        typer.Option(
+            metavar="SCOPE", help="`chat` for the endpoint, `admin` for the admin API, too, `metrics` for /metrics."
+        ),
     ] = "chat",
 ) -> None:
     """Create a named key, and print it: it is never shown again."""
-    if scope not in ("chat", "admin"):
-        raise SetupError(f"--scope must be chat or admin, not {scope!r}.")
-    _, text = _store(context).add(name, cast(Literal["chat", "admin"], scope))
+    from bridge.storage.api_keys import Scope
+
+    if scope not in get_args(Scope):
+        raise SetupError(f"--scope must be one of {', '.join(get_args(Scope))}, not {scope!r}.")
+    _, text = _store(context).add(name, cast(Scope, scope))
     say(text)
 
 

@@ -11,6 +11,7 @@ import { attempt } from "../components/toasts.js";
 
 const SCOPES = [
   ["chat", "Chat"],
+  ["metrics", "Metrics"],
   ["admin", "Admin"],
 ];
 

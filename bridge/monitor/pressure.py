@@ -1,0 +1,80 @@
+"""How much the bridge has to do, for whoever spreads chats over several bridges or starts more of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.chat.types import Account
+from bridge.monitor.machine_load import MachineLoad
+from bridge.monitor.resource_usage import ResourceSample
+
+QUEUE_FULL = "The queue is full."
+IDLE = MachineLoad()
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """The state at one moment; `unready` says why no chat could be taken, as `/readyz` does."""
+
+    accounts: Sequence[Account]
+    """Those of the operator: what clients bring along is of use to nobody else."""
+    running: int
+    waiting: int
+    queue_limit: int
+    oldest_wait: float
+    """Seconds."""
+    unready: str | None = None
+    process: ResourceSample | None = None
+    browser: ResourceSample | None = None
+    machine: MachineLoad = IDLE
+
+    @property
+    def able(self) -> int:
+        """Return how many accounts take chats, now or after the one that they have."""
+        return sum(account.takes_chats for account in self.accounts)
+
+    @property
+    def free(self) -> int:
+        """Return how many accounts could take a chat at once."""
+        return sum(account.takes_chats and not account.is_busy for account in self.accounts)
+
+    @property
+    def reason(self) -> str | None:
+        """Return why a new chat would be refused, or None."""
+        if self.unready is None and not self.free and self.waiting >= self.queue_limit:
+            return QUEUE_FULL
+        return self.unready
+
+    @property
+    def chats(self) -> float:
+        """Return the share of the accounts that is asked for: 1 where a new chat has to wait."""
+        if not self.able:  # then it is ready where clients bring their own
+            return 0.0 if self.unready is None else 1.0
+        return min((self.able - self.free + self.waiting) / self.able, 1.0)
+
+    @property
+    def value(self) -> float:
+        """Return the greatest of all shares; 1 where new chats are refused."""
+        return 1.0 if self.reason else round(max(self.chats, self.machine.cpu, self.machine.memory), 4)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `/pressure` shows it."""
+        return {
+            "pressure": self.value,
+            "accepting": self.reason is None,
+            "reason": self.reason,
+            "shares": {"chats": round(self.chats, 4), "cpu": self.machine.cpu, "memory": self.machine.memory},
+            "accounts": {"all": len(self.accounts), "able": self.able, "free": self.free},
+            "running": self.running,
+            "waiting": self.waiting,
+            "queue_limit": self.queue_limit,
+            "oldest_wait": round(self.oldest_wait, 1),
+            "process": _used(self.process),
+            "browser": _used(self.browser),
+        }
+
+
+def _used(sample: ResourceSample | None) -> dict[str, float] | None:
+    return None if sample is None else {"memory_mb": sample.memory_mb, "cpu_percent": sample.cpu_percent}

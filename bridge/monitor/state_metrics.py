@@ -1,0 +1,98 @@
+"""The metrics that are read off at each scrape: accounts, queue, browser, load."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+import bridge
+from bridge.chat.types import Account
+from bridge.monitor import metric_table as table
+from bridge.monitor.metric_table import Spec
+from bridge.monitor.pressure import Pressure
+from bridge.settings import MEBIBYTE
+from bridge.telemetry import WorkerState
+
+Values = Mapping[tuple[str, ...], float]
+"""By the values of the labels."""
+LASTING = [state for state in WorkerState if state is not WorkerState.CLOSED]
+"""The states that an account can be found in."""
+
+
+class StateMetrics(Collector):
+    """Turns what was last seen into metrics; `see` is called on the event loop, `collect` in any thread."""
+
+    def __init__(self, *, has_names: bool) -> None:
+        self._has_names = has_names
+        self._seen: Pressure | None = None
+        self._browser: str | None = None
+
+    def see(self, seen: Pressure, browser: str | None) -> None:
+        """Take the state of now, and the version of the browser that runs."""
+        self._seen, self._browser = seen, browser
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics of what was seen."""
+        yield _family(table.BUILD, {(bridge.__version__, platform.python_version()): 1})
+        yield _family(table.BROWSER, {(self._browser,): 1} if self._browser else {})
+        if (seen := self._seen) is not None:
+            yield from _load(seen)
+            yield from _accounts(seen)
+            yield from _sends(seen.accounts)
+            if self._has_names:
+                yield from _named(seen.accounts)
+
+
+def _family(spec: Spec, values: Values) -> Metric:
+    kind = CounterMetricFamily if spec.kind == "counter" else GaugeMetricFamily
+    family = kind(spec.name, spec.about, labels=spec.labels)
+    for labels, value in values.items():
+        family.add_metric(labels, value)
+    return family
+
+
+def _number(spec: Spec, value: float) -> Metric:
+    return _family(spec, {(): value})
+
+
+def _load(seen: Pressure) -> Iterator[Metric]:
+    yield _number(table.READY, seen.unready is None)
+    yield _number(table.ACCEPTING, seen.reason is None)
+    yield _number(table.PRESSURE, seen.value)
+    yield _number(table.RUNNING, seen.running)
+    yield _number(table.WAITING, seen.waiting)
+    yield _number(table.QUEUE_LIMIT, seen.queue_limit)
+    yield _number(table.OLDEST_WAIT, seen.oldest_wait)
+    if seen.browser is not None:
+        yield _number(table.BROWSER_MEMORY, seen.browser.memory_mb * MEBIBYTE)
+        yield _number(table.BROWSER_CPU, seen.browser.cpu_seconds)
+
+
+def _accounts(seen: Pressure) -> Iterator[Metric]:
+    states = Counter(account.state for account in seen.accounts)
+    yield _family(table.ACCOUNTS, {(state,): states[state] for state in LASTING})
+    yield _number(table.ACCOUNTS_BUSY, sum(account.is_busy for account in seen.accounts))
+    yield _number(table.ACCOUNTS_FREE, seen.free)
+    yield _number(table.ACCOUNTS_PAUSED, sum(account.is_paused for account in seen.accounts))
+    yield _number(table.ACCOUNTS_HELD, sum(account.is_held for account in seen.accounts))
+
+
+def _sends(accounts: Sequence[Account]) -> Iterator[Metric]:
+    sends = {"hour": [one.sends_hour for one in accounts], "day": [one.sends_day for one in accounts]}
+    limits = {"hour": [one.hour_limit for one in accounts], "day": [one.day_limit for one in accounts]}
+    yield _family(table.SENDS, {(window,): sum(each) for window, each in sends.items()})
+    limited = {window: [limit for limit in each if limit is not None] for window, each in limits.items()}
+    yield _family(table.SENDS_LIMIT, {(window,): sum(each) for window, each in limited.items() if each})
+
+
+def _named(accounts: Sequence[Account]) -> Iterator[Metric]:
+    states: Values = {(one.name, state): one.state is state for one in accounts for state in LASTING}
+    hours: Values = {(one.name, "hour"): one.sends_hour for one in accounts}
+    days: Values = {(one.name, "day"): one.sends_day for one in accounts}
+    yield _family(table.ACCOUNT_STATE, states)
+    yield _family(table.ACCOUNT_SENDS, {**hours, **days})

@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -30,6 +30,9 @@ PUT = """prompt => {
   Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(box, prompt);
   box.dispatchEvent(new InputEvent("input", {bubbles: true}));
 }"""
+
+Say = Callable[[str], None]
+"""Tells the user which measurement runs."""
 
 
 @dataclass(slots=True)
@@ -191,6 +194,16 @@ async def scripted(site: Site, accounts: list[str]) -> AsyncGenerator[Scripted]:
             pages[name] = page
         yield Scripted(pages)
         await browser.close()
+
+
+async def tokens_of(site: Site, accounts: Sequence[str]) -> dict[str, str]:
+    """Return the accounts' bearer tokens."""
+    tokens = {}
+    for name in accounts:
+        state = await site.control("POST", f"/accounts/{name}/session")
+        items = {item["name"]: item["value"] for item in state["origins"][0]["localStorage"]}
+        tokens[name] = json.loads(items["userToken"])["value"]
+    return tokens
 
 
 def directive(**script: Any) -> str:

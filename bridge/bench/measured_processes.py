@@ -113,16 +113,8 @@ def memory(pid: int) -> int:
     return sum(_of(process, lambda one: int(one.memory_full_info().pss), 0) for process in _tree(pid))
 
 
-def cost(pid: int) -> dict[str, float]:
-    """Return the CPU seconds that the bridge, the driver and Chromium have used so far."""
-    parts = {"bridge": 0.0, "driver": 0.0, "chromium": 0.0}
-    for kind, seconds in cost_by_kind(pid).items():
-        parts[kind.partition(" ")[0]] += seconds
-    return parts
-
-
 def cost_by_kind(pid: int) -> dict[str, float]:
-    """Return the same by kind of process: Chromium's are told apart."""
+    """Return the CPU seconds used so far by kind of process: the bridge, the driver, and each of Chromium's."""
     kinds: defaultdict[str, float] = defaultdict(float)
     for process in _tree(pid):
         kind = "bridge" if process.pid == pid else _of(process, kind_of, "chromium")

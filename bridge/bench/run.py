@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,14 +11,13 @@ from typing import Any
 
 import aiohttp
 
-from bridge.bench.compared_clients import Bridged, Direct, Heard, Scripted, Way, directive, scripted, together
+from bridge.bench.compared_clients import Bridged, Say, Scripted, directive, scripted
 from bridge.bench.decoding import frames_per_second
-from bridge.bench.figures import Report, machine, median, percentile
+from bridge.bench.figures import Report, machine, median
 from bridge.bench.live_view_bench import live_view
-from bridge.bench.measured_processes import Served, Site, bridge, cost, demo_site, memory
+from bridge.bench.measured_processes import Served, Site, bridge, demo_site, memory
+from bridge.bench.streams import RATE, heavy_page, light_page
 
-RATE = 50
-STREAMS = (1, 4, 8, 16)
 SIZES = (1, 5, 10, 20)
 PAUSE = 0.3
 """Seconds between two new chats, a tenth of the pause that is kept on the real site."""
@@ -27,16 +25,9 @@ REST = 5.0
 """Seconds that the pages get to come to rest before their memory is measured."""
 STOP_LIMIT = 20.0
 LOOK_EVERY = 0.05
-STEPS = (100, 200, 400, 600, 800, 1000)
-"""Tokens a second of each of four streams, until the p99 delay passes the limit."""
-SLOW = 100.0
 LONG_PROMPT = "One line of a long prompt, as an agent sends them, with some text in it.\n" * 4000
 MS = 1000.0
 MB = 2.0**20
-TARGETS = {(1, "median"): 2.0, (1, "p99"): 8.0, (8, "p99"): 50.0}
-"""Milliseconds that the bridge may add to the floor's delay, by streams and share."""
-
-Say = Callable[[str], None]
 
 
 async def measure(say: Say, *, short: bool = False) -> Report:
@@ -55,7 +46,8 @@ async def measure(say: Say, *, short: bool = False) -> Report:
             await _there_and_back(report, site, Bridged(http, served), served, rounds=5 if short else 25)
             say("The live view: pictures, keys, and the chat beside it")
             await live_view(report, http, served, rounds=2 if short else 5, seconds=2 if short else 5)
-        await _streams(report, folder, site, http, accounts, say, short=short)
+        await light_page(report, folder, site, http, accounts, say, short=short)
+        await heavy_page(report, folder, http, say, short=short)
         if not short:
             for count in sorted({*SIZES, 30}):
                 say(f"{count} open accounts: time to ready, memory")
@@ -102,75 +94,7 @@ def _beside(report: Report, name: str, there: float | None, alone: float | None,
     report.add(f"request to the site's request, {name}", "ms", there, script=alone, target=target)
     if there is not None and alone is not None:
         report.add(f"the same, beyond the page alone, {name}", "ms", there - alone)
-
-
-async def _streams(
-    report: Report, folder: Path, site: Site, http: aiohttp.ClientSession, accounts: list[str], say: Say, *, short: bool
-) -> None:
-    counts = STREAMS[:2] if short else STREAMS
-    used = accounts[: max(counts)]
-    async with AsyncExitStack() as stack:
-        floor = await stack.enter_async_context(demo_site(used, "--no-checks"))
-        served = await stack.enter_async_context(bridge(folder, site, used))
-        pages = await stack.enter_async_context(scripted(site, used[:4]))
-        direct, bridged = Direct(http, floor, await _tokens(floor, used)), Bridged(http, served)
-        for count in counts:
-            say(f"{count} streams of {RATE} tokens a second")
-            ways: dict[str, Way] = {"floor": direct, "bridge": bridged}
-            if count <= 4:
-                ways["script"] = pages
-            await _delays(report, ways, served.pid, used[:count], seconds=1 if short else 10 if count == 1 else 5)
-        if not short:
-            say("Four streams, faster and faster")
-            await _highest(report, {"floor": direct, "bridge": bridged}, used[:4])
-
-
-async def _delays(report: Report, ways: Mapping[str, Way], pid: int, accounts: list[str], seconds: int) -> None:
-    """Measure what each way adds to each token, with one stream for each account."""
-    prompt, count = directive(tokens=RATE * seconds, rate=RATE, stamp=True), len(accounts)
-    heard = {}
-    for name, way in ways.items():
-        before = cost(pid)
-        heard[name] = await together(way, accounts, prompt)
-        if name == "bridge":
-            _cpu(report, count, before, cost(pid), heard[name])
-    for share, word in ((0.5, "median"), (0.95, "p95"), (0.99, "p99")):
-        values = {name: _delay(streams, share) for name, streams in heard.items()}
-        above = TARGETS.get((count, word))
-        target = above + (values["floor"] or 0.0) if above else None
-        report.add(f"delay of a chunk, {count} streams, {word}", "ms", target=target, **values)
-    chunks = {name: sum(one.chunks for one in streams) / (count * RATE * seconds) for name, streams in heard.items()}
-    report.add(f"chunks out for each one in, {count} streams", "", target=1.0 if count == 1 else None, **chunks)
-    lost = {
-        name: float(
-            sum(one.numbers != sorted(set(one.numbers)) or len(one.numbers) != RATE * seconds for one in streams)
-        )
-        for name, streams in heard.items()
-    }
-    report.add(f"streams with a token lost or changed, {count} streams", "", target=0.0, **lost)
-
-
-def _cpu(
-    report: Report, count: int, before: Mapping[str, float], after: Mapping[str, float], heard: Sequence[Heard]
-) -> None:
-    """Add the CPU time of each part, for a thousand chunks."""
-    thousands = sum(one.chunks for one in heard) / 1000
-    for part in before:
-        used = (after[part] - before[part]) / thousands
-        report.add(f"CPU for 1,000 chunks, {count} streams: {part}", "s", used)
-
-
-async def _highest(report: Report, ways: Mapping[str, Way], accounts: list[str]) -> None:
-    """Find the highest token rate of all streams together whose p99 delay stays below the limit."""
-    best = dict.fromkeys(ways, 0.0)
-    for name, way in ways.items():
-        for rate in STEPS:
-            heard = await together(way, accounts, directive(tokens=rate * 3, rate=rate, stamp=True))
-            delay = _delay(heard, 0.99)
-            if delay is None or delay > SLOW:
-                break
-            best[name] = float(rate * len(accounts))
-    report.add(f"highest token rate with a p99 delay below {SLOW:.0f} ms", "1/s", **best)
+        report.add(f"the same, in times of the page alone, {name}", "", there / alone, target=1.2)
 
 
 def _size(report: Report, count: int, served: Served) -> None:
@@ -232,20 +156,5 @@ async def _turns(site: Site, account: str) -> list[dict[str, Any]]:
     return turns
 
 
-async def _tokens(site: Site, accounts: Sequence[str]) -> dict[str, str]:
-    """Return the accounts' bearer tokens."""
-    tokens = {}
-    for name in accounts:
-        state = await site.control("POST", f"/accounts/{name}/session")
-        items = {item["name"]: item["value"] for item in state["origins"][0]["localStorage"]}
-        tokens[name] = json.loads(items["userToken"])["value"]
-    return tokens
-
-
 def _median(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
     return median([row[name] for row in rows])
-
-
-def _delay(heard: Sequence[Heard], share: float) -> float | None:
-    delay = percentile([delay for one in heard for delay in one.delays], share)
-    return None if delay is None else delay * MS

@@ -19,6 +19,7 @@ def read_settings(arguments: list[str] | None = None) -> DemoSettings:
     parser.add_argument("--port", type=int, default=8700)
     parser.add_argument("--lang", choices=("en", "zh"), default=default.lang)
     parser.add_argument("--markup", choices=("classic", "hashed"), default=default.markup)
+    parser.add_argument("--page", choices=("light", "heavy"), default=default.page)
     parser.add_argument("--rate", type=float, default=default.rate, help="tokens a second")
     parser.add_argument("--settle", type=float, nargs=2, default=default.settle, metavar=("MIN", "MAX"))
     parser.add_argument("--difficulty", type=int, default=default.pow_difficulty)
@@ -31,6 +32,7 @@ def read_settings(arguments: list[str] | None = None) -> DemoSettings:
         accounts=tuple(given.accounts),
         lang=given.lang,
         markup=given.markup,
+        page=given.page,
         rate=given.rate,
         settle=(given.settle[0], given.settle[1]),
         pow_difficulty=given.difficulty,

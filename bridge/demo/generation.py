@@ -202,7 +202,7 @@ class Generation:
 
     def _render(self, token: Token) -> str:
         """Write a token as it goes out now, and take note of it."""
-        text = token.text if token.number is None else f"{token.number}@{time.time():.6f} "
+        text = token.text if token.number is None else f"{token.text}{token.number}@{time.time():.6f} "
         self.turn.note_text(text, thinking=self.message["fragments"][-1]["type"] == "THINK")
         return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -58,9 +59,22 @@ _THINKING = """The user wrote: "{quote}". I should greet them and show what a st
 **markdown**, code, 汉字 and emoji. Let me keep it short."""
 
 
+_MARKED_UP = (
+    *("\n\n## Part ", *("",) * 5),
+    *("\n\nThere are **two things** to say: ", *("of it ",) * 15, "and `more` of it "),
+    *("\n\n1. ", *("*so* ",) * 5, "\n2. ", *("",) * 5, "\n3. ", *("",) * 5),
+    *("\n\n```python\ndef each(", *("",) * 3),
+    *("\n    for item in (", "", "other, ", '"a word", ') * 4,
+    *("\n        return self.count + ", "- ", "* other / ", "# what is left "),
+    "\n```\n\nThat was ",
+    *("",) * 10,
+)
+"""What stands before one made-up token after the other, again and again, where they are Markdown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One piece of text; `number` asks for a stamp, `reference` says which page it cites."""
+    """One piece of text; `number` asks for a stamp behind it, `reference` says which page it cites."""
 
     text: str
     number: int | None = None
@@ -111,7 +125,9 @@ def _answer(prompt: str, script: Script, results: tuple[Mapping[str, Any], ...] 
     if script.echo:
         return tokenize(prompt, script.token_size)
     if script.tokens is not None:
-        return (Token(f"word{n} ", n if script.stamp else None) for n in range(script.tokens))
+        leads = itertools.cycle(_MARKED_UP if script.markdown else ("",))
+        numbered = zip(range(script.tokens), leads, strict=False)
+        return (Token(lead if script.stamp else f"{lead}word{n} ", n if script.stamp else None) for n, lead in numbered)
     if script.text is not None or script.calls is not None:
         text = (script.text or "") + _calls(prompt, script) + "".join(_marks(script.citations, len(results or ())))
         return tokenize(text, script.token_size)

@@ -62,6 +62,7 @@ class Assets:
             "build": backend.build,
             "lang": settings.lang,
             "markup": settings.markup,
+            "page": settings.page,
             "version": settings.client_version,
             "settle": settings.settle,
             "toggleSettle": settings.toggle_settle,

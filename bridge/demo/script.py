@@ -27,6 +27,7 @@ class Script:
     echo: bool = False  # the prompt as it was received, as the answer
     files: bool = False  # name, size and SHA-256 of each file that came with the prompt, as JSON, as the answer
     stamp: bool = False  # made-up tokens tell their number and the time they were sent
+    markdown: bool = False  # made-up tokens are Markdown: headings, lists, and much code
     token_size: int = 4  # characters in a token of a text
     rate: float | None = None  # tokens a second; 0 is as fast as possible
     first_byte: float = 0.0  # seconds before the response begins

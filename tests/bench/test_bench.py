@@ -26,6 +26,11 @@ async def test_the_short_benchmark_loses_nothing_and_stays_ahead_of_a_script(tmp
     assert {"chromium", "playwright", "cores", "load before"} <= report["machine"].keys()
     assert all(figure["bridge"] is not None for figure in figures.values())
     assert len(re.findall(r"^\| .* \|$", done.out, re.MULTILINE)) == len(figures) + 1
+    heavy = "1 streams on the heavy page"
+    assert figures[f"streams with a token lost or changed, {heavy}"]["bridge"] == 0
+    for page in ("1 streams", heavy):
+        whole = figures[f"CPU for 1,000 chunks, {page}: chromium"]["bridge"]
+        assert 0 < figures[f"CPU for 1,000 chunks, {page}: chromium, drawing"]["bridge"] < whole
     for count in (1, 4):
         assert figures[f"streams with a token lost or changed, {count} streams"]["bridge"] == 0
         assert (

@@ -339,3 +339,37 @@ async def test_the_site_closes_quickly_under_an_open_page(browser: Browser) -> N
         await expect(page.locator(ANSWER)).to_contain_text("word1")
         async with asyncio.timeout(3):
             await site.__aexit__(None, None, None)
+
+
+async def test_the_heavy_page_draws_markdown_with_its_code_below_a_long_conversation(browser: Browser) -> None:
+    async with DemoSite(replace(QUICK, page="heavy")) as site:
+        account = site.account("alice")
+        account.script(Script(text="# One\n\n- *two*\n\n```python\nreturn 3  # four\n```\n\nfive **six**", cut=1))
+        async with signed_in_page(browser, site, account) as page:
+            await ask(page, "hi")
+            await expect(page.locator(f"{ANSWER} li em")).to_have_text("two")
+            await expect(page.locator(f"{ANSWER} pre span")).to_have_text(["return", "3", "# four"])
+            await expect(page.locator(f"{ANSWER} > :last-child")).to_have_text("five six")
+            await account.wait_for(ended(1))
+            await expect(page.locator(".ds-markdown h2")).to_have_count(60)
+            await ask(page, "[[demo " + '{"tokens": 400, "rate": 0, "markdown": true}]]')
+            await account.wait_for(ended(2))
+            drawn = page.locator(ANSWER).nth(1)
+            await expect(drawn).to_contain_text("word399")
+            assert [await drawn.locator(tag).count() > 1 for tag in ("h2", "ol", "pre", "strong")] == [True] * 4
+        assert [turn.outcome for turn in account.turns] == ["finished", "finished"]
+
+
+async def test_the_heavy_page_stops_and_takes_up_an_answer_whose_connection_broke(browser: Browser) -> None:
+    async with DemoSite(replace(QUICK, page="heavy", rate=50)) as site:
+        account = site.account("alice")
+        account.script(Script(tokens=1000))
+        async with signed_in_page(browser, site, account) as page:
+            await ask(page, "hi")
+            await expect(page.locator(ANSWER)).to_contain_text("word5")
+            await page.locator(SEND).click()
+            await account.wait_for(ended(1))
+            account.script(Script(tokens=40, fault="lost_connection"))
+            await ask(page, "again")
+            await expect(page.locator(ANSWER).nth(1)).to_contain_text("word39")
+        assert account.turns[0].outcome == "stopped"

@@ -1,6 +1,8 @@
 // One conversation on the page: its messages, and the one answer that may be on its way.
 
 import { ApiError, call } from "./api.js";
+import { HeavyList } from "./heavy_list.js";
+import { boot } from "./markup.js";
 import { COMPLETION, prefetchProof, takeProof } from "./pow.js";
 import { drawRow } from "./rows.js";
 import { texts } from "./texts.js";
@@ -19,7 +21,8 @@ export class Chat {
     this.id = id;
     this.ready = id === null; // whether its messages are known
     this.entries = [];
-    this.list = new VirtualList((entry) => drawRow(entry, this));
+    const List = boot.page === "heavy" ? HeavyList : VirtualList;
+    this.list = new List((entry) => drawRow(entry, this));
     prefetchProof(COMPLETION);
   }
 

@@ -82,7 +82,7 @@ function breaks(text) {
   return text.split("\n").flatMap((line, i) => (i ? [h("br"), line] : [line]));
 }
 
-function splitBlocks(source) {
+export function splitBlocks(source) {
   const blocks = [];
   const lines = source.split("\n");
   for (let i = 0; i < lines.length;) {

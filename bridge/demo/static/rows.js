@@ -1,10 +1,13 @@
 // The rows of the message list: what the user wrote, and what came of it.
 
 import { button, h, toggleClass } from "./dom.js";
+import { HeavyMarkdown } from "./heavy_markdown.js";
 import { icon } from "./icons.js";
 import { Markdown } from "./markdown.js";
+import { boot } from "./markup.js";
 import { texts } from "./texts.js";
 
+const Drawing = boot.page === "heavy" ? HeavyMarkdown : Markdown;
 const TEXT_TYPES = ["RESPONSE", "TEMPLATE_RESPONSE", "ANSWER"];
 const SEARCH_TYPES = ["SEARCH", "TOOL_SEARCH"];
 
@@ -93,7 +96,7 @@ class AssistantRow {
   constructor(entry, chat) {
     Object.assign(this, { entry, chat });
     this.answer = h("div.ds-markdown.ds-assistant-message-main-content");
-    this.markdown = new Markdown(this.answer, (style, number) => linkOf(entry.message, style, number));
+    this.markdown = new Drawing(this.answer, (style, number) => linkOf(entry.message, style, number));
     this.message = h("div.ds-message.app-message");
     this.toolbar = h("div.ds-flex.app-toolbar", {}, this.#tools());
     this.more = button(".ds-button--secondary.ds-button--m.app-continue", {
@@ -161,7 +164,7 @@ class AssistantRow {
     const head = h("div.app-think-title", { onclick: fold }, icon("think"), title);
     const node = h("div.app-think", {}, head, body);
     this.message.prepend(node);
-    return { node, title, body, markdown: new Markdown(text) };
+    return { node, title, body, markdown: new Drawing(text) };
   }
 }
 

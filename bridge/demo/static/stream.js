@@ -4,6 +4,23 @@ import { hif, pageHeaders, unwrap } from "./api.js";
 import { strikes } from "./faults.js";
 import { EventParser } from "./sse.js";
 
+export async function headersOf(more) {
+  return { ...pageHeaders(), "content-type": "application/json", "x-hif-leim": await hif(), ...more };
+}
+
+export function addressOf(path) {
+  return `/api/${path === "chat/completion" && strikes("moved_completion") ? "v1" : "v0"}/${path}`;
+}
+
+export function isStream(contentType) {
+  return (contentType ?? "").startsWith("text/event-stream");
+}
+
+// Milliseconds after which a stream without a heartbeat has fallen silent; 0 where the site does not say.
+export function heartbeatLimit(seconds) {
+  return Number(seconds) * 1000;
+}
+
 // Handlers: event({name, data}), quiet() when not even heartbeats come; resolves at the end of the stream.
 export class AnswerStream {
   #xhr = new XMLHttpRequest();
@@ -17,10 +34,10 @@ export class AnswerStream {
   }
 
   async open(path, body, headers = {}) {
-    const all = { ...pageHeaders(), "content-type": "application/json", "x-hif-leim": await hif(), ...headers };
+    const all = await headersOf(headers);
     await new Promise((resolve, reject) => {
       const xhr = this.#xhr;
-      xhr.open("POST", `/api/${path === "chat/completion" && strikes("moved_completion") ? "v1" : "v0"}/${path}`);
+      xhr.open("POST", addressOf(path));
       for (const [name, value] of Object.entries(all)) xhr.setRequestHeader(name, value);
       xhr.onprogress = () => this.#progress(reject);
       xhr.onload = () => this.#finish(resolve, reject);
@@ -35,7 +52,7 @@ export class AnswerStream {
   }
 
   #isStream() {
-    return (this.#xhr.getResponseHeader("content-type") ?? "").startsWith("text/event-stream");
+    return isStream(this.#xhr.getResponseHeader("content-type"));
   }
 
   #progress(reject) {
@@ -68,7 +85,7 @@ export class AnswerStream {
 
   #watch() {
     clearTimeout(this.#timer);
-    const allowed = Number(this.#xhr.getResponseHeader("x-ds-sse-heartbeat-timeout-secs")) * 1000;
+    const allowed = heartbeatLimit(this.#xhr.getResponseHeader("x-ds-sse-heartbeat-timeout-secs"));
     if (allowed) this.#timer = setTimeout(() => this.handlers.quiet(), allowed + this.resumeAfter);
   }
 

@@ -3,6 +3,8 @@
 import { call } from "./api.js";
 import { DeltaParser } from "./delta.js";
 import { strikes } from "./faults.js";
+import { FetchStream } from "./fetch_stream.js";
+import { boot } from "./markup.js";
 import { AnswerStream } from "./stream.js";
 
 const NOT_RUNNING = 22;
@@ -64,7 +66,8 @@ export class Turn {
 
   async #carry(path, body, headers) {
     const handlers = { event: (event) => this.#take(event), quiet: () => this.#resume() };
-    const stream = new AnswerStream(handlers, this.chat.page.resumeAfter);
+    const Stream = boot.page === "heavy" ? FetchStream : AnswerStream;
+    const stream = new Stream(handlers, this.chat.page.resumeAfter);
     this.#stream = stream;
     this.#delta = new DeltaParser();
     await stream.open(path, body, headers);

@@ -1,6 +1,6 @@
 """Tools in Anthropic's dialect: which of them the client runs, which the server would, and which may be called now.
 
-Only functions of the client are offered to the model. The server's own search is the site's; its other tools, and
+Only tools of the client are offered to the model. The server's own search is the site's; its other tools, and
 tools of kinds that are not known here, are left out.
 """
 
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StrictBool, StrictStr, ValidationError
 
 from bridge.api.anthropic.anthropic_blocks import kind_of
+from bridge.api.anthropic.anthropic_client_tools import client_tool
 from bridge.api.anthropic.anthropic_history import AnthropicMessage
 from bridge.api.request_model import Lenient
 from bridge.api.tool_choice import ToolChoice, make_toolbox
@@ -44,7 +45,7 @@ class AnthropicTool(Lenient):
     @property
     def is_function(self) -> bool:
         """Whether the client runs it."""
-        return self.type in FUNCTIONS
+        return self.type in FUNCTIONS or client_tool(self.type or "", "") is not None
 
 
 class AnthropicToolChoice(Lenient):
@@ -95,7 +96,8 @@ def toolbox(fields: ToolFields, messages: Sequence[AnthropicMessage]) -> Toolbox
 def _tool(tool: AnthropicTool, where: str) -> Tool:
     if not tool.name:
         raise RequestError(f"{where}.name is missing: a tool that the client runs needs one.", param=f"{where}.name")
-    return Tool(tool.name, tool.description or "", tool.input_schema or {})
+    known = client_tool(tool.type or "", tool.name)
+    return known or Tool(tool.name, tool.description or "", tool.input_schema or {})
 
 
 def _choice(fields: ToolFields, offered: Sequence[str]) -> ToolChoice:

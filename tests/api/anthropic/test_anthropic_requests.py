@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import aiohttp
@@ -11,6 +12,7 @@ import pytest
 from bridge.chat.history_digests import after, digest, split
 from bridge.chat.types import Message, Opened, Thinking
 from bridge.settings import ApiSettings
+from bridge.tool_calls.notation import Call, write_call
 from tests.api.anthropic.asking import OSLO, PATH, ROME, WEATHER, answer, asked, body, failed, whole
 from tests.support.fake_backend import Served, serving
 
@@ -24,6 +26,7 @@ DOCUMENT = {
 }
 THOUGHT = {"type": "thinking", "thinking": "I must look.", "signature": "YnJpZGdl"}
 USE = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Rome"}}
+VIEW = {"command": "view", "path": "a.py"}
 SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 
 
@@ -305,13 +308,38 @@ async def test_one_call_is_all_where_parallel_ones_are_disabled(served: Served) 
 
 
 async def test_the_servers_tools_are_not_offered_and_its_search_is_the_sites(served: Served) -> None:
-    tools = [SEARCH, {"type": "web_fetch_20250910", "name": "web_fetch"}, {"type": "bash_20250124", "name": "bash"}]
+    tools = [
+        SEARCH,
+        {"type": "web_fetch_20250910", "name": "web_fetch"},
+        {"type": "computer_20250124", "name": "computer"},
+    ]
     for choice in (None, {"type": "any"}, {"type": "tool", "name": "web_search"}):
         request = await asked(served, tools=tools, tool_choice=choice)
         assert request.model.search
         assert len(request.messages) == 1
     assert not (await asked(served, tools=tools[1:])).model.search
-    assert await ignored_of(served, tools=tools) == ["web_fetch_20250910", "bash_20250124"]
+    assert await ignored_of(served, tools=tools) == ["web_fetch_20250910", "computer_20250124"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "told", "arguments"),
+    [
+        ("bash_20250124", "bash", "restart?: boolean", {"command": "ls"}),
+        ("text_editor_20250728", "str_replace_based_edit_tool", "insert_text?: string", VIEW),
+        ("text_editor_20250124", "str_replace_editor", "undo_edit", VIEW),
+        ("memory_20250818", "memory", "old_path?: string", VIEW),
+    ],
+)
+async def test_tools_that_only_claude_knows_are_described_and_called(
+    served: Served, kind: str, name: str, told: str, arguments: dict[str, Any]
+) -> None:
+    served.backend.script = answer(write_call(Call(name, json.dumps(arguments))))
+    tools = [{"type": kind, "name": name}]
+    message = await whole(served, tools=tools, tool_choice={"type": "tool", "name": name})
+    assert told in served.backend.requests[-1].messages[0].text
+    uses = [(block["name"], block["input"]) for block in message["content"] if block["type"] == "tool_use"]
+    assert uses == [(name, arguments)]
+    assert await ignored_of(served, tools=tools) == [""]
 
 
 async def test_a_deferred_tool_is_offered_once_something_refers_to_it(served: Served) -> None:

@@ -15,7 +15,7 @@ from bridge.settings import Section, Settings
 from bridge.settings_sources import describe
 from tests import fault_table, policy_table
 from tests.clients import saved_characters
-from tests.docs import example_settings, packages
+from tests.docs import example_settings, grafana_dashboard, metrics_table, packages
 
 ROOT = Path(__file__).parents[2]
 MARKED = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(\n<!-- /generated -->)", re.DOTALL)
@@ -55,6 +55,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "faults": fault_table.markdown,
     "benchmark": lambda: report().to_markdown(),
     "agents": saved_characters.markdown,
+    "metrics": metrics_table.markdown,
     "packages": packages.markdown,
     "import-order": packages.order,
     "example-site": source("example_site.py"),
@@ -62,7 +63,10 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
 }
 
 
-FILES: Mapping[Path, Callable[[], str]] = {ROOT / "examples/bridge.toml": example_settings.text}
+FILES: Mapping[Path, Callable[[], str]] = {
+    ROOT / "examples/bridge.toml": example_settings.text,
+    ROOT / "examples/prometheus/grafana-dashboard.json": grafana_dashboard.text,
+}
 """Files that are generated as a whole."""
 
 

@@ -7,7 +7,8 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import TemporaryFile
+from typing import IO
 
 import psutil
 import pytest
@@ -35,15 +36,18 @@ ALONE = {
 async def run(live: Live, home: Path, *command: str | Path, stdin: str = "", **more: str) -> str:
     """Return what a client has printed; it has to end well."""
     given = {"BASE_URL": f"{live.bridge.url}/v1", "API_KEY": live.key, **more}
-    async with started(home, *command, output=asyncio.subprocess.PIPE, **given) as process, asyncio.timeout(LIMIT):
-        out, err = await process.communicate(stdin.encode())
-    assert process.returncode == 0, f"{out.decode()}\n{err.decode()}"
-    return out.decode()
+    # Files, since Codex ends where a pipe does not take its prompt at once, which it prints.
+    with TemporaryFile() as out, TemporaryFile() as err:
+        async with started(home, *command, output=out, errors=err, **given) as process, asyncio.timeout(LIMIT):
+            await process.communicate(stdin.encode())
+        printed, told = map(_text, (out, err))
+    assert process.returncode == 0, f"{printed}\n{told}"
+    return printed
 
 
 @asynccontextmanager
 async def started(
-    home: Path, *command: str | Path, output: int | BinaryIO, **more: str
+    home: Path, *command: str | Path, output: IO[bytes], errors: IO[bytes], **more: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start a program that knows nothing but `home`, its command and its environment, and end it at last."""
     if not INSTALLED.exists():
@@ -52,7 +56,7 @@ async def started(
         *map(str, command),
         stdin=asyncio.subprocess.PIPE,
         stdout=output,
-        stderr=output,
+        stderr=errors,
         cwd=home,
         env={**_home(home), **ALONE, **more},
     )
@@ -78,11 +82,9 @@ def example(live: Live, name: str) -> str:
     return text.replace("http://127.0.0.1:8000", live.bridge.url).replace("sk-bridge-...", live.key)
 
 
-def claude_code(live: Live) -> dict[str, str]:
-    """Return the environment of Claude Code; in a sandbox it lets root skip its questions."""
-    lines = example(live, "claude-code.env").splitlines()
-    given = dict(line.split("=", 1) for line in lines if "=" in line)
-    return {**given, "DISABLE_AUTOUPDATER": "1", "IS_SANDBOX": "1"}
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 def _home(home: Path) -> dict[str, str]:

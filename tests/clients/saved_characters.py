@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,28 +18,15 @@ from loguru import logger
 
 from bridge.browser.browser import Chromium
 from bridge.telemetry import Telemetry
+from tests.clients.agents import AGENTS, Agent, said
 from tests.clients.counting_proxy import CountingProxy, counting
-from tests.clients.running import ROOT, claude_code, example, run
-from tests.clients.test_agents import MODEL, continue_cli, opencode, pi, qwen
+from tests.clients.running import ROOT
 from tests.support.browsers import light_browser
-from tests.support.live import Live, called, directive, live, settings_for
+from tests.support.live import Live, directive, live, settings_for
 
 FIGURES = ROOT / "docs/agents.json"
 STEPS = 20
 DONE = "All of it is done."
-
-
-@dataclass(frozen=True)
-class Agent:
-    """How an agent is started and set up, and how it writes a file, reads one, and runs a command."""
-
-    command: tuple[str, ...]
-    setting: Callable[[Live, Path], dict[str, str]]
-    write: Callable[[Path, str], str]
-    read: Callable[[Path], str]
-    run: Callable[[str], str]
-    is_piped: bool = True
-    """Whether it takes its task from its input, and not as an argument."""
 
 
 @dataclass(frozen=True)
@@ -56,98 +42,14 @@ class Played:
     beside_typed: int
 
 
-def codex(site: Live, home: Path) -> dict[str, str]:
-    """Write Codex's settings; the key is in the environment."""
-    (home / ".codex").mkdir()
-    (home / ".codex/config.toml").write_text(example(site, "codex.toml"), "utf-8")
-    return {"BRIDGE_API_KEY": site.key}
-
-
-def cline(site: Live, home: Path) -> dict[str, str]:
-    """Write the provider's settings of cline."""
-    folder = home / ".cline/data/settings"
-    folder.mkdir(parents=True)
-    provider = {
-        "provider": "openai-compatible",
-        "apiKey": site.key,
-        "baseUrl": f"{site.bridge.url}/v1",
-        "model": MODEL,
-    }
-    kept = {"settings": provider, "tokenSource": "manual", "updatedAt": "2026-01-01T00:00:00.000Z"}
-    chosen = {"version": 1, "lastUsedProvider": "openai-compatible", "providers": {"openai-compatible": kept}}
-    (folder / "providers.json").write_text(json.dumps(chosen), "utf-8")
-    return {"CLINE_NO_AUTO_UPDATE": "1", "CLINE_TELEMETRY_DISABLED": "1"}
-
-
-def bash(command: str) -> str:
-    """Return a call of a tool named like the shell."""
-    return called("bash", command=command, description="Run it")
-
-
-AGENTS = {
-    "claude-code": Agent(
-        ("claude", "--dangerously-skip-permissions", "-p"),
-        lambda site, _: claude_code(site),
-        lambda path, text: called("Write", file_path=str(path), content=text),
-        lambda path: called("Read", file_path=str(path)),
-        lambda command: called("Bash", command=command, description="Run it"),
-    ),
-    "codex": Agent(
-        ("codex", "exec", "--skip-git-repo-check", "-s", "danger-full-access"),
-        codex,
-        lambda path, text: called("exec_command", cmd=f"printf '{text}' > {path}"),
-        lambda path: called("exec_command", cmd=f"cat {path}"),
-        lambda command: called("exec_command", cmd=command),
-        is_piped=False,
-    ),
-    "opencode": Agent(
-        ("opencode", "run"),
-        opencode,
-        lambda path, text: called("write", filePath=str(path), content=text),
-        lambda path: called("read", filePath=str(path)),
-        bash,
-    ),
-    "qwen-code": Agent(
-        ("qwen", "--auth-type", "openai", "--yolo"),
-        qwen,
-        lambda path, text: called("write_file", file_path=str(path), content=text),
-        lambda path: called("read_file", file_path=str(path)),
-        lambda command: called("run_shell_command", command=command, is_background=False),
-    ),
-    "pi": Agent(
-        ("pi", "--provider", "bridge", "--model", MODEL, "--no-session", "-p"),
-        pi,
-        lambda path, text: called("write", path=str(path), content=text),
-        lambda path: called("read", path=str(path)),
-        lambda command: called("bash", command=command),
-    ),
-    "continue": Agent(
-        ("cn", "--config", "config.yaml", "--auto", "-p"),
-        continue_cli,
-        lambda path, text: called("Write", filepath=str(path), content=text),
-        lambda path: called("Read", filepath=str(path)),
-        lambda command: called("Bash", command=command),
-        is_piped=False,
-    ),
-    "cline": Agent(
-        ("cline", "--json"),
-        cline,
-        lambda path, text: called("editor", path=str(path), new_text=text),
-        lambda path: called("read_files", files=[{"path": str(path)}]),
-        lambda command: called("run_commands", commands=[command]),
-        is_piped=False,
-    ),
-}
-
-
 def scripts(agent: Agent, home: Path) -> list[dict[str, Any]]:
     """Return what the model says at each step: it writes files, reads them, and runs commands, by turns."""
-    said: list[str] = []
+    texts: list[str] = []
     for number in range(STEPS):
         path = home / f"notes{number // 3}.txt"
         calls = (agent.write(path, f"Notes {number}.\n"), agent.read(path), agent.run(f"wc -c {path}"))
-        said.append(calls[number % 3])
-    return [{"text": text} for text in (*said[: STEPS - 1], DONE)]
+        texts.append(said(calls[number % 3]))
+    return [{"text": text} for text in (*texts[: STEPS - 1], DONE)]
 
 
 async def play(name: str, browser: Chromium) -> Played:
@@ -159,9 +61,7 @@ async def play(name: str, browser: Chromium) -> Played:
         task = f"Keep notes. {directive(**first, then=others)}"
         async with live(home, chromium=browser) as site, counting(site.bridge.url) as proxy:
             site.bridge.url = proxy.url  # what the agent's settings are made of
-            more = agent.setting(site, home)
-            given = [] if agent.is_piped else [task]
-            out = await run(site, home, *agent.command, *given, stdin=task if agent.is_piped else "", **more)
+            out = await agent.play(site, home, task)
             assert DONE in out, out
             return figures(name, proxy, site)
 

@@ -29,7 +29,7 @@ async def proxy(site: Live, home: Path) -> AsyncIterator[str]:
     port = free_port()
     command = ("litellm", "--config", "litellm.yaml", "--host", "127.0.0.1", "--port", str(port))
     with (home / "proxy.log").open("wb") as output:
-        async with started(home, *command, output=output, LITELLM_MASTER_KEY=KEY):
+        async with started(home, *command, output=output, errors=output, LITELLM_MASTER_KEY=KEY):
             url = f"http://127.0.0.1:{port}"
             await served(f"{url}/health/liveliness")
             yield url

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.browser.browser import Chromium
-from tests.clients.running import claude_code, run
-from tests.support.live import Live, called, directive, live
+from tests.clients.agents import AGENTS, Agent, said
+from tests.support.live import directive, live
 
 DONE = "All of it is done."
 PROGRAM = "import sys\nprint(sum(map(int, sys.argv[1:])), 'in all')\n"
@@ -19,41 +17,19 @@ NEW_ONE_MOST = 3_000
 """Characters that a step may type into the page: the result of a call and what stands around it."""
 
 
-@dataclass(frozen=True)
-class Agent:
-    """How an agent is started and set up, and how its tools are called."""
-
-    command: tuple[str, ...]
-    setting: Callable[[Live], dict[str, str]]
-    write: Callable[[Path, str], str]
-    read: Callable[[Path], str]
-    run: Callable[[str], str]
-
-
-AGENTS = {
-    "claude-code": Agent(
-        ("claude", "--dangerously-skip-permissions", "-p"),
-        claude_code,
-        lambda path, text: called("Write", file_path=str(path), content=text),
-        lambda path: called("Read", file_path=str(path)),
-        lambda command: called("Bash", command=command, description="Run it"),
-    ),
-}
-
-
 def steps(agent: Agent, home: Path) -> list[str]:
-    """Return what the model says at each step: one has several calls, two of the calls fail."""
+    """Return what the model says at each step: two have several calls, two of the calls fail."""
     program, notes, list_ = home / "sum.py", home / "notes.txt", home / "list.txt"
     return [
-        agent.write(program, PROGRAM),
-        "\n".join((agent.write(notes, "Notes.\n"), agent.write(list_, "1\n2\n"), agent.read(program))),
-        agent.run(f"python3 {program} 1 2 39"),
-        agent.run(f"python3 {program} one"),
-        agent.read(home / "nothing.txt"),
-        agent.run(f"cat {list_} | xargs python3 {program}"),
-        agent.run(f"echo 'The sum is 3.' >> {notes}"),
-        agent.read(notes),
-        "\n".join((agent.run(f"wc -c {notes}"), agent.run(f"ls {home}"))),
+        said(agent.write(program, PROGRAM)),
+        said(agent.write(notes, "Notes.\n"), agent.write(list_, "1\n2\n"), agent.read(program)),
+        said(agent.run(f"python3 {program} 1 2 39")),
+        said(agent.run(f"python3 {program} one")),
+        said(agent.read(home / "nothing.txt")),
+        said(agent.run(f"cat {list_} | xargs python3 {program}")),
+        said(agent.run(f"echo 'The sum is 3.' >> {notes}")),
+        said(agent.read(notes)),
+        said(agent.run(f"wc -c {notes}"), agent.run(f"ls {home}")),
         DONE,
     ]
 
@@ -62,16 +38,15 @@ def steps(agent: Agent, home: Path) -> list[str]:
 async def test_an_agent_reads_writes_and_runs_files_over_many_steps_of_one_conversation(
     tmp_path: Path, chromium: Chromium, name: str
 ) -> None:
-    agent = AGENTS[name]
-    first, *others = steps(agent, tmp_path)
+    first, *others = steps(AGENTS[name], tmp_path)
     then: list[dict[str, Any]] = [{"text": text} for text in others]
     async with live(tmp_path, chromium=chromium) as site:
         task = f"Sum what is in the list. {directive(text=first, then=then)}"
-        said = await run(site, tmp_path, *agent.command, stdin=task, **agent.setting(site))
+        printed = await AGENTS[name].play(site, tmp_path, task)
         turns = site.account().turns
-    assert DONE in said
+    assert DONE in printed
     assert (tmp_path / "notes.txt").read_text("utf-8") == "Notes.\nThe sum is 3.\n"
-    turns = [turn for turn in turns if turn.conversation == turns[-1].conversation]
+    turns = [turn for turn in turns if turn.conversation == turns[-1].conversation]  # another one gives it a title
     assert [turn.parent for turn in turns] == [None, *range(2, 2 * len(turns), 2)]
     assert len(turns) == len(others) + 1
     new = [turn.prompt for turn in turns[1:]]
@@ -80,4 +55,5 @@ async def test_an_agent_reads_writes_and_runs_files_over_many_steps_of_one_conve
     assert "ValueError" in new[3]
     assert "3 in all" in new[5]
     assert "The sum is 3." in new[7]
+    assert new[8].count("<tool_result name=") == 2
     assert max(map(len, new)) < NEW_ONE_MOST

@@ -51,6 +51,10 @@ GO_ON = "Go on."
 """What an empty message at the end asks for."""
 CHANGED = "The instructions have changed. These of their lines are new, or read differently now:\n\n"
 """What stands before the lines of a system text that a conversation does not have yet."""
+AGAIN = (
+    "Your last answer broke off, and nothing of it arrived or was done. Answer the following again, from the beginning."
+)
+"""What stands before messages that a conversation has already, with an answer that broke off."""
 
 GAP = "\n\n"
 """What stands between two messages."""

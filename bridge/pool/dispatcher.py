@@ -63,10 +63,10 @@ class Dispatcher:
                     slot = await self._granted(lease, timeline)
                     note = ConversationRecorder(self._conversations, request, slot.worker.name, lease.place_here)
                     with self._tried(lease, slot, timeline):
-                        async with aclosing(slot.worker.chat(request, timeline, lease.place_here)) as events:
+                        chat = slot.worker.chat(request, timeline, lease.place_here)
+                        async with aclosing(chat), aclosing(note.recorded(chat)) as events:
                             async for event in events:
                                 lease.has_begun = True
-                                note.hear(event)
                                 progress.add(event)
                                 if isinstance(event, Opened):
                                     event = replace(event, start=_start(event, lease, otherwise))

@@ -62,6 +62,8 @@ class ConversationPosition:
     message: str
     news: str = ""
     """The lines of the system text that the conversation does not have yet."""
+    is_again: bool = False
+    """Whether the conversation has the new messages already, with an answer that broke off."""
     tokens: int | None = field(default=None, compare=False)
     """What the conversation holds; None where that is not known."""
 
@@ -102,11 +104,26 @@ class ConversationFile:
         if not self._settings.enabled:
             return None
         history, new = split(request.messages)
-        return self._known(history, accounts) if history and new and not is_too_long(history) else None
+        if not history or not new or is_too_long(request.messages):
+            return None
+        if (place := self._known(history, accounts)) is not None:
+            return place
+        again = self._known(request.messages, accounts)
+        return None if again is None else replace(again, is_again=True)
 
     def remember(self, place: ConversationPosition, messages: Sequence[Message], answer: str) -> None:
         """Note that the place is where `messages` and their `answer` live."""
-        history = after(messages, answer)
+        self._store(place, after(messages, answer))
+
+    def remember_broken_off(self, place: ConversationPosition, messages: Sequence[Message]) -> None:
+        """Note that the place has `messages` and an answer that broke off, for a client that asks for it again.
+
+        A history that ends with an answer is never taken for one of these, which end with what was asked.
+        """
+        if split(messages)[0]:  # else nothing would be saved
+            self._store(place, messages)
+
+    def _store(self, place: ConversationPosition, history: Sequence[Message]) -> None:
         if is_too_long(history):
             return
         head = system_head(history)

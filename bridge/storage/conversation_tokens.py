@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge.chat.history_digests import split
-from bridge.chat.prompt import CHANGED
+from bridge.chat.prompt import AGAIN, CHANGED
 from bridge.chat.types import ChatRequest, Message
 from bridge.errors import ContextTooLong
 from bridge.storage.conversation_file import ConversationPosition
@@ -29,7 +29,8 @@ def new_messages(request: ChatRequest, place: ConversationPosition) -> Sequence[
     """Return what is sent where `request` goes on at `place`."""
     _, new = split(request.messages)
     changed = [Message("system", CHANGED + place.news)] if place.news else []
-    return [*changed, *(new or request.messages)]
+    again = [Message("system", AGAIN)] if place.is_again else []
+    return [*changed, *again, *(new or request.messages)]
 
 
 def tokens_after(request: ChatRequest, place: ConversationPosition | None, answer: str) -> int | None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from loguru import logger
 
 from bridge.background import Background
-from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Opened, Text
+from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Opened, Text, Thinking
 from bridge.errors import StorageError
 from bridge.settings import ConversationSettings
 from bridge.storage.conversation_file import ConversationFile, ConversationPosition
@@ -72,6 +73,13 @@ class Conversations:
         file = self._opened
         self._thread.start(lambda: file.remember(replace(place, tokens=tokens()), messages, returned(answer)))
 
+    def remember_broken_off(
+        self, place: ConversationPosition, messages: Sequence[Message], tokens: Callable[[], int | None]
+    ) -> None:
+        """Store the position of an answer that broke off; see `ConversationFile.remember_broken_off`."""
+        file = self._opened
+        self._thread.start(lambda: file.remember_broken_off(replace(place, tokens=tokens()), messages))
+
     def forget(self, conversation: str) -> None:
         """Drop a conversation; see `ConversationFile.forget`."""
         self._thread.start(self._opened.forget, conversation)
@@ -112,8 +120,19 @@ class Conversations:
         return self._file
 
 
+class Store(Protocol):
+    """Stores the position of a history; `tokens` counts what the conversation holds."""
+
+    def __call__(
+        self, place: ConversationPosition, messages: Sequence[Message], *, tokens: Callable[[], int | None]
+    ) -> None: ...
+
+
 class ConversationRecorder:
-    """Records the conversation's position when an answer completes; `before` is where the chat is to go on."""
+    """Records the conversation's position when an answer completes or breaks off.
+
+    `before` is where the chat is to go on.
+    """
 
     def __init__(
         self,
@@ -128,9 +147,19 @@ class ConversationRecorder:
         self._before = before
         self._opened: Opened | None = None
         self._answer: list[str] = []
+        self._is_answering = False
 
-    def hear(self, event: ChatEvent) -> None:
-        """Take the next event."""
+    async def recorded(self, events: AsyncIterator[ChatEvent]) -> AsyncGenerator[ChatEvent]:
+        """Yield the events of the answer."""
+        try:
+            async for event in events:
+                self._take(event)
+                yield event
+        finally:
+            if self._is_answering:  # else it is complete, or the site did not even begin
+                self._remember(self._conversations.remember_broken_off)
+
+    def _take(self, event: ChatEvent) -> None:
         match event:
             case Opened(conversation=str(conversation)):
                 self._opened = event
@@ -141,10 +170,20 @@ class ConversationRecorder:
                     conversation
                 )  # its position is unknown until the answer completes; a crash before that must not leave the old one
             case Text(text):
+                self._is_answering = True
                 self._answer.append(text)
-            case Finish("stop") if self._opened and self._opened.conversation and self._opened.message:
-                place = ConversationPosition(self._account, self._opened.conversation, self._opened.message)
-                request, answer = self._request, "".join(self._answer)
-                seen = request.messages[: len(request.messages) - request.unseen]
-                tokens = partial(tokens_after, request, self._before, answer)
-                self._conversations.remember(place, seen, answer, request.returned, tokens)
+            case Thinking():
+                self._is_answering = True
+            case Finish(reason):
+                self._is_answering = False
+                if reason == "stop":
+                    answer, returned = "".join(self._answer), self._request.returned
+                    self._remember(partial(self._conversations.remember, answer=answer, returned=returned))
+
+    def _remember(self, store: Store) -> None:
+        if (opened := self._opened) is None or not opened.conversation or not opened.message:
+            return
+        request = self._request
+        seen = request.messages[: len(request.messages) - request.unseen]
+        tokens = partial(tokens_after, request, self._before, "".join(self._answer))
+        store(ConversationPosition(self._account, opened.conversation, opened.message), seen, tokens=tokens)

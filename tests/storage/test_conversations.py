@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,24 @@ from hypothesis import strategies as st
 from loguru import logger
 
 from bridge.chat.history_digests import PIECE, digest
-from bridge.chat.types import Attachment, ChatRequest, Finish, Message, Model, Opened, Role, Text
-from bridge.errors import RequestError, SetupError, StorageError, UnknownConversation
+from bridge.chat.prompt import AGAIN
+from bridge.chat.types import (
+    Attachment,
+    ChatEvent,
+    ChatRequest,
+    Finish,
+    Message,
+    Model,
+    Opened,
+    Role,
+    Text,
+    Thinking,
+)
+from bridge.errors import BridgeError, RequestError, SetupError, SiteError, StorageError, UnknownConversation
 from bridge.settings import ConversationSettings, FileSettings
 from bridge.sites.deepseek.driver import Driver
 from bridge.storage.conversation_file import VERSION, ConversationFile, ConversationPosition
+from bridge.storage.conversation_tokens import new_messages
 from bridge.storage.conversations import ConversationRecorder, Conversations
 from bridge.worker.turn_plan import fitted, turns_of
 
@@ -301,12 +314,64 @@ async def shared(tmp_path: Path) -> AsyncGenerator[Conversations]:
     await conversations.close()
 
 
+async def record(note: ConversationRecorder, *events: ChatEvent, fails: BridgeError | None = None) -> None:
+    """Let the recorder take the events of an answer, of which the client leaves without a `Finish`."""
+
+    async def answer() -> AsyncGenerator[ChatEvent]:
+        for event in events:
+            yield event
+        if fails is not None:
+            raise fails
+
+    with suppress(SiteError):
+        async with aclosing(answer()) as chat, aclosing(note.recorded(chat)) as recorded:
+            async for event in recorded:
+                if event is events[-1] and fails is None:
+                    break
+
+
+BROKEN = [
+    (None, Thinking("Well")),
+    (None, Text("Hi")),
+    (SiteError("The connection broke.", sent=True), Text("Hi")),
+]
+
+
+@pytest.mark.parametrize(("fails", "last"), BROKEN)
+async def test_an_answer_that_broke_off_is_asked_for_again_in_its_conversation(
+    tmp_path: Path, fails: BridgeError | None, last: ChatEvent
+) -> None:
+    asked = request(*HELLO, said("assistant", ANSWER), said("user", "And?"))
+    async with shared(tmp_path) as conversations:
+        conversations.remember(PLACE, HELLO, ANSWER)
+        before = await conversations.find(asked, ALL)
+        assert before == PLACE
+        await record(ConversationRecorder(conversations, asked, "alice", before), Opened("c-1", "4"), last, fails=fails)
+        again = await conversations.find(asked, ALL)
+        assert again == ConversationPosition("alice", "c-1", "4", is_again=True)
+        assert [message.text for message in new_messages(asked, again)] == [AGAIN, "And?"]
+        other = request(*HELLO, said("assistant", ANSWER), said("user", "Something else"))
+        assert await conversations.find(other, ALL) is None
+        await record(ConversationRecorder(conversations, asked, "alice", again), Opened("c-1", "6"), last, Finish())
+        text = last.text if isinstance(last, Text) else ""
+        next_one = request(*asked.messages, said("assistant", text), said("user", "So?"))
+        assert await conversations.find(next_one, ALL) == ConversationPosition("alice", "c-1", "6")
+        assert await conversations.find(asked, ALL) is None
+
+
+async def test_what_the_site_did_not_begin_to_answer_is_not_asked_for_again_there(tmp_path: Path) -> None:
+    asked = request(*HELLO, said("assistant", ANSWER), said("user", "And?"))
+    async with shared(tmp_path) as conversations:
+        note = ConversationRecorder(conversations, asked, "alice")
+        await record(note, Opened("c-1", "4"), fails=SiteError("The conversation is full.", sent=True))
+        assert await conversations.find(asked, ALL) is None
+
+
 async def test_an_answer_that_did_not_end_well_is_not_gone_on_from(tmp_path: Path) -> None:
     async with shared(tmp_path) as conversations:
         conversations.remember(PLACE, HELLO, ANSWER)
         note = ConversationRecorder(conversations, request(*HELLO), "alice")
-        for event in (Opened("c-1", "4"), Text("Hi"), Finish("length")):
-            note.hear(event)
+        await record(note, Opened("c-1", "4"), Text("Hi"), Finish("length"))
         with pytest.raises(UnknownConversation):
             await conversations.find(request(said("user", "x"), conversation="c-1"), ALL)
 
@@ -320,8 +385,7 @@ async def test_what_the_client_will_send_back_is_made_off_the_event_loop(tmp_pat
 
     async with shared(tmp_path) as conversations:
         note = ConversationRecorder(conversations, replace(request(*HELLO), returned=returned), "alice")
-        for event in (Opened("c-1", "4"), Text("Hi"), Finish()):
-            note.hear(event)
+        await record(note, Opened("c-1", "4"), Text("Hi"), Finish())
         found = await conversations.find(request(*HELLO, said("assistant", "HI"), said("user", "x")), ALL)
         assert found == ConversationPosition("alice", "c-1", "4")
     assert len(threads) == 1

@@ -45,9 +45,13 @@ class Backend(FakeBackend):
         note = ConversationRecorder(self._conversations, request, "alice")
         for turn in turns_of(request, place, DRIVER, self._settings.files):
             await asyncio.to_thread(fitted, turn, DRIVER, self._settings.files)
-        for event in (Opened("c-1", "4"), Text("Hello"), Finish()):
-            note.hear(event)
+        async for event in note.recorded(_hello()):
             yield event
+
+
+async def _hello() -> AsyncGenerator[ChatEvent]:
+    for event in (Opened("c-1", "4"), Text("Hello"), Finish()):
+        yield event
 
 
 async def serve(folder: Path, long_prompts: Literal["refuse", "attach"]) -> None:

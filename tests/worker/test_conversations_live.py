@@ -11,8 +11,11 @@ import pytest
 from openai import NotFoundError
 
 from bridge.browser.browser import Chromium
-from bridge.demo import DemoSite
+from bridge.chat.prompt import AGAIN
+from bridge.demo import DemoSite, Script
+from bridge.pool.chat_progress import CANCELLED
 from bridge.settings import ConversationSettings
+from bridge.telemetry import ChatEnded
 from tests.support.live import QUICK_SITE, Live, directive, live, reset, served
 
 Messages = list[dict[str, Any]]
@@ -62,6 +65,27 @@ async def test_a_header_says_whether_the_conversation_went_on(run: Live) -> None
     third = await ask.create(model="deepseek-chat", messages=messages)  # type: ignore[arg-type]
     starts = [answer.headers["x-bridge-conversation"] for answer in (first, second, third)]
     assert starts == ["new", "continued", "new; reason=lost"]
+
+
+async def test_an_answer_that_broke_off_is_asked_for_again_in_its_conversation(run: Live) -> None:
+    messages = [user(f"one {directive(text='one')}"), {"role": "assistant", "content": "one"}, user("two")]
+    await chat(run, messages[:1])
+    for script in (Script(text="A long answer. " * 99, rate=20), Script(text="two")):
+        run.account().script(script)
+    async with await chat(run, messages, stream=True) as chunks:
+        async for chunk in chunks:
+            if chunk.choices[0].delta.content:
+                break
+    await run.facts.wait_for(lambda fact: isinstance(fact, ChatEnded) and fact.result == CANCELLED)
+    again = await chat(run, messages)
+    messages += [{"role": "assistant", "content": "two"}, user(f"three {directive(text='three')}")]
+    await chat(run, messages)
+    first, *turns = run.account().turns
+    assert again.choices[0].message.content == "two"
+    assert [turn.parent for turn in turns] == [2, 4, 6]
+    assert {turn.conversation for turn in turns} == {first.conversation}
+    assert AGAIN in turns[1].prompt
+    assert turns[2].prompt == messages[-1]["content"]
 
 
 async def test_of_ten_turns_nine_send_only_what_is_new_also_across_a_restart(

@@ -21,7 +21,7 @@ from bridge.api.route_table import Admission, Handler, Operation
 from bridge.api.surface import Surface
 from bridge.chat.types import ChatBackend, Model, RateLimit
 from bridge.settings import Settings
-from bridge.storage.file_store import FileStore
+from bridge.storage.file_store import FileStore, StoredFile
 
 FIRST = "/v1/"
 """How the paths begin that belong to the first dialect on every port."""
@@ -70,6 +70,8 @@ class Dialect(ABC):
     """How the paths begin that belong to it alone, also those that are not served."""
     marks: ClassVar[tuple[str, ...]] = ()
     """Request headers, in lower case, by which its clients are known on paths that several dialects have."""
+    file_purpose: ClassVar[str] = ""
+    """What files are for whose clients have no word for it; empty: they must say it."""
     greeting: ClassVar[str] = ""
     """What `GET /` says on a port that is the dialect's own."""
     error_schema: ClassVar[Mapping[str, Any]] = {}
@@ -100,6 +102,14 @@ class Dialect(ABC):
 
     def model(self, listed: ListedModel) -> dict[str, Any] | None:
         """Return the body that describes one model; None where the dialect has none."""
+        return None
+
+    def file(self, file: StoredFile) -> dict[str, Any] | None:
+        """Return the body that describes a stored file; None where the dialect has none."""
+        return None
+
+    def deleted_file(self, id: str) -> dict[str, Any] | None:  # noqa: A002
+        """Return the body that says that a stored file is deleted; None where the dialect has none."""
         return None
 
     def headers(self, request_id: str, limit: RateLimit | None) -> Mapping[str, str]:

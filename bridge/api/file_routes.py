@@ -10,6 +10,7 @@ from typing import Annotated, Any, BinaryIO, Literal
 from aiohttp import web
 from pydantic import Field
 
+from bridge.api.api_dialect import Dialects
 from bridge.api.attachments.content_parts import named, typed
 from bridge.api.body_fields import validated
 from bridge.api.http_errors import dump
@@ -39,7 +40,8 @@ class ExpiresAfter(Lenient):
 class FileForm(Lenient):
     """What comes with a file; the file itself is the field `file`."""
 
-    purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
+    purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"] | None = None
+    """What the file is for; some dialects have no word for it, in all others it must be there."""
     expires_after: ExpiresAfter | None = None
 
 
@@ -57,8 +59,9 @@ class Files:
 
     path = "/v1/files"
 
-    def __init__(self, store: FileStore) -> None:
+    def __init__(self, store: FileStore, dialects: Dialects) -> None:
         self._store = store
+        self._dialects = dialects
 
     async def keep(self, request: web.Request) -> web.Response:
         """Keep a file that comes in a form."""
@@ -68,10 +71,13 @@ class Files:
             form = validated(FileForm, fields)
             if media_type is None:
                 raise RequestError("The form has no file in its field `file`.", param="file")
+            if (purpose := form.purpose or self._dialects.of(request).file_purpose) == "":
+                raise RequestError("purpose: Field required.", param="purpose")
             days = form.expires_after.seconds / DAY if form.expires_after else None
             media_type = typed(name, media_type)
             name = named(name, media_type, "")
-            return _json(_described(await asyncio.to_thread(upload.keep, name, media_type, form.purpose, days)))
+            kept = await asyncio.to_thread(upload.keep, name, media_type, purpose, days)
+            return _json(self._described(request, kept))
         finally:
             await asyncio.shield(asyncio.to_thread(upload.close))
 
@@ -85,12 +91,13 @@ class Files:
             found = list(dropwhile(lambda file: file.id != wanted.after, found))[1:]
         page = found[: wanted.limit]
         first, last = (page[0].id, page[-1].id) if page else (None, None)
-        body = {"object": "list", "data": list(map(_described, page)), "first_id": first, "last_id": last}
+        data = [self._described(request, file) for file in page]
+        body = {"object": "list", "data": data, "first_id": first, "last_id": last}
         return _json({**body, "has_more": len(found) > len(page)})
 
     async def one(self, request: web.Request) -> web.Response:
         """Describe a file."""
-        return _json(_described(await asyncio.to_thread(self._store.one, request.match_info["id"])))
+        return _json(self._described(request, await asyncio.to_thread(self._store.one, request.match_info["id"])))
 
     async def content(self, request: web.Request) -> web.StreamResponse:
         """Return a file's bytes."""
@@ -113,26 +120,15 @@ class Files:
         """Delete a file."""
         id_ = request.match_info["id"]
         await asyncio.to_thread(self._store.delete, id_)
-        return _json({"id": id_, "object": "file", "deleted": True})
+        return _json(self._dialects.of(request).deleted_file(id_) or self._dialects.all[0].deleted_file(id_))
+
+    def _described(self, request: web.Request, file: StoredFile) -> dict[str, Any] | None:
+        return self._dialects.of(request).file(file) or self._dialects.all[0].file(file)
 
 
 def _size(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
 
 
-def _described(file: StoredFile) -> dict[str, Any]:
-    return {
-        "id": file.id,
-        "object": "file",
-        "bytes": file.size,
-        "created_at": int(file.created),
-        "expires_at": int(file.expires),
-        "filename": file.name,
-        "purpose": file.purpose,
-        "status": "processed",
-        "status_details": None,
-    }
-
-
-def _json(body: dict[str, Any]) -> web.Response:
+def _json(body: object) -> web.Response:
     return web.Response(body=dump(body), content_type="application/json")

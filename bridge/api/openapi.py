@@ -117,7 +117,7 @@ def _add_operation(operation: Operation, paths: dict[str, Any], schemas: dict[st
 
 def _with_file(form: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a form that brings a file beside its fields."""
-    return {**form, "properties": {"file": FILE, **form["properties"]}, "required": ["file", *form["required"]]}
+    return {**form, "properties": {"file": FILE, **form["properties"]}, "required": ["file", *form.get("required", ())]}
 
 
 def _answer(operation: Operation) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def route_table(
     table = [
         *_health(backend, spoken, has_page=settings.dashboard.enabled),
         *_models(models, public),
-        *_files(Files(store)),
+        *_files(Files(store, spoken)),
         *beside,
     ]
     if settings.tokens.enabled:

@@ -15,6 +15,7 @@ from bridge.api.http_errors import Failure
 from bridge.api.surface import Surface
 from bridge.chat.types import RateLimit
 from bridge.settings import ApiSettings
+from bridge.storage.file_store import StoredFile
 
 PRESET = re.compile(r"(?<![a-z])(?:claude|opus|sonnet|haiku)(?![a-z])")
 """What the names of models contain that clients are preset to."""
@@ -27,6 +28,7 @@ class Anthropic(Dialect):
 
     prefixes = ("/v1/messages", "/messages")
     marks = ("anthropic-version",)
+    file_purpose = "user_data"
     error_schema = ERROR_SCHEMA
 
     def __init__(self, settings: ApiSettings) -> None:
@@ -58,20 +60,40 @@ class Anthropic(Dialect):
             "type": "model",
             "id": listed.model.id,
             "display_name": listed.model.id,
-            "created_at": datetime.fromtimestamp(listed.created, UTC).isoformat().replace("+00:00", "Z"),
+            "created_at": _time(datetime.fromtimestamp(listed.created, UTC)),
             "lifecycle": "active",
             "max_input_tokens": listed.model.context_length,
             "max_tokens": None,
         }
 
+    def file(self, file: StoredFile) -> dict[str, Any]:
+        """Return the file's metadata."""
+        return {
+            "type": "file",
+            "id": file.id,
+            "filename": file.name,
+            "mime_type": file.media_type,
+            "size_bytes": file.size,
+            "created_at": _time(datetime.fromtimestamp(file.created, UTC)),
+            "expires_at": _time(datetime.fromtimestamp(file.expires, UTC)),
+            "downloadable": True,
+        }
+
+    def deleted_file(self, id: str) -> dict[str, Any]:  # noqa: A002
+        """Return the confirmation."""
+        return {"type": "file_deleted", "id": id}
+
     def headers(self, request_id: str, limit: RateLimit | None) -> Mapping[str, str]:
         """Return the request's id, and the rate limit."""
         if limit is None:
             return {"request-id": request_id}
-        reset = (datetime.now(UTC) + timedelta(seconds=limit.reset)).isoformat(timespec="seconds")
         return {
             "request-id": request_id,
             HEADER.format("limit"): str(limit.limit),
             HEADER.format("remaining"): str(limit.remaining),
-            HEADER.format("reset"): reset.replace("+00:00", "Z"),
+            HEADER.format("reset"): _time(datetime.now(UTC) + timedelta(seconds=limit.reset)),
         }
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

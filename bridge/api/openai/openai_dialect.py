@@ -12,6 +12,7 @@ from bridge.api.openai.completions import OpenAICompletions
 from bridge.api.surface import Surface
 from bridge.chat.types import RateLimit
 from bridge.settings import ApiSettings
+from bridge.storage.file_store import StoredFile
 
 FEATURES = ("stream", "tools", "json")
 """What every model can do here."""
@@ -51,6 +52,24 @@ class OpenAI(Dialect):
         if model.context_length is not None:
             described["context_length"] = model.context_length
         return described if listed.alias_of is None else {**described, "alias_of": listed.alias_of}
+
+    def file(self, file: StoredFile) -> dict[str, Any]:
+        """Return the file object."""
+        return {
+            "id": file.id,
+            "object": "file",
+            "bytes": file.size,
+            "created_at": int(file.created),
+            "expires_at": int(file.expires),
+            "filename": file.name,
+            "purpose": file.purpose,
+            "status": "processed",
+            "status_details": None,
+        }
+
+    def deleted_file(self, id: str) -> dict[str, Any]:  # noqa: A002
+        """Return the confirmation."""
+        return {"id": id, "object": "file", "deleted": True}
 
     def headers(self, request_id: str, limit: RateLimit | None) -> Mapping[str, str]:
         """Return the rate limit headers."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bridge.api.anthropic.anthropic_errors import error_body
@@ -238,3 +239,23 @@ def test_the_description_has_the_errors_of_this_api() -> None:
     kinds = schema["properties"]["error"]["properties"]["type"]["enum"]
     for status in range(400, 600):
         assert error_body(Failure(status, "x", "y", "z"))["error"]["type"] in kinds
+
+
+async def test_files_have_the_form_of_this_api_and_need_no_purpose(served: Served) -> None:
+    form = aiohttp.FormData()
+    form.add_field("file", b"notes", filename="notes.txt", content_type="text/plain")
+    async with served.http.post("/v1/files", data=form, headers=VERSION) as response:
+        kept = await response.json()
+    assert response.status == 200, kept
+    assert datetime.fromisoformat(kept.pop("created_at")) < datetime.fromisoformat(kept.pop("expires_at"))
+    named = {"id": kept["id"], "filename": "notes.txt", "mime_type": "text/plain", "size_bytes": 5}
+    assert kept == {"type": "file", "downloadable": True, **named}
+    block = {"type": "document", "source": {"type": "file", "file_id": kept["id"]}}
+    async with served.http.post(PATH, json=body(messages=[{"role": "user", "content": [block]}])) as response:
+        assert response.status == 200
+    (file,) = served.backend.requests[-1].messages[-1].attachments
+    assert (file.name, file.size) == ("notes.txt", 5)
+    async with served.http.get("/v1/files", headers=VERSION) as response:
+        assert [one["type"] for one in (await response.json())["data"]] == ["file"]
+    async with served.http.delete(f"/v1/files/{kept['id']}", headers=VERSION) as response:
+        assert await response.json() == {"type": "file_deleted", "id": kept["id"]}

@@ -64,6 +64,11 @@ def check_rest() -> None:
     assert next(iter(client.models.list())).type == "model"
     assert client.models.retrieve(MODEL).id == MODEL
     assert client.messages.count_tokens(model=MODEL, messages=user("Hi")["messages"]).input_tokens > 0
+    kept = client.beta.files.upload(file=("notes.txt", b"notes", "text/plain"))
+    assert client.beta.files.retrieve_metadata(kept.id).size_bytes == len("notes")
+    assert kept.id in [file.id for file in client.beta.files.list()]
+    assert client.beta.files.download(kept.id).read() == b"notes"
+    assert client.beta.files.delete(kept.id).type == "file_deleted"
     unknown = raised(client, model="gpt-4o")
     assert isinstance(unknown, anthropic.NotFoundError)
     assert unknown.request_id == unknown.body["request_id"]

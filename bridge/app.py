@@ -17,6 +17,7 @@ from aiohttp import web
 from loguru import logger
 
 from bridge.api.access.credentials import Credentials, load_credentials
+from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.admin.admin_context import Extras
 from bridge.api.connections import BACKLOG
 from bridge.api.routes import build_runner
@@ -40,6 +41,8 @@ from bridge.storage.file_store import folder_of
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.storage.response_store import ResponseStore
+from bridge.storage.usage_file import usage_path
+from bridge.storage.usage_record import UsageRecord
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry
 from bridge.worker.stored_accounts import NewAccounts, ProfileAccounts
@@ -104,11 +107,13 @@ async def running(
         tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
         pool = await stack.enter_async_context(Pool([], settings, telemetry, tokens, stored))
         await stack.enter_async_context(maintenance(pool, telemetry, settings.browser.check_every))
-        monitor.accounts, monitor.unready = pool.accounts, pool.unready
+        monitor.accounts, monitor.unready, monitor.places = pool.accounts, pool.unready, pool.queue.places
         await stack.enter_async_context(monitor)
         tasks = Tasks()
         tasks.keep(access.watch)
         stack.push_async_callback(tasks.close)
+        usage, limiter = await stack.enter_async_context(_usage(settings, access))
+        telemetry.add(limiter)
         history = await stack.enter_async_context(_history(settings, identity, monitor, telemetry))
         monitor.has_history, monitor.has_live = history is not None, True
         examine = partial(examine_running, settings, browser, pool.accounts)
@@ -119,7 +124,7 @@ async def running(
         stack.push_async_callback(responses.close)
         imports = LoginImporter(browser, settings, store)
         served = metrics if settings.metrics.enabled else None
-        extras = Extras(examine, site, history, imports, views, responses, telemetry.emit, served)
+        extras = Extras(examine, site, history, imports, views, responses, telemetry.emit, served, limiter, usage)
         runner = build_runner(pool, settings, access, monitor, extras)
         monitor.url = await listen(stack, runner, settings.server)
         ollama_url = await listen_as_ollama(runner, settings.server)
@@ -147,6 +152,18 @@ async def _history(
     finally:
         await tasks.close()
         await history.close()
+
+
+@asynccontextmanager
+async def _usage(settings: Settings, access: Credentials) -> AsyncGenerator[tuple[UsageRecord, RateLimiter]]:
+    """Record what keys use, and hold them to their limits, whose windows go on from before the start."""
+    record = UsageRecord(usage_path(settings.config), settings.usage.max_age)
+    try:
+        limiter = RateLimiter(access.named, record.add)
+        limiter.restore(await record.last_day())
+        yield record, limiter
+    finally:
+        await record.close()
 
 
 async def _show_earlier(history: ChatHistory, settings: BrowserSettings, monitor: Monitor) -> None:

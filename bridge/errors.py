@@ -5,7 +5,7 @@
     |  +- UnknownModel, UnknownConversation, UnknownFile, UnknownAccount, NotThere, AccountConflict
     |  +- BodyTooLarge, FileTooLarge, FileRejected, ContextTooLong, ThreadNotHeld
     |  +- PermissionDenied, AuthenticationError (TooManyAttempts)
-    +- PoolError          no account to spare: PoolFull, PoolTimeout, NoAccount
+    +- PoolError          no account to spare: PoolFull, PoolTimeout, KeyLimitReached, NoAccount
     +- SiteError          the website did not play along
     |  +- LoginRequired (TokenRefused), HumanNeeded, Muted, RateLimited, SiteBusy
     |  +- SiteTimeout (SendTimeout), NetworkError, SiteChanged (StalePage), NoAnswer, JsonInvalid
@@ -151,6 +151,14 @@ class PoolTimeout(PoolError):
     """The chat waited in the queue as long as it may."""
 
     code = "queue_timeout"
+
+
+class KeyLimitReached(PoolError):
+    """The key has reached a limit that the operator set; the message names it."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+    kind = "rate_limit_error"
 
 
 class NoAccount(PoolError):

@@ -190,6 +190,12 @@ class MetricsSettings(Section):
     accounts: bool = Field(False, description="name each account in the metrics, beside the sums of all")
 
 
+class UsageSettings(Section):
+    """The record of what each key used."""
+
+    max_age: float = Field(400.0, ge=2, le=3650, description="days for which the usage of keys is kept")
+
+
 class DashboardSettings(Section):
     """The operator's page at `/dashboard`, and the admin API behind it."""
 
@@ -228,6 +234,7 @@ class Settings(Section):
     files: FileSettings = FileSettings()
     responses: ResponseSettings = ResponseSettings()
     metrics: MetricsSettings = MetricsSettings()
+    usage: UsageSettings = UsageSettings()
     dashboard: DashboardSettings = DashboardSettings()
     log: LogSettings = LogSettings()
 

@@ -100,6 +100,8 @@ class ChatQueued:
     chat: str
     model: str
     waiting: int
+    key: str = ""
+    """What people call the key that it came with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ class ChatEnded:
     """Tokens of the messages, where they were counted."""
     trace_parent: str = ""
     """The client's `traceparent`, in the form of the W3C; empty where it sent none."""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

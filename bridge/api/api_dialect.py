@@ -19,7 +19,8 @@ from bridge.api.model_lookup import DefaultModel
 from bridge.api.request_body import BodyReader
 from bridge.api.route_table import Admission, Handler, Operation
 from bridge.api.surface import Surface
-from bridge.chat.types import ChatBackend, Model, RateLimit
+from bridge.chat.rate_limits import RateLimits
+from bridge.chat.types import ChatBackend, Model
 from bridge.settings import Settings
 from bridge.storage.file_store import FileStore, StoredFile
 
@@ -112,8 +113,8 @@ class Dialect(ABC):
         """Return the body that says that a stored file is deleted; None where the dialect has none."""
         return None
 
-    def headers(self, request_id: str, limit: RateLimit | None) -> Mapping[str, str]:
-        """Return further headers of every response; `limit` is what is left for the chat, where something limits it."""
+    def headers(self, request_id: str, limits: RateLimits) -> Mapping[str, str]:
+        """Return further headers of every response; `limits` is what is left for the chat."""
         return {}
 
 

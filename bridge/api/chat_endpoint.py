@@ -19,8 +19,9 @@ from aiohttp import web
 
 from bridge.api.access.client_address import peer_of
 from bridge.api.access.guard import TOKENS, owner_of
+from bridge.api.access.key_policy import KeyPolicy, deadline_of
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
-from bridge.api.answer.answer_runner import AnswerRunner, EmitChoice
+from bridge.api.answer.answer_runner import AnswerRunner, EmitChoice, record_nothing
 from bridge.api.attachments.gather import Gatherer
 from bridge.api.http_errors import REQUEST_ID, dump, failure_of
 from bridge.api.model_lookup import ModelLookup
@@ -39,6 +40,8 @@ CHAT = web.RequestKey("chat", ChatRequest)
 IGNORED = "x-bridge-ignored"
 CONVERSATION = "x-bridge-conversation"
 TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+PLACE = "x-bridge-queue-position"
+"""The chat's place in the queue when it came, or when it got its headers while it waited; 0: an account was free."""
 D = TypeVar("D")
 
 
@@ -54,10 +57,14 @@ class ChatEndpoint(Generic[D]):
         store: FileStore,
         history: ChatHistory | None = None,
         models: ModelLookup | None = None,
+        policy: KeyPolicy | None = None,
     ) -> None:
         self.surface = surface
         self._bodies = bodies
-        self._runner = AnswerRunner(backend) if history is None else AnswerRunner(backend, history.record)
+        self._policy = policy or KeyPolicy()
+        self._runner = AnswerRunner(
+            backend, record_nothing if history is None else history.record, self._policy.limiter.counted
+        )
         self._gatherer = Gatherer(store, settings.files)
         self._server = settings.server
         self._models = models or ModelLookup(backend, settings.api.aliases)
@@ -71,7 +78,6 @@ class ChatEndpoint(Generic[D]):
             tokens = await count_messages(parsed.chat.messages, parsed.chat.model)
             return web.Response(body=dump(parsed.answer(tokens)), content_type="application/json")
         parsed = await self._complete(request, parsed)
-        request[CHAT] = parsed.chat
         headers = {IGNORED: ", ".join(parsed.ignored)} if parsed.ignored else {}
         if (detached := self.surface.detach(parsed, partial(self.run, parsed))) is not None:
             return await self._detached(request, parsed, detached, headers)
@@ -96,16 +102,19 @@ class ChatEndpoint(Generic[D]):
 
     async def _complete(self, request: web.Request, parsed: ParsedRequest[D]) -> ParsedRequest[D]:
         """Return what was read with all that is not in the body itself: earlier items, files, who asks."""
-        parsed = await self.surface.recall(parsed, owner_of(request))
-        chat = await self._gatherer.complete(parsed.chat)
-        chat = replace(
+        caller, chat = self._policy.caller_of(request), parsed.chat
+        request[CHAT] = chat = replace(
             chat,
             tokens=request.get(TOKENS, ()),
             peer=peer_of(request),
+            caller=caller,
+            start_within=deadline_of(request),
             dialect=self.surface.dialect,
             trace_parent=trace_parent(request.headers.get("traceparent", "")),
         )
-        return replace(parsed, chat=chat)
+        self._policy.check(caller, chat.model, parsed.choices, self._models.find)
+        parsed = await self.surface.recall(replace(parsed, chat=chat), owner_of(request))
+        return replace(parsed, chat=await self._gatherer.complete(parsed.chat))
 
     def _parse(self, request: web.Request, id: str, body: object) -> ParsedRequest[D] | Immediate | TokenQuestion:  # noqa: A002
         path, query, headers = request.match_info, request.query, request.headers
@@ -119,7 +128,7 @@ class ChatEndpoint(Generic[D]):
 
         await self.run(parsed, keep)
         body = self.surface.reply(parsed, answers)
-        headers = {**headers, **_conversation_header(answers[0])}
+        headers = {**headers, **_headers_of(answers[0])}
         return web.Response(body=dump(body), content_type="application/json", headers=headers)
 
     async def _detached(
@@ -139,7 +148,7 @@ class ChatEndpoint(Generic[D]):
         async def send(choice: int, events: Sequence[AnswerEvent]) -> None:
             frames = b"".join([encoder.encode(event, choice) for event in events])
             if not stream.is_open:
-                stream.response.headers.update(_conversation_header(events))
+                stream.response.headers.update(_headers_of(events))
             if frames or not stream.is_open:  # the first event opens the stream, whether or not it has a frame
                 await stream.write(frames)
 
@@ -164,13 +173,16 @@ def trace_parent(given: str) -> str:
     return given if TRACE_PARENT.fullmatch(given) else ""
 
 
-def _conversation_header(events: Sequence[AnswerEvent]) -> Mapping[str, str]:
-    """Return the header that says how the answer's conversation started, where its events say so."""
+def _headers_of(events: Sequence[AnswerEvent]) -> Mapping[str, str]:
+    """Return the headers that say how the answer's conversation started and how long its queue was, where known."""
     opened = next((event for event in events if isinstance(event, Opened)), None)
-    match opened.start if opened else None:
+    if opened is None:
+        return {}
+    headers = {} if opened.place is None else {PLACE: str(opened.place)}
+    match opened.start:
         case None:
-            return {}
+            return headers
         case "continued" | "new" as start:
-            return {CONVERSATION: start}
+            return {**headers, CONVERSATION: start}
         case reason:
-            return {CONVERSATION: f"new; reason={reason}"}
+            return {**headers, CONVERSATION: f"new; reason={reason}"}

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from bridge.api.access.key_policy import KeyPolicy
 from bridge.api.api_dialect import Dialects, ListedModel
 from bridge.api.http_errors import dump
 from bridge.api.model_lookup import DefaultModel, ModelLookup
@@ -21,15 +22,24 @@ class ModelList:
 
     path = "/v1/models"
 
-    def __init__(self, backend: ChatBackend, aliases: Mapping[str, str], dialects: Dialects) -> None:
+    def __init__(
+        self,
+        backend: ChatBackend,
+        aliases: Mapping[str, str],
+        dialects: Dialects,
+        policy: KeyPolicy | None = None,
+    ) -> None:
+        self._policy = policy or KeyPolicy()
         self._backend = backend
         self._aliases = aliases
         self._dialects = dialects
         self._created = int(time.time())
 
     async def all(self, request: web.Request) -> web.Response:
-        """Return the models worth listing."""
-        listed, dialect = self.listed(), self._dialects.of(request)
+        """Return the models worth listing, of those that the key may use."""
+        caller, find = self._policy.caller_of(request), ModelLookup(self._backend, self._aliases).find
+        listed = [one for one in self.listed() if self._policy.may_use(caller, find(one.model.id), find)]
+        dialect = self._dialects.of(request)
         return _json(dialect.models(listed) or self._dialects.all[0].models(listed))
 
     async def one(self, request: web.Request) -> web.Response:

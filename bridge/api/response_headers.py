@@ -6,20 +6,32 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.api_dialect import Dialects
-from bridge.api.chat_endpoint import CHAT
+from bridge.api.chat_endpoint import CHAT, PLACE
 from bridge.api.http_errors import REQUEST_ID
-from bridge.chat.types import ChatBackend
+from bridge.chat.rate_limits import RateLimits, tighter
+from bridge.chat.types import ChatBackend, ChatRequest
 
 
 def dialect_headers(
-    backend: ChatBackend, dialects: Dialects
+    backend: ChatBackend, dialects: Dialects, limiter: RateLimiter
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Return what puts the headers on a response, an error as well."""
 
     async def tell(request: web.Request, response: web.StreamResponse) -> None:
-        if REQUEST_ID in request:
-            limit = backend.rate_limit(request[CHAT]) if CHAT in request else None
-            response.headers.update(dialects.of(request).headers(request[REQUEST_ID], limit))
+        if REQUEST_ID not in request:
+            return
+        limits, chat = RateLimits(), request.get(CHAT)
+        if chat is not None:
+            limits = left_for(chat)
+            if (place := backend.place_in_queue(chat)) is not None:
+                response.headers[PLACE] = str(place)
+        response.headers.update(dialects.of(request).headers(request[REQUEST_ID], limits))
+
+    def left_for(chat: ChatRequest) -> RateLimits:
+        """Return what both the key and the accounts leave."""
+        left = limiter.left(chat.caller)
+        return RateLimits(tighter(left.requests, backend.rate_limit(chat)), left.tokens)
 
     return tell

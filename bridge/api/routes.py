@@ -11,6 +11,7 @@ from aiohttp import web
 from bridge.api.access.cors import Origins
 from bridge.api.access.credentials import Credentials
 from bridge.api.access.guard import Guard
+from bridge.api.access.key_policy import KeyPolicy
 from bridge.api.admin import dashboard_files
 from bridge.api.admin.admin_context import Extras, Parts
 from bridge.api.admin.admin_routes import operations
@@ -88,11 +89,13 @@ def route_table(
     responses: ResponseStore | None = None,
     tasks: Tasks | None = None,
     is_still_in: Callable[[web.Request], bool] = lambda _: True,
+    policy: KeyPolicy | None = None,
 ) -> Sequence[Operation]:
     """Return everything that is served, with the operations `beside` the chat's; read it to see what there is."""
     public = Admission.USER_TOKEN if settings.tokens.enabled else Admission.KEY
     spoken = dialects(settings, responses, tasks)
-    models = ModelList(backend, settings.api.aliases, spoken)
+    policy = policy or KeyPolicy()
+    models = ModelList(backend, settings.api.aliases, spoken, policy)
     table = [
         *_health(backend, spoken, has_page=settings.dashboard.enabled),
         *_models(models, public),
@@ -105,7 +108,7 @@ def route_table(
         table.append(Operation("POST", check.path, what, check.handle, TokenBody))
 
     def endpoint(surface: Surface[Any]) -> ChatEndpoint[Any]:
-        return ChatEndpoint(surface, backend, settings, bodies, store, history)
+        return ChatEndpoint(surface, backend, settings, bodies, store, history, policy=policy)
 
     parts = DialectParts(
         backend,
@@ -121,18 +124,18 @@ def route_table(
         is_still_in,
     )
     for dialect in spoken.all:
-        table += [*_chats(dialect, parts, public, history), *dialect.operations(parts)]
+        table += [*_chats(dialect, parts, public, history, policy), *dialect.operations(parts)]
     return [*table, *_description(table)]
 
 
 def _chats(
-    dialect: Dialect, parts: DialectParts, admission: Admission, history: ChatHistory | None
+    dialect: Dialect, parts: DialectParts, admission: Admission, history: ChatHistory | None, policy: KeyPolicy
 ) -> Iterator[Operation]:
     """Yield the ways to chat of a dialect."""
     backend, settings = parts.backend, parts.settings
     models = ModelLookup(backend, settings.api.aliases, dialect.default_model)
     for surface in dialect.surfaces():
-        handle = ChatEndpoint(surface, backend, settings, parts.bodies, parts.files, history, models).handle
+        handle = ChatEndpoint(surface, backend, settings, parts.bodies, parts.files, history, models, policy).handle
         for method in surface.methods:
             yield Operation(
                 method,
@@ -194,7 +197,8 @@ def _build_app(
     observed = Observed(monitor, extras.metrics, settings.metrics).operations()
     tasks = Tasks()
     kept = extras.history, extras.responses
-    table = route_table(backend, settings, store, bodies, (*operator, *observed), *kept, tasks, guard.is_still_in)
+    policy, beside = KeyPolicy(access, extras.limiter), (*operator, *observed)
+    table = route_table(backend, settings, store, bodies, beside, *kept, tasks, guard.is_still_in, policy)
     guard.use(rules_of(table))
     origins = Origins(settings.api.allowed_origins, guard)
     app = web.Application(
@@ -207,7 +211,7 @@ def _build_app(
     )
     app.on_response_prepare.append(name_request)
     app.on_response_prepare.append(origins.tell)
-    app.on_response_prepare.append(dialect_headers(backend, spoken))
+    app.on_response_prepare.append(dialect_headers(backend, spoken, policy.limiter))
     app.on_response_prepare.append(dashboard_files.protect)
     app.on_shutdown.append(lambda _: monitor.close())
     app.on_shutdown.append(lambda _: tasks.close())

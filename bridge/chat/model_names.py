@@ -63,6 +63,12 @@ def listed(bases: Sequence[Model]) -> tuple[Model, ...]:
     return (*bases, *(_named(base, words) for base in first for words in LISTED))
 
 
+def includes(allowed: Model, asked: Model) -> bool:
+    """Tell whether who may use one model may use another: the same one, with nothing more switched on."""
+    is_same = (allowed.base or allowed.id) == (asked.base or asked.id)
+    return is_same and asked.thinking <= allowed.thinking and asked.search <= allowed.search
+
+
 def resolve_alias(name: str, aliases: Mapping[str, str]) -> str:
     """Return the model's name that an operator's alias stands for; any other name is returned as it is."""
     return next((meant for alias, meant in aliases.items() if alias.lower() == name.lower()), name)

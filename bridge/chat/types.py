@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 from bridge.chat.account_status import Account as Account
 from bridge.chat.account_status import AccountError as AccountError
 from bridge.chat.caller import ANYBODY, Caller
+from bridge.chat.rate_limits import RateLimit
 
 Role = Literal["system", "user", "assistant", "tool"]
 Show = Literal["separate", "fold", "silent"]
@@ -122,6 +123,8 @@ class ChatRequest:
     """Where the client is; limits on what strangers may try count by it."""
     caller: Caller = field(default=ANYBODY, compare=False)
     """Whose key it came with."""
+    start_within: float | None = field(default=None, compare=False)
+    """Seconds in which it must have an account, where the client says so; `pool.queue_limit` bounds it, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,8 @@ class Opened:
     """Tokens of the prompt, where they are counted already."""
     start: ConversationStart | None = field(default=None, compare=False)
     """Whether the answer goes on in a known conversation, or why it does not, where that is known."""
+    place: int | None = field(default=None, compare=False)
+    """The chat's place in the queue when it came; 0: an account was free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +197,6 @@ class Finish:
 ChatEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | Finish
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """How many chats are allowed, how many of them are left, and the seconds until all of them are there again."""
-
-    limit: int
-    remaining: int
-    reset: float
-
-
 class ChatBackend(Protocol):
     """What an HTTP surface needs of whatever answers chats."""
 
@@ -227,6 +223,10 @@ class ChatBackend(Protocol):
 
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:
         """Return what is left for chats like `request`, or None where nothing limits their number."""
+        ...
+
+    def place_in_queue(self, request: ChatRequest) -> int | None:
+        """Return the place in the queue of a chat that waits now; of several choices the first one's."""
         ...
 
     async def is_live(self, token: str) -> bool:

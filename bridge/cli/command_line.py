@@ -31,6 +31,7 @@ from bridge.cli.commands.profiles_command import profiles
 from bridge.cli.commands.replay_command import replay
 from bridge.cli.commands.serve_command import ServeCommand, serve
 from bridge.cli.commands.status_command import status
+from bridge.cli.commands.usage_command import usage
 from bridge.cli.commands.version_command import version
 from bridge.cli.console import SafeConsole
 from bridge.cli.options import ENDING
@@ -44,7 +45,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, serve, login, status, dashboard, chat, doctor, debug, replay, install, bench, version):
+for command in (demo, serve, login, status, dashboard, usage, chat, doctor, debug, replay, install, bench, version):
     app.command(cls=ServeCommand if command is serve else None)(command)  # as `--help` lists them
 app.add_typer(profiles, name="profiles")
 app.add_typer(accounts, name="accounts")

@@ -27,6 +27,8 @@ class OpenChat:
     step: Step = "waiting"
     tokens: int = 0
     marks: Mapping[str, float] = field(default_factory=dict)
+    key: str = ""
+    """What people call the key that it came with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Chats:
 
     def queued(self, fact: ChatQueued) -> None:
         """Take a new chat in."""
-        self._open[fact.chat] = OpenChat(fact.chat, fact.model, datetime.now(UTC))
+        self._open[fact.chat] = OpenChat(fact.chat, fact.model, datetime.now(UTC), key=fact.key)
         if len(self._open) > MOST_OPEN:
             del self._open[next(iter(self._open))]
 

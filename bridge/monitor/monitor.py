@@ -57,6 +57,8 @@ class Monitor:
         self.has_live = self.has_history = False
         self.accounts: Callable[[], Sequence[Account]] = tuple
         self.unready: Callable[[], str | None] = lambda: None
+        self.places: Callable[[], Mapping[str, int]] = dict
+        """Returns the place in the queue of each chat that waits, by its id."""
         self.more: dict[str, Callable[[], Any]] = {}
         """Sections of others, by name, each as JSON."""
         self.chats = Chats()
@@ -194,7 +196,7 @@ class Monitor:
             "bridge": self._bridge(),
             "browser": self._browser_section(accounts),
             "accounts": state_json.accounts(accounts, running),
-            "queue": [state_json.queued(chat) for chat in self.chats.waiting],
+            "queue": state_json.queue(self.chats.waiting, self.places()),
             "running": [state_json.running(chat) for chat in running],
             "drift": [state_json.drift(*found) for found in reversed(self._drift.values())],
             **{name: look() for name, look in self.more.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -50,9 +51,15 @@ def accounts(found: Iterable[Account], running: Iterable[OpenChat]) -> list[dict
     return [describe(account, chats.get(account.name)) for account in found]
 
 
+def queue(chats: Iterable[OpenChat], places: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return the chats that wait, in the order in which they will get accounts."""
+    waiting = [{**queued(chat), "position": places.get(chat.id)} for chat in chats]
+    return sorted(waiting, key=lambda chat: chat["position"] or math.inf)
+
+
 def queued(chat: OpenChat) -> dict[str, Any]:
-    """Return a chat that waits."""
-    return {"id": chat.id, "model": chat.model, "since": when(chat.since)}
+    """Return a chat that has not ended."""
+    return {"id": chat.id, "model": chat.model, "key": chat.key, "since": when(chat.since)}
 
 
 def running(chat: OpenChat) -> dict[str, Any]:
@@ -73,6 +80,7 @@ def ended(chat: EndedChat, kept: Mapping[str, bool]) -> dict[str, Any]:
     return {
         "id": fact.chat,
         "model": fact.model,
+        "key": fact.key,
         "account": fact.account,
         "result": fact.result,
         "reason": fact.reason,

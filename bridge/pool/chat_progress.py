@@ -77,6 +77,7 @@ class Progress:
                 dialect=request.dialect,
                 prompt_tokens=request.prompt_tokens,
                 trace_parent=request.trace_parent,
+                key=request.caller.name,
             )
         )
 

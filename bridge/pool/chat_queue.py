@@ -74,10 +74,12 @@ class ChatQueue:
 
     def enter(self, lease: Lease) -> int:
         """Add a chat to the queue; where too many wait, refuse it or another one. Return how many wait."""
-        lease.deadline = time.monotonic() + self._settings.queue_limit
+        lease.limit = min(lease.limit, self._settings.queue_limit)
+        lease.deadline = time.monotonic() + lease.limit
         self._leases.append(lease)
         self.assign()
         waiting = self._waiting()
+        lease.place_in_queue = self.places().get(lease.chat, 0)
         if lease.is_waiting and len(waiting) > self._settings.queue_size:
             self._refuse(one_too_many(waiting, lease), len(waiting) - 1)
         return len(waiting)
@@ -226,7 +228,7 @@ class ChatQueue:
 
     def _timeout(self, lease: Lease) -> BridgeError:
         """Return why a chat has waited in vain."""
-        limit, caller = self._settings.queue_limit, lease.caller
+        limit, caller = lease.limit, lease.caller
         why = readiness(lease.realm)
         if _is_held_back(lease, self._running()):
             why = f"{caller} may have {caller.parallel} chats at a time, and has them"
@@ -254,7 +256,7 @@ class ChatQueue:
         """Return why waiting is pointless, if it is."""
         if self.is_draining:
             return NoAccount("The bridge is stopping.", retry_after=RETRY_AFTER)
-        return lease.why_hopeless(self._settings.queue_limit)
+        return lease.why_hopeless()
 
 
 def _is_held_back(lease: Lease, running: Mapping[str, int]) -> bool:

@@ -8,13 +8,14 @@ steps.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import AsyncGenerator, Collection, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 
 from bridge.chat.types import ChatEvent, ChatRequest, ConversationStart, Opened
-from bridge.errors import BridgeError, BrowserError, SiteError, UnknownConversation
+from bridge.errors import BridgeError, BrowserError, PermissionDenied, SiteError, UnknownConversation
 from bridge.pool.account import Slot
 from bridge.pool.chat_progress import Progress
 from bridge.pool.chat_queue import ChatQueue
@@ -69,7 +70,8 @@ class Dispatcher:
                                 lease.has_begun = True
                                 progress.add(event)
                                 if isinstance(event, Opened):
-                                    event = replace(event, start=_start(event, lease, otherwise))
+                                    start = _start(event, lease, otherwise)
+                                    event = replace(event, start=start, place=lease.place_in_queue)
                                 yield event
 
     async def _find(self, request: ChatRequest) -> tuple[ConversationPosition | None, ConversationStart]:
@@ -85,7 +87,8 @@ class Dispatcher:
     def _queued(self, request: ChatRequest, place: ConversationPosition | None) -> Iterator[Lease]:
         """Have the chat in the queue."""
         lease = self._lease(request, place)
-        self._telemetry.emit(ChatQueued(request.id, request.model.id, self._queue.enter(lease)))
+        waiting = self._queue.enter(lease)
+        self._telemetry.emit(ChatQueued(request.id, request.model.id, waiting, request.caller.name))
         try:
             yield lease
         finally:
@@ -136,12 +139,35 @@ class Dispatcher:
         if is_last or not may_go_on(final) or not lease.give_back(final):
             raise final from error
 
+    def allowed(self, request: ChatRequest) -> list[Slot]:
+        """Return the operator's own accounts that the request's key may use."""
+        return [slot for slot in self._supervisor.own if request.caller.may_use(slot.worker.name)]
+
     def _names(self, request: ChatRequest) -> Collection[str]:
-        return [name_of(token) for token in request.tokens] or [slot.worker.name for slot in self._supervisor.own]
+        """Return the accounts on which a conversation is looked for.
+
+        One that the client names is looked for on all, so that it is told where its key has lost the account.
+        """
+        own = self._supervisor.own if request.conversation is not None else self.allowed(request)
+        return [name_of(token) for token in request.tokens] or [slot.worker.name for slot in own]
+
+    def _realm(self, request: ChatRequest, place: ConversationPosition | None) -> Sequence[Slot]:
+        """Return all accounts that the client may use; raise a `PermissionDenied` where there is none for it."""
+        if request.tokens:
+            return self._token_accounts.admit(request.tokens, request.peer)
+        caller, realm = request.caller, self.allowed(request)
+        if not realm and self._supervisor.own:
+            raise PermissionDenied(f"None of the accounts here is allowed to {caller}; its operator can change that.")
+        if request.conversation is not None and place is not None and not caller.may_use(place.account):
+            raise PermissionDenied(
+                f"The conversation is on an account that is not allowed to {caller} any more; begin a new one.",
+                param="conversation_id",
+            )
+        return realm
 
     def _lease(self, request: ChatRequest, place: ConversationPosition | None) -> Lease:
         """Return where the chat may be answered: its conversation's account first, or alone if the client names it."""
-        realm = self._token_accounts.admit(request.tokens, request.peer) if request.tokens else self._supervisor.own
+        realm = self._realm(request, place)
         fitting = [slot for slot in realm if slot.serves(request.model)]
         home = next((slot for slot in fitting if place is not None and slot.worker.name == place.account), None)
         is_named = request.conversation is not None
@@ -149,12 +175,13 @@ class Dispatcher:
             if is_named:
                 raise UnknownConversation(NOT_HERE, param="conversation_id")
             refused = self._token_accounts.refused(request.tokens)
-            return Lease(fitting, realm, request.id, request.caller, refused=refused)
+            return Lease(fitting, realm, request.id, request.caller, limit=_limit(request), refused=refused)
         return Lease(
             [home] if is_named else fitting,
             realm,
             request.id,
             request.caller,
+            limit=_limit(request),
             is_named=is_named,
             home=home,
             place=place,
@@ -167,6 +194,10 @@ class Dispatcher:
             self._conversations.deleted(place.conversation)
         elif conversation_is_unclear(error):
             self._conversations.forget(place.conversation)
+
+
+def _limit(request: ChatRequest) -> float:
+    return math.inf if request.start_within is None else request.start_within
 
 
 def _start(opened: Opened, lease: Lease, otherwise: ConversationStart) -> ConversationStart:

@@ -7,13 +7,14 @@ again; it stays in the queue until its chat has left. Every change sets `changed
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bridge.chat.caller import ANYBODY, Caller
-from bridge.errors import BridgeError, NoAccount, TokenRefused
+from bridge.errors import BridgeError, NoAccount, PoolTimeout, TokenRefused
 from bridge.pool.account import Slot, readiness
 from bridge.pool.error_policy import AnotherTry, rule_of
 from bridge.storage.conversation_file import ConversationPosition
@@ -44,8 +45,12 @@ class Lease:
     slot: Slot | None = None
     since: float = 0.0
     """When the clock showed that it was given its account."""
+    limit: float = math.inf
+    """How many seconds it may wait; the queue sets its own limit where that is shorter."""
     deadline: float = 0.0
     """When the clock shows this, it waits no longer; the time that it had an account does not count."""
+    place_in_queue: int = 0
+    """Its place when it came; 0: an account was free."""
     has_begun: bool = False
     """Whether the client has a part of the answer, so that no other account may begin anew."""
     is_answered: bool = False
@@ -81,10 +86,15 @@ class Lease:
         """Tell whether the chat still waits for the account that has its conversation."""
         return self.home is not None and now < self.patient_until and self.home.is_back_within(self.patient_until - now)
 
-    def why_hopeless(self, patience: float) -> BridgeError | None:
-        """Return why it is pointless to wait that many seconds for an account, if it is."""
-        if any(slot.is_back_within(patience) for slot in self.fitting):
+    def why_hopeless(self) -> BridgeError | None:
+        """Return why it is certain that no account can take the chat before its deadline, if it is."""
+        back = [slot for slot in self.fitting if slot.is_back_within(self.limit)]
+        if any(slot.free_at <= self.deadline for slot in back):
             return None
+        if back:
+            paced = min(slot.free_at for slot in back) - time.monotonic()
+            message = f"No account may send again within {self.limit:g} seconds: the pace allows it in {paced:.0f}."
+            return PoolTimeout(message, retry_after=paced)
         if self.realm and all(slot.is_token_account and slot.state is WorkerState.LOGGED_OUT for slot in self.realm):
             return TokenRefused(" ".join([*self.refused, *(slot.reason for slot in self.realm)]))
         untils = [slot.until for slot in self.fitting if slot.until is not None]

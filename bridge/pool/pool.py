@@ -14,7 +14,8 @@ from pathlib import Path
 from loguru import logger
 
 from bridge.chat.operator_visit import Visit
-from bridge.chat.types import Account, ChatEvent, ChatRequest, Model, RateLimit
+from bridge.chat.rate_limits import RateLimit
+from bridge.chat.types import Account, ChatEvent, ChatRequest, Model
 from bridge.errors import AccountConflict, BridgeError, ChatCancelled
 from bridge.pool.account import AWAY, NOBODY, PoolWorker, Slot, readiness
 from bridge.pool.chat_queue import ChatQueue
@@ -168,9 +169,14 @@ class Pool:
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:
         """Return what the settings still allow the accounts that can take chats like `request`; see `ChatBackend`."""
         busy = self.queue.busy()
-        slots = self._token_accounts.known(request.tokens) if request.tokens else self._supervisor.own
+        slots = self._token_accounts.known(request.tokens) if request.tokens else self._dispatcher.allowed(request)
         slots = [slot for slot in slots if slot.serves(request.model) and slot.state not in AWAY and not slot.is_paused]
         return self._supervisor.quota.left([(slot.sends, slot in busy) for slot in slots])
+
+    def place_in_queue(self, request: ChatRequest) -> int | None:
+        """Return the place of a chat that waits; see `ChatBackend`."""
+        places = self.queue.places()
+        return min((at for chat, at in places.items() if chat.startswith(request.id)), default=None)
 
     def unready(self) -> str | None:
         """Return why no chat could be taken now, or None."""

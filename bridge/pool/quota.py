@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from bridge.chat.types import RateLimit
+from bridge.chat.rate_limits import RateLimit
 from bridge.durations import DAY, HOUR
 from bridge.settings import PoolSettings
 

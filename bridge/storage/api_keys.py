@@ -1,13 +1,13 @@
-"""All keys that the bridge accepts: their names, scopes and files.
+"""All keys that the bridge accepts: their names, scopes, limits and files.
 
 A named key is stored as a digest, so it is shown once and never again. Plain keys are in `api_keys`, so that a first
-start needs no preparation, and in `admin_key`, for the commands on this machine.
+start needs no preparation, and in `admin_key`, for the commands on this machine; they have no limits.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from bridge.printable import as_line
 from bridge.storage.atomic import make_folder, write_file
 from bridge.storage.file_locks import try_lock
 from bridge.storage.key_files import KeyFile, digest_of, new_key
+from bridge.storage.key_limits import NO_LIMITS, KeyLimits
 from bridge.storage.private_files import open_private
 
 Scope = Literal["chat", "admin", "metrics"]
@@ -30,6 +31,7 @@ MOST = 200
 LONGEST_NAME = 64
 HINTED = 32
 """Length from which on the last characters of a key may be shown: shorter ones could be guessed by them."""
+NO_KEY = "There is no key of the id '{}'."
 LOCK_LIMIT = 5.0
 """Seconds that a change of the keys waits for another one."""
 
@@ -46,12 +48,16 @@ class Key:
     created: datetime | None
     hint: str
     digest: bytes = field(repr=False)
+    limits: KeyLimits = NO_LIMITS
 
     @classmethod
-    def of(cls, key: str, name: str, scope: Scope, created: datetime | None = None) -> Key:
+    def of(
+        cls, key: str, name: str, scope: Scope, created: datetime | None = None, limits: KeyLimits = NO_LIMITS
+    ) -> Key:
         """Return the description of `key`."""
         digest = digest_of(key)
-        return cls(digest.hex()[:12], name, scope, created, key[-4:] if len(key) >= HINTED else "", digest)
+        hint = key[-4:] if len(key) >= HINTED else ""
+        return cls(digest.hex()[:12], name, scope, created, hint, digest, limits)
 
 
 class _Stored(BaseModel):
@@ -61,6 +67,10 @@ class _Stored(BaseModel):
     created: datetime
     hint: str
     digest: str
+    limits: KeyLimits = NO_LIMITS
+
+    def key(self) -> Key:
+        return Key(self.id, self.name, self.scope, self.created, self.hint, bytes.fromhex(self.digest), self.limits)
 
 
 class _Form(BaseModel):
@@ -96,19 +106,16 @@ class KeyStore:
     def all(self) -> list[Key]:
         """Return all keys, those of this machine first."""
         try:
-            named = [
-                Key(one.id, one.name, one.scope, one.created, one.hint, bytes.fromhex(one.digest))
-                for one in self._read_named()
-            ]
+            named = [one.key() for one in self._read_named()]
             return [*_plain(self.local, "admin"), *_plain(self.plain, "chat"), *named]
         except (OSError, ValueError) as error:
             raise SetupError(f"Cannot read the keys in {self._named.parent}: {error}.") from error
 
-    def add(self, name: str, scope: Scope) -> tuple[Key, str]:
+    def add(self, name: str, scope: Scope, limits: KeyLimits = NO_LIMITS) -> tuple[Key, str]:
         """Add a named key; return its description and the key itself, which cannot be read again."""
         name = _checked(name)
         text = new_key()
-        key = Key.of(text, name, scope, datetime.now(UTC).replace(microsecond=0))
+        key = Key.of(text, name, scope, datetime.now(UTC).replace(microsecond=0), limits)
         with self._exclusive():
             stored = self._read_named()
             if len(stored) >= MOST:
@@ -118,13 +125,31 @@ class KeyStore:
             self._write_named([*stored, _stored(key)])
         return key, text
 
+    def change(self, id: str, given: Mapping[str, object]) -> Key:  # noqa: A002
+        """Change some limits of a named key, by their names, and return its description."""
+        with self._exclusive():
+            stored = list(self._read_named())
+            place = next((number for number, one in enumerate(stored) if one.id == id), None)
+            if place is None:
+                raise self._not_named(id)
+            limits = stored[place].limits.changed(given)
+            stored[place] = stored[place].model_copy(update={"limits": limits})
+            self._write_named(stored)
+        return stored[place].key()
+
+    def _not_named(self, id: str) -> RequestError:  # noqa: A002
+        """Return why there is no named key of that id."""
+        if any(key.id == id for key in self.all()):
+            return RequestError("A key that stands in a file as it is has no limits; add a named one, and revoke this.")
+        return NotThere(NO_KEY.format(as_line(id[:40])))
+
     def revoke(self, id: str) -> Key:  # noqa: A002
         """Revoke a key; the key of this machine's commands is replaced by a new one."""
         with self._exclusive():
             known = self.all()
             key = next((one for one in known if one.id == id), None)
             if key is None:
-                raise NotThere(f"There is no key of the id {as_line(id[:40])!r}.")
+                raise NotThere(NO_KEY.format(as_line(id[:40])))
             if key.scope == "chat" and sum(one.scope == "chat" for one in known) == 1:
                 raise RequestError("This is the last key that may chat; add another one first.")
             if not self._replaced(self.local, key, new_key()) and not self._replaced(self.plain, key):
@@ -180,7 +205,13 @@ def _checked(name: str) -> str:
 def _stored(key: Key) -> _Stored:
     assert key.created is not None  # noqa: S101 - only new keys come here
     return _Stored(
-        id=key.id, name=key.name, scope=key.scope, created=key.created, hint=key.hint, digest=key.digest.hex()
+        id=key.id,
+        name=key.name,
+        scope=key.scope,
+        created=key.created,
+        hint=key.hint,
+        digest=key.digest.hex(),
+        limits=key.limits,
     )
 
 

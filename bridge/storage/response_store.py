@@ -18,17 +18,16 @@ from bridge.background import Background
 from bridge.durations import DAY
 from bridge.errors import StorageError
 from bridge.settings import ResponseSettings
-from bridge.storage.atomic import create_empty
 from bridge.storage.profile_key import Identity
+from bridge.storage.sqlite_file import open_database
 
 VERSION = 1
 """Version of the schema, stored in `user_version`; a new file has 0."""
-SCHEMA = f"""
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS response (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, kept REAL NOT NULL, size INTEGER NOT NULL, sealed BLOB NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS by_age ON response (kept);
-PRAGMA user_version = {VERSION};
 """
 DISK_LIMIT = 10.0
 """Seconds that a request waits for the disk."""
@@ -106,19 +105,8 @@ class ResponseStore:
 
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
-            create_empty(self._path)
-            self._database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version > VERSION:
-                self._database.close()
-                self._database = None
-                raise StorageError(
-                    f"A newer version of the bridge wrote {self._path.name} (schema {version}; this one knows"
-                    f" {VERSION}). Start that version again, or remove the file to start over."
-                )
-            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database = open_database(self._path, SCHEMA, VERSION)
             self._database.execute("PRAGMA secure_delete = ON")
-            self._database.executescript(SCHEMA)
             self._prune()
         return self._database
 

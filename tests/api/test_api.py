@@ -13,7 +13,8 @@ import openai
 import pytest
 from loguru import logger
 
-from bridge.chat.types import ConversationStart, Finish, Opened, RateLimit, Text, Thinking, Withdrawn
+from bridge.chat.rate_limits import RateLimit
+from bridge.chat.types import ConversationStart, Finish, Opened, Text, Thinking, Withdrawn
 from bridge.errors import (
     BridgeError,
     BrowserError,

@@ -9,19 +9,23 @@ import re
 import shlex
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from bridge.demo import DemoSite
+from bridge.durations import DAY
 from bridge.monitor.event_feed import MOST_WATCHERS
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import ProfileStore
+from bridge.storage.usage_file import ChatUsage, UsageFile, usage_path
 from bridge.telemetry import ChatQueued, ChatStarted
 from tests.api.admin.test_admin import ACCOUNTS
 from tests.support.command_server import ROOT
@@ -170,6 +174,67 @@ async def test_keys_are_added_listed_and_revoked_by_name(home: Home) -> None:
         (("add", " "), "name"),
     ):
         refused = await home.run("keys", *words)
+        assert (refused.code, named in refused.err) == (1, True), refused.err
+
+
+async def test_the_limits_of_a_key_are_set_changed_and_listed(home: Home) -> None:
+    limits = ("--requests-per-minute", "10", "--tokens-per-day", "100000", "--parallel", "2", "--share", "3")
+    names = ("--models", "deepseek, deepseek-chat", "--accounts", "alice", "--expires", "2099-01-31")
+    added = await home.run("keys", "add", "ci", *limits, *names)
+    assert KEY.fullmatch(added.out.strip()), added.err
+    listed = (await home.run("keys", "list")).out
+    for shown in ("2099-01-31T00:00:00Z", "models deepseek deepseek-chat", "requests per minute 10"):
+        assert shown in listed
+    store = KeyStore(home.settings.config)
+    (key,) = [key for key in store.all() if key.name == "ci"]
+    changed = await home.run("keys", "limit", key.id, "--parallel", "none", "--models", "none", "--expires", "7d")
+    assert changed.code == 0, changed.err
+    (key,) = [key for key in store.all() if key.name == "ci"]
+    assert (key.limits.parallel, key.limits.models, key.limits.tokens_per_day) == (None, (), 100_000)
+    assert key.limits.expires is not None
+    assert 6 < (key.limits.expires - datetime.now(UTC)).days + 1 <= 7
+    for words, named in (
+        (("limit", key.id), "at least one limit"),
+        (("limit", key.id, "--parallel", "many"), "--parallel"),
+        (("limit", key.id, "--expires", "tomorrow"), "--expires"),
+        (("limit", key.id, "--share", "1000"), "share"),
+        (("limit", "nobody", "--parallel", "1"), "no key"),
+        (("add", "x", "--tokens-per-day", "0"), "tokens_per_day"),
+    ):
+        refused = await home.run("keys", *words)
+        assert (refused.code, named in refused.err) == (1, True), refused.err
+
+
+async def test_usage_is_shown_as_a_table_as_json_and_as_csv(home: Home) -> None:
+    assert "No chat was recorded" in (await home.run("usage")).out
+    file, now = UsageFile(usage_path(home.settings.config), 400), time.time()
+    file.add(ChatUsage(now, "k1", "laptop of [red]Eve", "deepseek", "alice", 1200, 300))
+    file.add(ChatUsage(now - 40 * DAY, "k1", "laptop of [red]Eve", "deepseek", "alice", 1, 1))
+    file.add(ChatUsage(now, "", "", "deepseek-think", "", 7, 0, is_failed=True))
+    file.close()
+    table = (await home.run("usage", "--by", "key,account")).out.splitlines()
+    assert table[0].split() == [
+        "Key",
+        "Account",
+        "Chats",
+        "Failed",
+        "Prompt",
+        "tokens",
+        "Completion",
+        "tokens",
+        "Tokens",
+    ]
+    assert table[1].split() == ["laptop", "of", "[red]Eve", "alice", "1", "0", "1,200", "300", "1,500"]
+    assert table[2].split() == ["(no", "key)", "-", "1", "1", "7", "0", "7"]
+    rows = json.loads((await home.run("usage", "--json", "--since", "60d")).out)
+    assert [(row["key"], row["chats"], row["tokens"]) for row in rows] == [("k1", 2, 1502), ("", 1, 7)]
+    printed = await home.run("usage", "--csv", "--by", "model")
+    assert printed.out.splitlines()[:2] == [
+        "model,chats,failed,prompt_tokens,completion_tokens,tokens",
+        "deepseek,1,0,1200,300,1500",
+    ]
+    for words, named in ((("--since", "yesterday"), "--since"), (("--by", "colour"), "key, model, account")):
+        refused = await home.run("usage", *words)
         assert (refused.code, named in refused.err) == (1, True), refused.err
 
 

@@ -16,17 +16,8 @@ import pytest
 from loguru import logger
 
 from bridge.chat.operator_visit import Visit
-from bridge.chat.types import (
-    ChatEvent,
-    ChatRequest,
-    ConversationStart,
-    Finish,
-    Message,
-    Model,
-    Opened,
-    RateLimit,
-    Text,
-)
+from bridge.chat.rate_limits import RateLimit
+from bridge.chat.types import ChatEvent, ChatRequest, ConversationStart, Finish, Message, Model, Opened, Text
 from bridge.errors import (
     BridgeError,
     BrowserError,

@@ -13,7 +13,8 @@ import pytest
 from bridge.api.access.guard import user_tokens
 from bridge.browser.browser import Chromium
 from bridge.chat.operator_visit import Visit
-from bridge.chat.types import Model, RateLimit
+from bridge.chat.rate_limits import RateLimit
+from bridge.chat.types import Model
 from bridge.errors import (
     BridgeError,
     BrowserError,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,13 +16,15 @@ from aiohttp import web
 from openai import AsyncOpenAI
 
 from bridge.api.access.credentials import Credentials, load_credentials
+from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.access.sessions import Sessions
 from bridge.api.admin.admin_context import Extras
 from bridge.api.routes import build_runner
 from bridge.chat.account_control import Finding
 from bridge.chat.model_names import listed, resolve
 from bridge.chat.operator_visit import Visit
-from bridge.chat.types import Account, ChatEvent, ChatRequest, Finish, Model, Opened, RateLimit, Text, Thinking
+from bridge.chat.rate_limits import RateLimit
+from bridge.chat.types import Account, ChatEvent, ChatRequest, Finish, Model, Opened, Text, Thinking
 from bridge.errors import RequestError, UnknownAccount
 from bridge.monitor.metrics import Metrics
 from bridge.monitor.monitor import Monitor
@@ -41,6 +44,8 @@ from bridge.storage.atomic import create_file
 from bridge.storage.chat_history import ChatHistory, folder_in
 from bridge.storage.profile_key import Identity
 from bridge.storage.response_store import ResponseStore
+from bridge.storage.usage_file import usage_path
+from bridge.storage.usage_record import UsageRecord
 from bridge.telemetry import Telemetry, WorkerState
 from tests.support.fake_views import FakeViews
 from tests.support.openai_schema import checked
@@ -71,6 +76,7 @@ class FakeBackend:
     """Scripts of the next chats, each played once; after them `script` again."""
     reason: str | None = None
     limit: RateLimit | None = None
+    place: int | None = None
     live: Sequence[str] = ()
     known: Sequence[Account] = ()
     checked: list[str] = field(default_factory=list)
@@ -120,6 +126,10 @@ class FakeBackend:
     def rate_limit(self, request: ChatRequest) -> RateLimit | None:
         """Return the scripted limit."""
         return self.limit
+
+    def place_in_queue(self, request: ChatRequest) -> int | None:
+        """Return the scripted place."""
+        return self.place
 
     async def is_live(self, token: str) -> bool:
         """Tell whether the token is among the scripted ones."""
@@ -216,6 +226,7 @@ class Served:
     port: int
     config: Path
     access: Credentials
+    limiter: RateLimiter
     monitor: Monitor
     http: aiohttp.ClientSession
     openai: AsyncOpenAI
@@ -292,6 +303,7 @@ async def serving(
     key_files: bool = False,
     responses: ResponseSettings | None = None,
     metrics: MetricsSettings | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Served]:
     """Run the real application on a free loopback port."""
     backend, config = FakeBackend(), tempfile.TemporaryDirectory()
@@ -313,6 +325,8 @@ async def serving(
     history = None
     if settings.dashboard.history:
         history = ChatHistory(folder_in(settings.config), Identity.generate(), settings.dashboard)
+    usage = UsageRecord(usage_path(settings.config), settings.usage.max_age, clock)
+    limiter = RateLimiter(access.named, usage.add, clock)
     kept = ResponseStore(settings.config / "responses.sqlite", Identity.generate(), settings.responses)
     runner = build_runner(
         backend,
@@ -328,6 +342,8 @@ async def serving(
             kept,
             telemetry.emit,
             counted if settings.metrics.enabled else None,
+            limiter,
+            usage,
         ),
     )
     await runner.setup()
@@ -342,10 +358,11 @@ async def serving(
             aiohttp.ClientSession(base, headers=headers, timeout=timeout, trace_configs=[checked()]) as http,
             sdk(f"{base}/v1", KEY, timeout=LIMIT, _strict_response_validation=True) as openai,
         ):
-            yield Served(backend, runner.app, port, settings.config, access, monitor, http, openai, telemetry)
+            yield Served(backend, runner.app, port, settings.config, access, limiter, monitor, http, openai, telemetry)
     finally:
         await runner.cleanup()
         await kept.close()
+        await usage.close()
         if history is not None:
             await history.close()
         config.cleanup()

@@ -17,10 +17,17 @@ from bridge.api.access.guard import Guard
 AGE = "600"
 """Seconds that a browser may remember what it was told."""
 METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
-EXPOSED = (
-    "x-request-id, x-bridge-ignored, x-bridge-conversation, openai-processing-ms, retry-after, x-should-retry, "
-    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, request-id, "
-    "anthropic-ratelimit-requests-limit, anthropic-ratelimit-requests-remaining, anthropic-ratelimit-requests-reset"
+EXPOSED = ", ".join(
+    (
+        *("x-request-id", "x-bridge-ignored", "x-bridge-conversation", "x-bridge-queue-position"),
+        *("openai-processing-ms", "retry-after", "x-should-retry", "request-id"),
+        *(f"x-ratelimit-{what}-{kind}" for kind in ("requests", "tokens") for what in ("limit", "remaining", "reset")),
+        *(
+            f"anthropic-ratelimit-{kind}-{what}"
+            for kind in ("requests", "tokens")
+            for what in ("limit", "remaining", "reset")
+        ),
+    )
 )
 HEADER_NAMES = re.compile(r"[\w-]+(?: ?, ?[\w-]+)*", re.ASCII)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
 from loguru import logger
@@ -14,6 +15,7 @@ from bridge.origins import is_loopback
 from bridge.settings import ServerSettings, Settings
 from bridge.storage.api_keys import Key, KeyStore, Scope
 from bridge.storage.key_files import LONG_ENOUGH, digest_of
+from bridge.storage.key_limits import NO_LIMITS, KeyLimits
 
 EVERY = 1.0
 """Seconds between two looks at the files."""
@@ -23,9 +25,16 @@ class Credentials:
     """The keys and sessions of a running bridge; `is_free` tells that chats need none."""
 
     def __init__(
-        self, keys: Iterable[Key], sessions: Sessions, store: KeyStore | None = None, *, is_free: bool = False
+        self,
+        keys: Iterable[Key],
+        sessions: Sessions,
+        store: KeyStore | None = None,
+        *,
+        is_free: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.is_free = is_free
+        self._clock = clock
         self.sessions = sessions
         self._store = store
         self._seen: object = None
@@ -33,12 +42,25 @@ class Credentials:
 
     @property
     def keys(self) -> list[Key]:
-        """Return the keys that are let in."""
+        """Return the keys, those that have expired as well."""
         return list(self._keys.values())
 
     def key_of(self, given: str) -> Key | None:
         """Return what is known of a key that somebody shows, or None where it is not one of ours."""
         return self._keys.get(digest_of(given))
+
+    def named(self, id: str) -> Key | None:  # noqa: A002
+        """Return the key of that id."""
+        return self._by_id.get(id)
+
+    def limits_of(self, id: str) -> KeyLimits:  # noqa: A002
+        """Return what the key of that id may do now."""
+        key = self._by_id.get(id)
+        return NO_LIMITS if key is None else key.limits
+
+    def has_expired(self, key: Key) -> bool:
+        """Tell whether a key was let in only until some time before now."""
+        return key.limits.has_expired(self._clock())
 
     def session_of(self, cookie: str) -> Session | None:
         """Return the session of a cookie, unless it is over or its key is revoked."""
@@ -47,24 +69,31 @@ class Credentials:
 
     def is_open(self, session: Session) -> bool:
         """Tell whether a session goes on."""
-        if session.key not in self._ids:
+        if not self._is_admin(session.key):
             self.sessions.close(session)
         return self.sessions.is_open(session)
 
     def redeem(self, token: str) -> str | None:
         """Return the id of the key for which a one-time token was given out, where both are still good."""
         key = self.sessions.redeem(token)
-        return key if key in self._ids else None
+        return key if key is not None and self._is_admin(key) else None
 
     def is_known(self, key: Key) -> bool:
         """Tell whether a key is still let in."""
-        return key.digest in self._keys
+        known = self._keys.get(key.digest)
+        return known is not None and not self.has_expired(known)
 
-    async def add(self, name: str, scope: Scope) -> tuple[Key, str]:
+    async def add(self, name: str, scope: Scope, limits: KeyLimits = NO_LIMITS) -> tuple[Key, str]:
         """Add a key that counts at once."""
-        made = await asyncio.to_thread(self._stored().add, name, scope)
+        made = await asyncio.to_thread(self._stored().add, name, scope, limits)
         await self.refresh()
         return made
+
+    async def change(self, id: str, given: Mapping[str, object]) -> Key:  # noqa: A002
+        """Change some limits of a key, which count from the next chat on."""
+        changed = await asyncio.to_thread(self._stored().change, id, given)
+        await self.refresh()
+        return changed
 
     async def revoke(self, id: str) -> Key:  # noqa: A002
         """Take a key out, which counts at once."""
@@ -97,7 +126,11 @@ class Credentials:
 
     def _take(self, keys: Iterable[Key]) -> None:
         self._keys = {key.digest: key for key in keys}
-        self._ids = {key.id for key in self._keys.values() if key.scope == "admin"}
+        self._by_id = {key.id: key for key in self._keys.values()}
+
+    def _is_admin(self, id: str) -> bool:  # noqa: A002
+        key = self._by_id.get(id)
+        return key is not None and key.scope == "admin" and not self.has_expired(key)
 
     def _stored(self) -> KeyStore:
         if self._store is None:

@@ -149,12 +149,11 @@ class Guard:
 
     def _check_key(self, request: web.Request) -> None:
         given, path = _given_key(request), route_of(request)
-        key = self._access.key_of(given)
         unlocked = self._rules.unlocked
         is_free = (self._access.is_free or self._is_free_port(request)) and not path.startswith(ADMIN)
         is_open = is_free or path in unlocked or f"{request.method} {path}" in unlocked
         is_open = is_open or (path in self._rules.local and is_from_here(request))
-        if key is not None:
+        if (key := self._valid_key(given, is_open=is_open)) is not None:
             _check_scope(key, path, is_figures=path in self._rules.figures, is_open=is_open)
             request[KEY], request[LET_IN] = key, True
         elif path in self._rules.for_tokens and (tokens := user_tokens(given)):
@@ -163,6 +162,15 @@ class Guard:
             request[LET_IN] = True
         elif not is_open:
             self.refuse(given, peer_of(request))
+
+    def _valid_key(self, given: str, *, is_open: bool) -> Key | None:
+        """Return the key that was shown; one that has expired counts as none where none is needed."""
+        key = self._access.key_of(given)
+        if key is None or not self._access.has_expired(key):
+            return key
+        if not is_open:
+            raise AuthenticationError(f"This API key has expired on {key.limits.expires:%Y-%m-%d %H:%M} UTC.")
+        return None
 
     def _is_free_port(self, request: web.Request) -> bool:
         """Tell whether a request came to the second port, from this machine, and none of those needs a key."""

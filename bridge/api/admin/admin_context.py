@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bridge.api.access.credentials import Credentials
 from bridge.api.access.guard import Guard
+from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.http_errors import dump
 from bridge.api.request_body import BodyReader
 from bridge.chat.account_control import AccountControl, Finding, LoginImport
@@ -22,6 +23,7 @@ from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
 from bridge.storage.response_store import ResponseStore
+from bridge.storage.usage_record import UsageRecord
 from bridge.telemetry import Sink
 
 
@@ -55,6 +57,8 @@ class Extras:
     emit: Sink = lambda _: None
     """Takes the facts of the HTTP side."""
     metrics: Metrics | None = None
+    limiter: RateLimiter | None = None
+    usage: UsageRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ from bridge.api.admin.live_sockets import Live
 from bridge.api.admin.setup_handlers import Setup
 from bridge.api.admin.sign_in import SignIn
 from bridge.api.admin.state_stream import Watch
+from bridge.api.admin.usage_handlers import UsageFigures
 from bridge.api.route_table import Operation
 
 
 def operations(parts: Parts) -> Sequence[Operation]:
     """Return every route of the admin API."""
-    kinds = (SignIn, Watch, Accounts, Add, Chats, Figures, Keys, Setup)
+    kinds = (SignIn, Watch, Accounts, Add, Chats, Figures, Keys, UsageFigures, Setup)
     live = [Live(parts, parts.extras.live)] if parts.extras.live is not None else []
     groups = (*(kind(parts) for kind in kinds), *live)
     return [operation for group in groups for operation in group.operations()]

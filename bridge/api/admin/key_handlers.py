@@ -1,4 +1,4 @@
-"""Handlers that list, add and revoke API keys."""
+"""Handlers that list, add, limit and revoke API keys."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import Field, StrictStr
 
+from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.admin.admin_context import Form, Parts, as_json
 from bridge.api.route_table import Operation
 from bridge.monitor.state_json import when
 from bridge.storage.api_keys import LONGEST_NAME, Key, Scope
+from bridge.storage.key_limits import KeyLimits, limits_of
 
 PATH = "/admin/api/keys"
 
 
-class KeyForm(Form):
-    """The name and the scope of a new key: `chat` for the endpoint, `admin` for everything, `metrics` for those."""
+class KeyForm(Form, KeyLimits):
+    """A new key's name, scope (`chat`: the endpoint, `admin`: everything, `metrics`: those alone), and limits."""
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_NAME)]
     scope: Scope = "chat"
+
+
+class KeyChange(Form, KeyLimits):
+    """The limits that change: null, and an empty list, limit nothing any more; what is not given stays as it is."""
 
 
 class Keys:
@@ -29,15 +35,18 @@ class Keys:
 
     def __init__(self, parts: Parts) -> None:
         self._access = parts.access
+        self._limiter = parts.extras.limiter or RateLimiter(parts.access.named)
         self._parts = parts
         parts.monitor.more["keys"] = self._described
 
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""
+        one = f"{PATH}/{{id}}"
         return (
             Operation("GET", PATH, "List the API keys; never a key itself", self.all),
             Operation("POST", PATH, "Add an API key, which is shown once", self.add, KeyForm),
-            Operation("DELETE", f"{PATH}/{{id}}", "Revoke an API key, and end its sessions", self.revoke),
+            Operation("PATCH", one, "Change limits of an API key, which count at once", self.change, KeyChange),
+            Operation("DELETE", one, "Revoke an API key, and end its sessions", self.revoke),
         )
 
     async def all(self, _: web.Request) -> web.StreamResponse:
@@ -47,8 +56,15 @@ class Keys:
     async def add(self, request: web.Request) -> web.StreamResponse:
         """Add a key."""
         given = await self._parts.body(request, KeyForm)
-        key, text = await asyncio.shield(self._access.add(given.name, given.scope))
-        return as_json({**_described(key), "key": text}, 201)
+        limits = limits_of(given.model_dump(include=set(KeyLimits.model_fields)))
+        key, text = await asyncio.shield(self._access.add(given.name, given.scope, limits))
+        return as_json({**self._describe(key), "key": text}, 201)
+
+    async def change(self, request: web.Request) -> web.StreamResponse:
+        """Change some limits of a key."""
+        given = await self._parts.body(request, KeyChange)
+        changes = given.model_dump(exclude_unset=True)
+        return as_json(self._describe(await asyncio.shield(self._access.change(request.match_info["id"], changes))))
 
     async def revoke(self, request: web.Request) -> web.StreamResponse:
         """Revoke a key."""
@@ -56,8 +72,17 @@ class Keys:
         return as_json({"message": f"The key {key.name} is revoked."})
 
     def _described(self) -> list[dict[str, Any]]:
-        return [_described(key) for key in self._access.keys]
+        return [self._describe(key) for key in self._access.keys]
 
-
-def _described(key: Key) -> dict[str, Any]:
-    return {"id": key.id, "name": key.name, "scope": key.scope, "created": when(key.created), "hint": key.hint}
+    def _describe(self, key: Key) -> dict[str, Any]:
+        return {
+            "id": key.id,
+            "name": key.name,
+            "scope": key.scope,
+            "created": when(key.created),
+            "hint": key.hint,
+            "limits": key.limits.model_dump(mode="json"),
+            "used": self._limiter.used(key.id),
+            "expired": self._access.has_expired(key),
+            "plain": key.created is None,
+        }

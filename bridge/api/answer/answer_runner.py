@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 from loguru import logger
 
-from bridge.api.answer.answer_events import AnswerEvent
+from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.answer_format import AnswerFormat
 from bridge.api.answer.pipeline import AnswerPipeline
 from bridge.chat.types import ChatBackend, ChatEvent, ChatRequest, Finish
 from bridge.errors import BridgeError, NoAnswer, SiteError
 from bridge.tasks import log_unexpected
+from bridge.tokens.usage import Usage
 
 Emit = Callable[[Sequence[AnswerEvent]], Awaitable[None]]
 """Takes the next events of one answer."""
@@ -25,6 +27,30 @@ Record = Callable[[ChatRequest], AbstractContextManager[Callable[[ChatEvent], No
 """Opens the record of a chat, which takes each of its events; it is complete once it is left."""
 
 
+class CountedChat(Protocol):
+    """Takes what a chat costs."""
+
+    def reserve(self, prompt: int) -> None:
+        """Count the tokens of the prompt before anything is sent; raise a `BridgeError` where they are too many."""
+
+    def answered(self, usage: Usage) -> None:
+        """Take the usage of the complete answer."""
+
+
+Count = Callable[[ChatRequest], AbstractContextManager[CountedChat]]
+"""Counts a chat for its key until it is left; raises a `BridgeError` where the key may not begin one."""
+
+
+class Uncounted:
+    """Counts nothing."""
+
+    def reserve(self, prompt: int) -> None:
+        """Allow every prompt."""
+
+    def answered(self, usage: Usage) -> None:
+        """Forget the usage."""
+
+
 @contextmanager
 def record_nothing(_: ChatRequest) -> Iterator[Callable[[ChatEvent], None]]:
     """Open a record that keeps nothing."""
@@ -32,11 +58,17 @@ def record_nothing(_: ChatRequest) -> Iterator[Callable[[ChatEvent], None]]:
 
 
 class AnswerRunner:
-    """Runs chats on `backend`, and keeps them by `record`."""
+    """Runs chats on `backend`, keeps them by `record`, and counts them by `count`."""
 
-    def __init__(self, backend: ChatBackend, record: Record = record_nothing) -> None:
+    def __init__(
+        self,
+        backend: ChatBackend,
+        record: Record = record_nothing,
+        count: Count = lambda _: nullcontext(Uncounted()),
+    ) -> None:
         self._backend = backend
         self._record = record
+        self._count = count
 
     async def run(self, request: ChatRequest, answer_format: AnswerFormat, choices: int, emit: EmitChoice) -> None:
         """Hand the events of each answer to `emit`: of one as they arrive, of several once all of them are complete.
@@ -59,7 +91,12 @@ class AnswerRunner:
             await emit(choice, answer)
 
     async def _run_one(self, request: ChatRequest, answer_format: AnswerFormat, emit: Emit) -> None:
-        pipeline = await AnswerPipeline.of(request, answer_format)
+        with self._count(request) as counted:
+            pipeline = await AnswerPipeline.of(request, answer_format)
+            counted.reserve(pipeline.prompt)
+            await self._answer(pipeline, partial(_emit_counted, counted, emit))
+
+    async def _answer(self, pipeline: AnswerPipeline, emit: Emit) -> None:
         try:
             await self._attempt(pipeline, emit)
             while await pipeline.ask_again():
@@ -89,6 +126,14 @@ class AnswerRunner:
                         await emit(made)
                     return
         raise SiteError("The answer broke off before its end.", sent=True)
+
+
+async def _emit_counted(counted: CountedChat, emit: Emit, events: Sequence[AnswerEvent]) -> None:
+    """Count the answer where it is complete, before a client that has gone can prevent it."""
+    for event in events:
+        if isinstance(event, AnswerEnd):
+            counted.answered(event.usage)
+    await emit(events)
 
 
 async def _collect(answer: list[AnswerEvent], events: Sequence[AnswerEvent]) -> None:

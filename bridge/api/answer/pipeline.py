@@ -34,7 +34,8 @@ class AnswerPipeline:
         self._format = answer_format
         self._retries = answer_format.retries
         self._meter = Meter(prompt, tokenizer)
-        self._prompt = prompt
+        self.prompt = prompt
+        """Tokens of the first prompt."""
         most = answer_format.max_tokens
         self._stop = StopFilter(answer_format.stop, None if most is None else tokenizer.limit(most))
         self._given: list[str] = []
@@ -85,7 +86,7 @@ class AnswerPipeline:
         self._given += [event.text for event in events if isinstance(event, Text)]
         if self.is_again:
             return [event for event in events if not isinstance(event, Opened)]
-        return [replace(one, prompt_tokens=self._prompt) if isinstance(one, Opened) else one for one in events]
+        return [replace(one, prompt_tokens=self.prompt) if isinstance(one, Opened) else one for one in events]
 
     def _next_request(self, attempt: Attempt, prompt: str, returned: Callable[[str], str]) -> ChatRequest:
         """Return the request that goes on from `attempt`; earlier attempts are left out of its messages.

@@ -13,14 +13,14 @@ from bridge.api.anthropic.anthropic_tokens import AnthropicTokenCount
 from bridge.api.api_dialect import Dialect, ListedModel
 from bridge.api.http_errors import Failure
 from bridge.api.surface import Surface
-from bridge.chat.types import RateLimit
+from bridge.chat.rate_limits import RateLimit, RateLimits
 from bridge.settings import ApiSettings
 from bridge.storage.file_store import StoredFile
 
 PRESET = re.compile(r"(?<![a-z])(?:claude|opus|sonnet|haiku)(?![a-z])")
 """What the names of models contain that clients are preset to."""
 THINKING = re.compile(r"(?<![a-z])think(?:ing)?(?![a-z])")
-HEADER = "anthropic-ratelimit-requests-{}"
+HEADER = "anthropic-ratelimit-{}-{}"
 
 
 class Anthropic(Dialect):
@@ -83,16 +83,19 @@ class Anthropic(Dialect):
         """Return the confirmation."""
         return {"type": "file_deleted", "id": id}
 
-    def headers(self, request_id: str, limit: RateLimit | None) -> Mapping[str, str]:
-        """Return the request's id, and the rate limit."""
-        if limit is None:
-            return {"request-id": request_id}
-        return {
-            "request-id": request_id,
-            HEADER.format("limit"): str(limit.limit),
-            HEADER.format("remaining"): str(limit.remaining),
-            HEADER.format("reset"): _time(datetime.now(UTC) + timedelta(seconds=limit.reset)),
-        }
+    def headers(self, request_id: str, limits: RateLimits) -> Mapping[str, str]:
+        """Return the request's id, and the rate limits."""
+        return {"request-id": request_id, **_left("requests", limits.requests), **_left("tokens", limits.tokens)}
+
+
+def _left(kind: str, limit: RateLimit | None) -> Mapping[str, str]:
+    if limit is None:
+        return {}
+    return {
+        HEADER.format(kind, "limit"): str(limit.limit),
+        HEADER.format(kind, "remaining"): str(limit.remaining),
+        HEADER.format(kind, "reset"): _time(datetime.now(UTC) + timedelta(seconds=limit.reset)),
+    }
 
 
 def _time(moment: datetime) -> str:

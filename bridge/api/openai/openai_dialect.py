@@ -10,13 +10,13 @@ from bridge.api.http_errors import Failure, error_body
 from bridge.api.openai.chat_completions import OpenAIChat
 from bridge.api.openai.completions import OpenAICompletions
 from bridge.api.surface import Surface
-from bridge.chat.types import RateLimit
+from bridge.chat.rate_limits import RateLimit, RateLimits
 from bridge.settings import ApiSettings
 from bridge.storage.file_store import StoredFile
 
 FEATURES = ("stream", "tools", "json")
 """What every model can do here."""
-HEADER = "x-ratelimit-{}-requests"
+HEADER = "x-ratelimit-{}-{}"
 
 
 class OpenAI(Dialect):
@@ -71,15 +71,19 @@ class OpenAI(Dialect):
         """Return the confirmation."""
         return {"id": id, "object": "file", "deleted": True}
 
-    def headers(self, request_id: str, limit: RateLimit | None) -> Mapping[str, str]:
+    def headers(self, request_id: str, limits: RateLimits) -> Mapping[str, str]:
         """Return the rate limit headers."""
-        if limit is None:
-            return {}
-        return {
-            HEADER.format("limit"): str(limit.limit),
-            HEADER.format("remaining"): str(limit.remaining),
-            HEADER.format("reset"): duration(limit.reset),
-        }
+        return {**_left("requests", limits.requests), **_left("tokens", limits.tokens)}
+
+
+def _left(kind: str, limit: RateLimit | None) -> Mapping[str, str]:
+    if limit is None:
+        return {}
+    return {
+        HEADER.format("limit", kind): str(limit.limit),
+        HEADER.format("remaining", kind): str(limit.remaining),
+        HEADER.format("reset", kind): duration(limit.reset),
+    }
 
 
 def duration(seconds: float) -> str:

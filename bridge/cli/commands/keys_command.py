@@ -1,4 +1,4 @@
-"""`bridge keys`: who may use the endpoint, and the admin API. A running bridge notices a change within a second."""
+"""`bridge keys`: who may use what, and how much. A running bridge notices a change within a second."""
 
 from __future__ import annotations
 
@@ -8,10 +8,23 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from bridge.cli.key_options import (
+    Accounts,
+    Expires,
+    Models,
+    Parallel,
+    RequestsDay,
+    RequestsMinute,
+    Share,
+    TokensDay,
+    TokensMinute,
+    given_limits,
+    shown,
+)
 from bridge.cli.options import console, flag, load, say
 from bridge.errors import SetupError
 
-keys = typer.Typer(help="Print the API keys, one per line; add, list and revoke named ones.")
+keys = typer.Typer(help="Print the API keys, one per line; add, limit, list and revoke named ones.")
 
 
 @keys.callback(invoke_without_command=True)
@@ -38,23 +51,56 @@ def add_key(
             metavar="SCOPE", help="`chat` for the endpoint, `admin` for the admin API, too, `metrics` for /metrics."
         ),
     ] = "chat",
+    expires: Expires = None,
+    models: Models = None,
+    accounts: Accounts = None,
+    requests_per_minute: RequestsMinute = None,
+    requests_per_day: RequestsDay = None,
+    tokens_per_minute: TokensMinute = None,
+    tokens_per_day: TokensDay = None,
+    parallel: Parallel = None,
+    share: Share = None,
 ) -> None:
     """Create a named key, and print it: it is never shown again."""
     from bridge.storage.api_keys import Scope
+    from bridge.storage.key_limits import limits_of
 
     if scope not in get_args(Scope):
         raise SetupError(f"--scope must be one of {', '.join(get_args(Scope))}, not {scope!r}.")
-    _, text = _store(context).add(name, cast(Scope, scope))
+    limits = limits_of(given_limits(context.params))
+    _, text = _store(context).add(name, cast(Scope, scope), limits)
     say(text)
+
+
+@keys.command("limit")
+def limit_key(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(metavar="ID", help="As `bridge keys list` shows it.")],  # noqa: A002
+    expires: Expires = None,
+    models: Models = None,
+    accounts: Accounts = None,
+    requests_per_minute: RequestsMinute = None,
+    requests_per_day: RequestsDay = None,
+    tokens_per_minute: TokensMinute = None,
+    tokens_per_day: TokensDay = None,
+    parallel: Parallel = None,
+    share: Share = None,
+) -> None:
+    """Change limits of a named key; those that are not given stay as they are."""
+    given = given_limits(context.params)
+    if not given:
+        raise SetupError("Give at least one limit; `bridge keys limit --help` lists them.")
+    key = _store(context).change(id, given)
+    say(f"The key {key.name} has {shown(key.limits.set_ones()) or 'no limits'}.")
 
 
 @keys.command("list")
 def list_keys(context: typer.Context) -> None:
     """List all keys: name, scope, date and last characters, never a key itself."""
-    table = Table("Id", "Name", "Scope", "Created", "Ends in", box=None, pad_edge=False, header_style="bold")
+    table = Table("Id", "Name", "Scope", "Created", "Ends in", "Limits", box=None, pad_edge=False, header_style="bold")
     for key in _store(context).all():
         created = f"{key.created:%Y-%m-%d %H:%M} UTC" if key.created else ""
-        table.add_row(*map(Text, (key.id, key.name, key.scope, created, key.hint)))
+        table.add_row(*map(Text, (key.id, key.name, key.scope, created, key.hint, shown(key.limits.set_ones()))))
     console.print(table)
 
 

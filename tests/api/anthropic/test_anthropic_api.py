@@ -12,7 +12,7 @@ import pytest
 from bridge.api.anthropic.anthropic_errors import error_body
 from bridge.api.http_errors import Failure
 from bridge.api.openapi import document
-from bridge.chat.types import RateLimit
+from bridge.chat.rate_limits import RateLimit
 from bridge.errors import (
     BridgeError,
     ContextTooLong,

@@ -10,7 +10,8 @@ import openai
 import pytest
 from openai.types.responses import Response
 
-from bridge.chat.types import Finish, Opened, RateLimit, Searched, Source, Text, Thinking, Withdrawn
+from bridge.chat.rate_limits import RateLimit
+from bridge.chat.types import Finish, Opened, Searched, Source, Text, Thinking, Withdrawn
 from bridge.errors import BrowserError, ContextTooLong, NoAccount, PoolFull, SiteBusy
 from tests.support.fake_backend import Served, serving
 from tests.support.responses import FUNCTION, PATH, events_of, refused, streamed, text_of, types, whole

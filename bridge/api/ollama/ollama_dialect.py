@@ -24,7 +24,6 @@ from bridge.settings import ApiSettings
 FIXED = "The models here are those of the bridge's accounts; none can be {}."
 NO_EMBEDDINGS = "The site gives no embeddings."
 REFUSED = {
-    ("POST", "/api/pull"): FIXED.format("pulled"),
     ("POST", "/api/push"): FIXED.format("pushed"),
     ("POST", "/api/create"): FIXED.format("created") + " The setting api.aliases gives them further names.",
     ("POST", "/api/copy"): FIXED.format("copied") + " The setting api.aliases gives them further names.",
@@ -35,8 +34,8 @@ REFUSED = {
 """What Ollama can do and the bridge cannot, each with what the client is told."""
 
 
-class OllamaShowBody(Lenient):
-    """The model to describe, under its present or its older name."""
+class OllamaModelBody(Lenient):
+    """A model, under its present or its older name."""
 
     model: StrictStr | None = None
     name: StrictStr | None = None
@@ -76,7 +75,15 @@ class Ollama(Dialect):
     def operations(self, parts: DialectParts) -> Sequence[Operation]:
         """Return what is served beside the chats."""
         served = partial(Operation, error=self.error_schema, admission=parts.admission)
-        show = _show(parts, self.default_model)
+        find = partial(_find, parts, self.default_model)
+
+        async def show(request: web.Request) -> web.Response:
+            return _json(shown(await find(request)))
+
+        async def pull(request: web.Request) -> web.Response:
+            await find(request)
+            # One line is the whole answer and the whole stream.
+            return web.Response(body=dump({"status": "success"}) + b"\n", content_type=OllamaChat.stream_type)
 
         async def loaded(_: web.Request) -> web.Response:
             return _json(running(parts.listed(), time.time()))
@@ -84,22 +91,19 @@ class Ollama(Dialect):
         return [
             served("GET", "/api/tags", "List the models as Ollama does", parts.list_models),
             served("GET", "/api/ps", "List the loaded models as Ollama does", loaded),
-            served("POST", "/api/show", "Describe one model as Ollama does", show, OllamaShowBody, is_untyped=True),
+            served("POST", "/api/show", "Describe one model as Ollama does", show, OllamaModelBody, is_untyped=True),
+            served("POST", "/api/pull", "", pull, OllamaModelBody, is_untyped=True),
             served("GET", "/api/version", "Tell which version of Ollama's API this is", _version),
             *(served(method, path, "", _refuse(why), is_untyped=True) for (method, path), why in REFUSED.items()),
         ]
 
 
-def _show(
-    parts: DialectParts, default: Callable[[str, str], str | None]
-) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def show(request: web.Request) -> web.Response:
-        asked = await parts.bodies.read(request, lambda body: validated(OllamaShowBody, body))
-        if not (name := asked.model or asked.name):
-            raise RequestError("model must name the model to describe.", param="model")
-        return _json(shown(parts.find_model(name, default)))
-
-    return show
+async def _find(parts: DialectParts, default: Callable[[str, str], str | None], request: web.Request) -> ListedModel:
+    """Return the model that a body names."""
+    asked = await parts.bodies.read(request, lambda body: validated(OllamaModelBody, body))
+    if not (name := asked.model or asked.name):
+        raise RequestError("model must name the model.", param="model")
+    return parts.find_model(name, default)
 
 
 def _refuse(why: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -60,6 +60,17 @@ async def test_a_model_that_is_not_there_is_an_error(served: Served, body: dict[
     assert (response.status, [*answer]) == (status, ["error"])
 
 
+@pytest.mark.parametrize("stream", [{}, {"stream": False}])
+async def test_a_model_that_is_there_is_pulled_at_once_and_no_other(served: Served, stream: dict[str, Any]) -> None:
+    """Clients pull before they chat: what is there already needs nothing."""
+    async with served.http.post("/api/pull", json={"name": "deepseek:latest", **stream}) as response:
+        assert (response.status, await response.json(content_type=None)) == (200, {"status": "success"})
+    async with served.http.post("/api/pull", json={"model": "llama3.2", **stream}) as response:
+        answer = await response.json()
+    assert response.status == 404
+    assert "Models here: deepseek" in answer["error"]
+
+
 async def test_the_version_is_one_that_editors_take(served: Served) -> None:
     version = (await get(served, "/api/version"))["version"]
     assert tuple(map(int, version.split("."))) >= (0, 6, 4)
@@ -68,7 +79,6 @@ async def test_the_version_is_one_that_editors_take(served: Served) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/api/pull"),
         ("POST", "/api/push"),
         ("POST", "/api/create"),
         ("POST", "/api/copy"),

@@ -76,6 +76,11 @@ async def test_a_prompt_that_is_none_is_refused_by_name(served: Served, prompt: 
         assert (await response.json())["error"]["param"].startswith("prompt")
 
 
+async def test_several_prompts_are_told_that_they_are_too_many(served: Served) -> None:
+    async with served.http.post("/v1/completions", json={"model": "deepseek", "prompt": ["a", "b"]}) as response:
+        assert "one text" in (await response.json())["error"]["message"]
+
+
 # Paths
 
 

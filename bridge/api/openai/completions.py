@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, StrictStr
+from pydantic import StrictStr
 
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.presenter import PresentationStyle, Presenter, present
@@ -25,7 +25,8 @@ from bridge.tokens.usage import Usage
 class CompletionBody(Options):
     """A completion of a prompt."""
 
-    prompt: StrictStr | Annotated[list[StrictStr], Field(min_length=1, max_length=1)]
+    prompt: StrictStr | list[StrictStr]
+    """A text, also as the only one in a list."""
 
 
 class OpenAICompletions(OpenAIChat):
@@ -38,7 +39,10 @@ class OpenAICompletions(OpenAIChat):
     def parse(self, call: ApiCall) -> OpenAIRequest:
         """Return what the body asks for."""
         asked = validated(CompletionBody, call.body)
-        prompt = asked.prompt if isinstance(asked.prompt, str) else asked.prompt[0]
+        prompts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt
+        if len(prompts) != 1:
+            raise RequestError("prompt must be one text; send others in requests of their own.", param="prompt")
+        (prompt,) = prompts
         meant = call.model(asked.model)
         check_length(prompt, meant, "prompt")
         if is_blank(prompt):

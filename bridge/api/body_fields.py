@@ -16,6 +16,8 @@ from bridge.errors import RequestError
 FIELD_NAME = re.compile(r"\w{1,64}", re.ASCII)
 STEP = re.compile(r"[a-z][A-Za-z_]*")
 TYPES = ("str", "bool", "int", "list")
+WORDS = dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "Input should be an object")
+"""What is said in place of a message that names a class of ours, by the type of the error."""
 MOST_NAMED = 20
 """Names of fields without effect that a client is told."""
 WHOLE = re.compile(r"[+-]?\d{1,18}(?:\.0{1,9})?", re.ASCII)
@@ -48,7 +50,7 @@ def validated(kind: type[B], body: object) -> B:
     field = errors[0]["loc"][:1]
     told = max((one for one in errors if one["loc"][:1] == field), key=lambda one: len(_path(one["loc"])))
     param = "".join(_path(told["loc"])).removeprefix(".")
-    raise RequestError(f"{param}: {told['msg']}.", param=param)
+    raise RequestError(f"{param}: {WORDS.get(told['type'], told['msg'])}.", param=param)
 
 
 def given_extras(asked: Lenient) -> dict[str, Any]:

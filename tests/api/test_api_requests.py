@@ -252,6 +252,20 @@ def test_a_body_that_is_no_object_is_refused(body: Any) -> None:
     assert refused(body).param is None
 
 
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"messages": ["Hi"]}, "messages[0]"),
+        ({"web_search_options": "on"}, "web_search_options"),
+        ({"response_format": "json"}, "response_format"),
+    ],
+)
+def test_what_must_be_an_object_is_called_one(change: dict[str, Any], param: str) -> None:
+    """And not a dictionary, or an instance of some class of the bridge."""
+    error = refused({"model": "deepseek", "messages": [USER], **change})
+    assert (error.message, error.param) == (f"{param}: Input should be an object.", param)
+
+
 def test_an_unknown_model_is_not_found() -> None:
     with pytest.raises(UnknownModel):
         parse(model="gpt-4o")

@@ -31,9 +31,11 @@ from bridge.login.login_import import LoginImporter
 from bridge.monitor.chat_list import EndedChat
 from bridge.monitor.metrics import Metrics
 from bridge.monitor.monitor import Monitor
+from bridge.monitor.resource_usage import memory_of_machine
 from bridge.pool.maintenance import maintenance
+from bridge.pool.open_accounts import OpenAccounts
 from bridge.pool.pool import Pool
-from bridge.settings import BrowserSettings, ServerSettings, Settings
+from bridge.settings import MEBIBYTE, BrowserSettings, ServerSettings, Settings, SleepSettings
 from bridge.storage.browser_folders import sweep_folders
 from bridge.storage.chat_history import ChatHistory, folder_in, forget_history
 from bridge.storage.file_locks import lock_folders
@@ -48,6 +50,9 @@ from bridge.telemetry import Telemetry
 from bridge.worker.stored_accounts import NewAccounts, ProfileAccounts
 from bridge.worker.stream_recorder import kept_of
 from bridge.worker.token_worker import TokenLogins
+
+MEMORY_SHARE = 0.75
+"""Share of the machine's memory that the browser may take where the settings name none (`sleep.max_memory`)."""
 
 
 class Bridge:
@@ -108,6 +113,7 @@ async def running(
         pool = await stack.enter_async_context(Pool([], settings, telemetry, tokens, stored))
         await stack.enter_async_context(maintenance(pool, telemetry, settings.browser.check_every))
         monitor.accounts, monitor.unready, monitor.places = pool.accounts, pool.unready, pool.queue.places
+        _limit_memory(pool.open_accounts, monitor, settings.sleep)
         await stack.enter_async_context(monitor)
         tasks = Tasks()
         tasks.keep(access.watch)
@@ -132,6 +138,13 @@ async def running(
         stack.callback(monitor.drain)
         stack.push_async_callback(views.close)
         yield Bridge(monitor.url, pool, browser, access, views, ollama_url)
+
+
+def _limit_memory(open_accounts: OpenAccounts, monitor: Monitor, settings: SleepSettings) -> None:
+    """Have idle accounts closed where the browser takes more memory than the settings, or else the machine, allow."""
+    most = int(memory_of_machine() * MEMORY_SHARE / MEBIBYTE)
+    open_accounts.memory = lambda: monitor.browser_memory
+    open_accounts.memory_limit = lambda: most if settings.max_memory is None else settings.max_memory
 
 
 @asynccontextmanager

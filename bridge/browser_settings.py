@@ -1,4 +1,4 @@
-"""The settings of the browser."""
+"""The settings of the browser, and of which accounts have a page open in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from bridge.origins import debugger_address, is_loopback
-from bridge.setting_types import Seconds, Section, UserPath
+from bridge.setting_types import Hours, Seconds, Section, UserPath
 
 
 class BrowserSettings(Section):
@@ -60,3 +60,30 @@ class BrowserSettings(Section):
         if not is_loopback(host) and host not in {name.lower() for name in self.cdp_hosts}:
             raise ValueError(f"cdp_url names another machine: add {host} to cdp_hosts if that is meant")
         return self
+
+
+class SleepSettings(Section):
+    """When the page of an idle account is closed, until a chat needs the account again."""
+
+    after: float = Field(
+        3600.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="seconds without a chat after which an account's page is closed; 0: never",
+    )
+    keep_open: int = Field(
+        1, ge=0, description="accounts, those used last, that stay open however long nobody uses them"
+    )
+    max_open: int | None = Field(
+        None, gt=0, description="accounts that may be open at a time, the others sleep; empty: all"
+    )
+    max_memory: int | None = Field(
+        None,
+        ge=0,
+        description="MiB of memory of the browser above which idle accounts are closed; 0: any; empty: three quarters "
+        "of what the machine or its container has",
+    )
+    refresh_hours: Hours = Field(
+        24.0,
+        description="hours after which a sleeping account is opened for a moment, to keep its login fresh; 0: never",
+    )

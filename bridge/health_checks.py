@@ -98,7 +98,7 @@ def _no_result(limit: float) -> str:
 
 
 def _account(account: types.Account) -> Finding:
-    is_well = account.state is WorkerState.READY
+    is_well = account.state in (WorkerState.READY, WorkerState.ASLEEP)
     ok = True if is_well else None if account.state in PASSING else False
     return Finding(f"account {account.name}", ok, f"{account}.")
 

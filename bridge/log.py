@@ -45,7 +45,7 @@ NOT_OURS = (
 )
 GOES_ON = "\n    "
 """Indents the further lines of an entry, so that no text in it can pass for another entry."""
-CALM = (WorkerState.STARTING, WorkerState.READY, WorkerState.CLOSED)
+CALM = (WorkerState.STARTING, WorkerState.READY, WorkerState.ASLEEP, WorkerState.CLOSED)
 
 
 def set_up(settings: LogSettings) -> None:

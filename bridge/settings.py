@@ -13,6 +13,7 @@ import platformdirs
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bridge.browser_settings import BrowserSettings as BrowserSettings
+from bridge.browser_settings import SleepSettings as SleepSettings
 from bridge.origins import is_loopback, site_address, web_origin
 from bridge.setting_types import MEBIBYTE as MEBIBYTE
 from bridge.setting_types import Seconds, UserPath
@@ -226,6 +227,7 @@ class Settings(Section):
     )
     server: ServerSettings = ServerSettings()
     browser: BrowserSettings = BrowserSettings()
+    sleep: SleepSettings = SleepSettings()
     pool: PoolSettings = PoolSettings()
     turn: TurnSettings = TurnSettings()
     conversations: ConversationSettings = ConversationSettings()

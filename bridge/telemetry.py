@@ -23,11 +23,13 @@ Step = Literal["waiting", "sending", "thinking", "writing"]
 class WorkerState(StrEnum):
     """What an account can do now; whether it is busy follows from its lease instead.
 
-    `CLOSED` is the last state of an account that is removed.
+    `ASLEEP` is an account whose page is closed because nobody needs it now: a chat for it opens it again. `CLOSED` is
+    the last state of an account that is removed.
     """
 
     STARTING = "starting"
     READY = "ready"
+    ASLEEP = "asleep"
     RESTING = "resting"
     MUTED = "muted"
     LOGGED_OUT = "logged_out"

@@ -51,6 +51,14 @@ class AccountControl(Protocol):
         """
         ...
 
+    async def wake(self, name: str) -> Account:
+        """Open a sleeping account now, also where more accounts are open than the settings allow."""
+        ...
+
+    async def sleep(self, name: str) -> Account:
+        """Close the account's page until a chat needs the account; after the chat that runs."""
+        ...
+
     async def renew(self, name: str) -> Account:
         """Put a new page in the place of the account's page; for a running chat see `reopen`."""
         ...

@@ -22,7 +22,7 @@ class AdminClient(Client):
     """Talks to the admin API of a bridge at `url`; what comes back is as the API's description says."""
 
     async def act(self, account: str, action: str) -> Json:
-        """Do something with an account: check, pause, resume, reopen or renew."""
+        """Do something with an account: check, pause, resume, wake, sleep, reopen or renew."""
         return await self._of(account, "POST", f"/{action}")
 
     async def rename(self, account: str, to: str) -> Json:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bridge.printable import as_text
 
-COLOURS = {"ready": "green", "starting": "cyan", "resting": "yellow", "muted": "yellow"}
+COLOURS = {"ready": "green", "asleep": "blue", "starting": "cyan", "resting": "yellow", "muted": "yellow"}
 URGENCY = ("logged_out", "challenged", "broken", "muted", "resting", "paused", "held", "starting")
 """What keeps chats away from an account, the worst first; an account with none of it is well."""
 NARROW = 72
@@ -96,7 +96,9 @@ def _headline(state: State, lost: str) -> Text:
         return _line(Text(lost, "bold red"))
     ready = Text("ready", "green") if bridge["ready"] else Text("not ready", "bold red")
     number = sum(account["state"] == "ready" for account in accounts)
-    return _line(Text.assemble(ready, f"  {number} of {len(accounts)} accounts ready"))
+    asleep = sum(account["state"] == "asleep" for account in accounts)
+    others = f", {asleep} asleep" if asleep else ""
+    return _line(Text.assemble(ready, f"  {number} of {len(accounts)} accounts ready{others}"))
 
 
 def _rows(state: State) -> Iterator[Text]:

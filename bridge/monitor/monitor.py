@@ -202,6 +202,11 @@ class Monitor:
             **{name: look() for name, look in self.more.items()},
         }
 
+    @property
+    def browser_memory(self) -> float | None:
+        """Return the MiB of memory that the browser took a few seconds ago; None where none runs."""
+        return None if self._browser_load is None else self._browser_load.memory_mb
+
     def _bridge(self) -> Mapping[str, Any]:
         reason = self.unready()
         return {

@@ -26,8 +26,6 @@ NEEDS_PERSON = (WorkerState.LOGGED_OUT, WorkerState.CHALLENGED)
 """States that seldom end before a person does something."""
 AWAY = (*NEEDS_PERSON, WorkerState.MUTED)
 """States that mostly last for hours."""
-MOST_REMOVED = 100
-"""Accounts that are remembered after they are gone."""
 JITTER = 0.3
 """The pace varies by up to this share of the minimum interval."""
 NOBODY = "No account is logged in; run `bridge login NAME`."
@@ -157,6 +155,12 @@ class Slot:
     """Set when the account shall be opened again before its time."""
     looks: int = 0
     """How often the account's state was found out; see `Supervisor.known`."""
+    is_open: bool = False
+    """Whether its page is open, or is being opened or closed: it takes memory of the browser."""
+    is_wanted: bool = False
+    """Whether it is to be opened whatever the limit on open accounts says."""
+    is_leaving: bool = False
+    """Whether it gets no more chats, because its page is closed after the running one."""
     is_paused: bool = False
     visit: Visit | None = None
     """The person who is in its page, or was the last to be."""
@@ -164,8 +168,13 @@ class Slot:
 
     @property
     def is_parked(self) -> bool:
-        """Tell whether the account is neither open nor being opened."""
+        """Tell whether the account is neither open nor being opened; it may only sleep."""
         return self.state not in (WorkerState.STARTING, WorkerState.READY)
+
+    @property
+    def can_wake(self) -> bool:
+        """Tell whether the account sleeps, and would take chats if it were opened."""
+        return self.state is WorkerState.ASLEEP and not self.is_paused and not self.is_held
 
     @property
     def is_held(self) -> bool:
@@ -180,7 +189,8 @@ class Slot:
     @property
     def takes_chats(self) -> bool:
         """Tell whether a chat may be given to the account as soon as it has none and its pause is over."""
-        return self.state is WorkerState.READY and not self.is_paused and not self.is_held
+        is_kept = self.is_paused or self.is_held or self.is_leaving
+        return self.state is WorkerState.READY and not is_kept
 
     def account(self, *, is_busy: bool) -> Account:
         """Return the account's state now."""
@@ -242,37 +252,27 @@ class Slot:
             return None
         return max((self.until - datetime.now(UTC)).total_seconds(), 0.0)
 
+    async def due(self) -> None:
+        """Wait until a parked account may be opened: at its time, or when it is woken."""
+        while not self.woken.is_set():
+            until = self.until
+            seconds = (until - datetime.now(UTC)).total_seconds() if until else None
+            try:
+                async with asyncio.timeout(seconds):
+                    await self.woken.wait()
+            except TimeoutError:
+                if self.until == until:
+                    return
+        self.woken.clear()
+
     def is_back_within(self, seconds: float) -> bool:
         """Tell whether it makes sense to wait that long for the account."""
         if self.visit is not None and not self.visit.over.is_set():
             return False
+        if self.state is WorkerState.ASLEEP:
+            return not self.is_paused
         back_in = self.back_in if self.is_parked or self.is_paused else 0.0
         return back_in is not None and back_in <= seconds
-
-
-class RemovedAccounts:
-    """Accounts that are not there any more: one that comes back under its name goes on at the same pace."""
-
-    def __init__(self) -> None:
-        self._slots: dict[str, Slot] = {}
-
-    def note(self, slot: Slot) -> None:
-        """Remember an account that is closed, unless a client has brought it along."""
-        if not slot.is_token_account:
-            self._slots[slot.worker.name] = slot
-        if len(self._slots) > MOST_REMOVED:
-            del self._slots[next(iter(self._slots))]
-
-    def back(self, slot: Slot) -> Slot:
-        """Return an account that is new, as the one before it of that name was."""
-        if not slot.is_token_account and (before := self.forget(slot.worker.name)) is not None:
-            slot.free_at, slot.caution, slot.is_paused = before.free_at, before.caution, before.is_paused
-            slot.last_error = before.last_error
-        return slot
-
-    def forget(self, name: str) -> Slot | None:
-        """Know of an account of that name no more."""
-        return self._slots.pop(name, None)
 
 
 def readiness(slots: Sequence[Slot]) -> str:

@@ -47,6 +47,8 @@ class ChatQueue:
         self._wait_estimate = WaitEstimate()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks = Tasks()
+        self.on_assigned: Callable[[], None] = lambda: None
+        """Called after each `assign`: other accounts may have to be opened now, or may be closed."""
         self.freed = asyncio.Event()
         """Set whenever a chat has left."""
         self.is_draining = self._is_hurried = False
@@ -67,6 +69,15 @@ class ChatQueue:
         """Return the accounts that take chats and have none."""
         busy = self.busy()
         return [slot for slot in self._slots() if slot.takes_chats and slot not in busy]
+
+    def chats(self) -> list[Lease]:
+        """Return the leases of chats, waiting and running ones; not those of other uses of an account."""
+        return [lease for lease in self._leases if lease.chat]
+
+    def next_chats(self) -> list[Lease]:
+        """Return the waiting chats to which an account could be given now, the next one first."""
+        running = self._running()
+        return [lease for lease in self._order.planned(self._waiting()) if not _is_held_back(lease, running)]
 
     def wants(self, slot: Slot) -> bool:
         """Tell whether a chat has the account, or may get it."""
@@ -206,6 +217,7 @@ class ChatQueue:
             self._is_empty.clear()
         else:
             self._is_empty.set()
+        self.on_assigned()
 
     def _grant_claims(self) -> None:
         """Give accounts without a chat to those who have claimed them, in the order of the claims."""

@@ -27,7 +27,7 @@ from bridge.settings import ConversationSettings
 from bridge.storage.conversation_file import NOT_HERE, ConversationPosition
 from bridge.storage.conversation_tokens import has_room
 from bridge.storage.conversations import ConversationRecorder, Conversations
-from bridge.telemetry import ChatQueued, ChatStarted, Telemetry, Timeline
+from bridge.telemetry import ChatQueued, ChatStarted, Telemetry, Timeline, WorkerState
 
 TRIES = 3
 """How often a chat may be given to an account, as long as nothing of it was generated."""
@@ -44,6 +44,7 @@ class Dispatcher:
         conversations: Conversations,
         settings: ConversationSettings,
         telemetry: Telemetry,
+        open_limit: float,
     ) -> None:
         self._supervisor = supervisor
         self._queue = queue
@@ -51,6 +52,8 @@ class Dispatcher:
         self._conversations = conversations
         self._settings = settings
         self._telemetry = telemetry
+        self._open_limit = open_limit
+        """Seconds that a conversation waits longer for an account that must be opened first."""
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat as soon as an account is free; see `ChatBackend.chat`."""
@@ -185,8 +188,13 @@ class Dispatcher:
             is_named=is_named,
             home=home,
             place=place,
-            patient_until=time.monotonic() + self._settings.wait,
+            patient_until=time.monotonic() + self._patience(home),
         )
+
+    def _patience(self, home: Slot) -> float:
+        """Return the seconds to wait for the account of a conversation; one that sleeps has to be opened meanwhile."""
+        wait = self._settings.wait
+        return wait + self._open_limit if wait and home.state is WorkerState.ASLEEP else wait
 
     def _drop(self, place: ConversationPosition, error: BridgeError) -> None:
         """Forget the conversation if it is gone, or if its state is unknown after `error`."""

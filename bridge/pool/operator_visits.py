@@ -10,7 +10,7 @@ from bridge.pool.account import NEEDS_PERSON, Slot
 from bridge.tasks import errors_logged
 from bridge.telemetry import AccountHeld, Telemetry, WorkerState
 
-SOON_OVER = (WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN)
+SOON_OVER = (WorkerState.STARTING, WorkerState.READY, WorkerState.ASLEEP, WorkerState.BROKEN)
 """States that another failure replaces, and that a restart of the bridge ends."""
 
 

@@ -7,6 +7,7 @@ there are in `Roster`.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from bridge.pool.account import AWAY, NOBODY, PoolWorker, Slot, readiness
 from bridge.pool.chat_queue import ChatQueue
 from bridge.pool.dispatcher import Dispatcher
 from bridge.pool.idle_loan import lending
+from bridge.pool.open_accounts import OpenAccounts
 from bridge.pool.roster import LOOK_EVERY, Roster, StoredAccounts
 from bridge.pool.served_models import ServedModels
 from bridge.pool.supervisor import CHECK_LIMIT, Supervisor
@@ -33,6 +35,9 @@ from bridge.storage.send_times import SendLog
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry, WorkerState
 
+OPENING_STEPS = 4
+"""Steps of an opening that each have the limit `turn.ready`: the browser, its context, the page, the site."""
+ASKED = "Somebody asked for that; a chat that needs it opens it."
 CANCELLED = "The operator of the bridge has ended the chat."
 
 
@@ -47,21 +52,31 @@ class Pool:
         tokens: TokenSite | None = None,
         stored: StoredAccounts | None = None,
         look_every: float = LOOK_EVERY,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         parked, sends = StoredAccountStates(settings.config), SendLog(settings.config)
         self.queue = ChatQueue(lambda: self._supervisor.slots, settings.pool, settings.turn.stop)
-        self._supervisor = Supervisor(workers, telemetry, self.queue.assign, settings.pool, parked, sends)
+        open_limit = OPENING_STEPS * settings.turn.ready
+        self._supervisor = Supervisor(workers, telemetry, self.queue.assign, settings.pool, parked, sends, open_limit)
+        self.open_accounts = OpenAccounts(self._supervisor, self.queue, settings.sleep, clock)
         self._models = ServedModels(lambda: self._supervisor.slots, tokens.models if tokens else ())
         self._token_accounts = TokenAccounts(tokens, settings.tokens, self._supervisor, self.queue.wants)
         self.conversations = Conversations(settings.config / "conversations.db", settings.conversations)
         self._dispatcher = Dispatcher(
-            self._supervisor, self.queue, self._token_accounts, self.conversations, settings.conversations, telemetry
+            self._supervisor,
+            self.queue,
+            self._token_accounts,
+            self.conversations,
+            settings.conversations,
+            telemetry,
+            settings.turn.ready,
         )
         self._roster = Roster(self._supervisor, self.queue, self.conversations, stored, look_every)
         self._tasks = Tasks()
 
     async def __aenter__(self) -> Pool:
         await self.conversations.open()
+        self.open_accounts.start()
         await self._supervisor.__aenter__()
         await self._roster.start()
         self._token_accounts.start()
@@ -69,6 +84,7 @@ class Pool:
 
     async def __aexit__(self, *_: object) -> None:
         await self._tasks.close()
+        await self.open_accounts.close()
         await self._token_accounts.close()
         await self._roster.close()
         await self._supervisor.__aexit__()
@@ -116,6 +132,24 @@ class Pool:
         """Close the account and open it again; see `AccountControl`."""
         slot = self._supervisor.named(name, own=False)
         return await self._when_free(slot, lambda: self._supervisor.reopen(slot))
+
+    async def wake(self, name: str) -> Account:
+        """Open a sleeping account now; see `AccountControl`."""
+        slot = self._supervisor.named(name)
+        return self._account_now(await self._supervisor.check(name) if slot.state is WorkerState.ASLEEP else slot)
+
+    async def sleep(self, name: str) -> Account:
+        """Close the account's page until a chat needs it; see `AccountControl`."""
+        slot = self._supervisor.named(name)
+        if slot.state is WorkerState.ASLEEP:
+            return self._account_now(slot)
+        if slot.state is not WorkerState.READY:
+            raise AccountConflict(f"The account has no open page to close: {self._account_now(slot)}.")
+
+        async def put_to_sleep() -> None:
+            self._supervisor.put_to_sleep(slot, ASKED)
+
+        return await self._when_free(slot, put_to_sleep)
 
     async def renew(self, name: str) -> Account:
         """Put a new page in the place of the account's page; see `AccountControl`."""
@@ -184,7 +218,7 @@ class Pool:
             return "The bridge is stopping."
         if not (own := self._supervisor.own):
             return None if self._token_accounts.is_enabled else NOBODY
-        if any(slot.takes_chats for slot in own):
+        if any(slot.takes_chats or slot.can_wake for slot in own):
             return None
         return f"No account is ready: {readiness(own)}."
 

@@ -88,7 +88,7 @@ class Roster:
             if not any(
                 slot.worker.name == name for slot in self._supervisor.own
             ):  # the folder was not looked at just now
-                added.append(self._added(await source.worker(name)))
+                added.append(self._added(await source.worker(name), is_wanted=True))
 
         await self._whole(change)
         slot = added[0] if added else self._supervisor.named(name)
@@ -209,7 +209,9 @@ class Roster:
             logger.warning("The profile {} is gone, and so is its account", name)
             await self._closed(known[name])
         self._unreadable = {name: stamp for name, stamp in self._unreadable.items() if name in stamps}
-        for name in sorted(stamps.keys() - known.keys()):
+        for name in sorted(
+            stamps.keys() - known.keys(), key=self._supervisor.unused_for
+        ):  # a limit leaves the last out
             if self._unreadable.get(name, ()) == stamps[name]:
                 continue
             try:
@@ -219,8 +221,8 @@ class Roster:
                 logger.error("Profile {} is left out: {}", name, error.message)
                 self._unreadable[name] = stamps[name]
 
-    def _added(self, worker: PoolWorker) -> Slot:
-        slot = self._supervisor.add(worker)
+    def _added(self, worker: PoolWorker, *, is_wanted: bool = False) -> Slot:
+        slot = self._supervisor.add(worker, is_wanted=is_wanted)
         self._watch(slot)
         return slot
 

@@ -2,8 +2,10 @@
 
 The task repeats: wait until the account may be opened, open it (STARTING), let it be used (READY) until it is lost, set
 the state that the error policy names. At that state's time, or when its operator, a new login or a visit wakes it, the
-account is opened again; nothing is sent for that. Two sides report the same error: the chat that met it (`take_out`, at
-once, before another chat gets the account) and the page's loss. The first sets the state (`_fell` keeps a parked one).
+account is opened again; nothing is sent for that. One that nobody needs, or for which there is no room, is closed and
+sleeps (ASLEEP) until `wake`; `OpenAccounts` decides that. Two sides report the same error: the chat that met it
+(`take_out`, at once, before another chat gets the account) and the page's loss. The first sets the state (`_fell` keeps
+a parked one).
 """
 
 from __future__ import annotations
@@ -11,31 +13,32 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from loguru import logger
 
 from bridge.errors import BridgeError, BrowserError, RateLimited, UnknownAccount
-from bridge.pool.account import PoolWorker, RemovedAccounts, Slot
+from bridge.pool.account import PoolWorker, Slot
 from bridge.pool.error_policy import Transition, after_lost, for_client, transition
+from bridge.pool.openings import Openings
 from bridge.pool.operator_visits import SOON_OVER, Visits
 from bridge.pool.quota import Quota
+from bridge.pool.removed_accounts import RemovedAccounts
+from bridge.pool.state_changes import AccountStates
 from bridge.settings import PoolSettings
-from bridge.storage.account_states import AccountState, StoredAccountStates
+from bridge.storage.account_states import StoredAccountStates
 from bridge.storage.send_times import SendLog
 from bridge.tasks import Tasks, errors_logged, first, is_cancelled, log_unexpected
 from bridge.telemetry import AccountRenamed, Telemetry, WorkerChanged, WorkerState
 
-WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
-"""States after which an account sends at a slower pace for `CAUTIOUS_SENDS` sends."""
-CAUTIOUS_SENDS = 3
 CHECK_LIMIT = 120.0
 """Seconds after which a check returns the account's state even if it is still being opened."""
 CLOSE_LIMIT = 30.0
 """Seconds that an account gets to be closed."""
 REOPENED = "It is opened again because somebody asked for that."
 USED_UP = "The account has used the budget that the settings give it."
+ASKED = "It is opened because somebody asked for that."
+NO_ROOM = "As many accounts are open as may be (sleep.max_open); a chat that needs this one opens it."
 
 
 class Supervisor:
@@ -49,34 +52,41 @@ class Supervisor:
         settings: PoolSettings,
         parked: StoredAccountStates,
         sends: SendLog,
+        open_limit: float = CHECK_LIMIT,
     ) -> None:
         self.quota = Quota(settings)
         self.visits = Visits(telemetry, on_change)
         self._telemetry = telemetry
-        self._on_change = on_change
-        self._parked = parked
+        self._states = AccountStates(telemetry, parked, on_change)
         self._sends = sends
         self._settings = settings
+        self._openings = Openings(open_limit)
+        self.has_room: Callable[[Slot], bool] = lambda _: True
+        """Tells whether one more account may be open."""
         self._keepers: dict[Slot, asyncio.Task[None]] = {}
-        self._changed = asyncio.Event()
         self._tasks, self._removed = Tasks(), RemovedAccounts()
         self.slots = [self._slot(worker, is_token_account=False) for worker in workers]
 
     async def __aenter__(self) -> Supervisor:
         await self._sends.open()
-        for slot in self.slots:
+        for slot in sorted(self.slots, key=lambda slot: self.unused_for(slot.worker.name)):
             self.start(slot)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._tasks.close()
-        await self._parked.close()
+        await self._states.close()
         await self._sends.close()
 
     @property
     def own(self) -> list[Slot]:
         """Return the accounts that no client has brought along."""
         return [slot for slot in self.slots if not slot.is_token_account]
+
+    def unused_for(self, name: str) -> tuple[float, str]:
+        """Return an order of accounts in which those that sent last come first."""
+        sends = self._sends.of(name)
+        return (-sends[-1] if sends else 0.0), name
 
     def named(self, name: str, *, own: bool = True) -> Slot:
         """Return the account of that name, or raise `UnknownAccount`; `own` leaves those of clients out."""
@@ -85,9 +95,10 @@ class Supervisor:
                 return slot
         raise UnknownAccount(f"There is no account {name!r} here.")
 
-    def add(self, worker: PoolWorker, *, is_token_account: bool = False) -> Slot:
-        """Open one more account, of the operator's own or of a client's token."""
+    def add(self, worker: PoolWorker, *, is_token_account: bool = False, is_wanted: bool = False) -> Slot:
+        """Add an account, of the operator's own or of a client's token; open it if there is room, or it is wanted."""
         slot = self._slot(worker, is_token_account=is_token_account)
+        slot.is_wanted = is_token_account or is_wanted
         self.slots.append(slot)
         self.start(slot)
         return slot
@@ -103,7 +114,7 @@ class Supervisor:
     async def stop(self, slot: Slot) -> None:
         """Close an account and keep it closed; `start` opens it again."""
         if slot.state is WorkerState.READY:
-            self._change(slot, Transition(WorkerState.STARTING), REOPENED)
+            self._states.change(slot, Transition(WorkerState.STARTING), REOPENED)
         keeper = self._keepers.pop(slot)
         keeper.cancel()
         await asyncio.wait({keeper}, timeout=CLOSE_LIMIT)
@@ -117,12 +128,12 @@ class Supervisor:
         if (keeper := self._keepers.pop(slot, None)) is not None:
             keeper.cancel()
         self._sends.forget(slot.worker.name)
-        self._change(slot, Transition(WorkerState.CLOSED))
+        self._states.change(slot, Transition(WorkerState.CLOSED))
 
     def rename(self, slot: Slot, worker: PoolWorker) -> None:
         """Let a stopped account go on as `worker`, which has another name, and all that is known of it with it."""
         before, name = slot.worker.name, worker.name
-        self._parked.rename(before, name)
+        self._states.rename(before, name)
         self._sends.rename(before, name)
         self._telemetry.emit(WorkerChanged(before, WorkerState.CLOSED))
         slot.worker, slot.sends = worker, self._sends.of(name)
@@ -130,15 +141,13 @@ class Supervisor:
 
     def forget(self, name: str) -> None:
         """Drop what is kept over a restart of an account that is removed."""
-        self._parked.forget(name)
+        self._states.forget(name)
         self._removed.forget(name)
 
     def pause(self, name: str, *, is_paused: bool) -> Slot:
         """Let an account take no chats, or again, also after a restart."""
         slot = self.named(name)
-        slot.is_paused = is_paused
-        self._parked.pause(name, is_paused=is_paused)
-        self._on_change()
+        self._states.pause(slot, is_paused=is_paused)
         return slot
 
     def take_out(self, slot: Slot, error: BridgeError) -> BridgeError:
@@ -153,7 +162,7 @@ class Supervisor:
         return for_client(error, what)
 
     def _take_out(self, slot: Slot, what: Transition, error: BridgeError) -> None:
-        self._change(slot, what, error.message)
+        self._states.change(slot, what, error.message)
         slot.worker.give_up(error)
 
     def sent(self, slot: Slot, since: float) -> None:
@@ -163,11 +172,28 @@ class Supervisor:
         if (what := self._used_up(slot)) is not None:
             self._take_out(slot, what, RateLimited(USED_UP, until=what.until))
 
+    def wake(self, slot: Slot, reason: str) -> None:
+        """Open a sleeping account."""
+        if slot.state is WorkerState.ASLEEP:
+            slot.is_wanted = True
+            self._states.change(slot, Transition(WorkerState.STARTING), reason)
+            slot.woken.set()
+
+    def put_to_sleep(self, slot: Slot, reason: str) -> None:
+        """Close an open account that has no chat until something wakes it."""
+        if slot.state is WorkerState.READY:
+            slot.is_leaving = False
+            self._states.change(slot, Transition(WorkerState.ASLEEP), reason)
+            slot.woken.set()
+
     async def check(self, name: str) -> Slot:
         """Find out an account's state now, and return the account as soon as it is known."""
         slot = self.named(name, own=False)
         looks = slot.looks
-        if slot.is_parked:
+        if slot.state is WorkerState.ASLEEP:
+            self.wake(slot, ASKED)
+        elif slot.is_parked:
+            slot.is_wanted = True
             slot.woken.set()
         elif slot.state is WorkerState.READY:
             with suppress(BridgeError):  # `lost` raises it to the account's task, too
@@ -177,8 +203,9 @@ class Supervisor:
 
     async def reopen(self, slot: Slot) -> None:
         """Close an account and open it again; return as soon as its state is known."""
-        if slot.state is WorkerState.READY:
-            self._change(slot, Transition(WorkerState.STARTING), REOPENED)
+        if slot.state in (WorkerState.READY, WorkerState.ASLEEP):
+            self._states.change(slot, Transition(WorkerState.STARTING), REOPENED)
+        slot.is_wanted = True
         slot.woken.set()
         await self.known(slot, slot.looks)
 
@@ -187,8 +214,7 @@ class Supervisor:
         try:
             async with asyncio.timeout(CHECK_LIMIT):
                 while slot.looks == looks and slot in self.slots:
-                    self._changed.clear()
-                    await self._changed.wait()
+                    await self._states.next_change()
         except TimeoutError:
             logger.warning("It took longer than {:g} seconds to open {}", CHECK_LIMIT, slot.worker.name)
         if slot not in self.slots:
@@ -198,12 +224,15 @@ class Supervisor:
     async def _keep(self, slot: Slot) -> None:
         """Hold one account open, and open it again after whatever it was lost to; survives everything."""
         with errors_logged("while the parked accounts were read"):
-            await self._recall(slot)
+            await self._states.recall(slot)
         while not is_cancelled():
             try:
                 await self._until_over(slot)
+                if not self._may_open(slot):
+                    self._states.change(slot, Transition(WorkerState.ASLEEP), NO_ROOM)
+                    continue
                 async with self._opened(slot):
-                    self._change(slot, Transition(WorkerState.READY))
+                    self._states.change(slot, Transition(WorkerState.READY))
                     await self._used(slot)
             except BridgeError as error:
                 self._fell(slot, error)
@@ -217,15 +246,25 @@ class Supervisor:
     async def _opened(self, slot: Slot) -> AsyncGenerator[None]:
         """Open the account, for a person first where one is about to visit it."""
         slot.woken.clear()
-        if (visit := slot.visitor) is None:  # else it stays as it is until the person has solved that
-            self._change(slot, Transition(WorkerState.STARTING), slot.reason)
+        slot.is_open, slot.is_wanted, visit = True, False, slot.visitor
+        if visit is None or slot.state is WorkerState.ASLEEP:  # else it stays so until the person has solved that
+            self._states.change(slot, Transition(WorkerState.STARTING), slot.reason)
         try:
-            async with slot.worker.opened(visit):
+            async with AsyncExitStack() as stack:
+                async with self._openings.one(has_visitor=visit is not None):
+                    await stack.enter_async_context(slot.worker.opened(visit))
                 yield
         except BridgeError as error:
             if visit is not None:
                 visit.end(error)
             raise
+        finally:
+            slot.is_open = slot.is_leaving = False
+            self._states.notify()
+
+    def _may_open(self, slot: Slot) -> bool:
+        """Tell whether the account may be opened now; between this and its opening nothing else may run."""
+        return slot.is_wanted or slot.visitor is not None or self.has_room(slot)
 
     async def _used(self, slot: Slot) -> None:
         """Let an open account be used; return when it shall be opened anew, and raise as soon as it is lost."""
@@ -233,65 +272,28 @@ class Supervisor:
             self.visits.show_out(slot)
             await first(slot.worker.lost(), slot.woken.wait())
             if slot.state is not WorkerState.READY or slot.visitor is None:
+                if slot.state is WorkerState.ASLEEP:
+                    slot.woken.clear()  # else it would wake at once
                 return
             slot.woken.clear()
             await slot.worker.visited(slot.visitor)
-
-    async def _recall(self, slot: Slot) -> None:
-        """Leave the account alone if it was parked or paused before the bridge was started anew."""
-        entry, is_paused = await self._parked.entry(slot.worker.name)
-        slot.is_paused = slot.is_paused or is_paused
-        if entry is not None:
-            self._change(slot, Transition(entry.state, entry.until), entry.reason)
 
     def _fell(self, slot: Slot, error: BridgeError) -> None:
         self.visits.show_out(slot)
         if slot.state in SOON_OVER:  # else the chat's own error has taken it out already
             slot.note(error)
-            self._change(slot, after_lost(error, slot.fails, self._settings.rest), error.message)
+            self._states.change(slot, after_lost(error, slot.fails, self._settings.rest), error.message)
         slot.fails += slot.state is WorkerState.BROKEN
 
     async def _until_over(self, slot: Slot) -> None:
         """Return when the account may be opened: now, at its time, or when it is woken."""
         if slot.is_parked and slot.visitor is None:
-            await self._woken(slot)
+            await slot.due()
         while slot.visitor is None and (what := self._used_up(slot)) is not None:
-            self._change(slot, what, USED_UP)
-            await self._woken(slot)
-
-    async def _woken(self, slot: Slot) -> None:
-        while not slot.woken.is_set():
-            until = slot.until
-            seconds = (until - datetime.now(UTC)).total_seconds() if until else None
-            try:
-                async with asyncio.timeout(seconds):
-                    await slot.woken.wait()
-            except TimeoutError:
-                if slot.until == until:
-                    return
-        slot.woken.clear()
+            slot.is_wanted = False
+            self._states.change(slot, what, USED_UP)
+            await slot.due()
 
     def _used_up(self, slot: Slot) -> Transition | None:
         until = self.quota.full_until(slot.sends)
         return None if until is None else Transition(WorkerState.RESTING, until)
-
-    def _change(self, slot: Slot, what: Transition, reason: str = "") -> None:
-        """Set the account's state, keep it for a restart, and tell listeners; one that fails does not undo it."""
-        slot.looks += what.state is not WorkerState.STARTING
-        if (slot.state, slot.until, slot.reason) != (what.state, what.until, reason):
-            slot.state, slot.reason, slot.until = what.state, reason, what.until
-            if what.state in WARNINGS:
-                slot.caution = CAUTIOUS_SENDS
-            self._remember(slot)
-            self._telemetry.emit(WorkerChanged(slot.worker.name, what.state, reason, what.until))
-            with errors_logged("while chats were given to accounts"):
-                self._on_change()
-        self._changed.set()
-
-    def _remember(self, slot: Slot) -> None:
-        """Keep over a restart that the account is to be left alone, or that it is not any more."""
-        if slot.state in (WorkerState.STARTING, WorkerState.CLOSED):
-            return
-        is_parked = slot.until is not None and slot.state not in SOON_OVER
-        entry = AccountState(slot.state, slot.reason, slot.until) if is_parked and slot.until else None
-        self._parked.put(slot.worker.name, entry)

@@ -50,6 +50,6 @@ class WaitEstimate:
         now = time.monotonic()
         if holder is not None:
             return max(holder.since + self._turn(slot) - now, 0.0)
-        if slot.is_parked or slot.is_paused:
+        if (slot.is_parked and not slot.can_wake) or slot.is_paused:
             return slot.back_in
         return max(slot.free_at - now, 0.0)

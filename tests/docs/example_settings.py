@@ -29,6 +29,8 @@ EXAMPLES: dict[str, Any] = {
     "browser.args": ["--proxy-server=http://proxy.internal:3128"],
     "browser.trace": "traces",
     "browser.record": "streams",
+    "sleep.max_open": 8,
+    "sleep.max_memory": 4000,
     "pool.turns_per_hour": 40,
     "pool.turns_per_day": 200,
     "pool.min_interval": 5.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -40,7 +41,7 @@ from bridge.errors import (
 )
 from bridge.pool.maintenance import maintenance
 from bridge.pool.pool import Pool
-from bridge.settings import ConversationSettings, PoolSettings, Settings
+from bridge.settings import ConversationSettings, PoolSettings, Settings, SleepSettings, TurnSettings
 from bridge.storage.conversation_file import ConversationPosition
 from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Fact, Telemetry, Timeline, WorkerChanged, WorkerState
 
@@ -240,13 +241,20 @@ async def pool_of(
     ready: bool = True,
     config: Path | None = None,
     conversations: ConversationSettings | None = None,
+    sleep: SleepSettings | None = None,
+    turn: TurnSettings | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncGenerator[tuple[Pool, Facts]]:
     facts = Facts()
     with TemporaryDirectory() as folder:
         everything = Settings(
-            config=config or Path(folder), pool=settings, conversations=conversations or ConversationSettings()
+            config=config or Path(folder),
+            pool=settings,
+            conversations=conversations or ConversationSettings(),
+            sleep=sleep or SleepSettings(),
+            turn=turn or TurnSettings(),
         )
-        async with Pool(workers, everything, Telemetry(facts)) as pool:
+        async with Pool(workers, everything, Telemetry(facts), clock=clock) as pool:
             if ready:
                 for worker in workers:
                     await facts.state(worker.name, WorkerState.READY)

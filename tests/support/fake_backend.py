@@ -157,6 +157,14 @@ class FakeBackend:
         """Resume the scripted account."""
         return self._changed(name, "resume", is_paused=False)
 
+    async def wake(self, name: str) -> Account:
+        """Note the wish."""
+        return self._changed(name, "wake")
+
+    async def sleep(self, name: str) -> Account:
+        """Note the wish."""
+        return self._changed(name, "sleep")
+
     async def reopen(self, name: str) -> Account:
         """Note the wish."""
         return self._changed(name, "reopen")

@@ -41,6 +41,8 @@ class Accounts:
             ("check", "Look at once how the account stands; nothing is sent", control.check, _standing),
             ("pause", "Give the account no new chats until it is resumed", control.pause, _paused),
             ("resume", "Give a paused account chats again", control.resume, _standing),
+            ("wake", "Open a sleeping account now", control.wake, _standing),
+            ("sleep", "Close the account's page until a chat needs the account", control.sleep, _put_to_sleep),
             ("reopen", "Close the account and open it again from its stored login", control.reopen, _opened_anew),
             ("renew", "Put a new page in the place of the account's page", control.renew, _renewed),
         )
@@ -108,6 +110,10 @@ def _standing(account: Account) -> str:
 def _paused(account: Account) -> str:
     rest = "; the running one goes on" if account.is_busy else ""
     return f"{account.name} takes no new chats until it is resumed{rest}."
+
+
+def _put_to_sleep(account: Account) -> str:
+    return f"{account.name} is closed as soon as its chat has ended." if account.is_busy else f"{account}."
 
 
 def _opened_anew(account: Account) -> str:

@@ -47,6 +47,18 @@ def resume(context: typer.Context, name: Name, url: Url = None, key: Key = None)
 
 
 @accounts.command()
+def wake(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
+    """Open a sleeping account now, before a chat needs it."""
+    _act(context, name, "wake", url, key)
+
+
+@accounts.command()
+def sleep(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
+    """Close the page of an account, after its running chat, until a chat needs it; the account stays signed in."""
+    _act(context, name, "sleep", url, key)
+
+
+@accounts.command()
 def reopen(context: typer.Context, name: Name, url: Url = None, key: Key = None) -> None:
     """Close an account and open it again from its stored login, after its running chat."""
     _act(context, name, "reopen", url, key)

@@ -147,6 +147,8 @@ async def test_a_command_checks_an_account_and_says_what_came_of_it(served: Serv
     [
         ("pause", {"paused": True}, "alice takes no new chats until it is resumed; the running one goes on."),
         ("resume", {"paused": False}, "alice is ready."),
+        ("wake", {}, "alice is ready."),
+        ("sleep", {}, "alice is closed as soon as its chat has ended."),
         ("reopen", {}, "alice is opened again as soon as its chat has ended."),
         ("renew", {}, "alice gets a new page as soon as its chat has ended."),
     ],

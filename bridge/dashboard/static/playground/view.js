@@ -10,6 +10,7 @@ import { Composer } from "./composer.js";
 import { Options, TOOLS, parsedTools } from "./options.js";
 import { CodeFor } from "./code.js";
 import { Turn } from "./turn.js";
+import { isAvailable } from "../views/account_state.js";
 
 const PACE = 60; // milliseconds
 const START = { model: "", stream: true, think: false, search: false, hasTools: false, tools: TOOLS };
@@ -144,7 +145,7 @@ function useKept(name) {
 // The models that are served now; the list follows the accounts.
 function useModels(setOptions) {
   const [models, setModels] = useState([]);
-  const serving = useStore((state) => (state.accounts ?? []).filter((account) => account.state === "ready").length);
+  const serving = useStore((state) => (state.accounts ?? []).filter(isAvailable).length);
   useEffect(() => {
     send("GET", MODELS)
       .then((response) => response.json())

@@ -15,6 +15,8 @@ const act = (name, action, done, doing) => attempt(() => post(named("accounts", 
 export const check = ({ name }) => act(name, "check", `Checked ${name}.`, `Checking ${name} …`);
 export const pause = ({ name }) => act(name, "pause", `${name} takes no new chats.`, `Pausing ${name} …`);
 export const resumeAccount = ({ name }) => act(name, "resume", `${name} takes chats again.`, `Resuming ${name} …`);
+export const wake = ({ name }) => act(name, "wake", `Opened ${name}.`, `Opening ${name} …`);
+export const putToSleep = ({ name }) => act(name, "sleep", `${name} sleeps until a chat needs it.`, `Closing ${name} …`);
 export const reopen = ({ name }) => act(name, "reopen", `${name} was reopened from its stored login.`, `Reopening ${name} …`);
 export const renew = ({ name }) => act(name, "renew", `${name} has a new page.`, `Opening a new page for ${name} …`);
 
@@ -53,6 +55,7 @@ export function mainAction(account) {
     return { label: "Open page", href: liveUrl({ account: account.name }), strong: true };
   if (needsYou(account)) return { label: "Log in", run: () => logIn(account), strong: true };
   if (account.paused) return { label: "Resume", run: () => resumeAccount(account) };
+  if (account.state === "asleep") return { label: "Wake", run: () => wake(account) };
   if (account.state === "ready" || account.state === "starting")
     return { label: "Live view", href: liveUrl({ account: account.name }) };
   return { label: "Look again", run: () => check(account) };
@@ -68,6 +71,8 @@ export function menuOf(account) {
     account.paused
       ? { label: "Resume", icon: "play", run: () => resumeAccount(account) }
       : { label: "Pause", icon: "pause", run: () => pause(account) },
+    ...(account.state === "ready" ? [{ label: "Put to sleep", icon: "moon", run: () => putToSleep(account) }] : []),
+    ...(account.state === "asleep" ? [{ label: "Wake", icon: "play", run: () => wake(account) }] : []),
     { label: "New page", icon: "page", run: () => renew(account) },
     { label: "Reopen", icon: "out", run: () => reopen(account) },
     { label: "Download bundle", icon: "save", run: () => bundle(account) },

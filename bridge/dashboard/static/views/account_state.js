@@ -3,6 +3,7 @@
 const STATES = {
   starting: ["Starting", "info"],
   ready: ["Ready", "ok"],
+  asleep: ["Asleep", ""],
   resting: ["Resting", "warn"],
   muted: ["Muted", "warn"],
   logged_out: ["Logged out", "bad"],
@@ -13,6 +14,9 @@ export const STEPS = { waiting: "Waiting", sending: "Sending", thinking: "Thinki
 
 export const needsYou = (account) => account.state === "logged_out" || account.state === "challenged";
 
+// A sleeping account is opened by the chat that needs it.
+export const isAvailable = (account) => account.state === "ready" || account.state === "asleep";
+
 export function stateOf(account) {
   const [label, kind] = STATES[account.state] ?? [account.state, "info"];
   return { label, kind, isWorking: account.state === "starting" };
@@ -21,9 +25,9 @@ export function stateOf(account) {
 // The groups by which a long list can be narrowed.
 export const GROUPS = [
   ["all", "All", () => true],
-  ["ready", "Ready", (account) => account.state === "ready" && !account.paused],
+  ["ready", "Ready", (account) => isAvailable(account) && !account.paused],
   ["you", "Needs you", needsYou],
-  ["off", "Not available", (account) => account.state !== "ready" && !needsYou(account)],
+  ["off", "Not available", (account) => !isAvailable(account) && !needsYou(account)],
   ["paused", "Paused", (account) => account.paused],
 ];
 

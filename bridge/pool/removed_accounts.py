@@ -1,0 +1,33 @@
+"""Accounts that are not there any more, as they were last."""
+
+from __future__ import annotations
+
+from bridge.pool.account import Slot
+
+MOST_REMOVED = 100
+"""Accounts that are remembered after they are gone."""
+
+
+class RemovedAccounts:
+    """Accounts that are not there any more: one that comes back under its name goes on at the same pace."""
+
+    def __init__(self) -> None:
+        self._slots: dict[str, Slot] = {}
+
+    def note(self, slot: Slot) -> None:
+        """Remember an account that is closed, unless a client has brought it along."""
+        if not slot.is_token_account:
+            self._slots[slot.worker.name] = slot
+        if len(self._slots) > MOST_REMOVED:
+            del self._slots[next(iter(self._slots))]
+
+    def back(self, slot: Slot) -> Slot:
+        """Return an account that is new, as the one before it of that name was."""
+        if not slot.is_token_account and (before := self.forget(slot.worker.name)) is not None:
+            slot.free_at, slot.caution, slot.is_paused = before.free_at, before.caution, before.is_paused
+            slot.last_error = before.last_error
+        return slot
+
+    def forget(self, name: str) -> Slot | None:
+        """Know of an account of that name no more."""
+        return self._slots.pop(name, None)

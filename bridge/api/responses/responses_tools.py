@@ -7,17 +7,16 @@ become. A web search is a switch of the site. Other tools run on OpenAI's server
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, StrictStr
-from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
 
 from bridge.api.history_turns import LONGEST_NAME, NO_NAME
 from bridge.api.request_model import Lenient
+from bridge.api.responses.responses_grammars import lark_misfit, regex_misfit
 from bridge.api.tool_choice import ToolChoice, make_toolbox
 from bridge.errors import RequestError
 from bridge.tool_calls.notation import Call, Tool, Toolbox, canonical
@@ -29,6 +28,8 @@ INPUT = "input"
 """The argument that holds the text of a call of a custom tool."""
 FREE_TEXT = "The argument `input` is free text: write it as it is, and not as JSON inside of it."
 GRAMMAR = "The text of `input` must match this {syntax}, from its first to its last character:\n\n{definition}"
+Check = Callable[[Mapping[str, Any]], str | None]
+"""Returns why the arguments of a call do not fit."""
 SYNTAXES = {"lark": "Lark grammar", "regex": "regular expression"}
 
 Kind = Literal["function", "custom"]
@@ -149,8 +150,8 @@ def _tool(offer: ToolOffer, name: str, namespace: str) -> OfferedTool:
     if form is not None:
         told.append(GRAMMAR.replace("{syntax}", SYNTAXES[form[0]]).replace("{definition}", form[1]))
     schema = {"type": "object", "properties": {INPUT: {"type": "string"}}, "required": [INPUT]}
-    check = partial(_misfit, form[1]) if form is not None and form[0] == "regex" else None
-    tool = Tool(known_as, "\n\n".join(filter(None, told)), {**schema, "additionalProperties": False}, check)
+    described = "\n\n".join(filter(None, told))
+    tool = Tool(known_as, described, {**schema, "additionalProperties": False}, form and _check(*form))
     return OfferedTool("custom", name, namespace, tool)
 
 
@@ -162,16 +163,9 @@ def _form(given: Mapping[str, Any] | None) -> tuple[str, str] | None:
     return None
 
 
-def _misfit(pattern: str, arguments: Mapping[str, Any]) -> str | None:
-    """Return why an input does not match its pattern; one that cannot be read, or is too large, asks for nothing."""
-    whole = core_schema.str_schema(pattern=rf"\A(?:{pattern})\z", regex_engine="rust-regex")  # linear in the input
-    try:
-        SchemaValidator(whole).validate_python(arguments.get(INPUT))
-    except SchemaError:
-        return None
-    except ValidationError:
-        return f"The input does not match the regular expression {pattern[:300]}"
-    return None
+def _check(syntax: str, definition: str) -> Check:
+    misfit = regex_misfit if syntax == "regex" else lark_misfit
+    return lambda arguments: misfit(definition, text) if isinstance(text := arguments.get(INPUT), str) else None
 
 
 def _choice(choice: Any, *, parallel: bool) -> ToolChoice:

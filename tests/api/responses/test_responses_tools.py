@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from bridge.api.responses.responses_grammars import LONGEST, LONGEST_GRAMMAR, lark_misfit
 from bridge.chat.types import ChatRequest, Finish, Opened, Text
 from tests.support.fake_backend import Served, serving
 from tests.support.responses import FUNCTION, refused, streamed, types, whole
@@ -96,6 +98,81 @@ async def test_a_pattern_that_cannot_be_read_asks_for_nothing(served: Served, de
     form = {"type": "grammar", "syntax": "regex", "definition": definition}
     response = await whole(served, tools=[{**CUSTOM, "format": form}])
     assert response["output"][0]["input"] == "x"
+
+
+async def test_an_input_that_does_not_match_its_grammar_is_asked_for_again(served: Served) -> None:
+    wrong, right = call("patch", input="aab"), call("patch", input="aaa")
+    served.backend.scripts = [(Opened(), Text(wrong), Finish()), (Opened(), Text(right), Finish())]
+    response = await whole(served, tools=[{**CUSTOM, "format": LARK}])
+    assert [item["input"] for item in response["output"] if item["type"] == "custom_tool_call"] == ["aaa"]
+    again = served.backend.requests[1].messages[-1].text
+    assert "does not match the grammar, in line 1 from here on: b" in again
+
+
+PATCH = r"""
+start: begin_patch hunk+ end_patch
+begin_patch: "*** Begin Patch" LF
+end_patch: "*** End Patch" LF?
+hunk: add_hunk | delete_hunk | update_hunk
+add_hunk: "*** Add File: " filename LF add_line+
+delete_hunk: "*** Delete File: " filename LF
+update_hunk: "*** Update File: " filename LF change_move? change?
+filename: /(.+)/
+add_line: "+" /(.*)/ LF -> line
+change_move: "*** Move to: " filename LF
+change: (change_context | change_line)+ eof_line?
+change_context: ("@@" | "@@ " /(.+)/) LF
+change_line: ("+" | "-" | " ") /(.*)/ LF
+eof_line: "*** End of File" LF
+%import common.LF
+"""
+"""The grammar of Codex's tool for patches."""
+ADDED = "*** Begin Patch\n*** Add File: a.txt\n+one\n+two\n"
+CHANGED = ADDED + "*** Update File: b.py\n@@ def f():\n-    return 1\n+    return 2\n *** End Patch"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (ADDED + "*** End Patch", None),
+        (CHANGED + "\n*** End Patch\n", None),
+        (ADDED, "it ends too early"),
+        (ADDED + "three\n*** End Patch\n", "in line 5 from here on: three"),
+        ("```\n" + ADDED + "*** End Patch\n```", "in line 1 from here on: ```"),
+    ],
+)
+def test_a_patch_is_checked_as_codex_has_it(text: str, told: str | None) -> None:
+    found = lark_misfit(PATCH, text)
+    assert (found is None) if told is None else (found is not None and told in found)
+
+
+@pytest.mark.parametrize(
+    ("grammar", "text"),
+    [
+        ("start: (", "a"),
+        ("begin: /a/", "a"),
+        ("start: /a(?=b)b/", "ab"),
+        ('start: start start | "a"', "a" * 3_000 + "b"),
+        ('start: a\na: a a a | "x" |', "x" * 3_000 + "b"),
+        ("start: /((((a{1,1000}){1,1000}){1,1000}){1,1000})/", "a" * 50 + "b"),
+        ("start: " + "(" * 5_000 + '"a"' + ")" * 5_000, "b"),
+        ('start: "a"' + " " * LONGEST_GRAMMAR, "b"),
+    ],
+)
+def test_a_grammar_that_cannot_be_read_or_takes_long_asks_for_nothing(grammar: str, text: str) -> None:
+    begun = time.process_time()
+    assert lark_misfit(grammar, text) is None
+    assert time.process_time() - begun < 3 * LONGEST
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+b", "(.*a){20}", "(a|aa)*c"])
+def test_a_pattern_within_a_grammar_takes_linear_time(pattern: str) -> None:
+    def cost(length: int) -> float:
+        begun = time.process_time()
+        assert lark_misfit(f"start: /{pattern}/", "a" * length + "!") is not None
+        return time.process_time() - begun
+
+    assert cost(8_000) < 20 * max(cost(1_000), 0.005)
 
 
 async def test_a_grammar_is_taught(served: Served) -> None:

@@ -1,0 +1,89 @@
+"""Checks the input of a custom tool against the grammar that its client has given.
+
+`llguidance` reads Lark grammars as OpenAI does. Grammar and input are hostile: patterns take linear time there, and a
+check is given up where the grammar can be read in very many ways at once, or where it takes long. Other threads wait
+while it works, so an input goes in by small pieces.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher, LLTokenizer
+
+LONGEST_GRAMMAR = 16_384
+"""Characters of a grammar that is checked."""
+LONGEST = 2.0
+"""Seconds that a check may take."""
+PIECE = 8
+"""Bytes that are taken at once."""
+MOST_ITEMS = 200
+"""Ways in which a grammar may be read at one place: the time for a byte grows with their square."""
+MOST_STATES = 10_000
+"""States of patterns; each takes 2 kB."""
+MOST_WORK = 50_000
+"""Steps that a pattern may take for a byte: a few milliseconds."""
+SHOWN = 80
+"""Characters of an input that the model is shown of what does not match."""
+SHOWN_PATTERN = 300
+"""Characters of a pattern that the model is shown once more."""
+
+
+def regex_misfit(pattern: str, text: str) -> str | None:
+    """Return why a text does not match a pattern; one that cannot be read, or is too large, asks for nothing."""
+    whole = core_schema.str_schema(pattern=rf"\A(?:{pattern})\z", regex_engine="rust-regex")  # linear in the input
+    try:
+        SchemaValidator(whole).validate_python(text)
+    except SchemaError:
+        return None
+    except ValidationError:
+        return f"The input does not match the regular expression {pattern[:SHOWN_PATTERN]}"
+    return None
+
+
+def lark_misfit(grammar: str, text: str) -> str | None:
+    """Return why a text does not match a Lark grammar; one that cannot be read, or is too costly, asks for nothing."""
+    if len(grammar) > LONGEST_GRAMMAR or (matcher := _matcher(grammar)) is None:
+        return None
+    given, place, end = text.encode("utf-8", "replace"), 0, time.monotonic() + LONGEST
+    while place < len(given):
+        piece = list(given[place : place + PIECE])
+        taken = matcher.try_consume_tokens(piece)
+        place += taken
+        if matcher.is_error() or time.monotonic() > end:
+            return None
+        if taken < len(piece):
+            return _told(given, place)
+    return None if matcher.is_accepting() else "The input does not match the grammar: it ends too early."
+
+
+def _matcher(grammar: str) -> LLMatcher | None:
+    from llguidance import LLMatcher, LLParserLimits  # its import takes longer than a start may
+
+    limits = LLParserLimits(
+        max_items_in_row=MOST_ITEMS, step_lexer_fuel=MOST_WORK, max_lexer_states=MOST_STATES, verbose_errors=False
+    )
+    try:
+        matcher = LLMatcher(_bytes(), LLMatcher.grammar_from_lark(grammar), log_level=0, limits=limits)
+    except ValueError:
+        return None
+    return None if matcher.is_error() else matcher
+
+
+@cache
+def _bytes() -> LLTokenizer:
+    """Return the tokenizer whose tokens are the bytes."""
+    from llguidance import LLTokenizer
+
+    return LLTokenizer("byte")
+
+
+def _told(given: bytes, place: int) -> str:
+    line = given.count(b"\n", 0, place) + 1
+    rest = given[place : place + 4 * SHOWN].decode("utf-8", "ignore")[:SHOWN]
+    return f"The input does not match the grammar, in line {line} from here on: {rest}"

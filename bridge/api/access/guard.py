@@ -196,7 +196,8 @@ class Guard:
         """Refuse a key; a right one never comes here, so that nobody locks out another one of the same address."""
         if not given:
             raise AuthenticationError(
-                "Send an API key, as `Authorization: Bearer KEY` or `x-api-key: KEY`, or sign in to the dashboard."
+                f"Send an API key, as `Authorization: Bearer KEY` or in {' or '.join(KEY_HEADERS)},"
+                " or sign in to the dashboard."
             )
         if wait := self._wrong_keys.take(peer):
             raise TooManyAttempts(f"Too many unknown {what}s came from this address.", retry_after=wait)

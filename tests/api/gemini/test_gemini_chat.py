@@ -129,6 +129,11 @@ async def test_both_versions_of_the_api_are_served(served: Served, version: str)
         f"/{version}/models/deepseek:generateContent", json={"contents": HI}, headers=headers
     ) as response:
         assert (await response.json())["error"]["status"] == "UNAUTHENTICATED"
+    headers["x-goog-api-key"] = ""
+    async with served.http.post(
+        f"/{version}/models/deepseek:generateContent", json={"contents": HI}, headers=headers
+    ) as response:
+        assert "x-goog-api-key" in (await response.json())["error"]["message"]
 
 
 async def test_fields_may_be_written_in_both_ways(served: Served) -> None:

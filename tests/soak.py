@@ -65,7 +65,7 @@ class Memory:
         for child in process.children(recursive=True):
             with suppress(psutil.Error, OSError):
                 kind = kind_of(child).removeprefix("chromium ")
-                found[kind if kind in ("driver", "renderer") else "browser"].append(_own(child.pid))
+                found[kind if kind in ("driver", "renderer") else "browser"].append(own_memory(child.pid))
         page = statistics.fmean(found["renderer"] or [0])
         own = process.memory_info().rss / 2**20
         return cls(*(round(size) for size in (own, sum(found["driver"]), sum(found["browser"]), page)))
@@ -74,7 +74,7 @@ class Memory:
         return f"{self.process:g}+{self.driver:g}+{self.browser:g}+n*{self.page:g}"
 
 
-def _own(pid: int) -> float:
+def own_memory(pid: int) -> float:
     """Return what a process holds that is in no file: how often a file counts depends on what else runs here."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:"))) / 1024

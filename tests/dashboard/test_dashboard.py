@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import zipfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from openai import APIError
+from openai import APIError, RateLimitError
 from playwright.async_api import FilePayload, Locator, expect
 
 from bridge.browser.browser import Chromium
@@ -407,18 +408,34 @@ async def test_another_chat_of_the_playground_ends_the_one_that_runs_and_signing
         assert "[[demo" not in await page.locator("aside").inner_text()
 
 
-async def test_a_key_is_shown_once_works_and_can_be_revoked(tmp_path: Path, chromium: Chromium) -> None:
+async def test_a_key_is_shown_once_works_is_limited_and_can_be_revoked(tmp_path: Path, chromium: Chromium) -> None:
     async with operated(tmp_path, chromium) as (run, dashboard):
         page = dashboard.page
         await dashboard.go("setup/keys")
         await page.get_by_role("button", name="New key").click()
         await page.get_by_label("Name").fill("laptop")
+        await page.get_by_role("dialog").get_by_text("Limits").click()
+        await page.get_by_label("Chats at a time").fill("2")
         await page.get_by_role("button", name="Make it").click()
         key = await page.get_by_role("dialog").locator("pre").inner_text()
         await page.get_by_role("button", name="Done").click()
         assert key not in await page.content()
         client = run.client.with_options(api_key=key)
         assert (await client.models.list()).data
+        line = page.locator("li.key-line", has_text="laptop")
+        await expect(line).to_contain_text("chats at a time: 2")
+        await page.get_by_role("button", name="Limits of laptop").click()
+        await page.get_by_label("Chats a day").fill("1")
+        await page.get_by_role("button", name="Save").click()
+        await expect(line).to_contain_text("chats a day: 0 of 1 · chats at a time: 2")
+        asked = client.with_options(max_retries=0).chat.completions
+        await asked.create(model="deepseek-chat", messages=[{"role": "user", "content": "Hi"}])
+        await expect(line).to_contain_text("chats a day: 1 of 1")
+        with pytest.raises(RateLimitError, match="requests_per_day"):
+            await asked.create(model="deepseek-chat", messages=[{"role": "user", "content": "Hi"}])
+        await dashboard.go("setup/usage")
+        await expect(page.get_by_role("row", name=re.compile("^laptop 1 0 "))).to_be_visible()
+        await dashboard.go("setup/keys")
         await page.get_by_role("button", name="Revoke laptop").click()
         await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
         await dashboard.told("laptop")

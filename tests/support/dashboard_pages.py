@@ -20,7 +20,7 @@ WIDE = (1280, 800)
 NARROW = (390, 844)
 VIEWS = (
     *("accounts", "chats", "charts", "playground", "log"),
-    *("setup/connect", "setup/keys", "setup/doctor", "setup/settings"),
+    *("setup/connect", "setup/keys", "setup/usage", "setup/doctor", "setup/settings"),
 )
 RUN_AXE = "async () => (await axe.run(document, { resultTypes: ['violations'] })).violations"
 

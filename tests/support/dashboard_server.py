@@ -73,6 +73,7 @@ def _app(stand: Stand) -> web.Application:
         "sites": {"sites": states.SITES},
         "metrics": states.metrics() if stand.state["recent"] else {"step": 60, "times": [], "series": {}},
         "settings": {"settings": states.SETTINGS},
+        "usage": {"usage": states.USAGE if stand.state["recent"] else []},
     }
     app = web.Application()
     app.on_response_prepare.append(_protect)

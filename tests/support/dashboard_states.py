@@ -113,7 +113,9 @@ def state() -> dict[str, Any]:
         "browser": {"state": "running", "version": "141.0.7390.37", "sandbox": True, "started": at(hours=26)}
         | {"lost": [], "memory_mb": 1184, "cpu_percent": 14.2},
         "accounts": accounts(),
-        "queue": [{"id": "chatcmpl-aa01", "model": "deepseek-chat", "since": at(seconds=3)}],
+        "queue": [
+            {"id": "chatcmpl-aa01", "model": "deepseek-chat", "key": "laptop", "since": at(seconds=3), "position": 1}
+        ],
         "running": running,
         "recent": [ended(number) for number in range(40)],
         "drift": [{"site": "deepseek", "shape": f"fragment type {MARKUP}", "count": 3, "at": at(hours=2)}],
@@ -170,10 +172,49 @@ def metrics() -> dict[str, Any]:
     }
 
 
+LIMITS = {"requests_per_minute": 10, "tokens_per_day": 200_000, "parallel": 2, "models": ["deepseek-chat"], "share": 2}
 KEYS = [
-    {"id": "k1", "name": "laptop", "scope": "chat", "created": at(days=9), "hint": "sk-bridge-…4fQz"},
-    {"id": "k2", "name": "open-webui", "scope": "chat", "created": at(days=3), "hint": "sk-bridge-…90aL"},
+    {"id": "k1", "name": "laptop", "scope": "chat", "created": at(days=9), "hint": "sk-bridge-…4fQz", "plain": False},
+    {
+        "id": "k2",
+        "name": "open-webui",
+        "scope": "chat",
+        "created": at(days=3),
+        "hint": "sk-bridge-…90aL",
+        "limits": LIMITS,
+        "used": {"requests_per_minute": 4, "tokens_per_day": 61_280},
+        "plain": False,
+    },
+    {
+        "id": "k4",
+        "name": "workshop",
+        "scope": "chat",
+        "created": at(days=40),
+        "hint": "sk-bridge-…m3Ke",
+        "limits": {"expires": at(days=2)},
+        "expired": True,
+        "plain": False,
+    },
     {"id": "k3", "name": "operator", "scope": "admin", "created": at(days=31), "hint": "sk-bridge-…Xx7t"},
+]
+USAGE = [
+    {
+        "key": key,
+        "name": name,
+        "model": model,
+        "account": account,
+        "day": day,
+        "chats": chats,
+        "failed": failed,
+        "prompt_tokens": prompt,
+        "completion_tokens": answer,
+        "tokens": prompt + answer,
+    }
+    for key, name, model, account, day, chats, failed, prompt, answer in (
+        ("k2", "open-webui", "deepseek-chat", "alice", "2026-11-24", 412, 3, 188_204, 301_772),
+        ("k1", "laptop", "deepseek-reasoner", "bob", "2026-11-25", 96, 0, 51_930, 120_006),
+        ("", "", "deepseek", "", "2026-11-26", 7, 7, 0, 0),
+    )
 ]
 DOCTOR = {
     "at": at(minutes=3),

@@ -33,6 +33,7 @@ export function named(kind, name, more = "") {
 
 export const get = async (path, options) => (await send("GET", adminUrl(path), options)).json();
 export const post = async (path, body = {}) => (await send("POST", adminUrl(path), { body })).json();
+export const patch = async (path, body) => (await send("PATCH", adminUrl(path), { body })).json();
 export const remove = async (path) => answered(await send("DELETE", adminUrl(path)));
 
 // Send a request with the session and return the response; raise ApiError for anything but a good one.

@@ -1,13 +1,14 @@
-// The keys: what chats, what administers. A new one is shown once.
+// The keys: what chats, what administers, how much each may. A new one is shown once.
 
 import { html, useState } from "../html.js";
-import { named, post, remove } from "../api.js";
+import { named, patch, post, remove } from "../api.js";
 import { clock } from "../format.js";
 import { useStore } from "../store.js";
 import { Dialog, confirm, show } from "../components/dialogs.js";
 import { ActionButton, Code, Empty, Segments } from "../components/parts.js";
 import { Icon } from "../components/icons.js";
 import { attempt } from "../components/toasts.js";
+import { LimitFields, LimitsLine, asFields, asLimits } from "./key_limits.js";
 
 const SCOPES = [
   ["chat", "Chat"],
@@ -28,7 +29,8 @@ export function Keys() {
   </section>`;
 }
 
-function Key({ entry: { id, name, scope, created, hint } }) {
+function Key({ entry }) {
+  const { id, name, scope, created, hint } = entry;
   const isOwn = useStore((state) => state.ownKey) === id;
   const revoke = async () => {
     const whose = isOwn ? "You are signed in with this key; revoking it signs you out. " : "";
@@ -41,18 +43,47 @@ function Key({ entry: { id, name, scope, created, hint } }) {
   }</span>
     <span class=${`badge plain ${scope === "admin" ? "warn" : ""}`}>${scope}</span>
     <span class="small soft created">${created ? clock(created) : ""}</span>
-    <${ActionButton} class="button small danger" aria-label=${`Revoke ${name}`} run=${revoke}>Revoke<//></li>`;
+    <span class="key-actions">${
+      entry.plain === false
+        ? html`<button class="button small" aria-label=${`Limits of ${name}`}
+          onClick=${() => show(EditLimits, { entry })}>Limits</button>`
+        : null
+    }
+    <${ActionButton} class="button small danger" aria-label=${`Revoke ${name}`} run=${revoke}>Revoke<//></span><${LimitsLine} ...${entry} /></li>`;
+}
+
+function EditLimits({ entry, close }) {
+  const [fields, setFields] = useState(asFields(entry.limits));
+  const [problem, setProblem] = useState("");
+  const submit = async (event) => {
+    event.preventDefault();
+    try {
+      await patch(named("keys", entry.id), asLimits(fields));
+      close();
+    } catch (error) {
+      setProblem(error.message);
+    }
+  };
+  return html`<${Dialog} title=${`Limits of ${entry.name}`} close=${close} footer=${html`<button class="button"
+    onClick=${() => close()}>Cancel</button>
+    <button class="button primary" form="limits">Save</button>`}>
+    <form id="limits" class="stack" onSubmit=${submit}>
+      <p class="small soft">They count from the next chat on. An empty field limits nothing.</p>
+      <${LimitFields} fields=${fields} onChange=${setFields} />
+      ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
+    </form><//>`;
 }
 
 function AddKey({ close }) {
   const [name, setName] = useState("");
   const [scope, setScope] = useState("chat");
+  const [fields, setFields] = useState(asFields());
   const [made, setMade] = useState(null);
   const [problem, setProblem] = useState("");
   const submit = async (event) => {
     event.preventDefault();
     try {
-      setMade(await post("keys", { name: name.trim(), scope }));
+      setMade(await post("keys", { name: name.trim(), scope, ...asLimits(fields) }));
     } catch (error) {
       setProblem(error.message);
     }
@@ -72,6 +103,7 @@ function AddKey({ close }) {
       <div class="field"><span>What it may do</span><div>
         <${Segments} label="Scope" name="scope" options=${SCOPES} value=${scope} onChange=${setScope} /></div>
         <span class="hint">${scope === "chat" ? "Chat, list models, and use files." : "Everything, also this dashboard: accounts, keys, live views."}</span></div>
+      <details><summary>Limits</summary><${LimitFields} fields=${fields} onChange=${setFields} /></details>
       ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
     </form><//>`;
 }

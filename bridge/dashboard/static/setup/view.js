@@ -1,14 +1,16 @@
-// Setup: connect clients, keys, the doctor's findings, the settings in force.
+// Setup: connect clients, keys and what they used, the doctor's findings, the settings in force.
 
 import { html } from "../html.js";
 import { Clients } from "./clients.js";
 import { Doctor } from "./doctor.js";
 import { Keys } from "./keys.js";
 import { Settings } from "./settings.js";
+import { Usage } from "./usage.js";
 
 const PARTS = {
   connect: ["Connect", Clients],
   keys: ["Keys", Keys],
+  usage: ["Usage", Usage],
   doctor: ["Doctor", Doctor],
   settings: ["Settings", Settings],
 };

@@ -37,16 +37,18 @@ function Current() {
     <ul class="lines" aria-label="Running and waiting chats">
       ${running.map((chat) => html`<${Line} key=${chat.id} chat=${chat} />`)}
       ${queue.map((chat, index) => html`<${Line} key=${chat.id}
-        chat=${{ ...chat, step: "waiting", place: index + 1 }} />`)}
+        chat=${{ ...chat, step: "waiting", place: chat.position ?? index + 1 }} />`)}
     </ul></section>`;
 }
 
 function Line({ chat }) {
-  const { id, model, account, step, tokens, since, marks, place } = chat;
+  const { id, model, key, account, step, tokens, since, marks, place } = chat;
   return html`<li class="chat-line">
     <span class=${`badge ${step === "waiting" ? "" : "info working"}`}>${STEPS[step] ?? step}</span>
     <span class="clip">
-      <span class="mono">${clipped(model, 60)}</span>${account ? html`<span class="soft"> on ${account}</span>` : ""}</span>
+      <span class="mono">${clipped(model, 60)}</span>${account ? html`<span class="soft"> on ${account}</span>` : ""}${
+        key ? html`<span class="soft"> for ${clipped(key, 64)}</span>` : ""
+      }</span>
     <span class="soft small progress">${place ? `place ${place}` : plural(tokens ?? 0, "token")} · <${Elapsed}
       since=${since} /></span>
     <span class="so-far">${marks && html`<${Waterfall} marks=${marks} />`}</span>
@@ -64,7 +66,7 @@ function Recent() {
   return html`<section aria-labelledby="recent" class="stack">
     <div class="filters"><h2 id="recent">Recent</h2>
       <${Segments} label="Show" name="kind" options=${options} value=${kind} onChange=${setKind} />
-      <${Search} label="Find a chat" placeholder="Model, account, result, id" value=${words} onChange=${setWords} />
+      <${Search} label="Find a chat" placeholder="Model, key, account, result, id" value=${words} onChange=${setWords} />
         </div>
     <div class="card chats">
       ${found.length === 0 ? html`<${None} isAny=${recent.length > 0} />` : html`<${Rows} chats=${found} />`}
@@ -98,6 +100,6 @@ function Older({ last, count }) {
   return html`<p class="quiet-line"><${ActionButton} class="button small" run=${load}>Load older<//></p>`;
 }
 
-function has({ id, model, account, result, reason }, words) {
-  return `${id} ${model} ${account} ${result} ${reason ?? ""}`.toLowerCase().includes(words.trim().toLowerCase());
+function has({ id, model, key, account, result, reason }, words) {
+  return `${id} ${model} ${key ?? ""} ${account} ${result} ${reason ?? ""}`.toLowerCase().includes(words.trim().toLowerCase());
 }

@@ -79,6 +79,15 @@ def spellings(path: str) -> tuple[str, ...]:
     return (*forms, *(f"{form}/" for form in forms if form != "/"))
 
 
+def served_in(table: Iterable[Operation]) -> str:
+    """Return the ways to chat, one for each model of a body, for whoever asked for an unknown path."""
+    chats: dict[type[BaseModel] | None, str] = {}
+    for one in table:
+        if one.method == "POST" and one.stream:
+            chats.setdefault(one.body, one.path)
+    return f"POST {', '.join(chats.values())}; GET /openapi.json describes all"
+
+
 def rules_of(table: Iterable[Operation]) -> RouteRules:
     """Return what the guard has to know of the table: everything that is not in these sets asks for a key."""
     table = list(table)

@@ -34,7 +34,7 @@ from bridge.api.request_body import BodyReader
 from bridge.api.request_facts import report_requests
 from bridge.api.response_headers import dialect_headers
 from bridge.api.responses.responses_dialect import Responses
-from bridge.api.route_table import FORM, Admission, Operation, rules_of
+from bridge.api.route_table import FORM, Admission, Operation, rules_of, served_in
 from bridge.api.surface import Surface
 from bridge.api.token_check import TokenBody, TokenCheck
 from bridge.chat.account_control import AccountControl
@@ -48,11 +48,6 @@ from bridge.tasks import Tasks
 
 TABLE = web.AppKey("route_table", tuple[Operation, ...])
 """The table that the application was made from."""
-SERVED = (
-    "POST /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages, /api/chat, "
-    "/v1beta/models/{model}:generateContent, GET /v1/models and /v1/files"
-)
-"""The paths that the error of an unknown path names."""
 
 
 class Backend(ChatBackend, AccountControl, Protocol):
@@ -68,7 +63,9 @@ def build_runner(
 ) -> Runner:
     """Return the runner of the endpoint and the dashboard, which shows what `monitor` knows."""
     app = _build_app(backend, settings, access, monitor, extras or Extras())
-    return Runner(app, settings.server, Malformed(app.router.routes(), SERVED), dialects(settings).all[0].error)
+    table = app[TABLE]
+    malformed = Malformed(app.router.routes(), served_in(table))
+    return Runner(app, settings.server, malformed, dialects(settings).all[0].error)
 
 
 def dialects(settings: Settings, responses: ResponseStore | None = None, tasks: Tasks | None = None) -> Dialects:
@@ -204,7 +201,7 @@ def _build_app(
     app = web.Application(
         middlewares=[
             report_requests(table, extras.emit),
-            failures(lambda request: spoken.of(request).error, SERVED),
+            failures(lambda request: spoken.of(request).error, served_in(table)),
             origins.check,
         ],
         client_max_size=settings.server.max_body,

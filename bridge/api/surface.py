@@ -127,7 +127,7 @@ class Surface(ABC, Generic[D]):
     is_untyped: ClassVar[bool] = False
     """Whether the body may come without its content type."""
     stream_type: ClassVar[str] = "text/event-stream; charset=utf-8"
-    """The content type of streams."""
+    """The content type of streams; empty where there are none."""
     keep_alive: ClassVar[bytes] = b": keep-alive\n\n"
     """The frame that is sent into a silence; clients must skip it. Empty where there is no such frame."""
 

@@ -91,6 +91,8 @@ async def test_a_path_that_is_not_served_is_told_with_what_is(served: Served, pa
         assert response.status == 404
     assert message.startswith(f"Nothing is served at POST {path[:200]}. ")
     assert "POST /v1/chat/completions" in message
+    for dialect in ("/v1/responses", "/v1/messages", "/api/chat", "/v1beta/models/{model}:streamGenerateContent"):
+        assert f", {dialect}" in message
     assert "/v1." in message
     assert len(message) < 500
     assert message.isprintable()

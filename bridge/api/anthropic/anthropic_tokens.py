@@ -12,6 +12,7 @@ class AnthropicTokenCount(AnthropicMessages):
 
     path = "/v1/messages/count_tokens"
     summary = "Count the tokens of messages in Anthropic's form"
+    stream_type = ""
 
     def parse(self, call: ApiCall) -> TokenQuestion:
         """Return whose tokens are to be counted."""

@@ -26,6 +26,7 @@ class GenerateContent(Surface[GeminiDetails]):
     path = "/v1beta/models/{model}:generateContent"
     summary = "Answer a chat as Gemini does"
     body: ClassVar[type[BaseModel]] = GeminiBody
+    stream_type = ""
     keep_alive = b"\n"  # Google's SDK for Python takes a comment for a piece, and skips an empty line; so does JSON
 
     def __init__(self, settings: ApiSettings) -> None:
@@ -37,7 +38,7 @@ class GenerateContent(Surface[GeminiDetails]):
 
     def framing(self, request: GeminiRequest) -> tuple[str, bytes]:
         """Return the content type of events, or of a JSON array."""
-        return self.stream_type if request.dialect.sse else "application/json; charset=utf-8", self.keep_alive
+        return Surface.stream_type if request.dialect.sse else "application/json; charset=utf-8", self.keep_alive
 
     def encoder(self, request: GeminiRequest) -> Encoder:
         """Return an encoder of responses."""
@@ -57,6 +58,7 @@ class StreamGenerateContent(GenerateContent):
 
     path = "/v1beta/models/{model}:streamGenerateContent"
     summary = "Answer a chat as Gemini does, with alt=sse as a stream of events, without it as a JSON array"
+    stream_type = Surface.stream_type
 
     def parse(self, call: ApiCall) -> GeminiRequest | TokenQuestion:
         """Return what the body asks for."""

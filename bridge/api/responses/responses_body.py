@@ -13,7 +13,7 @@ from bridge.api.body_size import check_length
 from bridge.api.chat_options import ChatOptions, make_request, wish_of
 from bridge.api.request_model import Lenient
 from bridge.api.responses.responses_echo import ECHOED, echo_fields
-from bridge.api.responses.responses_input import Item, as_items, is_partial, read_items, texts_of
+from bridge.api.responses.responses_input import Item, as_items, is_partial, read_items, refuse_trigger, texts_of
 from bridge.api.responses.responses_tools import ToolNames, ToolOffer, read_tools, without_effect
 from bridge.api.surface import ApiCall, ParsedRequest
 from bridge.errors import RequestError
@@ -131,6 +131,7 @@ def read(call: ApiCall, settings: ApiSettings, earlier: Sequence[Item] | None = 
     _refuse_impossible(asked, extras)
     model = call.model(asked.model)
     items = as_items(asked.input)
+    refuse_trigger(items)
     names_earlier = asked.previous_response_id is not None or asked.conversation_id is not None
     is_whole = earlier is not None or not (asked.conversation_id is not None or is_partial(items))
     is_whole = is_whole and asked.generate is not False

@@ -80,6 +80,14 @@ def is_partial(items: Sequence[Item]) -> bool:
     return any(True for _ in references(items)) or any(True for _ in compactions(items))
 
 
+def refuse_trigger(items: Sequence[Item]) -> None:
+    """Raise a `RequestError` where the response is to be a compaction: its client would take an answer for one."""
+    for index, item in enumerate(items):
+        if item.get("type") == "compaction_trigger":
+            message = "A response compacts nothing here: POST /v1/responses/compact makes a history short."
+            raise RequestError(message, param=f"input[{index}].type")
+
+
 def check_items(items: Sequence[Item], where: str) -> None:
     """Raise a `RequestError` that names the first item which no response could go on from."""
     for index, item in enumerate(items):

@@ -73,6 +73,7 @@ class InputTokens(ResponsesSurface):
 
     path = "/v1/responses/input_tokens"
     summary = "Count the tokens of an input"
+    stream_type = ""
 
     def parse(self, call: ApiCall) -> TokenQuestion:  # type: ignore[override]
         """Return what is to be counted."""
@@ -100,6 +101,7 @@ class CompactSurface(ResponsesSurface):
 
     path = "/v1/responses/compact"
     summary = "Make a history short"
+    stream_type = ""
     body: ClassVar[type[BaseModel]] = CompactBody
 
     def parse(self, call: ApiCall) -> ResponsesRequest:

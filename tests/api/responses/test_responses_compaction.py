@@ -71,6 +71,11 @@ async def test_nobody_reads_a_compaction_but_the_bridge_for_its_key(served: Serv
         assert (response.status, (await response.json())["error"]["param"]) == (400, "input[1].encrypted_content")
 
 
+async def test_a_response_that_is_to_be_a_compaction_is_refused_with_the_path_that_makes_one(served: Served) -> None:
+    status, param, message = await refused(served, input=[*HISTORY, {"type": "compaction_trigger"}])
+    assert (status, param, "/v1/responses/compact" in message) == (400, "input[3].type", True)
+
+
 @pytest.mark.parametrize("sealed", [None, 7, "", "?", "aGk=", "\ud83d\ude00"])
 async def test_what_is_no_compaction_is_refused(served: Served, sealed: object) -> None:
     item = {"type": "compaction", "encrypted_content": sealed}

@@ -36,8 +36,8 @@ from bridge.settings import ServerSettings
 from tests.support.fake_backend import HELLO, KEY, LIMIT, Served, Step, serving, soon
 
 
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
+@pytest.fixture(scope="module")
+async def shared() -> AsyncIterator[Served]:
     async with serving(ServerSettings(max_body=100_000)) as running:
         yield running
 

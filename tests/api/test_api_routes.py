@@ -19,8 +19,8 @@ from tests.support.sdk import sdk
 PAGE = "https://chat.example.com"
 
 
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
+@pytest.fixture(scope="module")
+async def shared() -> AsyncIterator[Served]:
     api = ApiSettings(aliases={"gpt-4o": "deepseek-think", "gone": "nothing"}, allowed_origins=(PAGE,))
     async with serving(ServerSettings(), api) as running:
         yield running

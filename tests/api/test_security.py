@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,6 @@ from bridge.storage.key_files import KeyFile, new_key
 from tests.support.fake_backend import KEY, LIMIT, Served, serving
 
 AUTH = f"Authorization: Bearer {KEY}"
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
 
 
 async def ask(

@@ -95,13 +95,14 @@ class FakeBackend:
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Play the script."""
+        waiting, closed = self.waiting, self.closed  # a chat that outlives its test tells the next one nothing
         self.requests.append(request)
         script = self.scripts.pop(0) if self.scripts else self.script
         try:
             for step in script:
                 match step:
                     case asyncio.Event():
-                        self.waiting.set()
+                        waiting.set()
                         await step.wait()
                     case Exception():
                         raise step
@@ -109,7 +110,7 @@ class FakeBackend:
                         yield step
             self.ran_out = True
         finally:
-            self.closed.set()
+            closed.set()
 
     def models(self) -> Sequence[Model]:
         """Return the listed models."""

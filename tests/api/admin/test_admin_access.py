@@ -32,12 +32,6 @@ EVIL = "https://evil.example"
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
-
-
 def admin_routes(served: Served) -> Iterator[tuple[str, str]]:
     """Yield method and path of each route of the admin API but that of signing in, with a name in each gap."""
     for route in served.app.router.routes():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -31,19 +30,6 @@ CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_
 OSLO = CALL.replace("Rome", "Oslo")
 FOUND = Searched(("warm?",), (Source(1, "https://a.example/", "A"), Source(2, "https://b.example/")))
 SHOWN = {"thinkingConfig": {"includeThoughts": True}}
-
-
-@pytest.fixture(scope="module")
-async def shared() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def served(shared: Served) -> Served:
-    shared.backend.script = (Opened(), Thinking("Hm."), Text("Hel"), Text("lo"), Finish())
-    shared.backend.requests.clear()
-    return shared
 
 
 def path(method: str, model: str = "deepseek") -> str:

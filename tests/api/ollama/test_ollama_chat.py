@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any
 
@@ -33,19 +32,6 @@ WEATHER = {
 CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>'
 OSLO = CALL.replace("Rome", "Oslo")
 COUNTS = ("total_duration", "load_duration", "prompt_eval_count", "prompt_eval_duration", "eval_count", "eval_duration")
-
-
-@pytest.fixture(scope="module")
-async def shared() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def served(shared: Served) -> Served:
-    shared.backend.script = (Opened(), Thinking("Hm."), Text("Hel"), Text("lo"), Finish())
-    shared.backend.requests.clear()
-    return shared
 
 
 async def lines(served: Served, path: str = CHAT, **body: Any) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
@@ -13,17 +12,11 @@ from openai.types.responses import Response
 from bridge.chat.rate_limits import RateLimit
 from bridge.chat.types import Finish, Opened, Searched, Source, Text, Thinking, Withdrawn
 from bridge.errors import BrowserError, ContextTooLong, NoAccount, PoolFull, SiteBusy
-from tests.support.fake_backend import Served, serving
+from tests.support.fake_backend import Served
 from tests.support.responses import FUNCTION, PATH, events_of, refused, streamed, text_of, types, whole
 
 CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>'
 FOUND = Searched(("warm?",), (Source(1, "https://a.example/", "A"), Source(2, "https://b.example/", "B")))
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
 
 
 async def test_a_response_in_one_piece_has_all_fields(served: Served) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,6 @@ from bridge.storage.profile_key import Identity
 from bridge.storage.response_store import ResponseStore
 from tests.support.fake_backend import ADMIN_KEY, LIMIT, Served, serving, soon
 from tests.support.responses import PATH, events_of, refused, text_of, whole
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
 
 
 async def got(served: Served, id_: str) -> dict[str, Any]:

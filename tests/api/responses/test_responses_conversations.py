@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
@@ -27,12 +26,6 @@ ITEMS: list[dict[str, Any]] = [
     {"type": "custom_tool_call", "call_id": "c2", "name": "patch", "input": "x"},
     {"type": "custom_tool_call_output", "call_id": "c2", "output": [{"type": "input_text", "text": "Done"}]},
 ]
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
 
 
 async def begun(served: Served, **body: Any) -> str:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
 
 from bridge.chat.history_digests import after, digest
 from bridge.chat.types import Finish, Opened, Text
-from tests.support.fake_backend import Served, serving
+from tests.support.fake_backend import Served
 from tests.support.responses import FUNCTION, refused, whole
 
 PICTURE = "data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()
@@ -26,12 +23,6 @@ def called(call_id: str, city: str = "Rome") -> dict[str, Any]:
 
 def output(call_id: str, given: Any = "21 degrees") -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": call_id, "output": given}
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
 
 
 async def said(served: Served, items: Any, **more: Any) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
@@ -12,12 +11,6 @@ from bridge.chat.history_digests import after, digest
 from bridge.settings import ResponseSettings
 from tests.support.fake_backend import ADMIN_KEY, Served, serving
 from tests.support.responses import PATH, refused, streamed, whole
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,18 +9,12 @@ import pytest
 from bridge.api.responses.responses_replay import pack, unpack
 from bridge.chat.types import Finish, Opened, Searched, Source, Text, Thinking
 from tests.api.responses.test_responses_background import followed
-from tests.support.fake_backend import Served, serving
+from tests.support.fake_backend import Served
 from tests.support.responses import FUNCTION, PATH, streamed, types, whole
 
 CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>'
 PATCH = '<tool_call>\n{"name": "patch", "arguments": {"input": "a\\nb"}}\n</tool_call>'
 FOUND = Searched(("warm?",), (Source(1, "https://a.example/", "A"),))
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
 
 
 async def all_kinds(served: Served, **more: Any) -> list[dict[str, Any]]:

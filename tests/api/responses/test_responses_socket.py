@@ -20,12 +20,6 @@ Socket = aiohttp.ClientWebSocketResponse
 
 
 @pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
-
-
-@pytest.fixture
 async def socket(served: Served) -> AsyncIterator[Socket]:
     async with served.http.ws_connect(PATH) as opened:
         yield opened

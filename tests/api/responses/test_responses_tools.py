@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from bridge.api.responses.responses_grammars import LONGEST, LONGEST_GRAMMAR, lark_misfit
 from bridge.chat.types import ChatRequest, Finish, Opened, Text
-from tests.support.fake_backend import Served, serving
+from tests.support.fake_backend import Served
 from tests.support.responses import FUNCTION, refused, streamed, types, whole
 
 NAMESPACE = {
@@ -34,12 +33,6 @@ BUILT_IN: list[dict[str, Any]] = [
 
 def call(name: str, **arguments: Any) -> str:
     return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments})}\n</tool_call>"
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
-        yield running
 
 
 def taught(request: ChatRequest) -> str:

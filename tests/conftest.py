@@ -81,9 +81,15 @@ def _starts_what_it_says(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail(f"starts {started[0]} without the marker `browser`", pytrace=False)
 
 
+def watched_loop() -> asyncio.AbstractEventLoop:
+    """Return a new loop that is watched."""
+    return GuardedLoop(STEP)
+
+
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Let all tests run on a loop that is watched."""
-    return {"watched": lambda: GuardedLoop(STEP)}
+    """Let all tests run on one loop that is watched."""
+    # Always the same function: another one for each test would be another loop, and with it another Chromium.
+    return {"watched": watched_loop}
 
 
 @pytest.fixture(scope="session", autouse=True)

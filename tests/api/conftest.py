@@ -1,4 +1,4 @@
-"""One server for all tests of a module that need no settings of their own."""
+"""One server for all tests of a module that need no settings of their own and change nothing of what it remembers."""
 
 from __future__ import annotations
 
@@ -21,3 +21,10 @@ def served(shared: Served) -> Served:
     """The server of the module, with a backend that has not been asked anything yet."""
     shared.backend.begin_anew()
     return shared
+
+
+@pytest.fixture
+async def alone() -> AsyncIterator[Served]:
+    """A server of the test's own: what others did to it, or this test does, would change an answer."""
+    async with serving() as running:
+        yield running

@@ -226,12 +226,12 @@ async def test_an_allowed_origin_does_not_change_what_the_host_must_be(served: S
         assert "server.allowed_hosts" in (await response.json())["error"]["message"]
 
 
-async def test_a_refused_origin_is_told_which_setting_lists_it_and_the_log_stays_short(served: Served) -> None:
+async def test_a_refused_origin_is_told_which_setting_lists_it_and_the_log_stays_short(alone: Served) -> None:
     lines: list[str] = []
     sink = logger.add(lines.append, format="{message}", diagnose=False)
     try:
         for _ in range(50):
-            async with served.http.get("/v1/models", headers={"Origin": f"https://evil\u202e{'x' * 500}"}) as response:
+            async with alone.http.get("/v1/models", headers={"Origin": f"https://evil\u202e{'x' * 500}"}) as response:
                 assert "api.allowed_origins" in (await response.json())["error"]["message"]
     finally:
         logger.remove(sink)

@@ -102,22 +102,22 @@ async def test_a_missing_key_is_told_in_openai_s_shape(served: Served) -> None:
     assert "wrong" not in error["message"]
 
 
-async def test_wrong_keys_are_slowed_down_and_a_right_one_is_let_in_all_the_same(served: Served) -> None:
-    wrong = [await ask(served, "Host: localhost", f"Authorization: Bearer wrong-{number}") for number in range(30)]
+async def test_wrong_keys_are_slowed_down_and_a_right_one_is_let_in_all_the_same(alone: Served) -> None:
+    wrong = [await ask(alone, "Host: localhost", f"Authorization: Bearer wrong-{number}") for number in range(30)]
     assert (wrong[0], wrong[-1]) == (401, 429)
-    assert await ask(served, "Host: localhost", AUTH) == 200
-    assert await ask(served, "Host: localhost") == 401
-    async with served.http.get("/v1/models", headers={"Authorization": "Bearer wrong"}) as response:
+    assert await ask(alone, "Host: localhost", AUTH) == 200
+    assert await ask(alone, "Host: localhost") == 401
+    async with alone.http.get("/v1/models", headers={"Authorization": "Bearer wrong"}) as response:
         assert (await response.json())["error"]["code"] == "too_many_attempts"
         assert 1 <= int(response.headers["retry-after"]) <= 6
 
 
-async def test_wrong_keys_fill_no_log(served: Served) -> None:
+async def test_wrong_keys_fill_no_log(alone: Served) -> None:
     lines: list[str] = []
     sink = logger.add(lines.append, format="{message}")
     try:
         for number in range(100):
-            await ask(served, "Host: localhost", f"Authorization: Bearer wrong-{number}")
+            await ask(alone, "Host: localhost", f"Authorization: Bearer wrong-{number}")
     finally:
         logger.remove(sink)
     assert 1 <= len(lines) <= 5

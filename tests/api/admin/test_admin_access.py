@@ -322,8 +322,8 @@ async def test_a_bad_sign_in_is_told_which_field_is_wrong_and_shows_no_key(
         assert "kkkk" not in error["message"]
 
 
-async def test_guesses_are_slowed_down_while_the_owner_gets_in(served: Served) -> None:
-    async with signed_in(served) as already, browser(served) as http:
+async def test_guesses_are_slowed_down_while_the_owner_gets_in(alone: Served) -> None:
+    async with signed_in(alone) as already, browser(alone) as http:
         statuses = []
         for number in range(30):
             guess = {"key": f"wrong-{number}"} if number % 2 else {"token": f"wrong-{number}"}
@@ -333,7 +333,7 @@ async def test_guesses_are_slowed_down_while_the_owner_gets_in(served: Served) -
         async with http.get(STATE, headers={"Authorization": "Bearer guess"}) as response:
             assert response.status == 429
         assert (await already.answer("GET", STATE))[0] == 200
-        async with signed_in(served) as operator:
+        async with signed_in(alone) as operator:
             assert (await operator.answer("GET", STATE))[0] == 200
 
 
@@ -358,11 +358,11 @@ async def test_a_session_tells_its_csrf_token_to_its_own_page_again(served: Serv
 # Links
 
 
-async def test_a_link_signs_in_once(served: Served) -> None:
-    async with signed_in(served) as operator, browser(served) as http:
+async def test_a_link_signs_in_once(alone: Served) -> None:
+    async with signed_in(alone) as operator, browser(alone) as http:
         _, link = await operator.answer("POST", "/admin/api/links", {"path": "/dashboard/live?account=alice"})
         address, _, token = link["url"].partition("#sign-in=")
-        assert address == f"http://127.0.0.1:{served.port}/dashboard/live?account=alice"
+        assert address == f"http://127.0.0.1:{alone.port}/dashboard/live?account=alice"
         for status in (200, 401):
             async with http.post(SESSION, json={"token": token}) as response:
                 assert response.status == status

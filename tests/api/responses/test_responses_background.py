@@ -19,6 +19,12 @@ from tests.support.fake_backend import ADMIN_KEY, LIMIT, Served, serving, soon
 from tests.support.responses import PATH, events_of, refused, text_of, whole
 
 
+@pytest.fixture
+def served(alone: Served) -> Served:
+    """A server for each test: what runs in its background outlives the test."""
+    return alone
+
+
 async def got(served: Served, id_: str) -> dict[str, Any]:
     """Return a response as it is now."""
     async with served.http.get(f"{PATH}/{id_}") as response:

@@ -55,6 +55,7 @@ class _Maintenance:
         self._telemetry = telemetry
         self._every = every
         self._failures: dict[Slot, _Failures] = {}
+        self._at_work: set[Slot] = set()
 
     async def look_after(self) -> None:
         """Begin what is due, again and again."""
@@ -63,8 +64,16 @@ class _Maintenance:
                 async with asyncio.timeout(self._every):
                     await self._pool.queue.freed.wait()
             self._pool.queue.freed.clear()
-            for slot in self._pool.queue.idle():
-                self.tasks.start(self._tend(slot))
+            # An account is idle, too, while its step still looks for what is due: a second step would find the same.
+            for slot in [slot for slot in self._pool.queue.idle() if slot not in self._at_work]:
+                self._at_work.add(slot)
+                self.tasks.start(self._step(slot))
+
+    async def _step(self, slot: Slot) -> None:
+        try:
+            await self._tend(slot)
+        finally:
+            self._at_work.discard(slot)
 
     async def _tend(self, slot: Slot) -> None:
         """Do what is due for an account, unless it failed a short while ago."""

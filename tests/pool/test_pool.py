@@ -491,7 +491,7 @@ async def start(pool: Pool, chat: ChatRequest) -> ConversationStart | None:
 async def test_an_answer_says_whether_its_conversation_goes_on_or_why_it_is_a_new_one() -> None:
     home, other = ScriptedWorker("home"), ScriptedWorker("other")
     home.opened_as, other.opened_as = Opened("c-1", "2"), Opened("c-9", "2")
-    other.open_fails = [RateLimited("not yet", retry_after=0.05)]
+    other.open_fails = [LoginRequired("not yet")]
     async with pool_of(home, other, ready=False) as (pool, facts):
         await facts.state("home", WorkerState.READY)
         assert await start(pool, request("one")) == "new"
@@ -504,8 +504,9 @@ async def test_an_answer_says_whether_its_conversation_goes_on_or_why_it_is_a_ne
         home.chat_fails = [UnknownConversation("biz_code 1", sent=True)]
         assert await start(pool, going_on("five", "home", "six")) == "lost"
         await ask(pool, "seven")
+        other.logged_in.set()
         await facts.state("other", WorkerState.READY)
-        home.chat_fails = [RateLimited("too often", retry_after=1, sent=True)]
+        home.chat_fails = [RateLimited("too often", retry_after=LIMIT, sent=True)]
         assert await start(pool, going_on("seven", "home", "eight")) == "account"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -76,6 +77,23 @@ async def test_a_conversation_that_cannot_be_deleted_is_left_alone_for_a_while(f
             assert await ask(pool, str(number)) == "a"
             for _ in range(3):  # what the upkeep asks is answered in between
                 await pool.conversations.unused("a")
+        assert worker.deletes == ["c-1"]
+
+
+async def test_a_conversation_is_deleted_once_however_long_it_takes_to_find_it() -> None:
+    worker, found = ScriptedWorker("a"), threading.Event()
+    at_once = ConversationSettings(delete_after=1e-9)
+    async with pool_of(worker, conversations=at_once) as (pool, _), maintenance(pool, Telemetry(), LIMIT):
+        pool.conversations._thread.start(found.wait, LIMIT)
+        pool.conversations.made("c-1", "a")
+        for _ in range(10):  # somebody else is done with the account each time
+            pool.queue.freed.set()
+            await asyncio.sleep(0)
+        found.set()
+        async with asyncio.timeout(LIMIT):
+            await worker.deleting.wait()
+        for _ in range(10):
+            await pool.conversations.unused("a")
         assert worker.deletes == ["c-1"]
 
 

@@ -117,7 +117,7 @@ async def test_a_page_that_hangs_in_mid_chat_is_noticed_and_replaced(tmp_path: P
 
 async def test_two_accounts_survive_the_end_of_one_page(tmp_path: Path) -> None:
     async with live(tmp_path, "alice", "bob", browser=HEALTH) as run:
-        streams = [await run.stream(directive(tokens=60, rate=50)) for _ in range(2)]
+        streams = [await run.stream(directive(tokens=200, rate=20)) for _ in range(2)]  # both for ten seconds
         for stream in streams:
             await anext(aiter(stream))
         os.kill((await run.pids("renderer"))[0], signal.SIGKILL)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -28,3 +29,11 @@ async def alone() -> AsyncIterator[Served]:
     """A server of the test's own: what others did to it, or this test does, would change an answer."""
     async with serving() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> Iterator[Counter[str]]:
+    """How often each status was answered; printed at the end of a module of fuzz tests."""
+    found: Counter[str] = Counter()
+    yield found
+    print(f"\n{found.total()} requests: {dict(found.most_common())}")

@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+from tests.support.fake_backend import Served
 
 WANTED = int(os.environ.get("FUZZ", "100"))
 """How many requests each fuzz test makes."""
+FUZZ_TESTS = [pytest.mark.slow, pytest.mark.timeout(max(120, WANTED))]
+"""The marks of fuzz tests."""
+fuzz = settings(max_examples=WANTED, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+"""The settings of fuzz tests."""
 SCALARS = st.none() | st.booleans() | st.integers(-5, 2**70) | st.floats(allow_nan=False) | st.text(max_size=8)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
+NO_BODIES = VALUES.map(json.dumps).map(str.encode) | st.binary(max_size=99)
+"""Bodies that no API has."""
 Path = tuple[str | int, ...]
+
+
+async def answered(served: Served, path: str, data: bytes, outcomes: Counter[str]) -> tuple[int, str, str]:
+    """Send a body, and return the status, type and text of its answer, which is no failure of the bridge.
+
+    Where nothing comes back, the client's own limit of time ends the test.
+    """
+    async with served.http.post(path, data=data, headers={"content-type": "application/json"}) as response:
+        raw = await response.text()
+    outcomes[str(response.status)] += 1
+    assert "failed unexpectedly" not in raw
+    assert response.status < 500 or (response.status == 502 and "wrote no JSON" in raw), raw
+    return response.status, response.content_type, raw
 
 
 def mutated(documents: list[Any]) -> st.SearchStrategy[Any]:

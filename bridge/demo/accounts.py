@@ -93,7 +93,7 @@ class Account:
         if name in (None, "cookie_demanded"):
             self.require_cookie = False
 
-    async def pages_informed(self, timeout: float = 5.0) -> None:
+    async def pages_informed(self, timeout: float = 60.0) -> None:
         """Wait until every open page knows which faults it has to play."""
         await self.wait_for(lambda a: all(page.heard >= a.board.version for page in a.pages), timeout)
 

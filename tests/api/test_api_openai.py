@@ -10,7 +10,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from bridge.chat.types import Finish, Opened, Searched, Source, Text, Thinking
 from bridge.errors import BrowserError, ContextTooLong, PoolFull, SiteBusy
-from tests.support.fake_backend import Served
+from tests.support.fake_backend import Served, soon
 
 HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
 
@@ -122,7 +122,7 @@ async def test_an_sdk_client_that_stops_listening_ends_the_chat(served: Served) 
     stream = await served.openai.chat.completions.create(model="deepseek", messages=HI, stream=True)
     await anext(aiter(stream))
     await stream.close()
-    await asyncio.wait_for(served.backend.closed.wait(), 10)
+    await soon(served.backend.closed)
 
 
 async def test_a_history_with_tool_calls_is_taken(served: Served) -> None:

@@ -22,7 +22,7 @@ from bridge.pool.error_policy import transition
 from bridge.settings import MEBIBYTE, FileSettings, ServerSettings, Settings
 from bridge.sites.deepseek.file_upload import on_disk
 from bridge.storage.file_store import FileStore, StoredFile, Upload
-from tests.support.fake_backend import Served, serving
+from tests.support.fake_backend import LIMIT, Served, serving
 from tests.support.full_disk import full_disk
 
 SIZE = 16 * MEBIBYTE
@@ -286,7 +286,7 @@ async def test_a_client_that_leaves_in_mid_upload_leaves_no_file_and_no_reserved
 
     async with asyncio.TaskGroup() as tasks:
         uploading = tasks.create_task(upload())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT):
             await arrived.wait()
             uploading.cancel()
             while any((tmp_path / "files").iterdir()):

@@ -12,7 +12,7 @@ from bridge.browser.egress_proxy import Egress, bounded, first_that_answers, has
 from bridge.origins import Address, is_public
 from bridge.settings import BrowserSettings
 
-LIMIT = 10.0
+LIMIT = 60.0
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ from bridge.errors import BrowserError, SiteError
 from bridge.settings import BrowserSettings
 from tests.support.hostile import foreign_origins
 
-LIMIT = 15.0
+LIMIT = 60.0
 SETTINGS = BrowserSettings()
 SEND = """([path, body]) => new Promise(done => {
   const request = new XMLHttpRequest();

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from bridge.browser.chromium import find, sandboxed
 from bridge.demo import Account, DemoSettings, DemoSite
@@ -15,6 +15,7 @@ from tests.support.browsers import light_browser
 from .browsing import opened_page
 
 QUICK = DemoSettings(settle=(0, 0), toggle_settle=(0, 0), form_delay=(0, 0), pow_difficulty=20, rate=0.0)
+expect.set_options(timeout=60_000)  # a limit for slow machines
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

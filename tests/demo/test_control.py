@@ -91,7 +91,7 @@ async def test_the_site_runs_in_a_process_of_its_own_until_it_is_told_to_end() -
     command = [sys.executable, "-m", "bridge.demo", "--port", "0"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         line = (await process.stdout.readline()).decode()
         process.terminate()
         assert await process.wait() == 0

@@ -30,7 +30,7 @@ def ended(number: int) -> Any:
 async def _outcome(page: Page, account: Account, prompt: str = "hi") -> str:
     number = len(account.turns) + 1
     await ask(page, prompt)
-    await account.wait_for(ended(number), timeout=10)
+    await account.wait_for(ended(number), timeout=60)
     return account.turns[number - 1].outcome
 
 

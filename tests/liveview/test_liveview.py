@@ -28,7 +28,7 @@ from bridge.storage.profile_key import Identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
 
-LIMIT = 5.0
+LIMIT = 60.0
 SITE, HOSTS = "https://chat.example.com", ("*.example.com", "accounts.other.net")
 
 

@@ -45,7 +45,7 @@ from bridge.settings import ConversationSettings, PoolSettings, Settings, SleepS
 from bridge.storage.conversation_file import ConversationPosition
 from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Fact, Telemetry, Timeline, WorkerChanged, WorkerState
 
-LIMIT = 5.0
+LIMIT = 60.0
 QUICK = PoolSettings(min_interval=0, queue_limit=LIMIT)
 
 

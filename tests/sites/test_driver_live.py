@@ -184,7 +184,7 @@ async def test_what_a_page_still_generates_by_itself_is_stopped_when_it_takes_no
         with pytest.raises(APIStatusError) as refused:
             await run.ask("Hello")
         assert (refused.value.status_code, refused.value.code) == (503, "site_busy")
-        async with asyncio.timeout(20):  # the page tells its server by a request of its own, which nobody waits for
+        async with asyncio.timeout(60):  # the page tells its server by a request of its own, which nobody waits for
             while "/stopped" not in [path for path, _ in run.backend.received]:
                 await asyncio.sleep(0.01)
         assert run.switches() == []

@@ -14,7 +14,7 @@ from playwright.async_api import ConsoleMessage, Locator, Page, expect
 from bridge.browser.browser import Chromium
 
 AXE = Path(__file__).parent.parent / "clients/node/node_modules/axe-core/axe.min.js"
-LIMIT = 20_000.0
+LIMIT = 60_000.0
 """Milliseconds within which anything has been drawn on a slow machine."""
 WIDE = (1280, 800)
 NARROW = (390, 844)

@@ -61,7 +61,7 @@ BASES = (
     Model("bounded", context_length=1000),
 )
 HELLO: tuple[ChatEvent, ...] = (Opened(), Thinking("Hm."), Text("Hel"), Text("lo"), Finish())
-LIMIT = 10.0
+LIMIT = 60.0
 """Seconds that any wait in a test may take."""
 
 Step = ChatEvent | Exception | asyncio.Event

@@ -24,7 +24,7 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry, WorkerState
 from tests.sites.test_driver_live import PAGES, Backend
-from tests.support.live import Facts, settings_for
+from tests.support.live import LIMIT, Facts, settings_for
 from tests.support.sdk import sdk
 
 TURN = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
@@ -143,7 +143,7 @@ class HostileSite(Backend):
 
     async def order(self, script: str) -> None:
         """Make the open page run a script."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT):
             await self.listening.wait()
         self.listening.clear()
         await self._tell(script)

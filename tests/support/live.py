@@ -27,7 +27,7 @@ from bridge.telemetry import Fact, Telemetry, WorkerChanged, WorkerState
 from bridge.tool_calls.notation import Call, write_call
 from tests.support.sdk import sdk
 
-LIMIT = 20.0
+LIMIT = 60.0
 """Seconds within which anything that a test waits for has happened on a slow machine."""
 QUICK_SITE = DemoSettings(settle=(0.0, 0.2), toggle_settle=(0.0, 0.1), pow_difficulty=2_000, rate=0)
 

@@ -127,7 +127,7 @@ async def test_a_client_that_leaves_stops_the_site_and_frees_the_account(run: Li
         if stream:
             (await asking).close()
         asking.cancel()
-    await account.wait_for(lambda it: it.turns[-1].outcome == "stopped", timeout=1)
+    await account.wait_for(lambda it: it.turns[-1].outcome == "stopped", LIMIT)
     assert await run.ask(directive(text="next")) == "next"
     assert account.max_parallel == 1
 

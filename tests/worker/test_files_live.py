@@ -21,7 +21,7 @@ from bridge.settings import FileSettings
 from bridge.sites.deepseek.driver import Driver
 from bridge.telemetry import ChatEnded, WorkerChanged, WorkerState
 from bridge.worker.turn_plan import LONG_PROMPT
-from tests.support.live import QUICK_SITE, Live, directive, live
+from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live
 
 PICTURE = bytes(range(256)) * 40
 NOTES = "Zwölf Boxkämpfer · 十二 🥊\r\n".encode() * 50
@@ -134,7 +134,7 @@ async def test_a_turn_given_up_leaves_no_file_to_the_next_one(run: Live) -> None
     sends, known = len(run.account().turns), len(run.account().files)
     run.account().fault("upload_slow", seconds=3600)
     chat = asyncio.get_running_loop().create_task(receipt(run, said(file())))
-    await run.account().wait_for(lambda account: len(account.files) > known, 10)
+    await run.account().wait_for(lambda account: len(account.files) > known, LIMIT)
     after = len(run.facts.seen)
     chat.cancel()
     await run.facts.wait_for(lambda fact: isinstance(fact, ChatEnded), after)

@@ -26,7 +26,7 @@ from tests.support.live import settings_for
 from tests.support.stress import stress
 
 PROMPT = "wq83hfkz0alx92mvnt6yrueo the quick brown fox keeps this for itself 71bd5c09aa4e"
-LIMIT = 20.0
+LIMIT = 60.0
 ACTIVATED = 5
 """Seconds for which a page may do what needs a click, after one."""
 GREEDY = "const kept = []; setInterval(() => kept.push(new Uint8Array(2 ** 25).fill(1)), 100);"

@@ -12,7 +12,7 @@ from openai.types.responses import Response
 from bridge.chat.rate_limits import RateLimit
 from bridge.chat.types import Finish, Opened, Searched, Source, Text, Thinking, Withdrawn
 from bridge.errors import BrowserError, ContextTooLong, NoAccount, PoolFull, SiteBusy
-from tests.support.fake_backend import Served
+from tests.support.fake_backend import Served, soon
 from tests.support.responses import FUNCTION, PATH, events_of, refused, streamed, text_of, types, whole
 
 CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>'
@@ -279,7 +279,7 @@ async def test_a_silence_gets_a_comment(served: Served) -> None:
     gate = asyncio.Event()
     served.backend.script = (Opened(), gate, Text("Hello"), Finish())
     async with served.http.post(PATH, json={"model": "deepseek", "input": "Hi", "stream": True}) as response:
-        await asyncio.wait_for(served.backend.waiting.wait(), 5)
+        await soon(served.backend.waiting)
         gate.set()
         assert types(events_of(await response.text()))[-1] == "completed"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.browser.browser import Chromium
 from bridge.demo import Script
-from tests.support.live import live
+from tests.support.live import LIMIT, live
 
 
 async def test_responses_go_on_and_stop_on_the_site_itself(tmp_path: Path, chromium: Chromium) -> None:
@@ -28,5 +28,5 @@ async def test_responses_go_on_and_stop_on_the_site_itself(tmp_path: Path, chrom
                 break
         await stream.close()
         assert (await responses.cancel(id_)).status == "cancelled"
-        await account.wait_for(lambda it: it.turns[-1].outcome == "stopped", timeout=1)
+        await account.wait_for(lambda it: it.turns[-1].outcome == "stopped", LIMIT)
         assert "word" in (await responses.retrieve(id_)).output_text

@@ -36,7 +36,7 @@ async def answer(socket: Socket) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     last = ("response.completed", "response.incomplete", "response.failed")
     while not events or not (events[-1]["type"] in last or "status" in events[-1]):
-        text = await socket.receive_str(timeout=5)
+        text = await socket.receive_str(timeout=LIMIT)
         check_event(text)
         events.append(json.loads(text))
     return events

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import settings
 
 from bridge.browser.browser import Chromium
+from bridge.settings import BrowserSettings
 from bridge.telemetry import Telemetry
-from tests.support.browsers import light_browser
 from tests.support.free_loop import GuardedLoop, Step, Watch, on_audit, taken
 from tests.support.live import settings_for
 
@@ -113,7 +113,7 @@ def _loop_is_free() -> Iterator[None]:
 @pytest.fixture(scope="session")
 async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Chromium]:
     """One browser for all tests that do not harm it: the headless shell of Chromium, where there is one."""
-    browser = Chromium(settings_for(tmp_path_factory.mktemp("chromium"), browser=light_browser()), Telemetry())
+    browser = Chromium(settings_for(tmp_path_factory.mktemp("chromium")), Telemetry())
     yield browser
     await browser.close()
 
@@ -121,6 +121,8 @@ async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[C
 @pytest.fixture(scope="session")
 async def full_chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Chromium]:
     """The Chromium that the bridge has by default, for all tests of what it keeps a page from."""
-    browser = Chromium(settings_for(tmp_path_factory.mktemp("full")), Telemetry())
+    browser = Chromium(
+        settings_for(tmp_path_factory.mktemp("full"), browser=BrowserSettings(check_every=0.5)), Telemetry()
+    )
     yield browser
     await browser.close()

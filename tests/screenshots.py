@@ -13,6 +13,7 @@ from playwright.async_api import Page, expect
 
 from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
+from bridge.settings import BrowserSettings
 from bridge.telemetry import Telemetry
 from tests.liveview.test_liveview_live import call
 from tests.support import dashboard_states as states
@@ -90,7 +91,7 @@ async def main() -> None:
     """Take them all."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    chromium = Chromium(settings_for(FOLDER / "chromium"), Telemetry())
+    chromium = Chromium(settings_for(FOLDER / "chromium", browser=BrowserSettings()), Telemetry())
     try:
         async with stand_in(states.state()) as stand:
             for name, (view, size, scheme) in PICTURES.items():

@@ -14,9 +14,10 @@ from loguru import logger
 from bridge import log
 from bridge.browser.browser import Chromium
 from bridge.errors import BrowserError
-from bridge.settings import BrowserSettings, LogSettings
+from bridge.settings import LogSettings
 from bridge.tasks import Tasks
 from bridge.telemetry import ChatEnded, Telemetry, WorkerChanged, WorkerState
+from tests.support.browsers import light_browser
 from tests.support.live import directive, live
 
 SAID = "the-secret-of-the-prompt"
@@ -74,7 +75,7 @@ def test_a_chat_is_one_line_with_all_its_steps(capfd: pytest.CaptureFixture[str]
 @pytest.mark.browser
 async def test_each_chat_leaves_a_trace_where_the_settings_ask_for_one(tmp_path: Path) -> None:
     folder = tmp_path / "traces"
-    async with live(tmp_path, browser=BrowserSettings(trace=folder)) as run:
+    async with live(tmp_path, browser=light_browser(trace=folder)) as run:
         for text in ("one", "two"):
             assert await run.ask(directive(text=text)) == text
         traces = sorted(folder.iterdir())
@@ -89,7 +90,7 @@ async def test_a_trace_that_cannot_be_written_costs_no_chat_its_answer(
 ) -> None:
     log.set_up(LogSettings())
     folder = tmp_path / "traces"
-    async with live(tmp_path, browser=BrowserSettings(trace=folder)) as run:
+    async with live(tmp_path, browser=light_browser(trace=folder)) as run:
         async with aclosing(await run.stream(directive(tokens=1000, rate=20))) as chunks:
             await anext(aiter(chunks))
             folder.rmdir()

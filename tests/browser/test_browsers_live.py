@@ -51,7 +51,7 @@ async def streamed(run: Live) -> str:
 
 async def test_the_headless_shell_holds_the_promises_of_the_full_browser(tmp_path: Path) -> None:
     need_shell()
-    async with live(tmp_path, browser=BrowserSettings(shell=True, check_every=0.5, call_limit=3)) as run:
+    async with live(tmp_path, browser=BrowserSettings(shell=True, check_every=0.5)) as run:
         assert "headless" in Path(command_of(await browser_of(run))[0]).name
         ours = await promises(run)
     await gone(*ours)
@@ -101,7 +101,7 @@ async def test_a_headed_browser_holds_the_promises_on_a_screen_that_nobody_sees(
     async with screen() as display:
         monkeypatch.setenv("DISPLAY", display)
         monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-        async with live(tmp_path, browser=BrowserSettings(headed=True, check_every=0.5, call_limit=3)) as run:
+        async with live(tmp_path, browser=BrowserSettings(headed=True, check_every=0.5)) as run:
             assert not [one for one in command_of(await browser_of(run)) if one.startswith("--headless")]
             ours = await promises(run)
         await gone(*ours)
@@ -153,7 +153,7 @@ async def test_a_login_opens_its_window_in_the_full_browser_also_where_the_setti
 
 
 def attached(port: int) -> BrowserSettings:
-    return BrowserSettings(cdp_url=f"http://127.0.0.1:{port}", check_every=0.5, call_limit=3)
+    return BrowserSettings(cdp_url=f"http://127.0.0.1:{port}", check_every=0.5)
 
 
 async def test_a_browser_of_the_operator_is_used_and_left_as_it_was(tmp_path: Path) -> None:

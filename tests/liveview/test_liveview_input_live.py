@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Locator, Page, expect
 
 from bridge.browser.browser import Chromium
+from bridge.settings import BrowserSettings
 from bridge.storage.browser_folders import new_folder
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry
@@ -195,7 +196,7 @@ async def test_who_does_nothing_loses_the_controls_and_the_account_goes_on(tmp_p
 
 @pytest.mark.browser
 async def test_a_browser_with_a_folder_keeps_nothing_of_what_is_typed_to_offer_it(tmp_path: Path) -> None:
-    settings, app = settings_for(tmp_path), web.Application()
+    settings, app = settings_for(tmp_path, browser=BrowserSettings()), web.Application()
     app.router.add_get("/{path:.*}", form)
     profile = Profile(
         name="alice", site="deepseek", url="http://127.0.0.1", storage_state={"cookies": [], "origins": []}

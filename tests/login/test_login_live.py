@@ -32,7 +32,7 @@ KEYED = replace(QUICK_SITE, device_key=True)
 
 
 def settings_in(folder: Path) -> Settings:
-    return Settings(config=folder / "config", profiles=folder / "profiles", turn=TurnSettings(ready=6))
+    return Settings(config=folder / "config", profiles=folder / "profiles", turn=TurnSettings(ready=20))
 
 
 async def attempt(

@@ -38,12 +38,17 @@ def need_shell() -> None:
     need(_shell(), "the headless shell (Debian: chromium-headless-shell)")
 
 
-def light_browser() -> BrowserSettings:
-    """Return the settings of the browser that most tests share: the headless shell, for half the processor time.
+def light_browser(**more: Any) -> BrowserSettings:
+    """Return the settings of the browser of most tests: the headless shell, for half the processor time.
 
     With FULL_CHROMIUM in the environment, and where there is no shell, it is the one that the bridge has by default.
     """
-    return BrowserSettings(check_every=0.5, call_limit=3, shell=not os.environ.get("FULL_CHROMIUM") and bool(_shell()))
+    return BrowserSettings(**{"check_every": 0.5, "shell": is_light(), **more})
+
+
+def is_light() -> bool:
+    """Tell whether tests take the headless shell."""
+    return not os.environ.get("FULL_CHROMIUM") and _shell() is not None
 
 
 def _shell() -> Path | None:

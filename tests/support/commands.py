@@ -18,6 +18,7 @@ from bridge.settings import Settings
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from tests.support import command_server
+from tests.support.browsers import is_light
 from tests.support.command_server import ROOT
 from tests.support.live import signed_in_profile
 
@@ -176,6 +177,7 @@ class Home:
             "BRIDGE_CONFIG": str(self.folder / "config"),
             "BRIDGE_PROFILES": str(self.folder / "profiles"),
             "BRIDGE_SERVER_PORT": "0",
+            **({"BRIDGE_BROWSER_SHELL": "true"} if is_light() else {}),
             "BRIDGE_POOL_MIN_INTERVAL": "0",
             "PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")]))),
             "TMPDIR": str(self.temporary),

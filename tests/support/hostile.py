@@ -253,7 +253,7 @@ async def bridge_to(
         "turn": TURN,
         "pool": PoolSettings(min_interval=0, queue_limit=40),  # above what opening the page anew may take
         "conversations": ConversationSettings(enabled=False),
-        "browser": BrowserSettings(check_every=0.5, call_limit=3, hosts="any"),
+        "browser": BrowserSettings(check_every=0.5, call_limit=5, hosts="any"),
     }
     settings = settings_for(folder, **{**defaults, **sections})
     store = ProfileStore(settings.profiles, load_identity(settings))

@@ -19,12 +19,13 @@ from bridge.demo import DemoSite
 from bridge.demo.accounts import Account
 from bridge.demo.site_settings import DemoSettings
 from bridge.log import log_fact
-from bridge.settings import BrowserSettings, PoolSettings, Section, ServerSettings, Settings, TurnSettings
+from bridge.settings import PoolSettings, Section, ServerSettings, Settings, TurnSettings
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Fact, Telemetry, WorkerChanged, WorkerState
 from bridge.tool_calls.notation import Call, write_call
+from tests.support.browsers import light_browser
 from tests.support.sdk import sdk
 
 LIMIT = 60.0
@@ -113,10 +114,10 @@ class Live:
 def settings_for(folder: Path, **sections: Section) -> Settings:
     """Return settings that touch nothing but `folder`, with short limits."""
     defaults: dict[str, Section] = {
-        "server": ServerSettings(port=0, drain=5, headers_after=60),
-        "browser": BrowserSettings(check_every=0.5, call_limit=3),
+        "server": ServerSettings(port=0, drain=5, headers_after=300),
+        "browser": light_browser(),
         "pool": PoolSettings(min_interval=0, queue_limit=LIMIT),
-        "turn": TurnSettings(ready=15, submit=8, first_byte=15, silence=15, stop=5),
+        "turn": TurnSettings(ready=60, submit=20, first_byte=30, silence=30, stop=10),
     }
     return Settings(profiles=folder / "profiles", config=folder / "config", **{**defaults, **sections})
 

@@ -18,18 +18,18 @@ from openai.types.chat import ChatCompletionChunk
 
 from bridge.browser.processes import RunFile, sweep
 from bridge.demo import DemoSite
-from bridge.settings import BrowserSettings
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import BrowserLost, WorkerState
+from tests.support.browsers import light_browser
 from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, settings_for, signed_in_profile
 from tests.support.stress import stress
 
 pytestmark = pytest.mark.browser
 
 SLOW = directive(tokens=5000, rate=50)
-HEALTH = BrowserSettings(check_every=0.5, call_limit=3)
+HEALTH = light_browser(call_limit=5)
 PARTS = ("renderer", "browser", "network.mojom.NetworkService", "driver")
 
 

@@ -185,7 +185,7 @@ async def test_no_byte_of_a_page_reaches_this_machine_beside_the_site_itself(
     tmp_path: Path, chromium: Chromium, keeps_folder: bool
 ) -> None:
     async with foreign_origins() as (one, other), hostile_site() as site, bridge_to(tmp_path, chromium, site) as run:
-        browser = BrowserSettings(check_every=0.5, call_limit=3)
+        browser = BrowserSettings(check_every=0.5, call_limit=5)
         settings = run.settings.model_copy(update={"browser": browser})
         profile = run.store.load("alice")
         if keeps_folder:  # its browser gets the bounds at its start, and not with a context
@@ -268,7 +268,7 @@ async def renderers_of(chromium: Chromium) -> int:
 async def test_a_page_that_allocates_without_end_is_ended_and_opened_anew_in_ever_longer_pauses(
     tmp_path: Path,
 ) -> None:
-    browser = BrowserSettings(check_every=0.5, call_limit=3, hosts="any", page_memory=600)
+    browser = BrowserSettings(check_every=0.5, call_limit=5, hosts="any", page_memory=600)
     bounded = Chromium(settings_for(tmp_path / "own", browser=browser), Telemetry())
     try:
         async with hostile_site() as site, bridge_to(tmp_path, bounded, site, browser=browser) as run:
@@ -356,7 +356,7 @@ async def test_a_proxy_of_the_operators_own_is_said_to_decide_what_pages_reach(
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     lines: list[str] = []
     sink = logger.add(lines.append, level="WARNING", format="{message}")
-    own = Chromium(settings_for(tmp_path), Telemetry())
+    own = Chromium(settings_for(tmp_path, browser=BrowserSettings()), Telemetry())
     try:
         for _ in range(2):
             async with own.context({}):
@@ -378,7 +378,7 @@ async def test_a_page_starts_no_other_program(tmp_path: Path, monkeypatch: pytes
         program.write_text(f"#!/bin/sh\necho $0 $@ >> {trace}\n")
         program.chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    own = Chromium(settings_for(tmp_path), Telemetry())
+    own = Chromium(settings_for(tmp_path, browser=BrowserSettings()), Telemetry())
     try:
         async with hostile_site() as site, bridge_to(tmp_path, own, site) as run:
             for scheme in ("mailto:a@example.com", "tel:1", "vscode://x"):
@@ -431,7 +431,7 @@ async def test_what_a_person_would_have_to_allow_is_denied(tmp_path: Path) -> No
 async def test_a_page_that_does_all_of_it_with_what_is_typed_gets_no_byte_out_and_hurts_no_later_chat(
     tmp_path: Path,
 ) -> None:
-    browser = BrowserSettings(check_every=0.5, call_limit=3, page_memory=700)
+    browser = BrowserSettings(check_every=0.5, call_limit=5, page_memory=700)
     own = Chromium(settings_for(tmp_path / "own", browser=browser), Telemetry())
     packets: list[bytes] = []
     loop = asyncio.get_running_loop()

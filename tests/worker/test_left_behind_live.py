@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bridge.settings import BrowserSettings
 from bridge.telemetry import WorkerState
+from tests.support.browsers import light_browser
 from tests.support.live import Live, directive, live
 
 HELD = ("BrowserContext", "CDPSession", "ElementHandle", "JSHandle", "Page", "Tracing")
@@ -55,7 +55,7 @@ async def test_chats_leave_nothing_behind(tmp_path: Path) -> None:
 
 @pytest.mark.browser
 async def test_a_page_that_is_renewed_or_opened_again_leaves_nothing_behind(tmp_path: Path) -> None:
-    async with live(tmp_path, browser=BrowserSettings(page_chats=4, check_every=0.5, call_limit=3)) as run:
+    async with live(tmp_path, browser=light_browser(page_chats=4)) as run:
         await chats(run, 1)
         before = await held(run)
         for _ in range(3):

@@ -14,9 +14,9 @@ from bridge.chat.types import Finish, Text
 from bridge.cli.console import SafeConsole
 from bridge.cli.stream_replay import decoded, replay
 from bridge.errors import SetupError
-from bridge.settings import BrowserSettings
 from bridge.sites.deepseek.decoder import DeepSeekDecoder
 from bridge.telemetry import ChatEnded
+from tests.support.browsers import light_browser
 from tests.support.commands import Home
 from tests.support.deepseek_streams import FOLDER, hear, meaning, names, recorded
 from tests.support.live import directive, live
@@ -52,7 +52,7 @@ async def test_what_a_chat_received_is_kept_and_of_what_it_sent_only_what_is_ask
     tmp_path: Path, chromium: Chromium, with_prompts: bool
 ) -> None:
     folder = tmp_path / "streams"
-    browser = BrowserSettings(record=folder, record_prompts=with_prompts)
+    browser = light_browser(record=folder, record_prompts=with_prompts)
     async with live(tmp_path, chromium=chromium, browser=browser) as run:
         account = run.account()
         assert await run.ask(f"{'Long words. ' * 20}{PROMPT} {directive(text='An answer.')}") == "An answer."
@@ -90,7 +90,7 @@ def test_a_site_that_does_not_exist_is_named() -> None:
 
 @pytest.mark.browser
 async def test_steps_in_the_browser_can_be_held_up_for_watching(tmp_path: Path) -> None:
-    async with live(tmp_path, browser=BrowserSettings(slow_mo=1500, call_limit=30)) as run:
+    async with live(tmp_path, browser=light_browser(slow_mo=1500, call_limit=30)) as run:
         assert await run.ask(directive(text="slow")) == "slow"
         ended = await run.facts.wait_for(lambda fact: isinstance(fact, ChatEnded))
     assert isinstance(ended, ChatEnded)

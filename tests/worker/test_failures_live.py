@@ -22,7 +22,7 @@ from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import BrowserLost, WorkerState
-from tests.support.browsers import light_browser
+from tests.support.browsers import is_light, light_browser
 from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, settings_for, signed_in_profile
 from tests.support.stress import stress
 
@@ -160,6 +160,7 @@ class Serving:
                 "BRIDGE_CONFIG": str(self.settings.config),
                 "BRIDGE_PROFILES": str(self.settings.profiles),
                 "BRIDGE_POOL_MIN_INTERVAL": "0",
+                "BRIDGE_BROWSER_SHELL": str(is_light()),
             },
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -183,7 +184,7 @@ class Serving:
         messages = [{"role": "user", "content": prompt}]
         body = json.dumps({"model": "deepseek-chat", "stream": stream, "messages": messages})
         return await asyncio.create_subprocess_exec(
-            *("curl", "-sSN", "--max-time", "30", f"{self.url}/v1/chat/completions", "-d", body),
+            *("curl", "-sSN", "--max-time", "300", f"{self.url}/v1/chat/completions", "-d", body),
             *("-H", f"Authorization: Bearer {self.key}", "-H", "Content-Type: application/json"),
             stdout=asyncio.subprocess.PIPE,
         )
@@ -221,7 +222,7 @@ async def test_a_bridge_told_to_stop_lets_the_running_chat_end_and_closes_everyt
     async with DemoSite(QUICK_SITE) as site:
         bridge = Serving(tmp_path, site)
         await bridge.start()
-        asking = await bridge.curl(directive(tokens=40, rate=40), stream=True)
+        asking = await bridge.curl(directive(tokens=200, rate=20), stream=True)
         assert asking.stdout is not None
         assert await asking.stdout.readline()
         family = bridge.chromium()

@@ -27,8 +27,9 @@ from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import WorkerState
 from bridge.worker.trace_redaction import redact, stored
 from tests.support.commands import Home, Running
-from tests.support.live import LIMIT, QUICK_SITE, directive, served, settings_for, signed_in_profile
+from tests.support.live import QUICK_SITE, directive, served, settings_for, signed_in_profile
 from tests.support.searching import contents, files, leaks
+from tests.support.waiting import LIMIT
 
 PASSWORD = "corréct horse+battery/staple"
 

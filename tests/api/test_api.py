@@ -33,7 +33,8 @@ from bridge.errors import (
     SiteTimeout,
 )
 from bridge.settings import ServerSettings
-from tests.support.fake_backend import HELLO, KEY, LIMIT, Served, Step, serving, soon
+from tests.support.fake_backend import HELLO, KEY, Served, Step, serving, soon
+from tests.support.waiting import LIMIT
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,8 @@ from bridge.settings import FileSettings, Settings, TokenSettings
 from bridge.worker.turn_plan import LONGEST_ATTACHED, models_of
 from tests.support.body_server import DRIVER
 from tests.support.described import described
-from tests.support.fake_backend import LIMIT, Served, serving
+from tests.support.fake_backend import Served, serving
+from tests.support.waiting import LIMIT, until
 
 MEBIBYTE = 1024**2
 FULL = os.environ.get("BODIES")
@@ -285,9 +286,7 @@ async def test_large_bodies_leave_nothing_behind(tmp_path: Path) -> None:
             async with http.post("/v1/chat/completions", data=BytesIO(sent), headers=HEADERS) as response:
                 assert response.status in (400, 413)
             before = before or server.holds()
-        async with asyncio.timeout(60):
-            while server.holds() > before + 16 * MEBIBYTE:
-                await asyncio.sleep(0.05)
+        await until(lambda: server.holds() <= before + 16 * MEBIBYTE)
 
 
 @pytest.mark.browser

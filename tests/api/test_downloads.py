@@ -14,6 +14,7 @@ from bridge.settings import FileSettings, ServerSettings
 from tests.api.test_api_files import keep
 from tests.api.test_connections import request
 from tests.support.fake_backend import Served, serving
+from tests.support.waiting import until
 
 SIZE = 8 * 1024**2
 """More than the system takes off the server's hands."""
@@ -40,11 +41,9 @@ def is_open(path: str) -> bool:
 
 
 async def test_a_download_that_nobody_reads_is_given_up_and_its_file_closed(tmp_path: Path) -> None:
-    async with downloading(tmp_path) as (_, path, _connection), asyncio.timeout(60):
-        while not is_open(path):
-            await asyncio.sleep(0.01)
-        while is_open(path):
-            await asyncio.sleep(0.01)
+    async with downloading(tmp_path) as (_, path, _connection):
+        await until(lambda: is_open(path))
+        await until(lambda: not is_open(path))
 
 
 async def test_a_download_that_is_read_slowly_arrives_whole(tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from bridge.pool.error_policy import transition
 from bridge.settings import MEBIBYTE, FileSettings, ServerSettings, Settings
 from bridge.sites.deepseek.file_upload import on_disk
 from bridge.storage.file_store import FileStore, StoredFile, Upload
-from tests.support.fake_backend import LIMIT, Served, serving
+from tests.support.fake_backend import Served, serving
 from tests.support.full_disk import full_disk
+from tests.support.waiting import LIMIT, until
 
 SIZE = 16 * MEBIBYTE
 
@@ -289,6 +290,5 @@ async def test_a_client_that_leaves_in_mid_upload_leaves_no_file_and_no_reserved
         async with asyncio.timeout(LIMIT):
             await arrived.wait()
             uploading.cancel()
-            while any((tmp_path / "files").iterdir()):
-                await asyncio.sleep(0.01)
+            await until(lambda: not any((tmp_path / "files").iterdir()))
     assert (await kept(served, b"x"))[0] == 200

@@ -17,7 +17,8 @@ from bridge.errors import SetupError
 from bridge.settings import ServerSettings, Settings
 from bridge.storage.api_keys import Key
 from bridge.storage.key_files import KeyFile, new_key
-from tests.support.fake_backend import KEY, LIMIT, Served, serving
+from tests.support.fake_backend import KEY, Served, serving
+from tests.support.waiting import LIMIT
 
 AUTH = f"Authorization: Bearer {KEY}"
 

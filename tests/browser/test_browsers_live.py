@@ -25,7 +25,8 @@ from bridge.settings import BrowserSettings
 from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry, WorkerChanged, WorkerState
 from tests.support.browsers import free_port, need, need_shell, operators_chrome, screen
 from tests.support.commands import Home
-from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, settings_for
+from tests.support.live import QUICK_SITE, Live, directive, live, settings_for
+from tests.support.waiting import until
 from tests.worker.test_failures_live import gone
 from tests.worker.test_files_live import figures, file, receipt, said
 
@@ -181,9 +182,11 @@ async def test_a_bridge_that_is_killed_leaves_no_tab_in_the_operators_browser(tm
                 assert len(await chrome.tabs()) == 2
                 bridge.process.kill()
                 await bridge.process.wait()
-        async with asyncio.timeout(LIMIT):
-            while await chrome.tabs() != ["Mine"]:
-                await asyncio.sleep(0.05)
+
+        async def is_as_before() -> bool:
+            return await chrome.tabs() == ["Mine"]
+
+        await until(is_as_before)
 
 
 async def test_a_browser_of_the_operator_that_ends_is_missed_at_once_and_attached_to_when_it_is_back(

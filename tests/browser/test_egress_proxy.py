@@ -11,8 +11,7 @@ import pytest
 from bridge.browser.egress_proxy import Egress, bounded, first_that_answers, has_proxy
 from bridge.origins import Address, is_public
 from bridge.settings import BrowserSettings
-
-LIMIT = 60.0
+from tests.support.waiting import LIMIT
 
 
 @asynccontextmanager

@@ -23,8 +23,8 @@ from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.errors import BrowserError, SiteError
 from bridge.settings import BrowserSettings
 from tests.support.hostile import foreign_origins
+from tests.support.waiting import LIMIT
 
-LIMIT = 60.0
 SETTINGS = BrowserSettings()
 SEND = """([path, body]) => new Promise(done => {
   const request = new XMLHttpRequest();

@@ -19,7 +19,8 @@ from bridge.demo import DemoSite
 from bridge.sites.contract import Turn, load_driver
 from bridge.worker.page_session import Session, open_session
 from tests.support.commands import Home
-from tests.support.live import LIMIT, QUICK_SITE, directive, settings_for, signed_in_profile
+from tests.support.live import QUICK_SITE, directive, settings_for, signed_in_profile
+from tests.support.waiting import LIMIT
 
 
 class Output(io.StringIO):

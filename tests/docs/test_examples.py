@@ -25,7 +25,8 @@ from bridge.chat.types import Finish, Opened, Text
 from bridge.settings import ServerSettings, Settings
 from bridge.settings_sources import describe, load_settings
 from tests.docs.blocks import ROOT
-from tests.support.fake_backend import KEY, LIMIT, Served, serving, soon
+from tests.support.fake_backend import KEY, Served, serving, soon
+from tests.support.waiting import LIMIT
 
 EXAMPLES = ROOT / "examples"
 CLIENTS = EXAMPLES / "clients"

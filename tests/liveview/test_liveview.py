@@ -27,8 +27,8 @@ from bridge.settings import Settings
 from bridge.storage.profile_key import Identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
+from tests.support.waiting import LIMIT, until
 
-LIMIT = 60.0
 SITE, HOSTS = "https://chat.example.com", ("*.example.com", "accounts.other.net")
 
 
@@ -168,8 +168,7 @@ async def test_controls_that_are_taken_and_given_back_in_one_breath_are_nobody_s
     async with view.join("me") as viewer, asyncio.timeout(LIMIT):
         viewer.receive('{"type": "take"}')
         viewer.receive('{"type": "leave"}')
-        while view.holder is not None:
-            await asyncio.sleep(0.01)
+        await until(lambda: view.holder is None)
     await view.close("")
 
 
@@ -193,8 +192,7 @@ class SlowStage(EmptyStage):
 
 async def held_by(view: View, viewer: Viewer) -> None:
     """Return when the page is that viewer's."""
-    while view.holder is not viewer or view.visit is None:
-        await asyncio.sleep(0.01)
+    await until(lambda: view.holder is viewer and view.visit is not None)
 
 
 @pytest.mark.parametrize("force", ["true", "false"])
@@ -209,8 +207,7 @@ async def test_who_takes_the_controls_while_the_page_is_given_back_has_it_next_a
         mine.receive('{"type": "take"}')
         await held_by(view, mine)
         mine.receive('{"type": "leave"}') if way == "left" else stage.begun[0].end()
-        while view.visit is not None:
-            await asyncio.sleep(0.01)
+        await until(lambda: view.visit is None)
         next_one = mine if taker == "me" else other
         next_one.receive(f'{{"type": "take", "force": {force}}}')
         assert view.visit is None  # the page is not theirs yet
@@ -218,8 +215,7 @@ async def test_who_takes_the_controls_while_the_page_is_given_back_has_it_next_a
         await held_by(view, next_one)
         assert (len(stage.begun), stage.ended) == (2, 1)
         next_one.receive('{"type": "leave"}')
-        while stage.ended < 2:
-            await asyncio.sleep(0.01)
+        await until(lambda: stage.ended == 2)
         assert view.holder is None
     await view.close("")
 

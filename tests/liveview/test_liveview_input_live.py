@@ -17,7 +17,8 @@ from bridge.settings import BrowserSettings
 from bridge.storage.browser_folders import new_folder
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry
-from tests.support.live import LIMIT, live, settings_for
+from tests.support.live import live, settings_for
+from tests.support.waiting import LIMIT
 from tests.support.watching import PHONE, WIDE, Person, account_page, person
 
 IDLE = 3.0

@@ -21,9 +21,10 @@ from bridge.storage.api_keys import KeyStore
 from bridge.storage.browser_folders import kept_notice
 from bridge.telemetry import WorkerState
 from tests.support.dashboard_pages import Dashboard
-from tests.support.live import LIMIT, QUICK_SITE, Live, live, served
+from tests.support.live import QUICK_SITE, Live, live, served
 from tests.support.relay import relay
 from tests.support.stress import stress
+from tests.support.waiting import LIMIT, until
 from tests.support.watching import PASSWORD, PHONE, WIDE, account_page, fill_form, login_page, person
 
 ASKING = replace(QUICK_SITE, sign_in_asks=True, oauth=True)
@@ -53,10 +54,12 @@ async def call(run: Live, method: str, path: str, body: Any = None) -> Any:
 
 async def captured(run: Live, login: str) -> Any:
     """Return the login as soon as it has ended."""
-    async with asyncio.timeout(LIMIT * 2):
-        while (found := await call(run, "GET", f"logins/{login}"))["state"] == "waiting":
-            await asyncio.sleep(0.1)
-    return found
+
+    async def has_ended() -> bool:
+        return bool((await call(run, "GET", f"logins/{login}"))["state"] != "waiting")
+
+    await until(has_ended)
+    return await call(run, "GET", f"logins/{login}")
 
 
 @asynccontextmanager
@@ -122,10 +125,8 @@ async def test_a_challenged_account_answers_as_soon_as_it_is_solved(
             run.account().clear_fault()
             await someone.click(account_page(run).get_by_role("button", name="Begin"))
             await account_page(run).locator("textarea").first.wait_for()
-            async with asyncio.timeout(LIMIT):  # its pause lasts ten minutes
-                while run.bridge.pool.unready() is not None:
-                    await asyncio.sleep(0.05)
-                assert await run.ask("Hello")
+            await until(lambda: run.bridge.pool.unready() is None)  # its pause lasts ten minutes
+            assert await run.ask("Hello")
             await someone.page.get_by_text("Solved: the account takes chats again").wait_for()
 
 

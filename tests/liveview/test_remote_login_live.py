@@ -15,7 +15,8 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from tests.liveview.test_remote_login import NO_SCREEN
 from tests.support.commands import Home, Running
-from tests.support.live import LIMIT, QUICK_SITE
+from tests.support.live import QUICK_SITE
+from tests.support.waiting import LIMIT
 
 
 @pytest.fixture

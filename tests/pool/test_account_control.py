@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -34,18 +34,8 @@ from bridge.storage.profile_key import Identity
 from bridge.storage.profiles import Profile, ProfileStore, Stamp
 from bridge.telemetry import ChatEnded, Telemetry, WorkerState
 from bridge.worker.stored_accounts import ProfileAccounts
-from tests.pool.test_pool import (
-    LIMIT,
-    QUICK,
-    Facts,
-    ScriptedWorker,
-    answer,
-    ask,
-    going_on,
-    in_background,
-    pool_of,
-    queued,
-)
+from tests.pool.test_pool import QUICK, Facts, ScriptedWorker, answer, ask, going_on, in_background, pool_of, queued
+from tests.support.waiting import LIMIT, until
 
 
 class StoredWorkers:
@@ -96,13 +86,6 @@ async def pool_with(
 
 def names(pool: Pool) -> list[str]:
     return sorted(account.name for account in pool.accounts())
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Return when the folder was looked at so often that the condition holds."""
-    async with asyncio.timeout(LIMIT):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def one(pool: Pool) -> Account:

@@ -14,7 +14,8 @@ from bridge.demo import DemoSite
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatStarted, WorkerState
-from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, served, signed_in_profile
+from tests.support.live import QUICK_SITE, Live, directive, live, served, signed_in_profile
+from tests.support.waiting import LIMIT
 
 
 async def test_a_cancelled_chat_tells_its_client_and_the_site_stops(tmp_path: Path, chromium: Chromium) -> None:

@@ -18,7 +18,8 @@ from bridge.pool.fair_order import FairOrder
 from bridge.pool.lease import Lease
 from bridge.pool.pool import Pool
 from bridge.settings import PoolSettings
-from tests.pool.test_pool import LIMIT, ScriptedWorker, answer, in_background, pool_of, queued, request
+from tests.pool.test_pool import ScriptedWorker, answer, in_background, pool_of, queued, request
+from tests.support.waiting import LIMIT
 
 GREEDY, MODEST = Caller("greedy", "greedy"), Caller("modest", "modest")
 

@@ -19,7 +19,8 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ConversationDeleted, Telemetry, Timeline, WorkerChanged, WorkerState
 from bridge.worker.worker import Worker
-from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live
+from tests.support.live import QUICK_SITE, Live, directive, live
+from tests.support.waiting import LIMIT
 
 AT_ONCE = ConversationSettings(delete_after=1e-15)
 

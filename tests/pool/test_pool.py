@@ -44,8 +44,8 @@ from bridge.pool.pool import Pool
 from bridge.settings import ConversationSettings, PoolSettings, Settings, SleepSettings, TurnSettings
 from bridge.storage.conversation_file import ConversationPosition
 from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Fact, Telemetry, Timeline, WorkerChanged, WorkerState
+from tests.support.waiting import LIMIT
 
-LIMIT = 60.0
 QUICK = PoolSettings(min_interval=0, queue_limit=LIMIT)
 
 

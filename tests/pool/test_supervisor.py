@@ -23,7 +23,8 @@ from bridge.pool.maintenance import maintenance
 from bridge.pool.pool import Pool
 from bridge.settings import ConversationSettings, PoolSettings, Settings
 from bridge.telemetry import Fact, Telemetry, WorkerChanged, WorkerState
-from tests.pool.test_pool import LIMIT, QUICK, Facts, ScriptedWorker, ask, pool_of
+from tests.pool.test_pool import QUICK, Facts, ScriptedWorker, ask, pool_of
+from tests.support.waiting import LIMIT
 
 
 @pytest.mark.parametrize("failure", [KeyError("secret"), RuntimeError("secret"), asyncio.CancelledError("secret")])

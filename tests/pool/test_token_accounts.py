@@ -32,8 +32,9 @@ from bridge.sites.contract import SiteDriver
 from bridge.storage.key_files import new_key
 from bridge.telemetry import Telemetry, WorkerState
 from bridge.worker.token_worker import TokenLogins
-from tests.pool.test_pool import LIMIT, Facts, ScriptedWorker, answer, request
+from tests.pool.test_pool import Facts, ScriptedWorker, answer, request
 from tests.support.fake_backend import KEY, Served, serving
+from tests.support.waiting import LIMIT
 
 ONE, TWO, THREE = ("one" * 16, "Two+/=" * 8, "3.-_" * 12)
 PAGE = "https://chat.example.com"

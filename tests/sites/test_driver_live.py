@@ -27,6 +27,7 @@ from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry, WorkerState
 from tests.support.live import QUICK_SITE, Facts, Live, directive, live, served, settings_for
 from tests.support.sdk import sdk
+from tests.support.waiting import until
 
 PAGES = Path(__file__).parent.parent / "pages"
 TURN = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
@@ -184,9 +185,8 @@ async def test_what_a_page_still_generates_by_itself_is_stopped_when_it_takes_no
         with pytest.raises(APIStatusError) as refused:
             await run.ask("Hello")
         assert (refused.value.status_code, refused.value.code) == (503, "site_busy")
-        async with asyncio.timeout(60):  # the page tells its server by a request of its own, which nobody waits for
-            while "/stopped" not in [path for path, _ in run.backend.received]:
-                await asyncio.sleep(0.01)
+        # The page tells its server by a request of its own, which nobody waits for.
+        await until(lambda: "/stopped" in [path for path, _ in run.backend.received])
         assert run.switches() == []
 
 

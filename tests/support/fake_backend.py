@@ -50,6 +50,7 @@ from bridge.telemetry import Telemetry, WorkerState
 from tests.support.fake_views import FakeViews
 from tests.support.openai_schema import checked
 from tests.support.sdk import sdk
+from tests.support.waiting import LIMIT
 
 KEY = "sk-bridge-0123456789abcdefghijklmnopqrstuvwxyz"
 ADMIN_KEY = "sk-bridge-admin-0123456789abcdefghijklmnopqrst"
@@ -61,8 +62,6 @@ BASES = (
     Model("bounded", context_length=1000),
 )
 HELLO: tuple[ChatEvent, ...] = (Opened(), Thinking("Hm."), Text("Hel"), Text("lo"), Finish())
-LIMIT = 60.0
-"""Seconds that any wait in a test may take."""
 
 Step = ChatEvent | Exception | asyncio.Event
 

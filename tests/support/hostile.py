@@ -24,8 +24,9 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry, WorkerState
 from tests.sites.test_driver_live import PAGES, Backend
-from tests.support.live import LIMIT, Facts, settings_for
+from tests.support.live import Facts, settings_for
 from tests.support.sdk import sdk
+from tests.support.waiting import LIMIT
 
 TURN = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
 PIECE = 12

@@ -27,9 +27,8 @@ from bridge.telemetry import Fact, Telemetry, WorkerChanged, WorkerState
 from bridge.tool_calls.notation import Call, write_call
 from tests.support.browsers import light_browser
 from tests.support.sdk import sdk
+from tests.support.waiting import LIMIT, until
 
-LIMIT = 60.0
-"""Seconds within which anything that a test waits for has happened on a slow machine."""
 QUICK_SITE = DemoSettings(settle=(0.0, 0.2), toggle_settle=(0.0, 0.1), pow_difficulty=2_000, rate=0)
 
 
@@ -137,7 +136,7 @@ async def sign_in_again(run: Live, name: str, state: WorkerState = WorkerState.R
 async def reset(run: Live) -> Live:
     """Return a bridge that tests share as if it had just begun: no chat, no fault, no turn, and each account ready."""
     pool = run.bridge.pool
-    await _until(lambda: not pool.queue.busy())
+    await until(lambda: not pool.queue.busy())
     for account in run.site.accounts:
         account.clear_fault()
         await account.pages_informed()
@@ -146,19 +145,13 @@ async def reset(run: Live) -> Live:
             await sign_in_again(run, stored.name)
         if stored.is_paused:
             await pool.resume(stored.name)
-    await _until(lambda: len(pool.queue.idle()) == len(pool.accounts()))
+    await until(lambda: len(pool.queue.idle()) == len(pool.accounts()))
     for account in run.site.accounts:
         account.turns.clear()
         account.files.clear()
         account.max_parallel = 0
     run.facts.forget()
     return run
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LIMIT):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

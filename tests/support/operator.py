@@ -12,7 +12,8 @@ from typing import Any
 import aiohttp
 
 from bridge.sse import SSEDecoder
-from tests.support.fake_backend import ADMIN_KEY, LIMIT, Served
+from tests.support.fake_backend import ADMIN_KEY, Served
+from tests.support.waiting import LIMIT
 
 SESSION = "/admin/api/session"
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.async_api import Locator, Page
+from playwright.async_api import Locator, Page, expect
 
 from bridge.browser.browser import Chromium
-from tests.support.live import LIMIT, Live
+from tests.support.live import Live
+from tests.support.waiting import LIMIT, until
 
 WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
 PHONE: dict[str, Any] = {
@@ -91,10 +91,7 @@ class Person:
 
     async def seen(self, what: Locator, value: str) -> None:
         """Wait until a field of the page that is shown has a value."""
-        async with asyncio.timeout(LIMIT):
-            while (found := await what.input_value()) != value:
-                await asyncio.sleep(0.05)
-        assert found == value
+        await expect(what).to_have_value(value, timeout=LIMIT * 1000)
 
 
 async def fill_form(someone: Person, shown: Page) -> None:
@@ -146,7 +143,6 @@ async def login_page(run: Live, id: str) -> Page:  # noqa: A002
     """Return the sign-in page of a remote login, once it is open."""
     assert run.bridge.views is not None
     login = run.bridge.views._login(id)
-    async with asyncio.timeout(LIMIT):
-        while login.session is None:
-            await asyncio.sleep(0.05)
+    await until(lambda: login.session is not None)
+    assert login.session is not None
     return login.session.page

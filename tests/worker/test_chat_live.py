@@ -21,8 +21,9 @@ from bridge.sse import SSEDecoder
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatQueued, ChatStarted, ProfileSaved, WorkerChanged, WorkerState
-from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, reset, served
+from tests.support.live import QUICK_SITE, Live, directive, live, reset, served
 from tests.support.stress import stress
+from tests.support.waiting import LIMIT
 
 ALPHABET = 'abcdefgh XYZ 0123 ,.;\n\t"\\{}[]<>&#*`|-—äß€你好，世界こんにちは한국어🚀👩‍💻🇪🇺\u200d\u0301'
 WAYS = ("sdk", "sdk stream", "curl", "curl stream")

@@ -23,8 +23,9 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import BrowserLost, WorkerState
 from tests.support.browsers import is_light, light_browser
-from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live, settings_for, signed_in_profile
+from tests.support.live import QUICK_SITE, Live, directive, live, settings_for, signed_in_profile
 from tests.support.stress import stress
+from tests.support.waiting import LIMIT, until
 
 pytestmark = pytest.mark.browser
 
@@ -53,9 +54,7 @@ def is_gone(pid: int) -> bool:
 
 
 async def gone(*pids: int) -> None:
-    async with asyncio.timeout(LIMIT):
-        while not all(map(is_gone, pids)):
-            await asyncio.sleep(0.02)
+    await until(lambda: all(map(is_gone, pids)))
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -21,7 +21,8 @@ from bridge.settings import FileSettings
 from bridge.sites.deepseek.driver import Driver
 from bridge.telemetry import ChatEnded, WorkerChanged, WorkerState
 from bridge.worker.turn_plan import LONG_PROMPT
-from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live
+from tests.support.live import QUICK_SITE, Live, directive, live
+from tests.support.waiting import LIMIT
 
 PICTURE = bytes(range(256)) * 40
 NOTES = "Zwölf Boxkämpfer · 十二 🥊\r\n".encode() * 50

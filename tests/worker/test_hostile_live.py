@@ -24,9 +24,9 @@ from tests.sites.test_driver_live import answer_to
 from tests.support.hostile import COOKIE, TOKEN, TURN, Packets, Run, bridge_to, foreign_origins, hostile_site, states
 from tests.support.live import settings_for
 from tests.support.stress import stress
+from tests.support.waiting import LIMIT, until
 
 PROMPT = "wq83hfkz0alx92mvnt6yrueo the quick brown fox keeps this for itself 71bd5c09aa4e"
-LIMIT = 60.0
 ACTIVATED = 5
 """Seconds for which a page may do what needs a click, after one."""
 GREEDY = "const kept = []; setInterval(() => kept.push(new Uint8Array(2 ** 25).fill(1)), 100);"
@@ -211,10 +211,7 @@ async def test_windows_that_a_page_opens_are_closed_and_downloads_refused(tmp_pa
                     "() => Object.assign(document.createElement('a'), {href: '/big', download: 'big'}).click()"
                 )
             assert await (await downloading.value).failure() is not None
-            async with asyncio.timeout(LIMIT):
-                while len(pages := session.context.pages) > 1:
-                    await asyncio.sleep(0.05)
-            assert pages == [session.page]
+            await until(lambda: session.context.pages == [session.page])
 
 
 @pytest.mark.parametrize("storm", [STORMS[0], *stress(*STORMS[1:])])
@@ -237,9 +234,11 @@ async def test_a_page_that_loads_anew_without_end_costs_a_chat_and_the_account_i
             await run.ask("hello")
         assert (caught.value.status_code, site.received) in ((502, []), (503, []))
         site.on_load = ""
-        async with asyncio.timeout(3 * LIMIT):
-            while WorkerState.READY not in states(run.facts)[-1:] or not await answers(run):
-                await asyncio.sleep(0.1)
+
+        async def is_back() -> bool:
+            return states(run.facts)[-1:] == [WorkerState.READY] and await answers(run)
+
+        await until(is_back, 3 * LIMIT)
         assert set(states(run.facts)) <= {WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN}
         assert len(site.received) == 1
 
@@ -328,10 +327,8 @@ async def test_a_page_gets_no_window_without_a_click_and_a_health_check_is_none(
     async with hostile_site() as site, bridge_to(tmp_path, chromium, site):
         tries = "fetch('/opened?' + [1, 2, 3].filter(() => window.open('/?window')).length)"
         await site.order(f"setTimeout(() => {tries}, {ACTIVATED * 1000 + 500})")
-        async with asyncio.timeout(ACTIVATED + LIMIT):
-            while not (opened := [path for path in site.paths if "opened" in path]):
-                await asyncio.sleep(0.05)
-        assert opened == ["/opened?0"]
+        await until(lambda: any("opened" in path for path in site.paths))
+        assert "/opened?0" in site.paths
         assert not any("window" in path for path in site.paths)
 
 
@@ -383,9 +380,7 @@ async def test_a_page_starts_no_other_program(tmp_path: Path, monkeypatch: pytes
         async with hostile_site() as site, bridge_to(tmp_path, own, site) as run:
             for scheme in ("mailto:a@example.com", "tel:1", "vscode://x"):
                 await site.order(f"location = '{scheme}'; setTimeout(() => fetch('/went'), 1500)")
-                async with asyncio.timeout(LIMIT):
-                    while "/went" not in site.paths:
-                        await asyncio.sleep(0.05)
+                await until(lambda: "/went" in site.paths)
                 site.paths.clear()
                 site.listening.set()
             assert await run.ask("hello") == answer_to("hello")

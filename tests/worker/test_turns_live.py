@@ -17,7 +17,8 @@ from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.settings import PoolSettings, ServerSettings, TurnSettings
 from bridge.telemetry import WorkerChanged, WorkerState
-from tests.support.live import LIMIT, QUICK_SITE, Live, directive, live
+from tests.support.live import QUICK_SITE, Live, directive, live
+from tests.support.waiting import until
 from tests.worker.test_failures_live import Serving
 
 SWITCHES = (
@@ -215,7 +216,7 @@ async def test_what_a_killed_bridge_left_generating_is_stopped_at_the_next_start
         asking = await killed.curl(directive(tokens=50_000, rate=50), stream=True)
         assert asking.stdout is not None
         assert await asking.stdout.readline()
-        await noted(killed.settings.config / "unsettled" / "alice.json")
+        await until(lambda: is_noted(killed.settings.config / "unsettled" / "alice.json"))
         killed.process.kill()
         await killed.process.wait()
         await asking.wait()
@@ -226,13 +227,6 @@ async def test_what_a_killed_bridge_left_generating_is_stopped_at_the_next_start
         assert b'"content":"again"' in answer
         again.process.terminate()
         assert await again.process.wait() == 0
-
-
-async def noted(path: Path) -> None:
-    """Return when something is noted in the file."""
-    async with asyncio.timeout(LIMIT):
-        while not is_noted(path):
-            await asyncio.sleep(0.02)
 
 
 def is_noted(path: Path) -> bool:

@@ -24,8 +24,9 @@ from bridge.pool.pool import Pool
 from bridge.settings import ApiSettings, DashboardSettings, ServerSettings, Settings
 from bridge.storage.api_keys import KeyStore
 from bridge.telemetry import WorkerState
-from tests.support.fake_backend import ADMIN_KEY, KEY, LIMIT, Served, serving
+from tests.support.fake_backend import ADMIN_KEY, KEY, Served, serving
 from tests.support.operator import SESSION, browser, events, signed_in
+from tests.support.waiting import LIMIT, until
 
 STATE = "/admin/api/state"
 EVIL = "https://evil.example"
@@ -423,13 +424,6 @@ async def with_files(folder: Path) -> AsyncIterator[tuple[Credentials, KeyStore]
             yield access, KeyStore(folder)
         finally:
             watching.cancel()
-
-
-async def until(holds: object) -> None:
-    """Return as soon as `holds()` is true."""
-    async with asyncio.timeout(LIMIT):
-        while not holds():  # type: ignore[operator]
-            await asyncio.sleep(0.05)
 
 
 async def test_keys_that_a_command_adds_and_revokes_count_in_the_running_service(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from bridge.browser.browser import Chromium
 from bridge.settings import BrowserSettings, DashboardSettings
 from bridge.storage.api_keys import KeyStore
 from bridge.telemetry import WorkerState
-from tests.support.live import LIMIT, Live, directive, live
+from tests.support.live import Live, directive, live
 from tests.support.operator import events
+from tests.support.waiting import LIMIT
 
 
 @asynccontextmanager

@@ -15,8 +15,9 @@ from bridge.errors import BrowserError, PoolFull
 from bridge.settings import ResponseSettings
 from bridge.storage.profile_key import Identity
 from bridge.storage.response_store import ResponseStore
-from tests.support.fake_backend import ADMIN_KEY, LIMIT, Served, serving, soon
+from tests.support.fake_backend import ADMIN_KEY, Served, serving, soon
 from tests.support.responses import PATH, events_of, refused, text_of, whole
+from tests.support.waiting import LIMIT
 
 
 @pytest.fixture

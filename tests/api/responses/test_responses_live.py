@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bridge.browser.browser import Chromium
 from bridge.demo import Script
-from tests.support.live import LIMIT, live
+from tests.support.live import live
+from tests.support.waiting import LIMIT
 
 
 async def test_responses_go_on_and_stop_on_the_site_itself(tmp_path: Path, chromium: Chromium) -> None:

@@ -12,9 +12,10 @@ import pytest
 
 from bridge.chat.types import Finish, Opened, Text
 from bridge.errors import BrowserError, PoolFull
-from tests.support.fake_backend import LIMIT, Served, serving, soon
+from tests.support.fake_backend import Served, serving, soon
 from tests.support.openai_schema import check_event
 from tests.support.responses import PATH, streamed, types
+from tests.support.waiting import LIMIT
 
 Socket = aiohttp.ClientWebSocketResponse
 

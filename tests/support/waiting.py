@@ -1,0 +1,20 @@
+"""Waits for what gives no event, such as a file, a process or a page: looks again and again, up to a limit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+LIMIT = 60.0
+"""Seconds within which anything that a test waits for has happened on a slow machine."""
+PAUSE = 0.02
+
+
+async def until(holds: Callable[[], object | Awaitable[object]], limit: float = LIMIT) -> None:
+    """Return as soon as `holds()` is true; raise `TimeoutError` at the limit."""
+    async with asyncio.timeout(limit):
+        while True:
+            found = holds()
+            if await found if isinstance(found, Awaitable) else found:
+                return
+            await asyncio.sleep(PAUSE)

@@ -11,6 +11,7 @@ import errno
 import signal
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from aiohttp import web
@@ -80,6 +81,19 @@ class Bridge:
         return None if key is None else f"/dashboard#sign-in={self._access.sessions.invite(key.id)[0]}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What all parts are made with."""
+
+    settings: Settings
+    telemetry: Telemetry
+    monitor: Monitor
+    metrics: Metrics
+    access: Credentials
+    identity: Identity
+    store: ProfileStore
+
+
 @asynccontextmanager
 async def running(
     settings: Settings, telemetry: Telemetry | None = None, browser: Chromium | None = None, *, only_new: bool = False
@@ -89,55 +103,86 @@ async def running(
     A `browser` that is handed in is left running; without one the bridge has its own. With `only_new` no account is
     opened but those that are logged in meanwhile.
     """
-    telemetry = telemetry or Telemetry(log_fact)
+    base = await _base(settings, telemetry or Telemetry(log_fact), browser)
+    async with AsyncExitStack() as stack:
+        browser = await _chromium(stack, base, browser)
+        pool = await _pool(stack, base, browser, only_new=only_new)
+        views = ViewRegistry(pool, browser, settings, base.store, pool.add)
+        base.telemetry.add(views.on_fact)
+        extras = await _extras(stack, base, pool, browser, views)
+        runner = build_runner(pool, settings, base.access, base.monitor, extras)
+        base.monitor.url = await listen(stack, runner, settings.server)
+        ollama_url = await listen_as_ollama(runner, settings.server)
+        # Undone in the reverse order: the views end first, then the running chats; the endpoint answers until then.
+        stack.push_async_callback(pool.queue.drain, settings.server.drain)
+        stack.callback(base.monitor.drain)
+        stack.push_async_callback(views.close)
+        yield Bridge(base.monitor.url, pool, browser, base.access, views, ollama_url)
+
+
+async def _base(settings: Settings, telemetry: Telemetry, browser: Chromium | None) -> _Base:
+    """Read the keys, and let the monitor and the metrics note what happens from now on."""
     access, identity = await asyncio.to_thread(lambda: (load_credentials(settings), load_identity(settings)))
-    store = ProfileStore(settings.profiles, identity)
     monitor, metrics = Monitor(settings), await asyncio.to_thread(Metrics, account_names=settings.metrics.accounts)
     for sink in (monitor, metrics):
         if browser is not None and (started := browser.started) is not None:
             sink(started)
         telemetry.add(sink)
+    return _Base(settings, telemetry, monitor, metrics, access, identity, ProfileStore(settings.profiles, identity))
+
+
+async def _chromium(stack: AsyncExitStack, base: _Base, browser: Chromium | None) -> Chromium:
+    """Take the folders for this process alone, and return the browser that is given or one of the bridge's own."""
+    settings = base.settings
     if settings.browser.cdp_url is None:
         await asyncio.to_thread(chromium.find, settings.browser)
-    async with AsyncExitStack() as stack:
-        await asyncio.to_thread(
-            stack.enter_context, lock_folders(settings.config, settings.profiles, folder_of(settings))
-        )
-        if browser is None:
-            browser = Chromium(settings, telemetry)
-            stack.push_async_callback(browser.close)
-        await asyncio.to_thread(sweep_folders, settings, store)
-        kind = NewAccounts if only_new else ProfileAccounts
-        stored = kind(store, browser, settings, telemetry)
-        tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
-        pool = await stack.enter_async_context(Pool([], settings, telemetry, tokens, stored))
-        await stack.enter_async_context(maintenance(pool, telemetry, settings.browser.check_every))
-        monitor.accounts, monitor.unready, monitor.places = pool.accounts, pool.unready, pool.queue.places
-        _limit_memory(pool.open_accounts, monitor, settings.sleep)
-        await stack.enter_async_context(monitor)
-        tasks = Tasks()
-        tasks.keep(access.watch)
-        stack.push_async_callback(tasks.close)
-        usage, limiter = await stack.enter_async_context(_usage(settings, access))
-        telemetry.add(limiter)
-        history = await stack.enter_async_context(_history(settings, identity, monitor, telemetry))
-        monitor.has_history, monitor.has_live = history is not None, True
-        examine = partial(examine_running, settings, browser, pool.accounts)
-        views = ViewRegistry(pool, browser, settings, store, pool.add)
-        telemetry.add(views.on_fact)
-        site = partial(examine_site, pool, settings)
-        responses = ResponseStore(settings.config / "responses.sqlite", identity, settings.responses)
-        stack.push_async_callback(responses.close)
-        imports = LoginImporter(browser, settings, store)
-        served = metrics if settings.metrics.enabled else None
-        extras = Extras(examine, site, history, imports, views, responses, telemetry.emit, served, limiter, usage)
-        runner = build_runner(pool, settings, access, monitor, extras)
-        monitor.url = await listen(stack, runner, settings.server)
-        ollama_url = await listen_as_ollama(runner, settings.server)
-        stack.push_async_callback(pool.queue.drain, settings.server.drain)
-        stack.callback(monitor.drain)
-        stack.push_async_callback(views.close)
-        yield Bridge(monitor.url, pool, browser, access, views, ollama_url)
+    folders = lock_folders(settings.config, settings.profiles, folder_of(settings))
+    await asyncio.to_thread(stack.enter_context, folders)
+    if browser is None:
+        browser = Chromium(settings, base.telemetry)
+        stack.push_async_callback(browser.close)
+    await asyncio.to_thread(sweep_folders, settings, base.store)
+    return browser
+
+
+async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_new: bool) -> Pool:
+    """Open the accounts, keep them in order while no chat wants them, and show them."""
+    settings, telemetry, monitor = base.settings, base.telemetry, base.monitor
+    kind = NewAccounts if only_new else ProfileAccounts
+    stored = kind(base.store, browser, settings, telemetry)
+    tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
+    pool = await stack.enter_async_context(Pool([], settings, telemetry, tokens, stored))
+    await stack.enter_async_context(maintenance(pool, telemetry, settings.browser.check_every))
+    monitor.accounts, monitor.unready, monitor.places = pool.accounts, pool.unready, pool.queue.places
+    _limit_memory(pool.open_accounts, monitor, settings.sleep)
+    await stack.enter_async_context(monitor)
+    return pool
+
+
+async def _extras(stack: AsyncExitStack, base: _Base, pool: Pool, browser: Chromium, views: ViewRegistry) -> Extras:
+    """Return what the HTTP side offers beside chats."""
+    settings, monitor, telemetry = base.settings, base.monitor, base.telemetry
+    tasks = Tasks()
+    tasks.keep(base.access.watch)
+    stack.push_async_callback(tasks.close)
+    usage, limiter = await stack.enter_async_context(_usage(settings, base.access))
+    telemetry.add(limiter)
+    history = await stack.enter_async_context(_history(settings, base.identity, monitor, telemetry))
+    monitor.has_history, monitor.has_live = history is not None, True
+    responses = ResponseStore(settings.config / "responses.sqlite", base.identity, settings.responses)
+    stack.push_async_callback(responses.close)
+    return Extras(
+        partial(examine_running, settings, browser, pool.accounts),
+        partial(examine_site, pool, settings),
+        history,
+        LoginImporter(browser, settings, base.store),
+        views,
+        responses,
+        telemetry.emit,
+        base.metrics if settings.metrics.enabled else None,
+        limiter,
+        usage,
+    )
 
 
 def _limit_memory(open_accounts: OpenAccounts, monitor: Monitor, settings: SleepSettings) -> None:

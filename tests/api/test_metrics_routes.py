@@ -11,8 +11,9 @@ import pytest
 from bridge.chat.types import Account
 from bridge.settings import MetricsSettings
 from bridge.telemetry import ChatEnded, ChatQueued, WorkerState
-from tests.support.fake_backend import ADMIN_KEY, KEY, LIMIT, METRICS_KEY, Served, serving
+from tests.support.fake_backend import ADMIN_KEY, KEY, METRICS_KEY, Served, serving
 from tests.support.operator import signed_in
+from tests.support.waiting import LIMIT
 
 FREE = Account("alice", WorkerState.READY, "", None, is_busy=False)
 WHO = {

@@ -122,7 +122,9 @@ async def test_serve_shows_its_windows_under_xvfb_run(tmp_path: Path) -> None:
         async with DemoSite(QUICK_SITE) as site:
             home.log_in(site)
             shown_in = replace(home, under=("xvfb-run", "--auto-servernum"))
-            async with shown_in.started("serve", "--headed", "--slow-mo", "20") as command:
+            async with shown_in.started(
+                "serve", "--headed", "--slow-mo", "20", BRIDGE_BROWSER_SHELL="false"
+            ) as command:
                 below = psutil.Process(command.process.pid)
                 try:
                     shown = await command.shows("Accounts")
@@ -175,7 +177,9 @@ async def test_a_bridge_that_is_killed_leaves_no_tab_in_the_operators_browser(tm
     async with operators_chrome(tmp_path / "theirs") as chrome, DemoSite(QUICK_SITE) as site:
         with Home.at(tmp_path) as home:
             home.log_in(site)
-            async with home.overheard("serve", BRIDGE_BROWSER_CDP_URL=chrome.url) as bridge:
+            async with home.overheard(
+                "serve", BRIDGE_BROWSER_CDP_URL=chrome.url, BRIDGE_BROWSER_SHELL="false"
+            ) as bridge:
                 await bridge.shows("attached to Chromium")
                 await bridge.shows("browser.sandbox, browser.args, browser.hosts and browser.page_memory do not apply")
                 await bridge.shows("account alice is ready")

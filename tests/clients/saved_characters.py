@@ -21,7 +21,6 @@ from bridge.telemetry import Telemetry
 from tests.clients.agents import AGENTS, Agent, said
 from tests.clients.counting_proxy import CountingProxy, counting
 from tests.clients.running import ROOT
-from tests.support.browsers import light_browser
 from tests.support.live import Live, directive, live, settings_for
 
 FIGURES = ROOT / "docs/agents.json"
@@ -115,7 +114,7 @@ async def main(names: list[str]) -> None:
     """Play the agents, and write the figures of each as soon as they are there."""
     logger.disable("bridge")
     with TemporaryDirectory() as folder:
-        browser = Chromium(settings_for(Path(folder), browser=light_browser()), Telemetry())
+        browser = Chromium(settings_for(Path(folder)), Telemetry())
         try:
             for name in names or AGENTS:
                 played = await play(name, browser)

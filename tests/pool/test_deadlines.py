@@ -14,17 +14,8 @@ from bridge.chat.types import ChatRequest, Opened
 from bridge.errors import Muted, NoAccount, PermissionDenied, PoolTimeout, UnknownConversation
 from bridge.settings import ConversationSettings, PoolSettings
 from bridge.telemetry import WorkerState
-from tests.pool.test_pool import (
-    LIMIT,
-    ScriptedWorker,
-    answer,
-    ask,
-    going_on,
-    in_background,
-    pool_of,
-    queued,
-    request,
-)
+from tests.pool.test_pool import ScriptedWorker, answer, ask, going_on, in_background, pool_of, queued, request
+from tests.support.waiting import LIMIT
 
 ONLY_A = Caller("one", "laptop", accounts=("a",))
 

@@ -276,7 +276,8 @@ async def test_the_place_in_the_queue_is_in_the_headers_of_a_stream_that_still_w
             assert response.headers["x-bridge-queue-position"] == "4"
             gate.set()
             await response.read()
-        backend.place, backend.script = None, (Opened(place=2), Text("Hello"), Finish())
+    async with limited(ServerSettings()) as key:  # whose headers come with the answer, however late that is
+        key.served.backend.script = (Opened(place=2), Text("Hello"), Finish())
         for stream in (True, False):
             async with key.post(stream=stream) as response:
                 assert response.headers["x-bridge-queue-position"] == "2"

@@ -20,18 +20,8 @@ from bridge.pool.pool import Pool
 from bridge.settings import PoolSettings, SleepSettings, TurnSettings
 from bridge.storage.conversation_file import ConversationPosition
 from bridge.telemetry import WorkerChanged, WorkerState
-from tests.pool.test_account_control import until
-from tests.pool.test_pool import (
-    LIMIT,
-    QUICK,
-    Facts,
-    ScriptedWorker,
-    ask,
-    going_on,
-    in_background,
-    pool_of,
-    start,
-)
+from tests.pool.test_pool import QUICK, Facts, ScriptedWorker, ask, going_on, in_background, pool_of, start
+from tests.support.waiting import LIMIT, until
 
 TWO_OPEN = SleepSettings(max_open=2)
 AFTER_AN_HOUR = SleepSettings(after=HOUR, refresh_hours=0)

@@ -13,12 +13,16 @@ from bridge.tool_calls.json_repair import Unreadable, finite, loaded, refuse, un
 from bridge.tool_calls.notation import canonical
 from bridge.tool_calls.schemas.coercion import fitted, misfit
 
-ASKED = """\
-# Form of the answer
+TITLE = "# Form of the answer"
+ASKED = f"""\
+{TITLE}
 
-Answer with one JSON {kind} and nothing else: no explanation, no code block, no comments."""
+Answer with one JSON {{kind}} and nothing else: no explanation, no code block, no comments."""
 SCHEMA = "\n\nIt must be valid against this JSON Schema:\n\n{schema}"
-AGAIN = "That was no valid answer: {why}\nWrite the JSON again, corrected, and nothing else."
+VALUES = "\n\nAnswer with exactly one of these values and nothing else, without quotes:\n\n{values}"
+AROUND = " \t\r\n\"'`*."
+"""What models write around a single word."""
+AGAIN = "That was no valid answer: {why}\nWrite it again, corrected, and nothing else."
 BEGIN = re.compile(r" {0,3}```[\w-]*[ \t\r]*")
 END = re.compile(r" {0,3}```[ \t\r]*")
 
@@ -59,6 +63,25 @@ class JsonForm:
 
     def _is_object(self) -> bool:
         return self.schema is None or self.schema.get("type") == "object"
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf(JsonForm):
+    """An answer that is one of some values, as plain text."""
+
+    values: tuple[str, ...] = ()
+
+    def instructions(self) -> str:
+        """Return the text that asks the model for it."""
+        return TITLE + VALUES.replace("{values}", "\n".join(self.values))
+
+    def read(self, answer: str) -> str:
+        """Return the value; raise `Unreadable` where it is none of them."""
+        said = answer.strip(AROUND)
+        alike = [value for value in self.values if value.strip(AROUND).casefold() == said.casefold()]
+        if not alike:
+            raise Unreadable("It is none of the values.")
+        return said if said in alike else alike[0]
 
 
 def retry_prompt(why: str) -> str:

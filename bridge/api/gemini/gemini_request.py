@@ -19,10 +19,10 @@ from bridge.api.request_model import Lenient
 from bridge.api.surface import ApiCall, ParsedRequest
 from bridge.errors import RequestError
 from bridge.settings import ApiSettings
-from bridge.tool_calls.json_mode import JsonForm
+from bridge.tool_calls.json_mode import JsonForm, OneOf
 
 CONFIG = "generation_config"
-JSON, TEXT = "application/json", "text/plain"
+JSON, TEXT, ENUM = "application/json", "text/plain", "text/x.enum"
 
 
 def as_contents(given: object) -> object:
@@ -120,12 +120,23 @@ def _refuse_impossible(asked: GeminiBody, config: GenerationConfig) -> None:
 def _json_form(config: GenerationConfig) -> JsonForm | None:
     schema = config.response_json_schema or as_json_schema(config.response_schema)
     match config.response_mime_type:
+        case "text/x.enum":
+            return OneOf(values=_values(schema))
         case "application/json":
             return JsonForm(schema)
         case None | "" | "text/plain":
             return JsonForm(schema) if schema else None
     field = f"{CONFIG}.response_mime_type"
-    raise RequestError(f"{field} is {TEXT} or {JSON}.", param=field)
+    raise RequestError(f"{field} is {TEXT}, {JSON} or {ENUM}.", param=field)
+
+
+def _values(schema: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the values of which the answer is to be one."""
+    match schema:
+        case {"enum": [_, *_] as values} if all(isinstance(value, str) and value.strip() for value in values):
+            return tuple(values)
+    field = f"{CONFIG}.response_schema.enum"
+    raise RequestError(f"{field} must be a list of texts: the answer is one of them.", param=field)
 
 
 def _wish(config: ThinkingConfig) -> bool | None:

@@ -151,6 +151,17 @@ async def test_one_part_stands_for_a_list_of_them_as_in_google_s_own_examples(
     assert [(one.role, one.text) for one in request.messages] == [("system", "Be terse."), ("user", "Hi")]
 
 
+@pytest.mark.parametrize("said", ["Keyboard", " `keyboard`.\n", '"Keyboard"'])
+async def test_an_enum_is_answered_with_one_of_its_values_as_plain_text(served: Served, said: str) -> None:
+    schema = {"type": "STRING", "enum": ["Strings", "Keyboard"]}
+    config = {"responseMimeType": "text/x.enum", "responseSchema": schema}
+    served.backend.scripts = [(Opened(), Text("A piano"), Finish()), (Opened(), Text(said), Finish())]
+    assert joined([await whole(served, generationConfig=config)])["text"] == "Keyboard"
+    first, again = served.backend.requests
+    assert first.messages[0].text.endswith("Strings\nKeyboard")
+    assert "none of the values" in again.messages[-1].text
+
+
 @pytest.mark.parametrize("method", ["embedContent", "batchEmbedContents", "predict"])
 @pytest.mark.parametrize("version", ["v1beta", "v1"])
 async def test_a_method_that_is_not_served_is_not_found_and_the_others_are_named(
@@ -356,7 +367,8 @@ async def test_tokens_are_counted_without_a_chat(served: Served) -> None:
         ({"systemInstruction": {"parts": [{"inlineData": {"data": PNG}}]}}, "system_instruction.parts[0].text"),
         ({"generationConfig": {"candidateCount": 99}}, "generation_config.candidate_count"),
         ({"generationConfig": {"stopSequences": ["x"] * 17}}, "generation_config.stop_sequences"),
-        ({"generationConfig": {"responseMimeType": "text/x.enum"}}, "generation_config.response_mime_type"),
+        ({"generationConfig": {"responseMimeType": "image/png"}}, "generation_config.response_mime_type"),
+        ({"generationConfig": {"responseMimeType": "text/x.enum"}}, "generation_config.response_schema.enum"),
         ({"generationConfig": {"responseModalities": ["IMAGE"]}}, "generation_config.response_modalities"),
         ({"generationConfig": {"responseLogprobs": True}}, "generation_config.response_logprobs"),
         ({"cachedContent": "cachedContents/x"}, "cached_content"),

@@ -121,7 +121,7 @@ class ChatProgress:
     chat: str
     step: Step
     tokens: int
-    """Estimated tokens of thinking and answer so far."""
+    """About how many tokens thinking and answer have so far."""
     marks: Mapping[str, float]
     chunks: Sequence[ChunkTime] = ()
     """How the chunks came that arrived since the last report."""
@@ -144,7 +144,7 @@ class ChatEnded:
     prompt_chars: int = 0
     answer_chars: int = 0
     tokens: int = 0
-    """Estimated tokens of thinking and answer."""
+    """Tokens of thinking and answer as the site wrote them; estimated where the model's vocabulary is not known."""
     bundle: str = ""
     """The diagnostic bundle that was written because of its failure."""
     variant: str = ""

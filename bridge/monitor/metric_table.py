@@ -38,7 +38,7 @@ CHATS = Spec(
 )
 INPUT_TOKENS = Spec("counter", "bridge_input_tokens_total", "Tokens of the messages of ended chats.", ("model",))
 OUTPUT_TOKENS = Spec(
-    "counter", "bridge_output_tokens_total", "Estimated tokens of thinking and answers of ended chats.", ("model",)
+    "counter", "bridge_output_tokens_total", "Tokens of thinking and answers of ended chats.", ("model",)
 )
 QUEUE_TIME = Spec(
     "histogram",

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Text, Thinking, Withdrawn
 from bridge.errors import BridgeError
 from bridge.telemetry import ChatEnded, ChatProgress, Step, Telemetry, Timeline
-from bridge.tokens.estimate import EstimatedCount
+from bridge.tokens.tokenizer import TokenCount
+from bridge.tokens.usage import ON_LOOP
+from bridge.tokens.vocabularies import ESTIMATE, tokenizer_of
 
 CANCELLED = "cancelled"
 """The result of a chat that ended without an answer and without an error: its client has left."""
@@ -18,13 +20,16 @@ EVERY = 0.25
 
 
 class Progress:
-    """Counts the events of one answer, and keeps none of their text."""
+    """Counts the events of one answer, and keeps no more of their text than the words that are not counted yet."""
 
     def __init__(self, request: ChatRequest, timeline: Timeline, telemetry: Telemetry) -> None:
         self._request = request
         self.timeline = timeline
         self._telemetry = telemetry
-        self._tokens = EstimatedCount()
+        # Where the prompt was counted the vocabulary is read, so that nothing waits for its file.
+        tokenizer = tokenizer_of(request.model.vocabulary) if request.prompt_tokens else ESTIMATE
+        self._counts: dict[Step, TokenCount] = {"thinking": tokenizer.count(), "writing": tokenizer.count()}
+        self._large = ESTIMATE.count()
         self._answer_chars = 0
         self._step: Step = "sending"
         self._reported_at = 0.0
@@ -71,7 +76,7 @@ class Progress:
                 timeline.marks,
                 prompt_chars=sum(len(message.text) for message in request.messages),
                 answer_chars=self._answer_chars,
-                tokens=self._tokens.tokens,
+                tokens=self._large.tokens + sum(count.tokens for count in self._counts.values()),
                 bundle=self._bundle,
                 variant=request.model.variant,
                 dialect=request.dialect,
@@ -87,7 +92,7 @@ class Progress:
             self._report()
 
     def _count_text(self, step: Step, text: str) -> None:
-        self._tokens.add(text)
+        (self._counts[step] if len(text) <= ON_LOOP else self._large).add(text)
         if step != self._step or time.monotonic() - self._reported_at >= EVERY:
             self._step = step
             self._report()
@@ -96,4 +101,5 @@ class Progress:
         self._reported_at = time.monotonic()
         marks, chunks = dict(self.timeline.marks), tuple(self.timeline.chunks)
         self.timeline.chunks.clear()
-        self._telemetry.emit(ChatProgress(self._request.id, self._step, self._tokens.tokens, marks, chunks))
+        tokens = self._large.roughly + sum(count.roughly for count in self._counts.values())
+        self._telemetry.emit(ChatProgress(self._request.id, self._step, tokens, marks, chunks))

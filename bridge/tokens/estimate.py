@@ -51,6 +51,8 @@ class EstimatedCount:
         """Return the estimate so far, rounded up."""
         return -(-self._tenths // 10)
 
+    roughly = tokens
+
 
 class EstimatedLimit:
     """Cuts text at an estimated number of tokens; nothing has to be held for that."""

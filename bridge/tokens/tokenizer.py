@@ -22,6 +22,11 @@ class TokenCount(Protocol):
         """Return the tokens so far, as those of a whole text."""
         ...
 
+    @property
+    def roughly(self) -> int:
+        """Return about how many tokens there are so far; it takes no time."""
+        ...
+
 
 class TokenLimit(Protocol):
     """Cuts texts that arrive in pieces where they have had their number of tokens, however they were cut."""

@@ -111,6 +111,11 @@ class VocabularyCount:
         """Return the tokens so far, as those of a whole text."""
         return self._settled + self._vocabulary.tokens_of_words("".join(self._pieces))
 
+    @property
+    def roughly(self) -> int:
+        """Return the tokens so far, those of what is not counted yet by the estimate for English."""
+        return self._settled + -(-3 * self._size // 10)
+
     def _settle(self) -> None:
         text = "".join(self._pieces)
         words = self._vocabulary.cutter.settled(text)

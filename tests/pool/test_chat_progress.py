@@ -8,6 +8,7 @@ from bridge.chat.model_names import resolve
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Model, Opened, Text, Thinking, Withdrawn
 from bridge.pool.chat_progress import Progress
 from bridge.telemetry import ChatEnded, ChatProgress, Fact, Telemetry, Timeline
+from bridge.tokens.vocabularies import ESTIMATE, tokenizer_of
 
 
 def begun() -> tuple[Progress, list[Fact]]:
@@ -46,6 +47,23 @@ def test_the_end_tells_the_sizes_and_no_text() -> None:
     assert ended.tokens > 0
     assert "end" in ended.marks
     assert not [word for word in ("secret", "Never", "Hm") if word in repr(facts)]
+
+
+def test_tokens_are_counted_by_the_model_s_vocabulary() -> None:
+    text = ["Der", "Zuckerstreuer:", "1234", "+", "5678", "=", "6912;", ""]
+    pieces = [f"{word} " for word in text] * 200
+    tokenizer = tokenizer_of("deepseek")
+    facts: list[Fact] = []
+    request = ChatRequest("c", Model("m", vocabulary="deepseek"), (Message("user", "Hi"),), prompt_tokens=1)
+    progress = Progress(request, Timeline("c", "m", "alice"), Telemetry(facts.append))
+    with progress.reported():
+        progress.add(Thinking("Hm. I see."))
+        for piece in pieces:
+            progress.add(Text(piece))
+        progress.add(Finish())
+    assert isinstance(ended := facts[-1], ChatEnded)
+    assert ended.tokens == tokenizer.tokens("Hm. I see.") + tokenizer.tokens("".join(pieces))
+    assert ended.tokens != ESTIMATE.tokens("Hm. I see." + "".join(pieces))
 
 
 def test_each_chunk_is_told_once_with_its_delay_and_its_distance_from_the_one_before() -> None:

@@ -105,6 +105,8 @@ async def running(
     """
     base = await _base(settings, telemetry or Telemetry(log_fact), browser)
     async with AsyncExitStack() as stack:
+        if settings.traces.enabled:  # undone last: accounts that close end chats
+            await _send_traces(stack, base.telemetry)
         browser = await _chromium(stack, base, browser)
         pool = await _pool(stack, base, browser, only_new=only_new)
         views = ViewRegistry(pool, browser, settings, base.store, pool.add)
@@ -183,6 +185,17 @@ async def _extras(stack: AsyncExitStack, base: _Base, pool: Pool, browser: Chrom
         limiter,
         usage,
     )
+
+
+async def _send_traces(stack: AsyncExitStack, telemetry: Telemetry) -> None:
+    """Send traces until `stack` is left; raise `SetupError` where the library is not installed."""
+    try:
+        from bridge.monitor.chat_traces import ChatTraces  # is there with the extra alone
+    except ImportError as error:
+        raise SetupError("traces.enabled needs the extra otel: pip install 'chat-page-bridge[otel]'.") from error
+    traces = await asyncio.to_thread(ChatTraces)
+    telemetry.add(traces)
+    stack.push_async_callback(traces.close)
 
 
 def _limit_memory(open_accounts: OpenAccounts, monitor: Monitor, settings: SleepSettings) -> None:

@@ -197,6 +197,15 @@ class UsageSettings(Section):
     max_age: float = Field(400.0, ge=2, le=3650, description="days for which the usage of keys is kept")
 
 
+class TraceSettings(Section):
+    """Traces of chats by OpenTelemetry (the extra `otel`)."""
+
+    enabled: bool = Field(
+        False,
+        description="send a trace of each chat by OTLP over HTTP, without its texts; the variables `OTEL_*` say where",
+    )
+
+
 class DashboardSettings(Section):
     """The operator's page at `/dashboard`, and the admin API behind it."""
 
@@ -237,6 +246,7 @@ class Settings(Section):
     responses: ResponseSettings = ResponseSettings()
     metrics: MetricsSettings = MetricsSettings()
     usage: UsageSettings = UsageSettings()
+    traces: TraceSettings = TraceSettings()
     dashboard: DashboardSettings = DashboardSettings()
     log: LogSettings = LogSettings()
 

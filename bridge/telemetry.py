@@ -62,6 +62,7 @@ class Timeline:
     chat: str
     model: str
     account: str = ""
+    site: str = ""
     marks: dict[str, float] = field(default_factory=dict)
     on_mark: Callable[[str], None] | None = None
     """Called with each step when it happens."""
@@ -156,6 +157,8 @@ class ChatEnded:
     trace_parent: str = ""
     """The client's `traceparent`, in the form of the W3C; empty where it sent none."""
     key: str = ""
+    site: str = ""
+    """That of the account."""
 
 
 @dataclass(frozen=True, slots=True)

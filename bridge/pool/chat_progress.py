@@ -83,6 +83,7 @@ class Progress:
                 prompt_tokens=request.prompt_tokens,
                 trace_parent=request.trace_parent,
                 key=request.caller.name,
+                site=timeline.site,
             )
         )
 

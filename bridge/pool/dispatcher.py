@@ -100,7 +100,7 @@ class Dispatcher:
     async def _granted(self, lease: Lease, timeline: Timeline) -> Slot:
         """Return the account that the chat is given, as soon as there is one."""
         slot = await self._queue.granted(lease)
-        timeline.account = slot.worker.name
+        timeline.account, timeline.site = slot.worker.name, slot.worker.site
         timeline.mark("started")
         self._telemetry.emit(ChatStarted(timeline.chat, slot.worker.name))
         return slot

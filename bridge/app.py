@@ -125,7 +125,7 @@ async def running(
 async def _base(settings: Settings, telemetry: Telemetry, browser: Chromium | None) -> _Base:
     """Read the keys, and let the monitor and the metrics note what happens from now on."""
     access, identity = await asyncio.to_thread(lambda: (load_credentials(settings), load_identity(settings)))
-    monitor, metrics = Monitor(settings), await asyncio.to_thread(Metrics, account_names=settings.metrics.accounts)
+    monitor, metrics = Monitor(settings), await asyncio.to_thread(Metrics, settings.metrics)
     for sink in (monitor, metrics):
         if browser is not None and (started := browser.started) is not None:
             sink(started)
@@ -156,7 +156,7 @@ async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_n
     pool = await stack.enter_async_context(Pool([], settings, telemetry, tokens, stored))
     await stack.enter_async_context(maintenance(pool, telemetry, settings.browser.check_every))
     monitor.accounts, monitor.unready, monitor.places = pool.accounts, pool.unready, pool.queue.places
-    _limit_memory(pool.open_accounts, monitor, settings.sleep)
+    _limit_memory(pool.open_accounts, monitor, settings.sleep, await asyncio.to_thread(memory_of_machine))
     await stack.enter_async_context(monitor)
     return pool
 
@@ -198,9 +198,9 @@ async def _send_traces(stack: AsyncExitStack, telemetry: Telemetry) -> None:
     stack.push_async_callback(traces.close)
 
 
-def _limit_memory(open_accounts: OpenAccounts, monitor: Monitor, settings: SleepSettings) -> None:
+def _limit_memory(open_accounts: OpenAccounts, monitor: Monitor, settings: SleepSettings, memory: int) -> None:
     """Have idle accounts closed where the browser takes more memory than the settings, or else the machine, allow."""
-    most = int(memory_of_machine() * MEMORY_SHARE / MEBIBYTE)
+    most = int(memory * MEMORY_SHARE / MEBIBYTE)
     open_accounts.memory = lambda: monitor.browser_memory
     open_accounts.memory_limit = lambda: most if settings.max_memory is None else settings.max_memory
 

@@ -189,6 +189,7 @@ class MetricsSettings(Section):
         "programs on this machine without a key (`loopback`), or `anybody`",
     )
     accounts: bool = Field(False, description="name each account in the metrics, beside the sums of all")
+    keys: bool = Field(False, description="name each key in the metrics, with its chats and tokens")
 
 
 class UsageSettings(Section):

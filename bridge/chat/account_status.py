@@ -48,8 +48,9 @@ class Account:
 
     @property
     def takes_chats(self) -> bool:
-        """Tell whether a chat may be given to it as soon as it has none."""
-        return self.state is WorkerState.READY and not self.is_paused and not self.is_held
+        """Tell whether a chat may be given to it as soon as it has none; one that sleeps is opened for it."""
+        can_answer = self.state in (WorkerState.READY, WorkerState.ASLEEP)
+        return can_answer and not self.is_paused and not self.is_held
 
     def __str__(self) -> str:
         is_ahead = self.until is not None and self.until > datetime.now(UTC)

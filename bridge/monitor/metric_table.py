@@ -81,6 +81,16 @@ CHUNK_INTERVAL = Spec(
     "Between two chunks of an answer, as the page had them.",
     buckets=CHUNKS,
 )
+KEY_CHATS = Spec("counter", "bridge_key_chats_total", "Chats that have ended, by their key (`metrics.keys`).", ("key",))
+KEY_INPUT = Spec(
+    "counter", "bridge_key_input_tokens_total", "Tokens of the messages of a key (`metrics.keys`).", ("key",)
+)
+KEY_OUTPUT = Spec(
+    "counter",
+    "bridge_key_output_tokens_total",
+    "Estimated tokens of what the model wrote for a key (`metrics.keys`).",
+    ("key",),
+)
 DRIFT = Spec("counter", "bridge_drift_total", "Pieces that a site sent and its driver does not know.", ("site",))
 CHANGES = Spec("counter", "bridge_account_changes_total", "Times that an account came into a state.", ("state",))
 BROWSER_STARTS = Spec("counter", "bridge_browser_starts_total", "Starts of Chromium, the first one as well.")
@@ -98,6 +108,7 @@ REQUESTS = Spec(
 COUNTED = (
     *(CHATS, INPUT_TOKENS, OUTPUT_TOKENS),
     *(QUEUE_TIME, SEND_TIME, FIRST_BYTE_TIME, FIRST_TOKEN_TIME, CHAT_TIME, CHUNK_DELAY, CHUNK_INTERVAL),
+    *(KEY_CHATS, KEY_INPUT, KEY_OUTPUT),
     *(DRIFT, CHANGES, BROWSER_STARTS, BROWSER_LOSSES, PAGE_OPENS, PAGE_RENEWALS, REQUESTS),
 )
 """Those that facts are counted in."""
@@ -111,7 +122,7 @@ ACCEPTING = Spec("gauge", "bridge_accepting", "1 where `/pressure` says that new
 PRESSURE = Spec("gauge", "bridge_pressure", "The number of `/pressure`: 0 is idle, 1 is full.")
 ACCOUNTS = Spec("gauge", "bridge_accounts", "Accounts in a state.", ("state",))
 ACCOUNTS_BUSY = Spec("gauge", "bridge_accounts_busy", "Accounts that answer a chat, or are in use otherwise.")
-ACCOUNTS_FREE = Spec("gauge", "bridge_accounts_free", "Accounts that could take a chat at once.")
+ACCOUNTS_FREE = Spec("gauge", "bridge_accounts_free", "Accounts that could take a chat, also those that sleep.")
 ACCOUNTS_PAUSED = Spec("gauge", "bridge_accounts_paused", "Accounts that their operator lets take no chats.")
 ACCOUNTS_HELD = Spec("gauge", "bridge_accounts_held", "Accounts with a person in their page.")
 RUNNING = Spec("gauge", "bridge_chats_running", "Chats that have an account.")

@@ -15,6 +15,7 @@ from bridge.monitor import metric_table as table
 from bridge.monitor.metric_table import Spec
 from bridge.monitor.pressure import Pressure
 from bridge.monitor.state_metrics import LASTING, StateMetrics
+from bridge.settings import MetricsSettings
 from bridge.telemetry import (
     BrowserLost,
     BrowserStarted,
@@ -37,11 +38,12 @@ IN_VAIN = ("queue_timeout", "cancelled")
 class Metrics:
     """A sink of facts with a registry of its own; constructing it and `page` block for a few milliseconds."""
 
-    def __init__(self, *, account_names: bool = False) -> None:
+    def __init__(self, settings: MetricsSettings) -> None:
+        self._has_keys = settings.keys
         self._registry = CollectorRegistry()
         self._counters = {one.name: _counter(one, self._registry) for one in table.COUNTED if one.kind == "counter"}
         self._times = {one.name: _histogram(one, self._registry) for one in table.COUNTED if one.kind == "histogram"}
-        self._state = StateMetrics(has_names=account_names)
+        self._state = StateMetrics(has_names=settings.accounts)
         self._registry.register(self._state)
         self._browser: str | None = None
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -92,7 +94,13 @@ class Metrics:
         self._counter(table.CHATS, fact.result, fact.variant, fact.dialect).inc()
         self._counter(table.INPUT_TOKENS, fact.variant).inc(fact.prompt_tokens)
         self._counter(table.OUTPUT_TOKENS, fact.variant).inc(fact.tokens)
-        marks = fact.marks
+        if self._has_keys:
+            self._counter(table.KEY_CHATS, fact.key).inc()
+            self._counter(table.KEY_INPUT, fact.key).inc(fact.prompt_tokens)
+            self._counter(table.KEY_OUTPUT, fact.key).inc(fact.tokens)
+        self._observe_steps(fact, fact.marks)
+
+    def _observe_steps(self, fact: ChatEnded, marks: Mapping[str, float]) -> None:
         has_waited = fact.account or fact.result in IN_VAIN
         self._observe(table.QUEUE_TIME, marks.get("started", marks.get("end") if has_waited else None))
         self._observe(table.SEND_TIME, _between(marks, "started", "sent"))

@@ -132,6 +132,7 @@ class Monitor:
             self._process_load,
             self._browser_load,
             self._machine_load,
+            self._settings.sleep.max_open,
         )
 
     def watcher(self, cut: Callable[[], None] = lambda: None) -> AbstractContextManager[Watcher]:

@@ -29,16 +29,20 @@ class Pressure:
     process: ResourceSample | None = None
     browser: ResourceSample | None = None
     machine: MachineLoad = IDLE
+    open_limit: int | None = None
+    """How many accounts may be open at a time, so that no more of them answer; None: all."""
 
     @property
     def able(self) -> int:
         """Return how many accounts take chats, now or after the one that they have."""
-        return sum(account.takes_chats for account in self.accounts)
+        able = sum(account.takes_chats for account in self.accounts)
+        return able if self.open_limit is None else min(able, self.open_limit)
 
     @property
     def free(self) -> int:
-        """Return how many accounts could take a chat at once."""
-        return sum(account.takes_chats and not account.is_busy for account in self.accounts)
+        """Return how many accounts could take a chat at once, or as soon as they are awake."""
+        busy = sum(account.takes_chats and account.is_busy for account in self.accounts)
+        return max(self.able - busy, 0)
 
     @property
     def reason(self) -> str | None:

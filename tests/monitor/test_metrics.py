@@ -13,6 +13,7 @@ from bridge.monitor import metric_table
 from bridge.monitor.metrics import Metrics
 from bridge.monitor.pressure import Pressure
 from bridge.monitor.resource_usage import ResourceSample
+from bridge.settings import MetricsSettings
 from bridge.telemetry import (
     BrowserLost,
     BrowserStarted,
@@ -39,6 +40,7 @@ MARKS = {
     "end": 12.0,
 }
 ENDED = ChatEnded("c", "DeepSeek-R1-0528", "alice", "stop", "", MARKS, 10, 100, 30, "", "deepseek-think", "openai", 12)
+PLAIN = MetricsSettings()
 IDLE = Pressure((), 0, 0, 64, 0.0)
 
 
@@ -46,9 +48,9 @@ def account(name: str = "alice", state: WorkerState = WorkerState.READY, **more:
     return replace(Account(name, state, "", None, is_busy=False), **more)  # type: ignore[arg-type]
 
 
-async def page(*facts: Fact, seen: Pressure = IDLE, names: bool = False) -> dict[str, float]:
+async def page(*facts: Fact, seen: Pressure = IDLE, settings: MetricsSettings = PLAIN) -> dict[str, float]:
     """Return each sample, by its name and its labels as they are written, after these facts."""
-    metrics = await asyncio.to_thread(Metrics, account_names=names)
+    metrics = await asyncio.to_thread(Metrics, settings)
     for fact in facts:
         metrics(fact)
     metrics.see(seen)
@@ -144,12 +146,22 @@ async def test_the_state_is_read_off_when_somebody_asks() -> None:
 
 async def test_accounts_have_their_names_where_the_operator_wants_that() -> None:
     found = await page(
-        seen=replace(IDLE, accounts=[account(sends_hour=2), account("bob", WorkerState.MUTED)]), names=True
+        seen=replace(IDLE, accounts=[account(sends_hour=2), account("bob", WorkerState.MUTED)]),
+        settings=MetricsSettings(accounts=True),
     )
     assert found["bridge_account_state{account=alice,state=ready}"] == 1
     assert found["bridge_account_state{account=bob,state=ready}"] == 0
     assert found["bridge_account_state{account=bob,state=muted}"] == 1
     assert found["bridge_account_sends{account=alice,window=hour}"] == 2
+
+
+async def test_keys_have_their_names_where_the_operator_wants_that() -> None:
+    chats = replace(ENDED, key="laptop"), replace(ENDED, key="laptop"), replace(ENDED, key="")
+    found = await page(*chats, settings=MetricsSettings(keys=True))
+    assert (found["bridge_key_chats_total{key=laptop}"], found["bridge_key_chats_total{key=}"]) == (2, 1)
+    assert found["bridge_key_input_tokens_total{key=laptop}"] == 24
+    assert found["bridge_key_output_tokens_total{key=laptop}"] == 60
+    assert "laptop" not in repr(await page(*chats))
 
 
 async def test_no_number_of_chats_and_clients_makes_more_series() -> None:
@@ -167,7 +179,7 @@ async def test_two_bridges_in_one_process_count_apart() -> None:
 
 
 async def test_every_metric_of_the_table_is_served_under_its_name_and_no_other_is() -> None:
-    metrics = await asyncio.to_thread(Metrics, account_names=True)
+    metrics = await asyncio.to_thread(Metrics, MetricsSettings(accounts=True, keys=True))
     metrics.see(replace(IDLE, browser=ResourceSample(1.0, 1.0)))
     text = (await asyncio.to_thread(metrics.page))[0].decode()
     served = {line.split()[2]: line.split()[3] for line in text.splitlines() if line.startswith("# TYPE bridge_")}

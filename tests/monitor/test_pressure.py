@@ -14,6 +14,7 @@ from bridge.telemetry import WorkerState
 
 FREE = Account("alice", WorkerState.READY, "", None, is_busy=False)
 BUSY = replace(FREE, is_busy=True)
+ASLEEP = replace(FREE, state=WorkerState.ASLEEP)
 AWAY = replace(FREE, state=WorkerState.LOGGED_OUT)
 
 
@@ -77,3 +78,18 @@ def test_without_limits_it_is_measured_by_the_machine(tmp_path: Path, limit: str
     found = Machine(tmp_path).load(5000.0)
     assert 0 < found.memory < 1
     assert 0 <= found.cpu <= 1
+
+
+@pytest.mark.parametrize(
+    ("accounts", "limit", "able", "free"),
+    [
+        ([FREE, ASLEEP, ASLEEP], None, 3, 3),
+        ([BUSY, FREE, ASLEEP, ASLEEP], 2, 2, 1),
+        ([BUSY, BUSY, ASLEEP, ASLEEP], 2, 2, 0),
+    ],
+)
+def test_accounts_that_sleep_are_room_as_far_as_they_may_be_opened(
+    accounts: list[Account], limit: int | None, able: int, free: int
+) -> None:
+    found = Pressure(accounts, 0, 0, 64, 0.0, open_limit=limit)
+    assert (found.able, found.free) == (able, free)

@@ -328,7 +328,7 @@ async def serving(
     )
     access, monitor = access_of(settings if key_files else None, locked=locked), Monitor(settings)
     monitor.accounts, monitor.unready = backend.accounts, backend.unready
-    counted = await asyncio.to_thread(Metrics, account_names=settings.metrics.accounts)
+    counted = await asyncio.to_thread(Metrics, settings.metrics)
     telemetry = Telemetry(monitor, counted)
     history = None
     if settings.dashboard.history:

@@ -7,20 +7,18 @@ written back, and Chromium goes last.
 from __future__ import annotations
 
 import asyncio
-import errno
 import signal
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from aiohttp import web
 from loguru import logger
 
 from bridge.api.access.credentials import Credentials, load_credentials
 from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.admin.admin_context import Extras
-from bridge.api.connections import BACKLOG
+from bridge.api.listening import listen, listen_as_ollama
 from bridge.api.routes import build_runner
 from bridge.browser import chromium
 from bridge.browser.browser import Chromium
@@ -36,7 +34,7 @@ from bridge.monitor.resource_usage import memory_of_machine
 from bridge.pool.maintenance import maintenance
 from bridge.pool.open_accounts import OpenAccounts
 from bridge.pool.pool import Pool
-from bridge.settings import MEBIBYTE, BrowserSettings, ServerSettings, Settings, SleepSettings
+from bridge.settings import MEBIBYTE, BrowserSettings, Settings, SleepSettings
 from bridge.storage.browser_folders import sweep_folders
 from bridge.storage.chat_history import ChatHistory, folder_in, forget_history
 from bridge.storage.file_locks import lock_folders
@@ -257,32 +255,6 @@ async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:
         if not stop.asked.is_set():
             raise
         logger.warning("Stopped at once")
-
-
-async def listen(stack: AsyncExitStack, runner: web.AppRunner, server: ServerSettings) -> str:
-    """Listen until `stack` is left, and return the address; raise `SetupError` where that cannot be."""
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    return await _open_port(runner, server.host, server.port, "server.port")
-
-
-async def listen_as_ollama(runner: web.AppRunner, server: ServerSettings) -> str | None:
-    """Listen on the second port as well, until the runner is cleaned up, and return its address; None without one."""
-    if server.ollama_port is None:
-        return None
-    return await _open_port(runner, server.ollama_host, server.ollama_port, "server.ollama_port")
-
-
-async def _open_port(runner: web.AppRunner, host: str, port: int, setting: str) -> str:
-    try:
-        await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise SetupError(f"Port {port} of {host} is in use; choose another one with {setting}.") from error
-        raise SetupError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
-    bound: tuple[str, int] = runner.addresses[-1][:2]
-    name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-    return f"http://{name}:{bound[1]}"
 
 
 class _Stop:

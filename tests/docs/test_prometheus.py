@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,11 @@ from bridge.telemetry import (
 from tests.docs import grafana_dashboard
 from tests.docs.blocks import ROOT
 from tests.support.fake_backend import METRICS_KEY, Served, serving
+from tests.support.waiting import LIMIT, until
 
 EXAMPLES = ROOT / "examples/prometheus"
-LIMIT = 90.0
-"""Seconds that Prometheus may take for a few scrapes."""
+PAUSE = 0.3
+"""Seconds between two questions to Prometheus, which scrapes once a second."""
 MARKS = {"started": 0.1, "opened": 0.2, "sent": 0.4, "first_byte": 1.0, "first_token": 1.2, "end": 9.0}
 READY = Account("alice", WorkerState.READY, "", None, is_busy=True, hour_limit=30, day_limit=200)
 yaml: Any = importlib.import_module("yaml")
@@ -152,19 +153,9 @@ async def prometheus(folder: Path, target: int) -> AsyncGenerator[aiohttp.Client
         await process.wait()
 
 
-async def wait_until(holds: Callable[[], Awaitable[object]]) -> None:
-    """Ask again and again until the answer is no empty one; Prometheus tells of nothing by itself."""
-    async with asyncio.timeout(LIMIT):
-        while True:
-            try:
-                if await holds():
-                    return
-            except aiohttp.ClientConnectionError:
-                pass  # it is about to start
-            await asyncio.sleep(0.3)
-
-
 async def asked(http: aiohttp.ClientSession, path: str, **parameters: str) -> Any:
+    """Return what Prometheus answers."""
+    await asyncio.sleep(PAUSE)
     async with http.get(f"/api/v1/{path}", params=parameters) as response:
         answer = await response.json()
         assert answer["status"] == "success", (parameters, answer)
@@ -191,9 +182,13 @@ async def test_a_real_prometheus_scrapes_the_bridge_and_answers_every_alert_and_
 
         async def is_scraped() -> bool:
             work(served)
-            return any(one["value"][1] == "1" for one in (await asked(http, "query", query="up"))["result"])
+            try:
+                found = await asked(http, "query", query="up")
+            except aiohttp.ClientConnectionError:
+                return False  # Prometheus is about to start
+            return any(one["value"][1] == "1" for one in found["result"])
 
-        await wait_until(is_scraped)
+        await until(is_scraped)
         (target,) = (await asked(http, "targets"))["activeTargets"]
         assert (target["health"], target["lastError"]) == ("up", "")
         for query in [query.replace("$instance", ".*") for query in grafana_dashboard.queries()]:
@@ -211,7 +206,7 @@ async def answered(http: aiohttp.ClientSession, served: Served, query: str) -> N
         return (await asked(http, "query", query=query))["result"]
 
     try:
-        await wait_until(has_result)
+        await until(has_result)
     except TimeoutError:
         pytest.fail(f"Prometheus has no answer to {query}")
 
@@ -225,7 +220,7 @@ async def rules_are_well(http: aiohttp.ClientSession) -> None:
         rules[:] = group["rules"]
         return all(rule["health"] != "unknown" for rule in rules)
 
-    await wait_until(are_evaluated)
+    await until(are_evaluated)
     assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
     assert sorted(rule["name"] for rule in rules) == sorted(rule["alert"] for rule in alerts())
     for rule in alerts():

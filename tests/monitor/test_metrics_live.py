@@ -12,8 +12,9 @@ from bridge.browser.browser import Chromium
 from bridge.settings import TraceSettings
 from bridge.storage.api_keys import KeyStore
 from tests.monitor.test_metrics import samples
-from tests.support.live import LIMIT, Live, directive, live
+from tests.support.live import Live, directive, live
 from tests.support.trace_receiver import receiving
+from tests.support.waiting import LIMIT
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 STEPS = ["queue", "prepare", "send", "first_byte", "first_token", "answer", "settle"]

@@ -12,8 +12,8 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, suppress
 
+from bridge.api.listening import listen
 from bridge.api.routes import build_runner
-from bridge.app import listen
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Opened, Text
 from bridge.log import set_up
 from bridge.monitor.monitor import Monitor

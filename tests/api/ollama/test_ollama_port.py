@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 from pydantic import ValidationError
 
+from bridge.api.listening import listen, listen_as_ollama
 from bridge.api.routes import build_runner
-from bridge.app import listen, listen_as_ollama
 from bridge.errors import SetupError
 from bridge.monitor.monitor import Monitor
 from bridge.settings import ServerSettings, Settings

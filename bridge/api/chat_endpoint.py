@@ -39,6 +39,8 @@ from bridge.tokens.usage import Usage, count_messages
 CHAT = web.RequestKey("chat", ChatRequest)
 IGNORED = "x-bridge-ignored"
 CONVERSATION = "x-bridge-conversation"
+EVENTS = (b":", b"event:")
+"""How keep-alives begin in streams whose clients skip comments."""
 TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 PLACE = "x-bridge-queue-position"
 """The chat's place in the queue when it came, or when it got its headers while it waited; 0: an account was free."""
@@ -147,8 +149,11 @@ class ChatEndpoint(Generic[D]):
 
         async def send(choice: int, events: Sequence[AnswerEvent]) -> None:
             frames = b"".join([encoder.encode(event, choice) for event in events])
+            told = _headers_of(events)
             if not stream.is_open:
-                stream.response.headers.update(_headers_of(events))
+                stream.response.headers.update(told)
+            elif self.surface.keep_alive.startswith(EVENTS):  # the headers had to go before
+                frames = _comments(told) + frames
             if frames or not stream.is_open:  # the first event opens the stream, whether or not it has a frame
                 await stream.write(frames)
 
@@ -166,6 +171,11 @@ class ChatEndpoint(Generic[D]):
         if early is not None:  # raised out here, so that no ExceptionGroup wraps it
             raise early
         return stream.response
+
+
+def _comments(headers: Mapping[str, str]) -> bytes:
+    """Return headers as the comments of a stream of events."""
+    return b"".join(f": {name}: {value}\n\n".encode() for name, value in headers.items())
 
 
 def trace_parent(given: str) -> str:

@@ -420,6 +420,30 @@ async def test_a_stream_that_is_long_without_an_event_gets_its_headers_all_the_s
             assert frames(await response.read())[-1] == "[DONE]"
 
 
+@pytest.mark.parametrize(
+    ("path", "has_comments"),
+    [
+        ("/v1/chat/completions", True),
+        ("/v1/responses", True),
+        ("/v1/messages", True),
+        ("/api/chat", False),
+        ("/v1beta/models/deepseek:streamGenerateContent?alt=sse", False),
+    ],
+)
+async def test_after_early_headers_a_comment_says_how_the_conversation_started(path: str, has_comments: bool) -> None:
+    said = {"model": "deepseek", "stream": True, "max_tokens": 99}
+    asked = {"messages": [{"role": "user", "content": "Hi"}], "input": "Hi", "contents": [{"parts": [{"text": "Hi"}]}]}
+    async with serving(ServerSettings(headers_after=0.05)) as served:
+        gate = asyncio.Event()
+        served.backend.script = (gate, Opened("c", "2", start="context"), Text("Hi"), Finish())
+        async with served.http.post(path, json=said | asked) as response:
+            assert "x-bridge-conversation" not in response.headers
+            gate.set()
+            raw = await response.text()
+    assert ("\n: x-bridge-conversation: new; reason=context\n\n" in raw) is has_comments
+    assert ("reason=context" in raw) is has_comments
+
+
 async def test_what_goes_wrong_after_early_headers_is_an_error_frame() -> None:
     async with serving(ServerSettings(headers_after=0.05)) as served:
         gate = asyncio.Event()

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
-from bridge.api.access.guard import LET_IN
+from bridge.api.access.guard import KEY, LET_IN
 from bridge.api.api_dialect import Dialects
 from bridge.chat.types import ChatBackend
 from bridge.monitor.state_json import describe
@@ -48,7 +48,8 @@ class Health:
         """Tell whether a chat could be taken now, and if not, why; to who has a key, how each account stands."""
         reason = self._backend.unready()
         body: dict[str, object] = {"status": "ready"} if reason is None else {"status": "unready", "reason": reason}
-        if request.get(LET_IN):
+        key = request.get(KEY)
+        if request.get(LET_IN) and (key is None or key.scope != "metrics"):
             body["accounts"] = [describe(account) for account in self._backend.accounts()]
         status = HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE
         return web.json_response(body, status=status, headers=NO_STORE)

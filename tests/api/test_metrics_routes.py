@@ -66,6 +66,18 @@ async def test_a_key_for_metrics_opens_nothing_else(path: str) -> None:
         assert "may read metrics, no more" in await response.text()
 
 
+async def test_where_nothing_asks_for_a_key_the_metrics_do_not_either() -> None:
+    async with serving(locked=False) as served:
+        assert (await get(served, "/metrics")).status == 200
+
+
+async def test_a_key_for_metrics_is_told_no_more_of_the_accounts_than_anybody() -> None:
+    async with serving() as served:
+        served.backend.known = [FREE]
+        told = {who: await (await get(served, "/readyz", key)).json() for who, key in WHO.items()}
+    assert {who for who, body in told.items() if "accounts" in body} == {"chat", "admin"}
+
+
 async def test_without_metrics_there_is_no_such_path() -> None:
     async with serving(metrics=MetricsSettings(enabled=False)) as served:
         assert (await get(served, "/metrics", WHO["admin"])).status == 404

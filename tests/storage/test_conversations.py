@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loguru import logger
 
+from bridge.api.history_turns import Turn, write_messages
 from bridge.chat.history_digests import PIECE, digest
 from bridge.chat.prompt import AGAIN
 from bridge.chat.types import (
@@ -82,12 +83,22 @@ def test_only_the_accounts_of_the_chat_are_looked_at(tmp_path: Path) -> None:
         "<think>Hm.</think>Hi!\n\nHow *are* you?",
         "Hi!\n\nHow *are* you?\n\n**Sources**\n\n- [1] [Title](https://example.com)",
         "Hi![citation:1]\n\nHow *are* you?[citation:2]",
+        "Hi![[1]](https://example.com/a_b)\n\nHow *are* you?[[20]](https://example.com/?c=d)",
     ],
 )
 def test_what_clients_and_decorations_change_about_an_answer_does_not_matter(tmp_path: Path, returned: str) -> None:
     conversations = opened(tmp_path)
     conversations.remember(PLACE, HELLO, ANSWER)
     assert conversations.find(request(*HELLO, said("assistant", returned), said("user", "Fine.")), ALL) == PLACE
+
+
+@pytest.mark.parametrize("link", ["[[1]](https://en.wikipedia.org/wiki/Sky)", "[citation:1]", "[reference:2]"])
+def test_what_the_model_itself_writes_like_a_citation_does_not_end_the_conversation(tmp_path: Path, link: str) -> None:
+    """The histories of clients have marks in the place of links, which no answer of a model without a search has."""
+    conversations, answer = opened(tmp_path), f"It is blue. {link} Why?"
+    conversations.remember(PLACE, HELLO, answer)
+    returned = write_messages([Turn("assistant", answer)])
+    assert conversations.find(request(*HELLO, *returned, said("user", "So?")), ALL) == PLACE
 
 
 def test_an_answer_in_two_messages_is_the_same_as_in_one(tmp_path: Path) -> None:

@@ -81,6 +81,12 @@ async def test_refusals(types: Types, served: Served, method: str, path: str, gi
         await types.check("error", await response.json())
 
 
+async def test_a_wrong_key(types: Types, served: Served) -> None:
+    async with served.http.post(PATH, json=body(), headers={"authorization": "", "x-api-key": "wrong"}) as response:
+        assert response.status == 401
+        await types.check("error", await response.json())
+
+
 async def test_models_and_counts(types: Types, served: Served) -> None:
     async with served.http.get("/v1/models", headers=VERSION) as response:
         for model in (await response.json())["data"]:

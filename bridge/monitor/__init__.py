@@ -1,1 +1,1 @@
-"""What the bridge knows of itself: collected from facts, bounded in every part, no HTTP; may import chat."""
+"""What the bridge knows of itself, as state, metrics and traces: collected from facts, bounded; may import chat."""

@@ -73,7 +73,10 @@ class Metrics:
 
     def page(self, accept: str = "") -> tuple[bytes, str]:
         """Return all metrics in the text format that the `Accept` header asks for, and its content type."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # a version that is no number
+            encode, content_type = choose_encoder("")
         return encode(_WithoutCreated(self._registry)), content_type
 
     def _count_rest(self, fact: Fact) -> None:

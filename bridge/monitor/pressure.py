@@ -33,16 +33,16 @@ class Pressure:
     """How many accounts may be open at a time, so that no more of them answer; None: all."""
 
     @property
-    def able(self) -> int:
+    def usable(self) -> int:
         """Return how many accounts take chats, now or after the one that they have."""
-        able = sum(account.takes_chats for account in self.accounts)
-        return able if self.open_limit is None else min(able, self.open_limit)
+        usable = sum(account.takes_chats for account in self.accounts)
+        return usable if self.open_limit is None else min(usable, self.open_limit)
 
     @property
     def free(self) -> int:
         """Return how many accounts could take a chat at once, or as soon as they are awake."""
         busy = sum(account.takes_chats and account.is_busy for account in self.accounts)
-        return max(self.able - busy, 0)
+        return max(self.usable - busy, 0)
 
     @property
     def reason(self) -> str | None:
@@ -54,9 +54,9 @@ class Pressure:
     @property
     def chats(self) -> float:
         """Return the share of the accounts that is asked for: 1 where a new chat has to wait."""
-        if not self.able:  # then it is ready where clients bring their own
+        if not self.usable:  # then it is ready where clients bring their own
             return 0.0 if self.unready is None else 1.0
-        return min((self.able - self.free + self.waiting) / self.able, 1.0)
+        return min((self.usable - self.free + self.waiting) / self.usable, 1.0)
 
     @property
     def value(self) -> float:
@@ -70,7 +70,7 @@ class Pressure:
             "accepting": self.reason is None,
             "reason": self.reason,
             "shares": {"chats": round(self.chats, 4), "cpu": self.machine.cpu, "memory": self.machine.memory},
-            "accounts": {"all": len(self.accounts), "able": self.able, "free": self.free},
+            "accounts": {"total": len(self.accounts), "usable": self.usable, "free": self.free},
             "running": self.running,
             "waiting": self.waiting,
             "queue_limit": self.queue_limit,

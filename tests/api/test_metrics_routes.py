@@ -89,6 +89,8 @@ async def test_without_metrics_there_is_no_such_path() -> None:
         ("*/*", "text/plain", ""),
         ("text/plain;version=0.0.4", "text/plain", ""),
         ("application/openmetrics-text;version=1.0.0,text/plain;q=0.5", "application/openmetrics-text", "# EOF"),
+        ("application/openmetrics-text;version=abc", "text/plain", ""),
+        ("text/plain;version=1.0.0;escaping=x;;=,", "text/plain", ""),
     ],
 )
 async def test_the_format_is_the_one_that_is_asked_for(accept: str, content_type: str, end: str) -> None:
@@ -118,7 +120,7 @@ async def test_the_pressure_needs_no_key_and_names_no_account() -> None:
         body = await response.json()
         assert (response.status, response.headers["cache-control"]) == (200, "no-store")
         assert (body["accepting"], body["reason"], body["shares"]["chats"]) == (True, None, 1.0)
-        assert (body["accounts"], body["waiting"], body["running"]) == ({"all": 2, "able": 2, "free": 1}, 1, 0)
+        assert (body["accounts"], body["waiting"], body["running"]) == ({"total": 2, "usable": 2, "free": 1}, 1, 0)
         assert body["oldest_wait"] >= 0
         assert "alice" not in await response.text()
 

@@ -81,7 +81,7 @@ def test_without_limits_it_is_measured_by_the_machine(tmp_path: Path, limit: str
 
 
 @pytest.mark.parametrize(
-    ("accounts", "limit", "able", "free"),
+    ("accounts", "limit", "usable", "free"),
     [
         ([FREE, ASLEEP, ASLEEP], None, 3, 3),
         ([BUSY, FREE, ASLEEP, ASLEEP], 2, 2, 1),
@@ -89,7 +89,7 @@ def test_without_limits_it_is_measured_by_the_machine(tmp_path: Path, limit: str
     ],
 )
 def test_accounts_that_sleep_are_room_as_far_as_they_may_be_opened(
-    accounts: list[Account], limit: int | None, able: int, free: int
+    accounts: list[Account], limit: int | None, usable: int, free: int
 ) -> None:
     found = Pressure(accounts, 0, 0, 64, 0.0, open_limit=limit)
-    assert (found.able, found.free) == (able, free)
+    assert (found.usable, found.free) == (usable, free)

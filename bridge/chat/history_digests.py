@@ -28,7 +28,7 @@ CUT = re.compile(r"\b(?:cleared|truncated|trimmed|removed|omitted|pruned|compact
 FOLDED = re.compile(r"\s*(?:<details>.*?</details>|<think(?:ing)?>.*?</think(?:ing)?>)", re.DOTALL)
 """Thinking at the head of an answer, as the bridge or another tool folds it."""
 SOURCES = re.compile(r"\n[^\S\n]*\*\*Sources\*\*[^\S\n]*\n")
-MARK = re.compile(r"\[(?:citation|reference):\d{1,9}\]|\[\[\d+\]\]\([^()\s]*\)")
+MARK = re.compile(r"\[(?:citation|reference):[\d\s,]{0,40}\]|\[\[\d+\]\]\([^()\s]*\)")
 """A citation, as the model marks it or as the client gets it; silent answers have none, and models write both."""
 
 

@@ -59,6 +59,13 @@ def test_silent_takes_the_marks_out_wherever_the_text_was_cut(size: int) -> None
     assert shown(SILENT, *cut(Text, text, size)) == Fragment("A. [see] [citation [citation:x] [b](c) end[cit")
 
 
+@pytest.mark.parametrize("size", [7, 100_000])
+def test_a_mark_of_thousands_of_digits_is_text(size: int) -> None:
+    """No such number is read: Python refuses to, and the answer would end in an error of the bridge."""
+    text = f"A[citation:{'9' * 5000}] end"
+    assert shown(SILENT, FOUND, *cut(Text, text, size)) == Fragment(text)
+
+
 def test_marks_stay_where_nobody_searched() -> None:
     assert shown(Model("m", show="silent"), Text("[citation:1]")) == Fragment("[citation:1]")
 

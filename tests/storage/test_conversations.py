@@ -83,6 +83,7 @@ def test_only_the_accounts_of_the_chat_are_looked_at(tmp_path: Path) -> None:
         "<think>Hm.</think>Hi!\n\nHow *are* you?",
         "Hi!\n\nHow *are* you?\n\n**Sources**\n\n- [1] [Title](https://example.com)",
         "Hi![citation:1]\n\nHow *are* you?[citation:2]",
+        "Hi![citation:1, 2]\n\nHow *are* you?[citation: 3 ]",
         "Hi![[1]](https://example.com/a_b)\n\nHow *are* you?[[20]](https://example.com/?c=d)",
     ],
 )

@@ -10,7 +10,8 @@ from typing import Literal
 from bridge.api.answer.markdown import safe_url
 from bridge.chat.types import Source
 
-MARK = re.compile(r"\[citation:([\d\s,]*)\]")
+MARK = re.compile(r"\[citation:([\d\s,]{0,40})\]")
+"""A mark, which may name several sources; no longer than one that is held back, nor with a number that is too long."""
 MARK_BEGUN = re.compile(r"\[(?:c(?:i(?:t(?:a(?:t(?:i(?:o(?:n(?::[\d\s,]{0,40})?)?)?)?)?)?)?)?)?")
 
 Style = Literal["link", "mark", "none"]

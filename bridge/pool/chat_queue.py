@@ -90,10 +90,16 @@ class ChatQueue:
         self._leases.append(lease)
         self.assign()
         waiting = self._waiting()
-        lease.place_in_queue = self.places().get(lease.chat, 0)
+        lease.place_in_queue = self.place_of(lease.chat) or 0
         if lease.is_waiting and len(waiting) > self._settings.queue_size:
             self._refuse(one_too_many(waiting, lease), len(waiting) - 1)
         return len(waiting)
+
+    def place_of(self, request: str) -> int | None:
+        """Return the place of the first chat that waits among those whose ids begin like that; see `places`."""
+        if not any(lease.chat.startswith(request) for lease in self._waiting()):
+            return None
+        return min(place for chat, place in self.places().items() if chat.startswith(request))
 
     def places(self) -> Mapping[str, int]:
         """Return the place in the queue of each chat that waits, by its id; the next one to get an account has 1."""

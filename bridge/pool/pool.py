@@ -209,8 +209,7 @@ class Pool:
 
     def place_in_queue(self, request: ChatRequest) -> int | None:
         """Return the place of a chat that waits; see `ChatBackend`."""
-        places = self.queue.places()
-        return min((at for chat, at in places.items() if chat.startswith(request.id)), default=None)
+        return self.queue.place_of(request.id)
 
     def unready(self) -> str | None:
         """Return why no chat could be taken now, or None."""

@@ -23,6 +23,7 @@ class UsageRecord:
     """The record; every read comes after the writes before it."""
 
     def __init__(self, path: Path, max_age: float, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
         self._file = UsageFile(path, max_age, clock)
         self._thread = Background("the usage of keys")
         self._clock = clock
@@ -48,4 +49,5 @@ class UsageRecord:
         try:
             return await self._thread.run(DISK_LIMIT, work, *given)
         except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"The bridge cannot read the usage of keys: {error}.") from error
+            message = f"Cannot read the usage of keys in {self._path}: {error}. Remove it to start over."
+            raise StorageError(message) from error

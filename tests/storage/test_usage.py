@@ -10,6 +10,7 @@ import pytest
 from bridge.durations import DAY, HOUR, MINUTE
 from bridge.errors import RequestError, StorageError
 from bridge.storage.usage_file import FINE, ChatUsage, UsageFile, as_csv, groups_of
+from bridge.storage.usage_record import UsageRecord
 
 NOON = 20_000 * DAY + 12 * HOUR
 
@@ -90,6 +91,15 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) 
     database.close()
     with pytest.raises(StorageError, match="newer version"):
         UsageFile(path, 400).totals(0, ["key"])
+
+
+async def test_a_file_that_is_none_is_named_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "usage.sqlite"
+    path.write_bytes(b"no database at all" * 100)
+    record = UsageRecord(path, 400)
+    with pytest.raises(StorageError, match=r"usage\.sqlite: .* Remove it to start over"):
+        await record.last_day()
+    await record.close()
 
 
 def test_no_cell_of_the_csv_file_is_a_formula() -> None:

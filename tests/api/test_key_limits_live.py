@@ -15,7 +15,8 @@ from bridge.demo import DemoSite
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.key_limits import limits_of
 from bridge.storage.usage_file import UsageFile, usage_path
-from tests.support.live import LIMIT, QUICK_SITE, Live, served
+from tests.support.live import QUICK_SITE, Live, served
+from tests.support.waiting import LIMIT
 
 
 async def ask(run: Live, key: str, text: str) -> str:

@@ -1,9 +1,11 @@
-// The OpenAI SDK for Node over the Responses API.
+// The OpenAI SDK for Node over the Responses API: whole, streamed, and over a WebSocket.
 import OpenAI from "openai";
+import { ResponsesWS } from "openai/resources/responses/ws";
 import { zodTextFormat } from "openai/helpers/zod";
 import { MODEL, QUESTION, WISH, Person, report, weather } from "./task.mjs";
 
-const { responses } = new OpenAI({ baseURL: process.env.BASE_URL, apiKey: process.env.API_KEY, maxRetries: 0 });
+const client = new OpenAI({ baseURL: process.env.BASE_URL, apiKey: process.env.API_KEY, maxRetries: 0 });
+const { responses } = client;
 const tool = {
   type: "function",
   name: "weather",
@@ -40,14 +42,18 @@ async function tools() {
   }
 }
 
-// Run tools in a stream, by naming the response before.
+// Run tools over a WebSocket, by naming the response before, which is not kept.
 async function streamedTools() {
-  let asked = { input: QUESTION };
-  for (;;) {
-    const response = await responses.stream({ model: MODEL, tools: [tool], ...asked }).finalResponse();
+  const socket = new ResponsesWS(client);
+  const ask = (asked) => socket.send({ type: "response.create", model: MODEL, tools: [tool], store: false, ...asked });
+  ask({ input: QUESTION });
+  for await (const { type, message } of socket) {
+    if (type === "error") throw new Error("The socket failed.");
+    if (message?.type !== "response.completed") continue;
+    const { response } = message;
     const input = results(response);
-    if (!input.length) return response.output_text;
-    asked = { input, previous_response_id: response.id };
+    if (input.length) ask({ input, previous_response_id: response.id });
+    else return socket.close(), response.output[0].content[0].text;
   }
 }
 

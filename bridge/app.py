@@ -22,6 +22,7 @@ from bridge.api.listening import listen, listen_as_ollama
 from bridge.api.routes import build_runner
 from bridge.browser import chromium
 from bridge.browser.browser import Chromium
+from bridge.browser.renewal import browser_renewal
 from bridge.errors import SetupError
 from bridge.health_checks import examine_running, examine_site
 from bridge.liveview.view_registry import ViewRegistry
@@ -153,6 +154,7 @@ async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_n
     tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
     pool = await stack.enter_async_context(Pool([], settings, telemetry, tokens, stored))
     await stack.enter_async_context(maintenance(pool, telemetry, settings.browser.check_every))
+    await stack.enter_async_context(browser_renewal(browser, settings.browser))
     monitor.accounts, monitor.unready, monitor.places = pool.accounts, pool.unready, pool.queue.places
     _limit_memory(pool.open_accounts, monitor, settings.sleep, await asyncio.to_thread(memory_of_machine))
     await stack.enter_async_context(monitor)

@@ -42,6 +42,18 @@ class BrowserSettings(Section):
     page_memory: int = Field(
         1500, ge=0, description="MiB of memory above which a page is ended at a health check and opened anew; 0: any"
     )
+    page_growth: int = Field(
+        200,
+        ge=0,
+        description="MiB of scripts and documents by which a page may grow until, idle, it is opened anew; 0: any",
+    )
+    page_hours: Hours = Field(24.0, description="hours after which an idle account gets a new page; 0: never")
+    restart_memory: int = Field(
+        1000,
+        ge=0,
+        description="MiB of memory of the browser without its pages above which a second one takes over; 0: any",
+    )
+    restart_hours: Hours = Field(24.0, description="hours after which a second browser takes over; 0: never")
     hosts: Literal["named", "public", "any"] = Field(
         "public",
         description="hosts that pages may reach beside the site itself: those `named` by its driver, all `public` ones "

@@ -15,6 +15,7 @@ from bridge.telemetry import (
     AccountHeld,
     AccountRenamed,
     BrowserLost,
+    BrowserReplaced,
     BrowserStarted,
     ChatEnded,
     ChatProgress,
@@ -103,6 +104,8 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
         case BrowserStarted():
             level, how = ("INFO", "in its sandbox") if fact.sandbox else ("WARNING", "WITHOUT its sandbox")
             _write(level, fact, f"Chromium {fact.version} runs {how} ({fact.executable})")
+        case BrowserReplaced():
+            _write("INFO", fact, f"a new browser takes over: {fact.reason}")
         case BrowserLost():
             _write("ERROR", fact, f"the browser is lost: {fact.reason}")
         case DriftSeen():

@@ -219,6 +219,13 @@ class BrowserLost:
 
 
 @dataclass(frozen=True, slots=True)
+class BrowserReplaced:
+    """A second Chromium has started, and takes over from the one before, which closes when its last chat has ended."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DriftSeen:
     """The site sent something that its decoder does not know: its shape, never a text."""
 
@@ -266,6 +273,7 @@ Fact = (
     | PageRenewed
     | BrowserStarted
     | BrowserLost
+    | BrowserReplaced
     | DriftSeen
     | ProfileSaved
     | ConversationDeleted

@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from loguru import logger
-from playwright.async_api import Browser, BrowserContext, CDPSession, Playwright
+from playwright.async_api import BrowserContext
 
 from bridge.browser import cdp_endpoint, chromium, processes
 from bridge.browser.egress_proxy import has_proxy
-from bridge.browser.launch import Driver, attach, launch, launch_in, start_driver
+from bridge.browser.launch import Driver, attach, launched, start_driver
 from bridge.browser.page_calls import sign_of_life, within
-from bridge.browser.running_browser import RunningBrowser, process_list
+from bridge.browser.running_browser import RunningBrowser, line_to, process_list
 from bridge.errors import BrowserError, LoginRequired
 from bridge.settings import MEBIBYTE, Settings
 from bridge.tasks import errors_logged
-from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry
+from bridge.telemetry import BrowserLost, BrowserReplaced, BrowserStarted, Telemetry
 
 NETWORK_SERVICE = "network.mojom.NetworkService"
 NETWORK_LOST = "Chromium's network service ended, and the cookies of all accounts with it"
@@ -60,17 +60,50 @@ class Chromium:
         self._driver_start = asyncio.Lock()
         """Held, for all that share it, while a driver is started: two at once could not be told apart."""
         self._running: RunningBrowser | None = None
+        self._latest, self._older = self, list[Chromium]()  # of the one that all share: which opens the contexts now
+        self.is_retired = False
+        """Whether another one has taken over: no context is opened here, and the last one closes it."""
+        self._contexts = 0
         self._listeners: list[Callable[[BrowserError], None]] = []
         self._ended_at = -JUST_NOW
         """When a page was last ended for its size."""
         self._folder = settings.config / "run"
-        self.started: BrowserStarted | None = None
-        """The fact of its last start."""
+        self._start_fact: BrowserStarted | None = None
 
     def on_lost(self, listener: Callable[[BrowserError], None]) -> Callable[[], None]:
         """Call `listener` when all contexts are lost; return how to stop that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    @property
+    def started(self) -> BrowserStarted | None:
+        """Return the fact of the last start."""
+        return self._latest._start_fact
+
+    @property
+    def running(self) -> RunningBrowser | None:
+        """Return the browser in which contexts are opened, if it runs."""
+        running = self._latest._running
+        return None if running is None or running.is_lost else running
+
+    async def replace(self, reason: str) -> None:
+        """Start a second browser, which opens all contexts from now on; the one before closes with its last context.
+
+        Where the second one does not start, everything stays as it is.
+        """
+        new = Chromium(self._settings, self._telemetry, shared=self)
+        await new._started()
+        old, self._latest = self._latest, new
+        old.is_retired = True
+        self._older.append(old)
+        self._telemetry.emit(BrowserReplaced(reason))
+        await old._close_unused()
+
+    async def _close_unused(self) -> None:
+        if self.is_retired and not self._contexts:
+            await self._end()
+            with suppress(ValueError):  # the last context and `replace` may both see that it is the last
+                self._shared._older.remove(self)
 
     @property
     def is_attached(self) -> bool:
@@ -80,7 +113,7 @@ class Chromium:
     def with_folder(self, name: str | None) -> Chromium:
         """Return the Chromium that keeps everything in the folder of that name; None: the one that keeps nothing."""
         if name is None:
-            return self._shared
+            return self._shared._latest
         known, folder = self._shared._with_folders, self._settings.browser_folders / name
         if name not in known:
             known[name] = Chromium(self._settings, Telemetry(), folder, self._shared)
@@ -92,19 +125,30 @@ class Chromium:
         if self._own is not None and self._running is not None and not self._running.is_lost:
             raise BrowserError("The account's own browser is open already.")
         running = await self._started(options)
-        context = running.context
-        if context is None:
-            async with within(self._settings.turn.ready, "The browser opened no context"):
-                context = await running.browser.new_context(**options)
+        self._contexts += 1
+        try:
+            async with self._context_in(running, options) as context:
+                yield context
+        finally:
+            self._contexts -= 1
+            await self._close_unused()
+
+    @asynccontextmanager
+    async def _context_in(self, running: RunningBrowser, options: Mapping[str, Any]) -> AsyncGenerator[BrowserContext]:
+        if running.context is not None:
+            try:
+                yield running.context
+            finally:
+                await self._end()
+            return
+        async with within(self._settings.turn.ready, "The browser opened no context"):
+            context = await running.browser.new_context(**options)
         try:
             yield context
         finally:
-            if running.context is not None:
-                await self.close()
-            else:
-                with suppress(BrowserError):
-                    async with within(self._settings.browser.call_limit, "The context did not close"):
-                        await context.close()
+            with suppress(BrowserError):
+                async with within(self._settings.browser.call_limit, "The context did not close"):
+                    await context.close()
 
     async def check(self) -> None:
         """Ask the browser for a sign of life; raise `BrowserError`, after telling the listeners, if none comes."""
@@ -156,11 +200,11 @@ class Chromium:
 
     async def version(self) -> str:
         """Return the version of Chromium."""
-        return (await self._started()).browser.version
+        return (await self._latest._started()).browser.version
 
     async def processes(self) -> list[tuple[str, int]]:
         """Return kind and process id of all processes that are ours; a driver of Playwright comes first."""
-        running = await self._started()
+        running = await self._latest._started()
         ours = [("driver", running.driver.process.pid)]
         if running.is_ours:
             ours += await process_list(running.session)
@@ -171,8 +215,11 @@ class Chromium:
 
     async def close(self) -> None:
         """Close Chromium and Playwright's driver; kill what does not end by itself."""
-        for other in tuple(self._with_folders.values()):
-            await other.close()
+        for other in (*self._with_folders.values(), *self._older, self._latest):
+            await other._end()
+        await self._end()
+
+    async def _end(self) -> None:
         async with self._lock:
             running, self._running = self._running, None
             if running is not None:
@@ -181,6 +228,8 @@ class Chromium:
     async def _started(self, options: Mapping[str, Any] | None = None) -> RunningBrowser:
         async with self._lock:
             if self._running is None or self._running.is_lost:
+                if self.is_retired:
+                    raise BrowserError("Another browser has taken over just now.")
                 lost, self._running = self._running, None
                 if lost is not None:
                     await lost.close(self._settings.browser.call_limit)
@@ -202,8 +251,8 @@ class Chromium:
             logger.warning(PROXY)
         async with self._driver() as driver:
             async with within(self._settings.turn.ready + LAUNCH_SLACK, "Chromium did not start"):
-                browser, context = await self._launch(driver.playwright, executable, options)
-            session, found = await self._look_at(browser)
+                browser, context = await launched(self._own, options, driver.playwright, executable, self._settings)
+            session, found = await line_to(browser, self._settings.browser.call_limit)
             leader = found["browser"]
             note = await asyncio.to_thread(processes.RunFile, self._folder, leader)
             running = RunningBrowser(driver, browser, session, context, note)
@@ -218,7 +267,7 @@ class Chromium:
         async with self._driver() as driver:
             async with within(self._settings.turn.ready + LAUNCH_SLACK, "The browser was not attached to"):
                 browser = await attach(driver.playwright, address, self._settings)
-            session, _ = await self._look_at(browser)
+            session, _ = await line_to(browser, self._settings.browser.call_limit)
             running = RunningBrowser(driver, browser, session, None, None)
         browser.on("disconnected", running.went)
         running.on_gone = lambda: self._lost(running, GONE)
@@ -227,7 +276,7 @@ class Chromium:
         return running
 
     def _tell(self, started: BrowserStarted) -> None:
-        self.started = started
+        self._start_fact = started
         self._telemetry.emit(started)
 
     @asynccontextmanager
@@ -240,22 +289,6 @@ class Chromium:
         except BaseException:
             await driver.stop(self._settings.browser.call_limit)
             raise
-
-    async def _launch(
-        self, playwright: Playwright, executable: Path, options: Mapping[str, Any]
-    ) -> tuple[Browser, BrowserContext | None]:
-        if self._own is None:
-            return await launch(playwright, executable, self._settings), None
-        context = await launch_in(self._own, options, playwright, executable, self._settings)
-        if context.browser is None:
-            raise BrowserError("Playwright does not give the browser of a folder; it is too old.")
-        return context.browser, context
-
-    async def _look_at(self, browser: Browser) -> tuple[CDPSession, dict[str, int]]:
-        """Return a line to the browser itself, and its processes by their kinds."""
-        async with within(self._settings.browser.call_limit, "The browser did not answer after its start"):
-            session = await browser.new_browser_cdp_session()
-            return session, dict(await process_list(session))
 
     def _lost(self, running: RunningBrowser, reason: str) -> None:
         if running.is_lost:

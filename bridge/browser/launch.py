@@ -78,6 +78,18 @@ def _drivers(before: Sequence[psutil.Process]) -> list[psutil.Process]:
     return [child for child in processes.children(before) if "run-driver" in processes.command(child.pid)]
 
 
+async def launched(
+    folder: Path | None, context: Mapping[str, Any], playwright: Playwright, executable: Path, settings: Settings
+) -> tuple[Browser, BrowserContext | None]:
+    """Start a Chromium: with a folder, in which it has one context, or without, where it keeps nothing."""
+    if folder is None:
+        return await launch(playwright, executable, settings), None
+    opened = await launch_in(folder, context, playwright, executable, settings)
+    if opened.browser is None:
+        raise BrowserError("Playwright does not give the browser of a folder; it is too old.")
+    return opened.browser, opened
+
+
 async def launch(playwright: Playwright, executable: Path, settings: Settings) -> Browser:
     """Start a Chromium that keeps nothing on disk."""
     options = await _options(executable, settings)

@@ -94,6 +94,17 @@ def kill_larger(pids: Iterable[int], size: int) -> int:
     return count
 
 
+def memory_of(pids: Iterable[int]) -> int:
+    """Return the bytes of memory of processes together; what they share counts once."""
+    private, shared = 0, 0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            memory = psutil.Process(pid).memory_info()
+            common = getattr(memory, "shared", 0)
+            private, shared = private + memory.rss - common, max(shared, common)
+    return private + shared
+
+
 async def group_gone(leader: int, limit: float) -> bool:
     """Wait until no process of the group is left; return whether that happened within `limit` seconds."""
     _, alive = await asyncio.to_thread(lambda: psutil.wait_procs(_group(leader), limit))

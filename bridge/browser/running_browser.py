@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -32,6 +33,7 @@ class RunningBrowser:
         """The one context of a browser with a folder."""
         self.network: int | None = None
         self.is_lost = False
+        self.started = time.monotonic()
         self.on_gone: Callable[[], None] = lambda: None
         self._watches: list[processes.ExitWatch] = []
         self._note = note
@@ -45,6 +47,15 @@ class RunningBrowser:
     def is_watched(self) -> bool:
         """Tell whether the end of each process that all accounts need would be noticed at once."""
         return self.is_ours and self.network is not None and all(watch.is_open for watch in self._watches)
+
+    async def own_memory(self, limit: float) -> int:
+        """Return the bytes of memory of the browser and its driver, without its pages; 0 where it is not ours."""
+        if not self.is_ours:
+            return 0
+        async with within(limit, "The browser did not tell its processes"):
+            found = await process_list(self.session)
+        pids = [self.driver.process.pid, *(pid for kind, pid in found if kind != "renderer")]
+        return await asyncio.to_thread(processes.memory_of, pids)
 
     def watch(self, reason: str, pid: int, on_lost: Callable[[RunningBrowser, str], None]) -> None:
         """Call `on_lost` with `reason` as soon as the process has ended."""
@@ -72,6 +83,13 @@ class RunningBrowser:
             await asyncio.to_thread(processes.kill_group, self._note.leader)
             await processes.group_gone(self._note.leader, limit)
             await asyncio.to_thread(self._note.remove)
+
+
+async def line_to(browser: Browser, limit: float) -> tuple[CDPSession, dict[str, int]]:
+    """Return a line to the browser itself, and its processes by their kinds."""
+    async with within(limit, "The browser did not answer after its start"):
+        session = await browser.new_browser_cdp_session()
+        return session, dict(await process_list(session))
 
 
 async def process_list(session: CDPSession) -> list[tuple[str, int]]:

@@ -109,7 +109,7 @@ class RemoteLogin:
         ):
             lost = PageLoss()
             session.on_gone = lost.note
-            forget = self._chromium.on_lost(lost.note)
+            forget = self._chromium.with_folder(self.profile.user_data_dir).on_lost(lost.note)
             try:
                 async with session.visited():
                     self._show(session)

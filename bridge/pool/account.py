@@ -104,6 +104,11 @@ class PoolWorker(Protocol):
         ...
 
     @property
+    def is_reopening_due(self) -> bool:
+        """Tell whether the account should be closed and opened again, because another browser has taken over."""
+        ...
+
+    @property
     def wants_new_chat(self) -> bool:
         """Tell whether `prepare` would make the next chat faster."""
         ...

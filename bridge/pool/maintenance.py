@@ -23,6 +23,8 @@ from bridge.telemetry import ConversationDeleted, Telemetry
 
 PAUSES = (MINUTE, 10 * MINUTE, HOUR)
 """Seconds without maintenance of an account after a failure, by how often in a row it failed; the last repeats."""
+MOVE_AT_LATEST = 5 * MINUTE
+"""Seconds of chats one upon the other after which an account is opened in the new browser before the next one."""
 
 
 @asynccontextmanager
@@ -56,6 +58,9 @@ class _Maintenance:
         self._every = every
         self._failures: dict[Slot, _Failures] = {}
         self._at_work: set[Slot] = set()
+        self._moving: dict[Slot, float] = {}
+        """The accounts that are to be opened in another browser, and when the clock showed that first."""
+        self._one_move = asyncio.Lock()
 
     async def look_after(self) -> None:
         """Begin what is due, again and again."""
@@ -68,6 +73,16 @@ class _Maintenance:
             for slot in [slot for slot in self._pool.queue.idle() if slot not in self._at_work]:
                 self._at_work.add(slot)
                 self.tasks.start(self._step(slot))
+            self._move_busy()
+
+    def _move_busy(self) -> None:
+        """Have accounts that are never idle opened in the new browser after their chat, before the next one."""
+        busy = [slot for slot in self._pool.queue.busy() if slot is not None and slot.worker.is_reopening_due]
+        self._moving = {slot: self._moving.get(slot, time.monotonic()) for slot in busy}
+        for slot, since in self._moving.items():
+            if time.monotonic() - since >= MOVE_AT_LATEST:
+                self._moving[slot] = float("inf")  # once
+                self.tasks.start(self._pool.reopen_idle(slot))
 
     async def _step(self, slot: Slot) -> None:
         try:
@@ -95,7 +110,11 @@ class _Maintenance:
         worker = slot.worker
         if slot not in self._pool.queue.idle():
             return False
-        if worker.is_renewal_due:
+        if worker.is_reopening_due:
+            async with self._one_move:  # else no account would be ready for a moment
+                if slot in self._pool.queue.idle():
+                    await self._pool.reopen_idle(slot)
+        elif worker.is_renewal_due:
             async with self._pool.borrowed(slot):
                 await worker.renew()
         elif worker.wants_new_chat:

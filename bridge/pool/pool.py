@@ -141,6 +141,8 @@ class Pool:
     async def sleep(self, name: str) -> Account:
         """Close the account's page until a chat needs it; see `AccountControl`."""
         slot = self._supervisor.named(name)
+        if slot.state is WorkerState.STARTING:
+            await self._supervisor.known(slot, slot.looks)
         if slot.state is WorkerState.ASLEEP:
             return self._account_now(slot)
         if slot.state is not WorkerState.READY:
@@ -220,6 +222,12 @@ class Pool:
         if any(slot.takes_chats or slot.can_wake for slot in own):
             return None
         return f"No account is ready: {readiness(own)}."
+
+    async def reopen_idle(self, slot: Slot) -> None:
+        """Open an account anew that has no chat, and keep chats away meanwhile; one that has, after its chat."""
+        async with self.queue.claimed(slot):
+            if slot.state is WorkerState.READY:
+                await self._supervisor.reopen(slot)
 
     @asynccontextmanager
     async def borrowed(self, slot: Slot) -> AsyncGenerator[None]:

@@ -27,6 +27,7 @@ from bridge.origins import origin_of, own_state
 from bridge.settings import Settings
 from bridge.sites.contract import NO_DOCUMENT, LeftSite, SiteDriver
 from bridge.storage.profiles import Profile
+from bridge.worker.page_wear import PageWear
 
 RESTORE_SESSION_STORAGE = """(stored => {
   const items = stored[location.origin];
@@ -49,7 +50,7 @@ class Tab(NamedTuple):
 
 
 class Session:
-    """One open page of one account; `chats` counts its chats, and `on_gone` is called with why it was lost."""
+    """One open page of one account; `wear` is how much it was used, and `on_gone` is called with why it was lost."""
 
     def __init__(
         self, windows: Windows, open_tab: Callable[[], Awaitable[Tab]], tab: Tab, why_crashed: Callable[[], str]
@@ -81,7 +82,7 @@ class Session:
     def _use(self, tab: Tab) -> None:
         self.page, self.driver, self.interceptor, self.request_log = tab
         self.request_log.wanted, self.request_log.on_reply = self._is_wanted, self._on_reply
-        self.chats = 0
+        self.wear = PageWear()
         self.page.on("crash", lambda page: self._went(page, self._why_crashed()))
         self.page.on("close", lambda page: self._went(page, "The page was closed."))
         self.page.on("framenavigated", self._on_navigation)
@@ -176,6 +177,9 @@ class Session:
             return self.request_log.signs, self.interceptor.signs
 
         await sign_of_life(ask, limit, "The page hangs: it gave no sign of life", signs)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self.wear.measure(self.interceptor.session)
 
     async def capture(self, profile: Profile, limit: float) -> Profile:
         """Return `profile` with the login that the context holds now, and nothing of other sites."""

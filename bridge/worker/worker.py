@@ -49,9 +49,6 @@ from bridge.worker.stream_recorder import Recorder
 from bridge.worker.submit import GRACE, submit_turn
 from bridge.worker.turn_plan import models_of, turns_of
 
-RENEW_AT_LATEST = 2
-"""Multiple of `browser.page_chats` after which a page is renewed before the next chat, which then waits for it."""
-
 
 class Worker:
     """Answers chats through one account's page; open while `opened` is held."""
@@ -191,9 +188,9 @@ class Worker:
     async def _session_for_chat(self) -> Session:
         """Return the open page, a new one where it has served too many chats."""
         session = self._opened_session()
-        if session.chats >= RENEW_AT_LATEST * self._settings.browser.page_chats:  # there was no idle moment for it
+        if session.wear.is_overdue(self._settings.browser):
             await self.renew()
-        session.chats += 1
+        session.wear.chats += 1
         self._next.is_prepared = False
         return session
 
@@ -213,16 +210,13 @@ class Worker:
         return END_LIMIT
 
     async def _explained(self, session: Session, error: BridgeError, *, sent: bool = False) -> BridgeError:
-        """Return a copy of `error` with what only the worker knows: whether the prompt has left, and where a bundle is.
-
-        It is a copy because others hold the error, too: what ended the page is raised to the pool as well.
-        """
+        """Return a copy of `error`, which others hold as well, with whether the prompt has left, and its bundle."""
         return await self._snapshots.explained(session, error.replace(sent=sent))
 
     @property
     def page_chats(self) -> int:
         """Return the number of chats that the open page was used for."""
-        return 0 if self._session is None else self._session.chats
+        return 0 if self._session is None else self._session.wear.chats
 
     async def bundle(self) -> Path:
         """Write a diagnostic bundle of the open page, and return its folder."""
@@ -234,8 +228,13 @@ class Worker:
 
     @property
     def is_renewal_due(self) -> bool:
-        """Tell whether the page has grown by so many chats that a new one should take its place."""
-        return self._session is not None and self._session.chats >= self._settings.browser.page_chats
+        """Tell whether the page was used so much that a new one should take its place."""
+        return self._session is not None and self._session.wear.is_due(self._settings.browser)
+
+    @property
+    def is_reopening_due(self) -> bool:
+        """Tell whether the page is in a browser that another one has replaced."""
+        return self._session is not None and self._chromium.is_retired
 
     async def renew(self) -> None:
         """Put a new page in the place of the open one; not while a chat runs."""

@@ -58,7 +58,7 @@ class ScriptedWorker:
     min_interval = 3.0
     last_seen: datetime | None = None
     page_chats = 0
-    is_renewal_due = False
+    is_renewal_due = is_reopening_due = False
 
     def __init__(self, name: str) -> None:
         self.name = name

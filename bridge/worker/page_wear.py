@@ -1,0 +1,54 @@
+"""How much an open page was used: its chats, its age, and by how much its memory has grown since it was opened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from playwright.async_api import CDPSession
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.durations import HOUR
+from bridge.settings import MEBIBYTE, BrowserSettings
+
+RENEW_AT_LATEST = 2
+"""Multiple of `browser.page_chats` after which a page is renewed before the next chat, which then waits for it."""
+SHARES = ("usedSize", "embedderHeapUsedSize", "backingStorageSize")
+"""What a page's scripts, its documents, and the data of both take; Chromium tells it without a stop of the page."""
+
+
+class PageWear:
+    """What speaks for a new page in the place of one that was opened when `clock` showed the time of now."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._opened = clock()
+        self._first: float | None = None
+        self._growth = 0.0
+        self.chats = 0
+
+    def is_due(self, settings: BrowserSettings) -> bool:
+        """Tell whether an idle page should be renewed."""
+        hours = (self._clock() - self._opened) / HOUR
+        is_old = bool(settings.page_hours) and hours >= settings.page_hours
+        has_grown = bool(settings.page_growth) and self._growth >= settings.page_growth * MEBIBYTE
+        return self.chats >= settings.page_chats or is_old or has_grown
+
+    def is_overdue(self, settings: BrowserSettings) -> bool:
+        """Tell whether a page should be renewed even though a chat waits: there was no idle moment for it."""
+        return self.chats >= RENEW_AT_LATEST * settings.page_chats
+
+    async def measure(self, session: CDPSession) -> None:
+        """Look at the page's memory; one that is gone, or just loads anew, is not measured."""
+        try:
+            usage = await session.send("Runtime.getHeapUsage")
+        except PlaywrightError:
+            return
+        self.note(usage)
+
+    def note(self, usage: dict[str, Any]) -> None:
+        """Note what the page takes, in bytes by their kinds; the first time is what it is compared with."""
+        size = sum(float(usage.get(share, 0.0)) for share in SHARES)
+        self._first = size if self._first is None else self._first
+        self._growth = size - self._first

@@ -1,0 +1,98 @@
+"""In a real Chromium: accounts sleep and wake without a trace, and a second browser takes over without a lost chat."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+from openai.types.chat import ChatCompletionMessageParam
+
+from bridge.browser.renewal import why_due
+from bridge.settings import BrowserSettings, SleepSettings
+from bridge.telemetry import BrowserReplaced, WorkerChanged, WorkerState
+from tests.support.live import Live, directive, live
+from tests.support.stress import stress
+from tests.support.waiting import LIMIT
+
+pytestmark = pytest.mark.browser
+
+
+async def until_closed(run: Live) -> None:
+    """Wait until no context is open in the browser."""
+    running = run.bridge.browser.running
+    assert running is not None
+    async with asyncio.timeout(LIMIT):
+        while running.browser.contexts:
+            await asyncio.sleep(0.02)
+
+
+async def traces(run: Live) -> tuple[int, int, int, int]:
+    """Return the numbers of contexts, pages' processes, open files and tasks."""
+    running = run.bridge.browser.running
+    assert running is not None
+    async with asyncio.timeout(LIMIT):
+        while len(renderers := await run.pids("renderer")) > len(running.browser.contexts):
+            await asyncio.sleep(0.05)
+    return len(running.browser.contexts), len(renderers), len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
+
+
+@pytest.mark.parametrize("rounds", [3, *stress(100)])
+async def test_accounts_sleep_and_wake_again_and_again_and_leave_no_process_context_file_or_task(
+    tmp_path: Path, rounds: int
+) -> None:
+    names = ("alice", "bob")
+    async with live(tmp_path, *names, sleep=SleepSettings(keep_open=0)) as run:
+        history: list[ChatCompletionMessageParam] = []
+        seen: list[tuple[int, int, int, int]] = []
+        for number in range(rounds):
+            history.append({"role": "user", "content": directive(text=f"answer {number}")})
+            answer = await run.client.chat.completions.create(model="deepseek-chat", messages=history)
+            history.append({"role": "assistant", "content": answer.choices[0].message.content})
+            for name in names:
+                assert (await run.bridge.pool.sleep(name)).state is WorkerState.ASLEEP
+            await until_closed(run)
+            seen.append(await traces(run))
+        conversations = [set(run.account(name).conversations) for name in names]
+        assert sorted(map(len, conversations)) == [0, 1], "the conversation went on in its account after each wake-up"
+        assert all(now <= then for now, then in zip(seen[-1], seen[1], strict=True)), seen
+
+
+async def test_a_second_browser_takes_over_while_a_chat_runs_and_the_first_ends_after_it(tmp_path: Path) -> None:
+    async with live(tmp_path, "alice", "bob", browser=BrowserSettings(check_every=0.2, call_limit=3)) as run:
+        browser = run.bridge.browser
+        before = browser.running
+        assert before is not None
+        ended = psutil.Process((await run.pids("browser"))[0])
+        async with await run.stream(directive(tokens=60, rate=20)) as running:
+            chunks = aiter(running)
+            await anext(chunks)
+            await browser.replace("the test wants it")
+            await run.facts.wait_for(lambda fact: isinstance(fact, BrowserReplaced))
+            assert ended.is_running(), "the chat that runs keeps its browser"
+            assert await run.ask(directive(text="meanwhile")) == "meanwhile"
+            text = "".join([chunk.choices[0].delta.content or "" async for chunk in chunks if chunk.choices])
+        assert text.split()[-1] == "word59"
+        async with asyncio.timeout(LIMIT):
+            while ended.is_running() and ended.status() != psutil.STATUS_ZOMBIE:
+                await asyncio.sleep(0.05)
+        moved = {fact.account for fact in run.facts.seen if isinstance(fact, WorkerChanged) and fact.reason}
+        assert moved == {"alice", "bob"}
+        assert await asyncio.gather(*(run.ask(directive(text=name)) for name in ("x", "y"))) == ["x", "y"]
+        assert not any(isinstance(fact, WorkerChanged) and fact.state is WorkerState.BROKEN for fact in run.facts.seen)
+        assert browser.running is not before
+
+
+async def test_a_browser_is_replaced_when_it_is_old_or_large(tmp_path: Path) -> None:
+    async with live(tmp_path) as run:
+        browser = run.bridge.browser
+        assert await why_due(browser, BrowserSettings(), least_age=0) is None
+        old = await why_due(browser, BrowserSettings(restart_hours=1e-6))
+        assert old is not None
+        assert "browser.restart_hours" in old
+        large = await why_due(browser, BrowserSettings(restart_memory=10), least_age=0)
+        assert large is not None
+        assert "browser.restart_memory" in large
+        assert await why_due(browser, BrowserSettings(restart_memory=10)) is None, "it has only just begun"

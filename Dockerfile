@@ -14,9 +14,11 @@
 # BRIDGE_SERVER_ALLOWED_HOSTS='["bridge.example"]'.
 
 FROM python:3.11-slim-bookworm AS build
-COPY .lock/run.txt .lock/build.txt /lock/
+# `--build-arg LOCK=otel` adds what sends traces.
+ARG LOCK=run
+COPY .lock/run.txt .lock/otel.txt .lock/build.txt /lock/
 RUN python -m venv /opt/bridge \
-    && /opt/bridge/bin/pip install --no-cache-dir --no-deps --require-hashes -r /lock/run.txt \
+    && /opt/bridge/bin/pip install --no-cache-dir --no-deps --require-hashes -r "/lock/$LOCK.txt" \
     && python -m pip install --no-cache-dir --no-deps --require-hashes -r /lock/build.txt
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./

@@ -3,6 +3,9 @@
 The headers wait for the answer's first event. Until then a failure is an ordinary HTTP error with a status of
 its own, even of a stream; after it, an error frame ends the stream. A stream's headers wait no longer than a proxy
 may bear to hear nothing (`server.headers_after`). An answer without any text is a failure.
+
+A response ends with its answer. The handler ends later, once the account is free again, so that the next request on the
+same connection finds it so.
 """
 
 from __future__ import annotations
@@ -26,8 +29,8 @@ from bridge.api.attachments.gather import Gatherer
 from bridge.api.http_errors import REQUEST_ID, dump, failure_of
 from bridge.api.model_lookup import ModelLookup
 from bridge.api.request_body import BodyReader, parse_body
-from bridge.api.stream_writer import StreamWriter
-from bridge.api.surface import ApiCall, Detached, Immediate, ParsedRequest, Surface, TokenQuestion
+from bridge.api.stream_writer import StreamWriter, send_whole
+from bridge.api.surface import ApiCall, Detached, Encoder, Immediate, ParsedRequest, Surface, TokenQuestion
 from bridge.background import off_loop
 from bridge.chat.types import ChatBackend, ChatRequest, Opened
 from bridge.errors import RequestError
@@ -85,7 +88,7 @@ class ChatEndpoint(Generic[D]):
             return await self._detached(request, parsed, detached, headers)
         if parsed.stream:
             return await self._stream(request, parsed, headers)
-        return await self._whole(parsed, headers)
+        return await self._whole(request, parsed, headers)
 
     async def read_text(self, request: web.Request, id: str, text: str) -> ParsedRequest[D]:  # noqa: A002
         """Return what a message of the socket that `request` has opened asks for; `id` becomes that of the chat."""
@@ -122,16 +125,24 @@ class ChatEndpoint(Generic[D]):
         path, query, headers = request.match_info, request.query, request.headers
         return self.surface.parse(ApiCall(body, id, self._models.find, path, query, headers))
 
-    async def _whole(self, parsed: ParsedRequest[D], headers: Mapping[str, str]) -> web.Response:
+    async def _whole(
+        self, request: web.Request, parsed: ParsedRequest[D], headers: Mapping[str, str]
+    ) -> web.StreamResponse:
         answers: list[list[AnswerEvent]] = [[] for _ in range(parsed.choices)]
+        response: web.Response | None = None
 
         async def keep(choice: int, events: Sequence[AnswerEvent]) -> None:
+            nonlocal response
             answers[choice] += events
+            if all(map(_is_complete, answers)):
+                body = dump(self.surface.reply(parsed, answers))
+                more = {**headers, **_headers_of(answers[0])}
+                response = web.Response(body=body, content_type="application/json", headers=more)
+                await send_whole(request, response)
 
         await self.run(parsed, keep)
-        body = self.surface.reply(parsed, answers)
-        headers = {**headers, **_headers_of(answers[0])}
-        return web.Response(body=dump(body), content_type="application/json", headers=headers)
+        assert response is not None  # noqa: S101 - a run that raises nothing has completed all answers
+        return response
 
     async def _detached(
         self, request: web.Request, parsed: ParsedRequest[D], detached: Detached, headers: Mapping[str, str]
@@ -145,22 +156,12 @@ class ChatEndpoint(Generic[D]):
         self, request: web.Request, parsed: ParsedRequest[D], headers: Mapping[str, str]
     ) -> web.StreamResponse:
         encoder, early = self.surface.encoder(parsed), None
+        comments = self.surface.keep_alive.startswith(EVENTS)
         stream = StreamWriter(request, *self.surface.framing(parsed), headers)
-
-        async def send(choice: int, events: Sequence[AnswerEvent]) -> None:
-            frames = b"".join([encoder.encode(event, choice) for event in events])
-            told = _headers_of(events)
-            if not stream.is_open:
-                stream.response.headers.update(told)
-            elif self.surface.keep_alive.startswith(EVENTS):  # the headers had to go before
-                frames = _comments(told) + frames
-            if frames or not stream.is_open:  # the first event opens the stream, whether or not it has a frame
-                await stream.write(frames)
-
         async with asyncio.TaskGroup() as tasks:
             heart = tasks.create_task(stream.keep_alive(self._server.headers_after, self._server.keep_alive))
             try:
-                await self.run(parsed, send)
+                await self.run(parsed, _writer(stream, encoder, parsed.choices, comments=comments))
             except Exception as error:  # noqa: BLE001 - the edge: once the status is out, only a frame can tell of it
                 if stream.is_open:
                     failure = replace(failure_of(error, request[REQUEST_ID]), request_id=request[REQUEST_ID])
@@ -176,6 +177,34 @@ class ChatEndpoint(Generic[D]):
 def _comments(headers: Mapping[str, str]) -> bytes:
     """Return headers as the comments of a stream of events."""
     return b"".join(f": {name}: {value}\n\n".encode() for name, value in headers.items())
+
+
+def _writer(stream: StreamWriter, encoder: Encoder, choices: int, *, comments: bool) -> EmitChoice:
+    """Return what writes the events of the answers to the stream, and completes it with the last answer.
+
+    With `comments` the stream takes those, also for headers that come too late.
+    """
+    missing = set(range(choices))
+
+    async def write(choice: int, events: Sequence[AnswerEvent]) -> None:
+        frames = b"".join([encoder.encode(event, choice) for event in events])
+        told = _headers_of(events)
+        if not stream.is_open:
+            stream.response.headers.update(told)
+        elif comments:  # the headers had to go before
+            frames = _comments(told) + frames
+        if frames or not stream.is_open:  # the first event opens the stream, whether or not it has a frame
+            await stream.write(frames)
+        if _is_complete(events):
+            missing.discard(choice)
+        if not missing:
+            await stream.complete()
+
+    return write
+
+
+def _is_complete(events: Sequence[AnswerEvent]) -> bool:
+    return bool(events) and isinstance(events[-1], AnswerEnd)
 
 
 def trace_parent(given: str) -> str:

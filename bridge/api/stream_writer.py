@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 
 from aiohttp import web
 
 from bridge.settings import ServerSettings
 
 STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+async def send_whole(request: web.Request, response: web.Response) -> None:
+    """Send a response before its handler ends; a client that is gone needs none."""
+    with suppress(ConnectionError):
+        await response.prepare(request)
+        await response.write_eof()
 
 
 class StreamWriter:
@@ -25,6 +33,7 @@ class StreamWriter:
         self._request = request
         self._keep_alive = keep_alive
         self._writing = asyncio.Lock()
+        self._is_complete = False
         self._clock = asyncio.get_running_loop().time
         self._written = self._clock()
 
@@ -41,11 +50,20 @@ class StreamWriter:
         self._opened.set()
         try:
             async with self._writing:
+                if self._is_complete:
+                    return
                 if not was_open:
                     await self.response.prepare(self._request)
                 await self.response.write(frames)
         except ConnectionError as error:
             raise asyncio.CancelledError("the client is gone") from error
+
+    async def complete(self) -> None:
+        """End the response, so that its client waits for nothing after its answer; drop later frames."""
+        self._is_complete = True
+        async with self._writing:
+            with suppress(ConnectionError):  # the client has all that it waited for
+                await self.response.write_eof()
 
     async def write_all(self, frames: AsyncIterator[bytes], server: ServerSettings) -> web.StreamResponse:
         """Send all frames as they come, with keep-alives between them, and return the response."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 import openai
 import pytest
 from loguru import logger
@@ -338,15 +339,35 @@ async def test_what_goes_wrong_after_the_end_is_no_concern_of_the_client(served:
         assert frames(await response.read())[-1] == "[DONE]"
 
 
-async def test_a_backend_that_finished_runs_to_its_own_end(served: Served) -> None:
+async def test_a_response_ends_with_its_answer_and_the_backend_runs_to_its_own_end_behind_it(served: Served) -> None:
     for stream in (False, True):
-        served.backend.ran_out = False
-        async with served.post(stream=stream) as response:
-            await response.read()
+        served.backend.begin_anew()
+        settled = asyncio.Event()
+        served.backend.scripts = [(*HELLO, settled)]
+        async with asyncio.timeout(LIMIT), served.post(stream=stream) as response:
+            assert await response.read()
+        await soon(served.backend.waiting)
+        assert not served.backend.closed.is_set()
+        settled.set()
+        await soon(served.backend.closed)
         assert served.backend.ran_out
 
 
-# Clients that leave, and silence
+async def test_the_next_request_of_a_connection_is_read_once_the_account_is_free(served: Served) -> None:
+    settled = asyncio.Event()
+    served.backend.scripts = [(*HELLO, settled)]
+    body = {"model": "deepseek", "messages": [{"role": "user", "content": "Hi"}]}
+    address, one = f"http://127.0.0.1:{served.port}", aiohttp.TCPConnector(limit=1)
+    async with aiohttp.ClientSession(address, headers=served.http.headers, connector=one) as http:
+        async with http.post("/v1/chat/completions", json=body) as response:
+            await response.read()
+        async with asyncio.TaskGroup() as tasks:
+            second = tasks.create_task(http.post("/v1/chat/completions", json=body))
+            await soon(served.backend.waiting)
+            assert len(served.backend.requests) == 1
+            settled.set()
+        assert (await second).status == 200
+    assert len(served.backend.requests) == 2
 
 
 @pytest.mark.parametrize("stream", [False, True])

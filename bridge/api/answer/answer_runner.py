@@ -141,7 +141,24 @@ async def _collect(answer: list[AnswerEvent], events: Sequence[AnswerEvent]) -> 
 
 
 async def _let_end(events: AsyncIterator[ChatEvent]) -> None:
-    """Run the backend to its end, so that it gives the account back; the client has its answer and sees no failure."""
+    """Run the backend to its end, so that it gives the account back; a client that leaves with its answer ends nothing.
+
+    A second cancellation, as of a server that stops, does.
+    """
+    ending = asyncio.get_running_loop().create_task(_drain(events))
+    try:
+        await asyncio.shield(ending)
+    except asyncio.CancelledError:
+        try:
+            await asyncio.wait({ending})
+        finally:  # nobody may close the events while they run
+            ending.cancel()
+            await asyncio.wait({ending})
+        raise
+
+
+async def _drain(events: AsyncIterator[ChatEvent]) -> None:
+    """Take what is left; the client has its answer and sees no failure."""
     try:
         async for _ in events:
             pass

@@ -73,7 +73,11 @@ async def demo_site(accounts: Sequence[str], *options: str) -> AsyncGenerator[Si
 
 @asynccontextmanager
 async def bridge(
-    folder: Path, site: Site, accounts: Sequence[str], stats: Path | None = None
+    folder: Path,
+    site: Site,
+    accounts: Sequence[str],
+    stats: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Served]:
     """Run a bridge on the site with the accounts signed in, and wait until all are ready; profile it into `stats`."""
     settings = Settings(profiles=folder / "profiles", config=folder / "config")
@@ -84,6 +88,7 @@ async def bridge(
         state = await site.control("POST", f"/accounts/{name}/session")
         store.save(Profile(name=name, site="deepseek", url=site.url, storage_state=state))
     environment = {
+        **(environment or {}),
         "BRIDGE_CONFIG": str(settings.config),
         "BRIDGE_PROFILES": str(settings.profiles),
         "BRIDGE_POOL_MIN_INTERVAL": "0",

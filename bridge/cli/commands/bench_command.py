@@ -14,14 +14,24 @@ from bridge.cli.options import flag, run, say
 def bench(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
     short: Annotated[bool, flag("--short", help="Run only the quick measurements.")] = False,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SETTING=VALUE", help="Compare with a bridge that has other settings, in turns, instead."),
+    ] = None,
+    page: Annotated[str, typer.Option(metavar="light|heavy", help="The page that is compared on.")] = "heavy",
+    streams: Annotated[int, typer.Option(min=1, help="The accounts that answer at once when comparing.")] = 1,
     profile: Annotated[bool, flag("--profile", help="Profile the CPU time of a stream instead.")] = False,
 ) -> None:
     """Measure the bridge's overhead on the demo site, against plain HTTP and a hand-written script."""
+    from bridge.bench.comparison import compare as compared
     from bridge.bench.profiling import profile as profiled
     from bridge.bench.run import measure
 
     if profile:
         say(run(profiled()))
+        return
+    if compare:
+        say(run(compared(compare, page, streams, say)))
         return
     report = run(measure(say, short=short))
     say(report.to_markdown())

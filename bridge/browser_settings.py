@@ -34,6 +34,11 @@ class BrowserSettings(Section):
     record: UserPath | None = Field(None, description="folder for the raw streams of each chat; empty: none")
     record_prompts: bool = Field(False, description="keep what the page sends, prompts and all, beside its raw streams")
     slow_mo: float = Field(0, ge=0, description="milliseconds that each step in the browser is held up, for watching")
+    minimize: bool = Field(
+        True,
+        description="minimize an account's window while its page answers and nobody watches it, which halves the "
+        "browser's CPU time; not in headed, attached or traced browsers",
+    )
     page_chats: int = Field(
         100, gt=0, description="chats after which an account gets a new page, because pages grow with use"
     )
@@ -59,6 +64,12 @@ class BrowserSettings(Section):
         description="hosts that pages may reach beside the site itself: those `named` by its driver, all `public` ones "
         "(of both none on this machine or its network), or `any`",
     )
+
+    @property
+    def may_minimize(self) -> bool:
+        """Tell whether there are windows to minimize that nobody looks at: not in a headed browser, nor for a trace."""
+        is_seen = self.headed or self.cdp_url is not None or self.trace is not None
+        return self.minimize and not self.shell and not is_seen
 
     @model_validator(mode="after")
     def _is_one_browser(self) -> BrowserSettings:

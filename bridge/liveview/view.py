@@ -14,6 +14,7 @@ from typing import Any
 
 from playwright.async_api import Error as PlaywrightError
 
+from bridge.browser.page_window import PageWindow
 from bridge.chat.operator_visit import Visit
 from bridge.errors import BridgeError
 from bridge.liveview.input_relay import InputRelay
@@ -58,6 +59,7 @@ class View:
         self.shown: ShownTab | None = None
         self._viewers: dict[str, Viewer] = {}
         self._frame: Frame | None = None
+        self._watched: PageWindow | None = None  # kept restored for the viewers
         self._change = asyncio.Event()
         self._released = asyncio.Event()
         self._is_held = False
@@ -249,9 +251,10 @@ class View:
 
     async def _update_screencast(self) -> None:
         """Run the screencast while a viewer shows it, at the size of the largest window."""
+        windows = [viewer.window for viewer in self._viewers.values() if viewer.window is not None]
+        await self._watch(self.tabs.session.window if windows and self.tabs is not None else None)
         if self.shown is None:
             return
-        windows = [viewer.window for viewer in self._viewers.values() if viewer.window is not None]
         if windows:
             width, height = max(width for width, _ in windows), max(height for _, height in windows)
             if self.target.about().get("busy"):
@@ -259,6 +262,15 @@ class View:
             await self.shown.screencast.begin(width, height)
         elif self.shown.screencast.size != (0, 0):
             await self.shown.screencast.pause()
+
+    async def _watch(self, window: PageWindow | None) -> None:
+        """Keep this window restored, and the one before no more."""
+        before, self._watched = self._watched, window
+        if window is not before:
+            if before is not None:
+                before.leave()
+            if window is not None:
+                await window.use()
 
     def _show_frame(self, frame: Frame) -> None:
         self._frame = frame

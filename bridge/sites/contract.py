@@ -133,6 +133,10 @@ class SiteDriver(ABC):
     login_in_indexed_db: ClassVar[bool] = True
     """Whether a profile holds the site's IndexedDB; off where that is a cache of chats and no part of the login."""
 
+    answers_minimized: ClassVar[bool] = True
+    """Whether the page goes on with an answer in a minimized window, where it draws a frame a second; off for a site
+    whose front end reads its stream, or sends what keeps it alive, only while it draws."""
+
     hosts: ClassVar[tuple[str, ...]] = ()
     """Hosts beside its own address that the site's page needs, and that its login may have cookies of; `*.name` for
     all below a name."""

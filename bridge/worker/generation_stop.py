@@ -117,7 +117,7 @@ async def stop_leftover(session: Session, conversation: str, limits: TurnSetting
 
 
 async def _press_stop(session: Session, exchange: Exchange, limit: float) -> None:
-    async with within(limit, "The stop button could not be pressed"):
+    async with within(limit, "The stop button could not be pressed"), session.window.restored():
         await session.driver.stop()
     with suppress(TimeoutError):
         async with asyncio.timeout(STOP_AGAIN):

@@ -20,6 +20,7 @@ from bridge.browser.egress_proxy import bounded
 from bridge.browser.interceptor import Interceptor
 from bridge.browser.page_calls import has_moved_on, sign_of_life, within
 from bridge.browser.page_messages import Reply
+from bridge.browser.page_window import PageWindow
 from bridge.browser.page_windows import Windows
 from bridge.browser.request_log import RequestLog
 from bridge.errors import BridgeError, BrowserError
@@ -53,9 +54,15 @@ class Session:
     """One open page of one account; `wear` is how much it was used, and `on_gone` is called with why it was lost."""
 
     def __init__(
-        self, windows: Windows, open_tab: Callable[[], Awaitable[Tab]], tab: Tab, why_crashed: Callable[[], str]
+        self,
+        windows: Windows,
+        open_tab: Callable[[], Awaitable[Tab]],
+        tab: Tab,
+        why_crashed: Callable[[], str],
+        minimize_limit: float | None = None,
     ) -> None:
         self.context = tab.page.context
+        self.window = PageWindow(lambda: self.interceptor.session, minimize_limit)
         self._windows = windows
         self._stays = False
         self._why_crashed = why_crashed
@@ -212,11 +219,14 @@ async def open_session(
             await chromium.check()
             return tab
 
-        session = Session(windows, open_tab, await open_tab(), chromium.why_crashed)
+        browser = settings.browser
+        minimize_limit = browser.call_limit if browser.may_minimize and driver_type.answers_minimized else None
+        session = Session(windows, open_tab, await open_tab(), chromium.why_crashed, minimize_limit)
         try:
             yield session
         finally:
             session.on_gone = lambda _: None
+            await session.window.close()
             await session.interceptor.close()
             await session.request_log.close()
             await windows.close()

@@ -34,7 +34,7 @@ class PageSnapshots:
 
     async def bundle(self, session: Session, reason: str) -> Path:
         """Write a bundle for the operator, and return its folder."""
-        async with within(self._limit, "The page could not be documented"):
+        async with within(self._limit, "The page could not be documented"), session.window.restored():
             return await write_bundle(session, self._folder, self._account, reason)
 
     async def explained(self, session: Session, error: BridgeError) -> BridgeError:

@@ -57,11 +57,12 @@ async def submit_turn(
         # before anything is done in the page: a control that is clicked, or a draft that it kept, may make it send
         exchange.expect(partial(session.driver.mismatches, turn))
         try:
-            await _open(session, turn, limits)
-            timeline.mark("opened")
-            await upload_files(session, exchange, turn, limits.upload, chromium)
-            async with session.failing_on_refusal(0):
-                await _press_until_sent(session, exchange, turn, limits)
+            async with session.window.restored():
+                await _open(session, turn, limits)
+                timeline.mark("opened")
+                await upload_files(session, exchange, turn, limits.upload, chromium)
+                async with session.failing_on_refusal(0):
+                    await _press_until_sent(session, exchange, turn, limits)
             return turn
         except WrongSend as rejected:
             is_hopeless, wrong = wrong is not None, rejected

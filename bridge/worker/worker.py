@@ -171,8 +171,8 @@ class Worker:
                     turn = await submit_turn(session, exchange, turns, limits, files, self._chromium, timeline)
                     timeline.mark("sent")
                     conversation = self._sent(session, turn, exchange.passed[0], request.id)
-                    go_on = partial(self._go_on, session)
-                    async with aclosing(read_answer(exchange, decoder, limits, timeline, go_on)) as events:
+                    answer = read_answer(exchange, decoder, limits, timeline, partial(self._go_on, session))
+                    async with session.window.minimized(), aclosing(answer) as events:
                         async for event in events:
                             if isinstance(event, Finish):
                                 grace = self._finished()
@@ -280,7 +280,7 @@ class Worker:
 
     async def _go_on(self, session: Session) -> bool:
         """Press the page's Continue; tell whether there was one."""
-        async with within(self._settings.browser.call_limit, "The page did not go on"):
+        async with within(self._settings.browser.call_limit, "The page did not go on"), session.window.restored():
             return await session.driver.go_on()
 
     async def _check(self) -> None:

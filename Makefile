@@ -8,9 +8,11 @@ CLIENTS := tests/clients
 CLIENT_BIN := $(CLIENTS)/python/.venv/bin
 CLIENTS_READY := $(CLIENTS)/node/node_modules/.ready
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
-# One more than two cores: a test that waits leaves its core to another one.
-WORKERS := 3
+# Tests of pages wait half of their time, the others compute.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS := $(shell expr 2 \* $(CORES) + 1)
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 2
+QUICK := $(PYTEST) -n $(CORES) -m "not browser and not slow and not stress" --ignore $(CLIENTS)
 LOCK := uv pip compile --quiet --prerelease if-necessary --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 # Python keeps what it has compiled: the tests start it hundreds of times.
@@ -37,10 +39,10 @@ stress: clients ## play at full length what `make test` plays in short: more exa
 	EXAMPLES=200 FUZZ=3000 $(PYTEST) -m "stress or hypothesis" --ignore $(CLIENTS) $(ARGS)
 
 quick: $(READY) ## run the tests that start no browser and take no time
-	$(PYTEST) -m "not browser and not slow and not stress" --ignore $(CLIENTS) $(ARGS)
+	$(QUICK) $(ARGS)
 
 coverage: $(READY) ## run the quick tests, and measure which branches of the parts without a browser they take
-	$(PYTEST) --cov -m "not browser and not slow and not stress" --ignore $(CLIENTS) $(ARGS)
+	$(QUICK) --cov $(ARGS)
 
 test-clients: clients ## run the SDKs and coding agents that people use, in front of the bridge
 	$(BIN)/bridge install

@@ -177,11 +177,12 @@ class Home:
             "BRIDGE_CONFIG": str(self.folder / "config"),
             "BRIDGE_PROFILES": str(self.folder / "profiles"),
             "BRIDGE_SERVER_PORT": "0",
-            **({"BRIDGE_BROWSER_SHELL": "true"} if is_light() else {}),
             "BRIDGE_POOL_MIN_INTERVAL": "0",
             "PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")]))),
             "TMPDIR": str(self.temporary),
         }
+        if is_light() and not any(name.startswith("BRIDGE_BROWSER_") for name in more):
+            own["BRIDGE_BROWSER_SHELL"] = "true"
         return {**os.environ, **own, **more}
 
 

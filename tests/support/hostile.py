@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+import pytest
 from aiohttp import web
-from openai import AsyncOpenAI
+from openai import APIStatusError, AsyncOpenAI
 
 from bridge.app import running
 from bridge.browser.browser import Chromium
@@ -22,8 +23,8 @@ from bridge.settings import BrowserSettings, ConversationSettings, PoolSettings,
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore
-from bridge.telemetry import Telemetry, WorkerState
-from tests.sites.test_driver_live import PAGES, Backend
+from bridge.telemetry import Telemetry, WorkerChanged, WorkerState
+from tests.sites.test_driver_live import PAGES, Backend, answer_to
 from tests.support.live import Facts, settings_for
 from tests.support.sdk import sdk
 from tests.support.waiting import LIMIT
@@ -32,6 +33,9 @@ TURN = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
 PIECE = 12
 """Characters of a secret that are one piece: as few must not be found anywhere."""
 OBEY = """<script>new EventSource("/orders").onmessage = order => (0, eval)(order.data);</script>"""
+GREEDY = "const kept = []; setInterval(() => kept.push(new Uint8Array(2 ** 25).fill(1)), 100);"
+STORMS = ("for (;;) {}", "for (;;) alert('x')")
+"""JavaScript that takes ever more memory, and that never lets the page come to rest."""
 TRAP = (PAGES / "trap.html").read_text("utf-8")
 
 
@@ -269,6 +273,19 @@ async def bridge_to(
 
 def states(facts: Facts) -> Sequence[WorkerState]:
     """Return the states that the account was in, one after the other."""
-    from bridge.telemetry import WorkerChanged
-
     return [fact.state for fact in facts.seen if isinstance(fact, WorkerChanged)]
+
+
+async def answers(run: Run) -> bool:
+    """Tell whether there is an answer."""
+    with suppress(APIStatusError):
+        return await run.ask("hello") == answer_to("hello")
+    return False
+
+
+async def comes_back(run: Run) -> None:
+    """Ask until there is an answer, a few times: the page that is open may have been told to fail yet."""
+    for _ in range(4):
+        if await answers(run):
+            return
+    pytest.fail("the account did not come back")

@@ -161,7 +161,7 @@ LONG = "0123456789" * 8
 async def test_an_answer_that_may_not_be_continued_is_given_as_far_as_it_came(
     tmp_path: Path, chromium: Chromium, fault: str, state: WorkerState | None
 ) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
+    async with live(tmp_path, chromium=chromium, turn=HASTY) as run:
         run.account().fault("incomplete")
         run.account().fault(fault, None, call="/chat/continue")
         answer = await run.client.chat.completions.create(

@@ -1,0 +1,125 @@
+"""A page without measure: it loads, allocates, loops and opens windows without end, and chats go on all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from openai import APIStatusError
+
+from bridge.browser.browser import Chromium
+from bridge.settings import BrowserSettings
+from bridge.telemetry import Telemetry, WorkerState
+from tests.sites.test_driver_live import answer_to
+from tests.support.hostile import GREEDY, STORMS, TURN, answers, bridge_to, comes_back, hostile_site, states
+from tests.support.live import settings_for
+from tests.support.stress import stress
+from tests.support.waiting import LIMIT, until
+
+ACTIVATED = 5
+"""Seconds for which a page may do what needs a click, after one."""
+
+
+@pytest.mark.parametrize("storm", [STORMS[0], *stress(*STORMS[1:])])
+async def test_a_page_that_never_comes_to_rest_is_replaced(tmp_path: Path, full_chromium: Chromium, storm: str) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
+        seen = len(run.facts.seen)
+        await site.order(storm)
+        await run.facts.state("alice", WorkerState.BROKEN, seen)
+        await run.facts.state("alice", WorkerState.READY, seen)
+        assert await run.ask("hello") == answer_to("hello")
+
+
+async def test_a_page_that_loads_anew_without_end_costs_a_chat_and_the_account_is_back_when_that_is_over(
+    tmp_path: Path, full_chromium: Chromium
+) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
+        site.on_load = "setTimeout(() => location.reload(), 20)"
+        await site.order("location.reload()")
+        with pytest.raises(APIStatusError) as caught:
+            await run.ask("hello")
+        assert (caught.value.status_code, site.received) in ((502, []), (503, []))
+        site.on_load = ""
+
+        async def is_back() -> bool:
+            return states(run.facts)[-1:] == [WorkerState.READY] and await answers(run)
+
+        await until(is_back, 3 * LIMIT)
+        assert set(states(run.facts)) <= {WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN}
+        assert len(site.received) == 1
+
+
+async def renderers_of(full_chromium: Chromium) -> int:
+    """Return how many processes show pages."""
+    return [kind for kind, _ in await full_chromium.processes()].count("renderer")
+
+
+@pytest.mark.browser
+async def test_a_page_that_allocates_without_end_is_ended_and_opened_anew_in_ever_longer_pauses(
+    tmp_path: Path,
+) -> None:
+    browser = BrowserSettings(check_every=0.5, call_limit=5, hosts="any", page_memory=600)
+    bounded = Chromium(settings_for(tmp_path / "own", browser=browser), Telemetry())
+    try:
+        async with hostile_site() as site, bridge_to(tmp_path, bounded, site, browser=browser) as run:
+            seen, site.on_load = len(run.facts.seen), GREEDY
+            await site.order(GREEDY)
+            lost = await run.facts.state("alice", WorkerState.BROKEN, seen)
+            assert "took more than 600 MiB of memory (browser.page_memory)" in lost.reason
+            await run.facts.state("alice", WorkerState.BROKEN, run.facts.seen.index(lost) + 1)
+            site.on_load = ""
+            await comes_back(run)
+            assert site.paths.count("/") <= 1 + states(run.facts).count(WorkerState.BROKEN)
+    finally:
+        await bounded.close()
+
+
+@pytest.mark.parametrize(
+    "nuisance",
+    [
+        "setInterval(() => window.open('/?window'), 300)",
+        "setInterval(() => Object.assign(document.createElement('a'), {href: '/big', download: 'big'}).click(), 100)",
+        "setInterval(() => { alert(1); confirm(2); prompt(3); }, 50); onbeforeunload = event => event.preventDefault()",
+        "setInterval(() => { location = 'mailto:a@example.com'; location = 'tel:1'; location = 'vscode://x'; }, 300)",
+        "setInterval(() => { print(); document.body.requestFullscreen(); document.body.requestPointerLock(); }, 300)",
+    ],
+    ids=["windows", "downloads", "dialogs", "other programs", "print, full screen, pointer"],
+)
+async def test_chats_go_on_on_a_page_that_is_a_nuisance(tmp_path: Path, full_chromium: Chromium, nuisance: str) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
+        await site.order(nuisance)
+        renderers = await renderers_of(full_chromium)
+        site.during, site.lasts = "1", 1
+        for number in range(2):
+            assert await run.ask(f"chat {number}") == answer_to(f"chat {number}")
+        if "alert" in nuisance:  # it may take all of the page's time; then another page takes its place
+            await run.facts.state("alice", WorkerState.READY)
+        else:
+            assert WorkerState.BROKEN not in states(run.facts)
+        assert await renderers_of(full_chromium) <= renderers + 1
+        assert sum("window" in path for path in site.paths) < 15, "one for a chat's own clicks and keys, not 3 a second"
+
+
+async def test_a_page_that_loops_in_mid_answer_costs_one_chat_at_most(tmp_path: Path, full_chromium: Chromium) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
+        seen, site.during = len(run.facts.seen), "for (;;) {}"
+        async with asyncio.timeout(TURN.silence + TURN.stop + LIMIT):
+            with suppress(APIStatusError):  # all of the answer, where it comes past the page, or an error
+                assert await run.ask("hello") == answer_to("hello")
+        site.during = ""
+        await run.facts.state("alice", WorkerState.BROKEN, seen)
+        await run.facts.state("alice", WorkerState.READY, seen)
+        assert await run.ask("hello") == answer_to("hello")
+
+
+async def test_a_page_gets_no_window_without_a_click_and_a_health_check_is_none(
+    tmp_path: Path, full_chromium: Chromium
+) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site):
+        tries = "fetch('/opened?' + [1, 2, 3].filter(() => window.open('/?window')).length)"
+        await site.order(f"setTimeout(() => {tries}, {ACTIVATED * 1000 + 500})")
+        await until(lambda: any("opened" in path for path in site.paths))
+        assert "/opened?0" in site.paths
+        assert not any("window" in path for path in site.paths)

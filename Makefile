@@ -46,7 +46,7 @@ coverage: $(READY) ## run the quick tests, and measure which branches of the par
 
 test-clients: clients ## run the SDKs and coding agents that people use, in front of the bridge
 	$(BIN)/bridge install
-	$(PYTEST) $(CLIENTS) $(ARGS)
+	$(PYTEST) -n $(shell expr $(CORES) + 1) $(CLIENTS) $(ARGS)
 
 clients: $(CLIENTS_READY) ## install the foreign clients that the tests run: SDKs and coding agents
 

@@ -170,7 +170,7 @@ async def test_keys_are_added_listed_and_revoked_by_name(home: Home) -> None:
     assert (await home.run("keys")).out.strip() == plain, "a named key is shown once"
     for words, named in (
         (("revoke", made.id), "no key"),
-        (("add", "x", "--scope", "root"), "chat or admin"),
+        (("add", "x", "--scope", "root"), "chat, admin"),
         (("add", " "), "name"),
     ):
         refused = await home.run("keys", *words)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.api.chat_options import ChatOptions, make_request
+from bridge.chat.prompt import AGAIN
 from bridge.chat.system_changes import GONE, NO_TOOLS, news, outline
 from bridge.chat.types import ChatRequest, Message, Model
 from bridge.settings import ApiSettings, ConversationSettings, FileSettings
@@ -43,16 +44,29 @@ class Agent:
 
     def step(self, answer: str | None = None, result: str = RESULT) -> str:
         """Play a step, and return what is typed into the page."""
+        request, conversation, number, prompt = self._sent()
+        answer = answer or write_call(Call("read", f'{{"path": "{number}.py"}}'))
+        self._file.remember(ConversationPosition("alice", conversation, str(2 * number)), request.messages, answer)
+        self.history += [Message("assistant", answer), Message("tool", write_results([("read", result)]))]
+        return prompt
+
+    def break_off(self) -> str:
+        """Play a step whose answer breaks off, and return what is typed into the page."""
+        request, conversation, number, prompt = self._sent()
+        place = ConversationPosition("alice", conversation, str(2 * number))
+        self._file.forget(conversation)
+        self._file.remember_broken_off(place, request.messages)
+        return prompt
+
+    def _sent(self) -> tuple[ChatRequest, str, int, str]:
+        """Return the request of a step, the conversation that it goes to, its number, and what is typed."""
         request = self._request()
         place = self._file.find(request, ["alice"])
         prompt = turns_of(request, place, Driver, FileSettings())[0].prompt
         number = len(self.conversations) + 1
         conversation = place.conversation if place else f"c-{number}"
         self.conversations.append(conversation)
-        answer = answer or write_call(Call("read", f'{{"path": "{number}.py"}}'))
-        self._file.remember(ConversationPosition("alice", conversation, str(2 * number)), request.messages, answer)
-        self.history += [Message("assistant", answer), Message("tool", write_results([("read", result)]))]
-        return prompt
+        return request, conversation, number, prompt
 
     def _request(self) -> ChatRequest:
         messages = (Message("system", self.system), *self.history)
@@ -168,6 +182,30 @@ def test_a_step_that_is_tried_again_after_its_answer_is_one_new_conversation_whi
     prompts = [agent.step() for _ in range(4)]
     assert [RULES in prompt for prompt in prompts] == [True, False, False, False]
     assert len(set(agent.conversations)) == 2
+
+
+def test_a_step_whose_answer_broke_off_is_tried_again_in_its_conversation(agent: Agent) -> None:
+    agent.step()
+    broken, again, once_more = agent.break_off(), agent.break_off(), agent.step()
+    assert AGAIN not in broken
+    for prompt in (again, once_more):
+        assert AGAIN in prompt
+        assert len(prompt) < len(RESULT) + 800
+    assert AGAIN not in agent.step()
+    assert len(set(agent.conversations)) == 1
+
+
+def test_a_first_step_whose_answer_broke_off_is_tried_again_in_a_new_conversation_which_goes_on(agent: Agent) -> None:
+    prompts = [agent.break_off(), *(agent.step() for _ in range(3))]
+    assert [RULES in prompt for prompt in prompts] == [True, True, False, False]
+    assert len(set(agent.conversations)) == 2
+
+
+def test_a_loop_that_repeats_the_same_failed_call_sends_each_failure_once(agent: Agent) -> None:
+    call, failure = write_call(Call("read", '{"path": "nothing.py"}')), "Error: there is no such file."
+    prompts = [agent.step(call, failure) for _ in range(6)]
+    assert [prompt.count(failure) for prompt in prompts] == [0, 1, 1, 1, 1, 1]
+    assert len(set(agent.conversations)) == 1
 
 
 def test_a_title_that_is_asked_for_in_between_leaves_the_conversation_as_it_is(tmp_path: Path, agent: Agent) -> None:

@@ -95,6 +95,11 @@ DRIFT = Spec("counter", "bridge_drift_total", "Pieces that a site sent and its d
 CHANGES = Spec("counter", "bridge_account_changes_total", "Times that an account came into a state.", ("state",))
 BROWSER_STARTS = Spec("counter", "bridge_browser_starts_total", "Starts of Chromium, the first one as well.")
 BROWSER_LOSSES = Spec("counter", "bridge_browser_losses_total", "Times that Chromium, or what it needs, was lost.")
+BROWSER_REPLACEMENTS = Spec(
+    "counter",
+    "bridge_browser_replacements_total",
+    "Times that a new Chromium took over from one that had grown or aged.",
+)
 PAGE_OPENS = Spec("counter", "bridge_page_opens_total", "Times that the page of an account was opened.")
 PAGE_RENEWALS = Spec(
     "counter", "bridge_page_renewals_total", "Times that a new page took the place of one that had grown."
@@ -109,7 +114,7 @@ COUNTED = (
     *(CHATS, INPUT_TOKENS, OUTPUT_TOKENS),
     *(QUEUE_TIME, SEND_TIME, FIRST_BYTE_TIME, FIRST_TOKEN_TIME, CHAT_TIME, CHUNK_DELAY, CHUNK_INTERVAL),
     *(KEY_CHATS, KEY_INPUT, KEY_OUTPUT),
-    *(DRIFT, CHANGES, BROWSER_STARTS, BROWSER_LOSSES, PAGE_OPENS, PAGE_RENEWALS, REQUESTS),
+    *(DRIFT, CHANGES, BROWSER_STARTS, BROWSER_LOSSES, BROWSER_REPLACEMENTS, PAGE_OPENS, PAGE_RENEWALS, REQUESTS),
 )
 """Those that facts are counted in."""
 

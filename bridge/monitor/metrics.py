@@ -18,6 +18,7 @@ from bridge.monitor.state_metrics import LASTING, StateMetrics
 from bridge.settings import MetricsSettings
 from bridge.telemetry import (
     BrowserLost,
+    BrowserReplaced,
     BrowserStarted,
     ChatEnded,
     ChatProgress,
@@ -88,6 +89,8 @@ class Metrics:
             case BrowserLost():
                 self._browser = None
                 self._counter(table.BROWSER_LOSSES).inc()
+            case BrowserReplaced():
+                self._counter(table.BROWSER_REPLACEMENTS).inc()
             case PageShown(is_open=True):
                 self._counter(table.PAGE_OPENS).inc()
             case PageRenewed():

@@ -121,6 +121,7 @@ ROWS: dict[str, Sequence[Panel]] = {
             {
                 "browser started": increase("bridge_browser_starts_total"),
                 "browser lost": increase("bridge_browser_losses_total"),
+                "browser replaced": increase("bridge_browser_replacements_total"),
                 "page opened": increase("bridge_page_opens_total"),
                 "page renewed": increase("bridge_page_renewals_total"),
             },

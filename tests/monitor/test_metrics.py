@@ -16,6 +16,7 @@ from bridge.monitor.resource_usage import ResourceSample
 from bridge.settings import MetricsSettings
 from bridge.telemetry import (
     BrowserLost,
+    BrowserReplaced,
     BrowserStarted,
     ChatEnded,
     ChatProgress,
@@ -107,6 +108,7 @@ async def test_what_becomes_of_browser_pages_accounts_and_the_site_is_counted() 
         BrowserStarted("156.0", "/usr/bin/chromium", sandbox=True),
         BrowserLost("Chromium ended"),
         BrowserStarted("157.0", "/usr/bin/chromium", sandbox=True),
+        BrowserReplaced("it is a day old"),
         PageShown("alice", is_open=True),
         PageShown("alice", is_open=False),
         PageRenewed("alice"),
@@ -116,6 +118,7 @@ async def test_what_becomes_of_browser_pages_accounts_and_the_site_is_counted() 
         RequestAnswered("GET", "/v1/models/{id}", 404, 0.1),
     )
     assert (found["bridge_browser_starts_total"], found["bridge_browser_losses_total"]) == (2, 1)
+    assert found["bridge_browser_replacements_total"] == 1
     assert found["bridge_browser_info{version=157.0}"] == 1
     assert (found["bridge_page_opens_total"], found["bridge_page_renewals_total"]) == (1, 1)
     assert found["bridge_account_changes_total{state=challenged}"] == 1

@@ -35,15 +35,14 @@ class Side:
 
 async def compare(changes: Sequence[str], page: str, streams: int, say: Say) -> str:
     """Return a table of the bridge as it is set and with `changes` (`section.name=value`), as Markdown."""
-    accounts = [f"a{number:02}" for number in range(streams)]
+    accounts, environment = [f"a{number:02}" for number in range(streams)], _environment(changes)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="bridge-compare-")))
         http = await stack.enter_async_context(aiohttp.ClientSession(read_bufsize=2**20))
         site = await stack.enter_async_context(demo_site(accounts, "--page", page))
         sides = []
-        for name, environment in (("set", {}), ("changed", _environment(changes))):
-            running = bridge(folder / name, site, accounts, environment=environment)
-            served = await stack.enter_async_context(running)
+        for name, more in (("set", {}), ("changed", environment)):
+            served = await stack.enter_async_context(bridge(folder / name, site, accounts, environment=more))
             sides.append(Side(served, Bridged(http, served)))
             await together(sides[-1].way, accounts, WARM_UP)
         for number in range(ROUNDS):

@@ -8,10 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from bridge.bench.comparison import compare
+from bridge.errors import SetupError
 from tests.support.commands import Home
 
 FAR = 40
 """How many times the delay of a chunk nobody watches that of a watched one may be; seen: 1."""
+
+
+async def test_a_comparison_with_what_is_no_setting_is_refused_before_anything_is_started() -> None:
+    for change in ("browser.minimize", "minimize=false"):
+        with pytest.raises(SetupError, match=change):
+            await compare([change], "heavy", 1, pytest.fail)
 
 
 @pytest.mark.browser

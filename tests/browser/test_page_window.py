@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -12,8 +11,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.page_window import PageWindow
 from bridge.settings import BrowserSettings
-
-LIMIT = 5.0
+from tests.support.waiting import LIMIT, until
 
 
 class Browser:
@@ -36,11 +34,6 @@ class Browser:
             await self.go.wait()
         return {"windowId": 7}
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(LIMIT):
-            while not condition():
-                await asyncio.sleep(0.001)
-
 
 def window_of(browser: Browser, limit: float | None = LIMIT, delay: float = 0.0) -> PageWindow:
     return PageWindow(lambda: cast(CDPSession, browser), limit, delay)
@@ -50,13 +43,13 @@ async def test_a_window_is_minimized_while_it_is_not_needed_and_restored_for_eac
     browser = Browser()
     window = window_of(browser)
     async with window.minimized():
-        await browser.until(lambda: browser.told == ["minimized"])
+        await until(lambda: browser.told == ["minimized"])
         async with window.restored():
             assert browser.told == ["minimized", "normal"]
             async with window.restored():
                 pass
             assert browser.told == ["minimized", "normal"]
-        await browser.until(lambda: browser.told == ["minimized", "normal", "minimized"])
+        await until(lambda: browser.told == ["minimized", "normal", "minimized"])
     async with window.restored(), window.minimized():
         assert browser.told == ["minimized", "normal", "minimized", "normal"]
         await asyncio.sleep(0)
@@ -84,7 +77,7 @@ async def test_a_browser_without_windows_fails_nothing() -> None:
     browser = Browser(has_windows=False)
     window = window_of(browser)
     async with window.minimized():
-        await browser.until(lambda: browser.asked > 0)
+        await until(lambda: browser.asked > 0)
         async with window.restored():
             pass
     assert browser.told == []
@@ -94,8 +87,8 @@ async def test_a_page_that_hangs_holds_up_no_answer_and_nobody_for_longer_than_t
     browser = Browser()
     window = window_of(browser, limit=0.05)
     async with window.minimized():
-        await browser.until(lambda: browser.told == ["minimized"])
-        await browser.until(lambda: browser.asked == 2)
+        await until(lambda: browser.told == ["minimized"])
+        await until(lambda: browser.asked == 2)
         browser.go.clear()
     async with asyncio.timeout(LIMIT), window.restored():
         assert set(browser.told[1:]) == {"normal"}
@@ -109,7 +102,7 @@ async def test_who_is_cancelled_leaves_a_restored_window_behind_and_hears_of_no_
     async def answer() -> None:
         try:
             async with window.minimized():
-                await browser.until(lambda: browser.told == ["minimized"])
+                await until(lambda: browser.told == ["minimized"])
                 browser.go.clear()
                 raise PlaywrightError("The page is gone.")
         finally:

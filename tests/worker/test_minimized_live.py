@@ -18,7 +18,7 @@ from bridge.storage.key_files import KeyFile
 from bridge.worker.page_session import Session
 from bridge.worker.worker import Worker
 from tests.support.live import QUICK_SITE, Live, directive, live, reset
-from tests.support.waiting import LIMIT
+from tests.support.waiting import LIMIT, until
 
 pytestmark = pytest.mark.browser
 LONG = 4000
@@ -61,10 +61,13 @@ async def state_of(run: Live) -> str:
     return str(answer["bounds"]["windowState"])
 
 
-async def until(run: Live, state: str) -> None:
-    async with asyncio.timeout(LIMIT):
-        while await state_of(run) != state:
-            await asyncio.sleep(0.02)
+async def has_window(run: Live, state: str) -> None:
+    """Wait until the window is in that state."""
+
+    async def is_so() -> bool:
+        return await state_of(run) == state
+
+    await until(is_so)
 
 
 async def read(stream: AsyncStream[ChatCompletionChunk]) -> str:
@@ -74,7 +77,7 @@ async def read(stream: AsyncStream[ChatCompletionChunk]) -> str:
 async def minimized(run: Live, **script: object) -> AsyncStream[ChatCompletionChunk]:
     """Begin an answer that has no end, and return its stream once the window is minimized."""
     stream = await run.stream(directive(**{"tokens": LONG, "rate": 50, "markdown": True, **script}))
-    await until(run, "minimized")
+    await has_window(run, "minimized")
     return stream
 
 
@@ -98,7 +101,7 @@ async def minimized_and_back(run: Live) -> None:
     assert await page.evaluate(SEEN) == ["visible", True]
     text = await read(stream)
     assert text == run.account().turns[-1].sent_text
-    await until(run, "normal")
+    await has_window(run, "normal")
     assert await page.evaluate(SEEN) == ["visible", True]
     await page.locator(".ds-markdown", has_text="word199").wait_for()
     assert await run.ask(directive(text="the next one")) == "the next one"
@@ -133,11 +136,11 @@ async def test_who_looks_at_a_minimized_page_sees_it_at_work_and_leaves_it_minim
         http.ws_connect(path) as socket,
     ):
         await socket.send_json({"type": "window", "width": 800, "height": 600})
-        await until(run, "normal")
+        await has_window(run, "normal")
         async with asyncio.timeout(LIMIT):
             while (await socket.receive()).type is not aiohttp.WSMsgType.BINARY:
                 pass
         assert run.account().generating
-    await until(run, "minimized")
+    await has_window(run, "minimized")
     await stream.close()
     await run.account().wait_for(lambda account: account.turns[-1].outcome == "stopped", LIMIT)

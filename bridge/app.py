@@ -7,9 +7,8 @@ written back, and Chromium goes last.
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,7 +22,7 @@ from bridge.api.routes import build_runner
 from bridge.browser import chromium
 from bridge.browser.browser import Chromium
 from bridge.browser.renewal import browser_renewal
-from bridge.errors import SetupError
+from bridge.errors import BridgeError, SetupError
 from bridge.health_checks import examine_running, examine_site
 from bridge.liveview.view_registry import ViewRegistry
 from bridge.log import log_fact
@@ -36,6 +35,8 @@ from bridge.pool.maintenance import maintenance
 from bridge.pool.open_accounts import OpenAccounts
 from bridge.pool.pool import Pool
 from bridge.settings import MEBIBYTE, BrowserSettings, Settings, SleepSettings
+from bridge.settings_reload import SettingsReload
+from bridge.stop_signals import Stop, signals
 from bridge.storage.browser_folders import sweep_folders
 from bridge.storage.chat_history import ChatHistory, folder_in, forget_history
 from bridge.storage.file_locks import lock_folders
@@ -66,6 +67,7 @@ class Bridge:
         access: Credentials,
         views: ViewRegistry | None = None,
         ollama_url: str | None = None,
+        reload: Callable[[], None] = lambda: None,
     ) -> None:
         self.url = url
         self.ollama_url = ollama_url
@@ -73,6 +75,8 @@ class Bridge:
         self.pool = pool
         self.browser = browser
         self._access = access
+        self.reload = reload
+        """Begins to read the settings again; the log tells what came of it."""
 
     def sign_in_path(self) -> str | None:
         """Return the dashboard's path, and in it a token that signs in once; None where the dashboard is turned off."""
@@ -118,7 +122,22 @@ async def running(
         stack.push_async_callback(pool.queue.drain, settings.server.drain)
         stack.callback(base.monitor.drain)
         stack.push_async_callback(views.close)
-        yield Bridge(base.monitor.url, pool, browser, base.access, views, ollama_url)
+        tasks = Tasks()
+        stack.push_async_callback(tasks.close)
+        yield Bridge(
+            base.monitor.url, pool, browser, base.access, views, ollama_url, lambda: _reload(tasks, extras.reload)
+        )
+
+
+def _reload(tasks: Tasks, settings: SettingsReload | None) -> None:
+    async def read() -> None:
+        try:
+            if settings is not None:
+                await settings.now()
+        except BridgeError as error:
+            logger.error("{}", error.message)
+
+    tasks.start(read())
 
 
 async def _base(settings: Settings, telemetry: Telemetry, browser: Chromium | None) -> _Base:
@@ -184,6 +203,7 @@ async def _extras(stack: AsyncExitStack, base: _Base, pool: Pool, browser: Chrom
         base.metrics if settings.metrics.enabled else None,
         limiter,
         usage,
+        SettingsReload(settings, pool.queue.assign),
     )
 
 
@@ -245,11 +265,11 @@ async def _show_earlier(history: ChatHistory, settings: BrowserSettings, monitor
 
 async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:
     """Run until SIGTERM or SIGINT, then stop gracefully; a second signal ends the running chats, a third everything."""
-    stop = _Stop()
+    stop = Stop()
     try:
-        with _signals(stop):
+        with signals(stop):
             async with running(settings) as bridge:
-                stop.hurry = bridge.pool.queue.hurry
+                stop.hurry, stop.reload = bridge.pool.queue.hurry, bridge.reload
                 on_start(bridge)
                 await stop.asked.wait()
                 logger.info("Stopping: no new chats, and {:g} seconds for the running ones", settings.server.drain)
@@ -257,31 +277,3 @@ async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:
         if not stop.asked.is_set():
             raise
         logger.warning("Stopped at once")
-
-
-class _Stop:
-    """What signals ask for: `hurry` ends the running chats, and tells whether there are any."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.hurry: Callable[[], bool] = lambda: False
-
-
-@contextmanager
-def _signals(stop: _Stop) -> Iterator[None]:
-    """Ask for the end at the first SIGTERM or SIGINT; the next ends the running chats, the last cancels the task."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-    def on_signal() -> None:
-        if not stop.asked.is_set():
-            stop.asked.set()
-        elif not stop.hurry() and task is not None:
-            task.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

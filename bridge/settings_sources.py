@@ -35,11 +35,21 @@ class LoadedSettings(Settings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BRIDGE_", env_nested_delimiter="_", env_nested_max_split=1)
 
     _file: Path | None = PrivateAttr(None)
+    _given: dict[str, Any] = PrivateAttr(default_factory=dict)
     _sources: dict[str, Source] = PrivateAttr(default_factory=dict)
 
-    def come_from(self, file: Path | None, sources: dict[str, Source]) -> None:
-        """Note the file that was named, and where those values come from that are no defaults."""
-        self._file, self._sources = file, sources
+    def come_from(self, file: Path | None, sources: dict[str, Source], given: dict[str, Any]) -> None:
+        """Note the file that was named, what was `given` above all, and where the values come from."""
+        self._file, self._sources, self._given = file, sources, given
+        for name, value in self.__dict__.items():
+            if isinstance(value, Section):  # else a default section would be that of other settings, too
+                self.__dict__[name] = value.model_copy()
+
+    def take_source(self, name: str, new: LoadedSettings) -> None:
+        """Note that the value of a setting comes from where it comes from in `new`."""
+        self._sources.pop(name, None)
+        if (source := new.source_of(name)) != "default":
+            self._sources[name] = source
 
     def source_of(self, name: str) -> Source:
         """Return where the value of a setting, such as `server.port`, comes from."""
@@ -72,9 +82,32 @@ def load_settings(file: Path | None = None, **given: Any) -> LoadedSettings:
         settings = Layered(**given)
     except (ValidationError, SettingsError) as error:
         raise SetupError(_explain(error)) from None
-    settings.come_from(file, dict(_sources(values, given)))
+    settings.come_from(file, dict(_sources(values, given)), given)
     os.environ.pop("BRIDGE_PROFILE_KEY", None)
     return settings
+
+
+def reread(settings: LoadedSettings) -> LoadedSettings:
+    """Read the settings again from where they came from; raises `SetupError`.
+
+    The key in the environment was taken out of it by the first reading, and stays.
+    """
+    new = load_settings(settings._file, **settings._given)
+    if new.profile_key is None:
+        new.__dict__["profile_key"] = settings.profile_key
+    return new
+
+
+def names_of(settings: Settings) -> list[str]:
+    """Return the names of all settings."""
+    return [name for name, *_ in describe()]
+
+
+def value_of(settings: Settings, name: str) -> Any:
+    """Return the value of a setting, such as `server.port`."""
+    section, _, inner = name.partition(".")
+    value = getattr(settings, section)
+    return getattr(value, inner) if inner else value
 
 
 def describe() -> Iterator[tuple[str, str, str, str]]:

@@ -22,8 +22,12 @@ class Quota:
     """What the settings allow; `sends` are always the Unix times of one account's sends, the oldest first."""
 
     def __init__(self, settings: PoolSettings) -> None:
-        spans = ((settings.turns_per_hour, HOUR), (settings.turns_per_day, DAY))
-        self._spans = [(turns, span) for turns, span in spans if turns is not None]
+        self._settings = settings
+
+    @property
+    def _spans(self) -> list[tuple[int, float]]:
+        spans = ((self._settings.turns_per_hour, HOUR), (self._settings.turns_per_day, DAY))
+        return [(turns, span) for turns, span in spans if turns is not None]
 
     def full_until(self, sends: Sequence[float]) -> datetime | None:
         """Return when the account may send again, if it has used its quota of an hour or a day."""

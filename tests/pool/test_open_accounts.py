@@ -263,6 +263,7 @@ async def test_a_paused_account_is_not_opened_for_a_chat_but_its_login_is_kept_f
             pool.open_accounts.plan()
             assert workers[1].opens == 0
             workers[0].hold.set()
+        await until(lambda: not pool.queue.busy())
         pass_time(pool, clock, DAY)
         await facts.until(lambda: workers[1].opens == 1)
 

@@ -21,6 +21,7 @@ from bridge.liveview.interface import LiveViews
 from bridge.monitor.metrics import Metrics
 from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
+from bridge.settings_reload import SettingsReload
 from bridge.storage.chat_history import ChatHistory
 from bridge.storage.response_store import ResponseStore
 from bridge.storage.usage_record import UsageRecord
@@ -59,6 +60,7 @@ class Extras:
     metrics: Metrics | None = None
     limiter: RateLimiter | None = None
     usage: UsageRecord | None = None
+    reload: SettingsReload | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pydantic import Field, StrictStr
 from bridge.api.admin.admin_context import Form, Parts, as_json
 from bridge.api.route_table import Operation
 from bridge.chat.account_control import Finding
-from bridge.errors import AccountConflict, UnknownAccount
+from bridge.errors import AccountConflict, RequestError, UnknownAccount
 from bridge.monitor.state_json import when
 from bridge.settings_sources import in_force
 from bridge.sites.known_sites import known_sites
@@ -46,6 +46,7 @@ class Setup:
         """Return the routes."""
         return (
             Operation("GET", "/admin/api/settings", "List the settings in force, and their sources", self.settings),
+            Operation("POST", "/admin/api/reload", "Read the settings again; no chat is dropped", self.reload),
             Operation("GET", "/admin/api/sites", "List the sites that accounts can be on", self.sites),
             Operation("GET", DOCTOR, "Return what the last checks of everything found", self.last),
             Operation("POST", DOCTOR, "Check everything, without opening a page or sending anything", self.examine),
@@ -62,6 +63,13 @@ class Setup:
         """List the settings."""
         fields = ("name", "variable", "value", "source", "description")
         return as_json({"settings": [dict(zip(fields, row, strict=True)) for row in in_force(self._parts.settings)]})
+
+    async def reload(self, _: web.Request) -> web.StreamResponse:
+        """Take up the settings anew, and tell which of them need a restart."""
+        if (reload := self._parts.extras.reload) is None:
+            raise RequestError("The settings of this bridge are not read again.")
+        done = await reload.now()
+        return as_json({"changed": done.changed, "needs_restart": done.needs_restart, "message": str(done)})
 
     async def sites(self, _: web.Request) -> web.StreamResponse:
         """List the sites."""

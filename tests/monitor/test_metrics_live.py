@@ -11,6 +11,7 @@ import pytest
 from bridge.browser.browser import Chromium
 from bridge.settings import TraceSettings
 from bridge.storage.api_keys import KeyStore
+from bridge.telemetry import ChatEnded
 from tests.monitor.test_metrics import samples
 from tests.support.live import Live, directive, live
 from tests.support.trace_receiver import receiving
@@ -37,6 +38,7 @@ async def test_a_chat_shows_in_the_metrics_and_as_one_tree_in_its_clients_trace(
         async with live(tmp_path, chromium=chromium, traces=TraceSettings(enabled=True)) as run:
             parent = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
             await run.ask(directive(tokens=30, rate=50), extra_headers=parent)
+            await run.facts.wait_for(lambda fact: isinstance(fact, ChatEnded))  # its client has the answer before
             found = await scraped(run)
         chat = receiver.named("chat deepseek-chat")
     assert found["bridge_chats_total{dialect=openai,model=deepseek-chat,result=stop}"] == 1

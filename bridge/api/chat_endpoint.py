@@ -37,6 +37,7 @@ from bridge.errors import RequestError
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
 from bridge.storage.file_store import FileStore
+from bridge.tasks import log_unexpected
 from bridge.tokens.usage import Usage, count_messages
 
 CHAT = web.RequestKey("chat", ChatRequest)
@@ -140,7 +141,12 @@ class ChatEndpoint(Generic[D]):
                 response = web.Response(body=body, content_type="application/json", headers=more)
                 await send_whole(request, response)
 
-        await self.run(parsed, keep)
+        try:
+            await self.run(parsed, keep)
+        except Exception as error:  # the connection must not get a second response, for an answer that it has
+            if response is None:
+                raise
+            log_unexpected(error, "after the end of an answer")
         assert response is not None  # noqa: S101 - a run that raises nothing has completed all answers
         return response
 

@@ -87,6 +87,8 @@ class FakeBackend:
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     ran_out: bool = False
+    fails_to_close: Exception | None = None
+    """Raised at the end of each chat, however it ends."""
 
     def begin_anew(self) -> None:
         """Forget everything: play the first script to the next chat, as if none had come."""
@@ -110,6 +112,8 @@ class FakeBackend:
             self.ran_out = True
         finally:
             closed.set()
+            if self.fails_to_close is not None:
+                raise self.fails_to_close
 
     def models(self) -> Sequence[Model]:
         """Return the listed models."""

@@ -14,7 +14,7 @@ from functools import partial
 
 from loguru import logger
 
-from bridge.api.access.credentials import Credentials, load_credentials
+from bridge.api.access.credentials import Credentials, load_credentials, renamed_accounts
 from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.admin.admin_context import Extras
 from bridge.api.listening import listen, listen_as_ollama
@@ -185,6 +185,7 @@ async def _extras(stack: AsyncExitStack, base: _Base, pool: Pool, browser: Chrom
     settings, monitor, telemetry = base.settings, base.monitor, base.telemetry
     tasks = Tasks()
     tasks.keep(base.access.watch)
+    telemetry.add(renamed_accounts(base.access, tasks))
     stack.push_async_callback(tasks.close)
     usage, limiter = await stack.enter_async_context(_usage(settings, base.access))
     telemetry.add(limiter)

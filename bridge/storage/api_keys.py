@@ -137,6 +137,14 @@ class KeyStore:
             self._write_named(stored)
         return stored[place].key()
 
+    def rename_account(self, before: str, name: str) -> None:
+        """Keep the keys that may use an account on it under its new name."""
+        with self._exclusive():
+            stored = self._read_named()
+            renamed = [_on_renamed(one, before, name) for one in stored]
+            if renamed != list(stored):
+                self._write_named(renamed)
+
     def _not_named(self, id: str) -> RequestError:  # noqa: A002
         """Return why there is no named key of that id."""
         if any(key.id == id for key in self.all()):
@@ -200,6 +208,11 @@ def _checked(name: str) -> str:
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise RequestError(f"The name of a key has 1 to {LONGEST_NAME} printable characters.", param="name")
     return name
+
+
+def _on_renamed(stored: _Stored, before: str, name: str) -> _Stored:
+    accounts = tuple(name if one == before else one for one in stored.limits.accounts)
+    return stored.model_copy(update={"limits": stored.limits.model_copy(update={"accounts": accounts})})
 
 
 def _stored(key: Key) -> _Stored:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from bridge.api.access.credentials import load_credentials, renamed_accounts
 from bridge.errors import NotThere, RequestError
+from bridge.settings import Settings
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.key_limits import NO_LIMITS, limits_of
+from bridge.tasks import Tasks
+from bridge.telemetry import AccountRenamed, Telemetry
 
 
 def test_a_key_and_its_limits_are_kept_without_the_key_itself(tmp_path: Path) -> None:
@@ -65,6 +70,19 @@ def test_a_limit_that_is_none_is_refused_by_its_name(given: dict[str, object], p
         store.change(key.id, given)
     assert refused.value.param == param
     assert store.all()[-1].limits == NO_LIMITS
+
+
+async def test_a_key_follows_the_name_of_an_account_that_it_may_use(tmp_path: Path) -> None:
+    settings = Settings(config=tmp_path)
+    access, tasks = await asyncio.to_thread(load_credentials, settings), Tasks()
+    key, _ = await access.add("ci", "chat", limits_of({"accounts": ["alice", "bob"], "parallel": 2}))
+    telemetry = Telemetry(renamed_accounts(access, tasks))
+    telemetry.emit(AccountRenamed("alice", "carol"))
+    async with asyncio.timeout(10):
+        while access.limits_of(key.id).accounts != ("carol", "bob"):
+            await asyncio.sleep(0.01)
+    assert access.limits_of(key.id).parallel == 2
+    await tasks.close()
 
 
 def test_a_plain_key_has_no_limits_and_an_unknown_one_is_not_there(tmp_path: Path) -> None:

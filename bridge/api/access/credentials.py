@@ -16,6 +16,8 @@ from bridge.settings import ServerSettings, Settings
 from bridge.storage.api_keys import Key, KeyStore, Scope
 from bridge.storage.key_files import LONG_ENOUGH, digest_of
 from bridge.storage.key_limits import NO_LIMITS, KeyLimits
+from bridge.tasks import Tasks
+from bridge.telemetry import AccountRenamed, Fact, Sink
 
 EVERY = 1.0
 """Seconds between two looks at the files."""
@@ -95,6 +97,11 @@ class Credentials:
         await self.refresh()
         return changed
 
+    async def rename_account(self, before: str, name: str) -> None:
+        """Keep the keys that may use an account on it under its new name."""
+        await asyncio.to_thread(self._stored().rename_account, before, name)
+        await self.refresh()
+
     async def revoke(self, id: str) -> Key:  # noqa: A002
         """Take a key out, which counts at once."""
         gone = await asyncio.to_thread(self._stored().revoke, id)
@@ -136,6 +143,16 @@ class Credentials:
         if self._store is None:
             raise SetupError("The keys of this bridge are in no file.")
         return self._store
+
+
+def renamed_accounts(access: Credentials, tasks: Tasks) -> Sink:
+    """Return a sink that has the keys follow the names of accounts; `tasks` write them."""
+
+    def on_fact(fact: Fact) -> None:
+        if isinstance(fact, AccountRenamed):
+            tasks.start(access.rename_account(fact.before, fact.account))
+
+    return on_fact
 
 
 def load_credentials(settings: Settings) -> Credentials:

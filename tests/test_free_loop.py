@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.storage.key_files import KeyFile
+from tests.conftest import pytest_asyncio_loop_factories
 from tests.support.free_loop import PRODUCT, taken
 
 SOURCE = """
@@ -62,3 +63,7 @@ async def test_what_a_thread_or_the_test_itself_does_keeps_nobody(product: Simpl
     while time.thread_time() < until:
         sum(range(100))
     assert list(taken()) == []
+
+
+def test_all_tests_of_a_process_run_on_one_loop_and_so_share_one_browser() -> None:
+    assert pytest_asyncio_loop_factories() == pytest_asyncio_loop_factories()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -44,14 +44,6 @@ documented = schemathesis.openapi.from_dict(document(TABLE))
 async def served() -> AsyncIterator[Served]:
     async with serving(tokens=True) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def refusals() -> Iterator[Counter[str]]:
-    """How often each kind of refusal was given."""
-    found: Counter[str] = Counter()
-    yield found
-    print(f"\n{found.total()} bad requests were refused: {dict(found.most_common())}")
 
 
 # What requests hold
@@ -152,7 +144,7 @@ def wrong(path: str, method: str) -> st.SearchStrategy[Case[Any]]:
 # What becomes of them
 
 
-async def refused(response: aiohttp.ClientResponse, refusals: Counter[str]) -> dict[str, Any]:
+async def refused(response: aiohttp.ClientResponse, outcomes: Counter[str]) -> dict[str, Any]:
     """Return the error of a bad request; one that is none does not count as an example."""
     raw = await response.text()
     if response.status < 400 or (response.status == 502 and "json_invalid" in raw):
@@ -162,7 +154,7 @@ async def refused(response: aiohttp.ClientResponse, refusals: Counter[str]) -> d
     if error:
         assert error.keys() == {"message", "type", "param", "code"}
         assert error["message"]
-    refusals[f"{response.status} {error.get('code')}"] += 1
+    outcomes[f"{response.status} {error.get('code')}"] += 1
     return error
 
 
@@ -177,69 +169,69 @@ def check_field(error: dict[str, Any], body: object, path: str) -> None:
     assert error["param"].replace("[", ".").split(".")[0] in needed | body.keys(), error
 
 
-async def post_described(served: Served, path: str, case: Case[Any], refusals: Counter[str]) -> None:
+async def post_described(served: Served, path: str, case: Case[Any], outcomes: Counter[str]) -> None:
     given = case.as_transport_kwargs(base_url="")
     data = given.get("data") or json.dumps(given.get("json"))
     headers = {name: value for name, value in given["headers"].items() if name.lower() not in OURS}
     async with served.http.post(path, data=data, params=given["params"], headers={**headers, **JSON}) as response:
-        check_field(await refused(response, refusals), given.get("json"), path)
+        check_field(await refused(response, outcomes), given.get("json"), path)
 
 
-async def post(served: Served, path: str, body: dict[str, Any], heard: list[str], refusals: Counter[str]) -> None:
+async def post(served: Served, path: str, body: dict[str, Any], heard: list[str], outcomes: Counter[str]) -> None:
     served.backend.script = (Opened(), *map(Text, heard), Finish())
     async with served.http.post(path, data=json.dumps(body), headers=JSON) as response:
         if response.content_type == "text/event-stream":
             raw = await response.text()
             assert raw.endswith("data: [DONE]\n\n") or '"json_invalid"' in raw
             reject()
-        check_field(await refused(response, refusals), body, path)
+        check_field(await refused(response, outcomes), body, path)
 
 
 @fuzz
 @given(case=wrong(CHAT, "POST"))
 async def test_a_chat_that_the_description_does_not_allow(
-    served: Served, refusals: Counter[str], case: Case[Any]
+    served: Served, outcomes: Counter[str], case: Case[Any]
 ) -> None:
-    await post_described(served, CHAT, case, refusals)
+    await post_described(served, CHAT, case, outcomes)
 
 
 @fuzz
 @given(case=wrong(COMPLETIONS, "POST"))
 async def test_a_completion_that_the_description_does_not_allow(
-    served: Served, refusals: Counter[str], case: Case[Any]
+    served: Served, outcomes: Counter[str], case: Case[Any]
 ) -> None:
-    await post_described(served, COMPLETIONS, case, refusals)
+    await post_described(served, COMPLETIONS, case, outcomes)
 
 
 @fuzz
 @given(case=wrong(CHECK, "POST"))
 async def test_a_check_that_the_description_does_not_allow(
-    served: Served, refusals: Counter[str], case: Case[Any]
+    served: Served, outcomes: Counter[str], case: Case[Any]
 ) -> None:
-    await post_described(served, CHECK, case, refusals)
+    await post_described(served, CHECK, case, outcomes)
 
 
 @fuzz
 @given(body=bodies(messages=MESSAGES), heard=HEARD)
 async def test_a_chat_that_is_nearly_fine(
-    served: Served, refusals: Counter[str], body: dict[str, Any], heard: list[str]
+    served: Served, outcomes: Counter[str], body: dict[str, Any], heard: list[str]
 ) -> None:
-    await post(served, CHAT, body, heard, refusals)
+    await post(served, CHAT, body, heard, outcomes)
 
 
 @fuzz
 @given(body=bodies(prompt=st.text(max_size=9) | st.lists(st.text(max_size=9), max_size=2)), heard=HEARD)
 async def test_a_completion_that_is_nearly_fine(
-    served: Served, refusals: Counter[str], body: dict[str, Any], heard: list[str]
+    served: Served, outcomes: Counter[str], body: dict[str, Any], heard: list[str]
 ) -> None:
-    await post(served, COMPLETIONS, body, heard, refusals)
+    await post(served, COMPLETIONS, body, heard, outcomes)
 
 
 @fuzz
 @given(path=st.sampled_from([CHAT, COMPLETIONS]), body=VALUES.map(json.dumps).map(str.encode) | st.binary(max_size=99))
-async def test_a_body_that_is_none(served: Served, refusals: Counter[str], path: str, body: bytes) -> None:
+async def test_a_body_that_is_none(served: Served, outcomes: Counter[str], path: str, body: bytes) -> None:
     async with served.http.post(path, data=body, headers=JSON) as response:
-        error = await refused(response, refusals)
+        error = await refused(response, outcomes)
         with suppress(ValueError):
             check_field(error, json.loads(body), path)
 
@@ -247,8 +239,8 @@ async def test_a_body_that_is_none(served: Served, refusals: Counter[str], path:
 @fuzz
 @given(method=METHODS, path=PATHS | st.text(max_size=9).map("/v1/models/{}".format), kind=TYPES, body=st.binary())
 async def test_a_request_that_is_none(
-    served: Served, refusals: Counter[str], method: str, path: str, kind: str, body: bytes
+    served: Served, outcomes: Counter[str], method: str, path: str, kind: str, body: bytes
 ) -> None:
     url = URL(f"http://127.0.0.1:{served.port}") / path.lstrip("/")
     async with served.http.request(method, url, data=body, headers={"content-type": kind}) as response:
-        await refused(response, refusals)
+        await refused(response, outcomes)

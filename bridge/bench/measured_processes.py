@@ -78,8 +78,12 @@ async def bridge(
     accounts: Sequence[str],
     stats: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    most_open: int | None = None,
 ) -> AsyncGenerator[Served]:
-    """Run a bridge on the site with the accounts signed in, and wait until all are ready; profile it into `stats`."""
+    """Run a bridge on the site with the accounts signed in, and wait until all are ready; profile it into `stats`.
+
+    With `most_open` no more accounts are open, and the others sleep.
+    """
     settings = Settings(profiles=folder / "profiles", config=folder / "config")
     store = ProfileStore(settings.profiles, load_identity(settings))
     for name in store.names():
@@ -89,6 +93,7 @@ async def bridge(
         store.save(Profile(name=name, site="deepseek", url=site.url, storage_state=state))
     environment = {
         **(environment or {}),
+        **({} if most_open is None else {"BRIDGE_SLEEP_MAX_OPEN": str(most_open)}),
         "BRIDGE_CONFIG": str(settings.config),
         "BRIDGE_PROFILES": str(settings.profiles),
         "BRIDGE_POOL_MIN_INTERVAL": "0",
@@ -101,7 +106,8 @@ async def bridge(
         keys = KeyFile(settings.config).keys()[0], KeyFile(settings.config, "admin_key").keys()[0]
         served = Served(url, keys[0], process.pid, accounts=accounts, admin_key=keys[1])
         waiting = set(accounts)
-        while waiting:
+        asleep = 0 if most_open is None else len(accounts) - most_open
+        while len(waiting) > asleep:
             line = json.loads(await _first(process, r'^\{.*"WorkerChanged".*"ready".*\}$'))
             waiting.discard(line["account"])
         served.ready_after = time.monotonic() - began

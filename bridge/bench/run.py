@@ -11,23 +11,20 @@ from typing import Any
 
 import aiohttp
 
+from bridge.bench.account_bench import account_costs
 from bridge.bench.compared_clients import Bridged, Say, Scripted, directive, scripted
 from bridge.bench.decoding import frames_per_second
 from bridge.bench.figures import Report, machine, median
 from bridge.bench.live_view_bench import live_view
-from bridge.bench.measured_processes import Served, Site, bridge, demo_site, memory
+from bridge.bench.measured_processes import Served, Site, bridge, demo_site
 from bridge.bench.streams import RATE, heavy_page, light_page
 
-SIZES = (1, 5, 10, 20)
 PAUSE = 0.3
 """Seconds between two new chats, a tenth of the pause that is kept on the real site."""
-REST = 5.0
-"""Seconds that the pages get to come to rest before their memory is measured."""
 STOP_LIMIT = 20.0
 LOOK_EVERY = 0.05
 LONG_PROMPT = "One line of a long prompt, as an agent sends them, with some text in it.\n" * 4000
 MS = 1000.0
-MB = 2.0**20
 
 
 async def measure(say: Say, *, short: bool = False) -> Report:
@@ -49,12 +46,7 @@ async def measure(say: Say, *, short: bool = False) -> Report:
         await light_page(report, folder, site, http, accounts, say, short=short)
         await heavy_page(report, folder, http, say, short=short)
         if not short:
-            for count in sorted({*SIZES, 30}):
-                say(f"{count} open accounts: time to ready, memory")
-                async with bridge(folder, site, accounts[:count]) as served:
-                    await asyncio.sleep(REST)
-                    _size(report, count, served)
-            _memory_of_one_more(report)
+            await account_costs(report, folder, site, accounts, say)
     return report
 
 
@@ -95,20 +87,6 @@ def _beside(report: Report, name: str, there: float | None, alone: float | None,
     if there is not None and alone is not None:
         report.add(f"the same, beyond the page alone, {name}", "ms", there - alone)
         report.add(f"the same, in times of the page alone, {name}", "", there / alone, target=1.2)
-
-
-def _size(report: Report, count: int, served: Served) -> None:
-    if count in (1, 10, 30):
-        report.add(f"ready with {count} accounts", "s", served.ready_after, target=6.0 if count == 10 else None)
-    if count in SIZES:
-        report.add(f"memory with {count} open accounts", "MB", memory(served.pid) / MB)
-
-
-def _memory_of_one_more(report: Report) -> None:
-    sizes = {one.name: one.bridge for one in report.figures}
-    most, least = sizes[f"memory with {SIZES[-1]} open accounts"], sizes[f"memory with {SIZES[0]} open accounts"]
-    if most is not None and least is not None:
-        report.add("memory for each further account", "MB", (most - least) / (SIZES[-1] - SIZES[0]), target=35.0)
 
 
 async def _reached(pages: Scripted, site: Site, account: str, prompt: str) -> float:

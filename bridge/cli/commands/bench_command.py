@@ -20,9 +20,11 @@ def bench(
     ] = None,
     page: Annotated[str, typer.Option(metavar="light|heavy", help="The page that is compared on.")] = "heavy",
     streams: Annotated[int, typer.Option(min=1, help="The accounts that answer at once when comparing.")] = 1,
+    accounts: Annotated[bool, flag("--accounts", help="Measure only what accounts cost, open and asleep.")] = False,
     profile: Annotated[bool, flag("--profile", help="Profile the CPU time of a stream instead.")] = False,
 ) -> None:
     """Measure the bridge's overhead on the demo site, against plain HTTP and a hand-written script."""
+    from bridge.bench.account_bench import only_accounts
     from bridge.bench.comparison import compare as compared
     from bridge.bench.profiling import profile as profiled
     from bridge.bench.run import measure
@@ -33,7 +35,7 @@ def bench(
     if compare:
         say(run(compared(compare, page, streams, say)))
         return
-    report = run(measure(say, short=short))
+    report = run(only_accounts(say, short=short) if accounts else measure(say, short=short))
     say(report.to_markdown())
     if json_file is not None:
         json_file.write_text(json.dumps(report.to_json(), indent=1), "utf-8")

@@ -9,6 +9,8 @@ from playwright.async_api import Browser, BrowserContext, Page
 
 from bridge.demo import Account, DemoSite
 
+STOP = "path[d^='M2 4.88']"
+"""The drawing on the button that stops an answer."""
 _SIGN_IN_ONCE = """
     if (!sessionStorage.begun) {
         localStorage.clear();
@@ -44,8 +46,10 @@ async def signed_in_page(browser: Browser, site: DemoSite, account: Account) -> 
         yield page
 
 
-async def ask(page: Page, prompt: str) -> None:
-    """Write a prompt and send it."""
+async def ask(page: Page, prompt: str, *, while_it_writes: bool = False) -> None:
+    """Write a prompt and send it, once the page has drawn the end of the answer before."""
     box = page.locator("textarea:not(.ds-textarea *)")
     await box.fill(prompt)
+    if not while_it_writes:
+        await page.locator(STOP).wait_for(state="detached")
     await box.press("Enter")

@@ -200,7 +200,7 @@ async def test_a_second_prompt_has_to_wait_for_the_answer(page: Page, account: A
     account.script(Script(tokens=100_000, rate=50))
     await ask(page, "one")
     await expect(page.locator(ANSWER)).to_contain_text("word1")
-    await ask(page, "two")
+    await ask(page, "two", while_it_writes=True)
     await expect(page.get_by_role("alert")).to_have_text("A message is being generated.")
     assert await page.get_by_placeholder("DeepSeek").input_value() == "two"
     assert len(account.turns) == 1

@@ -50,6 +50,7 @@ async def test_accounts_sleep_and_wake_again_and_again_and_leave_no_process_cont
         for number in range(rounds):
             history.append({"role": "user", "content": directive(text=f"answer {number}")})
             answer = await run.client.chat.completions.create(model="deepseek-chat", messages=history)
+            await run.facts.end_of(answer._request_id)
             history.append({"role": "assistant", "content": answer.choices[0].message.content})
             for name in names:
                 await run.bridge.pool.sleep(name)  # at once, or after what is done for the idle page just now

@@ -23,7 +23,7 @@ from bridge.settings import PoolSettings, Section, ServerSettings, Settings, Tur
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore
-from bridge.telemetry import Fact, Telemetry, WorkerChanged, WorkerState
+from bridge.telemetry import ChatEnded, Fact, Telemetry, WorkerChanged, WorkerState
 from bridge.tool_calls.notation import Call, write_call
 from tests.support.browsers import light_browser
 from tests.support.sdk import sdk
@@ -75,6 +75,10 @@ class Facts:
         assert isinstance(fact, WorkerChanged)
         return fact
 
+    async def end_of(self, request: str | None) -> None:
+        """Return when the chat of the request of this id, which may have its answer already, is over."""
+        await self.wait_for(lambda fact: isinstance(fact, ChatEnded) and fact.chat == request)
+
 
 @dataclass
 class Live:
@@ -93,10 +97,11 @@ class Live:
         return self.site.account(name)
 
     async def ask(self, prompt: str, model: str = "deepseek-chat", **more: Any) -> str:
-        """Return the whole answer to one prompt."""
+        """Return the whole answer to one prompt, once its account is free again."""
         answer = await self.client.chat.completions.create(
             model=model, messages=[{"role": "user", "content": prompt}], **more
         )
+        await self.facts.end_of(answer._request_id)
         return answer.choices[0].message.content or ""
 
     async def stream(self, prompt: str, model: str = "deepseek-chat") -> AsyncStream[ChatCompletionChunk]:

@@ -27,6 +27,7 @@ from tests.support.hostile import (
     STORMS,
     TOKEN,
     Packets,
+    Run,
     bridge_to,
     comes_back,
     foreign_origins,
@@ -86,17 +87,21 @@ async def test_a_page_that_leaves_the_site_in_mid_prompt_takes_no_byte_of_it_alo
     ):
         await site.order(f"document.querySelector('textarea').onkeydown = null; {moment % foreign.url}")
         seen = len(run.facts.seen)
-        try:
-            answer = await run.ask(PROMPT)
-        except APIStatusError as error:
-            assert (error.status_code, "setTimeout" in moment) == (502, True)  # the page had sent it just before
-        else:
-            assert answer == answer_to(PROMPT)  # nothing was sent, so the page opened anew gets it
+        # nothing was sent, so the page opened anew gets it; unless the timer came after the send
+        allowed = {answer_to(PROMPT), *(["502"] if "setTimeout" in moment else [])}
+        assert await answer_or_status(run, PROMPT) in allowed
         async with asyncio.timeout(LIMIT):
             await foreign.asked.wait()
         await run.facts.state("alice", WorkerState.BROKEN, seen)
         assert len(site.received) == 1
         assert foreign.pieces_of(PROMPT, TOKEN, COOKIE) == []
+
+
+async def answer_or_status(run: Run, prompt: str) -> str:
+    try:
+        return await run.ask(prompt)
+    except APIStatusError as error:
+        return str(error.status_code)
 
 
 async def test_an_answer_ends_with_the_document_that_asked_for_it_and_the_account_stays(

@@ -13,6 +13,7 @@ from openai import AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
 from bridge.browser.browser import Chromium
+from bridge.browser_settings import BrowserSettings
 from bridge.demo import Script
 from bridge.storage.key_files import KeyFile
 from bridge.worker.page_session import Session
@@ -35,11 +36,13 @@ SEEN = "() => [document.visibilityState, document.hasFocus(), ...noticed]"
 
 HEAVY = replace(QUICK_SITE, page="heavy")
 """The site with the page that is drawn at each piece of an answer; the other one is drawn in frames."""
+WINDOWED = BrowserSettings(check_every=0.5)
+"""A browser with windows, which the headless shell has not."""
 
 
 @pytest.fixture(scope="module")
 async def shared(tmp_path_factory: pytest.TempPathFactory, full_chromium: Chromium) -> AsyncGenerator[Live]:
-    async with live(tmp_path_factory.mktemp("minimized"), chromium=full_chromium, demo=HEAVY) as run:
+    async with live(tmp_path_factory.mktemp("minimized"), chromium=full_chromium, demo=HEAVY, browser=WINDOWED) as run:
         yield run
 
 
@@ -88,7 +91,7 @@ async def test_the_window_is_minimized_while_the_page_answers_and_the_page_sees_
 async def test_a_page_that_draws_in_frames_has_drawn_the_answer_when_the_account_is_free(
     tmp_path: Path, full_chromium: Chromium
 ) -> None:
-    async with live(tmp_path, chromium=full_chromium) as run:
+    async with live(tmp_path, chromium=full_chromium, browser=WINDOWED) as run:
         await minimized_and_back(run)
 
 

@@ -256,6 +256,7 @@ async def test_a_paused_account_is_not_opened_for_a_chat_but_its_login_is_kept_f
     workers, clock = workers_of("ab"), Clock()
     async with pool_of(*workers, sleep=SleepSettings(max_open=1), ready=False, clock=clock) as (pool, facts):
         await until_in(pool, facts, "a", WorkerState.READY)
+        await until_in(pool, facts, "b", WorkerState.ASLEEP)
         await pool.pause("b")
         workers[0].hold = asyncio.Event()
         async with in_background(ask(pool, "one"), ask(pool, "two")):

@@ -75,7 +75,7 @@ async def _give_up(starting: asyncio.Task[Playwright], before: Sequence[psutil.P
 
 def _drivers(before: Sequence[psutil.Process]) -> list[psutil.Process]:
     """Return the drivers among our child processes that were not there before, the newest last."""
-    return [child for child in processes.children(before) if "run-driver" in processes.command(child.pid)]
+    return [child for child in processes.children(before) if "run-driver" in (processes.command(child.pid) or ())]
 
 
 async def launched(

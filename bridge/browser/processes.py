@@ -152,14 +152,19 @@ def _end_noted(note: Any) -> int:
     """End the group of a note, unless its number belongs to another program by now."""
     leader = int(note["leader"])
     # a command line of Chromium names a folder of its own, so it is like no other; a group may outlive its leader
-    return kill_group(leader) if leader > 1 and command(leader) in (note["command"], []) else 0
+    return kill_group(leader) if leader > 1 and command(leader) in (note["command"], None) else 0
 
 
-def command(pid: int) -> list[str]:
-    """Return the command line of a process; that of one that has ended is empty."""
+def command(pid: int) -> list[str] | None:
+    """Return the command line of a process, or None once it has ended.
+
+    It is empty for a process that has none (one of the kernel, one in the middle of an exec) or that is hidden from us.
+    """
     try:
         return psutil.Process(pid).cmdline()
     except psutil.NoSuchProcess:
+        return None
+    except psutil.AccessDenied:
         return []
 
 

@@ -16,7 +16,7 @@ import pytest
 from openai import APIError, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
-from bridge.browser.processes import RunFile, sweep
+from bridge.browser.processes import RunFile, command, sweep
 from bridge.demo import DemoSite
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
@@ -258,9 +258,11 @@ async def test_sweeping_ends_what_a_killed_bridge_left_but_no_stranger_that_has_
     (tmp_path / "chromium-2.json").write_text(json.dumps({"leader": stranger.pid, "command": ["chromium"]}))
     (tmp_path / "chromium-3.json").write_text(json.dumps({"leader": 1, "command": psutil.Process(1).cmdline()}))
     (tmp_path / "chromium-4.json").write_text("[]")
+    await until(lambda: command(left.pid) == ["sleep", "60"] and command(stranger.pid) == ["sleep", "61"])
     assert sweep(tmp_path) == 1
     assert await left.wait() == -signal.SIGKILL
     assert not is_gone(stranger.pid)
     assert os.listdir(tmp_path) == []
+    assert command(left.pid) is None
     stranger.kill()
     await stranger.wait()

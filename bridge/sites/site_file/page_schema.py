@@ -1,0 +1,135 @@
+"""The page's half of a site file: how one signs in, the composer, buttons, switches."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from bridge.sites.site_file.conditions import Entry, Pattern, When
+
+Selectors = tuple[str, ...]
+"""Alternatives in order of preference, in Playwright's selector language; hidden elements do not count."""
+
+
+class Sign(Entry):
+    """Something that shows a state of the page; exactly one of `selector`, `url`, `storage`, `cookie`, `call`."""
+
+    selector: str | None = Field(None, description="a visible element")
+    text: Pattern | None = Field(None, description="what its text must hold")
+    url: Pattern | None = Field(None, description="what the page's address must hold")
+    storage: str | None = Field(None, description="a key of localStorage that is not empty")
+    cookie: str | None = Field(None, description="a cookie of the site that is not empty")
+    call: str | None = Field(None, description="path of one of the page's own calls, whose answer meets `when`")
+    when: When = Field({}, description="conditions on the JSON answer of `call`; `$status` is its HTTP status")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        kinds = [self.selector, self.url, self.storage, self.cookie, self.call]
+        if sum(kind is not None for kind in kinds) != 1:
+            raise ValueError("give exactly one of selector, url, storage, cookie, call")
+        return self
+
+
+class Dialog(Entry):
+    """Something that may lie over the page and is closed by hand: news, an age question, an advertisement."""
+
+    selector: str
+    close: Selectors = Field((), description="what is clicked to close it; without one Escape is pressed")
+
+
+class Login(Entry):
+    """How the page shows whether somebody is signed in."""
+
+    signed_in: tuple[Sign, ...] = Field((), description="any of these proves it")
+    signed_out: tuple[Sign, ...] = Field((), description="any of these disproves it, whatever else is there")
+    guest: bool = Field(False, description="whether a visitor may chat without an account")
+    settle: float = Field(0.0, ge=0, le=30, description="seconds after which signs of being signed out may still come")
+    user_field: Selectors = Field((), description="field for the user in a plain login form, where there is one")
+    password_field: Selectors = ()
+    submit: Selectors = Field((), description="button that sends the form; without one Enter is pressed")
+    storage_token: str | None = Field(None, description="key of localStorage where a bare token signs in")
+    cookie_token: str | None = Field(None, description="name of the cookie where a bare token signs in")
+    in_indexed_db: bool = Field(True, description="whether IndexedDB belongs to the login")
+
+
+class Composer(Entry):
+    """Where the prompt goes, and how it is sent."""
+
+    box: Selectors = Field(min_length=1, description="the text box: textarea, input or contenteditable")
+    ready: str | None = Field(None, description="an element that is there once the page takes a prompt")
+    fill: Literal["auto", "value", "insert"] = Field(
+        "auto", description="value sets it as a form does; insert types it in one go, as pasting does; auto by its kind"
+    )
+    limit: int | None = Field(None, gt=0, description="UTF-16 units that it takes")
+    send: Literal["enter", "button"] = Field("enter", description="what sends the prompt")
+    send_button: Selectors = ()
+    stop_button: Selectors = ()
+    continue_button: Selectors = ()
+    new_chat: Selectors = Field((), description="what begins a new chat; without one its address is loaded")
+    messages: Selectors = Field((), description="messages of the conversation; a new chat shows none")
+    busy: Selectors = Field((), description="what is there only while the site answers, beside the stop button")
+
+    @model_validator(mode="after")
+    def _has_button(self) -> Self:
+        if self.send == "button" and not self.send_button:
+            raise ValueError("send_button is missing")
+        return self
+
+
+class State(Entry):
+    """How an element shows that it is on; exactly one of `attribute`, `has_class`, `text`, `present`, `storage`."""
+
+    attribute: str | None = Field(None, description="name of an attribute that has the value `on`")
+    on: str = "true"
+    has_class: str | None = None
+    text: Pattern | None = None
+    present: bool | None = Field(None, description="whether it is on when the element is there")
+    storage: str | None = Field(None, description="key of localStorage that has the value `on`")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        kinds = [self.attribute, self.has_class, self.text, self.present, self.storage]
+        if sum(kind is not None for kind in kinds) != 1:
+            raise ValueError("give exactly one of attribute, has_class, text, present, storage")
+        return self
+
+
+class Switch(Entry):
+    """A switch of the page, or two entries of a menu of which one is chosen."""
+
+    open: Selectors = Field((), description="what is clicked, or pointed at with `hover:`, one after the other")
+    control: Selectors = Field((), description="the switch, which is clicked to turn it")
+    on: Selectors = Field((), description="in a menu: the entry for on")
+    off: Selectors = Field((), description="in a menu: the entry for off")
+    shown_by: Selectors = Field((), description="the element that has the state; without one the switch itself")
+    state: State
+    close: Literal["", "escape", "trigger"] = Field("", description="how the menu is closed")
+
+    @model_validator(mode="after")
+    def _has_control(self) -> Self:
+        if not self.control and not (self.on and self.off):
+            raise ValueError("give control, or both on and off")
+        return self
+
+
+class Menu(Entry):
+    """The page's choice of a model: an entry is found by its whole text, since one name may begin like another."""
+
+    open: Selectors = Field(min_length=1)
+    entry: Selectors = Field(min_length=1, description="an entry of the menu; `{model}` stands for the page's name")
+    name: str = Field("", description="the part of the entry that holds its name, where that is not all of its text")
+    shown_by: Selectors = Field((), description="the element whose text ends with the name of the chosen model")
+    state: State | None = Field(None, description="how an entry shows that it is chosen")
+    close: Literal["", "escape", "trigger"] = ""
+
+
+class Upload(Entry):
+    """How files are given to the page."""
+
+    open: Selectors = ()
+    input: Selectors = Field(min_length=1, description="the page's own input of the kind file, visible or not")
+    card: str = Field(description="the element that a file of the prompt has while it is attached")
+    busy: str | None = Field(None, description="there as long as a file is being read")
+    failed: str | None = Field(None, description="there when a file was refused")
+    remove: str | None = Field(None, description="button that takes a file away again")

@@ -1,0 +1,114 @@
+"""The contract of a site file: what `NAME.toml` may hold, and how it is read.
+
+`docs/site-files.md` lists each field. Raises `SetupError` with file, field and what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path as FilePath
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from bridge.errors import SetupError
+from bridge.origins import origin_of
+from bridge.printable import as_line
+from bridge.sites.site_file.conditions import Entry
+from bridge.sites.site_file.page_schema import Composer, Dialog, Login, Menu, Selectors, Sign, Switch, Upload
+from bridge.sites.site_file.wire_schema import Answer, Poll, Refusal, Request
+
+LONGEST = 1 << 20
+"""Bytes of a site file."""
+
+
+class SiteModel(Entry):
+    """A base name that clients ask for; the bridge adds `-think`, `-search`, `-silent` where the page has them."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    aliases: tuple[str, ...] = ()
+    thinking: bool = Field(False, description="whether the name itself asks for thinking")
+    choice: str | None = Field(None, description="the page's own name of it, chosen in [model_menu]")
+    wire: tuple[str, ...] = Field((), description="what the request may say at request.model; empty: anything")
+    context: int | None = Field(None, gt=0, description="tokens that it takes")
+
+
+class SiteFile(Entry):
+    """One chat website as data."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
+    title: str
+    evidence: str = Field("", description="where the facts come from, and when they were tried on the live site")
+    start_url: str
+    hosts: tuple[str, ...] = Field((), description="further hosts that the page needs; `*.name` for all below a name")
+    new_chat_url: str = Field("/", description="path of an empty chat")
+    conversation_url: str | None = Field(None, description="path of a conversation; `{id}` stands for its id")
+    provisional: tuple[str, ...] = Field((), description="ids, with `*`, that the page uses until the site gives one")
+    models: tuple[SiteModel, ...] = Field(min_length=1)
+    login: Login = Login()
+    dialogs: tuple[Dialog, ...] = ()
+    human: tuple[Sign, ...] = Field((), description="what shows that the site asks for a human")
+    notices: Selectors = Field((), description="where the page says what went wrong: toasts, banners")
+    composer: Composer
+    thinking: Switch | None = None
+    search: Switch | None = None
+    model_menu: Menu | None = None
+    upload: Upload | None = None
+    request: Request
+    answer: Answer
+    poll: Poll | None = None
+    refusals: tuple[Refusal, ...] = ()
+    delete: Selectors = Field((), description="what is clicked, one after the other, to delete the open conversation")
+    min_interval: float = Field(3.0, ge=0, description="seconds between two prompts of an account")
+    reloads: bool = Field(False, description="whether the page loads itself anew after the first turn of a chat")
+    draws: bool = Field(False, description="whether the page reads its stream only while its window is drawn")
+    private: Selectors = Field((), description="what holds people's words, which a picture must not show")
+    grammar: tuple[str, ...] = Field((), description="words of the protocol that the page's scripts hold")
+    kind: Literal["text", "image"] = Field("text", description="what the site makes")
+
+    @field_validator("start_url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        if not url.startswith(("http://", "https://")) or origin_of(url).count("/") != 2:
+            raise ValueError("give an address with http:// or https://")
+        return url
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for name, switch, flag in (
+            ("thinking", self.thinking, self.request.thinking),
+            ("search", self.search, self.request.search),
+        ):
+            if switch and not flag:
+                raise ValueError(f"request.{name} is missing: without it nobody can tell whether the switch was taken")
+        if any(model.choice for model in self.models) and not self.model_menu:
+            raise ValueError("model_menu is missing: a model has a choice")
+        return self
+
+
+def parse_site_file(text: str, source: str) -> SiteFile:
+    """Return what a site file says; `source` names it in errors."""
+    try:
+        return SiteFile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise SetupError(f"The site file {source} is no TOML: {as_line(str(error))}.") from error
+    except ValidationError as error:
+        raise SetupError(f"The site file {source} is not right: {_explained(error)}.") from error
+    except RecursionError as error:
+        raise SetupError(f"The site file {source} is nested too deeply.") from error
+
+
+def load_site_file(path: FilePath) -> SiteFile:
+    """Read a site file."""
+    try:
+        if path.stat().st_size > LONGEST:
+            raise SetupError(f"The site file {path} is larger than {LONGEST} bytes.")
+        return parse_site_file(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SetupError(f"The site file {path} cannot be read: {error}.") from error
+
+
+def _explained(error: ValidationError) -> str:
+    """Name each field that is wrong, and how."""
+    found = [f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in error.errors()]
+    return as_line("; ".join(found))

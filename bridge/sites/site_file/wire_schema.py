@@ -1,0 +1,130 @@
+"""The network's half of a site file: the request that carries the prompt, the frames of the answer, the refusals."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from bridge.sites.site_file.conditions import Entry, Path, Pattern, Plain, When
+
+
+class Flag(Entry):
+    """What a switch makes the request say; a value of None stands for a field that is absent or null."""
+
+    path: Path
+    on: Plain | None = True
+    off: Plain | None = False
+
+
+class Call(Entry):
+    """One of the page's own requests."""
+
+    path: str = Field(description="path of the address; `*` stands for anything")
+    method: Literal["GET", "POST", "PUT", "WEBSOCKET"] = "POST"
+    host: str | None = Field(None, description="host where it is not the site's own")
+    when: When = Field({}, description="conditions on its body, read by the codec of [request]")
+
+
+class Request(Call):
+    """The request that carries the prompt. What is checked of it is what the site file names."""
+
+    body: Literal["json", "connect", "multipart", "urlencoded", "query", "text"] = "json"
+    prompt: tuple[Path, ...] = Field(min_length=1, description="where the prompt is; each of these that is there")
+    conversation: Path | None = Field(None, description="`$query.NAME` and `$path.N` read the address")
+    parent: Path | None = None
+    model: Path | None = None
+    thinking: Flag | None = None
+    search: Flag | None = None
+    expect: When = Field({}, description="what must hold as well, such as a mode of the page that no turn asks for")
+    repeats: int = Field(1, ge=1, le=5, description="how often the page may send it in one turn")
+    calls: tuple[str, ...] = Field((), description="paths of the page's own calls on the way to it")
+    others: tuple[Call, ...] = Field((), description="requests to the same path that carry no prompt: let through")
+
+
+Emit = Literal[
+    "text", "thinking", "search", "source", "title", "conversation", "message", "image",
+    "finish", "error", "ignore", "channel", "progress",
+]  # fmt: skip
+
+
+class Rule(Entry):
+    """What a frame means. Rules are tried in order; all whose conditions hold and whose value is there apply."""
+
+    when: When = Field({}, description="conditions on the frame, or on the record of a poll")
+    event: str | None = Field(None, description="name of the server-sent event")
+    emit: Emit
+    value: Path | None = Field(None, description="where the value is; of several the texts are joined by `join`")
+    join: str = ""
+    mode: Literal["delta", "cumulative", "set", "auto"] = Field(
+        "delta", description="delta adds; cumulative is the whole part so far; set replaces it; auto tells by its start"
+    )
+    key: Path | None = Field(None, description="what part the value belongs to; parts stand in order of arrival")
+    channel: str | None = Field(None, description="emit = channel: where values of `emit = text` go from here on")
+    strip: tuple[Pattern, ...] = Field((), description="taken out of the value")
+    fields: dict[Literal["url", "title", "snippet", "number"], Path] = Field(
+        {}, description="emit = source: where its fields are below each value"
+    )
+    reason: Literal["stop", "length", "content_filter"] = "stop"
+    last: bool = Field(False, description="no rule after this one is tried")
+
+    @model_validator(mode="after")
+    def _has_value(self) -> Self:
+        if self.value is None and self.emit not in ("finish", "error", "ignore", "channel", "progress"):
+            raise ValueError(f"value is missing: it says where the {self.emit} is")
+        return self
+
+
+class Answer(Entry):
+    """The responses that carry the answer."""
+
+    framing: Literal["sse", "ndjson", "connect", "json", "websocket", "text"]
+    payload: Literal["json", "text", "base64"] = "json"
+    call: Call | None = Field(None, description="the request whose response it is, where that is not the prompt's own")
+    opened: Literal["after", "before"] = Field("after", description="before: on a channel that was open already")
+    end_markers: tuple[str, ...] = Field((), description="payloads that end the answer and are no document")
+    markers: dict[str, Literal["finish", "error", "ignore", "human"]] = Field(
+        {}, description="payloads, or their beginnings, that stand in place of a document"
+    )
+    dedupe: Path | None = Field(None, description="a number that rises; a frame whose number came before is dropped")
+    holds: int = Field(0, ge=0, le=4096, description="characters at the end that the site is known to rewrite")
+    ends_on_close: bool = Field(False, description="whether the end of the response ends the answer in good order")
+    then_wait: float = Field(0.0, ge=0, le=10, description="seconds after the end in which an error may follow")
+    is_for: Path | None = Field(None, description="what must equal the request's value at `is_for_request`")
+    is_for_request: Path | None = None
+    citation: Pattern | None = Field(None, description="a mark of the text that names a source by its group 1")
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+
+ErrorKind = Literal["login", "human", "rate", "quota", "muted", "busy", "refused", "too_long", "file", "changed"]
+
+
+class Refusal(Entry):
+    """How the site refuses, and what that means."""
+
+    kind: ErrorKind
+    status: tuple[int, ...] = Field((), description="HTTP status of the response")
+    when: When = Field({}, description="conditions on a frame, on a JSON body or on one of the page's own calls")
+    page_text: Pattern | None = Field(None, description="what a notice of the page says")
+    message: Path | None = Field(None, description="where the site's own words are")
+    retry_after: float | None = Field(None, ge=0, le=86400, description="seconds until the account may try again")
+
+    @model_validator(mode="after")
+    def _has_condition(self) -> Self:
+        if not (self.status or self.when or self.page_text):
+            raise ValueError("give status, when or page_text")
+        return self
+
+
+class Poll(Entry):
+    """A job whose state the page asks for again and again until it is done."""
+
+    call: Call
+    job: Path = Field(description="where the answer to the prompt names the job")
+    record: Path = Field(description="where the job's record is in a state; `{job}` stands for its name")
+    done: When = Field(description="conditions on the record; all must hold")
+    failed: When = Field({}, description="conditions on the record; all must hold")
+    message: Path | None = Field(None, description="where the record says why it failed")
+    progress: Path | None = None
+    media: Path | None = Field(None, description="addresses of what was made")
+    count: Path | None = Field(None, description="how many were asked for: fewer are not the end")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlsplit
+
+RequestRole = Literal["prompt", "answer", "other"]
+"""What a request to an answer path is: the prompt, one whose response is part of the answer, or neither."""
+SOCKET = "WEBSOCKET"
+"""The method of a message that the page sends over a WebSocket."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """The page's own request, held at the gate before it leaves the browser."""
+    """The page's own request, or its message on a WebSocket, held at the gate before it leaves the browser."""
 
     method: str
     url: str
@@ -23,11 +29,18 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class PageResponse:
-    """Status line and headers (names in lower case) of the answer to a `PageRequest`."""
+    """Status line and headers (names in lower case) of a response; of a WebSocket the status is 101."""
 
     url: str
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
+    number: int = field(default=0, compare=False)
+    """Tells the responses of one page apart, for a decoder that keeps several of them going."""
+
+    @property
+    def is_socket(self) -> bool:
+        """Tell whether it is a WebSocket, whose messages come each by itself."""
+        return self.url.startswith(("ws:", "wss:"))
 
     @property
     def content_type(self) -> str:

@@ -100,7 +100,7 @@ class Report:
         self.line("error", f"{error.code}: {error.message}", "red")
 
 
-class ReportingDecoder:
+class ReportingDecoder(Decoder):
     """A decoder that reports the input and the events of another one."""
 
     def __init__(self, decoder: Decoder, report: Report) -> None:
@@ -117,6 +117,14 @@ class ReportingDecoder:
     def received(self) -> str:
         """Return how much came."""
         return f"{sum(self._sizes)} bytes in {len(self._sizes)} chunks"
+
+    def sent(self, request: PageRequest) -> None:
+        """Take the prompt's request."""
+        self._decoder.sent(request)
+
+    def select(self, response: PageResponse) -> None:
+        """Go on with a response."""
+        self._decoder.select(response)
 
     def begin(self, response: PageResponse) -> None:
         """Start a response."""

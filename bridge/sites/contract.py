@@ -12,13 +12,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from playwright.async_api import Page
 
-from bridge.browser.page_messages import PageRequest, PageResponse, Reply
-from bridge.chat.types import Attachment, ChatEvent, Model
+from bridge.browser.page_messages import PageRequest, Reply, RequestRole
+from bridge.chat.types import Attachment, Model
 from bridge.errors import (
     BridgeError,
     BrowserError,
@@ -29,7 +29,8 @@ from bridge.errors import (
     SetupError,
     SiteChanged,
 )
-from bridge.origins import OPAQUE, origin_of
+from bridge.origins import OPAQUE, is_named, origin_of
+from bridge.sites.answer_decoder import Decoder as Decoder
 
 NO_DOCUMENT = "chrome-error:"
 """The address of the page that a browser shows where none came: it is no page of another site."""
@@ -73,32 +74,6 @@ class LeftSite(BrowserError):
         return HumanNeeded(f"The site leads to {where} in place of the chat; a person should look at it.")
 
 
-class Decoder(Protocol):
-    """Turns the bytes of one turn's responses into events, without I/O.
-
-    Called as `begin (feed* end)` for each response of the turn, in order. Any call may raise a `SiteError`
-    that says what the site refused. The last event of a complete answer is `Finish`; an `end` that neither
-    raised nor gave `Finish` means that the page may go on with another response.
-    """
-
-    @property
-    def drift(self) -> Mapping[str, int]:
-        """Return what was met and not understood: a shape (never a text) and how often."""
-        ...
-
-    def begin(self, response: PageResponse) -> None:
-        """Start a response; judge its status and content type."""
-        ...
-
-    def feed(self, data: bytes) -> Sequence[ChatEvent]:
-        """Take the next bytes, cut anywhere, and return the events that they complete."""
-        ...
-
-    def end(self) -> Sequence[ChatEvent]:
-        """Take the end of the body and return the last events."""
-        ...
-
-
 class SiteDriver(ABC):
     """Drives one page of one account. Subclasses are named `Driver`.
 
@@ -112,6 +87,21 @@ class SiteDriver(ABC):
     """Where the site lives; a profile may name another origin."""
     answer_paths: ClassVar[tuple[str, ...]]
     """URL paths (`*` matches anything) whose requests are held at the gate and whose responses are tapped."""
+    answer_hosts: ClassVar[tuple[str, ...]] = ()
+    """Hosts, all of them in `hosts`, that take such requests beside the site's own; for others they are failed."""
+    socket_paths: ClassVar[tuple[str, ...]] = ()
+    """URL paths of WebSockets whose messages are part of the answer, also where they were open before the prompt."""
+    prompt_by_socket: ClassVar[bool] = False
+    """Whether the prompt goes out as a message of such a WebSocket, where it is held and checked as a request is; the
+    page's `WebSocket` is replaced for that."""
+    answer_is_separate: ClassVar[bool] = False
+    """Whether the answer comes by another way than as the response to the prompt: by a later request, by many small
+    ones, by a stream that was open before, by a WebSocket. Then `is_generating` must be there."""
+    heartbeats_count: ClassVar[bool] = True
+    """Whether bytes that give no event show that the answer still goes on; off where its channel carries other things,
+    too: a turn for which only such bytes come ends after `turn.silence`."""
+    sends: ClassVar[int] = 1
+    """How often the page may send the prompt in one turn; the answer to the last one counts."""
     call_paths: ClassVar[tuple[str, ...]] = ()
     """URL paths of the page's own calls on the way to a prompt: see `refused`."""
     history_paths: ClassVar[tuple[str, ...]] = ()
@@ -185,6 +175,13 @@ class SiteDriver(ABC):
     def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
         """Return how the held request differs from the turn; empty means that it may leave."""
 
+    def role_of(self, request: PageRequest) -> RequestRole:
+        """Return what a request to an answer path is: the prompt, which must match, or one that carries none.
+
+        `answer` is let through, and its response is part of the answer; `other` is let through, and not read.
+        """
+        return "prompt"
+
     def conversation_of(self, request: PageRequest) -> str | None:
         """Return the id of the conversation that a request which passed the gate belongs to."""
         return None
@@ -192,6 +189,15 @@ class SiteDriver(ABC):
     @abstractmethod
     async def stop(self) -> None:
         """Press the page's stop button, if it is generating."""
+
+    async def is_generating(self) -> bool:
+        """Tell whether the page shows that it is generating; asked where `answer_is_separate`, to stop it."""
+        return False
+
+    def is_sign_in(self, url: str) -> bool:
+        """Tell whether an address of the site is that of its login, where a page goes that is signed out."""
+        parts = urlsplit(url)
+        return SIGN_IN.search(f"{parts.path}#{parts.fragment}") is not None
 
     @abstractmethod
     def decoder(self) -> Decoder:
@@ -263,4 +269,18 @@ def load_driver(name: str) -> type[SiteDriver]:
         raise SetupError(f"Unknown site '{name}' ({error}); {choice}.") from error
     if not (isinstance(driver, type) and issubclass(driver, SiteDriver)):
         raise SetupError(f"Site '{name}': {module_name}.Driver is not a SiteDriver.")
+    if wrong := _contradiction(driver):
+        raise SetupError(f"Site '{name}': {wrong}.")
     return driver
+
+
+def _contradiction(driver: type[SiteDriver]) -> str | None:
+    """Return what of a driver's attributes does not fit together."""
+    strange = [host for host in driver.answer_hosts if host not in driver.hosts and not is_named(host, driver.hosts)]
+    if strange:
+        return f"answer_hosts names {', '.join(strange)}, which hosts does not"
+    if driver.answer_is_separate and driver.is_generating is SiteDriver.is_generating:
+        return "is_generating is missing: without it nobody can tell when an answer that comes separately has stopped"
+    if driver.prompt_by_socket and not driver.socket_paths:
+        return "socket_paths is missing: prompt_by_socket needs it"
+    return None

@@ -9,7 +9,7 @@ import bridge.sites
 from bridge.errors import SetupError
 from bridge.sites.contract import SiteDriver, load_driver
 
-NO_SITES = ("contract", "known_sites", "site_file")
+NO_SITES = ("answer_decoder", "contract", "known_sites", "site_file")
 
 
 def known_sites() -> Iterator[tuple[str, type[SiteDriver]]]:

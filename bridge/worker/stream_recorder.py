@@ -1,7 +1,8 @@
 """Keeps the raw streams of chats, so that what a site sent can be looked at later: bodies alone, byte for byte.
 
 The responses of a chat become the files `ID-1.sse`, `ID-2.sse`, ... that `bridge replay` and the tests of a decoder
-read. Headers are never kept, and prompts (`ID.request`) only if asked for. Nothing here waits for the disk.
+read; the messages of a WebSocket stand in one file, a line each. Headers are never kept, and prompts (`ID.request`)
+only if asked for. Nothing here waits for the disk.
 """
 
 from __future__ import annotations
@@ -46,29 +47,41 @@ class Recorder:
                 await self._thread.run(DISK_LIMIT, int)
 
 
-class _Recorded:
+class _Recorded(Decoder):
     """A decoder that keeps the bytes on their way to another one."""
 
     def __init__(self, decoder: Decoder, path: Path, thread: Background) -> None:
         self._decoder = decoder
         self._path = path
         self._thread = thread
-        self._responses = 0
+        self._current = PageResponse("", 0)
+        self._begun = 0
+        self._numbers: dict[int, int] = {}  # of the files, by those of the responses
 
     @property
     def drift(self) -> Mapping[str, int]:
         """Return what was not understood."""
         return self._decoder.drift
 
+    def sent(self, request: PageRequest) -> None:
+        """Take the prompt's request."""
+        self._decoder.sent(request)
+
+    def select(self, response: PageResponse) -> None:
+        """Go on with a response, and its file."""
+        self._current = response
+        self._decoder.select(response)
+
     def begin(self, response: PageResponse) -> None:
         """Start a response, and its file."""
-        self._responses += 1
+        self._current = response
+        self._numbers[response.number] = self._begun = self._begun + 1
         self._keep(b"")
         self._decoder.begin(response)
 
     def feed(self, data: bytes) -> Sequence[ChatEvent]:
         """Take the next bytes."""
-        self._keep(data)
+        self._keep(data + b"\n" if self._current.is_socket else data)
         return self._decoder.feed(data)
 
     def end(self) -> Sequence[ChatEvent]:
@@ -76,7 +89,8 @@ class _Recorded:
         return self._decoder.end()
 
     def _keep(self, data: bytes) -> None:
-        self._thread.start(_append, self._path.with_name(f"{self._path.name}-{self._responses}.sse"), data)
+        number = self._numbers[self._current.number]
+        self._thread.start(_append, self._path.with_name(f"{self._path.name}-{number}.sse"), data)
 
 
 def kept_of(settings: BrowserSettings, chat: str) -> Mapping[str, bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from bridge.browser.page_messages import PageRequest, PageResponse
@@ -75,11 +75,10 @@ class Driver(SiteDriver):
         return EchoDecoder()
 
 
-class EchoDecoder:
+class EchoDecoder(Decoder):
     """Plain text with a status line and the message's number in a header."""
 
     def __init__(self) -> None:
-        self.drift: Mapping[str, int] = {}
         self._text = codecs.getincrementaldecoder("utf-8")("replace")
         self._opened: list[ChatEvent] = []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 import pytest
@@ -13,6 +13,7 @@ from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.chat.types import ChatEvent, Finish, Text
 from bridge.errors import BrowserError
 from bridge.settings import TurnSettings
+from bridge.sites.contract import Decoder
 from bridge.telemetry import Timeline
 from bridge.worker.answer_reader import read_answer
 
@@ -21,10 +22,8 @@ NEXT = PageRequest("POST", "https://a.example/next", b"")
 LIMITS = TurnSettings(first_byte=0.5, silence=0.2)
 
 
-class Words:
+class Words(Decoder):
     """A decoder for which each chunk is a text, and an empty one the end at the budget."""
-
-    drift: Mapping[str, int] = {}
 
     def begin(self, response: PageResponse) -> None:
         """Begin."""

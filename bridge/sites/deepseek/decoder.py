@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from bridge.browser.page_messages import PageResponse
 from bridge.chat.types import ChatEvent, FinishReason
 from bridge.errors import BridgeError, ContextTooLong, NoAnswer, SiteError, SiteTimeout
+from bridge.sites.answer_decoder import Decoder
 from bridge.sites.deepseek.answer import Answer
 from bridge.sites.deepseek.conversation_history import is_over, message_of
 from bridge.sites.deepseek.drift import SILENT_EVENTS, Drift
@@ -33,7 +34,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class DeepSeekDecoder:
+class DeepSeekDecoder(Decoder):
     """Turns one turn's responses into events (see `Decoder`).
 
     `status` and `goes_on` tell how far the answer is. After FINISHED or CONTENT_FILTER nothing but the title
@@ -45,9 +46,9 @@ class DeepSeekDecoder:
     """
 
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
-        self.drift = Drift()
+        self._drift = Drift()
         self._now = now
-        self._answer = Answer(self.drift)
+        self._answer = Answer(self._drift)
         self._sse = SSEDecoder()
         self._body: bytearray | None = None
         self._is_history = self._is_resumption = False
@@ -56,6 +57,11 @@ class DeepSeekDecoder:
         self._finished = False
         self._resumes = False
         self._failure: BridgeError | None = None
+
+    @property
+    def drift(self) -> Mapping[str, int]:
+        """What was not understood, and how often."""
+        return self._drift
 
     @property
     def status(self) -> str:
@@ -143,7 +149,7 @@ class DeepSeekDecoder:
 
     def _hear(self, event: ServerSentEvent) -> None:
         if self._finished:
-            self.drift.note("after the end", event.event)
+            self._drift.note("after the end", event.event)
         elif event.event != "message":
             self._hear_named(event.event, _parse(event.data))
         elif event.data == "[DONE]":
@@ -153,7 +159,7 @@ class DeepSeekDecoder:
 
     def _hear_frame(self, frame: Any) -> None:
         if not isinstance(frame, dict):
-            self.drift.note("frame")
+            self._drift.note("frame")
         elif "choices" in frame:
             for patch in frames_of_chunk(frame, first=not self._answer.message):
                 self._answer.apply(patch)
@@ -177,12 +183,12 @@ class DeepSeekDecoder:
             case "ready", {"stream_id": _}:
                 pass
             case _ if name not in SILENT_EVENTS:
-                self.drift.note("event", name)
+                self._drift.note("event", name)
 
     def _hear_hint(self, hint: Mapping[str, Any]) -> None:
         refusal = refused_by_hint(hint, has_begun=bool(self._answer.text or self._answer.thinking))
         if refusal and self.status in ("FINISHED", "CONTENT_FILTER"):
-            self.drift.note("refusal after", self.status)
+            self._drift.note("refusal after", self.status)
         else:
             self._failure = refusal
 

@@ -1,0 +1,47 @@
+"""What turns the bytes of one turn's responses into events, without I/O."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from bridge.browser.page_messages import PageRequest, PageResponse
+from bridge.chat.types import ChatEvent
+
+
+class Decoder(ABC):
+    """Turns the bytes of one turn's responses into events.
+
+    Called as `begin (feed* end)` for each response of the turn, in order. Any call may raise a `SiteError`
+    that says what the site refused. The last event of a complete answer is `Finish`; an `end` that neither
+    raised nor gave `Finish` means that the page may go on with another response.
+
+    A WebSocket is a response, too (`PageResponse.is_socket`): each `feed` is one message of it, whole. Where a driver
+    has several channels, their responses may overlap; `select` tells which one the next `feed` or `end` is of.
+    """
+
+    @property
+    def drift(self) -> Mapping[str, int]:
+        """Return what was met and not understood: a shape (never a text) and how often."""
+        return {}
+
+    def sent(self, request: PageRequest) -> None:  # noqa: B027 - most decoders need neither of the two
+        """Take the request that carries the prompt, once it has passed: its ids tell the turn's answer from others.
+
+        Called before the first `begin`, and again where the page repeats the prompt; never for a recorded stream.
+        """
+
+    @abstractmethod
+    def begin(self, response: PageResponse) -> None:
+        """Start a response; judge its status and content type."""
+
+    def select(self, response: PageResponse) -> None:  # noqa: B027
+        """Go on with a response that was begun before another one, and that is still open."""
+
+    @abstractmethod
+    def feed(self, data: bytes) -> Sequence[ChatEvent]:
+        """Take the next bytes, cut anywhere, and return the events that they complete."""
+
+    @abstractmethod
+    def end(self) -> Sequence[ChatEvent]:
+        """Take the end of the body and return the last events."""

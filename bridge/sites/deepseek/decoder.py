@@ -6,7 +6,6 @@ patches, `deepseek_answer` turns what they change into events, `deepseek_refusal
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -21,9 +20,9 @@ from bridge.sites.deepseek.conversation_history import is_over, message_of
 from bridge.sites.deepseek.drift import SILENT_EVENTS, Drift
 from bridge.sites.deepseek.early_wire import frames_of_chunk
 from bridge.sites.deepseek.refusals import quote, refused_by_body, refused_by_hint, refused_by_status
+from bridge.sites.lenient_json import parse_json
 from bridge.sse import ServerSentEvent, SSEDecoder
 
-_DECODE = json.JSONDecoder().raw_decode
 _LONGEST_BODY = 1 << 20
 _LONGEST_HISTORY = 1 << 26
 HISTORY = "/api/v0/chat/history_messages"
@@ -122,7 +121,7 @@ class DeepSeekDecoder(Decoder):
 
     def _take_from_history(self) -> Sequence[ChatEvent]:
         """Take the answer from where the page takes it after its stream broke, if it is whole there."""
-        message = message_of(_parse(bytes(self._body or b"").decode("utf-8", "replace")), self.number)
+        message = message_of(parse_json(bytes(self._body or b"").decode("utf-8", "replace")), self.number)
         if message is not None and message.get("status") in ("FINISHED", "CONTENT_FILTER"):
             self._answer.restart()
             self._answer.apply({"v": {"response": message}})
@@ -151,11 +150,11 @@ class DeepSeekDecoder(Decoder):
         if self._finished:
             self._drift.note("after the end", event.event)
         elif event.event != "message":
-            self._hear_named(event.event, _parse(event.data))
+            self._hear_named(event.event, parse_json(event.data))
         elif event.data == "[DONE]":
             self._conclude(ended=False)
         else:
-            self._hear_frame(_parse(event.data))
+            self._hear_frame(parse_json(event.data))
 
     def _hear_frame(self, frame: Any) -> None:
         if not isinstance(frame, dict):
@@ -233,27 +232,3 @@ class DeepSeekDecoder(Decoder):
                 return SiteTimeout("The site says that its answer took too long.")
             case _:
                 return SiteError(f"The site ended the answer with the status {quote(status)}.")
-
-
-def _parse(data: str) -> Any:
-    """Read JSON; None for anything that is none."""
-    try:
-        value, end = _DECODE(data)
-        if end != len(data):
-            value = json.loads(data)
-        return _without_halves(value) if "\\u" in data else value
-    except (ValueError, RecursionError):
-        return None
-
-
-def _without_halves(value: Any) -> Any:
-    """Replace halves of surrogate pairs, which JSON can write and UTF-8 cannot."""
-    match value:
-        case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case list():
-            return [_without_halves(item) for item in value]
-        case dict():
-            return {key: _without_halves(item) for key, item in value.items()}
-        case _:
-            return value

@@ -1,1 +1,1 @@
-"""A site described by data: the TOML file, the driver and the decoder that work by it; may import browser, chat."""
+"""A site described by data: its TOML file, its driver and decoder that follow it; may import sites, browser, chat."""

@@ -6,15 +6,16 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from bridge.sites.site_file.body_codecs import Codec
 from bridge.sites.site_file.conditions import Entry, Path, Pattern, Plain, When
 
 
 class Flag(Entry):
-    """What a switch makes the request say; a value of None stands for a field that is absent or null."""
+    """What a switch makes the request say; false also stands for a field that is absent or null."""
 
     path: Path
-    on: Plain | None = True
-    off: Plain | None = False
+    on: Plain | tuple[Plain, ...] = Field(True, description="value, or one of several, where the switch is on")
+    off: Plain | tuple[Plain, ...] = False
 
 
 class Call(Entry):
@@ -29,10 +30,15 @@ class Call(Entry):
 class Request(Call):
     """The request that carries the prompt. What is checked of it is what the site file names."""
 
-    body: Literal["json", "connect", "multipart", "urlencoded", "query", "text"] = "json"
-    prompt: tuple[Path, ...] = Field(min_length=1, description="where the prompt is; each of these that is there")
+    body: Codec = Field("json", description="how its body is written; socketio: an event of socket.io, `42[...]`")
+    prompt: tuple[Path, ...] = Field(
+        min_length=1, description="where the prompt is: each of these that is there has it, and has nothing else"
+    )
     conversation: Path | None = Field(None, description="`$query.NAME` and `$path.N` read the address")
-    parent: Path | None = None
+    creates_first: bool = Field(
+        False, description="whether the page creates a conversation by a call of its own, so that a new one has an id"
+    )
+    parent: Path | None = Field(None, description="the answer that the prompt follows; a new conversation has none")
     model: Path | None = None
     thinking: Flag | None = None
     search: Flag | None = None

@@ -1,0 +1,68 @@
+"""Frames of the Connect protocol: a byte of flags, the length in four bytes, then the payload."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bridge.errors import SiteChanged
+
+COMPRESSED = 1
+END_OF_STREAM = 2
+LONGEST_FRAME = 1 << 24
+"""Bytes of a frame; a longer one is no frame but something else that was taken for one."""
+_HEAD = 5
+
+
+class ConnectFrame(NamedTuple):
+    """One frame; with the flag `END_OF_STREAM` the payload says how the stream ended."""
+
+    flags: int
+    payload: bytes
+
+
+class ConnectReader:
+    """Turns bytes, cut anywhere, into frames, in time linear in their number.
+
+    Raises `SiteChanged` for what is no frame, or one that cannot be read; nothing after it is read.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._needed = _HEAD
+
+    def feed(self, data: bytes) -> list[ConnectFrame]:
+        """Take the next bytes and return the frames that they complete."""
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size < self._needed:
+            return []
+        buffer = b"".join(self._pieces)
+        frames, at = [], 0
+        while (needed := _needed(buffer, at)) <= len(buffer) - at:
+            frames.append(ConnectFrame(buffer[at], buffer[at + _HEAD : at + needed]))
+            at += needed
+        self._needed, rest = needed, buffer[at:]
+        self._pieces, self._size = [rest], len(rest)
+        return frames
+
+    def end(self) -> bool:
+        """Take the end of the stream and return whether it left a frame unfinished."""
+        return self._size > 0
+
+
+def _needed(buffer: bytes, at: int) -> int:
+    """Return how many bytes the frame at a place has, or its head where that is not there yet."""
+    if len(buffer) - at < _HEAD:
+        return _HEAD
+    flags, length = buffer[at], int.from_bytes(buffer[at + 1 : at + _HEAD], "big")
+    if flags & COMPRESSED:
+        raise SiteChanged("A frame of the site's stream is compressed, which is not understood here.")
+    if flags & ~END_OF_STREAM or length > LONGEST_FRAME:
+        raise SiteChanged("The site's stream has no frames of the Connect protocol.")
+    return _HEAD + length
+
+
+def connect_frame(payload: bytes, flags: int = 0) -> bytes:
+    """Write one frame."""
+    return bytes((flags,)) + len(payload).to_bytes(4, "big") + payload

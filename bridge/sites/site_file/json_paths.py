@@ -1,0 +1,186 @@
+"""Paths into JSON documents: compiled once, and never an exception, whatever the document is.
+
+A path is a list of keys with dots between them; a key with other characters than letters, digits, `_`, `-` and `$`
+stands in single quotes. A key may be followed by steps in brackets, and a path may begin with them:
+
+    messages[0].content           an element by its number; `[-1]` is the last one
+    parts[*].content              all elements
+    content[type=text].text       the elements whose key has that value; `[type!=text]` all others
+    [1][0=append][2]              in a list the key is a number
+    'response.created'.chat_id    a key that has a dot
+    draft_content|json.prompt     a JSON document inside a string
+    data.{job}.status             a key that is known only while it runs
+    $event                        what is no part of the document: see `Variables`
+
+A path finds every value that it fits; `null` counts as no value. Each step looks at each value once: the time is linear
+in the size of the document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from bridge.sites.lenient_json import parse_json
+
+Variables = Mapping[str, Any]
+"""What paths that begin with `$` read: `$event` (the name of the server-sent event), `$status` (HTTP), `$url`,
+`$query` (of the address, by name), `$path` (of the address, segments by number), `$body` (a body that is bare text)."""
+NO_VARIABLES: Variables = MappingProxyType({})
+
+_KEY = r"'(?P<quoted>[^']+)'|\{(?P<variable>\w+)\}|(?P<key>[$\w-]+)"
+_BRACKETS = r"\[(?:(?P<number>-?\d{1,9})|(?P<all>\*)|(?P<name>[\w-]+)(?P<sign>!?=)(?P<value>[^\[\]]*))\]"
+_TOKEN = re.compile(rf"\.?(?:{_KEY})|{_BRACKETS}|(?P<json>\|json)(?=[.\[]|$)")
+
+_Step = Callable[[list[Any], Variables], list[Any]]
+
+
+class JsonPath:
+    """A path, compiled; raises `ValueError` for a text that is none."""
+
+    __slots__ = ("_from_variables", "_keys", "_steps", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        tokens = _tokens(text)
+        self._from_variables = text.startswith("$")
+        plain = next((at for at, token in enumerate(tokens) if not _is_plain(token)), len(tokens))
+        self._keys = tuple(_key_of(token) for token in tokens[:plain])
+        self._steps = tuple(_step(token) for token in tokens[plain:])
+
+    @property
+    def is_single(self) -> bool:
+        """Tell whether it is only keys, so that it finds one value at most."""
+        return not self._steps
+
+    @property
+    def first_key(self) -> str | None:
+        """Return the key that a document must have for the path to find anything, where it is that simple."""
+        return None if self._from_variables or not self._keys else self._keys[0]
+
+    def first(self, document: Any, variables: Variables = NO_VARIABLES) -> Any:
+        """Return the first value, or None where there is none."""
+        value = variables if self._from_variables else document
+        for key in self._keys:
+            value = value.get(key) if type(value) is dict else _child(value, key)
+            if value is None:
+                return None
+        if not self._steps:
+            return value
+        return next(iter(self._walk(value, variables)), None)
+
+    def values(self, document: Any, variables: Variables = NO_VARIABLES) -> list[Any]:
+        """Return all values, in the order of the document."""
+        value = variables if self._from_variables else document
+        for key in self._keys:
+            value = _child(value, key)
+            if value is None:
+                return []
+        return self._walk(value, variables)
+
+    def _walk(self, value: Any, variables: Variables) -> list[Any]:
+        values = [value]
+        for step in self._steps:
+            values = step(values, variables)
+        return [value for value in values if value is not None]
+
+
+def same(value: Any, plain: str | bool | int) -> bool:
+    """Tell whether a value of a document is `plain`; true and 1 are not the same."""
+    return bool(value == plain) and isinstance(value, bool) is isinstance(plain, bool)
+
+
+def as_id(value: Any) -> str:
+    """Return an id as text, empty where the value is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 1 << 128 else ""
+    return value[:_LONGEST_ID] if isinstance(value, str) else ""
+
+
+_LONGEST_ID = 512
+
+
+def _tokens(text: str) -> list[re.Match[str]]:
+    tokens: list[re.Match[str]] = []
+    at = 0
+    while at < len(text) and (token := _TOKEN.match(text, at)):
+        is_key = token.lastgroup in ("quoted", "variable", "key")
+        if is_key and token[0].startswith(".") is (at == 0):
+            break
+        tokens.append(token)
+        at = token.end()
+    if not text or at < len(text):
+        raise ValueError(f"'{text[:80]}' is no path; write keys with dots between them, like messages[-1].content")
+    return tokens
+
+
+def _is_plain(token: re.Match[str]) -> bool:
+    return token.lastgroup in ("quoted", "key")
+
+
+def _key_of(token: re.Match[str]) -> str:
+    return token["quoted"] or token["key"]
+
+
+def _child(value: Any, key: str) -> Any:
+    """Return what a value has below a key, None where it has nothing."""
+    if isinstance(value, Mapping):
+        return value.get(key)
+    if isinstance(value, list) and key.isdecimal() and len(key) < 10:
+        number = int(key)
+        return value[number] if number < len(value) else None
+    return None
+
+
+def _step(token: re.Match[str]) -> _Step:
+    """Return what a token does to the values found so far."""
+    match token.lastgroup:
+        case "number":
+            return _numbered(int(token["number"]))
+        case "all":
+            return lambda values, _: [item for value in values if isinstance(value, list) for item in value]
+        case "value":
+            return _chosen(token["name"], token["value"], wanted=token["sign"] == "=")
+        case "variable":
+            return _named("$" + token["variable"])
+        case "json":
+            return lambda values, _: [parse_json(value) for value in values if isinstance(value, str)]
+        case _:
+            key = _key_of(token)
+            return lambda values, _: [_child(value, key) for value in values]
+
+
+def _numbered(number: int) -> _Step:
+    least = number + 1 if number >= 0 else -number
+    return lambda values, _: [value[number] for value in values if isinstance(value, list) and len(value) >= least]
+
+
+def _chosen(name: str, wanted_text: str, *, wanted: bool) -> _Step:
+    def step(values: list[Any], _: Variables) -> list[Any]:
+        items = [item for value in values if isinstance(value, list) for item in value]
+        return [item for item in items if (_plain_text(_child(item, name)) == wanted_text) is wanted]
+
+    return step
+
+
+def _named(variable: str) -> _Step:
+    def step(values: list[Any], variables: Variables) -> list[Any]:
+        key = as_id(variables.get(variable))
+        return [_child(value, key) for value in values] if key else []
+
+    return step
+
+
+def _plain_text(value: Any) -> str | None:
+    """Return a scalar as a site file writes it; None for anything else."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value
+        case int():
+            return as_id(value)
+        case _:
+            return None

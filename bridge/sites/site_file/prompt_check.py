@@ -1,0 +1,178 @@
+"""Judges the requests that the page wants to send by what its site file says of them; no I/O.
+
+A text is never part of what it says: a reason names the path, and shows switches and numbers at most.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from bridge.browser.page_messages import PageRequest
+from bridge.sites.contract import Turn
+from bridge.sites.site_file.body_codecs import ReadRequest, read_request
+from bridge.sites.site_file.conditions import Plain, holds
+from bridge.sites.site_file.json_paths import JsonPath, as_id, same
+from bridge.sites.site_file.schema import SiteFile, SiteModel
+from bridge.sites.site_file.wire_schema import Call, Flag
+
+_NO_PARENT = ("", "0")
+"""What stands for no message before, beside a field that is absent or null."""
+
+
+class PromptCheck:
+    """Judges requests by one site file; holds nothing of a turn."""
+
+    def __init__(self, site: SiteFile) -> None:
+        self._request = site.request
+        self._others = site.request.others
+        calls = (site.answer.call, site.poll.call if site.poll else None)
+        self._answers = tuple(call for call in calls if call)
+        self._provisional = site.provisional
+        self._prompts = tuple(JsonPath(path) for path in site.request.prompt)
+
+    def role_of(self, request: PageRequest) -> Literal["prompt", "answer", "other"]:
+        """Tell what a held request is for; one that is none of those described is taken for a prompt, and judged."""
+        read = self._read(request)
+        if any(is_call(call, request, read) for call in self._others):
+            return "other"
+        if is_call(self._request, request, read):
+            return "prompt"
+        return "answer" if any(is_call(call, request, read) for call in self._answers) else "prompt"
+
+    def differences(self, turn: Turn, request: PageRequest, model: SiteModel | None = None) -> Sequence[str]:
+        """Return how a request differs from the one for `turn`; empty means that it may leave."""
+        read = self._read(request)
+        if not is_call(self._request, request, read):
+            return [f"an unexpected request: {request.method} {urlsplit(request.url).path[:200]}"]
+        if read.document is None:
+            return [f"its body cannot be read as {self._request.body}"]
+        found = [
+            *self._wrong_prompt(turn, read),
+            *self._wrong_flags(turn, read),
+            *self._wrong_place(turn, read),
+            *self._wrong_model(model, read),
+            *self._unexpected(read),
+        ]
+        return [f"its {what}" for what in found]
+
+    def conversation_of(self, request: PageRequest) -> str | None:
+        """Return the id of the conversation that a request names; one that the site did not give does not count."""
+        conversation = _id_at(self._request.conversation, self._read(request))
+        return conversation if conversation and not self.is_provisional(conversation) else None
+
+    def is_provisional(self, conversation: str) -> bool:
+        """Tell whether an id is one of those that the page uses until the site gives one."""
+        return any(fnmatchcase(conversation, pattern) for pattern in self._provisional)
+
+    def _read(self, request: PageRequest) -> ReadRequest:
+        return read_request(request, self._request.body)
+
+    def _wrong_prompt(self, turn: Turn, read: ReadRequest) -> list[str]:
+        found = [(path.text, path.values(read.document, read.variables)) for path in self._prompts]
+        if not any(values for _, values in found):
+            return [f"prompt is missing at {self._prompts[0].text}"]
+        wrong = [_wrong_text(path, values, turn.prompt) for path, values in found if values]
+        return [reason for reason in wrong if reason]
+
+    def _wrong_flags(self, turn: Turn, read: ReadRequest) -> list[str]:
+        flags = ((self._request.thinking, turn.thinking), (self._request.search, turn.search))
+        return [reason for flag, wanted in flags if flag and (reason := _wrong_flag(flag, wanted, read))]
+
+    def _wrong_place(self, turn: Turn, read: ReadRequest) -> list[str]:
+        rules = self._request
+        conversation, parent = _id_at(rules.conversation, read), _id_at(rules.parent, read)
+        found: list[str] = []
+        if turn.conversation is None:
+            if conversation and not (rules.creates_first or self.is_provisional(conversation)):
+                found.append(f"{rules.conversation} belongs to an old conversation")
+            if parent not in _NO_PARENT:
+                found.append(f"{rules.parent} belongs to an old conversation")
+        elif rules.conversation and conversation != turn.conversation:
+            found.append(f"{rules.conversation} is another conversation")
+        if turn.conversation and turn.parent is not None and rules.parent and parent != turn.parent:
+            found.append(f"{rules.parent} is another message")
+        return found
+
+    def _wrong_model(self, model: SiteModel | None, read: ReadRequest) -> list[str]:
+        if not (self._request.model and model and model.wire):
+            return []
+        named = _id_at(self._request.model, read)
+        if named in model.wire:
+            return []
+        said = named if _MODEL_NAME.fullmatch(named) else "another one"
+        return [f"{self._request.model} is {said} instead of {' or '.join(model.wire)}"]
+
+    def _unexpected(self, read: ReadRequest) -> list[str]:
+        expected = self._request.expect.items()
+        wrong = [path for path, wanted in expected if not holds({path: wanted}, read.document, read.variables)]
+        return [f"{path} is not what the site file expects" for path in wrong]
+
+
+_MODEL_NAME = re.compile(r"[\w.:/-]{1,64}")
+
+
+def is_call(call: Call, request: PageRequest, read: ReadRequest) -> bool:
+    """Tell whether a request is one that a site file describes."""
+    address = urlsplit(request.url)
+    return (
+        call.method == request.method.upper()
+        and fnmatchcase(address.path, call.path)
+        and (call.host is None or fnmatchcase(address.hostname or "", call.host))
+        and holds(call.when, read.document, read.variables)
+    )
+
+
+def as_typed(prompt: str) -> str:
+    """Return a text as a text box holds it: every line break is a newline, and the page trims its ends."""
+    return prompt.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def _wrong_text(path: str, values: list[Any], prompt: str) -> str | None:
+    """Return what is wrong with the texts at a path where the prompt, and nothing else, must be."""
+    if len(values) > 1:
+        return f"{path} has {len(values)} texts instead of the prompt alone"
+    text = values[0]
+    if not isinstance(text, str):
+        return f"{path} is no text"
+    if as_typed(text) != as_typed(prompt):
+        return f"{path} is another prompt ({len(text)} characters instead of {len(prompt)})"
+    return None
+
+
+def _wrong_flag(flag: Flag, wanted: bool, read: ReadRequest) -> str | None:
+    choices = _choices(flag.on if wanted else flag.off)
+    values = JsonPath(flag.path).values(read.document, read.variables)
+    if not values:
+        is_right = any(choice is False for choice in choices)
+    else:
+        is_right = all(any(same(value, choice) for choice in choices) for value in values)
+    if is_right:
+        return None
+    return f"{flag.path} is {_quoted(values)} instead of {' or '.join(map(repr, choices))}"
+
+
+def _choices(value: Plain | tuple[Plain, ...]) -> tuple[Plain, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _id_at(path: str | None, read: ReadRequest) -> str:
+    return as_id(JsonPath(path).first(read.document, read.variables)) if path else ""
+
+
+def _quoted(values: list[Any]) -> str:
+    """Return a switch or a number as it is, and of anything else only the kind."""
+    match values:
+        case []:
+            return "missing"
+        case [bool() as value]:
+            return repr(value)
+        case [int() as value]:
+            return as_id(value)
+        case [value]:
+            return type(value).__name__
+        case _:
+            return f"{len(values)} values"

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+import regex
+from pydantic import AfterValidator, Field, model_validator
 
 from bridge.sites.site_file.body_codecs import Codec
 from bridge.sites.site_file.conditions import Entry, Path, Pattern, Plain, When
+
+
+def _mark(text: str) -> str:
+    try:
+        pattern = regex.compile(text)
+    except regex.error as error:
+        raise ValueError(f"no regular expression: {error}") from error
+    if pattern.match(""):
+        raise ValueError("it fits an empty text")
+    return text
+
+
+Mark = Annotated[str, AfterValidator(_mark)]
+"""A regular expression for something short within a text that arrives in pieces."""
 
 
 class Flag(Entry):
@@ -49,15 +64,18 @@ class Request(Call):
 
 
 Emit = Literal[
-    "text", "thinking", "search", "source", "title", "conversation", "message", "image",
-    "finish", "error", "ignore", "channel", "progress",
+    "text", "thinking", "current", "search", "source", "title", "conversation", "message", "image", "withdrawn",
+    "finish", "error", "channel", "progress", "ignore",
 ]  # fmt: skip
+Kind = Literal["text", "thinking", "none"]
+"""Where pieces of text go: to the answer, to its reasoning, or nowhere."""
 
 
 class Rule(Entry):
     """What a frame means. Rules are tried in order; all whose conditions hold and whose value is there apply."""
 
-    when: When = Field({}, description="conditions on the frame, or on the record of a poll")
+    each: Path | None = Field(None, description="the rule is tried on each of these values, and its paths begin there")
+    when: When = Field({}, description="conditions on the frame; `$event`, `$payload` and `$url` are there, too")
     event: str | None = Field(None, description="name of the server-sent event")
     emit: Emit
     value: Path | None = Field(None, description="where the value is; of several the texts are joined by `join`")
@@ -66,40 +84,60 @@ class Rule(Entry):
         "delta", description="delta adds; cumulative is the whole part so far; set replaces it; auto tells by its start"
     )
     key: Path | None = Field(None, description="what part the value belongs to; parts stand in order of arrival")
-    channel: str | None = Field(None, description="emit = channel: where values of `emit = text` go from here on")
-    strip: tuple[Pattern, ...] = Field((), description="taken out of the value")
-    fields: dict[Literal["url", "title", "snippet", "number"], Path] = Field(
-        {}, description="emit = source: where its fields are below each value"
+    part: str = Field("", description="name of the part where no `key` tells it")
+    parent: Path | None = Field(None, description="key of a part that `emit = channel` has named: its channel counts")
+    channel: Kind | None = Field(
+        None,
+        description="emit = channel: where values of `emit = current` go from here on; with `key`, where those go whose"
+        " `parent` that is",
+    )
+    fields: dict[Literal["url", "title", "snippet", "name"], Path] = Field(
+        {}, description="emit = source: where its fields are below each value; a `name` is what citations call it"
     )
     reason: Literal["stop", "length", "content_filter"] = "stop"
-    last: bool = Field(False, description="no rule after this one is tried")
+    last: bool = Field(False, description="no rule after this one is tried on the same frame, or value of `each`")
 
     @model_validator(mode="after")
     def _has_value(self) -> Self:
         if self.value is None and self.emit not in ("finish", "error", "ignore", "channel", "progress"):
             raise ValueError(f"value is missing: it says where the {self.emit} is")
+        if self.emit == "channel" and self.channel is None:
+            raise ValueError("channel is missing: it says where the text goes")
+        if self.emit == "source" and "url" not in self.fields:
+            raise ValueError("fields.url is missing: a source has an address")
         return self
 
 
 class Answer(Entry):
     """The responses that carry the answer."""
 
-    framing: Literal["sse", "ndjson", "connect", "json", "websocket", "text"]
-    payload: Literal["json", "text", "base64"] = "json"
+    framing: Literal["sse", "ndjson", "connect", "json", "websocket", "socketio", "text"] = Field(
+        description="websocket: each message is a frame; socketio: its events, also in bodies of long polling"
+    )
+    payload: Literal["json", "text", "base64"] = Field(
+        "json", description="what a frame holds; text and base64 are read by the path `$text`"
+    )
     call: Call | None = Field(None, description="the request whose response it is, where that is not the prompt's own")
     opened: Literal["after", "before"] = Field("after", description="before: on a channel that was open already")
-    end_markers: tuple[str, ...] = Field((), description="payloads that end the answer and are no document")
-    markers: dict[str, Literal["finish", "error", "ignore", "human"]] = Field(
-        {}, description="payloads, or their beginnings, that stand in place of a document"
-    )
+    end_markers: tuple[str, ...] = Field(("[DONE]",), description="payloads that end the answer and are no document")
     dedupe: Path | None = Field(None, description="a number that rises; a frame whose number came before is dropped")
     holds: int = Field(0, ge=0, le=4096, description="characters at the end that the site is known to rewrite")
     ends_on_close: bool = Field(False, description="whether the end of the response ends the answer in good order")
     then_wait: float = Field(0.0, ge=0, le=10, description="seconds after the end in which an error may follow")
     is_for: Path | None = Field(None, description="what must equal the request's value at `is_for_request`")
     is_for_request: Path | None = None
-    citation: Pattern | None = Field(None, description="a mark of the text that names a source by its group 1")
+    strip: tuple[Mark, ...] = Field((), description="marks that are taken out of the text, wherever it was cut")
+    strip_thinking: tuple[Mark, ...] = Field((), description="the same for the reasoning")
+    citation: Mark | None = Field(None, description="a mark of the text that names a source by its group 1")
     rules: tuple[Rule, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.is_for is None) is not (self.is_for_request is None):
+            raise ValueError("give both is_for and is_for_request, or neither")
+        if self.citation and not regex.compile(self.citation).groups:
+            raise ValueError("citation has no group: what it holds is how sources are named")
+        return self
 
 
 ErrorKind = Literal["login", "human", "rate", "quota", "muted", "busy", "refused", "too_long", "file", "changed"]
@@ -110,10 +148,13 @@ class Refusal(Entry):
 
     kind: ErrorKind
     status: tuple[int, ...] = Field((), description="HTTP status of the response")
-    when: When = Field({}, description="conditions on a frame, on a JSON body or on one of the page's own calls")
+    when: When = Field(
+        {}, description="conditions on a frame, a JSON body or one of the page's own calls; `$status` too"
+    )
     page_text: Pattern | None = Field(None, description="what a notice of the page says")
     message: Path | None = Field(None, description="where the site's own words are")
     retry_after: float | None = Field(None, ge=0, le=86400, description="seconds until the account may try again")
+    until: Path | None = Field(None, description="where the time is at which it may, in (milli)seconds since 1970")
 
     @model_validator(mode="after")
     def _has_condition(self) -> Self:
@@ -127,7 +168,7 @@ class Poll(Entry):
 
     call: Call
     job: Path = Field(description="where the answer to the prompt names the job")
-    record: Path = Field(description="where the job's record is in a state; `{job}` stands for its name")
+    record: Path = Field(description="where the job's record is in an answer of `call`; `{job}` stands for its name")
     done: When = Field(description="conditions on the record; all must hold")
     failed: When = Field({}, description="conditions on the record; all must hold")
     message: Path | None = Field(None, description="where the record says why it failed")

@@ -17,6 +17,7 @@ from loguru import logger
 from bridge.api.access.credentials import Credentials, load_credentials, renamed_accounts
 from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.admin.admin_context import Extras
+from bridge.api.certificate import Certificate, load_certificate
 from bridge.api.listening import listen, listen_as_ollama
 from bridge.api.routes import build_runner
 from bridge.browser import chromium
@@ -95,6 +96,7 @@ class _Base:
     access: Credentials
     identity: Identity
     store: ProfileStore
+    certificate: Certificate | None
 
 
 @asynccontextmanager
@@ -116,8 +118,8 @@ async def running(
         base.telemetry.add(views.on_fact)
         extras = await _extras(stack, base, pool, browser, views)
         runner = build_runner(pool, settings, base.access, base.monitor, extras)
-        base.monitor.url = await listen(stack, runner, settings.server)
-        ollama_url = await listen_as_ollama(runner, settings.server)
+        base.monitor.url = await listen(stack, runner, settings.server, base.certificate)
+        ollama_url = await listen_as_ollama(runner, settings.server, base.certificate)
         # Undone in the reverse order: the views end first, then the running chats; the endpoint answers until then.
         stack.push_async_callback(pool.queue.drain, settings.server.drain)
         stack.callback(base.monitor.drain)
@@ -142,13 +144,16 @@ def _reload(tasks: Tasks, settings: SettingsReload | None) -> None:
 
 async def _base(settings: Settings, telemetry: Telemetry, browser: Chromium | None) -> _Base:
     """Read the keys, and let the monitor and the metrics note what happens from now on."""
-    access, identity = await asyncio.to_thread(lambda: (load_credentials(settings), load_identity(settings)))
+    access, identity, certificate = await asyncio.to_thread(
+        lambda: (load_credentials(settings), load_identity(settings), load_certificate(settings.server))
+    )
     monitor, metrics = Monitor(settings), await asyncio.to_thread(Metrics, settings.metrics)
     for sink in (monitor, metrics):
         if browser is not None and (started := browser.started) is not None:
             sink(started)
         telemetry.add(sink)
-    return _Base(settings, telemetry, monitor, metrics, access, identity, ProfileStore(settings.profiles, identity))
+    store = ProfileStore(settings.profiles, identity)
+    return _Base(settings, telemetry, monitor, metrics, access, identity, store, certificate)
 
 
 async def _chromium(stack: AsyncExitStack, base: _Base, browser: Chromium | None) -> Chromium:
@@ -204,7 +209,7 @@ async def _extras(stack: AsyncExitStack, base: _Base, pool: Pool, browser: Chrom
         base.metrics if settings.metrics.enabled else None,
         limiter,
         usage,
-        SettingsReload(settings, pool.queue.assign),
+        SettingsReload(settings, pool.queue.assign, *([base.certificate.renew] if base.certificate else [])),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bridge.errors import BridgeError, SetupError
-from bridge.origins import is_loopback
-from bridge.settings import Settings
+from bridge.origins import is_loopback, url_of
+from bridge.settings import ServerSettings, Settings
 from bridge.sse import SSEDecoder
 from bridge.storage.key_files import KeyFile
 
@@ -44,11 +45,12 @@ class Piece:
 
 
 class Client:
-    """Talks to a bridge at `url`."""
+    """Talks to a bridge at `url`; with https it is to show a certificate as `trust` says, as aiohttp's `ssl` does."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, trust: ssl.SSLContext | bool = True) -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
+        self._trust = trust
 
     async def is_bridge(self) -> bool:
         """Tell whether a bridge answers at the address."""
@@ -77,7 +79,7 @@ class Client:
         try:
             async with (
                 aiohttp.ClientSession(headers=self._headers, timeout=limits) as session,
-                session.post(f"{self.url}/v1/chat/completions", json=body) as response,
+                session.post(f"{self.url}/v1/chat/completions", json=body, ssl=self._trust) as response,
             ):
                 if response.status != HTTPStatus.OK:
                     raise _refusal(response.status, await response.text())
@@ -101,13 +103,13 @@ class Client:
         try:
             async with (
                 aiohttp.ClientSession(headers=self._headers | json_type, timeout=limits) as session,
-                session.request(method, self.url + path, data=data) as response,
+                session.request(method, self.url + path, data=data, ssl=self._trust) as response,
             ):
                 if response.status >= HTTPStatus.BAD_REQUEST and path != READINESS:
                     raise _refusal(response.status, await response.text())
                 return await response.json()
         except (*Failures, ValueError) as error:
-            raise SetupError(f"No bridge answers at {self.url}; `bridge serve` starts one.") from error
+            raise _no_answer(self.url, error) from error
 
     async def _events(self, path: str) -> AsyncGenerator[bytes]:
         """Yield the bytes of an endless answer; silence for a while means that the bridge is gone."""
@@ -115,29 +117,55 @@ class Client:
         try:
             async with (
                 aiohttp.ClientSession(headers=self._headers, timeout=limits) as session,
-                session.get(self.url + path) as response,
+                session.get(self.url + path, ssl=self._trust) as response,
             ):
                 if response.status != HTTPStatus.OK:
                     raise _refusal(response.status, await response.text())
                 async for data in response.content.iter_any():
                     yield data
         except Failures as error:
-            raise SetupError(f"No bridge answers at {self.url}; `bridge serve` starts one.") from error
+            raise _no_answer(self.url, error) from error
 
 
 def client_of(settings: Settings, url: str | None, key: str | None) -> Client:
     """Return a client of the bridge at `url`, by default of the one that the settings describe, with its key."""
-    return Client(*url_and_key(settings, url, key))
+    return Client(*way_to(settings, url, key))
 
 
-def url_and_key(settings: Settings, url: str | None, key: str | None) -> tuple[str, str]:
-    """Return where the bridge is and the key for it, as far as they are not given."""
-    return url or reachable(settings.server.host, settings.server.port), key or _local_key(settings.config, url)
+def way_to(settings: Settings, url: str | None, key: str | None) -> tuple[str, str, ssl.SSLContext | bool]:
+    """Return where the bridge is, the key for it, as far as they are not given, and whom to trust there."""
+    url = url or reachable(settings.server)
+    is_here = is_loopback(urlsplit(url).hostname or "") or url == reachable(settings.server)
+    return url, key or _local_key(settings.config, is_here=is_here), trust_here(settings.server) if is_here else True
 
 
-def _local_key(config: Path, url: str | None) -> str:
+def trust_here(server: ServerSettings) -> ssl.SSLContext | bool:
+    """Trust the bridge's own certificate alone on this machine, whose address no certificate names."""
+    if server.tls_certificate is None:
+        return True
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN  # the certificate itself, whoever signed it
+    try:
+        context.load_verify_locations(server.tls_certificate)
+    except OSError as error:
+        raise SetupError(
+            f"Cannot read the certificate {server.tls_certificate} of server.tls_certificate: {error.strerror}."
+        ) from error
+    return context
+
+
+def _no_answer(url: str, error: Exception) -> SetupError:
+    if isinstance(error, aiohttp.ClientSSLError):
+        return SetupError(
+            f"The certificate at {url} is not trusted: {error}. A bridge of this machine has to show the one in"
+            " server.tls_certificate; it reads that file again at SIGHUP."
+        )
+    return SetupError(f"No bridge answers at {url}; `bridge serve` starts one.")
+
+
+def _local_key(config: Path, *, is_here: bool) -> str:
     """Return this machine's admin key, or for a bridge elsewhere a chat key: the admin key never leaves the machine."""
-    is_here = url is None or is_loopback(urlsplit(url).hostname or "")
     files = [KeyFile(config, "admin_key")] if is_here else []
     found = (file.keys()[0] for file in (*files, KeyFile(config)) if file.path.exists())
     return next(found, "")
@@ -178,16 +206,19 @@ def _refusal(status: int, body: str) -> BridgeError:
     return BridgeError(message)
 
 
-def reachable(host: str, port: int) -> str:
-    """Return the URL under which this machine reaches what listens on `host`."""
-    name = EVERYWHERE.get(host, host)
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+def reachable(server: ServerSettings) -> str:
+    """Return the URL under which this machine reaches a bridge with these settings."""
+    return _from_here("http" if server.tls_certificate is None else "https", server.host, server.port)
 
 
 def from_here(url: str) -> str:
     """Return a URL of our own as this machine reaches it, also if it listens everywhere."""
     place = urlsplit(url)
-    return reachable(place.hostname or "", place.port or 0)
+    return _from_here(place.scheme, place.hostname or "", place.port or 0)
+
+
+def _from_here(scheme: str, host: str, port: int) -> str:
+    return url_of(scheme, EVERYWHERE.get(host, host), port)
 
 
 def is_free(host: str, port: int) -> bool:

@@ -20,7 +20,7 @@ from bridge.browser import chromium
 from bridge.browser.browser import Chromium
 from bridge.chat import types
 from bridge.chat.account_control import Finding
-from bridge.client import Client, is_free, reachable
+from bridge.client import Client, is_free, reachable, trust_here
 from bridge.durations import ago
 from bridge.errors import AccountConflict, BridgeError, BrowserError, SetupError, SiteChanged
 from bridge.pool.pool import Pool
@@ -211,7 +211,7 @@ async def _port(server: ServerSettings) -> str:
     host, port = server.host, server.port
     if is_free(host, port):
         return f"{port} of {host} is free" if port else f"a free one of {host} is taken at each start"
-    client = Client(reachable(host, port), "")
+    client = Client(reachable(server), "", trust_here(server))
     if not await client.is_bridge():
         raise SetupError(
             f"Something else listens on port {port} of {host}, or the address is not this machine's; "

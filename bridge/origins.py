@@ -33,6 +33,11 @@ def origin_of(url: str) -> str:
     return f"{scheme}://{host}" if port in (None, PORTS[scheme]) else f"{scheme}://{host}:{port}"
 
 
+def url_of(scheme: str, host: str, port: int) -> str:
+    """Return the URL of a port; an IPv6 address comes without brackets."""
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
 def site_address(given: str) -> str:
     """Return the address of a site as a profile keeps it; raise a `ValueError` that shows nothing of a bad one."""
     if not given.isprintable() or " " in given or "\\" in given or origin_of(given) == OPAQUE:

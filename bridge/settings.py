@@ -29,6 +29,12 @@ class ServerSettings(Section):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
     no_auth: bool = Field(False, description="require no API key; only allowed on a loopback address")
     allowed_hosts: tuple[str, ...] = Field((), description="names by which clients may reach it, beside its own")
+    tls_certificate: UserPath | None = Field(
+        None, description="PEM file of a certificate and those above it, to speak HTTPS; empty: HTTP"
+    )
+    tls_key: UserPath | None = Field(
+        None, description="PEM file of the certificate's key, mode 0600; empty: in the file of the certificate"
+    )
     max_body: int = Field(32 * MEBIBYTE, gt=0, description="largest request body in bytes")
     keep_alive: Seconds = Field(15.0, description="seconds of silence after which a stream gets a comment line")
     headers_after: Seconds = Field(

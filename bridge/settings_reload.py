@@ -46,11 +46,17 @@ class Reloaded:
 
 
 class SettingsReload:
-    """Takes up the settings of a running bridge anew, one time after the other; `on_change` is called after each."""
+    """Takes up the settings of a running bridge anew, one time after the other; `on_change` is called after each.
 
-    def __init__(self, settings: Settings, on_change: Callable[[], None]) -> None:
+    `renew` reads what else is in files of the operator, blocks, and raises `SetupError` where it cannot.
+    """
+
+    def __init__(
+        self, settings: Settings, on_change: Callable[[], None], renew: Callable[[], None] = lambda: None
+    ) -> None:
         self._settings = settings
         self._on_change = on_change
+        self._renew = renew
         self._one = asyncio.Lock()
 
     async def now(self) -> Reloaded:
@@ -59,6 +65,7 @@ class SettingsReload:
             raise RequestError("These settings were not read from a file, so there is nothing to read again.")
         async with self._one:
             try:
+                await asyncio.to_thread(self._renew)  # first: a mistake in the settings is none of the certificate
                 new = await asyncio.to_thread(reread, self._settings)
             except SetupError as error:
                 raise RequestError(f"The settings stay as they are. {error.message}") from error

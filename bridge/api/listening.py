@@ -2,37 +2,81 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from contextlib import AsyncExitStack
 
 from aiohttp import web
 
+from bridge.api.certificate import Certificate
 from bridge.api.connections import BACKLOG
 from bridge.errors import SetupError
+from bridge.origins import is_loopback, url_of
 from bridge.settings import ServerSettings
 
 
-async def listen(stack: AsyncExitStack, runner: web.AppRunner, server: ServerSettings) -> str:
+async def listen(
+    stack: AsyncExitStack, runner: web.AppRunner, server: ServerSettings, certificate: Certificate | None = None
+) -> str:
     """Listen until `stack` is left, and return the address; raise `SetupError` where that cannot be."""
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    return await _open_port(runner, server.host, server.port, "server.port")
+    port = _Port(runner, server.host, server.port, certificate, server.header_timeout)
+    return await _open(port, "server.port")
 
 
-async def listen_as_ollama(runner: web.AppRunner, server: ServerSettings) -> str | None:
-    """Listen on the second port as well, until the runner is cleaned up, and return its address; None without one."""
+async def listen_as_ollama(
+    runner: web.AppRunner, server: ServerSettings, certificate: Certificate | None = None
+) -> str | None:
+    """Listen on the second port as well, until the runner is cleaned up, and return its address; None without one.
+
+    It speaks HTTPS to other machines alone: programs that know no other port than Ollama's know no HTTPS either.
+    """
     if server.ollama_port is None:
         return None
-    return await _open_port(runner, server.ollama_host, server.ollama_port, "server.ollama_port")
+    own = None if is_loopback(server.ollama_host.strip("[]")) else certificate
+    port = _Port(runner, server.ollama_host, server.ollama_port, own, server.header_timeout)
+    return await _open(port, "server.ollama_port")
 
 
-async def _open_port(runner: web.AppRunner, host: str, port: int, setting: str) -> str:
+class _Port(web.BaseSite):
+    """A port of the endpoint; aiohttp's own gives a client a minute for its TLS handshake."""
+
+    __slots__ = ("_handshake", "host", "number")
+
+    def __init__(
+        self, runner: web.AppRunner, host: str, number: int, certificate: Certificate | None, handshake: float
+    ) -> None:
+        super().__init__(runner, ssl_context=None if certificate is None else certificate.context, backlog=BACKLOG)
+        self.host, self.number, self._handshake = host, number, handshake
+
+    @property
+    def name(self) -> str:
+        """Return the address at which it listens; with port 0 only while it does."""
+        sockets = self._server.sockets if isinstance(self._server, asyncio.Server) else ()
+        host, number = (*sockets[0].getsockname()[:2],) if sockets else (self.host, self.number)
+        return url_of("http" if self._ssl_context is None else "https", host, number)
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        await super().start()
+        assert self._runner.server is not None  # noqa: S101 - it is set up
+        self._server = await asyncio.get_running_loop().create_server(
+            self._runner.server,
+            self.host,
+            self.number,
+            ssl=self._ssl_context,
+            ssl_handshake_timeout=None if self._ssl_context is None else self._handshake,
+            backlog=self._backlog,
+        )
+
+
+async def _open(port: _Port, setting: str) -> str:
     try:
-        await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
+        await port.start()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise SetupError(f"Port {port} of {host} is in use; choose another one with {setting}.") from error
-        raise SetupError(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
-    bound: tuple[str, int] = runner.addresses[-1][:2]
-    name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-    return f"http://{name}:{bound[1]}"
+            taken = f"Port {port.number} of {port.host} is in use; choose another one with {setting}."
+            raise SetupError(taken) from error
+        raise SetupError(f"Cannot listen on {port.host}:{port.number}: {error.strerror or error}.") from error
+    return port.name

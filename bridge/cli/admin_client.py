@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
 
-from bridge.client import ACCOUNTS, ANSWER_LIMIT, CHECK_LIMIT, Client, url_and_key
+from bridge.client import ACCOUNTS, ANSWER_LIMIT, CHECK_LIMIT, Client, way_to
 from bridge.settings import Settings
 from bridge.sse import SSEDecoder
 from bridge.storage.profiles import check_name
@@ -78,4 +78,4 @@ class AdminClient(Client):
 
 def admin_client_of(settings: Settings, url: str | None, key: str | None) -> AdminClient:
     """Return a client of the bridge at `url`, by default of the one that the settings describe, with its admin key."""
-    return AdminClient(*url_and_key(settings, url, key))
+    return AdminClient(*way_to(settings, url, key))

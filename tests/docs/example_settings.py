@@ -20,6 +20,8 @@ EXAMPLES: dict[str, Any] = {
     "profile_key_file": "/run/secrets/profile.key",
     "profile_key": "AGE-SECRET-KEY-1...",
     "server.allowed_hosts": ["bridge.example.com"],
+    "server.tls_certificate": "/etc/bridge/fullchain.pem",
+    "server.tls_key": "/etc/bridge/privkey.pem",
     "server.ollama_port": 11434,
     "browser.executable": "/usr/bin/chromium",
     "browser.channel": "chrome",

@@ -1,0 +1,52 @@
+"""Certificates that nobody else has signed, as `openssl` makes them."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+NAME = "bridge.example.com"
+
+
+@dataclass(frozen=True)
+class CertificateFiles:
+    """A certificate and its key."""
+
+    certificate: Path
+    key: Path
+
+    def trusting(self) -> ssl.SSLContext:
+        """Return what a client needs that trusts this certificate alone."""
+        return ssl.create_default_context(cafile=str(self.certificate))
+
+    def shown(self) -> bytes:
+        """Return the certificate as a server shows it."""
+        return ssl.PEM_cert_to_DER_cert(self.certificate.read_text("ascii"))
+
+    def become(self, other: CertificateFiles) -> None:
+        """Take the place of these files, as a renewed certificate does."""
+        for own, its in ((self.certificate, other.certificate), (self.key, other.key)):
+            own.write_bytes(its.read_bytes())
+
+
+async def self_signed(folder: Path, name: str = "one") -> CertificateFiles:
+    """Make a certificate for `NAME` and this machine."""
+    made = CertificateFiles(folder / f"{name}.pem", folder / f"{name}.key")
+    await openssl(
+        *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"),
+        *("-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME},DNS:localhost,IP:127.0.0.1"),
+        *("-keyout", str(made.key), "-out", str(made.certificate)),
+    )
+    made.key.chmod(0o600)
+    return made
+
+
+async def openssl(*words: str) -> None:
+    """Run a command of `openssl`."""
+    process = await asyncio.create_subprocess_exec(
+        "openssl", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()

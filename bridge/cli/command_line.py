@@ -18,6 +18,7 @@ import typer
 from rich.text import Text
 
 from bridge.cli.commands.accounts_command import accounts
+from bridge.cli.commands.backup_command import backup, restore
 from bridge.cli.commands.bench_command import bench
 from bridge.cli.commands.chat_command import chat
 from bridge.cli.commands.dashboard_command import dashboard
@@ -45,7 +46,10 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, serve, login, status, dashboard, usage, chat, doctor, debug, replay, install, bench, version):
+for command in (
+    *(demo, serve, login, status, dashboard, usage, chat, doctor, debug, replay, backup, restore),
+    *(install, bench, version),
+):
     app.command(cls=ServeCommand if command is serve else None)(command)  # as `--help` lists them
 app.add_typer(profiles, name="profiles")
 app.add_typer(accounts, name="accounts")

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from loguru import logger
-from pyrage import IdentityError, decrypt, encrypt, x25519  # type: ignore[import-untyped]
+from pyrage import (  # type: ignore[import-untyped]
+    IdentityError,
+    decrypt,
+    decrypt_io,
+    encrypt,
+    encrypt_io,
+    x25519,
+)
 
 from bridge.errors import SetupError
 from bridge.settings import Settings
@@ -48,6 +58,48 @@ class Identity:
     def open(self, sealed: bytes) -> bytes:
         """Decrypt with whichever key fits; raises pyrage's `DecryptError`."""
         return bytes(decrypt(sealed, list(self._keys)))
+
+    def seal_stream(self, source: BinaryIO, to: BinaryIO) -> None:
+        """Encrypt all that comes, for the first key, in little memory."""
+        with _heeded(to) as out:
+            encrypt_io(source, out, [self._keys[0].to_public()])
+
+    def open_stream(self, sealed: BinaryIO, to: BinaryIO) -> None:
+        """Decrypt all that comes; raises `DecryptError`, or an `OSError` where it is cut or changed later on."""
+        with _heeded(to) as out:
+            decrypt_io(sealed, out, list(self._keys))
+
+
+class _Heeded:
+    """Keeps the error of a failed write: pyrage forgets that of its last one, and the file would be short."""
+
+    def __init__(self, to: BinaryIO) -> None:
+        self._to = to
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Write it, unless a write before failed."""
+        if self.error is not None:
+            raise self.error
+        try:
+            return self._to.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        """Do nothing: the file is flushed by whoever closes it."""
+
+
+@contextmanager
+def _heeded(to: BinaryIO) -> Iterator[_Heeded]:
+    """Yield what to write to; raise its own error afterwards, in place of any that follows from it."""
+    out = _Heeded(to)
+    try:
+        yield out
+    finally:
+        if out.error is not None:
+            raise out.error
 
 
 def load_identity(settings: Settings) -> Identity:

@@ -1,0 +1,71 @@
+"""Writes and reads backups for the command line, and says what came of it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import BinaryIO
+
+from bridge.errors import SetupError
+from bridge.settings import MEBIBYTE, Settings
+from bridge.storage.atomic import draft
+from bridge.storage.backup import Contents, write_backup
+from bridge.storage.backup_restore import keep_key, restore_backup
+from bridge.storage.private_files import disk_errors, read_private
+from bridge.storage.profile_key import Identity, load_identity
+
+
+def back_up(settings: Settings, file: Path | None) -> str:
+    """Write a backup to a new file, or to standard output, and return what to tell."""
+    if (key := _key_of(settings)) is None:
+        raise SetupError(f"There is nothing to back up: {settings.config} has no profile key, so no bridge ran here.")
+    if file is not None and file.exists():
+        raise SetupError(f"{file} is there already; give each backup a name of its own.")
+    out = nullcontext(sys.stdout.buffer) if file is None else draft(file)
+    with disk_errors(f"write the backup {file or 'to standard output'}"), out as archive:
+        contents = write_backup(settings, load_identity(settings), archive)
+        archive.flush()
+    return f"Backed up {_said(contents)}. Only the profile key ({key}) opens it: keep a copy of that elsewhere."
+
+
+def restore_from(settings: Settings, file: Path | None, key_file: Path | None) -> str:
+    """Restore a backup, and return what to tell."""
+    key = _key_of(settings)
+    if key is not None and key_file is not None:
+        raise SetupError(
+            f"This bridge has a profile key already ({key}), and one that is restored keeps the key of its backup. "
+            "Leave out --key-file if it is the same; else restore with other folders, or put that key in its place."
+        )
+    identity = load_identity(settings) if key is not None else _given(key_file)
+    with disk_errors(f"read {file}"), _opened(file) as archive:
+        contents = restore_backup(settings, identity, archive)
+    if key is None:
+        keep_key(settings, identity)
+    return f"Restored {_said(contents)}. Run each account in one place only: stop the bridge that was backed up."
+
+
+def _key_of(settings: Settings) -> str | None:
+    """Return where the profile key is, None where there is none yet."""
+    if settings.profile_key_file is not None:
+        return str(settings.profile_key_file)
+    if settings.profile_key is not None:
+        return "the setting profile_key"
+    path = settings.config / "profile.key"
+    return str(path) if path.exists() else None
+
+
+def _given(key_file: Path | None) -> Identity:
+    if key_file is None:
+        raise SetupError("Name the profile key of the bridge that was backed up: --key-file FILE")
+    with disk_errors(f"read the key file {key_file}"):
+        return Identity.parse(read_private(key_file).decode("ascii", "replace"), f"the key file {key_file}")
+
+
+def _opened(file: Path | None) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(sys.stdin.buffer) if file is None else file.open("rb")
+
+
+def _said(contents: Contents) -> str:
+    logins = f"{contents.logins} login{'' if contents.logins == 1 else 's'}"
+    return f"{logins} and {contents.files - contents.logins} other files ({contents.size / MEBIBYTE:.1f} MB)"

@@ -1,0 +1,129 @@
+"""Puts the data of a backup into empty folders: all of it, or nothing.
+
+An archive is read into a folder beside the data first. It is not to be trusted before: who knows the public half of the
+profile key can make one.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import mkdtemp
+from typing import BinaryIO
+
+from pyrage import DecryptError  # type: ignore[import-untyped]
+
+from bridge.errors import SetupError
+from bridge.settings import Settings
+from bridge.storage.atomic import create_file, draft, make_folder
+from bridge.storage.backup import ABOUT, FORMAT, LEFT_OUT, Contents, folders_of, through_pipe
+from bridge.storage.file_locks import lock_folders
+from bridge.storage.private_files import disk_errors
+from bridge.storage.profile_key import Identity
+
+LARGEST = 2 * 1024**3
+"""Bytes of one file at most."""
+MOST_FILES = 200_000
+NOT_A_BACKUP = "This is no backup of a bridge, or it is damaged"
+
+
+def restore_backup(settings: Settings, identity: Identity, source: BinaryIO) -> Contents:
+    """Restore what `write_backup` wrote; blocks. Raises `SetupError` where data is there already or a bridge runs."""
+    folders = folders_of(settings)
+    with lock_folders(*folders.values()), _staging(folders) as staged:
+        contents = Contents()
+        try:
+            through_pipe(lambda pipe: identity.open_stream(source, pipe), lambda pipe: _unpack(pipe, staged, contents))
+        except DecryptError as error:
+            raise SetupError(
+                "The key does not open this backup, or it is none. Name the profile key of the bridge that wrote it "
+                "with --key-file."
+            ) from error
+        except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+            raise SetupError(f"{NOT_A_BACKUP}: {error}.") from error
+        _refuse_present(folders, staged)
+        with disk_errors("put the data into its place"):
+            _move(folders, staged)
+        return contents
+
+
+def keep_key(settings: Settings, identity: Identity) -> None:
+    """Store the key of a restored backup where the bridge looks for it."""
+    with disk_errors(f"write the profile key into {settings.config}"):
+        create_file(settings.config / "profile.key", identity.export().encode())
+
+
+@contextmanager
+def _staging(folders: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
+    """Yield a new folder inside each one, on the same disk, so that moving what is in it is one step."""
+    with ExitStack() as undo:
+        staged = {}
+        for name, folder in folders.items():
+            with disk_errors(f"write into {folder}"):
+                make_folder(folder)
+                staged[name] = Path(mkdtemp(prefix=".restore-", dir=folder))
+            undo.callback(shutil.rmtree, staged[name], ignore_errors=True)
+        yield staged
+
+
+def _unpack(pipe: BinaryIO, staged: Mapping[str, Path], contents: Contents) -> None:
+    with tarfile.open(fileobj=pipe, mode="r|gz") as archive:
+        _check_about(archive, archive.next())
+        while (member := archive.next()) is not None:
+            folder, path = _place_of(member, staged)
+            make_folder(path.parent)
+            _extract(archive, member, path)
+            contents.add(folder, member.size)
+            if contents.files > MOST_FILES:
+                raise ValueError(f"it has more than {MOST_FILES} files")
+        while pipe.read(2**16):  # what comes after the archive's end is authenticated, too
+            pass
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    content = archive.extractfile(member)
+    assert content is not None  # noqa: S101 - it is a file
+    with disk_errors(f"write {path}"), content, draft(path, replace=False) as file:
+        shutil.copyfileobj(content, file)
+
+
+def _check_about(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> None:
+    if member is None or member.name != ABOUT or not member.isfile() or member.size > 2**16:
+        raise ValueError("it does not begin as one")
+    file = archive.extractfile(member)
+    assert file is not None  # noqa: S101 - it is a file
+    about = json.loads(file.read())
+    if not isinstance(about, dict) or not isinstance(about.get("format"), int):
+        raise ValueError("it does not say what wrote it")
+    if about["format"] > FORMAT:
+        raise SetupError(f"A newer bridge ({about.get('bridge')}) wrote this backup. Update this one first.")
+
+
+def _place_of(member: tarfile.TarInfo, staged: Mapping[str, Path]) -> tuple[str, Path]:
+    """Return the folder of a file, and where it goes; whatever its name says, that is inside the folder."""
+    folder, *parts = PurePosixPath(member.name).parts or ("",)
+    is_inside = folder in staged and parts and ".." not in parts
+    is_known = is_inside and not (folder == "config" and parts[0] in LEFT_OUT)
+    if not member.isfile() or not is_known or member.size > LARGEST:
+        raise ValueError("it has something else in it than files of a bridge")
+    return folder, staged[folder].joinpath(*parts)
+
+
+def _refuse_present(folders: Mapping[str, Path], staged: Mapping[str, Path]) -> None:
+    for name, folder in folders.items():
+        for path in sorted(staged[name].iterdir()):
+            if (folder / path.name).exists():
+                raise SetupError(
+                    f"{folder / path.name} is there already, and a backup is restored into empty folders alone. Move it"
+                    " away, or name other folders with the settings config, profiles and files.folder."
+                )
+
+
+def _move(folders: Mapping[str, Path], staged: Mapping[str, Path]) -> None:
+    for name, folder in folders.items():
+        for path in sorted(staged[name].iterdir()):
+            path.rename(folder / path.name)

@@ -22,7 +22,7 @@ from bridge.errors import (
 )
 from bridge.sites.deepseek.decoder import DeepSeekDecoder
 from bridge.sites.deepseek.notices import obstacle
-from bridge.sites.deepseek.refusals import quote
+from bridge.sites.http_refusals import quote
 from bridge.sse import encode_sse
 from tests.support.deepseek_streams import STREAM
 

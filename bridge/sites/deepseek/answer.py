@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from bridge.chat.types import ChatEvent, Finish, FinishReason, Opened, Text, Thinking, Title, Withdrawn
-from bridge.sites.deepseek.drift import FRAGMENT_FIELDS, MESSAGE_FIELDS, SILENT_TYPES, Drift
+from bridge.sites.bibliography import Bibliography
+from bridge.sites.deepseek.known_names import FRAGMENT_FIELDS, MESSAGE_FIELDS, SILENT_TYPES
 from bridge.sites.deepseek.message_tree import Change, MessageTree, text_of
-from bridge.sites.deepseek.sources import Bibliography, Marks, Page, referred_page
-from bridge.sites.deepseek.text_flow import Outbox, TextFlow
+from bridge.sites.deepseek.sources import Marks, Page, read_found, referred_page
+from bridge.sites.deepseek.text_flow import TextFlow
+from bridge.sites.drift import Drift
+from bridge.sites.outbox import Outbox
 
 Kind = Literal["thinking", "answer", "template"]
 
@@ -205,7 +208,7 @@ class Answer:
         if self.message:
             self._open()
         for found in self._searches.values():
-            self._sources.read(found)
+            read_found(self._sources, found)
         self._give_sources()
         for piece in self._pieces:
             self._give(piece)

@@ -17,9 +17,11 @@ from bridge.errors import BridgeError, ContextTooLong, NoAnswer, SiteError, Site
 from bridge.sites.answer_decoder import Decoder
 from bridge.sites.deepseek.answer import Answer
 from bridge.sites.deepseek.conversation_history import is_over, message_of
-from bridge.sites.deepseek.drift import SILENT_EVENTS, Drift
 from bridge.sites.deepseek.early_wire import frames_of_chunk
-from bridge.sites.deepseek.refusals import quote, refused_by_body, refused_by_hint, refused_by_status
+from bridge.sites.deepseek.known_names import SILENT_EVENTS
+from bridge.sites.deepseek.refusals import refused_by_body, refused_by_hint
+from bridge.sites.drift import Drift
+from bridge.sites.http_refusals import quote, refused_by_status
 from bridge.sites.lenient_json import parse_json
 from bridge.sse import ServerSentEvent, SSEDecoder
 

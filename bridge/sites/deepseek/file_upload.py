@@ -32,8 +32,9 @@ from bridge.errors import (
 )
 from bridge.sites.contract import Turn
 from bridge.sites.deepseek.page import DeepSeekPage, held
-from bridge.sites.deepseek.refusals import quote, refused_by_body, refused_by_status
+from bridge.sites.deepseek.refusals import refused_by_body
 from bridge.sites.deepseek.request_check import wants_sight
+from bridge.sites.http_refusals import quote, refused_by_status
 
 UPLOAD = "/api/v0/file/upload_file"
 FORK = "/api/v0/file/fork_file_task"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.sites.deepseek.drift import Drift
+from bridge.sites.drift import Drift
 
 _DEEPEST_BATCH = 20
 _REPLACED_WHOLE = frozenset({"status", "quasi_status", "search_status", "type"})

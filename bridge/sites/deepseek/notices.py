@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bridge.errors import BridgeError, ContextTooLong, HumanNeeded, LoginRequired, Muted, RateLimited, SiteBusy
-from bridge.sites.deepseek.refusals import quote
+from bridge.sites.http_refusals import quote
 
 TOO_LONG = re.compile(r"超长|过长|长度上限|too long|shorten|exceeds the limit|length limit", re.IGNORECASE)
 TOO_OFTEN = re.compile(r"频繁|too (frequent|often|many)", re.IGNORECASE)

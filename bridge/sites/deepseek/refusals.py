@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-from bridge.browser.page_messages import PageResponse, Reply
-from bridge.durations import DAY
+from bridge.browser.page_messages import Reply
 from bridge.errors import (
     BridgeError,
     ContextTooLong,
@@ -23,11 +21,8 @@ from bridge.errors import (
     StalePage,
     UnknownConversation,
 )
-from bridge.printable import as_text
+from bridge.sites.http_refusals import quote, refused_by_status
 
-_LONGEST_QUOTE = 200
-_LONGEST_READ = 4_000
-_LONGEST_WAIT = DAY
 _BY_BUSINESS: Mapping[int, tuple[type[SiteError], str]] = {
     2: (SiteError, "The site refused the chat"),
     7: (RateLimited, "The site says that messages come too often"),
@@ -39,25 +34,6 @@ _BY_BUSINESS: Mapping[int, tuple[type[SiteError], str]] = {
 """What the codes of the inner envelope mean."""
 _UNKNOWN = (SiteBusy, "The site refused the chat")
 """A reason that nobody knows: the account is left alone for a while, and another one may have more luck."""
-
-
-def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None:
-    """Return what the status line and headers already say is wrong, or None."""
-    status = response.status
-    html = response.content_type == "text/html"
-    if "x-amzn-waf-action" in response.headers:
-        return HumanNeeded("The site wants a check of the browser before it answers.")
-    if status in (401, 403):
-        json_body = response.content_type == "application/json"
-        return LoginRequired(f"The account is not signed in (HTTP {status}).") if json_body else _block_page()
-    if status == 429:
-        after = _seconds(response.headers.get("retry-after"), now)
-        return RateLimited("The site says that requests come too often (HTTP 429).", retry_after=after)
-    if status >= 500:
-        return SiteBusy(f"The site's server failed (HTTP {status}).")
-    if html or status == 202:
-        return _block_page()
-    return None if status < 300 else SiteChanged(f"The site refused the page's own request (HTTP {status}).")
 
 
 def refused_by_body(body: bytes, now: datetime) -> BridgeError:
@@ -118,18 +94,6 @@ def refused_by_hint(hint: Mapping[str, Any], *, has_begun: bool = False) -> Brid
             return unknown(f"The site ended the answer ({quote(reason)}): {said}")
 
 
-def quote(value: object) -> str:
-    """Return the site's own words on one line without controls, cut to a length that fits into a message."""
-    if value is None:
-        return ""
-    line = as_text(" ".join(str(value)[:_LONGEST_READ].split())).replace("\t", " ")
-    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
-
-
-def _block_page() -> HumanNeeded:
-    return HumanNeeded("The site answered with a web page in place of a stream: it wants a human to look.")
-
-
 def _refused_by_business(data: Any, now: datetime) -> BridgeError:
     data = data if isinstance(data, dict) else {}
     code, said, details = data.get("biz_code"), quote(data.get("biz_msg")), data.get("biz_data")
@@ -151,20 +115,6 @@ def _muted(mute_until: Any, now: datetime) -> Muted:
         return Muted("The site has muted the account and does not say until when.")
     left = max(0.0, (until - now).total_seconds())
     return Muted(f"The site has muted the account until {until:%Y-%m-%d %H:%M} UTC.", until=until, retry_after=left)
-
-
-def _seconds(retry_after: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header: seconds or a date."""
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return min(float(retry_after), _LONGEST_WAIT)
-    try:
-        date = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
-    return min(max(0.0, seconds), _LONGEST_WAIT)
 
 
 def called_of(calls: Sequence[str]) -> str:

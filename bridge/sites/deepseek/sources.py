@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bridge.chat.types import Searched, Source
+from bridge.chat.types import Source
+from bridge.sites.bibliography import Bibliography
 
 Page = Mapping[str, Any]
 """A page as the site describes it; it has a `url`."""
@@ -20,69 +21,19 @@ _MARK_BEGINNING = re.compile(r"\[(citation|reference):[0-9]{0,9}")
 _MARK_NAMES = ("[citation:", "[reference:")
 
 
-class Bibliography:
-    """The pages found so far, numbered once and for all; a page is known by its URL.
+def read_found(sources: Bibliography, found: Mapping[str, Any]) -> None:
+    """Take the queries and pages of a fragment that searched or opened a page."""
+    for query in _list(found.get("queries")):
+        sources.add_query(_text(query.get("query") if isinstance(query, dict) else query))
+    for page in pages(found):
+        number(sources, page)
 
-    A page keeps its `cite_index` as its number if that is free, any other gets the lowest number that is.
-    """
 
-    def __init__(self) -> None:
-        self._by_url: dict[str, Source] = {}
-        self._by_cite: dict[int, Source] = {}
-        self._numbers: set[int] = set()
-        self._lowest = 1
-        self._queries: dict[str, None] = {}
-        self._new_queries: list[str] = []
-        self._new_sources: list[Source] = []
-
-    def read(self, found: Mapping[str, Any]) -> None:
-        """Take the queries and pages of a fragment that searched or opened a page."""
-        for query in _list(found.get("queries")):
-            self._add_query(query)
-        for page in pages(found):
-            self.number(page)
-
-    def number(self, page: Page) -> Source:
-        """Return the source that a page is."""
-        source = self._by_url.get(page["url"])
-        cite = page.get("cite_index")
-        cite = cite if isinstance(cite, int) and not isinstance(cite, bool) and cite >= 0 else None
-        if source is None:
-            source = self._add(page, cite)
-        if cite is not None:
-            self._by_cite.setdefault(cite, source)
-        return source
-
-    def cited(self, cite_index: int) -> Source | None:
-        """Return the source that `[citation:N]` names."""
-        return self._by_cite.get(cite_index)
-
-    def news(self) -> Searched | None:
-        """Return what was found since the last call."""
-        if not (self._new_queries or self._new_sources):
-            return None
-        news = Searched(tuple(self._new_queries), tuple(self._new_sources))
-        self._new_queries, self._new_sources = [], []
-        return news
-
-    def _add(self, page: Page, cite: int | None) -> Source:
-        number = cite if cite is not None and cite not in self._numbers else self._free()
-        source = Source(number, page["url"], _text(page.get("title")), _text(page.get("snippet")))
-        self._numbers.add(number)
-        self._by_url[source.url] = source
-        self._new_sources.append(source)
-        return source
-
-    def _free(self) -> int:
-        while self._lowest in self._numbers:
-            self._lowest += 1
-        return self._lowest
-
-    def _add_query(self, query: Any) -> None:
-        text = _text(query.get("query") if isinstance(query, dict) else query)
-        if text and text not in self._queries:
-            self._queries[text] = None
-            self._new_queries.append(text)
+def number(sources: Bibliography, page: Page) -> Source:
+    """Return the source that a page is."""
+    cite = page.get("cite_index")
+    cite = cite if isinstance(cite, int) and not isinstance(cite, bool) and cite >= 0 else None
+    return sources.add(page["url"], _text(page.get("title")), _text(page.get("snippet")), cite)
 
 
 class Marks:
@@ -112,12 +63,12 @@ class Marks:
         return held
 
     def _renumber(self, mark: re.Match[str], owner: Mapping[str, Any]) -> str:
-        number = int(mark[2])
+        cited = int(mark[2])
         if mark[1] == "citation":
-            source = self._sources.cited(number)
+            source = self._sources.named(cited)
         else:
-            page = self._page_of(owner, number)
-            source = self._sources.number(page) if page else None
+            page = self._page_of(owner, cited)
+            source = number(self._sources, page) if page else None
         return f"[citation:{source.number}]" if source else mark[0]
 
 

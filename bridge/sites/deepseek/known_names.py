@@ -1,8 +1,6 @@
-"""What of the wire is known by name, and a count of what is not: the first sign that the site has changed."""
+"""What of the wire is known by name; anything else is drift."""
 
 from __future__ import annotations
-
-import re
 
 # fmt: off
 MESSAGE_FIELDS = frozenset({
@@ -21,24 +19,3 @@ SILENT_TYPES = frozenset({"SEARCH", "TOOL_SEARCH", "TOOL_OPEN", "READ_LINK", "TI
 """Fragments that are no part of the answer's text."""
 SILENT_EVENTS = frozenset({"update_session", "update_file", "finish"})
 """Events that say nothing about the answer."""
-
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
-_MOST_SHAPES = 100
-
-
-class Drift(dict[str, int]):
-    """Counts what was not understood, by shape: names and numbers' places, never a text."""
-
-    def note(self, kind: str, *names: object) -> None:
-        """Count one; names that are not plain become `?`, numbers `*`."""
-        shape = f"{kind} {'/'.join(map(_plain, names))}" if names else kind
-        if shape not in self and len(self) >= _MOST_SHAPES:
-            shape = "more"
-        self[shape] = self.get(shape, 0) + 1
-
-
-def _plain(name: object) -> str:
-    word = str(name)
-    if _PLAIN_NAME.fullmatch(word):
-        return word
-    return "*" if word.removeprefix("-").isdecimal() else "?"

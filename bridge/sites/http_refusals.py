@@ -1,0 +1,61 @@
+"""What the status line and headers of a response say is wrong, whatever the site, and how to quote a site."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from bridge.browser.page_messages import PageResponse
+from bridge.durations import DAY
+from bridge.errors import HumanNeeded, LoginRequired, RateLimited, SiteBusy, SiteChanged, SiteError
+from bridge.printable import as_text
+
+_LONGEST_QUOTE = 200
+_LONGEST_READ = 4_000
+_LONGEST_WAIT = DAY
+
+
+def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None:
+    """Return what the status line and headers already say is wrong, or None."""
+    status = response.status
+    html = response.content_type == "text/html"
+    if "x-amzn-waf-action" in response.headers:
+        return HumanNeeded("The site wants a check of the browser before it answers.")
+    if status in (401, 403):
+        json_body = response.content_type == "application/json"
+        return LoginRequired(f"The account is not signed in (HTTP {status}).") if json_body else block_page()
+    if status == 429:
+        after = _seconds(response.headers.get("retry-after"), now)
+        return RateLimited("The site says that requests come too often (HTTP 429).", retry_after=after)
+    if status >= 500:
+        return SiteBusy(f"The site's server failed (HTTP {status}).")
+    if html or status == 202:
+        return block_page()
+    return None if status < 300 else SiteChanged(f"The site refused the page's own request (HTTP {status}).")
+
+
+def quote(value: object) -> str:
+    """Return the site's own words on one line without controls, cut to a length that fits into a message."""
+    if value is None:
+        return ""
+    line = as_text(" ".join(str(value)[:_LONGEST_READ].split())).replace("\t", " ")
+    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
+
+
+def block_page() -> HumanNeeded:
+    """Return the error of a web page in place of an answer."""
+    return HumanNeeded("The site answered with a web page in place of a stream: it wants a human to look.")
+
+
+def _seconds(retry_after: str | None, now: datetime) -> float | None:
+    """Read a Retry-After header: seconds or a date."""
+    if retry_after is None:
+        return None
+    if retry_after.strip().isdecimal():
+        return min(float(retry_after), _LONGEST_WAIT)
+    try:
+        date = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+    return min(max(0.0, seconds), _LONGEST_WAIT)

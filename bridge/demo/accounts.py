@@ -8,10 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bridge.demo.faults import FAULTS
 from bridge.demo.patches import Json
 from bridge.demo.script import Script
 from bridge.demo.site_conversations import Conversation
-from bridge.demo.switchboard import Switch, Switchboard, make_switch
+from bridge.demo.switchboard import Faults, Switch, Switchboard, make_switch
 from bridge.demo.turns import Changes, Turn
 
 if TYPE_CHECKING:
@@ -28,11 +29,18 @@ class PageLink(Protocol):
         """Empty the page's localStorage."""
 
 
+class Scripted(Protocol):
+    """A conversation, as far as it is scripted."""
+
+    scripts: list[Script]  # of the next answers
+
+
 class Account:
     """One user of the site, seen from behind the counter."""
 
-    def __init__(self, name: str, origin: Callable[[], str]) -> None:
+    def __init__(self, name: str, origin: Callable[[], str], faults: Faults = FAULTS) -> None:
         self.name = name
+        self.faults = faults  # those that this site knows
         self.email = f"{name}@example.com"
         self.password = f"demo-{name}"
         self.id = secrets.token_hex(16)
@@ -64,12 +72,12 @@ class Account:
 
     def script(self, script: Script) -> None:
         """Queue what to answer to the next prompt, or raise ValueError if its fault is unknown."""
-        check_script(script)
+        check_script(script, self.faults)
         self._scripts.append(script)
 
-    def next_script(self, prompt: str, conversation: Conversation) -> Script:
+    def next_script(self, prompt: str, conversation: Scripted) -> Script:
         """Take the queued script, else the one in the prompt, else what the conversation's last one left, else none."""
-        script = self._scripts.popleft() if self._scripts else _scripted(prompt)
+        script = self._scripts.popleft() if self._scripts else _scripted(prompt, self.faults)
         rest: list[Script] = []
         if script is None:
             script, *rest = conversation.scripts or [Script()]
@@ -78,7 +86,7 @@ class Account:
 
     def fault(self, name: str, times: int | None = 1, lasting: float | None = None, **params: Any) -> None:
         """Let a fault strike some times (None: always), within some seconds; `account` faults strike now."""
-        switch = make_switch(name, times, lasting, params)
+        switch = make_switch(name, times, lasting, params, self.faults)
         if switch.fault.where == "account":
             _HAPPENINGS[name](self, switch)
             self.changes.notify()
@@ -163,27 +171,27 @@ class Account:
         }
 
 
-def script_fault(script: Script) -> Switch | None:
+def script_fault(script: Script, faults: Faults = FAULTS) -> Switch | None:
     """Return the fault a script asks for, or raise ValueError if it cannot be played for one turn."""
     if not script.fault:
         return None
-    switch = make_switch(script.fault, 1, None, script.params)
+    switch = make_switch(script.fault, 1, None, script.params, faults)
     if switch.fault.where not in ("reply", "stream"):
         raise ValueError(f"the fault {script.fault!r} cannot be played for one turn")
     return switch
 
 
-def check_script(script: Script) -> None:
+def check_script(script: Script, faults: Faults = FAULTS) -> None:
     """Raise ValueError if a fault of the script, or of one that follows it, cannot be played."""
-    script_fault(script)
+    script_fault(script, faults)
     for following in script.then:
-        check_script(following)
+        check_script(following, faults)
 
 
-def _scripted(prompt: str) -> Script | None:
+def _scripted(prompt: str, faults: Faults) -> Script | None:
     script = Script.from_prompt(prompt)
     try:
-        check_script(script or Script())
+        check_script(script or Script(), faults)
     except ValueError:
         return None
     return script

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -119,7 +120,7 @@ class Answer:
 
 async def carry(request: web.Request, generation: Generation, cut: int | None = None) -> web.StreamResponse:
     """Send an answer over this request's connection, as far as it goes."""
-    stream = EventStream(request, request.app[BACKEND].settings.heartbeat_timeout, cut)
+    stream = EventStream(request, _headers(request.app[BACKEND].settings), cut)
     try:
         await generation.play(stream)
         await stream.close()
@@ -129,3 +130,12 @@ async def carry(request: web.Request, generation: Generation, cut: int | None = 
         generation.leave(stream)
         raise
     return stream.response
+
+
+def _headers(settings: DemoSettings) -> dict[str, str]:
+    return {
+        "content-type": "text/event-stream; charset=utf-8",
+        "x-ds-sse-heartbeat-timeout-secs": f"{settings.heartbeat_timeout:g}",
+        "x-ds-trace-id": secrets.token_hex(16),
+        "x-content-type-options": "nosniff",
+    }

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 from aiohttp import web
 
 from bridge.demo.accounts import Account
+from bridge.demo.faults import FAULTS
 from bridge.demo.pow import Challenges
 from bridge.demo.site_settings import DemoSettings
-from bridge.demo.switchboard import Switchboard
+from bridge.demo.switchboard import Faults, Switchboard
+
+A = TypeVar("A", bound=Account)
 
 
 class ShortTokens:
@@ -33,38 +38,48 @@ class ShortTokens:
         return self._expiry.get(token, 0.0) > time.monotonic()
 
 
-class Backend:
+class AccountBook(Generic[A]):
+    """Hold the accounts of one running site, and the faults that it knows."""
+
+    def __init__(self, faults: Faults, make: Callable[[str], A]) -> None:
+        self.url = ""
+        self.faults = faults
+        self.accounts: dict[str, A] = {}
+        self._make = make
+
+    def add_account(self, name: str) -> A:
+        """Register a new account."""
+        if name in self.accounts:
+            raise ValueError(f"there already is an account {name!r}")
+        account = self.accounts[name] = self._make(name)
+        return account
+
+    def account_with_token(self, token: str) -> A | None:
+        """Find who is signed in with this token."""
+        return next((a for a in self.accounts.values() if token in a.tokens), None)
+
+    def account_with_cookie(self, cookie: str) -> A | None:
+        """Find whose session cookie this is."""
+        return next((a for a in self.accounts.values() if cookie in a.cookies), None)
+
+    def account_with_email(self, email: object) -> A | None:
+        """Find an account by its address."""
+        return next((a for a in self.accounts.values() if a.email == email), None)
+
+
+class Backend(AccountBook[Account]):
     """Hold the state of one running site."""
 
     def __init__(self, settings: DemoSettings) -> None:
+        super().__init__(FAULTS, lambda name: Account(name, origin=lambda: self.url))
         self.settings = settings
         self.build = secrets.token_hex(5)
-        self.url = ""
-        self.accounts: dict[str, Account] = {}
         self.board = Switchboard(lambda: None)
         self.challenges = Challenges(settings.pow_difficulty, settings.pow_ttl)
         self.hif = ShortTokens(settings.hif_ttl)
         for name in settings.accounts:
             self.add_account(name)
 
-    def add_account(self, name: str) -> Account:
-        """Register a new account."""
-        if name in self.accounts:
-            raise ValueError(f"there already is an account {name!r}")
-        account = self.accounts[name] = Account(name, origin=lambda: self.url)
-        return account
 
-    def account_with_token(self, token: str) -> Account | None:
-        """Find who is signed in with this token."""
-        return next((a for a in self.accounts.values() if token in a.tokens), None)
-
-    def account_with_cookie(self, cookie: str) -> Account | None:
-        """Find whose session cookie this is."""
-        return next((a for a in self.accounts.values() if cookie in a.cookies), None)
-
-    def account_with_email(self, email: object) -> Account | None:
-        """Find an account by its address."""
-        return next((a for a in self.accounts.values() if a.email == email), None)
-
-
+BOOK: web.AppKey[AccountBook[Any]] = web.AppKey("book", AccountBook)
 BACKEND = web.AppKey("backend", Backend)

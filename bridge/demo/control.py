@@ -9,9 +9,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bridge.demo.accounts import Account
-from bridge.demo.backend import BACKEND
+from bridge.demo.backend import BOOK
 from bridge.demo.envelope import document
-from bridge.demo.faults import FAULTS
 from bridge.demo.script import Script
 
 PREFIX = "/__demo__"
@@ -34,8 +33,8 @@ def _from_here(request: web.Request) -> bool:
 
 async def overview(request: web.Request) -> web.Response:
     """Describe the site and its accounts."""
-    backend = request.app[BACKEND]
-    return document({"url": backend.url, "accounts": [a.to_json() for a in backend.accounts.values()]})
+    book = request.app[BOOK]
+    return document({"url": book.url, "accounts": [a.to_json() for a in book.accounts.values()]})
 
 
 async def show_account(request: web.Request) -> web.Response:
@@ -46,7 +45,7 @@ async def show_account(request: web.Request) -> web.Response:
 async def add_account(request: web.Request) -> web.Response:
     """Register a new account."""
     try:
-        account = request.app[BACKEND].add_account(request.match_info["name"])
+        account = request.app[BOOK].add_account(request.match_info["name"])
     except ValueError as error:
         raise web.HTTPConflict(text=str(error)) from error
     return document(account.to_json(), status=201)
@@ -85,9 +84,11 @@ async def switch_fault_off(request: web.Request) -> web.Response:
     return document({"faults": account.board.to_json()})
 
 
-async def list_faults(_request: web.Request) -> web.Response:
+async def list_faults(request: web.Request) -> web.Response:
     """List all faults there are."""
-    return document({n: {"where": f.where, "text": f.text, "params": f.params} for n, f in FAULTS.items()})
+    return document(
+        {n: {"where": f.where, "text": f.text, "params": f.params} for n, f in request.app[BOOK].faults.items()}
+    )
 
 
 async def turns(request: web.Request) -> web.Response:
@@ -100,7 +101,7 @@ async def turns(request: web.Request) -> web.Response:
 
 
 def _account(request: web.Request) -> Account:
-    account = request.app[BACKEND].accounts.get(request.match_info["name"])
+    account: Account | None = request.app[BOOK].accounts.get(request.match_info["name"])
     if account is None:
         raise web.HTTPNotFound(text="no such account")
     return account

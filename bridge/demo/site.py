@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler
 
 from bridge.demo import chat_api, control, live, oauth, pages, site_api, uploads
 from bridge.demo.accounts import Account
-from bridge.demo.backend import BACKEND, Backend
+from bridge.demo.backend import BACKEND, BOOK, Backend
 from bridge.demo.envelope import Refusal
 from bridge.demo.site_settings import DemoSettings
 from bridge.demo.switchboard import make_switch
@@ -118,7 +118,7 @@ class DemoSite:
         app = web.Application(
             middlewares=[control.only_from_here, self._wait_while_frozen, _refusals], client_max_size=_LARGEST_BODY
         )
-        app[BACKEND] = self._backend
+        app[BACKEND] = app[BOOK] = self._backend
         pages.add_assets(app)
         live.add_lines(app)
         app.add_routes(

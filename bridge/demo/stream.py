@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -13,19 +13,11 @@ _CUT_SIZES = (1, 2, 3, 5, 8, 13, 40, 90)
 
 
 class EventStream:
-    """Write server-sent events as the answer to one request."""
+    """Write frames as the answer to one request."""
 
-    def __init__(self, request: web.Request, heartbeat_timeout: float, cut: int | None) -> None:
+    def __init__(self, request: web.Request, headers: Mapping[str, str], cut: int | None) -> None:
         self._request = request
-        self._response = web.StreamResponse(
-            headers={
-                "content-type": "text/event-stream; charset=utf-8",
-                "cache-control": "no-cache",
-                "x-ds-sse-heartbeat-timeout-secs": f"{heartbeat_timeout:g}",
-                "x-ds-trace-id": secrets.token_hex(16),
-                "x-content-type-options": "nosniff",
-            }
-        )
+        self._response = web.StreamResponse(headers={"cache-control": "no-cache", **headers})
         self._cuts = None if cut is None else random.Random(cut)
         self._held = b""
         self._next_cut = 1

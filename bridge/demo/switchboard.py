@@ -9,20 +9,18 @@ from typing import Any
 
 from bridge.demo.faults import FAULTS, Fault, Where
 
+Faults = Mapping[str, Fault]
+
 
 @dataclass(slots=True)
 class Switch:
     """Hold one fault that is switched on."""
 
     name: str
+    fault: Fault
     params: Mapping[str, Any]
     left: int | None  # how often it still strikes, or always
     until: float  # in the time of time.monotonic()
-
-    @property
-    def fault(self) -> Fault:
-        """Return the fault as the table describes it."""
-        return FAULTS[self.name]
 
     @property
     def on(self) -> bool:
@@ -30,16 +28,18 @@ class Switch:
         return self.left != 0 and time.monotonic() < self.until
 
 
-def make_switch(name: str, times: int | None, lasting: float | None, params: Mapping[str, Any]) -> Switch:
-    """Check a fault's name and parameters against the table, or raise ValueError."""
-    fault = FAULTS.get(name)
+def make_switch(
+    name: str, times: int | None, lasting: float | None, params: Mapping[str, Any], faults: Faults = FAULTS
+) -> Switch:
+    """Check a fault's name and parameters against the table of the site, or raise ValueError."""
+    fault = faults.get(name)
     if fault is None:
         raise ValueError(f"there is no fault {name!r}")
     unknown = set(params) - set(fault.params)
     if unknown:
         raise ValueError(f"the fault {name!r} has no {', '.join(sorted(unknown))}")
     until = float("inf") if lasting is None else time.monotonic() + lasting
-    return Switch(name, {**fault.params, **params}, times, until)
+    return Switch(name, fault, {**fault.params, **params}, times, until)
 
 
 class Switchboard:

@@ -1,0 +1,17 @@
+"""Stand-ins for other chat sites: what is known of each page and its protocol, with its traps; may import demo.
+
+A stand-in is one file here, which reads what the page sends and writes the frames of the answer, and one script in
+`static/standins/`, which is the page. Everything else is shared.
+"""
+
+from bridge.demo.standins.chatglm import ChatGlm
+from bridge.demo.standins.doubao import Doubao
+from bridge.demo.standins.kimi import Kimi
+from bridge.demo.standins.qwen import Qwen
+from bridge.demo.standins.standin_site import StandIn
+from bridge.demo.standins.standin_wire import Wire
+from bridge.demo.standins.stepfun import StepFun
+
+STAND_INS: dict[str, type[Wire]] = {wire.name: wire for wire in (Kimi, Qwen, ChatGlm, StepFun, Doubao)}
+
+__all__ = ["STAND_INS", "StandIn", "Wire"]

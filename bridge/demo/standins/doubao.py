@@ -1,0 +1,108 @@
+"""A stand-in for www.doubao.com: events with names, and pieces that go to the block that was opened last."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import ClassVar
+
+from aiohttp import web
+
+from bridge.demo.envelope import Refusal
+from bridge.demo.patches import Json
+from bridge.demo.standins.standin_accounts import Login, StandInAccount
+from bridge.demo.standins.standin_frames import sse
+from bridge.demo.standins.standin_wire import Asked, Exchange, Wire, must
+
+TEXT, THINKING = 10000, 10040
+BOT = "7338286299411103781"
+
+
+def _error(code: int, message: str) -> bytes:
+    return sse({"error_code": code, "error_msg": message}, "STREAM_ERROR")
+
+
+def _block(name: str, text: str, parent: str = "") -> Json:
+    return {
+        "block_type": TEXT,
+        "block_id": name,
+        "parent_id": parent,
+        "content": {"text_block": {"text": text}},
+    }
+
+
+class Doubao(Wire):
+    """Sends the user's own message first, and several ends."""
+
+    name = "doubao"
+    title = "Doubao"
+    host = "www.doubao.com"
+    login = Login(who="/passport/account/info/v2/", cookie="sessionid", guests=True)
+    path = "/chat/completion"
+    refusals: ClassVar = {
+        "login": _error(710012000, "user invalid"),
+        "human": _error(710022004, "rate limited, verify"),
+        "rate": _error(710022002, "访问频繁"),
+        "busy": Refusal("busy", {"code": 500, "message": "a lot of people are using the app"}),
+    }
+    unknown = sse({"sun": True}, "WEATHER")
+    broken = sse("{", "CHUNK_DELTA")
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(3801)
+
+    def new_id(self, kind: str) -> str:
+        """Return a number."""
+        return str(next(self._ids))
+
+    def who(self, account: StandInAccount | None) -> Json:
+        """Name the user."""
+        return {"message": "success", "data": {"user_id_str": account.id} if account else {}}
+
+    async def read(self, request: web.Request) -> Asked:
+        """Read the one message and its options."""
+        must(request.query.get("a_bogus") and request.query.get("msToken"), "not signed by the page")
+        body = await request.json()
+        (message,), option, meta = body["messages"], body["option"], body["client_meta"]
+        (block,) = message["content_block"]
+        must(meta["bot_id"] == BOT, "another bot")
+        must(option["need_create_conversation"] is (meta["conversation_id"] == ""), "new and not new")
+        text, parent = block["content"]["text_block"]["text"], meta["last_message_id"] or None
+        return Asked(text, meta["conversation_id"], parent, option["need_deep_think"] == 1)
+
+    def opening(self, exchange: Exchange) -> Iterator[bytes]:
+        """Name the conversation, repeat the prompt, and open the first block."""
+        ids = {"conversation_id": exchange.thread.id, "section_id": "1"}
+        asked = {"question_id": exchange.prompt_id, "message_index": 1}
+        yield sse({"ack_client_meta": ids, "query_list": [asked]}, "SSE_ACK")
+        own = {"message_id": exchange.prompt_id, "user_type": 1, "content_block": [_block("q", exchange.asked.prompt)]}
+        yield sse({"message": own}, "FULL_MSG_NOTIFY")
+        thinks = {"block_type": THINKING, "block_id": "t", "content": {"thinking_block": {"finish_title": "…"}}}
+        blocks = [thinks] if exchange.asked.thinking else []
+        meta = {"message_id": exchange.answer_id, "index_in_conv": 2}
+        yield sse({"meta": meta, "content": {"content_block": blocks}}, "STREAM_MSG_NOTIFY")
+        yield sse({}, "SSE_HEARTBEAT")
+
+    def _patch(self, *blocks: Json) -> bytes:
+        value = {"content_block": list(blocks)}
+        return sse({"patch_op": [{"patch_object": 1, "patch_value": value}]}, "STREAM_CHUNK")
+
+    def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
+        """Open a block within the thinking, then add to it."""
+        if exchange.thought == piece:
+            yield self._patch(_block("t1", piece, "t"))
+        else:
+            yield sse({"text": piece}, "CHUNK_DELTA")
+
+    def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
+        """Close the thinking and open a block, then add to it."""
+        if exchange.text != piece:
+            yield sse({"text": piece}, "CHUNK_DELTA")
+            return
+        closed = {"block_type": THINKING, "block_id": "t", "is_finish": True}
+        yield self._patch(*([closed] if exchange.asked.thinking else []), _block("b1", piece))
+
+    def ending(self, exchange: Exchange) -> Iterator[bytes]:
+        """End the message, then the reply."""
+        yield sse({"end_type": 1, "msg_finish_attr": {"brief": exchange.text[:20]}}, "SSE_REPLY_END")
+        yield sse({"end_type": 3}, "SSE_REPLY_END")

@@ -1,0 +1,123 @@
+"""A stand-in for www.kimi.com: Connect frames of JSON both ways; each frame changes one block of a message."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import ClassVar
+
+from aiohttp import web
+
+from bridge.demo.patches import Json
+from bridge.demo.standins.standin_accounts import Login, StandInAccount
+from bridge.demo.standins.standin_frames import END_OF_STREAM, connect, read_connect
+from bridge.demo.standins.standin_wire import Asked, Exchange, Wire, must
+
+
+def _refused(code: str, message: str, **debug: Json) -> bytes:
+    shown = {"reason": "REASON_X", "localizedMessage": {"message": message}, **debug}
+    return connect({"error": {"code": code, "details": [{"debug": shown}]}}) + connect({}, END_OF_STREAM)
+
+
+def _exception(reason: str) -> bytes:
+    block = {"id": "4", "exception": {"error": {"reason": reason}}}
+    return connect({"op": "set", "mask": "block.exception", "block": block}) + connect({}, END_OF_STREAM)
+
+
+class Kimi(Wire):
+    """Answers in blocks; the user's own message comes back first, and an error may follow the end."""
+
+    name = "kimi"
+    title = "Kimi"
+    host = "www.kimi.com"
+    login = Login(who="/api/user", storage="access_token", cookie="kimi-auth", sent_in="bearer", guests=True)
+    path = "/apiv2/kimi.gateway.chat.v1.ChatService/Chat"
+    stops_at = "/apiv2/kimi.gateway.chat.v1.ChatService/CancelChat"
+    content_type = "application/connect+json"
+    refusals: ClassVar = {
+        "login": _refused("unauthenticated", "请先登录"),
+        "quota": _refused("resource_exhausted", "升级会员后继续", paywall={"plan": "k"}),
+        "rate": _refused("resource_exhausted", "现在和 Kimi 聊天的人太多了"),
+        "busy": _exception("REASON_COMPLETION_OVERLOADED"),
+    }
+    unknown = connect({"op": "set", "mask": "weather", "weather": {"sun": True}})
+    broken = connect("{")
+
+    def who(self, account: StandInAccount | None) -> Json:
+        """Name the user, or say that a visitor has no name."""
+        return {"is_anonymous": True} if account is None else {"is_anonymous": False, "id": account.id}
+
+    async def read(self, request: web.Request) -> Asked:
+        """Read the one frame of the body."""
+        must(request.content_type == "application/connect+json", "the body is not in Connect's form")
+        must(request.headers.get("connect-protocol-version") == "1", "no version of the protocol")
+        body = read_connect(await request.read())
+        message, (block,) = body["message"], body["message"]["blocks"]
+        must(message["role"] == "user", "another role")
+        tools = [tool["type"] for tool in body["tools"]]
+        thinking = body["options"]["thinking"]
+        must(isinstance(thinking, bool), "thinking is no switch")
+        return Asked(
+            block["text"]["content"],
+            body["chat_id"],
+            message["parent_id"] or None,
+            thinking,
+            "TOOL_TYPE_SEARCH" in tools,
+            body["scenario"],
+        )
+
+    def _frame(self, exchange: Exchange, **document: Json) -> bytes:
+        offset = exchange.notes.setdefault("offset", itertools.count(1))
+        return connect({**document, "eventOffset": next(offset)})
+
+    def opening(self, exchange: Exchange) -> Iterator[bytes]:
+        """Name the conversation, repeat the prompt, and begin a message."""
+        chat = {"id": exchange.thread.id, "name": exchange.thread.title or "Untitled Chat"}
+        yield self._frame(exchange, op="set", mask="chat", chat=chat)
+        said = [{"id": "0", "text": {"content": exchange.asked.prompt}}]
+        own = {"id": exchange.prompt_id, "role": "user", "status": "MESSAGE_STATUS_COMPLETED", "blocks": said}
+        yield self._frame(exchange, op="set", mask="message", message=own)
+        answer = {"id": exchange.answer_id, "role": "assistant", "status": "MESSAGE_STATUS_GENERATING"}
+        yield self._frame(exchange, op="set", mask="message", message=answer)
+        yield connect({"heartbeat": {}})
+
+    def _block(self, exchange: Exchange, kind: str, piece: str, name: str) -> bytes:
+        block = {"id": name, kind: {"content": piece}}
+        if name in exchange.notes:
+            return self._frame(exchange, op="append", mask=f"block.{kind}.content", block=block)
+        exchange.notes[name] = True
+        return self._frame(exchange, op="set", mask=f"block.{kind}", block=block)
+
+    def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
+        """Add to the block of thinking, or begin another one after a search."""
+        yield self._block(exchange, "think", piece, "5" if exchange.results else "1")
+
+    def found(self, exchange: Exchange) -> Iterator[bytes]:
+        """Tell of the search and what it found."""
+        tool = {"toolCallId": "web_search:1", "args": "{}", "status": "STATUS_RUNNING"}
+        yield self._frame(exchange, op="set", mask="block.tool.args", block={"id": "2", "tool": tool})
+        for number, page in enumerate(exchange.results, start=1):
+            base = {name: page.get(name, "") for name in ("title", "url", "snippet")}
+            chunk = {"id": f"c{number}", "refIndex": str(number), "base": base}
+            refs = {"refs": {"searchChunks": [chunk]}}
+            yield self._frame(exchange, op="append", mask="message.refs.searchChunks", message=refs)
+
+    def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
+        """Add to the block of text."""
+        yield self._block(exchange, "text", piece, "3")
+
+    def rewritten(self, exchange: Exchange) -> Iterator[bytes]:
+        """Set the block of text anew."""
+        exchange.text = f"No: {exchange.text}"
+        block = {"id": "3", "text": {"content": exchange.text}}
+        yield self._frame(exchange, op="set", mask="block.text", block=block)
+
+    def ending(self, exchange: Exchange) -> Iterator[bytes]:
+        """Give the conversation its name, and end."""
+        if exchange.is_first:
+            chat = {"id": exchange.thread.id, "name": exchange.title}
+            yield self._frame(exchange, op="set", mask="chat.name", chat=chat)
+        done = {"id": exchange.answer_id, "role": "assistant", "status": "MESSAGE_STATUS_COMPLETED"}
+        yield self._frame(exchange, op="set", mask="message.status", message=done)
+        yield connect({"done": {}})
+        yield connect({}, END_OF_STREAM)

@@ -1,0 +1,83 @@
+"""The accounts of a stand-in, and their conversations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from bridge.demo.accounts import Account
+from bridge.demo.patches import Json
+from bridge.demo.script import Script
+from bridge.demo.standins.standin_faults import STANDIN_FAULTS
+from bridge.demo.turns import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Say how a page keeps its login, and what it asks to know whose it is."""
+
+    who: str  # path of the call that says who is signed in
+    storage: str = ""  # key of localStorage that holds the token
+    cookie: str = ""  # name of the cookie that holds it
+    sent_in: str = "cookie"  # where the page's calls have it: "cookie", "bearer", or the name of a header or parameter
+    guests: bool = False  # whether a visitor may chat
+    makes_guests: bool = False  # whether a token that no longer counts is swapped for one of a guest
+
+
+@dataclass(slots=True)
+class Thread:
+    """Keep one conversation."""
+
+    id: str
+    title: str = ""
+    last: str | None = None  # the id of its last message
+    messages: list[dict[str, str]] = field(default_factory=list)
+    scripts: list[Script] = field(default_factory=list)
+
+
+class StandInAccount(Account):
+    """One user of a stand-in."""
+
+    def __init__(self, name: str, origin: Callable[[], str], login: Login) -> None:
+        super().__init__(name, origin, STANDIN_FAULTS)
+        self.threads: dict[str, Thread] = {}
+        self.uploads: dict[str, tuple[str, bytes]] = {}
+        self.running: Turn | None = None
+        self.stopped = asyncio.Event()
+        """Set where the answer that is being written shall end."""
+        self._login = login
+
+    @property
+    def generating(self) -> bool:
+        """Tell whether an answer is being written."""
+        return self.running is not None and not self.running.outcome
+
+    def add_thread(self, name: str) -> Thread:
+        """Begin an empty conversation."""
+        thread = self.threads[name] = Thread(name)
+        return thread
+
+    def storage_state(self) -> dict[str, Any]:
+        """Return a fresh session in the form browsers import it in."""
+        token, _ = self.sign_in()
+        origin, login = self._origin(), self._login
+        stored = [{"name": login.storage, "value": token}] if login.storage else []
+        jar = {
+            "name": login.cookie,
+            "value": token,
+            "domain": urlsplit(origin).hostname,
+            "path": "/",
+            "expires": -1,
+            "httpOnly": not login.storage,
+            "secure": False,
+            "sameSite": "Lax",
+        }
+        return {"cookies": [jar] if login.cookie else [], "origins": [{"origin": origin, "localStorage": stored}]}
+
+    def to_json(self) -> dict[str, Json]:
+        """Describe the account and its turns."""
+        threads = [{"id": one.id, "title": one.title, "messages": one.messages} for one in self.threads.values()]
+        return {**super().to_json(), "conversations": threads}

@@ -1,0 +1,128 @@
+"""What makes one stand-in: how it reads what the page sends, and the frames in which it answers."""
+
+from __future__ import annotations
+
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from aiohttp import web
+
+from bridge.demo.envelope import Refusal
+from bridge.demo.patches import Json
+from bridge.demo.standins.standin_accounts import Login, StandInAccount, Thread
+
+
+class Unacceptable(Exception):
+    """A request that the real site would not take; the text says why, for the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for, once it was found to be in order."""
+
+    prompt: str
+    conversation: str = ""  # empty: a new one
+    parent: str | None = None  # the message that it follows
+    thinking: bool = False
+    search: bool = False
+    model: str = ""
+    files: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Hold one prompt and what has been said to it so far."""
+
+    asked: Asked
+    thread: Thread
+    prompt_id: str
+    answer_id: str
+    is_first: bool
+    text: str = ""
+    thought: str = ""
+    results: tuple[Mapping[str, Any], ...] = ()
+    title: str = ""
+    pieces: int = 0
+    notes: dict[str, Any] = field(default_factory=dict)  # what the wire must remember between two frames
+
+
+class Wire(ABC):
+    """One site's protocol. Frames are made in the order in which they are sent."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    host: ClassVar[str]  # of the real site
+    login: ClassVar[Login]
+    path: ClassVar[str]  # of the request that carries the prompt
+    method: ClassVar[str] = "POST"
+    elsewhere: ClassVar[str] = ""  # host of that request, where it is another origin than the page's
+    names_parents: ClassVar[bool] = True  # whether a prompt says which message it follows
+    content_type: ClassVar[str] = "text/event-stream"
+    creates_at: ClassVar[str] = ""  # path of the call that makes a conversation before its first prompt
+    stops_at: ClassVar[str] = ""  # path of the call that stops an answer
+    uploads_at: ClassVar[str] = ""  # path of the call that takes a file
+    asks_at: ClassVar[str] = ""  # path of the call that says whether the page must ask for a human first
+    refusals: ClassVar[Mapping[str, bytes | Refusal]] = {}  # by kind: frames of a stream, or another answer
+    unknown: ClassVar[bytes] = b""  # a frame that nobody has heard of
+    broken: ClassVar[bytes] = b""  # a frame that cannot be read
+
+    @abstractmethod
+    async def read(self, request: web.Request) -> Asked:
+        """Read a request, or raise Unacceptable, ValueError, KeyError or IndexError as the real site would refuse."""
+
+    @abstractmethod
+    def who(self, account: StandInAccount | None) -> Json:
+        """Answer the page that asks who is signed in."""
+
+    def opening(self, exchange: Exchange) -> Iterator[bytes]:
+        """Yield what comes before the first word."""
+        return iter(())
+
+    def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
+        """Yield the frames for a piece of thinking, which `exchange.thought` ends with."""
+        return iter(())
+
+    def found(self, exchange: Exchange) -> Iterator[bytes]:
+        """Yield the frames for what the search has found."""
+        return iter(())
+
+    @abstractmethod
+    def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
+        """Yield the frames for a piece of the answer, which `exchange.text` ends with."""
+
+    @abstractmethod
+    def ending(self, exchange: Exchange) -> Iterator[bytes]:
+        """Yield what comes after the last word."""
+
+    def rewritten(self, exchange: Exchange) -> Iterator[bytes]:
+        """Yield frames that change what was sent, and the text in `exchange` with it."""
+        return iter(())
+
+    def new_id(self, kind: str) -> str:
+        """Return an id for a `chat` or a `message`."""
+        return str(uuid.uuid4())
+
+    def cites(self, number: int) -> str:
+        """Return the mark in a text that names a source."""
+        return ""
+
+    def created(self, thread: Thread) -> Json:
+        """Answer the call that has made a conversation."""
+        return {"id": thread.id}
+
+    def uploaded(self, name: str, upload: str) -> Json:
+        """Answer the call that has taken a file."""
+        return {"id": upload, "name": name}
+
+    def asks(self, *, human: bool) -> Json:
+        """Say whether the page must ask for a human before it sends a prompt."""
+        return {"human": human}
+
+
+def must(holds: object, reason: str) -> None:
+    """Refuse a request that is not in order."""
+    if not holds:
+        raise Unacceptable(reason)

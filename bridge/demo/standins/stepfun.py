@@ -1,0 +1,86 @@
+"""A stand-in for chat.stepfun.com: Connect frames of JSON both ways, one kind of event in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from aiohttp import web
+
+from bridge.demo.envelope import Refusal
+from bridge.demo.patches import Json
+from bridge.demo.standins.standin_accounts import Login, StandInAccount, Thread
+from bridge.demo.standins.standin_frames import END_OF_STREAM, connect, read_connect
+from bridge.demo.standins.standin_wire import Asked, Exchange, Wire, must
+
+_SERVICE = "/api/agent/capy.agent.v1.AgentService"
+
+
+def _event(kind: str, **fields: Json) -> bytes:
+    return connect({"data": {"event": {kind: fields}}})
+
+
+def _failed(code: str, message: str) -> bytes:
+    return _event("startEvent") + connect({"error": {"code": code, "message": message}}, END_OF_STREAM)
+
+
+class StepFun(Wire):
+    """Keeps its login in a cookie; a failure is the last frame's body."""
+
+    name = "stepfun"
+    title = "StepFun"
+    host = "chat.stepfun.com"
+    login = Login(who="/api/agent/user", cookie="Oasis-Token")
+    path = f"{_SERVICE}/ChatStream"
+    creates_at = f"{_SERVICE}/CreateChatSession"
+    content_type = "application/connect+json"
+    refusals: ClassVar = {
+        "login": Refusal("login", {"code": "CODE_ACCOUNT_NEED_SIGN_IN", "message": "请先登录"}, 403),
+        "busy": _failed("unavailable", "the service is busy"),
+        "rate": _failed("resource_exhausted", "too many requests"),
+    }
+    unknown = _event("weatherEvent", sun=True)
+    broken = connect("{")
+
+    def who(self, account: StandInAccount | None) -> Json:
+        """Tell whether the visitor's token is an account's."""
+        return {"activated": account is not None}
+
+    def created(self, thread: Thread) -> Json:
+        """Name the session that was made."""
+        return {"chatSession": {"chatSessionId": thread.id, "chatId": thread.id}}
+
+    async def read(self, request: web.Request) -> Asked:
+        """Read the one frame of the body; the page has made the session before."""
+        must(request.content_type == "application/connect+json", "the body is not in Connect's form")
+        must(request.headers.get("oasis-appid") == "10200", "another application")
+        body = read_connect(await request.read())
+        message, config = body["message"], body["config"]
+        must(message["chatSessionId"], "no session")
+        said = message["content"]["userMessage"]["qa"]["content"]
+        parent = message.get("parentMessageId")
+        return Asked(said, message["chatSessionId"], parent, config["enableReasoning"], model=config["model"])
+
+    def opening(self, exchange: Exchange) -> Iterator[bytes]:
+        """Name the message."""
+        yield _event("startEvent", messageId=exchange.answer_id, parentMessageId=exchange.prompt_id)
+        yield _event("messageEvent", message={"messageId": exchange.answer_id})
+        if exchange.asked.thinking:
+            yield _event("pipelineEvent", type="EVENT_TYPE_REASONING", action="EVENT_ACTION_START")
+
+    def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
+        """Add to the reasoning."""
+        yield _event("reasoningEvent", text=piece)
+
+    def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
+        """Add to the text."""
+        if exchange.text == piece and exchange.asked.thinking:
+            yield _event("pipelineEvent", type="EVENT_TYPE_REASONING", action="EVENT_ACTION_END")
+            yield _event("heartBeatEvent")
+        yield _event("textEvent", text=piece)
+
+    def ending(self, exchange: Exchange) -> Iterator[bytes]:
+        """End the message, then the stream."""
+        yield _event("messageDoneEvent")
+        yield _event("doneEvent")
+        yield connect({}, END_OF_STREAM)

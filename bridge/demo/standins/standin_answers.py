@@ -49,7 +49,8 @@ def steps_of(wire: Wire, exchange: Exchange, composition: Composition, fault: Sw
     steps.ending = _steps(wire.ending(exchange))
     if fault is not None and fault.name in _SPOILERS:
         _SPOILERS[fault.name](wire, steps, fault)
-    return [*steps.opening, *steps.pieces, *steps.ending]
+    lingering = [Step(act="linger", seconds=wire.lingers)] if wire.lingers and steps.ending else []
+    return [*steps.opening, *steps.pieces, *steps.ending, *lingering]
 
 
 def _steps(frames: Iterable[bytes]) -> list[Step]:
@@ -144,6 +145,8 @@ class Answering:
                 self._turn.end("cut")
                 await self._stream.cut(hard=False)
                 return
+            if step.act == "linger":
+                self._turn.end("finished")
             await self._pause(step.seconds or (period if step.text or step.thinking else 0.0))
             self._note(step)
             if step.data:

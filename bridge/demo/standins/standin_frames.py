@@ -15,7 +15,8 @@ def sse(data: Json, event: str = "") -> bytes:
     """Write one server-sent event; a text goes as it is."""
     text = data if isinstance(data, str) else encode_json(data)
     name = f"event: {event}\n" if event else ""
-    return f"{name}data: {text}\n\n".encode()
+    lines = "".join(f"data: {line}\n" for line in text.split("\n"))
+    return f"{name}{lines}\n".encode()
 
 
 def connect(document: Json, flags: int = 0) -> bytes:

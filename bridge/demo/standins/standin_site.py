@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -41,6 +43,7 @@ class StandIn:
         self.strange: list[str] = []
         """Requests that no page of the real site would make, and why."""
         self._rate, self._port = rate, port
+        self._prompts = re.compile(re.escape(wire.path).replace(r"\{id\}", "[^/]+"))
         self._stack = contextlib.AsyncExitStack()
         for name in accounts:
             self.book.add_account(name)
@@ -66,7 +69,7 @@ class StandIn:
 
     def adapted(self, site_file: str) -> str:
         """Return the text of a site file with the address of this stand-in in place of the other origin's host."""
-        other = self.other_url.partition("://")[2]
+        other = urlsplit(self.other_url).hostname or ""
         return site_file.replace(self.wire.elsewhere, other) if self.wire.elsewhere else site_file
 
     def _make_account(self, name: str) -> StandInAccount:
@@ -105,7 +108,7 @@ class StandIn:
     async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Serve each origin its own calls, answer preflights, and write refusals."""
         elsewhere = f"http://{request.host}" == self.other_url
-        is_prompt = request.path == self.wire.path
+        is_prompt = self._prompts.fullmatch(request.path) is not None
         if elsewhere and request.method == "OPTIONS":
             return web.Response(headers=self._cors(request))
         if request.path.startswith(control.PREFIX) or elsewhere == (is_prompt and bool(self.wire.elsewhere)):

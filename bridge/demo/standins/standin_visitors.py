@@ -64,7 +64,11 @@ class Visitors:
             (wire.stops_at, self._stop),
             (wire.uploads_at, self._upload),
         )
-        yield from (web.post(path, self._of_sender(handler)) for path, handler in calls if path)
+        yield from (
+            web.route("GET" if wire.method == "GET" else "POST", path, self._of_sender(handler))
+            for path, handler in calls
+            if path
+        )
         if wire.asks_at:
             yield web.get(wire.asks_at, self._of_sender(self._ask))
 

@@ -56,9 +56,10 @@ class Wire(ABC):
     title: ClassVar[str]
     host: ClassVar[str]  # of the real site
     login: ClassVar[Login]
-    path: ClassVar[str]  # of the request that carries the prompt
+    path: ClassVar[str]  # of the request that carries the prompt; `{id}` stands for the conversation
     method: ClassVar[str] = "POST"
     elsewhere: ClassVar[str] = ""  # host of that request, where it is another origin than the page's
+    lingers: ClassVar[float] = 0.0  # seconds that the response stays open behind the end of an answer
     names_parents: ClassVar[bool] = True  # whether a prompt says which message it follows
     content_type: ClassVar[str] = "text/event-stream"
     creates_at: ClassVar[str] = ""  # path of the call that makes a conversation before its first prompt

@@ -193,8 +193,8 @@ export class Page {
   }
 
   // Sends the prompt, and yields the frames of the answer as `read` finds them in its body.
-  async *ask(read, { query = "", body, headers = {}, method = "POST", streams = /event-stream|connect/ }) {
-    const response = await fetch(`${boot.other}${boot.path}${query}`, {
+  async *ask(read, { path = boot.path, query = "", body, headers = {}, method = "POST", streams = /event-stream|connect/ }) {
+    const response = await fetch(`${boot.other}${path}${query}`, {
       method,
       body,
       headers: { ...this.headers(), ...headers },

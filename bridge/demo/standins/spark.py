@@ -1,0 +1,81 @@
+"""A stand-in for spark.xfyun.cn: a form goes out, lines of base64 come back, between marks in plain text."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Iterator
+from typing import ClassVar
+
+from aiohttp import web
+
+from bridge.demo.envelope import Refusal
+from bridge.demo.patches import Json
+from bridge.demo.standins.standin_accounts import Login, StandInAccount, Thread
+from bridge.demo.standins.standin_frames import sse
+from bridge.demo.standins.standin_wire import Asked, Exchange, Wire, must
+
+
+def _refused(key: int, text: str) -> bytes:
+    return sse("[error]") + sse({"key": key, "descr": text}) + sse("<end>")
+
+
+def _encoded(text: str) -> bytes:
+    return sse(base64.b64encode(text.encode()).decode())
+
+
+class Spark(Wire):
+    """Says after the end what the answer is called."""
+
+    name = "spark"
+    title = "Spark"
+    host = "spark.xfyun.cn"
+    login = Login(who="/iflygpt/userInfo", cookie="ssoSessionId")
+    path = "/iflygpt-chat/u/chat_message/chat"
+    creates_at = "/iflygpt/u/chat-list/v1/create-chat-list"
+    refusals: ClassVar = {
+        "login": Refusal("login", {"code": 80000, "desc": "请重新登录"}),
+        "rate": _refused(20002, "请稍后再试"),
+        "human": sse("[geeError]"),
+    }
+    unknown = sse("<kx>")
+    broken = sse("%%%")
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(1)
+
+    def new_id(self, kind: str) -> str:
+        """Return a number, or what answers are called."""
+        number = next(self._ids)
+        return f"{7000 + number}" if kind == "chat" else f"cht000b{number}@dx19"
+
+    def who(self, account: StandInAccount | None) -> Json:
+        """Name the user, or say that somebody must sign in."""
+        return {"code": 0, "data": {"uid": account.id}} if account else {"code": 80000, "desc": "请登录"}
+
+    def created(self, thread: Thread) -> Json:
+        """Name the chat that was made."""
+        return {"code": 0, "data": {"id": int(thread.id)}}
+
+    async def read(self, request: web.Request) -> Asked:
+        """Read the form."""
+        must(request.content_type == "multipart/form-data", "no form")
+        form = await request.post()
+        fields = {name: str(value) for name, value in form.items()}
+        options = json.loads(fields["options"])
+        must(options["chatOption"]["thinkPattern"] == "fast_think", "another way of thinking")
+        is_first = fields.get("firstChat") == "true"
+        must(is_first != ("sid" in fields), "first and not first")
+        text = fields["text"].replace("\r\n", "\n")  # a form has no other line breaks
+        return Asked(text, fields["chatId"], fields.get("sid"))
+
+    def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
+        """Add to the text."""
+        yield _encoded(piece)
+
+    def ending(self, exchange: Exchange) -> Iterator[bytes]:
+        """End, then name the answer."""
+        yield sse("<end>")
+        yield sse(f"{exchange.answer_id}<sid>")
+        yield _encoded("\n```memoryExtraction\n{}\n```")

@@ -1,0 +1,122 @@
+"""A stand-in for chat.z.ai: events with phases; the page may want a human before it sends anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from aiohttp import web
+
+from bridge.demo.patches import Json
+from bridge.demo.standins.standin_accounts import Login, StandInAccount, Thread
+from bridge.demo.standins.standin_frames import sse
+from bridge.demo.standins.standin_wire import Asked, Exchange, Wire, must
+
+MODELS = ("glm-5.3", "glm-5.3-flash")
+
+
+def _error(code: str, detail: str, **more: str) -> bytes:
+    error = {"code": code, "detail": detail, **more}
+    return sse({"type": "chat:completion", "data": {"content": "", "done": True, "error": error}})
+
+
+class Zai(Wire):
+    """Makes a guest of a token that no longer counts, without a word."""
+
+    name = "zai"
+    title = "Z.ai"
+    host = "chat.z.ai"
+    login = Login(who="/api/v1/auths/", storage="token", sent_in="bearer", guests=True, makes_guests=True)
+    path = "/api/v2/chat/completions"
+    creates_at = "/api/v1/chats/new"
+    asks_at = "/api/config"
+    refusals: ClassVar = {
+        "login": _error("UNAUTHORIZED", "session expired"),
+        "human": sse(
+            {
+                "type": "chat:completion",
+                "data": {
+                    "data": {
+                        "done": True,
+                        "error": {"code": "FRONTEND_CAPTCHA_REQUIRED", "captcha_error_type": "missing_param"},
+                    },
+                    "done": True,
+                },
+            }
+        ),
+        "busy": _error("MODEL_CONCURRENCY_LIMIT", "the model is busy"),
+    }
+    unknown = sse({"type": "weather", "data": {"sun": True}})
+    broken = sse("{")
+
+    def who(self, account: StandInAccount | None) -> Json:
+        """Name the user, or a guest."""
+        return {"id": account.id if account else "g1", "email": account.email if account else "guest-1@guest.com"}
+
+    def created(self, thread: Thread) -> Json:
+        """Name the chat that was made."""
+        return {"id": thread.id, "title": "New Chat"}
+
+    def asks(self, *, human: bool) -> Json:
+        """Say that captchas are on, and whether this one can be passed silently."""
+        return {"features": {"enable_captcha": True}, "silent": not human}
+
+    async def read(self, request: web.Request) -> Asked:
+        """Read the last message, which is signed."""
+        must(request.headers.get("x-signature") and request.headers.get("x-fe-version"), "not signed by the page")
+        body = await request.json()
+        must(body["model"] in MODELS, "no such model")
+        must(body["captcha_verify_param"], "no captcha")
+        must(body["signature_prompt"] == body["messages"][-1]["content"], "another text is signed")
+        features = body["features"]
+        must(features["web_search"] is False, "the other search is on")
+        return Asked(
+            body["messages"][-1]["content"],
+            body["chat_id"],
+            body["current_user_message_parent_id"],
+            features["enable_thinking"],
+            features["auto_web_search"],
+            body["model"],
+        )
+
+    def _say(self, phase: str | None, **data: Json) -> bytes:
+        return sse({"type": "chat:completion", "data": {"phase": phase, **data}})
+
+    def opening(self, exchange: Exchange) -> Iterator[bytes]:
+        """Name the answer."""
+        phase = "thinking" if exchange.asked.thinking else "answer"
+        yield self._say(phase, id=exchange.answer_id, role="assistant", delta_content="")
+        yield sse({"type": "conn:heartbeat"})
+
+    def thinking(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
+        """Add to the thinking."""
+        yield self._say("thinking", delta_content=piece)
+
+    def found(self, exchange: Exchange) -> Iterator[bytes]:
+        """Tell of the search; where its pages stand is not known."""
+        yield sse(
+            {"type": "status", "data": {"action": "web_search", "query": exchange.asked.prompt[:20], "done": False}}
+        )
+        yield self._say("tool_call", edit_index=0, edit_content="<glm_block >{}</glm_block>")
+
+    def text(self, exchange: Exchange, piece: str) -> Iterator[bytes]:
+        """Add to the text."""
+        yield self._say("answer", delta_content=piece)
+
+    def rewritten(self, exchange: Exchange) -> Iterator[bytes]:
+        """Replace the whole text."""
+        exchange.text = f"No: {exchange.text}"
+        yield self._say("answer", edit_index=0, edit_content=exchange.text)
+
+    def ending(self, exchange: Exchange) -> Iterator[bytes]:
+        """Count tokens, and end."""
+        usage = {"prompt_tokens": 5, "completion_tokens": exchange.pieces, "total_tokens": 5 + exchange.pieces}
+        yield self._say("other", usage=usage)
+        if exchange.is_first:
+            yield sse({"type": "chat:title", "data": exchange.title})
+        yield self._say("done", done=True)
+        yield sse({"data": "[DONE]"})
+
+    def cites(self, number: int) -> str:
+        """Write the key of a result."""
+        return f"【turn0search{number}】"

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.errors import SiteChanged
-from bridge.sites.deepseek.page import NAMES, QUICK, DeepSeekPage
+from bridge.sites.deepseek.page import NAMES, DeepSeekPage
 
 
 async def delete_conversation(page: DeepSeekPage, conversation: str, go_to: Callable[[str], Awaitable[None]]) -> None:
@@ -22,6 +22,6 @@ async def delete_conversation(page: DeepSeekPage, conversation: str, go_to: Call
     for control in ("rowMenu", "deleteEntry", "deleteButton"):
         await page.click_required(control, conversation)
     try:
-        await page.wait_for("isWithout", conversation, limit=QUICK)
+        await page.wait_for("isWithout", conversation)
     except PlaywrightTimeout as error:
         raise SiteChanged("The page was told to delete a conversation, but still has its row.") from error

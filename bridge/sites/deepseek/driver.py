@@ -27,7 +27,7 @@ from bridge.sites.deepseek.decoder import HISTORY, RESUME, DeepSeekDecoder
 from bridge.sites.deepseek.file_upload import upload
 from bridge.sites.deepseek.login_form import SIGN_IN_HOSTS, sign_in, token_state
 from bridge.sites.deepseek.notices import is_generating, news, obstacle, refusal
-from bridge.sites.deepseek.page import QUICK, DeepSeekPage, Typing
+from bridge.sites.deepseek.page import DeepSeekPage, Typing
 from bridge.sites.deepseek.refusals import called_of, deaf_page, refused_call
 
 CONTEXT_LENGTH = 982_000
@@ -181,7 +181,7 @@ class Driver(SiteDriver):
     async def go_on(self) -> bool:
         """Click Continue below the answer that broke off."""
         try:
-            await self._shown.wait_for("has", "goOn", limit=QUICK)
+            await self._shown.wait_for("has", "goOn")
         except PlaywrightTimeout:
             return False
         return await self._shown.click("goOn")
@@ -283,7 +283,7 @@ class Driver(SiteDriver):
         """Click New chat as a person does, prove that the chat is empty, and load the start page if it is not."""
         with suppress(PlaywrightTimeout):
             if await self._shown.click("newChat"):
-                await self._shown.wait_for("isEmpty", limit=QUICK)
+                await self._shown.wait_for("isEmpty")
                 return
         await self._load(self.url)
         await self.ready()

@@ -31,9 +31,10 @@ from bridge.errors import (
     UnknownFile,
 )
 from bridge.sites.contract import Turn
-from bridge.sites.deepseek.page import DeepSeekPage, held
+from bridge.sites.deepseek.page import DeepSeekPage
 from bridge.sites.deepseek.refusals import refused_by_body
 from bridge.sites.deepseek.request_check import wants_sight
+from bridge.sites.guarded_page import held
 from bridge.sites.http_refusals import quote, refused_by_status
 
 UPLOAD = "/api/v0/file/upload_file"

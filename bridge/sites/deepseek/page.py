@@ -5,22 +5,20 @@ The page redraws itself at any time and may load anew: an element that went away
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from typing import Any, TypeVar
 
 from loguru import logger
-from playwright.async_api import ElementHandle, JSHandle, Locator, Page
+from playwright.async_api import ElementHandle, JSHandle, Page
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from bridge.browser.page_calls import has_moved_on
-from bridge.errors import HumanNeeded, NetworkError, SiteChanged
-from bridge.origins import origin_of
-from bridge.sites.contract import NO_DOCUMENT, LeftSite
+from bridge.errors import HumanNeeded, SiteChanged
+from bridge.sites.contract import LeftSite
+from bridge.sites.guarded_page import QUICK, GuardedPage, held, retried
 
 FOREIGN = "not a page of the site"
 SCRIPT = """(origin => {{
@@ -32,10 +30,6 @@ SCRIPT = """(origin => {{
 CALL = "([script, name, given]) => script[name](...given)"
 LOOK_EVERY = 10
 """Milliseconds between two looks at a page that is not there yet."""
-QUICK = 2_000
-"""Milliseconds that a page in working order takes for a click and its effect."""
-TRIES = 3
-INTERRUPTED = "interrupted by another navigation"
 NAMES = {
     "composer": "composer",
     "send": "send button",
@@ -49,24 +43,11 @@ NAMES = {
 }
 HELD_UP = 0.5
 """Seconds after which a page that is asked something counts as held up, not as one that lacks what was waited for."""
-LET_GO = 1.0
-"""Seconds that the release of a handle may take."""
 
 T = TypeVar("T")
 
 
-@asynccontextmanager
-async def held(handle: JSHandle) -> AsyncGenerator[None]:
-    """Release a handle in the end: as long as there is one, the page keeps its object."""
-    try:
-        yield
-    finally:
-        with suppress(PlaywrightError, TimeoutError):  # gone already, with its document
-            async with asyncio.timeout(LET_GO):
-                await handle.dispose()
-
-
-class DeepSeekPage:
+class DeepSeekPage(GuardedPage):
     """Asks and clicks; `found` tells by what each control was found.
 
     The script is compiled once for each document and then held by a handle, which the page cannot see. It is given
@@ -75,16 +56,15 @@ class DeepSeekPage:
     """
 
     def __init__(self, page: Page, origin: str) -> None:
+        super().__init__(page, origin)
         self.found: dict[str, str] = {}
-        self.page = page
-        self.origin = origin
         self._script: JSHandle | None = None
 
     async def ask(self, function: str, *given: object) -> Any:
         """Call a function of the script."""
         return await self._again(lambda script: self.page.evaluate(CALL, [script, function, given]))
 
-    async def wait_for(self, function: str, *given: object, limit: float) -> Any:
+    async def wait_for(self, function: str, *given: object, limit: float = QUICK) -> Any:
         """Return what the function says as soon as that is something; raise Playwright's `TimeoutError`.
 
         A page that was held up meanwhile, by the machine or by its own work, gets its time anew.
@@ -113,34 +93,9 @@ class DeepSeekPage:
         if await self.click(control, *given):
             return
         with suppress(PlaywrightTimeout):
-            await self.wait_for("has", control, *given, limit=QUICK)
+            await self.wait_for("has", control, *given)
         if not await self.click(control, *given):
             raise SiteChanged(f"The page's control '{NAMES[control]}' was not found.")
-
-    async def come_home(self, limit: float) -> None:
-        """Wait until the page shows the site, which may send it elsewhere and back when it is opened."""
-        try:
-            await self.page.wait_for_url(self._is_home, wait_until="commit", timeout=limit)
-        except PlaywrightTimeout as error:
-            if self.page.url.startswith(NO_DOCUMENT):
-                raise NetworkError("The site cannot be reached: its page does not come.") from error
-            raise LeftSite(self.page.url).when_it_stays_away() from error
-
-    async def load(self, address: str) -> None:
-        """Load a document; again where one that came late, of an earlier attempt, took its place."""
-        for _ in range(TRIES - 1):
-            try:
-                await self.page.goto(address, wait_until="domcontentloaded")
-                return
-            except PlaywrightError as error:
-                if INTERRUPTED not in str(error):
-                    raise
-        await self.page.goto(address, wait_until="domcontentloaded")
-
-    async def press(self, key: str) -> None:
-        """Press a key. It carries nothing of the prompt, should the page leave the site at this very moment."""
-        self._stay_home()
-        await self.page.keyboard.press(key)
 
     async def click(self, control: str, *given: str) -> bool:
         """Click a control as a person does, also one that is called disabled; tell whether it is there."""
@@ -154,8 +109,7 @@ class DeepSeekPage:
                 return False
             self._note(control, spot["by"])
             if spot["isClear"]:
-                self._stay_home()
-                await self.page.mouse.click(spot["x"], spot["y"])
+                await self.click_at(spot["x"], spot["y"])
                 return True
             element = await self._find(script, control, *given)
             if element is None:
@@ -195,14 +149,6 @@ class DeepSeekPage:
         """Return the element of a control, to be `held` no longer than it is worked."""
         return await self._again(lambda script: self._find(script, control, *given))
 
-    async def own(self, found: Locator) -> ElementHandle:
-        """Return an element of a document of the site; it is lost with that document, so no other one is filled."""
-        element = await found.first.element_handle()
-        there: str = await element.evaluate("() => location.href")
-        if not self._is_home(there):
-            raise LeftSite(there)
-        return element
-
     async def _find(self, script: JSHandle, control: str, *given: str) -> ElementHandle | None:
         handle = await self.page.evaluate_handle(CALL, [script, "element", [control, *given]])
         if (element := handle.as_element()) is None:
@@ -211,16 +157,10 @@ class DeepSeekPage:
 
     async def _again(self, act: Callable[[JSHandle], Awaitable[T]]) -> T:
         """Do it with the script of the document that is shown; again where the page moved on in the middle of it."""
-        for _ in range(TRIES - 1):
-            try:
-                return await self._once(act)
-            except PlaywrightTimeout:
-                raise
-            except PlaywrightError as error:
-                self._script = None
-                if not has_moved_on(error):
-                    raise
-        return await self._once(act)
+        return await retried(lambda: self._once(act), self._forget_script)
+
+    def _forget_script(self) -> None:
+        self._script = None
 
     async def _once(self, act: Callable[[JSHandle], Awaitable[T]]) -> T:
         if self._script is None:
@@ -235,13 +175,6 @@ class DeepSeekPage:
             if FOREIGN in str(error):
                 raise LeftSite(self.page.url) from error
             raise
-
-    def _stay_home(self) -> None:
-        if not self._is_home(self.page.url):
-            raise LeftSite(self.page.url)
-
-    def _is_home(self, url: str) -> bool:
-        return origin_of(url) == self.origin
 
     def _note(self, control: str, by: str) -> None:
         if self.found.get(control) != by:

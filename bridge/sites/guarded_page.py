@@ -1,0 +1,109 @@
+"""A page that is worked only while it shows the site: keys, clicks and text never reach another origin's document.
+
+The page redraws itself at any time and may load anew: what is asked is asked again where the page moved on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+from playwright.async_api import ElementHandle, JSHandle, Locator, Page
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import TimeoutError as PlaywrightTimeout
+
+from bridge.browser.page_calls import has_moved_on
+from bridge.errors import NetworkError
+from bridge.origins import origin_of
+from bridge.sites.contract import NO_DOCUMENT, LeftSite
+
+QUICK = 2_000
+"""Milliseconds that a page in working order takes for a click and its effect."""
+TRIES = 3
+INTERRUPTED = "interrupted by another navigation"
+RELEASE_LIMIT = 1.0
+"""Seconds that the release of a handle may take."""
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def held(handle: JSHandle) -> AsyncGenerator[None]:
+    """Release a handle in the end: as long as there is one, the page keeps its object."""
+    try:
+        yield
+    finally:
+        with suppress(PlaywrightError, TimeoutError):  # gone already, with its document
+            async with asyncio.timeout(RELEASE_LIMIT):
+                await handle.dispose()
+
+
+async def retried(act: Callable[[], Awaitable[T]], on_move: Callable[[], None] = lambda: None) -> T:
+    """Do something in the document that is shown; again where the page moved on to another one in the middle of it."""
+    for _ in range(TRIES - 1):
+        try:
+            return await act()
+        except PlaywrightTimeout:
+            raise
+        except PlaywrightError as error:
+            on_move()
+            if not has_moved_on(error):
+                raise
+    return await act()
+
+
+class GuardedPage:
+    """One page of the site at `origin`."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.page = page
+        self.origin = origin
+
+    async def come_home(self, limit: float) -> None:
+        """Wait until the page shows the site, which may send it elsewhere and back when it is opened."""
+        try:
+            await self.page.wait_for_url(self.is_home, wait_until="commit", timeout=limit)
+        except PlaywrightTimeout as error:
+            if self.page.url.startswith(NO_DOCUMENT):
+                raise NetworkError("The site cannot be reached: its page does not come.") from error
+            raise LeftSite(self.page.url).when_it_stays_away() from error
+
+    async def load(self, address: str) -> None:
+        """Load a document; again where one that came late, of an earlier attempt, took its place."""
+        for _ in range(TRIES - 1):
+            try:
+                await self.page.goto(address, wait_until="domcontentloaded")
+                return
+            except PlaywrightError as error:
+                if INTERRUPTED not in str(error):
+                    raise
+        await self.page.goto(address, wait_until="domcontentloaded")
+
+    async def press(self, key: str) -> None:
+        """Press a key. It carries nothing of the prompt, should the page leave the site at this very moment."""
+        self.stay_home()
+        await self.page.keyboard.press(key)
+
+    async def click_at(self, x: float, y: float) -> None:
+        """Click a place of the page with the mouse."""
+        self.stay_home()
+        await self.page.mouse.click(x, y)
+
+    async def own(self, found: Locator) -> ElementHandle:
+        """Return an element of a document of the site; it is lost with that document, so no other one is filled."""
+        element = await found.first.element_handle()
+        there: str = await element.evaluate("() => location.href")
+        if not self.is_home(there):
+            raise LeftSite(there)
+        return element
+
+    def stay_home(self) -> None:
+        """Raise `LeftSite` where the page shows another origin."""
+        if not self.is_home(self.page.url):
+            raise LeftSite(self.page.url)
+
+    def is_home(self, url: str) -> bool:
+        """Tell whether an address is one of the site's."""
+        return origin_of(url) == self.origin

@@ -60,7 +60,7 @@ def make_request(options: ChatOptions, id: str, dialect: D, settings: ApiSetting
         stream=options.stream,
         format=format_,
         choices=options.choices,
-        ignored=options.ignored,
+        ignored=(*options.ignored, *_lacking(options)),
     )
 
 
@@ -87,8 +87,17 @@ def wish_of(given: str | bool | None) -> bool | None:
 def _switched(options: ChatOptions) -> Model:
     """Return the model as the request's own switches set it; they count more than the model's name."""
     model = options.model
-    thinking = model.thinking if options.thinking is None else options.thinking
-    return replace(model, thinking=thinking, search=model.search or bool(options.search))
+    thinking = model.thinking if options.thinking is None or not model.can_think else options.thinking
+    search = model.can_search and bool(options.search)
+    return replace(model, thinking=thinking, search=model.search or search)
+
+
+def _lacking(options: ChatOptions) -> tuple[str, ...]:
+    """Return what the client wants of the model that the model's site has no switch for."""
+    model = options.model
+    wants_more = options.thinking is not None and options.thinking is not model.thinking and not model.can_think
+    without_search = bool(options.search) and not model.can_search
+    return ("thinking",) * wants_more + ("web_search",) * without_search
 
 
 def _taught(options: ChatOptions) -> tuple[Message, ...]:

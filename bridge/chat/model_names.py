@@ -7,7 +7,7 @@ count where they contain what switches thinking or search on: `DeepSeek-R1-0528`
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bridge.chat.types import Model, Show
@@ -50,8 +50,13 @@ def resolve(name: str, bases: Sequence[Model]) -> Model:
     for known, base in names:
         if words := _contained(asked, known):
             return replace(_switched(base, words), id=name)
-    raise UnknownModel(
-        f"The model '{name[:80]}' does not exist. Models here: {', '.join(base.id for base in bases)};"
+    raise unknown(name, bases)
+
+
+def unknown(name: str, bases: Sequence[Model]) -> UnknownModel:
+    """Return the error for a name that none of the models has."""
+    return UnknownModel(
+        f"The model '{name[:80]}' does not exist. Models here: {', '.join(dict.fromkeys(base.id for base in bases))};"
         f" each takes the suffixes {', '.join(f'-{word}' for word in SUFFIXES)} in any combination.",
         param="model",
     )
@@ -60,7 +65,7 @@ def resolve(name: str, bases: Sequence[Model]) -> Model:
 def listed(bases: Sequence[Model]) -> tuple[Model, ...]:
     """Return the names of one site that clients are shown: its bases, and the first one's useful combinations."""
     first = bases[:1]
-    return (*bases, *(_named(base, words) for base in first for words in LISTED))
+    return (*bases, *(_named(base, words) for base in first for words in LISTED if not _lacking(base, words)))
 
 
 def includes(allowed: Model, asked: Model) -> bool:
@@ -96,7 +101,16 @@ def _named(base: Model, words: Sequence[str]) -> Model:
     return replace(_switched(base, words), id="-".join((base.id, *words)))
 
 
+def _lacking(base: Model, words: Iterable[str]) -> str | None:
+    """Return the first of the suffixes that asks for a switch which the model's site does not have."""
+    able = {**dict.fromkeys(THINKING, base.can_think or base.thinking), **dict.fromkeys(SEARCH, base.can_search)}
+    return next((word for word in words if not able.get(word, True)), None)
+
+
 def _switched(base: Model, words: Sequence[str]) -> Model:
+    if lacking := _lacking(base, words):
+        what = "thinking" if lacking in THINKING else "web search"
+        raise RequestError(f"The site of {base.id} has no switch for {what}; leave out -{lacking}.", param="model")
     shows = {SHOW[word] for word in words if word in SHOW}
     if len(shows) > 1:
         raise RequestError("The suffixes -silent and -fold contradict each other; use one of them.", param="model")

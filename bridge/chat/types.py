@@ -90,6 +90,10 @@ class Model:
     """The name of the vocabulary that counts its tokens (`tokens.vocabularies`); without one they are estimated."""
     base: str = field(default="", compare=False)
     """The site's own name of it; empty where that is `id`."""
+    can_think: bool = field(default=True, compare=False)
+    """Whether thinking can be switched on."""
+    can_search: bool = field(default=True, compare=False)
+    """Whether web search can be switched on."""
 
     @property
     def variant(self) -> str:

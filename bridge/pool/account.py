@@ -15,7 +15,7 @@ from typing import NoReturn, Protocol
 from bridge.chat import model_names
 from bridge.chat.operator_visit import Visit
 from bridge.chat.types import Account, AccountError, ChatEvent, ChatRequest, Model
-from bridge.errors import BridgeError, UnknownModel
+from bridge.errors import BridgeError, RequestError
 from bridge.pool.error_policy import rule_of
 from bridge.pool.quota import used
 from bridge.settings import PoolSettings
@@ -234,10 +234,10 @@ class Slot:
     def serves(self, model: Model) -> bool:
         """Tell whether the account's site has that model."""
         try:
-            model_names.resolve(model.id, self.worker.models)
-        except UnknownModel:
+            found = model_names.resolve(model.id, self.worker.models)
+        except RequestError:
             return False
-        return True
+        return found.thinking or found.can_think or not model.thinking
 
     def pause(self, since: float) -> None:
         """Let the account send nothing for its interval, or a little more, after the clock showed `since`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from bridge.chat import model_names
 from bridge.chat.types import Model
-from bridge.errors import BridgeError, NoAccount, UnknownModel
+from bridge.errors import NoAccount, RequestError, UnknownModel
 from bridge.pool.account import NEEDS_PERSON, NOBODY, Slot
 from bridge.telemetry import WorkerState
 
@@ -23,17 +23,25 @@ class ServedModels:
 
         One that rests, is muted or opens anew will serve again by itself: a list that comes and goes helps nobody.
         """
-        return [model for bases in self._sites(without=NEEDS_PERSON) for model in model_names.listed(bases)]
+        listed: dict[str, Model] = {}
+        for bases in self._sites(without=NEEDS_PERSON):
+            for model in model_names.listed(bases):
+                listed.setdefault(model.id, model)  # where two sites have one of that name, the first one is shown
+        return tuple(listed.values())
 
     def named(self, name: str) -> Model:
-        """Return what `name` means on the first site that knows it; raises `UnknownModel`, or `NoAccount`."""
-        unknown: BridgeError = NoAccount(NOBODY)
-        for bases in self._sites():
+        """Return what `name` means on the first site that knows it; raises a `RequestError` that says why none does."""
+        sites, refused = self._sites(), None
+        for bases in sites:
             try:
                 return model_names.resolve(name, bases)
-            except UnknownModel as error:
-                unknown = error
-        raise unknown
+            except UnknownModel:
+                continue
+            except RequestError as error:  # a suffix that another site of such a model may have
+                refused = refused or error
+        if not sites:
+            raise NoAccount(NOBODY)
+        raise refused or model_names.unknown(name, [model for bases in sites for model in bases])
 
     def first(self) -> Model:
         """Return the first model of the first site; raises `NoAccount`."""

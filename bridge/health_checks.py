@@ -26,7 +26,8 @@ from bridge.errors import AccountConflict, BridgeError, BrowserError, SetupError
 from bridge.pool.pool import Pool
 from bridge.settings import BrowserSettings, ServerSettings, Settings
 from bridge.settings_sources import file_of
-from bridge.sites.contract import SiteDriver, load_driver
+from bridge.sites.contract import SiteDriver
+from bridge.sites.known_sites import load_driver
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import Profile, ProfileStore
@@ -242,7 +243,7 @@ async def _on_page(
     settings: Settings, browser: Chromium, profile: Profile, check: Callable[[SiteDriver, CheckLimits], Awaitable[str]]
 ) -> str:
     """Make a check on a page that is opened for it."""
-    async with open_session(browser, profile, load_driver(profile.site), settings) as session:
+    async with open_session(browser, profile, load_driver(profile.site, settings.site_files), settings) as session:
         return await check(session.driver, CheckLimits.of(settings))
 
 

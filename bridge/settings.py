@@ -239,7 +239,8 @@ class Settings(Section):
     )
     profile_key: SecretStr | None = Field(None, description="the same as text; the file comes first")
     config: UserPath = Field(
-        Path(platformdirs.user_config_dir("bridge")), description="folder of the API keys and the profile key"
+        Path(platformdirs.user_config_dir("bridge")),
+        description="folder of the API keys, the profile key, and your own site files (`sites`)",
     )
     server: ServerSettings = ServerSettings()
     browser: BrowserSettings = BrowserSettings()
@@ -261,6 +262,11 @@ class Settings(Section):
     def trace_work(self) -> Path:
         """Return where Playwright keeps what goes into a trace, as long as the browser runs."""
         return self.config / "run" / "traces"
+
+    @property
+    def site_files(self) -> Path:
+        """Return where the operator's own site files are."""
+        return self.config / "sites"
 
     @property
     def browser_folders(self) -> Path:

@@ -39,7 +39,7 @@ async def sign_in(
 ) -> None:
     """Capture one login as the profile `name`; without `credentials` a person signs in, in a window."""
     store = ProfileStore(settings.profiles, load_identity(settings))
-    profile = profile_for(store, name, site, url)
+    profile = profile_for(store, name, site, url, settings.site_files)
     browser = Chromium(settings, Telemetry(log_fact))
     try:
         await log_in(browser, settings, store, profile, say, credentials, keep_browser=keep_browser)

@@ -24,7 +24,8 @@ from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.chat.types import ChatEvent, Finish, Opened, Searched, Text, Thinking, Title, Withdrawn
 from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.settings import Settings, TurnSettings
-from bridge.sites.contract import Decoder, load_driver
+from bridge.sites.contract import Decoder
+from bridge.sites.known_sites import load_driver
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry, Timeline
 from bridge.worker.answer_reader import read_answer
@@ -47,7 +48,7 @@ async def watch(settings: Settings, profile: Profile, console: Console, *, show_
     browser.on_lost(lambda _: closed.set())
     try:
         report.line("opening", profile.url)
-        async with open_session(browser, profile, load_driver(profile.site), settings) as session:
+        async with open_session(browser, profile, load_driver(profile.site, settings.site_files), settings) as session:
             session.page.on("close", lambda _: closed.set())
             report.line("open", "Type into the page; close its window, or press Ctrl-C here, to end.")
             await report_until_closed(session, settings.turn, report, closed)

@@ -12,15 +12,16 @@ from rich.text import Text as Line
 from bridge.browser.page_messages import PageResponse
 from bridge.chat.types import ChatEvent
 from bridge.errors import BridgeError, SetupError
-from bridge.sites.contract import Decoder, load_driver
+from bridge.sites.contract import Decoder
+from bridge.sites.known_sites import load_driver
 
 KINDS = {b"{": "application/json", b"<": "text/html"}
 """What a body is that begins so; every other one is a stream."""
 
 
-def replay(files: Sequence[Path], site: str, console: Console) -> bool:
+def replay(files: Sequence[Path], site: str, console: Console, own_files: Path | None = None) -> bool:
     """Decode the responses of one chat and print each event with its place in its file; tell whether none failed."""
-    decoder = load_driver(site).fresh_decoder()
+    decoder = load_driver(site, own_files).fresh_decoder()
     for file in files:
         try:
             body = file.read_bytes()

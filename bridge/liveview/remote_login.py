@@ -14,7 +14,7 @@ from bridge.errors import BridgeError
 from bridge.liveview.interface import Login, LoginState
 from bridge.login.capture import CapturedLogin, capture, check_and_store
 from bridge.settings import Settings
-from bridge.sites.contract import load_driver
+from bridge.sites.known_sites import load_driver
 from bridge.storage.browser_folders import kept_notice, new_folder
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.tasks import first
@@ -102,7 +102,7 @@ class RemoteLogin:
 
     async def _signed_in(self) -> CapturedLogin:
         """Show the page to a person; return the login as soon as the page is signed in."""
-        driver_type = load_driver(self.profile.site)
+        driver_type = load_driver(self.profile.site, self._settings.site_files)
         async with (
             asyncio.timeout(PERSON_LIMIT),
             open_session(self._chromium, self.profile, driver_type, self._settings) as session,

@@ -162,7 +162,7 @@ class ViewRegistry:
     async def _profile(self, name: str, site: str, url: str | None) -> Profile:
         """Return the profile to sign in to, stored or new; raises a `RequestError` that names the field."""
         try:
-            profile = await asyncio.to_thread(profile_for, self._store, name, site, url)
+            profile = await asyncio.to_thread(profile_for, self._store, name, site, url, self._settings.site_files)
         except SetupError as error:
             raise RequestError(error.message, param="name") from error
         if profile.site != site or (url is not None and profile.url != url.rstrip("/")):

@@ -19,7 +19,7 @@ from bridge.browser.page_calls import within
 from bridge.errors import BrowserError, LoginRequired, SiteError
 from bridge.printable import as_line
 from bridge.settings import Settings
-from bridge.sites.contract import load_driver
+from bridge.sites.known_sites import load_driver
 from bridge.storage.account_states import AccountStatesFile
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.worker.page_session import Session, open_session
@@ -125,7 +125,7 @@ async def store_login(config: Path, store: ProfileStore, profile: Profile) -> No
 
 async def opened_fresh(chromium: Chromium, settings: Settings, profile: Profile) -> Profile:
     """Open the site with a login in a fresh context, and return it as it is there; raise what stands in the way."""
-    async with open_session(chromium, profile, load_driver(profile.site), settings) as session:
+    async with open_session(chromium, profile, load_driver(profile.site, settings.site_files), settings) as session:
         async with within(settings.turn.ready + settings.browser.call_limit, "The page was not ready"):
             await session.driver.ready()
             await asyncio.sleep(SECOND_THOUGHTS)

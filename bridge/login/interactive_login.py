@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bridge.browser.browser import Chromium
@@ -13,7 +14,7 @@ from bridge.errors import BrowserError, LoginRequired, RequestError, SetupError,
 from bridge.login.capture import capture, check_and_store
 from bridge.origins import site_address
 from bridge.settings import Settings
-from bridge.sites.contract import load_driver
+from bridge.sites.known_sites import load_driver
 from bridge.storage.browser_folders import kept_notice, new_folder
 from bridge.storage.profiles import Profile, ProfileStore, check_name
 from bridge.worker.handover import looks_ready
@@ -70,7 +71,7 @@ async def _log_in(
     say: Callable[[str], None],
     credentials: Credentials | None,
 ) -> Profile:
-    driver_type = load_driver(profile.site)
+    driver_type = load_driver(profile.site, settings.site_files)
     async with open_session(chromium, profile, driver_type, settings) as session:
         if credentials is None:
             say(f"Sign in to {profile.url} in the window that has opened; it closes by itself when you are done.")
@@ -81,8 +82,11 @@ async def _log_in(
     return await check_and_store(chromium, settings, store, captured, say)
 
 
-def profile_for(store: ProfileStore, name: str, site: str, url: str | None) -> Profile:
-    """Return the stored profile of that name, to be signed in again, or an empty one for `site`."""
+def profile_for(store: ProfileStore, name: str, site: str, url: str | None, own_files: Path | None = None) -> Profile:
+    """Return the stored profile of that name, to be signed in again, or an empty one for `site`.
+
+    `own_files` is the operator's folder of site files.
+    """
     address = check_address(url) if url else None
     if store.exists(check_name(name)):
         profile = store.load(name)
@@ -90,7 +94,8 @@ def profile_for(store: ProfileStore, name: str, site: str, url: str | None) -> P
             raise SetupError(f"The profile {name} belongs to {profile.url}; take another name, or remove it first.")
         return profile
     store.refuse_other(name)
-    return Profile(name=name, site=site, url=address or load_driver(site).start_url.rstrip("/"), storage_state=EMPTY)
+    driver_type = load_driver(site, own_files)
+    return Profile(name=name, site=site, url=address or driver_type.start_url.rstrip("/"), storage_state=EMPTY)
 
 
 def check_address(url: str) -> str:

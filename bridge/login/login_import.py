@@ -17,7 +17,8 @@ from bridge.login.capture import opened_fresh, store_login
 from bridge.login.interactive_login import profile_for
 from bridge.origins import origin_of, own_state, site_address
 from bridge.settings import Settings
-from bridge.sites.contract import load_driver
+from bridge.sites.contract import SiteDriver
+from bridge.sites.known_sites import load_driver
 from bridge.storage.profile_key import Identity
 from bridge.storage.profiles import Profile, ProfileStore, check_name, open_sealed
 
@@ -77,7 +78,7 @@ class LoginImporter:
             raise RequestError("This is not a userToken: that is one word of printable characters.", param="token")
         profile = await self._begun(name, site, url)
         try:
-            state = load_driver(profile.site).token_state(profile.url, token)
+            state = self._driver(profile).token_state(profile.url, token)
         except SetupError as error:
             raise RequestError(error.message, param="token") from error
         return await self._tried(profile.with_state(state, {}), "token")
@@ -86,8 +87,8 @@ class LoginImporter:
         """Import a storage state, without the parts that are not the site's own."""
         given = await asyncio.to_thread(_validated, state)
         profile = await self._begun(name, site, url)
-        own = own_state(given, origin_of(profile.url), load_driver(profile.site).hosts)
-        own["origins"] = [_filled(one, profile) for one in own["origins"]]
+        own = own_state(given, origin_of(profile.url), self._driver(profile).hosts)
+        own["origins"] = [self._filled(one, profile) for one in own["origins"]]
         if not own["cookies"] and not own["origins"]:
             message = f"The storage state holds nothing of {profile.url}: neither a cookie nor a stored item."
             raise RequestError(message, param="storage_state")
@@ -100,7 +101,7 @@ class LoginImporter:
         try:
             identity = self._store.identity if key is None else Identity.parse(key, "the given key")
             found = await asyncio.to_thread(open_sealed, sealed, identity, "the profile")
-            load_driver(found.site)
+            await asyncio.to_thread(self._driver, found)
             _check_whole(found)
             profile = found.model_copy(update={"name": check_name(name or found.name)})
             self._store.refuse_other(profile.name)
@@ -111,10 +112,17 @@ class LoginImporter:
             raise RequestError(message, param="name")
         return await self._tried(profile, "profile")
 
+    def _driver(self, profile: Profile) -> type[SiteDriver]:
+        return load_driver(profile.site, self._settings.site_files)
+
+    def _filled(self, origin: dict[str, Any], profile: Profile) -> dict[str, Any]:
+        """Return an origin's part without databases that hold no login."""
+        return origin if self._driver(profile).login_in_indexed_db else {**origin, "indexedDB": []}
+
     async def _begun(self, name: str, site: str, url: str | None) -> Profile:
         """Return the profile that a login is put into: the stored one of that name, or a new one."""
         try:
-            profile = await asyncio.to_thread(profile_for, self._store, name, site, url)
+            profile = await asyncio.to_thread(profile_for, self._store, name, site, url, self._settings.site_files)
         except SetupError as error:
             raise RequestError(error.message, param="name") from error
         return profile.model_copy(update={"user_data_dir": None})
@@ -146,11 +154,6 @@ def _check_whole(profile: Profile) -> None:
             "The login of this profile is in the browser's folder on the other machine, and no copy holds it; log the "
             "account in here with `bridge login NAME --keep-browser`."
         )
-
-
-def _filled(origin: dict[str, Any], profile: Profile) -> dict[str, Any]:
-    """Return an origin's part without databases that hold no login."""
-    return origin if load_driver(profile.site).login_in_indexed_db else {**origin, "indexedDB": []}
 
 
 def _validated(state: bytes | Mapping[str, object]) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """What a site must provide: a `SiteDriver` (async methods on a page) and a `Decoder` (bytes in, events out, no I/O).
 
-A site is a module with a class `Driver`: one file `bridge/sites/NAME.py`, a folder `bridge/sites/NAME/` whose
-`__init__.py` has the class, or either of them elsewhere, named by its dotted path. The name is the registration.
-A driver knows selectors and the wire format, never pools, queues or HTTP clients.
+A site is a file of data, or a module with a class `Driver`; `known_sites` finds both by name. A driver
+knows selectors and the wire format, never pools, queues or HTTP clients.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -49,6 +47,8 @@ class Turn:
     """The id of the conversation's last answer, which the new turn follows."""
     attachments: tuple[Attachment, ...] = ()
     """Files that go with the prompt."""
+    model: str = ""
+    """The site's base name of the model (`SiteDriver.models`), where one was asked for."""
 
 
 class ConversationGone(Exception):
@@ -104,6 +104,8 @@ class SiteDriver(ABC):
     """How often the page may send the prompt in one turn; the answer to the last one counts."""
     call_paths: ClassVar[tuple[str, ...]] = ()
     """URL paths of the page's own calls on the way to a prompt: see `refused`."""
+    watched_paths: ClassVar[tuple[str, ...]] = ()
+    """URL paths (`*` matches anything) of the page's own calls whose answers `on_reply` gets, from the first load."""
     history_paths: ClassVar[tuple[str, ...]] = ()
     """URL paths from which the page takes an answer whose stream broke; the decoder is given their responses then."""
     models: ClassVar[tuple[Model, ...]]
@@ -166,6 +168,9 @@ class SiteDriver(ABC):
 
         Returns whether the page is at work on it, which may take long; such a page is left alone.
         """
+
+    def on_reply(self, reply: Reply) -> None:  # noqa: B027 - most sites show enough without it
+        """Take the answer to one of the page's own calls at `watched_paths`, such as that for its user."""
 
     def refused(self, reply: Reply) -> BridgeError | None:
         """Return why a prompt cannot be sent, if what came of a call to one of the `call_paths` says so."""
@@ -255,26 +260,7 @@ class SiteDriver(ABC):
         return {}
 
 
-def load_driver(name: str) -> type[SiteDriver]:
-    """Return the `Driver` of the site `name`: a file or folder of `bridge/sites/`, or your own module's dotted path.
-
-    Raises `SetupError` where there is no such module, or it has no class `Driver` that is a `SiteDriver`.
-    """
-    module_name = name if "." in name else f"bridge.sites.{name}"
-    try:
-        module: Any = importlib.import_module(module_name)
-        driver = module.Driver
-    except (ModuleNotFoundError, AttributeError) as error:
-        choice = "name a file or folder of bridge/sites/, or a module of your own by its dotted path"
-        raise SetupError(f"Unknown site '{name}' ({error}); {choice}.") from error
-    if not (isinstance(driver, type) and issubclass(driver, SiteDriver)):
-        raise SetupError(f"Site '{name}': {module_name}.Driver is not a SiteDriver.")
-    if wrong := _contradiction(driver):
-        raise SetupError(f"Site '{name}': {wrong}.")
-    return driver
-
-
-def _contradiction(driver: type[SiteDriver]) -> str | None:
+def contradiction(driver: type[SiteDriver]) -> str | None:
     """Return what of a driver's attributes does not fit together."""
     strange = [host for host in driver.answer_hosts if host not in driver.hosts and not is_named(host, driver.hosts)]
     if strange:

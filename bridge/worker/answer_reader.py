@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from bridge.browser.exchange import Chunk, Exchange, Part, ResponseEnded
 from bridge.browser.page_messages import PageResponse
-from bridge.chat.types import ChatEvent, Finish, Text, Thinking
+from bridge.chat.types import ChatEvent, Finish, Opened, Text, Thinking
 from bridge.errors import BridgeError, SiteError, SiteTimeout
 from bridge.settings import TurnSettings
 from bridge.sites.contract import Decoder
@@ -50,6 +51,13 @@ async def read_answer(
             yield event
             if isinstance(event, Finish):
                 return
+
+
+def placed(event: ChatEvent, conversation: str | None) -> ChatEvent:
+    """Return an event with the id of its conversation, where the request had that; else the answer brings it."""
+    if conversation is None or not isinstance(event, Opened):
+        return event
+    return replace(event, conversation=conversation)
 
 
 class _Parts:

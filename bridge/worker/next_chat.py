@@ -21,7 +21,7 @@ class NextChat:
     def sent(self, turn: Turn) -> None:
         """Learn from a turn that was sent."""
         self._begun = self._begun + 1 if turn.conversation is None else 0
-        self.expected = Turn("", turn.thinking, turn.search)
+        self.expected = Turn("", turn.thinking, turn.search, model=turn.model)
 
     @property
     def wants_preparation(self) -> bool:

@@ -9,6 +9,8 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -24,7 +26,7 @@ from bridge.browser.page_window import PageWindow
 from bridge.browser.page_windows import Windows
 from bridge.browser.request_log import RequestLog
 from bridge.errors import BridgeError, BrowserError
-from bridge.origins import origin_of, own_state
+from bridge.origins import is_named, origin_of, own_state
 from bridge.settings import Settings
 from bridge.sites.contract import NO_DOCUMENT, LeftSite, SiteDriver
 from bridge.storage.profiles import Profile
@@ -156,12 +158,16 @@ class Session:
 
     def _is_wanted(self, url: str) -> bool:
         path = urlsplit(url).path
+        if is_watched(self.driver, url):
+            return True
         if origin_of(url) != self.driver.origin:
             return False
         is_call = self._on_refusal is not None and path in self.driver.call_paths
         return is_call or (self.interceptor.is_without_response and path in self.driver.history_paths)
 
     def _on_reply(self, reply: Reply) -> None:
+        if is_watched(self.driver, reply.response.url):
+            self.driver.on_reply(reply)
         if reply.path in self.driver.history_paths:
             self.interceptor.deliver_whole(reply)
         elif self._on_refusal and (error := self.driver.refused(reply)):
@@ -196,6 +202,13 @@ class Session:
         if origin != self.driver.origin:
             raise LeftSite(self.page.url)
         return profile.with_state(own_state(state, origin, self.driver.hosts), {origin: items})
+
+
+def is_watched(driver: SiteDriver, url: str) -> bool:
+    """Tell whether a driver wants to know what a call of its page was answered."""
+    address = urlsplit(url)
+    is_own = origin_of(url) == driver.origin or is_named(address.hostname or "", driver.hosts)
+    return is_own and any(fnmatchcase(address.path, path) for path in driver.watched_paths)
 
 
 @asynccontextmanager
@@ -242,14 +255,15 @@ async def _open_tab(windows: Windows, url: str, driver_type: type[SiteDriver], l
         page.set_default_timeout(limit * 1000)
         interceptor = await Interceptor.attach(page, origin_of(url), driver_type.answer_paths)
     request_log = RequestLog(interceptor.session)
+    driver = driver_type(page, url)
+    driver.limit, driver.is_waiting = limit, request_log.is_waiting
+    request_log.wanted, request_log.on_reply = partial(is_watched, driver), driver.on_reply
     try:
         async with within(limit, f"{url} did not load"):
             await page.goto(url, wait_until="domcontentloaded")
     except BaseException:
         await interceptor.close()
         raise
-    driver = driver_type(page, url)
-    driver.limit, driver.is_waiting = limit, request_log.is_waiting
     return Tab(page, driver, interceptor, request_log)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from bridge.browser.browser import Chromium
 from bridge.errors import SetupError
 from bridge.settings import Settings
+from bridge.sites.known_sites import load_driver
 from bridge.storage.browser_folders import remove_profile
-from bridge.storage.profiles import ProfileStore, Stamp
+from bridge.storage.profiles import Profile, ProfileStore, Stamp
 from bridge.storage.unfinished_chats import unfinished_chats_file
 from bridge.telemetry import Telemetry
 from bridge.worker.worker import Worker
@@ -43,8 +44,14 @@ class ProfileAccounts:
 
     async def worker(self, name: str) -> Worker:
         """Return a worker with the profile of that name; raise `SetupError` where it cannot be opened."""
-        profile = await asyncio.to_thread(self._store.load, name)
+        profile = await asyncio.to_thread(self._load, name)
         return Worker(profile, self._store, self._chromium, self._settings, self._telemetry)
+
+    def _load(self, name: str) -> Profile:
+        """Return a profile, once its site is loaded, too: both are files."""
+        profile = self._store.load(name)
+        load_driver(profile.site, self._settings.site_files)
+        return profile
 
     def remove(self, name: str) -> None:
         """Delete the profile, if it is still there, and what its account has left open."""

@@ -15,7 +15,7 @@ from bridge.chat.operator_visit import Visit
 from bridge.chat.types import Model
 from bridge.errors import BridgeError, LoginRequired, Muted, TokenRefused
 from bridge.settings import Settings
-from bridge.sites.contract import load_driver
+from bridge.sites.known_sites import load_driver
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry
 from bridge.worker.page_session import Session, open_session
@@ -64,7 +64,7 @@ class TokenLogins:
     """
 
     def __init__(self, chromium: Chromium, settings: Settings, telemetry: Telemetry) -> None:
-        self._driver_type = load_driver(settings.tokens.site)
+        self._driver_type = load_driver(settings.tokens.site, settings.site_files)
         self._url = (settings.tokens.url or self._driver_type.start_url).rstrip("/")
         self._chromium = chromium
         self._settings = settings

@@ -77,7 +77,8 @@ def _with_room(messages: Sequence[Message], driver: type[SiteDriver], settings: 
 def _turn(request: ChatRequest, messages: Sequence[Message], *, goes_on: bool = False) -> Turn:
     files = tuple(attachment for message in messages for attachment in message.attachments)
     text = prompt.render(messages, goes_on=goes_on)
-    return Turn(text, request.model.thinking, request.model.search, attachments=files)
+    model = request.model
+    return Turn(text, model.thinking, model.search, attachments=files, model=model.base or model.id)
 
 
 def fitted(turn: Turn, driver: type[SiteDriver], settings: FileSettings) -> Turn:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,16 +25,17 @@ from bridge.browser.browser import Chromium
 from bridge.browser.page_calls import within
 from bridge.browser.page_messages import PageRequest
 from bridge.chat.operator_visit import Visit
-from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model, Opened
+from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model
 from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError
 from bridge.settings import Settings
-from bridge.sites.contract import Decoder, Turn, load_driver
+from bridge.sites.contract import Decoder, Turn
+from bridge.sites.known_sites import load_driver
 from bridge.storage.conversation_file import ConversationPosition
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.storage.unfinished_chats import UnfinishedChats, unfinished_chats_file
 from bridge.tasks import first
 from bridge.telemetry import DriftSeen, PageRenewed, PageShown, Telemetry, Timeline
-from bridge.worker.answer_reader import read_answer
+from bridge.worker.answer_reader import placed, read_answer
 from bridge.worker.generation_stop import END_LIMIT, GenerationStopper, grace_after
 from bridge.worker.handover import hand_over_page
 from bridge.worker.login_write_back import WriteBack
@@ -59,7 +59,7 @@ class Worker:
         self.name, self.site, self.url = profile.name, profile.site, profile.url
         self.last_seen: datetime | None = None
         """When the page has last given a sign of life."""
-        self._driver_type = load_driver(profile.site)
+        self._driver_type = load_driver(profile.site, settings.site_files)
         self._login = StoredLogin(profile, store, telemetry)
         self._chromium = chromium
         self._settings = settings
@@ -176,7 +176,7 @@ class Worker:
                         async for event in events:
                             if isinstance(event, Finish):
                                 grace = self._finished()
-                            yield replace(event, conversation=conversation) if isinstance(event, Opened) else event
+                            yield placed(event, conversation)
                 except BridgeError as error:
                     grace = grace_after(error)
                     raise await self._explained(session, error, sent=bool(exchange.passed)) from error

@@ -16,7 +16,8 @@ from rich.console import Console
 from bridge.browser.browser import Chromium
 from bridge.cli.page_watch import Report, report_until_closed
 from bridge.demo import DemoSite
-from bridge.sites.contract import Turn, load_driver
+from bridge.sites.contract import Turn
+from bridge.sites.known_sites import load_driver
 from bridge.worker.page_session import Session, open_session
 from tests.support.commands import Home
 from tests.support.live import QUICK_SITE, directive, settings_for, signed_in_profile

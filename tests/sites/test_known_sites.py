@@ -10,8 +10,7 @@ import pytest
 
 import bridge.sites
 from bridge.errors import SetupError
-from bridge.sites.contract import load_driver
-from bridge.sites.known_sites import known_sites
+from bridge.sites.known_sites import known_sites, load_driver
 
 FILE = """
 from bridge.sites.deepseek.driver import Driver as DeepSeek
@@ -69,7 +68,10 @@ def test_a_site_of_ones_own_is_one_file_or_one_folder(own_sites: str, name: str,
 @pytest.mark.usefixtures("more_sites")
 def test_a_file_or_a_folder_beside_the_others_is_a_site() -> None:
     assert (load_driver("one_file").title, load_driver("one_folder").title) == ("One file", "One folder")
-    assert [name for name, _ in known_sites()] == ["deepseek", "one_file", "one_folder"]
+    names = [site.name for site in known_sites()]
+    assert names == sorted(names)
+    assert {"deepseek", "one_file", "one_folder"} <= set(names)
+    assert "no_site" not in names
 
 
 @pytest.mark.usefixtures("more_sites")

@@ -18,7 +18,7 @@ from bridge.chat.model_names import resolve
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model, Opened, Text
 from bridge.monitor.monitor import Monitor
 from bridge.settings import ConversationSettings, FileSettings, Settings, TokenSettings
-from bridge.sites.contract import load_driver
+from bridge.sites.known_sites import load_driver
 from bridge.storage.conversation_file import ConversationPosition
 from bridge.storage.conversations import ConversationRecorder, Conversations
 from bridge.worker.turn_plan import fitted, models_of, turns_of

@@ -73,11 +73,13 @@ class Setup:
 
     async def sites(self, _: web.Request) -> web.StreamResponse:
         """List the sites."""
-        found = await asyncio.to_thread(lambda: list(known_sites()))
+        own_files = self._parts.settings.site_files
+        found = await asyncio.to_thread(lambda: list(known_sites(own_files)))
         return as_json(
             {
                 "sites": [
-                    {"name": name, "title": driver.title or name, "url": driver.start_url} for name, driver in found
+                    {"name": site.name, "title": site.driver.title or site.name, "url": site.driver.start_url}
+                    for site in found
                 ]
             }
         )

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.options import console
+from bridge.cli.options import console, load
 
 
 def replay(
+    context: typer.Context,
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Responses of one chat, in order.")],
     site: Annotated[str, typer.Option(help="Site whose decoder reads them.")] = "deepseek",
 ) -> None:
@@ -21,5 +22,5 @@ def replay(
     """
     from bridge.cli.stream_replay import replay as play
 
-    if not play(files, site, console):
+    if not play(files, site, console, load(context).site_files):
         sys.exit(1)

@@ -1,0 +1,140 @@
+"""Brings up chats on the page: ready for a prompt, an empty new chat, or a conversation of before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from bridge.errors import BridgeError, HumanNeeded, LoginRequired, RateLimited, SendTimeout, SiteBusy, SiteChanged
+from bridge.sites.contract import NO_DOCUMENT, ConversationGone
+from bridge.sites.guarded_page import QUICK, retried
+from bridge.sites.site_file.chat_address import ChatAddress
+from bridge.sites.site_file.login_state import LoginState
+from bridge.sites.site_file.page_dialogs import PageDialogs
+from bridge.sites.site_file.page_elements import PageElements, lacking, waited
+from bridge.sites.site_file.page_signs import PageSigns
+from bridge.sites.site_file.schema import SiteFile
+
+CONVERSATION_LIMIT = 8_000
+"""Milliseconds until an old conversation shows its messages."""
+SIGNED_OUT = "The account is signed out; run `bridge login` for it."
+DOCUMENT_STATUS = '() => performance.getEntriesByType("navigation")[0]?.responseStatus || 200'
+HUMAN = "The site asks for a human before it shows the chat."
+
+
+class Obstacle(NamedTuple):
+    """What stands in the way of a prompt, and whether it may go away by itself."""
+
+    error: BridgeError
+    may_pass: bool = False
+
+
+class ChatPage:
+    """One page of a site, and the chat that it shows."""
+
+    def __init__(self, page: PageElements, site: SiteFile, url: str, signs: PageSigns) -> None:
+        self._page = page
+        self._site = site
+        self._signs = signs
+        self._login = LoginState(signs, site.login)
+        self.address = ChatAddress(site, url)
+        self.dialogs = PageDialogs(page, site.dialogs)
+        self.is_waiting: Callable[[], bool] = lambda: False
+        """Tells whether the page waits for the network."""
+
+    async def ready(self, limit: float) -> None:
+        """Wait until the page takes a prompt, `limit` milliseconds at most; raise what stands in the way."""
+        await self._page.come_home(limit)
+        obstacle: Obstacle | None = None
+
+        async def look() -> bool:
+            nonlocal obstacle
+            obstacle = await self._obstacle()
+            return obstacle is None or not obstacle.may_pass
+
+        await waited(look, limit)
+        if obstacle is not None:
+            raise (await self._refused() if obstacle.may_pass else None) or obstacle.error
+
+    async def _refused(self) -> BridgeError | None:
+        """Return what the HTTP status of the document says of a page that never takes a prompt."""
+        status = await retried(lambda: self._page.page.evaluate(DOCUMENT_STATUS))
+        if status == 429:
+            return RateLimited("The site says that requests come too often (HTTP 429).")
+        if status >= 500:
+            return SiteBusy(f"The site's server failed (HTTP {status}).")
+        if status in (403, 405):
+            return HumanNeeded(HUMAN)
+        if self.is_waiting():
+            return SendTimeout("The page is still loading: the site takes too long.")
+        return None
+
+    async def open(self, conversation: str | None, limit: float) -> None:
+        """Bring up a conversation, or an empty new chat where there is none."""
+        if conversation is None:
+            await self._new_chat(limit)
+        elif not await self.holds(conversation):
+            await self.go_to(conversation, limit)
+
+    async def go_to(self, conversation: str, limit: float) -> None:
+        """Load a conversation; raise `ConversationGone` where the site does not have it any more."""
+        if (address := self.address.of(conversation)) is None:
+            raise ConversationGone
+        await self.load(address)
+        await self.ready(limit)
+        if not await waited(lambda: self.holds(conversation), CONVERSATION_LIMIT):
+            raise ConversationGone
+
+    async def load(self, address: str) -> None:
+        """Load a document."""
+        self._signs.forget()
+        await self._page.load(address)
+        self._login.loaded()
+
+    async def holds(self, conversation: str) -> bool:
+        """Tell whether the page shows the conversation with its messages."""
+        if self.address.conversation_in(self._page.page.url) != conversation:
+            return False
+        messages = self._site.composer.messages
+        is_there = not messages or await self._page.count(messages) > 0
+        return is_there and await self._page.has(self._site.composer.box)
+
+    async def is_empty(self) -> bool:
+        """Tell whether the page shows an empty new chat."""
+        url = self._page.page.url
+        if url.startswith(NO_DOCUMENT) or self.address.conversation_in(url) is not None:
+            return False
+        return not await self._page.count(self._site.composer.messages) and await self._page.has(
+            self._site.composer.box
+        )
+
+    async def _new_chat(self, limit: float) -> None:
+        """Click New chat as a person does, prove that the chat is empty, and load its address if it is not."""
+        if await self.is_empty():
+            return
+        button = self._site.composer.new_chat
+        is_clicked = bool(button) and await self._page.click(button, field="composer.new_chat")
+        if is_clicked and await waited(self.is_empty, QUICK):
+            return
+        await self.load(self.address.new_chat)
+        await self.ready(limit)
+        if not await waited(self.is_empty, QUICK):
+            raise SiteChanged("A new chat is not empty: the page shows messages, or a conversation's address.")
+
+    async def _obstacle(self) -> Obstacle | None:
+        """Return what stands in the way of a prompt now."""
+        if await self._signs.seen(self._site.human):
+            return Obstacle(HumanNeeded(HUMAN))
+        standing = await self._login.standing()
+        if standing == "out":
+            return Obstacle(LoginRequired(SIGNED_OUT))
+        await self.dialogs.close()
+        composer = self._site.composer
+        if not await self._page.has(composer.box):
+            return Obstacle(lacking("composer.box", composer.box), may_pass=True)
+        if composer.ready and not await self._page.has((composer.ready,)):
+            return Obstacle(lacking("composer.ready", (composer.ready,)), may_pass=True)
+        if standing == "open":
+            what = "none of the signs of login.signed_in or login.signed_out was seen"
+            return Obstacle(SiteChanged(f"Nothing tells whether the account is signed in: {what}."), may_pass=True)
+        return None

@@ -1,0 +1,115 @@
+"""Puts a prompt into the page's text box in one piece, and reads it back there.
+
+A value is set, or text inserted, only in a document of the site's own origin, in the step that looks at that origin.
+An editor takes text as pasting gives it (`Input.insertText`): that goes to the element that has the focus, so the
+document and the focus are looked at right before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from playwright.async_api import ElementHandle
+
+from bridge.errors import SiteChanged
+from bridge.sites.contract import LeftSite
+from bridge.sites.site_file.page_elements import PageElements
+
+FOREIGN = "foreign"
+# An editor shows a line break as a new paragraph, and marks empty places with characters that have no width.
+SCRIPT = """(box, [origin, text, act]) => {
+  if (location.origin !== origin) return {is: "foreign"};
+  const squeezed = words => words.replace(/[\\s\\u200b-\\u200d\\u2060\\ufeff]+/g, "");
+  const isField = box instanceof HTMLTextAreaElement || box instanceof HTMLInputElement;
+  const fixed = isField ? [] : [...box.querySelectorAll("[contenteditable=false]")];  // a placeholder, for example
+  const read = () => isField ? box.value : fixed.length === 0 ? box.textContent : outside(box);
+  const outside = node => [...node.childNodes]
+    .map(one => fixed.includes(one) ? "" : one.nodeType === Node.TEXT_NODE ? one.data : outside(one)).join("");
+  const root = box.getRootNode();
+  if (act !== "read" && root.activeElement !== box && !box.contains(root.activeElement)) box.focus();
+  if (act === "value") {
+    const prototype = box instanceof HTMLTextAreaElement ? HTMLTextAreaElement.prototype : HTMLInputElement.prototype;
+    Object.getOwnPropertyDescriptor(prototype, "value").set.call(box, text);
+    const inputType = text ? "insertText" : "deleteContentBackward";
+    box.dispatchEvent(new InputEvent("input", {bubbles: true, composed: true, inputType}));
+  }
+  if (act === "select") {
+    if (isField) box.select(); else getSelection().selectAllChildren(box);
+  }
+  if (act === "end") {
+    if (isField) box.setSelectionRange(box.value.length, box.value.length);
+    else { getSelection().selectAllChildren(box); getSelection().collapseToEnd(); }
+  }
+  if (act === "paste") {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", text);
+    box.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true, composed: true}));
+  }
+  const held = squeezed(read()), hasFocus = root.activeElement === box || box.contains(root.activeElement);
+  return {is: !held ? "empty" : held === squeezed(text) ? "there" : "other", length: held.length, isField, hasFocus};
+}"""
+READ_BACK = 1.0
+"""Seconds until an editor shows what it was given; it draws that later."""
+LOOK_EVERY = 0.02
+
+Filling = Literal["auto", "value", "insert", "paste"]
+Act = Literal["read", "focus", "value", "select", "end", "paste"]
+
+
+class ComposerBox:
+    """The page's text box, to be found anew for each step by `element`."""
+
+    def __init__(self, page: PageElements, filling: Filling) -> None:
+        self._page = page
+        self._filling = filling
+
+    async def read(self, box: ElementHandle, prompt: str, act: Act = "read") -> Mapping[str, Any]:
+        """Return what the box holds beside `prompt`: `is` is `empty`, `there` or `other`."""
+        seen: Mapping[str, Any] = await box.evaluate(SCRIPT, [self._page.origin, prompt, act])
+        if seen["is"] == FOREIGN:
+            raise LeftSite(self._page.page.url)
+        return seen
+
+    async def fill(self, box: ElementHandle, prompt: str) -> Mapping[str, Any]:
+        """Make the box hold the prompt and nothing else; return what it holds then, as `read` does."""
+        seen = await self.read(box, prompt, "focus")
+        filling = self._filling
+        if filling == "auto":
+            filling = "value" if seen["isField"] else "insert"
+        if filling == "value":
+            await self.read(box, prompt, "value")
+        else:
+            await self._insert(box, prompt, filling, is_empty=seen["is"] == "empty")
+        return await self._read_back(box, prompt)
+
+    async def clear(self, box: ElementHandle) -> None:
+        """Empty the box."""
+        seen = await self.read(box, "", "focus")
+        if seen["is"] == "empty":
+            return
+        if seen["isField"]:
+            await self.read(box, "", "value")
+            return
+        await self.read(box, "", "select")
+        await self._page.press("Backspace")
+
+    async def _insert(self, box: ElementHandle, prompt: str, filling: Filling, *, is_empty: bool) -> None:
+        if not is_empty:
+            await self.clear(box)
+        if filling == "paste":
+            await self.read(box, prompt, "paste")
+            return
+        if not (await self.read(box, "", "end"))["hasFocus"]:
+            raise SiteChanged("The page's text box does not take the focus.")
+        self._page.stay_home()
+        await self._page.page.keyboard.insert_text(prompt)
+
+    async def _read_back(self, box: ElementHandle, prompt: str) -> Mapping[str, Any]:
+        """Return what the box holds once that is the prompt, or when it has had its time."""
+        end = time.monotonic() + READ_BACK
+        while (seen := await self.read(box, prompt))["is"] != "there" and time.monotonic() < end:
+            await asyncio.sleep(LOOK_EVERY)
+        return seen

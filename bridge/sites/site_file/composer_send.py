@@ -1,0 +1,131 @@
+"""Sends a prompt from the page's composer: pressed again until the page takes it, because the first ones may be lost.
+
+A page that is still being built ignores keys and clicks, and a dialog may swallow the first. What the box holds tells
+how far the page is: the prompt is still there, or it is gone and the page shows that it has taken it, or it is gone
+without a trace, and is put there again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from bridge.errors import SiteChanged
+from bridge.sites.guarded_page import held, retried
+from bridge.sites.site_file.composer_box import ComposerBox
+from bridge.sites.site_file.page_elements import PageElements
+from bridge.sites.site_file.page_schema import Composer
+
+GONE = 1.5
+"""Seconds after which a prompt that left the composer without a trace is put there again."""
+MISFILLS = 4
+"""After so many tries to put the prompt in the page is not one that is still being built."""
+DEAF_TO_ENTER = 6
+"""After so many keys without effect the send button is tried, too."""
+
+
+class Mark(NamedTuple):
+    """What changes when the page takes a prompt."""
+
+    address: str
+    messages: int
+
+
+@dataclass(slots=True)
+class Sending:
+    """How far the page has come with the prompt of one turn."""
+
+    before: Mark | None = None
+    """The page when the prompt was first put in."""
+    presses: int = 0
+    pressed_at: float = 0.0
+    misfills: int = 0
+    is_taken: bool = False
+    old_notices: list[str] = field(default_factory=list)
+
+
+class ComposerSend:
+    """The composer of one page."""
+
+    def __init__(self, page: PageElements, composer: Composer) -> None:
+        self._page = page
+        self._composer = composer
+        self._box = ComposerBox(page, composer.fill)
+        self.sending = Sending()
+
+    def begin(self, old_notices: list[str]) -> None:
+        """Forget the turn before; `old_notices` is what the page says already."""
+        self.sending = Sending(old_notices=old_notices)
+
+    async def submit(self, prompt: str) -> bool:
+        """Put the prompt into the box unless the page has taken it, and press what sends it; tell if it is at work."""
+        return await retried(lambda: self._submit(prompt))
+
+    async def is_busy(self) -> bool:
+        """Tell whether the page shows that the site answers."""
+        return await self._page.has((*self._composer.stop_button, *self._composer.busy))
+
+    async def clear(self) -> None:
+        """Empty the text box, where there is one."""
+        if (box := await self._page.find(self._composer.box)) is not None:
+            async with held(box):
+                await self._box.clear(box)
+
+    async def mark(self) -> Mark:
+        """Return what changes when the page takes a prompt."""
+        return Mark(self._page.page.url, await self._page.count(self._composer.messages))
+
+    async def _submit(self, prompt: str) -> bool:
+        sending = self.sending
+        if (box := await self._page.find(self._composer.box, field="composer.box")) is None:
+            return await self._is_at_work()
+        async with held(box):
+            seen = await self._box.read(box, prompt)
+            if seen["is"] == "empty" and sending.before is not None:
+                if await self._is_at_work():
+                    return True
+                if time.monotonic() < sending.pressed_at + GONE:
+                    return False
+            sending.before = sending.before or await self.mark()
+            if seen["is"] != "there" and not self._is_filled(await self._box.fill(box, prompt), prompt):
+                return False
+            await self._box.read(box, prompt, "focus")
+            await self._press()
+        return False
+
+    def _is_filled(self, seen: Mapping[str, Any], prompt: str) -> bool:
+        """Tell whether the box holds the prompt; raise `SiteChanged` where it never does."""
+        if seen["is"] == "there":
+            return True
+        self.sending.misfills += 1
+        if self.sending.misfills < MISFILLS:
+            return False
+        message = f"The page's text box holds {seen['length']} characters, or others, of the {len(prompt)} given"
+        raise SiteChanged(f"{message}; it may need another way of composer.fill.")
+
+    async def _is_at_work(self) -> bool:
+        """Tell whether the prompt, which is not in the box any more, was taken."""
+        sending = self.sending
+        is_changed = sending.before is not None and await self.mark() != sending.before
+        sending.is_taken = sending.is_taken or is_changed or await self.is_busy()
+        return sending.is_taken
+
+    async def _press(self) -> None:
+        sending, composer = self.sending, self._composer
+        is_deaf = sending.presses >= DEAF_TO_ENTER and sending.presses % 3 == 0
+        if composer.send == "button" or (is_deaf and composer.send_button):
+            # a button that is not there yet comes with the text, or is enabled then
+            is_pressed = await self._page.click(composer.send_button, field="composer.send_button")
+        else:
+            await self._page.press("Enter")
+            is_pressed = True
+        sending.presses += is_pressed
+        sending.pressed_at = time.monotonic()
+
+    async def stop(self) -> None:
+        """Press the stop button; raise `SiteChanged` where there is none."""
+        if not self._composer.stop_button:
+            raise SiteChanged("The site file names no composer.stop_button.")
+        await self._page.click_required(self._composer.stop_button, "composer.stop_button")

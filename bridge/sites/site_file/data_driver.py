@@ -1,0 +1,233 @@
+"""Drives the page of a site that is described by data: `driver_of` makes a driver of a site file.
+
+The page may ignore keys and clicks while it is being built, and nothing here waits for that to be over, because every
+send is judged at the gate: what was wrong or lost is simply done again, in the chat where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from playwright.async_api import Page
+
+from bridge.browser.page_messages import PageRequest, Reply, RequestRole
+from bridge.chat.types import Model
+from bridge.errors import BridgeError
+from bridge.sites.contract import NO_DOCUMENT, ConversationGone, Decoder, SiteDriver, Turn
+from bridge.sites.site_file.chat_page import ChatPage
+from bridge.sites.site_file.composer_send import ComposerSend
+from bridge.sites.site_file.form_login import sign_in, token_state
+from bridge.sites.site_file.page_elements import PageElements
+from bridge.sites.site_file.page_model_menu import PageModelMenu
+from bridge.sites.site_file.page_signs import PageSigns, paths_of
+from bridge.sites.site_file.page_switches import PageSwitch
+from bridge.sites.site_file.plain_decoder import PlainDecoder
+from bridge.sites.site_file.prompt_check import PromptCheck
+from bridge.sites.site_file.schema import SiteFile, SiteModel
+from bridge.sites.site_file.unsent_prompt import UnsentPrompt
+
+READY_SHARE = 0.8
+"""The part of the time limit in which the page must show something we know; the rest is to say what it lacks."""
+SETTLING = 1.6
+"""Seconds of rest before the switches are judged anew, after the gate found one wrong."""
+
+
+class DataDriver(SiteDriver):
+    """Drives one page of the site that `site` describes; each subclass is one site."""
+
+    site: ClassVar[SiteFile]
+
+    def __init__(self, page: Page, url: str) -> None:
+        super().__init__(page, url)
+        self._elements = PageElements(page, self.origin)
+        self._signs = PageSigns(self._elements, self.watched_paths)
+        self._chat = ChatPage(self._elements, self.site, self.url, self._signs)
+        self._composer = ComposerSend(self._elements, self.site.composer)
+        self._check = PromptCheck(self.site)
+        self._switches = {
+            name: PageSwitch(self._elements, name, switch)
+            for name, switch in (("thinking", self.site.thinking), ("search", self.site.search))
+            if switch is not None
+        }
+        self._unsent = UnsentPrompt(self._elements, self.site, self._signs)
+        self._is_stale = False
+        """Whether the document may still be at work for an earlier turn."""
+
+    def on_reply(self, reply: Reply) -> None:
+        """Note an answer to one of the page's own calls that shows how the login stands."""
+        self._signs.take(reply)
+
+    async def ready(self) -> None:
+        """Wait until the composer is there and the page is signed in; raise what it shows instead."""
+        self._chat.is_waiting = self.is_waiting
+        await self._chat.ready(self._limit)
+
+    async def open(self, turn: Turn) -> None:
+        """Bring up the conversation, or an empty new chat, choose the model, and set the switches."""
+        if self._is_stale or self.page.url.startswith(NO_DOCUMENT):
+            await self._chat.load(self._chat.address.new_chat)
+            self._is_stale = False
+        await self.ready()
+        await self._chat.open(turn.conversation, self._limit)
+        if await self._choose_model(turn.model):  # on some pages that leaves the chat
+            await self.ready()
+            await self._chat.open(turn.conversation, self._limit)
+        for name, switch in self._switches.items():
+            await switch.set(bool(getattr(turn, name)))
+        self._composer.begin(await self._notices())
+
+    async def submit(self, turn: Turn) -> bool:
+        """Put the prompt into the composer and press what sends it; a page that has taken it is left alone."""
+        await self._chat.dialogs.close()
+        return await self._composer.submit(turn.prompt.replace("\r\n", "\n").replace("\r", "\n"))
+
+    def refused(self, reply: Reply) -> BridgeError | None:
+        """Judge one of the page's calls on the way to a prompt."""
+        return super().refused(reply) or self._unsent.refused_call(reply)
+
+    def role_of(self, request: PageRequest) -> RequestRole:
+        """Tell the prompt from the page's other requests to the same address."""
+        return self._check.role_of(request)
+
+    def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
+        """Compare the page's request with the turn."""
+        return self._check.differences(turn, request, self._model_of(turn))
+
+    def conversation_of(self, request: PageRequest) -> str | None:
+        """Return the conversation that a request names, once the site has given it an id."""
+        return self._check.conversation_of(request)
+
+    async def stop(self) -> None:
+        """Press the page's stop button."""
+        await self._composer.stop()
+
+    async def is_generating(self) -> bool:
+        """Tell whether the page shows that the site answers."""
+        return await self._composer.is_busy()
+
+    def decoder(self) -> Decoder:
+        """Return a decoder for one turn."""
+        return self.fresh_decoder()
+
+    @classmethod
+    def fresh_decoder(cls) -> Decoder:
+        """Return a decoder that works by the rules of the site file."""
+        return PlainDecoder(cls.site)
+
+    async def go_on(self) -> bool:
+        """Press the button that continues an answer."""
+        return await self._elements.click(self.site.composer.continue_button)
+
+    async def open_old_conversation(self, conversation: str) -> None:
+        """Load a conversation by its address."""
+        await self._chat.go_to(conversation, self._limit)
+
+    async def delete(self, conversation: str) -> None:
+        """Open the conversation and click what deletes it, one after the other."""
+        if not self.site.delete:
+            await super().delete(conversation)
+            return
+        await self.ready()
+        try:
+            await self._chat.open(conversation, self._limit)
+        except ConversationGone:
+            return
+        for number, selector in enumerate(self.site.delete):
+            await self._elements.click_required((selector,), f"delete[{number}]", {"id": conversation})
+
+    async def why_not_sent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
+        """Say why the page sent nothing that the gate knows."""
+        self._is_stale = True
+        sending = self._composer.sending
+        if error := await self._unsent.reason(calls, sending, is_at_work=is_at_work):
+            return error
+        return await super().why_not_sent(calls, is_at_work=is_at_work)
+
+    async def sign_in(self, user: str, password: str) -> None:
+        """Fill the site's plain login form and send it, where the site file names its fields."""
+        if not self.site.login.password_field:
+            await super().sign_in(user, password)
+        self._composer.begin(await self._notices())
+        await sign_in(self._elements, self.site.login, user, password, self._limit)
+
+    async def says(self) -> Sequence[str]:
+        """Return the messages that the page has shown since the conversation was opened, or the login begun."""
+        return await self._unsent.news(self._composer.sending)
+
+    @classmethod
+    def token_state(cls, url: str, token: str) -> dict[str, Any]:
+        """Return the storage that a bare token makes, where the site file says where it is kept."""
+        return token_state(cls.site.login, url, token) or super().token_state(url, token)
+
+    async def controls(self) -> Mapping[str, str]:
+        """Return by which selector each control was found; an empty text for one that was not."""
+        composer, menu = self.site.composer, self.site.model_menu
+        wanted = {"composer": composer.box, "new chat": composer.new_chat, "model menu": menu.open[:1] if menu else ()}
+        for name in self._switches:
+            switch = getattr(self.site, name)
+            wanted[name] = switch.open[:1] or switch.control or switch.on
+        return {name: await self._found_by(selectors) for name, selectors in wanted.items() if selectors}
+
+    async def _found_by(self, selectors: Sequence[str]) -> str:
+        for selector in selectors:
+            if await self._elements.has((selector,)):
+                return selector
+        return ""
+
+    @property
+    def _limit(self) -> float:
+        return self.limit * READY_SHARE * 1000
+
+    async def _choose_model(self, name: str) -> bool:
+        """Choose what the model is called on the page; tell whether anything was clicked for it."""
+        model = next((model for model in self.site.models if model.id == name), None)
+        if model is None or model.choice is None or self.site.model_menu is None:
+            return False
+        return await PageModelMenu(self._elements, self.site.model_menu).choose(model.choice)
+
+    def _model_of(self, turn: Turn) -> SiteModel | None:
+        return next((model for model in self.site.models if model.id == turn.model), None)
+
+    async def _notices(self) -> list[str]:
+        return await self._elements.texts(self.site.notices)
+
+
+def driver_of(site: SiteFile) -> type[DataDriver]:
+    """Return the driver of the site that a file describes."""
+    signs = (*site.login.signed_in, *site.login.signed_out, *site.human)
+    request, call = site.request, site.answer.call
+    attributes = {
+        "site": site,
+        "title": site.title,
+        "start_url": site.start_url,
+        "answer_paths": tuple(dict.fromkeys([request.path, *([call.path] if call else [])])),
+        "answer_hosts": tuple(dict.fromkeys(one.host for one in (request, call) if one and one.host)),
+        "answer_is_separate": call is not None or site.poll is not None,
+        "call_paths": request.calls,
+        "watched_paths": paths_of(signs),
+        "models": tuple(_model(site, model) for model in site.models),
+        "min_interval": site.min_interval,
+        "grammar": site.grammar,
+        "prompt_limit": site.composer.limit,
+        "login_in_indexed_db": site.login.in_indexed_db,
+        "answers_minimized": not site.draws,
+        "hosts": site.hosts,
+        "sends": request.repeats,
+        "private": ", ".join((*site.private, SiteDriver.private)),
+        "__doc__": f"Drives one page of {site.title}.",
+        "__module__": __name__,
+    }
+    return type(f"Driver_{site.name}", (DataDriver,), attributes)
+
+
+def _model(site: SiteFile, model: SiteModel) -> Model:
+    return Model(
+        model.id,
+        thinking=model.thinking,
+        context_length=model.context,
+        files=site.upload is not None,
+        aliases=model.aliases,
+        can_think=site.thinking is not None,
+        can_search=site.search is not None,
+    )

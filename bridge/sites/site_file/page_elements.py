@@ -1,0 +1,190 @@
+"""Finds the elements that a site file names, and clicks them as a person does.
+
+A selector is Playwright's, so it looks into open shadow roots; of its matches only visible ones count, because pages
+keep hidden twins of their controls. A selector may hold `{name}`, which stands for text that is known only now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from loguru import logger
+from playwright.async_api import ElementHandle
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import TimeoutError as PlaywrightTimeout
+
+from bridge.errors import SetupError, SiteChanged
+from bridge.printable import as_line
+from bridge.sites.contract import LeftSite
+from bridge.sites.guarded_page import QUICK, GuardedPage, held, retried
+
+VISIBLE = " >> visible=true"
+LOOK_EVERY = 0.05
+"""Seconds between two looks at a page that is not there yet."""
+LONGEST_TEXT = 2_000
+"""Characters of an element's text that are read."""
+HOVERS = 3
+"""How often an element is pointed at: a menu that is still moving loses the first one."""
+HOVER_LIMIT = 700
+"""Milliseconds until what an element shows when it is pointed at is there."""
+NO_SELECTOR = re.compile(r"while parsing|Unknown engine|Unexpected token|is not a valid selector", re.IGNORECASE)
+AIM = """(element, origin) => {
+  if (location.origin !== origin) return {isForeign: true};
+  element.scrollIntoView({block: "nearest", inline: "nearest"});
+  const box = element.getBoundingClientRect();
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  const hit = element.getRootNode().elementFromPoint(x, y);
+  return {x, y, isClear: !!hit && (hit === element || element.contains(hit))};
+}"""
+TEXT = "(element, most) => (element.innerText || element.textContent || '').slice(0, most)"
+
+T = TypeVar("T")
+Names = Mapping[str, str]
+NO_NAMES: Names = {}
+
+
+class PageElements(GuardedPage):
+    """Elements of one page of the site; `found` tells by which selector each control was found last."""
+
+    def __init__(self, page: Any, origin: str) -> None:
+        super().__init__(page, origin)
+        self.found: dict[str, str] = {}
+
+    async def find(self, selectors: Sequence[str], names: Names = NO_NAMES, *, field: str = "") -> ElementHandle | None:
+        """Return the first visible element of the first selector that has one, to be `held`; None where none has."""
+        for selector in selectors:
+            if (element := await self._query(filled(selector, names) + VISIBLE)) is not None:
+                self._note(field, selector)
+                return element
+        return None
+
+    async def has(self, selectors: Sequence[str], names: Names = NO_NAMES) -> bool:
+        """Tell whether one of the selectors has a visible element."""
+        if (element := await self.find(selectors, names)) is None:
+            return False
+        async with held(element):
+            return True
+
+    async def count(self, selectors: Sequence[str]) -> int:
+        """Return how many elements the first selector has that has any."""
+        for selector in selectors:
+            if number := await retried(lambda chosen=selector: self.page.locator(chosen).count()):  # type: ignore[misc]
+                return int(number)
+        return 0
+
+    async def texts(self, selectors: Sequence[str]) -> list[str]:
+        """Return the texts of all visible elements of the selectors, each on one line and bounded."""
+        found: list[str] = []
+        for selector in selectors:
+            for element in await self._query_all(selector + VISIBLE):
+                async with held(element):
+                    with suppress(PlaywrightError):  # it went away meanwhile
+                        found.append(await self.text_of(element))
+        return [text for text in found if text]
+
+    async def text_of(self, element: ElementHandle) -> str:
+        """Return the text of an element on one line."""
+        return as_line(" ".join(str(await element.evaluate(TEXT, LONGEST_TEXT)).split()))
+
+    async def wait_for(self, selectors: Sequence[str], limit: float, names: Names = NO_NAMES) -> bool:
+        """Wait until one of the selectors has a visible element; tell whether it came within `limit` milliseconds."""
+        return bool(await waited(lambda: self.has(selectors, names), limit))
+
+    async def click(self, selectors: Sequence[str], names: Names = NO_NAMES, *, field: str = "") -> bool:
+        """Click the first visible element of the selectors with the mouse; tell whether there is one."""
+
+        async def click() -> bool:
+            if (element := await self.find(selectors, names, field=field)) is None:
+                return False
+            async with held(element):
+                await self.click_element(element)
+            return True
+
+        return await retried(click)
+
+    async def click_required(self, selectors: Sequence[str], field: str, names: Names = NO_NAMES) -> None:
+        """Click an element that may still be coming; raise `SiteChanged` that names the field where it does not."""
+        if not await waited(lambda: self.click(selectors, names, field=field), QUICK):
+            raise lacking(field, selectors)
+
+    async def click_element(self, element: ElementHandle) -> None:
+        """Click the middle of an element; where something lies over that, wait for it to go away."""
+        spot = await element.evaluate(AIM, self.origin)
+        if spot.get("isForeign"):
+            raise LeftSite(self.page.url)
+        if spot["isClear"]:
+            await self.click_at(spot["x"], spot["y"])
+            return
+        self.stay_home()
+        try:
+            await element.click(timeout=QUICK / 4)
+        except PlaywrightTimeout:
+            await element.click(timeout=QUICK, force=True)
+
+    async def hover(self, selectors: Sequence[str], shows: Callable[[], Awaitable[bool]]) -> bool:
+        """Point at an element until what that shows is there; tell whether it came."""
+        for _ in range(HOVERS):
+            if (element := await self.find(selectors)) is None:
+                return False
+            async with held(element):
+                self.stay_home()
+                with suppress(PlaywrightTimeout):
+                    await element.hover(timeout=QUICK / 2)
+            if await waited(shows, HOVER_LIMIT):
+                return True
+            await self.page.mouse.move(0, 0)
+        return False
+
+    async def stored(self, key: str) -> str:
+        """Return an item of localStorage, empty where there is none."""
+        script = "([origin, key]) => location.origin === origin ? localStorage.getItem(key) : null"
+        return str(await retried(lambda: self.page.evaluate(script, [self.origin, key])) or "")
+
+    async def _query(self, selector: str) -> ElementHandle | None:
+        return await retried(lambda: _explained(self.page.query_selector(selector), selector))
+
+    async def _query_all(self, selector: str) -> list[ElementHandle]:
+        return await retried(lambda: _explained(self.page.query_selector_all(selector), selector))
+
+    def _note(self, field: str, selector: str) -> None:
+        if field and self.found.get(field) != selector:
+            self.found[field] = selector
+            logger.debug("The page's {} was found by {}", field, selector)
+
+
+async def waited(look: Callable[[], Awaitable[T]], limit: float) -> T | None:
+    """Return what `look` returns as soon as that is something; None after `limit` milliseconds."""
+    end = time.monotonic() + limit / 1000
+    while not (found := await look()):
+        if time.monotonic() > end:
+            return None
+        await asyncio.sleep(LOOK_EVERY)
+    return found
+
+
+def filled(selector: str, names: Names) -> str:
+    """Return a selector with each `{name}` replaced; what is put in stands within quotes there."""
+    for name, text in names.items():
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("'", "\\'")
+        selector = selector.replace(f"{{{name}}}", "".join(quoted.splitlines()))
+    return selector
+
+
+def lacking(field: str, selectors: Sequence[str]) -> SiteChanged:
+    """Return the error of a page that has none of a field's elements."""
+    return SiteChanged(f"The page's control '{field}' was not found (looked for {as_line(' | '.join(selectors))}).")
+
+
+async def _explained(asked: Awaitable[T], selector: str) -> T:
+    try:
+        return await asked
+    except PlaywrightError as error:
+        if NO_SELECTOR.search(str(error)):
+            shown = as_line(selector.removesuffix(VISIBLE))
+            raise SetupError(f"The site file has a selector that the browser cannot read: {shown}") from error
+        raise

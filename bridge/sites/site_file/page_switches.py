@@ -1,0 +1,88 @@
+"""Turns the page's switches for thinking and search: each is turned and read back, since a click may be lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from playwright.async_api import ElementHandle
+
+from bridge.errors import SiteChanged
+from bridge.sites.guarded_page import QUICK, held, retried
+from bridge.sites.site_file.page_elements import NO_NAMES, Names, PageElements, waited
+from bridge.sites.site_file.page_menus import close_menu, open_menu
+from bridge.sites.site_file.page_schema import State, Switch
+
+TURNS = 2
+"""One that has had no effect is repeated once: a page that is still settling may ignore it, or take it back."""
+
+
+class PageSwitch:
+    """One switch of the page."""
+
+    def __init__(self, page: PageElements, name: str, switch: Switch) -> None:
+        self._page = page
+        self._name = name
+        self._switch = switch
+        self._shown_by = switch.shown_by or switch.control or switch.on
+
+    async def set(self, wanted: bool) -> None:
+        """Turn the switch; a missing one matters only where it must be on, since the request is checked as well."""
+        for _ in range(TURNS):
+            if await self.is_on() is wanted:
+                return
+            is_there = await self._turn(wanted)
+            if not is_there and not wanted:
+                return
+            if await waited(lambda: self._stands(wanted), QUICK):
+                return
+        if wanted:
+            raise SiteChanged(f"The page's switch '{self._name}' is not on after it was turned on {TURNS} times.")
+
+    async def is_on(self) -> bool | None:
+        """Return how the switch stands; None where the page does not show it now."""
+        return await state_of(self._page, self._switch.state, self._shown_by)
+
+    async def _stands(self, wanted: bool) -> bool:
+        return await self.is_on() in (wanted, None)
+
+    async def _turn(self, wanted: bool) -> bool:
+        """Click the switch, or the entry of its menu; tell whether it is there."""
+        switch = self._switch
+        target = switch.control or (switch.on if wanted else switch.off)
+        if switch.open:
+            await open_menu(self._page, switch.open, target, self._name)
+        try:
+            if switch.control and await self.is_on() is wanted:  # the menu shows that it stands right already
+                return True
+            if wanted:
+                await self._page.click_required(target, f"{self._name}.{'control' if switch.control else 'on'}")
+                return True
+            return await self._page.click(target)
+        finally:
+            await close_menu(self._page, switch.open, switch.close, target)
+
+
+async def state_of(page: PageElements, state: State, shown_by: Sequence[str], names: Names = NO_NAMES) -> bool | None:
+    """Return whether an element, or an item of localStorage, shows that something is on; None where it is not there."""
+    if state.storage is not None:
+        return await page.stored(state.storage) == state.on
+
+    async def look() -> bool | None:
+        if (element := await page.find(shown_by, names)) is None:
+            return False if state.present else None
+        async with held(element):
+            return await shows(page, element, state)
+
+    return await retried(look)
+
+
+async def shows(page: PageElements, element: ElementHandle, state: State) -> bool:
+    """Tell whether an element shows that it is on."""
+    if state.present is not None:
+        return state.present
+    if state.attribute is not None:
+        return await element.get_attribute(state.attribute) == state.on
+    if state.has_class is not None:
+        return state.has_class in (await element.get_attribute("class") or "").split()
+    return re.search(state.text or "", await page.text_of(element)) is not None

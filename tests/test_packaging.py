@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ("run", "otel", "dev", "build")
-CLIENTS = ROOT / "tests/clients/node"
+NODE = ("tests/clients/node", "tests/real_pages/deep_chat")
+"""Folders whose packages are for Node."""
 
 
 def text(lock: str) -> str:
@@ -31,7 +32,7 @@ def test_every_requirement_of_the_project_is_locked() -> None:
     assert plain(pyproject["project"]["dependencies"]) <= pins("run").keys()
     for extra, requirements in pyproject["project"]["optional-dependencies"].items():
         assert plain(requirements) <= pins(extra).keys()
-    for group in ("dev", "clients"):
+    for group in ("dev", "clients", "pages"):
         assert plain(pyproject["dependency-groups"][group]) <= pins(group).keys()
     assert plain(pyproject["build-system"]["requires"]) <= pins("build").keys()
 
@@ -42,7 +43,7 @@ def test_all_locks_agree_on_the_versions() -> None:
     assert {name: dev.get(name, version) for name, version in build.items()} == build
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "clients"])
+@pytest.mark.parametrize("lock", [*LOCKS, "clients", "pages"])
 def test_every_locked_package_has_a_hash_and_none_a_source_of_its_own(lock: str) -> None:
     packages = re.split(r"^(?=[a-z0-9.-]+==)", text(lock), flags=re.MULTILINE)[1:]
     assert [package for package in packages if "--hash=sha256:" not in package] == []
@@ -50,9 +51,10 @@ def test_every_locked_package_has_a_hash_and_none_a_source_of_its_own(lock: str)
     assert not re.search(r"://| @ |^\s*-(-index|-extra|-find|i |f )|/(home|root|tmp|opt)/", text(lock), re.MULTILINE)
 
 
-def test_every_package_for_node_is_locked_with_a_hash_and_without_a_source() -> None:
-    wanted = json.loads((CLIENTS / "package.json").read_text("utf-8"))
-    packages = json.loads((CLIENTS / "package-lock.json").read_text("utf-8"))["packages"]
+@pytest.mark.parametrize("folder", NODE)
+def test_every_package_for_node_is_locked_with_a_hash_and_without_a_source(folder: str) -> None:
+    wanted = json.loads((ROOT / folder / "package.json").read_text("utf-8"))
+    packages = json.loads((ROOT / folder / "package-lock.json").read_text("utf-8"))["packages"]
     assert packages.pop("")["dependencies"] == wanted["dependencies"]
     assert {f"node_modules/{name}" for name in wanted["dependencies"]} <= packages.keys()
     assert [name for name, package in packages.items() if "integrity" not in package or "resolved" in package] == []

@@ -222,6 +222,16 @@ def test_requests_beside_the_prompt_are_told_apart() -> None:
     assert check.role_of(PageRequest("POST", "https://chat.invented.test/v1/a/b/other", b"{}")) == "prompt"
 
 
+def test_the_conditions_of_the_prompt_come_before_those_of_the_other_requests() -> None:
+    own = {"path": "/call", "when": {"data[0]": {"matches": ""}}, "prompt": ["data[0]"], "others": [{"path": "/call"}]}
+    check = PromptCheck(site_file(request=own))
+    roles = [
+        check.role_of(PageRequest("POST", "https://chat.invented.test/call", json.dumps({"data": data}).encode()))
+        for data in ([PROMPT], [""], [], [None, PROMPT])
+    ]
+    assert roles == ["prompt", "prompt", "other", "other"]
+
+
 def test_the_prompt_of_kimi_is_read_out_of_its_frame() -> None:
     check = PromptCheck(load_site_file(KIMI))
     url = "https://www.kimi.com/apiv2/kimi.gateway.chat.v1.ChatService/Chat"

@@ -37,6 +37,8 @@ class PromptCheck:
     def role_of(self, request: PageRequest) -> Literal["prompt", "answer", "other"]:
         """Tell what a held request is for; one that is none of those described is taken for a prompt, and judged."""
         read = self._read(request)
+        if self._request.when and is_call(self._request, request, read):
+            return "prompt"  # said more exactly than by its path, so `others` may name all the rest
         if any(is_call(call, request, read) for call in self._others):
             return "other"
         if is_call(self._request, request, read):

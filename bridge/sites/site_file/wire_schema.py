@@ -60,7 +60,9 @@ class Request(Call):
     expect: When = Field({}, description="what must hold as well, such as a mode of the page that no turn asks for")
     repeats: int = Field(1, ge=1, le=5, description="how often the page may send it in one turn")
     calls: tuple[str, ...] = Field((), description="paths of the page's own calls on the way to it")
-    others: tuple[Call, ...] = Field((), description="requests to the same path that carry no prompt: let through")
+    others: tuple[Call, ...] = Field(
+        (), description="requests to the same path that carry no prompt: let through unless `when` holds"
+    )
 
 
 Emit = Literal[

@@ -6,12 +6,12 @@ send is judged at the gate: what was wrong or lost is simply done again, in the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from playwright.async_api import Page
 
-from bridge.browser.page_messages import PageRequest, Reply, RequestRole
+from bridge.browser.page_messages import SOCKET, PageRequest, Reply, RequestRole
 from bridge.chat.types import Model
 from bridge.errors import BridgeError
 from bridge.sites.contract import NO_DOCUMENT, ConversationGone, Decoder, SiteDriver, Turn
@@ -196,15 +196,12 @@ class DataDriver(SiteDriver):
 def driver_of(site: SiteFile) -> type[DataDriver]:
     """Return the driver of the site that a file describes."""
     signs = (*site.login.signed_in, *site.login.signed_out, *site.human)
-    request, call = site.request, site.answer.call
     attributes = {
         "site": site,
         "title": site.title,
         "start_url": site.start_url,
-        "answer_paths": tuple(dict.fromkeys([request.path, *([call.path] if call else [])])),
-        "answer_hosts": tuple(dict.fromkeys(one.host for one in (request, call) if one and one.host)),
-        "answer_is_separate": call is not None or site.poll is not None,
-        "call_paths": request.calls,
+        **_channels(site),
+        "call_paths": site.request.calls,
         "watched_paths": paths_of(signs),
         "models": tuple(_model(site, model) for model in site.models),
         "min_interval": site.min_interval,
@@ -213,12 +210,31 @@ def driver_of(site: SiteFile) -> type[DataDriver]:
         "login_in_indexed_db": site.login.in_indexed_db,
         "answers_minimized": not site.draws,
         "hosts": site.hosts,
-        "sends": request.repeats,
+        "sends": site.request.repeats,
         "private": ", ".join((*site.private, SiteDriver.private)),
         "__doc__": f"Drives one page of {site.title}.",
         "__module__": __name__,
     }
     return type(f"Driver_{site.name}", (DataDriver,), attributes)
+
+
+def _channels(site: SiteFile) -> dict[str, Any]:
+    """Return what a driver says of where the prompt goes and the answer comes from."""
+    own, answer, poll = site.request, site.answer.call, site.poll
+    calls = [call for call in (own, answer, poll.call if poll else None) if call]
+    is_shared = site.answer.framing == "socketio" or any(call.method == SOCKET for call in calls)
+    return {
+        "answer_paths": _unique(call.path for call in calls if call.method != SOCKET),
+        "socket_paths": _unique(call.path for call in calls if call.method == SOCKET),
+        "answer_hosts": _unique(call.host for call in calls if call.host),
+        "prompt_by_socket": own.method == SOCKET,
+        "answer_is_separate": len(calls) > 1 or own.method == SOCKET,
+        "heartbeats_count": not is_shared,  # its pings tell nothing of the answer
+    }
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 def _model(site: SiteFile, model: SiteModel) -> Model:

@@ -1,0 +1,67 @@
+"""What a driver made of a site file says of the ways of prompt and answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bridge.sites.contract import contradiction
+from bridge.sites.site_file.data_driver import driver_of
+from tests.support.site_files import site_file
+
+SOCKET = {"method": "WEBSOCKET", "path": "/socket"}
+PROMPT = {"path": "/api/chat", "prompt": ["prompt"]}
+
+
+def answer(framing: str, **call: str) -> dict[str, Any]:
+    rules = [{"emit": "text", "value": "text"}]
+    return {"framing": framing, "rules": rules, **({"call": call} if call else {})}
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer_", "http", "sockets", "by_socket", "separate", "heartbeats"),
+    [
+        pytest.param(PROMPT, answer("sse"), ("/api/chat",), (), False, False, True, id="its own response"),
+        pytest.param(
+            PROMPT,
+            answer("sse", method="GET", path="/events"),
+            ("/api/chat", "/events"),
+            (),
+            False,
+            True,
+            True,
+            id="another request",
+        ),
+        pytest.param(
+            PROMPT, answer("socketio", **SOCKET), ("/api/chat",), ("/socket",), False, True, False, id="a socket"
+        ),
+        pytest.param(
+            PROMPT,
+            answer("socketio", method="GET", path="/poll"),
+            ("/api/chat", "/poll"),
+            (),
+            False,
+            True,
+            False,
+            id="long polling",
+        ),
+        pytest.param(
+            {**PROMPT, **SOCKET}, answer("websocket"), (), ("/socket",), True, True, False, id="one socket for both"
+        ),
+    ],
+)
+def test_the_channels_of_a_site_are_those_that_its_file_names(
+    request_: dict[str, Any],
+    answer_: dict[str, Any],
+    http: tuple[str, ...],
+    sockets: tuple[str, ...],
+    by_socket: bool,
+    separate: bool,
+    heartbeats: bool,
+) -> None:
+    driver = driver_of(site_file(request=request_, answer=answer_))
+    assert contradiction(driver) is None
+    assert (driver.answer_paths, driver.socket_paths) == (http, sockets)
+    assert (driver.prompt_by_socket, driver.answer_is_separate) == (by_socket, separate)
+    assert driver.heartbeats_count is heartbeats

@@ -20,6 +20,7 @@ class ChatAddress:
         path, _, query = (site.conversation_url or "").partition("?")
         before, found, behind = path.partition(ID)
         self._path = re.compile(re.escape(before) + r"([^/?#]+)" + re.escape(behind) + "/?") if found else None
+        self._new_path = urlsplit(site.new_chat_url).path.rstrip("/")
         self._key = next((key for key, value in parse_qsl(query) if value == ID), None)
 
     def of(self, conversation: str) -> str | None:
@@ -32,6 +33,8 @@ class ChatAddress:
         """Return the id of the conversation that an address is of; None for any other address."""
         parts = urlsplit(address)
         if self._path is not None:
+            if parts.path.rstrip("/") == self._new_path:  # such as /chats/new beside /chats/{id}
+                return None
             found = self._path.fullmatch(parts.path)
             return unquote(found[1]) if found else None
         if self._key is not None:

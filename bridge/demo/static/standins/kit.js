@@ -82,6 +82,7 @@ export class Page {
     if (response.headers.has("x-new-token"))
       localStorage.setItem(boot.login.storage, response.headers.get("x-new-token"));
     this.isSignedIn = response.headers.get("x-signed-in") === "yes";
+    await response.text(); // until its body is read, the browser has no whole answer
     $$("[data-in]").forEach((node) => (node.hidden = !this.isSignedIn));
     const out = () => $$("[data-out]").forEach((node) => (node.hidden = this.isSignedIn));
     $$("[data-out]").forEach((node) => (node.hidden = true));

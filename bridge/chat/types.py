@@ -192,13 +192,23 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewritten:
+    """The site has changed text of the answer that it had sent before; `text` is all of the answer so far.
+
+    A client that has the earlier text cannot be told: its stream ends with an error. A whole answer has the new text.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The end of the answer; always the last event."""
 
     reason: FinishReason = "stop"
 
 
-ChatEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | Finish
+ChatEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | Rewritten | Finish
 
 
 class ChatBackend(Protocol):

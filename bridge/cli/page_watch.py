@@ -21,7 +21,7 @@ from bridge.browser.browser import Chromium
 from bridge.browser.exchange import Exchange
 from bridge.browser.page_calls import within
 from bridge.browser.page_messages import PageRequest, PageResponse
-from bridge.chat.types import ChatEvent, Finish, Opened, Searched, Text, Thinking, Title, Withdrawn
+from bridge.chat.types import ChatEvent, Finish, Opened, Rewritten, Searched, Text, Thinking, Title, Withdrawn
 from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.settings import Settings, TurnSettings
 from bridge.sites.contract import Decoder
@@ -92,7 +92,7 @@ class Report:
     def event(self, event: ChatEvent) -> None:
         """Print one decoded event."""
         detail = _summary(event)
-        if self._show_text and isinstance(event, Text | Thinking | Title | Withdrawn):
+        if self._show_text and isinstance(event, Text | Thinking | Title | Withdrawn | Rewritten):
             detail += f": {event.text!r}"
         self.line("event", f"{type(event).__name__:10}{detail}", "cyan")
 
@@ -202,7 +202,7 @@ async def _turn(exchange: Exchange, decoder: ReportingDecoder, limits: TurnSetti
 
 def _summary(event: ChatEvent) -> str:
     match event:
-        case Text() | Thinking() | Title() | Withdrawn():
+        case Text() | Thinking() | Title() | Withdrawn() | Rewritten():
             return f"{len(event.text)} characters"
         case Searched():
             return f"{len(event.queries)} queries, {len(event.sources)} sources"

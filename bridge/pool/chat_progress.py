@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bridge.chat.types import ChatEvent, ChatRequest, Finish, Text, Thinking, Withdrawn
+from bridge.chat.types import ChatEvent, ChatRequest, Finish, Rewritten, Text, Thinking, Withdrawn
 from bridge.errors import BridgeError
 from bridge.telemetry import ChatEnded, ChatProgress, Step, Telemetry, Timeline
 from bridge.tokens.tokenizer import TokenCount
@@ -44,7 +44,7 @@ class Progress:
             case Text(text):
                 self._answer_chars += len(text)
                 self._count_text("writing", text)
-            case Withdrawn(text):
+            case Withdrawn(text) | Rewritten(text):
                 self._answer_chars = len(text)
             case Finish(reason):
                 self._result = reason

@@ -26,8 +26,12 @@ class Bibliography:
         if source is None:
             source = self._new(Source(self._number(name), url, title, snippet))
         if name is not None:
-            self._by_name.setdefault(name, source)
+            self.name(name, source)
         return source
+
+    def name(self, name: int | str, source: Source) -> None:
+        """Let the site's marks call a source by a name, if they do not call another one so."""
+        self._by_name.setdefault(name, source)
 
     def named(self, name: int | str) -> Source | None:
         """Return the source that the site's marks call by a name."""

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from pyrage import DecryptError  # type: ignore[import-untyped]
 
 from bridge.background import Background
-from bridge.chat.types import ChatEvent, ChatRequest, Message, Text, Thinking, Withdrawn
+from bridge.chat.types import ChatEvent, ChatRequest, Message, Rewritten, Text, Thinking, Withdrawn
 from bridge.durations import DAY, HOUR
 from bridge.settings import DashboardSettings
 from bridge.storage.atomic import write_file
@@ -62,7 +62,7 @@ class _Answer:
                 self._add(self.text, text)
             case Thinking(text):
                 self._add(self.thinking, text)
-            case Withdrawn(text):
+            case Withdrawn(text) | Rewritten(text):
                 self.text.clear()
                 self._add(self.text, text)
 

@@ -19,7 +19,7 @@ from typing import Protocol
 from loguru import logger
 
 from bridge.background import Background
-from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Opened, Text, Thinking
+from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Opened, Rewritten, Text, Thinking
 from bridge.errors import StorageError
 from bridge.settings import ConversationSettings
 from bridge.storage.conversation_file import ConversationFile, ConversationPosition
@@ -172,6 +172,8 @@ class ConversationRecorder:
             case Text(text):
                 self._is_answering = True
                 self._answer.append(text)
+            case Rewritten(text):
+                self._answer = [text]
             case Thinking():
                 self._is_answering = True
             case Finish(reason):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bridge.chat.types import Opened, Searched, Text, Thinking, Title, Withdrawn
+from bridge.chat.types import Opened, Rewritten, Searched, Text, Thinking, Title, Withdrawn
 from bridge.tokens.usage import Usage
 from bridge.tool_calls.answer_filter import ToolCall
 
@@ -22,5 +22,8 @@ class AnswerEnd:
     """The stop sequence of the client that ended it, where one did."""
 
 
-AnswerEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | ToolCall | AnswerEnd
-"""One answer is `Opened` first, `AnswerEnd` last, and any of the others between."""
+AnswerEvent = Opened | Thinking | Text | Searched | Title | Withdrawn | Rewritten | ToolCall | AnswerEnd
+"""One answer is `Opened` first, `AnswerEnd` last, and any of the others between.
+
+After `Rewritten` the texts and calls before it are void; what has become of them follows.
+"""

@@ -8,7 +8,18 @@ from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent, EndReason
 from bridge.api.answer.answer_format import EVERYTHING, AnswerFormat
 from bridge.api.answer.continuation import ContinuationFilter
 from bridge.api.answer.stop import StopFilter
-from bridge.chat.types import ChatEvent, Finish, FinishReason, Opened, Searched, Text, Thinking, Title, Withdrawn
+from bridge.chat.types import (
+    ChatEvent,
+    Finish,
+    FinishReason,
+    Opened,
+    Rewritten,
+    Searched,
+    Text,
+    Thinking,
+    Title,
+    Withdrawn,
+)
 from bridge.errors import SiteError
 from bridge.tokens.usage import ON_LOOP, Meter
 from bridge.tool_calls.answer_filter import ToolCall, ToolCallFilter
@@ -49,6 +60,11 @@ class Attempt:
         """Return the text so far, as the model wrote it."""
         return "".join(self._text)
 
+    @property
+    def thinking(self) -> str:
+        """Return the reasoning so far, as the model wrote it."""
+        return "".join(self._thinking)
+
     def is_costly(self, event: ChatEvent) -> bool:
         """Return whether taking `event` may read a call or JSON, or count much: hostile text can make that long."""
         size = len(event.text) if isinstance(event, Text | Thinking) else 0
@@ -79,7 +95,7 @@ class Attempt:
             case Opened():
                 self.opened = event
                 made = [event]
-            case Searched() | Title():
+            case Searched() | Title() | Rewritten():
                 made = [event]
             case _:
                 assert_never(event)

@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from bridge.api.answer.answer_events import AnswerEvent
+from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.answer_format import AnswerFormat
 from bridge.api.answer.attempt import Attempt
 from bridge.api.answer.stop import StopFilter
-from bridge.chat.types import ChatEvent, ChatRequest, Message, Opened, Text
-from bridge.errors import NoAnswer
+from bridge.chat.types import ChatEvent, ChatRequest, Message, Opened, Rewritten, Text, Thinking
+from bridge.errors import NoAnswer, SiteError
 from bridge.tokens.tokenizer import Tokenizer
 from bridge.tokens.usage import Meter, count_prompt
+from bridge.tool_calls.answer_filter import ToolCall
 
 
 class AnswerPipeline:
@@ -36,9 +37,10 @@ class AnswerPipeline:
         self._meter = Meter(prompt, tokenizer)
         self.prompt = prompt
         """Tokens of the first prompt."""
-        most = answer_format.max_tokens
-        self._stop = StopFilter(answer_format.stop, None if most is None else tokenizer.limit(most))
+        self._tokenizer = tokenizer
+        self._stop = self._new_stop()
         self._given: list[str] = []
+        self._calls: list[ToolCall] = []
         self._attempt = self._new_attempt()
 
     @classmethod
@@ -59,6 +61,8 @@ class AnswerPipeline:
 
     async def take(self, event: ChatEvent) -> Sequence[AnswerEvent]:
         """Return what `event` becomes; calls and JSON are read in a thread."""
+        if isinstance(event, Rewritten):
+            return await asyncio.to_thread(self._rewrite, event)
         if self._attempt.is_costly(event):
             return self._for_client(await asyncio.to_thread(self._attempt.take, event))
         return self._for_client(self._attempt.take(event))
@@ -82,8 +86,32 @@ class AnswerPipeline:
         id_ = self._first.id.replace("-", "")
         return Attempt(self._format, self._meter, self._stop, id_, may_retry=self._retries > 0)
 
+    def _new_stop(self) -> StopFilter:
+        most = self._format.max_tokens
+        return StopFilter(self._format.stop, None if most is None else self._tokenizer.limit(most))
+
+    def _rewrite(self, rewritten: Rewritten) -> Sequence[AnswerEvent]:
+        """Begin the attempt anew with the text that the site has now.
+
+        Where the client has a beginning of what that becomes, it only gets the rest: the filters held back the change.
+        """
+        if self.is_again:  # what the client has of the attempts before cannot be told from what is void
+            raise SiteError("The site has changed text of its answer that was given out already.", sent=True)
+        thinking, given, calls = self._attempt.thinking, "".join(self._given), self._calls
+        self._meter, self._stop = Meter(self.prompt, self._tokenizer), self._new_stop()
+        self._attempt, self._given, self._calls = self._new_attempt(), [], []
+        made = [*self._attempt.take(Thinking(thinking)), *self._attempt.take(Text(rewritten.text))]
+        anew = [event for event in self._for_client(made) if not isinstance(event, Thinking)]
+        text = "".join(self._given)
+        if not text.startswith(given) or self._calls[: len(calls)] != calls:
+            return [rewritten, *anew]
+        rest = text[len(given) :]
+        ends = [event for event in anew if isinstance(event, AnswerEnd)]
+        return [*([Text(rest)] if rest else []), *self._calls[len(calls) :], *ends]
+
     def _for_client(self, events: list[AnswerEvent]) -> Sequence[AnswerEvent]:
         self._given += [event.text for event in events if isinstance(event, Text)]
+        self._calls += [event for event in events if isinstance(event, ToolCall)]
         if self.is_again:
             return [event for event in events if not isinstance(event, Opened)]
         return [replace(one, prompt_tokens=self.prompt) if isinstance(one, Opened) else one for one in events]

@@ -14,9 +14,11 @@ from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent, EndReason
 from bridge.api.answer.answer_format import AnswerFormat
 from bridge.api.answer.citations import Citation, CitationFilter, CitedText, Style
 from bridge.api.answer.markdown import Fence, Rewriter, source_list, tame_html
-from bridge.chat.types import Model, Opened, Searched, Source, Text, Thinking, Title, Withdrawn
+from bridge.chat.types import Model, Opened, Rewritten, Searched, Source, Text, Thinking, Title, Withdrawn
+from bridge.errors import SiteError
 from bridge.tool_calls.answer_filter import ToolCall
 
+CHANGED = "The site has changed text of its answer that was given out already"
 FOLD_OPEN = "<details>\n<summary>Thinking</summary>\n\n"
 FOLD_CLOSED = "\n\n</details>\n\n"
 
@@ -71,7 +73,9 @@ class Presenter:
         return [] if self._show == "silent" else [self._sources[number] for number in sorted(self._sources)]
 
     def piece(self, event: AnswerEvent) -> Fragment:
-        """Return what `event` adds."""
+        """Return what `event` adds; raise a `SiteError` where it makes void what was given before."""
+        if isinstance(event, Rewritten):
+            raise SiteError(f"{CHANGED}; without streaming its final text is given.", sent=True)
         piece = self._piece(event)
         self._length += len(piece.text)
         return piece
@@ -96,7 +100,7 @@ class Presenter:
                 return Fragment()
             case AnswerEnd():
                 return Fragment(self._end())
-            case Opened() | Title():
+            case Opened() | Title() | Rewritten():
                 return Fragment()
         assert_never(event)
 
@@ -168,9 +172,17 @@ class PresentedAnswer:
 
 
 def standing(events: Sequence[AnswerEvent]) -> Sequence[AnswerEvent]:
-    """Return the events of a whole answer; of one that the site took back, only what came in its place."""
-    taken_back = [index for index, event in enumerate(events) if isinstance(event, Withdrawn)]
-    return events[taken_back[-1] if taken_back else 0 :]
+    """Return the events of a whole answer that count; of one that the site took back, only what came in its place."""
+    counting: list[AnswerEvent] = []
+    for event in events:
+        match event:
+            case Withdrawn():
+                counting = [event]
+            case Rewritten():
+                counting = [one for one in counting if not isinstance(one, Text | ToolCall)]
+            case _:
+                counting.append(event)
+    return counting
 
 
 def present(look: PresentationStyle, events: Sequence[AnswerEvent]) -> PresentedAnswer:

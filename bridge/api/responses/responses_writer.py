@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
-from bridge.api.answer.presenter import PresentationStyle, Presenter
+from bridge.api.answer.presenter import PresentationStyle, Presenter, standing
 from bridge.api.http_errors import Failure, error_body
 from bridge.api.responses.responses_body import ResponsesRequest
 from bridge.api.responses.responses_items import CallItem, Event, MessageItem, OpenItem, ReasoningItem, SearchItem
 from bridge.api.responses.responses_object import INCOMPLETE, Item, begun, cancelled, ended, failed
-from bridge.chat.types import Opened, Searched, Text, Thinking, Title, Withdrawn
+from bridge.chat.types import Opened, Rewritten, Searched, Text, Thinking, Title, Withdrawn
 from bridge.tool_calls.answer_filter import ToolCall
 
 
@@ -82,7 +82,7 @@ class ResponseWriter:
                 yield from self._end_item("completed")
             case AnswerEnd():
                 yield from self._end(event)
-            case Opened() | Thinking() | Text() | Title() | Withdrawn():
+            case Opened() | Thinking() | Text() | Title() | Withdrawn() | Rewritten():
                 pass
             case _:
                 assert_never(event)
@@ -160,8 +160,7 @@ class ResponseWriter:
 
 def write_whole(request: ResponsesRequest, style: PresentationStyle, events: Sequence[AnswerEvent]) -> dict[str, Any]:
     """Return the response of a complete answer; of one that the site took back, only what came in its place."""
-    taken_back = [index for index, event in enumerate(events) if isinstance(event, Withdrawn)]
     writer = ResponseWriter(request, style)
-    for event in events[taken_back[-1] if taken_back else 0 :]:
+    for event in standing(events):
         writer.take(event)
     return writer.response

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bridge.sites.text_prefix import common_beginning
+
 
 class TextFlow:
     """A text that is given out once, however often the site repeats its beginning.
@@ -36,7 +38,7 @@ class TextFlow:
 
     def _compare(self, piece: str) -> tuple[str, bool]:
         expected = self._known[self._at : self._at + len(piece)]
-        same = _common_beginning(expected, piece)
+        same = common_beginning(expected, piece)
         self._at += same
         if same < len(expected):
             self._known = self._known[: self._at]
@@ -45,16 +47,3 @@ class TextFlow:
         if new:
             self._pieces.append(new)
         return new, same == len(expected)
-
-
-def _common_beginning(one: str, other: str) -> int:
-    if other.startswith(one):
-        return len(one)
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[:middle] == other[:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

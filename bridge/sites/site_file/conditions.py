@@ -70,6 +70,14 @@ def compile_when(when: Mapping[str, Plain | Condition]) -> Predicate:
             return lambda document, variables: all(test(document, variables) for test in tests)
 
 
+def compile_check(wanted: Plain | Condition) -> Callable[[Any], bool]:
+    """Return the condition on the only value that a path can find, or None, as one function."""
+    if not isinstance(wanted, Condition):
+        return lambda value: same(value, wanted)
+    checks = _checks(wanted)
+    return lambda value: _all_hold(checks, [] if value is None else [value])
+
+
 def holds(when: Mapping[str, Plain | Condition], document: Any, variables: Variables = NO_VARIABLES) -> bool:
     """Tell whether all conditions hold; for conditions that are tried once."""
     return compile_when(when)(document, variables)

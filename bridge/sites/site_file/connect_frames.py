@@ -23,10 +23,11 @@ class ConnectFrame(NamedTuple):
 class ConnectReader:
     """Turns bytes, cut anywhere, into frames, in time linear in their number.
 
-    Raises `SiteChanged` for what is no frame, or one that cannot be read; nothing after it is read.
+    Raises `SiteChanged` for what is no frame, or one that cannot be read, once the frames before it are returned.
     """
 
     def __init__(self) -> None:
+        self._failure: SiteChanged | None = None
         self._pieces: list[bytes] = []
         self._size = 0
         self._needed = _HEAD
@@ -35,20 +36,31 @@ class ConnectReader:
         """Take the next bytes and return the frames that they complete."""
         self._pieces.append(data)
         self._size += len(data)
-        if self._size < self._needed:
-            return []
+        frames = self._cut() if self._size >= self._needed and not self._failure else []
+        if self._failure and not frames:
+            raise self._failure
+        return frames
+
+    def _cut(self) -> list[ConnectFrame]:
+        """Return the frames that are whole, and keep the rest."""
         buffer = b"".join(self._pieces)
-        frames, at = [], 0
-        while (needed := _needed(buffer, at)) <= len(buffer) - at:
-            frames.append(ConnectFrame(buffer[at], buffer[at + _HEAD : at + needed]))
-            at += needed
-        self._needed, rest = needed, buffer[at:]
+        frames: list[ConnectFrame] = []
+        at = 0
+        try:
+            while (needed := _needed(buffer, at)) <= len(buffer) - at:
+                frames.append(ConnectFrame(buffer[at], buffer[at + _HEAD : at + needed]))
+                at += needed
+            self._needed = needed
+        except SiteChanged as failure:
+            self._failure = failure
+        rest = buffer[at:]
         self._pieces, self._size = [rest], len(rest)
         return frames
 
-    def end(self) -> bool:
-        """Take the end of the stream and return whether it left a frame unfinished."""
-        return self._size > 0
+    def end(self) -> None:
+        """Take the end of the stream; raise what was found behind the last frame that was returned."""
+        if self._failure:
+            raise self._failure
 
 
 def _needed(buffer: bytes, at: int) -> int:

@@ -40,31 +40,32 @@ _Step = Callable[[list[Any], Variables], list[Any]]
 class JsonPath:
     """A path, compiled; raises `ValueError` for a text that is none."""
 
-    __slots__ = ("_from_variables", "_keys", "_steps", "text")
+    __slots__ = ("_from_variables", "_steps", "keys", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         tokens = _tokens(text)
         self._from_variables = text.startswith("$")
         plain = next((at for at, token in enumerate(tokens) if not _is_plain(token)), len(tokens))
-        self._keys = tuple(_key_of(token) for token in tokens[:plain])
+        self.keys = tuple(_key_of(token) for token in tokens[:plain])
+        """The keys, and numbers of elements, with which the path begins; where it `is_single` that is all of it."""
         self._steps = tuple(_step(token) for token in tokens[plain:])
 
     @property
     def is_single(self) -> bool:
-        """Tell whether it is only keys, so that it finds one value at most."""
+        """Tell whether it is only keys and numbers, so that it finds one value at most."""
         return not self._steps
 
     @property
-    def first_key(self) -> str | None:
-        """Return the key that a document must have for the path to find anything, where it is that simple."""
-        return None if self._from_variables or not self._keys else self._keys[0]
+    def is_plain(self) -> bool:
+        """Tell whether it `is_single` and leads into the document."""
+        return not self._steps and not self._from_variables
 
     def first(self, document: Any, variables: Variables = NO_VARIABLES) -> Any:
         """Return the first value, or None where there is none."""
         value = variables if self._from_variables else document
-        for key in self._keys:
-            value = value.get(key) if type(value) is dict else _child(value, key)
+        for key in self.keys:
+            value = value.get(key) if type(value) is dict else child_of(value, key)
             if value is None:
                 return None
         if not self._steps:
@@ -74,8 +75,8 @@ class JsonPath:
     def values(self, document: Any, variables: Variables = NO_VARIABLES) -> list[Any]:
         """Return all values, in the order of the document."""
         value = variables if self._from_variables else document
-        for key in self._keys:
-            value = _child(value, key)
+        for key in self.keys:
+            value = child_of(value, key)
             if value is None:
                 return []
         return self._walk(value, variables)
@@ -117,28 +118,29 @@ def _tokens(text: str) -> list[re.Match[str]]:
 
 
 def _is_plain(token: re.Match[str]) -> bool:
-    return token.lastgroup in ("quoted", "key")
+    return token.lastgroup in ("quoted", "key", "number")
 
 
-def _key_of(token: re.Match[str]) -> str:
-    return token["quoted"] or token["key"]
+def _key_of(token: re.Match[str]) -> str | int:
+    return int(token["number"]) if token["number"] else token["quoted"] or token["key"]
 
 
-def _child(value: Any, key: str) -> Any:
-    """Return what a value has below a key, None where it has nothing."""
+def child_of(value: Any, key: str | int) -> Any:
+    """Return what a value has below a key, or at a number, None where it has nothing."""
     if isinstance(value, Mapping):
         return value.get(key)
-    if isinstance(value, list) and key.isdecimal() and len(key) < 10:
-        number = int(key)
-        return value[number] if number < len(value) else None
+    if isinstance(value, list):
+        if isinstance(key, str):
+            if not key.isdecimal() or len(key) > 9:
+                return None
+            key = int(key)
+        return value[key] if -len(value) <= key < len(value) else None
     return None
 
 
 def _step(token: re.Match[str]) -> _Step:
     """Return what a token does to the values found so far."""
     match token.lastgroup:
-        case "number":
-            return _numbered(int(token["number"]))
         case "all":
             return lambda values, _: [item for value in values if isinstance(value, list) for item in value]
         case "value":
@@ -149,18 +151,13 @@ def _step(token: re.Match[str]) -> _Step:
             return lambda values, _: [parse_json(value) for value in values if isinstance(value, str)]
         case _:
             key = _key_of(token)
-            return lambda values, _: [_child(value, key) for value in values]
-
-
-def _numbered(number: int) -> _Step:
-    least = number + 1 if number >= 0 else -number
-    return lambda values, _: [value[number] for value in values if isinstance(value, list) and len(value) >= least]
+            return lambda values, _: [child_of(value, key) for value in values]
 
 
 def _chosen(name: str, wanted_text: str, *, wanted: bool) -> _Step:
     def step(values: list[Any], _: Variables) -> list[Any]:
         items = [item for value in values if isinstance(value, list) for item in value]
-        return [item for item in items if (_plain_text(_child(item, name)) == wanted_text) is wanted]
+        return [item for item in items if (_plain_text(child_of(item, name)) == wanted_text) is wanted]
 
     return step
 
@@ -168,7 +165,7 @@ def _chosen(name: str, wanted_text: str, *, wanted: bool) -> _Step:
 def _named(variable: str) -> _Step:
     def step(values: list[Any], variables: Variables) -> list[Any]:
         key = as_id(variables.get(variable))
-        return [_child(value, key) for value in values] if key else []
+        return [child_of(value, key) for value in values] if key else []
 
     return step
 

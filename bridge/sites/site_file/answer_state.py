@@ -1,0 +1,241 @@
+"""One answer as the rules of a site file build it up: what applies to a frame in, chat events out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote as percent_encoded
+
+from bridge.chat.types import ChatEvent, Finish, FinishReason, Opened, Rewritten, Text, Thinking, Title, Withdrawn
+from bridge.errors import SiteError
+from bridge.sites.bibliography import Bibliography
+from bridge.sites.drift import Drift
+from bridge.sites.http_refusals import quote
+from bridge.sites.outbox import Outbox
+from bridge.sites.site_file.json_paths import JsonPath, as_id
+from bridge.sites.site_file.refusal_rules import words_of
+from bridge.sites.site_file.rules import Match
+from bridge.sites.site_file.text_marks import TextMarks
+from bridge.sites.site_file.text_parts import Mode, TextParts
+from bridge.sites.site_file.wire_schema import Answer, Emit, Kind
+
+_MOST_CONTAINERS = 1000
+_LONGEST_URL = 8192
+_UNSAFE = re.compile(r"[^!#$%&'*+,./:;=?@\[\]_~A-Za-z0-9-]")
+"""What would end an address within a link, or break its line."""
+
+
+class AnswerState:
+    """The answer so far.
+
+    `said` and `thought` tell whether anything but white space was given out. `reason` is set once a rule has ended the
+    answer; the caller decides when `finish` gives that out.
+    """
+
+    def __init__(self, answer: Answer, drift: Drift) -> None:
+        self._drift = drift
+        self._sources = Bibliography()
+        marks = TextMarks(answer.strip, answer.citation, self._cite)
+        self._text = TextParts(marks, answer.holds)
+        self._thinking = TextParts(TextMarks(answer.strip_thinking, None, self._cite), is_fixed=False)
+        self._out = Outbox()
+        self._ids: dict[str, str] = {}
+        self._title = ""
+        self._current: tuple[Kind, str] = ("text", "")
+        self._containers: dict[str, Kind] = {}
+        self._is_open = self._is_withdrawn = False
+        self.said = self.thought = False
+        self.reason: FinishReason | None = None
+        self._takes: Mapping[Emit, Callable[[Match], None]] = {
+            "text": self._take_text,
+            "thinking": self._take_text,
+            "current": self._take_text,
+            "message": self._take_id,
+            "conversation": self._take_id,
+            "title": self._take_title,
+            "source": self._take_sources,
+            "search": self._take_queries,
+            "image": lambda match: self.show_images(match.values),
+            "withdrawn": self._withdraw,
+            "channel": self._set_channel,
+            "finish": self._take_end,
+            "error": _raise_error,
+            "ignore": _pass_over,
+            "progress": _pass_over,
+        }
+
+    @property
+    def length(self) -> int:
+        """Return how many characters the answer has so far."""
+        return self._text.length
+
+    def apply(self, match: Match) -> None:
+        """Take what a rule has found in a frame; raise a `SiteError` where it says that the site failed."""
+        self._takes[match.rule.rule.emit](match)
+
+    def show_images(self, addresses: Sequence[Any]) -> None:
+        """Give out pictures as links of markdown, each in a line of its own."""
+        for address in addresses:
+            if link := image_link(address):
+                lead = "\n\n" if self._text.length else ""
+                self._write("text", lead + link, "delta", "images")
+            else:
+                self._drift.note("image")
+
+    def release(self) -> None:
+        """Give out what was held back; nothing more comes."""
+        self._give("thinking", self._thinking.finish().text)
+        given = self._text.finish()
+        if given.is_anew:
+            self._add(Rewritten(given.text))
+        else:
+            self._give("text", given.text)
+
+    def finish(self, reason: FinishReason) -> None:
+        """Give out the end."""
+        self._add(Finish(reason))
+
+    def events(self) -> list[ChatEvent]:
+        """Return the events since the last call."""
+        return self._out.empty()
+
+    # What rules find
+
+    def _take_text(self, match: Match) -> None:
+        rule = match.rule.rule
+        value = _joined(match.values, rule.join)
+        if rule.emit == "current":
+            kind, key = self._current
+        else:
+            kind = "thinking" if rule.emit == "thinking" else "text"
+            key = _id_at(match.rule.key, match) or rule.part
+            if self._containers:
+                kind = self._containers.get(_id_at(match.rule.parent, match), kind)
+            self._current = kind, key
+        self._write(kind, value, rule.mode, key)
+
+    def _set_channel(self, match: Match) -> None:
+        kind: Kind = match.rule.rule.channel or "text"
+        if match.rule.key is None:
+            self._current = kind, match.rule.rule.part
+        elif (key := _id_at(match.rule.key, match)) and len(self._containers) < _MOST_CONTAINERS:
+            self._containers[key] = kind
+
+    def _take_id(self, match: Match) -> None:
+        if found := as_id(match.values[0]):
+            self._ids.setdefault(match.rule.rule.emit, found)
+
+    def _take_title(self, match: Match) -> None:
+        title = _text(match.values[0])
+        if title and title != self._title:
+            self._title = title
+            self._add(Title(title))
+
+    def _take_sources(self, match: Match) -> None:
+        fields = match.rule.fields
+        for page in match.values:
+            found = {name: path.first(page) for name, path in fields.items()}
+            url = found.get("url")
+            name = _name(found.get("name"))
+            if isinstance(url, str) and url:
+                source = self._sources.add(url, _text(found.get("title")), _text(found.get("snippet")), name)
+                self._sources.name(source.number if name is None else name, source)
+        self._give_sources()
+
+    def _take_queries(self, match: Match) -> None:
+        for query in match.values:
+            self._sources.add_query(_text(query))
+        self._give_sources()
+
+    def _withdraw(self, match: Match) -> None:
+        if not self._is_withdrawn:
+            self._is_withdrawn = self.said = True
+            self._add(Withdrawn(_joined(match.values, match.rule.rule.join)))
+
+    def _take_end(self, match: Match) -> None:
+        self.reason = self.reason or match.rule.rule.reason
+
+    # What is given out
+
+    def _write(self, kind: Kind, value: str, mode: Mode, key: str) -> None:
+        if kind == "thinking":
+            changes = self._thinking.changes
+            self._give("thinking", self._thinking.take(value, mode, key).text)
+            if self._thinking.changes > changes:
+                self._drift.note("thinking differs")
+        elif kind == "text" and not self._is_withdrawn:
+            given = self._text.take(value, mode, key)
+            if given.is_anew:
+                self._drift.note("text differs")
+                self._add(Rewritten(given.text))
+            elif given.text:
+                if self._thinking.is_holding:
+                    self._give("thinking", self._thinking.release())
+                self._give("text", given.text)
+
+    def _give(self, kind: Kind, text: str) -> None:
+        if not text:
+            return
+        if not self._is_open:
+            self._open()
+        if kind == "thinking":
+            self.thought = self.thought or not text.isspace()
+            self._out.write(Thinking, text)
+        else:
+            self.said = self.said or not text.isspace()
+            self._out.write(Text, text)
+
+    def _add(self, event: ChatEvent) -> None:
+        self._open()
+        self._out.add(event)
+
+    def _open(self) -> None:
+        """Begin the answer with its first content: until then the site may still refuse it."""
+        if not self._is_open:
+            self._is_open = True
+            self._out.add(Opened(self._ids.get("conversation"), self._ids.get("message")))
+
+    def _give_sources(self) -> None:
+        if news := self._sources.news():
+            self._add(news)
+
+    def _cite(self, name: str) -> str | None:
+        source = self._sources.named(_name(name) or "")
+        return f"[citation:{source.number}]" if source else None
+
+
+def _raise_error(match: Match) -> None:
+    said = _joined(match.values, " ") or words_of(match.item)
+    raise SiteError(f"The site says: {quote(said)}" if said else "The site says that its answer failed.")
+
+
+def _pass_over(_: Match) -> None:
+    pass
+
+
+def image_link(address: Any) -> str:
+    """Return a picture as markdown; nothing where its address is none of the web."""
+    if not isinstance(address, str) or len(address) > _LONGEST_URL or not address.startswith(("https://", "http://")):
+        return ""
+    return f"![]({_UNSAFE.sub(lambda match: percent_encoded(match[0], safe='', errors='replace'), address)})"
+
+
+def _joined(values: Sequence[Any], join: str) -> str:
+    if len(values) == 1:
+        return _text(values[0])
+    return join.join(value for value in values if isinstance(value, str))
+
+
+def _id_at(path: JsonPath | None, match: Match) -> str:
+    return "" if path is None else as_id(path.first(match.item))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _name(value: Any) -> int | str | None:
+    """Return how marks call a source: a number, also where it is written as text, or a word."""
+    name = as_id(value)
+    return int(name) if name.isdecimal() and name.isascii() and len(name) < 10 else name or None

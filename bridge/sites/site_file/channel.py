@@ -1,0 +1,104 @@
+"""One response of a turn, from its bytes to its frames; knows what it is, and whether it is what was expected."""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+from base64 import b64decode
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from bridge.browser.page_messages import PageResponse
+from bridge.errors import SiteError
+from bridge.sites.http_refusals import block_page, refused_by_status
+from bridge.sites.lenient_json import parse_json
+from bridge.sites.site_file.body_codecs import variables_of
+from bridge.sites.site_file.framing import Document, Framing, Payload, framing_of
+from bridge.sites.site_file.wire_schema import Answer
+
+Role = Literal["answer", "poll", "aside", "stray", "refused"]
+"""What a response is: the answer, the state of a job, what came of the prompt where the answer comes by another
+response, a document in place of a stream, or one with a status that is none of success."""
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_STREAMS = ("sse", "connect")
+"""Framings of which no frame begins like a JSON document."""
+_PAGELESS = ("sse", "ndjson", "connect", "json")
+"""Framings of which no frame begins like a web page."""
+
+
+class Frame(NamedTuple):
+    """What a frame holds: a document, None where it has none, and what paths beginning with `$` read."""
+
+    document: Any
+    variables: dict[str, Any]
+
+
+class Channel:
+    """One response; `refusal` is what its status says, where that is no success."""
+
+    def __init__(self, response: PageResponse, answer: Answer, role: Literal["answer", "poll", "aside"], now: datetime):
+        self.response = response
+        self.role: Role = role
+        self.is_empty = True
+        self.refusal = _refusal(response, now)
+        self._answer = answer
+        self._framing: Framing = Document()
+        if self.refusal is not None:
+            self.role = "refused"
+        elif role == "answer":
+            self._framing = framing_of(answer.framing, is_socket=response.is_socket)
+        self._is_json = answer.payload == "json" or self.role != "answer"
+        self._variables = variables_of(response.url) | {"$status": response.status}
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Take the next bytes and yield the frames that they complete; each is to be used before the next one."""
+        if self.is_empty:
+            self._look_at(data)
+        for payload in self._framing.feed(data):
+            yield self._read(payload)
+
+    def end(self) -> Iterator[Frame]:
+        """Take the end and yield the last frames; of a body that is no answer one, even if it is empty."""
+        payloads = self._framing.end()
+        if self.role in ("refused", "stray") and not payloads:
+            payloads = [Payload("")]
+        for payload in payloads:
+            yield self._read(payload)
+
+    def _look_at(self, data: bytes) -> None:
+        """Tell by the first bytes whether this is a frame, whatever the headers say."""
+        start = data.lstrip(_BLANK)
+        self.is_empty = not start
+        if self.role != "answer" or self.response.is_socket:
+            return
+        framing = self._answer.framing
+        if start[:1] == b"<" and framing in _PAGELESS:
+            raise block_page()
+        is_json = framing == "text" and self.response.content_type == "application/json"
+        if start[:1] in (b"{", b"[") and (framing in _STREAMS or is_json):
+            self.role, self._framing, self._is_json = "stray", Document(), True
+
+    def _read(self, payload: Payload) -> Frame:
+        variables = self._variables
+        text, variables["$event"] = payload
+        variables["$payload"] = text
+        if self._is_json:
+            return Frame(parse_json(text), variables)
+        variables["$text"] = text if self._answer.payload == "text" else self._decoded(text)
+        return Frame(parse_json(text) if variables["$text"] is None else None, variables)
+
+    def _decoded(self, text: str) -> str | None:
+        """Return what base64 stands for; None where it is none."""
+        try:
+            return self._decoder.decode(b64decode(text, validate=True))
+        except (binascii.Error, ValueError):
+            return None
+
+
+def _refusal(response: PageResponse, now: datetime) -> SiteError | None:
+    """Return what a status that is none of success means; a WebSocket's is 101, and others may be 202."""
+    if response.is_socket or (response.status in (101, 202) and response.content_type != "text/html"):
+        return None
+    return refused_by_status(response, now)

@@ -1,0 +1,146 @@
+"""Finds which of many entries fit a frame, in a time that hardly depends on how many there are.
+
+All values that conditions look at are read in one walk through the document. What the conditions come to depends on
+those values alone, so it is remembered by them: frames of a stream differ in their texts, which are none of them.
+Conditions with other paths than keys and numbers are tried each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from bridge.sites.site_file.conditions import Condition, Plain, Predicate, compile_check, compile_when
+from bridge.sites.site_file.json_paths import JsonPath, Variables, child_of
+
+_MOST_PLANS = 512
+_LONGEST_VALUE = 64
+"""Characters of a value by which a plan is remembered; with the number of plans this bounds their memory."""
+
+T = TypeVar("T")
+_Node = list[tuple[str | int, int, "_Node"]]
+"""Keys of a document: each with the slot of its value, or -1, and the keys below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Generic[T]):
+    """An entry: what it is, and what must hold; without a value at the path `value` it does not fit."""
+
+    target: T
+    when: Mapping[str, Plain | Condition]
+    value: JsonPath | None = None
+    event: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned(Generic[T]):
+    """An entry whose remembered conditions hold; `rest` are the others."""
+
+    target: T
+    rest: Predicate | None
+    value: JsonPath | None
+    slot: int
+
+
+class FrameMatcher(Generic[T]):
+    """Entries in their order."""
+
+    def __init__(self, candidates: Sequence[Candidate[T]]) -> None:
+        self._root: _Node = []
+        self._slots: dict[tuple[str | int, ...], int] = {}
+        self._entries = [self._prepared(one) for one in candidates]
+        self._key_slots = sorted({slot for _, _, checks in self._entries for slot, _ in checks})
+        self._plans: dict[tuple[Any, ...], list[_Planned[T]]] = {}
+
+    def fitting(self, document: Any, variables: Variables) -> list[tuple[T, Sequence[Any]]]:
+        """Return the entries that fit a frame, each with what is at its value's path."""
+        found: list[Any] = [None] * len(self._slots)
+        _read(self._root, document, found)
+        fits: list[tuple[T, Sequence[Any]]] = []
+        for entry in self._plan(found, variables.get("$event")):
+            if entry.rest is not None and not entry.rest(document, variables):
+                continue
+            if entry.slot >= 0:
+                if (value := found[entry.slot]) is not None:
+                    fits.append((entry.target, (value,)))
+            elif entry.value is None:
+                fits.append((entry.target, ()))
+            elif values := entry.value.values(document, variables):
+                fits.append((entry.target, values))
+        return fits
+
+    def _plan(self, found: list[Any], event: Any) -> list[_Planned[T]]:
+        key = _key(found, self._key_slots)
+        if key is None:
+            return self._planned(found, event)
+        plan = self._plans.get((event, *key))
+        if plan is None:
+            plan = self._planned(found, event)
+            if len(self._plans) < _MOST_PLANS and len(str(event)) <= _LONGEST_VALUE:
+                self._plans[(event, *key)] = plan
+        return plan
+
+    def _planned(self, found: list[Any], event: Any) -> list[_Planned[T]]:
+        return [
+            planned
+            for wanted_event, planned, checks in self._entries
+            if wanted_event in (None, event) and all(check(found[slot]) for slot, check in checks)
+        ]
+
+    def _prepared(self, one: Candidate[T]) -> tuple[str | None, _Planned[T], list[tuple[int, Callable[[Any], bool]]]]:
+        paths = {path: JsonPath(path) for path in one.when}
+        plain = [path for path in one.when if paths[path].is_plain]
+        checks = [(self._slot(paths[path]), compile_check(one.when[path])) for path in plain]
+        others = {path: wanted for path, wanted in one.when.items() if path not in plain}
+        slot = self._slot(one.value) if one.value is not None and one.value.is_plain else -1
+        return one.event, _Planned(one.target, compile_when(others) if others else None, one.value, slot), checks
+
+    def _slot(self, path: JsonPath) -> int:
+        """Return where the value at a path is put, and see to it that it is read."""
+        if path.keys in self._slots:
+            return self._slots[path.keys]
+        slot = self._slots[path.keys] = len(self._slots)
+        node = self._root
+        for number, key in enumerate(path.keys):
+            is_last = number == len(path.keys) - 1
+            at = next((at for at, (known, _, _) in enumerate(node) if known == key), None)
+            if at is None:
+                node.append((key, slot if is_last else -1, []))
+            elif is_last:
+                node[at] = (key, slot, node[at][2])
+            node = node[-1 if at is None else at][2]
+        return slot
+
+
+def _read(node: _Node, value: Any, found: list[Any]) -> None:
+    """Put the values below a document into their slots."""
+    is_dict = type(value) is dict
+    for key, slot, below in node:
+        inner = value.get(key) if is_dict else child_of(value, key)
+        if inner is None:
+            continue
+        if slot >= 0:
+            found[slot] = inner
+        if below:
+            _read(below, inner, found)
+
+
+def _key(found: list[Any], slots: list[int]) -> list[Any] | None:
+    """Return what the conditions depend on; None where a value is too long to be remembered.
+
+    Of objects and lists only the kind counts: no condition looks into them.
+    """
+    key: list[Any] = []
+    for slot in slots:
+        value = found[slot]
+        kind = type(value)
+        if kind is str:
+            if len(value) > _LONGEST_VALUE:
+                return None
+            key.append(value)
+        elif value is None or kind is dict or kind is list:
+            key.append(kind)
+        else:
+            key.append((kind, value))
+    return key

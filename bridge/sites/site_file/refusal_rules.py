@@ -1,0 +1,149 @@
+"""How a site says no by its site file: from a frame, a body, a status or a notice of the page to an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge.browser.page_messages import Reply
+from bridge.durations import DAY
+from bridge.errors import (
+    BridgeError,
+    ContextTooLong,
+    FileRejected,
+    HumanNeeded,
+    LoginRequired,
+    Muted,
+    RateLimited,
+    SiteBusy,
+    SiteChanged,
+    SiteError,
+)
+from bridge.sites.http_refusals import quote, refused_by_status
+from bridge.sites.lenient_json import parse_json
+from bridge.sites.site_file.body_codecs import variables_of
+from bridge.sites.site_file.conditions import LONGEST_MATCHED, holds
+from bridge.sites.site_file.json_paths import JsonPath, Variables
+from bridge.sites.site_file.schema import SiteFile
+from bridge.sites.site_file.wire_schema import ErrorKind, Refusal
+
+_KINDS: Mapping[ErrorKind, tuple[type[BridgeError], str]] = {
+    "login": (LoginRequired, "The account is not signed in"),
+    "human": (HumanNeeded, "The site wants a human to look"),
+    "rate": (RateLimited, "The site says that messages come too often"),
+    "quota": (RateLimited, "What the account may have of the site is used up"),
+    "muted": (Muted, "The site has muted the account"),
+    "busy": (SiteBusy, "The site is busy"),
+    "refused": (SiteError, "The site refused the chat"),
+    "too_long": (ContextTooLong, "The site says that the conversation is too long"),
+    "file": (FileRejected, "The site does not take a file"),
+    "changed": (SiteChanged, "The site did not accept the page's own request"),
+}
+_CONNECT_CODES: Mapping[str, ErrorKind] = {
+    "unauthenticated": "login",
+    "resource_exhausted": "rate",
+    "unavailable": "busy",
+    "unimplemented": "changed",
+}
+"""Codes of the Connect protocol, where the site file does not say what they mean."""
+_QUOTA_WAIT = 3600.0
+"""Seconds after which a used-up quota is tried again, where the site file does not say."""
+_MILLISECONDS = 100_000_000_000
+"""A time since 1970 that is not smaller is in milliseconds: in seconds it would be after the year 5000."""
+_WORDS = [
+    JsonPath(path)
+    for path in ("error.message", "message", "msg", "errmsg", "error_msg", "detail", "error.detail", "desc", "error")
+]
+"""Where sites commonly say in words what is wrong."""
+
+
+class RefusalRules:
+    """The refusals of one site file; of several that fit the first one counts."""
+
+    def __init__(self, site: SiteFile) -> None:
+        self._all = site.refusals
+
+    def in_document(self, document: Any, variables: Variables) -> BridgeError | None:
+        """Return what a body says is wrong."""
+        for refusal in self._all:
+            has_status = not refusal.status or variables.get("$status") in refusal.status
+            if refusal.when and has_status and holds(refusal.when, document, variables):
+                return refused(refusal, document, variables)
+        return None
+
+    def by_status(self, status: int, document: Any = None) -> BridgeError | None:
+        """Return what an HTTP status alone says is wrong; `document` may have the site's words."""
+        for refusal in self._all:
+            if status in refusal.status and not refusal.when:
+                return refused(refusal, document, {"$status": status})
+        return None
+
+    def on_page(self, text: str) -> BridgeError | None:
+        """Return what a notice of the page says is wrong."""
+        text = text[:LONGEST_MATCHED]
+        for refusal in self._all:
+            if refusal.page_text and re.search(refusal.page_text, text):
+                return _error(refusal, quote(text), None)
+        return None
+
+    def in_reply(self, reply: Reply, now: datetime) -> BridgeError | None:
+        """Return what came of one of the page's own calls, if it was refused."""
+        status = reply.response.status
+        document = parse_json((reply.body or b"").decode("utf-8", "replace"))
+        variables = variables_of(reply.response.url) | {"$status": status}
+        found = self.in_document(document, variables) or self.by_status(status, document)
+        return found or refused_by_status(reply.response, now)
+
+
+def refused(refusal: Refusal, document: Any, variables: Variables) -> BridgeError:
+    """Return the error of a refusal that fits, with the site's own words where it has some."""
+    said = JsonPath(refusal.message).first(document, variables) if refusal.message else None
+    until = JsonPath(refusal.until).first(document, variables) if refusal.until else None
+    return _error(refusal, quote(said) if isinstance(said, str) else "", _time(until))
+
+
+def refused_without_rule(document: Any) -> BridgeError:
+    """Return the error of a JSON body in place of an answer that no refusal of the site file fits."""
+    if not isinstance(document, dict):
+        return SiteChanged("The site answered with a body that cannot be read in place of an answer.")
+    if said := words_of(document):
+        return SiteBusy(f"The site refused the chat, and says: {said}")
+    return SiteChanged("The site answered with JSON of an unknown shape in place of an answer.")
+
+
+def refused_at_stream_end(document: Any) -> BridgeError | None:
+    """Return what the last frame of a stream of the Connect protocol says, where it is an error."""
+    error = document.get("error") if isinstance(document, dict) else None
+    if error is None:
+        return None
+    code = error.get("code") if isinstance(error, dict) else None
+    kind, what = _KINDS[_CONNECT_CODES.get(code if isinstance(code, str) else "", "refused")]
+    return kind(f"{what} ({quote(code) or 'no code'}): {words_of(document) or 'it does not say why'}")
+
+
+def words_of(document: Any) -> str:
+    """Return what a document says in words, where sites commonly do so; on one line, cut to a length."""
+    return next((quote(said) for path in _WORDS if isinstance(said := path.first(document), str) and said), "")
+
+
+def _error(refusal: Refusal, said: str, until: datetime | None) -> BridgeError:
+    kind, what = _KINDS[refusal.kind]
+    message = f"{what}: {said}" if said else f"{what}."
+    retry_after = refusal.retry_after
+    if retry_after is None and refusal.kind == "quota":
+        retry_after = _QUOTA_WAIT
+    if until is not None:
+        retry_after = min(max(0.0, (until - datetime.now(UTC)).total_seconds()), float(DAY))
+    param = "messages" if refusal.kind in ("too_long", "file") else None
+    return kind(message, param=param, retry_after=retry_after, until=until)
+
+
+def _time(since_1970: Any) -> datetime | None:
+    if isinstance(since_1970, bool) or not isinstance(since_1970, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(since_1970 / (1000 if since_1970 >= _MILLISECONDS else 1), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,282 @@
+"""Turns the responses of one turn into events by the rules of a site file.
+
+A frame passes these steps: one that came before, or that is for another tab, is dropped; a refusal ends the turn, an
+end marker the answer; then all rules are tried. What has ended the answer is judged once all frames of the same bytes
+are read, since a refusal may stand behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from bridge.browser.page_messages import PageRequest, PageResponse
+from bridge.chat.types import ChatEvent
+from bridge.errors import BridgeError, NoAnswer, SiteError
+from bridge.sites.answer_decoder import Decoder
+from bridge.sites.drift import Drift
+from bridge.sites.site_file.answer_state import AnswerState
+from bridge.sites.site_file.body_codecs import read_request
+from bridge.sites.site_file.channel import Channel, Frame
+from bridge.sites.site_file.framing import STREAM_END
+from bridge.sites.site_file.json_paths import JsonPath, as_id
+from bridge.sites.site_file.poll_job import PollJob
+from bridge.sites.site_file.refusal_rules import RefusalRules, refused, refused_at_stream_end, refused_without_rule
+from bridge.sites.site_file.rules import Match, RuleSet
+from bridge.sites.site_file.schema import SiteFile
+from bridge.sites.site_file.wire_schema import Call, Refusal
+
+REPEAT_LIMIT = 5.0
+"""Seconds that a page gets to send a prompt again whose first sending was refused."""
+_MOST_NAMES = 4
+"""Keys of a frame that its shape names where no rule knows it."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class AnswerRules:
+    """What a site file says of answers, compiled once for all turns."""
+
+    def __init__(self, site: SiteFile) -> None:
+        self.site = site
+        self.answer = site.answer
+        self.rules = RuleSet(site.answer.rules, site.refusals)
+        self.refusals = RefusalRules(site)
+        self.number = _path(site.answer.dedupe)
+        self.is_for = _path(site.answer.is_for)
+        self.is_for_request = _path(site.answer.is_for_request)
+        self.end_markers = frozenset(site.answer.end_markers)
+
+    def role_of(self, response: PageResponse) -> Literal["answer", "poll", "aside"]:
+        """Tell what a response of a turn is, by its address."""
+        if self.site.poll and _is_at(self.site.poll.call, response):
+            return "poll"
+        call = self.answer.call
+        return "answer" if call is None or _is_at(call, response) else "aside"
+
+    @property
+    def is_single(self) -> bool:
+        """Tell whether a turn has one response, whose end must be the end of the answer."""
+        return not (self.answer.call or self.site.poll) and self.site.request.repeats == 1
+
+
+class RuleDecoder(Decoder):
+    """Decodes one turn (see `Decoder`). An error that follows events in the same bytes is raised by the next call."""
+
+    def __init__(self, rules: AnswerRules, now: Callable[[], datetime] = _now) -> None:
+        self._rules = rules
+        self._now = now
+        self._drift = Drift()
+        self._state = AnswerState(rules.answer, self._drift)
+        self._job = PollJob(rules.site.poll) if rules.site.poll else None
+        self._channels: dict[int, Channel] = {}
+        self._channel: Channel | None = None
+        self._failure: BridgeError | None = None
+        self._refused_sending: BridgeError | None = None
+        self._sendings = 0
+        self._is_over = False
+        self._wanted = ""
+        self._last_number: int | float | None = None
+
+    @property
+    def drift(self) -> Mapping[str, int]:
+        """Return what was met and not understood."""
+        return self._drift
+
+    @property
+    def patience(self) -> float | None:
+        """Return how long to wait for what may still follow; then `expired` says what comes of it."""
+        if self._refused_sending is not None:
+            return REPEAT_LIMIT
+        is_ending = self._state.reason is not None and not self._is_over
+        return self._rules.answer.then_wait if is_ending else None
+
+    def sent(self, request: PageRequest) -> None:
+        """Take the request that passed; a refusal of an earlier sending does not count any more."""
+        self._sendings += 1
+        self._refused_sending = None
+        if path := self._rules.is_for_request:
+            self._wanted = as_id(path.first(*read_request(request, self._rules.site.request.body)))
+
+    def begin(self, response: PageResponse) -> None:
+        """Start a response; one whose status is none of success is judged at its end where its body may say more."""
+        self._raise_failure()
+        channel = Channel(response, self._rules.answer, self._rules.role_of(response), self._now())
+        self._channels[response.number] = self._channel = channel
+        if channel.refusal and response.content_type != "application/json":
+            self._fail(self._rules.refusals.by_status(response.status) or channel.refusal)
+            self._raise_failure()
+
+    def select(self, response: PageResponse) -> None:
+        """Go on with a response that was begun before."""
+        self._channel = self._channels.get(response.number)
+
+    def feed(self, data: bytes) -> Sequence[ChatEvent]:
+        """Take the next bytes, cut anywhere, and return the events that they complete."""
+        self._raise_failure()
+        if self._channel is not None:
+            self._take_all(self._channel, self._channel.feed(data))
+        return self._events()
+
+    def end(self) -> Sequence[ChatEvent]:
+        """Take the end of the body and return the last events."""
+        self._raise_failure()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            self._channels.pop(channel.response.number, None)
+            self._take_all(channel, channel.end())
+            if channel.role == "answer" and not (self._failure or self._refused_sending or self._is_over):
+                self._close(channel)
+        return self._events()
+
+    def expired(self) -> Sequence[ChatEvent]:
+        """Return the last events, or raise what the answer came to, after the patience is over."""
+        self._failure, self._refused_sending = self._failure or self._refused_sending, None
+        self._conclude()
+        return self._events()
+
+    # Frames
+
+    def _take_all(self, channel: Channel, frames: Iterator[Frame]) -> None:
+        try:
+            for frame in frames:
+                self._take(channel, frame)
+                if self._failure or self._refused_sending:
+                    return
+        except BridgeError as error:
+            self._fail(error)
+            return
+        if self._state.reason is not None and not self._rules.answer.then_wait:
+            self._conclude()
+
+    def _take(self, channel: Channel, frame: Frame) -> None:
+        document, variables = frame
+        if self._is_dropped(document):
+            return
+        matches = self._rules.rules.matches(document, variables)
+        if matches and isinstance(matches[0], Refusal):  # refusals come first
+            self._refuse(refused(matches[0], document, variables))
+        elif implied := self._implied(channel, frame):
+            self._refuse(implied)
+        elif self._state.reason is None and variables["$event"] != STREAM_END:
+            self._understand(channel, frame, matches)
+
+    def _implied(self, channel: Channel, frame: Frame) -> BridgeError | None:
+        """Return what a frame comes to by where it stands, if no refusal of the site file fits it."""
+        if channel.refusal is not None:
+            return self._rules.refusals.by_status(channel.response.status, frame.document) or channel.refusal
+        if channel.role == "stray":
+            return refused_without_rule(frame.document)
+        return refused_at_stream_end(frame.document) if frame.variables["$event"] == STREAM_END else None
+
+    def _understand(self, channel: Channel, frame: Frame, matches: Sequence[Refusal | Match]) -> None:
+        document, variables = frame
+        if variables["$payload"] in self._rules.end_markers:
+            self._state.reason = "stop"
+            return
+        if self._job is not None and self._follow_job(self._job, channel, document, variables):
+            return
+        for match in matches:
+            if isinstance(match, Match):
+                self._state.apply(match)
+        if not matches and channel.role == "answer":
+            self._note(document, variables["$event"])
+
+    def _follow_job(self, job: PollJob, channel: Channel, document: Any, variables: dict[str, Any]) -> bool:
+        if channel.role != "poll":
+            return job.read_name(document, variables)
+        media = job.result(document, variables)
+        if media is not None:
+            self._state.show_images(media)
+            self._state.reason = "stop"
+        return True
+
+    def _is_dropped(self, document: Any) -> bool:
+        """Tell whether a frame came before, or is for another tab."""
+        if (path := self._rules.number) is not None:
+            number = path.first(document)
+            if isinstance(number, int | float) and not isinstance(number, bool):
+                if self._last_number is not None and number <= self._last_number:
+                    return True
+                self._last_number = number
+        if (path := self._rules.is_for) is not None and self._wanted:
+            found = path.first(document)
+            return found is not None and as_id(found) != self._wanted
+        return False
+
+    def _note(self, document: Any, event: str) -> None:
+        names = () if event == "message" else (event,)
+        if isinstance(document, dict):
+            self._drift.note("frame", *names, *list(document)[:_MOST_NAMES])
+        else:
+            self._drift.note("payload" if document is None else "frame", *names)
+
+    # Ends
+
+    def _close(self, channel: Channel) -> None:
+        """Judge an answer whose response has ended."""
+        state = self._state
+        if state.reason is None and not self._rules.answer.ends_on_close:
+            if state.length or state.thought:
+                self._fail(SiteError(f"The site's stream was cut after {state.length} characters of the answer."))
+            elif self._rules.is_single:
+                what = "answered with an empty body" if channel.is_empty else "ended its stream before it answered"
+                self._fail(SiteError(f"The site {what}."))
+            return
+        state.reason = state.reason or "stop"
+        self._conclude()
+
+    def _conclude(self) -> None:
+        """Give out the end of an answer, or say why it is none."""
+        state = self._state
+        if self._is_over or state.reason is None or self._failure:
+            return
+        self._is_over = True
+        state.release()
+        if state.said or state.reason == "content_filter" or (state.reason == "length" and state.thought):
+            state.finish(state.reason)
+        elif state.thought:
+            self._failure = NoAnswer("The site finished after thinking, without an answer.")
+        else:
+            self._failure = SiteError("The site finished without an answer.")
+
+    def _refuse(self, refusal: BridgeError) -> None:
+        is_answered = self._state.reason is not None and self._state.said
+        if self._is_over or (is_answered and not self._rules.answer.then_wait):
+            self._drift.note("refusal after the end")
+        else:
+            self._fail(refusal)
+
+    def _fail(self, error: BridgeError) -> None:
+        """Raise the error by the next call that has no events; wait for another sending where there may be one."""
+        if 0 < self._sendings < self._rules.site.request.repeats:
+            self._refused_sending = error
+        else:
+            self._failure = error
+
+    def _events(self) -> Sequence[ChatEvent]:
+        events = self._state.events()
+        if not events:
+            self._raise_failure()
+        return events
+
+    def _raise_failure(self) -> None:
+        if failure := self._failure:
+            self._failure = None
+            raise failure
+
+
+def _is_at(call: Call, response: PageResponse) -> bool:
+    address = urlsplit(response.url)
+    return fnmatchcase(address.path, call.path) and (
+        call.host is None or fnmatchcase(address.hostname or "", call.host)
+    )
+
+
+def _path(text: str | None) -> JsonPath | None:
+    return None if text is None else JsonPath(text)

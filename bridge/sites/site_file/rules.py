@@ -1,0 +1,84 @@
+"""The rules and refusals of a site file, compiled: which of them apply to a frame, and to what in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from bridge.sites.site_file.frame_matcher import Candidate, FrameMatcher
+from bridge.sites.site_file.json_paths import JsonPath, Variables
+from bridge.sites.site_file.wire_schema import Refusal, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule whose paths are compiled."""
+
+    rule: Rule
+    value: JsonPath | None
+    key: JsonPath | None
+    parent: JsonPath | None
+    fields: dict[str, JsonPath]
+
+
+class Match(NamedTuple):
+    """A rule that applies to an item of a frame, with what is at its value's path."""
+
+    rule: CompiledRule
+    item: Any
+    values: Sequence[Any]
+
+
+_Items = FrameMatcher[CompiledRule]
+"""Neighbouring rules for the same items, which are tried on one item after the other."""
+
+
+class RuleSet:
+    """The refusals, which come first, and the rules, in their order."""
+
+    def __init__(self, rules: Sequence[Rule], refusals: Sequence[Refusal]) -> None:
+        candidates: list[Candidate[Refusal | CompiledRule | _Items]] = [
+            Candidate(refusal, refusal.when) for refusal in refusals if refusal.when
+        ]
+        for each, run in groupby(rules, lambda rule: rule.each):
+            compiled = [_candidate(rule) for rule in run]
+            if each is None:
+                candidates += compiled
+            else:
+                candidates.append(Candidate(FrameMatcher(compiled), {}, JsonPath(each)))
+        self._frames = FrameMatcher(candidates)
+
+    def matches(self, document: Any, variables: Variables) -> list[Refusal | Match]:
+        """Return what applies to a frame, in order."""
+        found: list[Refusal | Match] = []
+        for target, values in self._frames.fitting(document, variables):
+            if isinstance(target, CompiledRule):
+                found.append(Match(target, document, values))
+                if target.rule.last:
+                    break
+            elif isinstance(target, FrameMatcher):
+                for item in values:
+                    found += _in_item(target, item, variables)
+            elif not target.status or variables["$status"] in target.status:
+                found.append(target)
+        return found
+
+
+def _in_item(rules: _Items, item: Any, variables: Variables) -> Iterator[Match]:
+    for rule, values in rules.fitting(item, variables):
+        yield Match(rule, item, values)
+        if rule.rule.last:
+            return
+
+
+def _candidate(rule: Rule) -> Candidate[Any]:
+    value = _path(rule.value)
+    fields: dict[str, JsonPath] = {name: JsonPath(path) for name, path in rule.fields.items()}
+    compiled = CompiledRule(rule, value, _path(rule.key), _path(rule.parent), fields)
+    return Candidate(compiled, rule.when, value, rule.event)
+
+
+def _path(text: str | None) -> JsonPath | None:
+    return None if text is None else JsonPath(text)

@@ -1,0 +1,49 @@
+"""Marks in a text that arrives in pieces: some are taken out, some name a source; none is ever given out in part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import regex
+
+LONGEST_MARK = 200
+"""Characters of a mark; what is longer is text, so that no more than this is ever held back."""
+
+Cite = Callable[[str], str | None]
+"""Returns the mark that stands for the source of a name, None where there is no such source."""
+
+
+class TextMarks:
+    """The marks of a text; holds nothing of one."""
+
+    def __init__(self, strip: Sequence[str], citation: str | None, cite: Cite) -> None:
+        patterns = [f"(?:{pattern})" for pattern in (*([citation] if citation else ()), *strip)]
+        self._any = regex.compile("|".join(patterns)) if patterns else None
+        self._citation = regex.compile(citation) if citation else None
+        self._cite = cite
+
+    def read(self, text: str, *, is_end: bool) -> tuple[str, int]:
+        """Return the text without its marks, and how many characters of it that took.
+
+        What is left over may be the beginning of a mark: it is to be given again, with what follows.
+        """
+        if self._any is None or not text:
+            return text, len(text)
+        said: list[str] = []
+        at = 0
+        while at < len(text) and (mark := self._any.search(text, at, partial=not is_end)):
+            is_open = not is_end and (mark.partial or mark.end() == len(text))
+            if is_open and len(text) - mark.start() <= LONGEST_MARK:
+                return "".join([*said, text[at : mark.start()]]), mark.start()
+            end = max(mark.end(), mark.start() + 1)
+            said += [text[at : mark.start()], self._instead(text[mark.start() : end], is_whole=not mark.partial)]
+            at = end
+        return "".join([*said, text[at:]]), len(text)
+
+    def _instead(self, mark: str, *, is_whole: bool) -> str:
+        """Return what stands in the place of a mark."""
+        if not is_whole:
+            return mark
+        if self._citation and (cited := self._citation.fullmatch(mark)):
+            return self._cite(cited[1] or "") or mark
+        return ""

@@ -22,8 +22,8 @@ from bridge.sites.site_file.page_elements import PageElements
 from bridge.sites.site_file.page_model_menu import PageModelMenu
 from bridge.sites.site_file.page_signs import PageSigns, paths_of
 from bridge.sites.site_file.page_switches import PageSwitch
-from bridge.sites.site_file.plain_decoder import PlainDecoder
 from bridge.sites.site_file.prompt_check import PromptCheck
+from bridge.sites.site_file.rule_decoder import AnswerRules, RuleDecoder
 from bridge.sites.site_file.schema import SiteFile, SiteModel
 from bridge.sites.site_file.unsent_prompt import UnsentPrompt
 
@@ -37,6 +37,7 @@ class DataDriver(SiteDriver):
     """Drives one page of the site that `site` describes; each subclass is one site."""
 
     site: ClassVar[SiteFile]
+    answer_rules: ClassVar[AnswerRules]
 
     def __init__(self, page: Page, url: str) -> None:
         super().__init__(page, url)
@@ -113,7 +114,7 @@ class DataDriver(SiteDriver):
     @classmethod
     def fresh_decoder(cls) -> Decoder:
         """Return a decoder that works by the rules of the site file."""
-        return PlainDecoder(cls.site)
+        return RuleDecoder(cls.answer_rules)
 
     async def go_on(self) -> bool:
         """Press the button that continues an answer."""
@@ -198,6 +199,7 @@ def driver_of(site: SiteFile) -> type[DataDriver]:
     signs = (*site.login.signed_in, *site.login.signed_out, *site.human)
     attributes = {
         "site": site,
+        "answer_rules": AnswerRules(site),
         "title": site.title,
         "start_url": site.start_url,
         **_channels(site),

@@ -31,15 +31,15 @@ from bridge.sites.site_file.wire_schema import ErrorKind, Refusal
 
 _KINDS: Mapping[ErrorKind, tuple[type[BridgeError], str]] = {
     "login": (LoginRequired, "The account is not signed in"),
-    "human": (HumanNeeded, "The site wants a human to look"),
+    "human": (HumanNeeded, "The site asks for a human"),
     "rate": (RateLimited, "The site says that messages come too often"),
-    "quota": (RateLimited, "What the account may have of the site is used up"),
+    "quota": (RateLimited, "The account has used up what the site gives it"),
     "muted": (Muted, "The site has muted the account"),
     "busy": (SiteBusy, "The site is busy"),
     "refused": (SiteError, "The site refused the chat"),
-    "too_long": (ContextTooLong, "The site says that the conversation is too long"),
-    "file": (FileRejected, "The site does not take a file"),
-    "changed": (SiteChanged, "The site did not accept the page's own request"),
+    "too_long": (ContextTooLong, "The prompt is longer than the site takes"),
+    "file": (FileRejected, "The site does not take the file"),
+    "changed": (SiteChanged, "The site does not accept the page's own request"),
 }
 _CONNECT_CODES: Mapping[str, ErrorKind] = {
     "unauthenticated": "login",
@@ -52,6 +52,8 @@ _QUOTA_WAIT = 3600.0
 """Seconds after which a used-up quota is tried again, where the site file does not say."""
 _MILLISECONDS = 100_000_000_000
 """A time since 1970 that is not smaller is in milliseconds: in seconds it would be after the year 5000."""
+_LONGEST_REPLY = 1 << 20
+"""Bytes of the answer to a call that are read."""
 _WORDS = [
     JsonPath(path)
     for path in ("error.message", "message", "msg", "errmsg", "error_msg", "detail", "error.detail", "desc", "error")
@@ -90,8 +92,8 @@ class RefusalRules:
 
     def in_reply(self, reply: Reply, now: datetime) -> BridgeError | None:
         """Return what came of one of the page's own calls, if it was refused."""
-        status = reply.response.status
-        document = parse_json((reply.body or b"").decode("utf-8", "replace"))
+        status, body = reply.response.status, reply.body or b""
+        document = parse_json(body.decode("utf-8", "replace")) if len(body) <= _LONGEST_REPLY else None
         variables = variables_of(reply.response.url) | {"$status": status}
         found = self.in_document(document, variables) or self.by_status(status, document)
         return found or refused_by_status(reply.response, now)

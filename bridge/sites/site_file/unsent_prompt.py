@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bridge.browser.page_messages import Reply
 from bridge.errors import BridgeError, HumanNeeded, LoginRequired, SiteBusy, SiteChanged
-from bridge.sites.http_refusals import quote, refused_by_status
-from bridge.sites.lenient_json import parse_json
+from bridge.sites.http_refusals import quote
 from bridge.sites.site_file.composer_send import Sending
-from bridge.sites.site_file.conditions import holds
-from bridge.sites.site_file.json_paths import JsonPath
 from bridge.sites.site_file.page_elements import PageElements
-from bridge.sites.site_file.page_signs import LONGEST_REPLY, PageSigns
-from bridge.sites.site_file.refusal_errors import refusal_error
+from bridge.sites.site_file.page_signs import PageSigns
+from bridge.sites.site_file.refusal_rules import RefusalRules
 from bridge.sites.site_file.schema import SiteFile
 
 
@@ -27,6 +23,7 @@ class UnsentPrompt:
         self._page = page
         self._site = site
         self._signs = signs
+        self._refusals = RefusalRules(site)
 
     async def reason(self, calls: Sequence[str], sending: Sending, *, is_at_work: bool) -> BridgeError | None:
         """Return why nothing was sent, as far as the page shows it; a check of a human comes before all else."""
@@ -52,23 +49,13 @@ class UnsentPrompt:
 
     def refused_call(self, reply: Reply) -> BridgeError | None:
         """Return what an answer to one of the page's own calls means, if that is a refusal."""
-        status = reply.response.status
-        is_read = reply.body is not None and len(reply.body) <= LONGEST_REPLY
-        document = parse_json(reply.body.decode("utf-8", "replace")) if reply.body and is_read else None
-        for refusal in self._site.refusals:
-            if not (refusal.status or refusal.when) or (refusal.status and status not in refusal.status):
-                continue
-            if refusal.when and (document is None or not holds(refusal.when, document, {"$status": status})):
-                continue
-            return refusal_error(refusal, JsonPath(refusal.message).first(document) if refusal.message else None)
-        return refused_by_status(reply.response, datetime.now(UTC))
+        return self._refusals.in_reply(reply, datetime.now(UTC))
 
     def _told(self, notices: Sequence[str], *, also_unknown: bool) -> BridgeError | None:
         """Return what the page's messages mean; perhaps also one that the site file does not know."""
         for text in notices:
-            for refusal in self._site.refusals:
-                if refusal.page_text and re.search(refusal.page_text, text):
-                    return refusal_error(refusal, text)
+            if refused := self._refusals.on_page(text):
+                return refused
         if notices and also_unknown:
             return SiteBusy(f"The page did not send the prompt, and says: {quote('; '.join(notices))}")
         return None

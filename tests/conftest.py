@@ -16,15 +16,18 @@ from hypothesis import settings
 from bridge.browser.browser import Chromium
 from bridge.settings import BrowserSettings
 from bridge.telemetry import Telemetry
-from tests.support.free_loop import GuardedLoop, Step, Watch, on_audit, taken
+from tests.support.free_loop import BLOCKING, GuardedLoop, Step, Watch, on_blocking, taken
 from tests.support.live import settings_for
 
-settings.register_profile("bridge", max_examples=int(os.environ.get("EXAMPLES", "25")), deadline=None)
+settings.register_profile("bridge", max_examples=int(os.environ.get("EXAMPLES", "10")), deadline=None)
 settings.load_profile("bridge")
 
 
 def pytest_configure() -> None:
-    """Have Ctrl-C work in the commands that tests start, also where the tests run in the background of a shell."""
+    """Forget the settings of the shell, and have Ctrl-C end a command also where that runs in the background."""
+    for name in tuple(os.environ):
+        if name.startswith("BRIDGE_"):
+            del os.environ[name]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -52,13 +55,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: [-count[item.path] for count in long])
 
 
-@pytest.fixture(autouse=True)
-def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in tuple(os.environ):
-        if name.startswith("BRIDGE_"):
-            monkeypatch.delenv(name)
-
-
 STEP = Step()
 STARTING = frozenset({"chromium", "full_chromium", "browser", "home"})
 """Fixtures that start a browser or the command."""
@@ -66,19 +62,13 @@ started: list[str] = []
 """The processes that the present test has started so far."""
 
 
-def on_start(event: str, what: tuple[object, ...]) -> None:
-    """Note a process that is started."""
+def on_event(event: str, what: tuple[object, ...]) -> None:
+    """Note a process that is started, and a call that blocks the loop."""
+    if event not in BLOCKING:  # as are nearly all, and there are millions
+        return
     if event == "subprocess.Popen" and what[0] != "uname":  # the OpenAI SDK asks for the platform, once a process
         started.append(str(what[0]))
-
-
-@pytest.fixture(autouse=True)
-def _starts_what_it_says(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that starts a process and does not say so."""
-    started.clear()
-    yield
-    if started and not request.node.get_closest_marker("browser"):
-        pytest.fail(f"starts {started[0]} without the marker `browser`", pytrace=False)
+    on_blocking(event)
 
 
 def watched_loop() -> asyncio.AbstractEventLoop:
@@ -94,19 +84,27 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 @pytest.fixture(scope="session", autouse=True)
 def _watch() -> Iterator[None]:
-    sys.addaudithook(on_audit)
-    sys.addaudithook(on_start)
+    sys.addaudithook(on_event)
     watch = Watch(STEP)
     watch.start()
     yield
     watch.stop()
 
 
-@pytest.fixture(autouse=True)
-def _loop_is_free() -> Iterator[None]:
-    """Fail a test in which the product keeps the event loop."""
-    yield
-    if seen := list(dict.fromkeys(taken())):
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Fail a test in which the product keeps the event loop, and one that starts a process and does not say so.
+
+    A hook and no fixture: every test pays for it.
+    """
+    try:
+        yield
+    finally:
+        seen, begun = list(dict.fromkeys(taken())), started[:1]
+        started.clear()
+    if begun and not item.get_closest_marker("browser"):
+        seen.append(f"starts {begun[0]} without the marker `browser`")
+    if seen:
         pytest.fail("\n".join(seen), pytrace=False)
 
 

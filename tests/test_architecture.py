@@ -55,13 +55,19 @@ def name_of(path: Path) -> str:
 
 
 @cache
+def parsed(path: Path) -> ast.Module:
+    """Return what stands in a file."""
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
 def imports(path: Path) -> tuple[str, ...]:
     """Return the full names of the modules that a file imports, those for type checkers too."""
     return tuple(_imports(path))
 
 
 def _imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         match node:
             case ast.Import():
                 yield from (alias.name for alias in node.names)
@@ -191,5 +197,5 @@ def test_nothing_but_demo_and_bench_speaks_of_the_demo() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    docstrings = {name_of(path): ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "" for path in modules()}
+    docstrings = {name_of(path): ast.get_docstring(parsed(path)) or "" for path in modules()}
     assert [name for name, said in docstrings.items() if not (said[:1].isupper() or said[:1] == "`")] == []

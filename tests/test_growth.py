@@ -266,10 +266,9 @@ def into_events() -> Callable[[str], object]:
     return lambda char: decoder.feed(char.encode())
 
 
-VOCABULARY = tokenizer_of("deepseek")
 TAKERS: dict[str, Callable[[], Callable[[str], object]]] = {
     "stop sequences": lambda: StopFilter(("a" * 8, "</x>", "\n\n\n"), Estimate().limit(1 << 40)).text,
-    "a count of tokens": lambda: VOCABULARY.count().add,
+    "a count of tokens": lambda: tokenizer_of("deepseek").count().add,
     "citations": lambda: CitationFilter("link", {1: Source(1, "https://a.example", "A")}).feed,
     "fences": lambda: Fence().feed,
     "HTML": lambda: tame_html().feed,
@@ -315,7 +314,10 @@ ROWS = [
     *(Row(f"calls in pieces: {name}", heard_in_pieces, text) for name, text in CALLS.items()),
     *(Row(f"repair of JSON: {name}", LOADED, text) for name, text in HOSTILE.items()),
     *(Row(f"JSON in an answer: {name}", READ, text) for name, text in HOSTILE.items()),
-    *(Row(f"tokens: {name}", VOCABULARY.tokens, text) for name, text in TOKENS.items()),
+    *(
+        Row(f"tokens: {name}", lambda text: tokenizer_of("deepseek").tokens(text), text)
+        for name, text in TOKENS.items()
+    ),
     *(Row(f"quotes: {name}", escape_quotes, text) for name, text in HOSTILE.items()),
 ]
 

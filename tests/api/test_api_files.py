@@ -93,16 +93,16 @@ async def test_a_file_lies_in_the_folder_for_its_owner_alone_under_a_name_of_our
 
 
 @pytest.mark.parametrize("id_", ["file-1", "..%2F..%2Fsecret", "..", "file-%00", "%2e%2e%2fsecret", f"file-{'0' * 32}"])
-async def test_no_id_leads_out_of_the_folder(served: Served, tmp_path: Path, id_: str) -> None:
-    (tmp_path / "secret").write_text("secret")
-    (tmp_path / "secret.json").write_text("{}")
+async def test_no_id_leads_out_of_the_folder(shared: Served, id_: str) -> None:
+    (shared.config / "secret").write_text("secret")
+    (shared.config / "secret.json").write_text("{}")
     for path in (f"/v1/files/{id_}", f"/v1/files/{id_}/content"):
-        async with served.http.get(path) as response:
+        async with shared.http.get(path) as response:
             assert response.status == 404
             assert b"secret" not in await response.read()
-    async with served.http.delete(f"/v1/files/{id_}") as response:
+    async with shared.http.delete(f"/v1/files/{id_}") as response:
         assert response.status in (404, 405)
-    assert (tmp_path / "secret").exists()
+    assert (shared.config / "secret").exists()
 
 
 async def test_a_file_beyond_a_limit_is_refused_and_leaves_nothing_behind(served: Served, tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ def form(**fields: Any) -> aiohttp.FormData:
         ({"file": BytesIO(DATA), "purpose": "user_data", "expires_after": "soon"}, "expires_after"),
     ],
 )
-async def test_a_form_that_is_wrong_names_the_field(served: Served, fields: dict[str, Any], param: str) -> None:
-    async with served.http.post("/v1/files", data=form(**fields)) as response:
+async def test_a_form_that_is_wrong_names_the_field(shared: Served, fields: dict[str, Any], param: str) -> None:
+    async with shared.http.post("/v1/files", data=form(**fields)) as response:
         error = (await response.json())["error"]
     assert (response.status, error["param"]) == (400, param)
 
@@ -169,11 +169,11 @@ FIELD = b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n'
     ],
 )
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # aiohttp leaves its file to the GC
-async def test_a_body_that_is_no_form_is_refused(served: Served, tmp_path: Path, body: bytes) -> None:
+async def test_a_body_that_is_no_form_is_refused(shared: Served, body: bytes) -> None:
     for kind in ("multipart/form-data; boundary=b", "multipart/form-data"):
-        async with served.http.post("/v1/files", data=body, headers={"content-type": kind}) as response:
+        async with shared.http.post("/v1/files", data=body, headers={"content-type": kind}) as response:
             assert response.status == 400, await response.text()
-    assert not (tmp_path / "files").exists() or list((tmp_path / "files").iterdir()) == []
+    assert list(shared.config.glob("files/*")) == []
 
 
 async def test_only_a_form_is_taken_and_only_there(served: Served) -> None:

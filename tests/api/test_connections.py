@@ -344,22 +344,20 @@ LENGTH = f"content-length: {len(BODY)}"
     ],
 )
 async def test_what_cannot_be_read_is_refused_in_openai_s_shape(
-    status: int, code: str, parts: tuple[bytes, ...]
+    served: Served, status: int, code: str, parts: tuple[bytes, ...]
 ) -> None:
-    async with serving() as served:
-        found, body = await exchange(served.port, *parts)
-        assert served.backend.requests == []
+    found, body = await exchange(served.port, *parts)
+    assert served.backend.requests == []
     assert (found, body["error"]["code"]) == (status, code)
     assert body["error"].keys() == {"message", "type", "param", "code"}
     assert KEY not in body["error"]["message"]
     assert "aaaa" not in body["error"]["message"]
 
 
-async def test_a_method_that_nobody_knows_is_told_with_the_right_ones() -> None:
-    async with serving() as served:
-        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-        writer.write(request("BREW /v1/files/x?y=1 HTTP/1.1"))
-        answer = await asyncio.wait_for(reader.read(), LIMIT)
-        writer.close()
+async def test_a_method_that_nobody_knows_is_told_with_the_right_ones(served: Served) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(request("BREW /v1/files/x?y=1 HTTP/1.1"))
+    answer = await asyncio.wait_for(reader.read(), LIMIT)
+    writer.close()
     assert b"allow: delete, get, head\r\n" in answer.lower()
     assert b"/v1/files/x takes DELETE, GET, HEAD, but not BREW." in answer

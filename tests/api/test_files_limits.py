@@ -226,14 +226,14 @@ END = b"--b--\r\n"
     ids=lambda item: item[0],
 )
 async def test_a_form_that_is_no_good_is_a_bad_request_and_leaves_nothing(
-    served: Served, tmp_path: Path, body: tuple[str, bytes]
+    shared: Served, body: tuple[str, bytes]
 ) -> None:
     headers = {"content-type": "multipart/form-data; boundary=b"}
     with peak(24 * MEBIBYTE):
-        async with served.http.post("/v1/files", data=BytesIO(body[1]), headers=headers) as response:
+        async with shared.http.post("/v1/files", data=BytesIO(body[1]), headers=headers) as response:
             told = json.loads(await response.read())
     assert (response.status, set(told["error"])) == (400, {"message", "type", "param", "code"})
-    assert not (tmp_path / "files").exists() or list((tmp_path / "files").iterdir()) == []
+    assert list(shared.config.glob("files/*")) == []
 
 
 async def test_a_full_disk_is_a_507_that_leaves_nothing_and_ends_with_the_lack_of_room(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,13 @@ def test_any_of_several_keys_is_accepted() -> None:
 # The guard
 
 
+@pytest.fixture(scope="module")
+async def named() -> AsyncIterator[Served]:
+    """A server that has names of its own."""
+    async with serving(ServerSettings(allowed_hosts=("bridge.home", "Other.home:9000"))) as running:
+        yield running
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [
@@ -169,10 +177,9 @@ def test_any_of_several_keys_is_accepted() -> None:
         ("", 403),
     ],
 )
-async def test_only_a_host_that_is_ours_is_answered(host: str, status: int) -> None:
-    async with serving(ServerSettings(allowed_hosts=("bridge.home", "Other.home:9000"))) as served:
-        assert await ask(served, f"Host: {host}", AUTH) == status
-        assert await ask(served, f"Host: {host}", path="/healthz") == status
+async def test_only_a_host_that_is_ours_is_answered(named: Served, host: str, status: int) -> None:
+    assert await ask(named, f"Host: {host}", AUTH) == status
+    assert await ask(named, f"Host: {host}", path="/healthz") == status
 
 
 async def test_a_missing_or_double_host_is_refused(served: Served) -> None:

@@ -100,7 +100,7 @@ async def test_a_client_is_told_that_the_bridge_stops_also_where_that_runs_in_th
             key = KEY.search(shown) or KEY.search((home.folder / "config" / "api_keys").read_text())
             assert url
             assert key
-            async with chat_at(url[0], key[0], directive(tokens=10_000, rate=20)) as answer:
+            async with chat_at(url[0], key[0], directive(tokens=5000, rate=20)) as answer:
                 got = await read_until(answer, b"word1 ")
                 command.process.send_signal(signal.SIGTERM)
                 async for data in answer.content.iter_any():
@@ -120,7 +120,7 @@ async def test_a_second_signal_ends_a_stream_with_an_error_instead_of_cutting_it
         key = KEY.search((home.folder / "config" / "api_keys").read_text())
         assert url
         assert key
-        async with chat_at(url[0], key[0], directive(tokens=10_000, rate=20)) as answer:
+        async with chat_at(url[0], key[0], directive(tokens=5000, rate=20)) as answer:
             got = await read_until(answer, b"word1 ")
             command.process.send_signal(signal.SIGTERM)
             await command.shows("Stopping")

@@ -45,7 +45,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
+    async with serving(monitored=True) as running:
         running.backend.known = ACCOUNTS
         yield running
 
@@ -96,7 +96,7 @@ async def test_a_small_terminal_shows_what_needs_attention_first_and_how_much_mo
 
 async def test_status_says_when_the_bridge_is_gone_and_when_there_is_none(home: Home) -> None:
     async with AsyncExitStack() as stack:
-        served = await stack.enter_async_context(serving())
+        served = await stack.enter_async_context(serving(monitored=True))
         served.backend.known = ACCOUNTS
         where = at(served)
         refused = await home.run("status", *where[:3], "sk-bridge-wrong")

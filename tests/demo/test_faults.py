@@ -211,7 +211,7 @@ async def test_an_answer_whose_connection_is_lost_is_taken_from_the_history(page
 
 
 async def test_an_unattended_answer_goes_on_without_its_reader(page: Page, account: Account) -> None:
-    account.script(Script(tokens=100_000, rate=50, fault="unattended"))
+    account.script(Script(tokens=5000, rate=50, fault="unattended"))
     await ask(page, "hi")
     await expect(page.locator(ANSWER)).to_contain_text("word1")
     await page.close()
@@ -293,7 +293,7 @@ async def test_heartbeats_keep_a_silent_answer_alive(browser: Browser) -> None:
 
 async def test_a_stop_may_be_acknowledged_and_not_obeyed(page: Page, account: Account) -> None:
     account.fault("stop_unheard")
-    account.script(Script(tokens=100_000, rate=50))
+    account.script(Script(tokens=5000, rate=50))
     await ask(page, "hi")
     await expect(page.locator(ANSWER)).to_contain_text("word1")
     async with page.expect_response(lambda r: "stop_stream" in r.url) as answered:

@@ -82,7 +82,7 @@ async def test_a_searched_answer_cites_its_pages(page: Page, account: Account, t
 
 
 async def test_the_stop_button_ends_the_answer(page: Page, account: Account) -> None:
-    account.script(Script(tokens=100_000, rate=50))
+    account.script(Script(tokens=5000, rate=50))
     await ask(page, "talk")
     await expect(page.locator(ANSWER)).to_contain_text("word3")
     await page.locator(SEND).click()
@@ -95,7 +95,7 @@ async def test_the_stop_button_ends_the_answer(page: Page, account: Account) -> 
 async def test_a_closed_page_ends_the_answer_and_frees_the_account(
     browser: Browser, site: DemoSite, account: Account
 ) -> None:
-    account.script(Script(tokens=100_000, rate=50))
+    account.script(Script(tokens=5000, rate=50))
     async with signed_in_page(browser, site, account) as page:
         await ask(page, "talk")
         await expect(page.locator(ANSWER)).to_contain_text("word1")
@@ -105,7 +105,7 @@ async def test_a_closed_page_ends_the_answer_and_frees_the_account(
 
 
 async def test_an_account_speaks_once_at_a_time(browser: Browser, site: DemoSite, account: Account, page: Page) -> None:
-    account.script(Script(tokens=100_000, rate=50))
+    account.script(Script(tokens=5000, rate=50))
     await ask(page, "talk")
     await account.wait_for(lambda a: a.generating)
     async with signed_in_page(browser, site, account) as second:
@@ -197,7 +197,7 @@ async def test_a_prompt_arrives_as_it_was_written(page: Page, account: Account) 
 
 
 async def test_a_second_prompt_has_to_wait_for_the_answer(page: Page, account: Account) -> None:
-    account.script(Script(tokens=100_000, rate=50))
+    account.script(Script(tokens=5000, rate=50))
     await ask(page, "one")
     await expect(page.locator(ANSWER)).to_contain_text("word1")
     await ask(page, "two", while_it_writes=True)
@@ -209,7 +209,7 @@ async def test_a_second_prompt_has_to_wait_for_the_answer(page: Page, account: A
 async def test_new_rows_have_negative_keys_until_the_answer_is_complete(page: Page, account: Account) -> None:
     rows = page.locator("[data-virtual-list-item-key]")
     keys = "rows => rows.map(r => r.dataset.virtualListItemKey)"
-    account.script(Script(tokens=100_000, rate=50))
+    account.script(Script(tokens=5000, rate=50))
     await ask(page, "one")
     await expect(page.locator(ANSWER)).to_contain_text("word1")
     assert await rows.evaluate_all(keys) == ["-1", "-2"]

@@ -214,7 +214,7 @@ async def test_a_wrong_parent_is_refused(caller: Caller) -> None:
 
 
 async def test_a_caller_that_leaves_frees_the_account(caller: Caller, account: Account) -> None:
-    account.script(Script(tokens=100_000, rate=50))
+    account.script(Script(tokens=5000, rate=50))
     response = await caller.ask("hi")
     await response.content.readuntil(b"word1")
     response.close()
@@ -225,7 +225,7 @@ async def test_a_caller_that_leaves_frees_the_account(caller: Caller, account: A
 async def test_closing_the_site_ends_its_streams_at_once() -> None:
     site = DemoSite(DemoSettings(pow_difficulty=10))
     async with asyncio.timeout(60), site, Caller(site, site.account("alice")) as caller:
-        site.account("alice").script(Script(tokens=100_000))
+        site.account("alice").script(Script(tokens=5000))
         response = await caller.ask("hi")
         await response.content.readuntil(b"word1")
         await site.__aexit__(None, None, None)

@@ -176,7 +176,7 @@ def work(served: Served) -> None:
 @pytest.mark.browser
 @pytest.mark.slow
 async def test_a_real_prometheus_scrapes_the_bridge_and_answers_every_alert_and_every_panel(tmp_path: Path) -> None:
-    async with serving() as served, prometheus(tmp_path, served.port) as http:
+    async with serving(monitored=True) as served, prometheus(tmp_path, served.port) as http:
         served.backend.known = [READY]
         served.telemetry.emit(BrowserStarted("156.0", "/usr/bin/chromium", sandbox=True))
 

@@ -82,7 +82,11 @@ def test_the_memory_of_a_container_is_what_it_may_take_and_not_what_its_machine_
 
 
 async def test_the_figures_of_now_come_by_the_event_stream() -> None:
-    async with serving() as served, signed_in(served) as operator, events(operator.http) as stream:
+    async with (
+        serving(monitored=True) as served,
+        signed_in(served) as operator,
+        events(operator.http) as stream,
+    ):
         served.monitor.charts.load(ResourceSample(1.0, 2.0), None)
         served.monitor.add_sample()
         sample = await stream.next("sample")

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -316,8 +316,9 @@ async def serving(
     responses: ResponseSettings | None = None,
     metrics: MetricsSettings | None = None,
     clock: Callable[[], float] = time.time,
+    monitored: bool = False,
 ) -> AsyncIterator[Served]:
-    """Run the real application on a free loopback port."""
+    """Run the real application on a free loopback port; its monitor looks at machine and log only if `monitored`."""
     backend, config = FakeBackend(), tempfile.TemporaryDirectory()
     settings = Settings(
         config=Path(config.name),
@@ -366,7 +367,7 @@ async def serving(
         headers = {"Authorization": f"Bearer {KEY}"}
         timeout = aiohttp.ClientTimeout(total=LIMIT)
         async with (
-            monitor,
+            monitor if monitored else nullcontext(),
             aiohttp.ClientSession(base, headers=headers, timeout=timeout, trace_configs=[checked()]) as http,
             sdk(f"{base}/v1", KEY, timeout=LIMIT, _strict_response_validation=True) as openai,
         ):

@@ -24,20 +24,12 @@ import bridge
 LONGEST = 0.1
 """Seconds of the processor that one step may take."""
 LOOK_EVERY = 0.02
-BLOCKING = (
-    *("open", "subprocess.Popen", "sqlite3.connect", "socket.getaddrinfo"),
-    *(
-        "os.listdir",
-        "os.scandir",
-        "os.mkdir",
-        "os.rename",
-        "os.remove",
-        "os.rmdir",
-        "os.link",
-        "os.symlink",
-        "os.chmod",
-    ),
-    *("os.truncate", "shutil.copyfile", "shutil.rmtree", "tempfile.mkstemp", "tempfile.mkdtemp", "glob.glob"),
+BLOCKING = frozenset(
+    (
+        *("open", "subprocess.Popen", "sqlite3.connect", "socket.getaddrinfo", "glob.glob"),
+        *("os.listdir", "os.scandir", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink"),
+        *("os.chmod", "os.truncate", "shutil.copyfile", "shutil.rmtree", "tempfile.mkstemp", "tempfile.mkdtemp"),
+    )
 )
 """Audit events of calls that wait for a disk, a name server or another process."""
 PRODUCT = str(Path(bridge.__file__).parent)
@@ -107,9 +99,9 @@ class GuardedLoop(asyncio.SelectorEventLoop):
         return super()._add_reader(fd, partial(self._step.run, callback), *args)  # type: ignore[misc]
 
 
-def on_audit(event: str, _: object) -> None:
-    """Note a blocking call that the product makes on the loop."""
-    if event in BLOCKING and asyncio._get_running_loop() is not None and (line := culprit(sys._getframe(1))):
+def on_blocking(event: str) -> None:
+    """Note one of the blocking calls, if the product makes it on the loop."""
+    if asyncio._get_running_loop() is not None and (line := culprit(sys._getframe(2))):
         found.append(f"{event} blocks the loop: {line}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
 from openai import BaseModel
@@ -27,7 +27,12 @@ CHUNKS: dict[str, type[BaseModel]] = {"/v1/chat/completions": ChatCompletionChun
 
 RESPONSES = "/v1/responses"
 CONVERSATIONS = "/v1/conversations"
-EVENT = TypeAdapter[Any](ResponseStreamEvent)
+EVENTS: dict[str, type[BaseModel]] = {
+    name: kind
+    for kind in get_args(get_args(ResponseStreamEvent)[0])
+    for name in get_args(kind.model_fields["type"].annotation)
+}
+"""The type of each event by its name: to try them all takes long."""
 ITEMS = {RESPONSES: TypeAdapter[Any](ResponseItem), CONVERSATIONS: TypeAdapter[Any](ConversationItem)}
 OBJECTS: dict[str, type[BaseModel]] = {
     "response": Response,
@@ -79,7 +84,7 @@ def _check_stream(path: str, body: bytes) -> None:
 
 def check_event(text: str) -> None:
     """Raise if `text` is no event of a response."""
-    EVENT.validate_json(text, strict=True)
+    EVENTS[json.loads(text)["type"]].model_validate_json(text, strict=True)
 
 
 def _check(answer: dict[str, object], kind: type[BaseModel]) -> None:

@@ -213,7 +213,7 @@ async def test_what_a_killed_bridge_left_generating_is_stopped_at_the_next_start
         account.fault("unattended")
         killed = Serving(tmp_path, site)
         await killed.start()
-        asking = await killed.curl(directive(tokens=50_000, rate=50), stream=True)
+        asking = await killed.curl(directive(tokens=5000, rate=50), stream=True)
         assert asking.stdout is not None
         assert await asking.stdout.readline()
         await until(lambda: is_noted(killed.settings.config / "unsettled" / "alice.json"))

@@ -83,7 +83,7 @@ BOB = {
 
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
-    async with serving() as running:
+    async with serving(monitored=True) as running:
         running.backend.known = ACCOUNTS
         yield running
 

@@ -111,7 +111,7 @@ async def test_the_site_is_checked_beside_an_idle_page_and_a_busy_a_parked_and_a
         assert "composer by placeholder" in found["page of alice"][1]
         assert [account.turns for account in run.site.accounts] == [[], []]
         async with http.post("/admin/api/accounts/bob/pause", json={}):
-            stream = await run.stream(directive(tokens=100_000, rate=20))
+            stream = await run.stream(directive(tokens=5000, rate=20))
         ok, text = (await checked(account="alice"))["page of alice"]
         assert (ok, "busy with a chat" in text) == (None, True), text
         assert await anext(aiter(stream)), "the chat goes on"

@@ -13,6 +13,7 @@ def parse_json(text: str) -> Any:
 
     Halves of surrogate pairs, which JSON can write and UTF-8 cannot, are replaced.
     """
+    text = text.lstrip("\ufeff \t\r\n")
     try:
         value, end = _DECODE(text)
         if end != len(text):

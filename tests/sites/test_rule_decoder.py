@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import bridge.sites
-from bridge.chat.types import ChatEvent
-from bridge.errors import BridgeError
+from bridge.browser.page_messages import PageRequest, PageResponse
+from bridge.chat.types import ChatEvent, Finish, Opened, Rewritten, Text, Thinking
+from bridge.errors import (
+    BridgeError,
+    HumanNeeded,
+    LoginRequired,
+    Muted,
+    NoAnswer,
+    RateLimited,
+    SiteBusy,
+    SiteChanged,
+    SiteError,
+)
 from bridge.sites.site_file.rule_decoder import AnswerRules, RuleDecoder
 from bridge.sites.site_file.schema import load_site_file
-from tests.support.site_streams import STREAMS, Stream, joined
+from tests.support.site_files import site_file
+from tests.support.site_streams import STREAMS, Stream, connect, joined, sse
 
 FILES = Path(bridge.sites.__file__).parent / "files"
 
@@ -52,3 +70,315 @@ def test_a_stream_means_the_same_wherever_it_is_cut(stream: Stream) -> None:
     check(stream, [body[at : at + 1] for at in range(len(body))])
     for at in range(len(body)):
         check(stream, [body[:at], body[at:]])
+
+
+INVENTED = """
+[request]
+path = "/api/chat"
+prompt = ["prompt"]
+
+[answer]
+framing = "%s"
+%s
+
+[[answer.rules]]
+when = { kind = "ping" }
+emit = "ignore"
+
+[[answer.rules]]
+when = { kind = "piece" }
+emit = "text"
+value = "text"
+
+[[answer.rules]]
+when = { kind = "whole" }
+emit = "text"
+value = "text"
+mode = "set"
+
+[[answer.rules]]
+emit = "title"
+value = "title"
+
+[[answer.rules]]
+when = { kind = "fails" }
+emit = "error"
+value = "why"
+
+[[answer.rules]]
+when = { kind = "end" }
+emit = "finish"
+
+[[answer.rules]]
+when = { kind = "cut" }
+emit = "finish"
+reason = "length"
+
+[[answer.rules]]
+when = { kind = "thought" }
+emit = "thinking"
+value = "text"
+
+[[refusals]]
+kind = "muted"
+when = { muted = { exists = true } }
+until = "muted"
+
+[[refusals]]
+kind = "quota"
+status = [402]
+message = "why"
+"""
+EVENTS = PageResponse("https://chat.invented.test/api/chat", 200, {"content-type": "text/event-stream"})
+PIECE, END = {"kind": "piece", "text": "Rain"}, {"kind": "end"}
+
+
+def invented(framing: str = "sse", answer: str = "", more: str = "") -> RuleDecoder:
+    """Return the decoder of an invented site."""
+    return RuleDecoder(AnswerRules(site_file(INVENTED % (framing, answer) + more)))
+
+
+def heard(decoder: RuleDecoder, *pieces: bytes, response: PageResponse = EVENTS) -> list[ChatEvent]:
+    """Return the events of a response; raise the error that ends it."""
+    decoder.begin(response)
+    events = [event for piece in pieces for event in decoder.feed(piece)]
+    return joined([*events, *decoder.end(), *decoder.feed(b"")])
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "content_type", "error", "says"),
+    [
+        (b"", 200, "text/event-stream", SiteError, "an empty body"),
+        (b" \n", 200, "text/event-stream", SiteError, "an empty body"),
+        (sse({"kind": "ping"}), 200, "text/event-stream", SiteError, "ended its stream before it answered"),
+        (sse(PIECE), 200, "text/event-stream", SiteError, "cut after 4 characters"),
+        (sse(END), 200, "text/event-stream", SiteError, "finished without an answer"),
+        (sse({"kind": "piece", "text": " \n"}, END), 200, "text/event-stream", SiteError, "finished without an answer"),
+        (sse({"kind": "thought", "text": "Hm."}, END), 200, "text/event-stream", NoAnswer, "after thinking"),
+        (sse({"kind": "fails", "why": "I am\x1b[31m tired"}), 200, "text/event-stream", SiteError, "I am[31m tired"),
+        (sse({"kind": "fails"}), 200, "text/event-stream", SiteError, "its answer failed"),
+        (sse({"kind": "fails", "why": 7, "msg": "no"}), 200, "text/event-stream", SiteError, "no"),
+        (b'\xef\xbb\xbf {"msg":"not now"}', 200, "text/event-stream", SiteBusy, "says: not now"),
+        (b'{"what":1}', 200, "application/json", SiteChanged, "JSON of an unknown shape"),
+        (b"[1]", 200, "application/json", SiteChanged, "cannot be read"),
+        (b'{"muted":4102444800}', 200, "application/json", Muted, "muted the account"),
+        (b"<!doctype html><p>Hi", 200, "text/event-stream", HumanNeeded, "web page"),
+        (b"<p>", 200, "text/html", HumanNeeded, "web page"),
+        (b'{"why":"buy more"}', 402, "application/json", RateLimited, "used up what the site gives it: buy more"),
+        (b"", 402, "text/plain", RateLimited, "used up"),
+        (b"{}", 401, "application/json", LoginRequired, "not signed in"),
+        (b"", 500, "application/json", SiteBusy, "HTTP 500"),
+        (b"no", 404, "text/plain", SiteChanged, "HTTP 404"),
+    ],
+)
+def test_an_answer_that_is_none_says_why(
+    body: bytes, status: int, content_type: str, error: type[BridgeError], says: str
+) -> None:
+    response = PageResponse(EVENTS.url, status, {"content-type": content_type})
+    for pieces in ([body], [body[at : at + 1] for at in range(len(body))]):
+        with pytest.raises(BridgeError, match=re.escape(says)) as failed:
+            heard(invented(), *pieces, response=response)
+        assert type(failed.value) is error
+
+
+def test_a_mute_names_its_end() -> None:
+    with pytest.raises(Muted) as failed:
+        heard(invented(), sse({"muted": 4102444800000}))
+    assert failed.value.until == datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def test_events_before_an_error_are_given_out_before_it_is_raised() -> None:
+    decoder = invented()
+    decoder.begin(EVENTS)
+    assert decoder.feed(sse(PIECE, {"kind": "fails", "why": "no"}, PIECE)) == [Opened(), Text("Rain")]
+    with pytest.raises(SiteError, match="The site says: no"):
+        decoder.feed(b"")
+
+
+def test_a_refusal_behind_the_end_counts_only_where_there_is_no_answer_or_the_file_waits_for_one() -> None:
+    muted = {"muted": 4102444800}
+    decoder = invented()
+    assert heard(decoder, sse(PIECE, END, muted)) == [Opened(), Text("Rain"), Finish()]
+    assert decoder.drift == {"refusal after the end": 1}
+    with pytest.raises(Muted):
+        heard(invented(), sse(END, muted))
+    with pytest.raises(Muted):
+        heard(invented(answer="then_wait = 1"), sse(PIECE, END), sse(muted))
+
+
+def test_the_end_waits_for_an_error_as_long_as_the_file_says() -> None:
+    decoder = invented(answer="then_wait = 1.5")
+    decoder.begin(EVENTS)
+    waits = [decoder.patience]
+    assert decoder.feed(sse(PIECE, END)) == [Opened(), Text("Rain")]
+    waits.append(decoder.patience)
+    assert decoder.expired() == [Finish()]
+    assert [*waits, decoder.patience] == [None, 1.5, None]
+    assert heard(invented(answer="then_wait = 1.5"), sse(PIECE, END)) == [Opened(), Text("Rain"), Finish()]
+
+
+def test_the_end_of_the_response_may_be_the_end_of_the_answer() -> None:
+    assert heard(invented(answer="ends_on_close = true"), sse(PIECE)) == [Opened(), Text("Rain"), Finish()]
+    with pytest.raises(SiteError, match="without an answer"):
+        heard(invented(answer="ends_on_close = true"), sse({"kind": "ping"}))
+
+
+def test_an_answer_that_was_cut_at_its_length_may_be_thinking_alone() -> None:
+    events = heard(invented(), sse({"kind": "thought", "text": "Hm"}, {"kind": "cut"}))
+    assert events == [Opened(), Thinking("Hm"), Finish("length")]
+
+
+def test_a_text_that_is_changed_is_told_once_with_all_of_it() -> None:
+    frames = [PIECE, {"kind": "whole", "text": "Rain falls"}, {"kind": "whole", "text": "Snow"}, PIECE, END]
+    decoder = invented()
+    events = heard(decoder, sse(*frames))
+    assert events == [Opened(), Text("Rain falls"), Rewritten("Snow"), Rewritten("SnowRain"), Finish()]
+    assert decoder.drift == {"text differs": 1}
+    assert heard(invented(answer="holds = 20"), sse(*frames)) == [Opened(), Text("SnowRain"), Finish()]
+
+
+def test_what_is_not_known_is_counted_by_its_shape() -> None:
+    decoder = invented()
+    unknown = [{"secret words here": 1, "kind": "new"}, ("odd", {"a": 1}), "no JSON", [1], {"title": ""}]
+    heard(decoder, sse(*unknown, PIECE, END))
+    assert decoder.drift == {"frame ?/kind": 1, "frame odd/a": 1, "payload": 1, "frame": 1}
+
+
+def test_frames_of_other_tabs_are_left_out() -> None:
+    site = site_file(INVENTED % ("sse", 'is_for = "chat"\nis_for_request = "id"'))
+    frames = sse({**PIECE, "chat": "b"}, {**PIECE, "chat": "a"}, {"kind": "ping"}, {**END, "chat": "b"}, END)
+    decoder = RuleDecoder(AnswerRules(site))
+    decoder.sent(PageRequest("POST", EVENTS.url, b'{"id":"a"}'))
+    assert heard(decoder, frames) == [Opened(), Text("Rain"), Finish()]
+    assert heard(RuleDecoder(AnswerRules(site)), frames) == [Opened(), Text("RainRain"), Finish()]
+
+
+SOCKET = PageResponse("wss://chat.invented.test/socket", 101, {}, number=7)
+BY_SOCKET = 'call = { path = "/socket", method = "WEBSOCKET" }'
+
+
+def test_an_answer_may_come_by_a_socket_while_the_prompt_gets_one_of_its_own() -> None:
+    decoder = invented("socketio", BY_SOCKET)
+    prompt = PageResponse(EVENTS.url, 200, {"content-type": "application/json"}, number=3)
+    decoder.begin(SOCKET)
+    assert decoder.feed(b"2") == []
+    decoder.begin(prompt)
+    assert decoder.feed(b'{"status":true}') == []
+    decoder.select(SOCKET)
+    assert decoder.feed(b'42["events",{"kind":"piece"}]') == []
+    decoder.select(prompt)
+    assert decoder.end() == []
+    decoder.select(SOCKET)
+    assert decoder.end() == []
+
+
+def test_the_pieces_of_a_socket_are_found_by_their_place_in_the_packet() -> None:
+    rules = """
+[answer]
+framing = "socketio"
+call = { path = "/socket", method = "WEBSOCKET" }
+rules = [
+  { when = { "[0]" = "token" }, emit = "text", value = "[1].token" },
+  { when = { "[0]" = "task_end" }, emit = "finish" },
+]
+"""
+    decoder = RuleDecoder(AnswerRules(site_file(rules)))
+    packets = [b'42["token",{"token":"Ra"}]', b"3", b'42["token",{"token":"in"}]', b'42["task_end"]']
+    assert heard(decoder, *packets, response=SOCKET) == [Opened(), Text("Rain"), Finish()]
+
+
+POLL = """
+[request]
+path = "/generate"
+prompt = ["prompt"]
+
+[answer]
+framing = "json"
+rules = [{ when = { ret = "0" }, emit = "ignore" }]
+
+[poll]
+call = { path = "/state" }
+job = "data.job"
+record = "data.{job}"
+done = { status = 50, "task.finish_time" = { at_least = 1 } }
+failed = { status = 30 }
+message = "fail_msg"
+media = "items[*].url"
+count = "count"
+
+[[refusals]]
+kind = "login"
+when = { ret = "1014" }
+
+[[refusals]]
+kind = "busy"
+when = { ret = { not = "0" } }
+message = "errmsg"
+"""
+JSON_BODY = {"content-type": "application/json"}
+
+
+def polled(*bodies: object) -> list[ChatEvent]:
+    """Return the events of a job: what the prompt gets, then its states."""
+    decoder, events = RuleDecoder(AnswerRules(site_file(POLL))), list[ChatEvent]()
+    for number, body in enumerate(bodies):
+        path = "/state" if number else "/generate"
+        events += heard(
+            decoder, json.dumps(body).encode(), response=PageResponse(f"https://p.test{path}", 200, JSON_BODY, number)
+        )
+    return events
+
+
+def state(**record: object) -> dict[str, object]:
+    return {"ret": "0", "data": {"7001": record, "7002": {"status": 50}}}
+
+
+JOB = {"ret": "0", "data": {"job": "7001"}}
+PICTURE = {"url": "https://p.test/1.png?sign=x(1)"}
+DONE = {"status": 50, "task": {"finish_time": 1790}, "count": 1, "items": [PICTURE]}
+
+
+def test_a_job_is_followed_until_all_of_it_is_there() -> None:
+    early = [state(status=20, items=[]), {"ret": "0", "data": {}}, state(**{**DONE, "task": {"finish_time": 0}})]
+    few = [state(**{**DONE, "count": 2}), state(**{**DONE, "items": []})]
+    link = Text("![](https://p.test/1.png?sign=x%281%29)")
+    assert polled(JOB, *early, *few) == []
+    assert polled(JOB, *early, *few, state(**DONE)) == [Opened(), link, Finish()]
+    assert polled(state(**DONE), state(**DONE)) == []
+
+
+@pytest.mark.parametrize(
+    ("bodies", "error", "says"),
+    [
+        ([{"ret": "1310", "errmsg": "too many at once", "data": None}], SiteBusy, "too many at once"),
+        ([JOB, state(status=30, fail_msg="not allowed")], SiteError, "has not made it: not allowed"),
+        ([JOB, {"ret": "1014"}], LoginRequired, "not signed in"),
+    ],
+)
+def test_a_job_that_comes_to_nothing_says_why(bodies: list[object], error: type[BridgeError], says: str) -> None:
+    with pytest.raises(error, match=says):
+        polled(*bodies)
+
+
+WORDS = ("kind", "text", "op", "mask", "block", "data", "phase", "choices", "delta", "id", "end", "piece", "[DONE]")
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(WORDS)
+ANYTHING = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("site", sorted(file.stem for file in FILES.glob("*.toml")))
+@given(frames=st.lists(ANYTHING, max_size=5), cut=st.integers(1, 50))
+def test_no_document_makes_the_decoder_of_a_site_fail_otherwise_than_by_saying_why(
+    site: str, frames: list[object], cut: int
+) -> None:
+    body = connect(*frames) if rules_of(site).answer.framing == "connect" else sse(*frames)
+    decoder = RuleDecoder(rules_of(site))
+    decoder.begin(EVENTS)
+    with suppress(BridgeError):
+        for at in range(0, len(body), cut):
+            decoder.feed(body[at : at + cut])
+        decoder.end()
+        decoder.expired()

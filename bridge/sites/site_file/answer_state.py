@@ -206,7 +206,8 @@ class AnswerState:
 
 
 def _raise_error(match: Match) -> None:
-    said = _joined(match.values, " ") or words_of(match.item)
+    values = match.rule.value.values(match.item) if match.rule.value else []
+    said = _joined(values, " ") or words_of(match.item)
     raise SiteError(f"The site says: {quote(said)}" if said else "The site says that its answer failed.")
 
 

@@ -29,8 +29,6 @@ from bridge.sites.site_file.rules import Match, RuleSet
 from bridge.sites.site_file.schema import SiteFile
 from bridge.sites.site_file.wire_schema import Call, Refusal
 
-REPEAT_LIMIT = 5.0
-"""Seconds that a page gets to send a prompt again whose first sending was refused."""
 _MOST_NAMES = 4
 """Keys of a frame that its shape names where no rule knows it."""
 
@@ -62,7 +60,7 @@ class AnswerRules:
     @property
     def is_single(self) -> bool:
         """Tell whether a turn has one response, whose end must be the end of the answer."""
-        return not (self.answer.call or self.site.poll) and self.site.request.repeats == 1
+        return not (self.answer.call or self.site.poll)
 
 
 class RuleDecoder(Decoder):
@@ -77,8 +75,6 @@ class RuleDecoder(Decoder):
         self._channels: dict[int, Channel] = {}
         self._channel: Channel | None = None
         self._failure: BridgeError | None = None
-        self._refused_sending: BridgeError | None = None
-        self._sendings = 0
         self._is_over = False
         self._wanted = ""
         self._last_number: int | float | None = None
@@ -90,16 +86,12 @@ class RuleDecoder(Decoder):
 
     @property
     def patience(self) -> float | None:
-        """Return how long to wait for what may still follow; then `expired` says what comes of it."""
-        if self._refused_sending is not None:
-            return REPEAT_LIMIT
+        """Return how long an error may still follow the end; then `expired` says what comes of it."""
         is_ending = self._state.reason is not None and not self._is_over
         return self._rules.answer.then_wait if is_ending else None
 
     def sent(self, request: PageRequest) -> None:
-        """Take the request that passed; a refusal of an earlier sending does not count any more."""
-        self._sendings += 1
-        self._refused_sending = None
+        """Take the request that passed: its id tells the turn's frames from those of other tabs."""
         if path := self._rules.is_for_request:
             self._wanted = as_id(path.first(*read_request(request, self._rules.site.request.body)))
 
@@ -109,8 +101,7 @@ class RuleDecoder(Decoder):
         channel = Channel(response, self._rules.answer, self._rules.role_of(response), self._now())
         self._channels[response.number] = self._channel = channel
         if channel.refusal and response.content_type != "application/json":
-            self._fail(self._rules.refusals.by_status(response.status) or channel.refusal)
-            self._raise_failure()
+            raise self._rules.refusals.by_status(response.status) or channel.refusal
 
     def select(self, response: PageResponse) -> None:
         """Go on with a response that was begun before."""
@@ -130,13 +121,12 @@ class RuleDecoder(Decoder):
         if channel is not None:
             self._channels.pop(channel.response.number, None)
             self._take_all(channel, channel.end())
-            if channel.role == "answer" and not (self._failure or self._refused_sending or self._is_over):
+            if channel.role == "answer" and not (self._failure or self._is_over):
                 self._close(channel)
         return self._events()
 
     def expired(self) -> Sequence[ChatEvent]:
         """Return the last events, or raise what the answer came to, after the patience is over."""
-        self._failure, self._refused_sending = self._failure or self._refused_sending, None
         self._conclude()
         return self._events()
 
@@ -146,10 +136,10 @@ class RuleDecoder(Decoder):
         try:
             for frame in frames:
                 self._take(channel, frame)
-                if self._failure or self._refused_sending:
+                if self._failure:
                     return
         except BridgeError as error:
-            self._fail(error)
+            self._failure = error
             return
         if self._state.reason is not None and not self._rules.answer.then_wait:
             self._conclude()
@@ -223,10 +213,11 @@ class RuleDecoder(Decoder):
         state = self._state
         if state.reason is None and not self._rules.answer.ends_on_close:
             if state.length or state.thought:
-                self._fail(SiteError(f"The site's stream was cut after {state.length} characters of the answer."))
+                message = f"The site's stream was cut after {state.length} characters of the answer."
+                self._failure = SiteError(message)
             elif self._rules.is_single:
                 what = "answered with an empty body" if channel.is_empty else "ended its stream before it answered"
-                self._fail(SiteError(f"The site {what}."))
+                self._failure = SiteError(f"The site {what}.")
             return
         state.reason = state.reason or "stop"
         self._conclude()
@@ -250,14 +241,7 @@ class RuleDecoder(Decoder):
         if self._is_over or (is_answered and not self._rules.answer.then_wait):
             self._drift.note("refusal after the end")
         else:
-            self._fail(refusal)
-
-    def _fail(self, error: BridgeError) -> None:
-        """Raise the error by the next call that has no events; wait for another sending where there may be one."""
-        if 0 < self._sendings < self._rules.site.request.repeats:
-            self._refused_sending = error
-        else:
-            self._failure = error
+            self._failure = refusal
 
     def _events(self) -> Sequence[ChatEvent]:
         events = self._state.events()

@@ -77,7 +77,8 @@ def _candidate(rule: Rule) -> Candidate[Any]:
     value = _path(rule.value)
     fields: dict[str, JsonPath] = {name: JsonPath(path) for name, path in rule.fields.items()}
     compiled = CompiledRule(rule, value, _path(rule.key), _path(rule.parent), fields)
-    return Candidate(compiled, rule.when, value, rule.event)
+    is_optional = rule.emit == "error"  # a failure without words is one all the same
+    return Candidate(compiled, rule.when, None if is_optional else value, rule.event)
 
 
 def _path(text: str | None) -> JsonPath | None:

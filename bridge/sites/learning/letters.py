@@ -1,0 +1,59 @@
+"""Compares texts by their letters and digits alone: a page shows an answer without its markup and its line breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WINDOW = 6
+"""Letters that must be the same in a row before two texts count as the same there."""
+LONGEST = 200_000
+"""Letters of a text that are looked at."""
+
+
+def letters(text: str) -> str:
+    """Return the letters and digits of a text, in lower case."""
+    return "".join(character for character in text[: 4 * LONGEST].casefold() if character.isalnum())[:LONGEST]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How much two texts have in common: the share of the truth that was found, and which letters of the text it is."""
+
+    share: float
+    marks: bytes
+    """One byte for each letter of the text: 1 where it belongs to the truth."""
+
+
+def overlap(text: str, truth: str) -> Overlap:
+    """Find where `text` says what `truth` says; both are letters. A whole repetition counts where it comes last."""
+    if not truth or not text:
+        return Overlap(0.0, bytes(len(text)))
+    if (at := text.rfind(truth)) >= 0:
+        return Overlap(1.0, bytes(at) + b"\1" * len(truth) + bytes(len(text) - at - len(truth)))
+    if text in truth:
+        return Overlap(len(text) / len(truth), b"\1" * len(text))
+    marks = _marked(text, _windows(truth))
+    return Overlap(sum(_marked(truth, _windows(text))) / len(truth), bytes(marks))
+
+
+def _windows(text: str) -> set[str]:
+    return {text[at : at + WINDOW] for at in range(len(text) - WINDOW + 1)}
+
+
+def _marked(text: str, known: set[str]) -> bytearray:
+    marks = bytearray(len(text))
+    for at in range(len(text) - WINDOW + 1):
+        if text[at : at + WINDOW] in known:
+            marks[at : at + WINDOW] = b"\1" * WINDOW
+    return marks
+
+
+def belonging(pieces: Sequence[str], marks: bytes) -> list[bool]:
+    """Tell of each piece, which together are the marked text, whether most of it belongs; an empty one does not."""
+    found, at = [], 0
+    for piece in pieces:
+        here = sum(marks[at : at + len(piece)])
+        found.append(here * 2 > len(piece))
+        at += len(piece)
+    return found

@@ -1,0 +1,67 @@
+"""What was seen of chats on a page nobody has described yet: its network, its elements, its address; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bridge.browser.page_messages import SOCKET
+
+
+class Chunk(NamedTuple):
+    """Bytes that came or went at a time, in seconds; of a WebSocket it is one message, whole."""
+
+    time: float
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCall:
+    """One of the page's own requests with its response, or a WebSocket with its messages both ways."""
+
+    number: int
+    time: float
+    method: str
+    url: str
+    body: bytes = field(default=b"", repr=False)
+    status: int = 200
+    content_type: str = ""
+    chunks: tuple[Chunk, ...] = field(default=(), repr=False)
+    sent: tuple[Chunk, ...] = field(default=(), repr=False)
+    """Messages that the page sent over a WebSocket."""
+    is_over: bool = True
+
+    @property
+    def is_socket(self) -> bool:
+        """Tell whether it is a WebSocket."""
+        return self.method == SOCKET
+
+
+@dataclass(frozen=True, slots=True)
+class SeenTurn:
+    """One prompt and all that happened from when it was typed until the page was quiet again."""
+
+    prompt: str = field(repr=False)
+    began: float
+    calls: tuple[SeenCall, ...]
+    visible: str = field(default="", repr=False)
+    """The text that appeared in the page as the answer: without its markup, and perhaps with names of buttons."""
+    wanted: str = field(default="", repr=False)
+    """What the model was asked to repeat."""
+    url_before: str = ""
+    url_after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """What can be said of an element in a selector, its own and its ancestors', nearest first."""
+
+    tag: str
+    id: str = ""
+    classes: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    drawing: str = ""
+    """What its picture is known by: the beginning of a path, the address of a symbol, the name of an icon."""
+    above: tuple[Element, ...] = ()

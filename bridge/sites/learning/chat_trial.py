@@ -1,0 +1,262 @@
+"""Chats on a page nobody has described yet, and notes what happens: the text box, what sends, what appears and goes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from playwright.async_api import ElementHandle, Page
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.errors import SiteChanged, SiteTimeout
+from bridge.sites.guarded_page import held
+from bridge.sites.learning.canary import Canary
+from bridge.sites.learning.control_search import closes, message_selectors, send_buttons, stop_selectors
+from bridge.sites.learning.letters import letters
+from bridge.sites.learning.network_watch import NetworkWatch
+from bridge.sites.learning.observation import SeenTurn
+from bridge.sites.learning.page_watch import PageWatch, element_of
+from bridge.sites.learning.selectors import selectors
+from bridge.sites.site_file.composer_box import ComposerBox, Filling
+from bridge.sites.site_file.page_elements import PageElements
+
+BOX_LIMIT = 20.0
+"""Seconds until a page that takes prompts shows a text box."""
+SEND_LIMIT = 4.0
+"""Seconds until a prompt that was sent shows in the network."""
+FIRST_LIMIT = 60.0
+ANSWER_LIMIT = 240.0
+QUIET = 2.5
+"""Seconds without a change of the page's text after which an answer counts as over, if no data come either."""
+SILENT = 8.0
+"""Seconds after which it does, whatever else comes over the network."""
+LOOK_EVERY = 0.15
+LEAST = 10
+MOST_DIALOGS = 4
+CLOSERS = "button, [role=button], a, [class*=close i]"
+"""Letters that an answer has at least."""
+FILLINGS: tuple[Filling, ...] = ("auto", "insert", "paste")
+
+
+@dataclass(slots=True)
+class Learned:
+    """What was found out about the page so far."""
+
+    box: tuple[str, ...] = ()
+    filling: Filling = "auto"
+    sends_by_enter: bool | None = None
+    send_button: tuple[str, ...] = ()
+    dialogs: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    """What lay over the page, and what closed it."""
+    stops: list[str] = field(default_factory=list)
+    """Selectors that may be the stop button, still to be tried."""
+    stop_button: tuple[str, ...] = ()
+    messages: dict[str, list[int]] = field(default_factory=dict)
+    """Selectors that may fit messages, and how many they fitted after each turn."""
+
+
+class ChatTrial:
+    """One page, worked as a person would; what the page does is in `turns` and `learned`."""
+
+    def __init__(
+        self, page: Page, origin: str, network: NetworkWatch, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.watch = PageWatch(page, origin)
+        self.elements = PageElements(page, origin)
+        self.turns: list[SeenTurn] = []
+        self.learned = Learned()
+        self._network = network
+        self._clock = clock
+
+    async def wait_for_box(self, limit: float = BOX_LIMIT) -> ElementHandle | None:
+        """Return the text box as soon as there is one and the page is quiet; None where none comes."""
+        end = self._clock() + limit
+        while self._clock() < end:
+            if float(await self.watch.ask("quiet") or 0.0) > 0.6 and (box := await self._box()) is not None:
+                return box
+            await asyncio.sleep(LOOK_EVERY)
+        return await self._box()
+
+    async def chat(self, canary: Canary) -> None:
+        """Type a prompt, send it, and note what comes of it until the page is quiet."""
+        box = await self.wait_for_box()
+        if box is None:
+            raise SiteChanged("The page has no text box that could take a prompt.")
+        async with held(box):
+            await self._know(box)
+            began, before = self._clock(), self.watch.page.url
+            await self._fill(box, canary.prompt)
+            await self.watch.ask("mark", "typed")
+            await asyncio.sleep(3 * LOOK_EVERY)
+            await self.watch.ask("mark", "typed")
+            for _ in range(MOST_DIALOGS):
+                if await self._send(box, canary):
+                    break
+                if not await self._close_dialog():
+                    raise SiteChanged("Neither Enter nor any button sent the prompt.")
+        await self.finish(canary, began, before)
+
+    async def notice_typing(self, canary: Canary) -> bool:
+        """Learn the text box of a person who has typed the prompt; tell whether there is one that holds it."""
+        box = await self.watch.element("holding", canary.nonce)
+        if box is None:
+            return False
+        async with held(box):
+            await self._know(box)
+        await self.watch.ask("mark", "typed")
+        return True
+
+    async def notice_sending(self) -> None:
+        """Learn what a person did who has just sent the prompt."""
+        by = await self.watch.ask("sender")
+        await self.watch.ask("mark", "answering")
+        self.learned.sends_by_enter = by == "enter" if by else None
+        if isinstance(by, dict):
+            fitting = [one for one in selectors(element_of(by)) if await self.watch.page.locator(one).count() == 1]
+            self.learned.send_button = tuple(fitting[:3])
+
+    async def shows_nothing(self) -> bool:
+        """Tell whether none of what may be messages is there, and note that."""
+        await self._note_messages()
+        steady = [counts for counts in self.learned.messages.values() if counts[0] > 0]
+        return not steady or any(counts[-1] == 0 for counts in steady)
+
+    async def finish(self, canary: Canary, began: float, before: str) -> None:
+        """Wait for the end of an answer, and note the turn."""
+        stops = await self._answered(canary)
+        await self.watch.ask("mark", "after")
+        visible = str(await self.watch.ask("answer", canary.prompt, canary.wanted) or "")
+        calls = self._network.calls()
+        self.turns.append(SeenTurn(canary.prompt, began, calls, visible, canary.wanted, before, self.watch.page.url))
+        await self._note_messages()
+        await self._note_stops(stops)
+
+    async def _box(self) -> ElementHandle | None:
+        """Return the likeliest text box: the known one, else the lowest of the large ones."""
+        if self.learned.box:
+            return await self.elements.find(self.learned.box)
+        found = await self.watch.elements("editables")
+        sized = [(await self._fitness(one), number, one) for number, one in enumerate(found)]
+        return max(sized)[2] if sized else None
+
+    async def _fitness(self, box: ElementHandle) -> tuple[bool, float]:
+        said = await self.watch.described(box)
+        place = await box.bounding_box() or {"y": 0, "width": 0, "height": 0}
+        is_large = said.tag != "input" or place["width"] > 250
+        return is_large and "search" not in said.attributes.get("role", ""), place["y"] + place["height"]
+
+    async def _know(self, box: ElementHandle) -> None:
+        """Begin to watch around the text box."""
+        if not self.learned.box:
+            self.learned.box = await self.watch.lasting(box)
+        await self.watch.ask("useBox", box)
+        await self.watch.ask("remember")
+        await self.watch.ask("mark", "before")
+
+    async def _fill(self, box: ElementHandle, prompt: str) -> None:
+        ways = dict.fromkeys((self.learned.filling, *FILLINGS))
+        for filling in ways:
+            seen = await ComposerBox(self.elements, filling).fill(box, prompt)
+            if seen["is"] == "there":
+                self.learned.filling = filling
+                return
+        raise SiteChanged("The page's text box does not hold what is put into it.")
+
+    async def _send(self, box: ElementHandle, canary: Canary) -> bool:
+        """Press Enter, and where that sends nothing what looks like a send button; tell whether the prompt went out."""
+        began = self._clock()
+        buttons = send_buttons(await self.watch.looks())
+        known = await self._button_selectors([look.number for look in buttons])
+        await self.watch.ask("mark", "answering")
+        if self.learned.sends_by_enter is not False:
+            await box.focus()
+            await self.elements.press("Enter")
+            self.learned.sends_by_enter = await self._is_sent(canary, began)
+            if self.learned.sends_by_enter:
+                self.learned.send_button = self.learned.send_button or (known[0] if known else ())
+                return True
+            await self._fill(box, canary.prompt)
+        for button in [self.learned.send_button, *known]:
+            if button and await self.elements.click(button) and await self._is_sent(canary, began):
+                self.learned.send_button = button
+                return True
+        return False
+
+    async def _close_dialog(self) -> bool:
+        """Close what lies over the page by a button that is called so; tell whether there was one."""
+        if (dialog := await self.watch.element("overlay")) is None:
+            return False
+        async with held(dialog):
+            selectors = await self.watch.lasting(dialog)
+            for button in (await dialog.query_selector_all(CLOSERS))[:20]:
+                if closes(await self.watch.described(button)) and selectors:
+                    closers = await self.watch.lasting(button)
+                    await self.elements.click_element(button)
+                    self.learned.dialogs.append((selectors[0], closers))
+                    return True
+        return False
+
+    async def _button_selectors(self, numbers: Sequence[int]) -> list[tuple[str, ...]]:
+        found: list[tuple[str, ...]] = []
+        for number in numbers:
+            if (element := await self.watch.element("element", number)) is not None:
+                async with held(element):
+                    found.append(await self.watch.lasting(element))
+        return [one for one in found if one]
+
+    async def _is_sent(self, canary: Canary, since: float) -> bool:
+        end = self._clock() + SEND_LIMIT
+        while not self.is_sent(canary, since):
+            if self._clock() > end:
+                return False
+            await asyncio.sleep(LOOK_EVERY / 3)
+        return True
+
+    def is_sent(self, canary: Canary, since: float) -> bool:
+        """Tell whether a request had the prompt in it."""
+        return self._network.has_sent(canary.nonce.encode(), since)
+
+    async def _answered(self, canary: Canary) -> set[str]:
+        """Wait until the page is quiet; return which of the selectors for a stop button fitted something meanwhile."""
+        began = changed = self._clock()
+        length, seen = -1, set[str]()
+        while True:
+            seen |= {one for one in self.learned.stops if one not in seen and await self.watch.count(one) > 0}
+            now, self_length = self._clock(), int(await self.watch.ask("length") or 0)
+            if self_length != length:
+                length, changed = self_length, now
+            quiet = now - max(changed, self._network.last_data) > QUIET or now - changed > SILENT
+            if quiet and (now - began > FIRST_LIMIT or await self._has_answer(canary)):
+                return seen
+            if now - began > ANSWER_LIMIT:
+                raise SiteTimeout(f"The page was not done with its answer within {ANSWER_LIMIT:g} seconds.")
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _has_answer(self, canary: Canary) -> bool:
+        return len(letters(str(await self.watch.ask("answer", canary.prompt, canary.wanted) or ""))) >= LEAST
+
+    async def _note_messages(self) -> None:
+        """Count what may be messages; a selector that fits each of them fits twice as many after the second turn."""
+        if not self.learned.messages:
+            chains = [[element_of(one) for one in chain] for chain in await self.watch.ask("messages") or []]
+            self.learned.messages = {one: [] for one in message_selectors(chains)}
+        for selector, counts in self.learned.messages.items():
+            counts.append(await self.watch.page.locator(selector).count())
+
+    async def _note_stops(self, seen: set[str]) -> None:
+        """Collect what may be the stop button, or keep those that were there while the site answered, and only then."""
+        there = [one for one in self.learned.stops if one in seen and await self.watch.count(one) == 0]
+        self.learned.stop_button = tuple(there[:3])
+        if not there:
+            self.learned.stops = stop_selectors(await self.watch.looks())
+
+
+async def loaded(page: Page, url: str, limit: float) -> None:
+    """Load a page and give it the time to come alive."""
+    await page.goto(url, wait_until="domcontentloaded", timeout=limit * 1000)
+    try:
+        await page.wait_for_load_state("networkidle", timeout=5_000)
+    except PlaywrightError:
+        return

@@ -1,0 +1,141 @@
+"""Learns one site on an open page: two turns of a chat, a new chat, and a look at what a stranger sees."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from playwright.async_api import BrowserContext, Page
+
+from bridge.browser.page_calls import within
+from bridge.errors import BrowserError, SetupError, SiteTimeout
+from bridge.origins import origin_of
+from bridge.sites.guarded_page import held
+from bridge.sites.learning.canary import to_be_typed, with_code
+from bridge.sites.learning.chat_trial import ChatTrial, loaded
+from bridge.sites.learning.control_search import new_chat_buttons
+from bridge.sites.learning.draft import Finding
+from bridge.sites.learning.inference import read_wire, wire_findings
+from bridge.sites.learning.login_signs import PageState, login_signs
+from bridge.sites.learning.network_watch import NetworkWatch
+from bridge.sites.learning.page_findings import LoginSigns, NewChat, page_findings
+from bridge.sites.learning.page_watch import PageWatch
+
+PERSON_LIMIT = 900.0
+LOAD_LIMIT = 60.0
+LOOK_EVERY = 0.1
+SETTLE = 2.0
+"""Seconds in which a page shows whether somebody is signed in."""
+
+Say = Callable[[str], None]
+
+
+@asynccontextmanager
+async def watched_page(context: BrowserContext, url: str) -> AsyncGenerator[ChatTrial]:
+    """Open a page whose network is watched from its first request on."""
+    async with within(LOAD_LIMIT, f"{url} did not load"):
+        page = await context.new_page()
+        network = NetworkWatch(await context.new_cdp_session(page))
+        await network.start()
+        await loaded(page, url, LOAD_LIMIT)
+    try:
+        yield ChatTrial(page, origin_of(url), network)
+    finally:
+        await network.close()
+
+
+async def chat_twice(trial: ChatTrial, say: Say, *, is_auto: bool) -> None:
+    """Have two turns of one conversation: the first by a person, where there is one, the second by the bridge."""
+    if is_auto:
+        say("Typing a first prompt into the page ...")
+        await trial.chat(to_be_typed())
+    else:
+        await _chat_by_person(trial, say)
+    say("The first answer is over. Typing a second prompt into the same chat ...")
+    await trial.chat(with_code())
+    if not trial.learned.stop_button:
+        say("Typing a third prompt, to see what stops an answer ...")
+        await trial.chat(to_be_typed())
+
+
+async def _chat_by_person(trial: ChatTrial, say: Say) -> None:
+    """Wait until a person has typed the prompt that is said here and sent it, and until it is answered."""
+    canary, end = to_be_typed(), time.monotonic() + PERSON_LIMIT
+    say("Sign in, in the window that has opened, if the page asks for it. Then type exactly this and send it:")
+    say(f"\n    {canary.prompt}\n")
+    began, box_seen, before = time.monotonic(), False, trial.watch.page.url
+    while not trial.is_sent(canary, began):
+        if time.monotonic() > end:
+            raise SiteTimeout(f"Nobody sent the prompt within {PERSON_LIMIT:g} seconds.")
+        if trial.watch.page.is_closed():
+            raise BrowserError("The window was closed before the prompt was sent.")
+        if not box_seen and trial.elements.is_home(trial.watch.page.url):
+            box_seen, before = await trial.notice_typing(canary), trial.watch.page.url
+        await asyncio.sleep(LOOK_EVERY)
+    await trial.notice_sending()
+    await trial.finish(canary, began, before)
+
+
+async def find_new_chat(trial: ChatTrial, url: str) -> NewChat:
+    """Load the address of an empty chat and see whether it is one; else try what is called a new chat."""
+    parts = urlsplit(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    looks = new_chat_buttons(await trial.watch.looks())
+    await loaded(trial.watch.page, url, LOAD_LIMIT)
+    await trial.wait_for_box()
+    if await trial.shows_nothing():
+        return NewChat(path, is_empty=True)
+    for look in looks:
+        if (element := await trial.watch.element("element", look.number)) is None:
+            continue
+        async with held(element):
+            selectors = await trial.watch.lasting(element)
+        if selectors and await trial.elements.click(selectors):
+            await trial.wait_for_box()
+            if await trial.shows_nothing():
+                return NewChat(path, is_empty=False, buttons=selectors)
+    return NewChat(path, is_empty=False)
+
+
+async def page_state(page: Page, origin: str) -> PageState:
+    """Return what a page shows and keeps, once it has had the time to show whether somebody is signed in."""
+    await asyncio.sleep(SETTLE)
+    watch = PageWatch(page, origin)
+    await watch.ask("mark", "before")
+    cookies = await page.context.cookies()
+    return PageState(
+        page.url,
+        bool(await watch.elements("editables")) and not await watch.count("input[type='password']"),
+        bool(await watch.count("input[type='password']")),
+        tuple(look.element for look in await watch.looks()),
+        frozenset(map(str, await watch.ask("stored") or [])),
+        frozenset(str(cookie.get("name")) for cookie in cookies),
+    )
+
+
+async def strangers_signs(mine: PageState, context: BrowserContext, url: str) -> LoginSigns:
+    """Open the page in a fresh context, and compare what it shows there."""
+    async with within(2 * LOAD_LIMIT, f"{url} did not load in a fresh browser"):
+        page = await context.new_page()
+        await loaded(page, url, LOAD_LIMIT)
+        return login_signs(mine, await page_state(page, origin_of(page.url)))
+
+
+async def findings(trial: ChatTrial, name: str, url: str, new_chat: NewChat, login: LoginSigns) -> list[Finding]:
+    """Draw all fields of the site file from what was seen; computing takes place off the loop."""
+    title = str(await trial.watch.page.title())[:60]
+    return await asyncio.to_thread(_findings, trial, name, title, url, new_chat, login)
+
+
+def _findings(trial: ChatTrial, name: str, title: str, url: str, new_chat: NewChat, login: LoginSigns) -> list[Finding]:
+    host, turns = urlsplit(url).hostname or "", tuple(trial.turns)
+    if not turns:
+        raise SetupError("No chat was seen, so there is nothing to learn from.")
+    wire = read_wire(turns)
+    calls = [one.call for one in wire.prompts] + ([wire.answer.stream.call] if wire.answer else [])
+    hosts = sorted({there for call in calls if (there := urlsplit(call.url).hostname or "") != host})
+    page = page_findings(name, title, url, trial.learned, new_chat, login, wire.ids, hosts)
+    return [*page, *wire_findings(wire, turns, host)]

@@ -1,0 +1,207 @@
+// What the page shows while somebody chats, for `page_watch.py`: an object whose methods are called by name.
+// Everything is bounded; nothing is left in the page but listeners and observers, which end with its document.
+origin => {
+  const MOST_NODES = 20000, MOST_TEXT = 200000, MOST_LOOKS = 400, EVERY = 60;
+  const CLICKABLE = "button, a[href], input[type=submit], input[type=button], [role=button], [role=link], [tabindex], " +
+    "[onclick], [class*=send i], [class*=stop i], [class*=submit i], [class*=btn i], [class*=button i], [id*=stop i], [id*=send i]";
+  const EDITABLE = "textarea, input:not([type]), input[type=text], [contenteditable=''], [contenteditable=true], [contenteditable=plaintext-only]";
+  const SKIPPED = new Set(["SCRIPT", "STYLE", "NOSCRIPT", "TEMPLATE", "TEXTAREA", "INPUT", "SELECT", "OPTION", "SVG", "svg"]);
+  const letters = text => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
+
+  const children = node => (node.shadowRoot ? [...node.shadowRoot.childNodes, ...node.childNodes] : [...node.childNodes]);
+  const parent = node => node.parentElement ?? (node.getRootNode() instanceof ShadowRoot ? node.getRootNode().host : null);
+  const ancestors = node => {
+    const found = [];
+    for (let at = node; at && found.length < 200; at = parent(at)) found.push(at);
+    return found;
+  };
+  const roots = () => {
+    const found = [document];
+    for (let at = 0; at < found.length && found.length < 100; at++)
+      for (const element of found[at].querySelectorAll("*"))
+        if (element.shadowRoot && found.length < 100) found.push(element.shadowRoot);
+    return found;
+  };
+  let known = [document], knownAt = 0;
+  const all = selector => {
+    if (performance.now() - knownAt > 1000) [known, knownAt] = [roots(), performance.now()];
+    return known.flatMap(root => [...root.querySelectorAll(selector)]).slice(0, 3000);
+  };
+  const isVisible = element => {
+    const box = element.getBoundingClientRect();
+    if (box.width < 2 || box.height < 2) return false;
+    return element.checkVisibility?.({visibilityProperty: true, opacityProperty: false}) ?? true;
+  };
+
+  const ATTRIBUTES = ["data-testid", "data-test", "data-test-id", "aria-label", "placeholder", "name", "role", "type", "title",
+    "contenteditable", "aria-disabled", "data-state", "data-placeholder", "data-slate-editor", "data-lexical-editor", "href"];
+  const drawing = element => {
+    const svg = element.querySelector("svg, i[class], use");
+    if (!svg) return "";
+    const use = svg.querySelector("use"), shape = svg.querySelector("path, rect");
+    const said = svg.getAttribute("name") || svg.getAttribute("data-icon") || use?.getAttribute("href") || use?.getAttribute("xlink:href");
+    if (said) return `name:${said}`.slice(0, 60);
+    if (!shape) return "";
+    return shape.tagName === "rect" ? "rect:" : `path:${(shape.getAttribute("d") || "").slice(0, 24)}`;
+  };
+  const own = element => {
+    const attributes = {};
+    for (const name of ATTRIBUTES) {
+      const value = element.getAttribute(name);
+      if (value !== null && value.length <= 80) attributes[name] = value;
+    }
+    return {
+      tag: element.tagName.toLowerCase(), id: element.id?.slice?.(0, 80) ?? "",
+      classes: [...element.classList].slice(0, 12).map(name => name.slice(0, 60)), attributes,
+    };
+  };
+  const describe = element => ({
+    ...own(element), text: (element.innerText ?? "").trim().slice(0, 60), drawing: drawing(element),
+    isDisabled: element.disabled === true || element.getAttribute("aria-disabled") === "true",
+    above: ancestors(element).slice(1, 7).map(own),
+  });
+
+  const looks = new Map();  // a look of an element -> {element, facts, phases}
+  const numbers = new WeakMap();
+  let phase = "idle", count = 0, box = null, changedAt = performance.now();
+  const distance = element => {
+    if (!box) return 0;
+    const [one, other] = [element.getBoundingClientRect(), box.getBoundingClientRect()];
+    const dx = Math.max(other.left - one.right, one.left - other.right, 0), dy = Math.max(other.top - one.bottom, one.top - other.bottom, 0);
+    return Math.round(Math.hypot(dx, dy));
+  };
+  const sample = () => {
+    for (const element of all(CLICKABLE)) {
+      if (!isVisible(element) || element === box || box?.contains(element) || element.contains(box)) continue;
+      if (!numbers.has(element)) numbers.set(element, ++count);
+      const label = element.getAttribute("aria-label") ?? "", title = element.title ?? "";
+      const key = [numbers.get(element), element.id, element.className?.baseVal ?? element.className, label, title, element.textContent.length < 40 ? element.textContent : "",
+        drawing(element), element.disabled, element.getAttribute("aria-disabled"), element.getAttribute("data-testid")].join("|");
+      let look = looks.get(key);
+      if (!look) {
+        if (looks.size >= MOST_LOOKS && phase === "idle") continue;
+        if (looks.size >= 4 * MOST_LOOKS) continue;
+        looks.set(key, (look = {element, number: numbers.get(element), facts: describe(element), phases: new Set(), distance: distance(element)}));
+      }
+      look.phases.add(phase);
+    }
+  };
+  let sampledAt = 0, waiting = 0;
+  const soon = () => {
+    changedAt = performance.now();
+    if (waiting) return;
+    waiting = setTimeout(() => { waiting = 0; sampledAt = performance.now(); sample(); }, Math.max(0, EVERY - (performance.now() - sampledAt)));
+  };
+  const observer = new MutationObserver(soon);
+  const observed = new WeakSet();
+  const observe = () => {
+    for (const root of roots())
+      if (!observed.has(root)) {
+        observed.add(root);
+        observer.observe(root, {subtree: true, childList: true, characterData: true, attributes: true,
+          attributeFilter: ["class", "disabled", "aria-label", "aria-disabled", "hidden", "style", "data-testid", "title", "id", "d", "href"]});
+      }
+  };
+  observe();
+  const timer = setInterval(() => { observe(); if (phase !== "idle") sample(); }, 250);
+
+  // the last thing that a person did before the prompt went out
+  let last = "";
+  addEventListener("keydown", event => { if (event.key === "Enter" && event.isTrusted) last = "enter"; }, true);
+  addEventListener("pointerdown", event => {
+    if (!event.isTrusted) return;
+    const target = event.composedPath().find(one => one instanceof Element && one.matches(CLICKABLE));
+    if (target) last = target;
+  }, true);
+
+  const texts = () => {
+    const found = [];
+    let nodes = 0, length = 0;
+    const walk = (node, hidden) => {
+      if (++nodes > MOST_NODES || length > MOST_TEXT) return;
+      if (node.nodeType === Node.TEXT_NODE) {
+        if (node.data.trim()) found.push(node), (length += node.data.length);
+        return;
+      }
+      if (node.nodeType !== Node.ELEMENT_NODE && node.nodeType !== Node.DOCUMENT_FRAGMENT_NODE) return;
+      if (SKIPPED.has(node.tagName) || (node.nodeType === Node.ELEMENT_NODE && node.isContentEditable)) return;
+      if (node.nodeType === Node.ELEMENT_NODE && node.checkVisibility && !node.checkVisibility()) return;
+      for (const child of children(node)) walk(child);
+    };
+    walk(document.body ?? document.documentElement);
+    return found;
+  };
+  let before = new Map();
+  const common = nodes => {
+    if (!nodes.length) return null;
+    const chain = ancestors(parent(nodes[0]) ?? nodes[0].parentNode);
+    return chain.find(one => nodes.every(node => ancestors(parent(node)).includes(one))) ?? null;
+  };
+  // the nodes that together say `wanted`, the last time that it is said
+  const saying = (nodes, wanted) => {
+    if (!wanted) return [];
+    const pieces = nodes.map(node => letters(node.data)), at = pieces.join("").lastIndexOf(wanted);
+    if (at < 0) return [];
+    const found = [];
+    let place = 0;
+    pieces.forEach((piece, number) => {
+      if (piece && place < at + wanted.length && place + piece.length > at) found.push(nodes[number]);
+      place += piece.length;
+    });
+    return found;
+  };
+  const weight = nodes => nodes.reduce((sum, node) => sum + letters(node.data).length, 0);
+  // the smallest element that has nearly all of what is new
+  const narrowed = fresh => {
+    let at = document.body ?? document.documentElement, inside = fresh;
+    for (let depth = 0; depth < 200; depth++) {
+      const next = children(at).filter(child => child.nodeType === Node.ELEMENT_NODE)
+        .map(child => [child, inside.filter(node => ancestors(parent(node)).includes(child))])
+        .find(([, held]) => weight(held) >= 0.85 * weight(inside));
+      if (!next || !weight(next[1])) break;
+      [at, inside] = next;
+    }
+    return [at, inside];
+  };
+
+  let shown = {user: null, answer: null};
+  return {
+    guard: () => location.origin === origin,
+    editables: () => all(EDITABLE).filter(element => isVisible(element) && !element.disabled && !element.readOnly)
+      .filter(element => !parent(element)?.closest?.("[contenteditable=true]")),
+    holding: words => all(EDITABLE).find(one => letters(one.value ?? one.textContent).includes(letters(words))) ?? null,
+    describe, drawing, isVisible,
+    useBox: element => { box = element; },
+    overlay: () => {
+      const named = all("[role=dialog], [role=alertdialog], dialog[open], [class*=modal i], [class*=dialog i], [class*=popup i]")
+        .filter(one => isVisible(one) && !ancestors(box).includes(one) && one.querySelector("button, [role=button], a, [class*=close i]"));
+      const place = box.getBoundingClientRect();
+      const hit = document.elementFromPoint(place.x + place.width / 2, place.y + place.height / 2);
+      return named.find(one => hit && ancestors(hit).includes(one)) ?? named[0] ?? null;
+    },
+    boxText: () => (box && box.isConnected ? (box.value ?? box.textContent ?? "").length : -1),
+    mark: name => {
+      if (phase !== "idle") sample();
+      phase = name;
+      sample();
+    },
+    remember: () => { before = new Map(texts().map(node => [node, node.data])); },
+    looks: () => [...looks.values()].map(look => ({...look.facts, number: look.number, distance: look.distance, phases: [...look.phases]})),
+    element: number => [...looks.values()].reverse().find(look => look.number === number && look.element.isConnected)?.element ?? null,
+    sender: () => (last instanceof Element ? describe(last) : last),
+    quiet: () => (performance.now() - changedAt) / 1000,
+    length: () => texts().reduce((sum, node) => sum + node.data.length, 0),
+    answer: (prompt, wanted) => {
+      const nodes = texts(), user = saying(nodes, letters(prompt));
+      const rest = nodes.filter(node => !user.includes(node) && before.get(node) !== node.data);
+      const behind = user.length ? rest.filter(node => user.at(-1).compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING) : rest;
+      const fresh = weight(behind) >= 0.6 * weight(rest) ? behind : rest;
+      const [place, inside] = narrowed(fresh);
+      shown = {user: common(user), answer: inside.length ? place : null};
+      return inside.map(node => node.data).join("\n").slice(0, MOST_TEXT);
+    },
+    messages: () => ["user", "answer"].map(name => (shown[name] ? ancestors(shown[name]).slice(0, 6).map(describe) : [])),
+    stored: () => Object.keys(localStorage).filter(key => key.length < 80 && localStorage.getItem(key)).slice(0, 200),
+    end: () => { observer.disconnect(); clearInterval(timer); },
+  };
+}

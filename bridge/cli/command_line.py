@@ -27,6 +27,7 @@ from bridge.cli.commands.demo_command import demo
 from bridge.cli.commands.doctor_command import doctor
 from bridge.cli.commands.install_command import install
 from bridge.cli.commands.keys_command import keys
+from bridge.cli.commands.learn_command import learn
 from bridge.cli.commands.login_command import login
 from bridge.cli.commands.profiles_command import profiles
 from bridge.cli.commands.replay_command import replay
@@ -47,7 +48,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(demo, serve, login, status, dashboard, usage, chat, doctor, debug, replay, backup, restore),
+    *(demo, serve, login, learn, status, dashboard, usage, chat, doctor, debug, replay, backup, restore),
     *(install, bench, version),
 ):
     app.command(cls=ServeCommand if command is serve else None)(command)  # as `--help` lists them

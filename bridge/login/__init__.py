@@ -1,1 +1,1 @@
-"""How an account is signed in and its login becomes a profile; may import browser, sites, storage, worker."""
+"""How an account is signed in and its login becomes a profile; may import browser, chat, sites, storage, worker."""

@@ -1,0 +1,35 @@
+"""`bridge learn`: a site file for a chat page, from one chat on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge.cli.options import flag, load, run, say
+
+
+def learn(
+    context: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="URL", help="Address of an empty chat of the site.")],
+    name: Annotated[str | None, typer.Option(help="Name of the site; by default from its address.")] = None,
+    account: Annotated[
+        str | None, typer.Option(help="Profile to sign in with, if there is one; the login is stored under it.")
+    ] = None,
+    auto: Annotated[bool, flag("--auto", help="Let the bridge send the first chat, too; needs no screen.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write; by default NAME.toml.")] = None,
+) -> None:
+    """Write the site file of a chat page by watching one chat on it.
+
+    A browser window opens. Sign in there, if the page asks for it, type the prompt that the command prints, and send
+    it. The bridge then sends two more prompts, writes the file, proves it with three chats, and says field by field
+    what is certain, what is guessed, and what it needs from you. Nothing is typed into another site's page.
+    """
+    from bridge.cli.display import need_display
+    from bridge.cli.site_lesson import teach
+
+    if not auto:
+        need_display("Use `ssh -X` or `xvfb-run`; or --auto, with --account for a page that asks to sign in.")
+    settings = load(context, browser={} if auto else {"headed": True, "shell": False})
+    run(teach(settings, url, name, account, out, say, is_auto=auto))

@@ -1,0 +1,120 @@
+"""Proves a site file that was learned: three chats by the driver that works by it, one of them stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import NamedTuple
+
+from bridge.browser.browser import Chromium
+from bridge.chat.types import ChatEvent, ChatRequest, Message, Text
+from bridge.errors import BridgeError
+from bridge.settings import Settings
+from bridge.sites.learning.canary import Canary, long, to_be_typed, with_code
+from bridge.sites.learning.letters import letters, overlap
+from bridge.storage.profiles import Profile
+from bridge.telemetry import Telemetry, Timeline
+from bridge.worker.worker import Worker
+
+SAME = 0.9
+"""Share of the answer that the page must show, or the model was asked for."""
+STOP_LIMIT = 20.0
+LOOK_EVERY = 0.2
+PAGE_TEXT = """() => {
+  const below = node => [...(node.shadowRoot?.childNodes ?? []), ...node.childNodes];
+  const text = node => node.nodeType === Node.TEXT_NODE ? node.data
+    : node.nodeType === Node.COMMENT_NODE ? "" : below(node).map(text).join("\\n");
+  return text(document.body).slice(0, 400000);
+}"""
+
+
+class Proof(NamedTuple):
+    """What came of one chat."""
+
+    name: str
+    failure: str
+    """Empty where it went well."""
+
+
+async def prove(chromium: Chromium, settings: Settings, profile: Profile, say: Callable[[str], None]) -> list[Proof]:
+    """Send three chats through the site file that the profile names; none of their texts is kept."""
+    tests = (
+        ("a long answer", _long),
+        ("lines, other scripts and code", _coded),
+        ("an answer that is stopped", _stopped),
+    )
+    proofs: list[Proof] = []
+    try:
+        worker = Worker(profile, None, chromium, settings, Telemetry())
+        async with worker.opened():
+            for name, test in tests:
+                say(f"Proving the site file: {name} ...")
+                proofs.append(Proof(name, await _outcome(test(worker))))
+    except BridgeError as error:
+        proofs += [Proof(name, error.message) for name, _ in tests[len(proofs) :]]
+    return proofs
+
+
+async def _outcome(test: Awaitable[str]) -> str:
+    try:
+        return await test
+    except BridgeError as error:
+        return error.message
+
+
+async def _long(worker: Worker) -> str:
+    return await _whole(worker, long())
+
+
+async def _coded(worker: Worker) -> str:
+    return await _whole(worker, with_code())
+
+
+async def _whole(worker: Worker, canary: Canary) -> str:
+    """Return what is wrong with the answer to a prompt: it must be what the page shows of it."""
+    text = "".join([event.text async for event in _events(worker, canary) if isinstance(event, Text)])
+    said = letters(text)
+    if not said:
+        return "the answer had no text"
+    if overlap(said, letters(canary.wanted)).share >= SAME:
+        return ""
+    shown = overlap(letters(await _page_text(worker)), said).share
+    return "" if shown >= SAME else f"the page shows {shown:.0%} of the answer that was read"
+
+
+async def _stopped(worker: Worker) -> str:
+    """Leave an answer after its first text; the page must show soon that it has stopped, and take another prompt."""
+    async with _leaving(worker, long()) as events:
+        async for event in events:
+            if isinstance(event, Text):
+                break
+    session = worker.shown
+    if session is None:
+        return "the page was lost"
+    end = asyncio.get_running_loop().time() + STOP_LIMIT
+    while await session.driver.is_generating():
+        if asyncio.get_running_loop().time() > end:
+            return "the page still shows that it is answering"
+        await asyncio.sleep(LOOK_EVERY)
+    return await _whole(worker, to_be_typed())
+
+
+@asynccontextmanager
+async def _leaving(worker: Worker, canary: Canary) -> AsyncGenerator[AsyncGenerator[ChatEvent]]:
+    async with aclosing(_events(worker, canary)) as events:
+        yield events
+
+
+async def _events(worker: Worker, canary: Canary) -> AsyncGenerator[ChatEvent]:
+    request = ChatRequest(uuid.uuid4().hex, worker.models[0], (Message("user", canary.prompt),))
+    async with aclosing(worker.chat(request, Timeline(request.id, worker.name))) as events:
+        async for event in events:
+            yield event
+    await asyncio.sleep(0)
+
+
+async def _page_text(worker: Worker) -> str:
+    session = worker.shown
+    return "" if session is None else str(await session.page.evaluate(PAGE_TEXT))

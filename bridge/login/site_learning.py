@@ -1,0 +1,138 @@
+"""`bridge learn`: watches one chat on a page nobody has described, writes its site file, and proves it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import BrowserContext
+
+from bridge.browser.browser import Chromium
+from bridge.browser.egress_proxy import bounded
+from bridge.browser.page_calls import within
+from bridge.errors import SetupError
+from bridge.login.learning_proof import Proof, prove
+from bridge.origins import origin_of, own_state
+from bridge.settings import Settings
+from bridge.sites.learning.draft import Certainty, Finding, written
+from bridge.sites.learning.learn_page import (
+    Say,
+    chat_twice,
+    find_new_chat,
+    findings,
+    page_state,
+    strangers_signs,
+    watched_page,
+)
+from bridge.sites.site_file.schema import parse_site_file
+from bridge.storage.profiles import Profile
+
+VIEWPORT = {"width": 1280, "height": 800}
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is to be learned: the page, what its site is to be called, and whether the bridge chats by itself."""
+
+    url: str
+    name: str
+    out: Path
+    is_auto: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedSite:
+    """What was learned, and what the proof of it gave; `profile` has the login that the page ended with."""
+
+    findings: tuple[Finding, ...]
+    profile: Profile
+    proofs: tuple[Proof, ...] = ()
+
+    @property
+    def counts(self) -> Counter[Certainty]:
+        """Return how many fields there are of each certainty."""
+        return Counter(one.certainty for one in self.findings)
+
+    @property
+    def needed(self) -> list[Finding]:
+        """Return the fields that a person must look at."""
+        return [one for one in self.findings if one.certainty is Certainty.NEEDED]
+
+    @property
+    def is_proven(self) -> bool:
+        """Tell whether all chats went well."""
+        return bool(self.proofs) and not any(proof.failure for proof in self.proofs)
+
+
+async def learn_site(chromium: Chromium, settings: Settings, lesson: Lesson, profile: Profile, say: Say) -> LearnedSite:
+    """Learn a site by chats on its page, write the file, and prove it; the profile's login is used, if it has one."""
+    found, captured = await _watched(chromium, settings, lesson, profile, say)
+    text = written(found)
+    parse_site_file(text, str(lesson.out))
+    await asyncio.to_thread(lesson.out.write_text, text, "utf-8")
+    say(f"Wrote {lesson.out}.")
+    proofs = await prove(chromium, settings, captured, say)
+    return LearnedSite(tuple(found), captured, tuple(proofs))
+
+
+async def _watched(
+    chromium: Chromium, settings: Settings, lesson: Lesson, profile: Profile, say: Say
+) -> tuple[Sequence[Finding], Profile]:
+    url = lesson.url
+    async with (
+        _context(chromium, settings, url, profile.storage_state) as context,
+        watched_page(context, url) as trial,
+    ):
+        before = await page_state(trial.watch.page, trial.elements.origin)
+        if lesson.is_auto and not before.has_box:
+            raise SetupError(f"{url} shows no text box; it may ask to sign in: leave --auto out, or give --account.")
+        await chat_twice(trial, say, is_auto=lesson.is_auto)
+        say("Looking for the address of a new chat, and at what a stranger sees ...")
+        new_chat = await find_new_chat(trial, url)
+        mine = await page_state(trial.watch.page, trial.elements.origin)
+        async with _context(chromium, settings, url, None) as fresh:
+            login = await strangers_signs(mine, fresh, url)
+        found = await findings(trial, lesson.name, url, new_chat, login)
+        return found, await _captured(context, profile, settings.browser.call_limit)
+
+
+async def _captured(context: BrowserContext, profile: Profile, limit: float) -> Profile:
+    """Return the profile with the login that the page has now."""
+    async with within(limit, "The browser did not tell what the login is"):
+        state: Any = await context.storage_state(indexed_db=True)
+    return profile.with_state(own_state(state, origin_of(profile.url), ()), {})
+
+
+@asynccontextmanager
+async def _context(
+    chromium: Chromium, settings: Settings, url: str, state: dict[str, Any] | None
+) -> AsyncGenerator[BrowserContext]:
+    """Open a context that reaches what the settings allow; which hosts the page needs is not known yet."""
+    size: dict[str, Any] = {"no_viewport": True} if settings.browser.headed else {"viewport": VIEWPORT}
+    browser = (
+        settings.browser.model_copy(update={"hosts": "public"})
+        if settings.browser.hosts == "named"
+        else settings.browser
+    )
+    async with bounded(origin_of(url), (), browser, chromium.is_attached) as bounds:
+        options = {**size, **bounds, "accept_downloads": False} | ({"storage_state": state} if state else {})
+        async with chromium.context(options) as context:
+            yield context
+
+
+def report(site: LearnedSite, line: Callable[[str], None]) -> None:
+    """Print field by field what is certain, guessed and needed, then what the proof gave."""
+    for finding in site.findings:
+        line(f"  {finding.certainty:9}  {finding.field:24}  {finding.why}".rstrip())
+    counts = site.counts
+    line(", ".join(f"{counts[one]} {one}" for one in Certainty if counts[one]) + ".")
+    for proof in site.proofs:
+        line(
+            f"  {'failed' if proof.failure else 'passed':9}  {proof.name}"
+            + (f": {proof.failure}" if proof.failure else "")
+        )

@@ -32,9 +32,9 @@ def take(name: str) -> str | None:
 
 
 def _in_file() -> Mapping[str, str]:
-    if not FILE.is_file():
-        return {}
     try:
+        if not FILE.is_file():
+            return {}
         found = dotenv_values(FILE, interpolate=False)
     except (OSError, UnicodeDecodeError) as error:
         raise SetupError(f"Cannot read the file {FILE.absolute()}: {type(error).__name__}.") from None

@@ -183,9 +183,9 @@ def _has(values: Mapping[str, Any], name: str) -> bool:
 
 def _read(file: Path | None) -> dict[str, Any]:
     path = file or Path("bridge.toml")
-    if file is None and not path.is_file():
-        return {}
     try:
+        if file is None and not path.is_file():
+            return {}
         return tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SetupError(f"Cannot read the settings file {path}: {error}") from error

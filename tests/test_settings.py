@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from bridge import env_file
 from bridge.errors import SetupError
 from bridge.settings import Section, ServerSettings, Settings
 from bridge.settings_sources import describe, in_force, load_settings
@@ -147,6 +148,21 @@ def test_a_file_that_is_named_and_cannot_be_read_is_an_error() -> None:
     for name in ("missing.toml", "latin.toml"):
         with pytest.raises(SetupError, match=name):
             load_settings(Path(name))
+
+
+@pytest.mark.parametrize("name", ["bridge.toml", ".env"])
+def test_a_folder_that_cannot_be_looked_into_is_an_error_that_names_the_file(tmp_path: Path, name: str) -> None:
+    write("", "bridge.toml" if name == ".env" else ".env")
+    user = os.geteuid()
+    tmp_path.chmod(0)
+    try:
+        if user == 0:
+            os.seteuid(65534)  # root may look into any folder
+        with pytest.raises(SetupError, match="Cannot read"):
+            (env_file.adopt_file if name == ".env" else load_settings)()
+    finally:
+        os.seteuid(user)
+        tmp_path.chmod(0o700)
 
 
 def test_the_key_never_shows_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ LOCK := uv pip compile --quiet --prerelease if-necessary --universal --python-ve
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test quick stress coverage test-clients clients test-pages pages lint format lock docs wheel audit bench clean
+.PHONY: help demo serve test quick stress coverage test-clients clients test-pages pages lint format lock docs wheel deployment audit bench clean
 
 help: ## list the targets (ARGS="..." is handed to demo, serve and pytest)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -88,6 +88,11 @@ wheel: $(READY) ## build the wheel, install it in an empty environment, and try 
 	build/wheel/bin/pip install -qq --disable-pip-version-check --no-deps --require-hashes -r .lock/run.txt
 	build/wheel/bin/pip install -qq --disable-pip-version-check --no-deps dist/*.whl
 	cd build/wheel && bin/bridge install && bin/bridge demo --once
+
+deployment: $(READY) ## try the ways to deploy it for real: image, systemd, proxies, backup, upgrade, tools (needs root; installs Debian packages)
+	$(BIN)/bridge install
+	DEPLOYMENT=1 $(BIN)/pytest -v -rs --timeout 1800 tests/deployment tests/docs/test_examples.py tests/docs/test_manifests.py \
+		tests/docs/test_proxies.py tests/cli/test_backup_live.py tests/cli/test_upgrade_live.py $(ARGS)
 
 audit: $(READY) ## ask whether the locked packages have known weaknesses
 	$(BIN)/uvx --quiet --from pip-audit==2.9.0 pip-audit --disable-pip --require-hashes -r .lock/otel.txt

@@ -23,9 +23,9 @@ pytestmark = pytest.mark.browser
 
 
 @asynccontextmanager
-async def served(home: Home) -> AsyncGenerator[AsyncOpenAI]:
-    """Serve with what is in the home, and give a client with its key."""
-    async with home.overheard("serve") as command:
+async def served(home: Home, **more: str) -> AsyncGenerator[AsyncOpenAI]:
+    """Serve with what is in the home, and give a client with its key; `more` are variables."""
+    async with home.overheard("serve", **more) as command:
         url = re.search(r"http://127\.0\.0\.1:\d+", await command.shows("Accounts   alice\n"))
         assert url
         async with sdk(f"{url[0]}/v1", KeyFile(home.settings.config).keys()[0]) as client:

@@ -77,6 +77,8 @@ class Home:
     temporary: Path
     under: tuple[str, ...] = ()
     """What starts the commands, such as `xvfb-run`."""
+    source: Path = ROOT
+    """The source of the bridge that `started` commands run, such as an earlier one."""
 
     @classmethod
     @contextmanager
@@ -178,7 +180,7 @@ class Home:
             "BRIDGE_PROFILES": str(self.folder / "profiles"),
             "BRIDGE_SERVER_PORT": "0",
             "BRIDGE_POOL_MIN_INTERVAL": "0",
-            "PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")]))),
+            "PYTHONPATH": os.pathsep.join((str(self.source), *filter(None, [os.environ.get("PYTHONPATH")]))),
             "TMPDIR": str(self.temporary),
         }
         if is_light() and not any(name.startswith("BRIDGE_BROWSER_") for name in more):

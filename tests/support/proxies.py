@@ -1,0 +1,104 @@
+"""The examples for nginx and Caddy, run for real in front of a bridge."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from tests.docs.blocks import ROOT
+from tests.docs.test_examples import ended, program
+from tests.support.browsers import free_port
+from tests.support.certificates import NAME, CertificateFiles, self_signed
+from tests.support.fake_backend import KEY
+from tests.support.waiting import LIMIT
+
+EXAMPLES = ROOT / "examples"
+
+
+class Here(AbstractResolver):
+    """Finds every name on this machine."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return this machine."""
+        place = ResolveResult(hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=0)
+        return [place]
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+async def nginx(folder: Path, files: CertificateFiles, port: int, bridge: int) -> list[str]:
+    """Return the command that runs nginx with the example."""
+    site = (EXAMPLES / "nginx.conf").read_text("utf-8")
+    site = re.sub(r"(ssl_certificate +)\S+;", rf"\1{files.certificate};", site)
+    site = re.sub(r"(ssl_certificate_key +)\S+;", rf"\1{files.key};", site)
+    site = site.replace("listen 443", f"listen 127.0.0.1:{port}").replace("127.0.0.1:8000", f"127.0.0.1:{bridge}")
+    places = "\n".join(
+        f"{name}_temp_path {folder / name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    file = folder / "nginx.conf"
+    file.write_text(
+        f"daemon off;\nmaster_process off;\npid {folder / 'pid'};\nerror_log stderr;\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{places}\n{site}\n}}\n",
+        "utf-8",
+    )
+    command = [program("nginx"), "-p", str(folder), "-c", str(file)]
+    code, said = await ended(*command, "-t")
+    assert code == 0, said
+    return command
+
+
+async def caddy(folder: Path, files: CertificateFiles, port: int, bridge: int) -> list[str]:
+    """Return the command that runs Caddy with the example, but for where the certificate comes from."""
+    site = (EXAMPLES / "Caddyfile").read_text("utf-8").replace("127.0.0.1:8000", f"127.0.0.1:{bridge}")
+    own = f"{NAME}:{port} {{\n\tbind 127.0.0.1\n\ttls {files.certificate} {files.key}\n"
+    file = folder / "Caddyfile"
+    file.write_text("{\n\tadmin off\n\tauto_https disable_redirects\n}\n" + site.replace(f"{NAME} {{\n", own), "utf-8")
+    return [program("caddy"), "run", "--config", str(file), "--adapter", "caddyfile"]
+
+
+PROXIES: dict[str, Callable[[Path, CertificateFiles, int, int], Awaitable[list[str]]]] = {
+    "nginx": nginx,
+    "Caddy": caddy,
+}
+
+
+@asynccontextmanager
+async def behind(name: str, folder: Path, bridge: int) -> AsyncGenerator[aiohttp.ClientSession]:
+    """Run a proxy with its example in front of a bridge, and give a client of it."""
+    port, files = free_port(), await self_signed(folder)
+    command = await PROXIES[name](folder, files, port, bridge)
+    quiet = asyncio.subprocess.DEVNULL
+    places = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    process = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet, env=places)
+    try:
+        async with asyncio.timeout(LIMIT):
+            while not await is_open(port):
+                assert process.returncode is None
+        connector = aiohttp.TCPConnector(ssl=files.trusting(), resolver=Here())
+        headers = {"Authorization": f"Bearer {KEY}"}
+        async with aiohttp.ClientSession(f"https://{NAME}:{port}", connector=connector, headers=headers) as http:
+            yield http
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def is_open(port: int) -> bool:
+    """Tell whether something listens; wait a little where nothing does."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionError:
+        await asyncio.sleep(0.05)
+        return False
+    writer.close()
+    return True

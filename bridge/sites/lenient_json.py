@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_DECODE = json.JSONDecoder().raw_decode
+from pydantic_core import from_json
 
 
 def parse_json(text: str) -> Any:
@@ -13,12 +13,16 @@ def parse_json(text: str) -> Any:
 
     Halves of surrogate pairs, which JSON can write and UTF-8 cannot, are replaced.
     """
-    text = text.lstrip("\ufeff \t\r\n")
     try:
-        value, end = _DECODE(text)
-        if end != len(text):
-            value = json.loads(text)
-        return _without_halves(value) if "\\u" in text else value
+        return from_json(text)
+    except ValueError:
+        return _parse_slowly(text)
+
+
+def _parse_slowly(text: str) -> Any:
+    """Read what the fast parser does not take: a byte-order mark, halves of pairs, deep nesting."""
+    try:
+        return _without_halves(json.loads(text.removeprefix("\ufeff")))
     except (ValueError, RecursionError):
         return None
 

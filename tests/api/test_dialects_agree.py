@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.api.routes import dialects
+from bridge.chat.types import Finish, Opened, Rewritten, Text, Thinking
 from bridge.settings import Settings
 from bridge.tool_calls.notation import Tool, canonical
 from tests.api.anthropic.asking import WEATHER
@@ -185,6 +186,59 @@ async def test_the_same_chat_is_the_same_answer_in_every_dialect(
             answers[f"{name} {stream}"] = await ask(served, spoken, model, TOOL if has_tool else None, stream)
     first = answers["openai False"]
     assert {name: answer for name, answer in answers.items() if answer != first} == {}
+
+
+CHANGED = "The site has changed text of its answer that was given out already"
+CHANGES: dict[str, tuple[tuple[Text | Rewritten, ...], str, str | None]] = {
+    "what was given out": ((Text("Rain is"), Rewritten("Snow is cold.")), "Snow is cold.", None),
+    "twice": ((Text("Rain"), Rewritten("Snow"), Rewritten("Hail.")), "Hail.", None),
+    "to less": ((Text("Rain is water."), Rewritten("Rain")), "Rain", None),
+    "to more of the same": ((Text("Rain"), Rewritten("Rain falls.")), "Rain falls.", "Rain falls."),
+    "and goes on": ((Text("Rain"), Rewritten("Rain falls"), Text(" down.")), "Rain falls down.", "Rain falls down."),
+    "before any text": ((Rewritten("Snow."),), "Snow.", "Snow."),
+}
+"""What of a text changes: the events, the whole answer, and the streamed one; None where that is an error."""
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_text_that_the_site_changes_is_never_silently_wrong(served: Served, dialect: str, change: str) -> None:
+    changes, whole, streamed = CHANGES[change]
+    spoken = DIALECTS[dialect]
+    served.backend.script = (Opened("c", "2"), Thinking("Hm."), *changes, Finish())
+    assert in_words(await ask(served, spoken, "deepseek-r1", None, stream=False)) == (whole, "Hm.", ())
+    if streamed is not None:
+        assert in_words(await ask(served, spoken, "deepseek-r1", None, stream=True)) == (streamed, "Hm.", ())
+        return
+    path, body = spoken.ask("deepseek-r1", None, True)
+    async with served.http.post(path, json=body) as response:
+        raw = await response.text()
+    assert CHANGED in raw
+    assert whole not in raw.replace(changes[0].text, "")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_change_of_what_was_held_back_for_a_call_is_not_seen(
+    served: Served, dialect: str, stream: bool
+) -> None:
+    changes = (Text('Well: <tool_call>{"name": "'), Rewritten("Well: no."))
+    served.backend.script = (Opened("c", "2"), Thinking("Hm."), *changes, Finish())
+    answer = await ask(served, DIALECTS[dialect], "deepseek-r1", TOOL, stream=stream)
+    assert in_words(answer) == ("Well: no.", "Hm.", ())
+
+
+def in_words(answer: Answer) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    return answer.text, answer.reasoning, answer.calls
+
+
+async def test_the_tokens_of_a_text_that_was_changed_are_those_of_what_is_left(served: Served) -> None:
+    spoken = DIALECTS["openai"]
+    answers = []
+    for changes in ((Text("Rain " * 50), Rewritten("Snow.")), (Text("Snow."),)):
+        served.backend.script = (Opened("c", "2"), Thinking("Hm."), *changes, Finish())
+        answers.append(await ask(served, spoken, "deepseek-r1", None, stream=False))
+    assert answers[0] == answers[1]
 
 
 async def ask(served: Served, spoken: Spoken, model: str, tool: Tool | None, stream: bool) -> Answer:

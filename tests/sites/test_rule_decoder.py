@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import bridge.sites
 from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.chat.types import ChatEvent, Finish, Opened, Rewritten, Text, Thinking
 from bridge.errors import (
@@ -29,16 +27,9 @@ from bridge.errors import (
     SiteError,
 )
 from bridge.sites.site_file.rule_decoder import AnswerRules, RuleDecoder
-from bridge.sites.site_file.schema import load_site_file
-from tests.support.site_files import site_file
-from tests.support.site_streams import STREAMS, Stream, connect, joined, sse
-
-FILES = Path(bridge.sites.__file__).parent / "files"
-
-
-@cache
-def rules_of(site: str) -> AnswerRules:
-    return AnswerRules(load_site_file(FILES / f"{site}.toml"))
+from tests.sites.frame_rate import bodies, seconds
+from tests.support.site_files import FILES, rules_of, site_file
+from tests.support.site_streams import GLM, STREAMS, Stream, connect, glm, joined, part, sse
 
 
 def decoded(stream: Stream, pieces: Iterable[bytes]) -> tuple[list[ChatEvent], BridgeError | None, RuleDecoder]:
@@ -382,3 +373,24 @@ def test_no_document_makes_the_decoder_of_a_site_fail_otherwise_than_by_saying_w
             decoder.feed(body[at : at + cut])
         decoder.end()
         decoder.expired()
+
+
+@pytest.mark.parametrize("site", sorted(bodies(0)))
+def test_the_time_of_an_answer_grows_with_its_frames_alone(site: str) -> None:
+    short, long = 2_000, 16_000
+    once, often = (
+        min(seconds(rules_of(site), bodies(frames)[site], frames) for _ in range(3)) for frames in (short, long)
+    )
+    assert often / once < long / short * 2
+
+
+def test_the_time_of_a_text_that_is_sent_whole_each_time_grows_with_its_bytes_alone() -> None:
+    def taken(frames: int) -> float:
+        texts = [part("p3", {"type": "text", "text": "answer " * number}) for number in range(1, frames)]
+        body = sse(*(glm("processing", one) for one in texts), GLM[5])
+        decoder, begun = RuleDecoder(rules_of("chatglm")), time.process_time()
+        heard(decoder, body)
+        return (time.process_time() - begun) / len(body)
+
+    once, often = (min(taken(frames) for _ in range(3)) for frames in (200, 1_600))
+    assert often / once < 2

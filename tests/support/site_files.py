@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from bridge.sites.site_file.schema import SiteFile
+import bridge.sites
+from bridge.sites.site_file.rule_decoder import AnswerRules
+from bridge.sites.site_file.schema import SiteFile, load_site_file
 
+FILES = Path(bridge.sites.__file__).parent / "files"
 SMALLEST = """
 name = "invented"
 title = "Invented"
@@ -26,6 +31,12 @@ prompt = ["prompt"]
 framing = "sse"
 rules = [{ emit = "text", value = "text" }]
 """
+
+
+@cache
+def rules_of(site: str) -> AnswerRules:
+    """Return what a site file of the bridge says of answers."""
+    return AnswerRules(load_site_file(FILES / f"{site}.toml"))
 
 
 def site_file(tables: str = "", **changes: Any) -> SiteFile:

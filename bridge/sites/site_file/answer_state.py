@@ -72,7 +72,7 @@ class AnswerState:
 
     def apply(self, match: Match) -> None:
         """Take what a rule has found in a frame; raise a `SiteError` where it says that the site failed."""
-        self._takes[match.rule.rule.emit](match)
+        self._takes[match.rule.emit](match)
 
     def show_images(self, addresses: Sequence[Any]) -> None:
         """Give out pictures as links of markdown, each in a line of its own."""
@@ -86,6 +86,8 @@ class AnswerState:
     def release(self) -> None:
         """Give out what was held back; nothing more comes."""
         self._give("thinking", self._thinking.finish().text)
+        if self._is_withdrawn:
+            return
         given = self._text.finish()
         if given.is_anew:
             self._add(Rewritten(given.text))
@@ -103,15 +105,16 @@ class AnswerState:
     # What rules find
 
     def _take_text(self, match: Match) -> None:
-        rule = match.rule.rule
-        value = _joined(match.values, rule.join)
+        compiled, _, values = match
+        rule = compiled.rule
+        value = values[0] if len(values) == 1 and type(values[0]) is str else _joined(values, rule.join)
         if rule.emit == "current":
             kind, key = self._current
         else:
             kind = "thinking" if rule.emit == "thinking" else "text"
-            key = _id_at(match.rule.key, match) or rule.part
+            key = rule.part if compiled.key is None else _id_at(compiled.key, match) or rule.part
             if self._containers:
-                kind = self._containers.get(_id_at(match.rule.parent, match), kind)
+                kind = self._containers.get(_id_at(compiled.parent, match), kind)
             self._current = kind, key
         self._write(kind, value, rule.mode, key)
 

@@ -7,7 +7,7 @@ import codecs
 from base64 import b64decode
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from bridge.browser.page_messages import PageResponse
 from bridge.errors import SiteError
@@ -27,15 +27,11 @@ _PAGELESS = ("sse", "ndjson", "connect", "json")
 """Framings of which no frame begins like a web page."""
 
 
-class Frame(NamedTuple):
-    """What a frame holds: a document, None where it has none, and what paths beginning with `$` read."""
-
-    document: Any
-    variables: dict[str, Any]
-
-
 class Channel:
-    """One response; `refusal` is what its status says, where that is no success."""
+    """One response; `refusal` is what its status says, where that is no success.
+
+    `variables` are what paths beginning with `$` read of the frame that was yielded last.
+    """
 
     def __init__(self, response: PageResponse, answer: Answer, role: Literal["answer", "poll", "aside"], now: datetime):
         self.response = response
@@ -48,21 +44,23 @@ class Channel:
             self.role = "refused"
         elif role == "answer":
             self._framing = framing_of(answer.framing, is_socket=response.is_socket)
+        self.is_expected = self.refusal is None
+        """Whether it is what a turn may have: neither a stray document nor refused."""
         self._is_json = answer.payload == "json" or self.role != "answer"
-        self._variables = variables_of(response.url) | {"$status": response.status}
+        self.variables: dict[str, Any] = variables_of(response.url) | {"$status": response.status}
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
-        """Take the next bytes and yield the frames that they complete; each is to be used before the next one."""
+    def feed(self, data: bytes) -> Iterator[Any]:
+        """Take the next bytes and yield the documents of the frames that they complete, None where one has none."""
         if self.is_empty:
             self._look_at(data)
         for payload in self._framing.feed(data):
             yield self._read(payload)
 
-    def end(self) -> Iterator[Frame]:
-        """Take the end and yield the last frames; of a body that is no answer one, even if it is empty."""
+    def end(self) -> Iterator[Any]:
+        """Take the end and yield the last documents; of a body that is no answer one, even if it is empty."""
         payloads = self._framing.end()
-        if self.role in ("refused", "stray") and not payloads:
+        if not (self.is_expected or payloads):
             payloads = [Payload("")]
         for payload in payloads:
             yield self._read(payload)
@@ -78,16 +76,16 @@ class Channel:
             raise block_page()
         is_json = framing == "text" and self.response.content_type == "application/json"
         if start[:1] in (b"{", b"[") and (framing in _STREAMS or is_json):
-            self.role, self._framing, self._is_json = "stray", Document(), True
+            self.role, self._framing, self._is_json, self.is_expected = "stray", Document(), True, False
 
-    def _read(self, payload: Payload) -> Frame:
-        variables = self._variables
+    def _read(self, payload: Payload) -> Any:
+        variables = self.variables
         text, variables["$event"] = payload
         variables["$payload"] = text
         if self._is_json:
-            return Frame(parse_json(text), variables)
+            return parse_json(text)
         variables["$text"] = text if self._answer.payload == "text" else self._decoded(text)
-        return Frame(parse_json(text) if variables["$text"] is None else None, variables)
+        return parse_json(text) if variables["$text"] is None else None
 
     def _decoded(self, text: str) -> str | None:
         """Return what base64 stands for; None where it is none."""

@@ -1,8 +1,8 @@
 """Finds which of many entries fit a frame, in a time that hardly depends on how many there are.
 
-All values that conditions look at are read in one walk through the document. What the conditions come to depends on
-those values alone, so it is remembered by them: frames of a stream differ in their texts, which are none of them.
-Conditions with other paths than keys and numbers are tried each time.
+All values that entries look at are read in one walk through the document. Which entries fit depends on the values that
+conditions look at, and on which others are there, so it is remembered by these: frames of a stream differ in their
+texts, which are none of them. Conditions and values with other paths than keys and numbers are tried each time.
 """
 
 from __future__ import annotations
@@ -56,36 +56,37 @@ class FrameMatcher(Generic[T]):
     def fitting(self, document: Any, variables: Variables) -> list[tuple[T, Sequence[Any]]]:
         """Return the entries that fit a frame, each with what is at its value's path."""
         found: list[Any] = [None] * len(self._slots)
-        _read(self._root, document, found)
+        present = _read(self._root, document, found)
         fits: list[tuple[T, Sequence[Any]]] = []
-        for entry in self._plan(found, variables.get("$event")):
+        for entry in self._plan(found, present, variables.get("$event")):
             if entry.rest is not None and not entry.rest(document, variables):
                 continue
             if entry.slot >= 0:
-                if (value := found[entry.slot]) is not None:
-                    fits.append((entry.target, (value,)))
+                fits.append((entry.target, (found[entry.slot],)))
             elif entry.value is None:
                 fits.append((entry.target, ()))
             elif values := entry.value.values(document, variables):
                 fits.append((entry.target, values))
         return fits
 
-    def _plan(self, found: list[Any], event: Any) -> list[_Planned[T]]:
-        key = _key(found, self._key_slots)
+    def _plan(self, found: list[Any], present: int, event: Any) -> list[_Planned[T]]:
+        key = _key(found, self._key_slots, [event, present])
         if key is None:
             return self._planned(found, event)
-        plan = self._plans.get((event, *key))
+        plan = self._plans.get(key)
         if plan is None:
             plan = self._planned(found, event)
             if len(self._plans) < _MOST_PLANS and len(str(event)) <= _LONGEST_VALUE:
-                self._plans[(event, *key)] = plan
+                self._plans[key] = plan
         return plan
 
     def _planned(self, found: list[Any], event: Any) -> list[_Planned[T]]:
         return [
             planned
             for wanted_event, planned, checks in self._entries
-            if wanted_event in (None, event) and all(check(found[slot]) for slot, check in checks)
+            if wanted_event in (None, event)
+            and (planned.slot < 0 or found[planned.slot] is not None)
+            and all(check(found[slot]) for slot, check in checks)
         ]
 
     def _prepared(self, one: Candidate[T]) -> tuple[str | None, _Planned[T], list[tuple[int, Callable[[Any], bool]]]]:
@@ -113,25 +114,27 @@ class FrameMatcher(Generic[T]):
         return slot
 
 
-def _read(node: _Node, value: Any, found: list[Any]) -> None:
-    """Put the values below a document into their slots."""
+def _read(node: _Node, value: Any, found: list[Any]) -> int:
+    """Put the values below a document into their slots; return which there are, a bit for each."""
     is_dict = type(value) is dict
+    present = 0
     for key, slot, below in node:
         inner = value.get(key) if is_dict else child_of(value, key)
         if inner is None:
             continue
         if slot >= 0:
             found[slot] = inner
+            present |= 1 << slot
         if below:
-            _read(below, inner, found)
+            present |= _read(below, inner, found)
+    return present
 
 
-def _key(found: list[Any], slots: list[int]) -> list[Any] | None:
-    """Return what the conditions depend on; None where a value is too long to be remembered.
+def _key(found: list[Any], slots: list[int], key: list[Any]) -> tuple[Any, ...] | None:
+    """Return `key` with what the conditions depend on; None where a value is too long to be remembered.
 
     Of objects and lists only the kind counts: no condition looks into them.
     """
-    key: list[Any] = []
     for slot in slots:
         value = found[slot]
         kind = type(value)
@@ -143,4 +146,4 @@ def _key(found: list[Any], slots: list[int]) -> list[Any] | None:
             key.append(kind)
         else:
             key.append((kind, value))
-    return key
+    return tuple(key)

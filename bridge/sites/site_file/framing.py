@@ -13,8 +13,8 @@ from bridge.sse import SSEDecoder
 
 LONGEST_BODY = 1 << 24
 """Bytes of a body that is read as one document; what comes behind them is not read."""
-STREAM_END = "end of stream"
-"""The name of the event that a stream's own last frame has."""
+STREAM_END = "end of stream\n"
+"""The name of the event that a stream's own last frame has; no server-sent event has one that breaks the line."""
 
 
 class Payload(NamedTuple):
@@ -44,7 +44,7 @@ class EventStream(Framing):
 
     def feed(self, data: bytes) -> list[Payload]:
         """Return the events."""
-        return [Payload(event.data, event.event) for event in self._decoder.feed(data)]
+        return [Payload(data, name) for name, data, _ in self._decoder.feed(data)]
 
     def end(self) -> list[Payload]:
         """Return the event that no empty line has ended."""

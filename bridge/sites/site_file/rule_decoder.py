@@ -20,7 +20,7 @@ from bridge.sites.answer_decoder import Decoder
 from bridge.sites.drift import Drift
 from bridge.sites.site_file.answer_state import AnswerState
 from bridge.sites.site_file.body_codecs import read_request
-from bridge.sites.site_file.channel import Channel, Frame
+from bridge.sites.site_file.channel import Channel
 from bridge.sites.site_file.framing import STREAM_END
 from bridge.sites.site_file.json_paths import JsonPath, as_id
 from bridge.sites.site_file.poll_job import PollJob
@@ -76,6 +76,7 @@ class RuleDecoder(Decoder):
         self._channel: Channel | None = None
         self._failure: BridgeError | None = None
         self._is_over = False
+        self._may_drop = rules.number is not None or rules.is_for is not None
         self._wanted = ""
         self._last_number: int | float | None = None
 
@@ -132,10 +133,10 @@ class RuleDecoder(Decoder):
 
     # Frames
 
-    def _take_all(self, channel: Channel, frames: Iterator[Frame]) -> None:
+    def _take_all(self, channel: Channel, documents: Iterator[Any]) -> None:
         try:
-            for frame in frames:
-                self._take(channel, frame)
+            for document in documents:
+                self._take(channel, document)
                 if self._failure:
                     return
         except BridgeError as error:
@@ -144,28 +145,29 @@ class RuleDecoder(Decoder):
         if self._state.reason is not None and not self._rules.answer.then_wait:
             self._conclude()
 
-    def _take(self, channel: Channel, frame: Frame) -> None:
-        document, variables = frame
-        if self._is_dropped(document):
+    def _take(self, channel: Channel, document: Any) -> None:
+        variables = channel.variables
+        if self._may_drop and self._is_dropped(document):
             return
         matches = self._rules.rules.matches(document, variables)
         if matches and isinstance(matches[0], Refusal):  # refusals come first
             self._refuse(refused(matches[0], document, variables))
-        elif implied := self._implied(channel, frame):
+        elif channel.is_expected and variables["$event"] != STREAM_END:
+            if self._state.reason is None:
+                self._understand(channel, document, matches)
+        elif implied := self._implied(channel, document):
             self._refuse(implied)
-        elif self._state.reason is None and variables["$event"] != STREAM_END:
-            self._understand(channel, frame, matches)
 
-    def _implied(self, channel: Channel, frame: Frame) -> BridgeError | None:
+    def _implied(self, channel: Channel, document: Any) -> BridgeError | None:
         """Return what a frame comes to by where it stands, if no refusal of the site file fits it."""
         if channel.refusal is not None:
-            return self._rules.refusals.by_status(channel.response.status, frame.document) or channel.refusal
+            return self._rules.refusals.by_status(channel.response.status, document) or channel.refusal
         if channel.role == "stray":
-            return refused_without_rule(frame.document)
-        return refused_at_stream_end(frame.document) if frame.variables["$event"] == STREAM_END else None
+            return refused_without_rule(document)
+        return refused_at_stream_end(document)
 
-    def _understand(self, channel: Channel, frame: Frame, matches: Sequence[Refusal | Match]) -> None:
-        document, variables = frame
+    def _understand(self, channel: Channel, document: Any, matches: Sequence[Refusal | Match]) -> None:
+        variables = channel.variables
         if variables["$payload"] in self._rules.end_markers:
             self._state.reason = "stop"
             return

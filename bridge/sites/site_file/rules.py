@@ -9,14 +9,16 @@ from typing import Any, NamedTuple
 
 from bridge.sites.site_file.frame_matcher import Candidate, FrameMatcher
 from bridge.sites.site_file.json_paths import JsonPath, Variables
-from bridge.sites.site_file.wire_schema import Refusal, Rule
+from bridge.sites.site_file.wire_schema import Emit, Refusal, Rule
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """A rule whose paths are compiled."""
+    """A rule whose paths are compiled; what is looked at for each frame stands beside it."""
 
     rule: Rule
+    emit: Emit
+    last: bool
     value: JsonPath | None
     key: JsonPath | None
     parent: JsonPath | None
@@ -56,7 +58,7 @@ class RuleSet:
         for target, values in self._frames.fitting(document, variables):
             if isinstance(target, CompiledRule):
                 found.append(Match(target, document, values))
-                if target.rule.last:
+                if target.last:
                     break
             elif isinstance(target, FrameMatcher):
                 for item in values:
@@ -69,14 +71,14 @@ class RuleSet:
 def _in_item(rules: _Items, item: Any, variables: Variables) -> Iterator[Match]:
     for rule, values in rules.fitting(item, variables):
         yield Match(rule, item, values)
-        if rule.rule.last:
+        if rule.last:
             return
 
 
 def _candidate(rule: Rule) -> Candidate[Any]:
     value = _path(rule.value)
     fields: dict[str, JsonPath] = {name: JsonPath(path) for name, path in rule.fields.items()}
-    compiled = CompiledRule(rule, value, _path(rule.key), _path(rule.parent), fields)
+    compiled = CompiledRule(rule, rule.emit, rule.last, value, _path(rule.key), _path(rule.parent), fields)
     is_optional = rule.emit == "error"  # a failure without words is one all the same
     return Candidate(compiled, rule.when, None if is_optional else value, rule.event)
 

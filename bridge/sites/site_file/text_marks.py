@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import regex
 
 LONGEST_MARK = 200
 """Characters of a mark; what is longer is text, so that no more than this is ever held back."""
+
+MOST_INNOCENT = 10_000
+"""Characters that are remembered as those with which no mark begins."""
+CONTEXT = re.compile(r"\(\?<[=!]|\\[bBAGKmMZ]|[$^]")
+"""What makes of a pattern one that looks at what stands around the mark."""
 
 Cite = Callable[[str], str | None]
 """Returns the mark that stands for the source of a name, None where there is no such source."""
@@ -19,6 +25,8 @@ class TextMarks:
     def __init__(self, strip: Sequence[str], citation: str | None, cite: Cite) -> None:
         patterns = [f"(?:{pattern})" for pattern in (*([citation] if citation else ()), *strip)]
         self._any = regex.compile("|".join(patterns)) if patterns else None
+        self._has_context = any(CONTEXT.search(pattern) for pattern in patterns)
+        self._innocent: set[str] = set()
         self._citation = regex.compile(citation) if citation else None
         self._cite = cite
 
@@ -27,7 +35,7 @@ class TextMarks:
 
         What is left over may be the beginning of a mark: it is to be given again, with what follows.
         """
-        if self._any is None or not text:
+        if self._any is None or self._innocent.issuperset(text) or self._is_innocent(self._any, text):
             return text, len(text)
         said: list[str] = []
         at = 0
@@ -39,6 +47,14 @@ class TextMarks:
             said += [text[at : mark.start()], self._instead(text[mark.start() : end], is_whole=not mark.partial)]
             at = end
         return "".join([*said, text[at:]]), len(text)
+
+    def _is_innocent(self, marks: regex.Pattern[str], text: str) -> bool:
+        """Tell whether no mark can begin with any character of the text, and remember those."""
+        if self._has_context or len(self._innocent) > MOST_INNOCENT:
+            return False
+        innocent = [one for one in set(text) - self._innocent if not marks.match(one, partial=True)]
+        self._innocent.update(innocent)
+        return self._innocent.issuperset(text)
 
     def _instead(self, mark: str, *, is_whole: bool) -> str:
         """Return what stands in the place of a mark."""

@@ -68,6 +68,9 @@ class TextParts:
     def take(self, value: str, mode: Mode, key: str = "") -> Given:
         """Take what the site says of a part."""
         part = self._parts.get(key) or self._new_part(key)
+        if mode == "delta" and part is self._last and self._anew is None:
+            part.add(value)
+            return self._give(value)
         if mode == "auto":
             guess = part.guess(value)
             if guess is None:
@@ -98,8 +101,6 @@ class TextParts:
         before = part.length
         if mode == "delta":
             part.add(value)
-            if part is self._last and self._anew is None:
-                return self._give(value)
             at, new = before, value
         else:
             if mode == "cumulative" and not value:

@@ -29,9 +29,9 @@ from bridge.liveview.view_registry import ViewRegistry
 from bridge.log import log_fact
 from bridge.login.login_import import LoginImporter
 from bridge.monitor.chat_list import EndedChat
+from bridge.monitor.machine_load import Machine
 from bridge.monitor.metrics import Metrics
 from bridge.monitor.monitor import Monitor
-from bridge.monitor.resource_usage import memory_of_machine
 from bridge.pool.maintenance import maintenance
 from bridge.pool.open_accounts import OpenAccounts
 from bridge.pool.pool import Pool
@@ -180,7 +180,7 @@ async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_n
     await stack.enter_async_context(maintenance(pool, telemetry, settings.browser.check_every))
     await stack.enter_async_context(browser_renewal(browser, settings.browser))
     monitor.accounts, monitor.unready, monitor.places = pool.accounts, pool.unready, pool.queue.places
-    _limit_memory(pool.open_accounts, monitor, settings.sleep, await asyncio.to_thread(memory_of_machine))
+    _limit_memory(pool.open_accounts, monitor, settings.sleep, await asyncio.to_thread(Machine().memory))
     await stack.enter_async_context(monitor)
     return pool
 

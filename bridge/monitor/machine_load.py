@@ -32,6 +32,11 @@ class Machine:
         cores = self._cores()
         return MachineLoad(_share(busy if cores is None else own_percent / 100 / cores), _share(self._memory()))
 
+    def memory(self) -> int:
+        """Return the bytes of memory of the machine, or of the container that may take less."""
+        total = int(psutil.virtual_memory().total)
+        return min(self._number("memory.max") or total, total)
+
     def _busy(self) -> float:
         """Return the share of all cores that was in use since the last call."""
         times = psutil.cpu_times()
@@ -47,12 +52,17 @@ class Machine:
 
     def _memory(self) -> float:
         """Return the share of the memory in use; what the system would give back counts as free."""
-        limit, used = (*self._words("memory.max"), "")[0], (*self._words("memory.current"), "")[0]
-        if not (limit.isdecimal() and used.isdecimal() and int(limit)):
+        limit, used = self._number("memory.max"), self._number("memory.current")
+        if not limit or used is None:
             return float(psutil.virtual_memory().percent) / 100
         words = self._words("memory.stat")
         cache = dict(zip(words[::2], words[1::2], strict=False)).get("inactive_file", "0")
-        return (int(used) - int(cache)) / int(limit)
+        return (used - int(cache)) / limit
+
+    def _number(self, name: str) -> int | None:
+        """Return the number in a file of the group; None where it says `max`, or is not there."""
+        word = (*self._words(name), "")[0]
+        return int(word) if word.isdecimal() else None
 
     def _words(self, name: str) -> list[str]:
         try:

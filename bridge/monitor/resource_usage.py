@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
@@ -20,19 +19,6 @@ class ResourceSample:
     memory_mb: float
     cpu_percent: float
     cpu_seconds: float = 0.0
-
-
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-"""What a container may take, as it sees it itself; no number where it may take all."""
-
-
-def memory_of_machine(cgroup_limit: Path = CGROUP_LIMIT) -> int:
-    """Return the bytes of memory of the machine, or of the container that has less."""
-    total = psutil.virtual_memory().total
-    try:
-        return min(int(cgroup_limit.read_text("ascii")), total)
-    except (OSError, ValueError):
-        return int(total)
 
 
 class ResourceUsage:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 
 import pytest
 from loguru import logger
 
 from bridge.monitor.charts import KEPT, STEP, Charts
 from bridge.monitor.log_tail import LONGEST, MOST_LINES, LogTail
-from bridge.monitor.resource_usage import ResourceSample, ResourceUsage, memory_of_machine
+from bridge.monitor.resource_usage import ResourceSample, ResourceUsage
 from bridge.telemetry import ChatEnded
 from tests.support.fake_backend import serving
 from tests.support.operator import events, signed_in
@@ -70,15 +69,6 @@ async def test_the_load_of_this_process_and_of_what_it_has_started_is_read() -> 
     finally:
         child.kill()
         await child.wait()
-
-
-def test_the_memory_of_a_container_is_what_it_may_take_and_not_what_its_machine_has(tmp_path: Path) -> None:
-    limit = tmp_path / "memory.max"
-    whole = memory_of_machine(limit)
-    limit.write_text("max\n")
-    assert memory_of_machine(limit) == whole
-    limit.write_text("536870912\n")
-    assert memory_of_machine(limit) == 2**29
 
 
 async def test_the_figures_of_now_come_by_the_event_stream() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bridge.chat.types import Account
@@ -69,6 +70,7 @@ def test_a_container_is_measured_by_its_own_limits(tmp_path: Path) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     assert Machine(tmp_path).load(120.0) == MachineLoad(cpu=0.8, memory=0.5)
+    assert Machine(tmp_path).memory() == 1000
 
 
 @pytest.mark.parametrize("limit", ["max", "max 100000", "", "-5", "\udcff"])
@@ -78,6 +80,7 @@ def test_without_limits_it_is_measured_by_the_machine(tmp_path: Path, limit: str
     found = Machine(tmp_path).load(5000.0)
     assert 0 < found.memory < 1
     assert 0 <= found.cpu <= 1
+    assert Machine(tmp_path).memory() == psutil.virtual_memory().total
 
 
 @pytest.mark.parametrize(

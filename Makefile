@@ -94,8 +94,9 @@ deployment: $(READY) ## try the ways to deploy it for real: image, systemd, prox
 	DEPLOYMENT=1 $(BIN)/pytest -v -rs --timeout 1800 tests/deployment tests/docs/test_examples.py tests/docs/test_manifests.py \
 		tests/docs/test_proxies.py tests/cli/test_backup_live.py tests/cli/test_upgrade_live.py $(ARGS)
 
-audit: $(READY) ## ask whether the locked packages have known weaknesses
-	$(BIN)/uvx --quiet --from pip-audit==2.9.0 pip-audit --disable-pip --require-hashes -r .lock/otel.txt
+audit: $(READY) ## ask whether the locked packages have known weaknesses, and whether a file holds a secret
+	$(BIN)/uvx --quiet --from detect-secrets==1.5.0 detect-secrets-hook --baseline .secrets.baseline $$(git ls-files) || [ $$? = 3 ]  # 3: only the numbers of lines were renewed
+	$(BIN)/uvx --quiet pip-audit@2.10.1 --strict --disable-pip --require-hashes -r .lock/otel.txt -r .lock/build.txt
 
 bench: $(READY) ## measure what the bridge adds to the site (ARGS="--json FILE" writes the figures)
 	@exec $(BIN)/bridge bench $(ARGS)

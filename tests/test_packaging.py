@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[1]
 LOCKS = ("run", "otel", "dev", "build")
 NODE = ("tests/clients/node", "tests/real_pages/deep_chat")
 """Folders whose packages are for Node."""
+LEFT_OUT_OF_SCAN = r"^(\.lock/|.*package-lock\.json|\.secrets\.baseline)"
+"""Files that consist of hashes."""
 
 
 def text(lock: str) -> str:
@@ -58,3 +60,15 @@ def test_every_package_for_node_is_locked_with_a_hash_and_without_a_source(folde
     assert packages.pop("")["dependencies"] == wanted["dependencies"]
     assert {f"node_modules/{name}" for name in wanted["dependencies"]} <= packages.keys()
     assert [name for name, package in packages.items() if "integrity" not in package or "resolved" in package] == []
+
+
+def test_the_audit_covers_what_is_installed_and_every_file() -> None:
+    recipe = (ROOT / "Makefile").read_text("utf-8").partition("\naudit:")[2].partition("\n\n")[0]
+    assert "pip-audit" in recipe
+    assert "--strict" in recipe, "else a package that the index does not know would count as safe"
+    assert {f".lock/{lock}.txt" for lock in ("otel", "build")} <= set(recipe.split())
+    assert "detect-secrets-hook --baseline .secrets.baseline $$(git ls-files)" in recipe
+    baseline = json.loads((ROOT / ".secrets.baseline").read_text("utf-8"))
+    (left_out,) = (one["pattern"] for one in baseline["filters_used"] if one["path"].endswith("should_exclude_file"))
+    assert left_out == [LEFT_OUT_OF_SCAN]
+    assert "make audit" in (ROOT / ".github/workflows/test.yml").read_text("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from bridge.settings import PoolSettings, Settings
 from bridge.settings_reload import LIVE, SettingsReload
 from bridge.settings_sources import LoadedSettings, load_settings, names_of
 from bridge.storage.key_files import KeyFile
+from tests.support.certificates import self_signed, shown_by
+from tests.support.commands import Home
 
 ROOT = Path(__file__).parent.parent
 
@@ -94,3 +97,21 @@ def test_the_documentation_names_the_settings_that_count_at_once(tmp_path: Path)
     text = (ROOT / "docs/settings.md").read_text("utf-8").partition("## Reading them again")[2].partition("\n## ")[0]
     assert set(re.findall(r"`(\w+\.\w+)`", text)) == LIVE
     assert set(names_of(LoadedSettings())) >= LIVE
+
+
+@pytest.mark.browser
+async def test_a_hangup_has_settings_and_certificate_read_again_and_ends_nothing(tmp_path: Path) -> None:
+    files, renewed = await self_signed(tmp_path), await self_signed(tmp_path, "renewed")
+    tls = f'[server]\ntls_certificate = "{files.certificate}"\ntls_key = "{files.key}"\n'
+    written(tmp_path, tls)
+    with Home.at(tmp_path) as home:
+        async with home.overheard("serve") as command:
+            found = re.search(r"https://127\.0\.0\.1:\d+", await command.shows("Accounts   none yet"))
+            assert found
+            assert await shown_by(found[0]) == files.shown()
+            files.become(renewed)
+            written(tmp_path, f"{tls}[pool]\nqueue_size = 9\n")
+            command.process.send_signal(signal.SIGHUP)
+            await command.shows("Changed: pool.queue_size.")
+            assert await shown_by(found[0]) == renewed.shown()
+            assert await command.ends(signal.SIGTERM) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from bridge.errors import RequestError, SetupError
 from bridge.settings_reload import SettingsReload
 from bridge.settings_sources import LoadedSettings, load_settings
 from bridge.storage.key_files import KeyFile
-from tests.support.certificates import CertificateFiles, openssl, self_signed
+from tests.support.certificates import CertificateFiles, openssl, self_signed, shown_by
 from tests.support.waiting import LIMIT
 
 pytestmark = pytest.mark.browser  # they start openssl
@@ -50,16 +49,6 @@ def client(files: CertificateFiles) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=files.trusting()), timeout=aiohttp.ClientTimeout(total=LIMIT)
     )
-
-
-async def shown_by(url: str) -> bytes:
-    """Return the certificate that a new connection is shown, without a name in its hello, as by an address."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port, ssl=context)
-    shown: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    writer.close()
-    return shown
 
 
 async def test_a_client_that_trusts_the_certificate_is_served_and_no_other_one(files: CertificateFiles) -> None:

@@ -170,6 +170,13 @@ def test_every_command_is_explained() -> None:
     assert [name for name in cli().commands if f"`bridge {name}" not in text] == []
 
 
+@FILES
+def test_each_test_that_is_named_exists(document: Path) -> None:
+    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", document.read_text("utf-8"))
+    missing = [f"{file}::{test}" for file, test in named if f"def {test}(" not in (ROOT / file).read_text("utf-8")]
+    assert missing == []
+
+
 def test_every_threat_names_a_test() -> None:
     rows = [line for line in (ROOT / "SECURITY.md").read_text("utf-8").splitlines() if line[:2] == "| "]
     threats = [row for row in rows if not row.startswith("| threat |")]

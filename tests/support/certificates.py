@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 NAME = "bridge.example.com"
 
@@ -50,3 +51,13 @@ async def openssl(*words: str) -> None:
     )
     said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()
+
+
+async def shown_by(url: str) -> bytes:
+    """Return the certificate that a new connection is shown, without a name in its hello, as by an address."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port, ssl=context)
+    shown: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return shown

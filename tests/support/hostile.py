@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -115,6 +116,10 @@ class HostileSite(Backend):
     """JavaScript that the page runs in the middle of each answer."""
     lasts: float = 0
     """Seconds that the model takes for the rest of an answer then."""
+    flood: bytes = b""
+    """What follows the beginning of each answer then, again and again, up to `flood_size` bytes."""
+    flood_size: float = math.inf
+    flooded: int = 0
     loads: int = 0
     paths: list[str] = field(default_factory=list)
     lines: set[web.StreamResponse] = field(default_factory=set)
@@ -160,7 +165,7 @@ class HostileSite(Backend):
             await self.order(self.on_prompt)
             await asyncio.Event().wait()
         whole = await super().complete(request)
-        if not self.during:
+        if not self.during and not self.flood:
             return whole
         assert isinstance(whole, web.Response)
         assert isinstance(whole.body, bytes)
@@ -168,6 +173,9 @@ class HostileSite(Backend):
         await answer.prepare(request)
         *begun, rest = whole.body.split(b"\n\n", 2)
         await answer.write(b"\n\n".join([*begun, b""]))
+        while self.flood and self.flooded < self.flood_size:
+            await answer.write(self.flood)  # fails when the page has left
+            self.flooded += len(self.flood)
         await self._tell(self.during)
         await asyncio.sleep(self.lasts)
         await answer.write(rest)

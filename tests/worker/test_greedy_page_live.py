@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from openai import APIStatusError
 
 from bridge.browser.browser import Chromium
-from bridge.settings import BrowserSettings
+from bridge.settings import MEBIBYTE, BrowserSettings
 from bridge.telemetry import Telemetry, WorkerState
 from tests.sites.test_driver_live import answer_to
 from tests.support.hostile import GREEDY, STORMS, TURN, answers, bridge_to, comes_back, hostile_site, states
@@ -100,6 +102,30 @@ async def test_chats_go_on_on_a_page_that_is_a_nuisance(tmp_path: Path, full_chr
             assert WorkerState.BROKEN not in states(run.facts)
         assert await renderers_of(full_chromium) <= renderers + 1
         assert sum("window" in path for path in site.paths) < 15, "one for a chat's own clicks and keys, not 3 a second"
+
+
+@pytest.mark.parametrize(
+    ("piece", "size"),
+    [
+        (b'data: {"v": "%s"}\n\n' % (b"x" * 65_000), math.inf),
+        *stress((b'data: {"v": "%s"}\n\n' % (b"x" * 65_000), 200 * MEBIBYTE), (b": %s\n" % (b"x" * 65_000), math.inf)),
+    ],
+    ids=["endless", "200 MB", "endless comments"],
+)
+async def test_an_answer_without_measure_is_given_up_and_the_next_chat_is_answered(
+    tmp_path: Path, full_chromium: Chromium, piece: bytes, size: float
+) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
+        before = psutil.Process().memory_info().rss
+        site.flood, site.flood_size = piece, size
+        async with asyncio.timeout(3 * LIMIT):
+            with pytest.raises(APIStatusError) as caught:
+                await run.ask("hello")
+        assert caught.value.status_code == 502
+        assert "more than 67108864 bytes" in caught.value.message
+        site.flood = b""
+        await comes_back(run)
+        assert psutil.Process().memory_info().rss - before < 5 * 2**26
 
 
 async def test_a_page_that_loops_in_mid_answer_costs_one_chat_at_most(tmp_path: Path, full_chromium: Chromium) -> None:

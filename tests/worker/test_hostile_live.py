@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from loguru import logger
 from openai import APIStatusError
@@ -185,6 +186,17 @@ async def test_a_password_is_not_typed_into_another_origins_form(tmp_path: Path,
             with pytest.raises(BridgeError, match="has left the site"):
                 await session.driver.sign_in("somebody@example.com", PROMPT)
         assert foreign.pieces_of(PROMPT, "somebody@example.com") == []
+
+
+async def test_no_process_of_the_browser_listens_on_a_port(tmp_path: Path, full_chromium: Chromium) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
+        assert await run.ask("hello") == answer_to("hello")
+        processes = [psutil.Process(pid) for _, pid in await full_chromium.processes()]
+        assert len(processes) > 2
+        assert [one for each in processes for one in each.net_connections("tcp") if one.status == "LISTEN"] == []
+        switches = {word.partition("=")[0] for each in processes for word in each.cmdline()}
+        assert "--remote-debugging-pipe" in switches
+        assert "--remote-debugging-port" not in switches
 
 
 REACH = """async ([url, secret]) => {

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.browser.page_messages import PageResponse
-from bridge.chat.types import ChatEvent, Finish, Opened, Searched, Source, Text, Thinking, Title, Withdrawn
+from bridge.chat.types import ChatEvent, Finish, Opened, Rewritten, Searched, Source, Text, Thinking, Title, Withdrawn
 from bridge.errors import BridgeError, ContextTooLong, SiteBusy, SiteError, SiteTimeout
 from bridge.sites.deepseek.decoder import DeepSeekDecoder
 from bridge.sse import encode_sse
@@ -388,12 +388,13 @@ def test_a_snapshot_in_the_middle_of_a_response_is_taken_for_one() -> None:
     assert heard.text == "One two three four"
 
 
-def test_a_text_that_differs_from_what_was_given_out_goes_on_behind_the_common_beginning() -> None:
+def test_a_text_that_differs_from_what_was_given_out_is_told_anew() -> None:
     decoder = DeepSeekDecoder()
     first, second = ANSWER.replace("One", "One two three"), ANSWER.replace("One", "One two four")
     again = ANSWER.replace("One", "One two four five")
     heard = hear([frames(first)], [frames(second, again, FINISHED)], decoder=decoder, broken=True)
-    assert heard.text == "One two threefour five"
+    told = heard.events[1:]
+    assert told == (Text("One two three"), Rewritten("One two four"), Text(" five"), Finish("stop"))
     assert decoder.drift == {"text differs": 1}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from bridge.chat.types import ChatEvent, Finish, FinishReason, Opened, Text, Thinking, Title, Withdrawn
+from bridge.chat.types import ChatEvent, Finish, FinishReason, Opened, Rewritten, Text, Thinking, Title, Withdrawn
 from bridge.sites.bibliography import Bibliography
 from bridge.sites.deepseek.known_names import FRAGMENT_FIELDS, MESSAGE_FIELDS, SILENT_TYPES
 from bridge.sites.deepseek.message_tree import Change, MessageTree, text_of
@@ -49,6 +49,7 @@ class Answer:
         self._searches: dict[int, Mapping[str, Any]] = {}
         self._reread = False
         self._growing: tuple[Kind, Mapping[str, Any]] | None = None
+        self._repeated: list[_Piece] = []  # the answer's pieces since it was read from its beginning
         self._withdrawn = False
         self._opened = False
         self._out = Outbox()
@@ -164,7 +165,7 @@ class Answer:
         """Go through the whole message again: after a snapshot, or where something was replaced."""
         self._pieces = []
         self._thinking.restart()
-        self._text.restart()
+        self._restart_text()
         message = self.message
         if not message:
             self._drift.note("snapshot")
@@ -234,12 +235,28 @@ class Answer:
             case _:
                 self._give_text(piece)
 
+    def _restart_text(self) -> None:
+        self._text.restart()
+        self._repeated = []
+
     def _give_text(self, piece: _Piece) -> None:
-        new = self._new(self._text, piece.text)
+        self._repeated.append(piece)
+        new, is_expected = self._text.take(piece.text)
+        if not is_expected:
+            self._rewrite()
+            return
         text = self._marks.take(new, piece.owner)
         if text != new:
             self._give_sources()
         self._out.write(Text, text)
+
+    def _rewrite(self) -> None:
+        """Give out the answer anew: it does not begin any more with what was given out of it."""
+        self._drift.note("text differs")
+        self._marks.flush()
+        text = "".join([self._marks.take(piece.text, piece.owner) for piece in self._repeated])
+        self._give_sources()
+        self._out.add(Rewritten(text))
 
     def _page_of(self, owner: Mapping[str, Any], number: int) -> Page | None:
         return referred_page(owner.get("references"), self.message.get("fragments"), number)

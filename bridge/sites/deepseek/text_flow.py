@@ -8,9 +8,8 @@ from bridge.sites.text_prefix import common_beginning
 class TextFlow:
     """A text that is given out once, however often the site repeats its beginning.
 
-    After `restart` the text is expected to repeat what is known of it. Where it differs, the common beginning
-    counts as repeated and all behind it as new: nothing that the site says is lost, and what was given out
-    before is not taken back.
+    After `restart` the text is expected to repeat what is known of it. Where it differs, the common beginning counts as
+    repeated and all behind it as new; what that means for what was given out before, the caller decides.
     """
 
     __slots__ = ("_at", "_known", "_pieces")

@@ -136,7 +136,7 @@ async def test_a_wrong_method_is_told_with_the_right_ones(served: Served, method
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/embeddings", "/v1/images/generations", "/v1/audio/speech", "/v1/moderations", "/v1/assistants"]
+    "path", ["/v1/embeddings", "/v1/images/edits", "/v1/audio/speech", "/v1/moderations", "/v1/assistants"]
 )
 async def test_what_cannot_be_done_is_not_found_in_openai_s_shape(served: Served, path: str) -> None:
     async with served.http.post(path, json={"model": "deepseek", "input": "Hi"}) as response:

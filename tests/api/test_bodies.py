@@ -66,6 +66,7 @@ FUNCTION = {"name": "f", "description": "x", "parameters": {"type": "object", "p
 NEEDED: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"model": "deepseek", "messages": MESSAGES},
     "/v1/completions": {"model": "deepseek", "prompt": "x"},
+    "/v1/images/generations": {"model": "deepseek", "prompt": "x"},
     "/token/check": {"token": "x"},
 }
 TEMPLATES: dict[str, Any] = {

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import aiohttp
 from openai import BaseModel
-from openai.types import Completion, FileDeleted, FileObject, Model
+from openai.types import Completion, FileDeleted, FileObject, ImagesResponse, Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.conversations import Conversation, ConversationDeletedResource, ConversationItem
 from openai.types.responses import CompactedResponse, Response, ResponseItem, ResponseStreamEvent
@@ -19,7 +19,11 @@ from pydantic import TypeAdapter
 from bridge.api.routes import dialects
 from bridge.settings import Settings
 
-WHOLE: dict[str, type[BaseModel]] = {"/v1/chat/completions": ChatCompletion, "/v1/completions": Completion}
+WHOLE: dict[str, type[BaseModel]] = {
+    "/v1/chat/completions": ChatCompletion,
+    "/v1/completions": Completion,
+    "/v1/images/generations": ImagesResponse,
+}
 FOREIGN = re.compile(r"/(?:api|v1beta)/|/v1/models/[^/]+:")
 """How the paths of other dialects begin."""
 CHUNKS: dict[str, type[BaseModel]] = {"/v1/chat/completions": ChatCompletionChunk, "/v1/completions": Completion}

@@ -9,6 +9,7 @@ from bridge.api.api_dialect import Dialect, ListedModel
 from bridge.api.http_errors import Failure, error_body
 from bridge.api.openai.chat_completions import OpenAIChat
 from bridge.api.openai.completions import OpenAICompletions
+from bridge.api.openai.image_generations import OpenAIImages
 from bridge.api.surface import Surface
 from bridge.chat.rate_limits import RateLimit, RateLimits
 from bridge.settings import ApiSettings
@@ -20,14 +21,14 @@ HEADER = "x-ratelimit-{}-{}"
 
 
 class OpenAI(Dialect):
-    """Chat completions, completions, and the list of models."""
+    """Chat completions, completions, pictures, and the list of models."""
 
     def __init__(self, settings: ApiSettings) -> None:
         self._settings = settings
 
     def surfaces(self) -> Sequence[Surface[Any]]:
         """Return the ways to chat."""
-        return OpenAIChat(self._settings), OpenAICompletions(self._settings)
+        return OpenAIChat(self._settings), OpenAICompletions(self._settings), OpenAIImages(self._settings)
 
     def error(self, failure: Failure) -> dict[str, Any]:
         """Return the error object."""

@@ -32,6 +32,7 @@ from bridge.cli.commands.login_command import login
 from bridge.cli.commands.profiles_command import profiles
 from bridge.cli.commands.replay_command import replay
 from bridge.cli.commands.serve_command import ServeCommand, serve
+from bridge.cli.commands.sites_command import sites
 from bridge.cli.commands.status_command import status
 from bridge.cli.commands.usage_command import usage
 from bridge.cli.commands.version_command import version
@@ -55,6 +56,7 @@ for command in (
 app.add_typer(profiles, name="profiles")
 app.add_typer(accounts, name="accounts")
 app.add_typer(keys, name="keys")
+app.add_typer(sites, name="sites")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from bridge.bench.figures import Figure, Report
 from bridge.settings import Section, Settings
 from bridge.settings_sources import describe
+from bridge.sites.site_file.field_list import tables
 from tests import fault_table, policy_table
 from tests.clients import saved_characters
 from tests.docs import example_settings, grafana_dashboard, metrics_table, packages
@@ -44,6 +45,16 @@ def report() -> Report:
     return Report([Figure(**one) for one in kept["figures"]], kept["machine"])
 
 
+def site_files() -> str:
+    """Return a table of fields for each table of a site file."""
+    parts = []
+    for table in tables():
+        head = [f"## `[{table.name}]`" if table.name else "## At the top of the file", "", table.about, ""]
+        rows = [f"| `{row.name}` | {row.kind} | {row.default} | {row.about} |" for row in table.rows]
+        parts.append("\n".join((*head, "| field | holds | default | what it is |", "|---|---|---|---|", *rows)))
+    return "\n\n".join(parts)
+
+
 def source(name: str) -> Callable[[], str]:
     """Return what shows a module of the tests, where the examples are that run."""
     return lambda: f"```python\n{(ROOT / 'tests/docs' / name).read_text('utf-8')}```"
@@ -51,6 +62,7 @@ def source(name: str) -> Callable[[], str]:
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "settings": settings,
+    "site-files": site_files,
     "policy": policy_table.markdown,
     "faults": fault_table.markdown,
     "benchmark": lambda: report().to_markdown(),

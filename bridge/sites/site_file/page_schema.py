@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from bridge.sites.site_file.conditions import Entry, Pattern, When
+from bridge.sites.site_file.selector_syntax import checked_selector
 
-Selectors = tuple[str, ...]
-"""Alternatives in order of preference, in Playwright's selector language; hidden elements do not count."""
+Selector = Annotated[str, AfterValidator(checked_selector)]
+"""One element, in Playwright's selector language; hidden elements do not count."""
+Selectors = tuple[Selector, ...]
+"""Alternatives in order of preference."""
 
 
 class Sign(Entry):
     """Something that shows a state of the page; exactly one of `selector`, `url`, `storage`, `cookie`, `call`."""
 
-    selector: str | None = Field(None, description="a visible element")
+    selector: Selector | None = Field(None, description="a visible element")
     text: Pattern | None = Field(None, description="what its text must hold")
     url: Pattern | None = Field(None, description="what the page's address must hold")
     storage: str | None = Field(None, description="a key of localStorage that is not empty")
@@ -34,7 +37,7 @@ class Sign(Entry):
 class Dialog(Entry):
     """Something that may lie over the page and is closed by hand: news, an age question, an advertisement."""
 
-    selector: str
+    selector: Selector = Field(description="the dialog, while it is shown")
     close: Selectors = Field((), description="what is clicked to close it; without one Escape is pressed")
 
 
@@ -46,7 +49,7 @@ class Login(Entry):
     guest: bool = Field(False, description="whether a visitor may chat without an account")
     settle: float = Field(0.0, ge=0, le=30, description="seconds after which signs of being signed out may still come")
     user_field: Selectors = Field((), description="field for the user in a plain login form, where there is one")
-    password_field: Selectors = ()
+    password_field: Selectors = Field((), description="field for the password in that form")
     submit: Selectors = Field((), description="button that sends the form; without one Enter is pressed")
     storage_token: str | None = Field(None, description="key of localStorage where a bare token signs in")
     cookie_token: str | None = Field(None, description="name of the cookie where a bare token signs in")
@@ -57,15 +60,17 @@ class Composer(Entry):
     """Where the prompt goes, and how it is sent."""
 
     box: Selectors = Field(min_length=1, description="the text box: textarea, input or contenteditable")
-    ready: str | None = Field(None, description="an element that is there once the page takes a prompt")
-    fill: Literal["auto", "value", "insert"] = Field(
-        "auto", description="value sets it as a form does; insert types it in one go, as pasting does; auto by its kind"
+    ready: Selector | None = Field(None, description="an element that is there once the page takes a prompt")
+    fill: Literal["auto", "value", "insert", "paste"] = Field(
+        "auto",
+        description="value sets it as a form does, insert types all of it in one go, paste makes a paste event; auto is"
+        " value for fields of forms, and insert for editors",
     )
     limit: int | None = Field(None, gt=0, description="UTF-16 units that it takes")
     send: Literal["enter", "button"] = Field("enter", description="what sends the prompt")
-    send_button: Selectors = ()
-    stop_button: Selectors = ()
-    continue_button: Selectors = ()
+    send_button: Selectors = Field((), description="the button itself, not what is around it")
+    stop_button: Selectors = Field((), description="what stops an answer")
+    continue_button: Selectors = Field((), description="what has an answer go on that broke off at its length")
     new_chat: Selectors = Field((), description="what begins a new chat; without one its address is loaded")
     messages: Selectors = Field((), description="messages of the conversation; a new chat shows none")
     busy: Selectors = Field((), description="what is there only while the site answers, beside the stop button")
@@ -81,9 +86,9 @@ class State(Entry):
     """How an element shows that it is on; exactly one of `attribute`, `has_class`, `text`, `present`, `storage`."""
 
     attribute: str | None = Field(None, description="name of an attribute that has the value `on`")
-    on: str = "true"
-    has_class: str | None = None
-    text: Pattern | None = None
+    on: str = Field("true", description="value of `attribute` or `storage` where it is on")
+    has_class: str | None = Field(None, description="a class that it has where it is on")
+    text: Pattern | None = Field(None, description="what its text holds where it is on")
     present: bool | None = Field(None, description="whether it is on when the element is there")
     storage: str | None = Field(None, description="key of localStorage that has the value `on`")
 
@@ -103,8 +108,10 @@ class Switch(Entry):
     on: Selectors = Field((), description="in a menu: the entry for on")
     off: Selectors = Field((), description="in a menu: the entry for off")
     shown_by: Selectors = Field((), description="the element that has the state; without one the switch itself")
-    state: State
-    close: Literal["", "escape", "trigger"] = Field("", description="how the menu is closed")
+    state: State = Field(description="how one sees that it is on")
+    close: Literal["", "escape", "trigger"] = Field(
+        "", description="how the menu is closed: by Escape, by a second click on the first of `open`, or by itself"
+    )
 
     @model_validator(mode="after")
     def _has_control(self) -> Self:
@@ -116,20 +123,20 @@ class Switch(Entry):
 class Menu(Entry):
     """The page's choice of a model: an entry is found by its whole text, since one name may begin like another."""
 
-    open: Selectors = Field(min_length=1)
+    open: Selectors = Field(min_length=1, description="what is clicked, one after the other, to open the menu")
     entry: Selectors = Field(min_length=1, description="an entry of the menu; `{model}` stands for the page's name")
     name: str = Field("", description="the part of the entry that holds its name, where that is not all of its text")
     shown_by: Selectors = Field((), description="the element whose text ends with the name of the chosen model")
     state: State | None = Field(None, description="how an entry shows that it is chosen")
-    close: Literal["", "escape", "trigger"] = ""
+    close: Literal["", "escape", "trigger"] = Field("", description="how the menu is closed, as for a switch")
 
 
 class Upload(Entry):
     """How files are given to the page."""
 
-    open: Selectors = ()
+    open: Selectors = Field((), description="what is clicked first, where the input comes only then")
     input: Selectors = Field(min_length=1, description="the page's own input of the kind file, visible or not")
-    card: str = Field(description="the element that a file of the prompt has while it is attached")
-    busy: str | None = Field(None, description="there as long as a file is being read")
-    failed: str | None = Field(None, description="there when a file was refused")
-    remove: str | None = Field(None, description="button that takes a file away again")
+    card: Selector = Field(description="the element that a file of the prompt has while it is attached")
+    busy: Selector | None = Field(None, description="there as long as a file is being read")
+    failed: Selector | None = Field(None, description="there when a file was refused")
+    remove: Selector | None = Field(None, description="button that takes a file away again")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Literal, Self
 
@@ -15,9 +16,11 @@ from bridge.errors import SetupError
 from bridge.origins import origin_of
 from bridge.printable import as_line
 from bridge.sites.site_file.conditions import Entry
+from bridge.sites.site_file.field_faults import faults_of
 from bridge.sites.site_file.page_schema import Composer, Dialog, Login, Menu, Selectors, Sign, Switch, Upload
 from bridge.sites.site_file.wire_schema import Answer, Poll, Refusal, Request
 
+NAME = r"^[a-z][a-z0-9-]{0,31}$"
 LONGEST = 1 << 20
 """Bytes of a site file."""
 
@@ -25,8 +28,8 @@ LONGEST = 1 << 20
 class SiteModel(Entry):
     """A base name that clients ask for; the bridge adds `-think`, `-search`, `-silent` where the page has them."""
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
-    aliases: tuple[str, ...] = ()
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="the name that clients ask for")
+    aliases: tuple[str, ...] = Field((), description="further names that clients are preset to")
     thinking: bool = Field(False, description="whether the name itself asks for thinking")
     choice: str | None = Field(None, description="the page's own name of it, chosen in [model_menu]")
     wire: tuple[str, ...] = Field((), description="what the request may say at request.model; empty: anything")
@@ -36,28 +39,28 @@ class SiteModel(Entry):
 class SiteFile(Entry):
     """One chat website as data."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
-    title: str
+    name: str = Field(pattern=NAME, description="name of the site, and of its file")
+    title: str = Field(description="what people call the site")
     evidence: str = Field("", description="where the facts come from, and when they were tried on the live site")
-    start_url: str
+    start_url: str = Field(description="address of the site, without a path")
     hosts: tuple[str, ...] = Field((), description="further hosts that the page needs; `*.name` for all below a name")
     new_chat_url: str = Field("/", description="path of an empty chat")
     conversation_url: str | None = Field(None, description="path of a conversation; `{id}` stands for its id")
     provisional: tuple[str, ...] = Field((), description="ids, with `*`, that the page uses until the site gives one")
-    models: tuple[SiteModel, ...] = Field(min_length=1)
-    login: Login = Login()
-    dialogs: tuple[Dialog, ...] = ()
+    models: tuple[SiteModel, ...] = Field(min_length=1, description="the models, the usual one first")
+    login: Login = Field(Login(), description="how the page shows whether somebody is signed in")
+    dialogs: tuple[Dialog, ...] = Field((), description="what may lie over the page, and is closed")
     human: tuple[Sign, ...] = Field((), description="what shows that the site asks for a human")
     notices: Selectors = Field((), description="where the page says what went wrong: toasts, banners")
-    composer: Composer
-    thinking: Switch | None = None
-    search: Switch | None = None
-    model_menu: Menu | None = None
-    upload: Upload | None = None
-    request: Request
-    answer: Answer
-    poll: Poll | None = None
-    refusals: tuple[Refusal, ...] = ()
+    composer: Composer = Field(description="where the prompt goes, and how it is sent")
+    thinking: Switch | None = Field(None, description="the page's switch for thinking")
+    search: Switch | None = Field(None, description="the page's switch for web search")
+    model_menu: Menu | None = Field(None, description="the page's choice of a model")
+    upload: Upload | None = Field(None, description="how files are given to the page")
+    request: Request = Field(description="the request that carries the prompt, as it is checked before it leaves")
+    answer: Answer = Field(description="the responses that carry the answer")
+    poll: Poll | None = Field(None, description="a job whose state the page asks for until it is done")
+    refusals: tuple[Refusal, ...] = Field((), description="how the site refuses; the first one that fits counts")
     delete: Selectors = Field((), description="what is clicked, one after the other, to delete the open conversation")
     min_interval: float = Field(3.0, ge=0, description="seconds between two prompts of an account")
     reloads: bool = Field(False, description="whether the page loads itself anew after the first turn of a chat")
@@ -86,29 +89,36 @@ class SiteFile(Entry):
         return self
 
 
+class WrongSiteFile(SetupError):
+    """A site file is not right; `faults` names each field that is wrong, and what to do."""
+
+    def __init__(self, source: str, faults: Sequence[str]) -> None:
+        super().__init__(f"The site file {source} is not right: {'; '.join(faults)}.")
+        self.faults = tuple(faults)
+
+
 def parse_site_file(text: str, source: str) -> SiteFile:
     """Return what a site file says; `source` names it in errors."""
     try:
         return SiteFile.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise SetupError(f"The site file {source} is no TOML: {as_line(str(error))}.") from error
+        raise WrongSiteFile(source, [f"it is no TOML: {as_line(str(error))}"]) from error
     except ValidationError as error:
-        raise SetupError(f"The site file {source} is not right: {_explained(error)}.") from error
+        raise WrongSiteFile(source, faults_of(error, SiteFile)) from error
     except RecursionError as error:
-        raise SetupError(f"The site file {source} is nested too deeply.") from error
+        raise WrongSiteFile(source, ["it is nested too deeply"]) from error
 
 
 def load_site_file(path: FilePath) -> SiteFile:
     """Read a site file."""
+    return parse_site_file(read_site_file(path), str(path))
+
+
+def read_site_file(path: FilePath) -> str:
+    """Return the text of a site file; raise `SetupError` where there is none that can be read."""
     try:
         if path.stat().st_size > LONGEST:
             raise SetupError(f"The site file {path} is larger than {LONGEST} bytes.")
-        return parse_site_file(path.read_text("utf-8"), str(path))
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SetupError(f"The site file {path} cannot be read: {error}.") from error
-
-
-def _explained(error: ValidationError) -> str:
-    """Name each field that is wrong, and how."""
-    found = [f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in error.errors()]
-    return as_line("; ".join(found))

@@ -115,6 +115,15 @@ class ReportingDecoder(Decoder):
         return self._decoder.drift
 
     @property
+    def patience(self) -> float | None:
+        """Return how long an error may follow."""
+        return self._decoder.patience
+
+    def expired(self) -> Sequence[ChatEvent]:
+        """Take that none has followed."""
+        return self._reported(self._decoder.expired())
+
+    @property
     def received(self) -> str:
         """Return how much came."""
         return f"{sum(self._sizes)} bytes in {len(self._sizes)} chunks"

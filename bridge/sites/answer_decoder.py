@@ -21,6 +21,18 @@ class Decoder(ABC):
     """
 
     @property
+    def patience(self) -> float | None:
+        """Return the seconds in which an error may still follow an answer that is over but for that; else None.
+
+        The caller waits no longer than that for the next part, and then calls `expired`.
+        """
+        return None
+
+    def expired(self) -> Sequence[ChatEvent]:
+        """Take that nothing has followed within the patience, and return the last events."""
+        return ()
+
+    @property
     def drift(self) -> Mapping[str, int]:
         """Return what was met and not understood: a shape (never a text) and how often."""
         return {}

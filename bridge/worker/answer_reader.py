@@ -38,7 +38,8 @@ async def read_answer(
     exchange.on_chunk = timeline.arrived
     while True:
         try:
-            events = _decode(decoder, await parts.next(), timeline)
+            part = await _next_within(decoder.patience, parts)
+            events = decoder.expired() if part is None else _decode(decoder, part, timeline)
         except BridgeError:
             if continued:
                 yield CUT
@@ -51,6 +52,17 @@ async def read_answer(
             yield event
             if isinstance(event, Finish):
                 return
+
+
+async def _next_within(patience: float | None, parts: _Parts) -> Part | None:
+    """Return the next part; None where an answer that is over but for an error has got none in time."""
+    if patience is None:
+        return await parts.next()
+    try:
+        async with asyncio.timeout(patience):
+            return await parts.next()
+    except TimeoutError:
+        return None
 
 
 def placed(event: ChatEvent, conversation: str | None) -> ChatEvent:

@@ -63,6 +63,15 @@ class _Recorded(Decoder):
         """Return what was not understood."""
         return self._decoder.drift
 
+    @property
+    def patience(self) -> float | None:
+        """Return how long an error may follow."""
+        return self._decoder.patience
+
+    def expired(self) -> Sequence[ChatEvent]:
+        """Take that none has followed."""
+        return self._decoder.expired()
+
     def sent(self, request: PageRequest) -> None:
         """Take the prompt's request."""
         self._decoder.sent(request)

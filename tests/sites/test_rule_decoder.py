@@ -278,28 +278,36 @@ rules = [
     assert heard(decoder, *packets, response=SOCKET) == [Opened(), Text("Rain"), Finish()]
 
 
-POLL = """
+JIMENG = """
 [request]
-path = "/generate"
-prompt = ["prompt"]
+path = "/mweb/v1/aigc_draft/generate"
+prompt = ["draft_content|json.component_list[0].abilities.generate.core_param.prompt"]
 
 [answer]
 framing = "json"
 rules = [{ when = { ret = "0" }, emit = "ignore" }]
 
 [poll]
-call = { path = "/state" }
-job = "data.job"
+call = { path = "/mweb/v1/get_history_by_ids" }
+job = "data.aigc_data.history_record_id"
 record = "data.{job}"
-done = { status = 50, "task.finish_time" = { at_least = 1 } }
+done = { "task.finish_time" = { at_least = 1 } } # never by the status alone
 failed = { status = 30 }
 message = "fail_msg"
-media = "items[*].url"
-count = "count"
+media = "item_list[*].image.large_images[0].image_url"
+count = "total_image_count"
 
 [[refusals]]
 kind = "login"
-when = { ret = "1014" }
+when = { ret = { in = ["1014", "1015", "1001"] } }
+
+[[refusals]]
+kind = "human"
+when = { ret = "1019" }
+
+[[refusals]]
+kind = "quota"
+when = { ret = "5000" }
 
 [[refusals]]
 kind = "busy"
@@ -311,27 +319,27 @@ JSON_BODY = {"content-type": "application/json"}
 
 def polled(*bodies: object) -> list[ChatEvent]:
     """Return the events of a job: what the prompt gets, then its states."""
-    decoder, events = RuleDecoder(AnswerRules(site_file(POLL))), list[ChatEvent]()
+    decoder, events = RuleDecoder(AnswerRules(site_file(JIMENG))), list[ChatEvent]()
     for number, body in enumerate(bodies):
-        path = "/state" if number else "/generate"
-        events += heard(
-            decoder, json.dumps(body).encode(), response=PageResponse(f"https://p.test{path}", 200, JSON_BODY, number)
-        )
+        path = "/mweb/v1/get_history_by_ids" if number else "/mweb/v1/aigc_draft/generate"
+        response = PageResponse(f"https://jimeng.jianying.com{path}?aid=513695", 200, JSON_BODY, number)
+        events += heard(decoder, json.dumps(body).encode(), response=response)
     return events
 
 
 def state(**record: object) -> dict[str, object]:
-    return {"ret": "0", "data": {"7001": record, "7002": {"status": 50}}}
+    return {"ret": "0", "data": {"7001": record, "7002": DONE}}
 
 
-JOB = {"ret": "0", "data": {"job": "7001"}}
-PICTURE = {"url": "https://p.test/1.png?sign=x(1)"}
-DONE = {"status": 50, "task": {"finish_time": 1790}, "count": 1, "items": [PICTURE]}
+JOB = {"ret": "0", "errmsg": "success", "data": {"aigc_data": {"history_record_id": "7001", "submit_id": "s-1"}}}
+PICTURE = {"common_attr": {"id": "i1"}, "image": {"large_images": [{"image_url": "https://p.test/1.png?sign=x(1)"}]}}
+DONE = {"status": 50, "task": {"finish_time": 1790}, "total_image_count": 1, "item_list": [PICTURE]}
 
 
 def test_a_job_is_followed_until_all_of_it_is_there() -> None:
-    early = [state(status=20, items=[]), {"ret": "0", "data": {}}, state(**{**DONE, "task": {"finish_time": 0}})]
-    few = [state(**{**DONE, "count": 2}), state(**{**DONE, "items": []})]
+    early = [state(status=20, item_list=[], task={"finish_time": 0}, total_image_count=4), {"ret": "0", "data": {}}]
+    early.append(state(**{**DONE, "status": 45, "task": {"finish_time": 0}}))
+    few = [state(**{**DONE, "total_image_count": 2}), state(**{**DONE, "item_list": []})]
     link = Text("![](https://p.test/1.png?sign=x%281%29)")
     assert polled(JOB, *early, *few) == []
     assert polled(JOB, *early, *few, state(**DONE)) == [Opened(), link, Finish()]
@@ -342,7 +350,7 @@ def test_a_job_is_followed_until_all_of_it_is_there() -> None:
     ("bodies", "error", "says"),
     [
         ([{"ret": "1310", "errmsg": "too many at once", "data": None}], SiteBusy, "too many at once"),
-        ([JOB, state(status=30, fail_msg="not allowed")], SiteError, "has not made it: not allowed"),
+        ([JOB, state(status=30, fail_code="9999", fail_msg="not allowed")], SiteError, "has not made it: not allowed"),
         ([JOB, {"ret": "1014"}], LoginRequired, "not signed in"),
     ],
 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 
 import pytest
 
 from bridge.browser.exchange import Chunk, Exchange, ResponseEnded
 from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.chat.types import ChatEvent, Finish, Text
-from bridge.errors import BrowserError
+from bridge.errors import BrowserError, SiteError
 from bridge.settings import TurnSettings
 from bridge.sites.contract import Decoder
 from bridge.telemetry import Timeline
@@ -84,3 +84,40 @@ async def test_an_answer_that_is_continued_is_one() -> None:
 
     presses = iter([press, find_nothing])
     assert await heard(exchange, lambda: next(presses)()) == [Text("Hel"), Text("lo"), Finish("length")]
+
+
+class Patient(Words):
+    """A decoder for which an empty chunk is the end, if no other one follows."""
+
+    is_ending = False
+
+    @property
+    def patience(self) -> float | None:
+        """Return how long another chunk may follow."""
+        return 0.01 if self.is_ending else None
+
+    def feed(self, data: bytes) -> Sequence[ChatEvent]:
+        """Take a chunk."""
+        if self.is_ending:
+            raise SiteError("Too many people.")
+        self.is_ending = not data
+        return [Text(data.decode())] if data else []
+
+    def expired(self) -> Sequence[ChatEvent]:
+        """End."""
+        return [Finish()]
+
+
+@pytest.mark.parametrize("follows", [False, True])
+async def test_an_error_may_follow_the_end_for_as_long_as_the_decoder_says(follows: bool) -> None:
+    exchange = Exchange(lambda _: ())
+    exchange.mark_sent(FIRST)
+    exchange.put(FIRST.path, PageResponse(FIRST.url, 200))
+    for chunk in (b"Hel", b"", *([b"error"] if follows else [])):
+        exchange.put(FIRST.path, Chunk(chunk))
+    told: list[ChatEvent] = []
+    async with asyncio.timeout(30), aclosing(read_answer(exchange, Patient(), LIMITS, Timeline("", ""))) as events:
+        with pytest.raises(SiteError, match="Too many people") if follows else nullcontext():
+            async for event in events:
+                told += [event]
+    assert told == ([Text("Hel")] if follows else [Text("Hel"), Finish()])

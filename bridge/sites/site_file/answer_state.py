@@ -62,7 +62,6 @@ class AnswerState:
             "finish": self._take_end,
             "error": _raise_error,
             "ignore": _pass_over,
-            "progress": _pass_over,
         }
 
     @property

@@ -28,16 +28,18 @@ Mark = Annotated[str, AfterValidator(_mark)]
 class Flag(Entry):
     """What a switch makes the request say; false also stands for a field that is absent or null."""
 
-    path: Path
+    path: Path = Field(description="where the request says it")
     on: Plain | tuple[Plain, ...] = Field(True, description="value, or one of several, where the switch is on")
-    off: Plain | tuple[Plain, ...] = False
+    off: Plain | tuple[Plain, ...] = Field(False, description="value, or one of several, where it is off")
 
 
 class Call(Entry):
     """One of the page's own requests."""
 
     path: str = Field(description="path of the address; `*` stands for anything")
-    method: Literal["GET", "POST", "PUT", "WEBSOCKET"] = "POST"
+    method: Literal["GET", "POST", "PUT", "WEBSOCKET"] = Field(
+        "POST", description="WEBSOCKET: a message on a socket of that path"
+    )
     host: str | None = Field(None, description="host where it is not the site's own")
     when: When = Field({}, description="conditions on its body, read by the codec of [request]")
 
@@ -54,20 +56,21 @@ class Request(Call):
         False, description="whether the page creates a conversation by a call of its own, so that a new one has an id"
     )
     parent: Path | None = Field(None, description="the answer that the prompt follows; a new conversation has none")
-    model: Path | None = None
-    thinking: Flag | None = None
-    search: Flag | None = None
+    model: Path | None = Field(None, description="the page's name of the model; see `wire` of [[models]]")
+    thinking: Flag | None = Field(None, description="what it says of thinking")
+    search: Flag | None = Field(None, description="what it says of web search")
     expect: When = Field({}, description="what must hold as well, such as a mode of the page that no turn asks for")
     repeats: int = Field(1, ge=1, le=5, description="how often the page may send it in one turn")
     calls: tuple[str, ...] = Field((), description="paths of the page's own calls on the way to it")
     others: tuple[Call, ...] = Field(
-        (), description="requests to the same path that carry no prompt: let through unless `when` holds"
+        (),
+        description="requests to the same path that are let through, unless [request] has a `when` that holds",
     )
 
 
 Emit = Literal[
     "text", "thinking", "current", "search", "source", "title", "conversation", "message", "image", "withdrawn",
-    "finish", "error", "channel", "progress", "ignore",
+    "finish", "error", "channel", "ignore",
 ]  # fmt: skip
 Kind = Literal["text", "thinking", "none"]
 """Where pieces of text go: to the answer, to its reasoning, or nowhere."""
@@ -79,9 +82,9 @@ class Rule(Entry):
     each: Path | None = Field(None, description="the rule is tried on each of these values, and its paths begin there")
     when: When = Field({}, description="conditions on the frame; `$event`, `$payload` and `$url` are there, too")
     event: str | None = Field(None, description="name of the server-sent event")
-    emit: Emit
+    emit: Emit = Field(description="what the value is; ignore: the frame is known, and says nothing")
     value: Path | None = Field(None, description="where the value is; of several the texts are joined by `join`")
-    join: str = ""
+    join: str = Field("", description="what stands between several texts")
     mode: Literal["delta", "cumulative", "set", "auto"] = Field(
         "delta", description="delta adds; cumulative is the whole part so far; set replaces it; auto tells by its start"
     )
@@ -96,12 +99,12 @@ class Rule(Entry):
     fields: dict[Literal["url", "title", "snippet", "name"], Path] = Field(
         {}, description="emit = source: where its fields are below each value; a `name` is what citations call it"
     )
-    reason: Literal["stop", "length", "content_filter"] = "stop"
+    reason: Literal["stop", "length", "content_filter"] = Field("stop", description="emit = finish: why it is over")
     last: bool = Field(False, description="no rule after this one is tried on the same frame, or value of `each`")
 
     @model_validator(mode="after")
     def _has_value(self) -> Self:
-        if self.value is None and self.emit not in ("finish", "error", "ignore", "channel", "progress"):
+        if self.value is None and self.emit not in ("finish", "error", "ignore", "channel"):
             raise ValueError(f"value is missing: it says where the {self.emit} is")
         if self.emit == "channel" and self.channel is None:
             raise ValueError("channel is missing: it says where the text goes")
@@ -127,11 +130,11 @@ class Answer(Entry):
     ends_on_close: bool = Field(False, description="whether the end of the response ends the answer in good order")
     then_wait: float = Field(0.0, ge=0, le=10, description="seconds after the end in which an error may follow")
     is_for: Path | None = Field(None, description="what must equal the request's value at `is_for_request`")
-    is_for_request: Path | None = None
+    is_for_request: Path | None = Field(None, description="where the request names what its frames are for")
     strip: tuple[Mark, ...] = Field((), description="marks that are taken out of the text, wherever it was cut")
     strip_thinking: tuple[Mark, ...] = Field((), description="the same for the reasoning")
     citation: Mark | None = Field(None, description="a mark of the text that names a source by its group 1")
-    rules: tuple[Rule, ...] = Field(min_length=1)
+    rules: tuple[Rule, ...] = Field(min_length=1, description="what frames mean")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -148,7 +151,7 @@ ErrorKind = Literal["login", "human", "rate", "quota", "muted", "busy", "refused
 class Refusal(Entry):
     """How the site refuses, and what that means."""
 
-    kind: ErrorKind
+    kind: ErrorKind = Field(description="what it means for the account, and for the chat")
     status: tuple[int, ...] = Field((), description="HTTP status of the response")
     when: When = Field(
         {}, description="conditions on a frame, a JSON body or one of the page's own calls; `$status` too"
@@ -168,12 +171,11 @@ class Refusal(Entry):
 class Poll(Entry):
     """A job whose state the page asks for again and again until it is done."""
 
-    call: Call
+    call: Call = Field(description="the request that asks for the state")
     job: Path = Field(description="where the answer to the prompt names the job")
     record: Path = Field(description="where the job's record is in an answer of `call`; `{job}` stands for its name")
     done: When = Field(description="conditions on the record; all must hold")
     failed: When = Field({}, description="conditions on the record; all must hold")
     message: Path | None = Field(None, description="where the record says why it failed")
-    progress: Path | None = None
     media: Path | None = Field(None, description="addresses of what was made")
     count: Path | None = Field(None, description="how many were asked for: fewer are not the end")

@@ -217,6 +217,15 @@ def from_here(url: str) -> str:
     return _from_here(place.scheme, place.hostname or "", place.port or 0)
 
 
+def named(url: str, server: ServerSettings) -> str:
+    """Return a URL of our own for its clients: with https by a name of `server.allowed_hosts`, as certificates have."""
+    place = urlsplit(from_here(url))
+    name = next(iter(server.allowed_hosts), "")
+    if place.scheme != "https" or not name:
+        return from_here(url)
+    return f"https://{name}" if ":" in name else f"https://{name}:{place.port}"
+
+
 def _from_here(scheme: str, host: str, port: int) -> str:
     return url_of(scheme, EVERYWHERE.get(host, host), port)
 

@@ -6,14 +6,14 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.app import Bridge
-from bridge.client import curl_line, from_here, snippet
+from bridge.client import curl_line, from_here, named, snippet
 from bridge.settings import Settings
 from bridge.storage.key_files import KeyFile
 
 
 def print_access(console: Console, bridge: Bridge, settings: Settings) -> None:
     """Say where the bridge is and how to use it; the key itself only to a person at a terminal, never to a journal."""
-    url = from_here(bridge.url)
+    url = named(bridge.url, settings.server)
     file = KeyFile(settings.config)
     key = "" if settings.server.no_auth else next(iter(file.left()), "")
     accounts = ", ".join(account.name for account in bridge.pool.accounts())

@@ -12,8 +12,9 @@ import aiohttp
 import pytest
 
 from bridge.app import Bridge, running
-from bridge.client import Client, way_to
+from bridge.client import Client, named, way_to
 from bridge.errors import RequestError, SetupError
+from bridge.settings import ServerSettings
 from bridge.settings_reload import SettingsReload
 from bridge.settings_sources import LoadedSettings, load_settings
 from bridge.storage.key_files import KeyFile
@@ -199,3 +200,18 @@ async def test_a_key_without_a_certificate_is_refused_and_not_left_at_http(files
     with pytest.raises(SetupError, match=r"server\.tls_certificate, too"):
         async with running(settings_with(files, tls_certificate=None)):
             pass
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "shown"),
+    [
+        ("https://0.0.0.0:8000", ("bridge.example.com", "other"), "https://bridge.example.com:8000"),
+        ("https://0.0.0.0:8000", ("bridge.example.com:443",), "https://bridge.example.com:443"),
+        ("https://0.0.0.0:8000", (), "https://127.0.0.1:8000"),
+        ("http://0.0.0.0:8000", ("bridge.example.com",), "http://127.0.0.1:8000"),
+    ],
+)
+def test_what_the_bridge_prints_is_an_address_that_its_certificate_names(
+    url: str, hosts: tuple[str, ...], shown: str
+) -> None:
+    assert named(url, ServerSettings(allowed_hosts=hosts)) == shown

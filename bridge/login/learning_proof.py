@@ -12,6 +12,7 @@ from bridge.browser.browser import Chromium
 from bridge.chat.types import ChatEvent, ChatRequest, Message, Text
 from bridge.errors import BridgeError
 from bridge.settings import Settings
+from bridge.sites.guarded_page import retried
 from bridge.sites.learning.canary import Canary, long, to_be_typed, with_code
 from bridge.sites.learning.letters import letters, overlap
 from bridge.storage.profiles import Profile
@@ -117,4 +118,4 @@ async def _events(worker: Worker, canary: Canary) -> AsyncGenerator[ChatEvent]:
 
 async def _page_text(worker: Worker) -> str:
     session = worker.shown
-    return "" if session is None else str(await session.page.evaluate(PAGE_TEXT))
+    return "" if session is None else str(await retried(lambda: session.page.evaluate(PAGE_TEXT)))

@@ -96,7 +96,7 @@ async def _watched(
         new_chat = await find_new_chat(trial, url)
         mine = await page_state(trial.watch.page, trial.elements.origin)
         async with _context(chromium, settings, url, None) as fresh:
-            login = await strangers_signs(mine, fresh, url)
+            login = await strangers_signs(mine, next(iter(trial.learned.box), ""), fresh, url)
         found = await findings(trial, lesson.name, url, new_chat, login)
         return found, await _captured(context, profile, settings.browser.call_limit)
 

@@ -18,7 +18,7 @@ from bridge.sites.learning.letters import letters
 from bridge.sites.learning.network_watch import NetworkWatch
 from bridge.sites.learning.observation import SeenTurn
 from bridge.sites.learning.page_watch import PageWatch, element_of
-from bridge.sites.learning.selectors import selectors
+from bridge.sites.learning.selectors import is_weak, selectors
 from bridge.sites.site_file.composer_box import ComposerBox, Filling
 from bridge.sites.site_file.page_elements import PageElements
 
@@ -97,6 +97,10 @@ class ChatTrial:
                 if not await self._close_dialog():
                     raise SiteChanged("Neither Enter nor any button sent the prompt.")
         await self.finish(canary, began, before)
+
+    def other_fillings(self) -> list[Filling]:
+        """Return the ways to fill the text box that were not taken."""
+        return [one for one in FILLINGS if one != self.learned.filling]
 
     async def notice_typing(self, canary: Canary) -> bool:
         """Learn the text box of a person who has typed the prompt; tell whether there is one that holds it."""
@@ -248,7 +252,7 @@ class ChatTrial:
     async def _note_stops(self, seen: set[str]) -> None:
         """Collect what may be the stop button, or keep those that were there while the site answered, and only then."""
         there = [one for one in self.learned.stops if one in seen and await self.watch.count(one) == 0]
-        self.learned.stop_button = tuple(there[:3])
+        self.learned.stop_button = tuple([one for one in there if not is_weak(one)][:3] or there[:1])
         if not there:
             self.learned.stops = stop_selectors(await self.watch.looks())
 

@@ -57,7 +57,7 @@ def stop_selectors(looks: Sequence[Look]) -> list[str]:
     """Return selectors of what was there only while the site answered; each is to be tried on another chat."""
     only = [look for look in looks if look.phases == {BUSY} and not look.is_disabled]
     usual = {look.number: look for look in looks if look.phases != {BUSY}}
-    ranked = sorted(only, key=lambda look: (not STOP.search(names(look.element)), look.distance))
+    ranked = sorted(only, key=lambda look: (not STOP.search(names(look.element)), _size(look), look.distance))
     found = [one for look in ranked[:8] for one in _of_stop(look, usual.get(look.number))]
     return list(dict.fromkeys(found))[:MOST_STOPS]
 

@@ -95,7 +95,14 @@ def _separated(constants: Mapping[str, Any], rest: list[ReadFrame]) -> tuple[Gua
 
 def _with_kind(kept: Guard, positive: Sequence[ReadFrame], own: str) -> Guard:
     """Add what all positive frames say of their kind: frames of other kinds may come that were not seen."""
-    return kept | {path: value for path, value in _constants(positive, own).items() if _is_kind(path, value)}
+    shared = _constants(positive, own)
+    return kept | {path: value for path, value in shared.items() if _is_kind(path, value) and _is_around(path, own)}
+
+
+def _is_around(path: str, own: str) -> bool:
+    """Tell whether a field stands in one of the objects, or lists, that the text is in."""
+    around = max(path.rfind("."), path.rfind("["))
+    return around <= 0 or own.startswith(path[:around])
 
 
 def _is_kind(path: str, value: Any) -> bool:

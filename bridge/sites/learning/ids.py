@@ -111,7 +111,7 @@ def _conversation(prompts: Sequence[Carrier], places: set[str], told: Mapping[st
         for leaf in leaves
         if CONVERSATION.search(leaf.path.rpartition(".")[2])
         and len(_text(leaf.value)) >= SHORTEST
-        and (_text(leaf.value) in told or (len(prompts) > 1 and prompts[0].value(leaf.path) == leaf.value))
+        and _text(leaf.value) in told
     ]
     ranked = by_address or by_name
     return min(ranked, key=lambda path: (not CONVERSATION.search(path), len(path)), default=None)

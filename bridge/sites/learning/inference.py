@@ -12,7 +12,7 @@ from bridge.sites.learning.answer_text import AnswerText, TextRule, as_when, fin
 from bridge.sites.learning.draft import Certainty, Finding
 from bridge.sites.learning.ids import Ids, find_ids
 from bridge.sites.learning.observation import SeenCall, SeenTurn
-from bridge.sites.learning.other_requests import others
+from bridge.sites.learning.other_requests import prompts_own
 from bridge.sites.learning.prompt_request import Carrier, address_pattern, carriers, prompt_paths
 
 CERTAIN, GUESSED, NEEDED = Certainty.CERTAIN, Certainty.GUESSED, Certainty.NEEDED
@@ -61,24 +61,27 @@ def _request(wire: Wire, turns: Sequence[SeenTurn], host: str) -> Iterator[Findi
         yield Finding("request.prompt", ["needs_you"], NEEDED, "where the request has the prompt")
         return
     first = wire.prompts[0]
-    yield Finding("request.path", address_pattern([one.call.url for one in wire.prompts]), CERTAIN, "it had the prompt")
+    path = address_pattern([one.call.url for one in wire.prompts])
+    yield Finding("request.path", path, CERTAIN, "it had the prompt")
     if first.call.method != "POST":
         yield Finding("request.method", first.call.method)
-    if (there := urlsplit(first.call.url).hostname or "") != host:
-        yield Finding("request.host", there)
+    if urlsplit(first.call.url).netloc != host:
+        yield Finding("request.host", urlsplit(first.call.url).hostname or "")
     yield Finding("request.body", first.codec)
-    yield _prompt(wire)
+    yield _prompt(wire, turns)
     yield from _request_ids(wire.ids)
-    if found := others(wire.prompts, turns):
-        yield Finding("request.others", found, GUESSED, "requests to the same address that are no prompt")
+    if when := prompts_own(wire.prompts, turns, prompt_paths(wire.prompts)):
+        yield Finding("request.when", when, GUESSED, "what other requests to the same address do not have")
+        yield Finding("request.others", [{"path": path, "method": first.call.method}], CERTAIN, "they carry no prompt")
 
 
-def _prompt(wire: Wire) -> Finding:
+def _prompt(wire: Wire, turns: Sequence[SeenTurn]) -> Finding:
     paths = prompt_paths(wire.prompts)
-    if paths and all(one.is_exact for one in wire.prompts):
+    with_lines = [one for one, turn in zip(wire.prompts, turns, strict=True) if "\n" in turn.prompt]
+    if paths and (with_lines or wire.prompts)[-1].is_exact:
         return Finding("request.prompt", paths, CERTAIN, f"the same in {len(wire.prompts)} requests")
     if paths:
-        return Finding("request.prompt", paths, GUESSED, "the prompt stands there with other words around it")
+        return Finding("request.prompt", paths, GUESSED, "of a prompt with several lines the page sends something else")
     path = wire.prompts[0].prompts[0].path
     return Finding("request.prompt", [path], NEEDED, "the prompts of two requests were at different places")
 
@@ -122,7 +125,7 @@ def _answer(wire: Wire, host: str) -> Iterator[Finding]:
 def _call(wire: Wire, answer: AnswerText, host: str) -> Iterator[Finding]:
     """Say which call has the answer where that is not the prompt's own."""
     call = answer.stream.call
-    if call.number == wire.prompts[0].call.number and not call.is_socket:
+    if call.number == wire.prompts[0].call.number:
         return
     yield Finding(
         "answer.call", _as_call(call, answer, host), CERTAIN, "the text came over it, not as the response to the prompt"
@@ -133,9 +136,8 @@ def _call(wire: Wire, answer: AnswerText, host: str) -> Iterator[Finding]:
 
 def _as_call(call: SeenCall, answer: AnswerText, host: str) -> dict[str, Any]:
     urls = {stream.call.url for turn in answer.turns for stream in turn.streams}
-    there = urlsplit(call.url).hostname or ""
     found: dict[str, Any] = {"path": address_pattern(urls), "method": call.method}
-    return found if there == host else found | {"host": there}
+    return found if urlsplit(call.url).netloc == host else found | {"host": urlsplit(call.url).hostname or ""}
 
 
 def _end(end: AnswerEnd | None) -> Iterator[Finding]:

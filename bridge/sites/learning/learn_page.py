@@ -23,6 +23,7 @@ from bridge.sites.learning.login_signs import PageState, login_signs
 from bridge.sites.learning.network_watch import NetworkWatch
 from bridge.sites.learning.page_findings import LoginSigns, NewChat, page_findings
 from bridge.sites.learning.page_watch import PageWatch
+from bridge.sites.learning.prompt_request import failed_send, is_exact
 
 PERSON_LIMIT = 900.0
 LOAD_LIMIT = 60.0
@@ -54,10 +55,18 @@ async def chat_twice(trial: ChatTrial, say: Say, *, is_auto: bool) -> None:
         await trial.chat(to_be_typed())
     else:
         await _chat_by_person(trial, say)
+    if failure := await asyncio.to_thread(failed_send, trial.turns[-1]):
+        raise SetupError(f"The page's request with the prompt failed ({failure}), so there is nothing to learn from.")
     say("The first answer is over. Typing a second prompt into the same chat ...")
     await trial.chat(with_code())
+    for filling in trial.other_fillings():
+        if await asyncio.to_thread(is_exact, trial.turns[-1]):
+            break
+        say("The page sent other words than were typed. Typing another prompt in another way ...")
+        trial.learned.filling = filling
+        await trial.chat(with_code())
     if not trial.learned.stop_button:
-        say("Typing a third prompt, to see what stops an answer ...")
+        say("Typing one more prompt, to see what stops an answer ...")
         await trial.chat(to_be_typed())
 
 
@@ -116,12 +125,12 @@ async def page_state(page: Page, origin: str) -> PageState:
     )
 
 
-async def strangers_signs(mine: PageState, context: BrowserContext, url: str) -> LoginSigns:
+async def strangers_signs(mine: PageState, box: str, context: BrowserContext, url: str) -> LoginSigns:
     """Open the page in a fresh context, and compare what it shows there."""
     async with within(2 * LOAD_LIMIT, f"{url} did not load in a fresh browser"):
         page = await context.new_page()
         await loaded(page, url, LOAD_LIMIT)
-        return login_signs(mine, await page_state(page, origin_of(page.url)))
+        return login_signs(mine, await page_state(page, origin_of(page.url)), box)
 
 
 async def findings(trial: ChatTrial, name: str, url: str, new_chat: NewChat, login: LoginSigns) -> list[Finding]:
@@ -131,11 +140,11 @@ async def findings(trial: ChatTrial, name: str, url: str, new_chat: NewChat, log
 
 
 def _findings(trial: ChatTrial, name: str, title: str, url: str, new_chat: NewChat, login: LoginSigns) -> list[Finding]:
-    host, turns = urlsplit(url).hostname or "", tuple(trial.turns)
+    host, turns = urlsplit(url).netloc, tuple(trial.turns)
     if not turns:
         raise SetupError("No chat was seen, so there is nothing to learn from.")
     wire = read_wire(turns)
     calls = [one.call for one in wire.prompts] + ([wire.answer.stream.call] if wire.answer else [])
-    hosts = sorted({there for call in calls if (there := urlsplit(call.url).hostname or "") != host})
+    hosts = sorted({urlsplit(call.url).hostname or "" for call in calls if urlsplit(call.url).netloc != host})
     page = page_findings(name, title, url, trial.learned, new_chat, login, wire.ids, hosts)
     return [*page, *wire_findings(wire, turns, host)]

@@ -12,6 +12,8 @@ from bridge.sites.learning.page_findings import LoginSigns
 from bridge.sites.learning.selectors import is_stable
 
 LOGIN_NAME = re.compile(r"token|session|sess|auth|user|jwt|login|account|sid$|uid$|identity|passport", re.IGNORECASE)
+LIKELY = re.compile(r"token|auth|jwt", re.IGNORECASE)
+LONGEST_NAME = 40
 NOT_LOGIN = re.compile(r"csrf|xsrf|theme|lang|locale|device|track|analytic|_ga|webid|guest", re.IGNORECASE)
 SIGN_IN = re.compile(
     r"^\W*(sign ?in|log ?in|sign ?up|登录|登錄|登入|注册|anmelden|connexion|se connecter|iniciar sesi[oó]n)\b",
@@ -32,24 +34,26 @@ class PageState:
     cookies: frozenset[str]
 
 
-def login_signs(mine: PageState, strangers: PageState) -> LoginSigns:
-    """Compare a page that is signed in with that of a fresh browser."""
+def login_signs(mine: PageState, strangers: PageState, box: str = "") -> LoginSigns:
+    """Compare a page that is signed in, and has the text box, with that of a fresh browser."""
     out: list[dict[str, str]] = []
     if strangers.has_password and not mine.has_password:
         out.append({"selector": "input[type='password']"})
     if len(path := urlsplit(strangers.url).path) > 1 and path != urlsplit(mine.url).path:
         out.append({"url": re.escape(path)})
     out += [{"selector": one} for one in _sign_in(strangers.clickable, mine.clickable)]
-    ways_in = [{"storage": key} for key in _names(mine.stored - strangers.stored)]
-    ways_in += [{"cookie": name} for name in _names(mine.cookies - strangers.cookies)]
+    ways_in = [{"selector": box}] if box and mine.has_box and not strangers.has_box else []
+    ways_in += [{"storage": key} for key in _names(mine.stored - strangers.stored)[:1]]
+    ways_in += [{"cookie": name} for name in _names(mine.cookies - strangers.cookies)[:1]]
     is_open = strangers.has_box and not out and not ways_in
-    return LoginSigns(tuple(ways_in[:2]), tuple(out[:3]), is_open)
+    return LoginSigns(tuple(ways_in), tuple(out[:3]), is_open)
 
 
 def _names(found: frozenset[str]) -> list[str]:
-    return sorted(
-        name for name in found if LOGIN_NAME.search(name) and not NOT_LOGIN.search(name) and name.isprintable()
-    )
+    """Return the names of what may be a login, the likeliest first; those of one server or one visit do not count."""
+    fitting = [name for name in found if LOGIN_NAME.search(name) and not NOT_LOGIN.search(name) and name.isprintable()]
+    lasting = [name for name in fitting if len(name) < LONGEST_NAME]
+    return sorted(lasting, key=lambda name: (not LIKELY.search(name), name))
 
 
 def _sign_in(strangers: Sequence[Element], mine: Sequence[Element]) -> list[str]:

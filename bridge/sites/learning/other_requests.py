@@ -1,38 +1,43 @@
-"""Finds requests to the address of the prompt that are no prompts: a title, a summary, a suggestion."""
+"""Finds what tells the prompt from other requests to its address, or other messages on its socket; no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from bridge.browser.page_messages import PageRequest
 from bridge.sites.learning.answer_text import as_when, kind_of
 from bridge.sites.learning.frames import Frame
-from bridge.sites.learning.guards import guards
+from bridge.sites.learning.guards import Guard, guards
 from bridge.sites.learning.json_leaves import Leaf, leaves
-from bridge.sites.learning.observation import SeenCall, SeenTurn
-from bridge.sites.learning.prompt_request import Carrier, address_pattern
+from bridge.sites.learning.observation import SeenTurn
+from bridge.sites.learning.prompt_request import Carrier
 from bridge.sites.learning.tracks import ReadFrame
-from bridge.sites.site_file.body_codecs import Codec, read_request
+from bridge.sites.site_file.body_codecs import read_request
 
 
-def others(prompts: Sequence[Carrier], turns: Sequence[SeenTurn]) -> list[dict[str, Any]]:
-    """Return the calls of a site file that let such requests through; none where nothing tells them apart."""
-    first, numbers = prompts[0].call, {one.call.number for one in prompts}
-    if first.is_socket:
-        return []
-    kind = kind_of(first)
-    calls = {
-        call.number: call for turn in turns for call in turn.calls if kind_of(call) == kind and call.time >= turn.began
-    }
-    rest = [_read(call, prompts[0].codec) for number, call in calls.items() if number not in numbers]
-    found = guards(rest, [_framed(one.leaves) for one in prompts]) if rest else None
-    path = address_pattern([first.url])
-    return [{"path": path, "method": first.method, "when": as_when(guard)} for guard in found or () if guard]
+def prompts_own(prompts: Sequence[Carrier], turns: Sequence[SeenTurn], paths: Sequence[str]) -> Guard:
+    """Return the conditions of the prompt's request; none where no other request goes where it goes."""
+    rest = [_read(request, prompts[0]) for request in _others(prompts, turns)]
+    if not rest:
+        return {}
+    found = guards([_framed(one.leaves) for one in prompts], rest, paths[0] if paths else "") or []
+    has_text = any(path in frame.texts for frame in rest for path in paths[:1])
+    if paths and not has_text:  # the simplest of all: the others have no text where the prompt is
+        return {paths[0]: {"matches": ""}}
+    return as_when(found[0]) if len(found) == 1 else {}
 
 
-def _read(call: SeenCall, codec: Codec) -> ReadFrame:
-    document = read_request(PageRequest(call.method, call.url, call.body), codec).document
+def _others(prompts: Sequence[Carrier], turns: Sequence[SeenTurn]) -> Iterator[PageRequest]:
+    """Yield the requests of the same kind, or the messages of the same socket, without those that are prompts."""
+    kind, times = kind_of(prompts[0].call), {one.time for one in prompts}
+    calls = {call.number: call for turn in turns for call in turn.calls if kind_of(call) == kind}
+    for call in calls.values():
+        sent = call.sent if call.is_socket else ((call.time, call.body),)
+        yield from (PageRequest(call.method, call.url, body) for time, body in sent if time not in times)
+
+
+def _read(request: PageRequest, prompt: Carrier) -> ReadFrame:
+    document = read_request(request, prompt.codec).document
     return _framed(tuple(leaves(document)) if document is not None else ())
 
 

@@ -80,6 +80,19 @@ def prompt_paths(found: Sequence[Carrier]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
+def is_exact(turn: SeenTurn) -> bool:
+    """Tell whether one of the turn's requests had the prompt as it was typed."""
+    return any(one.is_exact for one in carriers(turn))
+
+
+def failed_send(turn: SeenTurn) -> str:
+    """Return why the request with the prompt failed, where none came through; empty where one did, or none was seen."""
+    calls = [one.call for one in carriers(turn) if not one.call.is_socket]
+    if not calls or any(200 <= call.status < 400 for call in calls):
+        return ""
+    return f"HTTP {calls[0].status}" if calls[0].status else "no response"
+
+
 def address_pattern(urls: Iterable[str]) -> str:
     """Return the path of addresses of one kind, with `*` for what differs or is an id."""
     paths = [urlsplit(url).path.split("/") for url in urls]

@@ -237,9 +237,10 @@ def test_the_answer_may_come_over_another_call_and_a_title_request_is_let_throug
 
     found = fields(turns(body, lambda number, text: [b'{"event_id":"e1"}'], content_type="application/json", more=more))
     assert found["answer.call"] == {"path": "/queue/data", "method": "GET"}
-    guard = {"msg": "generating", "out[0][0]": "append", "out[0][1][0]": "content"}
+    guard = {"msg": "generating", "out[0][0]": "append"}
     assert {"when": guard, "emit": "text", "value": "out[0][2]"} in found["rules"]
-    assert found["request.others"] == [{"path": "/api/chat", "method": "POST", "when": {"kind": "title"}}]
+    assert found["request.when"] == {"kind": "chat"}
+    assert found["request.others"] == [{"path": "/api/chat", "method": "POST"}]
 
 
 def test_what_is_hostile_costs_linear_time_and_is_never_taken_for_an_answer() -> None:

@@ -6,7 +6,8 @@ import secrets
 from dataclasses import dataclass
 
 WORDS = ("kestrel", "marzipan", "obsidian", "tamarind", "zephyr", "quokka", "juniper", "lagoon")
-LONG_LINES = 60
+LONG = 60
+"""Sentences of a long answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def with_code() -> Canary:
 
 
 def long() -> Canary:
-    """Return a prompt whose answer is long."""
+    """Return a prompt on one line whose answer is long."""
     nonce = _nonce()
-    wanted = "\n".join(f"Line {number} of {LONG_LINES} for {nonce}." for number in range(1, LONG_LINES + 1))
-    return Canary(f"Repeat exactly these lines, all of them, and write nothing else.\n\n{wanted}", wanted, nonce)
+    wanted = " ".join(f"Sentence {number} of {LONG} is for {nonce}." for number in range(1, LONG + 1))
+    return Canary(f"Repeat exactly these sentences, all of them, and write nothing else: {wanted}", wanted, nonce)

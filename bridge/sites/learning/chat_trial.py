@@ -37,7 +37,7 @@ LEAST = 10
 MOST_DIALOGS = 4
 CLOSERS = "button, [role=button], a, [class*=close i]"
 """Letters that an answer has at least."""
-FILLINGS: tuple[Filling, ...] = ("auto", "insert", "paste")
+FILLINGS: tuple[Filling, ...] = ("auto", "paste", "value")
 
 
 @dataclass(slots=True)

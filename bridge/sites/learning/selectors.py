@@ -11,7 +11,9 @@ from bridge.sites.learning.observation import Element
 MOST = 6
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _MADE_UP = re.compile(
-    r"\d{3,}|^(css|sc|jss|svelte|emotion|makeStyles|radix|headlessui|chakra|mantine)-|__[\w-]{5}$", re.IGNORECASE
+    r"\d{3,}|^(css|sc|jss|svelte|emotion|makeStyles|radix|headlessui|chakra|mantine)-|__[\w-]{5}$"
+    r"|[-_][A-Za-z]*\d[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*$",
+    re.IGNORECASE,
 )
 _HASH = re.compile(r"(?=[a-z-]*\d)(?=.*\d.*[a-z])[a-z0-9]{6,}|(?=[^-_]*[A-Z][^-_]*[A-Z])(?=.*\d)\w{6,}")
 _STATE = re.compile(

@@ -32,7 +32,11 @@ SCRIPT = """(box, [origin, text, act]) => {
   if (act !== "read" && root.activeElement !== box && !box.contains(root.activeElement)) box.focus();
   if (act === "value") {
     const prototype = box instanceof HTMLTextAreaElement ? HTMLTextAreaElement.prototype : HTMLInputElement.prototype;
-    Object.getOwnPropertyDescriptor(prototype, "value").set.call(box, text);
+    if (isField) Object.getOwnPropertyDescriptor(prototype, "value").set.call(box, text);
+    else {  // a box without an editor behind it: the page reads it as it is drawn, with its lines and spaces
+      box.style.whiteSpace = "pre-wrap";
+      box.textContent = text;
+    }
     const inputType = text ? "insertText" : "deleteContentBackward";
     box.dispatchEvent(new InputEvent("input", {bubbles: true, composed: true, inputType}));
   }

@@ -1,0 +1,66 @@
+"""A page that nobody has described is learned by chatting on it, and the file that comes of it works unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.browser.browser import Chromium
+from bridge.demo import DemoSite
+from bridge.demo.standins import STAND_INS, StandIn
+from bridge.login.site_learning import LearnedSite, Lesson, learn_site
+from bridge.sites.site_file.schema import SiteFile, load_site_file
+from bridge.storage.profiles import Profile
+from tests.support.live import QUICK_SITE, settings_for
+
+
+@asynccontextmanager
+async def page_of(name: str) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+    """Run a page, slowly enough to see what stops an answer; yield its address and the state of who is signed in."""
+    if name == "demo":
+        async with DemoSite(replace(QUICK_SITE, accounts=("alice",), rate=100)) as site:
+            yield site.url, site.account("alice").storage_state()
+    else:
+        async with StandIn(STAND_INS[name](), rate=100) as site:
+            yield site.url, site.account("alice").storage_state()
+            assert site.strange == []
+
+
+async def learned(chromium: Chromium, folder: Path, url: str, state: dict[str, Any]) -> tuple[LearnedSite, SiteFile]:
+    """Learn a page without a person, and return what came of it and the file as it was written."""
+    out = folder / "learned.toml"
+    profile = Profile(name="me", site=str(out), url=url, storage_state=state)
+    said: list[str] = []
+    site = await learn_site(
+        chromium, settings_for(folder), Lesson(url, "learned", out, is_auto=True), profile, said.append
+    )
+    return site, load_site_file(out)
+
+
+@pytest.mark.parametrize("name", ["demo", "kimi", "qwen"])
+async def test_a_learned_site_file_passes_its_three_chats_with_no_hand_edit(
+    chromium: Chromium, tmp_path: Path, name: str
+) -> None:
+    async with page_of(name) as (url, state):
+        site, written = await learned(chromium, tmp_path, url, state)
+    assert [proof for proof in site.proofs if proof.failure] == []
+    assert len(site.proofs) == 3
+    assert site.needed == []
+    assert written.composer.stop_button
+    assert written.conversation_url
+    assert not written.login.guest
+    assert written.login.signed_in
+
+
+async def test_a_learned_file_has_nothing_of_the_chat_or_the_login(chromium: Chromium, tmp_path: Path) -> None:
+    async with page_of("kimi") as (url, state):
+        site, _ = await learned(chromium, tmp_path, url, state)
+    text = (tmp_path / "learned.toml").read_text("utf-8")
+    assert "Repeat exactly" not in text
+    assert not any(cookie["value"] in text for cookie in state["cookies"])
+    assert "Repeat exactly" not in repr(site)

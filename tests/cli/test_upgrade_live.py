@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -38,11 +39,12 @@ ProfileStore(settings.profiles, load_identity(settings)).save(profile)
 
 def source_of(commit: str, folder: Path) -> Path:
     """Return the source of the bridge at a commit, out of the repository's history."""
-    found = subprocess.run(["git", "archive", commit, "bridge"], cwd=ROOT, capture_output=True, check=False)
-    if found.returncode:
+    archive = ("git", "archive", commit, "bridge")
+    found = subprocess.run(archive, cwd=ROOT, capture_output=True, check=False) if shutil.which("git") else None
+    if found is None or found.returncode:
         pytest.skip(f"the history of this clone does not reach {commit}")
-    with tarfile.open(fileobj=io.BytesIO(found.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+    with tarfile.open(fileobj=io.BytesIO(found.stdout)) as files:
+        files.extractall(folder, filter="data")
     return folder
 
 

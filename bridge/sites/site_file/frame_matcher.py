@@ -49,8 +49,9 @@ class FrameMatcher(Generic[T]):
     def __init__(self, candidates: Sequence[Candidate[T]]) -> None:
         self._root: _Node = []
         self._slots: dict[tuple[str | int, ...], int] = {}
+        self._keyed: set[int] = set()
         self._entries = [self._prepared(one) for one in candidates]
-        self._key_slots = sorted({slot for _, _, checks in self._entries for slot, _ in checks})
+        self._key_slots = sorted(self._keyed)
         self._plans: dict[tuple[Any, ...], list[_Planned[T]]] = {}
 
     def fitting(self, document: Any, variables: Variables) -> list[tuple[T, Sequence[Any]]]:
@@ -93,6 +94,9 @@ class FrameMatcher(Generic[T]):
         paths = {path: JsonPath(path) for path in one.when}
         plain = [path for path in one.when if paths[path].is_plain]
         checks = [(self._slot(paths[path]), compile_check(one.when[path])) for path in plain]
+        self._keyed.update(
+            slot for path, (slot, _) in zip(plain, checks, strict=True) if not _is_presence(one.when[path])
+        )
         others = {path: wanted for path, wanted in one.when.items() if path not in plain}
         slot = self._slot(one.value) if one.value is not None and one.value.is_plain else -1
         return one.event, _Planned(one.target, compile_when(others) if others else None, one.value, slot), checks
@@ -112,6 +116,11 @@ class FrameMatcher(Generic[T]):
                 node[at] = (key, slot, node[at][2])
             node = node[-1 if at is None else at][2]
         return slot
+
+
+def _is_presence(wanted: Plain | Condition) -> bool:
+    """Tell whether a condition asks for no more than whether there is a value."""
+    return isinstance(wanted, Condition) and wanted == Condition(exists=wanted.exists)
 
 
 def _read(node: _Node, value: Any, found: list[Any]) -> int:

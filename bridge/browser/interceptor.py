@@ -1,13 +1,13 @@
-"""Holds one page's answer requests until they are checked, and reads their responses while they arrive.
+"""Holds one page's answer requests until they are checked, and has their responses read while they arrive.
 
 The order for each request to an answer path:
 
 1. Chromium pauses it before it leaves the browser (`Fetch.requestPaused`).
-2. It is checked: its origin here, its content by the turn's `Exchange`. One that is wrong is failed; nothing was sent.
-3. The tap on its response is armed (`Network.streamResourceContent`) before the request continues, because Chromium
-   keeps no chunk for a tap that comes later.
+2. It is checked: its address here, what it is by the site's driver, a prompt's content by the turn's `Exchange`. One
+   that is wrong is failed; nothing was sent.
+3. The tap on its response is armed before the request continues.
 4. Chromium pauses it again before its response is read: a redirect would send the prompt to another address.
-5. The chunks go to the exchange as they arrive. Their lengths are counted; what is missing at the end is fetched whole.
+5. The chunks go to the exchange as they arrive.
 
 Each paused request is continued or failed, whatever happens: a page waits for it for ever.
 """
@@ -16,94 +16,108 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from inspect import signature
 from typing import Any
 
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from bridge.browser.exchange import Exchange, RequestCheck, ResponseEnded, nothing_expected
-from bridge.browser.page_calls import first_line
-from bridge.browser.page_messages import PageRequest, PageResponse, Reply
-from bridge.browser.response_tap import Tap
-from bridge.errors import BridgeError, BrowserError
+from bridge.browser.channels import Channels
+from bridge.browser.exchange import MOST, Exchange, RequestCheck, nothing_expected
+from bridge.browser.page_messages import PageRequest, Reply, RequestRole
+from bridge.browser.response_reader import ResponseReader
+from bridge.browser.socket_gate import SocketGate
+from bridge.browser.socket_reader import SocketReader
+from bridge.browser.tab_session import TabSession
+from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.origins import origin_of
 from bridge.tasks import Tasks, log_unexpected
 
-EventHandler = Callable[[dict[str, Any]], None]
 REDIRECTS = (301, 302, 303, 307, 308)
+LEAVE_AFTER = 1.0
+"""Seconds in which the rest of a response comes that was there before the page left."""
+NO_DOCUMENT = "chrome-error:"
+"""The address of the page that a browser shows where none came."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long the browser may take for one call, and how many bytes one response may have."""
+    """How long the browser may take for one call, and how many bytes one answer may have."""
 
     call: float = 30.0
-    answer: int = 2**26
+    answer: int = MOST
 
 
 class Interceptor:
-    """Stands between one page of the site at `origin` and the network, for the paths that carry answers."""
+    """Stands between one page of a site and the network, for the channels that carry prompts and answers."""
 
-    def __init__(self, session: CDPSession, origin: str, paths: Sequence[str], limits: Limits | None = None) -> None:
+    def __init__(self, session: CDPSession, channels: Channels, limits: Limits | None = None) -> None:
         self.session = session
-        self._origin = origin
-        self._paths = tuple(paths)
-        self._limits = limits or Limits()
-        self._exchange: Exchange | None = None
-        self._taps: dict[str, Tap] = {}
-        self.signs = 0
-        """How many pieces of answers have come: signs of life."""
         self.is_open = False
-        """Whether a person works the page, whose own requests go out as they are."""
+        """Whether a person works the page, whose own prompts go out as they are."""
+        self._channels = channels
+        self._limits = limits or Limits()
+        self._tab = TabSession(session, self._limits.call)
+        self._responses = ResponseReader(self._tab, channels, self._answering)
+        self._sockets = SocketReader(self._tab, channels, self._answering, self._responses.next_number)
+        self._messages = SocketGate(self._tab, channels, self._judge_message)
+        self._exchange: Exchange | None = None
         self._tasks = Tasks()
 
     @classmethod
-    async def attach(cls, page: Page, origin: str, paths: Sequence[str]) -> Interceptor:
-        """Begin to hold the page's requests to `paths` (URL paths, `*` matches anything) of whatever host."""
-        interceptor = cls(await page.context.new_cdp_session(page), origin, paths)
+    async def attach(cls, page: Page, channels: Channels) -> Interceptor:
+        """Begin to hold the page's requests; before it is loaded, so that no channel is missed."""
+        interceptor = cls(await page.context.new_cdp_session(page), channels)
         await interceptor.start(page)
         return interceptor
 
     async def start(self, page: Page) -> None:
         """Begin to hold and to listen."""
-        session = self.session
         page.on("crash", lambda _: self.fail(BrowserError("The page crashed.")))
         page.on("close", lambda _: self.fail(BrowserError("The page was closed.")))
-        session.on("Fetch.requestPaused", lambda event: self._tasks.start(self._on_paused(event)))
-        session.on("Network.responseReceived", self._on_response)
-        session.on("Network.dataReceived", _with_known_signature(self._on_data))
-        session.on("Network.loadingFinished", lambda event: self._on_end(event, None))
-        session.on("Network.loadingFailed", lambda event: self._on_end(event, event["errorText"]))
+        self._tab.on("Fetch.requestPaused", lambda event: self._tasks.start(self._on_paused(event)))
+        self._tab.on("Page.frameNavigated", lambda event: self._on_document(event["frame"]))
+        self._responses.start()
+        self._sockets.start()
         # without a buffer limit of their own, long answers would push each other out of Chromium's memory
         size = self._limits.answer
-        await self._send("Network.enable", maxTotalBufferSize=2 * size, maxResourceBufferSize=size, maxPostDataSize=1)
+        await self._tab.send(
+            "Network.enable", maxTotalBufferSize=2 * size, maxResourceBufferSize=size, maxPostDataSize=1
+        )
         # a worker of the page's own between it and the network would send what is not held here
-        await self._send("Network.setBypassServiceWorker", bypass=True)
-        patterns = [{"urlPattern": f"*{path}*", "requestStage": "Request"} for path in self._paths]
-        await self._send("Fetch.enable", patterns=patterns)
+        await self._tab.send("Network.setBypassServiceWorker", bypass=True)
+        await self._tab.send("Page.enable")
+        if self._channels.holds_sockets:
+            await self._messages.start()
+        patterns = [{"urlPattern": f"*{path}*", "requestStage": "Request"} for path in self._channels.paths]
+        if patterns:  # without any, Chromium would hold every request
+            await self._tab.send("Fetch.enable", patterns=patterns)
 
     @contextmanager
     def exchange(self, expected: RequestCheck = nothing_expected) -> Iterator[Exchange]:
         """Open the exchange of one turn, which sends what `expected`, or a later `Exchange.expect`, allows.
 
-        There is one at a time. Outside of it every request to an answer path is failed.
+        There is one at a time. Outside of it every prompt is failed.
         """
-        exchange = self._exchange = Exchange(expected)
+        exchange = self._exchange = Exchange(expected, self._channels, self._limits.answer)
         try:
             yield exchange
         finally:
             self._exchange = None
-            self._taps.clear()
+            self._responses.forget_prompts()
+
+    @property
+    def signs(self) -> int:
+        """Return how many pieces of answers have come: signs of life."""
+        return self._responses.signs + self._sockets.signs
 
     @property
     def is_without_response(self) -> bool:
         """Tell whether the running turn has sent, and none of its responses is open: its answer may have broken off."""
-        return self._exchange is not None and bool(self._exchange.passed) and not self._exchange.open_responses
+        turn = self._answering()
+        return turn is not None and not turn.open_responses
 
     def deliver_whole(self, reply: Reply) -> None:
         """Give the running turn a response that was not held; one without a body is dropped."""
@@ -115,19 +129,42 @@ class Interceptor:
         if self._exchange is not None:
             self._exchange.interrupt(error)
 
+    def leave(self, error: BridgeError) -> None:
+        """End the running turn with `error` if its prompt was sent: the page has left the chat.
+
+        What the site has answered before that is read first: it may say why.
+        """
+        if (turn := self._answering()) is not None:
+            turn.has_left = True
+            asyncio.get_running_loop().call_later(LEAVE_AFTER, turn.interrupt, error)
+
     def fail(self, error: BridgeError) -> None:
         """End the running turn with `error`."""
         if self._exchange is not None:
             self._exchange.fail(error)
 
-    def end_responses(self, failure: str) -> None:
-        """End the running turn's responses: their document is gone, and Chromium may not report their end."""
-        for network_id in tuple(self._taps):
-            self._on_end({"requestId": network_id}, failure)
-
     async def close(self) -> None:
         """Stop holding requests."""
         await self._tasks.close()
+        await self._messages.close()
+        await self._responses.close()
+
+    def _answering(self) -> Exchange | None:
+        """Return the running turn if its prompt was sent."""
+        return self._exchange if self._exchange is not None and self._exchange.passed else None
+
+    def _on_document(self, frame: dict[str, Any]) -> None:
+        """End what the document before has begun; nothing can go on with a part of an answer that came separately."""
+        if frame.get("parentId") is not None:
+            return
+        is_none = frame["url"].startswith(NO_DOCUMENT)
+        failure = f"the page went to {'an address that cannot be reached' if is_none else 'another document'}"
+        if (turn := self._answering()) is not None:
+            turn.has_left = True
+            if turn.has_channel_data:
+                turn.interrupt(SiteError(f"The answer broke off: {failure}."))
+        self._sockets.on_document()
+        self._responses.on_document(failure)
 
     async def _on_paused(self, event: dict[str, Any]) -> None:
         """Continue or fail a paused request or response; the page sees a failed one as a network error."""
@@ -142,127 +179,79 @@ class Interceptor:
             self.fail(error)
 
     async def _handle_request(self, event: dict[str, Any]) -> None:
-        """Check a held request; continue it with its tap armed, or fail it."""
-        held, network_id, exchange = event["requestId"], event.get("networkId"), self._exchange
-        request = _page_request(event["request"])
+        """Check a held request; continue it, with its tap armed where it is read, or fail it."""
+        held, network_id, request = event["requestId"], event.get("networkId"), _page_request(event["request"])
         if not self._is_guarded(request):
-            await self._send("Fetch.continueRequest", requestId=held)
+            await self._tab.send("Fetch.continueRequest", requestId=held)
             return
-        reasons = self._reject_reasons(request, network_id, exchange)
-        if reasons or exchange is None or network_id is None:
-            await self._send("Fetch.failRequest", requestId=held, errorReason="Failed")
-            if exchange is not None:
-                exchange.mark_rejected(reasons)
-            return
-        await self._release(held, network_id, request, exchange)
+        role, reasons = self._judge(request, network_id)
+        if reasons or network_id is None:
+            await self._tab.send("Fetch.failRequest", requestId=held, errorReason="Failed")
+            if self._exchange is not None and role == "prompt":
+                self._exchange.mark_rejected(reasons)
+        elif role == "other":
+            await self._tab.send("Fetch.continueRequest", requestId=held)
+        else:
+            await self._release(held, network_id, request, role)
 
     async def _handle_response(self, event: dict[str, Any]) -> None:
         """Let a response be read, unless it redirects its request to another address."""
-        held, tap = event["requestId"], self._taps.get(event.get("networkId", ""))
+        held = event["requestId"]
         if event.get("responseStatusCode") not in REDIRECTS:
-            await self._send("Fetch.continueRequest", requestId=held)
+            await self._tab.send("Fetch.continueRequest", requestId=held)
             return
-        if tap is not None:
-            tap.failure = "the site sent the page's request on to another address, and it was not followed"
-        await self._send("Fetch.failRequest", requestId=held, errorReason="Failed")
+        self._responses.note_redirect(event.get("networkId", ""))
+        await self._tab.send("Fetch.failRequest", requestId=held, errorReason="Failed")
 
-    def _reject_reasons(self, request: PageRequest, network_id: str | None, exchange: Exchange | None) -> Sequence[str]:
-        """Return why a held request must not leave."""
-        if (there := origin_of(request.url)) != self._origin:
-            return (f"it goes to {there}, which is not the site",)
-        if network_id is None:
-            return ("the browser does not tell its number, by which its answer could be read",)
-        if exchange is None:
-            return ("no chat is waiting for an answer",)
-        try:
-            return exchange.reject_reasons(request)
-        except Exception as error:  # noqa: BLE001 - a driver's own code: whatever it raises, nothing is held for ever
-            log_unexpected(error, f"while a driver judged a request to {request.path}")
-            return (f"it could not be judged ({type(error).__name__})",)
-
-    async def _release(self, held: str, network_id: str, request: PageRequest, exchange: Exchange) -> None:
-        # both must stand before the request continues: its first events may come before the command's own answer
-        tap = self._taps[network_id] = Tap(exchange, request.path, self._limits.answer)
-        exchange.mark_sent(request)
+    async def _release(self, held: str, network_id: str, request: PageRequest, role: RequestRole) -> None:
+        # the tap must stand before the request continues: its first events may come before the command's own answer
+        if role == "answer" or self._exchange is None:
+            self._responses.tap_channel(network_id)
+        else:
+            self._exchange.mark_sent(request, self._responses.tap_prompt(network_id, self._exchange))
         # commands are handled in order, so the tap is armed first; waiting for its answer would cost time, because that
         # comes from the page's own thread, which may be busy drawing
         await asyncio.gather(
-            self._arm(tap, network_id), self._send("Fetch.continueRequest", requestId=held, interceptResponse=True)
+            self._responses.arm(network_id),
+            self._tab.send("Fetch.continueRequest", requestId=held, interceptResponse=True),
         )
 
-    async def _send(self, method: str, **params: object) -> dict[str, Any]:
-        """Send a command; raise `BrowserError` where the browser does not answer in time."""
+    def _judge(self, request: PageRequest, network_id: str | None) -> tuple[RequestRole, Sequence[str]]:
+        """Return what a held request is, and why it must not leave; what a person sends is not asked about."""
+        if not self._channels.is_own(request.url):
+            reason = f"it goes to {origin_of(request.url)}, which is not the site"
+            return ("other", ()) if self.is_open else ("prompt", (reason,))
         try:
-            async with asyncio.timeout(self._limits.call):
-                answer: dict[str, Any] = await self.session.send(method, params)
-                return answer
-        except TimeoutError as error:
-            raise BrowserError(
-                f"The browser did not answer to {method} within {self._limits.call:g} seconds."
-            ) from error
+            role = self._channels.role_of(request)
+            if role == "prompt" and self.is_open:
+                return "other", ()
+            return role, () if role == "other" else self._reject_reasons(request, role, network_id)
+        except Exception as error:  # noqa: BLE001 - a driver's own code: whatever it raises, nothing is held for ever
+            log_unexpected(error, f"while a driver judged a request to {request.path}")
+            return "prompt", (f"it could not be judged ({type(error).__name__})",)
 
-    async def _arm(self, tap: Tap, network_id: str) -> None:
-        try:
-            armed = await self._send("Network.streamResourceContent", requestId=network_id)
-            tap.arm(base64.b64decode(armed["bufferedData"]))
-        except (PlaywrightError, BrowserError):
-            tap.give_up()  # `_complete` fetches the whole body at the end instead
+    def _reject_reasons(self, request: PageRequest, role: RequestRole, network_id: str | None) -> Sequence[str]:
+        if network_id is None:
+            return ("the browser does not tell its number, by which its answer could be read",)
+        if role == "answer":
+            return ()
+        if self._exchange is None:
+            return ("no chat is waiting for an answer",)
+        return self._exchange.reject_reasons(request)
+
+    def _judge_message(self, request: PageRequest) -> bool:
+        """Tell whether a held message of a WebSocket may leave; it has no response of its own."""
+        role, reasons = self._judge(request, network_id="")
+        if self._exchange is not None and role == "prompt":
+            if reasons:
+                self._exchange.mark_rejected(reasons)
+            else:
+                self._exchange.mark_sent(request)
+        return not reasons
 
     def _is_guarded(self, request: PageRequest) -> bool:
-        if self.is_open:
-            return False
-        is_answer = any(fnmatchcase(request.path, pattern) for pattern in self._paths)
-        is_question = request.method == "OPTIONS" and origin_of(request.url) == self._origin
-        return is_answer and not is_question
-
-    def _on_response(self, event: dict[str, Any]) -> None:
-        if tap := self._taps.get(event["requestId"]):
-            response = event["response"]
-            if (there := origin_of(response["url"])) != self._origin:
-                del self._taps[event["requestId"]]
-                tap.put(ResponseEnded(f"the answer came from {there}, which is not the site"))
-                return
-            headers = {name.lower(): value for name, value in response["headers"].items()}
-            tap.put(PageResponse(response["url"], response["status"], headers))
-
-    def _on_data(self, event: dict[str, Any]) -> None:
-        self.signs += 1
-        if tap := self._taps.get(event["requestId"]):
-            if self._exchange is not None:
-                self._exchange.on_chunk(event["timestamp"])
-            data = event.get("data")
-            tap.take(event["dataLength"], None if data is None else base64.b64decode(data))
-
-    def _on_end(self, event: dict[str, Any], failure: str | None) -> None:
-        if tap := self._taps.pop(event["requestId"], None):
-            failure = tap.failure or failure
-            if tap.is_complete:
-                tap.put(ResponseEnded(failure))
-            else:
-                self._tasks.start(self._complete(event["requestId"], tap, failure))
-
-    async def _complete(self, network_id: str, tap: Tap, failure: str | None) -> None:
-        """Fetch what the tap did not deliver, so that no byte is ever silently lost."""
-        try:
-            answer = await self._send("Network.getResponseBody", requestId=network_id)
-            body: str = answer["body"]
-            tap.fill(base64.b64decode(body) if answer["base64Encoded"] else body.encode())
-            reason = "Chromium kept only a part of it"
-        except (PlaywrightError, BrowserError) as error:
-            reason = first_line(error)
-        if tap.is_short:
-            failure = failure or f"bytes of the answer are missing ({reason})"
-        tap.put(ResponseEnded(failure))
-
-
-def _with_known_signature(handler: EventHandler) -> EventHandler:
-    """Spare Playwright from working out anew for each event, thousands of times, how many arguments are wanted."""
-
-    def known(event: dict[str, Any]) -> None:
-        handler(event)
-
-    known.__signature__ = signature(known)  # type: ignore[attr-defined]
-    return known
+        is_preflight = request.method == "OPTIONS" and self._channels.is_own(request.url)
+        return self._channels.has_path(request) and not is_preflight
 
 
 def _page_request(raw: dict[str, Any]) -> PageRequest:

@@ -24,6 +24,10 @@ ASKED = 3
 """How often a sign of life is asked for before its absence counts."""
 
 
+class PageMovedOn(BrowserError):
+    """The page went on to another document in the middle of a call."""
+
+
 @asynccontextmanager
 async def within(limit: float, failure: str) -> AsyncGenerator[None]:
     """Allow the calls inside `limit` seconds; raise `BrowserError` where they take longer or Playwright fails.
@@ -45,7 +49,7 @@ async def within(limit: float, failure: str) -> AsyncGenerator[None]:
         if (found := NET_ERROR.search(str(error))) and found[0] not in NO_NET_ERRORS:
             raise NetworkError(unreachable(found[0])) from error
         if has_moved_on(error):
-            raise BrowserError("The page went on to another document again and again.") from error
+            raise PageMovedOn("The page went on to another document again and again.") from error
         raise BrowserError(f"The browser failed: {first_line(error)}") from error
 
 

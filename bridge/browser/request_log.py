@@ -5,7 +5,6 @@ Responses that the caller wants (the page's calls before a prompt, its history) 
 
 from __future__ import annotations
 
-import base64
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.page_calls import NO_NET_ERRORS
 from bridge.browser.page_messages import PageResponse, Reply
+from bridge.browser.response_body import body_of
 from bridge.tasks import Tasks
 
 KEPT = 300
@@ -127,5 +127,4 @@ class RequestLog:
         """Pass on the whole body, if the browser still has it."""
         with suppress(PlaywrightError):
             answer = await self._session.send("Network.getResponseBody", {"requestId": request_id})
-            body: str = answer["body"]
-            self.on_reply(Reply(response, base64.b64decode(body) if answer["base64Encoded"] else body.encode()))
+            self.on_reply(Reply(response, body_of(answer, response.headers.get("content-type", ""))))

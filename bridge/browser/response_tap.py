@@ -3,68 +3,78 @@
 Three sources overlap: the bytes that Chromium had before the tap was armed, the events since, and the whole body at the
 end. Events arrive before the answer of the command that armed the tap, so they are kept (`_early`) until `arm` or
 `give_up`. After an event without its data (a hole) no later data is handed over: it would stand in the wrong place.
-At all times `_given` bytes were handed over, a prefix of the `_length` bytes that Chromium has counted.
+At all times `_given` bytes were handed over, a prefix of the `length` bytes that Chromium has counted.
 """
 
 from __future__ import annotations
 
-from bridge.browser.exchange import Chunk, Exchange, Part
-from bridge.errors import SiteError
+from collections.abc import Callable
+
+from bridge.browser.exchange import Chunk, Part, ResponseEnded
+from bridge.browser.page_messages import PageResponse
 
 
 class Tap:
-    """Hands the bytes of one response to the exchange; a response of more than `most` bytes ends the turn."""
+    """Hands over the parts of response `number`, each by a call of `put`."""
 
-    def __init__(self, exchange: Exchange, path: str, most: int) -> None:
+    def __init__(self, put: Callable[[Part], None], number: int, *, is_prompts: bool) -> None:
         self.failure: str | None = None
         """Why the response was not read, where the interceptor failed it."""
-        self._exchange = exchange
-        self._path = path
-        self._most = most
-        self._is_over = False
+        self.is_prompts = is_prompts
+        """Whether it is the response to a prompt."""
+        self.is_known = False
+        """Whether the page itself has told of the request: then it is of the document that the page shows."""
+        self.length = 0
+        """Bytes of the response so far."""
+        self.content_type = ""
+        """The header as it came, with its charset."""
+        self._put = put
+        self._number = number
         self._early: list[tuple[int, bytes | None]] | None = []
-        self._length = 0
         self._given = 0
         self._has_hole = False
 
     @property
     def is_complete(self) -> bool:
         """Tell whether every byte that Chromium counted was handed over."""
-        return self._is_over or (self._early is None and not self._has_hole and self._given == self._length)
+        return self._early is None and not self._has_hole and not self.is_short
 
     @property
     def is_short(self) -> bool:
         """Tell whether fewer bytes were handed over than Chromium counted."""
-        return self._given < self._length
+        return self._given < self.length
 
-    def put(self, part: Part) -> None:
-        """Hand over a part."""
-        self._exchange.put(self._path, part)
+    def begin(self, response: PageResponse) -> None:
+        """Hand over how the response begins."""
+        self.content_type = response.headers.get("content-type", "")
+        self._put(PageResponse(response.url, response.status, response.headers, self._number))
+
+    def end(self, failure: str | None, *, is_final: bool = False) -> None:
+        """Hand over the end."""
+        self._put(ResponseEnded(failure, self._number, is_final=is_final))
 
     def arm(self, buffered: bytes) -> None:
         """Take the bytes that were there before the tap, then those that came while it was being armed."""
         early, self._early = self._early or [], None
-        self._length += len(buffered)
+        self.length += len(buffered)
         self._give(buffered)
         for length, data in early:
             self.take(length, data)
 
     def give_up(self) -> None:
         """Wait for the whole body: the tap could not be armed."""
-        self._early, self._has_hole = None, True
+        early, self._early, self._has_hole = self._early or [], None, True
+        self.length += sum(length for length, _ in early)
 
     def take(self, length: int, data: bytes | None) -> None:
         """Count `length` bytes and hand them over; after a hole everything waits for the whole body."""
         if self._early is not None:
             self._early.append((length, data))
             return
-        self._length += length
-        if self._is_over or self._length > self._most:
-            self._overflow()
-            return
+        self.length += length
         self._has_hole = self._has_hole or (data is None and length > 0)
         if self._has_hole:
-            self.put(Chunk(b""))  # nothing to read yet, but a sign of life
+            self._put(Chunk(b"", self._number))  # nothing to read yet, but a sign of life
         elif data:
             self._give(data)
 
@@ -72,15 +82,7 @@ class Tap:
         """Hand over what is missing, out of the whole body."""
         self._give(body[self._given :])
 
-    def _overflow(self) -> None:
-        """Read no further: what has no end would fill the memory."""
-        if not self._is_over:
-            self._is_over = True
-            self._exchange.interrupt(
-                SiteError(f"The site's answer has more than {self._most} bytes; it was not read on.")
-            )
-
     def _give(self, data: bytes) -> None:
         if data:
             self._given += len(data)
-            self.put(Chunk(data))
+            self._put(Chunk(data, self._number))

@@ -188,6 +188,7 @@ async def _follow(session: Session, limits: TurnSettings, report: Report) -> Non
     while True:
         with session.interceptor.exchange(report.request) as exchange:
             decoder = ReportingDecoder(session.driver.decoder(), report)
+            exchange.on_sent = decoder.sent
             try:
                 await exchange.sent()
                 await _turn(exchange, decoder, limits, report)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import assert_never
 
 from bridge.browser.exchange import Chunk, Exchange, Part, ResponseEnded
+from bridge.browser.page_calls import NO_NET_ERRORS
 from bridge.browser.page_messages import PageResponse
 from bridge.chat.types import ChatEvent, Finish, Opened, Text, Thinking
 from bridge.errors import BridgeError, SiteError, SiteTimeout
@@ -22,6 +24,7 @@ RESUME_LIMIT = 5.0
 """Seconds that the page gets to go on with another response after one that did not finish the answer."""
 
 CUT = Finish("length")
+EARLY = "the site ended its response before the answer was over"
 
 GoOn = Callable[[], Awaitable[bool]]
 
@@ -35,11 +38,12 @@ async def read_answer(
     refuses or breaks the continuation is raised after `Finish`: the client has all that was written.
     """
     parts, continued = _Parts(exchange, limits), 0
+    responses = _Responses(decoder, timeline)
     exchange.on_chunk = timeline.arrived
     while True:
         try:
-            part = await _next_within(decoder.patience, parts)
-            events = decoder.expired() if part is None else _decode(decoder, part, timeline)
+            part = await parts.next_within(decoder.patience)
+            events = decoder.expired() if part is None else await parts.decoded(responses, part)
         except BridgeError:
             if continued:
                 yield CUT
@@ -52,17 +56,8 @@ async def read_answer(
             yield event
             if isinstance(event, Finish):
                 return
-
-
-async def _next_within(patience: float | None, parts: _Parts) -> Part | None:
-    """Return the next part; None where an answer that is over but for an error has got none in time."""
-    if patience is None:
-        return await parts.next()
-    try:
-        async with asyncio.timeout(patience):
-            return await parts.next()
-    except TimeoutError:
-        return None
+        else:
+            parts.judge(part)
 
 
 def placed(event: ChatEvent, conversation: str | None) -> ChatEvent:
@@ -77,10 +72,15 @@ class _Parts:
 
     def __init__(self, exchange: Exchange, limits: TurnSettings) -> None:
         self._exchange = exchange
+        self._channels = exchange.channels
         self._limits = limits
         self._clock = asyncio.get_running_loop().time
         self._deadline = self._clock() + limits.total
         self._patience = limits.first_byte
+        self._since = self._clock()
+        """When there was the last sign that the answer goes on."""
+        self._ends_at: float | None = None
+        """Until when an error may follow an answer that is over but for that."""
         self._broken: str | None = None
         self._kept: Part | None = None
 
@@ -90,35 +90,71 @@ class _Parts:
             part, self._kept = self._kept, None
             return part
         try:
-            async with asyncio.timeout(min(self._patience, self._deadline - self._clock())):
+            async with asyncio.timeout_at(min(self._since + self._patience, self._deadline)):
                 part = await self._exchange.receive()
         except TimeoutError as error:
             raise self._too_long() from error
-        self._broken = _failure(part)
-        has_ended = isinstance(part, ResponseEnded)
-        self._patience = min(RESUME_LIMIT, self._limits.silence) if has_ended else self._limits.silence
+        self._broken = _failure(part, is_separate=self._channels.is_separate)
+        if self._broken is not None and not self._channels.is_separate:
+            self._wait(min(RESUME_LIMIT, self._limits.silence))
+        elif self._channels.heartbeats_count:
+            self._wait(self._limits.silence)
         return part
+
+    async def next_within(self, patience: float | None) -> Part | None:
+        """Return the next part; None where an answer that is over but for an error has got none of that in time."""
+        if patience is None:
+            return await self.next()
+        self._ends_at = self._ends_at or self._clock() + patience
+        try:
+            async with asyncio.timeout_at(self._ends_at):
+                return await self.next()
+        except TimeoutError:
+            return None
+
+    async def decoded(self, responses: _Responses, part: Part) -> Sequence[ChatEvent]:
+        """Return the events that a part completes; after a refusal the page may repeat its prompt, on some sites."""
+        try:
+            events = responses.decode(part)
+        except SiteError:
+            if not self._exchange.may_repeat or not await self._next_response(RESUME_LIMIT):
+                raise
+            return ()
+        if events:
+            self._wait(self._limits.silence)
+        return events
+
+    def judge(self, part: Part | None) -> None:
+        """Raise why the answer is over without `Finish`, after a part with which it must end."""
+        if isinstance(part, ResponseEnded) and part.is_final:
+            raise SiteError(f"The answer broke off: {part.failure or EARLY}.")
 
     async def go_on(self, press: GoOn) -> bool:
         """Let the cut answer's response end, and the page go on with another one; tell whether it does."""
         try:
-            self._patience = RESUME_LIMIT
+            self._wait(RESUME_LIMIT)
             while self._exchange.open_responses:
                 await self.next()
             if not await press():
                 return False
             async with asyncio.timeout(min(RESUME_LIMIT, self._limits.first_byte)):
                 await self._exchange.busy()
-            self._patience = self._limits.first_byte
-            self._kept = await self._skip_old()
+            return await self._next_response(self._limits.first_byte)
         except (TimeoutError, BridgeError):
             return False
-        return True
 
-    async def _skip_old(self) -> Part:
-        while not isinstance(part := await self.next(), PageResponse):
-            pass
-        return part
+    async def _next_response(self, limit: float) -> bool:
+        """Leave out what is left of the response before; tell whether another one begins."""
+        self._wait(limit)
+        with suppress(SiteError):
+            while not isinstance(part := await self.next(), PageResponse):
+                pass
+            self._kept = part
+        return self._kept is not None
+
+    def _wait(self, patience: float) -> None:
+        """Wait so many seconds from now for the next part."""
+        self._since, self._patience = self._clock(), patience
 
     def _too_long(self) -> SiteError:
         if self._broken is not None:
@@ -128,21 +164,39 @@ class _Parts:
         return SiteTimeout(f"The site sent nothing for {self._patience:g} seconds.")
 
 
-def _decode(decoder: Decoder, part: Part, timeline: Timeline) -> Sequence[ChatEvent]:
-    """Return the events that a part completes."""
-    match part:
-        case Chunk(data):
-            timeline.mark("first_byte")
-            return decoder.feed(data)
-        case PageResponse():
-            decoder.begin(part)
-            return ()
-        case ResponseEnded(None):
-            return decoder.end()
-        case ResponseEnded():
-            return ()  # the page may pick the answer up again with another request
-        case _:
-            assert_never(part)
+class _Responses:
+    """Gives the parts of responses, some of which may be open at a time, to the decoder."""
+
+    def __init__(self, decoder: Decoder, timeline: Timeline) -> None:
+        self._decoder = decoder
+        self._timeline = timeline
+        self._open: dict[int, PageResponse] = {}
+        self._current = 0
+
+    def decode(self, part: Part) -> Sequence[ChatEvent]:
+        """Return the events that a part completes."""
+        self._select(part.number)
+        match part:
+            case Chunk(data):
+                self._timeline.mark("first_byte")
+                return self._decoder.feed(data)
+            case PageResponse():
+                self._open[part.number] = part
+                self._decoder.begin(part)
+                return ()
+            case ResponseEnded(None):
+                self._open.pop(part.number, None)
+                return self._decoder.end()
+            case ResponseEnded():
+                self._open.pop(part.number, None)
+                return ()  # the page may pick the answer up again with another request
+            case _:
+                assert_never(part)
+
+    def _select(self, number: int) -> None:
+        if number != self._current and number in self._open:
+            self._decoder.select(self._open[number])
+        self._current = number
 
 
 def _mark(timeline: Timeline, event: ChatEvent) -> None:
@@ -153,11 +207,15 @@ def _mark(timeline: Timeline, event: ChatEvent) -> None:
             timeline.mark("answered")
 
 
-def _failure(part: Part) -> str | None:
+def _failure(part: Part, *, is_separate: bool) -> str | None:
+    """Return how the answer has broken off, if the part says so and no other one follows.
+
+    What comes separately does not end with one of its responses, nor where the page itself has given one up.
+    """
     match part:
         case ResponseEnded(None):
-            return "the site ended its response before the answer was over"
+            return None if is_separate else EARLY
         case ResponseEnded(failure):
-            return failure
+            return None if is_separate and failure in NO_NET_ERRORS else failure
         case _:
             return None

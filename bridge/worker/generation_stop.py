@@ -10,7 +10,7 @@ from functools import partial
 from loguru import logger
 
 from bridge.browser.exchange import Exchange
-from bridge.browser.page_calls import within
+from bridge.browser.page_calls import PageMovedOn, within
 from bridge.errors import BridgeError, BrowserError, SiteError, SiteTimeout
 from bridge.settings import TurnSettings
 from bridge.sites.contract import ConversationGone
@@ -22,6 +22,9 @@ END_LIMIT = 2.0
 """Seconds that the site gets to end its response by itself, after the end of the answer or a refusal."""
 STOP_AGAIN = 0.5
 """Seconds after which the stop button is pressed again."""
+LOOK_AGAIN = 0.05
+"""Seconds between two looks at a page whose answer comes separately."""
+LOOK_LIMIT = 5.0
 RESUME_WITHIN = 2.0
 """Seconds after which a page that shows an old conversation would have resumed an answer that is still generated."""
 
@@ -90,11 +93,9 @@ class GenerationStopper:
 async def stop_generation(session: Session, exchange: Exchange, grace: float, limit: float) -> None:
     """Give the site `grace` seconds to end by itself, then press stop until it has; `BrowserError` after `limit`."""
     try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(grace):
-                await exchange.quiet()
+        await _ended(session, exchange, grace)
         async with asyncio.timeout(limit):
-            while exchange.open_responses and not exchange.is_lost:
+            while await _is_generating(session, exchange):
                 await _press_stop(session, exchange, limit)
     except (TimeoutError, BridgeError) as error:
         raise BrowserError(f"The page did not stop generating ({error or 'it goes on'}).") from error
@@ -119,6 +120,28 @@ async def stop_leftover(session: Session, conversation: str, limits: TurnSetting
 async def _press_stop(session: Session, exchange: Exchange, limit: float) -> None:
     async with within(limit, "The stop button could not be pressed"), session.window.restored():
         await session.driver.stop()
+    await _ended(session, exchange, STOP_AGAIN)
+
+
+async def _is_generating(session: Session, exchange: Exchange) -> bool:
+    """Tell whether the site is still at the answer; where that comes separately, only the page can tell."""
+    if exchange.is_lost or not exchange.passed:
+        return False
+    if exchange.open_responses:
+        return True
+    if not exchange.channels.is_separate:
+        return False
+    try:
+        async with within(LOOK_LIMIT, "The page did not tell whether it generates"):
+            return await session.driver.is_generating()
+    except PageMovedOn:
+        return False
+
+
+async def _ended(session: Session, exchange: Exchange, limit: float) -> None:
+    """Return when the site is not at the answer any more, or after `limit` seconds."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(STOP_AGAIN):
+        async with asyncio.timeout(limit):
             await exchange.quiet()
+            while await _is_generating(session, exchange):
+                await asyncio.sleep(LOOK_AGAIN)

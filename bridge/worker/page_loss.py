@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import NoReturn
 
-from bridge.errors import BridgeError, BrowserError
-from bridge.sites.contract import LeftSite
+from bridge.browser.page_calls import within
+from bridge.errors import BridgeError, BrowserError, SiteError
+from bridge.sites.contract import LeftSite, SiteDriver
 
 MOST_DEPARTURES = 3
 """After so many departures without a chat between them, a page is not opened anew at once."""
@@ -52,3 +53,20 @@ class Departures:
             return error
         self._count += 1
         return error.when_it_stays_away() if self._count >= MOST_DEPARTURES else error
+
+
+async def why_left(driver: SiteDriver, error: BridgeError, limit: float) -> BridgeError:
+    """Return what a page says that has left its chat in mid-answer, such as that nobody is signed in; else `error`.
+
+    It is not asked where the site has said already why the answer ended.
+    """
+    if type(error) is not SiteError:
+        return error
+    try:
+        async with within(limit, "The page was not ready"):
+            await driver.ready()
+    except SiteError as said:
+        return said
+    except BrowserError:
+        pass
+    return error

@@ -25,12 +25,13 @@ from bridge.browser.page_messages import Reply
 from bridge.browser.page_window import PageWindow
 from bridge.browser.page_windows import Windows
 from bridge.browser.request_log import RequestLog
-from bridge.errors import BridgeError, BrowserError
+from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.origins import is_named, origin_of, own_state
 from bridge.settings import Settings
 from bridge.sites.contract import NO_DOCUMENT, LeftSite, SiteDriver
 from bridge.storage.profiles import Profile
 from bridge.worker.page_wear import PageWear
+from bridge.worker.site_channels import channels_of
 
 RESTORE_SESSION_STORAGE = """(stored => {
   const items = stored[location.origin];
@@ -116,10 +117,12 @@ class Session:
     def _on_navigation(self, frame: Frame) -> None:
         if not self._stays or frame != self.page.main_frame:
             return
-        if frame.url.startswith(NO_DOCUMENT):  # the next turn loads the site anew
-            self.interceptor.end_responses("the page went to an address that cannot be reached")
-        elif origin_of(frame.url) != self.driver.origin:
+        if frame.url.startswith(NO_DOCUMENT):
+            return  # the next turn loads the site anew
+        if origin_of(frame.url) != self.driver.origin:
             self.on_gone(LeftSite(frame.url))
+        elif self.driver.is_sign_in(frame.url):
+            self.interceptor.leave(SiteError("The page went to its login in the middle of the answer."))
 
     def _went(self, page: Page, reason: str) -> None:
         if page is self.page:
@@ -253,9 +256,9 @@ async def _open_tab(windows: Windows, url: str, driver_type: type[SiteDriver], l
     async with within(limit, "The browser opened no page"):
         page = await windows.open()
         page.set_default_timeout(limit * 1000)
-        interceptor = await Interceptor.attach(page, origin_of(url), driver_type.answer_paths)
+        driver = driver_type(page, url)
+        interceptor = await Interceptor.attach(page, channels_of(driver))
     request_log = RequestLog(interceptor.session)
-    driver = driver_type(page, url)
     driver.limit, driver.is_waiting = limit, request_log.is_waiting
     request_log.wanted, request_log.on_reply = partial(is_watched, driver), driver.on_reply
     try:

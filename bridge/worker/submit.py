@@ -14,7 +14,7 @@ from functools import partial
 
 from bridge.browser.browser import Chromium
 from bridge.browser.exchange import Exchange, WrongSend
-from bridge.browser.page_calls import within
+from bridge.browser.page_calls import PageMovedOn, within
 from bridge.errors import BrowserError, SendTimeout, SiteChanged, UnknownConversation
 from bridge.settings import FileSettings, TurnSettings
 from bridge.sites.contract import ConversationGone, Turn
@@ -57,12 +57,7 @@ async def submit_turn(
         # before anything is done in the page: a control that is clicked, or a draft that it kept, may make it send
         exchange.expect(partial(session.driver.mismatches, turn))
         try:
-            async with session.window.restored():
-                await _open(session, turn, limits)
-                timeline.mark("opened")
-                await upload_files(session, exchange, turn, limits.upload, chromium)
-                async with session.failing_on_refusal(0):
-                    await _press_until_sent(session, exchange, turn, limits)
+            await _send(session, exchange, turn, limits, chromium, timeline)
             return turn
         except WrongSend as rejected:
             is_hopeless, wrong = wrong is not None, rejected
@@ -74,6 +69,27 @@ async def submit_turn(
         if is_hopeless and others:
             turn, *others = others
     raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
+
+
+async def _send(
+    session: Session, exchange: Exchange, turn: Turn, limits: TurnSettings, chromium: Chromium, timeline: Timeline
+) -> None:
+    """Bring up the turn's chat and make the page send; one that loads itself anew meanwhile is made to again."""
+    for tries_left in reversed(range(SEND_TRIES)):
+        try:
+            async with session.window.restored():
+                await _open(session, turn, limits)
+                timeline.mark("opened")
+                await upload_files(session, exchange, turn, limits.upload, chromium)
+                async with session.failing_on_refusal(0):
+                    await _press_until_sent(session, exchange, turn, limits)
+        except PageMovedOn:
+            if exchange.passed:
+                return  # the prompt has left, and the page with it, as some do on their first turn
+            if not tries_left:
+                raise
+        else:
+            return
 
 
 async def _open(session: Session, turn: Turn, limits: TurnSettings) -> None:

@@ -40,7 +40,7 @@ from bridge.worker.generation_stop import END_LIMIT, GenerationStopper, grace_af
 from bridge.worker.handover import hand_over_page
 from bridge.worker.login_write_back import WriteBack
 from bridge.worker.next_chat import NextChat
-from bridge.worker.page_loss import Departures, PageLoss
+from bridge.worker.page_loss import Departures, PageLoss, why_left
 from bridge.worker.page_session import Session, open_session
 from bridge.worker.page_snapshots import PageSnapshots
 from bridge.worker.page_trace import PageTrace
@@ -165,7 +165,7 @@ class Worker:
         decoder = self._recorder.recorded(session.driver.decoder(), request.id)
         async with self._trace.kept(session.context, request.id):
             with session.interceptor.exchange() as exchange:
-                grace = 0.0
+                exchange.on_sent, grace = decoder.sent, 0.0
                 try:
                     await self._chromium.ensure()
                     turn = await submit_turn(session, exchange, turns, limits, files, self._chromium, timeline)
@@ -179,6 +179,7 @@ class Worker:
                             yield placed(event, conversation)
                 except BridgeError as error:
                     grace = grace_after(error)
+                    error = await why_left(session.driver, error, limits.ready) if exchange.has_left else error
                     raise await self._explained(session, error, sent=bool(exchange.passed)) from error
                 finally:
                     await self._stopper.stopped(session, exchange, grace)

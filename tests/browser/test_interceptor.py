@@ -16,6 +16,7 @@ from playwright.async_api import CDPSession, Page, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.browser import Chromium
+from bridge.browser.channels import Channels
 from bridge.browser.chromium import TRIMMED, find, sandboxed
 from bridge.browser.exchange import Chunk, Exchange, ResponseEnded, WrongSend
 from bridge.browser.interceptor import Interceptor, Limits
@@ -93,7 +94,7 @@ async def opened(
         page = await context.new_page()
         await page.goto(site.url)
         session = impair(await context.new_cdp_session(page))
-        interceptor = Interceptor(session, site.url, ["/answer", "/more"], Limits(**limits))
+        interceptor = Interceptor(session, Channels(site.url, ("/answer", "/more")), Limits(**limits))
         await interceptor.start(page)
         yield page, interceptor
         await interceptor.close()
@@ -298,7 +299,7 @@ async def test_what_the_tap_does_not_deliver_is_fetched_at_the_end(
         page = await context.new_page()
         await page.goto(site.url)
         session: Any = Impaired(await context.new_cdp_session(page), can_arm=can_arm)
-        interceptor = Interceptor(session, site.url, ["/answer"])
+        interceptor = Interceptor(session, Channels(site.url, ("/answer",)))
         await interceptor.start(page)
         for number in range(20):
             site.pieces = [f"数 {number} {piece}|".encode() for piece in range(number * 3 + 1)]

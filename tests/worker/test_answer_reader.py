@@ -38,11 +38,11 @@ class Words(Decoder):
 
 
 def answer(exchange: Exchange, request: PageRequest, *chunks: bytes) -> None:
-    exchange.mark_sent(request)
-    exchange.put(request.path, PageResponse(request.url, 200))
+    exchange.mark_sent(request, 1)
+    exchange.put(1, PageResponse(request.url, 200, number=1))
     for chunk in chunks:
-        exchange.put(request.path, Chunk(chunk))
-    exchange.put(request.path, ResponseEnded())
+        exchange.put(1, Chunk(chunk, 1))
+    exchange.put(1, ResponseEnded(number=1))
 
 
 async def heard(exchange: Exchange, press: Callable[[], Awaitable[bool]]) -> list[ChatEvent]:
@@ -74,13 +74,13 @@ async def test_an_answer_that_is_continued_is_one() -> None:
     answer(exchange, FIRST, b"Hel", b"")
 
     async def press() -> bool:
-        exchange.mark_sent(NEXT)
+        exchange.mark_sent(NEXT, 2)
         asyncio.get_running_loop().call_soon(go_on)
         return True
 
     def go_on() -> None:
         for part in (PageResponse(NEXT.url, 200), Chunk(b"lo"), Chunk(b""), ResponseEnded()):
-            exchange.put(NEXT.path, part)
+            exchange.put(2, part)
 
     presses = iter([press, find_nothing])
     assert await heard(exchange, lambda: next(presses)()) == [Text("Hel"), Text("lo"), Finish("length")]
@@ -111,10 +111,10 @@ class Patient(Words):
 @pytest.mark.parametrize("follows", [False, True])
 async def test_an_error_may_follow_the_end_for_as_long_as_the_decoder_says(follows: bool) -> None:
     exchange = Exchange(lambda _: ())
-    exchange.mark_sent(FIRST)
-    exchange.put(FIRST.path, PageResponse(FIRST.url, 200))
+    exchange.mark_sent(FIRST, 1)
+    exchange.put(1, PageResponse(FIRST.url, 200))
     for chunk in (b"Hel", b"", *([b"error"] if follows else [])):
-        exchange.put(FIRST.path, Chunk(chunk))
+        exchange.put(1, Chunk(chunk))
     told: list[ChatEvent] = []
     async with asyncio.timeout(30), aclosing(read_answer(exchange, Patient(), LIMITS, Timeline("", ""))) as events:
         with pytest.raises(SiteError, match="Too many people") if follows else nullcontext():

@@ -1,0 +1,50 @@
+"""The bytes of a whole response, out of what `Network.getResponseBody` gives.
+
+Chromium gives text as characters: it has decoded them by the response's charset, and without one by the media type.
+What it calls text, but no JSON, XML or HTML, it takes for windows-1252, also where it is UTF-8.
+"""
+
+from __future__ import annotations
+
+import base64
+import codecs
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from email.message import Message
+from typing import Any
+
+WESTERN = "windows-1252"
+UTF_8 = "utf-8"
+NAMED_OTHERWISE = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": WESTERN, "latin1": WESTERN, "us-ascii": WESTERN}
+"""Charsets that a browser takes for larger ones."""
+WITH_RULES_OF_THEIR_OWN = ("html", "xml", "json")
+WESTERN_LETTERS = "".join(bytes([byte]).decode(WESTERN, "ignore") or chr(byte) for byte in range(256))
+"""The characters of windows-1252 by their bytes, as browsers know it: without a gap."""
+WESTERN_BYTES = codecs.charmap_build(WESTERN_LETTERS)
+
+
+def body_of(answer: Mapping[str, Any], content_type: str, length: int | None = None) -> bytes:
+    """Return the bytes of the body; `length` is how many there are, where that was counted."""
+    body: str = answer["body"]
+    if answer["base64Encoded"]:
+        return base64.b64decode(body)
+    likeliest: bytes | None = None
+    for reading in _encoded(body, content_type):
+        if length in (None, len(reading)):
+            return reading
+        likeliest = reading if likeliest is None else likeliest
+    return likeliest or b""
+
+
+def _encoded(body: str, content_type: str) -> Iterator[bytes]:
+    """Yield what the bytes may have been, the likeliest first."""
+    header = Message()
+    header["content-type"] = content_type
+    named = header.get_content_charset("")
+    kind = header.get_content_type() if content_type else ""
+    is_western = kind.startswith("text/") and not kind.endswith(WITH_RULES_OF_THEIR_OWN)
+    for charset in (NAMED_OTHERWISE.get(named, named), WESTERN if is_western else UTF_8, UTF_8, WESTERN):
+        with suppress(LookupError, UnicodeError):
+            yield (
+                codecs.charmap_encode(body, "strict", WESTERN_BYTES)[0] if charset == WESTERN else body.encode(charset)
+            )

@@ -1,0 +1,166 @@
+"""Reads the responses of one page's answer requests while they arrive, and fetches what did not arrive.
+
+A tap is armed (`Network.streamResourceContent`) before its request continues, because Chromium keeps no chunk for a tap
+that comes later. The lengths of the chunks are counted; what is missing at the end is fetched whole.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from inspect import signature
+from itertools import count
+from typing import Any
+
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.browser.answer_channel import AnswerChannel
+from bridge.browser.channels import Channels
+from bridge.browser.exchange import Exchange, Part
+from bridge.browser.page_calls import first_line
+from bridge.browser.page_messages import PageResponse
+from bridge.browser.response_body import body_of
+from bridge.browser.response_tap import Tap
+from bridge.browser.tab_session import TabSession
+from bridge.errors import BrowserError
+from bridge.origins import origin_of
+from bridge.tasks import Tasks
+
+EventHandler = Callable[[dict[str, Any]], None]
+
+
+class ResponseReader:
+    """The taps on one page's responses; `turn` returns the running turn once its prompt has left."""
+
+    def __init__(self, session: TabSession, channels: Channels, turn: Callable[[], Exchange | None]) -> None:
+        self.signs = 0
+        """How many pieces of responses have come: signs of life."""
+        self._session = session
+        self._channels = channels
+        self._turn = turn
+        self._taps: dict[str, Tap] = {}
+        self._numbers = count(1)
+        self._tasks = Tasks()
+
+    def start(self) -> None:
+        """Begin to listen."""
+        session = self._session
+        session.on("Network.requestWillBeSent", self._on_request)
+        session.on("Network.responseReceived", self._on_response)
+        session.on("Network.dataReceived", with_known_signature(self._on_data))
+        session.on("Network.loadingFinished", lambda event: self._on_end(event, None))
+        session.on("Network.loadingFailed", lambda event: self._on_end(event, event["errorText"]))
+
+    async def close(self) -> None:
+        """Fetch nothing any more."""
+        await self._tasks.close()
+
+    def next_number(self) -> int:
+        """Return the number of the next response."""
+        return next(self._numbers)
+
+    def tap_prompt(self, network_id: str, exchange: Exchange) -> int:
+        """Put the response to a prompt into its turn; return its number."""
+        number = self.next_number()
+
+        def put(part: Part) -> None:
+            exchange.put(number, part)
+
+        self._taps[network_id] = Tap(put, number, is_prompts=True)
+        return number
+
+    def tap_channel(self, network_id: str) -> None:
+        """Give the response to whatever turn runs when its parts come."""
+        number = self.next_number()
+        channel = AnswerChannel(self._turn, number)
+        self._taps[network_id] = Tap(channel.put, number, is_prompts=False)
+
+    def forget_prompts(self) -> None:
+        """Read no response to a prompt any more: its turn is over."""
+        self._taps = {network_id: tap for network_id, tap in self._taps.items() if not tap.is_prompts}
+
+    def note_redirect(self, network_id: str) -> None:
+        """Note that a request is failed because its response redirects it."""
+        if tap := self._taps.get(network_id):
+            tap.failure = "the site sent the page's request on to another address, and it was not followed"
+
+    async def arm(self, network_id: str) -> None:
+        """Let Chromium give the bytes of a response as they arrive."""
+        tap = self._taps.get(network_id)
+        try:
+            armed = await self._session.send("Network.streamResourceContent", requestId=network_id)
+            data = base64.b64decode(armed["bufferedData"])
+        except (PlaywrightError, BrowserError):
+            if tap:
+                tap.give_up()  # `_complete` fetches the whole body at the end instead
+        else:
+            if tap:
+                tap.arm(data)
+
+    def on_document(self, failure: str) -> None:
+        """End the responses of the document that is gone; Chromium does not report their end.
+
+        The page tells of its requests in order, with its navigation between them, while they may be held before that:
+        one that it has not told of yet is the new document's.
+        """
+        for network_id in [one for one, tap in self._taps.items() if tap.is_known]:
+            tap = self._taps.pop(network_id)
+            if tap.is_prompts:
+                self._finish(network_id, tap, failure)
+
+    def _on_request(self, event: dict[str, Any]) -> None:
+        if tap := self._taps.get(event["requestId"]):
+            tap.is_known = True
+
+    def _on_response(self, event: dict[str, Any]) -> None:
+        if tap := self._taps.get(event["requestId"]):
+            tap.is_known = True
+            response = event["response"]
+            if not self._channels.is_own(response["url"]):
+                del self._taps[event["requestId"]]
+                tap.end(f"the answer came from {origin_of(response['url'])}, which is not the site")
+                return
+            headers = {name.lower(): value for name, value in response["headers"].items()}
+            tap.begin(PageResponse(response["url"], response["status"], headers))
+
+    def _on_data(self, event: dict[str, Any]) -> None:
+        self.signs += 1
+        if tap := self._taps.get(event["requestId"]):
+            if (turn := self._turn()) is not None:
+                turn.on_chunk(event["timestamp"])
+            data = event.get("data")
+            tap.take(event["dataLength"], None if data is None else base64.b64decode(data))
+
+    def _on_end(self, event: dict[str, Any], failure: str | None) -> None:
+        if tap := self._taps.pop(event["requestId"], None):
+            is_cut = failure is not None and not event.get("canceled")
+            self._finish(event["requestId"], tap, failure, is_final=is_cut and not tap.is_prompts)
+
+    def _finish(self, network_id: str, tap: Tap, failure: str | None, *, is_final: bool = False) -> None:
+        failure = tap.failure or failure
+        if tap.is_complete:
+            tap.end(failure, is_final=is_final)
+        else:
+            self._tasks.start(self._complete(network_id, tap, failure, is_final))
+
+    async def _complete(self, network_id: str, tap: Tap, failure: str | None, is_final: bool) -> None:
+        """Fetch what the tap did not deliver, so that no byte is ever silently lost."""
+        try:
+            answer = await self._session.send("Network.getResponseBody", requestId=network_id)
+            tap.fill(body_of(answer, tap.content_type, tap.length))
+            reason = "Chromium kept only a part of it"
+        except (PlaywrightError, BrowserError) as error:
+            reason = first_line(error)
+        if tap.is_short:
+            failure = failure or f"bytes of the answer are missing ({reason})"
+        tap.end(failure, is_final=is_final)
+
+
+def with_known_signature(handler: EventHandler) -> EventHandler:
+    """Spare Playwright from working out anew for each event, thousands of times, how many arguments are wanted."""
+
+    def known(event: dict[str, Any]) -> None:
+        handler(event)
+
+    known.__signature__ = signature(known)  # type: ignore[attr-defined]
+    return known

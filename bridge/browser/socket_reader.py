@@ -1,0 +1,71 @@
+"""Reads what comes by the page's WebSockets, each message as a whole.
+
+The sockets are the page's own and are left as they are. Most are older than the turn: what came before is of no turn.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from bridge.browser.answer_channel import AnswerChannel
+from bridge.browser.channels import Channels
+from bridge.browser.exchange import Chunk, Exchange, ResponseEnded
+from bridge.browser.page_messages import PageResponse
+from bridge.browser.response_reader import with_known_signature
+from bridge.browser.tab_session import TabSession
+
+TEXT, BINARY = 1, 2
+"""Kinds of messages; the others are the protocol's own."""
+
+
+class SocketReader:
+    """Gives the messages of the site's WebSockets to the turn that runs."""
+
+    def __init__(
+        self,
+        session: TabSession,
+        channels: Channels,
+        turn: Callable[[], Exchange | None],
+        next_number: Callable[[], int],
+    ) -> None:
+        self.signs = 0
+        """How many messages have come: signs of life."""
+        self._session = session
+        self._channels = channels
+        self._turn = turn
+        self._next_number = next_number
+        self._sockets: dict[str, AnswerChannel] = {}
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._session.on("Network.webSocketCreated", self._on_created)
+        self._session.on("Network.webSocketFrameReceived", with_known_signature(self._on_frame))
+        self._session.on("Network.webSocketClosed", self._on_closed)
+
+    def on_document(self) -> None:
+        """Forget the sockets of the document that is gone; Chromium does not report their end."""
+        self._sockets.clear()
+
+    def _on_created(self, event: dict[str, Any]) -> None:
+        if self._channels.has_socket(event["url"]):
+            channel = AnswerChannel(self._turn, self._next_number())
+            channel.open(PageResponse(event["url"], 101))
+            self._sockets[event["requestId"]] = channel
+
+    def _on_frame(self, event: dict[str, Any]) -> None:
+        self.signs += 1
+        channel, frame = self._sockets.get(event["requestId"]), event["response"]
+        if channel is None or frame["opcode"] not in (TEXT, BINARY):
+            return
+        if (turn := self._turn()) is not None:
+            turn.on_chunk(event["timestamp"])
+        payload: str = frame["payloadData"]
+        channel.put(Chunk(base64.b64decode(payload) if frame["opcode"] == BINARY else payload.encode()))
+
+    def _on_closed(self, event: dict[str, Any]) -> None:
+        """End the turn with its socket: what the site sent while there was none is lost."""
+        channel = self._sockets.pop(event["requestId"], None)
+        if channel is not None and (channel.has_given or not self._sockets):
+            channel.put(ResponseEnded(is_final=True))

@@ -21,6 +21,8 @@ from bridge.worker.worker import Worker
 
 SAME = 0.9
 """Share of the answer that the page must show, or the model was asked for."""
+SHOWN_LIMIT = 10.0
+"""Seconds until the page shows all of an answer: it may load itself anew behind the first one."""
 STOP_LIMIT = 20.0
 LOOK_EVERY = 0.2
 PAGE_TEXT = """() => {
@@ -81,7 +83,10 @@ async def _whole(worker: Worker, canary: Canary) -> str:
         return "the answer had no text"
     if overlap(said, letters(canary.wanted)).share >= SAME:
         return ""
-    shown = overlap(letters(await _page_text(worker)), said).share
+    shown, end = 0.0, asyncio.get_running_loop().time() + SHOWN_LIMIT
+    while shown < SAME and asyncio.get_running_loop().time() < end:
+        await asyncio.sleep(LOOK_EVERY)
+        shown = overlap(letters(await _page_text(worker)), said).share
     return "" if shown >= SAME else f"the page shows {shown:.0%} of the answer that was read"
 
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from bridge.browser.page_messages import PageResponse
+from bridge.chat.types import Finish, Text
+from bridge.sites.learning.draft import Finding, written
 from bridge.sites.learning.frames import stream_of
 from bridge.sites.learning.inference import Wire, read_wire, wire_findings
 from bridge.sites.learning.observation import SeenCall, SeenTurn
+from bridge.sites.site_file.rule_decoder import AnswerRules, RuleDecoder
+from bridge.sites.site_file.schema import parse_site_file
 from tests.support.seen_chats import ANSWERS, chunks, connect, ndjson, pieces, sse, turn, turns
 
 
@@ -258,3 +266,58 @@ def test_what_is_hostile_costs_linear_time_and_is_never_taken_for_an_answer() ->
     )
     assert read_wire([turn(0, (call,)), turn(1, (call,))]) == Wire((), None, None, read_wire([]).ids)
     assert stream_of(call) is not None
+
+
+def decoded(found: list[SeenTurn], number: int) -> str:
+    """Return the text that a decoder gives of an answer which works by what was learned, and by nothing else."""
+    wire = wire_findings(read_wire(found), found, "chat.example")
+    base = [Finding("name", "learned"), Finding("title", "Learned"), Finding("start_url", "https://chat.example")]
+    page = [Finding("models", {"id": "learned"}), Finding("composer.box", ["textarea"])]
+    decoder = RuleDecoder(AnswerRules(parse_site_file(written([*base, *page, *wire]), "learned")))
+    call = found[number].calls[0]
+    decoder.begin(PageResponse(call.url, 200, {"content-type": call.content_type}))
+    events = [event for chunk in call.chunks for event in decoder.feed(chunk.data)] + list(decoder.end())
+    assert isinstance(events[-1], Finish)
+    return "".join(event.text for event in events if isinstance(event, Text))
+
+
+def openai_like(number: int, text: str) -> list[bytes]:
+    return sse([*({"choices": [{"delta": {"content": one}}]} for one in pieces(text)), "[DONE]"])
+
+
+def with_thinking(number: int, text: str) -> list[bytes]:
+    thoughts = ({"type": "think", "text": one} for one in pieces("I repeat what the user wants, and no more. " * 3))
+    spoken = ({"type": "answer", "text": one} for one in pieces(text))
+    return sse([*thoughts, {"type": "think", "done": True}, *spoken, {"type": "answer", "done": True}])
+
+
+def whole_each_time(number: int, text: str) -> list[bytes]:
+    grown = ({"parts": [{"type": "text", "text": text[:end]}]} for end in range(9, len(text) + 9, 9))
+    return sse([*grown, {"status": "finish"}])
+
+
+def first_elsewhere(number: int, text: str) -> list[bytes]:
+    first, *rest = pieces(text)
+    opened = {"kind": "start", "message": {"role": "assistant", "content": first}}
+    return sse([opened, *({"kind": "more", "delta": one} for one in rest), {"kind": "end"}])
+
+
+def in_lines(number: int, text: str) -> list[bytes]:
+    return ndjson([*({"response": one, "done": False} for one in pieces(text)), {"response": "", "done": True}])
+
+
+def bare(number: int, text: str) -> list[bytes]:
+    return [one.encode() for one in pieces(text)]
+
+
+@pytest.mark.parametrize("answer", [openai_like, with_thinking, whole_each_time, first_elsewhere, in_lines])
+def test_a_decoder_by_what_was_learned_gives_the_answer_to_the_byte(
+    answer: Callable[[int, str], list[bytes]],
+) -> None:
+    found = turns(posted(), answer)
+    assert [decoded(found, number) for number in (0, 1)] == list(ANSWERS)
+
+
+def test_bare_text_is_given_to_the_byte() -> None:
+    found = turns(posted(), bare, content_type="text/plain")
+    assert [decoded(found, number) for number in (0, 1)] == list(ANSWERS)

@@ -118,7 +118,7 @@ async def test_a_token_opens_nothing_but_the_chat_and_the_models(served: Served)
     free = {"/", "/ping", "/healthz", "/readyz", "/pressure", "/docs", "/openapi.json"}
     free |= {"/dashboard", "/dashboard/live", "/dashboard/static/{file}"}
     chat = {"/chat/completions", "/completions", "/messages", "/messages/count_tokens", "/responses"}
-    chat |= {"/responses/input_tokens", "/responses/compact", "/models", "/models/deepseek"}
+    chat |= {"/images/generations", "/responses/input_tokens", "/responses/compact", "/models", "/models/deepseek"}
     others = {path for path in opened - free if path.removeprefix("/v1") not in chat}
     assert opened >= free | chat | {f"/v1{path}" for path in chat}
     assert {path for path in others if not path.startswith(MODELS_AND_CHATS)} == set()

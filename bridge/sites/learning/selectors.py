@@ -11,11 +11,9 @@ from bridge.sites.learning.observation import Element
 MOST = 6
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _MADE_UP = re.compile(
-    r"\d{3,}|^(css|sc|jss|svelte|emotion|makeStyles|radix|headlessui|chakra|mantine)-|__[\w-]{5}$"
-    r"|[-_][A-Za-z]*\d[A-Za-z0-9]*[A-Za-z][A-Za-z0-9]*$",
-    re.IGNORECASE,
+    r"\d{3}|^(css|sc|jss|svelte|emotion|makeStyles|radix|headlessui|chakra|mantine)-|__[\w-]{5}$", re.IGNORECASE
 )
-_HASH = re.compile(r"(?=[a-z-]*\d)(?=.*\d.*[a-z])[a-z0-9]{6,}|(?=[^-_]*[A-Z][^-_]*[A-Z])(?=.*\d)\w{6,}")
+_SHORTEST_HASH = 6
 _STATE = re.compile(
     r"(^|[-_])(active|focus(ed)?|hover|disabled|enabled|selected|open|closed|loading|dark|light|visible|hidden|ready|dirty|empty)$",
     re.IGNORECASE,
@@ -36,7 +34,23 @@ WEAK = ("role", "type", "contenteditable")
 
 def is_stable(name: str) -> bool:
     """Tell whether a class or id looks like one that a person chose, and that stays in the next build."""
-    return _NAME.fullmatch(name) is not None and not (_MADE_UP.search(name) or _HASH.search(name))
+    if _NAME.fullmatch(name) is None or _MADE_UP.search(name):
+        return False
+    first, *others = re.split("[-_]", name)
+    is_marked = bool(others) and _has_digit_inside(others[-1])
+    return not (is_marked or any(map(_is_hash, (first, *others))))
+
+
+def _is_hash(word: str) -> bool:
+    """Tell whether a word mixes digits into small letters, or into several capitals, as no person writes."""
+    capitals = sum(letter.isupper() for letter in word)
+    is_mixed = _has_digit_inside(word) if capitals == 0 else capitals > 1 and any(map(str.isdigit, word))
+    return is_mixed and len(word) >= _SHORTEST_HASH
+
+
+def _has_digit_inside(word: str) -> bool:
+    """Tell whether a letter follows a digit."""
+    return any(map(str.isdigit, word.rstrip("0123456789")))
 
 
 def selectors(element: Element) -> list[str]:

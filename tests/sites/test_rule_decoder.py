@@ -278,6 +278,42 @@ rules = [
     assert heard(decoder, *packets, response=SOCKET) == [Opened(), Text("Rain"), Finish()]
 
 
+BY_MESSAGE = """
+[request]
+path = "/api/chat/completions"
+prompt = ["messages[-1].content"]
+
+[answer]
+framing = "socketio"
+call = { path = "/socket", method = "WEBSOCKET" }
+is_for = "[1].message_id"
+is_for_request = "id"
+rules = [
+  { when = { "[1].data.type" = "delta" }, emit = "text", value = "[1].data.text" },
+  { when = { "[1].data.done" = true }, emit = "finish" },
+]
+"""
+
+
+@pytest.mark.parametrize("is_socket", [True, False])
+def test_the_words_of_another_tab_on_the_same_channel_are_left_out(is_socket: bool) -> None:
+    decoder = RuleDecoder(AnswerRules(site_file(BY_MESSAGE)))
+    decoder.sent(PageRequest("POST", "https://p.test/api/chat/completions", b'{"id":"m1","messages":[]}'))
+    said = [
+        ("m2", {"type": "delta", "text": "Snow"}),
+        ("m1", {"type": "delta", "text": "Rain"}),
+        ("m2", {"done": True}),
+    ]
+    packets = [
+        f"42{json.dumps(['events', {'message_id': message, 'data': data}])}".encode()
+        for message, data in (*said, ("m1", {"done": True}))
+    ]
+    polled_body = [b"\x1e".join(packets)]
+    response = SOCKET if is_socket else PageResponse("https://p.test/socket?transport=polling", 200, {})
+    events = heard(decoder, *(packets if is_socket else polled_body), response=response)
+    assert events == [Opened(), Text("Rain"), Finish()]
+
+
 JIMENG = """
 [request]
 path = "/mweb/v1/aigc_draft/generate"

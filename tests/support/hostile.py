@@ -36,7 +36,8 @@ PIECE = 12
 OBEY = """<script>new EventSource("/orders").onmessage = order => (0, eval)(order.data);</script>"""
 GREEDY = "const kept = []; setInterval(() => kept.push(new Uint8Array(2 ** 25).fill(1)), 100);"
 STORMS = ("for (;;) {}", "for (;;) alert('x')")
-"""JavaScript that takes ever more memory, and that never lets the page come to rest."""
+HANG = "for (;;) { const call = new XMLHttpRequest(); call.open('GET', '/never', false); call.send(); }"
+"""JavaScript that takes ever more memory, and that never lets the page come to rest; a hang takes no processor."""
 TRAP = (PAGES / "trap.html").read_text("utf-8")
 
 
@@ -151,6 +152,11 @@ class HostileSite(Backend):
             self.lines.discard(line)
         return line
 
+    async def never(self, _: web.Request) -> web.StreamResponse:
+        """Give no answer, as long as the page waits for one."""
+        await asyncio.Event().wait()
+        raise web.HTTPServiceUnavailable
+
     async def order(self, script: str) -> None:
         """Make the open page run a script."""
         async with asyncio.timeout(LIMIT):
@@ -209,6 +215,7 @@ async def hostile_site(page: str = "buttons.html") -> AsyncGenerator[HostileSite
     app.add_routes(
         [
             web.get("/orders", site.orders),
+            web.get("/never", site.never),
             web.post("/api/v0/chat_session/create", site.create),
             web.post("/api/v0/chat/completion", site.complete),
             web.post("/api/v0/chat/continue", site.go_on),

@@ -229,13 +229,15 @@ async def play_all(rows: Sequence[Row], stations: Sequence[Station], turn: int) 
     return problems
 
 
+GROUPS = {"refusals": REFUSALS, "streams": STREAMS, "pages": PAGES, "loads": LOADS, "uploads": UPLOADS}
+PLAYED = [
+    *(pytest.param([row for row in rows if not row.is_twin], 0, id=name) for name, rows in GROUPS.items()),
+    *stress(([row for row in TABLE if row.is_twin], 0), *((rows, 1) for rows in GROUPS.values())),
+]
+
+
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    "rows",
-    [REFUSALS[:15], REFUSALS[15:], STREAMS, PAGES, LOADS, UPLOADS],
-    ids=["no", "also no", "streams", "pages", "loads", "uploads"],
-)
-@pytest.mark.parametrize("turn", [0, *stress(1)], ids=["once", "and the other way"])
+@pytest.mark.parametrize(("rows", "turn"), PLAYED)
 async def test_each_fault_ends_as_the_table_promises(rows: Sequence[Row], turn: int, stations: list[Station]) -> None:
     problems = await play_all(rows, stations, turn)
     assert not problems, "\n".join(problems)

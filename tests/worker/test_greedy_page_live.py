@@ -12,10 +12,10 @@ import pytest
 from openai import APIStatusError
 
 from bridge.browser.browser import Chromium
-from bridge.settings import MEBIBYTE, BrowserSettings
+from bridge.settings import MEBIBYTE, BrowserSettings, PoolSettings
 from bridge.telemetry import Telemetry, WorkerState
 from tests.sites.test_driver_live import answer_to
-from tests.support.hostile import GREEDY, STORMS, TURN, answers, bridge_to, comes_back, hostile_site, states
+from tests.support.hostile import GREEDY, HANG, STORMS, TURN, answers, bridge_to, comes_back, hostile_site, states
 from tests.support.live import settings_for
 from tests.support.stress import stress
 from tests.support.waiting import LIMIT, until
@@ -24,7 +24,7 @@ ACTIVATED = 5
 """Seconds for which a page may do what needs a click, after one."""
 
 
-@pytest.mark.parametrize("storm", [STORMS[0], *stress(*STORMS[1:])])
+@pytest.mark.parametrize("storm", [HANG, *stress(*STORMS)])
 async def test_a_page_that_never_comes_to_rest_is_replaced(tmp_path: Path, full_chromium: Chromium, storm: str) -> None:
     async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
         seen = len(run.facts.seen)
@@ -37,7 +37,8 @@ async def test_a_page_that_never_comes_to_rest_is_replaced(tmp_path: Path, full_
 async def test_a_page_that_loads_anew_without_end_costs_a_chat_and_the_account_is_back_when_that_is_over(
     tmp_path: Path, full_chromium: Chromium
 ) -> None:
-    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
+    turn, pool = TURN.model_copy(update={"ready": 6}), PoolSettings(min_interval=0, queue_limit=6)
+    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site, turn=turn, pool=pool) as run:
         site.on_load = "setTimeout(() => location.reload(), 20)"
         await site.order("location.reload()")
         with pytest.raises(APIStatusError) as caught:
@@ -128,9 +129,12 @@ async def test_an_answer_without_measure_is_given_up_and_the_next_chat_is_answer
         assert psutil.Process().memory_info().rss - before < 5 * 2**26
 
 
-async def test_a_page_that_loops_in_mid_answer_costs_one_chat_at_most(tmp_path: Path, full_chromium: Chromium) -> None:
+@pytest.mark.parametrize("storm", [HANG, *stress(STORMS[0])])
+async def test_a_page_that_hangs_in_mid_answer_costs_one_chat_at_most(
+    tmp_path: Path, full_chromium: Chromium, storm: str
+) -> None:
     async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
-        seen, site.during = len(run.facts.seen), "for (;;) {}"
+        seen, site.during = len(run.facts.seen), storm
         async with asyncio.timeout(TURN.silence + TURN.stop + LIMIT):
             with suppress(APIStatusError):  # all of the answer, where it comes past the page, or an error
                 assert await run.ask("hello") == answer_to("hello")

@@ -25,6 +25,7 @@ from tests.sites.test_driver_live import answer_to
 from tests.support.hostile import (
     COOKIE,
     GREEDY,
+    HANG,
     STORMS,
     TOKEN,
     Packets,
@@ -36,6 +37,7 @@ from tests.support.hostile import (
     states,
 )
 from tests.support.live import settings_for
+from tests.support.stress import stress
 from tests.support.waiting import LIMIT, until
 
 PROMPT = "wq83hfkz0alx92mvnt6yrueo the quick brown fox keeps this for itself 71bd5c09aa4e"
@@ -355,8 +357,9 @@ async def test_what_a_person_would_have_to_allow_is_denied(tmp_path: Path) -> No
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("storms", [(HANG,), *stress((STORMS,))])
 async def test_a_page_that_does_all_of_it_with_what_is_typed_gets_no_byte_out_and_hurts_no_later_chat(
-    tmp_path: Path,
+    tmp_path: Path, storms: tuple[str, ...]
 ) -> None:
     browser = BrowserSettings(check_every=0.5, call_limit=5, page_memory=700)
     own = Chromium(settings_for(tmp_path / "own", browser=browser), Telemetry())
@@ -377,7 +380,7 @@ async def test_a_page_that_does_all_of_it_with_what_is_typed_gets_no_byte_out_an
               ({CONNECT})({port});
             }}, true);"""
             async with bridge_to(tmp_path, own, site, browser=browser) as run:
-                for act in ("1", f"location = '{foreign.url}/?' + localStorage.userToken", *STORMS, GREEDY):
+                for act in ("1", f"location = '{foreign.url}/?' + localStorage.userToken", *storms, GREEDY):
                     site.during = act
                     with suppress(APIStatusError):
                         assert await run.ask(PROMPT) == answer_to(PROMPT)

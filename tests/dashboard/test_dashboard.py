@@ -21,12 +21,13 @@ from bridge.storage.profile_key import Identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatEnded
 from tests.support.dashboard_pages import NARROW, VIEWS, WIDE, Dashboard, opened
-from tests.support.live import Live, directive, live, signed_in_profile
+from tests.support.live import Live, directive, live, reset, signed_in_profile
 from tests.support.relay import relay
 from tests.support.stress import stress
 
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 LONG = directive(tokens=5000, rate=20)
+LOOK = re.compile("^Look (now|again)$")
 
 
 def link(run: Live, url: str = "", to: str = "") -> str:
@@ -36,35 +37,53 @@ def link(run: Live, url: str = "", to: str = "") -> str:
     return f"{url or run.bridge.url}{path}{to and f'&to={to}'}"
 
 
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
+    """A bridge with one account, for all tests that leave it as it was."""
+    async with live(tmp_path_factory.mktemp("shared"), chromium=chromium) as run:
+        yield run
+
+
+@pytest.fixture
+async def run(shared: Live) -> Live:
+    """The bridge of the module, with its account ready."""
+    return await reset(shared)
+
+
+@asynccontextmanager
+async def signed_in(
+    run: Live, chromium: Chromium, size: tuple[int, int] = WIDE, scheme: str = "light"
+) -> AsyncGenerator[Dashboard]:
+    """Open the dashboard of a bridge, signed in."""
+    async with opened(chromium, link(run), size, scheme) as dashboard:
+        await expect(dashboard.page.get_by_role("heading", name="Accounts")).to_be_visible()
+        yield dashboard
+
+
 @asynccontextmanager
 async def operated(
     folder: Path, chromium: Chromium, *names: str, size: tuple[int, int] = WIDE, scheme: str = "light"
 ) -> AsyncGenerator[tuple[Live, Dashboard]]:
     """Run a bridge with the named accounts, and its dashboard signed in."""
-    async with (
-        live(folder, *names, chromium=chromium) as run,
-        opened(chromium, link(run), size, scheme) as dashboard,
-    ):
-        await expect(dashboard.page.get_by_role("heading", name="Accounts")).to_be_visible()
+    async with live(folder, *names, chromium=chromium) as run, signed_in(run, chromium, size, scheme) as dashboard:
         yield run, dashboard
 
 
 async def test_a_link_signs_in_once_and_leaves_its_token_neither_in_the_address_nor_in_the_history(
-    tmp_path: Path, chromium: Chromium
+    run: Live, chromium: Chromium
 ) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        address = link(run)
-        async with opened(chromium, address) as dashboard:
-            await expect(dashboard.account("alice").get_by_text("Ready")).to_be_visible()
-            assert dashboard.page.url == f"{run.bridge.url}/dashboard"
-            assert await dashboard.page.evaluate("history.length") <= 2  # the blank page, and this one
-            await dashboard.page.reload()
-            await expect(dashboard.account("alice").get_by_text("Ready")).to_be_visible()
-        async with opened(chromium, address) as dashboard:
-            dashboard.excused = lambda text: "401" in text
-            await expect(dashboard.page.get_by_role("alert")).to_be_visible()
-            await expect(dashboard.page.get_by_role("heading", name="Sign in to the bridge")).to_be_visible()
-            assert "sign-in" not in dashboard.page.url
+    address = link(run)
+    async with opened(chromium, address) as dashboard:
+        await expect(dashboard.account("alice").get_by_text("Ready")).to_be_visible()
+        assert dashboard.page.url == f"{run.bridge.url}/dashboard"
+        assert await dashboard.page.evaluate("history.length") <= 2  # the blank page, and this one
+        await dashboard.page.reload()
+        await expect(dashboard.account("alice").get_by_text("Ready")).to_be_visible()
+    async with opened(chromium, address) as dashboard:
+        dashboard.excused = lambda text: "401" in text
+        await expect(dashboard.page.get_by_role("alert")).to_be_visible()
+        await expect(dashboard.page.get_by_role("heading", name="Sign in to the bridge")).to_be_visible()
+        assert "sign-in" not in dashboard.page.url
 
 
 LINKS = {
@@ -78,18 +97,21 @@ LINKS = {
 """Where a link to sign in wants to lead, and where it does."""
 
 
-async def test_a_link_leads_to_pages_of_the_dashboard_only(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
+async def test_a_link_leads_to_pages_of_the_dashboard_only(run: Live, chromium: Chromium) -> None:
+    async with opened(chromium, link(run)) as dashboard:
+        dashboard.excused = lambda text: "live" in text  # that page has tests of its own
         for to, path in LINKS.items():
-            async with opened(chromium, link(run, to=to)) as dashboard:
-                dashboard.excused = lambda text: "live" in text  # that page has tests of its own
-                await expect(dashboard.page).to_have_url(f"{run.bridge.url}{path}")
+            await dashboard.page.context.clear_cookies()
+            await dashboard.page.goto("about:blank")  # another fragment alone loads nothing anew
+            await dashboard.page.goto(link(run, to=to))
+            await expect(dashboard.page).to_have_url(f"{run.bridge.url}{path}")
+            assert await dashboard.page.context.cookies()
 
 
 async def test_an_admin_key_signs_in_a_chat_key_does_not_and_signing_out_ends_the_session(
-    tmp_path: Path, chromium: Chromium
+    run: Live, chromium: Chromium
 ) -> None:
-    async with live(tmp_path, chromium=chromium) as run, opened(chromium, f"{run.bridge.url}/dashboard") as dashboard:
+    async with opened(chromium, f"{run.bridge.url}/dashboard") as dashboard:
         dashboard.excused = lambda text: "401" in text or "403" in text
         page = dashboard.page
         for key in ("sk-bridge-wrong", run.key):
@@ -326,8 +348,8 @@ async def test_texts_of_chats_are_shown_only_where_the_history_is_on(tmp_path: P
                 assert "A secret." not in await dashboard.page.content()
 
 
-async def test_a_running_and_a_waiting_chat_can_be_cancelled(tmp_path: Path, chromium: Chromium) -> None:
-    async with operated(tmp_path, chromium) as (run, dashboard):
+async def test_a_running_and_a_waiting_chat_can_be_cancelled(run: Live, chromium: Chromium) -> None:
+    async with signed_in(run, chromium) as dashboard:
         await dashboard.go("chats")
         chats = dashboard.page.get_by_role("list", name="Running and waiting chats").get_by_role("listitem")
         async with asyncio.TaskGroup() as tasks:
@@ -342,8 +364,8 @@ async def test_a_running_and_a_waiting_chat_can_be_cancelled(tmp_path: Path, chr
         assert all(task.result() for task in asked)
 
 
-async def test_what_pages_models_and_errors_say_is_text_and_never_markup(tmp_path: Path, chromium: Chromium) -> None:
-    async with operated(tmp_path, chromium) as (run, dashboard):
+async def test_what_pages_models_and_errors_say_is_text_and_never_markup(run: Live, chromium: Chromium) -> None:
+    async with signed_in(run, chromium) as dashboard:
         page = dashboard.page
         await dashboard.go("playground")
         for switch in ("Reasoning", "Search"):
@@ -365,9 +387,9 @@ async def test_what_pages_models_and_errors_say_is_text_and_never_markup(tmp_pat
 
 
 async def test_the_playground_streams_stops_and_gives_the_code_for_what_was_asked(
-    tmp_path: Path, chromium: Chromium
+    run: Live, chromium: Chromium
 ) -> None:
-    async with operated(tmp_path, chromium) as (run, dashboard):
+    async with signed_in(run, chromium) as dashboard:
         page = dashboard.page
         await dashboard.go("playground")
         await _ask(dashboard, LONG)
@@ -388,9 +410,9 @@ async def test_the_playground_streams_stops_and_gives_the_code_for_what_was_aske
 
 
 async def test_another_chat_of_the_playground_ends_the_one_that_runs_and_signing_out_leaves_nothing_of_it(
-    tmp_path: Path, chromium: Chromium
+    run: Live, chromium: Chromium
 ) -> None:
-    async with operated(tmp_path, chromium) as (run, dashboard):
+    async with signed_in(run, chromium) as dashboard:
         page = dashboard.page
         dashboard.excused = lambda text: "401" in text
         for leave in ("New chat", "Sign out"):
@@ -408,8 +430,8 @@ async def test_another_chat_of_the_playground_ends_the_one_that_runs_and_signing
         assert "[[demo" not in await page.locator("aside").inner_text()
 
 
-async def test_a_key_is_shown_once_works_is_limited_and_can_be_revoked(tmp_path: Path, chromium: Chromium) -> None:
-    async with operated(tmp_path, chromium) as (run, dashboard):
+async def test_a_key_is_shown_once_works_is_limited_and_can_be_revoked(run: Live, chromium: Chromium) -> None:
+    async with signed_in(run, chromium) as dashboard:
         page = dashboard.page
         await dashboard.go("setup/keys")
         await page.get_by_role("button", name="New key").click()
@@ -443,9 +465,9 @@ async def test_a_key_is_shown_once_works_is_limited_and_can_be_revoked(tmp_path:
 
 
 async def test_what_others_do_to_keys_and_with_the_doctor_is_shown_without_a_reload(
-    tmp_path: Path, chromium: Chromium
+    run: Live, chromium: Chromium
 ) -> None:
-    async with operated(tmp_path, chromium) as (run, dashboard), opened(chromium, link(run)) as other:
+    async with signed_in(run, chromium) as dashboard, opened(chromium, link(run)) as other:
         await dashboard.go("setup/keys")
         key, _ = await asyncio.to_thread(KeyStore(run.settings.config).add, "of-a-command", "chat")
         await expect(dashboard.page.get_by_role("button", name="Revoke of-a-command")).to_be_visible()
@@ -458,17 +480,17 @@ async def test_what_others_do_to_keys_and_with_the_doctor_is_shown_without_a_rel
         await dashboard.page.get_by_role("button", name="Cancel").click()
         await dashboard.go("setup/doctor")
         await other.go("setup/doctor")
-        await other.page.get_by_role("button", name="Look now").click()
+        await other.page.get_by_role("button", name=LOOK).click()
         await expect(dashboard.page.locator(".check-line").first).to_be_visible()
 
 
 async def test_setup_shows_what_the_doctor_finds_and_the_settings_with_their_source(
-    tmp_path: Path, chromium: Chromium
+    run: Live, chromium: Chromium
 ) -> None:
-    async with operated(tmp_path, chromium) as (run, dashboard):
+    async with signed_in(run, chromium) as dashboard:
         page = dashboard.page
         await dashboard.go("setup/doctor")
-        await page.get_by_role("button", name="Look now").click()
+        await page.get_by_role("button", name=LOOK).click()
         await dashboard.told("doctor")
         await expect(page.locator(".check-line").first).to_be_visible()
         await dashboard.go("setup/settings")
@@ -507,8 +529,8 @@ async def test_the_site_is_checked_from_setup_while_others_look_on_and_a_busy_ac
         assert await dashboard.violations() == []
 
 
-async def test_the_log_is_narrowed_by_level_and_words_as_it_grows(tmp_path: Path, chromium: Chromium) -> None:
-    async with operated(tmp_path, chromium) as (run, dashboard):
+async def test_the_log_is_narrowed_by_level_and_words_as_it_grows(run: Live, chromium: Chromium) -> None:
+    async with signed_in(run, chromium) as dashboard:
         page = dashboard.page
         await dashboard.go("log")
         await page.get_by_label("Search the log").fill("chat")
@@ -571,8 +593,8 @@ async def test_axe_finds_nothing_on_any_view_and_nothing_is_wider_than_the_windo
         assert await dashboard.overflow() <= 0
 
 
-async def test_the_main_actions_are_done_by_keyboard_alone(tmp_path: Path, chromium: Chromium) -> None:
-    async with operated(tmp_path, chromium) as (run, dashboard):
+async def test_the_main_actions_are_done_by_keyboard_alone(run: Live, chromium: Chromium) -> None:
+    async with signed_in(run, chromium) as dashboard:
         page, keys = dashboard.page, dashboard.page.keyboard
         await expect(dashboard.account("alice").get_by_text("Ready")).to_be_visible()
         await _tab_to(dashboard, "Actions for alice")
@@ -597,8 +619,8 @@ async def test_the_main_actions_are_done_by_keyboard_alone(tmp_path: Path, chrom
         assert run.account().turns == []
 
 
-async def test_the_theme_follows_the_system_until_one_is_chosen_which_stays(tmp_path: Path, chromium: Chromium) -> None:
-    async with operated(tmp_path, chromium, scheme="dark") as (_, dashboard):
+async def test_the_theme_follows_the_system_until_one_is_chosen_which_stays(run: Live, chromium: Chromium) -> None:
+    async with signed_in(run, chromium, scheme="dark") as dashboard:
         page = dashboard.page
         colour = "getComputedStyle(document.body).backgroundColor"
         dark = await page.evaluate(colour)

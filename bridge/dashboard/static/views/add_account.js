@@ -5,6 +5,7 @@ import { get, post } from "../api.js";
 import { Dialog } from "../components/dialogs.js";
 import { ActionButton, Segments, Switch } from "../components/parts.js";
 import { tell } from "../components/toasts.js";
+import { store } from "../store.js";
 import { liveUrl } from "./account_actions.js";
 
 const WAYS = [
@@ -24,7 +25,8 @@ export function AddAccount({ close }) {
     get("sites").then(
       ({ sites: known }) => {
         setSites(known);
-        set("site")(known[0]?.name ?? "");
+        const used = store.accounts?.[0]?.site; // most people have accounts of one site
+        set("site")((known.find(({ name }) => name === used) ?? known[0])?.name ?? "");
       },
       (error) => setProblem(error.message),
     );

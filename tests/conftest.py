@@ -108,6 +108,11 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         pytest.fail("\n".join(seen), pytrace=False)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much of the processor the run took, with all processes that it started."""
+    terminalreporter.write_line(f"{sum(os.times()[:4]):.0f} s of processor time")
+
+
 @pytest.fixture(scope="session")
 async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Chromium]:
     """One browser for all tests that do not harm it: the headless shell of Chromium, where there is one."""

@@ -16,7 +16,7 @@ from bridge.storage.api_keys import KeyStore
 from bridge.storage.key_limits import limits_of
 from bridge.storage.usage_file import UsageFile, usage_path
 from tests.support.live import QUICK_SITE, Live, served
-from tests.support.waiting import LIMIT
+from tests.support.waiting import until
 
 
 async def ask(run: Live, key: str, text: str) -> str:
@@ -34,14 +34,19 @@ def recorded(config: Path) -> list[dict[str, Any]]:
 
 async def until_noticed(run: Live, key: str) -> str:
     """Return why a chat is refused once the day's limit does not refuse it any more."""
-    async with asyncio.timeout(LIMIT):
-        while True:
-            try:
-                return await ask(run, key, "Once more")
-            except RateLimitError:
-                await asyncio.sleep(0.1)
-            except PermissionDeniedError as error:
-                return str(error)
+    told: list[str] = []
+
+    async def is_noticed() -> bool:
+        try:
+            told.append(await ask(run, key, "Once more"))
+        except RateLimitError:
+            return False
+        except PermissionDeniedError as error:
+            told.append(str(error))
+        return True
+
+    await until(is_noticed)
+    return told[0]
 
 
 async def test_what_a_key_used_on_an_account_outlives_a_restart_and_changed_limits_count_without_one(

@@ -10,7 +10,7 @@ from bridge.browser.browser import Chromium
 from bridge.cli.admin_client import AdminClient
 from bridge.storage.api_keys import KeyStore
 from bridge.telemetry import WorkerState
-from tests.support.live import directive, live
+from tests.support.live import directive, live, reset
 
 REFUSALS = ("code_40003", "muted_reply", "biz_7", "biz_9", "biz_11", "http_429", "http_500", "waf_reply", "code_40301")
 
@@ -19,8 +19,9 @@ REFUSALS = ("code_40003", "muted_reply", "biz_7", "biz_9", "biz_11", "http_429",
 async def test_a_chat_that_the_site_refuses_one_account_is_answered_by_another(
     tmp_path: Path, chromium: Chromium
 ) -> None:
-    for number, fault in enumerate(REFUSALS):
-        async with live(tmp_path / str(number), "alice", "bob", chromium=chromium) as run:
+    async with live(tmp_path, "alice", "bob", chromium=chromium) as run:
+        for fault in REFUSALS:
+            await reset(run)
             await run.ask(directive(text="before"))  # whoever answered it is not the next one's turn
             refused = run.account("alice" if run.account("bob").turns else "bob")
             refused.fault(fault)

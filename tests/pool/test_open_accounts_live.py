@@ -15,7 +15,7 @@ from bridge.settings import BrowserSettings, SleepSettings
 from bridge.telemetry import BrowserReplaced, WorkerChanged, WorkerState
 from tests.support.live import Live, directive, live
 from tests.support.stress import stress
-from tests.support.waiting import LIMIT
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -24,18 +24,20 @@ async def until_closed(run: Live) -> None:
     """Wait until no context is open in the browser."""
     running = run.bridge.browser.running
     assert running is not None
-    async with asyncio.timeout(LIMIT):
-        while running.browser.contexts:
-            await asyncio.sleep(0.02)
+    await until(lambda: not running.browser.contexts)
 
 
 async def traces(run: Live) -> tuple[int, int, int, int]:
     """Return the numbers of contexts, pages' processes, open files and tasks."""
     running = run.bridge.browser.running
     assert running is not None
-    async with asyncio.timeout(LIMIT):
-        while len(renderers := await run.pids("renderer")) > len(running.browser.contexts):
-            await asyncio.sleep(0.05)
+    renderers: list[int] = []
+
+    async def are_few() -> bool:
+        renderers[:] = await run.pids("renderer")
+        return len(renderers) <= len(running.browser.contexts)
+
+    await until(are_few)
     return len(running.browser.contexts), len(renderers), len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
 
 
@@ -76,9 +78,7 @@ async def test_a_second_browser_takes_over_while_a_chat_runs_and_the_first_ends_
             assert await run.ask(directive(text="meanwhile")) == "meanwhile"
             text = "".join([chunk.choices[0].delta.content or "" async for chunk in chunks if chunk.choices])
         assert text.split()[-1] == "word59"
-        async with asyncio.timeout(LIMIT):
-            while ended.is_running() and ended.status() != psutil.STATUS_ZOMBIE:
-                await asyncio.sleep(0.05)
+        await until(lambda: not ended.is_running() or ended.status() == psutil.STATUS_ZOMBIE)
         moved = {fact.account for fact in run.facts.seen if isinstance(fact, WorkerChanged) and fact.reason}
         assert moved == {"alice", "bob"}
         assert await asyncio.gather(*(run.ask(directive(text=name)) for name in ("x", "y"))) == ["x", "y"]

@@ -16,6 +16,7 @@ from bridge.storage.api_keys import KeyStore
 from bridge.storage.key_limits import NO_LIMITS, limits_of
 from bridge.tasks import Tasks
 from bridge.telemetry import AccountRenamed, Telemetry
+from tests.support.waiting import until
 
 
 def test_a_key_and_its_limits_are_kept_without_the_key_itself(tmp_path: Path) -> None:
@@ -78,9 +79,7 @@ async def test_a_key_follows_the_name_of_an_account_that_it_may_use(tmp_path: Pa
     key, _ = await access.add("ci", "chat", limits_of({"accounts": ["alice", "bob"], "parallel": 2}))
     telemetry = Telemetry(renamed_accounts(access, tasks))
     telemetry.emit(AccountRenamed("alice", "carol"))
-    async with asyncio.timeout(10):
-        while access.limits_of(key.id).accounts != ("carol", "bob"):
-            await asyncio.sleep(0.01)
+    await until(lambda: access.limits_of(key.id).accounts == ("carol", "bob"))
     assert access.limits_of(key.id).parallel == 2
     await tasks.close()
 

@@ -20,7 +20,7 @@ from bridge.chat.types import Attachment
 from bridge.errors import FileTooLarge, StorageError, UnknownFile
 from bridge.pool.error_policy import transition
 from bridge.settings import MEBIBYTE, FileSettings, ServerSettings, Settings
-from bridge.sites.deepseek.file_upload import on_disk
+from bridge.sites.prompt_files import on_disk
 from bridge.storage.file_store import FileStore, StoredFile, Upload
 from tests.support.fake_backend import Served, serving
 from tests.support.full_disk import full_disk

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,12 +20,9 @@ from bridge.chat.types import Attachment
 from bridge.errors import (
     BridgeError,
     BrowserError,
-    FileRejected,
     SiteChanged,
     SiteError,
-    StorageError,
     UnknownConversation,
-    UnknownFile,
 )
 from bridge.sites.contract import Turn
 from bridge.sites.deepseek.page import DeepSeekPage
@@ -36,13 +30,13 @@ from bridge.sites.deepseek.refusals import refused_by_body
 from bridge.sites.deepseek.request_check import wants_sight
 from bridge.sites.guarded_page import held
 from bridge.sites.http_refusals import quote, refused_by_status
+from bridge.sites.prompt_files import named, on_disk, rejected
 
 UPLOAD = "/api/v0/file/upload_file"
 FORK = "/api/v0/file/fork_file_task"
 LOOK = "/api/v0/file/fetch_files"
 READING = ("PENDING", "PARSING")
 READ = "SUCCESS"
-NO_ROOM = "The bridge cannot write the files for the browser: {}."
 STILL = 1.0
 """Seconds without any call about files after which the page is asked whether it tells its user something."""
 
@@ -107,11 +101,6 @@ class Uploads:
             raise rejected(about, f"it could not read it: {why}")
 
 
-def rejected(files: Sequence[Attachment], why: str) -> FileRejected:
-    """Return the error that names the files, one of which or all are at fault."""
-    return FileRejected(f"The site did not take {_named(files)}: {why.rstrip('.')}.", param=files[0].param)
-
-
 async def upload(
     shown: DeepSeekPage, turn: Turn, limit: float, notices: Callable[[], Awaitable[Sequence[str]]]
 ) -> frozenset[str]:
@@ -141,7 +130,7 @@ async def upload(
                 elif told := await notices():
                     raise rejected(uploads.missing, f"its page says: {quote('; '.join(told))}")
     except TimeoutError as error:
-        what = _named(uploads.missing)
+        what = named(uploads.missing)
         raise SiteError(f"The site has not read {what} within {limit:g} seconds (turn.upload).") from error
     return uploads.ids
 
@@ -150,7 +139,7 @@ class _Calls:
     """The page's calls about files, as they are answered."""
 
     def __init__(self, files: Sequence[Attachment]) -> None:
-        self._files = _named(files)
+        self._files = named(files)
         self._heard: asyncio.Queue[Response | BridgeError] = asyncio.Queue()
         self._open = 0
 
@@ -208,41 +197,6 @@ async def _calls(page: Page, files: Sequence[Attachment]) -> AsyncGenerator[_Cal
             page.remove_listener(event, listener)
 
 
-@asynccontextmanager
-async def on_disk(attachments: Sequence[Attachment]) -> AsyncGenerator[list[Path]]:
-    """Have the files where Chromium can read them, for us alone: a large one would block the pipe to the browser."""
-    folder = await asyncio.to_thread(_new_folder)
-    try:
-        yield await asyncio.to_thread(_put, attachments, Path(folder.name))
-    finally:
-        await asyncio.shield(asyncio.to_thread(folder.cleanup))
-
-
-def _new_folder() -> tempfile.TemporaryDirectory[str]:
-    try:
-        return tempfile.TemporaryDirectory(prefix="bridge-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise StorageError(NO_ROOM.format(error.strerror or error)) from error
-
-
-def _put(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
-    """Put each file under its name, into a folder of its own: two may have the same."""
-    paths = [folder / str(number) / attachment.name for number, attachment in enumerate(attachments)]
-    for path, attachment in zip(paths, attachments, strict=True):
-        try:
-            path.parent.mkdir()
-            if attachment.path is None:
-                path.write_bytes(attachment.data)
-            else:
-                shutil.copyfile(attachment.path, path)
-        except FileNotFoundError as error:
-            message = f"The file '{attachment.name}' was deleted before it was sent."
-            raise UnknownFile(message, param=attachment.param) from error
-        except OSError as error:
-            raise StorageError(NO_ROOM.format(error.strerror or error)) from error
-    return paths
-
-
 async def _tell(uploads: Uploads, response: Response) -> None:
     seen = PageResponse(response.url, response.status, response.headers)
     size = response.request.headers.get("x-file-size", "")
@@ -251,10 +205,6 @@ async def _tell(uploads: Uploads, response: Response) -> None:
 
 def _is_about_files(request: Request) -> bool:
     return urlsplit(request.url).path in (UPLOAD, FORK, LOOK)
-
-
-def _named(files: Sequence[Attachment]) -> str:
-    return f"the file {', '.join(repr(one.name) for one in files)}"
 
 
 def _data_of(body: bytes) -> dict[str, Any] | None:

@@ -35,7 +35,7 @@ async def test_a_prompt_is_put_into_each_kind_of_box_and_sent_as_the_file_says(
 async def test_lines_and_a_long_prompt_arrive_as_they_were_written(
     tmp_path: Path, chromium: Chromium, box: str
 ) -> None:
-    prompt = "\n".join(f"Line {number}: {'word ' * 20}end" for number in range(400))
+    prompt = "\n".join(f"Line {number}: {'word ' * 20}end\n\n<b>&amp;</b>" for number in range(200))
     async with small_site(box=box) as site, bridged(tmp_path, site, chromium) as run:
         await run.ask(prompt)
         assert list(site.conversations.values()) == [[prompt]]
@@ -164,3 +164,104 @@ async def test_a_conversation_that_the_site_has_lost_is_begun_anew(tmp_path: Pat
         await run.ask("Hi", said, "And now?")
         assert "And now?" in list(site.conversations.values())[-1][0]
         await asyncio.sleep(0)
+
+
+UPLOAD = """
+[upload]
+input = ["#picker"]
+card = ".card"
+busy = ".card.reading"
+failed = ".card.failed"
+remove = ".card .remove"
+
+[request]
+files = "files[*]"
+"""
+
+
+async def test_files_go_with_their_prompt_and_one_that_the_page_refuses_is_named(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    def with_file(name: str) -> Any:
+        file = {"filename": name, "file_data": "data:text/plain;base64,SGk="}
+        return [{"role": "user", "content": [{"type": "text", "text": "Read"}, {"type": "file", "file": file}]}]
+
+    async with small_site() as site, bridged(tmp_path, site, chromium, changed(("[request]", UPLOAD))) as run:
+        await run.client.chat.completions.create(model="small", messages=with_file("notes.txt"))
+        with pytest.raises(openai.UnprocessableEntityError, match=r"picture\.bad"):
+            await run.client.chat.completions.create(model="small", messages=with_file("picture.bad"))
+        await run.ask("Without any")
+        assert [body["files"] for body in site.bodies] == [["notes.txt"], []]
+
+
+async def test_a_page_without_a_stop_button_is_left_so_that_its_response_ends(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    file = changed(('stop_button = ["#stop"]\n', ""))
+    async with small_site() as site, bridged(tmp_path, site, chromium, file) as run:
+        stream = await run.client.chat.completions.create(
+            model="small", messages=[{"role": "user", "content": SLOW}], stream=True
+        )
+        await anext(aiter(stream))
+        await stream.close()
+        await until(lambda: site.stopped == 1)
+        assert await run.ask("Still there?") == "You said: Still there?"
+
+
+async def test_one_bridge_serves_two_sites_and_never_mixes_their_conversations(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with small_site() as site, small_site(box="editor") as other, bridged(tmp_path, site, chromium) as run:
+        await run.add(
+            "second", other, changed(('name = "small"', 'name = "second"'), ('id = "small"', 'id = "second"'))
+        )
+        listed = [model.id async for model in run.client.models.list()]
+        assert {"small", "second"} <= set(listed)
+        assert not [name for name in listed if "search" in name or "think" in name], "neither page has the switch"
+        said = await run.ask("Hi", model="small")
+        assert await run.ask("Hi", said, "And now?", model="small") == "You said: And now?"
+        await run.ask("Hi", said, "And now?", model="second")
+        assert list(site.conversations.values()) == [["Hi", "And now?"]]
+        (prompts,) = other.conversations.values()
+        assert len(prompts) == 1
+        assert "Hi" in prompts[0], "the other site gets the history, since it does not have the conversation"
+        with pytest.raises(openai.BadRequestError, match="no switch for thinking; leave out -think"):
+            await run.ask("Hi", model="second-think")
+        with pytest.raises(openai.NotFoundError, match="small, second"):
+            await run.ask("Hi", model="third")
+
+
+async def test_a_conversation_is_deleted_by_the_clicks_that_the_file_names(tmp_path: Path, chromium: Chromium) -> None:
+    steps = 'delete = ["#menu", "#delete[data-id=\'{id}\']"]'
+    async with (
+        small_site(deletes=True) as site,
+        bridged(tmp_path, site, chromium, changed(("min_interval = 0.0", f"min_interval = 0.0\n{steps}"))) as run,
+    ):
+        await run.ask("Hi")
+        await run.driver().delete("c-1")
+        await until(lambda: not site.conversations)
+        await run.driver().delete("c-1")
+
+
+async def test_the_form_and_a_token_sign_in_where_the_file_names_them(tmp_path: Path, chromium: Chromium) -> None:
+    fields = 'user_field = ["#user"]\npassword_field = ["#password"]\nsubmit = ["#enter"]\nstorage_token = "token"'
+    file = changed(("[login]", f"[login]\n{fields}"))
+    async with small_site(form=True) as site:
+        site.user = None
+        async with bridged(tmp_path, site, chromium, file, state=WorkerState.LOGGED_OUT) as run:
+            async with run.page() as driver:
+                await driver.sign_in("me", "secret")
+                await until(lambda: site.signed_in_as == ("me", "secret"))
+            state = type(driver).token_state(site.url, "t-1")
+            assert state["origins"] == [{"origin": site.url, "localStorage": [{"name": "token", "value": "t-1"}]}]
+
+
+async def test_the_prompt_never_reaches_a_page_of_another_origin(tmp_path: Path, chromium: Chromium) -> None:
+    async with (
+        small_site() as stranger,
+        small_site(leaves_to=stranger.url, box="editor") as site,
+        bridged(tmp_path, site, chromium, turn=IMPATIENT) as run,
+    ):
+        with pytest.raises(openai.APIStatusError):
+            await run.ask("Secret")
+        assert stranger.typed == []

@@ -16,12 +16,15 @@ from aiohttp import web
 
 from bridge.app import Bridge, running
 from bridge.browser.browser import Chromium
-from bridge.settings import PoolSettings, TurnSettings
+from bridge.settings import PoolSettings, Settings, TurnSettings
+from bridge.sites.contract import SiteDriver
 from bridge.sites.known_sites import load_driver
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry, WorkerState
+from bridge.worker.page_session import open_session
+from bridge.worker.worker import Worker
 from tests.support.live import Facts, settings_for
 from tests.support.sdk import sdk
 
@@ -101,6 +104,9 @@ class SmallSite:
     stopped: int = 0
     loads: int = 0
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    signed_in_as: tuple[str, str] | None = None
+    typed: list[str] = field(default_factory=list)
+    """What was typed into its page."""
     _ids: Any = field(default_factory=lambda: count(1))
 
     async def page(self, request: web.Request) -> web.Response:
@@ -114,6 +120,22 @@ class SmallSite:
     async def who(self, _: web.Request) -> web.Response:
         """Tell who is signed in."""
         return web.json_response({"name": self.user} if self.user else {"guest": True})
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Delete a conversation."""
+        del self.conversations[request.match_info["id"]]
+        return web.Response()
+
+    async def sign_in(self, request: web.Request) -> web.Response:
+        """Note with what somebody signs in."""
+        given = await request.json()
+        self.signed_in_as = (given["user"], given["password"])
+        return web.Response()
+
+    async def note_typed(self, request: web.Request) -> web.Response:
+        """Note that something was typed into the page."""
+        self.typed.append(await request.text())
+        return web.Response()
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """Answer a prompt with what it said."""
@@ -153,6 +175,9 @@ async def small_site(**parts: Any) -> AsyncGenerator[SmallSite]:
     app.router.add_get("/c/{id}", site.page)
     app.router.add_get("/api/user", site.who)
     app.router.add_post("/api/chat", site.chat)
+    app.router.add_post("/api/sign-in", site.sign_in)
+    app.router.add_post("/api/typed", site.note_typed)
+    app.router.add_delete("/c/{id}", site.delete)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
     await runner.setup()
     try:
@@ -170,6 +195,29 @@ class SmallBridge:
     bridge: Bridge
     client: openai.AsyncOpenAI
     facts: Facts
+    settings: Settings
+    chromium: Chromium
+
+    async def add(self, name: str, site: SmallSite, file: str) -> None:
+        """Add an account of another site, described by a file of that name."""
+        (self.settings.site_files / f"{name}.toml").write_text(file)
+        ProfileStore(self.settings.profiles, load_identity(self.settings)).save(profile_of(name, site))
+        await self.facts.state(name, WorkerState.READY)
+
+    def driver(self) -> SiteDriver:
+        """Return the driver of the account's page."""
+        (slot,) = self.bridge.pool.queue.idle()
+        assert isinstance(slot.worker, Worker)
+        assert slot.worker.shown is not None
+        return slot.worker.shown.driver
+
+    @asynccontextmanager
+    async def page(self) -> AsyncGenerator[SiteDriver]:
+        """Open one more page of the account's site, signed in or not."""
+        profile = ProfileStore(self.settings.profiles, load_identity(self.settings)).load("me")
+        driver_type = load_driver("small", self.settings.site_files)
+        async with open_session(self.chromium, profile, driver_type, self.settings) as session:
+            yield session.driver
 
     async def ask(self, *messages: str, model: str = "small") -> str:
         """Return the answer to a conversation whose turns are the messages, the user's first."""
@@ -178,6 +226,11 @@ class SmallBridge:
         answer = await self.client.chat.completions.create(model=model, messages=history)
         await self.facts.end_of(answer._request_id)
         return answer.choices[0].message.content or ""
+
+
+def profile_of(name: str, site: SmallSite, account: str | None = None) -> Profile:
+    """Return an empty profile of an account on a site that the file of that name describes."""
+    return Profile(name=account or name, site=name, url=site.url, storage_state={"cookies": [], "origins": []})
 
 
 @asynccontextmanager
@@ -194,14 +247,12 @@ async def bridged(
     settings = settings_for(folder, turn=turn, pool=PoolSettings(min_interval=0))
     settings.site_files.mkdir(parents=True)
     (settings.site_files / "small.toml").write_text(file)
-    load_driver("small", settings.site_files)
-    profile = Profile(name="me", site="small", url=site.url, storage_state={"cookies": [], "origins": []})
-    ProfileStore(settings.profiles, load_identity(settings)).save(profile)
+    ProfileStore(settings.profiles, load_identity(settings)).save(profile_of("small", site, "me"))
     facts = Facts()
     async with running(settings, Telemetry(facts), chromium) as bridge:
         await facts.state("me", state)
         async with sdk(f"{bridge.url}/v1", KeyFile(settings.config).keys()[0]) as client:
-            yield SmallBridge(bridge, client, facts)
+            yield SmallBridge(bridge, client, facts, settings, chromium)
 
 
 def changed(*changes: tuple[str, str], file: str = FILE, more: Sequence[str] = ()) -> str:

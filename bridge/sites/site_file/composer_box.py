@@ -52,15 +52,23 @@ SCRIPT = """(box, [origin, text, act]) => {
     clipboardData.setData("text/plain", text);
     box.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true, composed: true}));
   }
+  if (act === "breaks") {  // in place of a paragraph for each line, between which a page reads further line breaks
+    const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+    document.execCommand("selectAll");
+    document.execCommand("insertHTML", false, escaped.replaceAll("\\n", "<br>"));
+  }
+  const isManaged = box.matches("[data-lexical-editor], [data-slate-editor], .ProseMirror, .ql-editor, .cm-content,"
+    + " .public-DraftEditor-content");
   const held = squeezed(read()), hasFocus = root.activeElement === box || box.contains(root.activeElement);
-  return {is: !held ? "empty" : held === squeezed(text) ? "there" : "other", length: held.length, isField, hasFocus};
+  const is = !held ? "empty" : held === squeezed(text) ? "there" : "other";
+  return {is, length: held.length, isField, isManaged, hasFocus};
 }"""
 READ_BACK = 1.0
 """Seconds until an editor shows what it was given; it draws that later."""
 LOOK_EVERY = 0.02
 
-Filling = Literal["auto", "value", "insert", "paste"]
-Act = Literal["read", "focus", "value", "select", "end", "paste"]
+Filling = Literal["auto", "value", "insert", "paste", "breaks"]
+Act = Literal["read", "focus", "value", "select", "end", "paste", "breaks"]
 
 
 class ComposerBox:
@@ -69,6 +77,8 @@ class ComposerBox:
     def __init__(self, page: PageElements, filling: Filling) -> None:
         self._page = page
         self._filling = filling
+        self._refuses_breaks = False
+        """Whether the box undoes what is not typed: then it is an editor that keeps its text itself."""
 
     async def read(self, box: ElementHandle, prompt: str, act: Act = "read") -> Mapping[str, Any]:
         """Return what the box holds beside `prompt`: `is` is `empty`, `there` or `other`."""
@@ -80,14 +90,22 @@ class ComposerBox:
     async def fill(self, box: ElementHandle, prompt: str) -> Mapping[str, Any]:
         """Make the box hold the prompt and nothing else; return what it holds then, as `read` does."""
         seen = await self.read(box, prompt, "focus")
-        filling = self._filling
-        if filling == "auto":
-            filling = "value" if seen["isField"] else "insert"
-        if filling == "value":
-            await self.read(box, prompt, "value")
+        filling = self._way_of(seen)
+        if filling in ("value", "breaks"):
+            await self.read(box, prompt, filling)
         else:
             await self._insert(box, prompt, filling, is_empty=seen["is"] == "empty")
-        return await self._read_back(box, prompt)
+        seen = await self._read_back(box, prompt)
+        self._refuses_breaks |= filling == "breaks" and seen["is"] != "there"
+        return seen
+
+    def _way_of(self, seen: Mapping[str, Any]) -> Filling:
+        """Return how a box is filled: as the site file says, else by its kind."""
+        if self._filling != "auto":
+            return self._filling
+        if seen["isField"]:
+            return "value"
+        return "insert" if seen["isManaged"] or self._refuses_breaks else "breaks"
 
     async def clear(self, box: ElementHandle) -> None:
         """Empty the box."""

@@ -124,8 +124,9 @@ class ComposerSend:
         sending.presses += is_pressed
         sending.pressed_at = time.monotonic()
 
-    async def stop(self) -> None:
-        """Press the stop button; raise `SiteChanged` where there is none."""
+    async def stop(self) -> bool:
+        """Press the stop button; tell whether the site file names one."""
         if not self._composer.stop_button:
-            raise SiteChanged("The site file names no composer.stop_button.")
+            return False
         await self._page.click_required(self._composer.stop_button, "composer.stop_button")
+        return True

@@ -22,6 +22,7 @@ from bridge.sites.site_file.page_elements import PageElements
 from bridge.sites.site_file.page_model_menu import PageModelMenu
 from bridge.sites.site_file.page_signs import PageSigns, paths_of
 from bridge.sites.site_file.page_switches import PageSwitch
+from bridge.sites.site_file.page_upload import PageUpload
 from bridge.sites.site_file.prompt_check import PromptCheck
 from bridge.sites.site_file.rule_decoder import AnswerRules, RuleDecoder
 from bridge.sites.site_file.schema import SiteFile, SiteModel
@@ -54,6 +55,8 @@ class DataDriver(SiteDriver):
         self._unsent = UnsentPrompt(self._elements, self.site, self._signs)
         self._is_stale = False
         """Whether the document may still be at work for an earlier turn."""
+        self._has_files = False
+        """Whether the composer may hold files that no prompt has taken along."""
 
     def on_reply(self, reply: Reply) -> None:
         """Note an answer to one of the page's own calls that shows how the login stands."""
@@ -66,9 +69,9 @@ class DataDriver(SiteDriver):
 
     async def open(self, turn: Turn) -> None:
         """Bring up the conversation, or an empty new chat, choose the model, and set the switches."""
-        if self._is_stale or self.page.url.startswith(NO_DOCUMENT):
+        if self._is_stale or self._has_files or self.page.url.startswith(NO_DOCUMENT):
             await self._chat.load(self._chat.address.new_chat)
-            self._is_stale = False
+            self._is_stale = self._has_files = False
         await self.ready()
         await self._chat.open(turn.conversation, self._limit)
         if await self._choose_model(turn.model):  # on some pages that leaves the chat
@@ -77,6 +80,14 @@ class DataDriver(SiteDriver):
         for name, switch in self._switches.items():
             await switch.set(bool(getattr(turn, name)))
         self._composer.begin(await self._notices())
+
+    async def attach(self, turn: Turn, limit: float) -> None:
+        """Give the files to the page's own input, and wait until the page has read them."""
+        if self.site.upload is None:
+            await super().attach(turn, limit)
+            return
+        self._has_files = True
+        await PageUpload(self._elements, self.site.upload).attach(turn.attachments, limit, self.says)
 
     async def submit(self, turn: Turn) -> bool:
         """Put the prompt into the composer and press what sends it; a page that has taken it is left alone."""
@@ -93,15 +104,18 @@ class DataDriver(SiteDriver):
 
     def mismatches(self, turn: Turn, request: PageRequest) -> Sequence[str]:
         """Compare the page's request with the turn."""
-        return self._check.differences(turn, request, self._model_of(turn))
+        reasons = self._check.differences(turn, request, self._model_of(turn))
+        self._has_files = self._has_files and bool(reasons)
+        return reasons
 
     def conversation_of(self, request: PageRequest) -> str | None:
         """Return the conversation that a request names, once the site has given it an id."""
         return self._check.conversation_of(request)
 
     async def stop(self) -> None:
-        """Press the page's stop button."""
-        await self._composer.stop()
+        """Press the page's stop button; where the site file names none, leave the page, which ends its response."""
+        if not await self._composer.stop():
+            await self._chat.load(self._chat.address.new_chat)
 
     async def is_generating(self) -> bool:
         """Tell whether the page shows that the site answers."""

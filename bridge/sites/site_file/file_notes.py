@@ -46,6 +46,10 @@ def _of_wire(site: SiteFile) -> dict[str, tuple[object, str]]:
             request.model or not site.model_menu,
             "a page that takes another model by itself is not caught",
         ),
+        "request.files": (
+            request.files or not site.upload,
+            "a prompt that carries other files than its own is not caught",
+        ),
         'a rule with emit = "conversation"': (
             request.conversation or "conversation" in emitted,
             "no conversation goes on in the site's own",

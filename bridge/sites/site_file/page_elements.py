@@ -145,6 +145,10 @@ class PageElements(GuardedPage):
         script = "([origin, key]) => location.origin === origin ? localStorage.getItem(key) : null"
         return str(await retried(lambda: self.page.evaluate(script, [self.origin, key])) or "")
 
+    async def query(self, selector: str) -> ElementHandle | None:
+        """Return the first element of a selector, visible or not."""
+        return await self._query(selector)
+
     async def _query(self, selector: str) -> ElementHandle | None:
         return await retried(lambda: _explained(self.page.query_selector(selector), selector))
 

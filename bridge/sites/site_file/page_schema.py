@@ -61,10 +61,11 @@ class Composer(Entry):
 
     box: Selectors = Field(min_length=1, description="the text box: textarea, input or contenteditable")
     ready: Selector | None = Field(None, description="an element that is there once the page takes a prompt")
-    fill: Literal["auto", "value", "insert", "paste"] = Field(
+    fill: Literal["auto", "value", "insert", "paste", "breaks"] = Field(
         "auto",
-        description="value sets it as a form does, insert types all of it in one go, paste makes a paste event; auto is"
-        " value for fields of forms, and insert for editors",
+        description="value sets it as a form does, insert types all of it in one go, paste makes a paste event, breaks "
+        "inserts it with line breaks in place of paragraphs; auto is value for fields of forms, insert for known "
+        "editors, breaks for others",
     )
     limit: int | None = Field(None, gt=0, description="UTF-16 units that it takes")
     send: Literal["enter", "button"] = Field("enter", description="what sends the prompt")

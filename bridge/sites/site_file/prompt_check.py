@@ -57,6 +57,7 @@ class PromptCheck:
             *self._wrong_flags(turn, read),
             *self._wrong_place(turn, read),
             *self._wrong_model(model, read),
+            *self._wrong_files(turn, read),
             *self._unexpected(read),
         ]
         return [f"its {what}" for what in found]
@@ -107,6 +108,13 @@ class PromptCheck:
             return []
         said = named if _MODEL_NAME.fullmatch(named) else "another one"
         return [f"{self._request.model} is {said} instead of {' or '.join(model.wire)}"]
+
+    def _wrong_files(self, turn: Turn, read: ReadRequest) -> list[str]:
+        if self._request.files is None:
+            return []
+        carried = len(JsonPath(self._request.files).values(read.document, read.variables))
+        wanted = len(turn.attachments)
+        return [] if carried == wanted else [f"{self._request.files} has {carried} files instead of {wanted}"]
 
     def _unexpected(self, read: ReadRequest) -> list[str]:
         expected = self._request.expect.items()

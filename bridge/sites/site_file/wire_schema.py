@@ -59,6 +59,7 @@ class Request(Call):
     model: Path | None = Field(None, description="the page's name of the model; see `wire` of [[models]]")
     thinking: Flag | None = Field(None, description="what it says of thinking")
     search: Flag | None = Field(None, description="what it says of web search")
+    files: Path | None = Field(None, description="the prompt's files: there must be as many as were uploaded for it")
     expect: When = Field({}, description="what must hold as well, such as a mode of the page that no turn asks for")
     repeats: int = Field(1, ge=1, le=5, description="how often the page may send it in one turn")
     calls: tuple[str, ...] = Field((), description="paths of the page's own calls on the way to it")

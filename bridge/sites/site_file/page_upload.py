@@ -1,0 +1,80 @@
+"""Gives the files of a prompt to the page's own input, and waits until the page has read them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from playwright.async_api import ElementHandle
+
+from bridge.chat.types import Attachment
+from bridge.errors import SiteChanged, SiteError
+from bridge.sites.contract import LeftSite
+from bridge.sites.guarded_page import held
+from bridge.sites.http_refusals import quote
+from bridge.sites.prompt_files import named, on_disk, rejected
+from bridge.sites.site_file.page_elements import LOOK_EVERY, PageElements, lacking
+from bridge.sites.site_file.page_schema import Upload
+
+MOST_LEFT_OVER = 50
+ORIGIN = "() => location.origin"
+Notices = Callable[[], Awaitable[Sequence[str]]]
+
+
+class PageUpload:
+    """The page's way for files."""
+
+    def __init__(self, page: PageElements, upload: Upload) -> None:
+        self._page = page
+        self._upload = upload
+
+    async def attach(self, files: Sequence[Attachment], limit: float, notices: Notices) -> None:
+        """Upload the files within `limit` seconds; raise `FileRejected` where the page does not take one."""
+        await self._remove_left_over()
+        field = await self._input()
+        try:
+            async with asyncio.timeout(limit), held(field), on_disk(files) as paths:
+                await field.set_input_files(paths)
+                while not await self._are_read(files, notices):
+                    await asyncio.sleep(LOOK_EVERY)
+        except TimeoutError as error:
+            message = f"The site has not read {named(files)} within {limit:g} seconds (turn.upload)."
+            raise SiteError(message) from error
+
+    async def _are_read(self, files: Sequence[Attachment], notices: Notices) -> bool:
+        upload = self._upload
+        if upload.failed and await self._page.has((upload.failed,)):
+            said = quote("; ".join(await self._page.texts((upload.failed,))))
+            raise rejected(files, f"its page shows that it failed{f': {said}' if said else ''}")
+        if told := await notices():
+            raise rejected(files, f"its page says: {quote('; '.join(told))}")
+        if upload.busy and await self._page.has((upload.busy,)):
+            return False
+        return await self._page.count((upload.card,)) >= len(files)
+
+    async def _input(self) -> ElementHandle:
+        """Return the page's input for files, which is mostly hidden, in a document of the site."""
+        if (field := await self._find()) is None:
+            for step in self._upload.open:
+                await self._page.click_required((step,), "upload.open")
+            field = await self._find()
+        if field is None:
+            raise lacking("upload.input", self._upload.input)
+        if await field.evaluate(ORIGIN) != self._page.origin:
+            raise LeftSite(self._page.page.url)
+        return field
+
+    async def _find(self) -> ElementHandle | None:
+        for selector in self._upload.input:
+            if (field := await self._page.query(selector)) is not None:
+                return field
+        return None
+
+    async def _remove_left_over(self) -> None:
+        """Take away the files of an earlier try."""
+        for _ in range(MOST_LEFT_OVER):
+            if not await self._page.count((self._upload.card,)):
+                return
+            if not self._upload.remove or not await self._page.click((self._upload.remove,)):
+                break
+        raise SiteChanged("The composer holds files of an earlier prompt, and they cannot be taken away.")

@@ -100,6 +100,8 @@ class SiteDriver(ABC):
     heartbeats_count: ClassVar[bool] = True
     """Whether bytes that give no event show that the answer still goes on; off where its channel carries other things,
     too: a turn for which only such bytes come ends after `turn.silence`."""
+    names_answers: ClassVar[bool] = True
+    """Whether `Opened` brings an id of the answer; where the site has none, the bridge gives each one of its own."""
     sends: ClassVar[int] = 1
     """How often the page may send the prompt in one turn; the answer to the last one counts."""
     call_paths: ClassVar[tuple[str, ...]] = ()

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import assert_never
+from uuid import uuid4
 
 from bridge.browser.exchange import Chunk, Exchange, Part, ResponseEnded
 from bridge.browser.page_calls import NO_NET_ERRORS
@@ -60,11 +61,15 @@ async def read_answer(
             parts.judge(part)
 
 
-def placed(event: ChatEvent, conversation: str | None) -> ChatEvent:
-    """Return an event with the id of its conversation, where the request had that; else the answer brings it."""
-    if conversation is None or not isinstance(event, Opened):
+def placed(event: ChatEvent, conversation: str | None, *, names_answers: bool = True) -> ChatEvent:
+    """Return an event with the id of its conversation, where the request had that; else the answer brings it.
+
+    An answer that the site has no id for gets one, by which a conversation is known that has gone on since.
+    """
+    if not isinstance(event, Opened):
         return event
-    return replace(event, conversation=conversation)
+    message = event.message if names_answers else uuid4().hex
+    return replace(event, conversation=conversation or event.conversation, message=message)
 
 
 class _Parts:

@@ -176,7 +176,7 @@ class Worker:
                         async for event in events:
                             if isinstance(event, Finish):
                                 grace = self._finished()
-                            yield placed(event, conversation)
+                            yield placed(event, conversation, names_answers=self._driver_type.names_answers)
                 except BridgeError as error:
                     grace = grace_after(error)
                     error = await why_left(session.driver, error, limits.ready) if exchange.has_left else error

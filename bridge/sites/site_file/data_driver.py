@@ -227,6 +227,7 @@ def driver_of(site: SiteFile) -> type[DataDriver]:
         "answers_minimized": not site.draws,
         "hosts": site.hosts,
         "sends": site.request.repeats,
+        "names_answers": any(rule.emit == "message" for rule in site.answer.rules),
         "private": ", ".join((*site.private, SiteDriver.private)),
         "__doc__": f"Drives one page of {site.title}.",
         "__module__": __name__,

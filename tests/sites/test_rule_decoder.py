@@ -419,6 +419,14 @@ def test_no_document_makes_the_decoder_of_a_site_fail_otherwise_than_by_saying_w
         decoder.expired()
 
 
+def test_a_refusal_whose_body_the_page_never_reads_counts_by_its_status() -> None:
+    decoder = RuleDecoder(rules_of("chatglm"))
+    decoder.begin(PageResponse(EVENTS.url, 401, {"content-type": "application/json"}))
+    assert decoder.patience
+    with pytest.raises(LoginRequired):
+        decoder.expired()
+
+
 @pytest.mark.parametrize("site", sorted(bodies(0)))
 def test_the_time_of_an_answer_grows_with_its_frames_alone(site: str) -> None:
     short, long = 2_000, 16_000

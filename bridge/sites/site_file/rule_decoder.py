@@ -29,6 +29,8 @@ from bridge.sites.site_file.rules import Match, RuleSet
 from bridge.sites.site_file.schema import SiteFile
 from bridge.sites.site_file.wire_schema import Call, Refusal
 
+BODY_LIMIT = 2.0
+"""Seconds until a refusal is judged by its HTTP status alone, where its body does not come."""
 _MOST_NAMES = 4
 """Keys of a frame that its shape names where no rule knows it."""
 
@@ -78,6 +80,8 @@ class RuleDecoder(Decoder):
         self._is_over = False
         self._may_drop = rules.number is not None or rules.is_for is not None
         self._wanted = ""
+        self._unread: BridgeError | None = None
+        """What a refusal means by its status alone: many pages never read its body, which then never ends."""
         self._last_number: int | float | None = None
 
     @property
@@ -87,7 +91,9 @@ class RuleDecoder(Decoder):
 
     @property
     def patience(self) -> float | None:
-        """Return how long an error may still follow the end; then `expired` says what comes of it."""
+        """Return how long an error may still follow the end, or the body of a refusal; then `expired` judges."""
+        if self._unread is not None:
+            return BODY_LIMIT
         is_ending = self._state.reason is not None and not self._is_over
         return self._rules.answer.then_wait if is_ending else None
 
@@ -101,8 +107,10 @@ class RuleDecoder(Decoder):
         self._raise_failure()
         channel = Channel(response, self._rules.answer, self._rules.role_of(response), self._now())
         self._channels[response.number] = self._channel = channel
-        if channel.refusal and response.content_type != "application/json":
-            raise self._rules.refusals.by_status(response.status) or channel.refusal
+        if channel.refusal:
+            self._unread = self._rules.refusals.by_status(response.status) or channel.refusal
+            if response.content_type != "application/json":
+                raise self._unread
 
     def select(self, response: PageResponse) -> None:
         """Go on with a response that was begun before."""
@@ -118,6 +126,7 @@ class RuleDecoder(Decoder):
     def end(self) -> Sequence[ChatEvent]:
         """Take the end of the body and return the last events."""
         self._raise_failure()
+        self._unread = None
         channel, self._channel = self._channel, None
         if channel is not None:
             self._channels.pop(channel.response.number, None)
@@ -128,6 +137,8 @@ class RuleDecoder(Decoder):
 
     def expired(self) -> Sequence[ChatEvent]:
         """Return the last events, or raise what the answer came to, after the patience is over."""
+        if self._unread is not None:
+            raise self._unread
         self._conclude()
         return self._events()
 

@@ -17,6 +17,7 @@ from bridge.sites.site_file.field_list import tables
 from tests import fault_table, policy_table
 from tests.clients import saved_characters
 from tests.docs import example_settings, grafana_dashboard, metrics_table, packages
+from tests.sites import contract_points
 
 ROOT = Path(__file__).parents[2]
 MARKED = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(\n<!-- /generated -->)", re.DOTALL)
@@ -65,6 +66,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "site-files": site_files,
     "policy": policy_table.markdown,
     "faults": fault_table.markdown,
+    "sites": contract_points.markdown,
     "benchmark": lambda: report().to_markdown(),
     "agents": saved_characters.markdown,
     "metrics": metrics_table.markdown,

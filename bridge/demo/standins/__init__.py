@@ -7,6 +7,7 @@ A stand-in is one file here, which reads what the page sends and writes the fram
 from bridge.demo.standins.chatglm import ChatGlm
 from bridge.demo.standins.doubao import Doubao
 from bridge.demo.standins.emohaa import Emohaa
+from bridge.demo.standins.jimeng import Jimeng
 from bridge.demo.standins.kimi import Kimi
 from bridge.demo.standins.metaso import Metaso
 from bridge.demo.standins.minimax import MiniMax
@@ -18,7 +19,7 @@ from bridge.demo.standins.standin_wire import Wire
 from bridge.demo.standins.stepfun import StepFun
 from bridge.demo.standins.zai import Zai
 
-_WIRES = (Kimi, Qwen, Qianwen, Zai, ChatGlm, StepFun, Doubao, Metaso, MiniMax, Spark, Emohaa)
+_WIRES = (Kimi, Qwen, Qianwen, Zai, ChatGlm, StepFun, Doubao, Metaso, MiniMax, Spark, Emohaa, Jimeng)
 STAND_INS: dict[str, type[Wire]] = {wire.name: wire for wire in _WIRES}
 
 __all__ = ["STAND_INS", "StandIn", "Wire"]

@@ -26,6 +26,15 @@ class ChatGlm(Wire):
     name = "chatglm"
     title = "ChatGLM"
     host = "chatglm.cn"
+    traps = (
+        "the page comes alive late",
+        "a menu that Escape does not close",
+        "the trigger joins model and level in one word",
+        "a guest has the whole composer",
+        "the whole text each time, which may change",
+        "only one of several states is the end",
+        "the page never reads the body of a refusal",
+    )
     login = Login(who="/chatglm/user-api/user/info", cookie="chatglm_token", guests=True)
     path = "/chatglm/backend-api/assistant/stream"
     names_parents = False

@@ -37,6 +37,15 @@ class Doubao(Wire):
     name = "doubao"
     title = "Doubao"
     host = "www.doubao.com"
+    traps = (
+        "a hidden twin of the composer",
+        "an editor that undoes what scripts write",
+        "a promotion over the page, which is hidden from roles meanwhile",
+        "a provisional address",
+        "the user's own message comes first",
+        "pieces go to the block that was opened last",
+        "several ends",
+    )
     login = Login(who="/passport/account/info/v2/", cookie="sessionid", guests=True)
     path = "/chat/completion"
     refusals: ClassVar = {

@@ -21,6 +21,11 @@ class Emohaa(Wire):
     name = "emohaa"
     title = "Emohaa"
     host = "echo.turing-world.com"
+    traps = (
+        "the prompt stands in the address",
+        "another origin answers, after a preflight",
+        "bare text",
+    )
     login = Login(who="/api/user", storage="token", sent_in="token")
     path = "/echo-prod/chat"
     method = "GET"

@@ -30,6 +30,18 @@ class Kimi(Wire):
     name = "kimi"
     title = "Kimi"
     host = "www.kimi.com"
+    traps = (
+        "the tail of a text written in two pieces is lost",
+        "Enter only breaks the line",
+        "clicks by script are ignored",
+        "sign-in buttons come late",
+        "a guest has the whole composer",
+        "menus that Escape does not close",
+        "a list that opens only once the menu around it stands still",
+        "a provisional address",
+        "the user's own message comes first",
+        "an error may follow the end",
+    )
     login = Login(who="/api/user", storage="access_token", cookie="kimi-auth", sent_in="bearer", guests=True)
     path = "/apiv2/kimi.gateway.chat.v1.ChatService/Chat"
     stops_at = "/apiv2/kimi.gateway.chat.v1.ChatService/CancelChat"
@@ -37,8 +49,8 @@ class Kimi(Wire):
     refusals: ClassVar = {
         "login": _refused("unauthenticated", "请先登录"),
         "quota": _refused("resource_exhausted", "升级会员后继续", paywall={"plan": "k"}),
-        "rate": _refused("resource_exhausted", "现在和 Kimi 聊天的人太多了"),
-        "busy": _exception("REASON_COMPLETION_OVERLOADED"),
+        "busy": _refused("resource_exhausted", "现在和 Kimi 聊天的人太多了"),
+        "overloaded": _exception("REASON_COMPLETION_OVERLOADED"),
     }
     unknown = connect({"op": "set", "mask": "weather", "weather": {"sun": True}})
     broken = connect("{")

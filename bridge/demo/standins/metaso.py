@@ -24,6 +24,12 @@ class Metaso(Wire):
     name = "metaso"
     title = "Metaso"
     host = "metaso.cn"
+    traps = (
+        "a provisional address",
+        "a human may be wanted before anything is sent",
+        "words of the site at the end of each answer",
+        "heartbeats",
+    )
     login = Login(who="/api/my-info", cookie="sid", guests=True)
     path = "/api/search/chat"
     asks_at = "/api/risk"

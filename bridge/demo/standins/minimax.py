@@ -27,6 +27,14 @@ class MiniMax(Wire):
     name = "minimax"
     title = "MiniMax"
     host = "agent.minimax.io"
+    traps = (
+        "Enter does nothing",
+        "another origin answers, after a preflight",
+        "the conversation stands in the path",
+        "the user's own message comes first",
+        "the stream stays open behind the end",
+        "a failure is a message",
+    )
     login = Login(who="/v1/api/user/info", storage="_token", cookie="_token", sent_in="token", guests=True)
     path = "/minimax-cloud/api/v1/session/{id}/message"
     elsewhere = "agent-stream.minimax.io"

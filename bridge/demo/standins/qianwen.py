@@ -24,6 +24,12 @@ class Qianwen(Wire):
     name = "qianwen"
     title = "千问"
     host = "www.qianwen.com"
+    traps = (
+        "an editor that undoes what scripts write",
+        "a login dialog over a guest's page",
+        "another origin answers, after a preflight",
+        "the whole text each time, with marks in it",
+    )
     login = Login(who="/api/user/info", cookie="tongyi_sso_ticket", guests=True)
     path = "/api/v2/chat"
     elsewhere = "chat2.qianwen.com"

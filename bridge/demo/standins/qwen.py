@@ -26,6 +26,17 @@ class Qwen(Wire):
     name = "qwen"
     title = "Qwen"
     host = "chat.qwen.ai"
+    traps = (
+        "Enter only breaks the line",
+        "the button's wrapper ignores clicks",
+        "nothing works before the page has come alive",
+        "a dialog swallows the first send",
+        "the model falls back after each send",
+        "the page loads itself anew after the first turn",
+        "a guest has the whole composer",
+        "thinking has an end of its own",
+        "another request comes before the prompt",
+    )
     login = Login(who="/api/v1/auths/", storage="token", cookie="token", sent_in="bearer", guests=True)
     path = "/api/v2/chat/completions"
     creates_at = "/api/v2/chats/new"

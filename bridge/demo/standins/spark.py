@@ -31,12 +31,19 @@ class Spark(Wire):
     name = "spark"
     title = "Spark"
     host = "spark.xfyun.cn"
+    traps = (
+        "an advertisement first",
+        "nothing works before the page has come alive",
+        "a form goes out, in which line breaks are others",
+        "base64 between marks in plain text",
+        "the answer's name follows its end",
+    )
     login = Login(who="/iflygpt/userInfo", cookie="ssoSessionId")
     path = "/iflygpt-chat/u/chat_message/chat"
     creates_at = "/iflygpt/u/chat-list/v1/create-chat-list"
     refusals: ClassVar = {
         "login": Refusal("login", {"code": 80000, "desc": "请重新登录"}),
-        "rate": _refused(20002, "请稍后再试"),
+        "busy": _refused(20002, "请稍后再试"),
         "human": sse("[geeError]"),
     }
     unknown = sse("<kx>")

@@ -16,6 +16,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "rate": "Prompts come too often.",
         "quota": "What the account may ask is used up.",
         "busy": "Too many people use the site.",
+        "overloaded": "The same, in other words.",
         "refused": "The site does not want to speak about that.",
     }
 )

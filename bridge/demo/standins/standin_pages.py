@@ -33,7 +33,8 @@ def add_page(app: web.Application, wire: Wire, visitors: Visitors, other: Callab
     """Serve the page at each address that is nothing else."""
 
     async def static(request: web.Request) -> web.Response:
-        path = _STATIC / request.match_info["name"]
+        name = request.match_info["name"]
+        path = wire.page if wire.page and name == f"{wire.name}.js" else _STATIC / name
         if path.suffix not in _TYPES or not path.is_file():
             raise web.HTTPNotFound
         return web.Response(text=path.read_text("utf-8"), content_type=_TYPES[path.suffix], charset="utf-8")

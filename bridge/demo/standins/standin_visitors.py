@@ -14,6 +14,8 @@ from bridge.demo.standins.standin_wire import Wire
 
 SIGN_IN = "/page/sign-in"
 HISTORY = "/page/history"
+GUEST = "guest-"
+"""What the tokens of guests begin with."""
 MADE_BY_PAGE = "x-page"
 """Header with a secret that a page has since it was loaded."""
 
@@ -50,8 +52,10 @@ class Visitors:
         return self._book.account_with_token(self.token(request))
 
     def sender(self, request: web.Request) -> StandInAccount | None:
-        """Return whose prompt it is; a guest's only where guests may chat."""
-        return self.account(request) or (self.guest if self._wire.login.guests else None)
+        """Return whose prompt it is; a guest's only where guests may chat, and nobody's if a token does not count."""
+        token = self.token(request)
+        is_guest = self._wire.login.guests and (not token or token.startswith(GUEST))
+        return self.account(request) or (self.guest if is_guest else None)
 
     def routes(self) -> Iterator[web.RouteDef]:
         """Yield the routes of the page's own calls."""
@@ -63,6 +67,7 @@ class Visitors:
             (wire.creates_at, self._create),
             (wire.stops_at, self._stop),
             (wire.uploads_at, self._upload),
+            (wire.polls_at, self._poll),
         )
         yield from (
             web.route("GET" if wire.method == "GET" else "POST", path, self._of_sender(handler))
@@ -77,7 +82,7 @@ class Visitors:
         response = document(self._wire.who(account))
         response.headers["x-signed-in"] = "yes" if account else "no"
         if self._wire.login.makes_guests and account is None:
-            response.headers["x-new-token"] = f"guest-{secrets.token_hex(8)}"
+            response.headers["x-new-token"] = f"{GUEST}{secrets.token_hex(8)}"
         return response
 
     async def _sign_in(self, request: web.Request) -> web.Response:
@@ -127,6 +132,9 @@ class Visitors:
         account.uploads[upload] = (name, content)
         account.changes.notify()
         return document(self._wire.uploaded(name, upload))
+
+    async def _poll(self, _account: StandInAccount, request: web.Request) -> web.Response:
+        return document(self._wire.polled(await request.json(), self._book.url))
 
     async def _ask(self, account: StandInAccount, _request: web.Request) -> web.Response:
         return document(self._wire.asks(human=account.board.take("page") is not None))

@@ -6,6 +6,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -55,7 +56,9 @@ class Wire(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     host: ClassVar[str]  # of the real site
+    page: ClassVar[Path | None] = None  # its script, where that is not `static/standins/NAME.js`
     login: ClassVar[Login]
+    traps: ClassVar[tuple[str, ...]]  # what makes the page hard to drive, or its stream hard to read
     path: ClassVar[str]  # of the request that carries the prompt; `{id}` stands for the conversation
     method: ClassVar[str] = "POST"
     elsewhere: ClassVar[str] = ""  # host of that request, where it is another origin than the page's
@@ -65,6 +68,7 @@ class Wire(ABC):
     creates_at: ClassVar[str] = ""  # path of the call that makes a conversation before its first prompt
     stops_at: ClassVar[str] = ""  # path of the call that stops an answer
     uploads_at: ClassVar[str] = ""  # path of the call that takes a file
+    polls_at: ClassVar[str] = ""  # path of the call that says how far a job is
     asks_at: ClassVar[str] = ""  # path of the call that says whether the page must ask for a human first
     refusals: ClassVar[Mapping[str, bytes | Refusal]] = {}  # by kind: frames of a stream, or another answer
     unknown: ClassVar[bytes] = b""  # a frame that nobody has heard of
@@ -117,6 +121,10 @@ class Wire(ABC):
     def uploaded(self, name: str, upload: str) -> Json:
         """Answer the call that has taken a file."""
         return {"id": upload, "name": name}
+
+    def polled(self, body: Mapping[str, Json], url: str) -> Json:
+        """Answer the call that asks how far jobs are; `url` is the address of the site."""
+        return {}
 
     def asks(self, *, human: bool) -> Json:
         """Say whether the page must ask for a human before it sends a prompt."""

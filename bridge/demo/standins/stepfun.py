@@ -30,6 +30,12 @@ class StepFun(Wire):
     name = "stepfun"
     title = "StepFun"
     host = "chat.stepfun.com"
+    traps = (
+        "a dialog lies over the page of those who are signed out",
+        "another request comes before the prompt",
+        "the address of a new chat looks like a conversation's",
+        "a failure is the body of the last frame",
+    )
     login = Login(who="/api/agent/user", cookie="Oasis-Token")
     path = f"{_SERVICE}/ChatStream"
     creates_at = f"{_SERVICE}/CreateChatSession"

@@ -26,6 +26,14 @@ class Zai(Wire):
     name = "zai"
     title = "Z.ai"
     host = "chat.z.ai"
+    traps = (
+        "Enter only breaks the line",
+        "a human may be wanted before anything is sent",
+        "a stale token becomes a guest without a word",
+        "one model's name begins like another's",
+        "text may be replaced",
+        "marks of sources are cut in two",
+    )
     login = Login(who="/api/v1/auths/", storage="token", sent_in="bearer", guests=True, makes_guests=True)
     path = "/api/v2/chat/completions"
     creates_at = "/api/v1/chats/new"

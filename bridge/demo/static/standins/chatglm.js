@@ -92,6 +92,7 @@ run({
   html: HTML,
   box: "textarea",
   hydration: 500,
+  leavesRefusals: true,
   send: ".enter-icon-container",
   offClass: "empty",
   stopClass: "stop",

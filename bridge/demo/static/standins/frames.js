@@ -21,6 +21,16 @@ function event(part) {
   return { event: found.event, data: found.data.join("\n") };
 }
 
+export async function* lines(body) {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of chunks(body)) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop();
+    for (const part of parts) if (part) yield { data: part };
+  }
+}
+
 export async function* connectFrames(body) {
   let rest = new Uint8Array();
   for await (const chunk of chunks(body)) {

@@ -20,6 +20,7 @@ export class Page {
   async begin() {
     const site = this.site;
     document.body.insertAdjacentHTML("beforeend", site.html);
+    $$("[data-in], [data-out]").forEach((node) => (node.hidden = true));
     this.box = $(site.box);
     this.makeEditor();
     site.setup?.(this);
@@ -84,10 +85,8 @@ export class Page {
     this.isSignedIn = response.headers.get("x-signed-in") === "yes";
     await response.text(); // until its body is read, the browser has no whole answer
     $$("[data-in]").forEach((node) => (node.hidden = !this.isSignedIn));
-    const out = () => $$("[data-out]").forEach((node) => (node.hidden = this.isSignedIn));
-    $$("[data-out]").forEach((node) => (node.hidden = true));
-    if (this.isSignedIn || !this.site.late) out();
-    else setTimeout(out, this.site.late);
+    const showOut = () => $$("[data-out]").forEach((node) => (node.hidden = this.isSignedIn));
+    setTimeout(showOut, this.site.late ?? 0);
     $$("[data-signs-in]").forEach((node) => node.addEventListener("click", () => this.signIn()));
   }
 
@@ -143,7 +142,7 @@ export class Page {
 
   async send() {
     const text = this.editor.text();
-    if (!this.isAlive || this.isBusy || !text.trim()) return;
+    if (!this.isAlive || this.isBusy || !text.trim() || $(".dialog:not([hidden])")) return;
     if (await this.site.before?.(this)) return;
     const isFirst = this.state.parent === null;
     this.isBusy = true;
@@ -172,9 +171,14 @@ export class Page {
     $(rows.list).append(node);
     const part = (selector) => (selector && $(selector, node)) || node;
     return {
+      node,
       text: (text) => (part(rows.text).textContent = text),
       thinking: (text) => rows.thinking && (part(rows.thinking).textContent = text),
     };
+  }
+
+  get signal() {
+    return this.isBusy ? this.aborting.signal : undefined;
   }
 
   stop() {
@@ -188,7 +192,7 @@ export class Page {
   async call(method, path, body) {
     const json = { "content-type": "application/json" };
     const init = { method, headers: { ...this.headers(), ...(body && json) } };
-    const response = await fetch(path, { ...init, body: body && JSON.stringify(body), signal: this.aborting?.signal });
+    const response = await fetch(path, { ...init, body: body && JSON.stringify(body), signal: this.signal });
     if (!response.ok) throw new Error(`HTTP ${response.status}`);
     return response.json();
   }
@@ -202,7 +206,7 @@ export class Page {
       signal: this.aborting.signal,
       credentials: boot.other ? "include" : "same-origin",
     });
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    if (!response.ok) throw new Error(this.site.leavesRefusals ? `HTTP ${response.status}` : await response.text());
     if (!streams.test(response.headers.get("content-type"))) throw new Error(await response.text());
     yield* read(response.body);
   }

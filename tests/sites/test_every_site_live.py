@@ -1,0 +1,228 @@
+"""The contract of all sites: each is driven in a real Chromium through the stand-in of its page, traps included."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import openai
+import pytest
+
+from bridge.browser.browser import Chromium
+from bridge.demo import Script
+from bridge.telemetry import WorkerState
+from tests.sites.contract_points import faults_of, sites_with
+from tests.sites.standin_runs import SITES, StandInRun, standin_run
+from tests.support.waiting import until
+
+PROMPT = 'Line one\n  *two* "quoted" \\ back & <b>bold</b>\n\nünïcode 你好 👩‍💻 ```code```'
+ANSWER = 'Yes:\n\n```python\nprint("ü 你好 👩‍💻 <b>&amp;</b>")\n```\n\n- one\n- *two* \\ three'
+PAGES: tuple[dict[str, Any], ...] = (
+    {"url": "https://a.test/1", "title": "One"},
+    {"url": "https://b.test/2", "title": "Two"},
+)
+
+
+@pytest.fixture(scope="module")
+async def run(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, chromium: Chromium
+) -> AsyncGenerator[StandInRun]:
+    """One bridge for all points of a site."""
+    async with standin_run(request.param, tmp_path_factory.mktemp(request.param), chromium) as run:
+        yield run
+
+
+@pytest.fixture(autouse=True)
+async def _strict(request: pytest.FixtureRequest) -> AsyncGenerator[None]:
+    """Fail a test in which the site got what no page of it would send, or a guest's prompt."""
+    yield
+    if "run" in request.fixturenames:
+        run: StandInRun = request.getfixturevalue("run")
+        assert run.site.strange == []
+        assert run.site.guest.turns == []
+
+
+def of(point: str) -> pytest.MarkDecorator:
+    """Try the point on each site that it is about."""
+    return pytest.mark.parametrize("run", sites_with(point), indirect=True)
+
+
+@of("chat")
+async def test_prompt_and_answer_are_exact(run: StandInRun) -> None:
+    run.account.script(Script(text=ANSWER, cut=7))
+    said = await run.ask(PROMPT)
+    assert said.content == ANSWER
+    assert run.account.turns[-1].prompt == PROMPT
+
+
+@of("stream")
+async def test_pieces_arrive_while_the_site_still_writes_and_a_client_that_leaves_stops_it(run: StandInRun) -> None:
+    run.account.script(Script(text="one two three four " * 10, fault="stall", params={"after": 20}))
+    stream = await run.client.chat.completions.create(
+        model=run.model, messages=[{"role": "user", "content": "Hold"}], stream=True
+    )
+    came = ""
+    async for chunk in stream:
+        came += chunk.choices[0].delta.content or "" if chunk.choices else ""
+        if came:
+            break
+    turn = run.account.turns[-1]
+    assert not turn.outcome
+    assert turn.sent_text.startswith(came)
+    await stream.close()
+    await until(lambda: turn.outcome)
+    assert turn.outcome in ("stopped", "disconnected")
+
+
+@of("turns")
+async def test_a_second_turn_goes_on_in_the_sites_own_conversation(run: StandInRun) -> None:
+    run.account.script(Script(text="It is water."))
+    said = (await run.ask("What is rain?")).content
+    run.account.script(Script(text="From clouds."))
+    again = await run.ask("What is rain?", said, "And from where?")
+    first, second = run.account.turns[-2:]
+    assert again.content == "From clouds."
+    assert second.prompt == "And from where?"
+    assert second.conversation == first.conversation
+
+
+@of("thinking")
+async def test_thinking_is_switched_on_and_off_and_comes_apart(run: StandInRun) -> None:
+    run.account.script(Script(thinking="First, a thought.", text="Then words."))
+    said = await run.ask("Think", model=f"{run.model}-think")
+    assert said.reasoning_content == "First, a thought."
+    assert said.content == "Then words."
+    run.account.script(Script(thinking="Not this.", text="Only words."))
+    said = await run.ask("Do not think")
+    assert getattr(said, "reasoning_content", None) is None
+    assert said.content == "Only words."
+    assert [turn.thinking_enabled for turn in run.account.turns[-2:]] == [True, False]
+
+
+@of("search")
+async def test_search_is_switched_on_and_off(run: StandInRun) -> None:
+    for model, is_on in ((f"{run.model}-search", True), (run.model, False)):
+        run.account.script(Script(text="Found.", results=PAGES))
+        await run.ask("Look for it", model=model)
+        assert run.account.turns[-1].search_enabled is is_on
+
+
+@of("sources")
+async def test_what_a_search_found_comes_with_the_answer(run: StandInRun) -> None:
+    run.account.script(Script(text="Found ", results=PAGES, citations="citation"))
+    said = await run.complete("Look for it", model=f"{run.model}-search" if run.file.search else run.model)
+    assert [found["url"] for found in said.search_results] == [page["url"] for page in PAGES]
+
+
+@of("models")
+async def test_the_model_is_chosen_that_was_asked_for(run: StandInRun) -> None:
+    for model in (*reversed(run.file.models), run.file.models[-1]):
+        run.account.script(Script(text="Here."))
+        await run.ask("Who are you?", model=model.id)
+        assert run.account.turns[-1].model_type in model.wire
+
+
+@of("files")
+async def test_files_go_with_the_prompt(run: StandInRun) -> None:
+    run.account.script(Script(text="Read."))
+    file = {"type": "file", "file": {"filename": "notes.txt", "file_data": "data:text/plain;base64,aGVsbG8="}}
+    message: Any = {"role": "user", "content": [{"type": "text", "text": "Read it"}, file]}
+    said = await run.client.chat.completions.create(model=run.model, messages=[message])
+    assert said.choices[0].message.content == "Read."
+    assert run.account.turns[-1].files == ("notes.txt",)
+    assert [content for _, content in run.account.uploads.values()] == [b"hello"]
+
+
+@of("pictures")
+async def test_pictures_come_as_links_once_the_job_is_done(run: StandInRun) -> None:
+    made = await run.client.images.generate(model=run.model, prompt=PROMPT)
+    assert run.account.turns[-1].prompt == PROMPT
+    links = [picture.url or "" for picture in made.data or ()]
+    assert len(links) == 2
+    assert all(link.startswith(f"{run.site.url}/picture/") for link in links)
+    said = (await run.ask("A parrot")).content
+    assert said.count(f"]({run.site.url}/picture/") == 2
+
+
+@of("rewrites")
+async def test_text_that_the_site_changes_is_never_silently_wrong(run: StandInRun) -> None:
+    changed = Script(text="It is water, as everybody knows.", token_size=8, fault="rewrite")
+    run.account.script(changed)
+    said = (await run.ask("What is rain?")).content
+    assert said == run.account.threads[run.account.turns[-1].conversation].messages[-1]["text"]
+
+
+LOST = (502, "site_error")
+EXPECTED: dict[str, tuple[int, str]] = {
+    "login": (503, "login_required"),
+    "session_revoked": (503, "login_required"),
+    "human": (503, "human_needed"),
+    "captcha": (503, "human_needed"),
+    "rate": (429, "rate_limited"),
+    "quota": (429, "rate_limited"),
+    "busy": (503, "site_busy"),
+    "refused": (502, "site_error"),
+    "http_429": (429, "rate_limited"),
+    "http_500": (503, "site_busy"),
+    "html_body": (503, "human_needed"),
+    "reset": LOST,
+    "abort": LOST,
+    "no_end": LOST,
+    "empty": LOST,
+    "overloaded": (503, "site_busy"),
+    "broken_frame": (200, "stop"),
+    "unknown_frames": (200, "stop"),
+}
+EXPECTED_AT = {("chatglm", "refused"): (200, "content_filter")}
+"""It withdraws the answer, and puts words of its own in its place."""
+MOST_SENDS = {"reset": 2}
+"""Chromium sends a request again where an old connection was cut before a byte of the answer."""
+
+
+@of("login")
+async def test_each_fault_is_told_by_its_name_and_nothing_is_sent_twice(run: StandInRun) -> None:
+    found = {fault: await outcome(run, fault) for fault in faults_of(run.name)}
+    assert found == {fault: EXPECTED_AT.get((run.name, fault), EXPECTED[fault]) for fault in found}
+
+
+async def outcome(run: StandInRun, fault: str) -> tuple[int, str]:
+    """Return HTTP status and code of a chat that the fault strikes, which is sent once at most."""
+    turns = len(run.account.turns)
+    run.account.fault(fault, times=MOST_SENDS.get(fault, 1))
+    run.account.script(Script(text="One two three four five six."))
+    try:
+        answer = await run.complete("Say it")
+    except openai.APIStatusError as error:
+        body: Any = error.body
+        result = error.status_code, str(body["code"])
+    else:
+        result = 200, answer.choices[0].finish_reason
+    assert len(run.account.turns) - turns <= MOST_SENDS.get(fault, 1)
+    run.account.clear_fault()
+    await recover(run)
+    return result
+
+
+async def recover(run: StandInRun) -> None:
+    """Bring the account back to where it takes chats."""
+    await until(lambda: not run.bridge.pool.queue.busy())
+    if run.bridge.pool.accounts()[0].state is not WorkerState.READY:
+        await run.sign_in()
+
+
+@pytest.mark.parametrize("name", sites_with("login"))
+async def test_a_guests_page_is_told_from_an_accounts_and_a_login_is_used_again(
+    name: str, tmp_path_factory: pytest.TempPathFactory, chromium: Chromium
+) -> None:
+    folder = tmp_path_factory.mktemp(f"{name}-guest")
+    async with standin_run(name, folder, chromium, WorkerState.LOGGED_OUT) as run:
+        with pytest.raises(openai.InternalServerError, match="signed out"):
+            await run.ask("Am I a guest?")
+        assert run.site.guest.turns == []
+        await run.sign_in()
+        run.account.script(Script(text="Welcome."))
+        assert (await run.ask("And now?")).content == "Welcome."
+
+
+def test_each_site_has_ten_faults() -> None:
+    assert {name: len(faults_of(name)) for name in SITES if len(faults_of(name)) < 10} == {}

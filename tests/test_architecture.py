@@ -91,10 +91,10 @@ def place(name: str) -> int:
 def inner(imported: str) -> str | None:
     """Return the name below `bridge` of an imported module of ours, or None."""
     name = imported.removeprefix("bridge.")
-    if name == imported or imported == "bridge.__version__":
+    if name == imported or imported == "bridge.__version__" or top(name) == "demo":
         return None
     file = PACKAGE / name.replace(".", "/")
-    return name if file.with_suffix(".py").exists() or (file.is_dir() and name != "demo") else None
+    return name if file.with_suffix(".py").exists() or file.is_dir() else None
 
 
 def test_a_package_imports_only_what_stands_before_it() -> None:

@@ -23,17 +23,18 @@ from bridge.cli.announcement import print_examples
 from bridge.cli.terminal_chat import Conversation, Screen
 from bridge.client import Client, Piece, from_here, is_free
 from bridge.demo import DemoSite
+from bridge.demo.standins import STAND_INS, StandIn
 from bridge.errors import SetupError
 from bridge.log import log_fact
 from bridge.login.interactive_login import Credentials, log_in, profile_for
 from bridge.settings import BrowserSettings, ServerSettings, Settings
+from bridge.sites.known_sites import SHIPPED, load_driver
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import Identity, load_identity
-from bridge.storage.profiles import ProfileStore
+from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import BrowserStarted, ChatStarted, Fact, Telemetry, WorkerChanged, WorkerState
 
 SITE = "deepseek"
-MODEL = "deepseek-chat"
 PROMPT = "Hello! Do the words arrive while they are written?"
 
 
@@ -70,8 +71,12 @@ class TimedScreen(Screen):
         super().add(piece)
 
 
-async def run_demo(settings: Settings, console: Console, port: int | None, *, once: bool) -> None:
-    """Show one chat through the whole bridge, then serve until interrupted; `once` leaves that out."""
+async def run_demo(settings: Settings, console: Console, port: int | None, name: str, *, once: bool) -> None:
+    """Show one chat through the whole bridge, then serve until interrupted; `once` leaves that out.
+
+    `name` says which site stands behind it: the demo site, or a stand-in of another one.
+    """
+    site = _site(name)
     console.print("[bold]The bridge, on a demo site[/] that stands in for the real one. No account is needed.\n")
     await asyncio.to_thread(chromium.install, settings.browser, console.print)
     port = _port(settings.server, port, console)
@@ -80,15 +85,16 @@ async def run_demo(settings: Settings, console: Console, port: int | None, *, on
         progress = DemoProgress()
         telemetry = Telemetry(progress.on_fact)
         browser = Chromium(settings, telemetry)
-        async with DemoSite() as site, AsyncExitStack() as stack:
+        async with site, AsyncExitStack() as stack:
             stack.push_async_callback(browser.close)
             await _step(console, "Starting Chromium", _started(browser, settings.browser))
             await _step(console, "Logging in", _log_all_in(browser, settings, site))
+            model = _model(name, settings)
             bridge = await stack.enter_async_context(running(settings, telemetry, browser))
             await _step(console, "Opening the accounts", _opened(bridge, progress, settings.turn.ready))
             url, key = from_here(bridge.url), KeyFile(settings.config).keys()[0]
-            await _show_chat(Client(url, key), progress, console)
-            _show_access(url, key, bridge.sign_in_path() or "/dashboard", site, console)
+            await _show_chat(Client(url, key), model, progress, console)
+            _show_access(url, key, bridge.sign_in_path() or "/dashboard", site, model, console)
             if not once:
                 await _until_interrupted(console)
 
@@ -130,9 +136,25 @@ async def _started(browser: Chromium, settings: BrowserSettings) -> str:
     return f"Chromium {await browser.version()} runs, {how} its sandbox"
 
 
-async def _log_all_in(browser: Chromium, settings: Settings, site: DemoSite) -> str:
-    """Log all accounts of the demo site in through its own form, side by side."""
+def _site(name: str) -> DemoSite | StandIn:
+    """Return the site of that name, which is not started yet."""
+    if name == SITE:
+        return DemoSite()
+    if name not in STAND_INS:
+        raise SetupError(f"There is no demo of '{name}'; choose one of {', '.join((SITE, *STAND_INS))} with --site.")
+    return StandIn(STAND_INS[name](), ("alice", "bob"))
+
+
+def _model(name: str, settings: Settings) -> str:
+    """Return the first model of the site, which the demo site calls deepseek-chat."""
+    return "deepseek-chat" if name == SITE else load_driver(name, settings.site_files).models[0].id
+
+
+async def _log_all_in(browser: Chromium, settings: Settings, site: DemoSite | StandIn) -> str:
+    """Log all accounts in: through the demo site's own form, or with a login that a stand-in hands out."""
     store = ProfileStore(settings.profiles, load_identity(settings))
+    if isinstance(site, StandIn):
+        return await asyncio.to_thread(_import_logins, settings, store, site)
     try:
         async with asyncio.TaskGroup() as logins:
             for account in site.accounts:
@@ -144,6 +166,19 @@ async def _log_all_in(browser: Chromium, settings: Settings, site: DemoSite) -> 
     return f"Logged {' and '.join(account.name for account in site.accounts)} in, through the site's own form"
 
 
+def _import_logins(settings: Settings, store: ProfileStore, site: StandIn) -> str:
+    """Store a login of each account, and the site file with the addresses of the stand-in."""
+    name = site.wire.name
+    settings.site_files.mkdir(parents=True)
+    shipped = (SHIPPED / f"{name}.toml").read_text("utf-8")
+    (settings.site_files / f"{name}.toml").write_text(site.adapted(shipped), "utf-8")
+    for account in site.accounts:
+        store.save(Profile(name=account.name, site=name, url=site.url, storage_state=account.storage_state()))
+    return (
+        f"Took logins of {' and '.join(account.name for account in site.accounts)} from a stand-in of {site.wire.title}"
+    )
+
+
 async def _opened(bridge: Bridge, progress: DemoProgress, limit: float) -> str:
     with suppress(TimeoutError):  # the chat will tell what is the matter
         async with asyncio.timeout(limit):
@@ -151,10 +186,10 @@ async def _opened(bridge: Bridge, progress: DemoProgress, limit: float) -> str:
     return f"The bridge listens on {bridge.url}"
 
 
-async def _show_chat(client: Client, progress: DemoProgress, console: Console) -> None:
+async def _show_chat(client: Client, model: str, progress: DemoProgress, console: Console) -> None:
     console.print(f"\n[bold]› {PROMPT}[/]\n")
     screen = TimedScreen(console)
-    await Conversation(client, MODEL).say(PROMPT, screen)
+    await Conversation(client, model).say(PROMPT, screen)
     whole = time.monotonic() - screen.started
     screen.end()
     console.print(
@@ -164,12 +199,12 @@ async def _show_chat(client: Client, progress: DemoProgress, console: Console) -
     )
 
 
-def _show_access(url: str, key: str, path: str, site: DemoSite, console: Console) -> None:
+def _show_access(url: str, key: str, path: str, site: DemoSite | StandIn, model: str, console: Console) -> None:
     account = site.accounts[0]
     console.print(f"\n[bold]Base URL[/]   {url}/v1\n[bold]API key[/]    {key}", soft_wrap=True)
     console.print(f"[bold]Dashboard[/]  {url}{path} (signs in once, for some minutes)", soft_wrap=True)
     console.print(f"[bold]Demo site[/]  {site.url} (as {account.email}, password {account.password})", soft_wrap=True)
-    print_examples(console, url, key, MODEL)
+    print_examples(console, url, key, model)
 
 
 async def _until_interrupted(console: Console) -> None:

@@ -50,8 +50,9 @@ async def output_of(*command: str) -> str:
     return out.decode()
 
 
-async def test_the_demo_shows_a_whole_chat_and_ends_with_nothing_left_behind(home: Home) -> None:
-    demo = await home.run("demo", "--once")
+@pytest.mark.parametrize("site", ["deepseek", "kimi"])
+async def test_the_demo_shows_a_whole_chat_and_ends_with_nothing_left_behind(home: Home, site: str) -> None:
+    demo = await home.run("demo", "--once", "--site", site)
     assert demo.code == 0, demo.err
     assert "You wrote: **Hello!" in demo.out
     assert re.search(r"First token after \d+\.\d\d s.* account (alice|bob)", demo.out)

@@ -77,8 +77,8 @@ def faults_of(name: str) -> tuple[str, ...]:
     return (*sorted(wire.refusals), *always, *own)
 
 
-NOT_YET = frozenset({"qianwen", "minimax", "emohaa"})
-"""Sites whose answers come from another origin, which the bridge does not let through yet."""
+NOT_YET = frozenset({"qianwen", "minimax", "emohaa", "jimeng"})
+"""Sites whose answers come from another origin or by polling, which the bridge does not follow yet."""
 
 
 def sites_with(point: str) -> list[str]:

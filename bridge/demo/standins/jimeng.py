@@ -43,6 +43,7 @@ class Jimeng(Wire):
         "login": _refused("1015", "login required"),
         "human": _refused("1019", "shark not pass"),
         "quota": _refused("5000", "not enough credits"),
+        "refused": _refused("4001", "content not allowed"),
         "busy": _refused("1310", "too many at once"),
     }
 

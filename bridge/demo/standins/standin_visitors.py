@@ -75,7 +75,7 @@ class Visitors:
             if path
         )
         if wire.asks_at:
-            yield web.get(wire.asks_at, self._of_sender(self._ask))
+            yield web.get(wire.asks_at, self._ask)
 
     async def _who(self, request: web.Request) -> web.Response:
         account = self.account(request)
@@ -136,5 +136,6 @@ class Visitors:
     async def _poll(self, _account: StandInAccount, request: web.Request) -> web.Response:
         return document(self._wire.polled(await request.json(), self._book.url))
 
-    async def _ask(self, account: StandInAccount, _request: web.Request) -> web.Response:
+    async def _ask(self, request: web.Request) -> web.Response:
+        account = self.sender(request) or self.guest
         return document(self._wire.asks(human=account.board.take("page") is not None))

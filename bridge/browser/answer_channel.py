@@ -85,9 +85,10 @@ class FrameStart:
         """Note bytes that are of no turn."""
         if self._between is not None:
             seen = self._last + data
+            start = 0
             for found in self._between.finditer(seen):
-                self._last = seen[found.end() :].lstrip(b"\r\n")
-            self._last = self._last[-LONGEST_BREAK:]
+                start = found.end()
+            self._last = seen[start:].lstrip(b"\r\n")[-LONGEST_BREAK:]
 
     def cut(self, data: bytes) -> bytes:
         """Return the next bytes of a turn, without the rest of a frame that began before it."""

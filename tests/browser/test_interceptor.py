@@ -47,13 +47,14 @@ class Site:
     received: list[bytes] = field(default_factory=list)
     hold: asyncio.Event | None = None
     sends_on_to: str | None = None
+    content_type: str = "text/event-stream; charset=utf-8"
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Send the pieces one by one."""
         self.received.append(await request.read())
         if self.sends_on_to:
             raise web.HTTPTemporaryRedirect(self.sends_on_to)
-        response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
+        response = web.StreamResponse(headers={"content-type": self.content_type})
         if self.gzip:
             response.enable_compression(force=web.ContentCoding.gzip)
         await response.prepare(request)
@@ -291,10 +292,12 @@ class Impaired:
         self._session.on(event, heard if event == "Network.dataReceived" else handler)
 
 
+@pytest.mark.parametrize("charset", ["; charset=utf-8", ""])
 @pytest.mark.parametrize("can_arm", [False, True])
 async def test_what_the_tap_does_not_deliver_is_fetched_at_the_end(
-    chromium: Chromium, site: Site, can_arm: bool
+    chromium: Chromium, site: Site, can_arm: bool, charset: str
 ) -> None:
+    site.content_type = f"text/event-stream{charset}"
     async with chromium.context({}) as context:
         page = await context.new_page()
         await page.goto(site.url)

@@ -42,15 +42,16 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def root(containers: Containers) -> Path:
-    """Return the image's files, with systemd and the service in them."""
+def root(containers: Containers) -> Iterator[Path]:
+    """Yield the image's files, with systemd and the service in them."""
     container = containers.buildah("from", "--pull-never", IMAGE)
     install = "apt-get update -qq && apt-get install -y -qq --no-install-recommends systemd dbus"
     prepare = "usermod --home /var/lib/bridge bridge"
     containers.buildah("run", "--network=host", "--user=root", container, "--", "sh", "-c", f"{install} && {prepare}")
     folder = Path(containers.buildah("mount", container))
     (folder / "etc/systemd/system/bridge.service").write_text(UNIT.read_text("utf-8"), "utf-8")
-    return folder
+    yield folder
+    containers.buildah("rm", container)
 
 
 @contextmanager

@@ -172,6 +172,23 @@ def test_an_answer_that_is_none_says_why(
         assert type(failed.value) is error
 
 
+def test_a_refusal_whose_body_does_not_come_is_judged_by_its_status() -> None:
+    decoder = invented()
+    decoder.begin(PageResponse(EVENTS.url, 402, {"content-type": "application/json"}))
+    assert decoder.patience is not None
+    with pytest.raises(RateLimited, match="used up"):
+        decoder.expired()
+
+
+def test_a_prompt_that_is_sent_again_is_not_judged_by_what_refused_it_before() -> None:
+    decoder = invented()
+    with pytest.raises(HumanNeeded):
+        decoder.begin(PageResponse(EVENTS.url, 403, {"content-type": "text/html"}))
+    decoder.begin(EVENTS)
+    assert decoder.patience is None
+    assert decoder.feed(sse(PIECE, END)) == [Opened(), Text("Rain"), Finish()]
+
+
 def test_a_mute_names_its_end() -> None:
     with pytest.raises(Muted) as failed:
         heard(invented(), sse({"muted": 4102444800000}))

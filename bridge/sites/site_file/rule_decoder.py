@@ -107,6 +107,7 @@ class RuleDecoder(Decoder):
         self._raise_failure()
         channel = Channel(response, self._rules.answer, self._rules.role_of(response), self._now())
         self._channels[response.number] = self._channel = channel
+        self._unread = None  # of a sending before, where the page repeats its prompt
         if channel.refusal:
             self._unread = self._rules.refusals.by_status(response.status) or channel.refusal
             if response.content_type != "application/json":

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bridge.tasks import Tasks
 from tests.support.transports.pages import HARNESS, LOGIN, PAGES
+from tests.support.waiting import until
 
 PIECE = 7
 """Bytes of one write: most of them end inside of a frame, many inside of a character."""
@@ -98,12 +99,16 @@ class TransportSite:
         """Tell the page what to run."""
         response = await _streaming(request, "sse")
         self._orders.append(response)
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._orders.remove(response)
         return response
 
     async def order(self, script: str) -> None:
-        """Have each open page run a script."""
-        for response in self._orders:
+        """Have each open page run a script, once there is one that listens."""
+        await until(lambda: self._orders)
+        for response in tuple(self._orders):
             with suppress(ConnectionError):  # of a page that has gone
                 await response.write(f"data: {script}\n\n".encode())
 

@@ -13,6 +13,7 @@ from bridge.chat.types import ChatEvent, ChatRequest, Message, Text
 from bridge.errors import BridgeError
 from bridge.settings import Settings
 from bridge.sites.guarded_page import retried
+from bridge.sites.known_sites import load_driver
 from bridge.sites.learning.canary import Canary, long, to_be_typed, with_code
 from bridge.sites.learning.letters import letters, overlap
 from bridge.storage.profiles import Profile
@@ -50,6 +51,7 @@ async def prove(chromium: Chromium, settings: Settings, profile: Profile, say: C
     )
     proofs: list[Proof] = []
     try:
+        await asyncio.to_thread(load_driver, profile.site, settings.site_files)  # the file is read once
         worker = Worker(profile, None, chromium, settings, Telemetry())
         async with worker.opened():
             for name, test in tests:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,19 +15,22 @@ from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.demo.standins import STAND_INS, StandIn
 from bridge.login.site_learning import LearnedSite, Lesson, learn_site
+from bridge.sites.learning.inference import read_wire
+from bridge.sites.learning.learn_page import chat_twice, watched_page
 from bridge.sites.site_file.schema import SiteFile, load_site_file
 from bridge.storage.profiles import Profile
 from tests.support.live import QUICK_SITE, settings_for
+from tests.support.waiting import until
 
 
 @asynccontextmanager
 async def page_of(name: str) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     """Run a page, slowly enough to see what stops an answer; yield its address and the state of who is signed in."""
     if name == "demo":
-        async with DemoSite(replace(QUICK_SITE, accounts=("alice",), rate=100)) as site:
+        async with DemoSite(replace(QUICK_SITE, accounts=("alice",), rate=40)) as site:
             yield site.url, site.account("alice").storage_state()
     else:
-        async with StandIn(STAND_INS[name](), rate=100) as site:
+        async with StandIn(STAND_INS[name](), rate=40) as site:
             yield site.url, site.account("alice").storage_state()
             assert site.strange == []
 
@@ -39,7 +43,7 @@ async def learned(chromium: Chromium, folder: Path, url: str, state: dict[str, A
     site = await learn_site(
         chromium, settings_for(folder), Lesson(url, "learned", out, is_auto=True), profile, said.append
     )
-    return site, load_site_file(out)
+    return site, await asyncio.to_thread(load_site_file, out)
 
 
 @pytest.mark.parametrize("name", ["demo", "kimi", "qwen"])
@@ -60,7 +64,34 @@ async def test_a_learned_site_file_passes_its_three_chats_with_no_hand_edit(
 async def test_a_learned_file_has_nothing_of_the_chat_or_the_login(chromium: Chromium, tmp_path: Path) -> None:
     async with page_of("kimi") as (url, state):
         site, _ = await learned(chromium, tmp_path, url, state)
-    text = (tmp_path / "learned.toml").read_text("utf-8")
+    text = await asyncio.to_thread((tmp_path / "learned.toml").read_text, "utf-8")
     assert "Repeat exactly" not in text
     assert not any(cookie["value"] in text for cookie in state["cookies"])
     assert "Repeat exactly" not in repr(site)
+
+
+async def test_a_person_may_send_the_first_prompt(chromium: Chromium) -> None:
+    said: list[str] = []
+    async with (
+        page_of("kimi") as (url, state),
+        chromium.context({"storage_state": state}) as context,
+        watched_page(context, url) as trial,
+    ):
+
+        async def person() -> None:
+            await until(lambda: any("Repeat exactly" in line for line in said))
+            prompt = next(line.strip() for line in said if "Repeat exactly" in line)
+            await trial.watch.page.click(".chat-input-editor")
+            await trial.watch.page.keyboard.insert_text(prompt)
+            await until(lambda: bool(trial.learned.box))
+            await trial.watch.page.click(".send-button-container")
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(person())
+            tasks.create_task(chat_twice(trial, said.append, is_auto=False))
+        wire = read_wire(trial.turns)
+    assert trial.learned.sends_by_enter is False
+    assert trial.learned.box[0] == "div.chat-input-editor"
+    assert "send-button-container" in trial.learned.send_button[0]
+    assert wire.answer is not None
+    assert wire.ids.conversation == "chat_id"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.pages
 
 async def signed_in_state(chromium: Chromium, page: RealPage) -> Any:
     """Return the state of a browser that is signed in to a page."""
-    site = load_site_file(page.site_file)
+    site = await asyncio.to_thread(load_site_file, page.site_file)
     async with chromium.context({}) as context:
         tab = await context.new_page()
         await tab.goto(page.url)

@@ -243,7 +243,8 @@ async def _on_page(
     settings: Settings, browser: Chromium, profile: Profile, check: Callable[[SiteDriver, CheckLimits], Awaitable[str]]
 ) -> str:
     """Make a check on a page that is opened for it."""
-    async with open_session(browser, profile, load_driver(profile.site, settings.site_files), settings) as session:
+    driver_type = await asyncio.to_thread(load_driver, profile.site, settings.site_files)
+    async with open_session(browser, profile, driver_type, settings) as session:
         return await check(session.driver, CheckLimits.of(settings))
 
 

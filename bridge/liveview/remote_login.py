@@ -102,7 +102,7 @@ class RemoteLogin:
 
     async def _signed_in(self) -> CapturedLogin:
         """Show the page to a person; return the login as soon as the page is signed in."""
-        driver_type = load_driver(self.profile.site, self._settings.site_files)
+        driver_type = await asyncio.to_thread(load_driver, self.profile.site, self._settings.site_files)
         async with (
             asyncio.timeout(PERSON_LIMIT),
             open_session(self._chromium, self.profile, driver_type, self._settings) as session,

@@ -125,7 +125,8 @@ async def store_login(config: Path, store: ProfileStore, profile: Profile) -> No
 
 async def opened_fresh(chromium: Chromium, settings: Settings, profile: Profile) -> Profile:
     """Open the site with a login in a fresh context, and return it as it is there; raise what stands in the way."""
-    async with open_session(chromium, profile, load_driver(profile.site, settings.site_files), settings) as session:
+    driver_type = await asyncio.to_thread(load_driver, profile.site, settings.site_files)
+    async with open_session(chromium, profile, driver_type, settings) as session:
         async with within(settings.turn.ready + settings.browser.call_limit, "The page was not ready"):
             await session.driver.ready()
             await asyncio.sleep(SECOND_THOUGHTS)

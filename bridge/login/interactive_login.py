@@ -71,7 +71,7 @@ async def _log_in(
     say: Callable[[str], None],
     credentials: Credentials | None,
 ) -> Profile:
-    driver_type = load_driver(profile.site, settings.site_files)
+    driver_type = await asyncio.to_thread(load_driver, profile.site, settings.site_files)
     async with open_session(chromium, profile, driver_type, settings) as session:
         if credentials is None:
             say(f"Sign in to {profile.url} in the window that has opened; it closes by itself when you are done.")

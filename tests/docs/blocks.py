@@ -17,6 +17,7 @@ from bridge.sites.site_file.field_list import tables
 from tests import fault_table, policy_table
 from tests.clients import saved_characters
 from tests.docs import example_settings, grafana_dashboard, metrics_table, packages
+from tests.real_pages import contract_table
 from tests.sites import contract_points
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +73,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "metrics": metrics_table.markdown,
     "packages": packages.markdown,
     "import-order": packages.order,
+    "real-pages": contract_table.markdown,
     "example-site": source("example_site.py"),
     "example-surface": source("example_surface.py"),
 }

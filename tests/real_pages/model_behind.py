@@ -44,6 +44,7 @@ ANSWERS: dict[str, list[str]] = {
     "fast": [f" f{number}" for number in range(1, 1001)],
     "instant": ["instant"],
     "endless": [f" w{number}" for number in range(1, ENDLESS + 1)],
+    "indented": ["first line\n", "  indented\n", "  the same\n", "last line"],
     "broken": [f" b{number}" for number in range(1, 9)],
 }
 """Answers by the prompt that asks for them, in the pieces in which they are sent."""

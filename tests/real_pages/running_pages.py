@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from inspect import cleandoc
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 import psutil
@@ -38,6 +39,8 @@ class RealPage:
     credentials: Credentials | None
     makes_of: Callable[[str], str] = str
     """What the page's own server makes of an answer before it sends it."""
+    hosts: Literal["public", "any"] = "public"
+    """The setting `browser.hosts` that it needs; `any` where its model is on the operator's machine."""
 
     @property
     def site_file(self) -> Path:
@@ -86,7 +89,7 @@ async def deep_chat_page(folder: Path, model: str) -> AsyncGenerator[RealPage]:
     app = web.Application()
     app.add_routes([web.get("/", page), web.get("/deepChat.bundle.js", script)])
     async with listening(app) as url:
-        yield RealPage("deep-chat", url, None)
+        yield RealPage("deep-chat", url, None, hosts="any")
 
 
 Starter = Callable[[Path, str], AbstractAsyncContextManager[RealPage]]

@@ -1,0 +1,166 @@
+"""What users get of each page: the contract that every page of another maker keeps, by its site file alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+
+import openai
+import pytest
+from openai.types.chat import ChatCompletionChunk
+
+from bridge.browser.browser import Chromium
+from bridge.errors import SiteError
+from bridge.login.interactive_login import Credentials
+from bridge.telemetry import WorkerState
+from tests.real_pages.bridged_page import NAME, BridgedPage, capture, empty_profile, served, settings_of, store_of
+from tests.real_pages.model_behind import ANSWERS, ENDLESS, ModelBehind
+from tests.real_pages.running_pages import PAGES, RealPage
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.pages
+
+NO_LOGIN = {"deep-chat": "it has no login"}
+NOT_YET = "not shown yet"
+CHAINLIT, GRADIO, DEEP_CHAT = ({name: NOT_YET} for name in PAGES)
+
+
+def on_pages(lacks: Mapping[str, str] | None = None) -> pytest.MarkDecorator:
+    """Run a test on each page; `lacks` says for those on which it makes no sense why not."""
+    reasons = lacks or {}
+    marks = {name: [pytest.mark.skip(reason=reasons[name])] if name in reasons else [] for name in PAGES}
+    return pytest.mark.parametrize(
+        "real_page", [pytest.param(name, marks=marks[name]) for name in PAGES], indirect=True
+    )
+
+
+async def texts(stream: openai.AsyncStream[ChatCompletionChunk]) -> AsyncGenerator[str]:
+    """Yield the pieces of an answer as they come; it must end as one that is whole, or with an error."""
+    finish = None
+    async for chunk in stream:
+        finish = chunk.choices[0].finish_reason
+        if text := chunk.choices[0].delta.content:
+            yield text
+    assert finish == "stop"
+
+
+@on_pages()
+@pytest.mark.parametrize("answer", ["multiline", "instant"])
+async def test_an_answer_arrives_as_the_model_wrote_it(run: BridgedPage, answer: str) -> None:
+    await arrives(run, answer)
+
+
+@on_pages(CHAINLIT | GRADIO)
+@pytest.mark.parametrize("answer", ["markdown", "unicode", "pieces", "fast"])
+async def test_every_kind_of_answer_arrives_as_the_model_wrote_it(run: BridgedPage, answer: str) -> None:
+    await arrives(run, answer)
+
+
+async def arrives(run: BridgedPage, answer: str) -> None:
+    wanted = run.page.makes_of("".join(ANSWERS[answer]))
+    assert await run.ask(answer) == wanted
+    assert "".join([text async for text in texts(await run.stream(answer))]) == wanted
+
+
+@on_pages(GRADIO)
+async def test_an_answer_is_passed_on_while_the_model_writes_it(run: BridgedPage) -> None:
+    assert len([text async for text in texts(await run.stream("pieces"))]) >= len(ANSWERS["pieces"]) / 4
+    async with await run.stream("endless") as stream:
+        assert await anext(texts(stream))
+        assert not run.model.last("endless").ended.is_set()
+
+
+@on_pages(GRADIO | DEEP_CHAT)
+async def test_a_prompt_reaches_the_model_as_it_was_written(run: BridgedPage) -> None:
+    prompt = "First line: größe 你好 🚀\n\n  - <b>&amp;</b> `code`\n    indented\nlast line"
+    await run.ask(prompt)
+    assert [one.prompt for one in run.model.requests] == [prompt]
+
+
+@on_pages(GRADIO)
+async def test_a_new_chat_has_nothing_of_the_one_before(run: BridgedPage) -> None:
+    await run.ask("instant")
+    await run.ask("unicode")
+    assert [(one.prompt, one.history) for one in run.model.requests] == [("instant", []), ("unicode", [])]
+
+
+@on_pages(GRADIO | DEEP_CHAT)
+async def test_a_conversation_goes_on_with_its_history(run: BridgedPage) -> None:
+    said = await run.ask("My word is kestrel", "Fine.", "What is my word?")
+    (asked,) = run.model.requests
+    assert "kestrel" in asked.prompt
+    assert "What is my word?" in said
+
+
+@on_pages(GRADIO)
+async def test_a_client_that_leaves_stops_the_model(run: BridgedPage) -> None:
+    async with await run.stream("endless") as stream:
+        assert await anext(texts(stream))
+    asked = run.model.last("endless")
+    await until(asked.ended.is_set)
+    assert asked.how == "left"
+    assert asked.sent < ENDLESS
+    assert await run.ask("instant") == "instant"
+
+
+@on_pages(CHAINLIT | GRADIO | DEEP_CHAT)
+@pytest.mark.parametrize("status", [500, 429])
+async def test_an_error_of_the_model_is_told(run: BridgedPage, status: int) -> None:
+    with pytest.raises(openai.APIStatusError) as failure:
+        await run.ask(f"error {status}")
+    assert f"The model says no ({status})" in failure.value.message
+    assert failure.value.status_code in (429, 502, 503)
+    await run.made_ready()
+    assert await run.ask("instant") == "instant"
+
+
+@on_pages(GRADIO)
+async def test_an_answer_that_breaks_off_ends_with_an_error(run: BridgedPage) -> None:
+    with pytest.raises(openai.APIError):
+        await run.ask("broken")
+    await run.made_ready()
+    said: list[str] = []
+    with pytest.raises(openai.APIError):
+        said.extend([text async for text in texts(await run.stream("broken"))])
+    assert run.page.makes_of("".join(ANSWERS["broken"])).startswith("".join(said))
+    await run.made_ready()
+    assert await run.ask("instant") == "instant"
+
+
+@on_pages({"chainlit": "it only adds to an answer", "deep-chat": "it only adds to an answer", **GRADIO})
+async def test_an_answer_that_the_page_changes_is_whole_or_ends_with_an_error(run: BridgedPage) -> None:
+    wanted = "".join(ANSWERS["indented"])
+    assert await run.ask("indented") == wanted
+    await run.made_ready()
+    with pytest.raises(openai.APIError, match="has changed text"):
+        assert "".join([text async for text in texts(await run.stream("indented"))]) == wanted
+
+
+@on_pages(NO_LOGIN | CHAINLIT | GRADIO)
+async def test_a_login_by_the_form_is_captured_and_signs_a_fresh_browser_in(
+    run: BridgedPage, chromium: Chromium, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path, run.page)
+    await capture(chromium, settings, run.page, run.page.credentials)
+    async with served(settings, run.page, run.model, chromium) as second:
+        assert await second.ask("instant") == "instant"
+
+
+@on_pages(NO_LOGIN | CHAINLIT | GRADIO)
+async def test_a_wrong_password_is_told_and_nothing_is_stored(
+    real_page: RealPage, chromium: Chromium, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path, real_page)
+    with pytest.raises(SiteError, match=r"did not sign 'tester' in, and nothing was stored\. It says: "):
+        await capture(chromium, settings, real_page, Credentials("tester", "wrong"))
+    assert not store_of(settings).exists(NAME)
+
+
+@on_pages(NO_LOGIN | CHAINLIT | GRADIO)
+async def test_an_account_without_a_login_is_logged_out(
+    real_page: RealPage, model: ModelBehind, chromium: Chromium, tmp_path: Path
+) -> None:
+    settings = settings_of(tmp_path, real_page)
+    store_of(settings).save(empty_profile(real_page))
+    async with served(settings, real_page, model, chromium, WorkerState.LOGGED_OUT):
+        pass

@@ -55,6 +55,12 @@ def is_named(host: str, patterns: Sequence[str]) -> bool:
     return any(host.endswith(one[1:]) if one.startswith("*.") else host == one for one in patterns)
 
 
+def is_at(url: str, hosts: Sequence[str]) -> bool:
+    """Tell whether an address is at one of the `hosts`: names as `is_named` takes them, or `name:port`."""
+    parts = urlsplit(origin_of(url))
+    return is_named(parts.hostname or "", hosts) or is_named(parts.netloc, hosts)
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host is this machine, by its usual name or an address."""
     with suppress(ValueError):

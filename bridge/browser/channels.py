@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from bridge.browser.page_messages import PageRequest, RequestRole
-from bridge.origins import is_named, origin_of
+from bridge.origins import is_at, origin_of
 
 
 def only_prompts(_: PageRequest) -> RequestRole:
@@ -42,8 +42,7 @@ class Channels:
         there = origin_of(_as_http(url))
         if there == self.origin:
             return True
-        parts = urlsplit(there)
-        return parts.scheme == urlsplit(self.origin).scheme and is_named(parts.hostname or "", self.hosts)
+        return urlsplit(there).scheme == urlsplit(self.origin).scheme and is_at(there, self.hosts)
 
     def has_path(self, request: PageRequest) -> bool:
         """Tell whether a request goes to a path that carries prompts or answers, on whatever host."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -48,7 +49,7 @@ async def bounded(
     server = await asyncio.start_server(egress.accept, "127.0.0.1", 0)
     try:
         port = server.sockets[0].getsockname()[1]
-        yield {"proxy": {"server": f"http://127.0.0.1:{port}", "bypass": _address(origin)}}
+        yield {"proxy": {"server": f"http://127.0.0.1:{port}", "bypass": ",".join((_address(origin), *_exact(named)))}}
     finally:
         server.close()
         await egress.close()
@@ -132,6 +133,11 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             writer.write(piece)
             await writer.drain()
     writer.close()
+
+
+def _exact(named: Sequence[str]) -> list[str]:
+    """Return the hosts that are named with a port: they are reached directly, wherever they are."""
+    return [host for host in named if re.fullmatch(r"[\w.-]+:\d{1,5}", host)]
 
 
 def _address(origin: str) -> str:

@@ -233,7 +233,10 @@ class Supervisor:
                     continue
                 async with self._opened(slot):
                     self._states.change(slot, Transition(WorkerState.READY))
-                    await self._used(slot)
+                    try:
+                        await self._used(slot)
+                    except BridgeError as error:  # before its page is closed, so that no chat gets it meanwhile
+                        self._fell(slot, error)
             except BridgeError as error:
                 self._fell(slot, error)
             except (Exception, asyncio.CancelledError) as error:

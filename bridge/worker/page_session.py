@@ -26,7 +26,7 @@ from bridge.browser.page_window import PageWindow
 from bridge.browser.page_windows import Windows
 from bridge.browser.request_log import RequestLog
 from bridge.errors import BridgeError, BrowserError, SiteError
-from bridge.origins import is_named, origin_of, own_state
+from bridge.origins import is_at, origin_of, own_state
 from bridge.settings import Settings
 from bridge.sites.contract import NO_DOCUMENT, LeftSite, SiteDriver
 from bridge.storage.profiles import Profile
@@ -209,9 +209,8 @@ class Session:
 
 def is_watched(driver: SiteDriver, url: str) -> bool:
     """Tell whether a driver wants to know what a call of its page was answered."""
-    address = urlsplit(url)
-    is_own = origin_of(url) == driver.origin or is_named(address.hostname or "", driver.hosts)
-    return is_own and any(fnmatchcase(address.path, path) for path in driver.watched_paths)
+    is_own = origin_of(url) == driver.origin or is_at(url, driver.hosts)
+    return is_own and any(fnmatchcase(urlsplit(url).path, path) for path in driver.watched_paths)
 
 
 @asynccontextmanager

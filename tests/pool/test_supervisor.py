@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bridge.chat.operator_visit import Visit
 from bridge.errors import (
     BrowserError,
     HumanNeeded,
@@ -38,6 +41,32 @@ async def test_an_account_outlives_whatever_opening_it_raises_and_says_what_it_w
         assert await ask(pool, "1") == "a"
         broken = [fact for fact in facts if isinstance(fact, WorkerChanged) and fact.state is WorkerState.BROKEN]
         assert len(broken) == 2
+
+
+class ClosingWorker(ScriptedWorker):
+    """Notes whether its account was still ready when it began to be closed."""
+
+    ready_while_closed: bool | None = None
+    pool: Pool
+
+    @asynccontextmanager
+    async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
+        async with super().opened(visit):
+            try:
+                yield
+            finally:
+                if self.ready_while_closed is None:
+                    self.ready_while_closed = self.pool.accounts()[0].state is WorkerState.READY
+
+
+async def test_no_chat_gets_an_account_whose_page_is_lost_while_it_is_closed() -> None:
+    worker = ClosingWorker("a")
+    async with pool_of(worker) as (pool, facts):
+        worker.pool = pool
+        worker.give_up(BrowserError("The page crashed."))
+        await facts.until(lambda: worker.ready_while_closed is not None)
+        assert worker.ready_while_closed is False
+        assert await ask(pool, "1") == "a"
 
 
 async def test_an_account_that_is_signed_out_is_not_opened_again_because_its_login_cannot_be_read() -> None:

@@ -55,7 +55,7 @@ POINTS = {
         Point("search", "search is switched on and off", lambda file, _: file.search is not None),
         Point("sources", "what a search found comes with the answer", lambda file, _: has_source(file)),
         Point("models", "the model is chosen that was asked for", lambda file, _: file.model_menu is not None),
-        Point("files", "files go with the prompt", lambda _file, _wire: False),
+        Point("files", "files go with the prompt", lambda file, _: file.upload is not None),
         Point("pictures", "pictures come as links once the job is done", kinds=("image",)),
         Point("rewrites", "text that the site changes is never silently wrong", lambda _, wire: rewrites(wire)),
     )
@@ -77,13 +77,9 @@ def faults_of(name: str) -> tuple[str, ...]:
     return (*sorted(wire.refusals), *always, *own)
 
 
-NOT_YET = frozenset({"qianwen", "minimax", "emohaa", "jimeng"})
-"""Sites whose answers come from another origin or by polling, which the bridge does not follow yet."""
-
-
 def sites_with(point: str) -> list[str]:
     """Return the sites that a point is about."""
-    return [name for name in SITES if name not in NOT_YET and POINTS[point].is_about(name)]
+    return [name for name in SITES if POINTS[point].is_about(name)]
 
 
 def table() -> Iterator[str]:
@@ -98,9 +94,7 @@ def table() -> Iterator[str]:
 
 
 def _cell(name: str, point: str) -> str:
-    if name in sites_with(point):
-        return "yes"
-    return "not yet" if POINTS[point].is_about(name) else "–"
+    return "yes" if name in sites_with(point) else "–"
 
 
 def traps() -> Iterator[str]:

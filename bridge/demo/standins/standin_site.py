@@ -69,7 +69,7 @@ class StandIn:
 
     def adapted(self, site_file: str) -> str:
         """Return the text of a site file with the address of this stand-in in place of the other origin's host."""
-        other = urlsplit(self.other_url).hostname or ""
+        other = urlsplit(self.other_url).netloc
         return site_file.replace(self.wire.elsewhere, other) if self.wire.elsewhere else site_file
 
     def _make_account(self, name: str) -> StandInAccount:

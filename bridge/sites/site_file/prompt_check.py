@@ -12,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from bridge.browser.page_messages import PageRequest
+from bridge.origins import is_at
 from bridge.sites.contract import Turn
 from bridge.sites.site_file.body_codecs import ReadRequest, read_request
 from bridge.sites.site_file.conditions import Plain, holds
@@ -131,7 +132,7 @@ def is_call(call: Call, request: PageRequest, read: ReadRequest) -> bool:
     return (
         call.method == request.method.upper()
         and fnmatchcase(address.path, call.path)
-        and (call.host is None or fnmatchcase(address.hostname or "", call.host))
+        and (call.host is None or is_at(request.url, [call.host]))
         and holds(call.when, read.document, read.variables)
     )
 

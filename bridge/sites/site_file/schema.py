@@ -43,7 +43,9 @@ class SiteFile(Entry):
     title: str = Field(description="what people call the site")
     evidence: str = Field("", description="where the facts come from, and when they were tried on the live site")
     start_url: str = Field(description="address of the site, without a path")
-    hosts: tuple[str, ...] = Field((), description="further hosts that the page needs; `*.name` for all below a name")
+    hosts: tuple[str, ...] = Field(
+        (), description="further hosts that the page needs: `*.name` for all below a name, `name:port` without HTTPS"
+    )
     new_chat_url: str = Field("/", description="path of an empty chat")
     conversation_url: str | None = Field(None, description="path of a conversation; `{id}` stands for its id")
     provisional: tuple[str, ...] = Field((), description="ids, with `*`, that the page uses until the site gives one")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import openai
@@ -11,8 +10,8 @@ import pytest
 from bridge.browser.browser import Chromium
 from bridge.demo import Script
 from bridge.telemetry import WorkerState
-from tests.sites.contract_points import faults_of, sites_with
-from tests.sites.standin_runs import SITES, StandInRun, standin_run
+from tests.sites.contract_points import sites_with
+from tests.sites.standin_runs import StandInRun, standin_run
 from tests.support.waiting import until
 
 PROMPT = 'Line one\n  *two* "quoted" \\ back & <b>bold</b>\n\nünïcode 你好 👩‍💻 ```code```'
@@ -21,25 +20,6 @@ PAGES: tuple[dict[str, Any], ...] = (
     {"url": "https://a.test/1", "title": "One"},
     {"url": "https://b.test/2", "title": "Two"},
 )
-
-
-@pytest.fixture(scope="module")
-async def run(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, chromium: Chromium
-) -> AsyncGenerator[StandInRun]:
-    """One bridge for all points of a site."""
-    async with standin_run(request.param, tmp_path_factory.mktemp(request.param), chromium) as run:
-        yield run
-
-
-@pytest.fixture(autouse=True)
-async def _strict(request: pytest.FixtureRequest) -> AsyncGenerator[None]:
-    """Fail a test in which the site got what no page of it would send, or a guest's prompt."""
-    yield
-    if "run" in request.fixturenames:
-        run: StandInRun = request.getfixturevalue("run")
-        assert run.site.strange == []
-        assert run.site.guest.turns == []
 
 
 def of(point: str) -> pytest.MarkDecorator:
@@ -152,64 +132,6 @@ async def test_text_that_the_site_changes_is_never_silently_wrong(run: StandInRu
     assert said == run.account.threads[run.account.turns[-1].conversation].messages[-1]["text"]
 
 
-LOST = (502, "site_error")
-EXPECTED: dict[str, tuple[int, str]] = {
-    "login": (503, "login_required"),
-    "session_revoked": (503, "login_required"),
-    "human": (503, "human_needed"),
-    "captcha": (503, "human_needed"),
-    "rate": (429, "rate_limited"),
-    "quota": (429, "rate_limited"),
-    "busy": (503, "site_busy"),
-    "refused": (502, "site_error"),
-    "http_429": (429, "rate_limited"),
-    "http_500": (503, "site_busy"),
-    "html_body": (503, "human_needed"),
-    "reset": (200, "stop"),
-    "abort": LOST,
-    "no_end": LOST,
-    "empty": LOST,
-    "overloaded": (503, "site_busy"),
-    "broken_frame": (200, "stop"),
-    "unknown_frames": (200, "stop"),
-}
-EXPECTED_AT = {("chatglm", "refused"): (200, "content_filter")}
-"""It withdraws the answer, and puts words of its own in its place."""
-MOST_SENDS = {"reset": 2}
-"""Chromium sends a request again where an old connection was cut before a byte of the answer."""
-
-
-@of("login")
-async def test_each_fault_is_told_by_its_name_and_nothing_is_sent_twice(run: StandInRun) -> None:
-    found = {fault: await outcome(run, fault) for fault in faults_of(run.name)}
-    assert found == {fault: EXPECTED_AT.get((run.name, fault), EXPECTED[fault]) for fault in found}
-
-
-async def outcome(run: StandInRun, fault: str) -> tuple[int, str]:
-    """Return HTTP status and code of a chat that the fault strikes, which is sent once at most."""
-    turns = len(run.account.turns)
-    run.account.fault(fault)
-    run.account.script(Script(text="One two three four five six."))
-    try:
-        answer = await run.complete("Say it")
-    except openai.APIStatusError as error:
-        body: Any = error.body
-        result = error.status_code, str(body["code"])
-    else:
-        result = 200, answer.choices[0].finish_reason
-    assert len(run.account.turns) - turns <= MOST_SENDS.get(fault, 1)
-    run.account.clear_fault()
-    await recover(run)
-    return result
-
-
-async def recover(run: StandInRun) -> None:
-    """Bring the account back to where it takes chats."""
-    await until(lambda: not run.bridge.pool.queue.busy())
-    if run.bridge.pool.accounts()[0].state is not WorkerState.READY:
-        await run.sign_in()
-
-
 @pytest.mark.parametrize("name", sites_with("login"))
 async def test_a_guests_page_is_told_from_an_accounts_and_a_login_is_used_again(
     name: str, tmp_path_factory: pytest.TempPathFactory, chromium: Chromium
@@ -221,8 +143,5 @@ async def test_a_guests_page_is_told_from_an_accounts_and_a_login_is_used_again(
         assert run.site.guest.turns == []
         await run.sign_in()
         run.account.script(Script(text="Welcome."))
-        assert (await run.ask("And now?")).content == "Welcome."
-
-
-def test_each_site_has_ten_faults() -> None:
-    assert {name: len(faults_of(name)) for name in SITES if len(faults_of(name)) < 10} == {}
+        answer = (await run.ask("And now?")).content
+        assert answer == "Welcome." if run.file.kind == "text" else answer.startswith("![](")

@@ -44,9 +44,9 @@ class Channels:
             return True
         return urlsplit(there).scheme == urlsplit(self.origin).scheme and is_at(there, self.hosts)
 
-    def has_path(self, request: PageRequest) -> bool:
-        """Tell whether a request goes to a path that carries prompts or answers, on whatever host."""
-        return _matches(request.path, self.paths)
+    def has_path(self, url: str) -> bool:
+        """Tell whether an address has a path that carries prompts or answers, on whatever host."""
+        return _matches(urlsplit(url).path, self.paths)
 
     def has_socket(self, url: str) -> bool:
         """Tell whether a WebSocket of this address carries answers."""

@@ -251,7 +251,7 @@ class Interceptor:
 
     def _is_guarded(self, request: PageRequest) -> bool:
         is_preflight = request.method == "OPTIONS" and self._channels.is_own(request.url)
-        return self._channels.has_path(request) and not is_preflight
+        return self._channels.has_path(request.url) and not is_preflight
 
 
 def _page_request(raw: dict[str, Any]) -> PageRequest:

@@ -27,6 +27,8 @@ from bridge.origins import origin_of
 from bridge.tasks import Tasks
 
 EventHandler = Callable[[dict[str, Any]], None]
+MOST_KNOWN = 1000
+"""Requests of one document whose telling is remembered."""
 
 
 class ResponseReader:
@@ -39,6 +41,8 @@ class ResponseReader:
         self._channels = channels
         self._turn = turn
         self._taps: dict[str, Tap] = {}
+        self._known: set[str] = set()
+        """Requests of the document that is shown which it has told of before they were held."""
         self._numbers = count(1)
         self._tasks = Tasks()
 
@@ -66,14 +70,14 @@ class ResponseReader:
         def put(part: Part) -> None:
             exchange.put(number, part)
 
-        self._taps[network_id] = Tap(put, number, is_prompts=True)
+        self._taps[network_id] = Tap(put, number, is_prompts=True, is_known=network_id in self._known)
         return number
 
     def tap_channel(self, network_id: str) -> None:
         """Give the response to whatever turn runs when its parts come."""
         number = self.next_number()
         channel = AnswerChannel(self._turn, number)
-        self._taps[network_id] = Tap(channel.put, number, is_prompts=False)
+        self._taps[network_id] = Tap(channel.put, number, is_prompts=False, is_known=network_id in self._known)
 
     def forget_prompts(self) -> None:
         """Read no response to a prompt any more: its turn is over."""
@@ -107,10 +111,13 @@ class ResponseReader:
             tap = self._taps.pop(network_id)
             if tap.is_prompts:
                 self._finish(network_id, tap, failure)
+        self._known.clear()
 
     def _on_request(self, event: dict[str, Any]) -> None:
         if tap := self._taps.get(event["requestId"]):
             tap.is_known = True
+        elif self._channels.has_path(event["request"]["url"]) and len(self._known) < MOST_KNOWN:
+            self._known.add(event["requestId"])
 
     def _on_response(self, event: dict[str, Any]) -> None:
         if tap := self._taps.get(event["requestId"]):

@@ -17,12 +17,12 @@ from bridge.browser.page_messages import PageResponse
 class Tap:
     """Hands over the parts of response `number`, each by a call of `put`."""
 
-    def __init__(self, put: Callable[[Part], None], number: int, *, is_prompts: bool) -> None:
+    def __init__(self, put: Callable[[Part], None], number: int, *, is_prompts: bool, is_known: bool = False) -> None:
         self.failure: str | None = None
         """Why the response was not read, where the interceptor failed it."""
         self.is_prompts = is_prompts
         """Whether it is the response to a prompt."""
-        self.is_known = False
+        self.is_known = is_known
         """Whether the page itself has told of the request: then it is of the document that the page shows."""
         self.length = 0
         """Bytes of the response so far."""

@@ -16,6 +16,11 @@ WARNINGS = (WorkerState.RESTING, WorkerState.MUTED)
 """States after which an account sends at a slower pace for `CAUTIOUS_SENDS` sends."""
 CAUTIOUS_SENDS = 3
 
+REOPENED = "It is opened again because somebody asked for that."
+USED_UP = "The account has used the budget that the settings give it."
+ASKED = "It is opened because somebody asked for that."
+NO_ROOM = "As many accounts are open as may be (sleep.max_open); a chat that needs this one opens it."
+
 
 class AccountStates:
     """The one place where the state of an account changes; calls `on_change` after every change."""

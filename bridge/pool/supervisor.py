@@ -24,7 +24,7 @@ from bridge.pool.openings import Openings
 from bridge.pool.operator_visits import SOON_OVER, Visits
 from bridge.pool.quota import Quota
 from bridge.pool.removed_accounts import RemovedAccounts
-from bridge.pool.state_changes import AccountStates
+from bridge.pool.state_changes import ASKED, NO_ROOM, REOPENED, USED_UP, AccountStates
 from bridge.settings import PoolSettings
 from bridge.storage.account_states import StoredAccountStates
 from bridge.storage.send_times import SendLog
@@ -35,10 +35,6 @@ CHECK_LIMIT = 120.0
 """Seconds after which a check returns the account's state even if it is still being opened."""
 CLOSE_LIMIT = 30.0
 """Seconds that an account gets to be closed."""
-REOPENED = "It is opened again because somebody asked for that."
-USED_UP = "The account has used the budget that the settings give it."
-ASKED = "It is opened because somebody asked for that."
-NO_ROOM = "As many accounts are open as may be (sleep.max_open); a chat that needs this one opens it."
 
 
 class Supervisor:
@@ -233,10 +229,7 @@ class Supervisor:
                     continue
                 async with self._opened(slot):
                     self._states.change(slot, Transition(WorkerState.READY))
-                    try:
-                        await self._used(slot)
-                    except BridgeError as error:  # before its page is closed, so that no chat gets it meanwhile
-                        self._fell(slot, error)
+                    await self._used(slot)
             except BridgeError as error:
                 self._fell(slot, error)
             except (Exception, asyncio.CancelledError) as error:
@@ -270,10 +263,14 @@ class Supervisor:
         return slot.is_wanted or slot.visitor is not None or self.has_room(slot)
 
     async def _used(self, slot: Slot) -> None:
-        """Let an open account be used; return when it shall be opened anew, and raise as soon as it is lost."""
+        """Let an open account be used; return when it shall be opened anew, its state set where it is lost."""
         while True:
             self.visits.show_out(slot)
-            await first(slot.worker.lost(), slot.woken.wait())
+            try:
+                await first(slot.worker.lost(), slot.woken.wait())
+            except BridgeError as error:
+                self._fell(slot, error)  # before its page is closed, so that no chat gets it meanwhile
+                return
             if slot.state is not WorkerState.READY or slot.visitor is None:
                 if slot.state is WorkerState.ASLEEP:
                     slot.woken.clear()  # else it would wake at once

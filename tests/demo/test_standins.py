@@ -77,8 +77,8 @@ async def test_a_button_does_nothing_until_the_page_has_come_alive_and_its_wrapp
         await page.press("textarea", "Enter")
         await page.locator(".message-input-right-button-send").evaluate("(node) => node.click()")
         assert site.account().turns == []
-        await page.wait_for_function("document.querySelector('.send-button').disabled === false")
-        await page.click(".send-button")
+        clicked = "document.querySelector('.send-button').click(), !document.querySelector('textarea').value"
+        await page.wait_for_function(f"({clicked})", polling=50)  # the button itself works once the page is alive
         await site.account().wait_for(lambda account: account.turns and account.turns[-1].outcome, timeout=20)
         assert site.account().turns[-1].prompt.startswith("Hi")
 

@@ -113,7 +113,7 @@ async def test_a_refusal_is_shown_and_the_next_prompt_is_answered(page: Page, ac
     for name, (outcome, notice) in REFUSALS.items():
         # so that the page gives up before the end, and has the answer's number where it is cut
         slow = name in ("broken_frame", "abort")
-        account.script(Script(text=TEXT * (100 if slow else 1), fault=name, rate=20 if slow else 0))
+        account.script(Script(text=TEXT * (100 if slow else 1), fault=name, rate=5 if slow else 0))
         assert await _outcome(page, account) == outcome, name
         await expect(page.locator(".ds-message ~ div, [role=alert]").filter(has_text=notice).first).to_be_visible()
         await expect(page.locator(SEND).locator("path")).to_have_attribute("d", re.compile("^M8.3125"))

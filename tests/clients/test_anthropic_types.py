@@ -16,7 +16,7 @@ from tests.api.anthropic.random_answers import OPTIONS, SAID, THOUGHT, TWO_CUTS,
 from tests.clients.sdk_types import Types, types_of
 from tests.support.fake_backend import Served, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.api.gemini.test_gemini_chat import BODIES, FOUND, HI, WORDS, path, st
 from tests.clients.sdk_types import Types, types_of
 from tests.support.fake_backend import Served, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 @pytest.fixture(scope="module")

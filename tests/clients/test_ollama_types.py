@@ -14,7 +14,7 @@ from tests.api.ollama.test_ollama_chat import BODIES, CHAT, GENERATE, WORDS, lin
 from tests.clients.sdk_types import Types, types_of
 from tests.support.fake_backend import Served, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 @pytest.fixture(scope="module")

@@ -53,8 +53,11 @@ async def account_costs(
     report.add(f"ready with {some} accounts against 1", "", ready[some] / ready[1], target=3.0)
     many = 20 if 20 in size else sizes[-1]
     report.add("memory for each further account", "MB", (size[many] - size[1]) / (many - 1), target=35.0)
-    name = f"memory of {sizes[-1]} accounts with a limit of {most_open} against {most_open} accounts"
-    report.add(name, "", limited / size[most_open], target=1.1)
+    several, fewer = sizes[-1], most_open
+    against = limited / size[most_open]
+    report.add(
+        f"memory of {several} accounts with a limit of {fewer} against {fewer} accounts", "", against, target=1.1
+    )
 
 
 async def _cost(folder: Path, site: Site, accounts: Sequence[str], most_open: int | None = None) -> tuple[float, float]:

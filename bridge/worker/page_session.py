@@ -181,9 +181,12 @@ class Session:
 
         async def ask() -> None:
             # not by the page's own `evaluate`, which counts as a click of its user: that would let it open windows
+            asked = self.interceptor.session
             try:
-                await self.interceptor.session.send("Runtime.evaluate", {"expression": "1"})
+                await asked.send("Runtime.evaluate", {"expression": "1"})
             except PlaywrightError as error:
+                if asked is not self.interceptor.session:
+                    return  # a new page has taken its place meanwhile, and this one was closed
                 if CRASHED in str(error):
                     raise BrowserError(self._why_crashed()) from error
                 if not has_moved_on(error):  # else the page loads anew just now, which is a sign of life, too

@@ -15,6 +15,10 @@ from bridge.sites.site_file.page_elements import PageElements, lacking, waited
 from bridge.sites.site_file.page_signs import PageSigns
 from bridge.sites.site_file.schema import SiteFile
 
+CLICKS = 5
+"""How often New chat is clicked: a page that is still being built ignores a click."""
+CLICK_EFFECT = 400
+"""Milliseconds until a click on New chat has emptied the chat, before it is repeated; a second one changes nothing."""
 CONVERSATION_LIMIT = 8_000
 """Milliseconds until an old conversation shows its messages."""
 SIGNED_OUT = "The account is signed out; run `bridge login` for it."
@@ -113,9 +117,11 @@ class ChatPage:
         if await self.is_empty():
             return
         button = self._site.composer.new_chat
-        is_clicked = bool(button) and await self._page.click(button, field="composer.new_chat")
-        if is_clicked and await waited(self.is_empty, QUICK):
-            return
+        for _ in range(CLICKS if button else 0):
+            if not await self._page.click(button, field="composer.new_chat"):
+                break
+            if await waited(self.is_empty, CLICK_EFFECT):
+                return
         await self.load(self.address.new_chat)
         await self.ready(limit)
         if not await waited(self.is_empty, QUICK):

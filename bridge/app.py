@@ -16,7 +16,7 @@ from loguru import logger
 
 from bridge.api.access.credentials import Credentials, load_credentials, renamed_accounts
 from bridge.api.access.rate_limiter import RateLimiter
-from bridge.api.admin.admin_context import Extras
+from bridge.api.admin.admin_context import OptionalParts
 from bridge.api.certificate import Certificate, load_certificate
 from bridge.api.listening import listen, listen_as_ollama
 from bridge.api.routes import build_runner
@@ -116,8 +116,8 @@ async def running(
         pool = await _pool(stack, base, browser, only_new=only_new)
         views = ViewRegistry(pool, browser, settings, base.store, pool.add)
         base.telemetry.add(views.on_fact)
-        extras = await _extras(stack, base, pool, browser, views)
-        runner = build_runner(pool, settings, base.access, base.monitor, extras)
+        optional = await _optional_parts(stack, base, pool, browser, views)
+        runner = build_runner(pool, settings, base.access, base.monitor, optional)
         base.monitor.url = await listen(stack, runner, settings.server, base.certificate)
         ollama_url = await listen_as_ollama(runner, settings.server, base.certificate)
         # Undone in the reverse order: the views end first, then the running chats; the endpoint answers until then.
@@ -127,7 +127,7 @@ async def running(
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
         yield Bridge(
-            base.monitor.url, pool, browser, base.access, views, ollama_url, lambda: _reload(tasks, extras.reload)
+            base.monitor.url, pool, browser, base.access, views, ollama_url, lambda: _reload(tasks, optional.reload)
         )
 
 
@@ -185,7 +185,9 @@ async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_n
     return pool
 
 
-async def _extras(stack: AsyncExitStack, base: _Base, pool: Pool, browser: Chromium, views: ViewRegistry) -> Extras:
+async def _optional_parts(
+    stack: AsyncExitStack, base: _Base, pool: Pool, browser: Chromium, views: ViewRegistry
+) -> OptionalParts:
     """Return what the HTTP side offers beside chats."""
     settings, monitor, telemetry = base.settings, base.monitor, base.telemetry
     tasks = Tasks()
@@ -198,7 +200,7 @@ async def _extras(stack: AsyncExitStack, base: _Base, pool: Pool, browser: Chrom
     monitor.has_history, monitor.has_live = history is not None, True
     responses = ResponseStore(settings.config / "responses.sqlite", base.identity, settings.responses)
     stack.push_async_callback(responses.close)
-    return Extras(
+    return OptionalParts(
         partial(examine_running, settings, browser, pool.accounts),
         partial(examine_site, pool, settings),
         history,

@@ -19,7 +19,7 @@ ADMISSIONS = {"key": Admission.METRICS, "loopback": Admission.METRICS_OR_LOCAL, 
 RETRY = {"retry-after": "5"}
 
 
-class Observed:
+class MonitoringHandlers:
     """The handlers; without `metrics` there is no `/metrics`."""
 
     def __init__(self, monitor: Monitor, metrics: Metrics | None, settings: MetricsSettings) -> None:

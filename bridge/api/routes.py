@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from bridge.api.access.credentials import Credentials
 from bridge.api.access.guard import Guard
 from bridge.api.access.key_policy import KeyPolicy
 from bridge.api.admin import dashboard_files
-from bridge.api.admin.admin_context import Extras, Parts
+from bridge.api.admin.admin_context import OptionalParts, Parts
 from bridge.api.admin.admin_routes import operations
 from bridge.api.anthropic.anthropic_dialect import Anthropic
 from bridge.api.api_dialect import Dialect, DialectParts, Dialects
@@ -24,7 +25,7 @@ from bridge.api.gemini.gemini_dialect import Gemini
 from bridge.api.health import Health
 from bridge.api.http_errors import failures, name_request
 from bridge.api.malformed import Malformed
-from bridge.api.metrics_routes import Observed
+from bridge.api.metrics_routes import MonitoringHandlers
 from bridge.api.model_list import ModelList
 from bridge.api.model_lookup import ModelLookup
 from bridge.api.ollama.ollama_dialect import Ollama
@@ -59,10 +60,10 @@ def build_runner(
     settings: Settings,
     access: Credentials,
     monitor: Monitor,
-    extras: Extras | None = None,
+    optional: OptionalParts | None = None,
 ) -> Runner:
     """Return the runner of the endpoint and the dashboard, which shows what `monitor` knows."""
-    app = _build_app(backend, settings, access, monitor, extras or Extras())
+    app = _build_app(backend, settings, access, monitor, optional or OptionalParts())
     table = app[TABLE]
     malformed = Malformed(app.router.routes(), served_in(table))
     return Runner(app, settings.server, malformed, dialects(settings).all[0].error)
@@ -76,63 +77,70 @@ def dialects(settings: Settings, responses: ResponseStore | None = None, tasks: 
     return Dialects([*openai, Anthropic(settings.api), ollama, Gemini(settings.api)], ports)
 
 
-def route_table(
-    backend: ChatBackend,
-    settings: Settings,
-    store: FileStore,
-    bodies: BodyReader,
-    beside: Sequence[Operation] = (),
-    history: ChatHistory | None = None,
-    responses: ResponseStore | None = None,
-    tasks: Tasks | None = None,
-    is_still_in: Callable[[web.Request], bool] = lambda _: True,
-    policy: KeyPolicy | None = None,
-) -> Sequence[Operation]:
-    """Return everything that is served, with the operations `beside` the chat's; read it to see what there is."""
-    public = Admission.USER_TOKEN if settings.tokens.enabled else Admission.KEY
-    spoken = dialects(settings, responses, tasks)
-    policy = policy or KeyPolicy()
-    models = ModelList(backend, settings.api.aliases, spoken, policy)
+@dataclass(frozen=True, slots=True)
+class ChatParts:
+    """What the routes of chats are made of, None where it is turned off; `tasks` run what outlives a request."""
+
+    backend: ChatBackend
+    settings: Settings
+    files: FileStore
+    bodies: BodyReader
+    history: ChatHistory | None = None
+    responses: ResponseStore | None = None
+    tasks: Tasks | None = None
+    is_still_in: Callable[[web.Request], bool] = lambda _: True
+    policy: KeyPolicy = field(default_factory=KeyPolicy)
+
+    @property
+    def admission(self) -> Admission:
+        """Return what a chat asks for."""
+        return Admission.USER_TOKEN if self.settings.tokens.enabled else Admission.KEY
+
+    def endpoint(self, surface: Surface[Any], models: ModelLookup | None = None) -> ChatEndpoint[Any]:
+        """Return what answers chats of a surface."""
+        return ChatEndpoint(
+            surface, self.backend, self.settings, self.bodies, self.files, self.history, models, self.policy
+        )
+
+
+def route_table(chats: ChatParts, beside: Sequence[Operation] = ()) -> Sequence[Operation]:
+    """Return everything that is served, with the operations `beside` the chats'; read it to see what there is."""
+    settings = chats.settings
+    spoken = dialects(settings, chats.responses, chats.tasks)
+    models = ModelList(chats.backend, settings.api.aliases, spoken, chats.policy)
     table = [
-        *_health(backend, spoken, has_page=settings.dashboard.enabled),
-        *_models(models, public),
-        *_files(Files(store, spoken)),
+        *_health(chats.backend, spoken, has_page=settings.dashboard.enabled),
+        *_models(models, chats.admission),
+        *_files(Files(chats.files, spoken)),
         *beside,
+        *(_token_check(chats) if settings.tokens.enabled else ()),
     ]
-    if settings.tokens.enabled:
-        check = TokenCheck(backend, bodies)
-        what = "Tell whether a userToken of the site still signs in"
-        table.append(Operation("POST", check.path, what, check.handle, TokenBody))
+    for dialect in spoken.all:
+        table += [*_chats(dialect, chats), *dialect.operations(_dialect_parts(chats, models))]
+    return [*table, *_description(table)]
 
-    def endpoint(surface: Surface[Any]) -> ChatEndpoint[Any]:
-        return ChatEndpoint(surface, backend, settings, bodies, store, history, policy=policy)
 
-    parts = DialectParts(
-        backend,
-        settings,
-        bodies,
-        store,
+def _dialect_parts(chats: ChatParts, models: ModelList) -> DialectParts:
+    return DialectParts(
+        chats.backend,
+        chats.settings,
+        chats.bodies,
+        chats.files,
         models.all,
         models.one,
         models.listed,
         models.find,
-        public,
-        endpoint,
-        is_still_in,
+        chats.admission,
+        chats.endpoint,
+        chats.is_still_in,
     )
-    for dialect in spoken.all:
-        table += [*_chats(dialect, parts, public, history, policy), *dialect.operations(parts)]
-    return [*table, *_description(table)]
 
 
-def _chats(
-    dialect: Dialect, parts: DialectParts, admission: Admission, history: ChatHistory | None, policy: KeyPolicy
-) -> Iterator[Operation]:
+def _chats(dialect: Dialect, chats: ChatParts) -> Iterator[Operation]:
     """Yield the ways to chat of a dialect."""
-    backend, settings = parts.backend, parts.settings
-    models = ModelLookup(backend, settings.api.aliases, dialect.default_model)
+    models = ModelLookup(chats.backend, chats.settings.api.aliases, dialect.default_model)
     for surface in dialect.surfaces():
-        handle = ChatEndpoint(surface, backend, settings, parts.bodies, parts.files, history, models, policy).handle
+        handle = chats.endpoint(surface, models).handle
         for method in surface.methods:
             yield Operation(
                 method,
@@ -140,11 +148,17 @@ def _chats(
                 surface.summary,
                 handle,
                 surface.body,
-                admission=admission,
+                admission=chats.admission,
                 stream=surface.stream_type.partition(";")[0],
                 error=dialect.error_schema,
                 is_untyped=surface.is_untyped,
             )
+
+
+def _token_check(chats: ChatParts) -> Sequence[Operation]:
+    check = TokenCheck(chats.backend, chats.bodies)
+    what = "Tell whether a userToken of the site still signs in"
+    return (Operation("POST", check.path, what, check.handle, TokenBody),)
 
 
 def _health(backend: ChatBackend, spoken: Dialects, *, has_page: bool) -> Sequence[Operation]:
@@ -185,22 +199,22 @@ def _description(table: Sequence[Operation]) -> Sequence[Operation]:
 
 
 def _build_app(
-    backend: Backend, settings: Settings, access: Credentials, monitor: Monitor, extras: Extras
+    backend: Backend, settings: Settings, access: Credentials, monitor: Monitor, optional: OptionalParts
 ) -> web.Application:
     store, spoken, bodies = FileStore(settings), dialects(settings), BodyReader(settings)
     guard, page = Guard(access, settings.server), dashboard_files.Page()
-    parts = Parts(backend, monitor, access, guard, settings, bodies, extras)
+    parts = Parts(backend, monitor, access, guard, settings, bodies, optional)
     operator = (*operations(parts), *page.operations()) if settings.dashboard.enabled else ()
-    observed = Observed(monitor, extras.metrics, settings.metrics).operations()
+    observed = MonitoringHandlers(monitor, optional.metrics, settings.metrics).operations()
     tasks = Tasks()
-    kept = extras.history, extras.responses
-    policy, beside = KeyPolicy(access, extras.limiter), (*operator, *observed)
-    table = route_table(backend, settings, store, bodies, beside, *kept, tasks, guard.is_still_in, policy)
+    policy, kept = KeyPolicy(access, optional.limiter), (optional.history, optional.responses)
+    chats = ChatParts(backend, settings, store, bodies, *kept, tasks, guard.is_still_in, policy)
+    table = route_table(chats, (*operator, *observed))
     guard.use(rules_of(table))
     origins = Origins(settings.api.allowed_origins, guard)
     app = web.Application(
         middlewares=[
-            report_requests(table, extras.emit),
+            report_requests(table, optional.emit),
             failures(lambda request: spoken.of(request).error, served_in(table)),
             origins.check,
         ],

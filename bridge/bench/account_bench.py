@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bridge.bench.compared_clients import Say
-from bridge.bench.figures import Report, machine
+from bridge.bench.figures import BenchReport, machine
 from bridge.bench.measured_processes import Site, bridge, demo_site, memory
 
 SIZES = (1, 5, 8, 10, 20, 30)
@@ -20,9 +20,9 @@ REST = 5.0
 MB = 2.0**20
 
 
-async def only_accounts(say: Say, *, short: bool = False) -> Report:
+async def only_accounts(say: Say, *, short: bool = False) -> BenchReport:
     """Return these figures alone; `short` takes few accounts, and says nothing but that it works."""
-    report, sizes = Report(machine=machine()), FEW if short else SIZES
+    report, sizes = BenchReport(machine=machine()), FEW if short else SIZES
     accounts = [f"a{number:02}" for number in range(sizes[-1])]
     with TemporaryDirectory(prefix="bridge-bench-") as folder:
         async with demo_site(accounts) as site:
@@ -31,7 +31,7 @@ async def only_accounts(say: Say, *, short: bool = False) -> Report:
 
 
 async def account_costs(
-    report: Report,
+    report: BenchReport,
     folder: Path,
     site: Site,
     accounts: Sequence[str],

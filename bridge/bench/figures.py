@@ -41,7 +41,7 @@ class Figure:
 
 
 @dataclass(slots=True)
-class Report:
+class BenchReport:
     """All figures of one run, and where it ran."""
 
     figures: list[Figure] = field(default_factory=list)

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from bridge.bench.compared_clients import Bridged, Heard, directive
-from bridge.bench.figures import Report, median
+from bridge.bench.figures import BenchReport, median
 from bridge.bench.measured_processes import Served
 
 RATE = 50
@@ -82,7 +82,9 @@ async def watching(http: aiohttp.ClientSession, served: Served, account: str) ->
                 reading.cancel()
 
 
-async def live_view(report: Report, http: aiohttp.ClientSession, served: Served, *, rounds: int, seconds: int) -> None:
+async def live_view(
+    report: BenchReport, http: aiohttp.ClientSession, served: Served, *, rounds: int, seconds: int
+) -> None:
     """Add the figures of the live view of one account."""
     way, account = Bridged(http, served), served.accounts[0]
     prompt = directive(tokens=RATE * seconds, rate=RATE, stamp=True)

@@ -14,7 +14,7 @@ import aiohttp
 from bridge.bench.account_bench import account_costs
 from bridge.bench.compared_clients import Bridged, Say, Scripted, directive, scripted
 from bridge.bench.decoding import frames_per_second
-from bridge.bench.figures import Report, machine, median
+from bridge.bench.figures import BenchReport, machine, median
 from bridge.bench.live_view_bench import live_view
 from bridge.bench.measured_processes import Served, Site, bridge, demo_site
 from bridge.bench.streams import RATE, heavy_page, light_page
@@ -27,9 +27,9 @@ LONG_PROMPT = "One line of a long prompt, as an agent sends them, with some text
 MS = 1000.0
 
 
-async def measure(say: Say, *, short: bool = False) -> Report:
+async def measure(say: Say, *, short: bool = False) -> BenchReport:
     """Return the figures of one run; `short` leaves out what takes long, for CI."""
-    report = Report()
+    report = BenchReport()
     accounts = [f"a{number:02}" for number in range(4 if short else 30)]
     say("Decoding, without a browser")
     _decoding(report)
@@ -50,14 +50,14 @@ async def measure(say: Say, *, short: bool = False) -> Report:
     return report
 
 
-def _decoding(report: Report) -> None:
+def _decoding(report: BenchReport) -> None:
     """Measure the decoder alone; an answer fifty times as long must not take longer per frame."""
     for frames, rounds in ((500, 50), (25_000, 8)):
         rate = frames_per_second(frames, rounds)
         report.add_at_least(f"frames decoded, answer of {frames:,}", "1/s", rate, target=200_000)
 
 
-async def _there_and_back(report: Report, site: Site, way: Bridged, served: Served, rounds: int) -> None:
+async def _there_and_back(report: BenchReport, site: Site, way: Bridged, served: Served, rounds: int) -> None:
     """Measure from the client's request to the site's, and how fast the first token and the end come back."""
     account = served.accounts[0]
     prompts = [f"{number} {directive(text='hello there')}" for number in range(rounds)]
@@ -81,7 +81,7 @@ async def _there_and_back(report: Report, site: Site, way: Bridged, served: Serv
     report.add("client leaves to the site's stop", "ms", median(stops), target=200.0)
 
 
-def _beside(report: Report, name: str, there: float | None, alone: float | None, target: float) -> None:
+def _beside(report: BenchReport, name: str, there: float | None, alone: float | None, target: float) -> None:
     """Add a figure, and what of it is not the page's own work: proof of work, a conversation to create, drawing."""
     report.add(f"request to the site's request, {name}", "ms", there, script=alone, target=target)
     if there is not None and alone is not None:

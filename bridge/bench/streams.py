@@ -23,7 +23,7 @@ from bridge.bench.compared_clients import (
     together,
     tokens_of,
 )
-from bridge.bench.figures import Report, percentile
+from bridge.bench.figures import BenchReport, percentile
 from bridge.bench.measured_processes import Site, bridge, cost_by_kind, demo_site
 
 RATE = 50
@@ -70,7 +70,7 @@ HEAVY = Page(
 
 
 async def light_page(
-    report: Report,
+    report: BenchReport,
     folder: Path,
     site: Site,
     http: aiohttp.ClientSession,
@@ -100,7 +100,7 @@ async def light_page(
             await _highest(report, {"floor": direct, "bridge": bridged}, used[:4])
 
 
-async def heavy_page(report: Report, folder: Path, http: aiohttp.ClientSession, say: Say, *, short: bool) -> None:
+async def heavy_page(report: BenchReport, folder: Path, http: aiohttp.ClientSession, say: Say, *, short: bool) -> None:
     """Add the figures of a page that draws Markdown with code anew at each chunk, below a long conversation."""
     counts = [1] if short else list(HEAVY.seconds)
     used = [f"a{number:02}" for number in range(max(counts))]
@@ -117,7 +117,7 @@ async def heavy_page(report: Report, folder: Path, http: aiohttp.ClientSession, 
 
 
 async def _measure(
-    report: Report, page: Page, ways: Mapping[str, Way], pid: int, accounts: list[str], seconds: int
+    report: BenchReport, page: Page, ways: Mapping[str, Way], pid: int, accounts: list[str], seconds: int
 ) -> None:
     """Measure what each way adds to each token, with one stream for each account."""
     tokens, where = RATE * seconds, f"{len(accounts)} streams{page.where}"
@@ -139,7 +139,7 @@ async def _measure(
     report.add(f"streams with a token lost or changed, {where}", "", target=0.0, **lost)
 
 
-def _cpu(report: Report, where: str, before: Mapping[str, float], after: Mapping[str, float], chunks: int) -> None:
+def _cpu(report: BenchReport, where: str, before: Mapping[str, float], after: Mapping[str, float], chunks: int) -> None:
     """Add the CPU time of each part, for a thousand chunks of the site."""
     used = {kind: (after[kind] - before.get(kind, 0.0)) * 1000 / chunks for kind in after}
     for part in ("bridge", "driver", "chromium"):
@@ -150,7 +150,7 @@ def _cpu(report: Report, where: str, before: Mapping[str, float], after: Mapping
         report.add(f"CPU for 1,000 chunks, {where}: {name}", "s", seconds)
 
 
-def _delays(report: Report, page: Page, where: str, heard: Mapping[str, Sequence[Heard]]) -> None:
+def _delays(report: BenchReport, page: Page, where: str, heard: Mapping[str, Sequence[Heard]]) -> None:
     count = len(heard["bridge"])
     for word, share in SHARES.items():
         values = {name: delay(streams, share) for name, streams in heard.items()}
@@ -159,7 +159,7 @@ def _delays(report: Report, page: Page, where: str, heard: Mapping[str, Sequence
         report.add(f"delay of a chunk, {where}, {word}", "ms", target=target, **values)
 
 
-async def _highest(report: Report, ways: Mapping[str, Way], accounts: list[str]) -> None:
+async def _highest(report: BenchReport, ways: Mapping[str, Way], accounts: list[str]) -> None:
     """Find the highest token rate of all streams together whose p99 delay stays below the limit."""
     best = dict.fromkeys(ways, 0.0)
     for name, way in ways.items():

@@ -42,7 +42,7 @@ DEVTOOLS = "--auto-open-devtools-for-tabs"
 
 async def watch(settings: Settings, profile: Profile, console: Console, *, show_text: bool) -> None:
     """Open the account's page and report until its window is closed."""
-    report = Report(console, show_text=show_text)
+    report = ConsoleReport(console, show_text=show_text)
     closed = asyncio.Event()
     browser = Chromium(_with_devtools(settings), Telemetry())
     browser.on_lost(lambda _: closed.set())
@@ -56,7 +56,9 @@ async def watch(settings: Settings, profile: Profile, console: Console, *, show_
         await browser.close()
 
 
-async def report_until_closed(session: Session, limits: TurnSettings, report: Report, closed: asyncio.Event) -> None:
+async def report_until_closed(
+    session: Session, limits: TurnSettings, report: ConsoleReport, closed: asyncio.Event
+) -> None:
     """Report the page's state and traffic until `closed` is set."""
     async with asyncio.TaskGroup() as tasks:
         work = [tasks.create_task(_look(session, report)), tasks.create_task(_follow(session, limits, report))]
@@ -65,7 +67,7 @@ async def report_until_closed(session: Session, limits: TurnSettings, report: Re
             task.cancel()
 
 
-class Report:
+class ConsoleReport:
     """Prints what happens, a line each, with the time."""
 
     def __init__(self, console: Console, *, show_text: bool) -> None:
@@ -104,7 +106,7 @@ class Report:
 class ReportingDecoder(Decoder):
     """A decoder that reports the input and the events of another one."""
 
-    def __init__(self, decoder: Decoder, report: Report) -> None:
+    def __init__(self, decoder: Decoder, report: ConsoleReport) -> None:
         self._decoder = decoder
         self._report = report
         self._sizes: list[int] = []
@@ -156,7 +158,7 @@ class ReportingDecoder(Decoder):
         return events
 
 
-async def _look(session: Session, report: Report) -> None:
+async def _look(session: Session, report: ConsoleReport) -> None:
     """Report the state of the page and which controls are found, whenever one of them changes."""
     told: dict[str, str] = {}
     while True:
@@ -183,7 +185,7 @@ async def _state(session: Session) -> dict[str, str]:
     return {"state": state, "controls": ", ".join(found)}
 
 
-async def _follow(session: Session, limits: TurnSettings, report: Report) -> None:
+async def _follow(session: Session, limits: TurnSettings, report: ConsoleReport) -> None:
     """Report one turn after the other; each has an exchange of its own."""
     while True:
         with session.interceptor.exchange(report.request) as exchange:
@@ -198,7 +200,7 @@ async def _follow(session: Session, limits: TurnSettings, report: Report) -> Non
                 report.line("unknown", f"{shape}, {count} times", "red")
 
 
-async def _turn(exchange: Exchange, decoder: ReportingDecoder, limits: TurnSettings, report: Report) -> None:
+async def _turn(exchange: Exchange, decoder: ReportingDecoder, limits: TurnSettings, report: ConsoleReport) -> None:
     timeline = Timeline("", "")
     async with aclosing(read_answer(exchange, decoder, limits, timeline)) as events:
         async for _ in events:

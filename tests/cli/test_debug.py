@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from bridge.browser.browser import Chromium
-from bridge.cli.page_watch import Report, report_until_closed
+from bridge.cli.page_watch import ConsoleReport, report_until_closed
 from bridge.demo import DemoSite
 from bridge.sites.contract import Turn
 from bridge.sites.known_sites import load_driver
@@ -61,7 +61,7 @@ async def attended(
 ) -> AsyncGenerator[tuple[Session, Output]]:
     """Open alice's page and report on it, as the command does."""
     settings, output, closed = settings_for(folder), Output(), asyncio.Event()
-    report = Report(Console(file=output, width=1000), show_text=show_text)
+    report = ConsoleReport(Console(file=output, width=1000), show_text=show_text)
     profile = signed_in_profile(site, "alice")
     async with (
         open_session(chromium, profile, load_driver(profile.site), settings) as session,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from bridge.bench.figures import Figure, Report
+from bridge.bench.figures import BenchReport, Figure
 from bridge.settings import Section, Settings
 from bridge.settings_sources import describe
 from bridge.sites.site_file.field_list import tables
@@ -41,10 +41,10 @@ def _heading(section: str) -> Iterator[str]:
     yield from ("| setting | environment | default | what it is |", "|---|---|---|---|")
 
 
-def report() -> Report:
+def report() -> BenchReport:
     """Return the figures of the measurement that the documentation shows."""
     kept = json.loads(FIGURES.read_text("utf-8"))
-    return Report([Figure(**one) for one in kept["figures"]], kept["machine"])
+    return BenchReport([Figure(**one) for one in kept["figures"]], kept["machine"])
 
 
 def site_files() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bridge.api.request_body import BodyReader
 from bridge.api.route_table import Operation
-from bridge.api.routes import route_table
+from bridge.api.routes import ChatParts, route_table
 from bridge.settings import Settings, TokenSettings
 from bridge.storage.file_store import FileStore
 from tests.support.fake_backend import FakeBackend
@@ -15,4 +15,4 @@ from tests.support.fake_backend import FakeBackend
 def described() -> Sequence[Operation]:
     """Return the table; nothing is opened for it."""
     settings = Settings(tokens=TokenSettings(enabled=True))
-    return route_table(FakeBackend(), settings, FileStore(settings), BodyReader(settings))
+    return route_table(ChatParts(FakeBackend(), settings, FileStore(settings), BodyReader(settings)))

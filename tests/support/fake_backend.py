@@ -18,7 +18,7 @@ from openai import AsyncOpenAI
 from bridge.api.access.credentials import Credentials, load_credentials
 from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.access.sessions import Sessions
-from bridge.api.admin.admin_context import Extras
+from bridge.api.admin.admin_context import OptionalParts
 from bridge.api.routes import build_runner
 from bridge.chat.account_control import Finding
 from bridge.chat.model_names import listed, resolve
@@ -346,7 +346,7 @@ async def serving(
         settings,
         access,
         monitor,
-        Extras(
+        OptionalParts(
             examine,
             examine_site,
             history,

@@ -50,9 +50,9 @@ class Add:
         given = await self._parts.body(request, AddForm)
         if sum(getattr(given, way) is not None for way in WAYS) != 1:
             raise RequestError(f"Send exactly one of {', '.join(WAYS)}.", param="token")
-        if self._parts.extras.imports is None:
+        if self._parts.optional.imports is None:
             raise RequestError("This bridge does not import logins.")
-        message = await _taken_in(self._parts.extras.imports, given)
+        message = await _taken_in(self._parts.optional.imports, given)
         account = await self._parts.control.add(given.name)
         return as_json({"account": describe(account), "message": f"{message} {account}."}, 201)
 

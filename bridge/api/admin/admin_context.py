@@ -46,7 +46,7 @@ async def _examine_nothing(*_: str) -> Sequence[Finding]:
 
 
 @dataclass(frozen=True, slots=True)
-class Extras:
+class OptionalParts:
     """The optional parts of a running bridge; None where one is turned off."""
 
     examine: Examine = _examine_nothing
@@ -73,7 +73,7 @@ class Parts:
     guard: Guard
     settings: Settings
     bodies: BodyReader
-    extras: Extras
+    optional: OptionalParts
 
     async def body(self, request: web.Request, kind: type[F]) -> F:
         """Return the request's body; raise a `RequestError` that names the bad field."""

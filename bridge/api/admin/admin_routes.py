@@ -21,6 +21,6 @@ from bridge.api.route_table import Operation
 def operations(parts: Parts) -> Sequence[Operation]:
     """Return every route of the admin API."""
     kinds = (SignIn, Watch, Accounts, Add, Chats, Figures, Keys, UsageFigures, Setup)
-    live = [Live(parts, parts.extras.live)] if parts.extras.live is not None else []
+    live = [Live(parts, parts.optional.live)] if parts.optional.live is not None else []
     groups = (*(kind(parts) for kind in kinds), *live)
     return [operation for group in groups for operation in group.operations()]

@@ -46,9 +46,9 @@ class Chats:
 
     async def texts(self, request: web.Request) -> web.StreamResponse:
         """Return the texts of a chat."""
-        if self._parts.extras.history is None:
+        if self._parts.optional.history is None:
             raise NotThere("No texts of chats are kept; dashboard.history has them kept.")
-        found = await self._parts.extras.history.find(request.match_info["id"])
+        found = await self._parts.optional.history.find(request.match_info["id"])
         if found is None:
             raise NotThere("No texts of that chat are kept any more.")
         return as_json({"id": request.match_info["id"], **found})

@@ -35,7 +35,7 @@ class Keys:
 
     def __init__(self, parts: Parts) -> None:
         self._access = parts.access
-        self._limiter = parts.extras.limiter or RateLimiter(parts.access.named)
+        self._limiter = parts.optional.limiter or RateLimiter(parts.access.named)
         self._parts = parts
         parts.monitor.more["keys"] = self._described
 

@@ -66,7 +66,7 @@ class Setup:
 
     async def reload(self, _: web.Request) -> web.StreamResponse:
         """Take up the settings anew, and tell which of them need a restart."""
-        if (reload := self._parts.extras.reload) is None:
+        if (reload := self._parts.optional.reload) is None:
             raise RequestError("The settings of this bridge are not read again.")
         done = await reload.now()
         return as_json({"changed": done.changed, "needs_restart": done.needs_restart, "message": str(done)})
@@ -93,7 +93,7 @@ class Setup:
         asked = datetime.now(UTC)
         async with self._running:
             if self._found is None or self._found["at"] < asked.isoformat(timespec="seconds"):
-                self._found = _described(await self._parts.extras.examine())
+                self._found = _described(await self._parts.optional.examine())
         return as_json(self._doctor())
 
     async def examine_site(self, request: web.Request) -> web.StreamResponse:
@@ -116,7 +116,7 @@ class Setup:
 
     async def _look_at(self, name: str, room: asyncio.Semaphore) -> None:
         async with room:
-            found = await self._parts.extras.examine_site(name)
+            found = await self._parts.optional.examine_site(name)
         self._of_site[name] = {"account": name, **_described(found)}
         self._checking = [other for other in self._checking if other != name]
 

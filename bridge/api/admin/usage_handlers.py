@@ -25,7 +25,7 @@ class UsageFigures:
     """The handlers."""
 
     def __init__(self, parts: Parts) -> None:
-        self._record = parts.extras.usage
+        self._record = parts.optional.usage
 
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""

@@ -26,7 +26,7 @@ class Function(Lenient):
     parameters: ToolParameters = None
 
 
-class Offer(Lenient):
+class ToolEntry(Lenient):
     """An entry of `tools`, whose function may be an object of its own; kinds other than functions cannot be called."""
 
     type: StrictStr = "function"
@@ -36,7 +36,7 @@ class Offer(Lenient):
 class ToolFields(Lenient):
     """The fields of a body that are about tools."""
 
-    tools: list[Offer] | None = None
+    tools: list[ToolEntry] | None = None
     tool_choice: Any = None
     parallel_tool_calls: StrictBool | None = None
     functions: list[Function] | None = None
@@ -59,7 +59,7 @@ def toolbox(fields: ToolFields) -> Toolbox | None:
 
 def without_effect(fields: ToolFields) -> dict[str, bool]:
     """Return the types of tools that nobody offers to the model."""
-    return {offer.type: True for offer in fields.tools or () if offer.type != FUNCTION}
+    return {entry.type: True for entry in fields.tools or () if entry.type != FUNCTION}
 
 
 def _mode(choice: Any) -> Literal["auto", "none", "required"]:
@@ -68,19 +68,19 @@ def _mode(choice: Any) -> Literal["auto", "none", "required"]:
     return "none" if choice in NEVER else "required" if choice in ALWAYS else "auto"
 
 
-def _functions(offers: Iterable[Offer]) -> list[Function | None]:
-    return [_function(offer, f"tools[{index}]") for index, offer in enumerate(offers)]
+def _functions(entries: Iterable[ToolEntry]) -> list[Function | None]:
+    return [_function(entry, f"tools[{index}]") for index, entry in enumerate(entries)]
 
 
-def _function(offer: Offer, where: str) -> Function | None:
+def _function(entry: ToolEntry, where: str) -> Function | None:
     """Return the function of a tool, which may stand in an object of its own, or in the tool itself."""
-    if offer.type != FUNCTION:
+    if entry.type != FUNCTION:
         return None
-    given = offer.model_extra or {}
-    if offer.function is not None or "name" not in given:
-        if offer.function is None:
+    given = entry.model_extra or {}
+    if entry.function is not None or "name" not in given:
+        if entry.function is None:
             raise RequestError("A tool of type function needs a function.", param=f"{where}.function")
-        return offer.function
+        return entry.function
     try:
         return Function.model_validate({"parameters": given.get("input_schema"), **given})
     except ValidationError as error:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.chat.types import ChatEvent
+from bridge.errors import BridgeError
 
 
 class Decoder(ABC):
@@ -57,3 +58,25 @@ class Decoder(ABC):
     @abstractmethod
     def end(self) -> Sequence[ChatEvent]:
         """Take the end of the body and return the last events."""
+
+
+class DeferredErrorDecoder(Decoder):
+    """A decoder that loses no event to an error: one that follows events in the same bytes is raised by the next call.
+
+    A subclass sets `_failure`, calls `_raise_failure` before it takes anything, and returns events by `_events_first`.
+    """
+
+    def __init__(self) -> None:
+        self._failure: BridgeError | None = None
+
+    def _events_first(self, events: Sequence[ChatEvent]) -> Sequence[ChatEvent]:
+        """Return the events; raise the failure where there are none."""
+        if not events:
+            self._raise_failure()
+        return events
+
+    def _raise_failure(self) -> None:
+        """Raise the failure once."""
+        if failure := self._failure:
+            self._failure = None
+            raise failure

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from bridge.browser.page_messages import PageResponse
 from bridge.chat.types import ChatEvent, FinishReason
 from bridge.errors import BridgeError, ContextTooLong, NoAnswer, SiteError, SiteTimeout
-from bridge.sites.answer_decoder import Decoder
+from bridge.sites.answer_decoder import DeferredErrorDecoder
 from bridge.sites.deepseek.answer import Answer
 from bridge.sites.deepseek.conversation_history import is_over, message_of
 from bridge.sites.deepseek.early_wire import frames_of_chunk
@@ -35,18 +35,17 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class DeepSeekDecoder(Decoder):
+class DeepSeekDecoder(DeferredErrorDecoder):
     """Turns one turn's responses into events (see `Decoder`).
 
     `status` and `goes_on` tell how far the answer is. After FINISHED or CONTENT_FILTER nothing but the title
     is to be expected. `Finish` is given out on `event: close` or at `end`, whichever comes first. An `end`
     without `Finish` means INCOMPLETE with `goes_on`: the page asks for the rest by itself. A caller that
     presses Continue after `Finish("length")` may also go on with `begin`; no text is given out twice.
-
-    An error that follows events in the same bytes is raised by the next call, so that no event is lost.
     """
 
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
+        super().__init__()
         self._drift = Drift()
         self._now = now
         self._answer = Answer(self._drift)
@@ -57,7 +56,6 @@ class DeepSeekDecoder(Decoder):
         self._empty = True
         self._finished = False
         self._resumes = False
-        self._failure: BridgeError | None = None
 
     @property
     def drift(self) -> Mapping[str, int]:
@@ -138,15 +136,7 @@ class DeepSeekDecoder(Decoder):
             self._body = bytearray()
 
     def _events(self) -> Sequence[ChatEvent]:
-        events = self._answer.events()
-        if not events:
-            self._raise_failure()
-        return events
-
-    def _raise_failure(self) -> None:
-        if failure := self._failure:
-            self._failure = None
-            raise failure
+        return self._events_first(self._answer.events())
 
     def _hear(self, event: ServerSentEvent) -> None:
         if self._finished:

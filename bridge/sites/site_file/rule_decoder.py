@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.chat.types import ChatEvent
 from bridge.errors import BridgeError, NoAnswer, SiteError
-from bridge.sites.answer_decoder import Decoder
+from bridge.sites.answer_decoder import DeferredErrorDecoder
 from bridge.sites.drift import Drift
 from bridge.sites.site_file.answer_state import AnswerState
 from bridge.sites.site_file.body_codecs import read_request
@@ -65,10 +65,11 @@ class AnswerRules:
         return not (self.answer.call or self.site.poll)
 
 
-class RuleDecoder(Decoder):
-    """Decodes one turn (see `Decoder`). An error that follows events in the same bytes is raised by the next call."""
+class RuleDecoder(DeferredErrorDecoder):
+    """Decodes one turn (see `Decoder`)."""
 
     def __init__(self, rules: AnswerRules, now: Callable[[], datetime] = _now) -> None:
+        super().__init__()
         self._rules = rules
         self._now = now
         self._drift = Drift()
@@ -76,7 +77,6 @@ class RuleDecoder(Decoder):
         self._job = PollJob(rules.site.poll) if rules.site.poll else None
         self._channels: dict[int, Channel] = {}
         self._channel: Channel | None = None
-        self._failure: BridgeError | None = None
         self._is_over = False
         self._may_drop = rules.number is not None or rules.is_for is not None
         self._wanted = ""
@@ -258,15 +258,7 @@ class RuleDecoder(Decoder):
             self._failure = refusal
 
     def _events(self) -> Sequence[ChatEvent]:
-        events = self._state.events()
-        if not events:
-            self._raise_failure()
-        return events
-
-    def _raise_failure(self) -> None:
-        if failure := self._failure:
-            self._failure = None
-            raise failure
+        return self._events_first(self._state.events())
 
 
 def _is_at(call: Call, response: PageResponse) -> bool:

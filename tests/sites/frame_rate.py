@@ -6,7 +6,7 @@ Run it with `python -m tests.sites.frame_rate`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bridge.browser.page_messages import PageResponse
 from bridge.chat.types import Finish, Text
@@ -38,17 +38,16 @@ def kimi(offset: int) -> dict[str, object]:
     return {"op": "append", "mask": "block.text.content", "block": block, "eventOffset": offset}
 
 
-def bodies(frames: int) -> Mapping[str, bytes]:
-    """Return an answer of so many words for each site whose texts are deltas."""
-    return {
-        "zai": sse(ZAI[0], *[zai(phase="answer", delta_content=WORD)] * frames, *ZAI[6:]),
-        "qwen": sse(QWEN[0], *[qwen("answer", WORD)] * frames, QWEN[-1]),
-        "metaso": sse(*METASO[:3], *[{"choices": [{"delta": {"content": WORD}}]}] * frames, METASO[-1]),
-        "doubao": sse(*DOUBAO[:3], DOUBAO[5], *[("CHUNK_DELTA", {"text": WORD})] * frames, DOUBAO[-1]),
-        "minimax": sse(MINIMAX[0], *[minimax(msg_content=WORD)] * frames, MINIMAX[4]),
-        "kimi": connect(*KIMI[:3], KIMI[8], *(kimi(100 + number) for number in range(frames)), *KIMI[-2:]),
-        "stepfun": connect(STEPFUN[0], *[step("textEvent", text=WORD)] * frames, STEPFUN[-1]),
-    }
+BODIES: Mapping[str, Callable[[int], bytes]] = {
+    "zai": lambda frames: sse(ZAI[0], *[zai(phase="answer", delta_content=WORD)] * frames, *ZAI[6:]),
+    "qwen": lambda frames: sse(QWEN[0], *[qwen("answer", WORD)] * frames, QWEN[-1]),
+    "metaso": lambda frames: sse(*METASO[:3], *[{"choices": [{"delta": {"content": WORD}}]}] * frames, METASO[-1]),
+    "doubao": lambda frames: sse(*DOUBAO[:3], DOUBAO[5], *[("CHUNK_DELTA", {"text": WORD})] * frames, DOUBAO[-1]),
+    "minimax": lambda frames: sse(MINIMAX[0], *[minimax(msg_content=WORD)] * frames, MINIMAX[4]),
+    "kimi": lambda frames: connect(*KIMI[:3], KIMI[8], *map(kimi, range(100, 100 + frames)), *KIMI[-2:]),
+    "stepfun": lambda frames: connect(STEPFUN[0], *[step("textEvent", text=WORD)] * frames, STEPFUN[-1]),
+}
+"""How an answer of so many words is made for each site whose texts are deltas."""
 
 
 def seconds(rules: AnswerRules, body: bytes, frames: int) -> float:
@@ -66,7 +65,8 @@ def seconds(rules: AnswerRules, body: bytes, frames: int) -> float:
 
 def main(frames: int = 20_000, rounds: int = 5) -> None:
     """Print the best of some rounds for each site."""
-    for site, body in bodies(frames).items():
+    for site, body_of in BODIES.items():
+        body = body_of(frames)
         rate = frames / min(seconds(rules_of(site), body, frames) for _ in range(rounds))
         print(f"{site:10}{rate:>12,.0f} frames a second")
 

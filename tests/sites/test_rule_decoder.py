@@ -27,7 +27,7 @@ from bridge.errors import (
     SiteError,
 )
 from bridge.sites.site_file.rule_decoder import AnswerRules, RuleDecoder
-from tests.sites.frame_rate import bodies, seconds
+from tests.sites.frame_rate import BODIES, seconds
 from tests.support.site_files import FILES, rules_of, site_file
 from tests.support.site_streams import GLM, STREAMS, Stream, connect, glm, joined, part, sse
 
@@ -124,9 +124,25 @@ EVENTS = PageResponse("https://chat.invented.test/api/chat", 200, {"content-type
 PIECE, END = {"kind": "piece", "text": "Rain"}, {"kind": "end"}
 
 
-def invented(framing: str = "sse", answer: str = "", more: str = "") -> RuleDecoder:
+def decoder_by(rules: str) -> RuleDecoder:
+    """Return the decoder of a site file with these rules."""
+    return RuleDecoder(AnswerRules(site_file(rules)))
+
+
+def invented(framing: str = "sse", answer: str = "") -> RuleDecoder:
     """Return the decoder of an invented site."""
-    return RuleDecoder(AnswerRules(site_file(INVENTED % (framing, answer) + more)))
+    return decoder_by(INVENTED % (framing, answer))
+
+
+def begun(decoder: RuleDecoder, response: PageResponse = EVENTS) -> RuleDecoder:
+    """Return the decoder once the response has begun."""
+    decoder.begin(response)
+    return decoder
+
+
+def answered(status: int, content_type: str) -> PageResponse:
+    """Return a response to the prompt."""
+    return PageResponse(EVENTS.url, status, {"content-type": content_type})
 
 
 def heard(decoder: RuleDecoder, *pieces: bytes, response: PageResponse = EVENTS) -> list[ChatEvent]:
@@ -165,7 +181,7 @@ def heard(decoder: RuleDecoder, *pieces: bytes, response: PageResponse = EVENTS)
 def test_an_answer_that_is_none_says_why(
     body: bytes, status: int, content_type: str, error: type[BridgeError], says: str
 ) -> None:
-    response = PageResponse(EVENTS.url, status, {"content-type": content_type})
+    response = answered(status, content_type)
     for pieces in ([body], [body[at : at + 1] for at in range(len(body))]):
         with pytest.raises(BridgeError, match=re.escape(says)) as failed:
             heard(invented(), *pieces, response=response)
@@ -173,8 +189,7 @@ def test_an_answer_that_is_none_says_why(
 
 
 def test_a_refusal_whose_body_does_not_come_is_judged_by_its_status() -> None:
-    decoder = invented()
-    decoder.begin(PageResponse(EVENTS.url, 402, {"content-type": "application/json"}))
+    decoder = begun(invented(), answered(402, "application/json"))
     assert decoder.patience is not None
     with pytest.raises(RateLimited, match="used up"):
         decoder.expired()
@@ -183,8 +198,8 @@ def test_a_refusal_whose_body_does_not_come_is_judged_by_its_status() -> None:
 def test_a_prompt_that_is_sent_again_is_not_judged_by_what_refused_it_before() -> None:
     decoder = invented()
     with pytest.raises(HumanNeeded):
-        decoder.begin(PageResponse(EVENTS.url, 403, {"content-type": "text/html"}))
-    decoder.begin(EVENTS)
+        begun(decoder, answered(403, "text/html"))
+    begun(decoder)
     assert decoder.patience is None
     assert decoder.feed(sse(PIECE, END)) == [Opened(), Text("Rain"), Finish()]
 
@@ -196,8 +211,7 @@ def test_a_mute_names_its_end() -> None:
 
 
 def test_events_before_an_error_are_given_out_before_it_is_raised() -> None:
-    decoder = invented()
-    decoder.begin(EVENTS)
+    decoder = begun(invented())
     assert decoder.feed(sse(PIECE, {"kind": "fails", "why": "no"}, PIECE)) == [Opened(), Text("Rain")]
     with pytest.raises(SiteError, match="The site says: no"):
         decoder.feed(b"")
@@ -215,8 +229,7 @@ def test_a_refusal_behind_the_end_counts_only_where_there_is_no_answer_or_the_fi
 
 
 def test_the_end_waits_for_an_error_as_long_as_the_file_says() -> None:
-    decoder = invented(answer="then_wait = 1.5")
-    decoder.begin(EVENTS)
+    decoder = begun(invented(answer="then_wait = 1.5"))
     waits = [decoder.patience]
     assert decoder.feed(sse(PIECE, END)) == [Opened(), Text("Rain")]
     waits.append(decoder.patience)
@@ -253,12 +266,12 @@ def test_what_is_not_known_is_counted_by_its_shape() -> None:
 
 
 def test_frames_of_other_tabs_are_left_out() -> None:
-    site = site_file(INVENTED % ("sse", 'is_for = "chat"\nis_for_request = "id"'))
+    answer = 'is_for = "chat"\nis_for_request = "id"'
     frames = sse({**PIECE, "chat": "b"}, {**PIECE, "chat": "a"}, {"kind": "ping"}, {**END, "chat": "b"}, END)
-    decoder = RuleDecoder(AnswerRules(site))
+    decoder = invented(answer=answer)
     decoder.sent(PageRequest("POST", EVENTS.url, b'{"id":"a"}'))
     assert heard(decoder, frames) == [Opened(), Text("Rain"), Finish()]
-    assert heard(RuleDecoder(AnswerRules(site)), frames) == [Opened(), Text("RainRain"), Finish()]
+    assert heard(invented(answer=answer), frames) == [Opened(), Text("RainRain"), Finish()]
 
 
 SOCKET = PageResponse("wss://chat.invented.test/socket", 101, {}, number=7)
@@ -266,9 +279,8 @@ BY_SOCKET = 'call = { path = "/socket", method = "WEBSOCKET" }'
 
 
 def test_an_answer_may_come_by_a_socket_while_the_prompt_gets_one_of_its_own() -> None:
-    decoder = invented("socketio", BY_SOCKET)
+    decoder = begun(invented("socketio", BY_SOCKET), SOCKET)
     prompt = PageResponse(EVENTS.url, 200, {"content-type": "application/json"}, number=3)
-    decoder.begin(SOCKET)
     assert decoder.feed(b"2") == []
     decoder.begin(prompt)
     assert decoder.feed(b'{"status":true}') == []
@@ -290,7 +302,7 @@ rules = [
   { when = { "[0]" = "task_end" }, emit = "finish" },
 ]
 """
-    decoder = RuleDecoder(AnswerRules(site_file(rules)))
+    decoder = decoder_by(rules)
     packets = [b'42["token",{"token":"Ra"}]', b"3", b'42["token",{"token":"in"}]', b'42["task_end"]']
     assert heard(decoder, *packets, response=SOCKET) == [Opened(), Text("Rain"), Finish()]
 
@@ -314,7 +326,7 @@ rules = [
 
 @pytest.mark.parametrize("is_socket", [True, False])
 def test_the_words_of_another_tab_on_the_same_channel_are_left_out(is_socket: bool) -> None:
-    decoder = RuleDecoder(AnswerRules(site_file(BY_MESSAGE)))
+    decoder = decoder_by(BY_MESSAGE)
     decoder.sent(PageRequest("POST", "https://p.test/api/chat/completions", b'{"id":"m1","messages":[]}'))
     said = [
         ("m2", {"type": "delta", "text": "Snow"}),
@@ -372,7 +384,7 @@ JSON_BODY = {"content-type": "application/json"}
 
 def polled(*bodies: object) -> list[ChatEvent]:
     """Return the events of a job: what the prompt gets, then its states."""
-    decoder, events = RuleDecoder(AnswerRules(site_file(JIMENG))), list[ChatEvent]()
+    decoder, events = decoder_by(JIMENG), list[ChatEvent]()
     for number, body in enumerate(bodies):
         path = "/mweb/v1/get_history_by_ids" if number else "/mweb/v1/aigc_draft/generate"
         response = PageResponse(f"https://jimeng.jianying.com{path}?aid=513695", 200, JSON_BODY, number)
@@ -427,8 +439,7 @@ def test_no_document_makes_the_decoder_of_a_site_fail_otherwise_than_by_saying_w
     site: str, frames: list[object], cut: int
 ) -> None:
     body = connect(*frames) if rules_of(site).answer.framing == "connect" else sse(*frames)
-    decoder = RuleDecoder(rules_of(site))
-    decoder.begin(EVENTS)
+    decoder = begun(RuleDecoder(rules_of(site)))
     with suppress(BridgeError):
         for at in range(0, len(body), cut):
             decoder.feed(body[at : at + cut])
@@ -437,29 +448,29 @@ def test_no_document_makes_the_decoder_of_a_site_fail_otherwise_than_by_saying_w
 
 
 def test_a_refusal_whose_body_the_page_never_reads_counts_by_its_status() -> None:
-    decoder = RuleDecoder(rules_of("chatglm"))
-    decoder.begin(PageResponse(EVENTS.url, 401, {"content-type": "application/json"}))
+    decoder = begun(RuleDecoder(rules_of("chatglm")), answered(401, "application/json"))
     assert decoder.patience
     with pytest.raises(LoginRequired):
         decoder.expired()
 
 
-@pytest.mark.parametrize("site", sorted(bodies(0)))
+@pytest.mark.parametrize("site", sorted(BODIES))
 def test_the_time_of_an_answer_grows_with_its_frames_alone(site: str) -> None:
+    def taken(frames: int) -> float:
+        body = BODIES[site](frames)
+        return min(seconds(rules_of(site), body, frames) for _ in range(3))
+
     short, long = 2_000, 16_000
-    once, often = (
-        min(seconds(rules_of(site), bodies(frames)[site], frames) for _ in range(3)) for frames in (short, long)
-    )
-    assert often / once < long / short * 2
+    assert taken(long) / taken(short) < long / short * 2
 
 
 def test_the_time_of_a_text_that_is_sent_whole_each_time_grows_with_its_bytes_alone() -> None:
     def taken(frames: int) -> float:
         texts = [part("p3", {"type": "text", "text": "answer " * number}) for number in range(1, frames)]
         body = sse(*(glm("processing", one) for one in texts), GLM[5])
-        decoder, begun = RuleDecoder(rules_of("chatglm")), time.process_time()
+        decoder, since = RuleDecoder(rules_of("chatglm")), time.process_time()
         heard(decoder, body)
-        return (time.process_time() - begun) / len(body)
+        return (time.process_time() - since) / len(body)
 
     once, often = (min(taken(frames) for _ in range(3)) for frames in (200, 1_600))
     assert often / once < 2

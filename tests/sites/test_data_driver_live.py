@@ -12,6 +12,7 @@ import pytest
 from bridge.browser.browser import Chromium
 from bridge.settings import TurnSettings
 from bridge.telemetry import WorkerState
+from tests.support.hostile import states
 from tests.support.small_site import SLOW, bridged, changed, small_site
 from tests.support.waiting import until
 
@@ -75,6 +76,11 @@ async def test_a_client_that_leaves_has_the_pages_stop_button_pressed(tmp_path: 
         ),
         pytest.param({"placeholder": True, "box": "editor"}, changed(), id="an editor's placeholder is text in it"),
         pytest.param({"swallow_first": True}, changed(), id="the first send does nothing"),
+        pytest.param(
+            {"reload_at_send": True, "stop_at_first": True, "hydrates_after": 1.0},
+            changed(),
+            id="it loads itself anew in place of the first send, and shows a stop button while it is being built",
+        ),
         pytest.param({"late_enable": 500, "send": "button"}, changed(BUTTON), id="a button that is enabled late"),
     ],
 )
@@ -85,6 +91,21 @@ async def test_a_prompt_is_sent_once_and_whole_in_spite_of(
         assert await run.ask("One") == "You said: One"
         assert await run.ask("Two") == "You said: Two"
         assert list(site.conversations.values()) == [["One"], ["Two"]]
+
+
+async def test_a_page_that_loads_itself_anew_with_the_prompt_costs_that_chat_alone(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with (
+        small_site(reload_when_taken=True, stop_at_first=True) as site,
+        bridged(tmp_path, site, chromium, turn=IMPATIENT) as run,
+    ):
+        for _ in range(2):
+            with pytest.raises(openai.APIStatusError, match="loaded itself anew") as caught:
+                await run.ask("Hi")
+            assert caught.value.status_code == 502
+        assert not site.bodies
+        assert states(run.facts) == [WorkerState.READY]
 
 
 DIALOG = '[[dialogs]]\nselector = "#dialog"\nclose = ["#dialog button"]'

@@ -61,7 +61,7 @@ SCRIPT = """(box, [origin, text, act]) => {
     + " .public-DraftEditor-content");
   const held = squeezed(read()), hasFocus = root.activeElement === box || box.contains(root.activeElement);
   const is = !held ? "empty" : held === squeezed(text) ? "there" : "other";
-  return {is, length: held.length, isField, isManaged, hasFocus};
+  return {is, length: held.length, isField, isManaged, hasFocus, document: performance.timeOrigin};
 }"""
 READ_BACK = 1.0
 """Seconds until an editor shows what it was given; it draws that later."""
@@ -81,7 +81,7 @@ class ComposerBox:
         """Whether the box undoes what is not typed: then it is an editor that keeps its text itself."""
 
     async def read(self, box: ElementHandle, prompt: str, act: Act = "read") -> Mapping[str, Any]:
-        """Return what the box holds beside `prompt`: `is` is `empty`, `there` or `other`."""
+        """Return what the box holds beside `prompt`: `is` is `empty`, `there` or `other`, and `document` which."""
         seen: Mapping[str, Any] = await box.evaluate(SCRIPT, [self._page.origin, prompt, act])
         if seen["is"] == FOREIGN:
             raise LeftSite(self._page.page.url)

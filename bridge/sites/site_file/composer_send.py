@@ -20,6 +20,8 @@ from bridge.sites.site_file.page_schema import Composer
 
 GONE = 1.5
 """Seconds after which a prompt that left the composer without a trace is put there again."""
+DOCUMENT = "() => performance.timeOrigin"
+"""Tells one document from another at the same address."""
 MISFILLS = 4
 """After so many tries to put the prompt in the page is not one that is still being built."""
 DEAF_TO_ENTER = 6
@@ -41,6 +43,8 @@ class Sending:
     """The page when the prompt was first put in."""
     presses: int = 0
     pressed_at: float = 0.0
+    pressed_in: float = 0.0
+    """The document in which it was pressed last."""
     misfills: int = 0
     is_taken: bool = False
     old_notices: list[str] = field(default_factory=list)
@@ -91,7 +95,7 @@ class ComposerSend:
             sending.before = sending.before or await self.mark()
             if seen["is"] != "there" and not self._is_filled(await self._box.fill(box, prompt), prompt):
                 return False
-            await self._box.read(box, prompt, "focus")
+            sending.pressed_in = (await self._box.read(box, prompt, "focus"))["document"]
             await self._press()
         return False
 
@@ -105,11 +109,23 @@ class ComposerSend:
         message = f"The page's text box holds {seen['length']} characters, or others, of the {len(prompt)} given"
         raise SiteChanged(f"{message}; it may need another way of composer.fill.")
 
+    async def is_replaced(self) -> bool:
+        """Tell whether the page has loaded anew since what sends the prompt was pressed last."""
+        return float(await retried(lambda: self._page.page.evaluate(DOCUMENT))) != self.sending.pressed_in
+
     async def _is_at_work(self) -> bool:
-        """Tell whether the prompt, which is not in the box any more, was taken."""
+        """Tell whether the prompt, which is not in the box any more, was taken.
+
+        A document that came after the press has an empty box as well: only the prompt's own trace counts there, not
+        how a page looks that is still being built.
+        """
         sending = self.sending
-        is_changed = sending.before is not None and await self.mark() != sending.before
-        sending.is_taken = sending.is_taken or is_changed or await self.is_busy()
+        if sending.before is None:
+            return await self.is_busy()
+        if not sending.is_taken:
+            now = await self.mark()
+            is_traced = now.address != sending.before.address or now.messages > sending.before.messages
+            sending.is_taken = is_traced or (not await self.is_replaced() and await self.is_busy())
         return sending.is_taken
 
     async def _press(self) -> None:

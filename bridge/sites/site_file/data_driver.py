@@ -154,8 +154,7 @@ class DataDriver(SiteDriver):
     async def why_not_sent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
         """Say why the page sent nothing that the gate knows."""
         self._is_stale = True
-        sending = self._composer.sending
-        if error := await self._unsent.reason(calls, sending, is_at_work=is_at_work):
+        if error := await self._unsent.reason(calls, self._composer, is_at_work=is_at_work):
             return error
         return await super().why_not_sent(calls, is_at_work=is_at_work)
 

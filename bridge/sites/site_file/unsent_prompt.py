@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bridge.browser.page_messages import Reply
-from bridge.errors import BridgeError, HumanNeeded, LoginRequired, SiteBusy, SiteChanged
+from bridge.errors import BridgeError, HumanNeeded, LoginRequired, SiteBusy, SiteChanged, SiteError
 from bridge.sites.http_refusals import quote
-from bridge.sites.site_file.composer_send import Sending
+from bridge.sites.site_file.composer_send import ComposerSend, Sending
 from bridge.sites.site_file.page_elements import PageElements
 from bridge.sites.site_file.page_signs import PageSigns
 from bridge.sites.site_file.refusal_rules import RefusalRules
@@ -25,8 +25,9 @@ class UnsentPrompt:
         self._signs = signs
         self._refusals = RefusalRules(site)
 
-    async def reason(self, calls: Sequence[str], sending: Sending, *, is_at_work: bool) -> BridgeError | None:
+    async def reason(self, calls: Sequence[str], composer: ComposerSend, *, is_at_work: bool) -> BridgeError | None:
         """Return why nothing was sent, as far as the page shows it; a check of a human comes before all else."""
+        sending = composer.sending
         if await self._signs.seen(self._site.human):
             return HumanNeeded("The site asks for a human before it takes the prompt; nothing was sent.")
         if not self._site.login.guest and await self._signs.seen(self._site.login.signed_out):
@@ -34,6 +35,8 @@ class UnsentPrompt:
         said = await self.news(sending)
         if refused := self._told(said, also_unknown=sending.presses > 0 and not is_at_work):
             return refused
+        if sending.presses and await composer.is_replaced():
+            return SiteError("The page loaded itself anew in the middle of sending the prompt.", sent=sending.is_taken)
         if is_at_work and not sending.is_taken:
             return None
         called = f"it called {', '.join(calls)}" if calls else "it called nothing"

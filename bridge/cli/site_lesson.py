@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from playwright.async_api import Page
 
 from bridge.browser.browser import Chromium
 from bridge.errors import SetupError
 from bridge.log import log_fact
 from bridge.login.capture import store_login
-from bridge.login.site_learning import Lesson, learn_site, report
+from bridge.login.site_learning import SITE_NAME, UNNAMED, Lesson, learn_site, name_of, report
 from bridge.origins import origin_of
 from bridge.settings import Settings
+from bridge.sites.learning.draft import Finding
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore, check_name
 from bridge.telemetry import Telemetry
 
-UNNAMED = "learned"
 EMPTY: dict[str, Any] = {"cookies": [], "origins": []}
-SITE_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
 async def teach(
@@ -48,7 +48,7 @@ async def teach(
     profile = await asyncio.to_thread(_profile, store, account, str(file), url)
     browser = Chromium(settings, Telemetry(log_fact))
     try:
-        learned = await learn_site(browser, settings, Lesson(url, site, file, is_auto), profile, say)
+        learned = await learn_site(browser, settings, Lesson(url, site, file), profile, Terminal(say, url, is_auto))
     finally:
         await browser.close()
     report(learned, say)
@@ -62,12 +62,33 @@ async def teach(
     say(f"The site file works. Use it with `bridge login ACCOUNT --site {file}`.")
 
 
-def name_of(url: str) -> str:
-    """Return a name for the site of an address: the part of its host that people know it by."""
-    host = (urlsplit(url).hostname or "").lower()
-    parts = [part for part in host.split(".") if part not in ("www", "chat")]
-    known = parts[-2] if len(parts) > 1 and not host.replace(".", "").isdigit() else parts[0] if parts else ""
-    return known if SITE_NAME.fullmatch(known) else UNNAMED
+class Terminal:
+    """A person at a terminal, with the page in a window; see `Operator`. By `is_auto` there is none."""
+
+    def __init__(self, say: Callable[[str], None], url: str, is_auto: bool) -> None:
+        self.wants_sending = is_auto
+        self.say = say
+        self._url = url
+
+    def hand_over(self, _: Page, prompt: str) -> None:
+        """Print the prompt."""
+        self.say("Sign in, in the window that has opened, if the page asks for it. Then type exactly this and send it:")
+        self.say(f"\n    {prompt}\n")
+
+    def no_text_box(self) -> None:
+        """Raise, as nobody is there to sign in."""
+        raise SetupError(f"{self._url} shows no text box; it may ask to sign in: leave --auto out, or give --account.")
+
+    def take_back(self) -> None:
+        """Do nothing: the window stays as it is."""
+
+    page_closes = take_back
+
+    def show_findings(self, _: Sequence[Finding]) -> None:
+        """Leave the fields to the report."""
+
+    def show_proof(self, _: str, failure: str) -> None:
+        """Leave the chats to the report, too."""
 
 
 def _profile(store: ProfileStore, account: str | None, site: str, url: str) -> Profile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing, asynccontextmanager
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from bridge.sites.guarded_page import retried
 from bridge.sites.known_sites import load_driver
 from bridge.sites.learning.canary import Canary, long, to_be_typed, with_code
 from bridge.sites.learning.letters import letters, overlap
+from bridge.sites.learning.operator import Operator
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry, Timeline
 from bridge.worker.worker import Worker
@@ -42,7 +43,7 @@ class Proof(NamedTuple):
     """Empty where it went well."""
 
 
-async def prove(chromium: Chromium, settings: Settings, profile: Profile, say: Callable[[str], None]) -> list[Proof]:
+async def prove(chromium: Chromium, settings: Settings, profile: Profile, operator: Operator) -> list[Proof]:
     """Send three chats through the site file that the profile names; none of their texts is kept."""
     tests = (
         ("a long answer", _long),
@@ -50,15 +51,21 @@ async def prove(chromium: Chromium, settings: Settings, profile: Profile, say: C
         ("an answer that is stopped", _stopped),
     )
     proofs: list[Proof] = []
+
+    def note(name: str, failure: str) -> None:
+        proofs.append(Proof(name, failure))
+        operator.show_proof(name, failure)
+
     try:
         await asyncio.to_thread(load_driver, profile.site, settings.site_files)  # the file is read once
         worker = Worker(profile, None, chromium, settings, Telemetry())
         async with worker.opened():
             for name, test in tests:
-                say(f"Proving the site file: {name} ...")
-                proofs.append(Proof(name, await _outcome(test(worker))))
+                operator.say(f"Proving the site file: {name} ...")
+                note(name, await _outcome(test(worker)))
     except BridgeError as error:
-        proofs += [Proof(name, error.message) for name, _ in tests[len(proofs) :]]
+        for name, _ in tests[len(proofs) :]:
+            note(name, error.message)
     return proofs
 
 

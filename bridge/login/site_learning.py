@@ -1,27 +1,30 @@
-"""`bridge learn`: watches one chat on a page nobody has described, writes its site file, and proves it."""
+"""Watches one chat on a page nobody has described, writes its site file, and proves it; for command and dashboard."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext
+from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.browser import Chromium
 from bridge.browser.egress_proxy import bounded
-from bridge.browser.page_calls import within
-from bridge.errors import SetupError
+from bridge.browser.page_calls import first_line, within
+from bridge.errors import BrowserError, SetupError
 from bridge.login.learning_proof import Proof, prove
 from bridge.origins import origin_of, own_state
 from bridge.settings import Settings
+from bridge.sites.learning.chat_trial import ChatTrial
 from bridge.sites.learning.draft import Certainty, Finding, written
 from bridge.sites.learning.learn_page import (
-    Say,
     chat_twice,
     find_new_chat,
     findings,
@@ -29,20 +32,24 @@ from bridge.sites.learning.learn_page import (
     strangers_signs,
     watched_page,
 )
+from bridge.sites.learning.operator import Operator
 from bridge.sites.site_file.schema import parse_site_file
+from bridge.storage.atomic import create_file
 from bridge.storage.profiles import Profile
 
 VIEWPORT = {"width": 1280, "height": 800}
+UNNAMED = "learned"
+"""The name of a site whose address gives none, and of the account that its chats are held by."""
+SITE_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What is to be learned: the page, what its site is to be called, and whether the bridge chats by itself."""
+    """What is to be learned: the page, what its site is to be called, and where its file is to be written."""
 
     url: str
     name: str
     out: Path
-    is_auto: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,36 +76,59 @@ class LearnedSite:
         return bool(self.proofs) and not any(proof.failure for proof in self.proofs)
 
 
-async def learn_site(chromium: Chromium, settings: Settings, lesson: Lesson, profile: Profile, say: Say) -> LearnedSite:
-    """Learn a site by chats on its page, write the file, and prove it; the profile's login is used, if it has one."""
-    found, captured = await _watched(chromium, settings, lesson, profile, say)
-    text = written(found)
-    parse_site_file(text, str(lesson.out))
-    await asyncio.to_thread(lesson.out.write_text, text, "utf-8")
-    say(f"Wrote {lesson.out}.")
-    proofs = await prove(chromium, settings, captured, say)
+async def learn_site(
+    chromium: Chromium, settings: Settings, lesson: Lesson, profile: Profile, operator: Operator
+) -> LearnedSite:
+    """Learn a site by chats on its page, write the file, and prove it; the profile's login is used, if it has one.
+
+    The profile's `site` is what finds the file once it is written. Raises a `BridgeError`; a file of that name is left
+    as it is.
+    """
+    try:
+        found, captured = await _watched(chromium, settings, lesson, profile, operator)
+    except PlaywrightError as error:
+        raise BrowserError(f"The page was lost: {first_line(error)}") from error
+    await asyncio.to_thread(_write, lesson.out, written(found))
+    operator.show_findings(found)
+    operator.say(f"Wrote {lesson.out}.")
+    proofs = await prove(chromium, settings, captured, operator)
     return LearnedSite(tuple(found), captured, tuple(proofs))
 
 
+def _write(path: Path, text: str) -> None:
+    parse_site_file(text, str(path))
+    try:
+        create_file(path, text.encode())
+    except FileExistsError:
+        raise SetupError(f"There is a file {path} by now; it is left as it is.") from None
+
+
 async def _watched(
-    chromium: Chromium, settings: Settings, lesson: Lesson, profile: Profile, say: Say
+    chromium: Chromium, settings: Settings, lesson: Lesson, profile: Profile, operator: Operator
 ) -> tuple[Sequence[Finding], Profile]:
     url = lesson.url
     async with (
         _context(chromium, settings, url, profile.storage_state) as context,
         watched_page(context, url) as trial,
     ):
-        before = await page_state(trial.watch.page, trial.elements.origin)
-        if lesson.is_auto and not before.has_box:
-            raise SetupError(f"{url} shows no text box; it may ask to sign in: leave --auto out, or give --account.")
-        await chat_twice(trial, say, is_auto=lesson.is_auto)
-        say("Looking for the address of a new chat, and at what a stranger sees ...")
-        new_chat = await find_new_chat(trial, url)
-        mine = await page_state(trial.watch.page, trial.elements.origin)
-        async with _context(chromium, settings, url, None) as fresh:
-            login = await strangers_signs(mine, next(iter(trial.learned.box), ""), fresh, url)
-        found = await findings(trial, lesson.name, url, new_chat, login)
-        return found, await _captured(context, profile, settings.browser.call_limit)
+        try:
+            return await _taught(chromium, settings, lesson, profile, operator, trial)
+        finally:
+            operator.page_closes()
+
+
+async def _taught(
+    chromium: Chromium, settings: Settings, lesson: Lesson, profile: Profile, operator: Operator, trial: ChatTrial
+) -> tuple[Sequence[Finding], Profile]:
+    url, context = lesson.url, trial.watch.page.context
+    await chat_twice(trial, operator)
+    operator.say("Looking for the address of a new chat, and at what a stranger sees ...")
+    new_chat = await find_new_chat(trial, url)
+    mine = await page_state(trial.watch.page, trial.elements.origin)
+    async with _context(chromium, settings, url, None) as fresh:
+        login = await strangers_signs(mine, next(iter(trial.learned.box), ""), fresh, url)
+    found = await findings(trial, lesson.name, url, new_chat, login)
+    return found, await _captured(context, profile, settings.browser.call_limit)
 
 
 async def _captured(context: BrowserContext, profile: Profile, limit: float) -> Profile:
@@ -123,6 +153,14 @@ async def _context(
         options = {**size, **bounds, "accept_downloads": False} | ({"storage_state": state} if state else {})
         async with chromium.context(options) as context:
             yield context
+
+
+def name_of(url: str) -> str:
+    """Return a name for the site of an address: the part of its host that people know it by."""
+    host = (urlsplit(url).hostname or "").lower()
+    parts = [part for part in host.split(".") if part not in ("www", "chat")]
+    known = parts[-2] if len(parts) > 1 and not host.replace(".", "").isdigit() else parts[0] if parts else ""
+    return known if SITE_NAME.fullmatch(known) else UNNAMED
 
 
 def report(site: LearnedSite, line: Callable[[str], None]) -> None:

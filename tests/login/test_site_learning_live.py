@@ -20,6 +20,7 @@ from bridge.sites.learning.learn_page import chat_twice, watched_page
 from bridge.sites.site_file.schema import SiteFile, load_site_file
 from bridge.storage.profiles import Profile
 from tests.support.live import QUICK_SITE, settings_for
+from tests.support.teaching import Teacher
 from tests.support.waiting import until
 
 
@@ -39,10 +40,7 @@ async def learned(chromium: Chromium, folder: Path, url: str, state: dict[str, A
     """Learn a page without a person, and return what came of it and the file as it was written."""
     out = folder / "learned.toml"
     profile = Profile(name="me", site=str(out), url=url, storage_state=state)
-    said: list[str] = []
-    site = await learn_site(
-        chromium, settings_for(folder), Lesson(url, "learned", out, is_auto=True), profile, said.append
-    )
+    site = await learn_site(chromium, settings_for(folder), Lesson(url, "learned", out), profile, Teacher())
     return site, await asyncio.to_thread(load_site_file, out)
 
 
@@ -71,7 +69,7 @@ async def test_a_learned_file_has_nothing_of_the_chat_or_the_login(chromium: Chr
 
 
 async def test_a_person_may_send_the_first_prompt(chromium: Chromium) -> None:
-    said: list[str] = []
+    teacher = Teacher(wants_sending=False)
     async with (
         page_of("kimi") as (url, state),
         chromium.context({"storage_state": state}) as context,
@@ -79,16 +77,15 @@ async def test_a_person_may_send_the_first_prompt(chromium: Chromium) -> None:
     ):
 
         async def person() -> None:
-            await until(lambda: any("Repeat exactly" in line for line in said))
-            prompt = next(line.strip() for line in said if "Repeat exactly" in line)
+            await until(lambda: bool(teacher.prompt))
             await trial.watch.page.click(".chat-input-editor")
-            await trial.watch.page.keyboard.insert_text(prompt)
+            await trial.watch.page.keyboard.insert_text(teacher.prompt)
             await until(lambda: bool(trial.learned.box))
             await trial.watch.page.click(".send-button-container")
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(person())
-            tasks.create_task(chat_twice(trial, said.append, is_auto=False))
+            tasks.create_task(chat_twice(trial, teacher))
         wire = read_wire(trial.turns)
     assert trial.learned.sends_by_enter is False
     assert trial.learned.box[0] == "div.chat-input-editor"

@@ -13,7 +13,18 @@ from playwright.async_api import Error as PlaywrightError
 from bridge.errors import SiteChanged, SiteTimeout
 from bridge.sites.guarded_page import held
 from bridge.sites.learning.canary import Canary
-from bridge.sites.learning.control_search import closes, message_selectors, send_buttons, stop_selectors
+from bridge.sites.learning.control_search import (
+    AFTER,
+    BEFORE,
+    BUSY,
+    MOST_STOPS,
+    TYPED,
+    UNSURE,
+    closes,
+    message_selectors,
+    send_buttons,
+    stop_selectors,
+)
 from bridge.sites.learning.letters import letters
 from bridge.sites.learning.network_watch import NetworkWatch
 from bridge.sites.learning.observation import SeenTurn
@@ -51,7 +62,7 @@ class Learned:
     dialogs: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     """What lay over the page, and what closed it."""
     stops: list[str] = field(default_factory=list)
-    """Selectors that may be the stop button, still to be tried."""
+    """Selectors of what was there only while the site answered, in one turn at least."""
     stop_button: tuple[str, ...] = ()
     messages: dict[str, list[int]] = field(default_factory=dict)
     """Selectors that may fit messages, and how many they fitted after each turn."""
@@ -88,9 +99,9 @@ class ChatTrial:
             await self._know(box)
             began, before = self._clock(), self.watch.page.url
             await self._fill(box, canary.prompt)
-            await self.watch.ask("mark", "typed")
+            await self._mark(TYPED)
             await asyncio.sleep(3 * LOOK_EVERY)
-            await self.watch.ask("mark", "typed")
+            await self._mark(TYPED)
             for _ in range(MOST_DIALOGS):
                 if await self._send(box, canary):
                     break
@@ -109,13 +120,13 @@ class ChatTrial:
             return False
         async with held(box):
             await self._know(box)
-        await self.watch.ask("mark", "typed")
+        await self._mark(TYPED, UNSURE)
         return True
 
     async def notice_sending(self) -> None:
         """Learn what a person did who has just sent the prompt."""
         by = await self.watch.ask("sender")
-        await self.watch.ask("mark", "answering")
+        await self._mark(BUSY)
         self.learned.sends_by_enter = by == "enter" if by else None
         if isinstance(by, dict):
             fitting = [one for one in selectors(element_of(by)) if await self.watch.page.locator(one).count() == 1]
@@ -129,13 +140,17 @@ class ChatTrial:
 
     async def finish(self, canary: Canary, began: float, before: str) -> None:
         """Wait for the end of an answer, and note the turn."""
-        stops = await self._answered(canary)
-        await self.watch.ask("mark", "after")
+        await self._answered(canary)
+        await self._mark(AFTER)
+        looks = await self.watch.looks()
         visible = str(await self.watch.ask("answer", canary.prompt, canary.wanted) or "")
         calls = self._network.calls()
         self.turns.append(SeenTurn(canary.prompt, began, calls, visible, canary.wanted, before, self.watch.page.url))
         await self._note_messages()
-        await self._note_stops(stops)
+        await self._note_stops(stop_selectors(looks, len(self.turns)))
+
+    async def _mark(self, *phases: str) -> None:
+        await self.watch.mark(len(self.turns) + 1, *phases)
 
     async def _box(self) -> ElementHandle | None:
         """Return the likeliest text box: the known one, else the lowest of the large ones."""
@@ -157,7 +172,7 @@ class ChatTrial:
             self.learned.box = await self.watch.lasting(box)
         await self.watch.ask("useBox", box)
         await self.watch.ask("remember")
-        await self.watch.ask("mark", "before")
+        await self._mark(BEFORE)
 
     async def _fill(self, box: ElementHandle, prompt: str) -> None:
         ways = dict.fromkeys((self.learned.filling, *FILLINGS))
@@ -173,7 +188,7 @@ class ChatTrial:
         began = self._clock()
         buttons = send_buttons(await self.watch.looks())
         known = await self._button_selectors([look.number for look in buttons])
-        await self.watch.ask("mark", "answering")
+        await self._mark(BUSY)
         if self.learned.sends_by_enter is not False:
             await box.focus()
             await self.elements.press("Enter")
@@ -222,18 +237,18 @@ class ChatTrial:
         """Tell whether a request had the prompt in it."""
         return self._network.has_sent(canary.nonce.encode(), since)
 
-    async def _answered(self, canary: Canary) -> set[str]:
-        """Wait until the page is quiet; return which of the selectors for a stop button fitted something meanwhile."""
+    async def _answered(self, canary: Canary) -> None:
+        """Wait until the page is quiet."""
         began = changed = self._clock()
-        length, seen = -1, set[str]()
+        length = -1
         while True:
-            seen |= {one for one in self.learned.stops if one not in seen and await self.watch.count(one) > 0}
+            await self.watch.looks()  # kept from now on: the page may load itself anew before the end
             now, self_length = self._clock(), int(await self.watch.ask("length") or 0)
             if self_length != length:
                 length, changed = self_length, now
             quiet = now - max(changed, self._network.last_data) > QUIET or now - changed > SILENT
             if quiet and (now - began > FIRST_LIMIT or await self._has_answer(canary)):
-                return seen
+                return
             if now - began > ANSWER_LIMIT:
                 raise SiteTimeout(f"The page was not done with its answer within {ANSWER_LIMIT:g} seconds.")
             await asyncio.sleep(LOOK_EVERY)
@@ -249,12 +264,12 @@ class ChatTrial:
         for selector, counts in self.learned.messages.items():
             counts.append(await self.watch.page.locator(selector).count())
 
-    async def _note_stops(self, seen: set[str]) -> None:
-        """Collect what may be the stop button, or keep those that were there while the site answered, and only then."""
-        there = [one for one in self.learned.stops if one in seen and await self.watch.count(one) == 0]
-        self.learned.stop_button = tuple([one for one in there if not is_weak(one)][:3] or there[:1])
-        if not there:
-            self.learned.stops = stop_selectors(await self.watch.looks())
+    async def _note_stops(self, found: Sequence[str]) -> None:
+        """Take for the stop button what was there only during the answer, in this turn and in one before."""
+        again = [one for one in found if one in self.learned.stops and await self.watch.count(one) == 0]
+        if again:
+            self.learned.stop_button = tuple([one for one in again if not is_weak(one)][:3] or again[:1])
+        self.learned.stops = list(dict.fromkeys([*found, *self.learned.stops]))[:MOST_STOPS]
 
 
 async def loaded(page: Page, url: str, limit: float) -> None:

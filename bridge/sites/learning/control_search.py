@@ -29,7 +29,10 @@ OTHER = re.compile(
 )
 NEAR = 160
 """Pixels from the text box within which its buttons are."""
-BUSY, TYPED = "answering", "typed"
+BEFORE, TYPED, BUSY, AFTER = "before", "typed", "answering", "after"
+"""The phases of a turn."""
+UNSURE = "unsure"
+"""The phase in which a person may have sent the prompt already, or not yet."""
 MOST_STOPS = 24
 
 
@@ -41,7 +44,7 @@ def names(element: Element) -> str:
 def send_buttons(looks: Sequence[Look]) -> list[Look]:
     """Return what may send the typed prompt, the likeliest first; only what is called so, or came alive by the text."""
     ready = [look for look in looks if TYPED in look.phases and not look.is_disabled and look.distance <= NEAR]
-    alive = {look.number for look in ready if "before" not in look.phases}
+    alive = {look.number for look in ready if BEFORE not in look.phases}
     named = [look for look in ready if SEND.search(names(look.element))]
     woken = [look for look in ready if look.number in alive and not OTHER.search(names(look.element))]
     ranked = sorted(named, key=lambda look: (look.number not in alive, _size(look), look.distance))
@@ -53,10 +56,11 @@ def _size(look: Look) -> bool:
     return not (look.element.tag in ("button", "input") or look.element.attributes.get("role") == "button")
 
 
-def stop_selectors(looks: Sequence[Look]) -> list[str]:
-    """Return selectors of what was there only while the site answered; each is to be tried on another chat."""
-    only = [look for look in looks if look.phases == {BUSY} and not look.is_disabled]
-    usual = {look.number: look for look in looks if look.phases != {BUSY}}
+def stop_selectors(looks: Sequence[Look], turn: int) -> list[str]:
+    """Return selectors of what was there only while the site answered in a turn; another turn must confirm them."""
+    seen = [(look, look.turns.get(turn, frozenset()) - {UNSURE}) for look in looks]
+    only = [look for look, phases in seen if phases == {BUSY} and not look.is_disabled]
+    usual = {look.number: look for look, phases in seen if phases != {BUSY}}
     ranked = sorted(only, key=lambda look: (not STOP.search(names(look.element)), _size(look), look.distance))
     found = [one for look in ranked[:8] for one in _of_stop(look, usual.get(look.number))]
     return list(dict.fromkeys(found))[:MOST_STOPS]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -14,24 +14,26 @@ from bridge.browser.page_calls import within
 from bridge.errors import BrowserError, SetupError, SiteTimeout
 from bridge.origins import origin_of
 from bridge.sites.guarded_page import held
-from bridge.sites.learning.canary import to_be_typed, with_code
+from bridge.sites.learning.canary import Canary, to_be_typed, with_code
 from bridge.sites.learning.chat_trial import ChatTrial, loaded
-from bridge.sites.learning.control_search import new_chat_buttons
+from bridge.sites.learning.control_search import BEFORE, new_chat_buttons
 from bridge.sites.learning.draft import Finding
 from bridge.sites.learning.inference import read_wire, wire_findings
 from bridge.sites.learning.login_signs import PageState, login_signs
 from bridge.sites.learning.network_watch import NetworkWatch
+from bridge.sites.learning.operator import Operator
 from bridge.sites.learning.page_findings import LoginSigns, NewChat, page_findings
 from bridge.sites.learning.page_watch import PageWatch
 from bridge.sites.learning.prompt_request import failed_send, is_exact
 
 PERSON_LIMIT = 900.0
+"""Seconds that a person has to sign in and to send the prompt."""
+MORE_PROMPTS = 2
+"""Prompts that are sent at most to see a stop button a second time."""
 LOAD_LIMIT = 60.0
 LOOK_EVERY = 0.1
 SETTLE = 2.0
 """Seconds in which a page shows whether somebody is signed in."""
-
-Say = Callable[[str], None]
 
 
 @asynccontextmanager
@@ -48,44 +50,70 @@ async def watched_page(context: BrowserContext, url: str) -> AsyncGenerator[Chat
         await network.close()
 
 
-async def chat_twice(trial: ChatTrial, say: Say, *, is_auto: bool) -> None:
-    """Have two turns of one conversation: the first by a person, where there is one, the second by the bridge."""
-    if is_auto:
-        say("Typing a first prompt into the page ...")
-        await trial.chat(to_be_typed())
-    else:
-        await _chat_by_person(trial, say)
+async def chat_twice(trial: ChatTrial, operator: Operator) -> None:
+    """Have two turns of one conversation: the first by a person, unless the bridge is to send it, too."""
+    await _first_turn(trial, operator)
     if failure := await asyncio.to_thread(failed_send, trial.turns[-1]):
         raise SetupError(f"The page's request with the prompt failed ({failure}), so there is nothing to learn from.")
-    say("The first answer is over. Typing a second prompt into the same chat ...")
+    operator.say("The first answer is over. Typing a second prompt into the same chat ...")
     await trial.chat(with_code())
     for filling in trial.other_fillings():
         if await asyncio.to_thread(is_exact, trial.turns[-1]):
             break
-        say("The page sent other words than were typed. Typing another prompt in another way ...")
+        operator.say("The page sent other words than were typed. Typing another prompt in another way ...")
         trial.learned.filling = filling
         await trial.chat(with_code())
-    if not trial.learned.stop_button:
-        say("Typing one more prompt, to see what stops an answer ...")
+    for _ in range(MORE_PROMPTS):
+        if trial.learned.stop_button:
+            break
+        operator.say("Typing one more prompt, to see what stops an answer ...")
         await trial.chat(to_be_typed())
+        if not trial.learned.stops:
+            break
 
 
-async def _chat_by_person(trial: ChatTrial, say: Say) -> None:
-    """Wait until a person has typed the prompt that is said here and sent it, and until it is answered."""
-    canary, end = to_be_typed(), time.monotonic() + PERSON_LIMIT
-    say("Sign in, in the window that has opened, if the page asks for it. Then type exactly this and send it:")
-    say(f"\n    {canary.prompt}\n")
-    began, box_seen, before = time.monotonic(), False, trial.watch.page.url
+async def _first_turn(trial: ChatTrial, operator: Operator) -> None:
+    """Wait until a person has sent the prompt that is handed over here, or wants the bridge to, and for the answer."""
+    canary, began = to_be_typed(), time.monotonic()
+    if not operator.wants_sending:
+        operator.hand_over(trial.watch.page, canary.prompt)
+    try:
+        async with asyncio.timeout(PERSON_LIMIT):
+            before = await _sent_by_person(trial, operator, canary, began)
+    except TimeoutError as error:
+        raise SiteTimeout(
+            f"Nobody sent the prompt within {PERSON_LIMIT / 60:g} minutes; nothing was written."
+        ) from error
+    operator.take_back()
+    if before is None:
+        operator.say("Typing a first prompt into the page ...")
+        await trial.chat(canary)
+        return
+    operator.say("The prompt is sent. Waiting for the end of its answer ...")
+    await trial.notice_sending()
+    await trial.finish(canary, began, before)
+
+
+async def _sent_by_person(trial: ChatTrial, operator: Operator, canary: Canary, began: float) -> str | None:
+    """Return the address at which a person typed the prompt, once it is sent; None where the bridge is to send it."""
+    box_seen, before = False, trial.watch.page.url
     while not trial.is_sent(canary, began):
-        if time.monotonic() > end:
-            raise SiteTimeout(f"Nobody sent the prompt within {PERSON_LIMIT:g} seconds.")
         if trial.watch.page.is_closed():
             raise BrowserError("The window was closed before the prompt was sent.")
+        if operator.wants_sending:
+            if await _takes_prompts(trial):
+                return None
+            operator.no_text_box()
         if not box_seen and trial.elements.is_home(trial.watch.page.url):
             box_seen, before = await trial.notice_typing(canary), trial.watch.page.url
         await asyncio.sleep(LOOK_EVERY)
-    await trial.notice_sending()
-    await trial.finish(canary, began, before)
+    return before
+
+
+async def _takes_prompts(trial: ChatTrial) -> bool:
+    """Tell whether the page is the site's own, and shows a text box that is none of a sign-in form."""
+    page, origin = trial.watch.page, trial.elements.origin
+    return trial.elements.is_home(page.url) and (await page_state(page, origin)).has_box
 
 
 async def find_new_chat(trial: ChatTrial, url: str) -> NewChat:
@@ -113,7 +141,7 @@ async def page_state(page: Page, origin: str) -> PageState:
     """Return what a page shows and keeps, once it has had the time to show whether somebody is signed in."""
     await asyncio.sleep(SETTLE)
     watch = PageWatch(page, origin)
-    await watch.ask("mark", "before")
+    await watch.mark(0, BEFORE)
     cookies = await page.context.cookies()
     return PageState(
         page.url,

@@ -1,6 +1,7 @@
 // What the page shows while somebody chats, for `page_watch.py`: an object whose methods are called by name.
-// Everything is bounded; nothing is left in the page but listeners and observers, which end with its document.
-origin => {
+// Everything is bounded; nothing is left in the page but listeners and observers, which end with its document. Numbers
+// begin behind `base`, so that those of two documents differ; `phase` is the one of the chat that goes on.
+(origin, base, phase) => {
   const MOST_NODES = 20000, MOST_TEXT = 200000, MOST_LOOKS = 400, EVERY = 60;
   const CLICKABLE = "button, a[href], input[type=submit], input[type=button], [role=button], [role=link], [tabindex], " +
     "[onclick], [class*=send i], [class*=stop i], [class*=submit i], [class*=btn i], [class*=button i], [id*=stop i], [id*=send i]";
@@ -61,9 +62,10 @@ origin => {
     above: ancestors(element).slice(1, 7).map(own),
   });
 
-  const looks = new Map();  // a look of an element -> {element, facts, phases}
+  const looks = new Map();  // a look of an element -> {key, element, facts, phases}
+  const fresh = new Set();  // looks that were not read since they, or their phases, were new
   const numbers = new WeakMap();
-  let phase = "idle", count = 0, box = null, changedAt = performance.now();
+  let count = base, box = null, changedAt = performance.now();
   const distance = element => {
     if (!box) return 0;
     const [one, other] = [element.getBoundingClientRect(), box.getBoundingClientRect()];
@@ -81,9 +83,9 @@ origin => {
       if (!look) {
         if (looks.size >= MOST_LOOKS && phase === "idle") continue;
         if (looks.size >= 4 * MOST_LOOKS) continue;
-        looks.set(key, (look = {element, number: numbers.get(element), facts: describe(element), phases: new Set(), distance: distance(element)}));
+        looks.set(key, (look = {key: base + looks.size, element, number: numbers.get(element), facts: describe(element), phases: new Set(), distance: distance(element)}));
       }
-      look.phases.add(phase);
+      if (!look.phases.has(phase)) look.phases.add(phase), fresh.add(look);
     }
   };
   let sampledAt = 0, waiting = 0;
@@ -180,13 +182,19 @@ origin => {
       return named.find(one => hit && ancestors(hit).includes(one)) ?? named[0] ?? null;
     },
     boxText: () => (box && box.isConnected ? (box.value ?? box.textContent ?? "").length : -1),
-    mark: name => {
-      if (phase !== "idle") sample();
-      phase = name;
-      sample();
+    mark: (...names) => {
+      for (const name of names) {
+        if (phase !== "idle") sample();
+        phase = name;
+        sample();
+      }
     },
     remember: () => { before = new Map(texts().map(node => [node, node.data])); },
-    looks: () => [...looks.values()].map(look => ({...look.facts, number: look.number, distance: look.distance, phases: [...look.phases]})),
+    freshLooks: () => {
+      const found = [...fresh];
+      fresh.clear();
+      return found.map(({facts, key, number, distance, phases}) => ({...facts, key, number, distance, phases: [...phases]}));
+    },
     element: number => [...looks.values()].reverse().find(look => look.number === number && look.element.isConnected)?.element ?? null,
     sender: () => (last instanceof Element ? describe(last) : last),
     quiet: () => (performance.now() - changedAt) / 1000,

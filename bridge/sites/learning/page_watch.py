@@ -1,19 +1,19 @@
 """Asks the script of `page_watch.js` in the page: what is clickable when, and what appeared as the answer.
 
-The script is given to documents of the site's own origin only, and is asked there only.
+The script is given to documents of the site's own origin only, and is asked there only. What it saw of the buttons is
+kept here: a page may load itself anew at any time, and its script is gone with the document.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from playwright.async_api import ElementHandle, JSHandle, Page
-from playwright.async_api import Error as PlaywrightError
 
-from bridge.browser.page_calls import has_moved_on
-from bridge.sites.guarded_page import held
+from bridge.sites.guarded_page import held, retried
 from bridge.sites.learning.observation import Element
 from bridge.sites.learning.selectors import is_weak, selectors
 
@@ -23,10 +23,16 @@ MOST_TRIED = 40
 KEPT = 3
 """How many selectors of an element are kept."""
 VISIBLE = " >> visible=true"
+IDLE = "idle"
+"""The phase before the first chat."""
+DOCUMENT = 100_000
+"""Numbers of elements and looks that a document has for itself."""
+MOST_LOOKS = 10_000
+T = TypeVar("T")
 
 
 class Look(NamedTuple):
-    """How something that can be clicked looked, and in which phases of the chat."""
+    """How something that can be clicked looked, and in which phases of which turns."""
 
     element: Element
     number: int
@@ -34,51 +40,55 @@ class Look(NamedTuple):
     distance: int
     """Pixels from the text box."""
     is_disabled: bool
-    phases: frozenset[str]
+    turns: Mapping[int, frozenset[str]]
+    """The phases of each turn in which it was there."""
+
+    @property
+    def phases(self) -> frozenset[str]:
+        """Return the phases of all turns."""
+        return frozenset().union(*self.turns.values())
 
 
 class PageWatch:
-    """Watches one page of the site at `origin`; made anew for each document."""
+    """Watches one page of the site at `origin`; its script is made anew for each document."""
 
     def __init__(self, page: Page, origin: str) -> None:
         self.page = page
         self._origin = origin
         self._script: JSHandle | None = None
+        self._documents = 0
+        self._phase = IDLE
+        self._looks: dict[int, Look] = {}
 
     async def ask(self, name: str, *given: object) -> Any:
         """Call a function of the script; in a new document, where the page moved on meanwhile."""
-        for _ in range(3):
-            try:
-                return await self.page.evaluate(CALL, [await self._known(), name, list(given)])
-            except PlaywrightError as error:
-                if not has_moved_on(error):
-                    raise
-                self._script = None
-        return None
+        return await self._retried(partial(self._ask, name, given))
+
+    async def mark(self, turn: int, *phases: str) -> None:
+        """Begin phases of a turn, one after the other; what can be clicked now is noted in each of them."""
+        self._phase = f"{turn}:{phases[-1]}"
+        await self.ask("mark", *(f"{turn}:{phase}" for phase in phases))
 
     async def element(self, name: str, *given: object) -> ElementHandle | None:
         """Return the element that a function of the script finds, to be `held`."""
-        handle = await self.page.evaluate_handle(CALL, [await self._known(), name, list(given)])
-        return handle.as_element()
+        return (await self._retried(partial(self._find, name, given))).as_element()
 
     async def elements(self, name: str) -> list[ElementHandle]:
         """Return the elements that a function of the script finds."""
-        handle = await self.page.evaluate_handle(CALL, [await self._known(), name, []])
-        async with held(handle):
-            found = await handle.get_properties()
-        return [element for one in found.values() if (element := one.as_element())]
+        return await self._retried(partial(self._find_all, name))
+
+    async def looks(self) -> list[Look]:
+        """Return all looks of what could be clicked, in this document and those before."""
+        fresh = await self.ask("freshLooks") or []
+        for one in fresh[: MOST_LOOKS - len(self._looks)]:
+            self._looks[one["key"]] = Look(
+                element_of(one), one["number"], one["distance"], one["isDisabled"], _turns(one["phases"])
+            )
+        return list(self._looks.values())
 
     async def described(self, element: ElementHandle) -> Element:
         """Return what can be said of an element."""
         return element_of(await self.page.evaluate(CALL, [await self._known(), "describe", [element]]))
-
-    async def looks(self) -> list[Look]:
-        """Return the looks of all that can be clicked."""
-        found = await self.ask("looks") or []
-        return [
-            Look(element_of(one), one["number"], one["distance"], one["isDisabled"], frozenset(one["phases"]))
-            for one in found
-        ]
 
     async def lasting(self, element: ElementHandle) -> tuple[str, ...]:
         """Return the selectors that fit this element alone among the visible ones, the most lasting first."""
@@ -96,12 +106,42 @@ class PageWatch:
 
     async def count(self, selector: str) -> int:
         """Return how many visible elements a selector has."""
-        return len(await self.page.query_selector_all(selector + VISIBLE))
+        return len(await retried(lambda: self.page.query_selector_all(selector + VISIBLE)))
+
+    async def _ask(self, name: str, given: Sequence[object]) -> Any:
+        return await self.page.evaluate(CALL, [await self._known(), name, list(given)])
+
+    async def _find(self, name: str, given: Sequence[object] = ()) -> JSHandle:
+        return await self.page.evaluate_handle(CALL, [await self._known(), name, list(given)])
+
+    async def _find_all(self, name: str) -> list[ElementHandle]:
+        handle = await self._find(name)
+        async with held(handle):
+            found = await handle.get_properties()
+        return [element for one in found.values() if (element := one.as_element())]
+
+    async def _retried(self, act: Callable[[], Awaitable[T]]) -> T:
+        return await retried(act, self._forget)
+
+    def _forget(self) -> None:
+        self._script = None
 
     async def _known(self) -> JSHandle:
         if self._script is None:
-            self._script = await self.page.evaluate_handle(f"({SCRIPT})({self._origin!r})")
+            self._documents += 1
+            given = self._origin, self._documents * DOCUMENT, self._phase
+            self._script = await self.page.evaluate_handle(
+                f"([origin, base, phase]) => ({SCRIPT})(origin, base, phase)", given
+            )
         return self._script
+
+
+def _turns(phases: Sequence[str]) -> dict[int, frozenset[str]]:
+    """Return the phases of each turn, of phases as `PageWatch.mark` names them."""
+    turns: dict[int, frozenset[str]] = {}
+    for turn, _, phase in (one.rpartition(":") for one in phases):
+        turns[int(turn or 0)] = turns.get(int(turn or 0), frozenset()) | {phase}
+    return turns
 
 
 def element_of(said: Mapping[str, Any]) -> Element:

@@ -6,7 +6,16 @@ import tomllib
 
 import pytest
 
-from bridge.sites.learning.control_search import closes, new_chat_buttons, send_buttons, stop_selectors
+from bridge.sites.learning.control_search import (
+    AFTER,
+    BUSY,
+    TYPED,
+    UNSURE,
+    closes,
+    new_chat_buttons,
+    send_buttons,
+    stop_selectors,
+)
 from bridge.sites.learning.draft import Certainty, Finding, as_toml, written
 from bridge.sites.learning.login_signs import PageState, login_signs
 from bridge.sites.learning.network_watch import as_bytes
@@ -14,9 +23,11 @@ from bridge.sites.learning.observation import Element
 from bridge.sites.learning.page_watch import Look
 from bridge.sites.learning.selectors import is_stable, selectors
 
+STOP = Element("button", attributes={"aria-label": "Stop generating"})
+
 
 def look(element: Element, number: int, *phases: str, distance: int = 10, is_disabled: bool = False) -> Look:
-    return Look(element, number, distance, is_disabled, frozenset(phases))
+    return Look(element, number, distance, is_disabled, {1: frozenset(phases)})
 
 
 @pytest.mark.parametrize("name", ["chat-input", "send-button", "ds-button--primary", "submit"])
@@ -52,14 +63,25 @@ def test_the_send_button_is_the_one_that_came_alive_or_is_called_so_and_never_on
 def test_a_button_that_only_changes_its_picture_while_the_site_answers_is_told_by_that_picture() -> None:
     idle = Element("div", classes=("send-box",), drawing="path:M1 2")
     busy = Element("div", classes=("send-box",), drawing="rect:")
-    found = stop_selectors([look(idle, 1, "before", "typed", "answering", "after"), look(busy, 1, "answering")])
+    found = stop_selectors([look(idle, 1, "before", "typed", "answering", "after"), look(busy, 1, "answering")], 1)
     assert found[0] == "div.send-box:has(svg rect)"
 
 
 def test_what_stops_is_what_is_called_so_among_all_that_comes_and_goes() -> None:
     spinner = look(Element("div", classes=("spinner-button",)), 1, "answering")
-    stop = look(Element("button", attributes={"aria-label": "Stop generating"}), 2, "answering", distance=300)
-    assert stop_selectors([spinner, stop])[0] == 'button[aria-label="Stop generating"]'
+    stop = look(STOP, 2, "answering", distance=300)
+    assert stop_selectors([spinner, stop], 1)[0] == 'button[aria-label="Stop generating"]'
+
+
+def test_a_stop_button_that_was_seen_behind_the_end_in_one_turn_is_found_in_the_next() -> None:
+    stop = Look(STOP, 1, 10, False, {1: frozenset({BUSY, AFTER}), 2: frozenset({BUSY})})
+    assert stop_selectors([stop], 1) == []
+    assert stop_selectors([stop], 2)[0] == 'button[aria-label="Stop generating"]'
+
+
+def test_what_is_seen_while_a_person_may_have_sent_the_prompt_already_may_be_the_stop_button() -> None:
+    assert stop_selectors([look(STOP, 1, UNSURE, BUSY)], 1)
+    assert not stop_selectors([look(STOP, 1, TYPED, BUSY)], 1)
 
 
 def test_a_new_chat_is_found_by_its_name_in_several_languages() -> None:

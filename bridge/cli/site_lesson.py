@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Page
-
 from bridge.browser.browser import Chromium
 from bridge.errors import SetupError
 from bridge.log import log_fact
@@ -70,7 +68,7 @@ class Terminal:
         self.say = say
         self._url = url
 
-    def hand_over(self, _: Page, prompt: str) -> None:
+    def hand_over(self, _: object, prompt: str) -> None:
         """Print the prompt."""
         self.say("Sign in, in the window that has opened, if the page asks for it. Then type exactly this and send it:")
         self.say(f"\n    {prompt}\n")

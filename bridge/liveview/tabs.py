@@ -11,7 +11,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.page_calls import within
 from bridge.errors import BrowserError
-from bridge.worker.page_session import Session
+from bridge.liveview.view_target import ShownPage
 
 LIMIT = 3.0
 LONGEST = 300
@@ -38,7 +38,7 @@ class Tab:
 class Tabs:
     """Follows the windows of an open page: a new one is shown at once, and the page itself once that is closed."""
 
-    def __init__(self, session: Session, changed: Callable[[], None]) -> None:
+    def __init__(self, session: ShownPage, changed: Callable[[], None]) -> None:
         self.session = session
         self._changed = changed
         self._known: dict[Page, Tab] = {}

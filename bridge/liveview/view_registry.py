@@ -12,6 +12,7 @@ from bridge.browser.browser import Chromium
 from bridge.errors import AccountConflict, PoolError, RequestError, SetupError, UnknownAccount
 from bridge.liveview.account_target import AccountTarget
 from bridge.liveview.interface import Login
+from bridge.liveview.learning_registry import LearningRegistry
 from bridge.liveview.remote_login import RemoteLogin
 from bridge.liveview.view import IDLE, View
 from bridge.liveview.view_target import ViewTarget
@@ -51,6 +52,7 @@ class ViewRegistry:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._tasks = Tasks()
         self._is_closed = False
+        self.learnings = LearningRegistry(chromium, settings, lambda one: self._changed(f"learning {one}"))
         self.idle = IDLE
         """Seconds without input after which the views that are opened next take back the controls."""
 
@@ -76,6 +78,13 @@ class ViewRegistry:
         """Connect to the view of a login; see `LiveViews`."""
         self._check_open()
         async with self._joined(f"login {id}", self._login(id), viewer) as channel:
+            yield channel
+
+    @asynccontextmanager
+    async def of_learning(self, id: str, viewer: str) -> AsyncGenerator[Viewer]:  # noqa: A002
+        """Connect to the view of a site that is learned; see `LiveViews`."""
+        self._check_open()
+        async with self._joined(f"learning {id}", self.learnings.target(id), viewer) as channel:
             yield channel
 
     async def log_in(self, name: str, site: str, url: str | None, keep_browser: bool = False) -> Login:
@@ -115,6 +124,7 @@ class ViewRegistry:
         views, self._views = self._views, {}
         for view in views.values():
             await view.close(STOPPED)
+        await self.learnings.close()
         await self._tasks.close()
 
     @asynccontextmanager

@@ -178,7 +178,7 @@ class Viewer:
         view = self._view
         if view.shown is None or view.tabs is None:
             return
-        page, driver = view.shown.tab.page, view.tabs.session.driver
+        page, (site, hosts) = view.shown.tab.page, view.tabs.session.places
         try:
             async with within(GO_LIMIT, "The page did not come"):
                 match go.where:
@@ -189,7 +189,7 @@ class Viewer:
                     case "reload":
                         await page.reload(wait_until="commit")
                     case "address":
-                        await page.goto(target(go.address, driver.url, driver.hosts), wait_until="commit")
+                        await page.goto(target(go.address, site, hosts), wait_until="commit")
         except BridgeError as error:
             self.notice("warn", error.message)
         view.changed()

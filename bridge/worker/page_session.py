@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from fnmatch import fnmatchcase
 from functools import partial
@@ -73,6 +73,11 @@ class Session:
         self._open_tab = open_tab
         self._on_refusal: Callable[[BridgeError], None] | None = None
         self._use(tab)
+
+    @property
+    def places(self) -> tuple[str, Sequence[str]]:
+        """Return what a person may open here by its address: the site's own, and its further hosts."""
+        return self.driver.url, self.driver.hosts
 
     async def renew(self, limit: float) -> None:
         """Put a new page in the place of one that has grown by use; closing the old one has `limit` seconds."""

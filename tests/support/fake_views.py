@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 
 from bridge.errors import UnknownAccount
-from bridge.liveview.interface import Login, ViewerChannel
+from bridge.liveview.interface import Learning, Login, ViewerChannel
 
 
 class _Nothing(AbstractAsyncContextManager[ViewerChannel]):
@@ -16,8 +16,40 @@ class _Nothing(AbstractAsyncContextManager[ViewerChannel]):
         return None
 
 
+class FakeLearnings:
+    """Learns nothing."""
+
+    async def begin(self, url: str, name: str | None) -> Learning:
+        """Begin nothing."""
+        raise UnknownAccount(f"There is no site {url!r} here.")
+
+    def all(self) -> list[Learning]:
+        """Have none."""
+        return []
+
+    def one(self, id: str) -> Learning:  # noqa: A002
+        """Have none."""
+        raise UnknownAccount("There is no such learning.")
+
+    send = one
+
+    async def site_file(self, id: str) -> bytes:  # noqa: A002
+        """Have none."""
+        raise UnknownAccount("There is no such learning.")
+
+    async def give_up(self, id: str) -> Learning:  # noqa: A002
+        """Have none."""
+        raise UnknownAccount("There is no such learning.")
+
+
 class FakeViews:
     """Knows none of what it is asked for."""
+
+    learnings = FakeLearnings()
+
+    def of_learning(self, id: str, viewer: str) -> AbstractAsyncContextManager[ViewerChannel]:  # noqa: A002
+        """Have no such learning."""
+        return _Nothing()
 
     def of_account(self, name: str, viewer: str) -> AbstractAsyncContextManager[ViewerChannel]:
         """Have no such account."""

@@ -10,6 +10,7 @@ from bridge.api.admin.admin_context import Parts
 from bridge.api.admin.chart_handlers import Figures
 from bridge.api.admin.chat_handlers import Chats
 from bridge.api.admin.key_handlers import Keys
+from bridge.api.admin.learning_handlers import LearnSite
 from bridge.api.admin.live_sockets import Live
 from bridge.api.admin.setup_handlers import Setup
 from bridge.api.admin.sign_in import SignIn
@@ -21,6 +22,7 @@ from bridge.api.route_table import Operation
 def operations(parts: Parts) -> Sequence[Operation]:
     """Return every route of the admin API."""
     kinds = (SignIn, Watch, Accounts, Add, Chats, Figures, Keys, UsageFigures, Setup)
-    live = [Live(parts, parts.optional.live)] if parts.optional.live is not None else []
+    views = parts.optional.live
+    live = (Live(parts, views), LearnSite(parts, views.learnings)) if views is not None else ()
     groups = (*(kind(parts) for kind in kinds), *live)
     return [operation for group in groups for operation in group.operations()]

@@ -58,6 +58,9 @@ class Live:
                 "GET", f"{PATH}/account/{{name}}", "WebSocket: an account's page, live", self.account, answer=view
             ),
             Operation("GET", f"{PATH}/login/{{id}}", "WebSocket: the page of a remote login", self.login, answer=view),
+            Operation(
+                "GET", f"{PATH}/learning/{{id}}", "WebSocket: a site's page, learned", self.learning, answer=view
+            ),
             Operation("GET", LOGINS, "List the remote logins", self.all),
             Operation("POST", LOGINS, "Begin a remote login", self.begin, LoginForm),
             Operation("GET", f"{LOGINS}/{{id}}", "Tell how a remote login stands", self.one),
@@ -88,6 +91,10 @@ class Live:
     async def login(self, request: web.Request) -> web.StreamResponse:
         """Serve the view of a remote login."""
         return await self._serve(request, self._views.of_login(request.match_info["id"], _viewer(request)))
+
+    async def learning(self, request: web.Request) -> web.StreamResponse:
+        """Serve the view of a site that is learned."""
+        return await self._serve(request, self._views.of_learning(request.match_info["id"], _viewer(request)))
 
     async def _serve(
         self, request: web.Request, joining: AbstractAsyncContextManager[ViewerChannel]

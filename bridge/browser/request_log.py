@@ -23,6 +23,7 @@ from bridge.tasks import Tasks
 KEPT = 300
 """How many requests are remembered."""
 SCRIPTED = ("xhr", "fetch")
+DOCUMENT = "document"
 
 
 @dataclass(slots=True)
@@ -81,6 +82,10 @@ class RequestLog:
     def is_waiting(self, since: int = 0) -> bool:
         """Tell whether the page waits for the response to a request after its number `since`."""
         return any(call.number > since and not call.status for call in self._open.values())
+
+    def is_loading(self) -> bool:
+        """Tell whether a document, of the page or of a frame in it, is asked for or still comes."""
+        return any(call.kind == DOCUMENT for call in self._open.values())
 
     def _on_request(self, event: dict[str, Any]) -> None:
         if redirected := event.get("redirectResponse"):

@@ -145,6 +145,8 @@ class SiteDriver(ABC):
         self.origin = origin_of(url)
         self.is_waiting: Callable[[], bool] = lambda: False
         """Tells whether the page waits for the network; set by the code that opens the page."""
+        self.is_loading: Callable[[], bool] = lambda: False
+        """Tells whether the page loads a document; set by the code that opens the page."""
 
     @abstractmethod
     async def ready(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +9,28 @@ import openai
 import pytest
 
 from bridge.browser.browser import Chromium
-from bridge.settings import TurnSettings
 from bridge.telemetry import WorkerState
 from tests.support.hostile import states
-from tests.support.small_site import SLOW, bridged, changed, small_site
+from tests.support.small_site import SLOW, TURN, bridged, changed, small_site
+from tests.support.stress import stress
 from tests.support.waiting import until
 
 BUTTON = ("[composer]", '[composer]\nsend = "button"\nsend_button = ["#send"]')
-IMPATIENT = TurnSettings(ready=4, submit=3, first_byte=3, silence=6, stop=4)
+IMPATIENT = TURN.model_copy(update={"submit": 3, "first_byte": 3})
+"""The page sends nothing, and is given up when these are over."""
+LEFT = IMPATIENT.model_copy(update={"ready": 10})
+"""The page stays away from its site, and is given up when this is over."""
 
 
-@pytest.mark.parametrize("box", ["textarea", "input", "editor"])
-@pytest.mark.parametrize("send", ["enter", "button"])
+@pytest.mark.parametrize(
+    ("box", "send"),
+    [
+        ("textarea", "enter"),
+        ("input", "button"),
+        ("editor", "button"),
+        *stress(("textarea", "button"), ("input", "enter"), ("editor", "enter")),
+    ],
+)
 async def test_a_prompt_is_put_into_each_kind_of_box_and_sent_as_the_file_says(
     tmp_path: Path, chromium: Chromium, box: str, send: str
 ) -> None:
@@ -70,7 +79,9 @@ async def test_a_client_that_leaves_has_the_pages_stop_button_pressed(tmp_path: 
         ),
         pytest.param({"hidden_twin": True}, changed(("#box", ".box")), id="a hidden twin of the text box"),
         pytest.param({"shadow": True}, changed(), id="controls in a shadow root"),
-        pytest.param({"box": "editor", "shadow": True}, changed(), id="an editor in a shadow root"),
+        pytest.param(
+            {"box": "editor", "shadow": True}, changed(), id="an editor in a shadow root", marks=pytest.mark.stress
+        ),
         pytest.param(
             {"box": "editor", "one_write": True}, changed(), id="what is written in two pieces loses its tail"
         ),
@@ -108,6 +119,23 @@ async def test_a_page_that_loads_itself_anew_with_the_prompt_costs_that_chat_alo
         assert states(run.facts) == [WorkerState.READY]
 
 
+@pytest.mark.parametrize(
+    ("parts", "documents"),
+    [
+        pytest.param({"lost_new_chats": 2}, 1, id="a page that loses two clicks on New chat is clicked a third time"),
+        pytest.param({"slow_documents": 1.5}, 2, id="New chat is a link, whose document is waited for"),
+    ],
+)
+async def test_a_new_chat_costs_no_document_more_than_the_page_itself_asks_for(
+    tmp_path: Path, chromium: Chromium, parts: dict[str, Any], documents: int
+) -> None:
+    async with small_site(**parts) as site, bridged(tmp_path, site, chromium) as run:
+        await run.ask("One")
+        await run.ask("Two")
+        assert list(site.conversations.values()) == [["One"], ["Two"]]
+        assert site.loads_before == [1, documents]
+
+
 DIALOG = '[[dialogs]]\nselector = "#dialog"\nclose = ["#dialog button"]'
 
 
@@ -121,7 +149,7 @@ async def test_a_dialog_is_closed_also_one_that_swallows_the_first_prompt(
         assert list(site.conversations.values()) == [["One"]]
 
 
-@pytest.mark.parametrize("late", [0, 800])
+@pytest.mark.parametrize("late", [800, *stress(0)])
 async def test_an_account_is_signed_out_however_late_the_page_shows_it(
     tmp_path: Path, chromium: Chromium, late: int
 ) -> None:
@@ -177,14 +205,12 @@ async def test_what_the_page_tells_its_user_is_why_it_sends_nothing(tmp_path: Pa
 
 
 async def test_a_conversation_that_the_site_has_lost_is_begun_anew(tmp_path: Path, chromium: Chromium) -> None:
-    turn = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
-    async with small_site() as site, bridged(tmp_path, site, chromium, turn=turn) as run:
+    async with small_site() as site, bridged(tmp_path, site, chromium) as run:
         said = await run.ask("Hi")
         await run.ask("Something else")
         del site.conversations["c-1"]
         await run.ask("Hi", said, "And now?")
         assert "And now?" in list(site.conversations.values())[-1][0]
-        await asyncio.sleep(0)
 
 
 UPLOAD = """
@@ -281,7 +307,7 @@ async def test_the_prompt_never_reaches_a_page_of_another_origin(tmp_path: Path,
     async with (
         small_site() as stranger,
         small_site(leaves_to=stranger.url, box="editor") as site,
-        bridged(tmp_path, site, chromium, turn=IMPATIENT) as run,
+        bridged(tmp_path, site, chromium, turn=LEFT) as run,
     ):
         with pytest.raises(openai.APIStatusError):
             await run.ask("Secret")

@@ -31,7 +31,7 @@ from tests.support.sdk import sdk
 PAGE = Path(__file__).parent / "small_site.html"
 SLOW = "[slow]"
 """A prompt with it is answered until the page stops that."""
-TURN = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
+TURN = TurnSettings(ready=60, submit=20, first_byte=20, silence=30, stop=10)
 
 FILE = """
 name = "small"
@@ -89,6 +89,8 @@ class Parts:
     """`enter` or `button`; the other one does nothing."""
     hydrates_after: float = 0.0
     """Seconds in which the page draws its controls and ignores what is done to them."""
+    slow_documents: float = 0.0
+    """Seconds until the site answers with a document, after the first one."""
     more: dict[str, Any] = field(default_factory=dict)
     """Further traps, by name, for the page's script."""
 
@@ -103,6 +105,9 @@ class SmallSite:
     conversations: dict[str, list[str]] = field(default_factory=dict)
     stopped: int = 0
     loads: int = 0
+    """Documents that it was asked for."""
+    loads_before: list[int] = field(default_factory=list)
+    """How many those were when each prompt came."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     signed_in_as: tuple[str, str] | None = None
     typed: list[str] = field(default_factory=list)
@@ -112,6 +117,8 @@ class SmallSite:
     async def page(self, request: web.Request) -> web.Response:
         """Serve the page at each of its addresses."""
         self.loads += 1
+        if self.loads > 1:
+            await asyncio.sleep(self.parts.slow_documents)
         known = request.match_info.get("id")
         shown = {**asdict(self.parts), "messages": self.conversations.get(known or "", [])}
         text = PAGE.read_text("utf-8").replace('"PARTS"', json.dumps(shown))
@@ -141,6 +148,7 @@ class SmallSite:
         """Answer a prompt with what it said."""
         body = await request.json()
         self.bodies.append(body)
+        self.loads_before.append(self.loads)
         conversation = body.get("conversation") or f"c-{next(self._ids)}"
         self.conversations.setdefault(conversation, []).append(body["prompt"])
         response = web.StreamResponse()
@@ -168,7 +176,7 @@ class SmallSite:
 @asynccontextmanager
 async def small_site(**parts: Any) -> AsyncGenerator[SmallSite]:
     """Run the site on a free port."""
-    known = {name: parts.pop(name) for name in ("box", "send", "hydrates_after") if name in parts}
+    known = {name: parts.pop(name) for name in ("box", "send", "hydrates_after", "slow_documents") if name in parts}
     site = SmallSite(Parts(**known, more=parts))
     app = web.Application()
     app.router.add_get("/", site.page)

@@ -18,7 +18,7 @@ from bridge.sites.site_file.schema import SiteFile
 CLICKS = 5
 """How often New chat is clicked: a page that is still being built ignores a click."""
 CLICK_EFFECT = 400
-"""Milliseconds until a click on New chat has emptied the chat, before it is repeated; a second one changes nothing."""
+"""Milliseconds until a click on New chat has cleared the chat, before it is repeated."""
 CONVERSATION_LIMIT = 8_000
 """Milliseconds until an old conversation shows its messages."""
 SIGNED_OUT = "The account is signed out; run `bridge login` for it."
@@ -45,6 +45,8 @@ class ChatPage:
         self.dialogs = PageDialogs(page, site.dialogs)
         self.is_waiting: Callable[[], bool] = lambda: False
         """Tells whether the page waits for the network."""
+        self.is_loading: Callable[[], bool] = lambda: False
+        """Tells whether the page loads a document."""
 
     async def ready(self, limit: float) -> None:
         """Wait until the page takes a prompt, `limit` milliseconds at most; raise what stands in the way."""
@@ -105,27 +107,41 @@ class ChatPage:
 
     async def is_empty(self) -> bool:
         """Tell whether the page shows an empty new chat."""
+        return await self._is_cleared() and await self._page.has(self._site.composer.box)
+
+    async def _is_cleared(self) -> bool:
+        """Tell whether the page shows nothing of a conversation, though perhaps no new chat yet either."""
         url = self._page.page.url
         if url.startswith(NO_DOCUMENT) or self.address.conversation_in(url) is not None:
             return False
-        return not await self._page.count(self._site.composer.messages) and await self._page.has(
-            self._site.composer.box
-        )
+        return not await self._page.count(self._site.composer.messages)
 
     async def _new_chat(self, limit: float) -> None:
         """Click New chat as a person does, prove that the chat is empty, and load its address if it is not."""
-        if await self.is_empty():
+        if await self.is_empty() or await self._click_new_chat(limit):
             return
-        button = self._site.composer.new_chat
-        for _ in range(CLICKS if button else 0):
-            if not await self._page.click(button, field="composer.new_chat"):
-                break
-            if await waited(self.is_empty, CLICK_EFFECT):
-                return
         await self.load(self.address.new_chat)
         await self.ready(limit)
         if not await waited(self.is_empty, QUICK):
             raise SiteChanged("A new chat is not empty: the page shows messages, or a conversation's address.")
+
+    async def _click_new_chat(self, limit: float) -> bool:
+        """Click New chat until the chat is cleared; tell whether it is an empty one then."""
+        button = self._site.composer.new_chat
+        for _ in range(CLICKS if button else 0):
+            if not await self._page.click(button, field="composer.new_chat"):
+                return False
+            await waited(self._is_cleared, CLICK_EFFECT)
+            # another click would begin anew what the page loads; half of the time is left to load the chat without it
+            has_loaded = await waited(self._has_loaded, limit / 2)
+            if await self._is_cleared():
+                return bool(await waited(self.is_empty, QUICK))
+            if not has_loaded:
+                return False
+        return False
+
+    async def _has_loaded(self) -> bool:
+        return not self.is_loading()
 
     async def _obstacle(self) -> Obstacle | None:
         """Return what stands in the way of a prompt now."""

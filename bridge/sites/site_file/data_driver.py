@@ -64,7 +64,7 @@ class DataDriver(SiteDriver):
 
     async def ready(self) -> None:
         """Wait until the composer is there and the page is signed in; raise what it shows instead."""
-        self._chat.is_waiting = self.is_waiting
+        self._chat.is_waiting, self._chat.is_loading = self.is_waiting, self.is_loading
         await self._chat.ready(self._limit)
 
     async def open(self, turn: Turn) -> None:

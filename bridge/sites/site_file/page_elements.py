@@ -26,6 +26,10 @@ from bridge.sites.guarded_page import QUICK, GuardedPage, held, retried
 VISIBLE = " >> visible=true"
 LOOK_EVERY = 0.05
 """Seconds between two looks at a page that is not there yet."""
+LONGEST_PAUSE = 0.25
+WAITED_SHARE = 0.1
+"""The part of the time waited that passes before the next look, between the two: a page that is late anyway is asked
+less often, since each look costs processor time here and in the page."""
 LONGEST_TEXT = 2_000
 """Characters of an element's text that are read."""
 HOVERS = 3
@@ -163,11 +167,12 @@ class PageElements(GuardedPage):
 
 async def waited(look: Callable[[], Awaitable[T]], limit: float) -> T | None:
     """Return what `look` returns as soon as that is something; None after `limit` milliseconds."""
-    end = time.monotonic() + limit / 1000
+    begun = time.monotonic()
     while not (found := await look()):
-        if time.monotonic() > end:
+        taken = time.monotonic() - begun
+        if taken > limit / 1000:
             return None
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(min(max(LOOK_EVERY, taken * WAITED_SHARE), LONGEST_PAUSE))
     return found
 
 

@@ -29,6 +29,8 @@ class Point:
     applies: Callable[[SiteFile, type[Wire]], bool] = lambda _file, _wire: True
     kinds: tuple[str, ...] = ("text",)
     """Kinds of sites."""
+    in_short: tuple[str, ...] = SITES
+    """Sites on which `make test` tries it, the least alike of those that have it; on the others `make stress` does."""
 
     def is_about(self, name: str) -> bool:
         """Tell whether a site has what the point is about."""
@@ -44,16 +46,38 @@ def has_source(file: SiteFile) -> bool:
 POINTS = {
     point.name: point
     for point in (
-        Point("login", "a guest's page is told from an account's; a login is used again", kinds=BOTH),
+        Point(
+            "login",
+            "a guest's page is told from an account's; a login is used again",
+            kinds=BOTH,
+            in_short=("kimi", "zai", "stepfun", "jimeng"),
+        ),
         Point("chat", "the prompt leaves exactly as it was written, and the answer comes exactly as the site gave it"),
         Point("stream", "pieces arrive while the site still writes"),
         Point("stop", "a client that leaves stops the site"),
-        Point("turns", "a second turn goes on in the site's own conversation"),
         Point(
-            "thinking", "thinking is switched on and off, and comes apart", lambda file, _: file.thinking is not None
+            "turns",
+            "a second turn goes on in the site's own conversation",
+            in_short=("qwen", "chatglm", "minimax"),
         ),
-        Point("search", "search is switched on and off", lambda file, _: file.search is not None),
-        Point("sources", "what a search found comes with the answer", lambda file, _: has_source(file)),
+        Point(
+            "thinking",
+            "thinking is switched on and off, and comes apart",
+            lambda file, _: file.thinking is not None,
+            in_short=("kimi", "qwen", "chatglm"),
+        ),
+        Point(
+            "search",
+            "search is switched on and off",
+            lambda file, _: file.search is not None,
+            in_short=("kimi", "qwen", "chatglm"),
+        ),
+        Point(
+            "sources",
+            "what a search found comes with the answer",
+            lambda file, _: has_source(file),
+            in_short=("kimi", "chatglm", "metaso"),
+        ),
         Point("models", "the model is chosen that was asked for", lambda file, _: file.model_menu is not None),
         Point("files", "files go with the prompt", lambda file, _: file.upload is not None),
         Point("pictures", "pictures come as links once the job is done", kinds=("image",)),
@@ -80,6 +104,16 @@ def faults_of(name: str) -> tuple[str, ...]:
 def sites_with(point: str) -> list[str]:
     """Return the sites that a point is about."""
     return [name for name in SITES if POINTS[point].is_about(name)]
+
+
+def short_sites(point: str) -> list[str]:
+    """Return those of the sites that a point is about on which `make test` tries it."""
+    return [name for name in sites_with(point) if name in POINTS[point].in_short]
+
+
+def long_sites(point: str) -> list[str]:
+    """Return those on which only `make stress` tries it."""
+    return [name for name in sites_with(point) if name not in POINTS[point].in_short]
 
 
 def table() -> Iterator[str]:

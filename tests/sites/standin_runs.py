@@ -28,7 +28,8 @@ from tests.support.sdk import sdk
 SITES = tuple(STAND_INS)
 FILES = Path(bridge.sites.__path__[0]) / "files"
 EMPTY: dict[str, Any] = {"cookies": [], "origins": []}
-SHORT = TurnSettings(ready=30, submit=15, first_byte=15, silence=10, stop=5)
+SHORT = TurnSettings(ready=60, submit=15, first_byte=30, silence=30, stop=10)
+"""A page that a human must pass first sends nothing for `submit` seconds, which therefore is the shortest."""
 
 
 def site_file(name: str) -> SiteFile:

@@ -20,6 +20,7 @@ from bridge.sites.deepseek.decoder import DeepSeekDecoder
 from bridge.sse import encode_sse
 from tests.support.deepseek_stories import Fragment, Storyteller, fragments, told
 from tests.support.deepseek_streams import STREAM, Heard, hear, in_pieces, join, meaning, names, recorded, with_urls
+from tests.support.stress import stress
 
 # Recorded streams
 
@@ -364,11 +365,11 @@ def test_a_filtered_answer_that_is_repeated_unchanged_is_not_withdrawn() -> None
 # Several responses
 
 
-@pytest.mark.slow
-def test_a_response_that_breaks_off_at_any_byte_is_picked_up_without_a_gap_or_a_repetition() -> None:
+@pytest.mark.parametrize("step", [7, *stress(1)])
+def test_a_response_that_breaks_off_at_any_byte_is_picked_up_without_a_gap_or_a_repetition(step: int) -> None:
     [first] = recorded("e-deep-search")
     whole = meaning("e-deep-search")
-    for cut in range(len(first)):
+    for cut in range(0, len(first), step):
         heard = hear([first[:cut]], [first], broken=True)
         assert (heard.thinking, heard.text) == (whole.thinking, whole.text)
         assert heard.searches == whole.searches

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -10,8 +11,9 @@ import pytest
 from bridge.browser.browser import Chromium
 from bridge.demo import Script
 from bridge.telemetry import WorkerState
-from tests.sites.contract_points import sites_with
+from tests.sites.contract_points import long_sites, short_sites
 from tests.sites.standin_runs import StandInRun, standin_run
+from tests.support.stress import stress
 from tests.support.waiting import until
 
 PROMPT = 'Line one\n  *two* "quoted" \\ back & <b>bold</b>\n\nünïcode 你好 👩‍💻 ```code```'
@@ -22,9 +24,15 @@ PAGES: tuple[dict[str, Any], ...] = (
 )
 
 
+def cases(point: str) -> Iterator[Any]:
+    """Yield the sites that have the point, those that differ least from others marked as stress."""
+    yield from short_sites(point)
+    yield from stress(*long_sites(point))
+
+
 def of(point: str) -> pytest.MarkDecorator:
     """Try the point on each site that it is about."""
-    return pytest.mark.parametrize("run", sites_with(point), indirect=True)
+    return pytest.mark.parametrize("run", [*cases(point)], indirect=True)
 
 
 @of("chat")
@@ -132,7 +140,7 @@ async def test_text_that_the_site_changes_is_never_silently_wrong(run: StandInRu
     assert said == run.account.threads[run.account.turns[-1].conversation].messages[-1]["text"]
 
 
-@pytest.mark.parametrize("name", sites_with("login"))
+@pytest.mark.parametrize("name", [*cases("login")])
 async def test_a_guests_page_is_told_from_an_accounts_and_a_login_is_used_again(
     name: str, tmp_path_factory: pytest.TempPathFactory, chromium: Chromium
 ) -> None:

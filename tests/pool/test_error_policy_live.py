@@ -11,16 +11,20 @@ from bridge.cli.admin_client import AdminClient
 from bridge.storage.api_keys import KeyStore
 from bridge.telemetry import WorkerState
 from tests.support.live import directive, live, reset
+from tests.support.stress import stress
 
-REFUSALS = ("code_40003", "muted_reply", "biz_7", "biz_9", "biz_11", "http_429", "http_500", "waf_reply", "code_40301")
+REFUSALS = ("code_40003", "http_429", "waf_reply")
+"""A document in place of a stream, a status, and a page."""
+OTHERS = ("muted_reply", "biz_7", "biz_9", "biz_11", "http_500", "code_40301")
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.parametrize("refusals", [REFUSALS, *stress((OTHERS,))], ids=["each kind", "all others"])
 async def test_a_chat_that_the_site_refuses_one_account_is_answered_by_another(
-    tmp_path: Path, chromium: Chromium
+    tmp_path: Path, chromium: Chromium, refusals: tuple[str, ...]
 ) -> None:
     async with live(tmp_path, "alice", "bob", chromium=chromium) as run:
-        for fault in REFUSALS:
+        for fault in refusals:
             await reset(run)
             await run.ask(directive(text="before"))  # whoever answered it is not the next one's turn
             refused = run.account("alice" if run.account("bob").turns else "bob")

@@ -21,14 +21,16 @@ from bridge.app import running
 from bridge.browser.browser import Chromium
 from bridge.log import log_fact
 from bridge.settings import BrowserSettings, ConversationSettings, PoolSettings, Section, Settings, TurnSettings
+from bridge.sites.deepseek.driver import Driver
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry, WorkerChanged, WorkerState
+from bridge.worker.page_session import Session, open_session
 from tests.sites.test_driver_live import PAGES, Backend, answer_to
 from tests.support.live import Facts, settings_for
 from tests.support.sdk import sdk
-from tests.support.waiting import LIMIT
+from tests.support.waiting import LIMIT, until
 
 TURN = TurnSettings(ready=12, submit=6, first_byte=6, silence=6, stop=4)
 PIECE = 12
@@ -239,8 +241,13 @@ class Run:
     site: HostileSite
     client: AsyncOpenAI
     facts: Facts
-    settings: Settings
-    store: ProfileStore
+
+    async def start_over(self) -> None:
+        """Wait until the account answers again, and forget all that was."""
+        await until(lambda: states(self.facts)[-1] is WorkerState.READY and self.site.listening.is_set())
+        self.site.on_load = self.site.on_prompt = self.site.during = ""
+        self.site.received.clear()
+        self.facts.forget()
 
     async def ask(self, prompt: str, model: str = "deepseek-chat") -> str:
         """Return the whole answer."""
@@ -248,16 +255,38 @@ class Run:
         return answer.choices[0].message.content or ""
 
 
-def token_of(site: HostileSite) -> dict[str, object]:
-    """Return a storage state with a login for the site."""
+TOKEN = "tok-5f1c8a3b7e2d94f06b1a9c8e7d5f4a3b2c1d0e9f"
+COOKIE = "cki-0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e"
+
+
+def login_of(site: HostileSite) -> Profile:
+    """Return an account's login for the site."""
     item = {"name": "userToken", "value": json.dumps({"value": TOKEN})}
     cookie = {"name": "session", "value": COOKIE, "domain": "127.0.0.1", "path": "/", "expires": -1}
     flags = {"httpOnly": True, "secure": False, "sameSite": "Lax"}
-    return {"cookies": [{**cookie, **flags}], "origins": [{"origin": site.url, "localStorage": [item]}]}
+    state = {"cookies": [{**cookie, **flags}], "origins": [{"origin": site.url, "localStorage": [item]}]}
+    return Profile(name="alice", site="deepseek", url=site.url, storage_state=state)
 
 
-TOKEN = "tok-5f1c8a3b7e2d94f06b1a9c8e7d5f4a3b2c1d0e9f"
-COOKIE = "cki-0d9e8f7a6b5c4d3e2f1a0b9c8d7e6f5a4b3c2d1e"
+def cautious_settings(folder: Path, **sections: Section) -> Settings:
+    """Return settings by which a bad page is soon found out."""
+    defaults: dict[str, Section] = {
+        "turn": TURN,
+        "pool": PoolSettings(min_interval=0, queue_limit=40),  # above what opening the page anew may take
+        "conversations": ConversationSettings(enabled=False),
+        "browser": BrowserSettings(check_every=0.5, call_limit=5, hosts="any"),
+    }
+    return settings_for(folder, **{**defaults, **sections})
+
+
+@asynccontextmanager
+async def page_of(
+    folder: Path, chromium: Chromium, site: HostileSite, profile: Profile | None = None, **sections: Section
+) -> AsyncGenerator[Session]:
+    """Open the account's page without a bridge."""
+    settings = cautious_settings(folder, **sections)
+    async with open_session(chromium, profile or login_of(site), Driver, settings) as session:
+        yield session
 
 
 @asynccontextmanager
@@ -269,21 +298,14 @@ async def bridge_to(
     **sections: Section,
 ) -> AsyncGenerator[Run]:
     """Run a bridge with one account of the site, once it has come into `state`."""
-    defaults: dict[str, Section] = {
-        "turn": TURN,
-        "pool": PoolSettings(min_interval=0, queue_limit=40),  # above what opening the page anew may take
-        "conversations": ConversationSettings(enabled=False),
-        "browser": BrowserSettings(check_every=0.5, call_limit=5, hosts="any"),
-    }
-    settings = settings_for(folder, **{**defaults, **sections})
-    store = ProfileStore(settings.profiles, load_identity(settings))
-    store.save(Profile(name="alice", site="deepseek", url=site.url, storage_state=token_of(site)))
+    settings = cautious_settings(folder, **sections)
+    ProfileStore(settings.profiles, load_identity(settings)).save(login_of(site))
     facts = Facts()
     async with running(settings, Telemetry(facts, log_fact), chromium) as bridge:
         key = KeyFile(settings.config).keys()[0]
         async with sdk(f"{bridge.url}/v1", key) as client:
             await facts.state("alice", state)
-            yield Run(site, client, facts, settings, store)
+            yield Run(site, client, facts)
 
 
 def states(facts: Facts) -> Sequence[WorkerState]:

@@ -13,11 +13,20 @@ from openai import APIStatusError
 
 from bridge.browser.browser import Chromium
 from bridge.settings import MEBIBYTE, BrowserSettings, PoolSettings
-from bridge.sites.deepseek.driver import Driver
 from bridge.telemetry import PageRenewed, Telemetry, WorkerState
-from bridge.worker.page_session import open_session
 from tests.sites.test_driver_live import answer_to
-from tests.support.hostile import GREEDY, HANG, STORMS, TURN, answers, bridge_to, comes_back, hostile_site, states
+from tests.support.hostile import (
+    GREEDY,
+    HANG,
+    STORMS,
+    TURN,
+    answers,
+    bridge_to,
+    comes_back,
+    hostile_site,
+    page_of,
+    states,
+)
 from tests.support.live import settings_for
 from tests.support.stress import stress
 from tests.support.waiting import LIMIT, until
@@ -85,13 +94,11 @@ async def test_a_page_that_allocates_without_end_is_ended_and_opened_anew_in_eve
 async def test_a_page_that_is_replaced_while_it_is_asked_for_a_sign_of_life_is_not_lost(
     tmp_path: Path, full_chromium: Chromium
 ) -> None:
-    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
-        profile = run.store.load("alice")
-        async with open_session(full_chromium, profile, Driver, run.settings) as session:
-            await session.page.evaluate("order => { setTimeout(order, 0); }", HANG)
-            check = asyncio.get_running_loop().create_task(session.check(LIMIT))
-            await session.renew(LIMIT)
-            await check
+    async with hostile_site() as site, page_of(tmp_path, full_chromium, site) as session:
+        await session.page.evaluate("order => { setTimeout(order, 0); }", HANG)
+        check = asyncio.get_running_loop().create_task(session.check(LIMIT))
+        await session.renew(LIMIT)
+        await check
 
 
 @pytest.mark.parametrize(

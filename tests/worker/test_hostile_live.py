@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,9 +19,7 @@ from bridge.browser.browser import Chromium
 from bridge.errors import BridgeError
 from bridge.settings import BrowserSettings
 from bridge.sites.contract import LeftSite
-from bridge.sites.deepseek.driver import Driver
 from bridge.telemetry import Telemetry, WorkerState
-from bridge.worker.page_session import open_session
 from tests.sites.test_driver_live import answer_to
 from tests.support.hostile import (
     COOKIE,
@@ -31,9 +30,12 @@ from tests.support.hostile import (
     Packets,
     Run,
     bridge_to,
+    cautious_settings,
     comes_back,
     foreign_origins,
     hostile_site,
+    login_of,
+    page_of,
     states,
 )
 from tests.support.live import settings_for
@@ -55,14 +57,23 @@ CONNECT = """async port => {
 }"""
 
 
-async def test_a_page_that_leaves_the_site_is_lost_and_opened_anew(tmp_path: Path, full_chromium: Chromium) -> None:
-    async with (
-        foreign_origins() as (foreign, _),
-        hostile_site() as site,
-        bridge_to(tmp_path, full_chromium, site) as run,
-    ):
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, full_chromium: Chromium) -> AsyncGenerator[Run]:
+    """The bridge of the tests that need no settings of their own, and leave an account that answers."""
+    async with hostile_site() as site, bridge_to(tmp_path_factory.mktemp("shared"), full_chromium, site) as run:
+        yield run
+
+
+@pytest.fixture
+async def run(shared: Run) -> Run:
+    await shared.start_over()
+    return shared
+
+
+async def test_a_page_that_leaves_the_site_is_lost_and_opened_anew(run: Run) -> None:
+    async with foreign_origins() as (foreign, _):
         seen = len(run.facts.seen)
-        await site.order(f"location = '{foreign.url}'")
+        await run.site.order(f"location = '{foreign.url}'")
         lost = await run.facts.state("alice", WorkerState.BROKEN, seen)
         assert f"has left the site for {foreign.url}" in lost.reason
         await run.facts.state("alice", WorkerState.READY, seen)
@@ -80,15 +91,9 @@ async def test_a_page_that_leaves_the_site_is_lost_and_opened_anew(tmp_path: Pat
     ],
     ids=["when it is filled", "when the key comes", "at some moment"],
 )
-async def test_a_page_that_leaves_the_site_in_mid_prompt_takes_no_byte_of_it_along(
-    tmp_path: Path, full_chromium: Chromium, moment: str
-) -> None:
-    async with (
-        foreign_origins() as (foreign, _),
-        hostile_site() as site,
-        bridge_to(tmp_path, full_chromium, site) as run,
-    ):
-        await site.order(f"document.querySelector('textarea').onkeydown = null; {moment % foreign.url}")
+async def test_a_page_that_leaves_the_site_in_mid_prompt_takes_no_byte_of_it_along(run: Run, moment: str) -> None:
+    async with foreign_origins() as (foreign, _):
+        await run.site.order(f"document.querySelector('textarea').onkeydown = null; {moment % foreign.url}")
         seen = len(run.facts.seen)
         # nothing was sent, so the page opened anew gets it; unless the timer came after the send
         allowed = {answer_to(PROMPT), *(["502"] if "setTimeout" in moment else [])}
@@ -96,7 +101,7 @@ async def test_a_page_that_leaves_the_site_in_mid_prompt_takes_no_byte_of_it_alo
         async with asyncio.timeout(LIMIT):
             await foreign.asked.wait()
         await run.facts.state("alice", WorkerState.BROKEN, seen)
-        assert len(site.received) == 1
+        assert len(run.site.received) == 1
         assert foreign.pieces_of(PROMPT, TOKEN, COOKIE) == []
 
 
@@ -107,19 +112,16 @@ async def answer_or_status(run: Run, prompt: str) -> str:
         return str(error.status_code)
 
 
-async def test_an_answer_ends_with_the_document_that_asked_for_it_and_the_account_stays(
-    tmp_path: Path, full_chromium: Chromium
-) -> None:
-    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
-        before = states(run.facts)
-        site.on_prompt = "location = 'http://localhost:1/'"
-        with pytest.raises(APIStatusError) as refused:
-            await run.ask(PROMPT)
-        assert refused.value.status_code == 502
-        assert "cannot be reached" in refused.value.message
-        site.on_prompt = ""
-        assert await run.ask(PROMPT) == answer_to(PROMPT)
-        assert states(run.facts) == before
+async def test_an_answer_ends_with_the_document_that_asked_for_it_and_the_account_stays(run: Run) -> None:
+    before = states(run.facts)
+    run.site.on_prompt = "location = 'http://localhost:1/'"
+    with pytest.raises(APIStatusError) as refused:
+        await run.ask(PROMPT)
+    assert refused.value.status_code == 502
+    assert "cannot be reached" in refused.value.message
+    run.site.on_prompt = ""
+    assert await run.ask(PROMPT) == answer_to(PROMPT)
+    assert states(run.facts) == before
 
 
 async def test_a_site_that_leads_to_another_one_needs_a_person_and_is_not_asked_again_and_again(
@@ -163,15 +165,13 @@ async def test_nothing_of_another_origin_gets_into_the_profile(tmp_path: Path, f
     async with (
         foreign_origins() as (foreign, _),
         hostile_site() as site,
-        bridge_to(tmp_path, full_chromium, site) as run,
+        page_of(tmp_path, full_chromium, site) as session,
     ):
-        profile = run.store.load("alice")
-        async with open_session(full_chromium, profile, Driver, run.settings) as session:
-            await session.page.goto(foreign.url)
-            with pytest.raises(LeftSite):
-                await session.capture(profile, LIMIT)
-            await session.page.goto(site.url)
-            captured = await session.capture(profile, LIMIT)
+        await session.page.goto(foreign.url)
+        with pytest.raises(LeftSite):
+            await session.capture(login_of(site), LIMIT)
+        await session.page.goto(site.url)
+        captured = await session.capture(login_of(site), LIMIT)
         assert [one["origin"] for one in captured.storage_state["origins"]] == [site.url]
         assert [cookie["domain"] for cookie in captured.storage_state["cookies"]] == ["127.0.0.1"]
         assert set(captured.session_storage) == {site.url}
@@ -181,24 +181,22 @@ async def test_a_password_is_not_typed_into_another_origins_form(tmp_path: Path,
     async with (
         foreign_origins() as (foreign, _),
         hostile_site() as site,
-        bridge_to(tmp_path, full_chromium, site) as run,
+        page_of(tmp_path, full_chromium, site) as session,
     ):
-        async with open_session(full_chromium, run.store.load("alice"), Driver, run.settings) as session:
-            await session.page.goto(foreign.url)
-            with pytest.raises(BridgeError, match="has left the site"):
-                await session.driver.sign_in("somebody@example.com", PROMPT)
+        await session.page.goto(foreign.url)
+        with pytest.raises(BridgeError, match="has left the site"):
+            await session.driver.sign_in("somebody@example.com", PROMPT)
         assert foreign.pieces_of(PROMPT, "somebody@example.com") == []
 
 
-async def test_no_process_of_the_browser_listens_on_a_port(tmp_path: Path, full_chromium: Chromium) -> None:
-    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
-        assert await run.ask("hello") == answer_to("hello")
-        processes = [psutil.Process(pid) for _, pid in await full_chromium.processes()]
-        assert len(processes) > 2
-        assert [one for each in processes for one in each.net_connections("tcp") if one.status == "LISTEN"] == []
-        switches = {word.partition("=")[0] for each in processes for word in each.cmdline()}
-        assert "--remote-debugging-pipe" in switches
-        assert "--remote-debugging-port" not in switches
+async def test_no_process_of_the_browser_listens_on_a_port(run: Run, full_chromium: Chromium) -> None:
+    assert await run.ask("hello") == answer_to("hello")
+    processes = [psutil.Process(pid) for _, pid in await full_chromium.processes()]
+    assert len(processes) > 2
+    assert [one for each in processes for one in each.net_connections("tcp") if one.status == "LISTEN"] == []
+    switches = {word.partition("=")[0] for each in processes for word in each.cmdline()}
+    assert "--remote-debugging-pipe" in switches
+    assert "--remote-debugging-port" not in switches
 
 
 REACH = """async ([url, secret]) => {
@@ -230,19 +228,16 @@ REACH = """async ([url, secret]) => {
 async def test_no_byte_of_a_page_reaches_this_machine_beside_the_site_itself(
     tmp_path: Path, full_chromium: Chromium, keeps_folder: bool
 ) -> None:
-    async with (
-        foreign_origins() as (one, other),
-        hostile_site() as site,
-        bridge_to(tmp_path, full_chromium, site) as run,
-    ):
-        browser = BrowserSettings(check_every=0.5, call_limit=5)
-        settings = run.settings.model_copy(update={"browser": browser})
-        profile = run.store.load("alice")
+    browser = BrowserSettings(check_every=0.5, call_limit=5)
+    settings = cautious_settings(tmp_path, browser=browser)
+    async with foreign_origins() as (one, other), hostile_site() as site:
+        profile = login_of(site)
         if keeps_folder:  # its browser gets the bounds at its start, and not with a context
             profile = profile.model_copy(update={"user_data_dir": "alice-1"})
             (settings.browser_folders / "alice-1").mkdir(parents=True)
         own = Chromium(settings, Telemetry())
-        async with open_session(own if keeps_folder else full_chromium, profile, Driver, settings) as session:
+        chromium = own if keeps_folder else full_chromium
+        async with page_of(tmp_path, chromium, site, profile, browser=browser) as session:
             for url in (one.url, other.url, one.url.replace("localhost", "127.0.0.1")):
                 await session.page.evaluate(REACH, [url, PROMPT.replace(" ", "-")])
             with pytest.raises(PlaywrightError, match="net::"):
@@ -254,30 +249,27 @@ async def test_no_byte_of_a_page_reaches_this_machine_beside_the_site_itself(
 async def test_windows_that_a_page_opens_are_closed_and_downloads_refused(
     tmp_path: Path, full_chromium: Chromium
 ) -> None:
-    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
-        profile = run.store.load("alice")
-        async with open_session(full_chromium, profile, Driver, run.settings) as session:
-            await session.page.evaluate("() => { for (let n = 0; n < 5; n++) window.open('/?' + n); }")
-            async with session.page.expect_download() as downloading:
-                await session.page.evaluate(
-                    "() => Object.assign(document.createElement('a'), {href: '/big', download: 'big'}).click()"
-                )
-            assert await (await downloading.value).failure() is not None
-            await until(lambda: session.context.pages == [session.page])
+    async with hostile_site() as site, page_of(tmp_path, full_chromium, site) as session:
+        await session.page.evaluate("() => { for (let n = 0; n < 5; n++) window.open('/?' + n); }")
+        async with session.page.expect_download() as downloading:
+            await session.page.evaluate(
+                "() => Object.assign(document.createElement('a'), {href: '/big', download: 'big'}).click()"
+            )
+        assert await (await downloading.value).failure() is not None
+        await until(lambda: session.context.pages == [session.page])
 
 
 @pytest.mark.parametrize("policy", ["public", "named"])
 async def test_no_packet_of_webrtc_reaches_this_machine(tmp_path: Path, full_chromium: Chromium, policy: str) -> None:
-    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
-        settings = run.settings.model_copy(update={"browser": BrowserSettings.model_validate({"hosts": policy})})
-        packets: list[bytes] = []
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: Packets(packets), local_addr=("127.0.0.1", 0))
-        port = transport.get_extra_info("sockname")[1]
-        async with open_session(full_chromium, run.store.load("alice"), Driver, settings) as session:
-            await session.page.evaluate(CONNECT, port)
-        transport.close()
-        assert packets == []
+    browser = BrowserSettings.model_validate({"hosts": policy})
+    packets: list[bytes] = []
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: Packets(packets), local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    async with hostile_site() as site, page_of(tmp_path, full_chromium, site, browser=browser) as session:
+        await session.page.evaluate(CONNECT, port)
+    transport.close()
+    assert packets == []
 
 
 @pytest.mark.browser
@@ -343,11 +335,7 @@ async def test_what_a_person_would_have_to_allow_is_denied(tmp_path: Path) -> No
     browser = BrowserSettings(args=("--use-fake-device-for-media-stream",), call_limit=3)
     own = Chromium(settings_for(tmp_path, browser=browser), Telemetry())
     try:
-        async with (
-            hostile_site() as site,
-            bridge_to(tmp_path, own, site) as run,
-            open_session(own, run.store.load("alice"), Driver, run.settings) as session,
-        ):
+        async with hostile_site() as site, page_of(tmp_path, own, site) as session:
             for what, asking in PERMISSIONS.items():
                 async with asyncio.timeout(LIMIT):
                     got = await session.page.evaluate(f"() => {asking}.then(() => 'granted', () => 'denied')")

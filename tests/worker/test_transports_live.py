@@ -19,27 +19,23 @@ from bridge.telemetry import Telemetry, Timeline
 from bridge.worker.worker import Worker
 from tests.support.browsers import light_browser
 from tests.support.live import settings_for
+from tests.support.stress import stress
 from tests.support.transports.site import TransportSite, answer_to, transport_site
 from tests.support.waiting import LIMIT, until
 
 ANSWERED = ("xhr", "sse", "sse-untyped", "ndjson", "json", "connect", "other-origin", "title-first", "aborting")
 STREAMED = ("eventsource", "eventsource-before", "stream-before", "polling", "socket-text", "socket-binary")
 BY_SOCKET = ("prompt-by-socket-text", "prompt-by-socket-binary")
-SHARED = (*STREAMED[1:], *BY_SOCKET)
 PAGES = {
     **dict.fromkeys(ANSWERED, "answered"),
     "repeating": "repeated",
     **dict.fromkeys(STREAMED, "separate"),
     **dict.fromkeys(BY_SOCKET, "by_socket"),
 }
+SOCKETS = ("socket-text", "prompt-by-socket-text", *stress("socket-binary", "prompt-by-socket-binary"))
+SHARED = ("eventsource-before", "polling", *stress("stream-before"), *SOCKETS)
+"""Channels that bring what other tabs are told, too; those that only their page tells from another one are stress."""
 PROMPT = "Grüße, 世界"
-
-
-@pytest.fixture
-async def site() -> AsyncGenerator[TransportSite]:
-    """Run the site."""
-    async with transport_site() as site:
-        yield site
 
 
 class Page:
@@ -48,12 +44,29 @@ class Page:
     def __init__(self, worker: Worker, site: TransportSite) -> None:
         self.worker = worker
         self.site = site
+        self.has_begun = asyncio.Event()
+        """Set when a part of an answer has come; until then its page may go to another document that brings it."""
+
+    async def start_over(self) -> None:
+        """Forget what the site was told, and put a new page in the place of one that is not as it was loaded."""
+        has_changed = self.site.has_changed_pages
+        self.site.forget()
+        self.has_begun.clear()
+        if has_changed:
+            await self.worker.renew()
+
+    async def is_true(self, expression: str) -> bool:
+        """Tell whether an expression is true in the page."""
+        assert self.worker.shown is not None
+        return bool(await self.worker.shown.page.evaluate(f"() => {expression}"))
 
     async def events(self, prompt: str = PROMPT) -> AsyncGenerator[ChatEvent]:
         """Yield the events of one chat."""
         request = ChatRequest("chat", Model("transports"), (Message("user", prompt),))
         async with aclosing(self.worker.chat(request, Timeline("chat", "transports"))) as events:
             async for event in events:
+                if isinstance(event, Text):
+                    self.has_begun.set()
                 yield event
 
     async def ask(self, prompt: str = PROMPT) -> str:
@@ -82,217 +95,203 @@ def text_of(events: list[ChatEvent]) -> str:
 
 
 @asynccontextmanager
-async def opened(
-    folder: Path, chromium: Chromium, site: TransportSite, page: str, **turn: float
-) -> AsyncGenerator[Page]:
-    """Open a page of the site as an account's."""
+async def opened(folder: Path, chromium: Chromium, page: str, **turn: float) -> AsyncGenerator[Page]:
+    """Run the site, and open a page of it as an account's."""
     limits = TurnSettings(**{"ready": 60, "submit": 20, "first_byte": 30, "silence": 30, "stop": 10, **turn})
     settings = settings_for(folder, turn=limits, browser=light_browser(hosts="any"))
     state: dict[str, Any] = {"cookies": [], "origins": []}
     driver = f"tests.support.transports.{PAGES[page]}"
-    profile = Profile(name="me", site=driver, url=f"{site.url}/page/{page}", storage_state=state)
-    worker = Worker(profile, None, chromium, settings, Telemetry())
-    async with worker.opened():
-        yield Page(worker, site)
+    async with transport_site() as site:
+        profile = Profile(name="me", site=driver, url=f"{site.url}/page/{page}", storage_state=state)
+        worker = Worker(profile, None, chromium, settings, Telemetry())
+        async with worker.opened():
+            yield Page(worker, site)
 
 
-@pytest.mark.parametrize("page", PAGES)
-async def test_an_answer_comes_whole_by_each_transport_turn_after_turn(
-    tmp_path: Path, chromium: Chromium, site: TransportSite, page: str
-) -> None:
-    async with opened(tmp_path, chromium, site, page) as run:
-        for prompt in (PROMPT, "and once more"):
-            assert await run.ask(prompt) == answer_to(prompt)
+@pytest.fixture(scope="module")
+async def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, chromium: Chromium
+) -> AsyncGenerator[Page]:
+    """The page of one transport, for all tests of it: they are played one after the other."""
+    async with opened(tmp_path_factory.mktemp("transport"), chromium, request.param) as page:
+        yield page
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "json"])
-async def test_an_answer_comes_while_the_site_still_writes_it(
-    tmp_path: Path, chromium: Chromium, site: TransportSite, page: str
-) -> None:
-    site.hangs = True
-    async with opened(tmp_path, chromium, site, page) as run, asyncio.timeout(LIMIT):
+@pytest.fixture
+async def run(shared: Page) -> Page:
+    await shared.start_over()
+    return shared
+
+
+def on(*pages: Any) -> pytest.MarkDecorator:
+    """Play a test on each of these pages."""
+    return pytest.mark.parametrize("shared", pages, indirect=True)
+
+
+@on(*PAGES)
+async def test_an_answer_comes_whole_by_each_transport_turn_after_turn(run: Page) -> None:
+    for prompt in (PROMPT, "and once more"):
+        assert await run.ask(prompt) == answer_to(prompt)
+
+
+@on(*(page for page in PAGES if page != "json"))
+async def test_an_answer_comes_while_the_site_still_writes_it(run: Page) -> None:
+    run.site.hangs = True
+    async with asyncio.timeout(LIMIT):
         text = ""
         async with aclosing(run.events()) as events:
             async for event in events:
                 text += event.text if isinstance(event, Text) else ""
                 if len(text) >= len(answer_to(PROMPT)) // 3:
-                    site.go_on.set()
+                    run.site.go_on.set()
         assert text == answer_to(PROMPT)
 
 
-@pytest.mark.parametrize("page", SHARED)
-async def test_what_another_tab_is_told_on_the_same_channel_is_no_part_of_the_answer(
-    tmp_path: Path, chromium: Chromium, site: TransportSite, page: str
-) -> None:
-    site.other_tabs = True
-    async with opened(tmp_path, chromium, site, page) as run:
-        assert await run.ask() == answer_to(PROMPT)
+@on(*SHARED)
+async def test_what_another_tab_is_told_on_the_same_channel_is_no_part_of_the_answer(run: Page) -> None:
+    run.site.other_tabs = True
+    assert await run.ask() == answer_to(PROMPT)
 
 
-@pytest.mark.parametrize(("page", "prompt"), [("title-first", PROMPT), ("repeating", f"{PROMPT} captcha")])
-async def test_of_several_streams_of_a_turn_the_one_with_the_answer_is_read(
-    tmp_path: Path, chromium: Chromium, site: TransportSite, page: str, prompt: str
-) -> None:
-    async with opened(tmp_path, chromium, site, page) as run:
-        assert await run.ask(prompt) == answer_to(prompt)
-        assert len(site.turns) == 2
+@pytest.mark.parametrize(
+    ("shared", "prompt"), [("title-first", PROMPT), ("repeating", f"{PROMPT} captcha")], indirect=["shared"]
+)
+async def test_of_several_streams_of_a_turn_the_one_with_the_answer_is_read(run: Page, prompt: str) -> None:
+    assert await run.ask(prompt) == answer_to(prompt)
+    assert len(run.site.turns) == 2
 
 
-async def test_a_stream_that_the_page_itself_gives_up_after_its_last_frame_has_ended_well(
-    tmp_path: Path, chromium: Chromium, site: TransportSite
-) -> None:
-    site.keeps_open = True
-    async with opened(tmp_path, chromium, site, "aborting") as run:
-        assert await run.ask() == answer_to(PROMPT)
-        assert await run.ask() == answer_to(PROMPT)
-        assert site.stops == 0
+@on("aborting")
+async def test_a_stream_that_the_page_itself_gives_up_after_its_last_frame_has_ended_well(run: Page) -> None:
+    run.site.keeps_open = True
+    assert await run.ask() == answer_to(PROMPT)
+    assert await run.ask() == answer_to(PROMPT)
+    assert run.site.stops == 0
 
 
-@pytest.mark.parametrize("page", ["xhr", "sse", "connect", "other-origin"])
-async def test_a_stream_that_is_cut_is_no_answer(
-    tmp_path: Path, chromium: Chromium, site: TransportSite, page: str
-) -> None:
-    site.cuts = True
-    async with opened(tmp_path, chromium, site, page, silence=1) as run:
-        text, error = await run.fails()
-        assert answer_to(PROMPT).startswith(text)
-        assert "The answer broke off: net::ERR_INCOMPLETE_CHUNKED_ENCODING" in error.message
+@on("xhr", "other-origin", *stress("sse", "connect"))
+async def test_a_stream_that_is_cut_is_no_answer(run: Page) -> None:
+    run.site.cuts = True
+    text, error = await run.fails()
+    assert answer_to(PROMPT).startswith(text)
+    assert "The answer broke off: net::ERR_INCOMPLETE_CHUNKED_ENCODING" in error.message
 
 
 @pytest.mark.parametrize("page", ["sse", *SHARED])
 async def test_an_answer_that_stops_without_an_end_is_stopped_after_a_silence_whatever_else_the_channel_brings(
-    tmp_path: Path, chromium: Chromium, site: TransportSite, page: str
+    tmp_path: Path, chromium: Chromium, page: str
 ) -> None:
-    site.hangs = True
-    async with opened(tmp_path, chromium, site, page, silence=1) as run:
+    async with opened(tmp_path, chromium, page, silence=2) as run:
+        run.site.hangs = True
         text, error = await run.fails()
         assert isinstance(error, SiteTimeout)
         assert 0 < len(text) < len(answer_to(PROMPT))
-        assert site.stops == 1
-        site.hangs = False
+        assert run.site.stops == 1
+        run.site.hangs = False
         assert await run.ask() == answer_to(PROMPT)
 
 
-@pytest.mark.parametrize("page", ["sse", *SHARED])
-async def test_a_client_that_leaves_stops_the_site_by_whatever_channel_the_answer_came(
-    tmp_path: Path, chromium: Chromium, site: TransportSite, page: str
-) -> None:
-    site.hangs = True
-    async with opened(tmp_path, chromium, site, page) as run:
-        async with aclosing(run.events()) as events:
-            await anext(events)
-        assert site.stops == 1
-        assert await run.ask() == answer_to(PROMPT)
+@on("sse", *SHARED)
+async def test_a_client_that_leaves_stops_the_site_by_whatever_channel_the_answer_came(run: Page) -> None:
+    run.site.hangs = True
+    async with aclosing(run.events()) as events:
+        await anext(events)
+    assert run.site.stops == 1
+    assert await run.ask() == answer_to(PROMPT)
 
 
-@pytest.mark.parametrize("page", ["socket-text", "socket-binary", *BY_SOCKET])
+@on(*SOCKETS)
 async def test_a_socket_that_closes_in_the_middle_ends_the_turn_and_the_next_one_works_by_the_pages_new_one(
-    tmp_path: Path, chromium: Chromium, site: TransportSite, page: str
+    run: Page,
 ) -> None:
-    site.hangs = True
-    async with opened(tmp_path, chromium, site, page) as run, asyncio.TaskGroup() as tasks:
+    run.site.hangs = True
+    async with asyncio.TaskGroup() as tasks:
         failing = tasks.create_task(run.fails())
-        await site.in_the_middle.wait()
-        await site.close_sockets()
+        await run.has_begun.wait()
+        await run.site.close_sockets()
         text, error = await failing
         assert "The answer broke off" in error.message
         assert answer_to(PROMPT).startswith(text)
-        site.go_on.set()
+        run.site.go_on.set()
         assert await run.ask() == answer_to(PROMPT)
 
 
-async def test_a_prompt_that_is_another_one_never_leaves_by_a_socket(
-    tmp_path: Path, chromium: Chromium, site: TransportSite
-) -> None:
-    async with opened(tmp_path, chromium, site, "prompt-by-socket-text") as run:
-        await site.order("window.typed = send; send = turn => typed({ ...turn, prompt: 'another' })")
-        await until(lambda: has_run(run, "window.typed && send !== typed"))
-        _, error = await run.fails()
-        assert "the prompt is another one" in error.message
-        assert site.turns == []
-        await site.order("send = typed")
-        assert await run.ask() == answer_to(PROMPT)
+@on("prompt-by-socket-text")
+async def test_a_prompt_that_is_another_one_never_leaves_by_a_socket(run: Page) -> None:
+    await run.site.order("window.typed = send; send = turn => typed({ ...turn, prompt: 'another' })")
+    await until(lambda: run.is_true("window.typed && send !== typed"))
+    _, error = await run.fails()
+    assert "the prompt is another one" in error.message
+    assert run.site.turns == []
+    await run.site.order("send = typed")
+    await until(lambda: run.is_true("send === typed"))
+    assert await run.ask() == answer_to(PROMPT)
 
 
-async def test_a_prompt_that_no_chat_asked_for_does_not_leave_by_a_socket(
-    tmp_path: Path, chromium: Chromium, site: TransportSite
-) -> None:
-    async with opened(tmp_path, chromium, site, "prompt-by-socket-text") as run:
-        await site.order("window.last = socket; socket.send(JSON.stringify({ id: 'mine', prompt: 'by itself' }))")
-        await until(lambda: has_run(run, "window.last && last.readyState === 3"))
-        assert site.turns == []
-        assert await run.ask() == answer_to(PROMPT)
+@on("prompt-by-socket-text")
+async def test_a_prompt_that_no_chat_asked_for_does_not_leave_by_a_socket(run: Page) -> None:
+    await run.site.order("window.last = socket; socket.send(JSON.stringify({ id: 'mine', prompt: 'by itself' }))")
+    await until(lambda: run.is_true("window.last && last.readyState === 3"))
+    assert run.site.turns == []
+    assert await run.ask() == answer_to(PROMPT)
 
 
-async def has_run(run: Page, expression: str) -> bool:
-    """Tell whether an expression is true in the page."""
-    assert run.worker.shown is not None
-    return bool(await run.worker.shown.page.evaluate(f"() => {expression}"))
-
-
-@pytest.mark.parametrize("page", ["sse", "eventsource", *SHARED])
-async def test_a_page_that_goes_to_its_login_in_the_middle_ends_the_turn_with_that(
-    tmp_path: Path, chromium: Chromium, site: TransportSite, page: str
-) -> None:
-    site.hangs = True
-    async with opened(tmp_path, chromium, site, page) as run, asyncio.TaskGroup() as tasks:
+@on("sse", "eventsource", *SHARED)
+async def test_a_page_that_goes_to_its_login_in_the_middle_ends_the_turn_with_that(run: Page) -> None:
+    run.site.hangs = True
+    async with asyncio.TaskGroup() as tasks:
         failing = tasks.create_task(run.fails())
-        await site.in_the_middle.wait()
-        site.is_signed_in = False
-        await site.order("location.href = '/login'")
+        await run.has_begun.wait()
+        run.site.is_signed_in = False
+        await run.site.order("location.href = '/login'")
         text, error = await failing
         assert isinstance(error, LoginRequired)
         assert error.message == "The account is signed out."
         assert answer_to(PROMPT).startswith(text)
 
 
-@pytest.mark.parametrize("page", ["sse", "socket-text"])
-async def test_a_page_that_shows_its_login_without_loading_anything_ends_the_turn_with_that(
-    tmp_path: Path, chromium: Chromium, site: TransportSite, page: str
-) -> None:
-    site.hangs = True
-    async with opened(tmp_path, chromium, site, page) as run, asyncio.TaskGroup() as tasks:
+@on("sse", "socket-text")
+async def test_a_page_that_shows_its_login_without_loading_anything_ends_the_turn_with_that(run: Page) -> None:
+    run.site.hangs = True
+    async with asyncio.TaskGroup() as tasks:
         failing = tasks.create_task(run.fails())
-        await site.in_the_middle.wait()
-        await site.order("document.body.innerHTML = '<a id=sign-in>Sign in</a>'; history.pushState({}, '', '/#/login')")
+        await run.has_begun.wait()
+        await run.site.order(
+            "document.body.innerHTML = '<a id=sign-in>Sign in</a>'; history.pushState({}, '', '/#/login')"
+        )
         _, error = await failing
         assert isinstance(error, LoginRequired)
 
 
-@pytest.mark.parametrize("page", ["sse", "eventsource", *SHARED])
-async def test_a_page_that_loads_itself_anew_in_the_middle_ends_the_turn_with_a_clear_error(
-    tmp_path: Path, chromium: Chromium, site: TransportSite, page: str
-) -> None:
-    site.hangs = True
-    async with opened(tmp_path, chromium, site, page) as run, asyncio.TaskGroup() as tasks:
+@on("sse", "eventsource", *SHARED)
+async def test_a_page_that_loads_itself_anew_in_the_middle_ends_the_turn_with_a_clear_error(run: Page) -> None:
+    run.site.hangs = True
+    async with asyncio.TaskGroup() as tasks:
         failing = tasks.create_task(run.fails())
-        await site.in_the_middle.wait()
-        await site.order("location.reload()")
+        await run.has_begun.wait()
+        await run.site.order("location.reload()")
         _, error = await failing
         assert type(error) is SiteError
         assert error.message == "The answer broke off: the page went to another document."
-        site.go_on.set()
+        run.site.go_on.set()
         assert await run.ask() == answer_to(PROMPT)
 
 
-@pytest.mark.parametrize("page", ["sse", "other-origin", "eventsource", *SHARED])
-async def test_a_page_that_loads_itself_anew_after_each_turn_loses_none(
-    tmp_path: Path, chromium: Chromium, site: TransportSite, page: str
-) -> None:
-    async with opened(tmp_path, chromium, site, page) as run:
-        await site.order("window.afterwards = () => location.reload()")
-        await until(lambda: has_run(run, "window.afterwards !== undefined"))
-        for prompt in (PROMPT, "and once more", "and again"):
-            assert await run.ask(prompt) == answer_to(prompt)
-        assert site.loads > 1
-        assert [turn["prompt"] for turn in site.turns] == [PROMPT, "and once more", "and again"]
+@on("sse", "other-origin", "eventsource", *SHARED)
+async def test_a_page_that_loads_itself_anew_after_each_turn_loses_none(run: Page) -> None:
+    run.site.reloads, before = True, run.site.loads
+    await run.worker.renew()
+    for prompt in (PROMPT, "and once more", "and again"):
+        assert await run.ask(prompt) == answer_to(prompt)
+    await until(lambda: run.site.loads == before + 4)
+    assert [turn["prompt"] for turn in run.site.turns] == [PROMPT, "and once more", "and again"]
 
 
+@on("socket-text")
 async def test_a_prompt_that_the_site_refuses_is_told_by_its_own_response_where_the_answer_would_come_elsewhere(
-    tmp_path: Path, chromium: Chromium, site: TransportSite
+    run: Page,
 ) -> None:
-    async with opened(tmp_path, chromium, site, "socket-text") as run:
-        site.is_signed_in = False
-        _, error = await run.fails()
-        assert isinstance(error, LoginRequired)
-        assert "signed out" in error.message
+    run.site.is_signed_in = False
+    _, error = await run.fails()
+    assert isinstance(error, LoginRequired)
+    assert "signed out" in error.message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.settings import PoolSettings, ServerSettings, TurnSettings
 from bridge.telemetry import WorkerChanged, WorkerState
-from tests.support.live import QUICK_SITE, Live, directive, live
+from tests.support.live import QUICK_SITE, Live, directive, live, reset
+from tests.support.stress import stress
 from tests.support.waiting import until
 from tests.worker.test_failures_live import Serving
 
@@ -56,8 +58,22 @@ def changes(run: Live) -> list[str]:
     return [str(state) for state in states][1:]
 
 
-@pytest.mark.parametrize("kept", [True, False])
-@pytest.mark.parametrize("clicks", ["at_once", "late", "ignored", "undone"])
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
+    """The bridge of the tests in which the page is at work longer than its limit, or the site refuses."""
+    async with live(tmp_path_factory.mktemp("turns"), chromium=chromium, turn=HASTY, pool=IMPATIENT) as run:
+        yield run
+
+
+@pytest.fixture
+async def run(shared: Live) -> Live:
+    return await reset(shared)
+
+
+WAYS = (("at_once", True), ("late", False), ("ignored", True), ("undone", False))
+
+
+@pytest.mark.parametrize(("clicks", "kept"), [*WAYS, *stress(*((clicks, not kept) for clicks, kept in WAYS))])
 async def test_a_switch_that_settles_late_costs_neither_a_conversation_nor_the_account(
     tmp_path: Path, chromium: Chromium, clicks: Literal["at_once", "late", "ignored", "undone"], kept: bool
 ) -> None:
@@ -86,28 +102,29 @@ CREATE = {"call": "/chat_session/create"}
 TROUBLES = (
     Trouble("waf_reply", 503, "human_needed", CREATE, WorkerState.CHALLENGED),
     Trouble("http_429", 429, "rate_limited", CREATE, WorkerState.RESTING),
-    Trouble("http_500", 503, "site_busy", CREATE, WorkerState.RESTING),
     Trouble("code_40003", 503, "login_required", CREATE, WorkerState.LOGGED_OUT),
-    Trouble("muted_reply", 403, "account_muted", CREATE, WorkerState.MUTED),
-    Trouble("biz_11", 503, "human_needed", CREATE, WorkerState.CHALLENGED),
     Trouble("slow_proof", params={"seconds": 4}),
 )
+TWINS = (
+    Trouble("http_500", 503, "site_busy", CREATE, WorkerState.RESTING),
+    Trouble("muted_reply", 403, "account_muted", CREATE, WorkerState.MUTED),
+    Trouble("biz_11", 503, "human_needed", CREATE, WorkerState.CHALLENGED),
+)
+"""What is read otherwise, and then goes the way of one of `TROUBLES`."""
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.fault)
-async def test_trouble_before_the_send_is_what_the_sites_own_replies_say(
-    tmp_path: Path, chromium: Chromium, trouble: Trouble
-) -> None:
-    async with live(tmp_path, chromium=chromium, turn=HASTY, pool=IMPATIENT) as run:
-        run.account().fault(trouble.fault, **trouble.params)
-        await run.account().pages_informed()
-        got = await outcome(run)
-        assert got == (trouble.status, trouble.code, "")
-        assert len(run.account().turns) == (trouble.status == 200)
-        if trouble.state is not None:
-            await run.facts.state("alice", trouble.state)
-        assert changes(run) == ([str(trouble.state)] if trouble.state else [])
-        assert not bundles(run)
+@pytest.mark.parametrize("trouble", [*TROUBLES, *stress(*TWINS)], ids=lambda trouble: trouble.fault)
+async def test_trouble_before_the_send_is_what_the_sites_own_replies_say(run: Live, trouble: Trouble) -> None:
+    before = bundles(run)
+    run.account().fault(trouble.fault, **trouble.params)
+    await run.account().pages_informed()
+    got = await outcome(run)
+    assert got == (trouble.status, trouble.code, "")
+    assert len(run.account().turns) == (trouble.status == 200)
+    if trouble.state is not None:
+        await run.facts.state("alice", trouble.state)
+    assert changes(run) == ([str(trouble.state)] if trouble.state else [])
+    assert bundles(run) == before
 
 
 async def test_a_site_that_is_down_is_a_network_error_at_once_and_costs_the_account_nothing(
@@ -123,14 +140,14 @@ async def test_a_site_that_is_down_is_a_network_error_at_once_and_costs_the_acco
         assert (changes(run), bundles(run)) == ([], [])
 
 
-async def test_a_frozen_site_is_waited_for(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium, turn=HASTY) as run:
-        with run.site.frozen():
-            chat = asyncio.ensure_future(outcome(run))  # noqa: TID251
-            await asyncio.wait({chat}, timeout=HASTY.submit + 2)
-            assert not chat.done()
-        assert await chat == (200, "", "")
-        assert (changes(run), bundles(run)) == ([], [])
+async def test_a_frozen_site_is_waited_for(run: Live) -> None:
+    before = bundles(run)
+    with run.site.frozen():
+        chat = asyncio.ensure_future(outcome(run))  # noqa: TID251
+        await asyncio.wait({chat}, timeout=HASTY.submit + 2)
+        assert not chat.done()
+    assert await chat == (200, "", "")
+    assert (changes(run), bundles(run)) == ([], before)
 
 
 async def test_a_site_that_never_answers_is_a_timeout_and_costs_the_account_nothing(
@@ -152,43 +169,37 @@ LONG = "0123456789" * 8
     ("fault", "state"),
     [
         ("http_429", WorkerState.RESTING),
-        ("muted_reply", WorkerState.MUTED),
-        ("waf_reply", WorkerState.CHALLENGED),
-        ("biz_22", None),
         ("reset", None),
+        *stress(("muted_reply", WorkerState.MUTED), ("waf_reply", WorkerState.CHALLENGED), ("biz_22", None)),
     ],
 )
 async def test_an_answer_that_may_not_be_continued_is_given_as_far_as_it_came(
-    tmp_path: Path, chromium: Chromium, fault: str, state: WorkerState | None
+    run: Live, fault: str, state: WorkerState | None
 ) -> None:
-    async with live(tmp_path, chromium=chromium, turn=HASTY) as run:
-        run.account().fault("incomplete")
-        run.account().fault(fault, None, call="/chat/continue")
-        answer = await run.client.chat.completions.create(
-            model="deepseek-chat", messages=[{"role": "user", "content": directive(text=LONG)}]
-        )
-        assert answer.choices[0].finish_reason == "length"
-        assert LONG.startswith(answer.choices[0].message.content or "-")
-        if state is not None:
-            await run.facts.state("alice", state)
-        assert changes(run) == ([str(state)] if state else [])
+    run.account().fault("incomplete")
+    run.account().fault(fault, None, call="/chat/continue")
+    answer = await run.client.chat.completions.create(
+        model="deepseek-chat", messages=[{"role": "user", "content": directive(text=LONG)}]
+    )
+    assert answer.choices[0].finish_reason == "length"
+    assert LONG.startswith(answer.choices[0].message.content or "-")
+    if state is not None:
+        await run.facts.state("alice", state)
+    assert changes(run) == ([str(state)] if state else [])
 
 
-async def test_an_answer_cut_in_its_thinking_that_may_not_be_continued_is_given_as_far_as_it_came(
-    tmp_path: Path, chromium: Chromium
-) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        run.account().fault("incomplete", after=2)
-        run.account().fault("http_429", None, call="/chat/continue")
-        prompt = directive(text="never", thinking=LONG)
-        answer = await run.client.chat.completions.create(
-            model="deepseek-reasoner", messages=[{"role": "user", "content": prompt}]
-        )
-        assert answer.choices[0].finish_reason == "length"
-        assert answer.choices[0].message.content in ("", None)
-        thought = str((answer.choices[0].message.model_extra or {})["reasoning_content"])
-        assert thought
-        assert LONG.startswith(thought)
+async def test_an_answer_cut_in_its_thinking_that_may_not_be_continued_is_given_as_far_as_it_came(run: Live) -> None:
+    run.account().fault("incomplete", after=2)
+    run.account().fault("http_429", None, call="/chat/continue")
+    prompt = directive(text="never", thinking=LONG)
+    answer = await run.client.chat.completions.create(
+        model="deepseek-reasoner", messages=[{"role": "user", "content": prompt}]
+    )
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.choices[0].message.content in ("", None)
+    thought = str((answer.choices[0].message.model_extra or {})["reasoning_content"])
+    assert thought
+    assert LONG.startswith(thought)
 
 
 async def test_a_bridge_that_stops_stops_what_the_site_generates(tmp_path: Path, chromium: Chromium) -> None:

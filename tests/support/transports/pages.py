@@ -120,3 +120,4 @@ poll();
     "prompt-by-socket-binary": SOCKET % "binary" + SENT % "new TextEncoder().encode(JSON.stringify(turn))",
 }
 LOGIN = '<!doctype html><title>Transports</title><a id="sign-in" href="/">Sign in</a>'
+RELOADING = "<script>window.afterwards = () => location.reload()</script>"

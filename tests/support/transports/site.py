@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from bridge.tasks import Tasks
-from tests.support.transports.pages import HARNESS, LOGIN, PAGES
+from tests.support.transports.pages import HARNESS, LOGIN, PAGES, RELOADING
 from tests.support.waiting import until
 
 PIECE = 7
@@ -66,7 +66,10 @@ class TransportSite:
     turns: list[Frame] = field(default_factory=list)
     stops: int = 0
     loads: int = 0
+    has_ordered: bool = False
     is_signed_in: bool = True
+    reloads: bool = False
+    """Whether a page loads itself anew after each turn."""
     cuts: bool = False
     """Whether it cuts an answer in its middle."""
     hangs: bool = False
@@ -75,20 +78,29 @@ class TransportSite:
     """Whether a response stays open after its last frame."""
     other_tabs: bool = False
     """Whether each frame on a shared channel has one of another tab's answer beside it."""
-    in_the_middle: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
-    left: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a page has left the response to its prompt."""
     _log: list[Frame] = field(default_factory=list)
     _more: asyncio.Condition = field(default_factory=asyncio.Condition)
-    _orders: list[web.StreamResponse] = field(default_factory=list)
+    _orders: set[web.StreamResponse] = field(default_factory=set)
     _sockets: set[web.WebSocketResponse] = field(default_factory=set)
     _tasks: Tasks = field(default_factory=Tasks)
+
+    @property
+    def has_changed_pages(self) -> bool:
+        """Tell whether a page that is open may be another one than a new one would be."""
+        return self.has_ordered or self.reloads or not self.is_signed_in
+
+    def forget(self) -> None:
+        """Be as at the beginning, but for the open pages and what they were told; a changed page hears no more."""
+        self.go_on.set()  # an answer that still waits comes to its end
+        kept = {"url", "_log", "_more", "_sockets", "_tasks", *(() if self.has_changed_pages else ("_orders",))}
+        vars(self).update({name: value for name, value in vars(TransportSite()).items() if name not in kept})
 
     async def page(self, request: web.Request) -> web.Response:
         """Show the page of a transport, or the login."""
         self.loads += 1
         html = HARNESS % PAGES[request.match_info["transport"]] if self.is_signed_in else LOGIN
+        html += RELOADING if self.reloads else ""
         return web.Response(text=html, content_type="text/html")
 
     async def login(self, _: web.Request) -> web.Response:
@@ -98,15 +110,16 @@ class TransportSite:
     async def orders(self, request: web.Request) -> web.StreamResponse:
         """Tell the page what to run."""
         response = await _streaming(request, "sse")
-        self._orders.append(response)
+        self._orders.add(response)
         try:
             await asyncio.Event().wait()
         finally:
-            self._orders.remove(response)
+            self._orders.discard(response)
         return response
 
     async def order(self, script: str) -> None:
         """Have each open page run a script, once there is one that listens."""
+        self.has_ordered = True
         await until(lambda: self._orders)
         for response in tuple(self._orders):
             with suppress(ConnectionError):  # of a page that has gone
@@ -121,11 +134,7 @@ class TransportSite:
         if kind == "json":
             return web.json_response({"id": turn["id"], "text": answer_to(turn["prompt"]), "done": True})
         response = await _streaming(request, kind)
-        try:
-            await self._write(request, response, b"".join(written(frame, kind) for frame in frames_of(turn)))
-        except (ConnectionError, asyncio.CancelledError):
-            self.left.set()
-            raise
+        await self._write(request, response, b"".join(written(frame, kind) for frame in frames_of(turn)))
         return response
 
     async def prompt(self, request: web.Request) -> web.Response:
@@ -198,7 +207,6 @@ class TransportSite:
             await asyncio.Event().wait()
 
     async def _middle(self, request: web.Request) -> None:
-        self.in_the_middle.set()
         if self.cuts and request.transport is not None:
             request.transport.abort()
         if self.hangs:
@@ -213,7 +221,6 @@ class TransportSite:
                 await self.say({"id": "of another tab", "text": "not yours", "done": number == 1})
             await self.say(frame)
             if number == len(frames) // 2:
-                self.in_the_middle.set()
                 while self.hangs and not self.go_on.is_set():
                     await self.say({"id": "ping"})
                     await asyncio.sleep(PING)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from bridge.browser.arrival_order import ArrivalOrder
 from bridge.browser.exchange import Chunk, Exchange, Part, ResponseEnded
 from bridge.browser.page_messages import PageResponse
 
@@ -22,15 +23,18 @@ LINES = ("ndjson", "jsonl", "json-lines", "stream+json", "json-seq")
 class AnswerChannel:
     """Passes the parts of one response on to the turn that runs, if its prompt has left."""
 
-    def __init__(self, turn: Callable[[], Exchange | None], number: int) -> None:
+    def __init__(self, turn: Callable[[], Exchange | None], number: int, order: ArrivalOrder | None = None) -> None:
         self._running_turn = turn
         self._number = number
+        self._order = order or ArrivalOrder()
         self._response: PageResponse | None = None
         self._frames = FrameStart(None)
         self._turn: Exchange | None = None
         """The turn that knows of this response."""
         self.has_given = False
         """Whether that turn has got something by it."""
+        self._rest_of: list[Exchange | None] = []
+        """The turn that ran when the response ended, while its rest is fetched."""
 
     def open(self, response: PageResponse) -> None:
         """Note how the response begins; a turn hears of it with the first part."""
@@ -41,7 +45,19 @@ class AnswerChannel:
         """Take the next part of the response."""
         if isinstance(part, PageResponse):
             self.open(part)
-        turn = self._running_turn()
+        turn = self._rest_of[0] if self._rest_of else self._running_turn()
+        self._order.put(self._number, lambda: self._take(turn, part))
+
+    def hold(self) -> None:
+        """Keep the place of a response that has ended and whose rest is fetched; it belongs to the turn of its end."""
+        self._rest_of = [self._running_turn()]
+        self._order.hold(self._number)
+
+    def release(self) -> None:
+        """Give the rest out, and what has come after it by other channels."""
+        self._order.release(self._number)
+
+    def _take(self, turn: Exchange | None, part: Part) -> None:
         if turn is None:
             self._pass_by(part)
         elif self._response is None:

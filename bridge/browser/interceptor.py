@@ -24,6 +24,7 @@ from typing import Any
 from playwright.async_api import CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
+from bridge.browser.arrival_order import ArrivalOrder
 from bridge.browser.channels import Channels
 from bridge.browser.exchange import MOST, Exchange, RequestCheck, nothing_expected
 from bridge.browser.page_messages import PageRequest, Reply, RequestRole
@@ -60,8 +61,9 @@ class Interceptor:
         self._channels = channels
         self._limits = limits or Limits()
         self._tab = TabSession(session, self._limits.call)
-        self._responses = ResponseReader(self._tab, channels, self._answering)
-        self._sockets = SocketReader(self._tab, channels, self._answering, self._responses.next_number)
+        order = ArrivalOrder()
+        self._responses = ResponseReader(self._tab, channels, self._answering, order)
+        self._sockets = SocketReader(self._tab, channels, self._answering, self._responses.next_number, order)
         self._messages = SocketGate(self._tab, channels, self._judge_message)
         self._exchange: Exchange | None = None
         self._tasks = Tasks()

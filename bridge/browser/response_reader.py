@@ -15,6 +15,7 @@ from typing import Any
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.answer_channel import AnswerChannel
+from bridge.browser.arrival_order import ArrivalOrder
 from bridge.browser.channels import Channels
 from bridge.browser.exchange import Exchange, Part
 from bridge.browser.page_calls import first_line
@@ -34,12 +35,19 @@ MOST_KNOWN = 1000
 class ResponseReader:
     """The taps on one page's responses; `turn` returns the running turn once its prompt has left."""
 
-    def __init__(self, session: TabSession, channels: Channels, turn: Callable[[], Exchange | None]) -> None:
+    def __init__(
+        self,
+        session: TabSession,
+        channels: Channels,
+        turn: Callable[[], Exchange | None],
+        order: ArrivalOrder | None = None,
+    ) -> None:
         self.signs = 0
         """How many pieces of responses have come: signs of life."""
         self._session = session
         self._channels = channels
         self._turn = turn
+        self._order = order or ArrivalOrder()
         self._taps: dict[str, Tap] = {}
         self._known: set[str] = set()
         """Requests of the document that is shown which it has told of before they were held."""
@@ -70,14 +78,15 @@ class ResponseReader:
         def put(part: Part) -> None:
             exchange.put(number, part)
 
-        self._taps[network_id] = Tap(put, number, is_prompts=True, is_known=network_id in self._known)
+        self._taps[network_id] = Tap(put, number, is_known=network_id in self._known)
         return number
 
     def tap_channel(self, network_id: str) -> None:
         """Give the response to whatever turn runs when its parts come."""
         number = self.next_number()
-        channel = AnswerChannel(self._turn, number)
-        self._taps[network_id] = Tap(channel.put, number, is_prompts=False, is_known=network_id in self._known)
+        channel = AnswerChannel(self._turn, number, self._order)
+        is_known = network_id in self._known
+        self._taps[network_id] = Tap(channel.put, number, channel=channel, is_known=is_known)
 
     def forget_prompts(self) -> None:
         """Read no response to a prompt any more: its turn is over."""
@@ -147,20 +156,30 @@ class ResponseReader:
         failure = tap.failure or failure
         if tap.is_complete:
             tap.end(failure, is_final=is_final)
-        else:
-            self._tasks.start(self._complete(network_id, tap, failure, is_final))
+            return
+        if tap.channel is not None:
+            tap.channel.hold()
+        self._tasks.start(self._complete(network_id, tap, failure, is_final))
 
     async def _complete(self, network_id: str, tap: Tap, failure: str | None, is_final: bool) -> None:
         """Fetch what the tap did not deliver, so that no byte is ever silently lost."""
         try:
+            reason = await self._fetch(network_id, tap)
+            if tap.is_short:
+                failure = failure or f"bytes of the answer are missing ({reason})"
+            tap.end(failure, is_final=is_final)
+        finally:
+            if tap.channel is not None:  # or everything would wait for it
+                tap.channel.release()
+
+    async def _fetch(self, network_id: str, tap: Tap) -> str:
+        """Hand over the rest of a body; return why it may be too short."""
+        try:
             answer = await self._session.send("Network.getResponseBody", requestId=network_id)
             tap.fill(body_of(answer, tap.content_type, tap.length))
-            reason = "Chromium kept only a part of it"
         except (PlaywrightError, BrowserError) as error:
-            reason = first_line(error)
-        if tap.is_short:
-            failure = failure or f"bytes of the answer are missing ({reason})"
-        tap.end(failure, is_final=is_final)
+            return first_line(error)
+        return "Chromium kept only a part of it"
 
 
 def with_known_signature(handler: EventHandler) -> EventHandler:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bridge.browser.answer_channel import AnswerChannel
 from bridge.browser.exchange import Chunk, Part, ResponseEnded
 from bridge.browser.page_messages import PageResponse
 
@@ -17,11 +18,13 @@ from bridge.browser.page_messages import PageResponse
 class Tap:
     """Hands over the parts of response `number`, each by a call of `put`."""
 
-    def __init__(self, put: Callable[[Part], None], number: int, *, is_prompts: bool, is_known: bool = False) -> None:
+    def __init__(
+        self, put: Callable[[Part], None], number: int, *, channel: AnswerChannel | None = None, is_known: bool = False
+    ) -> None:
         self.failure: str | None = None
         """Why the response was not read, where the interceptor failed it."""
-        self.is_prompts = is_prompts
-        """Whether it is the response to a prompt."""
+        self.channel = channel
+        """What it is part of, beside other responses; None where it is the response to a prompt."""
         self.is_known = is_known
         """Whether the page itself has told of the request: then it is of the document that the page shows."""
         self.length = 0
@@ -33,6 +36,11 @@ class Tap:
         self._early: list[tuple[int, bytes | None]] | None = []
         self._given = 0
         self._has_hole = False
+
+    @property
+    def is_prompts(self) -> bool:
+        """Tell whether it is the response to a prompt."""
+        return self.channel is None
 
     @property
     def is_complete(self) -> bool:

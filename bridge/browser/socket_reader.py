@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bridge.browser.answer_channel import AnswerChannel
+from bridge.browser.arrival_order import ArrivalOrder
 from bridge.browser.channels import Channels
 from bridge.browser.exchange import Chunk, Exchange, ResponseEnded
 from bridge.browser.page_messages import PageResponse
@@ -29,6 +30,7 @@ class SocketReader:
         channels: Channels,
         turn: Callable[[], Exchange | None],
         next_number: Callable[[], int],
+        order: ArrivalOrder | None = None,
     ) -> None:
         self.signs = 0
         """How many messages have come: signs of life."""
@@ -36,7 +38,10 @@ class SocketReader:
         self._channels = channels
         self._turn = turn
         self._next_number = next_number
+        self._order = order or ArrivalOrder()
         self._sockets: dict[str, AnswerChannel] = {}
+        self._polls = any(path in channels.paths for path in channels.sockets)
+        """Whether the page has the same messages by polling as long as there is no socket."""
 
     def start(self) -> None:
         """Begin to listen."""
@@ -50,7 +55,7 @@ class SocketReader:
 
     def _on_created(self, event: dict[str, Any]) -> None:
         if self._channels.has_socket(event["url"]):
-            channel = AnswerChannel(self._turn, self._next_number())
+            channel = AnswerChannel(self._turn, self._next_number(), self._order)
             channel.open(PageResponse(event["url"], 101))
             self._sockets[event["requestId"]] = channel
 
@@ -65,7 +70,10 @@ class SocketReader:
         channel.put(Chunk(base64.b64decode(payload) if frame["opcode"] == BINARY else payload.encode()))
 
     def _on_closed(self, event: dict[str, Any]) -> None:
-        """End the turn with its socket: what the site sent while there was none is lost."""
+        """End the turn with its socket: what the site sent while there was none is lost.
+
+        A page that polls goes on without a socket that has brought nothing.
+        """
         channel = self._sockets.pop(event["requestId"], None)
-        if channel is not None and (channel.has_given or not self._sockets):
+        if channel is not None and (channel.has_given or not (self._sockets or self._polls)):
             channel.put(ResponseEnded(is_final=True))

@@ -109,6 +109,7 @@ class _Parts:
     async def next_within(self, patience: float | None) -> Part | None:
         """Return the next part; None where an answer that is over but for an error has got none of that in time."""
         if patience is None:
+            self._ends_at = None
             return await self.next()
         self._ends_at = self._ends_at or self._clock() + patience
         try:

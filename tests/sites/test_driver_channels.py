@@ -34,17 +34,47 @@ def answer(framing: str, **call: str) -> dict[str, Any]:
             id="another request",
         ),
         pytest.param(
-            PROMPT, answer("socketio", **SOCKET), ("/api/chat",), ("/socket",), False, True, False, id="a socket"
+            PROMPT, answer("websocket", **SOCKET), ("/api/chat",), ("/socket",), False, True, False, id="a socket"
+        ),
+        pytest.param(
+            PROMPT,
+            answer("socketio", **SOCKET),
+            ("/api/chat", "/socket"),
+            ("/socket",),
+            False,
+            True,
+            False,
+            id="both transports of socket.io",
         ),
         pytest.param(
             PROMPT,
             answer("socketio", method="GET", path="/poll"),
             ("/api/chat", "/poll"),
+            ("/poll",),
+            False,
+            True,
+            False,
+            id="both, described by the poll",
+        ),
+        pytest.param(
+            {**PROMPT, **SOCKET, "body": "socketio"},
+            answer("socketio"),
+            ("/socket",),
+            ("/socket",),
+            True,
+            True,
+            False,
+            id="both for prompt and answer",
+        ),
+        pytest.param(
+            PROMPT,
+            answer("sse", method="GET", path="/events") | {"opened": "before"},
+            ("/api/chat", "/events"),
             (),
             False,
             True,
             False,
-            id="long polling",
+            id="a stream that was open before",
         ),
         pytest.param(
             {**PROMPT, **SOCKET}, answer("websocket"), (), ("/socket",), True, True, False, id="one socket for both"

@@ -24,7 +24,11 @@ BODIES: dict[str, tuple[bytes, list[Payload]]] = {
         [Payload('{"a":"雨"}'), Payload(""), Payload("{}", STREAM_END)],
     ),
     "json": ('{"a":\n"雨"}'.encode(), [Payload('{"a":\n"雨"}')]),
-    "socketio": (b'0{"sid":1}\x1e2\x1e42["a",1]\x1e42/chat,7["b"]', [Payload('["a",1]'), Payload('["b"]')]),
+    "socketio": (
+        '0{"sid":1}\x1e2\x1e42["雨",1]\x1e452-["b",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]'
+        '\x1eb6Zuo\x1ebIg==\x1e42/chat,7["c"]'.encode(),
+        [Payload('["雨",1]'), Payload('["b","\\"","\\u96e8"]'), Payload('["c"]')],
+    ),
 }
 
 
@@ -53,10 +57,38 @@ def test_each_message_of_a_socket_is_a_frame() -> None:
         Payload('{"a":1}'),
         Payload("\ufffd"),
     ]
-    assert payloads(framing_of("socketio", is_socket=True), [b"3", b'42["a"]', b'451-["b",{}]']) == [
+
+
+PLACEHOLDER = '{"_placeholder":true,"num":0}'
+
+
+def test_an_event_of_a_socket_has_its_binary_data_in_it_whatever_that_looks_like() -> None:
+    messages = [b"3", b'42["a"]', f'451-["b",{PLACEHOLDER}]'.encode(), b'42["no event"]', b'42["c"]']
+    assert payloads(framing_of("socketio", is_socket=True), messages) == [
         Payload('["a"]'),
-        Payload('["b",{}]'),
+        Payload('["b","42[\\"no event\\"]"]'),
+        Payload('["c"]'),
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(f'451-["a",{PLACEHOLDER}]\x1e42["b"]', ['["b"]'], id="the data did not come"),
+        pytest.param(f'451-["a",{PLACEHOLDER}]', [], id="nothing more came"),
+        pytest.param('b6Zuo\x1e42["b"]', ['["b"]'], id="data of no event"),
+        pytest.param(f'451-["a",{PLACEHOLDER}]\x1eb!\x1e42["b"]', ['["a",""]', '["b"]'], id="no base64"),
+        pytest.param(
+            r'451-["{\"_placeholder\":true,\"num\":0}"]' + "\x1ebIg==",
+            [r'["{\"_placeholder\":true,\"num\":0}"]'],
+            id="a text that looks like a placeholder",
+        ),
+        pytest.param('451-["a",{"_placeholder":true,"num":7}]\x1ebIg==', ['["a",null]'], id="more than there is"),
+    ],
+)
+def test_a_body_with_binary_data_that_is_amiss_loses_no_other_event(body: str, expected: list[str]) -> None:
+    found = payloads(framing_of("socketio", is_socket=False), [body.encode()])
+    assert [payload.text for payload in found] == expected
 
 
 @pytest.mark.parametrize(

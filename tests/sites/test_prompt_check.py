@@ -248,3 +248,61 @@ def test_the_prompt_of_kimi_is_read_out_of_its_frame() -> None:
 def test_a_file_in_a_form_is_not_taken_for_a_text() -> None:
     body = b'--b\r\nContent-Disposition: form-data; name="f"; filename="prompt"\r\n\r\nwords\r\n' + b"--b--\r\n"
     assert read_request(PageRequest("POST", "https://x.test/", body), "multipart").document == {"f": ""}
+
+
+ON_SOCKET = {
+    "method": "WEBSOCKET",
+    "path": "/socket",
+    "body": "socketio",
+    "when": {"[0]": "prompt"},
+    "prompt": ["[1]"],
+    "conversation": "[2]",
+    "others": [{"method": "WEBSOCKET", "path": "/socket", "when": {"[0]": "typing"}}],
+}
+POLLED = f'42["prompt",{json.dumps(PROMPT)},"c1"]'
+IN_CHAT = Turn(PROMPT, conversation="c1")
+
+
+def of_socketio(method: str, *packets: str) -> PageRequest:
+    url = "https://chat.invented.test/socket?EIO=4&transport=polling"
+    return PageRequest(method, url, "\x1e".join(packets).encode())
+
+
+@pytest.mark.parametrize("method", ["POST", "WEBSOCKET"])
+@pytest.mark.parametrize(
+    ("packets", "role", "reasons"),
+    [
+        pytest.param([POLLED], "prompt", [], id="the prompt"),
+        pytest.param(["3", '42["typing"]', POLLED, "3"], "prompt", [], id="the prompt beside others"),
+        pytest.param([POLLED, '42["pay",9]'], "prompt", ["unexpected"], id="something unknown beside it"),
+        pytest.param([POLLED, POLLED], "prompt", ["cannot be read"], id="two prompts"),
+        pytest.param(['42["pay",9]'], "prompt", ["unexpected"], id="something unknown"),
+        pytest.param(['42["prompt","another","c1"]'], "prompt", ["another prompt"], id="another prompt"),
+        pytest.param(['42["typing"]'], "other", None, id="what is described as no prompt"),
+        pytest.param(["40"], "other", None, id="the protocol's own"),
+        pytest.param(["bAAAA", "3"], "other", None, id="binary data"),
+    ],
+)
+def test_what_a_page_of_socketio_posts_is_judged_as_what_it_sends_over_its_socket(
+    method: str, packets: list[str], role: str, reasons: list[str] | None
+) -> None:
+    check = PromptCheck(site_file(request=ON_SOCKET))
+    request = of_socketio(method, *packets)
+    assert check.role_of(request) == role
+    if reasons is not None:
+        found = check.differences(IN_CHAT, request)
+        assert len(found) == len(reasons)
+        assert all(reason in one for reason, one in zip(reasons, found, strict=True))
+    if reasons == []:
+        assert check.conversation_of(request) == "c1"
+
+
+def test_what_a_page_of_socketio_polls_for_is_the_answer() -> None:
+    rules = {"framing": "socketio", "rules": [{"emit": "text", "value": "[1]"}]}
+    check = PromptCheck(site_file(request=ON_SOCKET, answer=rules))
+    assert check.role_of(of_socketio("GET")) == "answer"
+    apart = rules | {"call": {"method": "WEBSOCKET", "path": "/socket"}}
+    check = PromptCheck(site_file(answer=apart))
+    assert check.role_of(of_socketio("GET")) == "answer"
+    assert check.role_of(of_socketio("POST", "3")) == "other"
+    assert check.role_of(held("json", PROMPT)) == "prompt"

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import openai
 from aiohttp import web
@@ -93,6 +93,12 @@ class Parts:
     """Seconds until the site answers with a document, after the first one."""
     more: dict[str, Any] = field(default_factory=dict)
     """Further traps, by name, for the page's script."""
+
+
+class Site(Protocol):
+    """A site that runs."""
+
+    url: str
 
 
 @dataclass
@@ -206,7 +212,7 @@ class SmallBridge:
     settings: Settings
     chromium: Chromium
 
-    async def add(self, name: str, site: SmallSite, file: str) -> None:
+    async def add(self, name: str, site: Site, file: str) -> None:
         """Add an account of another site, described by a file of that name."""
         (self.settings.site_files / f"{name}.toml").write_text(file)
         ProfileStore(self.settings.profiles, load_identity(self.settings)).save(profile_of(name, site))
@@ -236,7 +242,7 @@ class SmallBridge:
         return answer.choices[0].message.content or ""
 
 
-def profile_of(name: str, site: SmallSite, account: str | None = None) -> Profile:
+def profile_of(name: str, site: Site, account: str | None = None) -> Profile:
     """Return an empty profile of an account on a site that the file of that name describes."""
     return Profile(name=account or name, site=name, url=site.url, storage_state={"cookies": [], "origins": []})
 
@@ -244,7 +250,7 @@ def profile_of(name: str, site: SmallSite, account: str | None = None) -> Profil
 @asynccontextmanager
 async def bridged(
     folder: Path,
-    site: SmallSite,
+    site: Site,
     chromium: Chromium,
     file: str = FILE,
     *,

@@ -16,6 +16,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.page_messages import SOCKET
 from bridge.sites.learning.observation import Chunk, SeenCall
+from bridge.sites.learning.socket_sessions import joined
 from bridge.tasks import Tasks
 
 KINDS = ("XHR", "Fetch", "EventSource", "Other")
@@ -79,8 +80,8 @@ class NetworkWatch:
         await self._session.send("Network.enable", {"maxPostDataSize": MOST_BYTES, "maxResourceBufferSize": MOST_BYTES})
 
     def calls(self) -> tuple[SeenCall, ...]:
-        """Return what was seen so far."""
-        return tuple(call.seen() for call in self._calls.values())
+        """Return what was seen so far; the transports of socket.io are one WebSocket."""
+        return joined([call.seen() for call in self._calls.values()])
 
     def has_sent(self, words: bytes, since: float) -> bool:
         """Tell whether a request or a message since then had those words in it."""

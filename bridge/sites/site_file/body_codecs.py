@@ -33,6 +33,14 @@ def read_request(request: PageRequest, codec: Codec) -> ReadRequest:
     return ReadRequest(_document(request, codec), variables_of(request.url) | {"$body": _text(request.body)})
 
 
+def read_messages(request: PageRequest, codec: Codec) -> list[ReadRequest]:
+    """Read what a request carries: itself, of socket.io each event by itself, and nothing where it has none."""
+    read = read_request(request, codec)
+    if codec != "socketio":
+        return [read]
+    return [ReadRequest(parse_json(one), read.variables) for one in event_documents(_text(request.body))]
+
+
 def variables_of(url: str) -> dict[str, Any]:
     """Return what paths beginning with `$` read of an address."""
     try:

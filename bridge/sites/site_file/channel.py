@@ -23,7 +23,7 @@ response, a document in place of a stream, or one with a status that is none of 
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 _STREAMS = ("sse", "connect")
 """Framings of which no frame begins like a JSON document."""
-_PAGELESS = ("sse", "ndjson", "connect", "json")
+_PAGELESS = ("sse", "ndjson", "connect", "json", "socketio")
 """Framings of which no frame begins like a web page."""
 
 
@@ -46,6 +46,8 @@ class Channel:
             self._framing = framing_of(answer.framing, is_socket=response.is_socket)
         self.is_expected = self.refusal is None
         """Whether it is what a turn may have: neither a stray document nor refused."""
+        self.is_one_of_many = answer.framing == "socketio" and not response.is_socket
+        """Whether its end tells nothing: a page polls again and again."""
         self._is_json = answer.payload == "json" or self.role != "answer"
         self.variables: dict[str, Any] = variables_of(response.url) | {"$status": response.status}
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")

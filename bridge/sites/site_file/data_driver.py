@@ -238,14 +238,14 @@ def _channels(site: SiteFile) -> dict[str, Any]:
     """Return what a driver says of where the prompt goes and the answer comes from."""
     own, answer, poll = site.request, site.answer.call, site.poll
     calls = [call for call in (own, answer, poll.call if poll else None) if call]
-    is_shared = site.answer.framing == "socketio" or any(call.method == SOCKET for call in calls)
+    prompt_by_socket = own.method == SOCKET or own.body == "socketio"
     return {
-        "answer_paths": _unique(call.path for call in calls if call.method != SOCKET),
-        "socket_paths": _unique(call.path for call in calls if call.method == SOCKET),
+        "answer_paths": _unique(call.path for call in calls if call.method != SOCKET or site.is_socketio(call)),
+        "socket_paths": _unique(call.path for call in calls if call.method == SOCKET or site.is_socketio(call)),
         "answer_hosts": _unique(call.host for call in calls if call.host),
-        "prompt_by_socket": own.method == SOCKET,
-        "answer_is_separate": len(calls) > 1 or own.method == SOCKET,
-        "heartbeats_count": not is_shared,  # its pings tell nothing of the answer
+        "prompt_by_socket": prompt_by_socket,
+        "answer_is_separate": len(calls) > 1 or prompt_by_socket,
+        "heartbeats_count": not site.shares_channel,  # its pings tell nothing of the answer
     }
 
 

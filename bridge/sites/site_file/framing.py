@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from bridge.sites.site_file.connect_frames import END_OF_STREAM, ConnectReader
-from bridge.sites.site_file.socket_packets import event_documents
+from bridge.sites.site_file.socket_packets import EventReader
 from bridge.sse import SSEDecoder
 
 LONGEST_BODY = 1 << 24
@@ -114,14 +114,18 @@ class Packets(Document):
     def __init__(self, *, is_socket: bool) -> None:
         super().__init__()
         self._is_socket = is_socket
+        self._reader = EventReader()
 
     def feed(self, data: bytes) -> list[Payload]:
-        """Return the documents of the events in a message."""
-        return _events(_text(data)) if self._is_socket else super().feed(data)
+        """Return the document of the event that a message completes."""
+        if not self._is_socket:
+            return super().feed(data)
+        document = self._reader.take(data)
+        return [] if document is None else [Payload(document)]
 
     def end(self) -> list[Payload]:
         """Return the documents of the events in a body."""
-        return [event for body in super().end() for event in _events(body.text)]
+        return [Payload(event) for body in super().end() for event in self._reader.take_body(body.text)]
 
 
 class Messages(Framing):
@@ -160,10 +164,6 @@ _FRAMINGS: Mapping[str, Callable[[], Framing]] = {
 def framing_of(name: str, *, is_socket: bool) -> Framing:
     """Return a fresh framing, by its name in a site file."""
     return Packets(is_socket=is_socket) if name == "socketio" else _FRAMINGS[name]()
-
-
-def _events(packets: str) -> list[Payload]:
-    return [Payload(document) for document in event_documents(packets)]
 
 
 def _unless_empty(text: str) -> list[Payload]:

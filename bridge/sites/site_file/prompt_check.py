@@ -11,14 +11,14 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from bridge.browser.page_messages import PageRequest
-from bridge.origins import is_at
+from bridge.browser.page_messages import SOCKET, PageRequest
 from bridge.sites.contract import Turn
-from bridge.sites.site_file.body_codecs import ReadRequest, read_request
+from bridge.sites.site_file.body_codecs import ReadRequest
 from bridge.sites.site_file.conditions import Plain, holds
 from bridge.sites.site_file.json_paths import JsonPath, as_id, same
 from bridge.sites.site_file.schema import SiteFile, SiteModel
-from bridge.sites.site_file.wire_schema import Call, Flag
+from bridge.sites.site_file.sent_messages import SentMessages, is_at_call, is_call
+from bridge.sites.site_file.wire_schema import Flag
 
 _NO_PARENT = ("", "0")
 """What stands for no message before, beside a field that is absent or null."""
@@ -29,31 +29,52 @@ class PromptCheck:
 
     def __init__(self, site: SiteFile) -> None:
         self._request = site.request
-        self._others = site.request.others
+        self._messages = SentMessages(site.request)
+        self._others = tuple(map(self._messages.as_sent, site.request.others))
         calls = (site.answer.call, site.poll.call if site.poll else None)
         self._answers = tuple(call for call in calls if call)
+        self._polled = tuple(call for call in (site.request, site.answer.call) if call and site.is_socketio(call))
         self._provisional = site.provisional
         self._prompts = tuple(JsonPath(path) for path in site.request.prompt)
 
     def role_of(self, request: PageRequest) -> Literal["prompt", "answer", "other"]:
         """Tell what a held request is for; one that is none of those described is taken for a prompt, and judged."""
-        read = self._read(request)
-        if self._request.when and is_call(self._request, request, read):
+        if role := self._role_of_poll(request):
+            return role
+        sent, messages = self._messages.read(request)
+        roles = {self._role_of_message(sent, one) for one in messages}
+        return "prompt" if "prompt" in roles else "answer" if "answer" in roles else "other"
+
+    def _role_of_poll(self, request: PageRequest) -> Literal["answer", "other"] | None:
+        """Tell what a request of long polling is that carries no prompt: one that fetches, or posts pongs."""
+        if request.method == SOCKET or not any(is_at_call(call, request.url) for call in self._polled):
+            return None
+        if request.method.upper() == "GET":
+            return "answer"
+        return None if is_at_call(self._request, request.url) else "other"
+
+    def _role_of_message(self, request: PageRequest, read: ReadRequest) -> Literal["prompt", "answer", "other"]:
+        own = self._messages.own
+        if own.when and is_call(own, request, read):
             return "prompt"  # said more exactly than by its path, so `others` may name all the rest
         if any(is_call(call, request, read) for call in self._others):
             return "other"
-        if is_call(self._request, request, read):
+        if is_call(own, request, read):
             return "prompt"
         return "answer" if any(is_call(call, request, read) for call in self._answers) else "prompt"
 
     def differences(self, turn: Turn, request: PageRequest, model: SiteModel | None = None) -> Sequence[str]:
         """Return how a request differs from the one for `turn`; empty means that it may leave."""
-        read = self._read(request)
-        if not is_call(self._request, request, read):
-            return [f"an unexpected request: {request.method} {urlsplit(request.url).path[:200]}"]
-        if read.document is None:
+        sent, messages = self._messages.read(request)
+        prompts = self._messages.prompts(sent, messages)
+        if len(prompts) > 1 or not messages or (prompts and prompts[0].document is None):
             return [f"its body cannot be read as {self._request.body}"]
-        found = [
+        if not prompts or any(self._role_of_message(sent, one) == "prompt" for one in messages if one not in prompts):
+            return [f"an unexpected request: {request.method} {urlsplit(request.url).path[:200]}"]
+        return [f"its {what}" for what in self._wrong(turn, prompts[0], model)]
+
+    def _wrong(self, turn: Turn, read: ReadRequest, model: SiteModel | None) -> list[str]:
+        return [
             *self._wrong_prompt(turn, read),
             *self._wrong_flags(turn, read),
             *self._wrong_place(turn, read),
@@ -61,19 +82,15 @@ class PromptCheck:
             *self._wrong_files(turn, read),
             *self._unexpected(read),
         ]
-        return [f"its {what}" for what in found]
 
     def conversation_of(self, request: PageRequest) -> str | None:
         """Return the id of the conversation that a request names; one that the site did not give does not count."""
-        conversation = _id_at(self._request.conversation, self._read(request))
+        conversation = _id_at(self._request.conversation, self._messages.prompt(request))
         return conversation if conversation and not self.is_provisional(conversation) else None
 
     def is_provisional(self, conversation: str) -> bool:
         """Tell whether an id is one of those that the page uses until the site gives one."""
         return any(fnmatchcase(conversation, pattern) for pattern in self._provisional)
-
-    def _read(self, request: PageRequest) -> ReadRequest:
-        return read_request(request, self._request.body)
 
     def _wrong_prompt(self, turn: Turn, read: ReadRequest) -> list[str]:
         found = [(path.text, path.values(read.document, read.variables)) for path in self._prompts]
@@ -124,17 +141,6 @@ class PromptCheck:
 
 
 _MODEL_NAME = re.compile(r"[\w.:/-]{1,64}")
-
-
-def is_call(call: Call, request: PageRequest, read: ReadRequest) -> bool:
-    """Tell whether a request is one that a site file describes."""
-    address = urlsplit(request.url)
-    return (
-        call.method == request.method.upper()
-        and fnmatchcase(address.path, call.path)
-        and (call.host is None or is_at(request.url, [call.host]))
-        and holds(call.when, read.document, read.variables)
-    )
 
 
 def as_typed(prompt: str) -> str:

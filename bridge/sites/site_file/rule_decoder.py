@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.chat.types import ChatEvent
@@ -19,7 +17,6 @@ from bridge.errors import BridgeError, NoAnswer, SiteError
 from bridge.sites.answer_decoder import DeferredErrorDecoder
 from bridge.sites.drift import Drift
 from bridge.sites.site_file.answer_state import AnswerState
-from bridge.sites.site_file.body_codecs import read_request
 from bridge.sites.site_file.channel import Channel
 from bridge.sites.site_file.framing import STREAM_END
 from bridge.sites.site_file.json_paths import JsonPath, as_id
@@ -27,10 +24,14 @@ from bridge.sites.site_file.poll_job import PollJob
 from bridge.sites.site_file.refusal_rules import RefusalRules, refused, refused_at_stream_end, refused_without_rule
 from bridge.sites.site_file.rules import Match, RuleSet
 from bridge.sites.site_file.schema import SiteFile
-from bridge.sites.site_file.wire_schema import Call, Refusal
+from bridge.sites.site_file.sent_messages import SentMessages, is_at_call
+from bridge.sites.site_file.wire_schema import Refusal
 
 BODY_LIMIT = 2.0
 """Seconds until a refusal is judged by its HTTP status alone, where its body does not come."""
+EMPTY_END_LIMIT = 30.0
+"""Seconds until an end before which there was no answer is believed, on a channel that other chats have a part in: it
+may be that of the chat before, whose last words came after the prompt had left."""
 _MOST_NAMES = 4
 """Keys of a frame that its shape names where no rule knows it."""
 
@@ -51,13 +52,15 @@ class AnswerRules:
         self.is_for = _path(site.answer.is_for)
         self.is_for_request = _path(site.answer.is_for_request)
         self.end_markers = frozenset(site.answer.end_markers)
+        self.sent = SentMessages(site.request)
+        self.is_shared = site.shares_channel
 
     def role_of(self, response: PageResponse) -> Literal["answer", "poll", "aside"]:
         """Tell what a response of a turn is, by its address."""
-        if self.site.poll and _is_at(self.site.poll.call, response):
+        if self.site.poll and is_at_call(self.site.poll.call, response.url):
             return "poll"
         call = self.answer.call
-        return "answer" if call is None or _is_at(call, response) else "aside"
+        return "answer" if call is None or is_at_call(call, response.url) else "aside"
 
     @property
     def is_single(self) -> bool:
@@ -78,6 +81,7 @@ class RuleDecoder(DeferredErrorDecoder):
         self._channels: dict[int, Channel] = {}
         self._channel: Channel | None = None
         self._is_over = False
+        self._had_empty_end = False
         self._may_drop = rules.number is not None or rules.is_for is not None
         self._wanted = ""
         self._unread: BridgeError | None = None
@@ -94,13 +98,18 @@ class RuleDecoder(DeferredErrorDecoder):
         """Return how long an error may still follow the end, or the body of a refusal; then `expired` judges."""
         if self._unread is not None:
             return BODY_LIMIT
-        is_ending = self._state.reason is not None and not self._is_over
-        return self._rules.answer.then_wait if is_ending else None
+        if self._state.reason is not None:
+            return None if self._is_over else self._rules.answer.then_wait
+        return EMPTY_END_LIMIT if self._had_empty_end and not self._has_words else None
+
+    @property
+    def _has_words(self) -> bool:
+        return bool(self._state.length or self._state.thought or self._state.said)
 
     def sent(self, request: PageRequest) -> None:
         """Take the request that passed: its id tells the turn's frames from those of other tabs."""
         if path := self._rules.is_for_request:
-            self._wanted = as_id(path.first(*read_request(request, self._rules.site.request.body)))
+            self._wanted = as_id(path.first(*self._rules.sent.prompt(request)))
 
     def begin(self, response: PageResponse) -> None:
         """Start a response; one whose status is none of success is judged at its end where its body may say more."""
@@ -132,7 +141,7 @@ class RuleDecoder(DeferredErrorDecoder):
         if channel is not None:
             self._channels.pop(channel.response.number, None)
             self._take_all(channel, channel.end())
-            if channel.role == "answer" and not (self._failure or self._is_over):
+            if channel.role == "answer" and not (channel.is_one_of_many or self._failure or self._is_over):
                 self._close(channel)
         return self._events()
 
@@ -140,6 +149,7 @@ class RuleDecoder(DeferredErrorDecoder):
         """Return the last events, or raise what the answer came to, after the patience is over."""
         if self._unread is not None:
             raise self._unread
+        self._state.reason = self._state.reason or "stop"
         self._conclude()
         return self._events()
 
@@ -167,6 +177,7 @@ class RuleDecoder(DeferredErrorDecoder):
         elif channel.is_expected and variables["$event"] != STREAM_END:
             if self._state.reason is None:
                 self._understand(channel, document, matches)
+                self._doubt_early_end()
         elif implied := self._implied(channel, document):
             self._refuse(implied)
 
@@ -190,6 +201,11 @@ class RuleDecoder(DeferredErrorDecoder):
                 self._state.apply(match)
         if not matches and channel.role == "answer":
             self._note(document, variables["$event"])
+
+    def _doubt_early_end(self) -> None:
+        """Take back an end with no answer before it where it may be that of the chat before."""
+        if self._rules.is_shared and self._state.reason == "stop" and not self._has_words:
+            self._state.reason, self._had_empty_end = None, True
 
     def _follow_job(self, job: PollJob, channel: Channel, document: Any, variables: dict[str, Any]) -> bool:
         if channel.role != "poll":
@@ -226,7 +242,7 @@ class RuleDecoder(DeferredErrorDecoder):
         """Judge an answer whose response has ended."""
         state = self._state
         if state.reason is None and not self._rules.answer.ends_on_close:
-            if state.length or state.thought:
+            if self._has_words:
                 message = f"The site's stream was cut after {state.length} characters of the answer."
                 self._failure = SiteError(message)
             elif self._rules.is_single:
@@ -259,13 +275,6 @@ class RuleDecoder(DeferredErrorDecoder):
 
     def _events(self) -> Sequence[ChatEvent]:
         return self._events_first(self._state.events())
-
-
-def _is_at(call: Call, response: PageResponse) -> bool:
-    address = urlsplit(response.url)
-    return fnmatchcase(address.path, call.path) and (
-        call.host is None or fnmatchcase(address.hostname or "", call.host)
-    )
 
 
 def _path(text: str | None) -> JsonPath | None:

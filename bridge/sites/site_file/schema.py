@@ -12,13 +12,14 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from bridge.browser.page_messages import SOCKET
 from bridge.errors import SetupError
 from bridge.origins import origin_of
 from bridge.printable import as_line
 from bridge.sites.site_file.conditions import Entry
 from bridge.sites.site_file.field_faults import faults_of
 from bridge.sites.site_file.page_schema import Composer, Dialog, Login, Menu, Selectors, Sign, Switch, Upload
-from bridge.sites.site_file.wire_schema import Answer, Poll, Refusal, Request
+from bridge.sites.site_file.wire_schema import Answer, Call, Poll, Refusal, Request
 
 NAME = r"^[a-z][a-z0-9-]{0,31}$"
 LONGEST = 1 << 20
@@ -70,6 +71,19 @@ class SiteFile(Entry):
     private: Selectors = Field((), description="what holds people's words, which a picture must not show")
     grammar: tuple[str, ...] = Field((), description="words of the protocol that the page's scripts hold")
     kind: Literal["text", "image"] = Field("text", description="what the site makes")
+
+    def is_socketio(self, call: Call) -> bool:
+        """Tell whether a call goes by socket.io: over its WebSocket, or by long polling as long as there is none."""
+        is_own = call is self.request
+        is_answer = call is self.answer.call or (is_own and self.answer.call is None)
+        by_prompt, by_answer = self.request.body == "socketio", self.answer.framing == "socketio"
+        return (is_own and by_prompt) or (is_answer and by_answer)
+
+    @property
+    def shares_channel(self) -> bool:
+        """Tell whether the answer comes on a channel that was open before, and that other chats have a part in."""
+        calls = [call for call in (self.request, self.answer.call) if call]
+        return self.answer.opened == "before" or any(call.method == SOCKET or self.is_socketio(call) for call in calls)
 
     @field_validator("start_url")
     @classmethod

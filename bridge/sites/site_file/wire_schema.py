@@ -38,7 +38,7 @@ class Call(Entry):
 
     path: str = Field(description="path of the address; `*` stands for anything")
     method: Literal["GET", "POST", "PUT", "WEBSOCKET"] = Field(
-        "POST", description="WEBSOCKET: a message on a socket of that path"
+        "POST", description="WEBSOCKET: a message on a socket of that path; of socket.io a POST by polling, too"
     )
     host: str | None = Field(None, description="host where it is not the site's own")
     when: When = Field({}, description="conditions on its body, read by the codec of [request]")
@@ -118,13 +118,17 @@ class Answer(Entry):
     """The responses that carry the answer."""
 
     framing: Literal["sse", "ndjson", "connect", "json", "websocket", "socketio", "text"] = Field(
-        description="websocket: each message is a frame; socketio: its events, also in bodies of long polling"
+        description="websocket: each message is a frame; socketio: its events, over the socket and by long polling"
     )
     payload: Literal["json", "text", "base64"] = Field(
         "json", description="what a frame holds; text and base64 are read by the path `$text`"
     )
     call: Call | None = Field(None, description="the request whose response it is, where that is not the prompt's own")
-    opened: Literal["after", "before"] = Field("after", description="before: on a channel that was open already")
+    opened: Literal["after", "before"] = Field(
+        "after",
+        description="before: on a channel that was open already and brings what belongs to other chats, too, as a"
+        " WebSocket does: only text is a sign of life, and an end before it may be that of the chat before",
+    )
     end_markers: tuple[str, ...] = Field(("[DONE]",), description="payloads that end the answer and are no document")
     dedupe: Path | None = Field(None, description="a number that rises; a frame whose number came before is dropped")
     holds: int = Field(0, ge=0, le=4096, description="characters at the end that the site is known to rewrite")

@@ -15,6 +15,7 @@ from bridge.sites.learning.draft import Finding, written
 from bridge.sites.learning.frames import stream_of
 from bridge.sites.learning.inference import Wire, read_wire, wire_findings
 from bridge.sites.learning.observation import SeenCall, SeenTurn
+from bridge.sites.learning.socket_sessions import joined
 from bridge.sites.site_file.rule_decoder import AnswerRules, RuleDecoder
 from bridge.sites.site_file.schema import parse_site_file
 from tests.support.seen_chats import ANSWERS, chunks, connect, ndjson, pieces, sse, turn, turns
@@ -201,6 +202,30 @@ def test_a_prompt_and_its_answer_on_a_websocket_are_found() -> None:
         {"when": {"[0]": "stream_token"}, "emit": "text", "value": "[1].token"},
     ]
     assert found["rules"][-1] == {"when": {"[0]": "task_end"}, "emit": "finish"}
+
+
+def polled(number: int, time: float, method: str, body: bytes = b"", data: bytes = b"") -> SeenCall:
+    url = f"https://chat.example/ws/socket.io/?EIO=4&transport=polling&sid=s1&t={number}"
+    return SeenCall(number, time, method, url, body, 200, "text/plain", chunks([data], time + 1) if data else ())
+
+
+def test_what_a_page_polls_before_it_has_a_socket_belongs_to_the_socket() -> None:
+    before = polled(3, 1.0, "GET", data=b'0{"sid":"s1"}')
+    asked = polled(5, 100.0, "POST", body=b'3\x1e42["prompt",{"text":"Say it"}]', data=b"ok")
+    began = polled(6, 101.0, "GET", data=b'2\x1e42["piece","Ra"]')
+    rest = SeenCall(
+        9, 103.0, "WEBSOCKET", "wss://chat.example/ws/socket.io/?EIO=4&transport=websocket&sid=s1", b"", 101, "",
+        chunks([b'42["piece","in"]'], 104.0), chunks([b"5"], 103.5), is_over=False,
+    )  # fmt: skip
+    other = SeenCall(7, 102.0, "POST", "https://chat.example/api/title")
+    one, also = joined([before, asked, began, other, rest])
+    assert also is other
+    assert (one.number, one.method, one.is_over) == (3, "WEBSOCKET", False)
+    assert [chunk.data for chunk in one.chunks] == [
+        b'0{"sid":"s1"}', b"2", b'42["piece","Ra"]', b'42["piece","in"]',
+    ]  # fmt: skip
+    assert [chunk.data for chunk in one.sent] == [b"3", b'42["prompt",{"text":"Say it"}]', b"5"]
+    assert sorted(chunk.time for chunk in one.chunks) == [chunk.time for chunk in one.chunks]
 
 
 def test_the_answer_may_come_over_another_call_and_a_title_request_is_let_through() -> None:

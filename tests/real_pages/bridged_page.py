@@ -56,9 +56,9 @@ class BridgedPage:
         pool = self.bridge.pool
         await until(lambda: not pool.queue.busy())
         (account,) = pool.accounts()
-        if account.state is not WorkerState.READY:
+        if account.state is not WorkerState.READY:  # it rests after a refusal; an operator may end that
             after = len(self.facts.seen)
-            self.store.save(self.store.load(NAME))
+            await pool.reopen(NAME)
             await self.facts.state(NAME, WorkerState.READY, after)
         self.model.requests.clear()
         return self

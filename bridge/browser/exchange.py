@@ -94,10 +94,12 @@ class Exchange:
         """Return how many responses to prompts are open."""
         return len(self._open)
 
-    @property
-    def may_repeat(self) -> bool:
-        """Tell whether the page may send the prompt once more."""
-        return 0 < self._prompts < self.channels.sends
+    def may_repeat(self, number: int) -> bool:
+        """Tell whether the page may send the prompt once more after that response, or has done so already."""
+        if self.channels.sends == 1:
+            return False
+        # the page reads a refusal when we do, and may be faster
+        return 0 < self._prompts < self.channels.sends or number < self._newest
 
     async def sent(self) -> None:
         """Return once a request was sent; raise `WrongSend` if one was rejected, or what ended the turn."""

@@ -123,7 +123,7 @@ class _Parts:
         try:
             events = responses.decode(part)
         except SiteError:
-            if not self._exchange.may_repeat or not await self._next_response(RESUME_LIMIT):
+            if not self._exchange.may_repeat(part.number) or not await self._next_response(RESUME_LIMIT):
                 raise
             return ()
         if events:

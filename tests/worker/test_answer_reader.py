@@ -8,6 +8,7 @@ from contextlib import aclosing, nullcontext
 
 import pytest
 
+from bridge.browser.channels import Channels
 from bridge.browser.exchange import Chunk, Exchange, ResponseEnded
 from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.chat.types import ChatEvent, Finish, Text
@@ -45,8 +46,11 @@ def answer(exchange: Exchange, request: PageRequest, *chunks: bytes) -> None:
     exchange.put(1, ResponseEnded(number=1))
 
 
-async def heard(exchange: Exchange, press: Callable[[], Awaitable[bool]]) -> list[ChatEvent]:
-    async with asyncio.timeout(30), aclosing(read_answer(exchange, Words(), LIMITS, Timeline("", ""), press)) as events:
+async def heard(
+    exchange: Exchange, press: Callable[[], Awaitable[bool]], decoder: Decoder | None = None
+) -> list[ChatEvent]:
+    answer = read_answer(exchange, decoder or Words(), LIMITS, Timeline("", ""), press)
+    async with asyncio.timeout(30), aclosing(answer) as events:
         return [event async for event in events]
 
 
@@ -121,3 +125,24 @@ async def test_an_error_may_follow_the_end_for_as_long_as_the_decoder_says(follo
             async for event in events:
                 told += [event]
     assert told == ([Text("Hel")] if follows else [Text("Hel"), Finish()])
+
+
+class Refusing(Words):
+    """A decoder for which a chunk may be a refusal."""
+
+    def feed(self, data: bytes) -> Sequence[ChatEvent]:
+        """Take a chunk."""
+        if data == b"captcha":
+            raise SiteError("Solve the captcha.")
+        return super().feed(data)
+
+
+async def test_a_refusal_that_is_read_when_the_page_has_repeated_its_prompt_already_is_not_the_answer() -> None:
+    exchange = Exchange(lambda _: (), Channels(sends=2))
+    for number, chunk in ((1, b"captcha"), (2, b"Hel")):
+        assert exchange.reject_reasons(FIRST) == ()
+        exchange.mark_sent(FIRST, number)
+        exchange.put(number, PageResponse(FIRST.url, 200, number=number))
+        exchange.put(number, Chunk(chunk, number))
+    exchange.put(2, Chunk(b"", 2))
+    assert await heard(exchange, find_nothing, Refusing()) == [Text("Hel"), Finish("length")]

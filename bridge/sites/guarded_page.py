@@ -22,6 +22,9 @@ from bridge.sites.contract import NO_DOCUMENT, LeftSite
 QUICK = 2_000
 """Milliseconds that a page in working order takes for a click and its effect."""
 TRIES = 3
+"""How often a document is loaded where one of an earlier attempt comes in between."""
+MOVES = (0.0, 0.05, 0.1, 0.2, 0.4)
+"""Seconds before each look again at a page that moved on: one that loads anew replaces its document more than once."""
 INTERRUPTED = "interrupted by another navigation"
 RELEASE_LIMIT = 1.0
 """Seconds that the release of a handle may take."""
@@ -42,7 +45,7 @@ async def held(handle: JSHandle) -> AsyncGenerator[None]:
 
 async def retried(act: Callable[[], Awaitable[T]], on_move: Callable[[], None] = lambda: None) -> T:
     """Do something in the document that is shown; again where the page moved on to another one in the middle of it."""
-    for _ in range(TRIES - 1):
+    for pause in MOVES:
         try:
             return await act()
         except PlaywrightTimeout:
@@ -51,6 +54,7 @@ async def retried(act: Callable[[], Awaitable[T]], on_move: Callable[[], None] =
             on_move()
             if not has_moved_on(error):
                 raise
+        await asyncio.sleep(pause)
     return await act()
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bridge.browser.browser import Chromium
-from bridge.browser.page_calls import within
+from bridge.browser.page_calls import PageMovedOn, within
 from bridge.browser.page_messages import PageRequest
 from bridge.chat.operator_visit import Visit
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model
@@ -252,7 +252,7 @@ class Worker:
     async def prepare(self) -> None:
         """Bring up an empty chat for whatever comes next; not while a chat runs."""
         session, self._next.is_prepared = self._opened_session(), True
-        with suppress(SiteChanged):  # the next chat will say so, to somebody who asked
+        with suppress(SiteChanged, PageMovedOn):  # the next chat will say so, to somebody who asked
             async with within(self._settings.turn.ready, "The page opened no chat"):
                 await session.driver.open(self._next.expected)
 

@@ -26,6 +26,7 @@ from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry, WorkerChang
 from tests.support.browsers import free_port, need, need_shell, operators_chrome, screen
 from tests.support.commands import Home
 from tests.support.live import QUICK_SITE, Live, directive, live, settings_for
+from tests.support.stress import stress
 from tests.support.waiting import until
 from tests.worker.test_failures_live import gone
 from tests.worker.test_files_live import figures, file, receipt, said
@@ -58,7 +59,7 @@ async def test_the_headless_shell_holds_the_promises_of_the_full_browser(tmp_pat
     await gone(*ours)
 
 
-@pytest.mark.parametrize(("channel", "name"), [("chrome", "google-chrome"), ("msedge", "microsoft-edge")])
+@pytest.mark.parametrize(("channel", "name"), [("chrome", "google-chrome"), *stress(("msedge", "microsoft-edge"))])
 async def test_a_channel_is_found_where_its_package_puts_it_and_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channel: str, name: str
 ) -> None:

@@ -20,6 +20,7 @@ from bridge.demo import DemoSite
 from bridge.settings import LogSettings, TokenSettings
 from tests.support.live import QUICK_SITE, Live, directive, served
 from tests.support.openai_schema import checked
+from tests.support.stress import stress
 from tests.worker.test_conversations_live import Messages, chat, user
 
 DEAD = "0123456789abcdef" * 4
@@ -90,7 +91,7 @@ async def test_several_tokens_share_the_chats_of_their_client(run: Live) -> None
     assert sum(counts.values()) == 4
 
 
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("stream", [False, *stress(True)])
 async def test_a_dead_token_is_refused_by_its_last_characters_alone(run: Live, stream: bool) -> None:
     for _ in range(2):
         with pytest.raises(openai.AuthenticationError) as caught:

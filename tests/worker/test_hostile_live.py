@@ -259,7 +259,7 @@ async def test_windows_that_a_page_opens_are_closed_and_downloads_refused(
         await until(lambda: session.context.pages == [session.page])
 
 
-@pytest.mark.parametrize("policy", ["public", "named"])
+@pytest.mark.parametrize("policy", ["public", *stress("named")])
 async def test_no_packet_of_webrtc_reaches_this_machine(tmp_path: Path, full_chromium: Chromium, policy: str) -> None:
     browser = BrowserSettings.model_validate({"hosts": policy})
     packets: list[bytes] = []

@@ -39,6 +39,7 @@ from bridge.worker.turn_plan import LONGEST_ATTACHED, models_of
 from tests.support.body_server import DRIVER
 from tests.support.described import described
 from tests.support.fake_backend import Served, serving
+from tests.support.stress import stress
 from tests.support.waiting import LIMIT, until
 
 MEBIBYTE = 1024**2
@@ -295,7 +296,7 @@ async def test_large_bodies_leave_nothing_behind(tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("length", "count"), [(10_000_000, 3), (2_800_000, 3), (5_900_000, 1)])
+@pytest.mark.parametrize(("length", "count"), [(10_000_000, 3), (2_800_000, 3), *stress((5_900_000, 1))])
 async def test_text_that_may_go_as_a_file_takes_no_more(tmp_path: Path, length: int, count: int) -> None:
     text = "a " * (length // 2) + "😀"
     messages = [{"role": role, "content": text} for role in ("user", "assistant", "user")[:count]]

@@ -21,6 +21,7 @@ from bridge.api.connections import MOST_REQUESTS, room_for
 from bridge.chat.types import Finish, Opened, Text
 from bridge.settings import ServerSettings, Settings
 from tests.support.fake_backend import KEY, Served, serving
+from tests.support.stress import stress
 from tests.support.waiting import LIMIT, until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -124,7 +125,7 @@ async def chat(url: str) -> str:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("begun", [b"", b"GET /v1/models HTTP/1.1\r\nHost: local", GET[:-2]])
+@pytest.mark.parametrize("begun", [GET[:-2], *stress(b"", b"GET /v1/models HTTP/1.1\r\nHost: local")])
 async def test_an_honest_client_is_answered_while_600_silent_connections_are_open(tmp_path: Path, begun: bytes) -> None:
     async with endpoint(tmp_path, 512, 512) as running:
         with connected(running.port, 600, begun):

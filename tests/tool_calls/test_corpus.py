@@ -11,6 +11,7 @@ import pytest
 
 from bridge.tool_calls.notation import Call, Tool, Toolbox
 from bridge.tool_calls.parser import CallParser, Rejected, Segment
+from tests.support.stress import stress
 
 FOLDER = Path(__file__).parent.parent / "corpus" / "tool_calls"
 
@@ -67,7 +68,7 @@ def test_a_call_that_cannot_be_read_says_why_and_whether_it_breaks_off(output: d
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("output", OUTPUTS, ids=lambda output: output["name"])
+@pytest.mark.parametrize("output", [*OUTPUTS[::3], *stress(*OUTPUTS[1::3], *OUTPUTS[2::3])], ids=lambda one: one["name"])
 def test_an_output_may_come_character_by_character(output: dict[str, Any]) -> None:
     assert parsed(output, output["text"]) == parsed(output, [output["text"]])
 

@@ -49,7 +49,7 @@ async def test_axe_finds_nothing_in_any_state_of_accounts_and_chats(
     chromium: Chromium, size: tuple[int, int], scheme: str
 ) -> None:
     async with (
-        stand_in(states.state()) as stand,
+        stand_in(states.short()) as stand,
         opened(chromium, f"{stand.url}/dashboard", size, scheme) as dashboard,
     ):
         for view in VIEWS:
@@ -75,7 +75,7 @@ async def test_an_empty_bridge_says_on_every_view_what_to_do(chromium: Chromium,
 
 
 async def test_markup_in_reasons_drift_log_and_texts_stays_text(chromium: Chromium) -> None:
-    state = states.state()
+    state = states.short()
     state["accounts"][0]["reason"] = state["bridge"]["reason"] = states.MARKUP
     state["accounts"][1]["last_error"] = {"at": states.at(seconds=1), "code": "x", "message": states.MARKUP}
     async with stand_in(state) as stand, opened(chromium, f"{stand.url}/dashboard") as dashboard:
@@ -132,7 +132,7 @@ async def test_more_pages_than_a_browser_has_connections_all_follow_the_bridge(c
         dashboard.origin = stand.url
         await context.add_init_script(HIDEABLE)
         pages = [dashboard.page]
-        for _ in range(8):  # as tabs, of which one is seen
+        for _ in range(7):  # as tabs, of which one is seen
             await pages[-1].evaluate("window.hide?.(true)")
             pages.append(await context.new_page())
             await pages[-1].goto(f"{stand.url}/dashboard")

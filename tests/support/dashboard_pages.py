@@ -41,11 +41,17 @@ class Dashboard:
     async def go(self, view: str) -> None:
         """Show a view by its link."""
         name, _, part = view.partition("/")
-        await self.page.locator(f'nav[aria-label="Views"] a[href="#{name}"]').click()
+        await self._follow("Views", name)
         if part:
-            await self.page.locator(f'nav[aria-label="Setup"] a[href="#{view}"]').click()
+            await self._follow("Setup", view)
         await expect(self.page.locator("main h1")).to_be_visible()
         await expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
+
+    async def _follow(self, navigation: str, view: str) -> None:
+        """Click a link, and wait until its view is there: the one before stays for a moment."""
+        link = self.page.locator(f'nav[aria-label="{navigation}"] a[href="#{view}"]')
+        await link.click()
+        await expect(link).to_have_attribute("aria-current", "page")
 
     def account(self, name: str) -> Locator:
         """Return the row of an account."""
@@ -95,6 +101,7 @@ async def opened(
     """Open an address of the dashboard in a context of its own."""
     width, height = size
     options = {"viewport": {"width": width, "height": height}, "color_scheme": scheme, "has_touch": width < 500}
+    options |= {"reduced_motion": "reduce"}  # what moves takes most of the processor while a page waits
     async with chromium.context({**options, "accept_downloads": True, "locale": "en-GB"}) as context:
         context.set_default_timeout(LIMIT)
         page = await context.new_page()

@@ -125,6 +125,11 @@ def state() -> dict[str, Any]:
     }
 
 
+def short() -> dict[str, Any]:
+    """Return all sections, with one chat of each result and a few lines of each kind in the log."""
+    return state() | {"recent": [ended(number) for number in range(9)], "log": [line(number) for number in range(12)]}
+
+
 def empty() -> dict[str, Any]:
     """Return the sections of a bridge that has just been installed."""
     bridge = state()["bridge"] | {"ready": False, "reason": "There is no account yet.", "chats_today": 0}

@@ -28,6 +28,7 @@ OUTPUTS = [
     for file in sorted(FOLDER.rglob("*.jsonl"))
     for line in file.read_text("utf-8").splitlines()
 ]
+SOME = [*OUTPUTS[::3], *stress(*OUTPUTS[1::3], *OUTPUTS[2::3])]
 
 
 def segments(output: dict[str, Any], pieces: Iterable[str]) -> list[Segment]:
@@ -68,7 +69,7 @@ def test_a_call_that_cannot_be_read_says_why_and_whether_it_breaks_off(output: d
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("output", [*OUTPUTS[::3], *stress(*OUTPUTS[1::3], *OUTPUTS[2::3])], ids=lambda one: one["name"])
+@pytest.mark.parametrize("output", SOME, ids=lambda output: output["name"])
 def test_an_output_may_come_character_by_character(output: dict[str, Any]) -> None:
     assert parsed(output, output["text"]) == parsed(output, [output["text"]])
 

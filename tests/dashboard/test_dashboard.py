@@ -101,8 +101,8 @@ async def test_a_link_leads_to_pages_of_the_dashboard_only(run: Live, chromium: 
     async with opened(chromium, link(run)) as dashboard:
         dashboard.excused = lambda text: "live" in text  # that page has tests of its own
         for to, path in LINKS.items():
-            await dashboard.page.context.clear_cookies()
             await dashboard.page.goto("about:blank")  # another fragment alone loads nothing anew
+            await dashboard.page.context.clear_cookies()  # now that no page asks for anything any more
             await dashboard.page.goto(link(run, to=to))
             await expect(dashboard.page).to_have_url(f"{run.bridge.url}{path}")
             assert await dashboard.page.context.cookies()

@@ -46,7 +46,10 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -
 
 @pytest.fixture
 async def run(shared: Live) -> Live:
-    """The bridge of the module, with its account ready."""
+    """The bridge of the module, with its account ready, and no other one."""
+    for account in shared.bridge.pool.accounts():
+        if account.name != "alice":
+            await shared.bridge.pool.remove(account.name)
     return await reset(shared)
 
 
@@ -206,9 +209,9 @@ async def test_every_action_on_an_account_works_and_says_what_came_of_it(tmp_pat
 
 
 async def test_an_account_is_added_by_a_storage_state_and_a_bad_one_is_named(
-    tmp_path: Path, chromium: Chromium
+    tmp_path: Path, run: Live, chromium: Chromium
 ) -> None:
-    async with operated(tmp_path, chromium) as (run, dashboard):
+    async with signed_in(run, chromium) as dashboard:
         dashboard.excused = lambda text: "400" in text or "422" in text
         page, state = dashboard.page, run.site.add_account("dora").storage_state()
         await page.get_by_role("button", name="Add account").click()
@@ -229,35 +232,35 @@ async def test_an_account_is_added_by_a_storage_state_and_a_bad_one_is_named(
 
 
 async def test_a_profile_of_another_machine_becomes_an_account_that_chats_and_says_what_key_is_missing(
-    tmp_path: Path, chromium: Chromium
+    tmp_path: Path, run: Live, chromium: Chromium
 ) -> None:
-    async with operated(tmp_path, chromium) as (run, dashboard):
+    async with signed_in(run, chromium) as dashboard:
         dashboard.excused = lambda text: "400" in text
         page, elsewhere = dashboard.page, ProfileStore(tmp_path / "elsewhere", Identity.generate())
-        run.site.add_account("dora")
-        elsewhere.save(signed_in_profile(run.site, "dora"))
+        run.site.add_account("emil")
+        elsewhere.save(signed_in_profile(run.site, "emil"))
         await page.get_by_role("button", name="Add account").click()
-        await page.get_by_label("Name").fill("dora")
+        await page.get_by_label("Name").fill("emil")
         await page.get_by_text("Profile", exact=True).click()
-        await page.get_by_label("Profile file").set_input_files(elsewhere.path("dora"))
+        await page.get_by_label("Profile file").set_input_files(elsewhere.path("emil"))
         await page.get_by_role("dialog").get_by_role("button", name="Add account").click()
         await expect(page.get_by_role("alert")).to_contain_text("saved with another key")
         key = elsewhere.identity.export().splitlines()[-1]
         await page.get_by_label("That machine's profile key").fill(key)
         await page.get_by_role("dialog").get_by_role("button", name="Add account").click()
-        await dashboard.told("dora")
-        await _answers_alone(run, dashboard, "dora")
+        await dashboard.told("emil")
+        await _answers_alone(run, dashboard, "emil")
 
 
 async def test_a_user_token_becomes_an_account_that_chats_and_one_that_does_not_count_is_refused(
-    tmp_path: Path, chromium: Chromium
+    run: Live, chromium: Chromium
 ) -> None:
-    async with operated(tmp_path, chromium) as (run, dashboard):
+    async with signed_in(run, chromium) as dashboard:
         dashboard.excused = lambda text: "400" in text
-        page, account = dashboard.page, run.site.add_account("dora")
+        page, account = dashboard.page, run.site.add_account("fay")
         account.storage_state()  # signs it in
         await page.get_by_role("button", name="Add account").click()
-        await page.get_by_label("Name").fill("dora")
+        await page.get_by_label("Name").fill("fay")
         await page.get_by_label("Address").fill(run.site.url)
         await page.get_by_text("Token", exact=True).click()
         field = page.get_by_role("dialog").locator("input[type=password]")
@@ -267,8 +270,8 @@ async def test_a_user_token_becomes_an_account_that_chats_and_one_that_does_not_
             if said:
                 await expect(page.get_by_role("alert")).to_contain_text(said)
                 assert token not in await page.get_by_role("alert").inner_text()
-        await dashboard.told("dora")
-        await _answers_alone(run, dashboard, "dora")
+        await dashboard.told("fay")
+        await _answers_alone(run, dashboard, "fay")
         assert account.token not in await page.content()
 
 
@@ -287,7 +290,7 @@ async def test_trace_record_and_bundle_of_a_chat_are_downloaded_from_its_row(
 ) -> None:
     browser = BrowserSettings(check_every=0.5, call_limit=5, trace=tmp_path / "traces", record=tmp_path / "records")
     async with (
-        live(tmp_path, browser=browser) as run,
+        live(tmp_path, chromium=chromium, browser=browser) as run,
         opened(chromium, link(run)) as dashboard,
     ):
         dashboard.excused = lambda text: "thumbnail" in text  # of a page that has just been closed

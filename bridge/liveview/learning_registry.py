@@ -85,12 +85,15 @@ class LearningRegistry:
         target = self.target(id)
         self._running[id].cancel()
         await asyncio.wait({self._running[id]})
+        target.give_up()  # a task that is cancelled before it has begun does not do it
         return target.learning()
 
     async def close(self) -> None:
         """End what is being learned, and begin nothing more."""
         self._is_closed = True
         await self._tasks.close()
+        for target in self._known.values():
+            target.give_up()
 
     def _sweep(self) -> None:
         for id, target in tuple(self._known.items()):  # noqa: A001

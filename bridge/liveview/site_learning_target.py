@@ -52,6 +52,7 @@ class SiteLearningTarget:
         chromium: Chromium,
         settings: Settings,
         changed: Callable[[], None],
+        limit: float = LEARNING_LIMIT,
     ) -> None:
         self.lesson = lesson
         self.ended_at: float | None = None
@@ -59,6 +60,7 @@ class SiteLearningTarget:
         self._chromium = chromium
         self._settings = settings
         self._changed = changed
+        self._limit = limit
         self._shown: LearnedPage | None = None
         self._visit = Visit()
         self._now = Learning(id, lesson.name, lesson.url, "opening", "The page is being opened.")
@@ -87,16 +89,20 @@ class SiteLearningTarget:
         """Learn the site, whatever comes of it."""
         profile = Profile(name=UNNAMED, site=self.lesson.name, url=origin_of(self.lesson.url), storage_state=EMPTY)
         try:
-            async with asyncio.timeout(LEARNING_LIMIT):
+            async with asyncio.timeout(self._limit):
                 site = await learn_site(self._chromium, self._settings, self.lesson, profile, self)
             self._end("learned" if site.is_proven else "unproven", LEARNED if site.is_proven else UNPROVEN)
         except TimeoutError:
-            self._end("failed", f"It took more than {LEARNING_LIMIT / 60:g} minutes. {self._left()}")
+            self._end("failed", f"It took more than {self._limit / 60:g} minutes. {self._left()}")
         except BridgeError as error:
             self._end("failed", f"{as_line(error.message)[:LONGEST]} {self._left()}")
         finally:
-            if self.ended_at is None:
-                self._end("failed", f"The learning was given up. {self._left()}")
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Note that nobody goes on with it; without effect where it has ended."""
+        if self.ended_at is None:
+            self._end("failed", f"The learning was given up. {self._left()}")
 
     def send(self) -> None:
         """Have the bridge send the prompt; raises `AccountConflict` where there is none to be sent."""

@@ -3,6 +3,7 @@
 import { adminUrl, remove, resume, signIn } from "../api.js";
 import { Connection } from "./connection.js";
 import { Keyboard } from "./keyboard.js";
+import { Lesson } from "./lesson.js";
 import * as overlays from "./overlay.js";
 import { Pointer } from "./pointer.js";
 import { Screen } from "./screen.js";
@@ -10,12 +11,13 @@ import { Screen } from "./screen.js";
 const PIECE = 128 * 1024;
 const FULL = 1024 * 1024;
 const NOTICE_MS = 9000;
-const KINDS = { ready: "ok", captured: "ok", waiting: "info", starting: "info", resting: "warn", muted: "warn", logged_out: "bad", challenged: "bad", broken: "bad", failed: "bad", expired: "bad" };
+const KINDS = { ready: "ok", captured: "ok", waiting: "info", starting: "info", resting: "warn", muted: "warn", logged_out: "bad", challenged: "bad", broken: "bad", failed: "bad", expired: "bad", opening: "info", chatting: "info", proving: "info", learned: "ok", unproven: "warn" };
 const byId = (id) => document.getElementById(id);
 const parts = Object.fromEntries(["name", "standing", "viewers", "who", "take", "leave", "nav", "address", "zoom", "keyboard", "tabs", "stage", "screen", "keys", "empty", "hint", "toasts"].map((id) => [id, byId(id)]));
 
 const wish = new URLSearchParams(location.search);
 const login = wish.get("login");
+const learning = wish.get("learning");
 let account = wish.get("account");
 const COARSE = matchMedia("(pointer: coarse)").matches;
 const HINT = COARSE
@@ -32,6 +34,7 @@ function send(type, more) {
   connection?.send(type, more);
   return true;
 }
+const lesson = learning && new Lesson(learning, notice, copyOut);
 const screen = new Screen(parts.screen, parts.stage);
 const overlay = new overlays.Overlay(() => state.controls === "you" && !COARSE && focusKeys());
 const keyboard = new Keyboard(parts.keys, send, { leave: () => parts.address.focus(), tooLong: () => notice("warn", "This text is too long to be pasted at once.") });
@@ -77,7 +80,8 @@ function empty(text, more = "") {
   byId("empty-link").hidden = more !== "link";
 }
 
-const ENDED = ["captured", "failed", "expired"];
+const ENDED = ["captured", "failed", "expired", "learned", "unproven"];
+const TITLES = { login: (name) => `Log in ${name}`, learning: (name) => `Learn ${name}`, account: (name) => name };
 
 function show(next) {
   const before = state;
@@ -86,19 +90,20 @@ function show(next) {
   if (about.kind === "account" && about.name !== account) follow(about.name);
   const isMine = controls === "you";
   document.title = `${about.name}: live view`;
-  parts.name.textContent = about.kind === "login" ? `Log in ${about.name}` : about.name;
+  parts.name.textContent = TITLES[about.kind](about.name);
   parts.standing.hidden = false;
   parts.standing.textContent = about.busy ? "answering" : String(about.state).replace("_", " ");
   parts.standing.className = `badge ${about.busy ? "info working" : (KINDS[about.state] ?? "")}`;
   parts.standing.title = about.reason ?? "";
   parts.viewers.textContent = next.viewers > 1 ? `${next.viewers} are looking` : "";
   parts.who.textContent = { none: "You are watching", you: "You have the controls", wait: "", other: "Somebody else has the controls" }[controls];
-  const isOver = about.state === "removed" || (about.kind === "login" && ENDED.includes(about.state));
+  const isOver = about.state === "removed" || (about.kind !== "account" && ENDED.includes(about.state));
+  const canTake = about.kind !== "learning" || about.state === "waiting";
   document.body.classList.remove("lost");
-  parts.take.hidden = isMine || controls === "wait" || isOver;
+  parts.take.hidden = isMine || controls === "wait" || isOver || !canTake;
   parts.take.textContent = controls === "other" ? "Take over" : "Take the controls";
-  parts.leave.hidden = !(isMine || controls === "wait") || isOver;
-  parts.leave.textContent = about.kind === "login" ? "Give up" : controls === "wait" ? "Cancel" : "Give back";
+  parts.leave.hidden = !(isMine || controls === "wait" || about.kind === "learning") || isOver;
+  parts.leave.textContent = about.kind !== "account" ? "Give up" : controls === "wait" ? "Cancel" : "Give back";
   parts.nav.querySelectorAll("[data-go], #address, #keyboard").forEach((one) => (one.disabled = !isMine || page !== "open"));
   if (document.activeElement !== parts.address) parts.address.value = next.address;
   parts.stage.classList.toggle("closed", page !== "open");
@@ -109,14 +114,15 @@ function show(next) {
   questions(next);
   if (isMine && before.controls !== "you" && !COARSE && !overlay.shown) focusKeys();
   if (!isMine && before.controls === "you") overlay.take();
-  if (about.kind === "login" && controls === "none" && page === "open" && !wasTaken) {
+  lesson?.show(about, page);
+  if (about.kind !== "account" && canTake && controls === "none" && page === "open" && !wasTaken) {
     wasTaken = true;
     connection.send("take");
   }
 }
 
 function whyEmpty({ about, controls, page }) {
-  if (about.kind === "login" && (ENDED.includes(about.state) || page !== "open")) return [about.reason, ENDED.includes(about.state) ? "link" : ""];
+  if (about.kind !== "account" && (ENDED.includes(about.state) || page !== "open")) return [about.reason, ENDED.includes(about.state) ? "link" : ""];
   if (controls === "wait") return [about.busy ? "A chat is running. You get the controls when it has ended." : "The page is being opened."];
   if (page === "open") return [""];
   if (about.state === "removed") return ["This account is not here any more: it was removed.", "link"];
@@ -178,8 +184,9 @@ async function control(about) {
   }
 }
 
-async function copied({ text }) {
-  if (!text) return;
+const copied = ({ text }) => text && copyOut(text);
+
+async function copyOut(text) {
   try {
     await navigator.clipboard.writeText(text);
     notice("ok", "Copied.");
@@ -197,9 +204,11 @@ const HANDLERS = { state: show, control, clipboard: copied, taken: takeOver, not
 
 parts.take.onclick = () => connection.send("take");
 parts.leave.onclick = async () => {
-  if (!login) return connection.send("leave");
-  const text = "The sign-in page is closed, and nothing is stored.";
-  if (await overlay.ask("give up", { title: "Give up this login?", text, yes: "Give up", no: "Go on" })) await remove(`logins/${encodeURIComponent(login)}`).catch(({ message }) => notice("bad", message));
+  if (account) return connection.send("leave");
+  const [title, text, path] = login
+    ? ["Give up this login?", "The sign-in page is closed, and nothing is stored.", `logins/${encodeURIComponent(login)}`]
+    : ["Give up this site?", "Its page is closed. A site file that is written already stays.", `learnings/${encodeURIComponent(learning)}`];
+  if (await overlay.ask("give up", { title, text, yes: "Give up", no: "Go on" })) await remove(path).catch(({ message }) => notice("bad", message));
 };
 parts.nav.querySelectorAll("[data-go]").forEach((one) => (one.onclick = () => send("go", { where: one.dataset.go })));
 byId("address-form").onsubmit = (event) => {
@@ -225,8 +234,8 @@ async function enter() {
 }
 
 async function start() {
-  if (COARSE && login) screen.zoomTo(screen.fullHeight);
-  if (!login && !account) return empty("This address names no account and no login.", "link");
+  if (COARSE && !account) screen.zoomTo(screen.fullHeight);
+  if (!login && !account && !learning) return empty("This address names no account and no login.", "link");
   try {
     if (!(await enter())) return empty("Sign in on the dashboard, then open this view again.", "link");
   } catch ({ message }) {
@@ -258,7 +267,8 @@ async function start() {
 const VIEWER = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 function socketUrl() {
-  const path = login ? `live/login/${encodeURIComponent(login)}` : `live/account/${encodeURIComponent(account)}`;
+  const [kind, name] = login ? ["login", login] : learning ? ["learning", learning] : ["account", account];
+  const path = `live/${kind}/${encodeURIComponent(name)}`;
   const url = new URL(adminUrl(path));
   url.protocol = url.protocol.replace("http", "ws");
   url.searchParams.set("viewer", VIEWER);

@@ -7,17 +7,20 @@ import { Icon } from "../components/icons.js";
 import { Empty, Search, Segments } from "../components/parts.js";
 import { AccountRow } from "./account_row.js";
 import { AddAccount } from "./add_account.js";
+import { LearnSite } from "./learn_site.js";
 import { GROUPS, matches } from "./account_state.js";
 
 const FEW = 3; // with so few accounts nobody needs to narrow the list
 
 export const add = () => show(AddAccount);
+const learn = () => show(LearnSite);
 
 export function Accounts() {
   const accounts = useStore((state) => state.accounts);
   const [group, setGroup] = useState("all");
   const [words, setWords] = useState("");
-  const addButton = html`<button class="button primary" onClick=${add}><${Icon} name="plus" />Add account</button>`;
+  const addButton = html`<div class="row wrap actions"><button class="button" onClick=${learn}>Learn a site</button>
+    <button class="button primary" onClick=${add}><${Icon} name="plus" />Add account</button></div>`;
   return html`<div class="view">
     <header class="view-head"><h1 tabindex="-1">Accounts</h1>${accounts?.length > 0 && addButton}</header>
     ${accounts === null && html`<${Skeleton} />`}

@@ -96,9 +96,9 @@ function show(next) {
   parts.standing.className = `badge ${about.busy ? "info working" : (KINDS[about.state] ?? "")}`;
   parts.standing.title = about.reason ?? "";
   parts.viewers.textContent = next.viewers > 1 ? `${next.viewers} are looking` : "";
-  parts.who.textContent = { none: "You are watching", you: "You have the controls", wait: "", other: "Somebody else has the controls" }[controls];
   const isOver = about.state === "removed" || (about.kind !== "account" && ENDED.includes(about.state));
   const canTake = about.kind !== "learning" || about.state === "waiting";
+  parts.who.textContent = isOver ? "" : { none: "You are watching", you: "You have the controls", wait: "", other: "Somebody else has the controls" }[controls];
   document.body.classList.remove("lost");
   parts.take.hidden = isMine || controls === "wait" || isOver || !canTake;
   parts.take.textContent = controls === "other" ? "Take over" : "Take the controls";

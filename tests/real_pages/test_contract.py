@@ -21,8 +21,6 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.pages
 
 NO_LOGIN = {"deep-chat": "it has no login"}
-NOT_YET = "not shown yet"
-CHAINLIT, GRADIO, DEEP_CHAT = ({name: NOT_YET} for name in PAGES)
 
 
 def on_pages(lacks: Mapping[str, str] | None = None) -> pytest.MarkDecorator:
@@ -45,24 +43,14 @@ async def texts(stream: openai.AsyncStream[ChatCompletionChunk]) -> AsyncGenerat
 
 
 @on_pages()
-@pytest.mark.parametrize("answer", ["multiline", "instant"])
+@pytest.mark.parametrize("answer", ["multiline", "instant", "markdown", "unicode", "pieces", "fast"])
 async def test_an_answer_arrives_as_the_model_wrote_it(run: BridgedPage, answer: str) -> None:
-    await arrives(run, answer)
-
-
-@on_pages(CHAINLIT | GRADIO)
-@pytest.mark.parametrize("answer", ["markdown", "unicode", "pieces", "fast"])
-async def test_every_kind_of_answer_arrives_as_the_model_wrote_it(run: BridgedPage, answer: str) -> None:
-    await arrives(run, answer)
-
-
-async def arrives(run: BridgedPage, answer: str) -> None:
     wanted = run.page.makes_of("".join(ANSWERS[answer]))
     assert await run.ask(answer) == wanted
     assert "".join([text async for text in texts(await run.stream(answer))]) == wanted
 
 
-@on_pages(GRADIO)
+@on_pages()
 async def test_an_answer_is_passed_on_while_the_model_writes_it(run: BridgedPage) -> None:
     assert len([text async for text in texts(await run.stream("pieces"))]) >= len(ANSWERS["pieces"]) / 4
     async with await run.stream("endless") as stream:
@@ -70,21 +58,21 @@ async def test_an_answer_is_passed_on_while_the_model_writes_it(run: BridgedPage
         assert not run.model.last("endless").ended.is_set()
 
 
-@on_pages(GRADIO | DEEP_CHAT)
+@on_pages()
 async def test_a_prompt_reaches_the_model_as_it_was_written(run: BridgedPage) -> None:
     prompt = "First line: größe 你好 🚀\n\n  - <b>&amp;</b> `code`\n    indented\nlast line"
     await run.ask(prompt)
     assert [one.prompt for one in run.model.requests] == [prompt]
 
 
-@on_pages(GRADIO)
+@on_pages()
 async def test_a_new_chat_has_nothing_of_the_one_before(run: BridgedPage) -> None:
     await run.ask("instant")
     await run.ask("unicode")
     assert [(one.prompt, one.history) for one in run.model.requests] == [("instant", []), ("unicode", [])]
 
 
-@on_pages(GRADIO | DEEP_CHAT)
+@on_pages()
 async def test_a_conversation_goes_on_with_its_history(run: BridgedPage) -> None:
     said = await run.ask("My word is kestrel", "Fine.", "What is my word?")
     (asked,) = run.model.requests
@@ -92,7 +80,7 @@ async def test_a_conversation_goes_on_with_its_history(run: BridgedPage) -> None
     assert "What is my word?" in said
 
 
-@on_pages(GRADIO)
+@on_pages()
 async def test_a_client_that_leaves_stops_the_model(run: BridgedPage) -> None:
     async with await run.stream("endless") as stream:
         assert await anext(texts(stream))
@@ -103,7 +91,7 @@ async def test_a_client_that_leaves_stops_the_model(run: BridgedPage) -> None:
     assert await run.ask("instant") == "instant"
 
 
-@on_pages(CHAINLIT | GRADIO | DEEP_CHAT)
+@on_pages()
 @pytest.mark.parametrize("status", [500, 429])
 async def test_an_error_of_the_model_is_told(run: BridgedPage, status: int) -> None:
     with pytest.raises(openai.APIStatusError) as failure:
@@ -114,7 +102,7 @@ async def test_an_error_of_the_model_is_told(run: BridgedPage, status: int) -> N
     assert await run.ask("instant") == "instant"
 
 
-@on_pages(GRADIO)
+@on_pages()
 async def test_an_answer_that_breaks_off_ends_with_an_error(run: BridgedPage) -> None:
     with pytest.raises(openai.APIError):
         await run.ask("broken")
@@ -127,7 +115,7 @@ async def test_an_answer_that_breaks_off_ends_with_an_error(run: BridgedPage) ->
     assert await run.ask("instant") == "instant"
 
 
-@on_pages({"chainlit": "it only adds to an answer", "deep-chat": "it only adds to an answer", **GRADIO})
+@on_pages({"chainlit": "it only adds to an answer", "deep-chat": "it only adds to an answer"})
 async def test_an_answer_that_the_page_changes_is_whole_or_ends_with_an_error(run: BridgedPage) -> None:
     wanted = "".join(ANSWERS["indented"])
     assert await run.ask("indented") == wanted
@@ -136,7 +124,7 @@ async def test_an_answer_that_the_page_changes_is_whole_or_ends_with_an_error(ru
         assert "".join([text async for text in texts(await run.stream("indented"))]) == wanted
 
 
-@on_pages(NO_LOGIN | CHAINLIT | GRADIO)
+@on_pages(NO_LOGIN)
 async def test_a_login_by_the_form_is_captured_and_signs_a_fresh_browser_in(
     run: BridgedPage, chromium: Chromium, tmp_path: Path
 ) -> None:
@@ -146,7 +134,7 @@ async def test_a_login_by_the_form_is_captured_and_signs_a_fresh_browser_in(
         assert await second.ask("instant") == "instant"
 
 
-@on_pages(NO_LOGIN | CHAINLIT | GRADIO)
+@on_pages(NO_LOGIN)
 async def test_a_wrong_password_is_told_and_nothing_is_stored(
     real_page: RealPage, chromium: Chromium, tmp_path: Path
 ) -> None:
@@ -156,7 +144,7 @@ async def test_a_wrong_password_is_told_and_nothing_is_stored(
     assert not store_of(settings).exists(NAME)
 
 
-@on_pages(NO_LOGIN | CHAINLIT | GRADIO)
+@on_pages(NO_LOGIN)
 async def test_an_account_without_a_login_is_logged_out(
     real_page: RealPage, model: ModelBehind, chromium: Chromium, tmp_path: Path
 ) -> None:

@@ -108,6 +108,7 @@ async def test_a_link_leads_to_pages_of_the_dashboard_only(run: Live, chromium: 
             await dashboard.page.context.clear_cookies()  # now that no page asks for anything any more
             await dashboard.page.goto(link(run, to=to))
             await expect(dashboard.page).to_have_url(f"{run.bridge.url}{path}")
+            await dashboard.page.wait_for_load_state()  # a page that is left earlier has files half sent
             assert await dashboard.page.context.cookies()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Locator, Page
+from playwright.async_api import Locator, Page, expect
 
 from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
@@ -34,7 +34,7 @@ async def sign_in(link: str, site: DemoSite, chromium: Chromium) -> None:
         await twin.goto(site.url)  # the same page again: it tells where things are
         await view.goto(link)
         await view.get_by_role("button", name=re.compile("Give (back|up)")).wait_for()
-        await view.wait_for_function("!document.getElementById('address').disabled")
+        await expect(view.locator("#address")).to_be_enabled(timeout=LIMIT * 1000)
         account = site.account("alice")
         await click(view, twin.locator("input[autocomplete=username]"))
         await view.keyboard.type(account.email)

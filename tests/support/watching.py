@@ -51,7 +51,7 @@ class Person:
     async def has_controls(self) -> None:
         """Wait until the person has the controls."""
         await self.page.get_by_role("button", name=re.compile("Give (back|up)")).wait_for(timeout=LIMIT * 1000)
-        await self.page.wait_for_function("!document.getElementById('address').disabled", timeout=LIMIT * 1000)
+        await expect(self.page.locator("#address")).to_be_enabled(timeout=LIMIT * 1000)
 
     async def click(self, what: Locator) -> None:
         """Click, or tap, where something is on the picture."""

@@ -43,6 +43,8 @@ from tests.support.stress import stress
 from tests.support.waiting import LIMIT, until
 
 PROMPT = "wq83hfkz0alx92mvnt6yrueo the quick brown fox keeps this for itself 71bd5c09aa4e"
+SENDS_NOTHING = "addEventListener('keydown', event => event.stopPropagation(), true);"
+"""Lets no key reach the text box, also one that the page makes anew."""
 CONNECT = """async port => {
   const servers = [`stun:127.0.0.1:${port}`, `stun:localhost:${port}`];
   const [one, other] = [0, 1].map(() => new RTCPeerConnection({iceServers: [{urls: servers}]}));
@@ -93,7 +95,7 @@ async def test_a_page_that_leaves_the_site_is_lost_and_opened_anew(run: Run) -> 
 )
 async def test_a_page_that_leaves_the_site_in_mid_prompt_takes_no_byte_of_it_along(run: Run, moment: str) -> None:
     async with foreign_origins() as (foreign, _):
-        await run.site.order(f"document.querySelector('textarea').onkeydown = null; {moment % foreign.url}")
+        await run.site.order(f"{moment % foreign.url} {SENDS_NOTHING}")
         seen = len(run.facts.seen)
         # nothing was sent, so the page opened anew gets it; unless the timer came after the send
         allowed = {answer_to(PROMPT), *(["502"] if "setTimeout" in moment else [])}

@@ -88,8 +88,12 @@ class RemoteLogin:
         except BridgeError as error:
             self._end("failed", error.message)
         finally:
-            if self.ended_at is None:
-                self._end("failed", "The login was given up; nothing was stored.")
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Note that nobody goes on with it; without effect where it has ended."""
+        if self.ended_at is None:
+            self._end("failed", "The login was given up; nothing was stored.")
 
     @asynccontextmanager
     async def _kept(self) -> AsyncGenerator[None]:

@@ -116,6 +116,7 @@ class ViewRegistry:
         login = self._login(id)
         self._running[id].cancel()
         await asyncio.wait({self._running[id]})
+        login.give_up()  # a task that is cancelled before it has begun does not do it
         return login.login()
 
     async def close(self) -> None:

@@ -248,3 +248,15 @@ async def test_while_the_bridge_stops_no_view_is_opened_again_and_no_login_begun
         with pytest.raises(PoolError, match="stopping"):
             await views.log_in("a", "deepseek", None)
         assert views.logins() == []
+
+
+async def test_a_login_that_is_given_up_before_it_has_begun_is_over(tmp_path: Path) -> None:
+    settings = Settings(config=tmp_path, profiles=tmp_path)
+    chromium, store = Chromium(settings, Telemetry()), ProfileStore(tmp_path, Identity.generate())
+    async with Pool([], settings, Telemetry()) as pool:
+        views = ViewRegistry(pool, chromium, settings, store, pool.add)
+        begun = await views.log_in("a", "deepseek", None)
+        assert (await views.give_up(begun.id)).state == "failed"
+        again = await views.log_in("a", "deepseek", None)
+        assert again.id != begun.id
+        await views.close()

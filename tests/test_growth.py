@@ -353,7 +353,7 @@ def assert_even(run: Callable[[str], object], text: Callable[[int], str]) -> Non
             continue
         less = spent(run, text(size))
         if more > STEEP * less:
-            less, more = spent(run, text(size), tries=3), min(more, spent(run, text(4 * size), tries=2))
+            less, more = spent(run, text(size), tries=6), min(more, spent(run, text(4 * size), tries=6))
         assert more <= max(STEEP * less, QUICK), f"{4 * size} of {text(40)!r}: {less:.4f} s became {more:.4f} s"
 
 

@@ -177,6 +177,8 @@ async def test_a_lost_connection_is_shown_and_comes_back_by_itself_with_what_hap
 
 async def test_every_action_on_an_account_works_and_says_what_came_of_it(tmp_path: Path, chromium: Chromium) -> None:
     async with operated(tmp_path, chromium, "alice", "bob") as (run, dashboard):
+        # of an account that was renamed or removed just now
+        dashboard.excused = lambda text: "404" in text and "/thumbnail" in text
         page, row = dashboard.page, dashboard.account("alice")
         await expect(row.get_by_text("Ready")).to_be_visible()
         await dashboard.choose("alice", "Pause")

@@ -46,7 +46,9 @@ class Stand:
     listeners: list[asyncio.Queue[tuple[str, Any]]] = field(default_factory=list)
 
     def tell(self, name: str, data: Any) -> None:
-        """Send an event to all pages."""
+        """Send an event to all pages; one that connects later has the chats that ended in its state, as of a bridge."""
+        if name == "chat":
+            self.state["recent"] = [data, *self.state["recent"]]
         for listener in self.listeners:
             listener.put_nowait((name, data))
 

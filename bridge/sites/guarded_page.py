@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
-from playwright.async_api import ElementHandle, JSHandle, Locator, Page
+from playwright.async_api import ElementHandle, Frame, JSHandle, Locator, Page
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
@@ -18,6 +18,7 @@ from bridge.browser.page_calls import has_moved_on
 from bridge.errors import NetworkError
 from bridge.origins import origin_of
 from bridge.sites.contract import NO_DOCUMENT, LeftSite
+from bridge.tasks import first
 
 QUICK = 2_000
 """Milliseconds that a page in working order takes for a click and its effect."""
@@ -25,6 +26,8 @@ TRIES = 3
 """How often a document is loaded where one of an earlier attempt comes in between."""
 MOVES = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Seconds before each look again at a page that moved on: one that loads anew replaces its document more than once."""
+INSERTED_AFTER = 3.0
+"""Seconds that an insertion may take once the page has moved on."""
 INTERRUPTED = "interrupted by another navigation"
 RELEASE_LIMIT = 1.0
 """Seconds that the release of a handle may take."""
@@ -94,6 +97,29 @@ class GuardedPage:
         """Click a place of the page with the mouse."""
         self.stay_home()
         await self.page.mouse.click(x, y)
+
+    async def insert_text(self, text: str) -> None:
+        """Give text to the element that has the focus, in one piece.
+
+        Chromium never answers where the document is replaced just then: that is raised as the move that it is.
+        """
+        moved = asyncio.Event()
+
+        def note(frame: Frame) -> None:
+            if frame == self.page.main_frame:
+                moved.set()
+
+        async def fail_once_moved() -> None:
+            await moved.wait()
+            await asyncio.sleep(INSERTED_AFTER)  # it may have moved within the document, or just before
+            raise PlaywrightError("The text was not inserted, because of a navigation.")
+
+        self.stay_home()
+        self.page.on("framenavigated", note)
+        try:
+            await first(self.page.keyboard.insert_text(text), fail_once_moved())
+        finally:
+            self.page.remove_listener("framenavigated", note)
 
     async def own(self, found: Locator) -> ElementHandle:
         """Return an element of a document of the site; it is lost with that document, so no other one is filled."""

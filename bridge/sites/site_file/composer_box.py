@@ -126,8 +126,7 @@ class ComposerBox:
             return
         if not (await self.read(box, "", "end"))["hasFocus"]:
             raise SiteChanged("The page's text box does not take the focus.")
-        self._page.stay_home()
-        await self._page.page.keyboard.insert_text(prompt)
+        await self._page.insert_text(prompt)
 
     async def _read_back(self, box: ElementHandle, prompt: str) -> Mapping[str, Any]:
         """Return what the box holds once that is the prompt, or when it has had its time."""

@@ -19,6 +19,7 @@ from bridge.errors import BridgeError
 from bridge.settings import BrowserSettings, Settings
 from bridge.telemetry import Telemetry
 from tests.support.live import settings_for
+from tests.support.waiting import until
 from tests.worker.test_failures_live import gone
 
 pytestmark = pytest.mark.browser
@@ -60,7 +61,7 @@ async def test_a_browser_that_falls_silent_while_it_starts_is_given_up_and_the_n
         async with asyncio.timeout(LIMIT):
             with pytest.raises(BridgeError):
                 await browser.version()
-        assert [left for left in psutil.Process().children(recursive=True) if left not in before] == []
+        await until(lambda: not [left for left in psutil.Process().children(recursive=True) if left not in before])
     await browser.close()
 
 

@@ -113,7 +113,8 @@ async def test_a_page_that_is_replaced_while_it_is_asked_for_a_sign_of_life_is_n
     ids=["windows", "downloads", "dialogs", "other programs", "print, full screen, pointer"],
 )
 async def test_chats_go_on_on_a_page_that_is_a_nuisance(tmp_path: Path, full_chromium: Chromium, nuisance: str) -> None:
-    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site) as run:
+    patient = TURN.model_copy(update={"ready": 60, "submit": 40, "first_byte": 40})
+    async with hostile_site() as site, bridge_to(tmp_path, full_chromium, site, turn=patient) as run:
         await site.order(nuisance)
         renderers = await renderers_of(full_chromium)
         site.during, site.lasts = "1", 1

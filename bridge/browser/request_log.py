@@ -44,6 +44,11 @@ class Call:
         return f"{self.method} {self.path} {self.kind} {result} {self.content_type}".rstrip()
 
 
+def is_command(call: Call) -> bool:
+    """Tell whether a script of the page sent something with it."""
+    return call.kind in SCRIPTED and call.method != "GET"
+
+
 class RequestLog:
     """Keeps the page's last requests; `session` must have its `Network` domain enabled.
 
@@ -76,12 +81,16 @@ class RequestLog:
 
     def commands(self, since: int) -> list[str]:
         """Return method and path, each once, of what scripts of the page sent after its request number `since`."""
-        sent = (call for call in self._calls if call.number > since and call.kind in SCRIPTED)
-        return list(dict.fromkeys(f"{call.method} {call.path}" for call in sent if call.method != "GET"))
+        sent = (call for call in self._calls if call.number > since and is_command(call))
+        return list(dict.fromkeys(f"{call.method} {call.path}" for call in sent))
 
     def is_waiting(self, since: int = 0) -> bool:
         """Tell whether the page waits for the response to a request after its number `since`."""
         return any(call.number > since and not call.status for call in self._open.values())
+
+    def is_telling(self, since: int) -> bool:
+        """Tell whether something that scripts of the page sent after its request number `since` is not answered yet."""
+        return any(call.number > since and not call.status and is_command(call) for call in self._open.values())
 
     def is_loading(self) -> bool:
         """Tell whether a document, of the page or of a frame in it, is asked for or still comes."""

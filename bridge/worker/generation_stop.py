@@ -25,6 +25,8 @@ STOP_AGAIN = 0.5
 LOOK_AGAIN = 0.05
 """Seconds between two looks at a page whose answer comes separately."""
 LOOK_LIMIT = 5.0
+TELL_LIMIT = 2.0
+"""Seconds that the site gets to answer what the page told it when stop was pressed."""
 RESUME_WITHIN = 2.0
 """Seconds after which a page that shows an old conversation would have resumed an answer that is still generated."""
 
@@ -94,9 +96,11 @@ async def stop_generation(session: Session, exchange: Exchange, grace: float, li
     """Give the site `grace` seconds to end by itself, then press stop until it has; `BrowserError` after `limit`."""
     try:
         await _ended(session, exchange, grace)
+        before = session.request_log.count
         async with asyncio.timeout(limit):
             while await _is_generating(session, exchange):
                 await _press_stop(session, exchange, limit)
+        await _told(session, before)
     except (TimeoutError, BridgeError) as error:
         raise BrowserError(f"The page did not stop generating ({error or 'it goes on'}).") from error
 
@@ -121,6 +125,14 @@ async def _press_stop(session: Session, exchange: Exchange, limit: float) -> Non
     async with within(limit, "The stop button could not be pressed"), session.window.restored():
         await session.driver.stop()
     await _ended(session, exchange, STOP_AGAIN)
+
+
+async def _told(session: Session, before: int) -> None:
+    """Return when the site has answered what the page told it since: one that is closed earlier may tell it nothing."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(TELL_LIMIT):
+            while session.request_log.is_telling(before):
+                await asyncio.sleep(LOOK_AGAIN)
 
 
 async def _is_generating(session: Session, exchange: Exchange) -> bool:

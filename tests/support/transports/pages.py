@@ -67,8 +67,8 @@ const send = async (turn, signal) => {
 };""",
     "repeating": """
 const send = async (turn, signal) => {
-  await read(await post("/chat/sse", turn, { signal }));
-  await read(await post("/chat/sse", { ...turn, captcha: "solved" }, { signal }));
+  const refusal = (await (await post("/chat/sse", turn, { signal })).text()).includes('"error"');
+  if (refusal) await read(await post("/chat/sse", { ...turn, captcha: "solved" }, { signal }));
 };""",
     "aborting": """
 const send = async (turn, signal) => {

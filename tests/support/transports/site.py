@@ -26,6 +26,8 @@ KINDS = {
     "connect": "application/connect+json",
 }
 PING = 0.02
+STOP_TAKES = 0.2
+"""Seconds that a stop is on its way: one who goes on at once after it is too early."""
 Frame = dict[str, Any]
 
 
@@ -179,6 +181,7 @@ class TransportSite:
 
     async def stop(self, _: web.Request) -> web.Response:
         """Stop all answers."""
+        await asyncio.sleep(STOP_TAKES)
         self.stops += 1
         self.go_on.set()
         return web.json_response({})

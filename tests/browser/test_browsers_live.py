@@ -140,7 +140,7 @@ async def test_serve_shows_its_windows_under_xvfb_run(tmp_path: Path) -> None:
                 finally:
                     for process in below.children(recursive=True) if below.is_running() else []:
                         process.kill()
-        assert home.left_running() == []
+        await until(lambda: home.left_running() == [])  # xvfb-run ends its Xvfb, and does not wait for that
 
 
 async def test_a_login_opens_its_window_in_the_full_browser_also_where_the_settings_want_the_shell(

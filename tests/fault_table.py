@@ -156,7 +156,7 @@ STREAMS = (
     Row("generation_err", says="unavailable", begun=True, **BUSY),
     broken("empty_body", "empty body"),
     Row("reset", sends=2, note="The connection is cut before the answer begins; Chromium itself asks again."),
-    broken("abort", "broke off", begun=True),
+    broken("abort", "broke off", begun=True, rate=20),  # slow enough that its beginning has come before the cut
     Row("lost_connection", note="The connection breaks; the page takes the whole answer from its history."),
     Row("no_status"),
     Row("unattended", leaves=True, note="The client leaves; the site would go on writing until it is told to stop."),

@@ -8,6 +8,7 @@ import gzip
 import json
 import re
 import shutil
+import signal
 import zipfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -60,7 +61,7 @@ async def test_no_file_and_no_answer_holds_the_login_but_the_encrypted_one(tmp_p
                     said += await everything(ask)
                 secrets = [PASSWORD, *account.tokens, *account.cookies]
                 assert leaks(secrets, files(home.folder, home.temporary)) == []
-                bridge.process.terminate()
+                bridge.process.send_signal(signal.SIGTERM)
                 shown += (await bridge.output.read()).decode()
                 await bridge.process.wait()
             said.append(("log", shown.encode()))

@@ -81,11 +81,10 @@ async def test_a_backup_can_be_sent_through_a_pipe(tmp_path: Path) -> None:
     with Home.at(tmp_path) as home:
         async with DemoSite(QUICK_SITE) as site:
             home.log_in(site)
-        process = await home._start(("backup", "-"), {})
-        out, err = await process.communicate()
-        assert process.returncode == 0, err.decode()
-        assert out.startswith(b"age-encryption.org/v1")
-        assert b"Backed up 1 login" in err
+        done = await home.run("backup", "-")
+        assert done.code == 0, done.err
+        assert done.out.startswith("age-encryption.org/v1")
+        assert "Backed up 1 login" in done.err
 
 
 async def test_who_has_nothing_to_back_up_or_no_key_is_told_what_to_do(tmp_path: Path) -> None:

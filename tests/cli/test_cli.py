@@ -223,6 +223,7 @@ async def test_a_person_without_a_running_bridge_chats_all_the_same_and_ctrl_c_s
 async def test_without_a_login_the_bridge_serves_and_says_how_to_get_one(home: Home) -> None:
     async with home.started("serve") as bridge:
         assert not KEY.search(await bridge.shows("bridge login NAME"))
+        assert home.left_running(), "one that is left behind would be found"
         assert await bridge.ends(signal.SIGINT) == 0
     async with home.at_terminal("serve") as bridge:
         assert KEY.search(await bridge.shows("bridge login NAME")), "a person is shown the key"

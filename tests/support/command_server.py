@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import importlib
 import json
 import os
 import pkgutil
+import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -21,16 +25,53 @@ from bridge.cli.command_line import main
 ROOT = Path(__file__).parent.parent.parent
 LARGEST = 1 << 20
 """Bytes of a request at most."""
+NUMBER = struct.Struct("i")
+"""How a process id and an exit code are told."""
 
 
-def start(words: Sequence[str], folder: Path, variables: Mapping[str, str], streams: Sequence[int]) -> socket.socket:
-    """Start a command with its three standard streams; return where its exit code is to come as one byte."""
+@dataclass
+class Command:
+    """A command that was started, used as a process of asyncio is."""
+
+    pid: int
+    ending: socket.socket
+    returncode: int | None = None
+
+    async def wait(self) -> int:
+        """Return the exit code when it has ended."""
+        if self.returncode is None:
+            self.returncode = await _number(self.ending)
+            self.ending.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+
+async def start(words: Sequence[str], folder: Path, variables: Mapping[str, str], streams: Sequence[int]) -> Command:
+    """Start a command with its three standard streams in a folder; it ignores Ctrl-C where this process does."""
     ours, theirs = socket.socketpair()
-    request = json.dumps({"words": words, "folder": str(folder), "variables": {**variables}})
+    request = {
+        "words": words,
+        "folder": str(folder),
+        "variables": {**variables},
+        "ignores_interrupt": signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+    }
     with theirs:
-        socket.send_fds(_server(), [request.encode()], [*streams, theirs.fileno()])
+        socket.send_fds(_server(), [json.dumps(request).encode()], [*streams, theirs.fileno()])
     ours.setblocking(False)
-    return ours
+    return Command(await _number(ours), ours)
+
+
+async def _number(told: socket.socket) -> int:
+    data = await asyncio.get_running_loop().sock_recv(told, NUMBER.size)
+    return int(NUMBER.unpack(data)[0])
 
 
 @cache
@@ -80,10 +121,14 @@ def _prepare(request: dict[str, object], fds: list[int]) -> None:
         os.dup2(fd, stream)
     for fd in fds:
         os.close(fd)
+    # The streams of the server remember what theirs were, such as that one can seek in them.
+    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     folder, words, variables = request["folder"], request["words"], request["variables"]
     assert isinstance(folder, str)
     assert isinstance(words, list)
     assert isinstance(variables, dict)
+    signal.signal(signal.SIGINT, signal.SIG_IGN if request["ignores_interrupt"] else signal.default_int_handler)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
@@ -92,11 +137,12 @@ def _prepare(request: dict[str, object], fds: list[int]) -> None:
 
 
 def _report(command: int, fds: list[int]) -> None:
-    """Wait until the command has ended, pass its exit code on, and end."""
+    """Tell which process the command is, wait until it has ended, pass its exit code on, and end."""
     for fd in fds[:3]:
         os.close(fd)
+    os.write(fds[3], NUMBER.pack(command))
     _, status = os.waitpid(command, 0)
-    os.write(fds[3], bytes([os.waitstatus_to_exitcode(status) & 0xFF]))
+    os.write(fds[3], NUMBER.pack(os.waitstatus_to_exitcode(status)))
     os._exit(0)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -19,9 +19,10 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from tests.support import command_server
 from tests.support.browsers import is_light
-from tests.support.command_server import ROOT
+from tests.support.command_server import ROOT, Command
 from tests.support.live import signed_in_profile
 
+Process = asyncio.subprocess.Process | Command
 COMMAND_LIMIT = 300.0
 """Seconds within which a command has ended on a slow machine."""
 
@@ -39,7 +40,7 @@ class Ended:
 class Running:
     """A command that runs, and what it has printed since one last looked."""
 
-    process: asyncio.subprocess.Process
+    process: Process
     output: asyncio.StreamReader
     keys: int | None = None
     _rest: bytes = b""
@@ -98,12 +99,12 @@ class Home:
             given.write(stdin.encode())
             given.seek(0)
             streams = [stream.fileno() for stream in (given, out, err)]
-            with command_server.start(words, self.folder, self._variables(more), streams) as ending:
-                async with asyncio.timeout(COMMAND_LIMIT):
-                    (code,) = await asyncio.get_running_loop().sock_recv(ending, 1)
+            command = await self._fork(words, more, streams)
+            async with asyncio.timeout(COMMAND_LIMIT), _ending(command):
+                code = await command.wait()
             out.seek(0)
             err.seek(0)
-            return Ended(code, out.read().decode(), err.read().decode())
+            return Ended(code, out.read().decode("utf-8", "backslashreplace"), err.read().decode())
 
     @asynccontextmanager
     async def started(self, *words: str, **more: str) -> AsyncGenerator[Running]:
@@ -114,39 +115,32 @@ class Home:
     @asynccontextmanager
     async def overheard(self, *words: str, **more: str) -> AsyncGenerator[Running]:
         """Start a command whose errors and log stand in its output."""
-        async with self._running(words, more, asyncio.subprocess.STDOUT) as command:
+        async with self._running(words, more, is_overheard=True) as command:
             yield command
 
     @asynccontextmanager
     async def _running(
-        self, words: tuple[str, ...], more: Mapping[str, str], errors: int = asyncio.subprocess.PIPE
+        self, words: tuple[str, ...], more: Mapping[str, str], *, is_overheard: bool = False
     ) -> AsyncGenerator[Running]:
-        process = await self._start(words, more, errors=errors)
-        assert process.stdout is not None
-        try:
-            yield Running(process, process.stdout)
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.communicate()
+        ours, theirs = os.pipe()
+        async with _read(ours) as output:
+            with os.fdopen(theirs, "wb") as shown, os.fdopen(os.open(os.devnull, os.O_RDWR), "rb") as nothing:
+                errors = shown if is_overheard else nothing
+                process = await self._begin(words, more, [stream.fileno() for stream in (nothing, shown, errors)])
+            async with _ending(process):
+                yield Running(process, output)
 
     @asynccontextmanager
     async def at_terminal(self, *words: str, **more: str) -> AsyncGenerator[Running]:
         """Start a command that has a terminal before it."""
         ours, theirs = os.openpty()
-        process = await self._start(words, {"TERM": "xterm", **more}, theirs, theirs)
-        os.close(theirs)
-        reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
-        )
-        try:
-            yield Running(process, reader, ours)
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-            transport.close()
+        async with _read(ours) as output:
+            with os.fdopen(theirs, "wb") as terminal:
+                streams = (terminal.fileno(), terminal.fileno(), asyncio.subprocess.DEVNULL)
+                # What is loaded depends on the terminal.
+                process = await self._execute(words, {"TERM": "xterm", **more}, streams)
+            async with _ending(process):
+                yield Running(process, output, ours)
 
     def log_in(self, site: DemoSite, name: str = "alice") -> None:
         """Store the login of one of the site's accounts."""
@@ -154,22 +148,30 @@ class Home:
         ProfileStore(settings.profiles, load_identity(settings)).save(signed_in_profile(site, name))
 
     def left_running(self) -> list[str]:
-        """Name the processes that commands of this home have left behind: those with its temporary files."""
-        own = str(self.temporary)
-        return [process.name() for process in psutil.process_iter() if variables_of(process).get("TMPDIR") == own]
+        """Name the processes that commands of this home have left behind."""
+        return [process.name() for process in psutil.process_iter() if self._is_of(process)]
 
-    async def _start(
-        self,
-        words: tuple[str, ...],
-        more: Mapping[str, str],
-        place: int = asyncio.subprocess.PIPE,
-        errors: int = asyncio.subprocess.PIPE,
+    def _is_of(self, process: psutil.Process) -> bool:
+        """Return whether a process runs in this folder or has its temporary files."""
+        own = str(self.temporary)  # a forked process shows the variables of the one that it was forked from
+        return folder_of(process) == str(self.folder) or variables_of(process).get("TMPDIR") == own
+
+    async def _begin(self, words: tuple[str, ...], more: Mapping[str, str], streams: Sequence[int]) -> Process:
+        """Start a command in the quickest way that there is here."""
+        is_own = not self.under and self.source == ROOT
+        return await (self._fork if is_own else self._execute)(words, more, streams)
+
+    async def _fork(self, words: tuple[str, ...], more: Mapping[str, str], streams: Sequence[int]) -> Command:
+        return await command_server.start(words, self.folder, self._variables(more), streams)
+
+    async def _execute(
+        self, words: tuple[str, ...], more: Mapping[str, str], streams: Sequence[int]
     ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *(*self.under, sys.executable, "-m", "bridge", *words),
-            stdin=place,
-            stdout=place,
-            stderr=errors,
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
             cwd=self.folder,
             env=self._variables(more),
         )
@@ -188,9 +190,39 @@ class Home:
         return {**os.environ, **own, **more}
 
 
+@asynccontextmanager
+async def _ending(process: Process) -> AsyncGenerator[None]:
+    """Kill a process in the end, if it still runs."""
+    try:
+        yield
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def _read(output: int) -> AsyncGenerator[asyncio.StreamReader]:
+    """Read what a command writes."""
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(output, "rb", buffering=0)
+    )
+    try:
+        yield reader
+    finally:
+        transport.close()
+
+
+def folder_of(process: psutil.Process) -> str | None:
+    """Return the folder in which a process runs, as far as it can be read."""
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        return process.cwd()
+    return None
+
+
 def variables_of(process: psutil.Process) -> dict[str, str]:
     """Return the environment in which a process was started, as far as it can be read."""
-    try:
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):  # a zombie is among those that there are not
         return process.environ()
-    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-        return {}
+    return {}

@@ -356,7 +356,6 @@ TO_END = (
     (("debug", "alice", "--headless"), "opening"),
     (("doctor", "--site"), "browser"),
     (("chat", directive(tokens=500, rate=50)), "Chromium"),
-    (("demo",), "Logged"),
 )
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -366,6 +365,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
     [
         *((*command, SIGNALS[at % 2]) for at, command in enumerate(TO_END)),
         *stress(*((*command, SIGNALS[(at + 1) % 2]) for at, command in enumerate(TO_END))),
+        *stress(*((("demo",), "Logged", number) for number in SIGNALS)),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )

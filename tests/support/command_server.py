@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -151,6 +152,8 @@ def _load() -> None:
     for module in pkgutil.walk_packages(bridge.__path__, "bridge."):
         if not module.name.startswith(("bridge.__main__", "bridge.demo", "bridge.bench")):
             importlib.import_module(module.name)
+    gc.collect()
+    gc.freeze()  # so no command looks through it for garbage, which would copy all of it
 
 
 if __name__ == "__main__":

@@ -105,11 +105,12 @@ class SiteDriver(ABC):
     sends: ClassVar[int] = 1
     """How often the page may send the prompt in one turn; the answer to the last one counts."""
     call_paths: ClassVar[tuple[str, ...]] = ()
-    """URL paths of the page's own calls on the way to a prompt: see `refused`."""
+    """URL paths (`*` matches anything) of the page's own calls on the way to a prompt: see `refused`."""
     watched_paths: ClassVar[tuple[str, ...]] = ()
     """URL paths (`*` matches anything) of the page's own calls whose answers `on_reply` gets, from the first load."""
     history_paths: ClassVar[tuple[str, ...]] = ()
-    """URL paths from which the page takes an answer whose stream broke; the decoder is given their responses then."""
+    """URL paths (`*` matches anything) from which the page takes an answer whose stream broke; the decoder gets their
+    responses then."""
     models: ClassVar[tuple[Model, ...]]
     """Base names that clients may ask for; `chat.model_names` adds `-think`, `-search`, `-silent` and the like."""
     min_interval: ClassVar[float]
@@ -199,9 +200,12 @@ class SiteDriver(ABC):
     async def stop(self) -> None:
         """Press the page's stop button, if it is generating."""
 
-    async def is_generating(self) -> bool:
-        """Tell whether the page shows that it is generating; asked where `answer_is_separate`, to stop it."""
-        return False
+    async def is_generating(self) -> bool | None:
+        """Tell whether the page shows that it is generating; None where it does not show that.
+
+        Asked before an answer is stopped, where `answer_is_separate` or where a response stays open behind its answer.
+        """
+        return None
 
     def is_sign_in(self, url: str) -> bool:
         """Tell whether an address of the site is that of its login, where a page goes that is signed out."""

@@ -93,13 +93,17 @@ class GenerationStopper:
 
 
 async def stop_generation(session: Session, exchange: Exchange, grace: float, limit: float) -> None:
-    """Give the site `grace` seconds to end by itself, then press stop until it has; `BrowserError` after `limit`."""
+    """Give the site `grace` seconds to end by itself, then press stop until it has; `BrowserError` after `limit`.
+
+    A response that stays open is over once its answer is, or stop was pressed, and the page shows that it is at rest.
+    """
     try:
         await _ended(session, exchange, grace)
-        before = session.request_log.count
+        before, may_rest = session.request_log.count, grace > 0
         async with asyncio.timeout(limit):
-            while await _is_generating(session, exchange):
+            while await _is_generating(session, exchange) and not (may_rest and await _is_at_rest(session)):
                 await _press_stop(session, exchange, limit)
+                may_rest = True
         await _told(session, before)
     except (TimeoutError, BridgeError) as error:
         raise BrowserError(f"The page did not stop generating ({error or 'it goes on'}).") from error
@@ -145,9 +149,18 @@ async def _is_generating(session: Session, exchange: Exchange) -> bool:
         return False
     try:
         async with within(LOOK_LIMIT, "The page did not tell whether it generates"):
-            return await session.driver.is_generating()
+            return bool(await session.driver.is_generating())
     except PageMovedOn:
         return False
+
+
+async def _is_at_rest(session: Session) -> bool:
+    """Tell whether the page shows no answer any more: then its response only stays open, as some sites leave theirs."""
+    try:
+        async with within(LOOK_LIMIT, "The page did not tell whether it generates"):
+            return await session.driver.is_generating() is False
+    except PageMovedOn:
+        return True
 
 
 async def _ended(session: Session, exchange: Exchange, limit: float) -> None:

@@ -165,20 +165,18 @@ class Session:
         self.interceptor.interrupt(error)
 
     def _is_wanted(self, url: str) -> bool:
-        path = urlsplit(url).path
-        if is_watched(self.driver, url):
-            return True
-        if origin_of(url) != self.driver.origin:
-            return False
-        is_call = self._on_refusal is not None and path in self.driver.call_paths
-        return is_call or (self.interceptor.is_without_response and path in self.driver.history_paths)
+        driver = self.driver
+        is_call = self._on_refusal is not None and _is_call(driver, url, driver.call_paths)
+        is_history = self.interceptor.is_without_response and _is_call(driver, url, driver.history_paths)
+        return is_call or is_history or is_watched(driver, url)
 
     def _on_reply(self, reply: Reply) -> None:
-        if is_watched(self.driver, reply.response.url):
-            self.driver.on_reply(reply)
-        if reply.path in self.driver.history_paths:
+        driver, url = self.driver, reply.response.url
+        if is_watched(driver, url):
+            driver.on_reply(reply)
+        if _is_call(driver, url, driver.history_paths):
             self.interceptor.deliver_whole(reply)
-        elif self._on_refusal and (error := self.driver.refused(reply)):
+        elif self._on_refusal and (error := driver.refused(reply)):
             self._on_refusal(error)
 
     async def check(self, limit: float) -> None:
@@ -217,8 +215,12 @@ class Session:
 
 def is_watched(driver: SiteDriver, url: str) -> bool:
     """Tell whether a driver wants to know what a call of its page was answered."""
+    return _is_call(driver, url, driver.watched_paths)
+
+
+def _is_call(driver: SiteDriver, url: str, paths: Sequence[str]) -> bool:
     is_own = origin_of(url) == driver.origin or is_at(url, driver.hosts)
-    return is_own and any(fnmatchcase(urlsplit(url).path, path) for path in driver.watched_paths)
+    return is_own and any(fnmatchcase(urlsplit(url).path, path) for path in paths)
 
 
 @asynccontextmanager

@@ -255,6 +255,13 @@ async def test_a_page_without_a_stop_button_is_left_so_that_its_response_ends(
         assert await run.ask("Still there?") == "You said: Still there?"
 
 
+async def test_a_response_that_stays_open_behind_its_end_costs_no_account(tmp_path: Path, chromium: Chromium) -> None:
+    async with small_site(keeps_open=True) as site, bridged(tmp_path, site, chromium) as run:
+        for prompt in ("Hi", "And now?"):
+            assert await run.ask(prompt) == f"You said: {prompt}"
+        assert states(run.facts) == [WorkerState.READY]
+
+
 async def test_one_bridge_serves_two_sites_and_never_mixes_their_conversations(
     tmp_path: Path, chromium: Chromium
 ) -> None:

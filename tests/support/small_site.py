@@ -175,6 +175,8 @@ class SmallSite:
             raise
         await frame(text=body["prompt"])
         await frame(done=True)
+        if self.parts.more.get("keeps_open"):
+            await asyncio.Event().wait()
         await response.write_eof()
         return response
 

@@ -67,6 +67,11 @@ class ComposerSend:
         """Put the prompt into the box unless the page has taken it, and press what sends it; tell if it is at work."""
         return await retried(lambda: self._submit(prompt))
 
+    @property
+    def shows_work(self) -> bool:
+        """Tell whether the site file names by what the page shows that the site answers."""
+        return bool(self._composer.stop_button or self._composer.busy)
+
     async def is_busy(self) -> bool:
         """Tell whether the page shows that the site answers."""
         return await self._page.has((*self._composer.stop_button, *self._composer.busy))

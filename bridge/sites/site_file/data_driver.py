@@ -117,9 +117,9 @@ class DataDriver(SiteDriver):
         if not await self._composer.stop():
             await self._chat.load(self._chat.address.new_chat)
 
-    async def is_generating(self) -> bool:
-        """Tell whether the page shows that the site answers."""
-        return await self._composer.is_busy()
+    async def is_generating(self) -> bool | None:
+        """Tell whether the page shows that the site answers; None where the site file names no sign of that."""
+        return await self._composer.is_busy() if self._composer.shows_work else None
 
     def decoder(self) -> Decoder:
         """Return a decoder for one turn."""

@@ -62,7 +62,7 @@ class Request(Call):
     files: Path | None = Field(None, description="the prompt's files: there must be as many as were uploaded for it")
     expect: When = Field({}, description="what must hold as well, such as a mode of the page that no turn asks for")
     repeats: int = Field(1, ge=1, le=5, description="how often the page may send it in one turn")
-    calls: tuple[str, ...] = Field((), description="paths of the page's own calls on the way to it")
+    calls: tuple[str, ...] = Field((), description="paths of the page's own calls on the way to it; `*` is anything")
     others: tuple[Call, ...] = Field(
         (),
         description="requests to the same path that are let through, unless [request] has a `when` that holds",

@@ -75,14 +75,18 @@ class DemoSite:
         finally:
             self._running.set()
 
+    def cut(self) -> None:
+        """Cut all connections."""
+        for connection in self._runner.server.connections if self._runner.server else ():
+            if connection.transport is not None:
+                connection.transport.abort()
+
     @contextlib.asynccontextmanager
     async def unplugged(self) -> AsyncIterator[None]:
         """Cut all connections and take no new ones meanwhile."""
         host, port = self._runner.addresses[0][:2]
         await self._listening.stop()
-        for connection in self._runner.server.connections if self._runner.server else ():
-            if connection.transport is not None:
-                connection.transport.abort()
+        self.cut()
         try:
             yield
         finally:

@@ -361,15 +361,21 @@ async def test_the_heavy_page_draws_markdown_with_its_code_below_a_long_conversa
 
 
 async def test_the_heavy_page_stops_and_takes_up_an_answer_whose_connection_broke(browser: Browser) -> None:
-    async with DemoSite(replace(QUICK, page="heavy", rate=50)) as site:
+    async with DemoSite(replace(QUICK, page="heavy", rate=20)) as site:
         account = site.account("alice")
-        account.script(Script(tokens=1000))
+        account.script(Script(tokens=5000))
+        account.script(Script(tokens=5000, fault="unattended"))
         async with signed_in_page(browser, site, account) as page:
             await ask(page, "hi")
-            await expect(page.locator(ANSWER)).to_contain_text("word5")
+            await expect(page.locator(ANSWER)).to_contain_text("word1")
             await page.locator(SEND).click()
             await account.wait_for(ended(1))
-            account.script(Script(tokens=40, fault="lost_connection"))
             await ask(page, "again")
-            await expect(page.locator(ANSWER).nth(1)).to_contain_text("word39")
+            answer = page.locator(ANSWER).nth(1)
+            await expect(answer).to_contain_text("word1")  # so the page knows the answer that it is to take up
+            site.cut()
+            await account.wait_for(lambda account: len(account.turns[1].streams) == 2, timeout=60)
+            words = len(account.turns[1].sent_text.split())
+            await expect(answer).to_contain_text(f"word{words + 1}")
         assert account.turns[0].outcome == "stopped"
+        assert account.turns[1].streams == ["completion", "resume_stream"]

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Browser, FilePayload, Page, expect
 
 from bridge.demo import FAULTS, Account, DemoSettings, DemoSite, Script
+from tests.support.stress import stress
 
 from .browsing import ask, signed_in_page
 from .conftest import QUICK
@@ -67,7 +68,7 @@ def test_a_fault_strikes_only_the_call_it_is_meant_for() -> None:
     assert account.board.take("reply", "/api/v0/chat_session/create") is None
 
 
-@pytest.mark.parametrize("name", ["code_40001", "code_40002", "code_40003"])
+@pytest.mark.parametrize("name", ["code_40003", *stress("code_40001", "code_40002")])
 async def test_a_page_that_is_told_it_is_signed_out_shows_the_form(
     page: Page, site: DemoSite, account: Account, name: str
 ) -> None:
@@ -179,28 +180,30 @@ async def test_a_lost_conversation_is_refused(page: Page, account: Account) -> N
     assert await _outcome(page, account) == "refused:biz-1"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "no_title",
-        "no_close",
-        "event_order",
-        "unknown_events",
-        "unknown_fragments",
-        "unknown_paths",
-        "snapshot_again",
-        "slow_first_byte",
-        "no_status",
-    ],
+UNUSUAL = (
+    "no_title",
+    "no_close",
+    "event_order",
+    "unknown_events",
+    "unknown_fragments",
+    "unknown_paths",
+    "snapshot_again",
+    "slow_first_byte",
+    "no_status",
 )
-async def test_an_unusual_stream_is_shown_like_any_other(page: Page, account: Account, name: str) -> None:
-    params = {"seconds": 0.05} if name == "slow_first_byte" else {}
-    for switch in ("New chat", "DeepThink"):
-        await page.get_by_text(switch, exact=True).click()
-        account.script(Script(text=TEXT, thinking="Let me think.", fault=name, params=params))
-        assert await _outcome(page, account) == "finished"
-        await expect(page.locator(ANSWER).last).to_have_text(TEXT)
-    assert [turn.thinking_enabled for turn in account.turns] == [False, True]
+
+
+@pytest.mark.parametrize("thinking", [False, True])
+async def test_an_unusual_stream_is_shown_like_any_other(page: Page, account: Account, thinking: bool) -> None:
+    if thinking:
+        await page.get_by_text("DeepThink", exact=True).click()
+    for number, name in enumerate(UNUSUAL):
+        await page.get_by_text("New chat", exact=True).click()
+        params = {"seconds": 0.05} if name == "slow_first_byte" else {}
+        account.script(Script(text=f"{TEXT} {number}", thinking="Let me think.", fault=name, params=params))
+        assert await _outcome(page, account) == "finished", name
+        await expect(page.locator(ANSWER)).to_have_text(f"{TEXT} {number}")
+    assert {turn.thinking_enabled for turn in account.turns} == {thinking}
 
 
 async def test_an_answer_whose_connection_is_lost_is_taken_from_the_history(page: Page, account: Account) -> None:
@@ -236,14 +239,13 @@ async def test_a_stream_may_linger_after_its_end(page: Page, account: Account) -
     assert account.generating
 
 
-@pytest.mark.parametrize("thinking", [False, True])
-async def test_a_turn_may_finish_without_an_answer(page: Page, account: Account, thinking: bool) -> None:
-    account.fault("thinking_only")
-    if thinking:
-        await page.get_by_role("button", name="DeepThink").click()
+async def test_a_turn_may_finish_without_an_answer(page: Page, account: Account) -> None:
+    account.fault("thinking_only", times=2)
     assert await _outcome(page, account) == "finished"
-    assert account.turns[0].sent_text == ""
-    assert bool(account.turns[0].sent_thinking) == thinking
+    await page.get_by_role("button", name="DeepThink").click()
+    assert await _outcome(page, account) == "finished"
+    assert [(turn.sent_text, bool(turn.sent_thinking)) for turn in account.turns] == [("", False), ("", True)]
+    await expect(page.locator(".ds-think-content")).to_have_count(1)
     await expect(page.locator(ANSWER)).to_have_count(0)
 
 
@@ -304,12 +306,12 @@ async def test_a_stop_may_be_acknowledged_and_not_obeyed(page: Page, account: Ac
     assert account.generating
 
 
-@pytest.mark.parametrize(("name", "status"), [("load_429", 429), ("load_500", 500)])
-async def test_the_page_itself_may_fail_to_load(page: Page, account: Account, name: str, status: int) -> None:
-    account.fault(name)
-    response = await page.reload()
-    assert response is not None
-    assert response.status == status
+async def test_the_page_itself_may_fail_to_load(page: Page, account: Account) -> None:
+    for name, status in {"load_429": 429, "load_500": 500}.items():
+        account.fault(name)
+        response = await page.reload()
+        assert response is not None
+        assert response.status == status
     await page.reload()
     await page.locator(COMPOSER).wait_for()
 
@@ -352,22 +354,22 @@ async def test_controls_may_have_new_names(page: Page, account: Account) -> None
     await expect(page.get_by_role("button", name="DeepThink")).to_have_count(0)
 
 
-@pytest.mark.parametrize(
-    ("control", "known_by"),
-    [
-        ("composer", "textarea"),
-        ("send", ".ds-button--circle.ds-button--primary"),
-        ("thinking", "text=DeepThink"),
-        ("search", ".ds-toggle-button >> text=Search"),
-        ("new_chat", "text=New chat"),
-    ],
-)
-async def test_a_control_may_be_something_else(page: Page, account: Account, control: str, known_by: str) -> None:
-    await expect(page.locator(known_by)).to_have_count(1)
-    account.fault("unknown_control", control=control)
-    await page.reload()
-    await page.get_by_text("Florp", exact=True).wait_for()
-    await expect(page.locator(known_by)).to_have_count(0)
+CONTROLS = {
+    "composer": "textarea",
+    "send": ".ds-button--circle.ds-button--primary",
+    "thinking": "text=DeepThink",
+    "search": ".ds-toggle-button >> text=Search",
+    "new_chat": "text=New chat",
+}
+
+
+async def test_a_control_may_be_something_else(page: Page, account: Account) -> None:
+    for changed in CONTROLS:
+        account.fault("unknown_control", control=changed)
+        await page.reload()
+        await page.get_by_text("Florp", exact=True).wait_for()
+        for control, known_by in CONTROLS.items():
+            await expect(page.locator(known_by), f"{control} where {changed} is").to_have_count(int(control != changed))
 
 
 async def test_there_may_be_no_choice_of_a_model(page: Page, account: Account) -> None:

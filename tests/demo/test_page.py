@@ -115,13 +115,13 @@ async def test_an_account_speaks_once_at_a_time(browser: Browser, site: DemoSite
     assert account.max_parallel == 2
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_a_stream_cut_at_random_bytes_reads_the_same(page: Page, account: Account, seed: int) -> None:
-    text = "汉字 🚀 und so weiter, " * 20
-    account.script(Script(text=text, cut=seed))
-    await ask(page, "cut")
-    await expect(page.locator(ANSWER)).to_have_text(text.strip())
-    assert account.turns[0].sent_text == text
+async def test_a_stream_cut_at_random_bytes_reads_the_same(page: Page, account: Account) -> None:
+    for seed in (1, 2, 3):
+        text = f"汉字 🚀 und so weiter, {seed} " * 20
+        account.script(Script(text=text, cut=seed))
+        await ask(page, "cut")
+        await expect(page.locator(ANSWER).last).to_have_text(text.strip())
+        assert account.turns[-1].sent_text == text
 
 
 async def test_a_new_chat_goes_home_without_a_reload(page: Page, site: DemoSite, account: Account) -> None:

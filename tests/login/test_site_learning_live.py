@@ -20,6 +20,7 @@ from bridge.sites.learning.learn_page import chat_twice, watched_page
 from bridge.sites.site_file.schema import SiteFile, load_site_file
 from bridge.storage.profiles import Profile
 from tests.support.live import QUICK_SITE, settings_for
+from tests.support.stress import stress
 from tests.support.teaching import Teacher
 from tests.support.waiting import until
 
@@ -44,8 +45,8 @@ async def learned(chromium: Chromium, folder: Path, url: str, state: dict[str, A
     return site, await asyncio.to_thread(load_site_file, out)
 
 
-@pytest.mark.parametrize("name", ["demo", "kimi", "qwen"])
-async def test_a_learned_site_file_passes_its_three_chats_with_no_hand_edit(
+@pytest.mark.parametrize("name", ["demo", "kimi", *stress("qwen")])
+async def test_a_learned_site_file_passes_its_chats_with_no_hand_edit_and_keeps_nothing_of_them_or_the_login(
     chromium: Chromium, tmp_path: Path, name: str
 ) -> None:
     async with page_of(name) as (url, state):
@@ -57,11 +58,6 @@ async def test_a_learned_site_file_passes_its_three_chats_with_no_hand_edit(
     assert written.conversation_url
     assert not written.login.guest
     assert written.login.signed_in
-
-
-async def test_a_learned_file_has_nothing_of_the_chat_or_the_login(chromium: Chromium, tmp_path: Path) -> None:
-    async with page_of("kimi") as (url, state):
-        site, _ = await learned(chromium, tmp_path, url, state)
     text = await asyncio.to_thread((tmp_path / "learned.toml").read_text, "utf-8")
     assert "Repeat exactly" not in text
     assert not any(cookie["value"] in text for cookie in state["cookies"])

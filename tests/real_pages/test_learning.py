@@ -35,8 +35,6 @@ async def signed_in_state(chromium: Chromium, page: RealPage) -> Any:
 async def test_a_page_is_learned_and_its_file_passes_three_chats_with_no_hand_edit(
     chromium: Chromium, real_page: RealPage, tmp_path: Path
 ) -> None:
-    if real_page.name == "chainlit":
-        pytest.skip("not shown yet: of the chats by its learned file one ends now and then without an answer")
     settings = settings_for(tmp_path, browser=light_browser(hosts="any"))  # a model of one's own is on this machine
     out = tmp_path / "learned.toml"
     state = await signed_in_state(chromium, real_page)

@@ -24,6 +24,7 @@ from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.errors import BrowserError, SiteError
 from bridge.settings import BrowserSettings
 from tests.support.hostile import foreign_origins
+from tests.support.listening import listening
 from tests.support.waiting import LIMIT
 
 SETTINGS = BrowserSettings()
@@ -79,12 +80,8 @@ async def site() -> AsyncGenerator[Site]:
     app = web.Application(client_max_size=2**26)
     posts = [web.post(path, site.answer) for path in ("/answer", "/more", "/other")]
     app.add_routes([web.get("/", page), *posts])
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield site
-    await runner.cleanup()
+    async with listening(app) as site.url:
+        yield site
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from bridge.sse import SSEDecoder
 from bridge.storage.file_store import FileStore
 from tests.docs.example_surface import Plain, PlainChat
 from tests.support.fake_backend import FakeBackend
+from tests.support.listening import listening
 
 QUESTION = {"model": "deepseek", "prompt": "Hi"}
 
@@ -32,14 +33,8 @@ async def served(folder: Path, backend: FakeBackend) -> AsyncGenerator[aiohttp.C
     endpoint = ChatEndpoint(surface, backend, settings, BodyReader(settings), FileStore(settings))
     app = web.Application(middlewares=[failures(lambda _: dialect.error, surface.path)])
     app.router.add_post(surface.path, endpoint.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as http:
-            yield http
-    finally:
-        await runner.cleanup()
+    async with listening(app) as url, aiohttp.ClientSession(url) as http:
+        yield http
 
 
 async def test_the_example_answers_a_prompt(tmp_path: Path) -> None:

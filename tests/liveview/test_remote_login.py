@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from tests.support.commands import Home
+from tests.support.listening import listening
 
 NO_SCREEN = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
 
@@ -65,14 +66,9 @@ async def logins() -> AsyncGenerator[Logins]:
             web.delete("/admin/api/logins/{id}", fake.end),
         ]
     )
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    fake.port = runner.addresses[0][1]
-    try:
+    async with listening(app) as url:
+        fake.port = int(url.rpartition(":")[2])
         yield fake
-    finally:
-        await runner.cleanup()
 
 
 async def test_the_link_is_printed_and_the_command_ends_when_the_login_is_captured(home: Home) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from aiohttp import web
 
+from tests.support.listening import listening
+
 PACE = 0.02
 """Seconds between two pieces, but of answers that come fast."""
 ENDLESS = 3_000
@@ -157,15 +159,3 @@ async def model_behind() -> AsyncGenerator[ModelBehind]:
     app.router.add_options("/v1/chat/completions", _preflight)
     async with listening(app) as model.url:
         yield model
-
-
-@asynccontextmanager
-async def listening(app: web.Application) -> AsyncGenerator[str]:
-    """Serve an application on a free port of this machine, and yield its address."""
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()

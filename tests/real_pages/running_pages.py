@@ -17,8 +17,8 @@ import pytest
 from aiohttp import web
 
 from bridge.login.interactive_login import Credentials
-from tests.real_pages.model_behind import listening
 from tests.support.browsers import free_port
+from tests.support.listening import listening
 
 FOLDER = Path(__file__).parent
 BIN = FOLDER / ".venv/bin"

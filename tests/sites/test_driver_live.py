@@ -24,6 +24,7 @@ from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry, WorkerState
+from tests.support.listening import listening
 from tests.support.live import QUICK_SITE, Facts, Live, directive, live, served, settings_for
 from tests.support.sdk import sdk
 from tests.support.stress import stress
@@ -143,11 +144,7 @@ async def bridge_to(
             web.get("/{path:.*}", backend.serve),
         ]
     )
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    backend.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with listening(app) as backend.url:
         pool, native = PoolSettings(min_interval=0, queue_limit=3), ConversationSettings(enabled=False)
         settings = settings_for(folder, turn=TURN if ready else LACKING, pool=pool, conversations=native)
         profile = Profile(name="alice", site="deepseek", url=backend.url, storage_state={"cookies": [], "origins": []})
@@ -158,8 +155,6 @@ async def bridge_to(
             async with sdk(f"{bridge.url}/v1", key) as client:
                 await facts.state("alice", WorkerState.READY if ready else WorkerState.BROKEN)
                 yield Run(backend, client, facts, folder)
-    finally:
-        await runner.cleanup()
 
 
 async def test_real_buttons_another_text_box_and_a_cookie_banner_are_no_hindrance(

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from bridge.dashboard import STATIC
 from tests.support import dashboard_states as states
+from tests.support.listening import listening
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self';"
@@ -57,15 +58,11 @@ class Stand:
 async def stand_in(state: dict[str, Any]) -> AsyncIterator[Stand]:
     """Serve the dashboard with `state` on a free port."""
     stand = Stand(state)
-    runner = web.AppRunner(_app(stand), shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    stand.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield stand
-    finally:
-        stand.tell("", None)
-        await runner.cleanup()
+    async with listening(_app(stand)) as stand.url:
+        try:
+            yield stand
+        finally:
+            stand.tell("", None)
 
 
 def _app(stand: Stand) -> web.Application:

@@ -28,6 +28,7 @@ from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry, WorkerChanged, WorkerState
 from bridge.worker.page_session import Session, open_session
 from tests.sites.test_driver_live import PAGES, Backend, answer_to
+from tests.support.listening import listening
 from tests.support.live import Facts, settings_for
 from tests.support.sdk import sdk
 from tests.support.waiting import LIMIT, until
@@ -224,14 +225,8 @@ async def hostile_site(page: str = "buttons.html") -> AsyncGenerator[HostileSite
             web.get("/{path:.*}", site.serve),
         ]
     )
-    runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with listening(app) as site.url:
         yield site
-    finally:
-        await runner.cleanup()
 
 
 @dataclass

@@ -25,6 +25,7 @@ from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry, WorkerState
 from bridge.worker.page_session import open_session
 from bridge.worker.worker import Worker
+from tests.support.listening import listening
 from tests.support.live import Facts, settings_for
 from tests.support.sdk import sdk
 
@@ -194,14 +195,8 @@ async def small_site(**parts: Any) -> AsyncGenerator[SmallSite]:
     app.router.add_post("/api/sign-in", site.sign_in)
     app.router.add_post("/api/typed", site.note_typed)
     app.router.add_delete("/c/{id}", site.delete)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with listening(app) as site.url:
         yield site
-    finally:
-        await runner.cleanup()
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from aiohttp import WSMsgType, web
 
 from bridge.tasks import Tasks
+from tests.support.listening import listening
 
 How = Literal["polls", "moves", "refused", "socket"]
 PAGE = Path(__file__).with_suffix(".html")
@@ -231,12 +232,8 @@ async def socketio_site(how: How) -> AsyncGenerator[SocketioSite]:
     """Run the site on a free port."""
     site, app = SocketioSite(how), web.Application()
     app.add_routes([web.get("/", site.page), web.get(ADDRESS, site.get), web.post(ADDRESS, site.post)])
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield site
-    finally:
-        await site.close()
-        await runner.cleanup()
+    async with listening(app) as site.url:
+        try:
+            yield site
+        finally:
+            await site.close()

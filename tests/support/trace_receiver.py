@@ -12,6 +12,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from tests.support.listening import listening
+
 
 @dataclass
 class Receiver:
@@ -51,14 +53,8 @@ async def receiving(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Receiver]
     """Run a receiver, and name it in the standard variables."""
     receiver, app = Receiver(), web.Application()
     app.router.add_post("/v1/traces", receiver.take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with listening(app) as receiver.url:
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "60000")  # they come at the end
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
         yield receiver
-    finally:
-        await runner.cleanup()

@@ -10,6 +10,7 @@ from aiohttp import web
 from bridge.browser.browser import Chromium
 from bridge.sites.learning.control_search import AFTER, BEFORE, BUSY, TYPED, stop_selectors
 from bridge.sites.learning.page_watch import PageWatch
+from tests.support.listening import listening
 from tests.support.waiting import until
 
 PAGE = "<title>Chat</title><textarea></textarea><button aria-label=Send>Send</button>"
@@ -25,17 +26,10 @@ async def watched(chromium: Chromium) -> AsyncGenerator[PageWatch]:
 
     app = web.Application()
     app.router.add_get("/", page)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        async with chromium.context({}) as context:
-            tab = await context.new_page()
-            await tab.goto(origin)
-            yield PageWatch(tab, origin)
-    finally:
-        await runner.cleanup()
+    async with listening(app) as origin, chromium.context({}) as context:
+        tab = await context.new_page()
+        await tab.goto(origin)
+        yield PageWatch(tab, origin)
 
 
 async def test_the_stop_button_is_known_although_the_page_loads_itself_anew_behind_the_answer(

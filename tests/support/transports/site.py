@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from bridge.tasks import Tasks
+from tests.support.listening import listening
 from tests.support.transports.pages import HARNESS, LOGIN, PAGES, RELOADING
 from tests.support.waiting import until
 
@@ -262,12 +263,8 @@ async def transport_site() -> AsyncGenerator[TransportSite]:
     chat = [web.post("/chat/{kind}", site.chat), web.options("/chat/{kind}", _allowed), web.post("/stop", site.stop)]
     shared = [web.post("/prompt", site.prompt), web.get("/events", site.events), web.get("/poll", site.poll)]
     app.add_routes([*routes, *chat, *shared, web.get("/ws/{kind}", site.socket)])
-    runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        site.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield site
-    finally:
-        await site.close()
-        await runner.cleanup()
+    async with listening(app) as site.url:
+        try:
+            yield site
+        finally:
+            await site.close()

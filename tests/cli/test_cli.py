@@ -9,8 +9,8 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from bridge.demo import DemoSite
 from bridge.settings_sources import describe
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
-from tests.support.commands import COMMAND_LIMIT, Home, variables_of
+from tests.support.commands import COMMAND_LIMIT, Home, Running, variables_of
 from tests.support.live import QUICK_SITE, directive
 from tests.support.stress import stress
 
@@ -62,28 +62,40 @@ async def test_the_demo_shows_a_whole_chat_and_ends_with_nothing_left_behind(hom
     assert not (home.folder / "config").exists()
 
 
-async def test_what_the_demo_prints_can_be_pasted_and_works(home: Home) -> None:
-    async with home.started("demo") as demo:
+@contextmanager
+def ctrl_c_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C as a shell does for a command with `&`, so that what is started ignores it, too."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@asynccontextmanager
+async def in_background(home: Home, *words: str, **more: str) -> AsyncGenerator[Running]:
+    """Start a command where Ctrl-C is ignored."""
+    async with AsyncExitStack() as stack:
+        with ctrl_c_ignored():
+            command = await stack.enter_async_context(home.started(*words, **more))
+        yield command
+
+
+@pytest.mark.parametrize("is_ignored", [True, *stress(False)])
+async def test_what_the_demo_prints_can_be_pasted_and_works_until_it_is_told_to_end(
+    home: Home, is_ignored: bool
+) -> None:
+    async with in_background(home, "demo") if is_ignored else home.started("demo") as demo:
         shown = await demo.shows("Ctrl-C")
         program = shown[shown.index("from openai") : shown.index("Ctrl-C")]
+        if is_ignored:
+            demo.process.send_signal(signal.SIGINT)
         assert "You wrote: **Hello!**" in await output_of(sys.executable, "-c", program)
         if shutil.which("curl"):
             command = re.search(r"^curl .*$", shown, re.MULTILINE)
             assert command
             assert "data: [DONE]" in await output_of("sh", "-c", command[0])
-        assert await demo.ends(signal.SIGINT) == 0
-    assert home.left_running() == []
-
-
-async def test_a_demo_in_the_background_where_ctrl_c_is_ignored_still_ends_when_it_is_told_to(home: Home) -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for a command with `&`
-    try:
-        async with home.started("demo") as demo:
-            signal.signal(signal.SIGINT, before)
-            await demo.shows("Ctrl-C")
-            await demo.ends(signal.SIGTERM)
-    finally:
-        signal.signal(signal.SIGINT, before)
+        assert await demo.ends(signal.SIGTERM if is_ignored else signal.SIGINT) == 0
     assert home.left_running() == []
 
 
@@ -92,25 +104,20 @@ async def test_a_client_is_told_that_the_bridge_stops_also_where_that_runs_in_th
     home: Home, site: DemoSite, words: str
 ) -> None:
     home.log_in(site)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for a command with `&`
-    try:
-        async with home.started(words, BRIDGE_SERVER_DRAIN="0.1") as command:
-            signal.signal(signal.SIGINT, before)
-            shown = await command.shows("Ctrl-C" if words == "demo" else "Accounts   alice\n")
-            url = re.search(r"http://127\.0\.0\.1:\d+", shown[shown.find("Base URL") + 1 :])
-            key = KEY.search(shown) or KEY.search((home.folder / "config" / "api_keys").read_text())
-            assert url
-            assert key
-            async with chat_at(url[0], key[0], directive(tokens=5000, rate=20)) as answer:
-                got = await read_until(answer, b"word1 ")
-                command.process.send_signal(signal.SIGTERM)
-                async for data in answer.content.iter_any():
-                    got += data
-                assert b"The bridge is stopping." in got
-            async with asyncio.timeout(COMMAND_LIMIT):
-                assert await command.process.wait() == 0
-    finally:
-        signal.signal(signal.SIGINT, before)
+    async with in_background(home, words, BRIDGE_SERVER_DRAIN="0.1") as command:
+        shown = await command.shows("Ctrl-C" if words == "demo" else "Accounts   alice\n")
+        url = re.search(r"http://127\.0\.0\.1:\d+", shown[shown.find("Base URL") + 1 :])
+        key = KEY.search(shown) or KEY.search((home.folder / "config" / "api_keys").read_text())
+        assert url
+        assert key
+        async with chat_at(url[0], key[0], directive(tokens=5000, rate=20)) as answer:
+            got = await read_until(answer, b"word1 ")
+            command.process.send_signal(signal.SIGTERM)
+            async for data in answer.content.iter_any():
+                got += data
+            assert b"The bridge is stopping." in got
+        async with asyncio.timeout(COMMAND_LIMIT):
+            assert await command.process.wait() == 0
     assert home.left_running() == []
 
 
@@ -173,25 +180,43 @@ async def test_a_login_by_the_form_is_kept_and_shown_without_its_secrets(home: H
     assert (other.code, f"belongs to {site.url};" in other.err) == (1, True)
 
 
-async def test_a_running_bridge_is_chatted_with_and_stops_when_it_is_told_to(home: Home, site: DemoSite) -> None:
+async def test_a_running_bridge_is_chatted_with_and_no_child_process_gets_a_secret_of_the_operators_environment(
+    home: Home, site: DemoSite
+) -> None:
     home.log_in(site)
-    async with home.started("serve") as bridge:
+    key_file = home.folder / "config" / "profile.key"
+    key = key_file.read_text().strip().splitlines()[-1]
+    key_file.unlink()
+    async with home.started("serve", BRIDGE_PROFILE_KEY=key, CLOUD_PASSWORD="of-another-service") as bridge:
         shown = await bridge.shows("Accounts   alice\n")
         url = re.search(r"http://127\.0\.0\.1:\d+", shown)
         assert url
         assert not KEY.search(shown), "no key belongs into a journal"
         assert "`bridge keys` prints it" in shown
-
-        piped = await home.run("chat", "--url", url[0], stdin=directive(text="Good day\tto you."))
-        assert (piped.code, piped.out) == (0, "Good day\tto you.\n"), piped.err
-        thought = await home.run("chat", directive(thinking="Hm", text="Ah"), "--model", "deepseek-r1", "--url", url[0])
-        assert (thought.code, thought.out) == (0, "Ah\n"), thought.err
-        refused = await home.run("chat", "Hello", "--model", "other", "--url", url[0])
-        assert (refused.code, refused.out) == (1, "")
-        assert "The model 'other' does not exist." in refused.err
-
+        await chatted_with(home, url[0])
+        shows_no_secret(psutil.Process(bridge.process.pid).children(recursive=True), key)
         assert await bridge.ends(signal.SIGTERM) == 0
     assert home.left_running() == []
+
+
+async def chatted_with(home: Home, url: str) -> None:
+    piped = await home.run("chat", "--url", url, stdin=directive(text="Good day\tto you."))
+    assert (piped.code, piped.out) == (0, "Good day\tto you.\n"), piped.err
+    thought = await home.run("chat", directive(thinking="Hm", text="Ah"), "--model", "deepseek-r1", "--url", url)
+    assert (thought.code, thought.out) == (0, "Ah\n"), thought.err
+    refused = await home.run("chat", "Hello", "--model", "other", "--url", url)
+    assert (refused.code, refused.out) == (1, "")
+    assert "The model 'other' does not exist." in refused.err
+
+
+def shows_no_secret(processes: Sequence[psutil.Process], key: str) -> None:
+    children = {child.pid: variables_of(child) for child in processes}
+    assert len(children) > 3
+    assert [pid for pid, variables in children.items() if key in variables.values()] == []
+    browser = [variables for variables in children.values() if "PW_LANG_NAME" not in variables and variables]
+    assert browser
+    assert not any("CLOUD_PASSWORD" in variables for variables in browser)
+    assert any(variables.get("HOME") for variables in browser), "it keeps what it needs"
 
 
 async def test_a_person_without_a_running_bridge_chats_all_the_same_and_ctrl_c_stops_an_answer(
@@ -323,26 +348,6 @@ async def test_a_second_bridge_on_one_of_the_same_folders_is_refused_and_told_wh
     async with home.started("serve") as third:
         await third.shows("bridge login NAME")
         assert await third.ends(signal.SIGTERM) == 0
-
-
-async def test_no_child_process_gets_a_secret_of_the_operators_environment(home: Home, site: DemoSite) -> None:
-    home.log_in(site)
-    key = (home.folder / "config" / "profile.key").read_text().strip().splitlines()[-1]
-    (home.folder / "config" / "profile.key").unlink()
-    async with home.started("serve", BRIDGE_PROFILE_KEY=key, CLOUD_PASSWORD="of-another-service") as bridge:
-        shown = await bridge.shows("Accounts   alice\n")
-        url = re.search(r"http://127\.0\.0\.1:\d+", shown)
-        assert url
-        assert (await home.run("chat", directive(text="Hello"), "--url", url[0], BRIDGE_PROFILE_KEY=key)).code == 0
-        children = {
-            child.pid: variables_of(child) for child in psutil.Process(bridge.process.pid).children(recursive=True)
-        }
-        assert len(children) > 3
-        assert [pid for pid, variables in children.items() if key in variables.values()] == []
-        browser = [variables for variables in children.values() if "PW_LANG_NAME" not in variables and variables]
-        assert browser
-        assert not any("CLOUD_PASSWORD" in variables for variables in browser)
-        assert any(variables.get("HOME") for variables in browser), "it keeps what it needs"
 
 
 def test_no_child_process_inherits_the_password_of_a_login(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,7 @@ from tests.support.command_server import ROOT
 from tests.support.commands import Home
 from tests.support.fake_backend import ADMIN_KEY, Served, serving
 from tests.support.live import QUICK_SITE, signed_in_profile
+from tests.support.stress import stress
 
 STYLE = re.compile(r"\x1b\[[\d;]*m")
 KEY = re.compile(r"sk-bridge-[\w-]{43}")
@@ -80,7 +81,7 @@ async def test_at_a_terminal_the_status_follows_what_happens_and_obeys_no_text(h
         assert await status.ends(signal.SIGINT) == 130
 
 
-@pytest.mark.parametrize(("columns", "lines", "shown"), [(40, 5, 3), (20, 3, 1), (100, 4, 2)])
+@pytest.mark.parametrize(("columns", "lines", "shown"), [(20, 3, 1), *stress((40, 5, 3), (100, 4, 2))])
 async def test_a_small_terminal_shows_what_needs_attention_first_and_how_much_more_there_is(
     home: Home, served: Served, columns: int, lines: int, shown: int
 ) -> None:
@@ -301,7 +302,9 @@ async def test_what_is_no_name_is_said_to_be_none(home: Home, served: Served, na
     assert (paused.code, f"{name!r} is not a valid profile name" in paused.err) == (1, True), paused.err
 
 
-@pytest.mark.parametrize("words", [("accounts", "list"), ("status",), ("status", "--json"), ("version",), ("--help",)])
+@pytest.mark.parametrize(
+    "words", [("status",), ("version",), ("--help",), *stress((("accounts", "list"),), (("status", "--json"),))]
+)
 async def test_output_that_nobody_takes_ends_in_one_line(home: Home, served: Served, words: tuple[str, ...]) -> None:
     where = at(served) if words[0] in ("accounts", "status") else ()
     command = shlex.join((sys.executable, "-m", "bridge", *words, *where))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ import pytest
 
 from bridge.storage.key_files import KeyFile
 from tests.conftest import pytest_asyncio_loop_factories
-from tests.support.free_loop import PRODUCT, taken
+from tests.support.free_loop import PRODUCT, GuardedLoop, taken
 
 SOURCE = """
 import sqlite3, subprocess, time
@@ -67,3 +68,15 @@ async def test_what_a_thread_or_the_test_itself_does_keeps_nobody(product: Simpl
 
 def test_all_tests_of_a_process_run_on_one_loop_and_so_share_one_browser() -> None:
     assert pytest_asyncio_loop_factories() == pytest_asyncio_loop_factories()
+
+
+async def test_a_connection_that_is_taken_while_its_server_closes_is_closed() -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, GuardedLoop)
+    server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+    accepted, client = socket.socketpair()
+    client.setblocking(False)  # so that it fails at once where nothing comes
+    with client:
+        server.close()
+        await loop._accept_connection2(asyncio.Protocol, accepted, {}, None, server)
+        assert client.recv(1) == b""

@@ -98,6 +98,15 @@ class GuardedLoop(asyncio.SelectorEventLoop):
     def _add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
         return super()._add_reader(fd, partial(self._step.run, callback), *args)  # type: ignore[misc]
 
+    async def _accept_connection2(
+        self, protocol: Any, taken: Any, extra: Any, tls: Any, server: Any, *limits: Any
+    ) -> None:
+        """Close a connection that is taken while its server closes, which asyncio leaves to the garbage collector."""
+        if server is not None and not server.is_serving():
+            taken.close()
+            return
+        await super()._accept_connection2(protocol, taken, extra, tls, server, *limits)  # type: ignore[misc]
+
 
 def on_blocking(event: str) -> None:
     """Note one of the blocking calls, if the product makes it on the loop."""

@@ -258,6 +258,6 @@ async def _chat(settings: Settings, browser: Chromium, profile: Profile) -> str:
     async with worker.opened(), aclosing(worker.chat(request, timeline)) as events:
         answer = "".join([event.text async for event in events if isinstance(event, types.Text)])
     if unknown := [fact.shape for fact in facts if isinstance(fact, DriftSeen)]:
-        raise SiteChanged(f"Answered, but its stream has parts that are not known: {', '.join(unknown)}.")
+        raise SiteChanged(f"Answered, but the site has parts that are not known: {', '.join(unknown)}.")
     steps = ", ".join(f"{step} after {seconds:.1f} s" for step, seconds in timeline.marks.items())
     return f"an answer of {len(answer)} characters: {steps}"

@@ -109,7 +109,7 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
         case BrowserLost():
             _write("ERROR", fact, f"the browser is lost: {fact.reason}")
         case DriftSeen():
-            _write("WARNING", fact, f"{fact.site} sent something unknown, {fact.count} times: {fact.shape}")
+            _write("WARNING", fact, f"{fact.site} is not what its driver knows, {fact.count} times: {fact.shape}")
         case ProfileSaved():
             _write("INFO", fact, f"saved the renewed login of the profile {fact.account}")
         case ConversationDeleted():

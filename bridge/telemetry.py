@@ -227,7 +227,7 @@ class BrowserReplaced:
 
 @dataclass(frozen=True, slots=True)
 class DriftSeen:
-    """The site sent something that its decoder does not know: its shape, never a text."""
+    """The site sent something that its decoder does not know, or has moved a control: its shape, never a text."""
 
     site: str
     shape: str

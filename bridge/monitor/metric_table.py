@@ -91,7 +91,7 @@ KEY_OUTPUT = Spec(
     "Estimated tokens of what the model wrote for a key (`metrics.keys`).",
     ("key",),
 )
-DRIFT = Spec("counter", "bridge_drift_total", "Pieces that a site sent and its driver does not know.", ("site",))
+DRIFT = Spec("counter", "bridge_drift_total", "Parts of a site that are not what its driver knows.", ("site",))
 CHANGES = Spec("counter", "bridge_account_changes_total", "Times that an account came into a state.", ("state",))
 BROWSER_STARTS = Spec("counter", "bridge_browser_starts_total", "Starts of Chromium, the first one as well.")
 BROWSER_LOSSES = Spec("counter", "bridge_browser_losses_total", "Times that Chromium, or what it needs, was lost.")

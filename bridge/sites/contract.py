@@ -29,6 +29,7 @@ from bridge.errors import (
 )
 from bridge.origins import OPAQUE, is_named, origin_of
 from bridge.sites.answer_decoder import Decoder as Decoder
+from bridge.sites.drift import Drift, MovedControl
 
 NO_DOCUMENT = "chrome-error:"
 """The address of the page that a browser shows where none came: it is no page of another site."""
@@ -148,6 +149,8 @@ class SiteDriver(ABC):
         """Tells whether the page waits for the network; set by the code that opens the page."""
         self.is_loading: Callable[[], bool] = lambda: False
         """Tells whether the page loads a document; set by the code that opens the page."""
+        self.drift = Drift()
+        """What of the page is not as the driver knows it; emptied by whoever reports it."""
 
     @abstractmethod
     async def ready(self) -> None:
@@ -266,6 +269,13 @@ class SiteDriver(ABC):
     async def controls(self) -> Mapping[str, str]:
         """Return which of the page's controls were found and by what, for debugging."""
         return {}
+
+    async def moved_controls(self, *, types: bool = False) -> Sequence[MovedControl]:
+        """Return what stands in for controls that are not where they were; nothing is clicked.
+
+        With `types` a word is put into the text box and taken out again, since some buttons come only with a text.
+        """
+        return ()
 
 
 def contradiction(driver: type[SiteDriver]) -> str | None:

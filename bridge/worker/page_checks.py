@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,8 +12,10 @@ from playwright.async_api import Error as PlaywrightError
 from bridge.browser.page_calls import within
 from bridge.chat.account_control import Finding
 from bridge.errors import BrowserError, SiteChanged
+from bridge.printable import as_line
 from bridge.settings import Settings
 from bridge.sites.contract import SiteDriver
+from bridge.sites.drift import MovedControl
 
 NOT_READY = "The page was not ready"
 INLINE_SCRIPTS = "() => [...document.scripts].map(one => one.text).join('\\n')"
@@ -48,13 +51,25 @@ async def check_controls(driver: SiteDriver, limits: CheckLimits) -> str:
     """Return by what each control was found; raise `SiteChanged` that names those that were not."""
     async with within(limits.ready, NOT_READY):
         await driver.ready()
+        moved = await driver.moved_controls()  # what it finds counts as found
         controls = await driver.controls()
     if missing := [name for name, way in controls.items() if not way]:
-        raise SiteChanged(
-            f"Signed in, but the page's controls were not all found: {', '.join(missing)}. The site has changed; "
-            "look for an update of the bridge, or see `bridge debug`."
-        )
+        what = f"the page's controls were not all found: {', '.join(missing)}"
+        raise SiteChanged(f"Signed in, but {what}. The site has changed; {_advice(moved)}.")
+    if moved:
+        what = f"found only in another place than its description says: {', '.join(_place(one) for one in moved)}"
+        raise SiteChanged(f"Signed in, and it takes chats, but {what}. The site has changed; {_advice(moved)}.")
     return f"signed in at {driver.url}; found {', '.join(f'{name} by {way}' for name, way in controls.items())}"
+
+
+def _advice(moved: Sequence[MovedControl]) -> str:
+    if moved:
+        return "`bridge sites heal` shows what may be changed in its site file"
+    return "look for an update of the bridge, or see `bridge debug`"
+
+
+def _place(control: MovedControl) -> str:
+    return f"{control.field} {control.by} as {as_line(control.selectors[0])}"
 
 
 async def check_protocol(driver: SiteDriver, limits: CheckLimits) -> str:

@@ -14,7 +14,7 @@ The life of a worker, as the pool's supervisor runs it:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -28,7 +28,7 @@ from bridge.chat.operator_visit import Visit
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model
 from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError
 from bridge.settings import Settings
-from bridge.sites.contract import Decoder, Turn
+from bridge.sites.contract import Turn
 from bridge.sites.known_sites import load_driver
 from bridge.storage.conversation_file import ConversationPosition
 from bridge.storage.profiles import Profile, ProfileStore
@@ -70,8 +70,7 @@ class Worker:
         self._session: Session | None = None
         self.shown: Session | None = None
         """The open page, also where it cannot take chats."""
-        self._departures = Departures()
-        self._next = NextChat()
+        self._departures, self._next = Departures(), NextChat()
         unsettled = UnfinishedChats(unfinished_chats_file(settings.config, self.name) if store else None)
         self._stopper = GenerationStopper(unsettled, settings.turn, self.give_up)
         self._loss = PageLoss()
@@ -183,7 +182,7 @@ class Worker:
                     raise await self._explained(session, error, sent=bool(exchange.passed)) from error
                 finally:
                     await self._stopper.stopped(session, exchange, grace)
-                    self._report_drift(decoder)
+                    self._report_drift({**decoder.drift, **session.driver.drift.taken()})
         await self._write_back.if_due(session)
 
     async def _session_for_chat(self) -> Session:
@@ -278,6 +277,8 @@ class Worker:
             session.stay()
         except SiteError as error:
             raise await self._explained(session, error) from error
+        finally:
+            self._report_drift(session.driver.drift.taken())
 
     async def _go_on(self, session: Session) -> bool:
         """Press the page's Continue; tell whether there was one."""
@@ -285,16 +286,15 @@ class Worker:
             return await session.driver.go_on()
 
     async def _check(self) -> None:
-        limit = self._settings.browser.call_limit
         try:
             await self._chromium.check()
             if self._session is not None:
-                await self._session.check(limit)
+                await self._session.check(self._settings.browser.call_limit)
                 self.last_seen = datetime.now(UTC)
         except BridgeError as error:
             self.give_up(error)
             raise
 
-    def _report_drift(self, decoder: Decoder) -> None:
-        for shape, count in decoder.drift.items():
+    def _report_drift(self, drift: Mapping[str, int]) -> None:
+        for shape, count in drift.items():
             self._telemetry.emit(DriftSeen(self._login.profile.site, shape, count))

@@ -30,6 +30,7 @@ from bridge.sites.learning.network_watch import NetworkWatch
 from bridge.sites.learning.observation import SeenTurn
 from bridge.sites.learning.page_watch import PageWatch, element_of
 from bridge.sites.learning.selectors import is_weak, selectors
+from bridge.sites.learning.text_boxes import text_boxes
 from bridge.sites.site_file.composer_box import ComposerBox, Filling
 from bridge.sites.site_file.page_elements import PageElements
 
@@ -156,15 +157,7 @@ class ChatTrial:
         """Return the likeliest text box: the known one, else the lowest of the large ones."""
         if self.learned.box:
             return await self.elements.find(self.learned.box)
-        found = await self.watch.elements("editables")
-        sized = [(await self._fitness(one), number, one) for number, one in enumerate(found)]
-        return max(sized)[2] if sized else None
-
-    async def _fitness(self, box: ElementHandle) -> tuple[bool, float]:
-        said = await self.watch.described(box)
-        place = await box.bounding_box() or {"y": 0, "width": 0, "height": 0}
-        is_large = said.tag != "input" or place["width"] > 250
-        return is_large and "search" not in said.attributes.get("role", ""), place["y"] + place["height"]
+        return next((box.handle for box in await text_boxes(self.watch)), None)
 
     async def _know(self, box: ElementHandle) -> None:
         """Begin to watch around the text box."""

@@ -65,3 +65,24 @@ class Element:
     drawing: str = ""
     """What its picture is known by: the beginning of a path, the address of a symbol, the name of an icon."""
     above: tuple[Element, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A visible element that can be clicked, and what decides whether it may be taken for a control that has moved."""
+
+    element: Element
+    number: int = 0
+    """Tells the elements of a document apart."""
+    labels: tuple[str, ...] = ()
+    """What it is called by: its text, its accessible names, its descriptions."""
+    link: str = ""
+    """Where a click on it leads."""
+    distance: int = 0
+    """Pixels from the text box."""
+    is_on: bool = True
+    """Whether it is not disabled."""
+    is_beside: bool = False
+    """Whether it is in the form and the dialog of the text box, and no other text box is as near to it."""
+    is_plain: bool = True
+    """Whether it opens no menu, and neither holds other controls, nor is part of one, nor lies below something."""

@@ -62,6 +62,17 @@
     above: ancestors(element).slice(1, 7).map(own),
   });
 
+  // what an element is called by, for whomever: its text, its names, its descriptions
+  const LABELS = ["aria-label", "aria-placeholder", "aria-description", "placeholder", "data-placeholder", "title", "alt", "data-tooltip", "data-title"];
+  const NAMED = "img[alt], svg title, [aria-label], [title], [data-placeholder], [data-slate-placeholder], [contenteditable=false]";
+  const labels = element => {
+    const named = one => LABELS.map(name => one.getAttribute(name));
+    const referred = ["aria-labelledby", "aria-describedby"].flatMap(name => (element.getAttribute(name) ?? "").split(/\s+/).filter(Boolean).slice(0, 5))
+      .map(id => element.getRootNode().getElementById?.(id)?.textContent);
+    const inner = [...element.querySelectorAll(NAMED)].slice(0, 10).flatMap(one => [...named(one), one.textContent]);
+    return [...named(element), ...referred, ...inner].map(text => (text ?? "").trim().slice(0, 200)).filter(Boolean);
+  };
+
   const looks = new Map();  // a look of an element -> {key, element, facts, phases}
   const fresh = new Set();  // looks that were not read since they, or their phases, were new
   const numbers = new WeakMap();
@@ -87,6 +98,43 @@
       }
       if (!look.phases.has(phase)) look.phases.add(phase), fresh.add(look);
     }
+  };
+
+  // what decides whether a button may be taken for a control that has moved
+  const CONTROL = "a[href], area[href], button, input, textarea, select, summary, [role=button], [role=link], [role=menuitem], [onclick], [contenteditable]";
+  const FIELD = EDITABLE + ", input[type=search], input[type=email], input[type=password], input[type=tel], input[type=url], input[type=date]";
+  const PERSONAL = "input[type=email], input[type=password], input[type=tel], input[type=url], input[type=date]";
+  const ASIDE = "dialog, [role=dialog], [role=alertdialog], [aria-modal=true], [role=search], [role=menu], [popover]";
+  const HOME = "form, " + ASIDE;
+  const home = element => ancestors(element).slice(1).find(one => one.matches(HOME)) ?? null;
+  const others = box => all(FIELD).filter(one => isVisible(one) && !ancestors(one).includes(box) && !ancestors(box).includes(one));
+  // whether a button belongs to the text box: in the same form and dialog, and not to another box that is as near
+  const isBeside = (element, fields) => {
+    const around = ancestors(box), shared = ancestors(element).find(one => around.includes(one));
+    return !!shared && home(element) === home(box) && !fields.some(one => ancestors(one).includes(shared));
+  };
+  const isOff = element => {
+    if (element.matches(":disabled, [aria-disabled=true], [aria-disabled=true] *")) return true;
+    return /(^|[-_\s])disabled([-_\s]|$)/i.test(element.getAttribute("class") ?? "") || getComputedStyle(element).pointerEvents === "none";
+  };
+  const isCovered = element => {
+    const place = element.getBoundingClientRect();
+    const [x, y] = [place.x + place.width / 2, place.y + place.height / 2];
+    if (x < 0 || y < 0 || x > innerWidth || y > innerHeight) return false;  // it is scrolled to before it is clicked
+    const hit = element.getRootNode().elementFromPoint(x, y);
+    return !(hit && element.contains(hit));
+  };
+  const judged = (element, fields) => {
+    if (!numbers.has(element)) numbers.set(element, ++count);
+    const link = ancestors(element).find(one => one.matches("a[href], area[href]"))?.href;
+    const isNested = ancestors(element).slice(1).some(one => one.matches("button, summary, label, [role=button], [role=link], [role=menuitem]"));
+    const text = [element.innerText, element.tagName === "INPUT" ? element.value : ""].map(one => (one ?? "").trim().slice(0, 200)).filter(Boolean);
+    return {
+      element: describe(element), number: numbers.get(element), labels: [...text, ...labels(element)], distance: distance(element),
+      link: String(link?.baseVal ?? link ?? (element.hasAttribute("formaction") ? element.formAction : "")).slice(0, 500),
+      isOn: !isOff(element), isBeside: !!box && isBeside(element, fields),
+      isPlain: !isNested && !element.querySelector(CONTROL) && !isCovered(element) && !element.matches("[aria-haspopup]:not([aria-haspopup=false]), [popovertarget]"),
+    };
   };
   let sampledAt = 0, waiting = 0;
   const soon = () => {
@@ -174,6 +222,17 @@
     holding: words => all(EDITABLE).find(one => letters(one.value ?? one.textContent).includes(letters(words))) ?? null,
     describe, drawing, isVisible,
     useBox: element => { box = element; },
+    buttons: () => {
+      const fields = box ? others(box) : [];
+      return all(CLICKABLE).filter(one => one !== box && isVisible(one)).slice(0, MOST_LOOKS).map(one => judged(one, fields));
+    },
+    button: number => all(CLICKABLE).find(one => numbers.get(one) === number) ?? null,
+    labels: element => [...labels(element), ...[...(element.labels ?? [])].map(one => one.textContent.trim().slice(0, 200)),
+      ...[...(element.parentElement?.children ?? [])].filter(one => one !== element && /placeholder/i.test(one.getAttribute("class") ?? "")).map(one => one.textContent.trim().slice(0, 200))],
+    isElsewhere: element => {
+      const above = ancestors(element), form = above.find(one => one.matches("form"));
+      return above.some(one => one.matches(ASIDE)) || others(element).some(one => (form ? form.contains(one) : one.matches(PERSONAL)));
+    },
     overlay: () => {
       const named = all("[role=dialog], [role=alertdialog], dialog[open], [class*=modal i], [class*=dialog i], [class*=popup i]")
         .filter(one => isVisible(one) && !ancestors(box).includes(one) && one.querySelector("button, [role=button], a, [class*=close i]"));
@@ -210,6 +269,6 @@
     },
     messages: () => ["user", "answer"].map(name => (shown[name] ? ancestors(shown[name]).slice(0, 6).map(describe) : [])),
     stored: () => Object.keys(localStorage).filter(key => key.length < 80 && localStorage.getItem(key)).slice(0, 200),
-    end: () => { observer.disconnect(); clearInterval(timer); },
+    end: () => { observer.disconnect(); clearInterval(timer); clearTimeout(waiting); },
   };
 }

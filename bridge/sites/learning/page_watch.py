@@ -7,14 +7,16 @@ kept here: a page may load itself anew at any time, and its script is gone with 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.resources import files
 from typing import Any, NamedTuple, TypeVar
 
 from playwright.async_api import ElementHandle, JSHandle, Page
+from playwright.async_api import Error as PlaywrightError
 
 from bridge.sites.guarded_page import held, retried
-from bridge.sites.learning.observation import Element
+from bridge.sites.learning.observation import Button, Element
 from bridge.sites.learning.selectors import is_weak, selectors
 
 SCRIPT = files("bridge.sites.learning").joinpath("page_watch.js").read_text("utf-8").rstrip()
@@ -60,6 +62,11 @@ class PageWatch:
         self._phase = IDLE
         self._looks: dict[int, Look] = {}
 
+    @property
+    def documents(self) -> int:
+        """Return how many documents were watched."""
+        return self._documents
+
     async def ask(self, name: str, *given: object) -> Any:
         """Call a function of the script; in a new document, where the page moved on meanwhile."""
         return await self._retried(partial(self._ask, name, given))
@@ -86,18 +93,33 @@ class PageWatch:
             )
         return list(self._looks.values())
 
+    async def buttons(self) -> list[Button]:
+        """Return what can be clicked now, and how each of them stands to the text box."""
+        return [
+            Button(
+                element_of(one["element"]), one["number"], tuple(map(str, one["labels"])), str(one["link"]),
+                one["distance"], one["isOn"], one["isBeside"], one["isPlain"],
+            )
+            for one in await self.ask("buttons") or []
+        ]  # fmt: skip
+
     async def described(self, element: ElementHandle) -> Element:
         """Return what can be said of an element."""
         return element_of(await self.page.evaluate(CALL, [await self._known(), "describe", [element]]))
 
     async def lasting(self, element: ElementHandle) -> tuple[str, ...]:
         """Return the selectors that fit this element alone among the visible ones, the most lasting first."""
-        fitting: list[str] = []
-        for selector in selectors(await self.described(element))[:MOST_TRIED]:
-            if len(fitting) < KEPT and await self.is_only(selector, element):
-                fitting.append(selector)
+        fitting = await self.fitting(selectors(await self.described(element)), element)
         strong = [one for one in fitting if not is_weak(one)]
         return tuple(strong or fitting[:1])
+
+    async def fitting(self, tried: Sequence[str], element: ElementHandle) -> tuple[str, ...]:
+        """Return those of the selectors that fit this element alone among the visible ones."""
+        found: list[str] = []
+        for selector in tried[:MOST_TRIED]:
+            if len(found) < KEPT and await self.is_only(selector, element):
+                found.append(selector)
+        return tuple(found)
 
     async def is_only(self, selector: str, element: ElementHandle) -> bool:
         """Tell whether a selector has one visible element, and that is this one."""
@@ -125,6 +147,14 @@ class PageWatch:
 
     def _forget(self) -> None:
         self._script = None
+
+    async def end(self) -> None:
+        """Take what watches out of the page, if it is still there."""
+        script, self._script = self._script, None
+        if script is not None:
+            async with held(script):
+                with suppress(PlaywrightError):  # the document is gone, and the script with it
+                    await self.page.evaluate(CALL, [script, "end", []])
 
     async def _known(self) -> JSHandle:
         if self._script is None:

@@ -98,6 +98,15 @@ def _anchors(element: Element) -> Iterator[str]:
             yield f".{name}"
 
 
+def by_looks(element: Element) -> list[str]:
+    """Return selectors of what an element shows, its picture or its text: for one that its authors gave no name."""
+    base = f"{element.tag}[role={_quoted(role)}]" if (role := element.attributes.get("role")) else element.tag
+    found = [f"{base}:has({_drawn(element.drawing)})"] if element.drawing not in ("", "rect:") else []
+    if element.text and element.text.isprintable():
+        found.append(f"{base}:text-is({_quoted(element.text)})")
+    return found
+
+
 def differing(element: Element, other: Element) -> list[str]:
     """Return selectors of what an element has in one state and not in another: how a send button becomes a stop."""
     found = [f".{name}" for name in element.classes if name not in other.classes and _NAME.fullmatch(name)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from bridge.sites.contract import NO_DOCUMENT, ConversationGone
 from bridge.sites.guarded_page import QUICK, retried
 from bridge.sites.site_file.chat_address import ChatAddress
 from bridge.sites.site_file.login_state import LoginState
+from bridge.sites.site_file.moved_controls import MovedControls
 from bridge.sites.site_file.page_dialogs import PageDialogs
 from bridge.sites.site_file.page_elements import PageElements, lacking, waited
 from bridge.sites.site_file.page_signs import PageSigns
@@ -21,6 +23,8 @@ CLICK_EFFECT = 400
 """Milliseconds until a click on New chat has cleared the chat, before it is repeated."""
 CONVERSATION_LIMIT = 8_000
 """Milliseconds until an old conversation shows its messages."""
+PATIENCE = 4.0
+"""Seconds without a text box after which one is looked for elsewhere: a page may still be drawing its own."""
 SIGNED_OUT = "The account is signed out; run `bridge login` for it."
 DOCUMENT_STATUS = '() => performance.getEntriesByType("navigation")[0]?.responseStatus || 200'
 HUMAN = "The site asks for a human before it shows the chat."
@@ -36,8 +40,11 @@ class Obstacle(NamedTuple):
 class ChatPage:
     """One page of a site, and the chat that it shows."""
 
-    def __init__(self, page: PageElements, site: SiteFile, url: str, signs: PageSigns) -> None:
+    def __init__(self, page: PageElements, site: SiteFile, url: str, signs: PageSigns, moved: MovedControls) -> None:
         self._page = page
+        self._moved = moved
+        self._look_again_at = 0.0
+        """When a text box that is missing is looked for elsewhere."""
         self._site = site
         self._signs = signs
         self._login = LoginState(signs, site.login)
@@ -51,6 +58,7 @@ class ChatPage:
     async def ready(self, limit: float) -> None:
         """Wait until the page takes a prompt, `limit` milliseconds at most; raise what stands in the way."""
         await self._page.come_home(limit)
+        self._look_again_at = time.monotonic() + min(PATIENCE, limit / 3000)
         obstacle: Obstacle | None = None
 
         async def look() -> bool:
@@ -143,6 +151,15 @@ class ChatPage:
     async def _has_loaded(self) -> bool:
         return not self.is_loading()
 
+    async def _has_box(self, *, is_settled: bool) -> bool:
+        """Tell whether there is a text box; one that has moved counts only where it is clear who is signed in."""
+        if await self._page.has(self._site.composer.box):
+            return True
+        if not is_settled or time.monotonic() < self._look_again_at:
+            return False
+        self._look_again_at = time.monotonic() + PATIENCE
+        return await self._moved.find_box()
+
     async def _obstacle(self) -> Obstacle | None:
         """Return what stands in the way of a prompt now."""
         if await self._signs.seen(self._site.human):
@@ -152,7 +169,7 @@ class ChatPage:
             return Obstacle(LoginRequired(SIGNED_OUT))
         await self.dialogs.close()
         composer = self._site.composer
-        if not await self._page.has(composer.box):
+        if not await self._has_box(is_settled=standing != "open"):
             return Obstacle(lacking("composer.box", composer.box), may_pass=True)
         if composer.ready and not await self._page.has((composer.ready,)):
             return Obstacle(lacking("composer.ready", (composer.ready,)), may_pass=True)

@@ -7,15 +7,19 @@ without a trace, and is put there again.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from playwright.async_api import ElementHandle
+
 from bridge.errors import SiteChanged
-from bridge.sites.guarded_page import held, retried
+from bridge.sites.guarded_page import QUICK, held, retried
 from bridge.sites.site_file.composer_box import ComposerBox
-from bridge.sites.site_file.page_elements import PageElements
+from bridge.sites.site_file.moved_controls import MovedControls
+from bridge.sites.site_file.page_elements import PageElements, waited
 from bridge.sites.site_file.page_schema import Composer
 
 GONE = 1.5
@@ -24,6 +28,9 @@ DOCUMENT = "() => performance.timeOrigin"
 """Tells one document from another at the same address."""
 MISFILLS = 4
 """After so many tries to put the prompt in the page is not one that is still being built."""
+PATIENCE = 3.0
+"""Seconds without a send button, while the box holds the prompt, after which one is looked for elsewhere."""
+PROBE = "Hello"
 DEAF_TO_ENTER = 6
 """After so many keys without effect the send button is tried, too."""
 
@@ -46,6 +53,8 @@ class Sending:
     pressed_in: float = 0.0
     """The document in which it was pressed last."""
     misfills: int = 0
+    unseen_at: float = 0.0
+    """Since when the send button is missing; infinity once it was looked for elsewhere."""
     is_taken: bool = False
     old_notices: list[str] = field(default_factory=list)
 
@@ -53,8 +62,9 @@ class Sending:
 class ComposerSend:
     """The composer of one page."""
 
-    def __init__(self, page: PageElements, composer: Composer) -> None:
+    def __init__(self, page: PageElements, composer: Composer, moved: MovedControls) -> None:
         self._page = page
+        self._moved = moved
         self._composer = composer
         self._box = ComposerBox(page, composer.fill)
         self.sending = Sending()
@@ -74,7 +84,7 @@ class ComposerSend:
 
     async def is_busy(self) -> bool:
         """Tell whether the page shows that the site answers."""
-        return await self._page.has((*self._composer.stop_button, *self._composer.busy))
+        return await self._page.has(self._composer.stop_button) or await self._page.has(self._composer.busy)
 
     async def clear(self) -> None:
         """Empty the text box, where there is one."""
@@ -101,7 +111,7 @@ class ComposerSend:
             if seen["is"] != "there" and not self._is_filled(await self._box.fill(box, prompt), prompt):
                 return False
             sending.pressed_in = (await self._box.read(box, prompt, "focus"))["document"]
-            await self._press()
+            await self._press(box, prompt)
         return False
 
     def _is_filled(self, seen: Mapping[str, Any], prompt: str) -> bool:
@@ -133,21 +143,50 @@ class ComposerSend:
             sending.is_taken = is_traced or (not await self.is_replaced() and await self.is_busy())
         return sending.is_taken
 
-    async def _press(self) -> None:
+    async def _press(self, box: ElementHandle, prompt: str) -> None:
         sending, composer = self.sending, self._composer
         is_deaf = sending.presses >= DEAF_TO_ENTER and sending.presses % 3 == 0
         if composer.send == "button" or (is_deaf and composer.send_button):
             # a button that is not there yet comes with the text, or is enabled then
             is_pressed = await self._page.click(composer.send_button, field="composer.send_button")
+            if not is_pressed:
+                await self._look_elsewhere(box, prompt)
         else:
             await self._page.press("Enter")
             is_pressed = True
         sending.presses += is_pressed
         sending.pressed_at = time.monotonic()
 
+    async def _look_elsewhere(self, box: ElementHandle, prompt: str) -> None:
+        """Look elsewhere, once a turn, for a send button that does not come; the next try presses it."""
+        sending, now = self.sending, time.monotonic()
+        sending.unseen_at = sending.unseen_at or now
+        if now >= sending.unseen_at + PATIENCE:
+            sending.unseen_at = math.inf
+            await self._find_send_button(box, prompt)
+
+    async def _find_send_button(self, box: ElementHandle, text: str) -> None:
+        await self._moved.find_send_button(box, lambda: self._box.clear(box), lambda: self._box.fill(box, text))
+
+    async def look_for_send_button(self) -> None:
+        """Put a word into the box, which some buttons need to come, look for the send button, and empty the box."""
+        button = self._composer.send_button
+        if not button or (box := await self._page.find(self._composer.box)) is None:
+            return
+        async with held(box):
+            await self._box.fill(box, PROBE)
+            if not await self._page.wait_for(button, QUICK):
+                await self._find_send_button(box, PROBE)
+            await self._box.clear(box)
+
     async def stop(self) -> bool:
-        """Press the stop button; tell whether the site file names one."""
-        if not self._composer.stop_button:
+        """Press the stop button; tell whether there is one, be it where the site file says or elsewhere."""
+        button, field = self._composer.stop_button, "composer.stop_button"
+        if not button:
             return False
-        await self._page.click_required(self._composer.stop_button, "composer.stop_button")
-        return True
+        if await waited(lambda: self._page.click(button, field=field), QUICK):
+            return True
+        if await self._moved.find_stop_button() and await self._page.click(button, field=field):
+            return True
+        self._moved.note_missing(field)
+        return False

@@ -15,9 +15,11 @@ from bridge.browser.page_messages import SOCKET, PageRequest, Reply, RequestRole
 from bridge.chat.types import Model
 from bridge.errors import BridgeError
 from bridge.sites.contract import NO_DOCUMENT, ConversationGone, Decoder, SiteDriver, Turn
+from bridge.sites.drift import MovedControl
 from bridge.sites.site_file.chat_page import ChatPage
 from bridge.sites.site_file.composer_send import ComposerSend
 from bridge.sites.site_file.form_login import sign_in, token_state
+from bridge.sites.site_file.moved_controls import MovedControls
 from bridge.sites.site_file.page_elements import PageElements
 from bridge.sites.site_file.page_model_menu import PageModelMenu
 from bridge.sites.site_file.page_signs import PageSigns, paths_of
@@ -44,11 +46,12 @@ class DataDriver(SiteDriver):
         super().__init__(page, url)
         self._elements = PageElements(page, self.origin)
         self._signs = PageSigns(self._elements, self.watched_paths)
-        self._chat = ChatPage(self._elements, self.site, self.url, self._signs)
-        self._composer = ComposerSend(self._elements, self.site.composer)
+        self._moved = MovedControls(self._elements, self.site.composer, self.drift)
+        self._chat = ChatPage(self._elements, self.site, self.url, self._signs, self._moved)
+        self._composer = ComposerSend(self._elements, self.site.composer, self._moved)
         self._check = PromptCheck(self.site)
         self._switches = {
-            name: PageSwitch(self._elements, name, switch)
+            name: PageSwitch(self._elements, name, switch, self._moved)
             for name, switch in (("thinking", self.site.thinking), ("search", self.site.search))
             if switch is not None
         }
@@ -113,7 +116,7 @@ class DataDriver(SiteDriver):
         return self._check.conversation_of(request)
 
     async def stop(self) -> None:
-        """Press the page's stop button; where the site file names none, leave the page, which ends its response."""
+        """Press the page's stop button; where there is none, leave the page, which ends its response."""
         if not await self._composer.stop():
             await self._chat.load(self._chat.address.new_chat)
 
@@ -181,13 +184,26 @@ class DataDriver(SiteDriver):
         for name in self._switches:
             switch = getattr(self.site, name)
             wanted[name] = switch.open[:1] or switch.control or switch.on
+        if "composer.send_button" in self._moved.missing:  # it may come only with a text, and was looked for with one
+            wanted["send button"] = composer.send_button
         return {name: await self._found_by(selectors) for name, selectors in wanted.items() if selectors}
 
     async def _found_by(self, selectors: Sequence[str]) -> str:
-        for selector in selectors:
-            if await self._elements.has((selector,)):
-                return selector
-        return ""
+        selector = await self._elements.found_by(selectors)
+        return selector if not selector or selector in selectors else f"{selector} (not in the site file)"
+
+    async def moved_controls(self, *, types: bool = False) -> Sequence[MovedControl]:
+        """Look for what the site file does not find, but for what is there only while the site answers."""
+        composer = self.site.composer
+        if composer.new_chat and not await self._elements.has(composer.new_chat):
+            await self._moved.find_new_chat()
+        for name in self._switches:
+            switch = getattr(self.site, name)
+            if switch.control and not await self._elements.has(switch.control):
+                await self._moved.find_switch(name, switch)
+        if types:
+            await self._composer.look_for_send_button()
+        return tuple(self._moved.found.values())
 
     @property
     def _limit(self) -> float:

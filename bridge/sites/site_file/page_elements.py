@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from loguru import logger
 from playwright.async_api import ElementHandle
@@ -45,11 +45,22 @@ AIM = """(element, origin) => {
   const hit = element.getRootNode().elementFromPoint(x, y);
   return {x, y, isClear: !!hit && (hit === element || element.contains(hit))};
 }"""
+ADVICE = "If the page has changed, `bridge sites heal` shows what has moved, and `bridge learn` describes it anew."
+"""What to do about a control that is not there."""
 TEXT = "(element, most) => (element.innerText || element.textContent || '').slice(0, most)"
 
 T = TypeVar("T")
 Names = Mapping[str, str]
 NO_NAMES: Names = {}
+
+
+class Located(NamedTuple):
+    """A visible element, to be `held`, and the selector that it was found by."""
+
+    element: ElementHandle
+    selector: str
+    has_moved: bool = False
+    """Whether that selector is not one of the site file."""
 
 
 class PageElements(GuardedPage):
@@ -58,13 +69,21 @@ class PageElements(GuardedPage):
     def __init__(self, page: Any, origin: str) -> None:
         super().__init__(page, origin)
         self.found: dict[str, str] = {}
+        self.moved: dict[tuple[str, ...], tuple[str, ...]] = {}
+        """Selectors of controls that have moved, by those of the site file, behind which they are tried."""
 
     async def find(self, selectors: Sequence[str], names: Names = NO_NAMES, *, field: str = "") -> ElementHandle | None:
         """Return the first visible element of the first selector that has one, to be `held`; None where none has."""
+        located = await self._locate(selectors, names, field)
+        return located.element if located else None
+
+    async def _locate(self, selectors: Sequence[str], names: Names = NO_NAMES, field: str = "") -> Located | None:
         for selector in selectors:
             if (element := await self._query(filled(selector, names) + VISIBLE)) is not None:
-                self._note(field, selector)
-                return element
+                return self._note(field, Located(element, selector))
+        for selector in self.moved.get(tuple(selectors), ()):
+            if (only := await self._query_only(selector + VISIBLE)) is not None:
+                return self._note(field, Located(only, selector, has_moved=True))
         return None
 
     async def has(self, selectors: Sequence[str], names: Names = NO_NAMES) -> bool:
@@ -73,6 +92,13 @@ class PageElements(GuardedPage):
             return False
         async with held(element):
             return True
+
+    async def found_by(self, selectors: Sequence[str]) -> str:
+        """Return the selector by which `find` finds an element; an empty text where there is none."""
+        if (located := await self._locate(selectors)) is None:
+            return ""
+        async with held(located.element):
+            return located.selector
 
     async def count(self, selectors: Sequence[str]) -> int:
         """Return how many elements the first selector has that has any."""
@@ -103,10 +129,12 @@ class PageElements(GuardedPage):
         """Click the first visible element of the selectors with the mouse; tell whether there is one."""
 
         async def click() -> bool:
-            if (element := await self.find(selectors, names, field=field)) is None:
+            if (located := await self._locate(selectors, names, field)) is None:
                 return False
-            async with held(element):
-                await self.click_element(element)
+            async with held(located.element):
+                if located.has_moved:  # what lies over it may be anything
+                    return await self._click_clear(located.element)
+                await self.click_element(located.element)
             return True
 
         return await retried(click)
@@ -118,17 +146,22 @@ class PageElements(GuardedPage):
 
     async def click_element(self, element: ElementHandle) -> None:
         """Click the middle of an element; where something lies over that, wait for it to go away."""
-        spot = await element.evaluate(AIM, self.origin)
-        if spot.get("isForeign"):
-            raise LeftSite(self.page.url)
-        if spot["isClear"]:
-            await self.click_at(spot["x"], spot["y"])
+        if await self._click_clear(element):
             return
         self.stay_home()
         try:
             await element.click(timeout=QUICK / 4)
         except PlaywrightTimeout:
             await element.click(timeout=QUICK, force=True)
+
+    async def _click_clear(self, element: ElementHandle) -> bool:
+        """Click the middle of an element unless something lies over that; tell whether it was clicked."""
+        spot = await element.evaluate(AIM, self.origin)
+        if spot.get("isForeign"):
+            raise LeftSite(self.page.url)
+        if spot["isClear"]:
+            await self.click_at(spot["x"], spot["y"])
+        return bool(spot["isClear"])
 
     async def hover(self, selectors: Sequence[str], shows: Callable[[], Awaitable[bool]]) -> bool:
         """Point at an element until what that shows is there; tell whether it came."""
@@ -159,10 +192,21 @@ class PageElements(GuardedPage):
     async def _query_all(self, selector: str) -> list[ElementHandle]:
         return await retried(lambda: _explained(self.page.query_selector_all(selector), selector))
 
-    def _note(self, field: str, selector: str) -> None:
-        if field and self.found.get(field) != selector:
-            self.found[field] = selector
-            logger.debug("The page's {} was found by {}", field, selector)
+    async def _query_only(self, selector: str) -> ElementHandle | None:
+        """Return the element of a selector, for as long as it has no other one."""
+        found = await self._query_all(selector)
+        if len(found) == 1:
+            return found[0]
+        for element in found:
+            async with held(element):
+                pass
+        return None
+
+    def _note(self, field: str, located: Located) -> Located:
+        if field and self.found.get(field) != located.selector:
+            self.found[field] = located.selector
+            logger.debug("The page's {} was found by {}", field, located.selector)
+        return located
 
 
 async def waited(look: Callable[[], Awaitable[T]], limit: float) -> T | None:
@@ -186,7 +230,8 @@ def filled(selector: str, names: Names) -> str:
 
 def lacking(field: str, selectors: Sequence[str]) -> SiteChanged:
     """Return the error of a page that has none of a field's elements."""
-    return SiteChanged(f"The page's control '{field}' was not found (looked for {as_line(' | '.join(selectors))}).")
+    looked_for = as_line(" | ".join(selectors))
+    return SiteChanged(f"The page's control '{field}' was not found (looked for {looked_for}). {ADVICE}")
 
 
 async def _explained(asked: Awaitable[T], selector: str) -> T:

@@ -9,7 +9,8 @@ from playwright.async_api import ElementHandle
 
 from bridge.errors import SiteChanged
 from bridge.sites.guarded_page import QUICK, held, retried
-from bridge.sites.site_file.page_elements import NO_NAMES, Names, PageElements, waited
+from bridge.sites.site_file.moved_controls import MovedControls
+from bridge.sites.site_file.page_elements import NO_NAMES, Names, PageElements, lacking, waited
 from bridge.sites.site_file.page_menus import close_menu, open_menu
 from bridge.sites.site_file.page_schema import State, Switch
 
@@ -20,8 +21,9 @@ TURNS = 2
 class PageSwitch:
     """One switch of the page."""
 
-    def __init__(self, page: PageElements, name: str, switch: Switch) -> None:
+    def __init__(self, page: PageElements, name: str, switch: Switch, moved: MovedControls) -> None:
         self._page = page
+        self._moved = moved
         self._name = name
         self._switch = switch
         self._shown_by = switch.shown_by or switch.control or switch.on
@@ -56,11 +58,18 @@ class PageSwitch:
             if switch.control and await self.is_on() is wanted:  # the menu shows that it stands right already
                 return True
             if wanted:
-                await self._page.click_required(target, f"{self._name}.{'control' if switch.control else 'on'}")
-                return True
+                return await self._click(target)
             return await self._page.click(target)
         finally:
             await close_menu(self._page, switch.open, switch.close, target)
+
+    async def _click(self, target: Sequence[str]) -> bool:
+        """Click what must be there; where it has moved, tell whether it was clicked: it may stand right already."""
+        if await waited(lambda: self._page.click(target), QUICK):
+            return True
+        if not await self._moved.find_switch(self._name, self._switch):
+            raise lacking(f"{self._name}.{'control' if self._switch.control else 'on'}", target)
+        return await self.is_on() is True or await self._page.click(target)
 
 
 async def state_of(page: PageElements, state: State, shown_by: Sequence[str], names: Names = NO_NAMES) -> bool | None:

@@ -10,7 +10,7 @@ from bridge.browser.page_messages import Reply
 from bridge.errors import BridgeError, HumanNeeded, LoginRequired, SiteBusy, SiteChanged, SiteError
 from bridge.sites.http_refusals import quote
 from bridge.sites.site_file.composer_send import ComposerSend, Sending
-from bridge.sites.site_file.page_elements import PageElements
+from bridge.sites.site_file.page_elements import ADVICE, PageElements
 from bridge.sites.site_file.page_signs import PageSigns
 from bridge.sites.site_file.refusal_rules import RefusalRules
 from bridge.sites.site_file.schema import SiteFile
@@ -67,8 +67,8 @@ class UnsentPrompt:
         """Return the error of a page that nothing makes send."""
         composer = self._site.composer
         if not await self._page.has(composer.box):
-            return SiteChanged("The page's control 'composer.box' was not found.")
+            return SiteChanged(f"The page's control 'composer.box' was not found. {ADVICE}")
         if composer.send == "button" and not sending.presses:
-            return SiteChanged(f"The page's control 'composer.send_button' was not found; {called}.")
+            return SiteChanged(f"The page's control 'composer.send_button' was not found; {called}. {ADVICE}")
         what = "the send button" if composer.send == "button" else "Enter"
         return SiteChanged(f"{what.capitalize()} does not send what is in the page's composer; {called}.")

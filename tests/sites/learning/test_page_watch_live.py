@@ -1,4 +1,4 @@
-"""What was seen of a page's buttons outlives the document that they were in."""
+"""What the page tells of its buttons and text boxes, and what outlives the document that they were in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from aiohttp import web
 
 from bridge.browser.browser import Chromium
 from bridge.sites.learning.control_search import AFTER, BEFORE, BUSY, TYPED, stop_selectors
+from bridge.sites.learning.moved_button_rules import sends
 from bridge.sites.learning.page_watch import PageWatch
+from bridge.sites.learning.text_boxes import text_boxes
 from tests.support.listening import listening
 from tests.support.waiting import until
 
@@ -48,3 +50,69 @@ async def test_the_stop_button_is_known_although_the_page_loads_itself_anew_behi
         looks = await watch.looks()
     assert stop_selectors(looks, 1)[0] == 'button[aria-label="Stop"]'
     assert len({one.number for one in looks if one.element.text == "Send"}) == 2, "each document has its own numbers"
+
+
+BOX = "<textarea id=c placeholder='Ask anything'></textarea>"
+SEND = "<button id=s>Send</button>"
+OWN = (
+    f"<div>{BOX}{SEND}</div>",
+    f"<form>{BOX}<div><button id=s aria-label='Send message'><svg></svg></button></div></form>",
+)
+STRANGE = {
+    "in another form": f"{BOX}<form>{SEND}</form>",
+    "in a dialog": f"{BOX}<div role=dialog>{SEND}</div>",
+    "of another text box": f"{BOX}<div><textarea></textarea>{SEND}</div>",
+    "below something": f"{BOX}{SEND}<div style='position:fixed; inset:0'></div>",
+    "around another": f"{BOX}<div id=s role=button aria-label=Send><button style='padding: 9px'></button></div>",
+    "part of another": f"{BOX}<div role=button><span id=s role=button>Send</span> and pay</div>",
+    "a link": f"{BOX}<a href='/{'x' * 100}'>{SEND}</a>",
+    "described": f"{BOX}<span id=t hidden>Deletes this chat</span><button id=s aria-describedby=t>Send</button>",
+    "named at length": f"{BOX}<button id=s aria-label='Send {'this report ' * 9}'>Send</button>",
+    "a picture": f"{BOX}<button id=s><img alt=Delete width=20 height=20></button>",
+    "of a menu": f"{BOX}<button id=s aria-haspopup=menu>Send</button>",
+    "far away": f"{BOX}<div style='margin-top: 400px'>{SEND}</div>",
+    "off by its class": f"{BOX}<button id=s class='btn is-disabled'>Send</button>",
+    "off by its style": f"{BOX}<button id=s style='pointer-events: none'>Send</button>",
+    "off with others": f"{BOX}<fieldset disabled>{SEND}</fieldset>",
+    "not seen": f"{BOX}<button id=s style='display: none'>Send</button>",
+}
+COMPOSERS = (
+    BOX,
+    "<label for=c>Your question</label><textarea id=c></textarea>",
+    "<div><div id=c contenteditable=true style='height: 40px'></div><div class=placeholder>Ask anything</div></div>",
+    "<div id=c contenteditable=true><p data-placeholder='Ask anything'><br></p></div>",
+    "<form><input id=c style='width: 300px' placeholder='Ask anything'></form>",
+)
+OTHERS = {
+    "in a dialog": f"<div role=dialog>{'<div>' * 12}{BOX}</div>",
+    "in a search": f"<form role=search>{BOX}</form>",
+    "of a form to be filled in": f"<form><input name=subject>{BOX}</form>",
+    "with an address": "<input type=email><textarea id=c placeholder='Your message'></textarea>",
+    "called for something else": "<textarea id=c aria-label='Report a message'></textarea>",
+    "without a name": "<textarea id=c></textarea>",
+}
+
+
+async def shown(watch: PageWatch, html: str) -> None:
+    await watch.page.evaluate("html => { document.body.innerHTML = html; }", html)
+
+
+async def senders(watch: PageWatch, html: str) -> list[str]:
+    """Return the ids of what may send what is in the text box of a page."""
+    await shown(watch, html)
+    await watch.ask("useBox", await watch.page.query_selector("#c"))
+    return [button.element.id for button in await watch.buttons() if sends(button)]
+
+
+async def composers(watch: PageWatch, html: str) -> list[str]:
+    """Return the ids of what may be the composer of a page."""
+    await shown(watch, html)
+    return [box.element.id for box in await text_boxes(watch) if box.takes_prompts]
+
+
+async def test_a_button_is_the_text_boxs_own_where_nothing_speaks_against_it(chromium: Chromium) -> None:
+    async with watched(chromium) as watch:
+        assert [await senders(watch, html) for html in OWN] == [["s"]] * len(OWN)
+        assert {name: found for name, html in STRANGE.items() if (found := await senders(watch, html))} == {}
+        assert [await composers(watch, html) for html in COMPOSERS] == [["c"]] * len(COMPOSERS)
+        assert {name: found for name, html in OTHERS.items() if (found := await composers(watch, html))} == {}

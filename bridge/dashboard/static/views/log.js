@@ -90,7 +90,7 @@ function Drift() {
   const drift = useStore((state) => state.drift);
   return html`<section class="card" aria-labelledby="drift">
     <header class="card-head"><h2 id="drift">Drift</h2>
-      <span class="small soft">shapes that the site sent and its driver does not know</span></header>
+      <span class="small soft">what sites sent, and controls that moved, unlike what their drivers know</span></header>
     ${
       drift.length === 0
         ? html`<p class="quiet-line soft">None seen since the start.</p>`

@@ -1,0 +1,171 @@
+"""Finds controls where the selectors of a site file find nothing: by role, by name, and by nearness to the text box.
+
+What is found is kept as selectors, which `PageElements` tries behind those of the file for as long as the page is open.
+Nothing is clicked here, and every prompt is judged at the gate, whatever sent it. What is not certain is not guessed:
+of two text boxes or buttons that may be it, none is taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+
+from loguru import logger
+from playwright.async_api import ElementHandle
+
+from bridge.printable import as_line
+from bridge.sites.drift import Drift, MovedControl
+from bridge.sites.guarded_page import QUICK, held
+from bridge.sites.learning.moved_button_rules import begins_chat, is_switch, sends, stops, tells
+from bridge.sites.learning.page_watch import PageWatch
+from bridge.sites.learning.selectors import by_looks, is_weak, selectors
+from bridge.sites.learning.text_boxes import text_boxes
+from bridge.sites.site_file.page_elements import ADVICE, PageElements, waited
+from bridge.sites.site_file.page_schema import Composer, Switch
+
+OTHERS_WAKE = 0.2
+"""Seconds after which a second button that comes alive with the text has done so as well."""
+BY_ROLE, BY_NAME = "as the only text box for prompts", "by its name"
+BY_TEXT = "by its name beside the text box, where a text enables it"
+
+
+class MovedControls:
+    """The controls of one page that have moved; `found` has them by the field of the site file."""
+
+    def __init__(self, page: PageElements, composer: Composer, drift: Drift) -> None:
+        self._page = page
+        self._composer = composer
+        self._drift = drift
+        self.found: dict[str, MovedControl] = {}
+        self.missing: set[str] = set()
+        """Fields of the site file whose control was looked for last and found nowhere."""
+
+    async def find_box(self) -> bool:
+        """Look for the only text box that takes prompts; tell whether there is exactly one."""
+        async with self._watch() as watch, AsyncExitStack() as stack:
+            boxes = await text_boxes(watch)
+            for box in boxes:
+                await stack.enter_async_context(held(box.handle))
+            fitting = [box.handle for box in boxes if box.takes_prompts]
+            if len(fitting) != 1:
+                return self._lacks("composer.box", len(fitting))
+            tried = [one for one in await watch.lasting(fitting[0]) if not is_weak(one)]
+            return self._keep("composer.box", self._composer.box, tried, BY_ROLE)
+
+    async def find_send_button(
+        self, box: ElementHandle, clear: Callable[[], Awaitable[object]], fill: Callable[[], Awaitable[object]]
+    ) -> bool:
+        """Look for what sends the text that is in the box: called so, and there or enabled only with a text.
+
+        The text is taken out for that, and put in again.
+        """
+        async with self._watch() as watch:
+            await watch.ask("useBox", box)
+            awake = await waited(lambda: self._senders(watch), QUICK) or set()
+            if not awake:
+                return self._lacks("composer.send_button", 0)
+            await clear()
+            fell_asleep = await waited(lambda: self._fewer(watch, awake), QUICK)
+            asleep, documents = await self._senders(watch), watch.documents
+            await fill()
+            await waited(lambda: self._more(watch, asleep), QUICK)
+            await asyncio.sleep(OTHERS_WAKE)
+            woken = await self._more(watch, asleep) if fell_asleep and watch.documents == documents else set()
+            return await self._keep_only(
+                watch, "composer.send_button", self._composer.send_button, woken, BY_TEXT, "send"
+            )
+
+    async def find_stop_button(self) -> bool:
+        """Look for what stops an answer; the page must be at one."""
+        async with self._watch_box() as watch:
+            found = {button.number for button in await watch.buttons() if stops(button)}
+            wanted = self._composer.stop_button
+            return await self._keep_only(watch, "composer.stop_button", wanted, found, BY_NAME, "stop")
+
+    async def find_new_chat(self) -> bool:
+        """Look for what begins a new chat."""
+        async with self._watch_box() as watch:
+            found = {button.number for button in await watch.buttons() if begins_chat(button, self._page.origin)}
+            return await self._keep_only(watch, "composer.new_chat", self._composer.new_chat, found, BY_NAME)
+
+    async def find_switch(self, name: str, switch: Switch) -> bool:
+        """Look for a switch that shows its state as the site file says; one in a menu cannot be told from others."""
+        attribute = switch.state.attribute
+        if switch.open or not switch.control or attribute is None:
+            return False
+        async with self._watch_box() as watch:
+            called = [button.number for button in await watch.buttons() if is_switch(button, name)]
+            found = {number for number in called if await self._has_attribute(watch, number, attribute)}
+            return await self._keep_only(watch, f"{name}.control", switch.control, found, BY_NAME)
+
+    def note_missing(self, field: str) -> None:
+        """Report a control that was found nowhere, and whose absence ends no chat."""
+        self._drift.note("missing control", *field.split("."))
+        logger.warning("The page's control {} was found nowhere. {}", field, ADVICE)
+
+    async def _senders(self, watch: PageWatch) -> set[int]:
+        return {button.number for button in await watch.buttons() if sends(button)}
+
+    async def _fewer(self, watch: PageWatch, awake: set[int]) -> set[int]:
+        return awake - await self._senders(watch)
+
+    async def _more(self, watch: PageWatch, asleep: set[int]) -> set[int]:
+        return await self._senders(watch) - asleep
+
+    async def _has_attribute(self, watch: PageWatch, number: int, name: str) -> bool:
+        if (element := await watch.element("button", number)) is None:
+            return False
+        async with held(element):
+            return await element.get_attribute(name) is not None
+
+    async def _keep_only(
+        self, watch: PageWatch, field: str, wanted: Sequence[str], found: Collection[int], by: str, kind: str = ""
+    ) -> bool:
+        """Keep the one button that was found; tell whether there is exactly one, and selectors that fit it alone."""
+        element = await watch.element("button", *found) if len(found) == 1 else None
+        if element is None:
+            return self._lacks(field, len(found))
+        async with held(element):
+            said = replace(await watch.described(element), above=())
+            tried = [one for one in (*selectors(said), *by_looks(said)) if tells(one, kind)]
+            return self._keep(field, wanted, await watch.fitting(tried, element), by)
+
+    def _lacks(self, field: str, number: int) -> bool:
+        logger.debug("{} elements of the page may be its {}; exactly one is needed", number, field)
+        self.missing.add(field)
+        return False
+
+    def _keep(self, field: str, wanted: Sequence[str], found: Sequence[str], by: str) -> bool:
+        """Keep the selectors that were found in place of those of the file; tell whether there are any."""
+        if not found:
+            logger.debug("No lasting selector fits what may be the page's {}", field)
+            self.missing.add(field)
+            return False
+        self.missing.discard(field)
+        self._page.moved[tuple(wanted)] = tuple(found)
+        self.found[field] = MovedControl(field, tuple(found), by)
+        self._drift.note("moved control", *field.split("."))
+        shown = as_line(" | ".join(found))
+        logger.warning("The page's control {} has moved: found {} as {}; see `bridge sites heal`", field, by, shown)
+        return True
+
+    @asynccontextmanager
+    async def _watch_box(self) -> AsyncGenerator[PageWatch]:
+        """Watch what is around the text box."""
+        async with self._watch() as watch:
+            if (box := await self._page.find(self._composer.box)) is not None:
+                async with held(box):
+                    await watch.ask("useBox", box)
+                    yield watch
+            else:
+                yield watch
+
+    @asynccontextmanager
+    async def _watch(self) -> AsyncGenerator[PageWatch]:
+        watch = PageWatch(self._page.page, self._page.origin)
+        try:
+            yield watch
+        finally:
+            await watch.end()

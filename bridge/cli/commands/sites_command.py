@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.options import console, load, say
+from bridge.cli.options import console, flag, load, run, say
 
 sites = typer.Typer(
-    help="List the sites that the bridge knows; show, check or begin a site file.", no_args_is_help=True
+    help="List the sites that the bridge knows; show, check, begin or heal a site file.", no_args_is_help=True
 )
 
 
@@ -56,3 +56,24 @@ def new(
 
     path = write_template(name, url, load(context).site_files)
     say(f"Wrote {path}. Fill it in, then: bridge sites check {path}")
+
+
+@sites.command()
+def heal(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the site, or path of its file.")],
+    account: Annotated[
+        str | None, typer.Option(help="Profile whose page is looked at; by default the first one of the site.")
+    ] = None,
+    write: Annotated[bool, flag("--write", help="Write the repaired file into your own folder of site files.")] = False,
+) -> None:
+    """Look for controls that a site has moved, and show how its site file would have to change.
+
+    Opens the page of an account. What the selectors of the file do not find is looked for by its role, its name and its
+    place beside the text box. A word is typed into the text box, because some buttons come only then, and taken out
+    again; nothing is sent, and nothing is written without --write. Exits with 1 where a control is found nowhere.
+    """
+    from bridge.cli.site_repair import repair
+
+    if not run(repair(load(context), name, account, console, is_written=write)):
+        sys.exit(1)

@@ -454,6 +454,7 @@ def test_a_refusal_whose_body_the_page_never_reads_counts_by_its_status() -> Non
         decoder.expired()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("site", sorted(BODIES))
 def test_the_time_of_an_answer_grows_with_its_frames_alone(site: str) -> None:
     def taken(frames: int) -> float:

@@ -81,6 +81,12 @@ POINTS = {
         Point("models", "the model is chosen that was asked for", lambda file, _: file.model_menu is not None),
         Point("files", "files go with the prompt", lambda file, _: file.upload is not None),
         Point("pictures", "pictures come as links once the job is done", kinds=("image",)),
+        Point(
+            "doctor",
+            "`bridge doctor --site` finds each control, and the request in the page's scripts",
+            kinds=BOTH,
+            in_short=("kimi", "qwen", "spark", "jimeng"),
+        ),
         Point("rewrites", "text that the site changes is never silently wrong", lambda _, wire: rewrites(wire)),
     )
 }

@@ -22,9 +22,10 @@ _DOCUMENT = """<!doctype html>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/static/standins/kit.css">
 <link rel="modulepreload" href="/static/standins/kit.js">
+<script id="boot" type="application/json">{boot}</script>
 <script type="module" src="/static/standins/{name}.js"></script>
 </head>
-<body data-boot="{boot}"></body>
+<body></body>
 </html>
 """
 
@@ -48,7 +49,8 @@ def add_page(app: web.Application, wire: Wire, visitors: Visitors, other: Callab
             "path": wire.path,
             "other": other() if wire.elsewhere else "",
         }
-        text = _DOCUMENT.format(name=wire.name, title=escape(wire.title), boot=escape(encode_json(boot)))
+        told = encode_json(boot).replace("<", "\\u003c")
+        text = _DOCUMENT.format(name=wire.name, title=escape(wire.title), boot=told)
         return web.Response(text=text, content_type="text/html", headers={"cache-control": "no-store"})
 
     app.router.add_get("/static/standins/{name}", static)

@@ -9,7 +9,9 @@ import openai
 import pytest
 
 from bridge.browser.browser import Chromium
+from bridge.chat.account_control import Finding
 from bridge.demo import Script
+from bridge.health_checks import examine_site
 from bridge.telemetry import WorkerState
 from tests.sites.contract_points import long_sites, short_sites
 from tests.sites.standin_runs import StandInRun, standin_run
@@ -130,6 +132,19 @@ async def test_pictures_come_as_links_once_the_job_is_done(run: StandInRun) -> N
     assert all(link.startswith(f"{run.site.url}/picture/") for link in links)
     said = (await run.ask("A parrot")).content
     assert said.count(f"]({run.site.url}/picture/") == 2
+
+
+@of("doctor")
+async def test_the_doctor_finds_each_control_and_the_request_in_the_pages_scripts(run: StandInRun) -> None:
+    findings: list[Finding] = []
+
+    async def is_examined() -> bool:
+        findings[:] = await examine_site(run.bridge.pool, run.settings, "alice")
+        return findings[0].ok is not None  # else it still has to do with the chat before
+
+    await until(is_examined)
+    assert [finding.name for finding in findings] == ["page of alice", "stream of alice"]
+    assert [finding.text for finding in findings if not finding.ok] == []
 
 
 @of("rewrites")

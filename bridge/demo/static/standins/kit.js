@@ -4,7 +4,7 @@ import { richText, textArea } from "./editors.js";
 import { $, $$, element, toast } from "./widgets.js";
 
 export { $, $$, element };
-export const boot = JSON.parse(document.body.dataset.boot);
+export const boot = JSON.parse(document.getElementById("boot").textContent);
 
 const FORM = `<form class="dialog"><div><input name="user" placeholder="user"><input name="password" type="password"
   placeholder="password"><button type="submit">OK</button></div></form>`;

@@ -2,17 +2,15 @@
 
     BridgeError           the bridge itself failed
     +- RequestError       the client asked for something impossible
-    |  +- UnknownModel, UnknownConversation, UnknownFile, UnknownAccount, NotThere, AccountConflict
-    |  +- BodyTooLarge, FileTooLarge, FileRejected, ContextTooLong, ThreadNotHeld
-    |  +- PermissionDenied, AuthenticationError (TooManyAttempts)
+    |  +- UnknownModel, UnknownConversation, UnknownFile, UnknownAccount, NotThere, AccountConflict, BodyTooLarge
+    |  +- FileTooLarge, FileRejected, ContextTooLong, ThreadNotHeld, PermissionDenied, AuthenticationError
     +- PoolError          no account to spare: PoolFull, PoolTimeout, KeyLimitReached, NoAccount
     +- SiteError          the website did not play along
     |  +- LoginRequired (TokenRefused), HumanNeeded, Muted, RateLimited, SiteBusy
     |  +- SiteTimeout (SendTimeout), NetworkError, SiteChanged (StalePage), NoAnswer, JsonInvalid
-    +- BrowserError, StorageError, SetupError, ChatCancelled
+    +- BrowserError, StorageError, SetupError, ChatCancelled, ClusterUnavailable (LeaseLost, NodeLost)
 
-A class exists only where code treats it differently. A content filter is not an error: it is a `Finish`.
-What each means for accounts, chats and clients is in `bridge/pool/error_policy.py`.
+A class exists only where code treats it differently. What each means is in `bridge/pool/error_policy.py`.
 """
 
 from __future__ import annotations
@@ -268,6 +266,25 @@ class BrowserError(BridgeError):
 
     status = 502
     code = "browser_error"
+
+
+class ClusterUnavailable(BridgeError):
+    """What the nodes share cannot be reached now."""
+
+    status = 503
+    code = "cluster_unavailable"
+
+
+class LeaseLost(ClusterUnavailable):
+    """Another node may own the account by now, so that nothing more is done with it here."""
+
+    code = "lease_lost"
+
+
+class NodeLost(ClusterUnavailable):
+    """The node that had the chat does not answer any more."""
+
+    code = "node_lost"
 
 
 class StorageError(BridgeError):

@@ -1,0 +1,93 @@
+"""Leases in Redis or Valkey: each change is one script, on keys of one account, which a Redis Cluster keeps together.
+
+The keys of an account, with the prefix of the cluster and the account in braces: `lease` is `<holder>|<fence>` and ends
+by itself, `fence` is the last one given, `known` is `<run>|<time>`: since when this Redis, in this run, knows of the
+account. A Redis that was started anew, or a replica that has taken over, may lack the last writes; so it gives an
+account to nobody for the length of a lease, in which its owner renews, or stops by its own clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+
+from bridge.cluster.lease_store import MILLISECONDS, HeldBy
+from bridge.cluster.redis_link import RedisLink, Script
+
+ACQUIRE = Script(
+    """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or '-'
+local known, since = string.match(redis.call('GET', KEYS[3]) or '', '^(.*)|(%d+)$')
+if known ~= run then
+  redis.call('SET', KEYS[3], run .. '|' .. string.format('%.0f', now))
+  return ''
+end
+if now < tonumber(since) + tonumber(ARGV[2]) then return '' end
+local lease, mine = redis.call('GET', KEYS[1]), ARGV[1] .. '|'
+if lease and string.sub(lease, 1, #mine) ~= mine then return '' end
+if lease then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return string.sub(lease, #mine + 1)
+end
+local fence = string.format('%.0f', math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, now))
+redis.call('SET', KEYS[2], fence)
+redis.call('SET', KEYS[1], mine .. fence, 'PX', ARGV[2])
+return fence
+"""
+)
+"""Gives the fence, or nothing where the account is taken, or not known for as long as a lease lasts."""
+RENEW = Script(
+    """
+local mine, lease = ARGV[1] .. '|' .. ARGV[3], redis.call('GET', KEYS[1])
+if lease == mine then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if lease or tonumber(redis.call('GET', KEYS[2]) or '0') > tonumber(ARGV[3]) then return 0 end
+redis.call('SET', KEYS[2], ARGV[3])
+redis.call('SET', KEYS[1], mine, 'PX', ARGV[2])
+return 1
+"""
+)
+"""Prolongs a lease, also one that Redis has lost: as long as no later fence was given, nobody else had the account."""
+RELEASE = Script(
+    """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] .. '|' .. ARGV[2] then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
+)
+
+
+class RedisLeases:
+    """Leases that last `seconds`, in the Redis of `link`; see `LeaseStore`."""
+
+    def __init__(self, link: RedisLink, seconds: float) -> None:
+        self.seconds = seconds
+        self._link = link
+        self._milliseconds = int(seconds * MILLISECONDS)
+
+    async def acquire(self, account: str, holder: str) -> int | None:
+        """Take a free account; see `LeaseStore`."""
+        given = await self._link.run(ACQUIRE, self._keys(account), holder, self._milliseconds)
+        return int(given) if given else None
+
+    async def renew(self, account: str, holder: str, fence: int) -> bool:
+        """Prolong a lease; see `LeaseStore`."""
+        return bool(await self._link.run(RENEW, self._keys(account), holder, self._milliseconds, fence))
+
+    async def release(self, account: str, holder: str, fence: int) -> bool:
+        """End a lease; see `LeaseStore`."""
+        return bool(await self._link.run(RELEASE, self._keys(account)[:1], holder, fence))
+
+    async def holders(self, accounts: Collection[str]) -> Mapping[str, HeldBy]:
+        """Return who has which of these accounts; see `LeaseStore`."""
+        leases = await asyncio.gather(*(self._link.get(self._keys(account)[0]) for account in accounts))
+        found = {account: lease for account, lease in zip(accounts, leases, strict=True) if lease}
+        return {account: _held_by(lease) for account, lease in found.items()}
+
+    def _keys(self, account: str) -> list[str]:
+        return [self._link.of_account(account, part) for part in ("lease", "fence", "known")]
+
+
+def _held_by(lease: bytes) -> HeldBy:
+    holder, _, fence = lease.decode(errors="replace").rpartition("|")
+    return HeldBy(holder, int(fence) if fence.isdigit() else 0)

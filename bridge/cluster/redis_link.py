@@ -1,0 +1,163 @@
+"""The connection to Redis or Valkey: one server, one behind Sentinel, or a cluster; redis-py is imported here alone.
+
+Every call has a limit of time, and fails with `ClusterUnavailable` alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from hashlib import sha1
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from bridge.errors import ClusterUnavailable, SetupError
+
+RETRIES = 1
+"""How often a call is repeated whose connection was lost; every call here may be made twice."""
+SENTINEL_PORT, REDIS_PORT = 26379, 6379
+
+
+class Script:
+    """A Lua script; Redis runs it as one step."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source.strip()
+        self.digest = sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+
+class RedisLink:
+    """Makes the calls; each may take `limit` seconds, and `prefix` begins the name of every key."""
+
+    def __init__(self, client: Any, prefix: str, limit: float) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._limit = limit
+
+    def of_account(self, account: str, part: str) -> str:
+        """Return a key of an account; a Redis Cluster keeps all keys of one account on one server."""
+        return f"{self._prefix}:{{{account}}}:{part}"
+
+    def of_cluster(self, part: str) -> str:
+        """Return a key of the cluster as a whole."""
+        return f"{self._prefix}:{part}"
+
+    async def run(self, script: Script, keys: Sequence[str], *arguments: str | bytes | float) -> Any:
+        """Return what the script returns."""
+        async with self._asked():
+            try:
+                return await self._client.evalsha(script.digest, len(keys), *keys, *arguments)
+            except NoScriptError:  # this Redis was started anew, or is another one
+                return await self._client.eval(script.source, len(keys), *keys, *arguments)
+
+    async def get(self, key: str) -> bytes | None:
+        """Return a value, or None."""
+        async with self._asked():
+            found: bytes | None = await self._client.get(key)
+            return found
+
+    async def put(self, key: str, value: bytes | str, milliseconds: int | None = None) -> None:
+        """Store a value, for a time or for ever."""
+        async with self._asked():
+            await self._client.set(key, value, px=milliseconds)
+
+    async def delete(self, key: str) -> None:
+        """Remove a key."""
+        async with self._asked():
+            await self._client.delete(key)
+
+    async def add_member(self, key: str, member: str) -> None:
+        """Add a member to a set."""
+        async with self._asked():
+            await self._client.sadd(key, member)
+
+    async def remove_member(self, key: str, member: str) -> None:
+        """Remove a member from a set."""
+        async with self._asked():
+            await self._client.srem(key, member)
+
+    async def members(self, key: str) -> set[str]:
+        """Return the members of a set."""
+        async with self._asked():
+            return {member.decode() for member in await self._client.smembers(key)}
+
+    async def fields(self, key: str, *names: str) -> Mapping[str, bytes | None]:
+        """Return these fields of a hash."""
+        async with self._asked():
+            return dict(zip(names, await self._client.hmget(key, names), strict=True))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        with _translated():
+            await self._client.aclose()
+
+    @asynccontextmanager
+    async def _asked(self) -> AsyncGenerator[None]:
+        try:
+            with _translated():
+                async with asyncio.timeout(self._limit):
+                    yield
+        except TimeoutError as error:
+            raise ClusterUnavailable(f"Redis did not answer within {self._limit:g} seconds.") from error
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        if isinstance(error, TimeoutError):
+            raise
+        raise ClusterUnavailable(f"Redis cannot be used now ({type(error).__name__}).") from error
+
+
+def connect(url: str, prefix: str, limit: float) -> RedisLink:
+    """Return the link to the Redis at `url`; raise `SetupError` where that is no address of one. Connects later."""
+    try:
+        return RedisLink(_client(url, limit), prefix, limit)
+    except (ValueError, RedisError) as error:
+        raise SetupError(
+            "cluster.url is no address of Redis: use redis://, rediss:// or unix://, redis+sentinel://HOST:PORT,.../NAME"
+            " or redis+cluster://HOST:PORT,..."
+        ) from error
+
+
+def _client(url: str, limit: float) -> Any:
+    scheme, _, kind = urlsplit(url).scheme.partition("+")
+    if scheme not in ("redis", "rediss", "unix") or kind not in ("", "sentinel", "cluster"):
+        raise ValueError(scheme)
+    options: dict[str, Any] = {
+        "socket_timeout": limit,
+        "socket_connect_timeout": limit,
+        "retry": Retry(NoBackoff(), RETRIES),
+        "driver_info": None,  # it would be read from the disk
+    }
+    if not kind:
+        return Redis.from_url(url, **options)
+    parts = urlsplit(url)
+    if parts.password:
+        options |= {"username": unquote(parts.username or "") or None, "password": unquote(parts.password)}
+    if scheme == "rediss":
+        options["ssl"] = True
+    if kind == "cluster":
+        nodes = [ClusterNode(host, port) for host, port in _hosts(parts, REDIS_PORT)]
+        return RedisCluster(startup_nodes=nodes, **options)
+    name, _, database = parts.path.strip("/").partition("/")
+    if not name:
+        raise ValueError("no name of a master")
+    sentinel: Any = Sentinel
+    watchers = sentinel(_hosts(parts, SENTINEL_PORT), sentinel_kwargs={**options, "username": None, "password": None})
+    return watchers.master_for(name, db=int(database or 0), **options)
+
+
+def _hosts(parts: SplitResult, port: int) -> list[tuple[str, int]]:
+    places = parts.netloc.rpartition("@")[2].split(",")
+    return [(found.hostname or "", found.port or port) for found in (urlsplit(f"//{place}") for place in places)]

@@ -1,0 +1,95 @@
+"""A real redis-server on a free loopback port, which can be killed, frozen, emptied and started anew."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bridge.cluster.redis_link import RedisLink, connect
+from bridge.errors import ClusterUnavailable
+from tests.support.waiting import until
+
+SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
+
+
+class RedisServer:
+    """The server; without `persists` it starts anew without its data, as it does with an old snapshot."""
+
+    def __init__(self, folder: Path, port: int, *, persists: bool = False) -> None:
+        self.folder, self.port, self._persists = folder, port, persists
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Start it, and wait until it answers."""
+        assert SERVER is not None
+        kept = (
+            ["--appendonly", "yes", "--appendfsync", "always"]
+            if self._persists
+            else ["--save", "", "--appendonly", "no"]
+        )
+        self._process = await asyncio.create_subprocess_exec(
+            *(SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), *kept),
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        await until(self._answers)
+
+    async def kill(self) -> None:
+        """End it at once, as a crash does."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.kill()
+        await self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    @asynccontextmanager
+    async def link(self, limit: float = 1.0) -> AsyncGenerator[RedisLink]:
+        """Connect to it."""
+        link = connect(self.url, "test", limit)
+        try:
+            yield link
+        finally:
+            await link.close()
+
+    async def _answers(self) -> bool:
+        async with self.link() as link:
+            try:
+                await link.get("x")
+            except ClusterUnavailable:
+                return False
+        return True
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def redis_server(folder: Path, *, persists: bool = False) -> AsyncGenerator[RedisServer]:
+    """Run a server meanwhile; skips the test where none is installed, but not in CI."""
+    if SERVER is None:
+        pytest.skip("needs redis-server or valkey-server")
+    server = RedisServer(folder, free_port(), persists=persists)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.kill()

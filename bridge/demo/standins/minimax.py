@@ -40,7 +40,7 @@ class MiniMax(Wire):
     elsewhere = "agent-stream.minimax.io"
     creates_at = f"/minimax-cloud/api/v1/agent/{AGENT}/session"
     names_parents = False
-    lingers = 5.0
+    lingers = 30.0
     refusals: ClassVar = {
         "login": Refusal("login", {"base_resp": {"status_code": 1004, "status_msg": "login required"}}, 401),
         "quota": _failed("quota used (2056)"),

@@ -147,6 +147,8 @@ class Answering:
                 return
             if step.act == "linger":
                 self._turn.end("finished")
+            if step.seconds:
+                await self._stream.flush()  # a site that pauses has written what came before
             await self._pause(step.seconds or (period if step.text or step.thinking else 0.0))
             self._note(step)
             if step.data:

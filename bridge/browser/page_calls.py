@@ -11,14 +11,17 @@ from playwright.async_api import Error as PlaywrightError
 
 from bridge.errors import BrowserError, NetworkError
 
+REPLACED = "Node is detached from document"
+"""How to say that an element is not in the page any more, as Chromium does."""
 MOVED_ON = (
+    REPLACED,
     *("Execution context was destroyed", "not attached to the DOM", "because of a navigation"),
     *("JSHandle is disposed", "JSHandles can be evaluated only in the context they were created"),
     *("different document", "rame was detached", "rame got detached"),
     # the same, as Chromium says it
     *("Inspected target navigated", "Cannot find context with specified id", "Could not find object with given id"),
     *("Could not find node with given id", "No node with given id found", "No node found for given backend id"),
-    *("Node is detached from document", "Node with given id does not belong to the document", "Promise was collected"),
+    *("Node with given id does not belong to the document", "Promise was collected"),
 )
 """How Playwright says that what it looked at is not there any more."""
 NET_ERROR = re.compile(r"net::ERR_[A-Z0-9_]+")

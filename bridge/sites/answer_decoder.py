@@ -63,11 +63,22 @@ class Decoder(ABC):
 class DeferredErrorDecoder(Decoder):
     """A decoder that loses no event to an error: one that follows events in the same bytes is raised by the next call.
 
-    A subclass sets `_failure`, calls `_raise_failure` before it takes anything, and returns events by `_events_first`.
+    That may be `expired`, at once: nothing more needs to come. A subclass sets `_failure`, calls `_raise_failure`
+    before it takes anything, and returns events by `_events_first`.
     """
 
     def __init__(self) -> None:
         self._failure: BridgeError | None = None
+
+    @property
+    def patience(self) -> float | None:
+        """Return no time at all while an error is due."""
+        return None if self._failure is None else 0.0
+
+    def expired(self) -> Sequence[ChatEvent]:
+        """Raise the error that is due."""
+        self._raise_failure()
+        return ()
 
     def _events_first(self, events: Sequence[ChatEvent]) -> Sequence[ChatEvent]:
         """Return the events; raise the failure where there are none."""

@@ -10,16 +10,22 @@ from bridge.durations import DAY
 from bridge.errors import HumanNeeded, LoginRequired, RateLimited, SiteBusy, SiteChanged, SiteError
 from bridge.printable import as_text
 
+HTML = "text/html"
 _LONGEST_QUOTE = 200
 _LONGEST_READ = 4_000
 _LONGEST_WAIT = DAY
 
 
+def is_challenge(response: PageResponse) -> bool:
+    """Tell whether the headers say that a check of the browser stands in the place of an answer."""
+    return "x-amzn-waf-action" in response.headers
+
+
 def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None:
     """Return what the status line and headers already say is wrong, or None."""
     status = response.status
-    html = response.content_type == "text/html"
-    if "x-amzn-waf-action" in response.headers:
+    html = response.content_type == HTML
+    if is_challenge(response):
         return HumanNeeded("The site wants a check of the browser before it answers.")
     if status in (401, 403):
         json_body = response.content_type == "application/json"

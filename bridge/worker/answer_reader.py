@@ -44,7 +44,7 @@ async def read_answer(
     while True:
         try:
             part = await parts.next_within(decoder.patience)
-            events = decoder.expired() if part is None else await parts.decoded(responses, part)
+            events = await parts.decoded(responses, part)
         except BridgeError:
             if continued:
                 yield CUT
@@ -58,7 +58,8 @@ async def read_answer(
             if isinstance(event, Finish):
                 return
         else:
-            parts.judge(part)
+            if decoder.patience != 0:  # else it has an error of its own to raise
+                parts.judge(part)
 
 
 def placed(event: ChatEvent, conversation: str | None, *, names_answers: bool = True) -> ChatEvent:
@@ -111,19 +112,20 @@ class _Parts:
         if patience is None:
             self._ends_at = None
             return await self.next()
-        self._ends_at = self._ends_at or self._clock() + patience
+        ends_at = self._clock() + patience
+        self._ends_at = ends_at if self._ends_at is None else min(self._ends_at, ends_at)
         try:
             async with asyncio.timeout_at(self._ends_at):
                 return await self.next()
         except TimeoutError:
             return None
 
-    async def decoded(self, responses: _Responses, part: Part) -> Sequence[ChatEvent]:
+    async def decoded(self, responses: _Responses, part: Part | None) -> Sequence[ChatEvent]:
         """Return the events that a part completes; after a refusal the page may repeat its prompt, on some sites."""
         try:
             events = responses.decode(part)
         except SiteError:
-            if not self._exchange.may_repeat(part.number) or not await self._next_response(RESUME_LIMIT):
+            if not self._exchange.may_repeat(responses.current) or not await self._next_response(RESUME_LIMIT):
                 raise
             return ()
         if events:
@@ -177,10 +179,13 @@ class _Responses:
         self._decoder = decoder
         self._timeline = timeline
         self._open: dict[int, PageResponse] = {}
-        self._current = 0
+        self.current = 0
+        """The number of the response that was read last."""
 
-    def decode(self, part: Part) -> Sequence[ChatEvent]:
-        """Return the events that a part completes."""
+    def decode(self, part: Part | None) -> Sequence[ChatEvent]:
+        """Return the events that a part completes, or that it completes that none has come."""
+        if part is None:
+            return self._decoder.expired()
         self._select(part.number)
         match part:
             case Chunk(data):
@@ -200,9 +205,9 @@ class _Responses:
                 assert_never(part)
 
     def _select(self, number: int) -> None:
-        if number != self._current and number in self._open:
+        if number != self.current and number in self._open:
             self._decoder.select(self._open[number])
-        self._current = number
+        self.current = number
 
 
 def _mark(timeline: Timeline, event: ChatEvent) -> None:

@@ -26,7 +26,7 @@ from bridge.errors import (
     SiteChanged,
     SiteError,
 )
-from bridge.sites.site_file.rule_decoder import AnswerRules, RuleDecoder
+from bridge.sites.site_file.rule_decoder import PAGE_LIMIT, AnswerRules, RuleDecoder
 from tests.sites.frame_rate import BODIES, seconds
 from tests.support.site_files import FILES, rules_of, site_file
 from tests.support.site_streams import GLM, STREAMS, Stream, connect, glm, joined, part, sse
@@ -186,6 +186,41 @@ def test_an_answer_that_is_none_says_why(
         with pytest.raises(BridgeError, match=re.escape(says)) as failed:
             heard(invented(), *pieces, response=response)
         assert type(failed.value) is error
+
+
+@pytest.mark.parametrize("framing", ["sse", "ndjson", "text"])
+def test_an_answer_that_calls_itself_a_web_page_is_read_unless_it_is_one(framing: str) -> None:
+    """Frameworks give that type to whatever has none."""
+    rules = f"""
+[answer]
+framing = "{framing}"
+payload = "text"
+ends_on_close = true
+rules = [{{ emit = "text", value = "$text" }}]
+"""
+    body = {"sse": b"data: <b>Rain</b>\n\n", "ndjson": b"Rain\n", "text": b"<b>Rain</b>"}[framing]
+    said = heard(decoder_by(rules), body, response=answered(200, "text/html"))
+    assert said == [Opened(), Text("Rain" if framing == "ndjson" else "<b>Rain</b>"), Finish()]
+    with pytest.raises(HumanNeeded):
+        heard(decoder_by(rules), b"\n<!DOCTYPE html><p>Are you human?", response=answered(200, "text/html"))
+
+
+def test_a_response_that_calls_itself_a_web_page_and_brings_nothing_is_taken_for_one_in_time() -> None:
+    decoder = begun(invented(), answered(200, "text/html"))
+    assert decoder.patience == PAGE_LIMIT
+    with pytest.raises(HumanNeeded):
+        decoder.expired()
+    decoder = begun(invented(), answered(200, "text/html"))
+    assert decoder.feed(sse(PIECE)) == [Opened(), Text("Rain")]
+    assert decoder.patience is None
+
+
+def test_an_error_behind_events_is_due_at_once() -> None:
+    decoder = begun(invented(answer="then_wait = 9"))
+    assert decoder.feed(sse(PIECE, {"kind": "fails", "why": "no"})) == [Opened(), Text("Rain")]
+    assert decoder.patience == 0
+    with pytest.raises(SiteError, match="The site says: no"):
+        decoder.expired()
 
 
 def test_a_refusal_whose_body_does_not_come_is_judged_by_its_status() -> None:

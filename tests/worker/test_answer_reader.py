@@ -14,6 +14,7 @@ from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.chat.types import ChatEvent, Finish, Text
 from bridge.errors import BrowserError, SiteError
 from bridge.settings import TurnSettings
+from bridge.sites.answer_decoder import DeferredErrorDecoder
 from bridge.sites.contract import Decoder
 from bridge.telemetry import Timeline
 from bridge.worker.answer_reader import read_answer
@@ -125,6 +126,28 @@ async def test_an_error_may_follow_the_end_for_as_long_as_the_decoder_says(follo
             async for event in events:
                 told += [event]
     assert told == ([Text("Hel")] if follows else [Text("Hel"), Finish()])
+
+
+class Deferring(DeferredErrorDecoder, Words):
+    """A decoder for which a chunk may hold an error behind its text."""
+
+    def feed(self, data: bytes) -> Sequence[ChatEvent]:
+        """Take a chunk."""
+        self._raise_failure()
+        self._failure = SiteError("Too many people.") if b"!" in data else None
+        return [Text(data.decode().rstrip("!"))]
+
+
+@pytest.mark.parametrize("ends", [None, ResponseEnded("net::ERR_ABORTED"), ResponseEnded(is_final=True)])
+async def test_an_error_behind_the_last_text_is_raised_though_nothing_more_comes(ends: ResponseEnded | None) -> None:
+    exchange = Exchange(lambda _: (), Channels(is_separate=True))
+    exchange.mark_sent(FIRST)
+    exchange.deliver(PageResponse(FIRST.url, 200))
+    exchange.deliver(Chunk(b"Hel!"))
+    if ends is not None:
+        exchange.deliver(ends)
+    with pytest.raises(SiteError, match="Too many people"):
+        await heard(exchange, find_nothing, Deferring())
 
 
 class Refusing(Words):

@@ -121,7 +121,7 @@
     const place = element.getBoundingClientRect();
     const [x, y] = [place.x + place.width / 2, place.y + place.height / 2];
     if (x < 0 || y < 0 || x > innerWidth || y > innerHeight) return false;  // it is scrolled to before it is clicked
-    const hit = element.getRootNode().elementFromPoint(x, y);
+    const hit = element.getRootNode().elementFromPoint?.(x, y);  // none where the element is not in the page any more
     return !(hit && element.contains(hit));
   };
   const judged = (element, fields) => {

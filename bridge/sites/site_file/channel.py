@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from bridge.browser.page_messages import PageResponse
 from bridge.errors import SiteError
-from bridge.sites.http_refusals import block_page, refused_by_status
+from bridge.sites.http_refusals import HTML, block_page, is_challenge, refused_by_status
 from bridge.sites.lenient_json import parse_json
 from bridge.sites.site_file.body_codecs import variables_of
 from bridge.sites.site_file.framing import Document, Framing, Payload, framing_of
@@ -23,6 +23,8 @@ response, a document in place of a stream, or one with a status that is none of 
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 _STREAMS = ("sse", "connect")
 """Framings of which no frame begins like a JSON document."""
+_PAGE_MARKS = (b"<!doctype", b"<html")
+_LONGEST_MARK = 9
 _PAGELESS = ("sse", "ndjson", "connect", "json", "socketio")
 """Framings of which no frame begins like a web page."""
 
@@ -46,6 +48,8 @@ class Channel:
             self._framing = framing_of(answer.framing, is_socket=response.is_socket)
         self.is_expected = self.refusal is None
         """Whether it is what a turn may have: neither a stray document nor refused."""
+        self.is_said_to_be_page = self.refusal is None and response.content_type == HTML
+        """Whether it calls itself a web page. Its bytes tell: frameworks say so of whatever has been given no type."""
         self.is_one_of_many = answer.framing == "socketio" and not response.is_socket
         """Whether its end tells nothing: a page polls again and again."""
         self._is_json = answer.payload == "json" or self.role != "answer"
@@ -71,10 +75,10 @@ class Channel:
         """Tell by the first bytes whether this is a frame, whatever the headers say."""
         start = data.lstrip(_BLANK)
         self.is_empty = not start
-        if self.role != "answer" or self.response.is_socket:
+        if self.response.is_socket or self.role == "refused":
             return
-        framing = self._answer.framing
-        if start[:1] == b"<" and framing in _PAGELESS:
+        framing = self._answer.framing if self.role == "answer" else ""
+        if start[:1] == b"<" and (framing in _PAGELESS or (self.is_said_to_be_page and _is_page(start))):
             raise block_page()
         is_json = framing == "text" and self.response.content_type == "application/json"
         if start[:1] in (b"{", b"[") and (framing in _STREAMS or is_json):
@@ -97,8 +101,12 @@ class Channel:
             return None
 
 
+def _is_page(start: bytes) -> bool:
+    """Tell whether what is said to be HTML is a whole web page, not a text with tags."""
+    return start[:_LONGEST_MARK].lower().startswith(_PAGE_MARKS)
+
+
 def _refusal(response: PageResponse, now: datetime) -> SiteError | None:
     """Return what a status that is none of success means; a WebSocket's is 101, and others may be 202."""
-    if response.is_socket or (response.status in (101, 202) and response.content_type != "text/html"):
-        return None
-    return refused_by_status(response, now)
+    is_success = response.is_socket or (response.status < 300 and not is_challenge(response))
+    return None if is_success else refused_by_status(response, now)

@@ -13,15 +13,18 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from playwright.async_api import ElementHandle
+from playwright.async_api import Error as PlaywrightError
 
+from bridge.browser.page_calls import REPLACED
 from bridge.errors import SiteChanged
 from bridge.sites.contract import LeftSite
 from bridge.sites.site_file.page_elements import PageElements
 
-FOREIGN = "foreign"
+FOREIGN, GONE = "foreign", "gone"
 # An editor shows a line break as a new paragraph, and marks empty places with characters that have no width.
 SCRIPT = """(box, [origin, text, act]) => {
   if (location.origin !== origin) return {is: "foreign"};
+  if (!box.isConnected) return {is: "gone"};
   const squeezed = words => words.replace(/[\\s\\u200b-\\u200d\\u2060\\ufeff]+/g, "");
   const isField = box instanceof HTMLTextAreaElement || box instanceof HTMLInputElement;
   const fixed = isField ? [] : [...box.querySelectorAll("[contenteditable=false]")];  // a placeholder, for example
@@ -85,6 +88,8 @@ class ComposerBox:
         seen: Mapping[str, Any] = await box.evaluate(SCRIPT, [self._page.origin, prompt, act])
         if seen["is"] == FOREIGN:
             raise LeftSite(self._page.page.url)
+        if seen["is"] == GONE:
+            raise PlaywrightError(REPLACED)
         return seen
 
     async def fill(self, box: ElementHandle, prompt: str) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from playwright.async_api import ElementHandle
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
+from bridge.browser.page_calls import REPLACED, has_moved_on
 from bridge.errors import SetupError, SiteChanged
 from bridge.printable import as_line
 from bridge.sites.contract import LeftSite
@@ -39,6 +40,7 @@ HOVER_LIMIT = 700
 NO_SELECTOR = re.compile(r"while parsing|Unknown engine|Unexpected token|is not a valid selector", re.IGNORECASE)
 AIM = """(element, origin) => {
   if (location.origin !== origin) return {isForeign: true};
+  if (!element.isConnected) return {isGone: true};
   element.scrollIntoView({block: "nearest", inline: "nearest"});
   const box = element.getBoundingClientRect();
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
@@ -126,7 +128,7 @@ class PageElements(GuardedPage):
         return bool(await waited(lambda: self.has(selectors, names), limit))
 
     async def click(self, selectors: Sequence[str], names: Names = NO_NAMES, *, field: str = "") -> bool:
-        """Click the first visible element of the selectors with the mouse; tell whether there is one."""
+        """Click the first visible element of the selectors with the mouse; tell whether there was one to click."""
 
         async def click() -> bool:
             if (located := await self._locate(selectors, names, field)) is None:
@@ -134,8 +136,7 @@ class PageElements(GuardedPage):
             async with held(located.element):
                 if located.has_moved:  # what lies over it may be anything
                     return await self._click_clear(located.element)
-                await self.click_element(located.element)
-            return True
+                return await self.click_element(located.element)
 
         return await retried(click)
 
@@ -144,21 +145,32 @@ class PageElements(GuardedPage):
         if not await waited(lambda: self.click(selectors, names, field=field), QUICK):
             raise lacking(field, selectors)
 
-    async def click_element(self, element: ElementHandle) -> None:
-        """Click the middle of an element; where something lies over that, wait for it to go away."""
+    async def click_element(self, element: ElementHandle) -> bool:
+        """Click the middle of an element; where something lies over that, wait for it to go away.
+
+        Tells whether it was clicked: one that has been hidden meanwhile is not.
+        """
         if await self._click_clear(element):
-            return
+            return True
         self.stay_home()
         try:
             await element.click(timeout=QUICK / 4)
         except PlaywrightTimeout:
-            await element.click(timeout=QUICK, force=True)
+            try:
+                await element.click(timeout=QUICK, force=True)
+            except PlaywrightError as error:
+                if has_moved_on(error):
+                    raise
+                return False
+        return True
 
     async def _click_clear(self, element: ElementHandle) -> bool:
         """Click the middle of an element unless something lies over that; tell whether it was clicked."""
         spot = await element.evaluate(AIM, self.origin)
         if spot.get("isForeign"):
             raise LeftSite(self.page.url)
+        if spot.get("isGone"):
+            raise PlaywrightError(REPLACED)
         if spot["isClear"]:
             await self.click_at(spot["x"], spot["y"])
         return bool(spot["isClear"])

@@ -21,7 +21,7 @@ from bridge.errors import (
     SiteChanged,
     SiteError,
 )
-from bridge.sites.http_refusals import quote, refused_by_status
+from bridge.sites.http_refusals import HTML, block_page, is_challenge, quote, refused_by_status
 from bridge.sites.lenient_json import parse_json
 from bridge.sites.site_file.body_codecs import variables_of
 from bridge.sites.site_file.conditions import LONGEST_MATCHED, holds
@@ -95,8 +95,12 @@ class RefusalRules:
         status, body = reply.response.status, reply.body or b""
         document = parse_json(body.decode("utf-8", "replace")) if len(body) <= _LONGEST_REPLY else None
         variables = variables_of(reply.response.url) | {"$status": status}
-        found = self.in_document(document, variables) or self.by_status(status, document)
-        return found or refused_by_status(reply.response, now)
+        if found := self.in_document(document, variables) or self.by_status(status, document):
+            return found
+        if status >= 300 or is_challenge(reply.response):
+            return refused_by_status(reply.response, now)
+        # the type says little: frameworks call HTML whatever has none
+        return block_page() if reply.response.content_type == HTML and body.lstrip().startswith(b"<") else None
 
 
 def refused(refusal: Refusal, document: Any, variables: Variables) -> BridgeError:

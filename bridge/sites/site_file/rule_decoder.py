@@ -16,6 +16,7 @@ from bridge.chat.types import ChatEvent
 from bridge.errors import BridgeError, NoAnswer, SiteError
 from bridge.sites.answer_decoder import DeferredErrorDecoder
 from bridge.sites.drift import Drift
+from bridge.sites.http_refusals import block_page
 from bridge.sites.site_file.answer_state import AnswerState
 from bridge.sites.site_file.channel import Channel
 from bridge.sites.site_file.framing import STREAM_END
@@ -29,6 +30,8 @@ from bridge.sites.site_file.wire_schema import Refusal
 
 BODY_LIMIT = 2.0
 """Seconds until a refusal is judged by its HTTP status alone, where its body does not come."""
+PAGE_LIMIT = 15.0
+"""Seconds until a response that calls itself a web page, and of which no byte comes, is taken for one."""
 EMPTY_END_LIMIT = 30.0
 """Seconds until an end before which there was no answer is believed, on a channel that other chats have a part in: it
 may be that of the chat before, whose last words came after the prompt had left."""
@@ -85,7 +88,8 @@ class RuleDecoder(DeferredErrorDecoder):
         self._may_drop = rules.number is not None or rules.is_for is not None
         self._wanted = ""
         self._unread: BridgeError | None = None
-        """What a refusal means by its status alone: many pages never read its body, which then never ends."""
+        """What a refusal means by its status or type alone: many pages never read its body, which then never ends."""
+        self._unread_limit = BODY_LIMIT
         self._last_number: int | float | None = None
 
     @property
@@ -96,8 +100,10 @@ class RuleDecoder(DeferredErrorDecoder):
     @property
     def patience(self) -> float | None:
         """Return how long an error may still follow the end, or the body of a refusal; then `expired` judges."""
+        if (due := super().patience) is not None:
+            return due
         if self._unread is not None:
-            return BODY_LIMIT
+            return self._unread_limit
         if self._state.reason is not None:
             return None if self._is_over else self._rules.answer.then_wait
         return EMPTY_END_LIMIT if self._had_empty_end and not self._has_words else None
@@ -121,6 +127,9 @@ class RuleDecoder(DeferredErrorDecoder):
             self._unread = self._rules.refusals.by_status(response.status) or channel.refusal
             if response.content_type != "application/json":
                 raise self._unread
+            self._unread_limit = BODY_LIMIT
+        elif channel.is_said_to_be_page:
+            self._unread, self._unread_limit = block_page(), PAGE_LIMIT
 
     def select(self, response: PageResponse) -> None:
         """Go on with a response that was begun before."""
@@ -130,6 +139,8 @@ class RuleDecoder(DeferredErrorDecoder):
         """Take the next bytes, cut anywhere, and return the events that they complete."""
         self._raise_failure()
         if self._channel is not None:
+            if data and self._channel.refusal is None:
+                self._unread = None
             self._take_all(self._channel, self._channel.feed(data))
         return self._events()
 
@@ -147,6 +158,7 @@ class RuleDecoder(DeferredErrorDecoder):
 
     def expired(self) -> Sequence[ChatEvent]:
         """Return the last events, or raise what the answer came to, after the patience is over."""
+        self._raise_failure()
         if self._unread is not None:
             raise self._unread
         self._state.reason = self._state.reason or "stop"

@@ -109,6 +109,7 @@ async def test_a_start_that_is_given_up_leaves_no_process_behind(
     try:
         async with asyncio.timeout(LIMIT):
             while not is_far_enough(family := started()):
+                assert not starting.done(), starting.exception()
                 await asyncio.sleep(0)
     finally:  # a start that came no further would be left to the next test
         starting.cancel()

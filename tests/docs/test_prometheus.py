@@ -156,7 +156,7 @@ async def prometheus(folder: Path, target: int) -> AsyncGenerator[aiohttp.Client
 async def asked(http: aiohttp.ClientSession, path: str, **parameters: str) -> Any:
     """Return what Prometheus answers."""
     await asyncio.sleep(PAUSE)
-    async with http.get(f"/api/v1/{path}", params=parameters) as response:
+    async with http.get(f"/api/v1/{path}", params=parameters, raise_for_status=True) as response:
         answer = await response.json()
         assert answer["status"] == "success", (parameters, answer)
         return answer["data"]
@@ -184,7 +184,7 @@ async def test_a_real_prometheus_scrapes_the_bridge_and_answers_every_alert_and_
             work(served)
             try:
                 found = await asked(http, "query", query="up")
-            except aiohttp.ClientConnectionError:
+            except aiohttp.ClientError:  # refused at first, then answered with 503
                 return False  # Prometheus is about to start
             return any(one["value"][1] == "1" for one in found["result"])
 

@@ -20,6 +20,8 @@ from bridge.worker.page_session import Session
 
 END_LIMIT = 2.0
 """Seconds that the site gets to end its response by itself, after the end of the answer or a refusal."""
+REST = 0.3
+"""Seconds for which a page must show no answer any more before its response counts as one that only stays open."""
 STOP_AGAIN = 0.5
 """Seconds after which the stop button is pressed again."""
 LOOK_AGAIN = 0.05
@@ -98,7 +100,7 @@ async def stop_generation(session: Session, exchange: Exchange, grace: float, li
     A response that stays open is over once its answer is, or stop was pressed, and the page shows that it is at rest.
     """
     try:
-        await _ended(session, exchange, grace)
+        await _ended_by_itself(session, exchange, grace)
         before, may_rest = session.request_log.count, grace > 0
         async with asyncio.timeout(limit):
             while await _is_generating(session, exchange) and not (may_rest and await _is_at_rest(session)):
@@ -161,6 +163,20 @@ async def _is_at_rest(session: Session) -> bool:
             return await session.driver.is_generating() is False
     except PageMovedOn:
         return True
+
+
+async def _ended_by_itself(session: Session, exchange: Exchange, grace: float) -> None:
+    """Return when the site is not at the answer any more, or only leaves its response open; after `grace` seconds."""
+    clock = asyncio.get_running_loop().time
+    end, rested = clock() + grace, False
+    while (left := end - clock()) > 0:
+        await _ended(session, exchange, min(REST, left))
+        if not await _is_generating(session, exchange):
+            return
+        rests = await _is_at_rest(session)
+        if rests and rested:
+            return
+        rested = rests
 
 
 async def _ended(session: Session, exchange: Exchange, limit: float) -> None:

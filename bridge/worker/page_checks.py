@@ -92,7 +92,17 @@ async def check_protocol(driver: SiteDriver, limits: CheckLimits) -> str:
             f"the page's scripts may have changed: they do not name {', '.join(absent)}; "
             "`bridge doctor --send` tells for sure"
         )
-    return f"the page's scripts name all {len(words)} words of the protocol that were looked for"
+    return _all_named(words)
+
+
+def _all_named(words: Sequence[str]) -> str:
+    match words:
+        case []:
+            return "the site's description has no word of the protocol to look for in the page's scripts"
+        case [word]:
+            return f"the page's scripts name {word}, the one word of the protocol that was looked for"
+        case _:
+            return f"the page's scripts name all {len(words)} words of the protocol that were looked for"
 
 
 async def _scripts(page: Page, limit: float) -> list[str]:

@@ -7,6 +7,7 @@ import io
 import re
 import socket
 from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 @pytest.fixture
 async def site() -> AsyncGenerator[DemoSite]:
-    async with DemoSite(QUICK_SITE) as running:
+    async with DemoSite(replace(QUICK_SITE, accounts=("alice", "bob", "carol"))) as running:
         yield running
 
 
@@ -119,17 +120,23 @@ async def test_an_account_that_is_signed_out_and_a_page_that_has_changed_are_nam
 
 async def test_a_page_whose_scripts_ask_in_another_way_is_told_apart_without_a_chat(home: Home, site: DemoSite) -> None:
     (home.folder / "own").mkdir()
-    for name, words in (("place", ("/completion2",)), ("other", ("/completion", "NEW_OPERATION"))):
+    for name, words in (
+        ("place", ("/completion2",)),
+        ("other", ("/completion", "NEW_OPERATION")),
+        ("third", ("/completion",)),
+    ):
         (home.folder / "own" / f"{name}.py").write_text(NEWER_SITE.format(words=words), "utf-8")
     store(home).save(signed_in_profile(site, "alice").model_copy(update={"site": "own.place"}))
     store(home).save(signed_in_profile(site, "bob").model_copy(update={"site": "own.other"}))
+    store(home).save(signed_in_profile(site, "carol").model_copy(update={"site": "own.third"}))
     doctor = await home.run("doctor", "--site")
     assert doctor.code == 1
     failed, fine = findings(doctor, "FAILED"), findings(doctor, "ok")
     assert [*failed] == ["stream of alice"]
     assert "No script of the page names /completion2" in failed["stream of alice"]
-    assert [*fine] == ["browser", "page of alice", "page of bob", "stream of bob"]
+    assert [*fine] == ["browser", "page of alice", "page of bob", "stream of bob", "page of carol", "stream of carol"]
     assert "do not name NEW_OPERATION" in fine["stream of bob"]
+    assert "name /completion, the one word" in fine["stream of carol"]
     assert site.account("alice").turns == []
 
 

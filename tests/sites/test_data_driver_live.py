@@ -10,6 +10,7 @@ import pytest
 
 from bridge.browser.browser import Chromium
 from bridge.telemetry import WorkerState
+from bridge.worker import worker
 from tests.support.hostile import states
 from tests.support.small_site import SLOW, TURN, bridged, changed, small_site
 from tests.support.stress import stress
@@ -255,7 +256,10 @@ async def test_a_page_without_a_stop_button_is_left_so_that_its_response_ends(
         assert await run.ask("Still there?") == "You said: Still there?"
 
 
-async def test_a_response_that_stays_open_behind_its_end_costs_no_account(tmp_path: Path, chromium: Chromium) -> None:
+async def test_a_response_that_stays_open_behind_its_end_costs_no_account_and_holds_none_up(
+    tmp_path: Path, chromium: Chromium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "END_LIMIT", 3600.0)
     async with small_site(keeps_open=True) as site, bridged(tmp_path, site, chromium) as run:
         for prompt in ("Hi", "And now?"):
             assert await run.ask(prompt) == f"You said: {prompt}"

@@ -1,4 +1,7 @@
-"""Proves a site file that was learned: three chats by the driver that works by it, one of them stopped."""
+"""Proves a site file that was learned: three chats by the driver that works by it, one of them stopped.
+
+Where it has switches or several models, one more chat has all of them otherwise than usual.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import NamedTuple
 
 from bridge.browser.browser import Chromium
-from bridge.chat.types import ChatEvent, ChatRequest, Message, Text
+from bridge.chat.types import ChatEvent, ChatRequest, Message, Model, Text
 from bridge.errors import BridgeError
 from bridge.settings import Settings
 from bridge.sites.guarded_page import retried
@@ -45,11 +49,7 @@ class Proof(NamedTuple):
 
 async def prove(chromium: Chromium, settings: Settings, profile: Profile, operator: Operator) -> list[Proof]:
     """Send three chats through the site file that the profile names; none of their texts is kept."""
-    tests = (
-        ("a long answer", _long),
-        ("lines, other scripts and code", _coded),
-        ("an answer that is stopped", _stopped),
-    )
+    tests = list(TESTS)
     proofs: list[Proof] = []
 
     def note(name: str, failure: str) -> None:
@@ -60,6 +60,8 @@ async def prove(chromium: Chromium, settings: Settings, profile: Profile, operat
         await asyncio.to_thread(load_driver, profile.site, settings.site_files)  # the file is read once
         worker = Worker(profile, None, chromium, settings, Telemetry())
         async with worker.opened():
+            if _usual(worker) != _unusual(worker):
+                tests.insert(-1, UNUSUAL)
             for name, test in tests:
                 operator.say(f"Proving the site file: {name} ...")
                 note(name, await _outcome(test(worker)))
@@ -84,9 +86,9 @@ async def _coded(worker: Worker) -> str:
     return await _whole(worker, with_code())
 
 
-async def _whole(worker: Worker, canary: Canary) -> str:
+async def _whole(worker: Worker, canary: Canary, model: Model | None = None) -> str:
     """Return what is wrong with the answer to a prompt: it must be what the page shows of it."""
-    text = "".join([event.text async for event in _events(worker, canary) if isinstance(event, Text)])
+    text = "".join([event.text async for event in _events(worker, canary, model) if isinstance(event, Text)])
     said = letters(text)
     if not said:
         return "the answer had no text"
@@ -97,6 +99,11 @@ async def _whole(worker: Worker, canary: Canary) -> str:
         await asyncio.sleep(LOOK_EVERY)
         shown = overlap(letters(await _page_text(worker)), said).share
     return "" if shown >= SAME else f"the page shows {shown:.0%} of the answer that was read"
+
+
+async def _switched(worker: Worker) -> str:
+    """Ask the last model with everything on that can be; that the request says so is checked at the gate."""
+    return await _whole(worker, to_be_typed(), _unusual(worker))
 
 
 async def _stopped(worker: Worker) -> str:
@@ -122,8 +129,17 @@ async def _leaving(worker: Worker, canary: Canary) -> AsyncGenerator[AsyncGenera
         yield events
 
 
-async def _events(worker: Worker, canary: Canary) -> AsyncGenerator[ChatEvent]:
-    request = ChatRequest(uuid.uuid4().hex, worker.models[0], (Message("user", canary.prompt),))
+def _usual(worker: Worker) -> Model:
+    return worker.models[0]
+
+
+def _unusual(worker: Worker) -> Model:
+    last = worker.models[-1]
+    return replace(last, thinking=last.can_think, search=last.can_search)
+
+
+async def _events(worker: Worker, canary: Canary, model: Model | None = None) -> AsyncGenerator[ChatEvent]:
+    request = ChatRequest(uuid.uuid4().hex, model or _usual(worker), (Message("user", canary.prompt),))
     async with aclosing(worker.chat(request, Timeline(request.id, worker.name))) as events:
         async for event in events:
             yield event
@@ -133,3 +149,11 @@ async def _events(worker: Worker, canary: Canary) -> AsyncGenerator[ChatEvent]:
 async def _page_text(worker: Worker) -> str:
     session = worker.shown
     return "" if session is None else str(await retried(lambda: session.page.evaluate(PAGE_TEXT)))
+
+
+TESTS = (
+    ("a long answer", _long),
+    ("lines, other scripts and code", _coded),
+    ("an answer that is stopped", _stopped),
+)
+UNUSUAL = ("other switches and another model", _switched)

@@ -25,11 +25,13 @@ from bridge.settings import Settings
 from bridge.sites.learning.chat_trial import ChatTrial
 from bridge.sites.learning.draft import Certainty, Finding, written
 from bridge.sites.learning.learn_page import (
+    Seen,
     chat_twice,
     find_new_chat,
     findings,
     page_state,
     strangers_signs,
+    try_controls,
     watched_page,
 )
 from bridge.sites.learning.operator import Operator
@@ -122,12 +124,13 @@ async def _taught(
 ) -> tuple[Sequence[Finding], Profile]:
     url, context = lesson.url, trial.watch.page.context
     await chat_twice(trial, operator)
+    plain, controls = await try_controls(trial, url, operator)
     operator.say("Looking for the address of a new chat, and at what a stranger sees ...")
     new_chat = await find_new_chat(trial, url)
     mine = await page_state(trial.watch.page, trial.elements.origin)
     async with _context(chromium, settings, url, None) as fresh:
         login = await strangers_signs(mine, next(iter(trial.learned.box), ""), fresh, url)
-    found = await findings(trial, lesson.name, url, new_chat, login)
+    found = await findings(trial, lesson.name, url, Seen(plain, controls, new_chat, login))
     return found, await _captured(context, profile, settings.browser.call_limit)
 
 

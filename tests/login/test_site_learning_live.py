@@ -45,19 +45,29 @@ async def learned(chromium: Chromium, folder: Path, url: str, state: dict[str, A
     return site, await asyncio.to_thread(load_site_file, out)
 
 
-@pytest.mark.parametrize("name", ["demo", "kimi", *stress("qwen")])
+CONTROLS = {
+    "demo": {"search"},
+    "kimi": set(),
+    "qwen": {"model_menu"},
+    "zai": {"thinking", "search", "model_menu"},
+}
+"""What is learned of the switches and the models of each page."""
+
+
+@pytest.mark.parametrize("name", ["demo", "zai", *stress("kimi", "qwen")])
 async def test_a_learned_site_file_passes_its_chats_with_no_hand_edit_and_keeps_nothing_of_them_or_the_login(
     chromium: Chromium, tmp_path: Path, name: str
 ) -> None:
     async with page_of(name) as (url, state):
         site, written = await learned(chromium, tmp_path, url, state)
     assert [proof for proof in site.proofs if proof.failure] == []
-    assert len(site.proofs) == 3
+    assert len(site.proofs) == 3 + bool(CONTROLS[name])
+    assert {one for one in ("thinking", "search", "model_menu") if getattr(written, one)} == CONTROLS[name]
     assert site.needed == []
     assert written.composer.stop_button
     assert written.conversation_url
     assert not written.login.guest
-    assert written.login.signed_in
+    assert written.login.signed_in or written.login.signed_out
     text = await asyncio.to_thread((tmp_path / "learned.toml").read_text, "utf-8")
     assert "Repeat exactly" not in text
     assert not any(cookie["value"] in text for cookie in state["cookies"])

@@ -220,20 +220,31 @@ def _thinking(
 ) -> list[TextRule]:
     """Return the rules for what calls itself thinking: at the same path, or at one of its own."""
     if thoughts:
-        rest = [frame for turn in turns for frame in turn.frames if frame.texts.get(path) and frame not in thoughts]
+        spoken = (frame for turn in turns for frame in turn.frames if frame.texts.get(path))
+        rest = [frame for frame in spoken if not _is_thought(frame)]
         return [
             TextRule("thinking", path, guard, "delta", is_certain=False) for guard in guards(thoughts, rest, path) or []
         ]
     found = list[TextRule]()
-    for other, track in tracks_of(turns[0].frames).items():
-        named = THOUGHTS.search(other) is not None and "[-" not in other
-        if named and sum(map(len, track.pieces)) > 0 and len(track.values) >= STREAMED:
-            frames = [turns[0].frames[number] for number, _ in track.values]
-            found += [
-                TextRule("thinking", other, guard, track.mode, is_certain=False)
-                for guard in guards(frames, (), other) or []
-            ]
+    for turn, track in _thinking_tracks(turns):
+        frames = [turn.frames[number] for number, _ in track.values]
+        found += [
+            TextRule("thinking", track.path, guard, track.mode, is_certain=False)
+            for guard in guards(frames, (), track.path) or []
+        ]
     return found[:2]
+
+
+def _thinking_tracks(turns: Sequence[TurnFrames]) -> list[tuple[TurnFrames, Track]]:
+    """Return what comes at paths that are called thinking, each of the turn that has most of it."""
+    longest: dict[str, tuple[TurnFrames, Track]] = {}
+    for turn in turns:
+        for path, track in tracks_of(turn.frames).items():
+            is_named = THOUGHTS.search(path) is not None and "[-" not in path
+            is_streamed = sum(map(len, track.pieces)) > 0 and len(track.values) >= STREAMED
+            if is_named and is_streamed and (path not in longest or len(longest[path][1].values) < len(track.values)):
+                longest[path] = turn, track
+    return list(longest.values())
 
 
 def as_when(guard: Guard) -> dict[str, Any]:

@@ -259,6 +259,8 @@ class ChatTrial:
 
     async def _note_stops(self, found: Sequence[str]) -> None:
         """Take for the stop button what was there only during the answer, in this turn and in one before."""
+        if self.learned.stop_button:
+            return
         again = [one for one in found if one in self.learned.stops and await self.watch.count(one) == 0]
         if again:
             self.learned.stop_button = tuple([one for one in again if not is_weak(one)][:3] or again[:1])

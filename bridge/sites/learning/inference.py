@@ -24,6 +24,7 @@ WHOLE = 0.97
 class Wire:
     """What the turns say of the network."""
 
+    turns: tuple[SeenTurn, ...]
     prompts: tuple[Carrier, ...]
     """For each turn the request that carried the prompt."""
     answer: AnswerText | None
@@ -35,10 +36,33 @@ def read_wire(turns: Sequence[SeenTurn]) -> Wire:
     """Find request, answer, end and ids; the first turn begins a conversation, the others go on in it."""
     sent = [carriers(turn) for turn in turns]
     if not sent or not all(sent):
-        return Wire((), None, None, Ids())
+        return Wire(tuple(turns), (), None, None, Ids())
     answer = find_answer(turns, kind_of(sent[0][0].call))
     prompts = tuple(_the_one(found, answer, number) for number, found in enumerate(sent))
-    return Wire(prompts, answer, find_end(answer) if answer else None, find_ids(turns[:2], prompts[:2], answer))
+    return Wire(
+        tuple(turns), prompts, answer, find_end(answer) if answer else None, find_ids(turns[:2], prompts[:2], answer)
+    )
+
+
+def read_with(turns: Sequence[SeenTurn], more: Sequence[SeenTurn]) -> Wire:
+    """Find the same by further turns, too, in which switches stood otherwise, unless these make it less sure."""
+    wire = read_wire(turns)
+    whole = read_wire([*turns, *more]) if more else wire
+    return whole if _is_as_sure(whole, wire) else wire
+
+
+def _is_as_sure(one: Wire, other: Wire) -> bool:
+    """Tell whether all that the text was known by still holds, and its end is as certain."""
+    if not (one.answer and other.answer and one.end and other.end):
+        return other.answer is None
+    rules, others = ([rule for rule in wire.rules if rule.emit == "text"] for wire in (one.answer, other.answer))
+    is_kept = len(rules) == len(others) and all(any(_holds(rule, known) for rule in rules) for known in others)
+    return is_kept and one.end.is_certain >= other.end.is_certain
+
+
+def _holds(rule: TextRule, known: TextRule) -> bool:
+    is_like = (rule.path, rule.mode) == (known.path, known.mode) and rule.is_certain >= known.is_certain
+    return is_like and rule.guard.items() >= known.guard.items()
 
 
 def _the_one(found: Sequence[Carrier], answer: AnswerText | None, turn: int) -> Carrier:
@@ -50,12 +74,12 @@ def _the_one(found: Sequence[Carrier], answer: AnswerText | None, turn: int) -> 
     return ranked[0]
 
 
-def wire_findings(wire: Wire, turns: Sequence[SeenTurn], host: str) -> list[Finding]:
+def wire_findings(wire: Wire, host: str) -> list[Finding]:
     """Return the fields of the tables `request` and `answer`."""
-    return [*_request(wire, turns, host), *_answer(wire, host)]
+    return [*_request(wire, host), *_answer(wire, host)]
 
 
-def _request(wire: Wire, turns: Sequence[SeenTurn], host: str) -> Iterator[Finding]:
+def _request(wire: Wire, host: str) -> Iterator[Finding]:
     if not wire.prompts:
         yield Finding("request.path", "/needs-you", NEEDED, "no request of the page had the prompt in it")
         yield Finding("request.prompt", ["needs_you"], NEEDED, "where the request has the prompt")
@@ -68,16 +92,16 @@ def _request(wire: Wire, turns: Sequence[SeenTurn], host: str) -> Iterator[Findi
     if urlsplit(first.call.url).netloc != host:
         yield Finding("request.host", urlsplit(first.call.url).hostname or "")
     yield Finding("request.body", first.codec)
-    yield _prompt(wire, turns)
+    yield _prompt(wire)
     yield from _request_ids(wire.ids)
-    if when := prompts_own(wire.prompts, turns, prompt_paths(wire.prompts)):
+    if when := prompts_own(wire.prompts, wire.turns, prompt_paths(wire.prompts)):
         yield Finding("request.when", when, GUESSED, "what other requests to the same address do not have")
         yield Finding("request.others", [{"path": path, "method": first.call.method}], CERTAIN, "they carry no prompt")
 
 
-def _prompt(wire: Wire, turns: Sequence[SeenTurn]) -> Finding:
+def _prompt(wire: Wire) -> Finding:
     paths = prompt_paths(wire.prompts)
-    with_lines = [one for one, turn in zip(wire.prompts, turns, strict=True) if "\n" in turn.prompt]
+    with_lines = [one for one, turn in zip(wire.prompts, wire.turns, strict=True) if "\n" in turn.prompt]
     if paths and (with_lines or wire.prompts)[-1].is_exact:
         return Finding("request.prompt", paths, CERTAIN, f"the same in {len(wire.prompts)} requests")
     if paths:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Page
@@ -15,12 +16,15 @@ from bridge.errors import BrowserError, SetupError, SiteTimeout
 from bridge.origins import origin_of
 from bridge.sites.guarded_page import held
 from bridge.sites.learning.canary import Canary, to_be_typed, with_code
-from bridge.sites.learning.chat_trial import ChatTrial, loaded
+from bridge.sites.learning.chat_trial import ChatTrial, Learned, loaded
+from bridge.sites.learning.control_fields import control_fields
 from bridge.sites.learning.control_search import BEFORE, new_chat_buttons
-from bridge.sites.learning.draft import Finding
-from bridge.sites.learning.inference import read_wire, wire_findings
+from bridge.sites.learning.control_trial import ControlTrial
+from bridge.sites.learning.draft import Certainty, Finding
+from bridge.sites.learning.inference import read_wire, read_with, wire_findings
 from bridge.sites.learning.login_signs import PageState, login_signs
 from bridge.sites.learning.network_watch import NetworkWatch
+from bridge.sites.learning.observation import SeenControls, SeenTurn
 from bridge.sites.learning.operator import Operator
 from bridge.sites.learning.page_findings import LoginSigns, NewChat, page_findings
 from bridge.sites.learning.page_watch import PageWatch
@@ -32,6 +36,12 @@ MORE_PROMPTS = 2
 """Prompts that are sent at most to see a stop button a second time."""
 LOAD_LIMIT = 60.0
 LOOK_EVERY = 0.1
+REFUSAL = Finding(
+    "refusals",
+    {"kind": "login", "status": [401]},
+    Certainty.GUESSED,
+    "never seen here; 403, 429, 5xx and web pages are understood without a rule, the site's own words are not",
+)
 SETTLE = 2.0
 """Seconds in which a page shows whether somebody is signed in."""
 
@@ -116,6 +126,18 @@ async def _takes_prompts(trial: ChatTrial) -> bool:
     return trial.elements.is_home(page.url) and (await page_state(page, origin)).has_box
 
 
+async def try_controls(trial: ChatTrial, url: str, operator: Operator) -> tuple[tuple[SeenTurn, ...], SeenControls]:
+    """Try the switches and the choice of a model; return the turns before that, and what came of it."""
+    plain = tuple(trial.turns)
+    models = (await asyncio.to_thread(read_wire, plain)).ids.models
+
+    async def new_chat() -> None:
+        await loaded(trial.watch.page, url, LOAD_LIMIT)
+        await trial.wait_for_box()
+
+    return plain, await ControlTrial(trial, operator).run(models, new_chat)
+
+
 async def find_new_chat(trial: ChatTrial, url: str) -> NewChat:
     """Load the address of an empty chat and see whether it is one; else try what is called a new chat."""
     parts = urlsplit(url)
@@ -161,18 +183,32 @@ async def strangers_signs(mine: PageState, box: str, context: BrowserContext, ur
         return login_signs(mine, await page_state(page, origin_of(page.url)), box)
 
 
-async def findings(trial: ChatTrial, name: str, url: str, new_chat: NewChat, login: LoginSigns) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of a site, beside what the trial itself has learned of its page."""
+
+    plain: tuple[SeenTurn, ...]
+    """The turns before any control was tried."""
+    controls: SeenControls
+    new_chat: NewChat
+    login: LoginSigns
+
+
+async def findings(trial: ChatTrial, name: str, url: str, seen: Seen) -> list[Finding]:
     """Draw all fields of the site file from what was seen; computing takes place off the loop."""
     title = str(await trial.watch.page.title())[:60]
-    return await asyncio.to_thread(_findings, trial, name, title, url, new_chat, login)
+    return await asyncio.to_thread(_findings, trial.learned, name, title, url, seen)
 
 
-def _findings(trial: ChatTrial, name: str, title: str, url: str, new_chat: NewChat, login: LoginSigns) -> list[Finding]:
-    host, turns = urlsplit(url).netloc, tuple(trial.turns)
+def _findings(learned: Learned, name: str, title: str, url: str, seen: Seen) -> list[Finding]:
+    host, turns = urlsplit(url).netloc, seen.plain
     if not turns:
         raise SetupError("No chat was seen, so there is nothing to learn from.")
-    wire = read_wire(turns)
+    wire = read_with(turns, [switch.turn for switch in seen.controls.switches])
     calls = [one.call for one in wire.prompts] + ([wire.answer.stream.call] if wire.answer else [])
     hosts = sorted({urlsplit(call.url).hostname or "" for call in calls if urlsplit(call.url).netloc != host})
-    page = page_findings(name, title, url, trial.learned, new_chat, login, wire.ids, hosts)
-    return [*page, *wire_findings(wire, turns, host)]
+    page = page_findings(name, title, url, learned, seen.new_chat, seen.login, wire.ids, hosts)
+    controls = control_fields(name, seen.controls, wire, turns)
+    own = controls.without(wire_findings(wire, host))
+    only = Finding("models", {"id": name}, Certainty.GUESSED, "the page's own choice of a model is left as it is")
+    return [*page, *(controls.models or (only,)), *own, *controls.findings, REFUSAL]

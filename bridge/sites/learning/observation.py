@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bridge.browser.page_messages import SOCKET
+from bridge.sites.site_file.page_schema import Menu
 
 
 class Chunk(NamedTuple):
@@ -86,3 +87,67 @@ class Button:
     """Whether it is in the form and the dialog of the text box, and no other text box is as near to it."""
     is_plain: bool = True
     """Whether it opens no menu, and neither holds other controls, nor is part of one, nor lies below something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A visible element that may be a switch or open a menu, and how it stands."""
+
+    button: Button
+    standing: Mapping[str, str] = field(default_factory=dict)
+    """What its attributes, or the tick of a checkbox, say of its state."""
+    popup: str = ""
+    """What it opens, by `aria-haspopup`."""
+    radios: int = 0
+    """How many entries to choose from it shows at all times."""
+
+
+@dataclass(frozen=True, slots=True)
+class MenuEntry:
+    """An entry of a menu that is open."""
+
+    element: Element
+    number: int
+    name: str
+    """Its text, on one line."""
+    standing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSwitch:
+    """A switch of the page that was turned once, and the turn whose prompt was sent while it stood the other way."""
+
+    name: str
+    selectors: tuple[str, ...]
+    attribute: str
+    """What shows how it stands: an attribute, or `checked` for the tick of a checkbox."""
+    on: str
+    """Value of the attribute where it is on."""
+    was_on: bool
+    """How it stood when the page was opened."""
+    turn: SeenTurn
+
+
+@dataclass(frozen=True, slots=True)
+class SeenMenu:
+    """The page's choice of a model, and for each entry that was tried the turn that was sent with it."""
+
+    menu: Menu
+    names: tuple[str, ...]
+    """What all of its entries are called."""
+    tried: Mapping[str, SeenTurn]
+    """The entries that were tried, by name."""
+    is_shown: bool
+    """Whether what opens it shows the name of the chosen entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenControls:
+    """The switches and the choice of a model that were tried, and why others were not."""
+
+    switches: tuple[SeenSwitch, ...] = ()
+    after: SeenTurn | None = None
+    """A turn that was sent when all switches stood as at first again."""
+    menu: SeenMenu | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """Why one was not learned, by the name of its table."""

@@ -59,7 +59,6 @@ def page_findings(
         yield Finding(
             "conversation_url", None, GUESSED, "the address has no id, so each chat begins a new conversation"
         )
-    yield Finding("models", {"id": name}, GUESSED, "the page's own choice of a model is left as it is")
     yield from _login(login)
     yield from _composer(learned, new_chat)
     for selector, closers in dict(learned.dialogs).items():

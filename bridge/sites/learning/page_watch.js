@@ -100,6 +100,24 @@
     }
   };
 
+  // what may be turned, open a menu, or be an entry of one, and how it stands
+  const CHECKBOX = "input[type=checkbox]";
+  const SWITCH = CHECKBOX + ", [aria-pressed], [role=switch], [role=checkbox], [aria-checked]";
+  const MENU = "button, [role=button], [role=combobox], [aria-haspopup], select, [role=radiogroup]";
+  const ENTRY = "[role=option], [role=menuitem], [role=menuitemradio], [role=radio]", PLAIN_ENTRY = "button, li, [data-value]";
+  const standing = element => {
+    const found = element.matches(CHECKBOX) ? {checked: String(element.checked)} : {};
+    for (const {name, value} of [...element.attributes].slice(0, 40))
+      if (/^(aria-(pressed|checked|selected)|data-[\w-]{1,40})$/.test(name) && value.length <= 20) found[name] = value;
+    return found;
+  };
+  const entries = () => {
+    const shown = all(`${ENTRY}, ${PLAIN_ENTRY}`).filter(one => isVisible(one) && !closed.has(one));
+    const named = shown.filter(one => one.matches(ENTRY));
+    return (named.length ? named : shown).slice(0, 60);
+  };
+  let closed = new Set();  // what was seen before a menu was opened
+
   // what decides whether a button may be taken for a control that has moved
   const CONTROL = "a[href], area[href], button, input, textarea, select, summary, [role=button], [role=link], [role=menuitem], [onclick], [contenteditable]";
   const FIELD = EDITABLE + ", input[type=search], input[type=email], input[type=password], input[type=tel], input[type=url], input[type=date]";
@@ -127,7 +145,8 @@
   const judged = (element, fields) => {
     if (!numbers.has(element)) numbers.set(element, ++count);
     const link = ancestors(element).find(one => one.matches("a[href], area[href]"))?.href;
-    const isNested = ancestors(element).slice(1).some(one => one.matches("button, summary, label, [role=button], [role=link], [role=menuitem]"));
+    const around = "button, summary, [role=button], [role=link], [role=menuitem]" + (element.matches(CHECKBOX) ? "" : ", label");
+    const isNested = ancestors(element).slice(1).some(one => one.matches(around));
     const text = [element.innerText, element.tagName === "INPUT" ? element.value : ""].map(one => (one ?? "").trim().slice(0, 200)).filter(Boolean);
     return {
       element: describe(element), number: numbers.get(element), labels: [...text, ...labels(element)], distance: distance(element),
@@ -227,6 +246,27 @@
       return all(CLICKABLE).filter(one => one !== box && isVisible(one)).slice(0, MOST_LOOKS).map(one => judged(one, fields));
     },
     button: number => all(CLICKABLE).find(one => numbers.get(one) === number) ?? null,
+    switches: () => {
+      const fields = box ? others(box) : [];
+      const found = all(`${CLICKABLE}, ${SWITCH}`).filter(one => one !== box && isVisible(one) && Object.keys(standing(one)).length);
+      return found.slice(0, MOST_LOOKS).map(one => {
+        const named = [...(one.labels ?? [])].map(label => label.textContent.trim().slice(0, 200));
+        const said = judged(one, fields);
+        return {...said, labels: [...said.labels, ...named], standing: standing(one)};
+      });
+    },
+    menus: () => all(MENU).filter(one => one !== box && isVisible(one) && !one.contains(box)).slice(0, MOST_LOOKS).map(one => {
+      const said = judged(one, []), radios = [...one.querySelectorAll("[role=radio]")].filter(isVisible).length;
+      return {...said, popup: one.getAttribute("aria-haspopup") ?? "", radios};
+    }),
+    control: number => all(`${CLICKABLE}, ${SWITCH}, ${MENU}, ${ENTRY}, ${PLAIN_ENTRY}`).find(one => numbers.get(one) === number) ?? null,
+    standing,
+    beforeMenu: () => { closed = new Set(all(`${ENTRY}, ${PLAIN_ENTRY}`).filter(isVisible)); },
+    inGroup: group => { closed = new Set(all(`${ENTRY}, ${PLAIN_ENTRY}`).filter(one => !group.contains(one))); },
+    entries: () => entries().map(one => {
+      if (!numbers.has(one)) numbers.set(one, ++count);
+      return {...describe(one), number: numbers.get(one), name: (one.innerText ?? "").split(/\s+/).join(" ").trim().slice(0, 200), standing: standing(one)};
+    }),
     labels: element => [...labels(element), ...[...(element.labels ?? [])].map(one => one.textContent.trim().slice(0, 200)),
       ...[...(element.parentElement?.children ?? [])].filter(one => one !== element && /placeholder/i.test(one.getAttribute("class") ?? "")).map(one => one.textContent.trim().slice(0, 200))],
     isElsewhere: element => {

@@ -16,7 +16,7 @@ from playwright.async_api import ElementHandle, JSHandle, Page
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.sites.guarded_page import held, retried
-from bridge.sites.learning.observation import Button, Element
+from bridge.sites.learning.observation import Button, Control, Element, MenuEntry
 from bridge.sites.learning.selectors import is_weak, selectors
 
 SCRIPT = files("bridge.sites.learning").joinpath("page_watch.js").read_text("utf-8").rstrip()
@@ -95,13 +95,23 @@ class PageWatch:
 
     async def buttons(self) -> list[Button]:
         """Return what can be clicked now, and how each of them stands to the text box."""
+        return [_button(one) for one in await self.ask("buttons") or []]
+
+    async def switches(self) -> list[Control]:
+        """Return what can be clicked now and shows a state of its own."""
+        return [Control(_button(one), _texts(one["standing"])) for one in await self.ask("switches") or []]
+
+    async def menus(self) -> list[Control]:
+        """Return what may open a menu, or is a list to choose from."""
+        found = await self.ask("menus") or []
+        return [Control(_button(one), popup=str(one["popup"]), radios=int(one["radios"])) for one in found]
+
+    async def entries(self) -> list[MenuEntry]:
+        """Return the entries of the menu that was opened since `beforeMenu`, or of the group of `inGroup`."""
         return [
-            Button(
-                element_of(one["element"]), one["number"], tuple(map(str, one["labels"])), str(one["link"]),
-                one["distance"], one["isOn"], one["isBeside"], one["isPlain"],
-            )
-            for one in await self.ask("buttons") or []
-        ]  # fmt: skip
+            MenuEntry(element_of(one), one["number"], str(one["name"]), _texts(one["standing"]))
+            for one in await self.ask("entries") or []
+        ]
 
     async def described(self, element: ElementHandle) -> Element:
         """Return what can be said of an element."""
@@ -172,6 +182,17 @@ def _turns(phases: Sequence[str]) -> dict[int, frozenset[str]]:
     for turn, _, phase in (one.rpartition(":") for one in phases):
         turns[int(turn or 0)] = turns.get(int(turn or 0), frozenset()) | {phase}
     return turns
+
+
+def _button(said: Mapping[str, Any]) -> Button:
+    return Button(
+        element_of(said["element"]), said["number"], tuple(map(str, said["labels"])), str(said["link"]),
+        said["distance"], said["isOn"], said["isBeside"], said["isPlain"],
+    )  # fmt: skip
+
+
+def _texts(said: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in said.items()}
 
 
 def element_of(said: Mapping[str, Any]) -> Element:

@@ -107,6 +107,12 @@ def by_looks(element: Element) -> list[str]:
     return found
 
 
+def by_words(element: Element) -> list[str]:
+    """Return a selector of an element's text that also fits where a part of the element says it."""
+    base = f"{element.tag}[role={_quoted(role)}]" if (role := element.attributes.get("role")) else element.tag
+    return [f"{base}:has-text({_quoted(element.text)})"] if element.text and element.text.isprintable() else []
+
+
 def differing(element: Element, other: Element) -> list[str]:
     """Return selectors of what an element has in one state and not in another: how a send button becomes a stop."""
     found = [f".{name}" for name in element.classes if name not in other.classes and _NAME.fullmatch(name)]

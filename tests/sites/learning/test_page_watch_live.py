@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from bridge.browser.browser import Chromium
+from bridge.sites.learning.control_rules import switches
 from bridge.sites.learning.control_search import AFTER, BEFORE, BUSY, TYPED, stop_selectors
 from bridge.sites.learning.moved_button_rules import sends
 from bridge.sites.learning.page_watch import PageWatch
@@ -95,6 +96,35 @@ OTHERS = {
 
 async def shown(watch: PageWatch, html: str) -> None:
     await watch.page.evaluate("html => { document.body.innerHTML = html; }", html)
+
+
+SWITCHES = {
+    "pressed": "<button id=s aria-pressed=false>Deep think</button>",
+    "role": "<div id=s role=switch aria-checked=false tabindex=0>Deep think</div>",
+    "data": "<button id=s data-state=off>Deep think</button>",
+    "checkbox": "<label><input id=s type=checkbox> Deep think</label>",
+    "labelled": "<label for=s>Deep think</label><input id=s type=checkbox>",
+}
+NO_SWITCHES = {
+    "without a state": "<button id=s>Deep think</button>",
+    "of a menu": "<button id=s aria-pressed=false aria-haspopup=menu>Deep think</button>",
+    "in a dialog": "<div role=dialog><button id=s aria-pressed=false>Deep think</button></div>",
+    "around others": "<div id=s role=switch aria-checked=false>Deep think <button>Buy</button></div>",
+    "described": "<b id=t hidden>Upgrade</b><button id=s aria-pressed=false aria-describedby=t>Think</button>",
+}
+
+
+async def found_switches(watch: PageWatch, html: str) -> list[str]:
+    """Return the ids of what may be a switch beside the text box of a page."""
+    await shown(watch, f"{BOX}<div>{html}</div>")
+    await watch.ask("useBox", await watch.page.query_selector("#c"))
+    return [control.button.element.id for control in switches(await watch.switches()).values()]
+
+
+async def test_a_switch_is_what_shows_a_state_beside_the_text_box(chromium: Chromium) -> None:
+    async with watched(chromium) as watch:
+        assert [await found_switches(watch, html) for html in SWITCHES.values()] == [["s"]] * len(SWITCHES)
+        assert {name: found for name, html in NO_SWITCHES.items() if (found := await found_switches(watch, html))} == {}
 
 
 async def senders(watch: PageWatch, html: str) -> list[str]:

@@ -13,7 +13,7 @@ from bridge.browser.page_messages import PageResponse
 from bridge.chat.types import Finish, Text
 from bridge.sites.learning.draft import Finding, written
 from bridge.sites.learning.frames import stream_of
-from bridge.sites.learning.inference import Wire, read_wire, wire_findings
+from bridge.sites.learning.inference import read_wire, wire_findings
 from bridge.sites.learning.observation import SeenCall, SeenTurn
 from bridge.sites.learning.socket_sessions import joined
 from bridge.sites.site_file.rule_decoder import AnswerRules, RuleDecoder
@@ -23,7 +23,7 @@ from tests.support.seen_chats import ANSWERS, chunks, connect, ndjson, pieces, s
 
 def fields(found: list[SeenTurn]) -> dict[str, Any]:
     """Return what is found, by field; the rules as a list."""
-    findings = wire_findings(read_wire(found), found, "chat.example")
+    findings = wire_findings(read_wire(found), "chat.example")
     plain = {one.field: one.value for one in findings if one.field != "answer.rules"}
     return plain | {"rules": [one.value for one in findings if one.field == "answer.rules"]}
 
@@ -289,13 +289,13 @@ def test_what_is_hostile_costs_linear_time_and_is_never_taken_for_an_answer() ->
         "text/event-stream",
         chunks([*sse([many.decode()] * 20), deep], 102.0),
     )
-    assert read_wire([turn(0, (call,)), turn(1, (call,))]) == Wire((), None, None, read_wire([]).ids)
+    assert read_wire([turn(0, (call,)), turn(1, (call,))]).prompts == ()
     assert stream_of(call) is not None
 
 
 def decoded(found: list[SeenTurn], number: int) -> str:
     """Return the text that a decoder gives of an answer which works by what was learned, and by nothing else."""
-    wire = wire_findings(read_wire(found), found, "chat.example")
+    wire = wire_findings(read_wire(found), "chat.example")
     base = [Finding("name", "learned"), Finding("title", "Learned"), Finding("start_url", "https://chat.example")]
     page = [Finding("models", {"id": "learned"}), Finding("composer.box", ["textarea"])]
     decoder = RuleDecoder(AnswerRules(parse_site_file(written([*base, *page, *wire]), "learned")))

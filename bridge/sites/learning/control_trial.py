@@ -1,0 +1,223 @@
+"""Turns the page's switches, chooses among its models, and sends a prompt each time: the requests show what that does.
+
+These are `MOST_MODELS` and three more prompts at most; what stood otherwise before is put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Literal, TypeVar
+
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.browser.page_calls import first_line
+from bridge.errors import BridgeError, SiteChanged
+from bridge.printable import as_line
+from bridge.sites.guarded_page import held
+from bridge.sites.learning.canary import to_be_typed
+from bridge.sites.learning.chat_trial import ChatTrial
+from bridge.sites.learning.control_rules import (
+    NAMES,
+    ON,
+    USUAL,
+    common_selectors,
+    entries_of,
+    menus,
+    state_shown,
+    switch_selectors,
+    switches,
+)
+from bridge.sites.learning.observation import Control, MenuEntry, SeenControls, SeenMenu, SeenSwitch, SeenTurn
+from bridge.sites.learning.operator import Operator
+from bridge.sites.learning.prompt_request import failed_send
+from bridge.sites.site_file.page_elements import waited
+from bridge.sites.site_file.page_model_menu import PageModelMenu, ends_with
+from bridge.sites.site_file.page_schema import Menu, State
+
+EFFECT = 1_500
+"""Milliseconds until a control that was clicked shows it."""
+MOST_MODELS = 4
+"""Models that are tried, the usual one among them."""
+T = TypeVar("T")
+
+
+class ControlTrial:
+    """Tries the controls of a page on which chats have gone well."""
+
+    def __init__(self, trial: ChatTrial, operator: Operator) -> None:
+        self._trial = trial
+        self._watch, self._page = trial.watch, trial.elements
+        self._operator = operator
+        self._unknown: dict[str, str] = {}
+
+    async def run(self, models: Sequence[str], new_chat: Callable[[], Awaitable[None]]) -> SeenControls:
+        """Try all controls; `models` is what requests have called the model so far, `new_chat` loads an empty chat."""
+        seen = [one for name in NAMES if (one := await self._guarded(name, partial(self._switch, name)))]
+        after = await self._guarded("after", self._turn) if seen else None
+        menu = await self._guarded("model_menu", partial(self._menu, models, new_chat))
+        return SeenControls(tuple(seen), after, menu, dict(self._unknown))
+
+    async def _guarded(self, name: str, act: Callable[[], Awaitable[T]]) -> T | None:
+        """Try one control; what goes wrong with it is no more than why it is not learned."""
+        try:
+            return await act()
+        except BridgeError as error:
+            self._unknown[name] = error.message
+        except PlaywrightError as error:
+            self._unknown[name] = first_line(error)
+        return None
+
+    async def _turn(self) -> SeenTurn:
+        """Send a prompt, and return what was seen of it."""
+        await self._trial.chat(to_be_typed())
+        turn = self._trial.turns[-1]
+        if failure := failed_send(turn):
+            raise SiteChanged(f"the request that went out then failed ({failure})")
+        return turn
+
+    async def _switch(self, name: str) -> SeenSwitch:
+        """Turn one switch, send a prompt, and turn it back."""
+        await self._trial.wait_for_box()
+        if (control := switches(await self._watch.switches()).get(name)) is None:
+            raise SiteChanged("no button beside the text box is called so and shows how it stands")
+        selectors = await self._fitting(control)
+        self._operator.say(f"Turning the switch for {name}, and sending a prompt to see what the page makes of it ...")
+        before = await self._standing(selectors)
+        await self._page.click(selectors)
+        shown = await waited(partial(self._shown, selectors, before), EFFECT)
+        if shown is None:
+            raise SiteChanged("it does not show how it stands after a click")
+        attribute, value = shown
+        try:
+            turn = await self._turn()
+        finally:
+            await self._turn_back(selectors, attribute, before[attribute])
+        was_on = before[attribute] in ON
+        return SeenSwitch(name, selectors, attribute, before[attribute] if was_on else value, was_on, turn)
+
+    async def _fitting(self, control: Control) -> tuple[str, ...]:
+        """Return the lasting selectors of a switch, or those of its words where it has no others."""
+        if (element := await self._watch.element("control", control.button.number)) is None:
+            raise SiteChanged("it went away")
+        async with held(element):
+            found = await self._watch.fitting(switch_selectors(control), element)
+        if not found:
+            raise SiteChanged("no lasting selector fits it alone")
+        return found
+
+    async def _standing(self, selectors: Sequence[str]) -> Mapping[str, str]:
+        if (element := await self._page.find(selectors)) is None:
+            return {}
+        async with held(element):
+            return dict(await self._watch.ask("standing", element) or {})
+
+    async def _shown(self, selectors: Sequence[str], before: Mapping[str, str]) -> tuple[str, str] | None:
+        """Return what shows that a switch was turned, and its value now."""
+        after = await self._standing(selectors)
+        attribute = state_shown(before, after)
+        return (attribute, after[attribute]) if attribute else None
+
+    async def _turn_back(self, selectors: Sequence[str], attribute: str, value: str) -> None:
+        """Turn a switch back unless the page has done so itself."""
+
+        async def is_back() -> bool:
+            return (await self._standing(selectors)).get(attribute) == value
+
+        await self._trial.wait_for_box()
+        if not await is_back():
+            await self._page.click(selectors)
+            if not await waited(is_back, EFFECT):
+                raise SiteChanged("it could not be turned back")
+
+    async def _menu(self, models: Sequence[str], new_chat: Callable[[], Awaitable[None]]) -> SeenMenu:
+        """Find what chooses a model, and send a prompt with each of the first ones."""
+        await new_chat()
+        for control in menus(await self._watch.menus(), models):
+            if (opened := await self._opened(control)) is not None:
+                return await self._with_each(*opened, new_chat)
+            await new_chat()  # what was clicked may have been anything
+        raise SiteChanged("nothing was found that opens a list of models")
+
+    async def _opened(self, control: Control) -> tuple[Menu, list[MenuEntry]] | None:
+        """Open what may be a menu of models, and close it again; return how that is done, and its entries."""
+        if (element := await self._watch.element("control", control.button.number)) is None:
+            return None
+        async with held(element):
+            if not (ways := await self._watch.lasting(element)):
+                return None
+            if control.radios > 1:
+                await self._watch.ask("inGroup", element)
+            else:
+                await self._watch.ask("beforeMenu")
+                await self._page.click_element(element)
+        found = await waited(self._entries, EFFECT) or []
+        entry = await self._entry(found)
+        close = "" if control.radios > 1 else await self._close(ways[:1])
+        if entry is None or close is None:
+            return None
+        return Menu(open=ways[:1], entry=(entry,), close=close, state=_state(found)), found
+
+    async def _entries(self) -> list[MenuEntry]:
+        return entries_of(await self._watch.entries())
+
+    async def _entry(self, found: Sequence[MenuEntry]) -> str | None:
+        """Return the selector that fits all entries of the open menu, and nothing else that is visible."""
+        for selector in common_selectors(found) if found else ():
+            if await self._watch.count(selector) == len(found):
+                return selector
+        return None
+
+    async def _close(self, trigger: Sequence[str]) -> Literal["escape", "trigger"] | None:
+        """Close the open menu; return how that is done."""
+
+        async def is_closed() -> bool:
+            return not await self._watch.entries()
+
+        await self._page.press("Escape")
+        if await waited(is_closed, EFFECT):
+            return "escape"
+        await self._page.click(trigger)
+        return "trigger" if await waited(is_closed, EFFECT) else None
+
+    async def _with_each(
+        self, menu: Menu, found: Sequence[MenuEntry], new_chat: Callable[[], Awaitable[None]]
+    ) -> SeenMenu:
+        """Send a prompt with each of the first models; the one that the page had chosen comes last."""
+        chooser = PageModelMenu(self._page, menu)
+        chosen = await self._chosen(menu, found)
+        names = [one.name for one in found]
+        others = [name for name in names if name != chosen][: MOST_MODELS - bool(chosen)]
+        tried: dict[str, SeenTurn] = {}
+        is_shown = True
+        try:
+            for name in [*others, *filter(None, [chosen])]:
+                self._operator.say(f"Choosing the model {as_line(name)}, and sending it a prompt ...")
+                await new_chat()
+                await chooser.choose(name)
+                is_shown = is_shown and any(ends_with(text, name) for text in await self._page.texts(menu.open))
+                tried[name] = await self._turn()
+                if not await self._page.has(menu.open):
+                    raise SiteChanged("the page has it only in new chats")
+        finally:
+            if chosen and chosen not in tried:
+                await new_chat()
+                await chooser.choose(chosen)
+        return SeenMenu(menu, tuple(names), tried, is_shown)
+
+    async def _chosen(self, menu: Menu, found: Sequence[MenuEntry]) -> str:
+        """Return the name of the entry that the page has chosen; empty where it does not show that."""
+        if menu.state is not None:
+            return next(one.name for one in found if one.standing.get(menu.state.attribute or "") in ON)
+        shown = await self._page.texts(menu.open)
+        fitting = [one.name for one in found if any(ends_with(text, one.name) for text in shown)]
+        return max(fitting, key=len, default="")
+
+
+def _state(found: Sequence[MenuEntry]) -> State | None:
+    """Return what shows which entry is chosen: an attribute that exactly one of them has on."""
+    for name in USUAL:
+        chosen = [one.standing[name] for one in found if one.standing.get(name) in ON]
+        if len(chosen) == 1:
+            return State(attribute=name, on=chosen[0])
+    return None

@@ -25,7 +25,7 @@ from bridge.sites.learning.draft import Finding
 from bridge.storage.profiles import Profile
 
 LEARNING_LIMIT = 3600.0
-"""Seconds that all of it may take: the person's 15 minutes, and eight chats or so by the bridge."""
+"""Seconds that all of it may take: the person's 15 minutes, and up to fifteen chats by the bridge."""
 LONGEST = 500
 """Characters of a message or a failure, which may have text of the page."""
 ENDED = ("learned", "unproven", "failed")
@@ -160,5 +160,5 @@ class SiteLearningTarget:
         self._changed()
 
 
-LEARNED = "The site is learned: all three chats by its file went well. Log in an account of it, and it takes chats."
+LEARNED = "The site is learned: all chats by its file went well. Log in an account of it, and it takes chats."
 UNPROVEN = "The site file is written, but not all chats by it went well. Look at what failed, and at what needs you."

@@ -48,7 +48,7 @@ class Proof(NamedTuple):
 
 
 async def prove(chromium: Chromium, settings: Settings, profile: Profile, operator: Operator) -> list[Proof]:
-    """Send three chats through the site file that the profile names; none of their texts is kept."""
+    """Send these chats through the site file that the profile names; none of their texts is kept."""
     tests = list(TESTS)
     proofs: list[Proof] = []
 

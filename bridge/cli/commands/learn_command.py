@@ -23,8 +23,9 @@ def learn(
     """Write the site file of a chat page by watching one chat on it.
 
     A browser window opens. Sign in there, if the page asks for it, type the prompt that the command prints, and send
-    it. The bridge then sends two more prompts, writes the file, proves it with three chats, and says field by field
-    what is certain, what is guessed, and what it needs from you. Nothing is typed into another site's page.
+    it. The bridge then sends up to ten more prompts, most of them to learn switches and models, writes the file, proves
+    it with three or four chats, and says field by field what is certain, what is guessed, and what it needs from you.
+    Nothing is typed into another site's page.
     """
     from bridge.cli.display import need_display
     from bridge.cli.site_lesson import teach

@@ -66,7 +66,7 @@ export class Lesson {
   #proofs({ proofs, file }, isOver) {
     byId("lesson-proofs").hidden = !file;
     byId("lesson-chats").replaceChildren(
-      ...CHATS.map((name, number) => {
+      ...[...proofs.map(({ name }) => name), ...CHATS.filter((name) => proofs.every((proof) => proof.name !== name))].map((name, number) => {
         const done = proofs.find((proof) => proof.name === name);
         const isNext = !isOver && number === proofs.length;
         const [kind, word] = done ? (done.failure ? ["bad", "failed"] : ["ok", "passed"]) : isNext ? ["info working", "running"] : ["", isOver ? "not run" : "waiting"];

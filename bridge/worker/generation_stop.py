@@ -128,8 +128,9 @@ async def stop_leftover(session: Session, conversation: str, limits: TurnSetting
 
 
 async def _press_stop(session: Session, exchange: Exchange, limit: float) -> None:
-    async with within(limit, "The stop button could not be pressed"), session.window.restored():
-        await session.driver.stop()
+    with suppress(PageMovedOn):  # a page that draws itself anew with each word: it is pressed again
+        async with within(limit, "The stop button could not be pressed"), session.window.restored():
+            await session.driver.stop()
     await _ended(session, exchange, STOP_AGAIN)
 
 

@@ -242,6 +242,30 @@ async def test_files_go_with_their_prompt_and_one_that_the_page_refuses_is_named
         assert [body["files"] for body in site.bodies] == [["notes.txt"], []]
 
 
+async def test_a_stop_button_that_is_drawn_anew_all_the_time_costs_no_account(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with small_site(redraws_stop=2000) as site, bridged(tmp_path, site, chromium) as run:
+        stream = await run.client.chat.completions.create(
+            model="small", messages=[{"role": "user", "content": SLOW}], stream=True
+        )
+        async with stream:
+            await anext(aiter(stream))
+        await until(lambda: site.stopped == 1)
+        assert await run.ask("Still there?") == "You said: Still there?"
+        assert WorkerState.BROKEN not in states(run.facts)
+
+
+async def test_a_stop_button_that_is_gone_with_the_answer_is_no_drift(tmp_path: Path, chromium: Chromium) -> None:
+    async with small_site() as site, bridged(tmp_path, site, chromium) as run, run.page() as driver:
+        await driver.ready()
+        await driver.page.evaluate("make('button', { id: 'stop', textContent: 'Stop' })")
+        assert await driver.is_generating()
+        await driver.page.evaluate("$('stop').remove()")
+        await driver.stop()
+        assert driver.drift.taken() == {}
+
+
 async def test_a_page_without_a_stop_button_is_left_so_that_its_response_ends(
     tmp_path: Path, chromium: Chromium
 ) -> None:

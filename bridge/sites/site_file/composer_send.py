@@ -84,7 +84,7 @@ class ComposerSend:
 
     async def is_busy(self) -> bool:
         """Tell whether the page shows that the site answers."""
-        return await self._page.has(self._composer.stop_button) or await self._page.has(self._composer.busy)
+        return await self._page.has(self._composer.stop_button, field="composer.stop_button") or await self._page.has(self._composer.busy)
 
     async def clear(self) -> None:
         """Empty the text box, where there is one."""
@@ -180,12 +180,17 @@ class ComposerSend:
             await self._box.clear(box)
 
     async def stop(self) -> bool:
-        """Press the stop button; tell whether there is one, be it where the site file says or elsewhere."""
+        """Press the stop button; tell whether there is one, be it where the site file says or elsewhere.
+
+        One that this page has shown before is only not there because the answer is over.
+        """
         button, field = self._composer.stop_button, "composer.stop_button"
         if not button:
             return False
         if await waited(lambda: self._page.click(button, field=field), QUICK):
             return True
+        if field in self._page.found:
+            return False
         if await self._moved.find_stop_button() and await self._page.click(button, field=field):
             return True
         self._moved.note_missing(field)

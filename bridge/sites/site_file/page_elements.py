@@ -88,9 +88,9 @@ class PageElements(GuardedPage):
                 return self._note(field, Located(only, selector, has_moved=True))
         return None
 
-    async def has(self, selectors: Sequence[str], names: Names = NO_NAMES) -> bool:
+    async def has(self, selectors: Sequence[str], names: Names = NO_NAMES, *, field: str = "") -> bool:
         """Tell whether one of the selectors has a visible element."""
-        if (element := await self.find(selectors, names)) is None:
+        if (element := await self.find(selectors, names, field=field)) is None:
             return False
         async with held(element):
             return True

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from bridge.sites.contract import contradiction
-from bridge.sites.site_file.data_driver import driver_of
+from bridge.errors import ContextTooLong
+from bridge.settings import FileSettings
+from bridge.sites.contract import Turn, contradiction
+from bridge.sites.site_file.data_driver import LONGEST_PROMPT, driver_of
+from bridge.worker.turn_plan import fitted
 from tests.support.site_files import site_file
 
 SOCKET = {"method": "WEBSOCKET", "path": "/socket"}
@@ -95,3 +98,11 @@ def test_the_channels_of_a_site_are_those_that_its_file_names(
     assert (driver.answer_paths, driver.socket_paths) == (http, sockets)
     assert (driver.prompt_by_socket, driver.answer_is_separate) == (by_socket, separate)
     assert driver.heartbeats_count is heartbeats
+
+
+def test_a_prompt_has_a_limit_also_where_the_file_names_none() -> None:
+    driver = driver_of(site_file())
+    assert driver.prompt_limit == LONGEST_PROMPT
+    with pytest.raises(ContextTooLong, match="4000000"):
+        fitted(Turn("x" * (LONGEST_PROMPT + 1)), driver, FileSettings())
+    assert driver_of(site_file(composer={"box": ["textarea"], "limit": 5_000_000})).prompt_limit == 5_000_000

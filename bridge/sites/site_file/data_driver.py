@@ -32,6 +32,9 @@ from bridge.sites.site_file.unsent_prompt import UnsentPrompt
 
 READY_SHARE = 0.8
 """The part of the time limit in which the page must show something we know; the rest is to say what it lacks."""
+LONGEST_PROMPT = 4_000_000
+"""UTF-16 units of a prompt for a page whose file names no limit: one that is much longer takes more memory, and more
+time, than a page may."""
 SETTLING = 1.6
 """Seconds of rest before the switches are judged anew, after the gate found one wrong."""
 
@@ -237,7 +240,7 @@ def driver_of(site: SiteFile) -> type[DataDriver]:
         "models": tuple(_model(site, model) for model in site.models),
         "min_interval": site.min_interval,
         "grammar": site.grammar,
-        "prompt_limit": site.composer.limit,
+        "prompt_limit": site.composer.limit or LONGEST_PROMPT,
         "login_in_indexed_db": site.login.in_indexed_db,
         "answers_minimized": not site.draws,
         "hosts": site.hosts,

@@ -67,7 +67,7 @@ class Composer(Entry):
         "inserts it with line breaks in place of paragraphs; auto is value for fields of forms, insert for known "
         "editors, breaks for others",
     )
-    limit: int | None = Field(None, gt=0, description="UTF-16 units that it takes")
+    limit: int | None = Field(None, gt=0, description="UTF-16 units that it takes; four million without it")
     send: Literal["enter", "button"] = Field("enter", description="what sends the prompt")
     send_button: Selectors = Field((), description="the button itself, not what is around it")
     stop_button: Selectors = Field((), description="what stops an answer")

@@ -164,6 +164,18 @@ async def test_an_account_is_signed_out_however_late_the_page_shows_it(
             assert not site.bodies
 
 
+async def test_a_page_that_offers_to_sign_in_until_it_knows_its_user_is_not_signed_out(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with small_site(flash_sign_in=500) as site, bridged(tmp_path, site, chromium) as run:
+        assert await run.ask("Hi") == "You said: Hi"
+        async with run.page() as driver:
+            for _ in range(3):
+                await driver.page.reload(wait_until="commit")
+                await driver.ready()
+        assert WorkerState.LOGGED_OUT not in states(run.facts)
+
+
 async def test_a_guest_is_signed_in_nowhere_though_the_page_has_the_whole_composer(
     tmp_path: Path, chromium: Chromium
 ) -> None:

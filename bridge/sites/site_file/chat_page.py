@@ -47,7 +47,7 @@ class ChatPage:
         """When a text box that is missing is looked for elsewhere."""
         self._site = site
         self._signs = signs
-        self._login = LoginState(signs, site.login)
+        self.login = LoginState(signs, site.login, lambda: self.is_waiting())
         self.address = ChatAddress(site, url)
         self.dialogs = PageDialogs(page, site.dialogs)
         self.is_waiting: Callable[[], bool] = lambda: False
@@ -103,7 +103,7 @@ class ChatPage:
         """Load a document."""
         self._signs.forget()
         await self._page.load(address)
-        self._login.loaded()
+        self.login.loaded()
 
     async def holds(self, conversation: str) -> bool:
         """Tell whether the page shows the conversation with its messages."""
@@ -164,9 +164,9 @@ class ChatPage:
         """Return what stands in the way of a prompt now."""
         if await self._signs.seen(self._site.human):
             return Obstacle(HumanNeeded(HUMAN))
-        standing = await self._login.standing()
-        if standing == "out":
-            return Obstacle(LoginRequired(SIGNED_OUT))
+        standing = await self.login.standing()
+        if standing == "out" or (standing == "open" and self.login.looks_out):
+            return Obstacle(LoginRequired(SIGNED_OUT), may_pass=standing == "open")
         await self.dialogs.close()
         composer = self._site.composer
         if not await self._has_box(is_settled=standing != "open"):

@@ -84,7 +84,8 @@ class ComposerSend:
 
     async def is_busy(self) -> bool:
         """Tell whether the page shows that the site answers."""
-        return await self._page.has(self._composer.stop_button, field="composer.stop_button") or await self._page.has(self._composer.busy)
+        stop, busy = self._composer.stop_button, self._composer.busy
+        return await self._page.has(stop, field="composer.stop_button") or await self._page.has(busy)
 
     async def clear(self) -> None:
         """Empty the text box, where there is one."""

@@ -58,7 +58,7 @@ class DataDriver(SiteDriver):
             for name, switch in (("thinking", self.site.thinking), ("search", self.site.search))
             if switch is not None
         }
-        self._unsent = UnsentPrompt(self._elements, self.site, self._signs)
+        self._unsent = UnsentPrompt(self._elements, self.site, self._signs, self._chat.login)
         self._is_stale = False
         """Whether the document may still be at work for an earlier turn."""
         self._has_files = False

@@ -6,32 +6,58 @@ may be stale. What the page's own call for its user was answered settles it at o
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from typing import Literal
 
 from bridge.sites.site_file.page_schema import Login, Sign
 from bridge.sites.site_file.page_signs import PageSigns
 
 LoginStanding = Literal["in", "out", "guest", "open"]
+SHOWN = 1.0
+"""Seconds that a page must show that it is signed out: many show so until they know their user."""
+SHOWN_WAITING = 8.0
+"""The same for a page that waits for the network, which may be to learn that."""
+LOOK_EVERY = 0.1
 
 
 class LoginState:
     """How the login stands on one page."""
 
-    def __init__(self, signs: PageSigns, login: Login) -> None:
+    def __init__(self, signs: PageSigns, login: Login, is_waiting: Callable[[], bool]) -> None:
         self._signs = signs
         self._login = login
+        self._is_waiting = is_waiting
+        """Tells whether the page waits for the network."""
         self._loaded_at = time.monotonic()
+        self._out_since: float | None = None
+        """Since when the page shows that it is signed out."""
+        self._told = tuple(sign for sign in login.signed_out if sign.call)
+        self._shown = tuple(sign for sign in login.signed_out if not sign.call)
 
     def loaded(self) -> None:
         """Wait anew for late signs: the page was loaded."""
-        self._loaded_at = time.monotonic()
+        self._loaded_at, self._out_since = time.monotonic(), None
+
+    @property
+    def looks_out(self) -> bool:
+        """Tell whether the page showed, when it was looked at last, that it is signed out."""
+        return self._out_since is not None
+
+    async def is_out(self) -> bool:
+        """Tell whether the page is signed out, once that is clear."""
+        while (is_out := await self._is_out()) is None:
+            await asyncio.sleep(LOOK_EVERY)
+        return is_out
 
     async def standing(self) -> LoginStanding:
         """Return how it stands: `open` while it is not clear yet, `guest` where nobody need be signed in."""
         login = self._login
-        if await self._signs.seen(login.signed_out):
+        if is_out := await self._is_out():
             return "guest" if login.guest else "out"
+        if is_out is None:
+            return "open"
         proof = await self._signs.seen(login.signed_in)
         if proof is not None and not is_weak(proof):
             return "in"
@@ -40,6 +66,17 @@ class LoginState:
         if proof is not None or not login.signed_in:
             return "in"
         return "guest" if login.guest else "open"
+
+    async def _is_out(self) -> bool | None:
+        """Tell whether the page is signed out; None while it only begins to look so."""
+        if await self._signs.seen(self._told):
+            return True
+        if not await self._signs.seen(self._shown):
+            self._out_since = None
+            return False
+        now = time.monotonic()
+        self._out_since = self._out_since or now
+        return True if now >= self._out_since + (SHOWN_WAITING if self._is_waiting() else SHOWN) else None
 
 
 def is_weak(sign: Sign) -> bool:

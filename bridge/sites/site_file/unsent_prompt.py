@@ -10,6 +10,7 @@ from bridge.browser.page_messages import Reply
 from bridge.errors import BridgeError, HumanNeeded, LoginRequired, SiteBusy, SiteChanged, SiteError
 from bridge.sites.http_refusals import quote
 from bridge.sites.site_file.composer_send import ComposerSend, Sending
+from bridge.sites.site_file.login_state import LoginState
 from bridge.sites.site_file.page_elements import ADVICE, PageElements
 from bridge.sites.site_file.page_signs import PageSigns
 from bridge.sites.site_file.refusal_rules import RefusalRules
@@ -19,8 +20,9 @@ from bridge.sites.site_file.schema import SiteFile
 class UnsentPrompt:
     """Looks for the reason on one page."""
 
-    def __init__(self, page: PageElements, site: SiteFile, signs: PageSigns) -> None:
+    def __init__(self, page: PageElements, site: SiteFile, signs: PageSigns, login: LoginState) -> None:
         self._page = page
+        self._login = login
         self._site = site
         self._signs = signs
         self._refusals = RefusalRules(site)
@@ -30,7 +32,7 @@ class UnsentPrompt:
         sending = composer.sending
         if await self._signs.seen(self._site.human):
             return HumanNeeded("The site asks for a human before it takes the prompt; nothing was sent.")
-        if not self._site.login.guest and await self._signs.seen(self._site.login.signed_out):
+        if not self._site.login.guest and await self._login.is_out():
             return LoginRequired("The account is signed out; run `bridge login` for it. Nothing was sent.")
         said = await self.news(sending)
         if refused := self._told(said, also_unknown=sending.presses > 0 and not is_at_work):

@@ -97,10 +97,16 @@ def rewrites(wire: type[Wire]) -> bool:
     return wire.rewritten is not Wire.rewritten
 
 
+LATE = ("late_refusal", "error_after_end")
+"""Refusals in the middle of an answer and behind it, where the site has some that are frames."""
+
+
 def faults_of(name: str) -> tuple[str, ...]:
     """Return the faults that are played on a site: its own refusals, and those that any site can have."""
     wire = STAND_INS[name]
     more = ["captcha"] if wire.asks_at else []
+    if isinstance(wire.refusals.get("busy"), bytes) and site_file(name).kind == "text":
+        more += LATE
     own = [*(f for f in ("broken_frame", "unknown_frames") if getattr(wire, f.partition("_")[0])), *more]
     kind = site_file(name).kind
     always = [fault for fault in ALWAYS if kind == "text" or fault not in OF_STREAMS]

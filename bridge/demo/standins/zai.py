@@ -20,6 +20,11 @@ def _error(code: str, detail: str, **more: str) -> bytes:
     return sse({"type": "chat:completion", "data": {"content": "", "done": True, "error": error}})
 
 
+def _captcha(kind: str) -> bytes:
+    error = {"code": "FRONTEND_CAPTCHA_REQUIRED", "captcha_error_type": kind}
+    return sse({"type": "chat:completion", "data": {"data": {"done": True, "error": error}, "done": True}})
+
+
 class Zai(Wire):
     """Makes a guest of a token that no longer counts, without a word."""
 
@@ -29,6 +34,7 @@ class Zai(Wire):
     traps = (
         "Enter only breaks the line",
         "a human may be wanted before anything is sent",
+        "the prompt may be sent a second time, with a proof that the first one lacked",
         "a stale token becomes a guest without a word",
         "one model's name begins like another's",
         "text may be replaced",
@@ -40,18 +46,8 @@ class Zai(Wire):
     asks_at = "/api/config"
     refusals: ClassVar = {
         "login": _error("UNAUTHORIZED", "session expired"),
-        "human": sse(
-            {
-                "type": "chat:completion",
-                "data": {
-                    "data": {
-                        "done": True,
-                        "error": {"code": "FRONTEND_CAPTCHA_REQUIRED", "captcha_error_type": "missing_param"},
-                    },
-                    "done": True,
-                },
-            }
-        ),
+        "human": _captcha("verify_failed"),
+        "again": _captcha("missing_param"),
         "busy": _error("MODEL_CONCURRENCY_LIMIT", "the model is busy"),
     }
     unknown = sse({"type": "weather", "data": {"sun": True}})

@@ -17,14 +17,20 @@ from tests.support.waiting import until
 WHOLE = ("kimi", "jimeng")
 """One site of each kind: a stream, and a job. The others' refusals are read from recorded streams
 (`test_rule_decoder.py`)."""
-ELSEWHERE = [pytest.param("qianwen", ("login", "http_429", "reset"), id="qianwen")]
+ALONE = [
+    pytest.param("qianwen", ("login", "http_429", "reset"), id="qianwen"),
+    pytest.param("zai", ("again",), id="zai"),
+]
 """What is not alike where another origin answers: a refusal of its own, a status that the page may not read, and a
-connection that is not an old one."""
+connection that is not an old one; and a page that sends its prompt a second time."""
 LOST = (502, "site_error")
 EXPECTED: dict[str, tuple[int, str]] = {
     "login": (503, "login_required"),
     "session_revoked": (503, "login_required"),
     "human": (503, "human_needed"),
+    "again": (200, "stop"),
+    "late_refusal": (503, "site_busy"),
+    "error_after_end": (200, "stop"),
     "captcha": (503, "human_needed"),
     "rate": (429, "rate_limited"),
     "quota": (429, "rate_limited"),
@@ -41,8 +47,8 @@ EXPECTED: dict[str, tuple[int, str]] = {
     "broken_frame": (200, "stop"),
     "unknown_frames": (200, "stop"),
 }
-MOST_SENDS = {"reset": 2}
-"""Chromium sends a request again where an old connection was cut before a byte of the answer."""
+MOST_SENDS = {"reset": 2, "again": 2}
+"""Chromium sends a request again where an old connection was cut before a byte of the answer; and a page may do so."""
 
 
 def expected(run: StandInRun, fault: str) -> tuple[int, str]:
@@ -51,6 +57,8 @@ def expected(run: StandInRun, fault: str) -> tuple[int, str]:
         return LOST  # it goes by a connection of its own, which is not an old one
     if (run.name, fault) == ("chatglm", "refused"):
         return 200, "content_filter"  # it withdraws the answer, and puts words of its own in its place
+    if fault == "error_after_end" and run.file.answer.then_wait:
+        return EXPECTED["busy"]  # its file waits for that, since the answer that it follows may be none
     return EXPECTED[fault]
 
 
@@ -63,7 +71,7 @@ OTHERS = [name for name in SITES if name not in WHOLE]
 
 
 @pytest.mark.parametrize(
-    ("run", "faults"), [*with_faults(*WHOLE), *ELSEWHERE, *stress(*with_faults(*OTHERS))], indirect=["run"]
+    ("run", "faults"), [*with_faults(*WHOLE), *ALONE, *stress(*with_faults(*OTHERS))], indirect=["run"]
 )
 async def test_each_fault_is_told_by_its_name_and_nothing_is_sent_twice(
     run: StandInRun, faults: tuple[str, ...]

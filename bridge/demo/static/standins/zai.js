@@ -67,13 +67,16 @@ async function chat(page, text, isFirst) {
   const headers = { "content-type": "application/json", "x-signature": "s", "x-fe-version": "prod-fe-1.1.95" };
   const parts = { said: "", thought: "" };
   const query = `?timestamp=${Date.now()}&requestId=r&user_id=u`;
-  for await (const { data } of page.ask(events, { body, headers, query })) read(page, parsed(data), parts);
+  const ask = async () => {
+    for await (const { data } of page.ask(events, { body, headers, query })) read(page, parsed(data), parts);
+  };
+  await ask().catch((error) => (error.message === "missing_param" ? ask() : Promise.reject(error)));
 }
 
 function read(page, frame, parts) {
   const data = frame?.data;
   const error = data?.error ?? data?.data?.error;
-  if (error) throw new Error(error.detail ?? error.code);
+  if (error) throw new Error(error.detail ?? error.captcha_error_type ?? error.code);
   if (data?.id) page.state.parent = data.id;
   if (data?.phase === "thinking") page.row.thinking((parts.thought += data.delta_content));
   if (data?.phase === "answer" && data.edit_content) parts.said = data.edit_content;

@@ -12,7 +12,7 @@ from bridge.browser.browser import Chromium
 from bridge.telemetry import WorkerState
 from bridge.worker import worker
 from tests.support.hostile import states
-from tests.support.small_site import SLOW, TURN, bridged, changed, small_site
+from tests.support.small_site import CUT, SLOW, TURN, bridged, changed, small_site
 from tests.support.stress import stress
 from tests.support.waiting import until
 
@@ -93,7 +93,11 @@ async def test_a_client_that_leaves_has_the_pages_stop_button_pressed(tmp_path: 
             changed(),
             id="it loads itself anew in place of the first send, and shows a stop button while it is being built",
         ),
+        pytest.param({"calls_out": True}, changed(), id="it waits for files of hosts that it does not get"),
         pytest.param({"late_enable": 500, "send": "button"}, changed(BUTTON), id="a button that is enabled late"),
+        pytest.param(
+            {"send_with_text": True, "send": "button"}, changed(BUTTON), id="a button that is there only with a text"
+        ),
     ],
 )
 async def test_a_prompt_is_sent_once_and_whole_in_spite_of(
@@ -290,6 +294,17 @@ async def test_a_page_without_a_stop_button_is_left_so_that_its_response_ends(
         await stream.close()
         await until(lambda: site.stopped == 1)
         assert await run.ask("Still there?") == "You said: Still there?"
+
+
+async def test_a_page_that_an_error_has_locked_for_good_takes_the_next_prompt_all_the_same(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    async with small_site(locks=True, lost_new_chats=0) as site, bridged(tmp_path, site, chromium) as run:
+        with pytest.raises(openai.APIStatusError) as caught:
+            await run.ask(CUT)
+        assert caught.value.status_code == 502
+        assert await run.ask("And now?") == "You said: And now?"
+        assert [body["prompt"] for body in site.bodies] == [CUT, "And now?"]
 
 
 async def test_a_response_that_stays_open_behind_its_end_costs_no_account_and_holds_none_up(

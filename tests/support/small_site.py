@@ -32,6 +32,8 @@ from tests.support.sdk import sdk
 PAGE = Path(__file__).parent / "small_site.html"
 SLOW = "[slow]"
 """A prompt with it is answered until the page stops that."""
+CUT = "[cut]"
+"""The connection of a prompt with it is cut in the middle of the answer."""
 TURN = TurnSettings(ready=60, submit=20, first_byte=20, silence=30, stop=10)
 
 FILE = """
@@ -165,6 +167,11 @@ class SmallSite:
         async def frame(**document: Any) -> None:
             await response.write(b"data: " + json.dumps(document).encode() + b"\n\n")
 
+        if CUT in body["prompt"]:
+            await frame(text="Half of ")
+            assert request.transport is not None
+            request.transport.close()
+            return response
         message = f"m-{len(self.conversations[conversation])}"
         await frame(conversation=conversation, message=message, text="You said: ")
         try:

@@ -16,11 +16,12 @@ from bridge.chat.types import Model
 from bridge.errors import BridgeError
 from bridge.sites.contract import NO_DOCUMENT, ConversationGone, Decoder, SiteDriver, Turn
 from bridge.sites.drift import MovedControl
+from bridge.sites.guarded_page import QUICK
 from bridge.sites.site_file.chat_page import ChatPage
 from bridge.sites.site_file.composer_send import ComposerSend
 from bridge.sites.site_file.form_login import sign_in, token_state
 from bridge.sites.site_file.moved_controls import MovedControls
-from bridge.sites.site_file.page_elements import PageElements
+from bridge.sites.site_file.page_elements import PageElements, waited
 from bridge.sites.site_file.page_model_menu import PageModelMenu
 from bridge.sites.site_file.page_signs import PageSigns, paths_of
 from bridge.sites.site_file.page_switches import PageSwitch
@@ -75,7 +76,7 @@ class DataDriver(SiteDriver):
 
     async def open(self, turn: Turn) -> None:
         """Bring up the conversation, or an empty new chat, choose the model, and set the switches."""
-        if self._is_stale or self._has_files or self.page.url.startswith(NO_DOCUMENT):
+        if self._is_stale or self._has_files or self.page.url.startswith(NO_DOCUMENT) or await self._is_locked():
             await self._chat.load(self._chat.address.new_chat)
             self._is_stale = self._has_files = False
         await self.ready()
@@ -86,6 +87,14 @@ class DataDriver(SiteDriver):
         for name, switch in self._switches.items():
             await switch.set(bool(getattr(turn, name)))
         self._composer.begin(await self._notices())
+
+    async def _is_locked(self) -> bool:
+        """Tell whether the page still shows an answer, of which there is none: some stay so for good after an error."""
+
+        async def is_at_rest() -> bool:
+            return not await self._composer.is_busy()
+
+        return not await waited(is_at_rest, QUICK)
 
     async def attach(self, turn: Turn, limit: float) -> None:
         """Give the files to the page's own input, and wait until the page has read them."""

@@ -17,7 +17,9 @@ from bridge.sites.site_file.prompt_check import as_typed
 
 CODECS: tuple[Codec, ...] = ("json", "connect", "multipart", "urlencoded", "query")
 SOCKET_CODECS: tuple[Codec, ...] = ("socketio", "json")
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{20,}|[0-9a-f]{10,}|\d{4,}|(?=[\w-]*\d)[\w-]{12,}", re.IGNORECASE)
+_ID = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f-]{20,}|(?=[a-f]*\d)[0-9a-f]{8,}|[0-9a-f]{10,}|\d{4,}|(?=[\w-]*\d)[\w-]{12,}", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)

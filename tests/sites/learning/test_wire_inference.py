@@ -15,6 +15,7 @@ from bridge.sites.learning.draft import Finding, written
 from bridge.sites.learning.frames import stream_of
 from bridge.sites.learning.inference import read_wire, wire_findings
 from bridge.sites.learning.observation import SeenCall, SeenTurn
+from bridge.sites.learning.prompt_request import address_pattern
 from bridge.sites.learning.socket_sessions import joined
 from bridge.sites.site_file.rule_decoder import AnswerRules, RuleDecoder
 from bridge.sites.site_file.schema import parse_site_file
@@ -346,3 +347,9 @@ def test_a_decoder_by_what_was_learned_gives_the_answer_to_the_byte(
 def test_bare_text_is_given_to_the_byte() -> None:
     found = turns(posted(), bare, content_type="text/plain")
     assert [decoded(found, number) for number in (0, 1)] == list(ANSWERS)
+
+
+def test_ids_in_addresses_are_told_from_words() -> None:
+    assert address_pattern(["https://a.test/feed/9f31c0de"]) == "/feed/*"
+    for word in ("feed", "completions", "deadbeef", "v1", "chat2024", "facade"):
+        assert address_pattern([f"https://a.test/{word}/stream"]) == f"/{word}/stream"

@@ -84,7 +84,7 @@ class AnswerChannel:
                 turn.deliver(Chunk(data, self._number))
             case ResponseEnded(failure):
                 is_cut = part.is_final and (self.has_given or failure is None)
-                turn.deliver(ResponseEnded(failure, self._number, is_final=is_cut))
+                turn.deliver(replace(part, number=self._number, is_final=is_cut))
             case PageResponse():
                 pass
 

@@ -33,6 +33,8 @@ class Channels:
     """Whether the answer does not come as the response to the prompt."""
     heartbeats_count: bool = True
     """Whether bytes without an event show that an answer still goes on."""
+    resumes: bool = False
+    """Whether an `EventSource` that was cut may go on with what it gets when it connects again."""
     sends: int = 1
     """How often one turn may send its prompt."""
     role_of: Callable[[PageRequest], RequestRole] = only_prompts

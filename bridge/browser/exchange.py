@@ -40,6 +40,8 @@ class ResponseEnded:
     failure: str | None = None
     number: int = field(default=0, compare=False)
     is_final: bool = False
+    is_resumed: bool = False
+    """Whether the browser itself asks for the rest: an `EventSource` connects again where it was cut."""
 
 
 Part = PageResponse | Chunk | ResponseEnded

@@ -49,8 +49,8 @@ class ResponseReader:
         self._turn = turn
         self._order = order or ArrivalOrder()
         self._taps: dict[str, Tap] = {}
-        self._known: set[str] = set()
-        """Requests of the document that is shown which it has told of before they were held."""
+        self._known: dict[str, str] = {}
+        """Requests, and their kinds, of the document that is shown which it has told of before they were held."""
         self._numbers = count(1)
         self._tasks = Tasks()
 
@@ -86,7 +86,8 @@ class ResponseReader:
         number = self.next_number()
         channel = AnswerChannel(self._turn, number, self._order)
         is_known = network_id in self._known
-        self._taps[network_id] = Tap(channel.put, number, channel=channel, is_known=is_known)
+        tap = self._taps[network_id] = Tap(channel.put, number, channel=channel, is_known=is_known)
+        tap.is_resumed = self._is_resumed(self._known.get(network_id, ""))
 
     def forget_prompts(self) -> None:
         """Read no response to a prompt any more: its turn is over."""
@@ -124,9 +125,13 @@ class ResponseReader:
 
     def _on_request(self, event: dict[str, Any]) -> None:
         if tap := self._taps.get(event["requestId"]):
-            tap.is_known = True
+            tap.is_known, tap.is_resumed = True, self._is_resumed(event.get("type", ""))
         elif self._channels.has_path(event["request"]["url"]) and len(self._known) < MOST_KNOWN:
-            self._known.add(event["requestId"])
+            self._known[event["requestId"]] = event.get("type", "")
+
+    def _is_resumed(self, kind: str) -> bool:
+        """Tell whether the browser itself asks for the rest of a response that is cut."""
+        return self._channels.resumes and kind == "EventSource"
 
     def _on_response(self, event: dict[str, Any]) -> None:
         if tap := self._taps.get(event["requestId"]):

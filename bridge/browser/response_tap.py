@@ -27,6 +27,8 @@ class Tap:
         """What it is part of, beside other responses; None where it is the response to a prompt."""
         self.is_known = is_known
         """Whether the page itself has told of the request: then it is of the document that the page shows."""
+        self.is_resumed = False
+        """Whether the browser asks for the rest where the response is cut."""
         self.length = 0
         """Bytes of the response so far."""
         self.content_type = ""
@@ -59,7 +61,8 @@ class Tap:
 
     def end(self, failure: str | None, *, is_final: bool = False) -> None:
         """Hand over the end."""
-        self._put(ResponseEnded(failure, self._number, is_final=is_final))
+        is_resumed = self.is_resumed and self.is_complete and (failure is None or is_final)
+        self._put(ResponseEnded(failure, self._number, is_final=is_final and not is_resumed, is_resumed=is_resumed))
 
     def arm(self, buffered: bytes) -> None:
         """Take the bytes that were there before the tap, then those that came while it was being armed."""

@@ -101,6 +101,9 @@ class SiteDriver(ABC):
     heartbeats_count: ClassVar[bool] = True
     """Whether bytes that give no event show that the answer still goes on; off where its channel carries other things,
     too: a turn for which only such bytes come ends after `turn.silence`."""
+    answer_resumes: ClassVar[bool] = False
+    """Whether an `EventSource` that was cut may go on when the browser connects it again: the decoder drops what the
+    site sends once more."""
     names_answers: ClassVar[bool] = True
     """Whether `Opened` brings an id of the answer; where the site has none, the bridge gives each one of its own."""
     sends: ClassVar[int] = 1

@@ -23,6 +23,8 @@ from bridge.telemetry import Timeline
 
 RESUME_LIMIT = 5.0
 """Seconds that the page gets to go on with another response after one that did not finish the answer."""
+RECONNECT_LIMIT = 10.0
+"""The same for the browser, which connects an `EventSource` again after three seconds, or what the site says."""
 
 CUT = Finish("length")
 EARLY = "the site ended its response before the answer was over"
@@ -101,7 +103,10 @@ class _Parts:
         except TimeoutError as error:
             raise self._too_long() from error
         self._broken = _failure(part, is_separate=self._channels.is_separate)
-        if self._broken is not None and not self._channels.is_separate:
+        if isinstance(part, ResponseEnded) and part.is_resumed:
+            self._broken = part.failure or EARLY
+            self._wait(min(RECONNECT_LIMIT, self._limits.silence))
+        elif self._broken is not None and not self._channels.is_separate:
             self._wait(min(RESUME_LIMIT, self._limits.silence))
         elif self._channels.heartbeats_count:
             self._wait(self._limits.silence)
@@ -195,7 +200,7 @@ class _Responses:
                 self._open[part.number] = part
                 self._decoder.begin(part)
                 return ()
-            case ResponseEnded(None):
+            case ResponseEnded(None) if not part.is_resumed:
                 self._open.pop(part.number, None)
                 return self._decoder.end()
             case ResponseEnded():

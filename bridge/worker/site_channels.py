@@ -16,6 +16,7 @@ def channels_of(driver: SiteDriver) -> Channels:
         holds_sockets=driver.prompt_by_socket,
         is_separate=driver.answer_is_separate,
         heartbeats_count=driver.heartbeats_count,
+        resumes=driver.answer_resumes,
         sends=driver.sends,
         role_of=driver.role_of,
     )

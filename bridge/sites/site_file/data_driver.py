@@ -273,6 +273,7 @@ def _channels(site: SiteFile) -> dict[str, Any]:
         "answer_hosts": _unique(call.host for call in calls if call.host),
         "prompt_by_socket": prompt_by_socket,
         "answer_is_separate": len(calls) > 1 or prompt_by_socket,
+        "answer_resumes": site.answer.dedupe is not None and not site.answer.ends_on_close,
         "heartbeats_count": not site.shares_channel,  # its pings tell nothing of the answer
     }
 

@@ -35,6 +35,8 @@ from bridge.monitor.monitor import Monitor
 from bridge.pool.maintenance import maintenance
 from bridge.pool.open_accounts import OpenAccounts
 from bridge.pool.pool import Pool
+from bridge.pool.roster import StoredAccounts
+from bridge.running_pools import MEMORY_SHARE, Everywhere, running_pools
 from bridge.settings import MEBIBYTE, BrowserSettings, Settings, SleepSettings
 from bridge.settings_reload import SettingsReload
 from bridge.stop_signals import Stop, signals
@@ -53,9 +55,6 @@ from bridge.worker.stored_accounts import NewAccounts, ProfileAccounts
 from bridge.worker.stream_recorder import kept_of
 from bridge.worker.token_worker import TokenLogins
 
-MEMORY_SHARE = 0.75
-"""Share of the machine's memory that the browser may take where the settings name none (`sleep.max_memory`)."""
-
 
 class Bridge:
     """A running bridge: where it listens, and its parts."""
@@ -69,11 +68,13 @@ class Bridge:
         views: ViewRegistry | None = None,
         ollama_url: str | None = None,
         reload: Callable[[], None] = lambda: None,
+        everywhere: Everywhere | None = None,
     ) -> None:
         self.url = url
         self.ollama_url = ollama_url
         self.views = views
         self.pool = pool
+        self.everywhere = everywhere or pool
         self.browser = browser
         self._access = access
         self.reload = reload
@@ -113,22 +114,23 @@ async def running(
         if settings.traces.enabled:  # undone last: accounts that close end chats
             await _send_traces(stack, base.telemetry)
         browser = await _chromium(stack, base, browser)
-        pool = await _pool(stack, base, browser, only_new=only_new)
-        views = ViewRegistry(pool, browser, settings, base.store, pool.add)
+        pool, everywhere = await _pool(stack, base, browser, only_new=only_new)
+        views = ViewRegistry(pool, browser, settings, base.store, everywhere.add)
         base.telemetry.add(views.on_fact)
         optional = await _optional_parts(stack, base, pool, browser, views)
-        runner = build_runner(pool, settings, base.access, base.monitor, optional)
+        runner = build_runner(everywhere, settings, base.access, base.monitor, optional)
         base.monitor.url = await listen(stack, runner, settings.server, base.certificate)
         ollama_url = await listen_as_ollama(runner, settings.server, base.certificate)
         # Undone in the reverse order: the views end first, then the running chats; the endpoint answers until then.
         stack.push_async_callback(pool.queue.drain, settings.server.drain)
+        if not isinstance(everywhere, Pool):
+            stack.callback(everywhere.node.drain)
         stack.callback(base.monitor.drain)
         stack.push_async_callback(views.close)
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
-        yield Bridge(
-            base.monitor.url, pool, browser, base.access, views, ollama_url, lambda: _reload(tasks, optional.reload)
-        )
+        reload = partial(_reload, tasks, optional.reload)
+        yield Bridge(base.monitor.url, pool, browser, base.access, views, ollama_url, reload, everywhere)
 
 
 def _reload(tasks: Tasks, settings: SettingsReload | None) -> None:
@@ -170,19 +172,26 @@ async def _chromium(stack: AsyncExitStack, base: _Base, browser: Chromium | None
     return browser
 
 
-async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_new: bool) -> Pool:
-    """Open the accounts, keep them in order while no chat wants them, and show them."""
+async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_new: bool) -> tuple[Pool, Everywhere]:
+    """Open the accounts, keep them in order while no chat wants them, and show them; see `running_pools`."""
     settings, telemetry, monitor = base.settings, base.telemetry, base.monitor
     kind = NewAccounts if only_new else ProfileAccounts
     stored = kind(base.store, browser, settings, telemetry)
     tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
-    pool = await stack.enter_async_context(Pool([], settings, telemetry, tokens, stored))
+    memory = await asyncio.to_thread(Machine().memory)
+
+    def made(accounts: StoredAccounts) -> Pool:
+        return Pool([], settings, telemetry, tokens, accounts)
+
+    pool, everywhere = await stack.enter_async_context(
+        running_pools(settings, base.store, stored, made, telemetry, memory)
+    )
     await stack.enter_async_context(maintenance(pool, telemetry, settings.browser.check_every))
     await stack.enter_async_context(browser_renewal(browser, settings.browser))
-    monitor.accounts, monitor.unready, monitor.places = pool.accounts, pool.unready, pool.queue.places
-    _limit_memory(pool.open_accounts, monitor, settings.sleep, await asyncio.to_thread(Machine().memory))
+    monitor.accounts, monitor.unready, monitor.places = everywhere.accounts, everywhere.unready, pool.queue.places
+    _limit_memory(pool.open_accounts, monitor, settings.sleep, memory)
     await stack.enter_async_context(monitor)
-    return pool
+    return pool, everywhere
 
 
 async def _optional_parts(

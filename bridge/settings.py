@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bridge.browser_settings import BrowserSettings as BrowserSettings
 from bridge.browser_settings import SleepSettings as SleepSettings
+from bridge.cluster_settings import ClusterSettings as ClusterSettings
 from bridge.origins import is_loopback, site_address, web_origin
 from bridge.setting_types import MEBIBYTE as MEBIBYTE
 from bridge.setting_types import Seconds, UserPath
@@ -256,6 +257,7 @@ class Settings(Section):
     usage: UsageSettings = UsageSettings()
     traces: TraceSettings = TraceSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    cluster: ClusterSettings = ClusterSettings()
     log: LogSettings = LogSettings()
 
     @property

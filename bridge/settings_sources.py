@@ -24,6 +24,7 @@ from bridge.settings import Section, Settings
 
 PLACE = re.compile(r"(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d+)?", re.ASCII | re.IGNORECASE)
 """A host and its port."""
+SECRETS = ("BRIDGE_PROFILE_KEY", "BRIDGE_CLUSTER_KEY", "BRIDGE_CLUSTER_URL")
 Source = Literal["default", "file", "environment", "command line"]
 """Where the value of a setting comes from."""
 
@@ -83,16 +84,17 @@ def load_settings(file: Path | None = None, **given: Any) -> LoadedSettings:
     except (ValidationError, SettingsError) as error:
         raise SetupError(_explain(error)) from None
     settings.come_from(file, dict(_sources(values, given)), given)
-    os.environ.pop("BRIDGE_PROFILE_KEY", None)
+    for name in SECRETS:
+        os.environ.pop(name, None)
     return settings
 
 
 def reread(settings: LoadedSettings) -> LoadedSettings:
     """Read the settings again from where they came from; raises `SetupError`.
 
-    The key in the environment was taken out of it by the first reading, and stays.
+    The secrets in the environment were taken out of it by the first reading, and stay.
     """
-    new = load_settings(settings._file, **settings._given)
+    new = load_settings(settings._file, **{**settings._given, "cluster": settings.cluster.model_dump()})
     if new.profile_key is None:
         new.__dict__["profile_key"] = settings.profile_key
     return new

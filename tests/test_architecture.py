@@ -18,7 +18,7 @@ LONGEST = 300
 
 GROUND = (
     *("durations", "base_error", "errors", "origins", "sse", "tasks", "telemetry", "throttle"),
-    *("background", "printable", "env_file", "setting_types", "browser_settings", "settings"),
+    *("background", "printable", "env_file", "setting_types", "browser_settings", "cluster_settings", "settings"),
     *("settings_sources", "log", "settings_reload", "stop_signals"),
 )
 """Modules that lie flat below all packages; each imports only what stands before it."""
@@ -26,7 +26,7 @@ ORDER = (
     *GROUND,
     *("chat", "tokens", "tool_calls", "storage", "browser", "sites"),
     *("worker", "pool", "cluster", "login", "liveview", "monitor", "dashboard"),
-    *("api", "client", "health_checks", "app", "bench", "cli", "__main__"),
+    *("api", "client", "health_checks", "running_pools", "app", "bench", "cli", "__main__"),
 )
 """A package imports only what stands before it."""
 STRANGERS = ({"worker", "pool"},)

@@ -6,7 +6,7 @@ browser's and the HTTP server's, meet only in the `ChatBackend` protocol of this
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -129,6 +129,8 @@ class ChatRequest:
     """Whose key it came with."""
     start_within: float | None = field(default=None, compare=False)
     """Seconds in which it must have an account, where the client says so; `pool.queue_limit` bounds it, too."""
+    may_start: Callable[[], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
+    """Awaited once it has an account, and before anything is sent; what it raises ends the chat."""
 
 
 @dataclass(frozen=True, slots=True)

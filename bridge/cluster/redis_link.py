@@ -101,12 +101,22 @@ class RedisLink:
 
     @asynccontextmanager
     async def _asked(self) -> AsyncGenerator[None]:
+        before = _cancellations()
         try:
             with _translated():
                 async with asyncio.timeout(self._limit):
                     yield
         except TimeoutError as error:
             raise ClusterUnavailable(f"Redis did not answer within {self._limit:g} seconds.") from error
+        finally:
+            if _cancellations() > before:  # redis-py swallows every second one
+                raise asyncio.CancelledError
+
+
+def _cancellations() -> int:
+    """Return how often the running task was asked to end."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 @contextmanager

@@ -233,11 +233,7 @@ class Slot:
 
     def serves(self, model: Model) -> bool:
         """Tell whether the account's site has that model."""
-        try:
-            found = model_names.resolve(model.id, self.worker.models)
-        except RequestError:
-            return False
-        return found.thinking or found.can_think or not model.thinking
+        return serves(self.worker.models, model)
 
     def pause(self, since: float) -> None:
         """Let the account send nothing for its interval, or a little more, after the clock showed `since`."""
@@ -278,6 +274,15 @@ class Slot:
             return not self.is_paused
         back_in = self.back_in if self.is_parked or self.is_paused else 0.0
         return back_in is not None and back_in <= seconds
+
+
+def serves(bases: Sequence[Model], model: Model) -> bool:
+    """Tell whether a site with these base models has that model."""
+    try:
+        found = model_names.resolve(model.id, bases)
+    except RequestError:
+        return False
+    return found.thinking or found.can_think or not model.thinking
 
 
 def readiness(slots: Sequence[Slot]) -> str:

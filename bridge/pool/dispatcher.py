@@ -67,6 +67,8 @@ class Dispatcher:
                     slot = await self._granted(lease, timeline)
                     note = ConversationRecorder(self._conversations, request, slot.worker.name, lease.place_here)
                     with self._tried(lease, slot, timeline):
+                        if request.may_start is not None:
+                            await request.may_start()
                         chat = slot.worker.chat(request, timeline, lease.place_here)
                         async with aclosing(chat), aclosing(note.recorded(chat)) as events:
                             async for event in events:

@@ -19,6 +19,7 @@ from bridge.chat.rate_limits import RateLimit
 from bridge.chat.types import Account, ChatEvent, ChatRequest, Model
 from bridge.errors import AccountConflict, BridgeError, ChatCancelled
 from bridge.pool.account import AWAY, NOBODY, PoolWorker, Slot, readiness
+from bridge.pool.account_record import KnownAccounts
 from bridge.pool.chat_queue import ChatQueue
 from bridge.pool.dispatcher import Dispatcher
 from bridge.pool.idle_loan import lending
@@ -59,7 +60,7 @@ class Pool:
         open_limit = OPENING_STEPS * settings.turn.ready
         self._supervisor = Supervisor(workers, telemetry, self.queue.assign, settings.pool, parked, sends, open_limit)
         self.open_accounts = OpenAccounts(self._supervisor, self.queue, settings.sleep, clock)
-        self._models = ServedModels(lambda: self._supervisor.slots, tokens.models if tokens else ())
+        self.served = ServedModels(lambda: self._supervisor.slots, tokens.models if tokens else ())
         self._token_accounts = TokenAccounts(tokens, settings.tokens, self._supervisor, self.queue.wants)
         self.conversations = Conversations(settings.config / "conversations.db", settings.conversations)
         self._dispatcher = Dispatcher(
@@ -72,6 +73,7 @@ class Pool:
             settings.turn.ready,
         )
         self._roster = Roster(self._supervisor, self.queue, self.conversations, stored, look_every)
+        self.known, self.look_now = KnownAccounts(parked, sends), self._roster.look_now
         self._tasks = Tasks()
 
     async def __aenter__(self) -> Pool:
@@ -97,15 +99,15 @@ class Pool:
 
     def models(self) -> Sequence[Model]:
         """Return the models that are listed; see `ServedModels`."""
-        return self._models.listed()
+        return self.served.listed()
 
     def model(self, name: str) -> Model:
         """Return what `name` means on the first site that knows it; raises `UnknownModel`."""
-        return self._models.named(name)
+        return self.served.named(name)
 
     def first_model(self) -> Model:
         """Return the first model of the first site; raises `NoAccount`."""
-        return self._models.first()
+        return self.served.first()
 
     async def is_live(self, token: str) -> bool:
         """Tell whether a client's login still counts; see `ChatBackend`."""
@@ -170,6 +172,10 @@ class Pool:
         """Close the account and delete its profile; see `AccountControl`."""
         await self._roster.remove(self._supervisor.named(name))
 
+    async def give_away(self, name: str, closing: Callable[[], None]) -> None:
+        """Close the account once its chat has ended, and keep what is stored of it; see `Roster.give_away`."""
+        await self._roster.give_away(self._supervisor.named(name), closing)
+
     async def rename(self, name: str, to: str) -> Account:
         """Give the account and its profile another name; see `AccountControl`."""
         return self._account_now(await self._roster.rename(self._supervisor.named(name), to))
@@ -193,6 +199,10 @@ class Pool:
         """Keep chats away from an idle open account, for a check of it; see `lending`."""
         async with lending(self._supervisor, self.queue, name) as worker:
             yield worker
+
+    def own(self) -> Sequence[Slot]:
+        """Return the operator's own accounts."""
+        return self._supervisor.own
 
     def worker(self, name: str) -> PoolWorker | None:
         """Return what works an account of the operator's own, or None where there is none of that name."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from loguru import logger
@@ -65,7 +66,7 @@ class Roster:
         self._unreadable: dict[str, Stamp | None] = {}
         """The files that could not be opened, as they were then."""
         self._watches: dict[Slot, asyncio.Task[None]] = {}
-        self._one_change = asyncio.Lock()
+        self._look, self._one_change = asyncio.Event(), asyncio.Lock()
         self._tasks = Tasks()
 
     async def start(self) -> None:
@@ -93,6 +94,28 @@ class Roster:
         await self._whole(change)
         slot = added[0] if added else self._supervisor.named(name)
         return await self._supervisor.known(slot, 0)
+
+    def look_now(self) -> None:
+        """Look at what is stored at once: something has changed there."""
+        self._look.set()
+
+    async def give_away(self, slot: Slot, closing: Callable[[], None]) -> None:
+        """Close the account for good once its chat has ended; what is stored of it stays.
+
+        `closing` is called right before: from then on the account must not be among those that are stored.
+        """
+        name = slot.worker.name
+
+        async def change() -> None:
+            self._check_still(slot, name)
+            closing()
+            if (watch := self._watches.pop(slot, None)) is not None:
+                watch.cancel()
+            await self._supervisor.stop(slot)
+            self._supervisor.remove(slot)
+
+        async with self._queue.claimed(slot):
+            await self._whole(change)
 
     async def remove(self, slot: Slot) -> None:
         """End the account's chat, close it, and delete what is kept of it."""
@@ -185,7 +208,10 @@ class Roster:
         """Follow the folder for ever; one that cannot be read is named once."""
         said = ""
         while True:
-            await asyncio.sleep(self._look_every)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._look_every):
+                    await self._look.wait()
+            self._look.clear()
             try:
                 await self._follow(self._source())
                 said = ""
@@ -206,7 +232,7 @@ class Roster:
     async def _changed(self, source: StoredAccounts, stamps: Mapping[str, Stamp | None]) -> None:
         known = {slot.worker.name: slot for slot in self._supervisor.own}
         for name in known.keys() - stamps.keys():
-            logger.warning("The profile {} is gone, and so is its account", name)
+            logger.warning("The profile {} is not here any more, nor is its account", name)
             await self._closed(known[name])
         self._unreadable = {name: stamp for name, stamp in self._unreadable.items() if name in stamps}
         for name in sorted(

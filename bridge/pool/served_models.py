@@ -12,11 +12,15 @@ from bridge.telemetry import WorkerState
 
 
 class ServedModels:
-    """The models of the accounts that `slots` returns, and those of the site that clients' own logins sign in to."""
+    """The models of the accounts that `slots` returns, and those of the site that clients' own logins sign in to.
+
+    Those that `elsewhere` returns are the base models of the accounts of other nodes, one site after the other.
+    """
 
     def __init__(self, slots: Callable[[], Sequence[Slot]], of_tokens: Sequence[Model]) -> None:
         self._slots = slots
         self._of_tokens = tuple(of_tokens)
+        self.elsewhere: Callable[[], Sequence[Sequence[Model]]] = tuple
 
     def listed(self) -> Sequence[Model]:
         """Return the models of all sites with an account here, unless each of those needs a person first.
@@ -52,4 +56,5 @@ class ServedModels:
     def _sites(self, without: Sequence[WorkerState] = ()) -> list[tuple[Model, ...]]:
         """Return the base models of each site, once; accounts in the states `without` do not count."""
         served = [tuple(slot.worker.models) for slot in self._slots() if slot.state not in without]
-        return [bases for bases in dict.fromkeys([*served, self._of_tokens]) if bases]
+        others = map(tuple, self.elsewhere())
+        return [bases for bases in dict.fromkeys([*served, *others, self._of_tokens]) if bases]

@@ -142,6 +142,21 @@ class ProfileStore:
         with disk_errors(f"save the profile {path}"):
             write_file(path, self.identity.seal(content))
 
+    def sealed(self, name: str) -> bytes:
+        """Return the file of a profile as it is, encrypted."""
+        path = self._present(name)
+        with disk_errors(f"read the profile {path}"):
+            return read_private(path)
+
+    def save_sealed(self, name: str, sealed: bytes) -> None:
+        """Write a profile that another store has saved; raises `SetupError` where it is not one of that name."""
+        path = self.path(name)
+        profile = open_sealed(sealed, self.identity, f"the profile {name} of another node")
+        if profile.name != name:
+            raise SetupError(f"The profile {name} of another node holds {profile.name!r}.")
+        with disk_errors(f"save the profile {path}"):
+            write_file(path, sealed)
+
     def remove(self, name: str) -> None:
         """Delete a profile, and what an interrupted save of it may have left behind."""
         path = self._present(name)

@@ -115,6 +115,7 @@ async def stop_leftover(session: Session, conversation: str, limits: TurnSetting
     """Stop the answer that an earlier run has left generating in a conversation: the page resumes it, then stops it."""
     with session.interceptor.exchange(partial(session.driver.resume_mismatches, conversation)) as exchange:
         try:
+            session.may_act()
             async with within(limits.ready, "The page did not open an old conversation"):
                 await session.driver.open_old_conversation(conversation)
             async with asyncio.timeout(RESUME_WITHIN):
@@ -128,6 +129,7 @@ async def stop_leftover(session: Session, conversation: str, limits: TurnSetting
 
 
 async def _press_stop(session: Session, exchange: Exchange, limit: float) -> None:
+    session.may_act()
     with suppress(PageMovedOn):  # a page that draws itself anew with each word: it is pressed again
         async with within(limit, "The stop button could not be pressed"), session.window.restored():
             await session.driver.stop()

@@ -39,6 +39,7 @@ class WriteBack:
         try:
             captured = await session.capture(self._login.profile, self._limit)
             await self._chromium.check()  # one that lost its network service has lost its cookies, too
+            session.may_act()
         except BridgeError as error:
             logger.warning("The login of {} could not be looked at: {}", self._login.profile.name, error.message)
             return

@@ -67,9 +67,10 @@ class Session:
         self.context = tab.page.context
         self.window = PageWindow(lambda: self.interceptor.session, minimize_limit)
         self._windows = windows
-        self._stays = False
         self._why_crashed = why_crashed
         self.on_gone: Callable[[BrowserError], None] = lambda _: None
+        self.may_act: Callable[[], None] = lambda: None
+        """Called before each side effect; raises where this process may not act on the account any more."""
         self._open_tab = open_tab
         self._on_refusal: Callable[[BridgeError], None] | None = None
         self._use(tab)
@@ -293,8 +294,5 @@ def _context_options(profile: Profile, headed: bool) -> dict[str, Any]:
         options["no_viewport"] = True  # the window's own size, which developer tools may change
     else:
         options["viewport"] = {"width": width, "height": height}
-    if profile.locale:
-        options["locale"] = profile.locale
-    if profile.timezone:
-        options["timezone_id"] = profile.timezone
-    return options
+    place = {"locale": profile.locale, "timezone_id": profile.timezone}
+    return options | {name: value for name, value in place.items() if value}

@@ -15,7 +15,8 @@ from functools import partial
 from bridge.browser.browser import Chromium
 from bridge.browser.exchange import Exchange, WrongSend
 from bridge.browser.page_calls import PageMovedOn, within
-from bridge.errors import BrowserError, SendTimeout, SiteChanged, UnknownConversation
+from bridge.browser.page_messages import PageRequest
+from bridge.errors import BrowserError, LeaseLost, SendTimeout, SiteChanged, UnknownConversation
 from bridge.settings import FileSettings, TurnSettings
 from bridge.sites.contract import ConversationGone, Turn
 from bridge.telemetry import Timeline
@@ -55,7 +56,7 @@ async def submit_turn(
     for _ in range(SEND_TRIES):
         turn = await asyncio.to_thread(fitted, turn, type(session.driver), files)
         # before anything is done in the page: a control that is clicked, or a draft that it kept, may make it send
-        exchange.expect(partial(session.driver.mismatches, turn))
+        exchange.expect(partial(_reject_reasons, session, turn))
         try:
             await _send(session, exchange, turn, limits, chromium, timeline)
             return turn
@@ -71,11 +72,21 @@ async def submit_turn(
     raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
 
 
+def _reject_reasons(session: Session, turn: Turn, request: PageRequest) -> Sequence[str]:
+    """Return why a held request must not leave; the last moment at which that is asked."""
+    try:
+        session.may_act()
+    except LeaseLost as error:
+        return (error.message,)
+    return session.driver.mismatches(turn, request)
+
+
 async def _send(
     session: Session, exchange: Exchange, turn: Turn, limits: TurnSettings, chromium: Chromium, timeline: Timeline
 ) -> None:
     """Bring up the turn's chat and make the page send; one that loads itself anew meanwhile is made to again."""
     for tries_left in reversed(range(SEND_TRIES)):
+        session.may_act()
         try:
             async with session.window.restored():
                 await _open(session, turn, limits)
@@ -120,6 +131,7 @@ async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, li
     patience = len(turn.prompt) / TYPED
     begun, presses, is_at_work = time.monotonic(), 0, False
     while time.monotonic() - begun < (limits.first_byte if is_at_work else limits.submit):
+        session.may_act()
         async with within(limits.ready, "The page took no prompt"):
             is_at_work = await session.driver.submit(turn)
         presses += 1

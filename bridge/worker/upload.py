@@ -19,6 +19,7 @@ async def upload_files(session: Session, exchange: Exchange, turn: Turn, limit: 
     """Upload the turn's files, if there are any, within `limit` seconds; raise what ends the page in the meantime."""
     if not turn.attachments:
         return
+    session.may_act()
     uploading = asyncio.get_running_loop().create_task(session.driver.attach(turn, limit))
     ended = asyncio.get_running_loop().create_task(exchange.sent())
     for task in (uploading, ended):

@@ -25,6 +25,7 @@ from bridge.browser.browser import Chromium
 from bridge.browser.page_calls import PageMovedOn, within
 from bridge.browser.page_messages import PageRequest
 from bridge.chat.operator_visit import Visit
+from bridge.chat.ownership import ALONE, Ownership
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model
 from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError
 from bridge.settings import Settings
@@ -53,6 +54,9 @@ from bridge.worker.turn_plan import models_of, turns_of
 class Worker:
     """Answers chats through one account's page; open while `opened` is held."""
 
+    ownership: Ownership = ALONE
+    """Asked right before everything that the site would notice."""
+
     def __init__(
         self, profile: Profile, store: ProfileStore | None, chromium: Chromium, settings: Settings, telemetry: Telemetry
     ) -> None:
@@ -60,43 +64,36 @@ class Worker:
         self.last_seen: datetime | None = None
         """When the page has last given a sign of life."""
         self._driver_type = load_driver(profile.site, settings.site_files)
+        self.min_interval = self._driver_type.min_interval
         self._login = StoredLogin(profile, store, telemetry)
-        self._chromium = chromium
-        self._settings = settings
-        self._telemetry = telemetry
+        self._chromium, self._settings, self._telemetry = chromium, settings, telemetry
         self._recorder = Recorder(settings.browser)
         self._trace = PageTrace(settings.browser, settings.trace_work)
         self._snapshots = PageSnapshots(self.name, settings.config / "bundles", settings.browser.call_limit)
         self._session: Session | None = None
         self.shown: Session | None = None
         """The open page, also where it cannot take chats."""
-        self._departures, self._next = Departures(), NextChat()
+        self._departures, self._next, self._loss = Departures(), NextChat(), PageLoss()
         unsettled = UnfinishedChats(unfinished_chats_file(settings.config, self.name) if store else None)
         self._stopper = GenerationStopper(unsettled, settings.turn, self.give_up)
-        self._loss = PageLoss()
-        limit = settings.browser.call_limit
-        self._write_back = WriteBack(self._login, chromium, limit, is_lost=lambda: self._loss.happened)
+        self._write_back = WriteBack(self._login, chromium, settings.browser.call_limit, lambda: self._loss.happened)
 
     @property
     def models(self) -> Sequence[Model]:
         """Return the base names of the models that the account's site serves."""
         return models_of(self._driver_type, self._settings.files)
 
-    @property
-    def min_interval(self) -> float:
-        """Return the seconds between two sends that keep a human pace on the account's site."""
-        return self._driver_type.min_interval
-
     @asynccontextmanager
     async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
         """Open the page, let a person visit it, and wait until it can take a prompt; raise why it cannot."""
         self._loss = PageLoss()
+        self.ownership.check()
         await self._login.refresh()
         self._chromium = self._chromium.with_folder(self._login.profile.user_data_dir)
         forget = self._chromium.on_lost(self.give_up)
         try:
             async with open_session(self._chromium, self._login.profile, self._driver_type, self._settings) as session:
-                session.on_gone = self._on_gone
+                session.on_gone, session.may_act = self._on_gone, self.ownership.check
                 self._show(session)
                 await self._ready(session) if visit is None else await self.visited(visit, session)
                 await self._stopper.stop_leftovers(session)
@@ -267,6 +264,7 @@ class Worker:
     def _opened_session(self) -> Session:
         if self._session is None:
             raise BrowserError("The account's page is not open.")
+        self.ownership.check()
         return self._session
 
     async def _ready(self, session: Session) -> None:
@@ -282,6 +280,7 @@ class Worker:
 
     async def _go_on(self, session: Session) -> bool:
         """Press the page's Continue; tell whether there was one."""
+        session.may_act()
         async with within(self._settings.browser.call_limit, "The page did not go on"), session.window.restored():
             return await session.driver.go_on()
 

@@ -229,3 +229,23 @@ async def test_an_address_that_is_none_of_redis_is_refused(url: str) -> None:
 )
 async def test_addresses_of_every_kind_are_taken(url: str) -> None:
     await connect(url, "x", 1.0).close()
+
+
+@pytest.mark.browser
+async def test_who_is_cancelled_while_redis_is_asked_ends(tmp_path: Path) -> None:
+    async with redis_server(tmp_path) as server, server.link() as link:
+        asked = asyncio.Event()
+
+        async def ask_for_ever() -> None:
+            while True:
+                asked.set()
+                await link.get("x")
+
+        for _ in range(20):
+            asking = asyncio.get_running_loop().create_task(ask_for_ever())
+            await asked.wait()
+            asked.clear()
+            asking.cancel()
+            async with asyncio.timeout(LIMIT):
+                await asyncio.wait({asking})
+            assert asking.cancelled()

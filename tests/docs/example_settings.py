@@ -40,6 +40,11 @@ EXAMPLES: dict[str, Any] = {
     "api.aliases": {"gpt-4o": "deepseek-chat"},
     "api.allowed_origins": ["https://chat.example.com"],
     "tokens.url": "https://chat.example.com",
+    "cluster.url": "redis://10.0.0.2:6379",
+    "cluster.node": "node-a",
+    "cluster.key": "a long secret, the same on all nodes",
+    "cluster.address": "http://10.0.0.5:8100",
+    "cluster.max_accounts": 20,
     "files.prompt_limit": 1_000_000,
     "files.folder": "/var/lib/bridge/files",
 }

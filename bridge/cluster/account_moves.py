@@ -1,0 +1,125 @@
+"""Brings accounts to this node and gives them back, each step in the order that keeps two nodes from one account.
+
+To take one: the lease, then what the node before has left, then the page. To give one back: its chat ends, its page is
+closed, its login and what is known of it are left in Redis, and only then the lease is released.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from loguru import logger
+
+from bridge.cluster.held_leases import HeldLease, HeldLeases
+from bridge.cluster.leased_accounts import LeasedAccounts
+from bridge.cluster.profile_sync import ProfileSync
+from bridge.cluster.shared_accounts import SharedAccounts
+from bridge.errors import BridgeError, UnknownAccount
+from bridge.pool.account import Slot
+from bridge.pool.account_record import AccountRecord, decoded, encoded, record_of
+from bridge.pool.pool import Pool
+from bridge.tasks import Tasks
+from bridge.telemetry import WorkerState
+
+UNKNOWN = (WorkerState.STARTING, WorkerState.CLOSED)
+"""States in which nothing is known of an account that is not known to other nodes already."""
+
+
+class AccountMoves:
+    """The moves of one node's accounts, in the pool that is given once it runs."""
+
+    def __init__(
+        self, pool: Pool, leases: HeldLeases, accounts: LeasedAccounts, shared: SharedAccounts, sync: ProfileSync
+    ):
+        self._pool = pool
+        self._leases = leases
+        self._accounts = accounts
+        self._shared = shared
+        self._sync = sync
+        self._noted: dict[str, AccountRecord] = {}
+        self._leaving: set[str] = set()
+        self._tasks = Tasks()
+
+    async def close(self) -> None:
+        """Begin no further move."""
+        await self._tasks.close()
+
+    def slot(self, name: str) -> Slot | None:
+        """Return the account as this node's pool has it."""
+        return next((slot for slot in self._pool.own() if slot.worker.name == name), None)
+
+    async def take(self, name: str) -> HeldLease | None:
+        """Take a free account and open it; None where it is not free, or this node has it open still."""
+        if self.slot(name) is not None or (lease := await self._leases.acquire(name)) is None:
+            return None
+        try:
+            kept = await self._shared.take(name, lease.fence)
+            is_there = kept is not None and await self._sync.store(name, kept)
+        except BridgeError:
+            await self._leases.release(name)
+            raise
+        if kept is None or not is_there:
+            await self._leases.release(name)
+            return None
+        if kept.record:
+            self._pool.known.take_over(name, decoded(kept.record))
+        self._noted.pop(name, None)
+        self._accounts.closed.discard(name)
+        logger.info("The account {} is this node's now (fence {})", name, lease.fence)
+        self._pool.look_now()
+        return lease
+
+    def give_back(self, name: str) -> None:
+        """Begin to give an account back, if that has not begun."""
+        if name not in self._leaving:
+            self._leaving.add(name)
+            self._tasks.start(self._give_back(name))
+
+    async def _give_back(self, name: str) -> None:
+        try:
+            slot, last = self.slot(name), list[AccountRecord]()
+
+            def closing() -> None:
+                self._accounts.closed.add(name)
+                if slot is not None and slot.state not in UNKNOWN:
+                    last.append(record_of(slot))
+
+            if slot is None:
+                self._accounts.closed.add(name)
+            else:
+                with suppress(UnknownAccount):  # it was removed just now
+                    await self._pool.give_away(name, closing)
+            await self._leave(name, last)
+            logger.info("The account {} is free for other nodes", name)
+        except BridgeError as error:
+            logger.warning("The account {} could not be given back: {}", name, error.message)
+        finally:
+            self._leaving.discard(name)
+
+    async def _leave(self, name: str, last: list[AccountRecord]) -> None:
+        """Leave in Redis what the next node needs, then the account itself."""
+        lease = self._leases.of(name)
+        if lease is not None:
+            await self._sync.publish_one(name)
+            for record in last:
+                await self._shared.note(name, lease.fence, encoded(record))
+        await self._leases.release(name)
+
+    async def note_all(self) -> None:
+        """Leave in Redis what has changed of this node's accounts."""
+        for slot in self._pool.own():
+            name, lease = slot.worker.name, self._leases.of(slot.worker.name)
+            if lease is None or slot.state in UNKNOWN or (record := record_of(slot)) == self._noted.get(name):
+                continue
+            if await self._shared.note(name, lease.fence, encoded(record)):
+                self._noted[name] = record
+
+    async def leave_all(self) -> None:
+        """Leave all accounts, whose pages are closed."""
+        for name in self._leases.names():
+            slot = self.slot(name)
+            known = [] if slot is None or slot.state in UNKNOWN else [record_of(slot)]
+            try:
+                await self._leave(name, known)
+            except BridgeError as error:
+                logger.warning("The account {} is free when its lease ends: {}", name, error.message)

@@ -1,0 +1,73 @@
+"""Which node a chat goes to: where an account is free for it, else where the fewest wait; no I/O.
+
+What other nodes have said of themselves is up to a second old. So a node at which an account seemed free gets the chat
+for a moment only (`TRY_FOR`), then the next one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from bridge.chat.types import Account, ChatRequest
+from bridge.cluster.node_directory import NodeInfo
+from bridge.cluster.wire import account_of, model_of
+from bridge.pool.account import Slot, serves
+
+TRY_FOR = 1.0
+"""Seconds that a chat waits at a node where an account seemed free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A node that may answer, None being this one, and whether an account seems free there."""
+
+    node: NodeInfo | None
+    is_free: bool
+    load: float
+
+
+def routes(
+    request: ChatRequest,
+    nodes: Collection[NodeInfo],
+    own: Sequence[Slot],
+    busy: Collection[Slot | None],
+    waiting: int,
+) -> list[Route]:
+    """Return the nodes that have a fitting account, the best first; this one before others where both are alike.
+
+    `own`, `busy` and `waiting` tell of this node: its accounts, those in use, and the chats that wait.
+    """
+    fitting = [slot for slot in own if request.caller.may_use(slot.worker.name) and slot.serves(request.model)]
+    found = []
+    if fitting:
+        free = sum((slot.takes_chats and slot not in busy) or slot.can_wake for slot in fitting)
+        can_answer = sum(slot.takes_chats or slot.can_wake for slot in fitting)
+        found.append(_route(None, free, can_answer, len(fitting), waiting))
+    for node in nodes:
+        accounts = accounts_for(request, node)
+        if accounts:
+            free = sum(account.takes_chats and not account.is_busy for account in accounts)
+            can_answer = sum(account.takes_chats for account in accounts)
+            found.append(_route(node, free, can_answer, len(accounts), node.waiting))
+    return sorted(found, key=lambda route: (not route.is_free, route.load, route.node is not None, random.random()))  # noqa: S311
+
+
+def accounts_for(request: ChatRequest, node: NodeInfo) -> list[Account]:
+    """Return the accounts of a node that fit a chat."""
+    known = [account for account in accounts_of(node) if request.caller.may_use(account.name)]
+    sites = {site for site, bases in node.models.items() if serves([model_of(base) for base in bases], request.model)}
+    return [account for account in known if account.site in sites]
+
+
+def accounts_of(node: NodeInfo) -> list[Account]:
+    """Return the accounts that a node has said to have."""
+    return [account_of(said) for said in node.accounts]
+
+
+def _route(node: NodeInfo | None, free: int, can_answer: int, known: int, waiting: int) -> Route:
+    """Return a route; where accounts are free they count, else the chats that wait for each that may become free."""
+    is_free = free > waiting
+    load = -free if is_free else (waiting + 1) / can_answer if can_answer else 1e6 / known
+    return Route(node, is_free, load if node is not None or not is_free else -1e9)

@@ -1,0 +1,297 @@
+"""One node of a cluster: says how it is, takes the accounts that are its own, and gives back those that are not.
+
+A step is made every eighth of a lease. Where Redis cannot be reached nothing is taken or given; the leases then end by
+this node's own clock (`held_leases`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from hashlib import sha256
+
+from loguru import logger
+
+import bridge
+from bridge.cluster.account_moves import AccountMoves
+from bridge.cluster.held_leases import HeldLease, HeldLeases
+from bridge.cluster.lease_store import MILLISECONDS
+from bridge.cluster.leased_accounts import LeasedAccounts, OwnedAccounts
+from bridge.cluster.node_directory import NodeDirectory, NodeInfo
+from bridge.cluster.node_state import accounts_said, models_said
+from bridge.cluster.placement import Place, misplaced, ranking, wait_of
+from bridge.cluster.profile_sync import ProfileSync
+from bridge.cluster.redis_leases import RedisLeases
+from bridge.cluster.redis_link import RedisLink, connect
+from bridge.cluster.shared_accounts import SharedAccounts
+from bridge.errors import BridgeError, ClusterUnavailable, SetupError
+from bridge.pool.pool import Pool
+from bridge.settings import ClusterSettings
+from bridge.storage.profiles import ProfileStore
+from bridge.tasks import Tasks
+from bridge.telemetry import ChatEnded, Fact, Telemetry, WorkerChanged
+
+STEPS = 8
+"""Steps that a node makes within a lease."""
+CALLS = 4
+"""Calls to Redis that fit into a lease, each at its limit."""
+SETTLED = 2.0
+"""Leases for which a node must have been there before accounts move to it."""
+MOVES = 2
+"""Accounts that a node gives back at a time to another one; one that is drained gives back all."""
+UNFIT = 60.0
+"""Seconds for which a node does not take an account again that it could not open."""
+
+
+class ClusterNode:
+    """A node; enter `joined` to be one, then `run` it with the pool that `accounts` was given to."""
+
+    def __init__(self, settings: ClusterSettings, store: ProfileStore, link: RedisLink, capacity: int) -> None:
+        self.name = settings.node or socket.gethostname().partition(".")[0]
+        self.start = secrets.token_hex(4)
+        self.address = settings.address or ""
+        self.capacity = capacity if settings.max_accounts is None else settings.max_accounts
+        self.nodes: Sequence[NodeInfo] = ()
+        """The nodes that were there at the last step, this one too."""
+        self.free: Collection[str] = ()
+        """The accounts that no node had at the last step."""
+        self.is_draining = False
+        self.waiting: Callable[[], int] = lambda: 0
+        self._link = link
+        self._store = store
+        self._seconds = settings.lease
+        self.leases = HeldLeases(RedisLeases(link, settings.lease), f"{self.name}.{self.start}", self._lost)
+        self._lease_store = RedisLeases(link, settings.lease)
+        self.directory = NodeDirectory(link, int(settings.lease * MILLISECONDS))
+        self._shared = SharedAccounts(link)
+        self._sync = ProfileSync(store, self._shared, self.leases)
+        self._accounts: LeasedAccounts | None = None
+        self._pool: Pool | None = None
+        self._moves: AccountMoves | None = None
+        self._free_since: dict[str, float] = {}
+        self._seen_since: dict[str, float] = {}
+        self._unfit_until: dict[str, float] = {}
+        self._changed, self._wake = asyncio.Event(), asyncio.Event()
+        self._tasks = Tasks()
+        self._said, self._is_stopping = "", False
+
+    @property
+    def id(self) -> str:
+        """Return what names this node and its start."""
+        return self.leases.holder
+
+    def seconds_of_steps(self, steps: int) -> float:
+        """Return how long so many steps take."""
+        return steps * self._seconds / STEPS
+
+    async def publish(self, name: str) -> None:
+        """Offer the login of an account to the node that has it."""
+        await self._sync.publish_one(name)
+
+    async def check(self) -> None:
+        """Raise `SetupError` where Redis cannot be used, or the nodes' profiles are encrypted with another key."""
+        public = self._store.identity.export().partition("\n")[0]
+        key, mine = self._link.of_cluster("profile-key"), sha256(public.encode()).hexdigest().encode()
+        try:
+            known = await self._link.get(key)
+            if known is None:
+                await self._link.put(key, mine)
+        except ClusterUnavailable as error:
+            raise SetupError(f"cluster.url: {error.message}") from error
+        if known not in (None, mine):
+            raise SetupError(
+                "The profile key of this node is not that of the cluster, so that it could open none of the logins; "
+                "give all nodes the same profile_key_file."
+            )
+
+    def accounts(self, stored: OwnedAccounts) -> LeasedAccounts:
+        """Return the accounts for the pool of this node."""
+        loop = asyncio.get_running_loop()
+
+        def removed(name: str) -> None:
+            loop.call_soon_threadsafe(self._removed, name)
+
+        self._accounts = LeasedAccounts(stored, self.leases, self._claim, removed)
+        return self._accounts
+
+    def run(self, pool: Pool, telemetry: Telemetry) -> None:
+        """Begin to take accounts for `pool`."""
+        assert self._accounts is not None, "accounts() comes first"  # noqa: S101
+        self._pool = pool
+        self._moves = AccountMoves(pool, self.leases, self._accounts, self._shared, self._sync)
+        self.waiting = lambda: len([lease for lease in pool.queue.chats() if lease.is_waiting])
+        telemetry.add(self._on_fact)
+        self.leases.start()
+        self._tasks.keep(self._step_for_ever)
+        self._tasks.keep(self._note_for_ever)
+
+    def drain(self) -> None:
+        """Give back each account as soon as its chat has ended, and take no more: this node is about to stop."""
+        self._is_stopping = self.is_draining = True
+        self.look_now()
+
+    async def stop(self) -> None:
+        """Take and give no more; the accounts are closed next."""
+        await self._tasks.close()
+        if self._moves is not None:
+            await self._moves.close()
+
+    async def leave(self) -> None:
+        """Give back all accounts, which are closed, and be a node no more."""
+        with suppress(ClusterUnavailable):
+            if self._moves is not None:
+                await self._moves.leave_all()
+            await self.directory.leave(self.info())
+        await self.leases.close()
+
+    def info(self) -> NodeInfo:
+        """Return how this node is."""
+        return NodeInfo(
+            self.name,
+            self.start,
+            self.address,
+            self.capacity,
+            bridge.__version__,
+            self.is_draining,
+            self.waiting(),
+            accounts_said(self._pool, self.leases),
+            models_said(self._pool),
+        )
+
+    def look_now(self) -> None:
+        """Make the next step at once: another node has given something back."""
+        self._wake.set()
+
+    async def step(self) -> None:
+        """Say how this node is, look how the others are, and take and give what has to be."""
+        await self.directory.announce(self.info())
+        self.is_draining = self._is_stopping or self.name in await self.directory.draining()
+        self.nodes = await self.directory.nodes()
+        now = time.monotonic()
+        self._seen_since = {info.id: self._seen_since.get(info.id, now) for info in self.nodes}
+        await self._sync.publish(await self._shared.names())
+        await self._sync.refresh()
+        places = self._places()
+        await self._take_free(places, now)
+        self._give_back(places, now)
+
+    def _places(self) -> list[Place]:
+        """Return the nodes as accounts see them; of one that was started anew the last start counts."""
+        return list({info.node: info.place for info in [*self.nodes, self.info()]}.values())
+
+    async def _take_free(self, places: Sequence[Place], now: float) -> None:
+        moves = self._running_moves()
+        names = await self._shared.names() | self._sync.bound
+        elsewhere = {str(account["name"]) for info in self.nodes for account in info.accounts}
+        free = names - elsewhere - set(self.leases.names())
+        free -= (await self._lease_store.holders(free)).keys()
+        self._free_since = {name: self._free_since.get(name, now) for name in free}
+        self.free = free
+        for name in sorted(free):
+            here = [place for place in places if name not in self._sync.bound or place.node == self.name]
+            wait = wait_of(self.name, ranking(name, here))
+            is_due = wait is not None and now - self._free_since[name] >= wait * self._seconds / STEPS
+            if is_due and self._unfit_until.get(name, 0.0) <= now and await moves.take(name) is not None:
+                places = self._places()
+
+    def _give_back(self, places: Sequence[Place], now: float) -> None:
+        moves, accounts = self._running_moves(), self._accounts
+        for name in sorted(accounts.unfit if accounts else ()):
+            if self.leases.of(name) is not None and moves.slot(name) is None:
+                self._unfit_until[name] = now + UNFIT
+                moves.give_back(name)
+        own = next(place for place in places if place.node == self.name)
+        settled = {info.node for info in self.nodes if now - self._seen_since[info.id] >= SETTLED * self._seconds}
+        others = [place for place in places if place.node in settled or place.node == self.name]
+        leaving = [name for name in misplaced(own, others) if name not in self._sync.bound or own.is_draining]
+        for name in leaving if own.is_draining else leaving[:MOVES]:
+            moves.give_back(name)
+
+    def _running_moves(self) -> AccountMoves:
+        assert self._moves is not None, "run() comes first"  # noqa: S101
+        return self._moves
+
+    async def _step_for_ever(self) -> None:
+        while True:
+            try:
+                await self.step()
+                self._said = ""
+            except BridgeError as error:
+                if error.message != self._said:
+                    logger.warning("The cluster is left as it is: {}", error.message)
+                self._said = error.message
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds / STEPS):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _note_for_ever(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self._running_moves().note_all()
+            except ClusterUnavailable:
+                self._changed.set()
+                await asyncio.sleep(self._seconds / STEPS)
+
+    def _on_fact(self, fact: Fact) -> None:
+        if isinstance(fact, WorkerChanged | ChatEnded):
+            self._changed.set()
+
+    def _lost(self, lease: HeldLease) -> None:
+        """Close an account whose lease is over."""
+        if self._pool is not None and (worker := self._pool.worker(lease.account)) is not None:
+            try:
+                lease.check()
+            except BridgeError as error:
+                worker.give_up(error)
+            self._pool.look_now()
+
+    async def _claim(self, name: str) -> HeldLease:
+        try:
+            return await self._claimed(name)
+        except ClusterUnavailable as error:
+            raise SetupError(error.message) from error
+
+    async def _claimed(self, name: str) -> HeldLease:
+        """Get the lease on an account that somebody wants to have here."""
+        await self._sync.publish_one(name)
+        deadline = time.monotonic() + 2 * self._seconds
+        while time.monotonic() < deadline:
+            if (lease := self.leases.of(name) or await self.leases.acquire(name)) is not None:
+                await self._shared.take(name, lease.fence)
+                return lease
+            if (held := (await self._lease_store.holders([name])).get(name)) is not None:
+                raise SetupError(f"The account {name} is on the node {held.holder.rpartition('.')[0]}.")
+            await asyncio.sleep(self._seconds / STEPS)
+        raise SetupError(f"The account {name} is not free yet; it is opened as soon as it is.")
+
+    def _removed(self, name: str) -> None:
+        self._tasks.start(self._remove(name))
+
+    async def _remove(self, name: str) -> None:
+        if (lease := self.leases.of(name)) is not None:
+            await self._shared.remove(name, lease.fence)
+        self._sync.forget(name)
+        await self.leases.release(name)
+
+
+@asynccontextmanager
+async def joined(settings: ClusterSettings, store: ProfileStore, capacity: int) -> AsyncGenerator[ClusterNode]:
+    """Be a node of the cluster that the settings name; raises `SetupError` where that cannot be."""
+    assert settings.url is not None, "only with an address"  # noqa: S101
+    link = connect(settings.url.get_secret_value(), settings.name, settings.lease / CALLS)
+    try:
+        node = ClusterNode(settings, store, link, capacity)
+        await node.check()
+        try:
+            yield node
+        finally:
+            await node.leave()
+    finally:
+        await link.close()

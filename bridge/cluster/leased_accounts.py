@@ -1,0 +1,83 @@
+"""The stored accounts of a node, as its pool sees them: those alone that the node has a lease on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from bridge.chat.ownership import Ownership
+from bridge.cluster.held_leases import HeldLease, HeldLeases
+from bridge.errors import SetupError
+from bridge.pool.account import PoolWorker
+from bridge.storage.profiles import Stamp
+
+
+class OwnedWorker(PoolWorker, Protocol):
+    """A worker that asks, before whatever it does, whether the account is still this node's."""
+
+    ownership: Ownership
+
+
+class OwnedAccounts(Protocol):
+    """`StoredAccounts` whose workers can be told of their ownership."""
+
+    def stamps(self) -> Mapping[str, Stamp | None]:
+        """See `StoredAccounts`."""
+        ...
+
+    async def worker(self, name: str) -> OwnedWorker:
+        """See `StoredAccounts`."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """See `StoredAccounts`."""
+        ...
+
+
+class LeasedAccounts:
+    """`StoredAccounts` of a node. `claim` gets a lease on an account that somebody wants here, or raises `SetupError`.
+
+    `on_removed` is called, in a thread, after an account was removed.
+    """
+
+    def __init__(
+        self,
+        stored: OwnedAccounts,
+        leases: HeldLeases,
+        claim: Callable[[str], Awaitable[HeldLease]],
+        on_removed: Callable[[str], None],
+    ) -> None:
+        self._stored = stored
+        self._leases = leases
+        self._claim = claim
+        self._on_removed = on_removed
+        self.closed: set[str] = set()
+        """Accounts that this node is about to give back, and has closed."""
+        self.unfit: set[str] = set()
+        """Accounts that could not be opened here."""
+
+    def stamps(self) -> Mapping[str, Stamp | None]:
+        """Return the accounts that are this node's now."""
+        stamps, held = self._stored.stamps(), self._leases.names()
+        return {name: stamps[name] for name in held if name in stamps and name not in self.closed}
+
+    async def worker(self, name: str) -> PoolWorker:
+        """Return a worker that acts as long as the lease counts."""
+        lease = self._leases.of(name) or await self._claim(name)
+        try:
+            worker = await self._stored.worker(name)
+        except SetupError:
+            self.unfit.add(name)
+            raise
+        worker.ownership = lease
+        self.unfit.discard(name)
+        return worker
+
+    def remove(self, name: str) -> None:
+        """Delete what is stored under that name, here and for the other nodes."""
+        self._stored.remove(name)
+        self._on_removed(name)
+
+    def rename(self, name: str, to: str) -> None:
+        """Refuse it: the name is what the nodes agree by."""
+        raise SetupError(f"An account of a cluster keeps its name; remove {name}, and log in again as {to}.")

@@ -1,0 +1,86 @@
+"""Makes a bridge a node of a cluster: its accounts, its listener for other nodes, the pool of all before its own.
+
+The order of the end: the node says that it drains, and gives back what is idle; running chats end; the pages are
+closed; what is left is given back; the listener and Redis go last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from bridge.cluster.account_operations import AccountOperations
+from bridge.cluster.cluster_node import ClusterNode, joined
+from bridge.cluster.cluster_pool import ClusterPool
+from bridge.cluster.leased_accounts import LeasedAccounts, OwnedAccounts
+from bridge.cluster.placement import capacity_of
+from bridge.cluster.relay_client import RelayClient
+from bridge.cluster.relay_server import RelayServer
+from bridge.cluster.signing import Signing
+from bridge.errors import SetupError
+from bridge.pool.pool import Pool
+from bridge.pool.roster import StoredAccounts
+from bridge.settings import ClusterSettings, Settings
+from bridge.storage.profiles import ProfileStore
+from bridge.telemetry import Telemetry
+
+SHORTEST_KEY = 16
+"""Characters that the nodes' common key has at least."""
+
+
+class Membership:
+    """The part of a bridge in its cluster."""
+
+    def __init__(self, settings: Settings, node: ClusterNode, stack: AsyncExitStack) -> None:
+        self.node = node
+        self._settings = settings
+        self._stack = stack
+
+    def accounts(self, stored: OwnedAccounts) -> LeasedAccounts:
+        """Return the accounts for the pool of this node."""
+        return self.node.accounts(stored)
+
+    async def start(self, pool: Pool, telemetry: Telemetry) -> ClusterPool:
+        """Listen for other nodes, begin to take accounts for `pool`, and return the pool of all nodes."""
+        settings = self._settings.cluster
+        signing = Signing(key_of(settings))
+        server = RelayServer(self.node.id, signing, pool, AccountOperations(pool, self.node))
+        address = await self._stack.enter_async_context(server.listening(settings.host, settings.port))
+        self.node.address = self.node.address or address
+        client = await self._stack.enter_async_context(RelayClient(signing))
+        self.node.run(pool, telemetry)
+        return ClusterPool(pool, self.node, client, self._settings.pool.queue_limit)
+
+
+def key_of(settings: ClusterSettings) -> str:
+    """Return the nodes' common key; raise `SetupError` where it is too short to be a secret."""
+    key = "" if settings.key is None else settings.key.get_secret_value()
+    if len(key) < SHORTEST_KEY:
+        raise SetupError(f"cluster.key must have at least {SHORTEST_KEY} characters where cluster.url is set.")
+    return key
+
+
+@asynccontextmanager
+async def membership(settings: Settings, store: ProfileStore, memory: float) -> AsyncGenerator[Membership]:
+    """Be a node; `memory` is how many MiB its browser may take. Raises `SetupError` where that cannot be."""
+    key_of(settings.cluster)
+    async with AsyncExitStack() as stack, joined(settings.cluster, store, capacity_of(memory)) as node:
+        yield Membership(settings, node, stack)
+
+
+@asynccontextmanager
+async def pools_of_a_node(
+    settings: Settings,
+    store: ProfileStore,
+    stored: OwnedAccounts,
+    made: Callable[[StoredAccounts], Pool],
+    telemetry: Telemetry,
+    memory: float,
+) -> AsyncGenerator[tuple[Pool, ClusterPool]]:
+    """Run the pool that is `made` of this node's accounts as a part of the cluster; yield it, and the pool of all."""
+    async with membership(settings, store, memory) as member, made(member.accounts(stored)) as pool:
+        everywhere = await member.start(pool, telemetry)
+        try:
+            yield pool, everywhere
+        finally:
+            await member.node.stop()

@@ -1,0 +1,92 @@
+"""Keeps the profiles on this node's disk and those in Redis alike: of two logins of an account the later one counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+
+from loguru import logger
+
+from bridge.cluster.held_leases import HeldLeases
+from bridge.cluster.lease_store import MILLISECONDS
+from bridge.cluster.shared_accounts import SharedAccount, SharedAccounts
+from bridge.errors import SetupError
+from bridge.storage.profiles import Profile, ProfileStore, Stamp
+
+
+class ProfileSync:
+    """The profiles of one node; `bound` are the accounts whose login is in a browser's folder, and cannot travel."""
+
+    def __init__(self, store: ProfileStore, shared: SharedAccounts, leases: HeldLeases) -> None:
+        self._store = store
+        self._shared = shared
+        self._leases = leases
+        self._seen: dict[str, Stamp | None] = {}
+        self._saved: dict[str, int] = {}
+        self.bound: set[str] = set()
+
+    async def publish(self, shared: Collection[str]) -> None:
+        """Offer the profiles that were written since the last time, and those that are not among the `shared` accounts.
+
+        Either Redis has lost them, or they were removed on another node: then they are deleted here, too.
+        """
+        for name in await asyncio.to_thread(self._to_offer, shared):
+            await self.publish_one(name)
+
+    async def publish_one(self, name: str) -> None:
+        """Offer one profile, if it can be opened."""
+        stamp, profile = await asyncio.to_thread(self._loaded, name)
+        if profile is None:
+            self._seen[name] = stamp
+            return
+        if profile.user_data_dir is not None:
+            self.bound.add(name)
+        else:
+            self.bound.discard(name)
+            lease = self._leases.of(name)
+            sealed = await asyncio.to_thread(self._store.sealed, name)
+            answer = await self._shared.offer(name, saved_at(profile), sealed, lease.fence if lease else 0)
+            if answer == "removed":
+                logger.warning("The profile {} is removed here, because its account was removed on another node", name)
+                await asyncio.to_thread(self._store.remove, name)
+        self._seen[name], self._saved[name] = stamp, saved_at(profile)
+
+    async def store(self, name: str, shared: SharedAccount) -> bool:
+        """Take a login from Redis if it is later than the one on disk; tell whether there is one now."""
+        if shared.sealed and shared.saved > self._saved.get(name, 0):
+            await asyncio.to_thread(self._store.save_sealed, name, shared.sealed)
+            self._saved[name] = shared.saved
+            self._seen[name] = await asyncio.to_thread(self._store.stamp, name)
+        return await asyncio.to_thread(self._store.exists, name)
+
+    async def refresh(self) -> None:
+        """Take the later logins of this node's accounts that were made on other nodes."""
+        for name in self._leases.names():
+            if await self._shared.saved(name) > self._saved.get(name, 0) and (lease := self._leases.of(name)):
+                kept = await self._shared.take(name, lease.fence)
+                if kept is not None:
+                    await self.store(name, kept)
+
+    def forget(self, name: str) -> None:
+        """Know nothing of a profile that was removed."""
+        for known in (self._seen, self._saved):
+            known.pop(name, None)
+        self.bound.discard(name)
+
+    def _to_offer(self, shared: Collection[str]) -> list[str]:
+        stamps: Mapping[str, Stamp | None] = {name: self._store.stamp(name) for name in self._store.names()}
+        known = {*shared, *self.bound}
+        return [name for name, stamp in stamps.items() if self._seen.get(name, ()) != stamp or name not in known]
+
+    def _loaded(self, name: str) -> tuple[Stamp | None, Profile | None]:
+        stamp = self._store.stamp(name)
+        try:
+            return stamp, self._store.load(name)
+        except SetupError as error:
+            logger.error("Profile {} is not shared: {}", name, error.message)
+            return stamp, None
+
+
+def saved_at(profile: Profile) -> int:
+    """Return when a profile was saved, in milliseconds."""
+    return int(profile.saved.timestamp() * MILLISECONDS)

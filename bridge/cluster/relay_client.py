@@ -1,0 +1,183 @@
+"""Chats on other nodes: the events of their answers as if the account were here; see `relay_server`.
+
+A node that is silent for `SILENCE` seconds is lost. The error says by `sent` whether the prompt may have reached the
+site: only from the moment on at which this node has said `go`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+
+from bridge.background import off_loop
+from bridge.chat.types import Attachment, ChatEvent, ChatRequest, Finish, Rewritten, Text
+from bridge.cluster import wire
+from bridge.cluster.node_directory import NodeInfo
+from bridge.cluster.signing import Signing
+from bridge.errors import NodeLost
+
+SILENCE = 4.0
+"""Seconds without even a heartbeat after which a node is lost."""
+CONNECT_LIMIT = 2.0
+CALL_LIMIT = 150.0
+"""Seconds that what an operator wants of an account may take."""
+MOST = 2**26
+"""Bytes that one line may have."""
+
+
+class RelayClient:
+    """Calls other nodes; open while it is entered as a context manager."""
+
+    def __init__(self, signing: Signing) -> None:
+        self._signing = signing
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> RelayClient:
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT, sock_read=SILENCE)
+        # closed here before the other side does: else a call could meet a connection that is just being closed
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=15)
+        self._session = aiohttp.ClientSession(timeout=limits, connector=connector, auto_decompress=False)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def chat(
+        self, node: NodeInfo, request: ChatRequest, on_place: Callable[[int | None], None] = lambda _: None
+    ) -> AsyncGenerator[ChatEvent]:
+        """Yield the events of the chat on that node; see `ChatBackend.chat`."""
+        said, files = wire.request_as_json(request)
+        head = await asyncio.to_thread(wire.line, {"to": node.id, **said})
+        body = head + b"".join(await asyncio.gather(*map(_bytes_of, files)))
+        chat = _RemoteChat(self, node, request, on_place)
+        with _losses(node, lambda: chat.is_sent):
+            async with self.called(node, "/internal/chat", body) as response:
+                await _check(response)
+                async with aclosing(_lines(response)) as lines:
+                    async for line in lines:
+                        event = await chat.take(line)
+                        if event is not None:
+                            yield event
+                        if chat.is_over:
+                            return
+                raise ConnectionResetError
+
+    async def operate(self, node: NodeInfo, **what: Any) -> dict[str, Any]:
+        """Return what came of something that an operator wants of an account there; raise its `BridgeError`."""
+        limit = aiohttp.ClientTimeout(total=CALL_LIMIT, sock_connect=CONNECT_LIMIT)
+        with _losses(node, lambda: False):
+            async with self.called(node, "/internal/account", wire.line({"to": node.id, **what}), limit) as response:
+                await _check(response)
+                found: dict[str, Any] = await response.json()
+                return found
+
+    @asynccontextmanager
+    async def called(
+        self, node: NodeInfo, path: str, body: bytes, limit: aiohttp.ClientTimeout | None = None
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """Make a call; leaving it before its answer has ended closes the connection."""
+        assert self._session is not None, "enter it first"  # noqa: S101
+        headers = await off_loop(len(body), self._signing.headers, "POST", path, body)
+        options: dict[str, Any] = {} if limit is None else {"timeout": limit}
+        response = await self._session.post(f"{node.address}{path}", data=body, headers=headers, **options)
+        try:
+            yield response
+        finally:
+            if response.content.at_eof():
+                response.release()
+            else:
+                response.close()
+
+
+@contextmanager
+def _losses(node: NodeInfo, is_sent: Callable[[], bool]) -> Iterator[None]:
+    """Translate what goes wrong on the way."""
+    try:
+        yield
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        told = "the prompt may have been sent, so it is not sent again" if is_sent() else "nothing was sent"
+        raise NodeLost(f"The node {node.node} does not answer any more; {told}.", sent=is_sent()) from error
+
+
+class _RemoteChat:
+    """What a chat on another node has come to; `is_sent` from the moment on at which its prompt may have been sent."""
+
+    def __init__(
+        self, client: RelayClient, node: NodeInfo, request: ChatRequest, on_place: Callable[[int | None], None]
+    ) -> None:
+        self.is_sent = self.is_over = False
+        self._client = client
+        self._node = node
+        self._request = request
+        self._on_place = on_place
+        self._answer: list[str] = []
+
+    async def take(self, line: Mapping[str, Any]) -> ChatEvent | None:
+        """Take a line; return the event that it holds, or raise the error."""
+        if "event" in line:
+            return await self._event(wire.event_of(line))
+        if "error" in line:
+            raise wire.error_of(line["error"])
+        if "ask" in line:
+            await self._let_go()
+        if "place" in line:
+            self._on_place(line["place"])
+        self.is_over = "end" in line
+        return None
+
+    async def _let_go(self) -> None:
+        """Let the prompt be sent; raise `NodeLost` where that came too late, so that nothing was sent."""
+        self.is_sent = True  # before the call: its answer may be lost
+        async with self._client.called(self._node, "/internal/go", wire.line({"chat": self._request.id})) as response:
+            if response.status != HTTPStatus.OK:
+                raise NodeLost(f"The node {self._node.node} has not waited for this one.")
+
+    async def _event(self, event: ChatEvent) -> ChatEvent:
+        match event:
+            case Text(text):
+                self._answer.append(text)
+            case Rewritten(text):
+                self._answer = [text]
+            case Finish() if self._request.returned is not str:
+                answer = "".join(self._answer)
+                text = await off_loop(len(answer), self._request.returned, answer)
+                body = await off_loop(len(text), wire.line, {"chat": self._request.id, "text": text})
+                async with self._client.called(self._node, "/internal/returned", body):
+                    pass
+        return event
+
+
+async def _bytes_of(file: Attachment) -> bytes:
+    return file.data if file.path is None else await asyncio.to_thread(file.path.read_bytes)
+
+
+async def _check(response: aiohttp.ClientResponse) -> None:
+    """Raise the error with which a call was answered."""
+    if response.status != HTTPStatus.OK:
+        said = await response.json(content_type=None)
+        if not isinstance(said, dict) or "error" not in said:
+            raise ValueError("no answer of a node")
+        raise wire.error_of(said["error"])
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[dict[str, Any]]:
+    """Yield the lines that say something."""
+    rest = bytearray()
+    async for data in response.content.iter_any():
+        rest += data
+        *whole, tail = rest.split(b"\n")
+        rest = tail
+        if len(rest) > MOST:
+            raise ValueError("a line is too long")
+        for one in whole:
+            if one:
+                said = json.loads(one)
+                if isinstance(said, dict):
+                    yield said

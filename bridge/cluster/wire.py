@@ -1,0 +1,193 @@
+"""What nodes say to each other, as JSON and back: requests, events, errors, models and accounts; no I/O.
+
+A peer of another version may say more than is known here: fields that are not known are left out, those that are
+missing have their defaults.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from bridge import errors
+from bridge.chat.account_status import Account, AccountError
+from bridge.chat.caller import Caller
+from bridge.chat.types import (
+    Attachment,
+    ChatEvent,
+    ChatRequest,
+    Finish,
+    Message,
+    Model,
+    Opened,
+    Rewritten,
+    Searched,
+    Source,
+    Text,
+    Thinking,
+    Title,
+    Withdrawn,
+)
+from bridge.errors import BridgeError, RequestError
+from bridge.telemetry import WorkerState
+
+T = TypeVar("T")
+EVENTS: Mapping[str, type[Any]] = {
+    kind.__name__: kind for kind in (Opened, Thinking, Text, Searched, Title, Withdrawn, Rewritten, Finish)
+}
+ERRORS: Mapping[str, type[BridgeError]] = {
+    name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, BridgeError)
+}
+PLAIN = ("id", "conversation", "unseen", "prompt_tokens", "dialect", "trace_parent", "peer", "start_within")
+"""Fields of a request that are as they are in JSON."""
+
+
+class Unreadable(RequestError):
+    """What another node has said cannot be read."""
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass without nested ones."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _made(kind: type[T], said: Mapping[str, Any]) -> T:
+    """Return a dataclass of those fields that it knows."""
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in said.items() if name in known})
+
+
+def model_as_json(model: Model) -> dict[str, Any]:
+    """Return a model as JSON."""
+    return _plain(model)
+
+
+def model_of(said: Mapping[str, Any]) -> Model:
+    """Return the model that another node has named."""
+    model = _made(Model, said)
+    return replace(model, aliases=tuple(model.aliases))
+
+
+def account_as_json(account: Account) -> dict[str, Any]:
+    """Return how an account stands as JSON."""
+    error, plain = account.last_error, _plain(account)
+    last = error and {"code": error.code, "message": error.message, "at": error.at.isoformat()}
+    times = {name: moment and moment.isoformat() for name, moment in _times(account).items()}
+    return {**plain, **times, "state": str(account.state), "last_error": last}
+
+
+def _times(account: Account) -> Mapping[str, datetime | None]:
+    return {"until": account.until, "last_seen": account.last_seen}
+
+
+def account_of(said: Mapping[str, Any]) -> Account:
+    """Return how an account of another node stands."""
+    times = {name: said.get(name) and datetime.fromisoformat(said[name]) for name in ("until", "last_seen")}
+    last = said.get("last_error")
+    error = last and AccountError(last["code"], last["message"], datetime.fromisoformat(last["at"]))
+    empty: Mapping[str, Any] = {"reason": "", "is_busy": False}
+    return _made(Account, {**empty, **said, **times, "state": WorkerState(said["state"]), "last_error": error})
+
+
+def request_as_json(request: ChatRequest) -> tuple[dict[str, Any], Sequence[Attachment]]:
+    """Return a request as JSON, and its files in their order; what the client returns of an answer is asked for."""
+    files = [file for message in request.messages for file in message.attachments]
+    return {
+        **{name: getattr(request, name) for name in PLAIN},
+        "model": model_as_json(request.model),
+        "caller": {**_plain(request.caller), "accounts": list(request.caller.accounts)},
+        "messages": [_message_as_json(message) for message in request.messages],
+        "returns_as_is": request.returned is str,
+    }, files
+
+
+def _message_as_json(message: Message) -> dict[str, Any]:
+    files = [
+        {"name": file.name, "media_type": file.media_type, "param": file.param, "size": file.size}
+        for file in message.attachments
+    ]
+    return {"role": message.role, "text": message.text, "teaches_tools": message.teaches_tools, "files": files}
+
+
+def request_of(said: Mapping[str, Any], data: bytes) -> ChatRequest:
+    """Return the request of another node, whose files are in `data` one after the other; raise `Unreadable`."""
+    try:
+        at, messages = 0, []
+        for message in said["messages"]:
+            files = []
+            for file in message["files"]:
+                size = int(file["size"])
+                files.append(Attachment(file["name"], file["media_type"], data[at : at + size], file["param"]))
+                at += size
+            messages.append(Message(message["role"], message["text"], tuple(files), message["teaches_tools"]))
+        if at != len(data):
+            raise ValueError("the files have another size")
+        return ChatRequest(
+            model=model_of(said["model"]),
+            caller=_made(Caller, said["caller"]),
+            messages=tuple(messages),
+            **{name: said[name] for name in PLAIN if name in said},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreadable(f"The chat of another node cannot be read ({type(error).__name__}).") from error
+
+
+def event_line(event: ChatEvent) -> bytes:
+    """Return an event as a line of JSON."""
+    said = _plain(event)
+    if isinstance(event, Searched):
+        said["sources"] = [_plain(source) for source in event.sources]
+    return line({"event": type(event).__name__, **said})
+
+
+def error_line(error: BridgeError) -> bytes:
+    """Return an error as a line of JSON."""
+    return line({"error": error_as_json(error)})
+
+
+def line(said: Mapping[str, Any]) -> bytes:
+    """Return a line of JSON, in ASCII alone: what is no text in UTF-8 travels, too."""
+    return json.dumps(said, separators=(",", ":")).encode() + b"\n"
+
+
+def event_of(said: Mapping[str, Any]) -> ChatEvent:
+    """Return the event of a line; raise `Unreadable`."""
+    try:
+        kind = EVENTS[said["event"]]
+        if kind is Searched:
+            sources = tuple(_made(Source, source) for source in said["sources"])
+            return Searched(tuple(said["queries"]), sources)
+        event: ChatEvent = _made(kind, said)
+        return event
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreadable(f"An event of another node cannot be read ({type(error).__name__}).") from error
+
+
+def error_as_json(error: BridgeError) -> dict[str, Any]:
+    """Return an error as JSON: of a class that not every node may know, as its nearest base that it does."""
+    kind = next(base.__name__ for base in type(error).__mro__ if ERRORS.get(base.__name__) is base)
+    return {
+        "kind": kind,
+        "message": error.message,
+        "param": error.param,
+        "retry_after": error.retry_after,
+        "until": error.until and error.until.isoformat(),
+        "sent": error.sent,
+        "bundle": error.bundle,
+    }
+
+
+def error_of(said: Mapping[str, Any]) -> BridgeError:
+    """Return the error of another node."""
+    try:
+        until = said.get("until") and datetime.fromisoformat(said["until"])
+        kind = ERRORS.get(said["kind"], BridgeError)
+        error = kind(
+            str(said["message"]), param=said.get("param"), retry_after=said.get("retry_after"), until=until or None
+        )
+        return error.replace(sent=bool(said.get("sent")), bundle=str(said.get("bundle") or ""))
+    except (KeyError, TypeError, ValueError) as error:
+        return BridgeError(f"The error of another node cannot be read ({type(error).__name__}).", sent=True)

@@ -1,0 +1,62 @@
+"""What is known of an account beside its login, as another bridge can go on with it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from bridge.pool.account import Slot
+from bridge.pool.operator_visits import SOON_OVER
+from bridge.storage.account_states import AccountState, StoredAccountStates
+from bridge.storage.send_times import SendLog
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """Why the account gets no chats for a time, whether it is paused, and the Unix times of its sends of a day."""
+
+    parked: AccountState | None = None
+    is_paused: bool = False
+    sends: tuple[float, ...] = ()
+
+
+_FORM = TypeAdapter(AccountRecord)
+
+
+def record_of(slot: Slot) -> AccountRecord:
+    """Return what is known of an account now."""
+    is_parked = slot.until is not None and slot.state not in SOON_OVER
+    parked = AccountState(slot.state, slot.reason, slot.until) if is_parked and slot.until else None
+    return AccountRecord(parked, slot.is_paused, tuple(round(sent, 3) for sent in slot.sends))
+
+
+def encoded(record: AccountRecord) -> bytes:
+    """Return a record as JSON."""
+    return _FORM.dump_json(record)
+
+
+def decoded(data: bytes) -> AccountRecord:
+    """Return a record of JSON; one that cannot be read says nothing."""
+    try:
+        return _FORM.validate_json(data)
+    except ValidationError:
+        return AccountRecord()
+
+
+class KnownAccounts:
+    """Where the pool looks up what is known of an account that it is about to open."""
+
+    def __init__(self, states: StoredAccountStates, sends: SendLog) -> None:
+        self._states = states
+        self._sends = sends
+
+    def take_over(self, name: str, record: AccountRecord) -> None:
+        """Have the account `name`, which is not open here, go on where another bridge has left it."""
+        self._states.put(name, record.parked)
+        self._states.pause(name, is_paused=record.is_paused)
+        known: deque[float] = self._sends.of(name)
+        merged = sorted({*known, *record.sends})
+        known.clear()
+        known.extend(merged)

@@ -1,0 +1,124 @@
+"""Any node takes any chat: it goes to a node that has a fitting account, and nothing is sent twice."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, aclosing
+
+import pytest
+
+from bridge.chat.caller import Caller
+from bridge.chat.types import Text
+from bridge.errors import AccountConflict, NoAccount, PermissionDenied, PoolTimeout, RequestError, UnknownModel
+from bridge.pool.account import NOBODY
+from tests.support.cluster_nodes import IDENTITY, NAMES, Cluster, Node, answer, chat, node_of
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.browser
+
+
+async def two_nodes(cluster: Cluster, *accounts: str, pace: float = 0.01) -> tuple[Node, Node]:
+    """Return a node with all the accounts, and one that has none and may have none."""
+    owner = await cluster.node("owner", *accounts, pace=pace)
+    await until(lambda: owner.ready() == sorted(accounts))
+    gateway = await cluster.node("gateway", most=0)
+    await until(lambda: gateway.everywhere.unready() is None)
+    return owner, gateway
+
+
+async def test_a_node_without_accounts_answers_from_those_of_another_one(cluster: Cluster) -> None:
+    owner, gateway = await two_nodes(cluster, "a")
+    assert [model.id for model in gateway.everywhere.models()] == [model.id for model in owner.everywhere.models()]
+    assert gateway.everywhere.model("deepseek-chat").id == "deepseek-chat"
+    with pytest.raises(UnknownModel):
+        gateway.everywhere.model("nothing")
+    assert await answer(gateway.everywhere, "3 words") == "a0 a1 a2 "
+    assert [(act.node, act.text) for act in cluster.recorder.did("send")] == [("owner", "3 words")]
+
+
+async def test_chats_go_to_free_accounts_of_all_nodes_and_each_account_has_one_at_a_time(cluster: Cluster) -> None:
+    nodes = [await cluster.node("one", *NAMES), await cluster.node("two"), await cluster.node("three")]
+    await until(lambda: sorted(name for node in nodes for name in node.ready()) == NAMES)
+    await until(lambda: all(len(node.everywhere.accounts()) == len(NAMES) for node in nodes))
+    answers = await asyncio.gather(*(answer(nodes[n % 3].everywhere, f"5 words {n}") for n in range(30)))
+    assert all(len(one.split()) == 5 for one in answers)
+    assert {act.account for act in cluster.recorder.did("send")} == set(NAMES)
+
+
+async def test_a_client_that_leaves_stops_the_generation_on_the_other_node(cluster: Cluster) -> None:
+    _, gateway = await two_nodes(cluster, "a")
+    async with aclosing(gateway.everywhere.chat(chat("100000 words"))) as events:
+        async for event in events:
+            if isinstance(event, Text):
+                break
+    await until(lambda: cluster.recorder.did("stop"))
+    assert await answer(gateway.everywhere, "1 word") == "a0 "
+
+
+async def test_a_chat_waits_in_the_queue_of_the_node_that_has_the_account(cluster: Cluster) -> None:
+    owner, gateway = await two_nodes(cluster, "a", pace=0.05)
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(answer(owner.everywhere, "40 words"))
+        await until(lambda: cluster.recorder.did("send"))
+        second = group.create_task(answer(gateway.everywhere, "2 words"))
+        await until(lambda: len(owner.pool.queue.chats()) == 2)
+        assert not first.done()
+    assert await second == "a0 a1 "
+    async with aclosing(owner.everywhere.chat(chat("100000 words"))) as events:
+        await anext(events)
+        with pytest.raises(PoolTimeout):
+            await answer(gateway.everywhere, chat("3 words", start_within=0.2))
+
+
+async def test_a_chat_that_waits_on_a_node_which_is_drained_is_answered_elsewhere(cluster: Cluster) -> None:
+    owner, gateway = await two_nodes(cluster, "a", pace=0.05)
+    other = await cluster.node("other")
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(answer(owner.everywhere, "40 words"))
+        await until(lambda: cluster.recorder.did("send"))
+        second = group.create_task(answer(gateway.everywhere, "2 words"))
+        await until(lambda: len(owner.pool.queue.chats()) == 2)
+        await gateway.cluster.directory.drain("owner", is_draining=True)
+    assert (len((await first).split()), await second) == (40, "a0 a1 ")
+    assert [act.node for act in cluster.recorder.did("send")] == ["owner", "other"]
+    assert other.held() == ["a"]
+
+
+async def test_a_chat_of_a_node_that_stops_waits_until_its_account_has_come_to_another_one(cluster: Cluster) -> None:
+    async with AsyncExitStack() as leaving:
+        owner = await leaving.enter_async_context(
+            node_of(cluster.settings("owner"), IDENTITY, cluster.recorder.port, "a")
+        )
+        await until(lambda: owner.ready() == ["a"])
+        gateway = await cluster.node("gateway")
+        await until(lambda: gateway.everywhere.unready() is None)
+    assert await answer(gateway.everywhere, "1 word") == "a0 "
+
+
+async def test_keys_are_held_to_their_accounts_on_every_node(cluster: Cluster) -> None:
+    _, gateway = await two_nodes(cluster, "a", "b")
+    for name in ("a", "b"):
+        request = chat(f"1 word {name}", caller=Caller("key", accounts=(name,)))
+        assert await answer(gateway.everywhere, request) == f"{name}0 "
+    with pytest.raises((PermissionDenied, NoAccount)):
+        await answer(gateway.everywhere, chat("1 word", caller=Caller("key", accounts=("c",))))
+
+
+async def test_operators_act_on_an_account_wherever_it_is(cluster: Cluster) -> None:
+    owner, gateway = await two_nodes(cluster, "a")
+    everywhere = gateway.everywhere
+    assert [(account.name, account.site) for account in everywhere.accounts()] == [("a", "deepseek")]
+    assert (await everywhere.pause("a")).is_paused
+    assert owner.pool.accounts()[0].is_paused
+    assert not (await everywhere.resume("a")).is_paused
+    assert (await everywhere.check("a")).takes_chats
+    assert await everywhere.thumbnail("a") == b"a"
+    assert (await everywhere.bundle("a")).name == "a"
+    with pytest.raises(AccountConflict, match="owner"):
+        async with everywhere.hold("a"):
+            pass
+    with pytest.raises(RequestError):
+        await everywhere.check("nobody")
+    await everywhere.remove("a")
+    assert owner.pool.accounts() == []
+    await until(lambda: gateway.everywhere.unready() == NOBODY)

@@ -1,0 +1,138 @@
+"""Nodes take accounts, give them back, and leave to each other what is known of them; real Redis, no pages."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bridge.errors import LeaseLost, Muted, SetupError
+from bridge.storage.profile_key import Identity
+from bridge.telemetry import WorkerState
+from tests.support.cluster_nodes import IDENTITY, LEASE, NAMES, Cluster, Node, answer, node_of, profile_of, settings_of
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.browser
+
+
+def fence_of(node: Node, name: str) -> int:
+    lease = node.cluster.leases.of(name)
+    assert lease is not None
+    return lease.fence
+
+
+async def test_each_account_is_open_on_one_node_and_comes_to_nodes_that_never_had_its_profile(cluster: Cluster) -> None:
+    first = await cluster.node("one", *NAMES)
+    await until(lambda: first.ready() == NAMES)
+    second = await cluster.node("two")
+    await until(lambda: len(second.ready()) > 0 and sorted(first.ready() + second.ready()) == NAMES)
+    assert set(second.held()) <= set(second.store.names())
+    assert await answer(second.pool, "1 word") == f"{second.ready()[0]}0 " or second.ready()
+
+
+async def test_the_accounts_of_a_node_that_stops_go_on_at_once_elsewhere(cluster: Cluster) -> None:
+    async with AsyncExitStack() as leaving:
+        settings = cluster.settings("one")
+        first = await leaving.enter_async_context(node_of(settings, IDENTITY, cluster.recorder.port, *NAMES))
+        await until(lambda: first.ready() == NAMES)
+        second = await cluster.node("two")
+        fences = {name: fence_of(first, name) for name in first.held()}
+    await until(lambda: second.ready() == NAMES)
+    assert all(fence_of(second, name) > fences.get(name, 0) for name in NAMES)
+
+
+async def test_a_drained_node_gives_back_what_is_idle_at_once_and_the_rest_when_its_chat_has_ended(
+    cluster: Cluster,
+) -> None:
+    first = await cluster.node("one", "a", "b", pace=0.05)
+    await until(lambda: first.ready() == ["a", "b"])
+    answering = asyncio.get_running_loop().create_task(answer(first.pool, "40 words"))
+    await until(lambda: cluster.recorder.did("send"))
+    (busy,) = [act.account for act in cluster.recorder.did("send")]
+    second = await cluster.node("two")
+    await second.cluster.directory.drain("one", is_draining=True)
+    await until(lambda: len(second.ready()) == 1)
+    assert (busy in first.held(), answering.done()) == (True, False)
+    assert len((await answering).split()) == 40
+    await until(lambda: second.ready() == ["a", "b"])
+    assert first.held() == []
+
+
+async def test_what_is_known_of_an_account_goes_with_it(cluster: Cluster) -> None:
+    until_tomorrow = datetime.now(UTC) + timedelta(days=1)
+    first = await cluster.node("one", "a", "b")
+    await until(lambda: first.ready() == ["a", "b"])
+    await answer(first.pool, "1 word")
+    (used,) = [act.account for act in cluster.recorder.did("send")]
+    first.pool._supervisor.take_out(first.pool._supervisor.named("a"), Muted("Too much.", until=until_tomorrow))
+    await first.pool.pause("b")
+    second = await cluster.node("two")
+    await second.cluster.directory.drain("one", is_draining=True)
+    await until(lambda: second.held() == ["a", "b"] and len(second.pool.accounts()) == 2)
+    await until(lambda: all(one.state is not WorkerState.STARTING for one in second.pool.accounts()))
+    found = {account.name: account for account in second.pool.accounts()}
+    assert (found["a"].state, found["a"].until, found["b"].is_paused) == (WorkerState.MUTED, until_tomorrow, True)
+    assert found[used].sends_day == 1
+    assert [act for act in cluster.recorder.did("open", "a") if act.node == "two"] == [], (
+        "a muted account is left alone"
+    )
+
+
+async def test_a_login_that_is_made_on_one_node_reaches_the_node_that_has_the_account(cluster: Cluster) -> None:
+    first, second = await cluster.node("one", "a"), await cluster.node("two")
+    await until(lambda: first.ready() + second.ready() == ["a"])
+    owner, other = (first, second) if first.ready() else (second, first)
+    newer = profile_of("a", saved=datetime.now(UTC) + timedelta(seconds=5), locale="de")
+    await asyncio.to_thread(other.store.save, newer)
+    await until(lambda: owner.store.load("a").locale == "de")
+
+
+async def test_an_account_that_is_removed_on_its_node_comes_back_on_none(cluster: Cluster) -> None:
+    first, second = await cluster.node("one", "a", "b"), await cluster.node("two", "a")
+    await until(lambda: sorted(first.ready() + second.ready()) == ["a", "b"])
+    owner = first if "a" in first.ready() else second
+    await owner.pool.remove("a")
+    await until(lambda: not first.store.exists("a") and not second.store.exists("a"))
+    await until(lambda: sorted(first.ready() + second.ready()) == ["b"])
+
+
+async def test_without_redis_accounts_are_closed_in_time_and_opened_again_when_it_is_back(
+    cluster: Cluster,
+) -> None:
+    first = await cluster.node("one", "a", pace=0.05)
+    await until(lambda: first.ready() == ["a"])
+    answering = asyncio.get_running_loop().create_task(answer(first.pool, "1000 words"))
+    await until(lambda: cluster.recorder.did("send"))
+    cluster.redis.signal(signal.SIGSTOP)
+    with pytest.raises(LeaseLost) as lost:
+        await answering
+    assert lost.value.sent
+    assert cluster.recorder.did("stop") == [], "it may be another node's already"
+    await until(lambda: first.ready() == [])
+    cluster.redis.signal(signal.SIGCONT)
+    await until(lambda: first.ready() == ["a"])
+
+
+async def test_a_node_takes_no_more_accounts_than_it_can_hold(cluster: Cluster) -> None:
+    first, second = await cluster.node("one", *NAMES, most=3), await cluster.node("two", most=3)
+    await until(lambda: len(first.ready()) + len(second.ready()) == 6)
+    assert (len(first.held()), len(second.held())) == (3, 3)
+
+
+async def test_a_node_with_another_profile_key_is_refused(cluster: Cluster) -> None:
+    await cluster.node("one", "a")
+    settings = cluster.settings("two")
+    with pytest.raises(SetupError, match="profile key"):
+        async with node_of(settings, Identity.generate(), cluster.recorder.port):
+            pass
+
+
+@pytest.mark.parametrize("key", [None, "too short"])
+async def test_a_node_without_a_common_key_that_is_a_secret_is_refused(cluster: Cluster, key: str | None) -> None:
+    settings = settings_of(cluster.folder, cluster.redis.url, "one", LEASE, key=key)
+    with pytest.raises(SetupError, match=r"cluster\.key must have at least 16"):
+        async with node_of(settings, IDENTITY, cluster.recorder.port):
+            pass

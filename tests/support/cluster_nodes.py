@@ -1,0 +1,278 @@
+"""Nodes with the real pool, leases and Redis, whose workers drive no page but tell a recorder what they do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bridge.chat.operator_visit import Visit
+from bridge.chat.ownership import ALONE, Ownership
+from bridge.chat.types import ChatBackend, ChatEvent, ChatRequest, Finish, Message, Model, Opened, Text
+from bridge.cluster.cluster_node import ClusterNode
+from bridge.cluster.cluster_pool import ClusterPool
+from bridge.cluster.membership import pools_of_a_node
+from bridge.errors import BridgeError
+from bridge.pool.pool import Pool
+from bridge.pool.roster import StoredAccounts
+from bridge.settings import ClusterSettings, PoolSettings, Settings
+from bridge.storage.conversation_file import ConversationPosition
+from bridge.storage.profile_key import Identity
+from bridge.storage.profiles import Profile, ProfileStore, Stamp
+from bridge.telemetry import Telemetry, Timeline
+from tests.support.redis_server import RedisServer
+from tests.support.waiting import LIMIT
+
+KEY = "the nodes' common key"
+SITE = "https://chat.example"
+LEASE = 1.0
+IDENTITY = Identity.generate()
+NAMES = [f"account{number}" for number in range(8)]
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a driver did on the site with an account; `fence` is the number under which it had the account."""
+
+    node: str
+    account: str
+    fence: int
+    what: str
+    text: str = ""
+
+
+class Recorder:
+    """The site's side: all acts in the order in which they came; an act is one datagram."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**22)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.setblocking(False)
+        self.port: int = self._socket.getsockname()[1]
+        self._acts: list[Act] = []
+
+    @property
+    def acts(self) -> Sequence[Act]:
+        while True:
+            try:
+                self._acts.append(Act(**json.loads(self._socket.recv(65536))))
+            except BlockingIOError:
+                return self._acts
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def did(self, what: str, account: str | None = None) -> list[Act]:
+        return [act for act in self.acts if act.what == what and account in (None, act.account)]
+
+    def faults(self) -> list[str]:
+        """Return where an account had two drivers, and which prompts were sent twice."""
+        newest: dict[str, int] = {}
+        found, sent = [], set[str]()
+        for act in self.acts:
+            if act.fence < newest.get(act.account, 0):
+                found.append(f"{act} after {newest[act.account]}")
+            newest[act.account] = max(act.fence, newest.get(act.account, 0))
+            if act.what == "send":
+                found += [f"{act} once more"] if act.text in sent else []
+                sent.add(act.text)
+        return found
+
+
+class DrivingWorker:
+    """A worker whose site is the recorder. A prompt `N words` is answered with N words, one every `pace` seconds."""
+
+    site = "deepseek"
+    models: Sequence[Model] = (Model("deepseek-chat", files=True),)
+    min_interval = 0.0
+    last_seen: datetime | None = None
+    page_chats = 0
+    is_renewal_due = is_reopening_due = wants_new_chat = False
+
+    def __init__(self, node: str, name: str, recorder: socket.socket, pace: float) -> None:
+        self.node, self.name, self.url, self.pace = node, name, SITE, pace
+        self.ownership: Ownership = ALONE
+        self._recorder = recorder
+        self._lost: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
+        self.seen: list[ChatRequest] = []
+        self.places: list[ConversationPosition | None] = []
+
+    def act(self, what: str, text: str = "") -> None:
+        """Do something that the site notices, if the account is this node's: check and act are one step."""
+        self.ownership.check()
+        act = Act(self.node, self.name, self.ownership.fence, what, text)
+        self._recorder.send(json.dumps(vars(act)).encode())
+
+    @asynccontextmanager
+    async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
+        self._lost = asyncio.get_running_loop().create_future()
+        self.act("open")
+        yield
+
+    async def lost(self) -> NoReturn:
+        await asyncio.shield(self._lost)
+
+    def give_up(self, error: BridgeError) -> None:
+        if not self._lost.done():
+            self._lost.set_exception(error)
+            self._lost.exception()
+
+    def interrupt(self, error: BridgeError) -> None:
+        self.give_up(error)
+
+    async def chat(
+        self, request: ChatRequest, timeline: Timeline, place: ConversationPosition | None
+    ) -> AsyncGenerator[ChatEvent]:
+        text = request.messages[-1].text
+        self.seen.append(request)
+        self.places.append(place)
+        self.act("send", text)
+        timeline.mark("sent")
+        is_over = False
+        conversation = place.conversation if place else f"c-{request.id}"
+        try:
+            yield Opened(conversation, f"m-{request.id}")
+            words = int(text.split()[0]) if text.split()[0].isdigit() else 1
+            for number in range(words):
+                await self._paused(sent=True)
+                yield Text(f"{self.name}{number} ")
+            is_over = True
+            yield Finish()
+        finally:
+            if not is_over and not self._lost.done():
+                self.act("stop", text)
+
+    async def _paused(self, *, sent: bool) -> None:
+        done, _ = await asyncio.wait({self._lost}, timeout=self.pace)
+        error = self._lost.exception() if done else None
+        if isinstance(error, BridgeError):
+            raise error.replace(sent=sent)
+
+    async def login_renewed(self) -> None:
+        await asyncio.Event().wait()
+
+    async def visited(self, visit: Visit) -> None:
+        visit.end()
+
+    async def check(self) -> None: ...
+
+    async def renew(self) -> None: ...
+
+    async def prepare(self) -> None: ...
+
+    async def delete(self, conversation: str) -> None:
+        self.act("delete", conversation)
+
+    async def bundle(self) -> Path:
+        return Path(self.name)
+
+    async def thumbnail(self) -> bytes | None:
+        return self.name.encode()
+
+
+@dataclass
+class DrivingAccounts:
+    """Makes such workers of the profiles in a store."""
+
+    node: str
+    store: ProfileStore
+    recorder: socket.socket
+    pace: float
+    workers: dict[str, DrivingWorker] = field(default_factory=dict)
+
+    def stamps(self) -> Mapping[str, Stamp | None]:
+        return {name: self.store.stamp(name) for name in self.store.names()}
+
+    async def worker(self, name: str) -> DrivingWorker:
+        await asyncio.to_thread(self.store.load, name)
+        self.workers[name] = DrivingWorker(self.node, name, self.recorder, self.pace)
+        return self.workers[name]
+
+    def remove(self, name: str) -> None:
+        if self.store.exists(name):
+            self.store.remove(name)
+
+
+def settings_of(folder: Path, url: str, node: str, lease: float, **cluster: Any) -> Settings:
+    """Return the settings of a node that keeps its files in a folder of its own."""
+    shared = {"url": url, "node": node, "key": KEY, "lease": lease, "port": 0, **cluster}
+    return Settings(
+        profiles=folder / node / "profiles",
+        config=folder / node,
+        pool=PoolSettings(min_interval=0, queue_limit=LIMIT),
+        cluster=ClusterSettings.model_validate(shared),
+    )
+
+
+def profile_of(name: str, **more: Any) -> Profile:
+    return Profile(name=name, site="deepseek", url=SITE, storage_state={"cookies": [], "origins": []}, **more)
+
+
+@dataclass
+class Node:
+    """A running node, and what it is made of."""
+
+    cluster: ClusterNode
+    pool: Pool
+    everywhere: ClusterPool
+    store: ProfileStore
+    accounts: DrivingAccounts
+    settings: Settings
+
+    def held(self) -> list[str]:
+        return sorted(self.cluster.leases.names())
+
+    def ready(self) -> list[str]:
+        return sorted(account.name for account in self.pool.accounts() if account.takes_chats)
+
+
+@asynccontextmanager
+async def node_of(
+    settings: Settings, identity: Identity, recorder: int, *accounts: str, pace: float = 0.01
+) -> AsyncGenerator[Node]:
+    """Run a node whose folder has the profiles of `accounts`."""
+    store = ProfileStore(settings.profiles, identity)
+    for name in accounts:
+        await asyncio.to_thread(store.save, profile_of(name))
+    telemetry = Telemetry()
+
+    def made(stored: StoredAccounts) -> Pool:
+        return Pool([], settings, telemetry, stored=stored)
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as to_recorder:
+        to_recorder.connect(("127.0.0.1", recorder))
+        driving = DrivingAccounts(str(settings.cluster.node), store, to_recorder, pace)
+        async with pools_of_a_node(settings, store, driving, made, telemetry, memory=100_000) as (pool, everywhere):
+            yield Node(everywhere.node, pool, everywhere, store, driving, settings)
+
+
+class Cluster:
+    """The nodes of one test, on one Redis."""
+
+    def __init__(self, redis: RedisServer, folder: Path, stack: AsyncExitStack) -> None:
+        self.redis, self.folder, self._stack = redis, folder, stack
+        self.recorder = Recorder()
+
+    async def node(self, name: str, *accounts: str, pace: float = 0.01, most: int | None = None) -> Node:
+        node = node_of(self.settings(name, most), IDENTITY, self.recorder.port, *accounts, pace=pace)
+        return await self._stack.enter_async_context(node)
+
+    def settings(self, name: str, most: int | None = None) -> Settings:
+        return settings_of(self.folder, self.redis.url, name, LEASE, max_accounts=most)
+
+
+def chat(text: str, **more: Any) -> ChatRequest:
+    return ChatRequest(text, Model("deepseek-chat"), (Message("user", text),), **more)
+
+
+async def answer(backend: ChatBackend, request: ChatRequest | str) -> str:
+    request = chat(request) if isinstance(request, str) else request
+    async with asyncio.timeout(LIMIT), aclosing(backend.chat(request)) as events:
+        return "".join([event.text async for event in events if isinstance(event, Text)])

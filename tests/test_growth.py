@@ -502,7 +502,7 @@ def ways(found: Found) -> Iterator[Callable[[str], object]]:
 def test_patterns_take_time_as_the_text_grows(found: Found) -> None:
     for run in ways(found):
         for text in hostile(found.pattern):
-            if spent(run, text(SIZE)) > QUICK / 4:  # what grows with the square takes far longer than `QUICK` in the end
+            if spent(run, text(SIZE)) > QUICK / 4:  # what grows with the square takes far longer than `QUICK`
                 assert_even(run, text)
 
 

@@ -182,7 +182,7 @@ async def served(
     async with running(settings, telemetry, chromium) as bridge:
         key = KeyFile(settings.config).keys()[0]
         async with sdk(f"{bridge.url}/v1", key, _strict_response_validation=True) as client:
-            for name in names:
+            for name in names[: settings.sleep.max_open]:
                 await facts.state(name, WorkerState.READY)
             yield Live(site, bridge, settings, telemetry, facts, client, key)
 

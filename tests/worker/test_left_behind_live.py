@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
 import psutil
 import pytest
 
+from bridge.durations import HOUR
+from bridge.settings import SleepSettings
 from bridge.telemetry import WorkerState
 from tests.support.browsers import light_browser
 from tests.support.live import Live, directive, live
+from tests.support.stress import stress
+from tests.support.waiting import until
 
 HELD = ("BrowserContext", "CDPSession", "ElementHandle", "JSHandle", "Page", "Tracing")
 """Objects of Playwright that stand for something which the browser keeps as long as they are there."""
+MOST = 3
+"""Chats at once."""
 FILE = {"filename": "a.txt", "file_data": "data:text/plain;base64,YQ=="}
 
 
@@ -67,3 +76,48 @@ async def test_a_page_that_is_renewed_or_opened_again_leaves_nothing_behind(tmp_
             await chats(run, 1)
         await chats(run, 3)
         assert await held(run) == before
+
+
+def left_open(run: Live, folder: Path) -> Counter[str]:
+    """Count what this process has open, what it has begun, the browser's processes, and the files on the disk."""
+    process = psutil.Process()
+    children = process.children(recursive=True)
+    return Counter(
+        files=process.num_fds(),
+        tasks=len(asyncio.all_tasks()),
+        processes=len(children),
+        on_disk=sum(path.is_file() for path in folder.rglob("*")),
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("hours", [2, *stress(24)])
+async def test_hours_of_sleeping_and_waking_leave_nothing_behind(hours: int, tmp_path: Path) -> None:
+    dice, passed = random.Random(hours), 0.0
+    sleep = SleepSettings(max_open=2, keep_open=0, after=HOUR / 2, refresh_hours=6)
+    async with live(tmp_path, *"abcd", sleep=sleep) as run:
+        pool = run.bridge.pool
+        pool.open_accounts._clock = lambda: time.monotonic() + passed
+
+        async def asleep() -> None:
+            nonlocal passed
+            await until(lambda: not any(one.is_busy or one.state is WorkerState.STARTING for one in pool.accounts()))
+            pool.open_accounts.plan()
+            passed += HOUR
+            pool.open_accounts.plan()
+            await until(lambda: not any(slot.is_open for slot in pool._supervisor.slots))
+
+        async def hour(most: int) -> None:
+            """Chat on some accounts, at once and one after the other, and let them go to sleep."""
+            for at_once in (most, 1):
+                answers = await asyncio.gather(*(run.ask(directive(text="Hello")) for _ in range(at_once)))
+                assert set(answers) == {"Hello"}
+            await asleep()
+
+        while not all(account.turns for account in run.site.accounts):  # each has by then what is made but once
+            await hour(MOST)
+        before = await held(run), left_open(run, tmp_path)
+        for _ in range(hours):
+            await hour(dice.randint(1, MOST))
+        await until(lambda: left_open(run, tmp_path) <= before[1])
+        assert await held(run) == before[0]

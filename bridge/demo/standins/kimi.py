@@ -39,12 +39,14 @@ class Kimi(Wire):
         "menus that Escape does not close",
         "a list that opens only once the menu around it stands still",
         "a provisional address",
+        "while a file goes up nothing sends",
         "the user's own message comes first",
         "an error may follow the end",
     )
     login = Login(who="/api/user", storage="access_token", cookie="kimi-auth", sent_in="bearer", guests=True)
     path = "/apiv2/kimi.gateway.chat.v1.ChatService/Chat"
     stops_at = "/apiv2/kimi.gateway.chat.v1.ChatService/CancelChat"
+    uploads_at = "/api/file"
     content_type = "application/connect+json"
     refusals: ClassVar = {
         "login": _refused("unauthenticated", "请先登录"),
@@ -59,23 +61,30 @@ class Kimi(Wire):
         """Name the user, or say that a visitor has no name."""
         return {"is_anonymous": True} if account is None else {"is_anonymous": False, "id": account.id}
 
+    def uploaded(self, name: str, upload: str) -> Json:
+        """Give the file an id, which the prompt names it by."""
+        return {"id": f"{upload}:{name}"}
+
     async def read(self, request: web.Request) -> Asked:
         """Read the one frame of the body."""
         must(request.content_type == "application/connect+json", "the body is not in Connect's form")
         must(request.headers.get("connect-protocol-version") == "1", "no version of the protocol")
         body = read_connect(await request.read())
-        message, (block,) = body["message"], body["message"]["blocks"]
+        message = body["message"]
+        (text,) = (block["text"]["content"] for block in message["blocks"] if "text" in block)
+        files = [block["file"]["id"] for block in message["blocks"] if "file" in block]
         must(message["role"] == "user", "another role")
         tools = [tool["type"] for tool in body["tools"]]
         thinking = body["options"]["thinking"]
         must(isinstance(thinking, bool), "thinking is no switch")
         return Asked(
-            block["text"]["content"],
+            text,
             body["chat_id"],
             message["parent_id"] or None,
             thinking,
             "TOOL_TYPE_SEARCH" in tools,
             body["scenario"],
+            tuple(file.partition(":")[2] for file in files),
         )
 
     def _frame(self, exchange: Exchange, **document: Json) -> bytes:

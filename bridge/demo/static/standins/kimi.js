@@ -3,7 +3,7 @@
 
 import { spanLine } from "./editors.js";
 import { connectFrame, connectFrames } from "./frames.js";
-import { $, $$, run } from "./kit.js";
+import { $, $$, element, run } from "./kit.js";
 import { hoverMenu, menu } from "./widgets.js";
 
 const HTML = `
@@ -51,7 +51,26 @@ function setEffort(page, effort) {
   $(".current-effort").textContent = effort;
 }
 
+// A file goes up in a call of its own; the card shows its name without the ending.
+async function upload(page, file) {
+  const body = new FormData();
+  body.append("file", file);
+  const shown = file.name.replace(/\.\w+$/, "");
+  const card = element(`<div class="file-card-container"><span class="file-card-info-name"></span></div>`);
+  $(".file-card-info-name", card).textContent = shown;
+  $(".chat-editor").prepend(card);
+  page.isUploading = true;
+  page.draw();
+  await new Promise((resolve) => setTimeout(resolve, 700)); // two more calls, of which nothing is known
+  const response = await fetch("/api/file", { method: "POST", headers: page.headers(), body });
+  if (response.ok) page.state.files.push((await response.json()).id);
+  else card.classList.add("failed");
+  page.isUploading = false;
+  page.draw();
+}
+
 function setup(page) {
+  $(".hidden-input").addEventListener("change", (event) => [...event.target.files].forEach((file) => upload(page, file)));
   const efforts = hoverMenu($(".effort-item"), $(".effort-list"), { after: 150 });
   menu($(".current-model"), $(".models-popover"), { escape: false, opens: efforts.opened });
   for (const option of $$(".effort-option"))
@@ -78,12 +97,14 @@ function read(page, data, parts) {
 }
 
 async function chat(page, text) {
-  const { conversation, parent, search, effort } = page.state;
+  const { conversation, parent, search, effort, files } = page.state;
+  const attached = files.map((id) => ({ message_id: "", file: { id } }));
+  $$(".file-card-container").forEach((card) => card.remove());
   const body = connectFrame({
     scenario: "SCENARIO_K2D5",
     chat_id: conversation,
     tools: search ? [{ type: "TOOL_TYPE_SEARCH", search: {} }] : [],
-    message: { parent_id: parent ?? "", role: "user", blocks: [{ message_id: "", text: { content: text } }] },
+    message: { parent_id: parent ?? "", role: "user", blocks: [...attached, { message_id: "", text: { content: text } }] },
     options: { thinking: effort !== "Standard", enable_plugin: true, reasoning_effort: EFFORTS[effort] },
   });
   const headers = { "content-type": "application/connect+json", "connect-protocol-version": "1", "x-msh-platform": "web" };

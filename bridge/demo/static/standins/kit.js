@@ -57,7 +57,7 @@ export class Page {
     const { site } = this;
     const send = $(site.send);
     const isEmpty = !this.editor.text().trim();
-    const isOff = isEmpty && !(this.isBusy && site.stopClass);
+    const isOff = (isEmpty || this.isUploading) && !(this.isBusy && site.stopClass);
     if (site.offClass) send.classList.toggle(site.offClass, isOff);
     else send.toggleAttribute("disabled", isOff);
     if (site.stopClass) send.classList.toggle(site.stopClass, this.isBusy);
@@ -142,7 +142,7 @@ export class Page {
 
   async send() {
     const text = this.editor.text();
-    if (!this.isAlive || this.isBusy || !text.trim() || $(".dialog:not([hidden])")) return;
+    if (!this.isAlive || this.isBusy || this.isUploading || !text.trim() || $(".dialog:not([hidden])")) return;
     if (await this.site.before?.(this)) return;
     const isFirst = this.state.parent === null;
     this.isBusy = true;

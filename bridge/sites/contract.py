@@ -152,6 +152,8 @@ class SiteDriver(ABC):
         """Tells whether the page waits for the network; set by the code that opens the page."""
         self.is_loading: Callable[[], bool] = lambda: False
         """Tells whether the page loads a document; set by the code that opens the page."""
+        self.is_telling: Callable[[], bool] = lambda: False
+        """Tells whether something that the page's scripts have sent is not answered yet; set by the same code."""
         self.drift = Drift()
         """What of the page is not as the driver knows it; emptied by whoever reports it."""
 

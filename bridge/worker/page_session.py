@@ -270,6 +270,7 @@ async def _open_tab(windows: Windows, url: str, driver_type: type[SiteDriver], l
         interceptor = await Interceptor.attach(page, channels_of(driver))
     request_log = RequestLog(interceptor.session)
     driver.limit, driver.is_waiting, driver.is_loading = limit, request_log.is_waiting, request_log.is_loading
+    driver.is_telling = partial(request_log.is_telling, 0)
     request_log.wanted, request_log.on_reply = partial(is_watched, driver), driver.on_reply
     try:
         async with within(limit, f"{url} did not load"):

@@ -102,7 +102,7 @@ class DataDriver(SiteDriver):
             await super().attach(turn, limit)
             return
         self._has_files = True
-        await PageUpload(self._elements, self.site.upload).attach(turn.attachments, limit, self.says)
+        await PageUpload(self._elements, self.site.upload, self.is_telling).attach(turn.attachments, limit, self.says)
 
     async def submit(self, turn: Turn) -> bool:
         """Put the prompt into the composer and press what sends it; a page that has taken it is left alone."""

@@ -138,6 +138,8 @@ class Upload(Entry):
     open: Selectors = Field((), description="what is clicked first, where the input comes only then")
     input: Selectors = Field(min_length=1, description="the page's own input of the kind file, visible or not")
     card: Selector = Field(description="the element that a file of the prompt has while it is attached")
-    busy: Selector | None = Field(None, description="there as long as a file is being read")
+    busy: Selector | None = Field(
+        None, description="there as long as a file is being read; without it a second without an open call tells that"
+    )
     failed: Selector | None = Field(None, description="there when a file was refused")
     remove: Selector | None = Field(None, description="button that takes a file away again")

@@ -18,15 +18,18 @@ from bridge.sites.site_file.page_schema import Upload
 
 MOST_LEFT_OVER = 50
 ORIGIN = "() => location.origin"
+QUIET = 1.0
+"""Seconds without an unanswered call after which a page has sent its files, where nothing else shows that."""
 Notices = Callable[[], Awaitable[Sequence[str]]]
 
 
 class PageUpload:
     """The page's way for files."""
 
-    def __init__(self, page: PageElements, upload: Upload) -> None:
+    def __init__(self, page: PageElements, upload: Upload, is_telling: Callable[[], bool]) -> None:
         self._page = page
         self._upload = upload
+        self._is_telling = is_telling
 
     async def attach(self, files: Sequence[Attachment], limit: float, notices: Notices) -> None:
         """Upload the files within `limit` seconds; raise `FileRejected` where the page does not take one."""
@@ -37,6 +40,8 @@ class PageUpload:
                 await field.set_input_files(paths)
                 while not await self._are_read(files, notices):
                     await asyncio.sleep(LOOK_EVERY)
+                if not self._upload.busy:
+                    await self._sent()
         except TimeoutError as error:
             message = f"The site has not read {named(files)} within {limit:g} seconds (turn.upload)."
             raise SiteError(message) from error
@@ -51,6 +56,15 @@ class PageUpload:
         if upload.busy and await self._page.has((upload.busy,)):
             return False
         return await self._page.count((upload.card,)) >= len(files)
+
+    async def _sent(self) -> None:
+        """Wait until the page has sent what it was given, which it reads while it does: then nobody needs the files."""
+        clock = asyncio.get_running_loop().time
+        quiet_since = clock()
+        while clock() < quiet_since + QUIET:
+            await asyncio.sleep(LOOK_EVERY)
+            if self._is_telling():
+                quiet_since = clock()
 
     async def _input(self) -> ElementHandle:
         """Return the page's input for files, which is mostly hidden, in a document of the site."""

@@ -61,7 +61,7 @@ async function upload(page, file) {
   $(".chat-editor").prepend(card);
   page.isUploading = true;
   page.draw();
-  await new Promise((resolve) => setTimeout(resolve, 700)); // two more calls, of which nothing is known
+  await new Promise((resolve) => setTimeout(resolve, 500)); // the call before, which asks where to send it
   const response = await fetch("/api/file", { method: "POST", headers: page.headers(), body });
   if (response.ok) page.state.files.push((await response.json()).id);
   else card.classList.add("failed");

@@ -15,6 +15,7 @@ export class Page {
     this.state = { conversation: "", parent: null, thinking: false, search: false, model: "", files: [] };
     this.isBusy = false;
     this.isSignedIn = false;
+    this.isUploading = false;
   }
 
   async begin() {

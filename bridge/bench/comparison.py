@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,31 +26,57 @@ SHOWN = 0.005
 
 @dataclass(slots=True)
 class Side:
-    """One of the two, and what its rounds have brought."""
+    """One of the two: its bridges, and what its rounds have brought."""
 
-    served: Served
-    way: Bridged
+    bridges: Sequence[Served]
+    http: aiohttp.ClientSession
     heard: list[Heard] = field(default_factory=list)
     used: Counter[str] = field(default_factory=Counter)
 
+    async def streams(self, prompt: str) -> Sequence[Heard]:
+        """Run one stream for each account at once."""
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(together(Bridged(self.http, served), list(served.accounts), prompt))
+                for served in self.bridges
+            ]
+        return [heard for task in running for heard in task.result()]
 
-async def compare(changes: Sequence[str], page: str, streams: int, say: Say) -> str:
-    """Return a table of the bridge as it is set and with `changes` (`section.name=value`), as Markdown."""
+    def cost(self) -> Counter[str]:
+        """Return the CPU seconds used so far by kind of process."""
+        costs = Counter[str]()
+        for served in self.bridges:
+            costs.update(cost_by_kind(served.pid))
+        return costs
+
+
+async def compare(changes: Sequence[str], page: str, streams: int, say: Say, browsers: int = 1) -> str:
+    """Return a table of the bridge as it is set and with `changes` (`section.name=value`), as Markdown.
+
+    On the changed side the accounts are divided among `browsers` bridges, each with a Chromium of its own.
+    """
+    if browsers > streams:
+        raise SetupError(f"--browsers {browsers}: each needs an account, and --streams gives {streams}.")
     accounts, environment = [f"a{number:02}" for number in range(streams)], _environment(changes)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="bridge-compare-")))
         http = await stack.enter_async_context(aiohttp.ClientSession(read_bufsize=2**20))
         site = await stack.enter_async_context(demo_site(accounts, "--page", page))
         sides = []
-        for name, more in (("set", {}), ("changed", environment)):
-            served = await stack.enter_async_context(bridge(folder / name, site, accounts, environment=more))
-            sides.append(Side(served, Bridged(http, served)))
-            await together(sides[-1].way, accounts, WARM_UP)
+        for name, more, number in (("set", {}, 1), ("changed", environment, browsers)):
+            shares = [accounts[one::number] for one in range(number)]
+            bridges = [
+                await stack.enter_async_context(bridge(folder / f"{name}{one}", site, share, environment=more))
+                for one, share in enumerate(shares)
+            ]
+            sides.append(Side(bridges, http))
+            await sides[-1].streams(WARM_UP)
         for number in range(ROUNDS):
             say(f"Round {number + 1} of {ROUNDS}: {streams} streams of {RATE} tokens a second on the {page} page")
             for side in sides if number % 2 else sides[::-1]:
-                await _round(side, accounts)
-    return _table(sides[0], sides[1], " ".join(changes))
+                await _round(side)
+    what = [*changes, *([f"{browsers} browsers"] if browsers > 1 else [])]
+    return _table(sides[0], sides[1], " ".join(what))
 
 
 def _environment(changes: Sequence[str]) -> dict[str, str]:
@@ -63,11 +90,11 @@ def _environment(changes: Sequence[str]) -> dict[str, str]:
     return environment
 
 
-async def _round(side: Side, accounts: list[str]) -> None:
-    before = cost_by_kind(side.served.pid)
-    side.heard += await together(side.way, accounts, directive(tokens=TOKENS, rate=RATE, stamp=True, markdown=True))
-    after = cost_by_kind(side.served.pid)
-    side.used.update({kind: after[kind] - before.get(kind, 0.0) for kind in after})
+async def _round(side: Side) -> None:
+    before = side.cost()
+    side.heard += await side.streams(directive(tokens=TOKENS, rate=RATE, stamp=True, markdown=True))
+    after = side.cost()
+    side.used.update({kind: after[kind] - before[kind] for kind in after})
 
 
 def _table(one: Side, other: Side, changes: str) -> str:

@@ -22,6 +22,11 @@ async def test_a_comparison_with_what_is_no_setting_is_refused_before_anything_i
             await compare([change], "heavy", 1, pytest.fail)
 
 
+async def test_more_browsers_than_streams_are_refused_before_anything_is_started() -> None:
+    with pytest.raises(SetupError, match="--browsers 3: each needs an account, and --streams gives 2"):
+        await compare([], "heavy", 2, pytest.fail, browsers=3)
+
+
 @pytest.mark.browser
 @pytest.mark.stress
 @pytest.mark.timeout(300)  # it only takes longer on a busy machine

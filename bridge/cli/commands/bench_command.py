@@ -20,6 +20,9 @@ def bench(
     ] = None,
     page: Annotated[str, typer.Option(metavar="light|heavy", help="The page that is compared on.")] = "heavy",
     streams: Annotated[int, typer.Option(min=1, help="The accounts that answer at once when comparing.")] = 1,
+    browsers: Annotated[
+        int, typer.Option(min=1, help="Compare with the accounts divided among so many Chromiums, in turns, instead.")
+    ] = 1,
     accounts: Annotated[bool, flag("--accounts", help="Measure only what accounts cost, open and asleep.")] = False,
     profile: Annotated[bool, flag("--profile", help="Profile the CPU time of a stream instead.")] = False,
 ) -> None:
@@ -32,8 +35,8 @@ def bench(
     if profile:
         say(run(profiled()))
         return
-    if compare:
-        say(run(compared(compare, page, streams, say)))
+    if compare or browsers > 1:
+        say(run(compared(compare or (), page, streams, say, browsers)))
         return
     report = run(only_accounts(say, short=short) if accounts else measure(say, short=short))
     say(report.to_markdown())

@@ -31,6 +31,8 @@ from tests.support.waiting import LIMIT
 
 KEY = "the nodes' common key"
 SITE = "https://chat.example"
+STEPS = 10
+"""How many words' time passes before a prompt is sent, and once more before the first word."""
 LEASE = 1.0
 IDENTITY = Identity.generate()
 NAMES = [f"account{number}" for number in range(8)]
@@ -133,15 +135,17 @@ class DrivingWorker:
         text = request.messages[-1].text
         self.seen.append(request)
         self.places.append(place)
+        await self._paused(STEPS, sent=False)
         self.act("send", text)
         timeline.mark("sent")
         is_over = False
         conversation = place.conversation if place else f"c-{request.id}"
         try:
+            await self._paused(STEPS, sent=True)
             yield Opened(conversation, f"m-{request.id}")
             words = int(text.split()[0]) if text.split()[0].isdigit() else 1
             for number in range(words):
-                await self._paused(sent=True)
+                await self._paused(1, sent=True)
                 yield Text(f"{self.name}{number} ")
             is_over = True
             yield Finish()
@@ -149,8 +153,8 @@ class DrivingWorker:
             if not is_over and not self._lost.done():
                 self.act("stop", text)
 
-    async def _paused(self, *, sent: bool) -> None:
-        done, _ = await asyncio.wait({self._lost}, timeout=self.pace)
+    async def _paused(self, steps: int, *, sent: bool) -> None:
+        done, _ = await asyncio.wait({self._lost}, timeout=steps * self.pace)
         error = self._lost.exception() if done else None
         if isinstance(error, BridgeError):
             raise error.replace(sent=sent)

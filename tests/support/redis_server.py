@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from bridge.cluster.redis_link import RedisLink, connect
 from bridge.errors import ClusterUnavailable
+from tests.support.browsers import free_port
 from tests.support.waiting import until
 
 SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
@@ -73,13 +73,6 @@ class RedisServer:
             except ClusterUnavailable:
                 return False
         return True
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

@@ -6,15 +6,18 @@ closed, its login and what is known of it are left in Redis, and only then the l
 
 from __future__ import annotations
 
+import asyncio
+import time
 from contextlib import suppress
 
 from loguru import logger
 
 from bridge.cluster.held_leases import HeldLease, HeldLeases
+from bridge.cluster.lease_store import LeaseStore
 from bridge.cluster.leased_accounts import LeasedAccounts
 from bridge.cluster.profile_sync import ProfileSync
 from bridge.cluster.shared_accounts import SharedAccounts
-from bridge.errors import BridgeError, UnknownAccount
+from bridge.errors import BridgeError, ClusterUnavailable, SetupError, UnknownAccount
 from bridge.pool.account import Slot
 from bridge.pool.account_record import AccountRecord, decoded, encoded, record_of
 from bridge.pool.pool import Pool
@@ -24,14 +27,25 @@ from bridge.telemetry import WorkerState
 UNKNOWN = (WorkerState.STARTING, WorkerState.CLOSED)
 """States in which nothing is known of an account that is not known to other nodes already."""
 
+CLAIM = 2.0
+"""Leases for which somebody waits who wants an account here that is new."""
+LOOK_AGAIN = 0.2
+
 
 class AccountMoves:
     """The moves of one node's accounts, in the pool that is given once it runs."""
 
     def __init__(
-        self, pool: Pool, leases: HeldLeases, accounts: LeasedAccounts, shared: SharedAccounts, sync: ProfileSync
-    ):
+        self,
+        pool: Pool,
+        store: LeaseStore,
+        leases: HeldLeases,
+        accounts: LeasedAccounts,
+        shared: SharedAccounts,
+        sync: ProfileSync,
+    ) -> None:
         self._pool = pool
+        self._store = store
         self._leases = leases
         self._accounts = accounts
         self._shared = shared
@@ -68,6 +82,22 @@ class AccountMoves:
         logger.info("The account {} is this node's now (fence {})", name, lease.fence)
         self._pool.look_now()
         return lease
+
+    async def claim(self, name: str) -> HeldLease:
+        """Get the lease on an account that somebody wants to have here; raises `SetupError` where that cannot be."""
+        try:
+            await self._sync.publish_one(name)
+            deadline = time.monotonic() + CLAIM * self._store.seconds
+            while time.monotonic() < deadline:
+                if (lease := self._leases.of(name) or await self._leases.acquire(name)) is not None:
+                    await self._shared.take(name, lease.fence)
+                    return lease
+                if (held := (await self._store.holders([name])).get(name)) is not None:
+                    raise SetupError(f"The account {name} is on the node {held.holder.rpartition('.')[0]}.")
+                await asyncio.sleep(LOOK_AGAIN)
+        except ClusterUnavailable as error:
+            raise SetupError(error.message) from error
+        raise SetupError(f"The account {name} is not free yet; it is opened as soon as it is.")
 
     def give_back(self, name: str) -> None:
         """Begin to give an account back, if that has not begun."""

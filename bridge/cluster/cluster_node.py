@@ -28,6 +28,7 @@ from bridge.cluster.profile_sync import ProfileSync
 from bridge.cluster.redis_leases import RedisLeases
 from bridge.cluster.redis_link import RedisLink, connect
 from bridge.cluster.shared_accounts import SharedAccounts
+from bridge.cluster.shared_conversations import SharedConversations
 from bridge.errors import BridgeError, ClusterUnavailable, SetupError
 from bridge.pool.pool import Pool
 from bridge.settings import ClusterSettings
@@ -72,6 +73,7 @@ class ClusterNode:
         self._accounts: LeasedAccounts | None = None
         self._pool: Pool | None = None
         self._moves: AccountMoves | None = None
+        self._conversations: SharedConversations | None = None
         self._free_since: dict[str, float] = {}
         self._seen_since: dict[str, float] = {}
         self._unfit_until: dict[str, float] = {}
@@ -122,10 +124,12 @@ class ClusterNode:
         """Begin to take accounts for `pool`."""
         assert self._accounts is not None, "accounts() comes first"  # noqa: S101
         self._pool = pool
-        self._moves = AccountMoves(pool, self.leases, self._accounts, self._shared, self._sync)
+        self._moves = AccountMoves(pool, self._lease_store, self.leases, self._accounts, self._shared, self._sync)
         self.waiting = lambda: len([lease for lease in pool.queue.chats() if lease.is_waiting])
         telemetry.add(self._on_fact)
         self.leases.start()
+        self._conversations = SharedConversations(self._link, self.id, pool.conversations, self._fence_of)
+        self._conversations.start()
         self._tasks.keep(self._step_for_ever)
         self._tasks.keep(self._note_for_ever)
 
@@ -139,6 +143,8 @@ class ClusterNode:
         await self._tasks.close()
         if self._moves is not None:
             await self._moves.close()
+        if self._conversations is not None:
+            await self._conversations.close()
 
     async def leave(self) -> None:
         """Give back all accounts, which are closed, and be a node no more."""
@@ -239,6 +245,10 @@ class ClusterNode:
                 self._changed.set()
                 await asyncio.sleep(self._seconds / STEPS)
 
+    def _fence_of(self, account: str) -> int | None:
+        lease = self.leases.of(account)
+        return None if lease is None else lease.fence
+
     def _on_fact(self, fact: Fact) -> None:
         if isinstance(fact, WorkerChanged | ChatEnded):
             self._changed.set()
@@ -253,23 +263,7 @@ class ClusterNode:
             self._pool.look_now()
 
     async def _claim(self, name: str) -> HeldLease:
-        try:
-            return await self._claimed(name)
-        except ClusterUnavailable as error:
-            raise SetupError(error.message) from error
-
-    async def _claimed(self, name: str) -> HeldLease:
-        """Get the lease on an account that somebody wants to have here."""
-        await self._sync.publish_one(name)
-        deadline = time.monotonic() + 2 * self._seconds
-        while time.monotonic() < deadline:
-            if (lease := self.leases.of(name) or await self.leases.acquire(name)) is not None:
-                await self._shared.take(name, lease.fence)
-                return lease
-            if (held := (await self._lease_store.holders([name])).get(name)) is not None:
-                raise SetupError(f"The account {name} is on the node {held.holder.rpartition('.')[0]}.")
-            await asyncio.sleep(self._seconds / STEPS)
-        raise SetupError(f"The account {name} is not free yet; it is opened as soon as it is.")
+        return await self._running_moves().claim(name)
 
     def _removed(self, name: str) -> None:
         self._tasks.start(self._remove(name))

@@ -28,6 +28,7 @@ from bridge.errors import (
     NodeLost,
     PoolError,
     PoolTimeout,
+    RequestError,
     UnknownConversation,
 )
 from bridge.pool.error_policy import AnotherTry, rule_of
@@ -53,7 +54,7 @@ class ClusterPool(RemoteAccounts):
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat on whichever node can; see `ChatBackend.chat`."""
-        search = _Search(self, request)
+        search = _Search(self, request, await self._home_of(request))
         while (route := await search.next_route()) is not None:
             chat = self._chat_at(route, replace(request, start_within=search.limit(route)))
             with search.tried(route):
@@ -62,6 +63,17 @@ class ClusterPool(RemoteAccounts):
                         search.has_begun = True
                         yield event
                 return
+
+    async def _home_of(self, request: ChatRequest) -> str | None:
+        """Return the account that has the conversation of the chat, if it has one already."""
+        if request.tokens:
+            return None
+        allowed = [account.name for account in self.accounts() if request.caller.may_use(account.name)]
+        try:
+            place = await self.pool.conversations.find(request, allowed)
+        except RequestError:  # this node does not know it yet, or not any more; another one may
+            return None
+        return None if place is None else place.account
 
     def _chat_at(self, route: Route, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         if route.node is None:
@@ -85,6 +97,13 @@ class ClusterPool(RemoteAccounts):
         others = [] if request.tokens else [node for node in self.others() if self._lost.get(node.id, 0.0) <= now]
         own = [] if queue.is_draining else self.pool.own()
         return routes(request, others, own, queue.busy(), waiting)
+
+    def route_to(self, account: str) -> Route | None:
+        """Return the way to the node that has an account; it waits there as long as for any."""
+        node = self.node_of(account)
+        if node is not None:
+            return None if self._lost.get(node.id, 0.0) > time.monotonic() else Route(node, is_free=False, load=0)
+        return Route(None, is_free=False, load=0) if self.pool.worker(account) is not None else None
 
     def avoid(self, route: Route) -> None:
         """Leave out a node that was lost just now."""
@@ -152,8 +171,9 @@ class ClusterPool(RemoteAccounts):
 class _Search:
     """The nodes that one chat has tried, and how long it may go on."""
 
-    def __init__(self, pool: ClusterPool, request: ChatRequest) -> None:
+    def __init__(self, pool: ClusterPool, request: ChatRequest, home: str | None) -> None:
         self._pool = pool
+        self._home = home
         self._request = request
         most = pool.queue_limit if request.start_within is None else min(request.start_within, pool.queue_limit)
         self._deadline = time.monotonic() + most
@@ -166,6 +186,9 @@ class _Search:
 
     async def next_route(self) -> Route | None:
         """Return where to try next, once there is such a place; raise why there is none."""
+        if self._home is not None and (route := self._pool.route_to(self._home)) is not None:
+            self._home = None
+            return route
         while True:
             found = [route for route in self._pool.routes(self._request) if _name(route) not in self._tried]
             fresh = [route for route in found if _name(route) not in self._briefly]

@@ -94,6 +94,22 @@ class RedisLink:
         async with self._asked():
             return dict(zip(names, await self._client.hmget(key, names), strict=True))
 
+    async def append(self, stream: str, most: int, **entry: str | bytes) -> None:
+        """Append to a stream that keeps about `most` entries."""
+        async with self._asked():
+            await self._client.xadd(stream, entry, maxlen=most, approximate=True)
+
+    async def entries(self, stream: str, after: str, most: int) -> Sequence[tuple[str, Mapping[str, bytes]]]:
+        """Return up to `most` entries of a stream after that one; waits a moment for the first."""
+        async with self._asked():
+            found = await self._client.xread({stream: after}, count=most, block=int(self._limit * 500))
+        streams = found.items() if isinstance(found, dict) else found or ()
+        return [
+            (number.decode(), {name.decode(): value for name, value in entry.items()})
+            for _, entries in streams
+            for number, entry in (entries[0] if entries and isinstance(entries[0], list) else entries)
+        ]
+
     async def close(self) -> None:
         """Close the connections."""
         with _translated():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from bridge.chat.history_digests import (
     after,
@@ -73,6 +74,26 @@ class ConversationPosition:
         return f"{self.conversation}@{self.message}"
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of one conversation: what is written of it, in the order of the columns, or its id alone."""
+
+    kind: Literal["stored", "forgotten", "made", "deleted"]
+    account: str
+    row: tuple[str | float | bytes | None, ...]
+
+
+STATEMENTS: Mapping[str, Sequence[str]] = {
+    "stored": (
+        "INSERT OR REPLACE INTO conversation (id, account, message, history, used, system, tokens, skeleton, results)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    ),
+    "forgotten": ("DELETE FROM conversation WHERE id = ?",),
+    "made": ("INSERT OR REPLACE INTO made VALUES (?, ?, ?)",),
+    "deleted": ("DELETE FROM conversation WHERE id = ?", "DELETE FROM made WHERE id = ?"),
+}
+
+
 class ConversationFile:
     """The places in a SQLite file; all of it blocks, and is used by one thread at a time."""
 
@@ -90,6 +111,8 @@ class ConversationFile:
                     f"Cannot use the file of conversations {path}: {error}. Remove it to start over."
                 ) from error
             undo.pop_all()
+        self.on_change: Callable[[Change], None] = lambda _: None
+        """Called after each change of this bridge's own but for those of whole accounts."""
         self._settings = settings
         self._max_age = settings.max_age * DAY
         self._forget_old()
@@ -128,29 +151,36 @@ class ConversationFile:
             return
         head = system_head(history)
         dialogue = history[len(head) :]
-        self._database.execute(
-            "INSERT OR REPLACE INTO conversation (id, account, message, history, used, system, tokens, skeleton,"
-            " results) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                place.conversation,
-                place.account,
-                place.message,
-                digest(dialogue),
-                time.time(),
-                outline(head),
-                place.tokens,
-                skeleton(dialogue),
-                results(dialogue),
-            ),
+        row = (
+            place.conversation,
+            place.account,
+            place.message,
+            digest(dialogue),
+            time.time(),
+            outline(head),
+            place.tokens,
+            skeleton(dialogue),
+            results(dialogue),
         )
+        self._change(Change("stored", place.account, row))
+
+    def _change(self, change: Change) -> None:
+        """Make a change of this bridge's own, and tell of it."""
+        self.apply(change)
+        self.on_change(change)
+
+    def apply(self, change: Change) -> None:
+        """Make a change, of this bridge's own or of another node's."""
+        for statement in STATEMENTS[change.kind]:
+            self._database.execute(statement, change.row[: statement.count("?")])
 
     def forget(self, conversation: str) -> None:
         """Drop a conversation: it is gone, or nobody knows where it stands."""
-        self._database.execute("DELETE FROM conversation WHERE id = ?", (conversation,))
+        self._change(Change("forgotten", self._account_of(conversation), (conversation,)))
 
     def made(self, conversation: str, account: str) -> None:
         """Note that the conversation is the bridge's own, and in use now."""
-        self._database.execute("INSERT OR REPLACE INTO made VALUES (?, ?, ?)", (conversation, account, time.time()))
+        self._change(Change("made", account, (conversation, account, time.time())))
 
     def unused(self, account: str) -> str | None:
         """Return a conversation of the bridge that the settings want deleted on the site by now, the oldest first."""
@@ -164,8 +194,7 @@ class ConversationFile:
 
     def deleted(self, conversation: str) -> None:
         """Drop a conversation that the site does not have any more."""
-        self.forget(conversation)
-        self._database.execute("DELETE FROM made WHERE id = ?", (conversation,))
+        self._change(Change("deleted", self._account_of(conversation), (conversation,)))
 
     def rename(self, account: str, to: str) -> None:
         """Move an account's conversations to its new name."""
@@ -181,6 +210,10 @@ class ConversationFile:
         """Close the file."""
         self._forget_old()
         self._database.close()
+
+    def _account_of(self, conversation: str) -> str:
+        found = self._database.execute("SELECT account FROM made WHERE id = ?", (conversation,)).fetchone()
+        return found[0] if found else ""
 
     def _named(self, name: str, accounts: Collection[str]) -> ConversationPosition:
         conversation, _, message = name.partition("@")

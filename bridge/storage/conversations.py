@@ -22,7 +22,7 @@ from bridge.background import Background
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Opened, Rewritten, Text, Thinking
 from bridge.errors import StorageError
 from bridge.settings import ConversationSettings
-from bridge.storage.conversation_file import ConversationFile, ConversationPosition
+from bridge.storage.conversation_file import Change, ConversationFile, ConversationPosition
 from bridge.storage.conversation_tokens import tokens_after
 
 DISK_LIMIT = 5.0
@@ -38,6 +38,14 @@ class Conversations:
         self._settings = settings
         self._thread = Background("conversations")
         self._file: ConversationFile | None = None
+
+    def tell(self, on_change: Callable[[Change], None]) -> None:
+        """Have `on_change` called, in the file's thread, after each change of a conversation; the file is open."""
+        self._opened.on_change = on_change
+
+    def apply(self, change: Change) -> None:
+        """Make a change that another node has made."""
+        self._thread.start(self._opened.apply, change)
 
     async def open(self) -> None:
         """Open the file; raises a `SetupError` where it cannot be used."""

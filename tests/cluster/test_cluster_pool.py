@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 
 import pytest
 
 from bridge.chat.caller import Caller
-from bridge.chat.types import Text
+from bridge.chat.types import ChatRequest, Message, Model, Role, Text
+from bridge.cluster.shared_conversations import decoded, encoded
 from bridge.errors import AccountConflict, NoAccount, PermissionDenied, PoolTimeout, RequestError, UnknownModel
 from bridge.pool.account import NOBODY
+from bridge.storage.conversation_file import Change
 from tests.support.cluster_nodes import IDENTITY, NAMES, Cluster, Node, answer, chat, node_of
 from tests.support.waiting import until
 
@@ -122,3 +126,48 @@ async def test_operators_act_on_an_account_wherever_it_is(cluster: Cluster) -> N
     await everywhere.remove("a")
     assert owner.pool.accounts() == []
     await until(lambda: gateway.everywhere.unready() == NOBODY)
+
+
+def going_on(*texts: str) -> ChatRequest:
+    roles: Sequence[Role] = ("user", "assistant")
+    return ChatRequest(texts[-1], Model("deepseek-chat"), tuple(Message(roles[n % 2], t) for n, t in enumerate(texts)))
+
+
+async def test_a_chat_goes_on_in_its_conversation_whichever_node_is_asked(cluster: Cluster) -> None:
+    owner, gateway = await two_nodes(cluster, *NAMES)
+    texts = ["2 words"]
+    for backend, new in ((gateway, "3 words"), (owner, "4 words"), (gateway, "5 words")):
+        texts += [await answer(backend.everywhere, going_on(*texts)), new]
+
+        async def is_known() -> bool:
+            return await gateway.pool.conversations.find(going_on(*texts), NAMES) is not None
+
+        await until(is_known)
+    await answer(gateway.everywhere, going_on(*texts))
+    (used,) = {act.account for act in cluster.recorder.did("send")}
+    assert [place is not None for place in owner.accounts.workers[used].places] == [False, True, True, True]
+
+
+async def test_an_account_that_has_moved_goes_on_in_its_conversations(cluster: Cluster) -> None:
+    owner, gateway = await two_nodes(cluster, "a")
+    answered = await answer(owner.everywhere, "2 words, please")
+    other = await cluster.node("other")
+    await gateway.cluster.directory.drain("owner", is_draining=True)
+    await until(lambda: other.ready() == ["a"])
+    await until(lambda: gateway.cluster.nodes and gateway.everywhere.node_of("a"))
+    again = going_on("2 words, please", answered, "3 words more")
+    assert len((await answer(gateway.everywhere, again)).split()) == 3
+    assert [place and place.conversation for place in other.accounts.workers["a"].places] == ["c-2 words, please"]
+
+
+def test_a_change_of_a_conversation_that_cannot_be_read_is_left_out() -> None:
+    change = Change("stored", "a", ("c", "a", "m", b"h", 1.5, b"s", None, b"k", b"r"))
+    assert decoded(encoded(change, 7)) == (change, 7)
+    for data in (
+        b"",
+        b"[]",
+        b"{}",
+        encoded(replace(change, row=("c",)), 7),
+        encoded(change, 7).replace(b"stored", b"odd"),
+    ):
+        assert decoded(data) is None

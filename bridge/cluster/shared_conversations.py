@@ -1,0 +1,121 @@
+"""Which conversation holds which history, told to all nodes by a stream in Redis: digests and ids, never a text.
+
+Each node applies all changes to its own file. So a chat finds the node that has its conversation without asking, and an
+account that moves goes on in its conversations. A change carries the owner's fence; what comes after one with a larger
+fence is left out. A change that Redis does not take is lost for the other nodes: the conversation begins anew there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+from loguru import logger
+
+from bridge.cluster.redis_link import RedisLink
+from bridge.errors import ClusterUnavailable
+from bridge.storage.conversation_file import STATEMENTS, Change
+from bridge.storage.conversations import Conversations
+from bridge.tasks import Tasks
+
+MOST = 100_000
+"""Changes that Redis keeps for nodes that join."""
+AT_A_TIME = 500
+WAITING = 10_000
+"""Changes that wait for Redis; further ones are dropped."""
+PAUSE = 1.0
+
+
+class SharedConversations:
+    """Tells the other nodes of this one's changes, and takes theirs; `fence_of` gives that of an account held here."""
+
+    def __init__(
+        self, link: RedisLink, node: str, conversations: Conversations, fence_of: Callable[[str], int | None]
+    ) -> None:
+        self._link = link
+        self._node = node
+        self._conversations = conversations
+        self._fence_of = fence_of
+        self._stream = link.of_cluster("conversations")
+        self._waiting: asyncio.Queue[Change] = asyncio.Queue(WAITING)
+        self._fences: dict[str, int] = {}
+        self._tasks = Tasks()
+
+    def start(self) -> None:
+        """Begin to tell and to listen."""
+        loop = asyncio.get_running_loop()
+
+        def changed(change: Change) -> None:
+            loop.call_soon_threadsafe(self._note, change)
+
+        self._conversations.tell(changed)
+        self._tasks.keep(self._tell)
+        self._tasks.keep(self._listen)
+
+    async def close(self) -> None:
+        """Stop both; changes that wait still are told first, if Redis is there."""
+        while not self._waiting.empty():
+            try:
+                await self._tell_one(self._waiting.get_nowait())
+            except ClusterUnavailable:
+                break
+        await self._tasks.close()
+
+    def _note(self, change: Change) -> None:
+        if self._waiting.full():
+            self._waiting.get_nowait()
+        self._waiting.put_nowait(change)
+
+    async def _tell(self) -> None:
+        while True:
+            change = await self._waiting.get()
+            try:
+                await self._tell_one(change)
+            except ClusterUnavailable as error:
+                logger.debug("A conversation is not told to other nodes: {}", error.message)
+
+    async def _tell_one(self, change: Change) -> None:
+        fence = self._fence_of(change.account)
+        if fence is not None:
+            await self._link.append(self._stream, MOST, node=self._node, change=encoded(change, fence))
+
+    async def _listen(self) -> None:
+        after = "0-0"
+        while True:
+            try:
+                for number, entry in await self._link.entries(self._stream, after, AT_A_TIME):
+                    after = number
+                    if entry.get("node") != self._node.encode():
+                        self._take(entry.get("change", b""))
+            except ClusterUnavailable:
+                await asyncio.sleep(PAUSE)
+
+    def _take(self, data: bytes) -> None:
+        found = decoded(data)
+        if found is None:
+            return
+        change, fence = found
+        if fence >= self._fences.get(change.account, 0):
+            self._fences[change.account] = fence
+            self._conversations.apply(change)
+
+
+def encoded(change: Change, fence: int) -> bytes:
+    """Return a change as JSON."""
+    row = [{"bytes": base64.b64encode(one).decode()} if isinstance(one, bytes) else one for one in change.row]
+    return json.dumps({"kind": change.kind, "account": change.account, "fence": fence, "row": row}).encode()
+
+
+def decoded(data: bytes) -> tuple[Change, int] | None:
+    """Return a change and its fence; None where it cannot be read, as one of a later version."""
+    try:
+        said: dict[str, Any] = json.loads(data)
+        row = tuple(base64.b64decode(one["bytes"]) if isinstance(one, dict) else one for one in said["row"])
+        change, fence = Change(said["kind"], str(said["account"]), row), int(said["fence"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    fields = max(statement.count("?") for statement in STATEMENTS.get(change.kind, ("",)))
+    return (change, fence) if fields and len(row) == fields else None

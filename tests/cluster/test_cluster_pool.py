@@ -139,8 +139,10 @@ async def test_a_chat_goes_on_in_its_conversation_whichever_node_is_asked(cluste
     for backend, new in ((gateway, "3 words"), (owner, "4 words"), (gateway, "5 words")):
         texts += [await answer(backend.everywhere, going_on(*texts)), new]
 
-        async def is_known() -> bool:
-            return await gateway.pool.conversations.find(going_on(*texts), NAMES) is not None
+        asked = going_on(*texts)
+
+        async def is_known(asked: ChatRequest = asked) -> bool:
+            return await gateway.pool.conversations.find(asked, NAMES) is not None
 
         await until(is_known)
     await answer(gateway.everywhere, going_on(*texts))

@@ -21,6 +21,7 @@ from bridge.cli.commands.accounts_command import accounts
 from bridge.cli.commands.backup_command import backup, restore
 from bridge.cli.commands.bench_command import bench
 from bridge.cli.commands.chat_command import chat
+from bridge.cli.commands.cluster_command import cluster
 from bridge.cli.commands.dashboard_command import dashboard
 from bridge.cli.commands.debug_command import debug
 from bridge.cli.commands.demo_command import demo
@@ -56,6 +57,7 @@ for command in (
 app.add_typer(profiles, name="profiles")
 app.add_typer(accounts, name="accounts")
 app.add_typer(keys, name="keys")
+app.add_typer(cluster, name="cluster")
 app.add_typer(sites, name="sites")
 
 

@@ -116,6 +116,11 @@ class Interceptor:
         return self._responses.signs + self._sockets.signs
 
     @property
+    def is_cut_off(self) -> bool:
+        """Tell whether prompts go by a WebSocket, and the page cannot connect one."""
+        return self._channels.holds_sockets and self._sockets.is_cut_off
+
+    @property
     def is_without_response(self) -> bool:
         """Tell whether the running turn has sent, and none of its responses is open: its answer may have broken off."""
         turn = self._answering()

@@ -18,6 +18,7 @@ from playwright.async_api import Error as PlaywrightError
 from bridge.browser.page_calls import NO_NET_ERRORS
 from bridge.browser.page_messages import PageResponse, Reply
 from bridge.browser.response_body import body_of
+from bridge.browser.tab_session import listen
 from bridge.tasks import Tasks
 
 KEPT = 300
@@ -65,10 +66,10 @@ class RequestLog:
         self._calls: deque[Call] = deque(maxlen=KEPT)
         self._open: dict[str, Call] = {}
         self._tasks = Tasks()
-        session.on("Network.requestWillBeSent", self._on_request)
-        session.on("Network.responseReceived", self._on_response)
-        session.on("Network.loadingFailed", self._on_failure)
-        session.on("Network.loadingFinished", self._on_end)
+        listen(session, "Network.requestWillBeSent", self._on_request)
+        listen(session, "Network.responseReceived", self._on_response)
+        listen(session, "Network.loadingFailed", self._on_failure)
+        listen(session, "Network.loadingFinished", self._on_end)
 
     async def close(self) -> None:
         """Ask for no more bodies."""

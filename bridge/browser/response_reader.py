@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from inspect import signature
 from itertools import count
 from typing import Any
 
@@ -27,7 +26,6 @@ from bridge.errors import BrowserError
 from bridge.origins import origin_of
 from bridge.tasks import Tasks
 
-EventHandler = Callable[[dict[str, Any]], None]
 MOST_KNOWN = 1000
 """Requests of one document whose telling is remembered."""
 
@@ -59,7 +57,7 @@ class ResponseReader:
         session = self._session
         session.on("Network.requestWillBeSent", self._on_request)
         session.on("Network.responseReceived", self._on_response)
-        session.on("Network.dataReceived", with_known_signature(self._on_data))
+        session.on("Network.dataReceived", self._on_data)
         session.on("Network.loadingFinished", lambda event: self._on_end(event, None))
         session.on("Network.loadingFailed", lambda event: self._on_end(event, event["errorText"]))
 
@@ -185,13 +183,3 @@ class ResponseReader:
         except (PlaywrightError, BrowserError) as error:
             return first_line(error)
         return "Chromium kept only a part of it"
-
-
-def with_known_signature(handler: EventHandler) -> EventHandler:
-    """Spare Playwright from working out anew for each event, thousands of times, how many arguments are wanted."""
-
-    def known(event: dict[str, Any]) -> None:
-        handler(event)
-
-    known.__signature__ = signature(known)  # type: ignore[attr-defined]
-    return known

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.async_api import Error as PlaywrightError
 
@@ -23,6 +24,8 @@ from bridge.browser.tab_session import TabSession
 from bridge.tasks import Tasks
 
 BINDING, RELEASE = "bridgeHoldsMessage", "bridgeReleasesMessage"
+NO_MESSAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What `held_message` raises of something that the script has not told."""
 SCRIPT = """(([binding, release, paths]) => {
   const tell = globalThis[binding], send = WebSocket.prototype.send, { stringify } = JSON, held = new Map();
   const patterns = paths.map(path => new RegExp(path));
@@ -74,16 +77,25 @@ class SocketGate:
         """Judge one message at once, so that they leave in their order."""
         if event["name"] != BINDING:
             return
-        message = json.loads(event["payload"])
-        data: str = message["data"]
-        body = base64.b64decode(data) if message["isBinary"] else data.encode()
-        may_leave = self._may_leave(PageRequest(SOCKET, message["url"], body))
-        answer = f"{RELEASE}({int(message['number'])}, {json.dumps(may_leave)})"
+        try:
+            number, request = held_message(event["payload"])
+        except NO_MESSAGE:
+            return  # the page has made it up: nothing is held under it
+        answer = f"{RELEASE}({number}, {json.dumps(self._may_leave(request))})"
         self._tasks.start(self._release(answer, event["executionContextId"]))
 
     async def _release(self, answer: str, context: int) -> None:
         with suppress(PlaywrightError):  # the document is gone, and its sockets with it
             await self._session.send("Runtime.evaluate", expression=answer, contextId=context)
+
+
+def held_message(payload: str) -> tuple[int, PageRequest]:
+    """Return the number of a message and what it says; raise where it is none that the script has told."""
+    message = json.loads(payload)
+    url, data = str(message["url"]), message["data"]
+    urlsplit(url)
+    body = base64.b64decode(data) if message["isBinary"] else data.encode("utf-8", "replace")
+    return int(message["number"]), PageRequest(SOCKET, url, body)
 
 
 def _as_regex(path: str) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, cast
+from inspect import signature
+from typing import Any
 
 from playwright.async_api import CDPSession
 
 from bridge.errors import BrowserError
+from bridge.tasks import errors_logged
+
+EventHandler = Callable[[dict[str, Any]], object]
 
 
 class TabSession:
@@ -27,6 +31,21 @@ class TabSession:
         except TimeoutError as error:
             raise BrowserError(f"The browser did not answer to {method} within {self._limit:g} seconds.") from error
 
-    def on(self, event: str, handler: Callable[[dict[str, Any]], object]) -> None:
+    def on(self, event: str, handler: EventHandler) -> None:
         """Call `handler` with each event of this name."""
-        self.session.on(event, cast("Callable[[dict[str, Any]], None]", handler))
+        listen(self.session, event, handler)
+
+
+def listen(session: CDPSession, event: str, handler: EventHandler) -> None:
+    """Call `handler` with each event of this name.
+
+    None of its errors reaches Playwright, which would hear no more of the browser then, of any page. Nor need that work
+    out anew for each event, thousands of times, how many arguments are wanted.
+    """
+
+    def listener(params: dict[str, Any]) -> None:
+        with errors_logged(f"while {event} was handled"):
+            handler(params)
+
+    listener.__signature__ = signature(listener)  # type: ignore[attr-defined]
+    session.on(event, listener)

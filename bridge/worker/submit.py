@@ -16,7 +16,7 @@ from bridge.browser.browser import Chromium
 from bridge.browser.exchange import Exchange, WrongSend
 from bridge.browser.page_calls import PageMovedOn, within
 from bridge.browser.page_messages import PageRequest
-from bridge.errors import BrowserError, LeaseLost, SendTimeout, SiteChanged, UnknownConversation
+from bridge.errors import BrowserError, LeaseLost, NetworkError, SendTimeout, SiteChanged, UnknownConversation
 from bridge.settings import FileSettings, TurnSettings
 from bridge.sites.contract import ConversationGone, Turn
 from bridge.telemetry import Timeline
@@ -142,4 +142,6 @@ async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, li
         is_at_work = is_at_work or presses < FEW or session.request_log.is_waiting(before)
     async with within(limits.ready, "The page did not say why it sent nothing"):
         reason = await session.driver.why_not_sent(session.request_log.commands(before), is_at_work=is_at_work)
+    if isinstance(reason, SiteChanged | SendTimeout) and session.interceptor.is_cut_off:
+        raise NetworkError("The page cannot connect its WebSocket to the site, and nothing was sent.")
     raise reason

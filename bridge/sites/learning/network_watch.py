@@ -15,6 +15,7 @@ from playwright.async_api import CDPSession
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.page_messages import SOCKET
+from bridge.browser.tab_session import listen
 from bridge.sites.learning.observation import Chunk, SeenCall
 from bridge.sites.learning.socket_sessions import joined
 from bridge.tasks import Tasks
@@ -76,7 +77,7 @@ class NetworkWatch:
             "Network.webSocketClosed": self._on_end,
         }
         for name, handler in handlers.items():
-            self._session.on(name, handler)
+            listen(self._session, name, handler)
         await self._session.send("Network.enable", {"maxPostDataSize": MOST_BYTES, "maxResourceBufferSize": MOST_BYTES})
 
     def calls(self) -> tuple[SeenCall, ...]:

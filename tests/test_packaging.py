@@ -11,6 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ("run", "otel", "dev", "build")
+APART = ("clients", "pages", "gradio-4", "open-webui")
+"""Locks of environments of their own."""
 NODE = ("tests/clients/node", "tests/real_pages/deep_chat")
 """Folders whose packages are for Node."""
 LEFT_OUT_OF_SCAN = r"^(\.lock/|.*package-lock\.json|\.secrets\.baseline)"
@@ -34,7 +36,7 @@ def test_every_requirement_of_the_project_is_locked() -> None:
     assert plain(pyproject["project"]["dependencies"]) <= pins("run").keys()
     for extra, requirements in pyproject["project"]["optional-dependencies"].items():
         assert plain(requirements) <= pins(extra).keys()
-    for group in ("dev", "clients", "pages"):
+    for group in ("dev", *APART):
         assert plain(pyproject["dependency-groups"][group]) <= pins(group).keys()
     assert plain(pyproject["build-system"]["requires"]) <= pins("build").keys()
 
@@ -45,7 +47,7 @@ def test_all_locks_agree_on_the_versions() -> None:
     assert {name: dev.get(name, version) for name, version in build.items()} == build
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "clients", "pages"])
+@pytest.mark.parametrize("lock", [*LOCKS, *APART])
 def test_every_locked_package_has_a_hash_and_none_a_source_of_its_own(lock: str) -> None:
     packages = re.split(r"^(?=[a-z0-9.-]+==)", text(lock), flags=re.MULTILINE)[1:]
     assert [package for package in packages if "--hash=sha256:" not in package] == []

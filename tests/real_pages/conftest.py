@@ -9,7 +9,7 @@ import pytest
 from bridge.browser.browser import Chromium
 from tests.real_pages.bridged_page import BridgedPage, capture, served, settings_of
 from tests.real_pages.model_behind import ModelBehind, model_behind
-from tests.real_pages.running_pages import PAGES, RealPage
+from tests.real_pages.running_pages import PAGES, RealPage, page_parameters
 
 
 @pytest.fixture(scope="session")
@@ -19,13 +19,13 @@ async def model() -> AsyncGenerator[ModelBehind]:
         yield model
 
 
-@pytest.fixture(scope="session", params=PAGES)
+@pytest.fixture(scope="session", params=page_parameters())
 async def real_page(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, model: ModelBehind
 ) -> AsyncGenerator[RealPage]:
     """A page that runs, with its address and the account that may sign in."""
     folder = tmp_path_factory.mktemp(request.param)
-    async with PAGES[request.param](folder, model.url) as page:
+    async with PAGES[request.param].start(folder, model.url) as page:
         yield page
 
 

@@ -13,11 +13,16 @@ from tests.real_pages.running_pages import PAGES, site_file
 
 def markdown() -> str:
     """Return the table: how each page talks, then a row for each test of the contract."""
-    sites = {name: load_site_file(site_file(name)) for name in PAGES}
+    sites = {name: load_site_file(site_file(page.site)) for name, page in PAGES.items()}
+    titles = [_title(site, PAGES[name].how) for name, site in sites.items()]
     facts = {"tried on": _tried_on, "prompt": _prompt, "answer": _answer}
-    head = ("| | " + " | ".join(site.title for site in sites.values()) + " |", "|---" * (len(sites) + 1) + "|")
+    head = ("| | " + " | ".join(titles) + " |", "|---" * (len(sites) + 1) + "|")
     known = (_row(what, {name: tell(site) for name, site in sites.items()}) for what, tell in facts.items())
     return "\n".join((*head, *known, *_promises()))
+
+
+def _title(site: SiteFile, how: str) -> str:
+    return f"{site.title}, {how}" if how else site.title
 
 
 def _promises() -> Iterator[str]:

@@ -98,6 +98,10 @@ class ModelBehind:
             answered.end("left")
             raise
 
+    async def models(self, _: web.Request) -> web.Response:
+        """List the one model that there is."""
+        return web.json_response({"object": "list", "data": [{"id": "known", "object": "model", "owned_by": "tests"}]})
+
     def _refuse(self, answered: Answered, status: int) -> web.Response:
         answered.end("refused")
         error = {"message": f"The model says no ({status}).", "type": "refused", "code": None, "param": None}
@@ -156,6 +160,7 @@ async def model_behind() -> AsyncGenerator[ModelBehind]:
     """Run the model on a free port of this machine."""
     model, app = ModelBehind(), web.Application(client_max_size=64 << 20)
     app.router.add_post("/v1/chat/completions", model.complete)
+    app.router.add_get("/v1/models", model.models)
     app.router.add_options("/v1/chat/completions", _preflight)
     async with listening(app) as model.url:
         yield model

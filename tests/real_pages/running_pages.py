@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from inspect import cleandoc
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
 import psutil
@@ -21,13 +22,15 @@ from tests.support.browsers import free_port
 from tests.support.listening import listening
 
 FOLDER = Path(__file__).parent
-BIN = FOLDER / ".venv/bin"
+PROGRAMS = FOLDER / "programs"
+SMALL, GRADIO_4, OPEN_WEBUI = (FOLDER / name for name in (".venv", "gradio_4/.venv", "open_webui/.venv"))
+"""Environments of the pages: two large ones have their own, because they take no package in the others' version."""
 DEEP_CHAT = FOLDER / "deep_chat"
-INSTALLED = FOLDER / ".venv/.ready"
 START_LIMIT = 120.0
 """Seconds until a page answers, on a slow machine."""
 ACCOUNT = Credentials("tester", "pw-outside-1")
 NOWHERE = "http://127.0.0.1:9"
+NO_KEY = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +60,56 @@ def site_file(name: str) -> Path:
 async def chainlit_page(folder: Path, model: str) -> AsyncGenerator[RealPage]:
     """Run a chat of Chainlit."""
     port = free_port()
-    program = FOLDER / "programs/chainlit_page.py"
-    command = (BIN / "chainlit", "run", program, "--headless", "--host", "127.0.0.1", "--port", port)
-    more = {"CHAINLIT_AUTH_SECRET": "x" * 40, "CHAINLIT_APP_ROOT": str(folder)}
-    async with _started(folder, port, model, *command, **more) as url:
+    command = ("chainlit", "run", PROGRAMS / "chainlit_page.py", "--headless", "--host", "127.0.0.1", "--port", port)
+    more = {"MODEL_URL": model, "CHAINLIT_AUTH_SECRET": "x" * 40, "CHAINLIT_APP_ROOT": str(folder)}
+    async with _started(SMALL, folder, port, command, more) as url:
         yield RealPage("chainlit", url, ACCOUNT)
 
 
 @asynccontextmanager
 async def gradio_page(folder: Path, model: str) -> AsyncGenerator[RealPage]:
-    """Run a `ChatInterface` of Gradio."""
-    port = free_port()
-    command = (BIN / "python", FOLDER / "programs/gradio_page.py")
-    more = {"PAGE_PORT": str(port), "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder / "files")}
-    async with _started(folder, port, model, *command, **more) as url:
+    """Run a `ChatInterface` of Gradio 6."""
+    async with _gradio(SMALL, "gradio_page.py", folder, model) as url:
         yield RealPage("gradio", url, ACCOUNT, cleandoc)
+
+
+@asynccontextmanager
+async def gradio_4_page(folder: Path, model: str) -> AsyncGenerator[RealPage]:
+    """Run a `ChatInterface` of Gradio 4."""
+    async with _gradio(GRADIO_4, "gradio_4_page.py", folder, model) as url:
+        yield RealPage("gradio-4", url, ACCOUNT, cleandoc)
+
+
+@asynccontextmanager
+async def open_webui_page(folder: Path, model: str, *, is_polled: bool = False) -> AsyncGenerator[RealPage]:
+    """Run Open WebUI in its slim form, without models of its own; polled, its page has no WebSocket."""
+    port, account = free_port(), Credentials("tester@example.test", ACCOUNT.password)
+    more = {
+        "DATA_DIR": str(folder),
+        "DEFAULT_MODELS": "known",
+        "ENABLE_FOLLOW_UP_GENERATION": "false",
+        "ENABLE_OLLAMA_API": "false",
+        "ENABLE_PERSISTENT_CONFIG": "false",
+        "ENABLE_TAGS_GENERATION": "false",
+        "ENABLE_TITLE_GENERATION": "false",
+        "ENABLE_WEBSOCKET_SUPPORT": str(not is_polled).lower(),
+        "OFFLINE_MODE": "true",
+        "OPENAI_API_BASE_URL": f"{model}/v1",
+        "OPENAI_API_KEY": NO_KEY,
+        "USE_SLIM_DOCKER": "true",
+        "WEBUI_ADMIN_EMAIL": account.user,
+        "WEBUI_ADMIN_PASSWORD": account.password,
+        "WEBUI_SECRET_KEY": "x" * 40,
+    }
+    command = ("open-webui", "serve", "--host", "127.0.0.1", "--port", port)
+    async with _started(OPEN_WEBUI, folder, port, command, more) as url:
+        yield RealPage("open-webui", url, account)
 
 
 @asynccontextmanager
 async def deep_chat_page(folder: Path, model: str) -> AsyncGenerator[RealPage]:
     """Serve a page with the web component deep-chat, which asks the model itself, at its own origin."""
-    _need_packages()
+    _need_packages(SMALL)
     html = (DEEP_CHAT / "index.html").read_text("utf-8").replace("MODEL_URL", model)
 
     async def page(_: web.Request) -> web.Response:
@@ -93,17 +125,61 @@ async def deep_chat_page(folder: Path, model: str) -> AsyncGenerator[RealPage]:
 
 
 Starter = Callable[[Path, str], AbstractAsyncContextManager[RealPage]]
-PAGES: Mapping[str, Starter] = {"chainlit": chainlit_page, "gradio": gradio_page, "deep-chat": deep_chat_page}
-"""What starts each page, in an empty folder and with the address of the model."""
+"""Starts a page, in an empty folder and with the address of the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that can be started; `site` names its site file, `how` tells two ways to run one page apart."""
+
+    start: Starter
+    site: str
+    how: str = ""
+    is_large: bool = False
+    """Whether `make large-pages` installs it, not `make pages`."""
+
+    @property
+    def marks(self) -> Collection[pytest.MarkDecorator]:
+        """Return what tests of it are marked with, beside `pages`."""
+        return [pytest.mark.large] if self.is_large else []
+
+
+PAGES: Mapping[str, Page] = {
+    "chainlit": Page(chainlit_page, "chainlit"),
+    "gradio": Page(gradio_page, "gradio"),
+    "deep-chat": Page(deep_chat_page, "deep-chat"),
+    "gradio-4": Page(gradio_4_page, "gradio-4", is_large=True),
+    "open-webui": Page(open_webui_page, "open-webui", "WebSocket", is_large=True),
+    "open-webui-polled": Page(partial(open_webui_page, is_polled=True), "open-webui", "polling", is_large=True),
+}
+
+
+def page_parameters(lacks: Mapping[str, str] | None = None) -> list[Any]:
+    """Return each page as a parameter of a test; `lacks` says for those that it makes no sense on why not."""
+    reasons = lacks or {}
+    skips = {name: [pytest.mark.skip(reason=reasons[name])] if name in reasons else [] for name in PAGES}
+    return [pytest.param(name, marks=[*page.marks, *skips[name]]) for name, page in PAGES.items()]
 
 
 @asynccontextmanager
-async def _started(folder: Path, port: int, model: str, *command: str | Path | int, **more: str) -> AsyncGenerator[str]:
+async def _gradio(venv: Path, program: str, folder: Path, model: str) -> AsyncGenerator[str]:
+    port = free_port()
+    files = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(folder / "files")}
+    more = {"MODEL_URL": model, "PAGE_PORT": str(port), **files}
+    async with _started(venv, folder, port, ("python", PROGRAMS / program), more) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _started(
+    venv: Path, folder: Path, port: int, command: Iterable[str | Path | int], more: Mapping[str, str]
+) -> AsyncGenerator[str]:
     """Start a page's program, wait until it answers, and end it at last."""
-    _need_packages()
+    _need_packages(venv)
+    program, *arguments = map(str, command)
     with (folder / "output.txt").open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *map(str, command), cwd=folder, env=_environment(folder, model, more), stdout=output, stderr=output
+            venv / "bin" / program, *arguments, cwd=folder, env=_environment(folder, more), stdout=output, stderr=output
         )
         try:
             url = f"http://127.0.0.1:{port}"
@@ -114,8 +190,8 @@ async def _started(folder: Path, port: int, model: str, *command: str | Path | i
             await process.wait()
 
 
-def _environment(folder: Path, model: str, more: Mapping[str, str]) -> dict[str, str]:
-    own = {"MODEL_URL": model, "PAGE_USER": ACCOUNT.user, "PAGE_PASSWORD": ACCOUNT.password}
+def _environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
+    own = {"PAGE_USER": ACCOUNT.user, "PAGE_PASSWORD": ACCOUNT.password}
     alone = {"HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE, "NO_PROXY": "127.0.0.1,localhost", "HF_HUB_OFFLINE": "1"}
     home = {"HOME": str(folder), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
     return {**home, **alone, **own, **more}
@@ -134,9 +210,10 @@ async def _until_it_answers(url: str, process: asyncio.subprocess.Process, outpu
                 await asyncio.sleep(0.1)
 
 
-def _need_packages() -> None:
-    if not INSTALLED.exists():
-        pytest.fail("The pages are not installed: run `make pages`.", pytrace=False)
+def _need_packages(venv: Path) -> None:
+    if not (venv / ".ready").exists():
+        target = "pages" if venv == SMALL else "large-pages"
+        pytest.fail(f"The pages are not installed: run `make {target}`.", pytrace=False)
 
 
 def _end(process: asyncio.subprocess.Process) -> None:

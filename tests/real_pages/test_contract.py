@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
@@ -12,24 +13,25 @@ from openai.types.chat import ChatCompletionChunk
 from bridge.browser.browser import Chromium
 from bridge.errors import SiteError
 from bridge.login.interactive_login import Credentials
+from bridge.sites.site_file.schema import load_site_file
 from bridge.telemetry import WorkerState
 from tests.real_pages.bridged_page import NAME, BridgedPage, capture, empty_profile, served, settings_of, store_of
+from tests.real_pages.by_hand import ask
 from tests.real_pages.model_behind import ANSWERS, ENDLESS, ModelBehind
-from tests.real_pages.running_pages import PAGES, RealPage
+from tests.real_pages.running_pages import RealPage, page_parameters
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.pages
 
 NO_LOGIN = {"deep-chat": "it has no login"}
+NO_ADDRESS = dict.fromkeys(("chainlit", "gradio", "deep-chat", "gradio-4"), "its chats have no address")
+NO_OTHER_TAB = {**NO_LOGIN, **dict.fromkeys(("gradio", "gradio-4"), "it answers one prompt at a time")}
+ONLY_ADDS = dict.fromkeys(("chainlit", "deep-chat", "open-webui", "open-webui-polled"), "it only adds to an answer")
 
 
 def on_pages(lacks: Mapping[str, str] | None = None) -> pytest.MarkDecorator:
     """Run a test on each page; `lacks` says for those on which it makes no sense why not."""
-    reasons = lacks or {}
-    marks = {name: [pytest.mark.skip(reason=reasons[name])] if name in reasons else [] for name in PAGES}
-    return pytest.mark.parametrize(
-        "real_page", [pytest.param(name, marks=marks[name]) for name in PAGES], indirect=True
-    )
+    return pytest.mark.parametrize("real_page", page_parameters(lacks), indirect=True)
 
 
 async def texts(stream: openai.AsyncStream[ChatCompletionChunk]) -> AsyncGenerator[str]:
@@ -80,6 +82,26 @@ async def test_a_conversation_goes_on_with_its_history(run: BridgedPage) -> None
     assert "What is my word?" in said
 
 
+@on_pages(NO_ADDRESS)
+async def test_a_second_turn_goes_on_in_the_conversation_of_the_page(run: BridgedPage) -> None:
+    said = await run.ask("unicode")
+    await run.ask("unicode", said, "instant")
+    assert [(one.prompt, one.history) for one in run.model.requests] == [("unicode", []), ("instant", ["unicode"])]
+
+
+@on_pages(NO_OTHER_TAB)
+async def test_what_another_tab_of_the_account_is_answered_is_left_out(run: BridgedPage, chromium: Chromium) -> None:
+    site = await asyncio.to_thread(load_site_file, run.page.site_file)
+    profile = await asyncio.to_thread(run.store.load, NAME)
+    async with chromium.context({"storage_state": profile.storage_state}) as context:
+        tab = await context.new_page()
+        await tab.goto(run.page.url)
+        await ask(tab, site, run.model, "endless")
+        for answer in ("unicode", "instant"):
+            assert await run.ask(answer) == run.page.makes_of("".join(ANSWERS[answer]))
+        assert not run.model.last("endless").ended.is_set()
+
+
 @on_pages()
 async def test_a_client_that_leaves_stops_the_model(run: BridgedPage) -> None:
     async with await run.stream("endless") as stream:
@@ -115,7 +137,7 @@ async def test_an_answer_that_breaks_off_ends_with_an_error(run: BridgedPage) ->
     assert await run.ask("instant") == "instant"
 
 
-@on_pages({"chainlit": "it only adds to an answer", "deep-chat": "it only adds to an answer"})
+@on_pages(ONLY_ADDS)
 async def test_an_answer_that_the_page_changes_is_whole_or_ends_with_an_error(run: BridgedPage) -> None:
     wanted = "".join(ANSWERS["indented"])
     assert await run.ask("indented") == wanted
@@ -139,8 +161,10 @@ async def test_a_wrong_password_is_told_and_nothing_is_stored(
     real_page: RealPage, chromium: Chromium, tmp_path: Path
 ) -> None:
     settings = settings_of(tmp_path, real_page)
-    with pytest.raises(SiteError, match=r"did not sign 'tester' in, and nothing was stored\. It says: "):
-        await capture(chromium, settings, real_page, Credentials("tester", "wrong"))
+    assert real_page.credentials is not None
+    wrong = Credentials(real_page.credentials.user, "wrong")
+    with pytest.raises(SiteError, match=rf"did not sign '{wrong.user}' in, and nothing was stored\. It says: "):
+        await capture(chromium, settings, real_page, wrong)
     assert not store_of(settings).exists(NAME)
 
 

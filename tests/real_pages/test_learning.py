@@ -12,8 +12,8 @@ from bridge.browser.browser import Chromium
 from bridge.login.site_learning import Lesson, learn_site
 from bridge.sites.site_file.schema import load_site_file
 from bridge.storage.profiles import Profile
+from tests.real_pages.by_hand import sign_in
 from tests.real_pages.running_pages import RealPage
-from tests.real_pages.test_pages_run import sign_in
 from tests.support.browsers import light_browser
 from tests.support.live import settings_for
 from tests.support.teaching import Teacher

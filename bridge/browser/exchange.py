@@ -104,11 +104,19 @@ class Exchange:
         return 0 < self._prompts < self.channels.sends or number < self._newest
 
     async def sent(self) -> None:
-        """Return once a request was sent; raise `WrongSend` if one was rejected, or what ended the turn."""
+        """Return once a request was sent; raise `WrongSend` if one was rejected, or what ended the turn.
+
+        One that was rejected is nobody's concern where another one has passed behind it: a page may still send what it
+        was given for the turn before.
+        """
+        waited = self._sent
         try:
-            await asyncio.shield(self._sent)
-        except WrongSend:  # the next try waits for its own request
-            self._sent = asyncio.get_running_loop().create_future()
+            await asyncio.shield(waited)
+        except WrongSend:
+            if self.passed:
+                return
+            if self._sent is waited:  # the next try waits for its own request
+                self._sent = asyncio.get_running_loop().create_future()
             raise
 
     async def receive(self) -> Part:
@@ -191,6 +199,8 @@ class Exchange:
     def interrupt(self, error: BridgeError) -> None:
         """End the turn with `error`; its responses stay open until the page is stopped, as after a client has left."""
         self._parts.put_nowait(error)
+        if self._sent.done() and not self.passed:  # by a rejection that nobody has heard of
+            self._sent = asyncio.get_running_loop().create_future()
         if not self._sent.done():
             self._sent.set_exception(error)
             self._sent.exception()

@@ -61,6 +61,8 @@ async def submit_turn(
             await _send(session, exchange, turn, limits, chromium, timeline)
             return turn
         except WrongSend as rejected:
+            if exchange.passed:
+                return turn  # the right one came behind it
             is_hopeless, wrong = wrong is not None, rejected
         except ConversationGone as gone:
             if not others:

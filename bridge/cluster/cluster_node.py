@@ -38,6 +38,8 @@ from bridge.telemetry import ChatEnded, Fact, Telemetry, WorkerChanged
 
 STEPS = 8
 """Steps that a node makes within a lease."""
+REFRESH = 4
+"""Every how many of them a node looks for later logins of its accounts."""
 CALLS = 4
 """Calls to Redis that fit into a lease, each at its limit."""
 SETTLED = 2.0
@@ -79,7 +81,7 @@ class ClusterNode:
         self._unfit_until: dict[str, float] = {}
         self._changed, self._wake = asyncio.Event(), asyncio.Event()
         self._tasks = Tasks()
-        self._said, self._is_stopping = "", False
+        self._said, self._is_stopping, self._steps = "", False, 0
 
     @property
     def id(self) -> str:
@@ -174,13 +176,14 @@ class ClusterNode:
 
     async def step(self) -> None:
         """Say how this node is, look how the others are, and take and give what has to be."""
-        await self.directory.announce(self.info())
+        self.nodes = await self.directory.announce(self.info())
         self.is_draining = self._is_stopping or self.name in await self.directory.draining()
-        self.nodes = await self.directory.nodes()
         now = time.monotonic()
         self._seen_since = {info.id: self._seen_since.get(info.id, now) for info in self.nodes}
         await self._sync.publish(await self._shared.names())
-        await self._sync.refresh()
+        self._steps += 1
+        if self._steps % REFRESH == 0:
+            await self._sync.refresh()
         places = self._places()
         await self._take_free(places, now)
         self._give_back(places, now)

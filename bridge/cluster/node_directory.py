@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +10,27 @@ from typing import Any
 from loguru import logger
 
 from bridge.cluster.placement import Place
-from bridge.cluster.redis_link import RedisLink
+from bridge.cluster.redis_link import RedisLink, Script
 
 PROTOCOL = 1
 """Version of what nodes say to each other; those of another one are left alone."""
+
+LOOK = Script(
+    """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[2] then redis.call('HSET', KEYS[1], ARGV[2], string.format('%.0f', now) .. '|' .. ARGV[3]) end
+local found, all = {}, redis.call('HGETALL', KEYS[1])
+for n = 2, #all, 2 do
+  local said, document = string.match(all[n], '^(%d+)|(.*)$')
+  if said and now - tonumber(said) < tonumber(ARGV[1]) then found[#found + 1] = document
+  elseif ARGV[2] then redis.call('HDEL', KEYS[1], all[n - 1]) end
+end
+return found
+"""
+)
+"""Gives what the nodes have said of late; with a node's own id and document it takes these first."""
+LEAVE = Script("return redis.call('HDEL', KEYS[1], ARGV[1])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +64,25 @@ class NodeInfo:
 
 
 class NodeDirectory:
-    """What the nodes say of themselves, in Redis, for `milliseconds` each."""
+    """What the nodes say of themselves, in one hash in Redis; what is older than `milliseconds` counts no more."""
 
     def __init__(self, link: RedisLink, milliseconds: int) -> None:
         self._link = link
         self._milliseconds = milliseconds
+        self._key = link.of_cluster("nodes")
 
-    async def announce(self, info: NodeInfo) -> None:
-        """Say how this node is."""
-        document = {name: getattr(info, name) for name in NodeInfo.__dataclass_fields__}
-        await self._link.put(self._key(info.id), json.dumps(document), self._milliseconds)
-        await self._link.add_member(self._link.of_cluster("nodes"), info.id)
+    async def announce(self, info: NodeInfo) -> list[NodeInfo]:
+        """Say how this node is, and return all nodes that are there now, this one too."""
+        document = json.dumps({name: getattr(info, name) for name in NodeInfo.__dataclass_fields__})
+        return _read(await self._link.run(LOOK, [self._key], self._milliseconds, info.id, document))
+
+    async def nodes(self) -> list[NodeInfo]:
+        """Return the nodes that are there now."""
+        return _read(await self._link.run(LOOK, [self._key], self._milliseconds))
 
     async def leave(self, info: NodeInfo) -> None:
         """Be a node no more."""
-        await self._link.delete(self._key(info.id))
-        await self._link.remove_member(self._link.of_cluster("nodes"), info.id)
-
-    async def nodes(self) -> list[NodeInfo]:
-        """Return the nodes that are there now, this one too."""
-        ids = sorted(await self._link.members(self._link.of_cluster("nodes")))
-        documents = await asyncio.gather(*(self._link.get(self._key(one)) for one in ids))
-        for one, document in zip(ids, documents, strict=True):
-            if document is None:
-                await self._link.remove_member(self._link.of_cluster("nodes"), one)
-        return [info for document in documents if document is not None and (info := _read(document)) is not None]
+        await self._link.run(LEAVE, [self._key], info.id)
 
     async def draining(self) -> set[str]:
         """Return the names of the nodes that their operator wants to have no accounts."""
@@ -83,11 +93,13 @@ class NodeDirectory:
         change = self._link.add_member if is_draining else self._link.remove_member
         await change(self._link.of_cluster("draining"), node)
 
-    def _key(self, node: str) -> str:
-        return self._link.of_cluster(f"node:{node}")
+
+def _read(documents: Sequence[bytes]) -> list[NodeInfo]:
+    found = [info for document in documents if (info := _read_one(document)) is not None]
+    return sorted(found, key=lambda info: info.id)
 
 
-def _read(document: bytes) -> NodeInfo | None:
+def _read_one(document: bytes) -> NodeInfo | None:
     """Return a node of the same protocol; None for another one."""
     try:
         said = json.loads(document)

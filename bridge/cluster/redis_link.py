@@ -64,15 +64,10 @@ class RedisLink:
             found: bytes | None = await self._client.get(key)
             return found
 
-    async def put(self, key: str, value: bytes | str, milliseconds: int | None = None) -> None:
-        """Store a value, for a time or for ever."""
+    async def put(self, key: str, value: bytes) -> None:
+        """Store a value."""
         async with self._asked():
-            await self._client.set(key, value, px=milliseconds)
-
-    async def delete(self, key: str) -> None:
-        """Remove a key."""
-        async with self._asked():
-            await self._client.delete(key)
+            await self._client.set(key, value)
 
     async def add_member(self, key: str, member: str) -> None:
         """Add a member to a set."""

@@ -20,6 +20,7 @@ from typing import Any
 from aiohttp import web
 from loguru import logger
 
+from bridge.background import off_loop
 from bridge.chat.types import ChatBackend, ChatRequest
 from bridge.cluster import wire
 from bridge.cluster.signing import Signing
@@ -92,9 +93,9 @@ class RelayServer:
 
         async def handle(http: web.Request) -> web.StreamResponse:
             try:
-                self._signing.precheck(http.headers)
+                self._signing.check(http.headers, http.method, http.path)  # first: a stranger's body is not read
                 body = await http.read()
-                self._signing.check(http.headers, http.method, http.path, body)
+                await off_loop(len(body), self._signing.check_body, http.headers, body)
                 return await handler(http, body)
             except BridgeError as error:
                 return web.json_response({"error": wire.error_as_json(error)}, status=error.status)

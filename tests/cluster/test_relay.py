@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bridge.chat.caller import Caller
@@ -31,7 +32,7 @@ from bridge.cluster import relay_client, relay_server, wire
 from bridge.cluster.node_directory import NodeInfo
 from bridge.cluster.relay_client import RelayClient
 from bridge.cluster.relay_server import RelayServer
-from bridge.cluster.signing import NONCE, SIGNATURE, TIME, WINDOW, Signing
+from bridge.cluster.signing import DIGEST, NONCE, SIGNATURE, TIME, WINDOW, Signing
 from bridge.errors import BridgeError, BrowserError, NodeLost, PermissionDenied, RateLimited
 from bridge.sites.contract import LeftSite
 from tests.support.cluster_nodes import KEY
@@ -257,7 +258,7 @@ async def test_a_place_in_the_other_nodes_queue_is_told(monkeypatch: pytest.Monk
 async def test_another_key_is_refused() -> None:
     backend = Scripted()
     async with relayed(backend, key="some other key of nobody") as (client, node):
-        with pytest.raises(PermissionDenied, match="another key"):
+        with pytest.raises(PermissionDenied, match="not signed"):
             await events_of(client, node, asked())
     assert backend.seen == []
 
@@ -266,25 +267,40 @@ def test_a_call_is_taken_once_in_its_time_and_as_it_was_signed() -> None:
     now = [1000.0]
     ours, theirs = Signing(KEY, lambda: now[0]), Signing(KEY, lambda: now[0])
     signed = ours.headers("POST", "/internal/chat", b"body")
-    for method, path, body in (
-        ("GET", "/internal/chat", b"body"),
-        ("POST", "/x", b"body"),
-        ("POST", "/internal/chat", b""),
-    ):
-        with pytest.raises(PermissionDenied, match="another key"):
-            theirs.check(signed, method, path, body)
-    theirs.check(signed, "POST", "/internal/chat", b"body")
+    changed: Sequence[dict[str, str]] = ({TIME: "1001"}, {NONCE: "1"}, {DIGEST: "0"}, {SIGNATURE: "ü"})
+    wrong: list[tuple[str, str, dict[str, str]]] = [("GET", "/internal/chat", {}), ("POST", "/x", {})]
+    for method, path, change in (*wrong, *(("POST", "/internal/chat", one) for one in changed)):
+        with pytest.raises(PermissionDenied, match="not signed"):
+            theirs.check({**signed, **change}, method, path)
+    with pytest.raises(PermissionDenied, match="not signed"):
+        theirs.check({}, "POST", "/internal/chat")
+    theirs.check(signed, "POST", "/internal/chat")
+    theirs.check_body(signed, b"body")
+    with pytest.raises(PermissionDenied, match="another one than was signed"):
+        theirs.check_body(signed, b"another")
     with pytest.raises(PermissionDenied, match="before"):
-        theirs.check(signed, "POST", "/internal/chat", b"body")
-    for wrong in ({}, {**signed, TIME: "x"}, {**signed, TIME: "nan"}, {**signed, NONCE: "1"}, {NONCE: signed[NONCE]}):
-        with pytest.raises(PermissionDenied):
-            theirs.check(wrong, "POST", "/internal/chat", b"body")
+        theirs.check(signed, "POST", "/internal/chat")
     late = ours.headers("POST", "/internal/chat", b"")
     now[0] += WINDOW + 1
     with pytest.raises(PermissionDenied, match="too old"):
-        theirs.check(late, "POST", "/internal/chat", b"")
-    with pytest.raises(PermissionDenied, match="another key"):
-        theirs.check({**ours.headers("POST", "/", b""), SIGNATURE: "ü"}, "POST", "/", b"")
+        theirs.check(late, "POST", "/internal/chat")
+    now[0] = float("nan")
+    with pytest.raises(PermissionDenied, match="too old"):
+        theirs.check(ours.headers("POST", "/", b""), "POST", "/")
+
+
+async def test_the_body_of_a_stranger_is_not_read() -> None:
+    async with relayed(Scripted()) as (_, node), aiohttp.ClientSession() as session:
+        for headers in ({}, dict(Signing("another key of nobody").headers("POST", "/internal/chat", b""))):
+
+            async def endless() -> AsyncGenerator[bytes]:
+                while True:
+                    yield b"x" * 65536
+                    await asyncio.sleep(0)
+
+            async with asyncio.timeout(LIMIT):
+                async with session.post(f"{node.address}/internal/chat", data=endless(), headers=headers) as response:
+                    assert response.status == 403
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -89,7 +90,10 @@ class Recorder:
 
 
 class DrivingWorker:
-    """A worker whose site is the recorder. A prompt `N words` is answered with N words, one every `pace` seconds."""
+    """A worker whose site is the recorder. A prompt `N words` is answered with N words, one every `pace` seconds.
+
+    `N stamps` gets the times of the words instead.
+    """
 
     site = "deepseek"
     models: Sequence[Model] = (Model("deepseek-chat", files=True),)
@@ -146,7 +150,7 @@ class DrivingWorker:
             words = int(text.split()[0]) if text.split()[0].isdigit() else 1
             for number in range(words):
                 await self._paused(1, sent=True)
-                yield Text(f"{self.name}{number} ")
+                yield Text(f"{time.time():.6f} " if "stamps" in text else f"{self.name}{number} ")
             is_over = True
             yield Finish()
         finally:

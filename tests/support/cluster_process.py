@@ -30,7 +30,9 @@ async def main(said: dict[str, Any]) -> None:
     """Run the node until SIGTERM, then stop as a bridge does."""
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    settings = settings_of(Path(said["folder"]), said["redis"], said["name"], said["lease"])
+    settings = settings_of(
+        Path(said["folder"]), said["redis"], said["name"], said["lease"], max_accounts=said.get("most")
+    )
     settings = settings.model_copy(update={"server": ServerSettings(port=said["port"], no_auth=True)})
     identity = await asyncio.to_thread(Identity.parse, said["identity"], "the test")
     access = await asyncio.to_thread(load_credentials, settings)

@@ -20,6 +20,12 @@ def _last(status: str, **error: str) -> bytes:
     return sse({"id": "r0", "conversation_id": "", "status": status, "parts": [], "last_error": error})
 
 
+def _handed_on() -> bytes:
+    said = {"type": "system_error", "failedCommand": "change_mode_to_engine_ppt"}
+    part = {"logic_id": "p0", "role": "assistant", "status": "finish", "content": [said], "meta_data": {}}
+    return sse({"id": "r0", "conversation_id": "", "status": "init", "parts": [part]}) + _last("finish")
+
+
 class ChatGlm(Wire):
     """Sends texts whole each time, and may change what it has sent; only `finish` is the end."""
 
@@ -34,6 +40,7 @@ class ChatGlm(Wire):
         "the whole text each time, which may change",
         "only one of several states is the end",
         "the page never reads the body of a refusal",
+        "an answer of slides comes in a second stream, which the page asks for by itself",
     )
     login = Login(who="/chatglm/user-api/user/info", cookie="chatglm_token", guests=True)
     path = "/chatglm/backend-api/assistant/stream"
@@ -42,6 +49,7 @@ class ChatGlm(Wire):
     refusals: ClassVar = {
         "login": Refusal("login", {"status": 401, "message": "请先登录", "result": {}}, 401),
         "refused": _last("intervene", intervene_text="让我们换个话题吧"),
+        "elsewhere": _handed_on(),
         "busy": _last("init") + _last("error", err_msg="服务繁忙"),
     }
     unknown = sse({"id": "r0", "status": "weather", "parts": []})

@@ -14,6 +14,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         "login": "The site says that nobody is signed in.",
         "human": "The site asks for a human.",
         "again": "The site asks for a proof, which the page gives by sending the prompt once more.",
+        "elsewhere": "The response has no answer; the page asks once more, for another kind of answer.",
         "rate": "Prompts come too often.",
         "quota": "What the account may ask is used up.",
         "busy": "Too many people use the site.",

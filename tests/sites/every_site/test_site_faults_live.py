@@ -20,15 +20,18 @@ WHOLE = ("kimi", "jimeng")
 ALONE = [
     pytest.param("qianwen", ("login", "http_429", "reset"), id="qianwen"),
     pytest.param("zai", ("again",), id="zai"),
+    pytest.param("chatglm", ("elsewhere", "busy"), id="chatglm"),
 ]
 """What is not alike where another origin answers: a refusal of its own, a status that the page may not read, and a
-connection that is not an old one; and a page that sends its prompt a second time."""
+connection that is not an old one; and pages that send their prompt a second time, of which one asks for
+something that is no text."""
 LOST = (502, "site_error")
 EXPECTED: dict[str, tuple[int, str]] = {
     "login": (503, "login_required"),
     "session_revoked": (503, "login_required"),
     "human": (503, "human_needed"),
     "again": (200, "stop"),
+    "elsewhere": LOST,
     "late_refusal": (503, "site_busy"),
     "error_after_end": (200, "stop"),
     "captcha": (503, "human_needed"),

@@ -74,8 +74,11 @@ async function chat(page, text) {
     meta_data: { chat_mode: state.thinking ? "zero" : "", is_networking: state.search, platform: "pc" },
   });
   const headers = { "content-type": "application/json", "x-sign": "s", "x-nonce": "n", "x-timestamp": `${Date.now()}` };
-  const parts = new Map();
-  for await (const { data } of page.ask(events, { body, headers })) read(page, parsed(data), parts);
+  const ask = async (parts) => {
+    for await (const { data } of page.ask(events, { body, headers })) read(page, parsed(data), parts);
+    return [...parts.values()].flat().some(({ type }) => type === "system_error");
+  };
+  if (await ask(new Map())) await ask(new Map());
 }
 
 function read(page, frame, parts) {

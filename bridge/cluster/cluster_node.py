@@ -29,9 +29,11 @@ from bridge.cluster.redis_leases import RedisLeases
 from bridge.cluster.redis_link import RedisLink, connect
 from bridge.cluster.shared_accounts import SharedAccounts
 from bridge.cluster.shared_conversations import SharedConversations
+from bridge.cluster.shared_keys import SharedKeys
 from bridge.errors import BridgeError, ClusterUnavailable, SetupError
 from bridge.pool.pool import Pool
 from bridge.settings import ClusterSettings
+from bridge.storage.api_keys import KeyStore
 from bridge.storage.profiles import ProfileStore
 from bridge.tasks import Tasks
 from bridge.telemetry import ChatEnded, Fact, Telemetry, WorkerChanged
@@ -53,7 +55,9 @@ UNFIT = 60.0
 class ClusterNode:
     """A node; enter `joined` to be one, then `run` it with the pool that `accounts` was given to."""
 
-    def __init__(self, settings: ClusterSettings, store: ProfileStore, link: RedisLink, capacity: int) -> None:
+    def __init__(
+        self, settings: ClusterSettings, store: ProfileStore, link: RedisLink, keys: SharedKeys, capacity: int
+    ) -> None:
         self.name = settings.node or socket.gethostname().partition(".")[0]
         self.start = secrets.token_hex(4)
         self.address = settings.address or ""
@@ -65,6 +69,7 @@ class ClusterNode:
         self.is_draining = False
         self.waiting: Callable[[], int] = lambda: 0
         self._link = link
+        self._keys = keys
         self._store = store
         self._seconds = settings.lease
         self.leases = HeldLeases(RedisLeases(link, settings.lease), f"{self.name}.{self.start}", self._lost)
@@ -119,7 +124,7 @@ class ClusterNode:
         def removed(name: str) -> None:
             loop.call_soon_threadsafe(self._removed, name)
 
-        self._accounts = LeasedAccounts(stored, self.leases, self._claim, removed)
+        self._accounts = LeasedAccounts(stored, self.leases, lambda name: self._running_moves().claim(name), removed)
         return self._accounts
 
     def run(self, pool: Pool, telemetry: Telemetry) -> None:
@@ -182,8 +187,9 @@ class ClusterNode:
         self._seen_since = {info.id: self._seen_since.get(info.id, now) for info in self.nodes}
         await self._sync.publish(await self._shared.names())
         self._steps += 1
-        if self._steps % REFRESH == 0:
+        if self._steps % REFRESH == 1:
             await self._sync.refresh()
+            await self._keys.sync()
         places = self._places()
         await self._take_free(places, now)
         self._give_back(places, now)
@@ -265,9 +271,6 @@ class ClusterNode:
                 worker.give_up(error)
             self._pool.look_now()
 
-    async def _claim(self, name: str) -> HeldLease:
-        return await self._running_moves().claim(name)
-
     def _removed(self, name: str) -> None:
         self._tasks.start(self._remove(name))
 
@@ -279,12 +282,15 @@ class ClusterNode:
 
 
 @asynccontextmanager
-async def joined(settings: ClusterSettings, store: ProfileStore, capacity: int) -> AsyncGenerator[ClusterNode]:
+async def joined(
+    settings: ClusterSettings, store: ProfileStore, keys: KeyStore, capacity: int
+) -> AsyncGenerator[ClusterNode]:
     """Be a node of the cluster that the settings name; raises `SetupError` where that cannot be."""
     assert settings.url is not None, "only with an address"  # noqa: S101
     link = connect(settings.url.get_secret_value(), settings.name, settings.lease / CALLS)
     try:
-        node = ClusterNode(settings, store, link, capacity)
+        shared = SharedKeys(link, keys, settings.key.get_secret_value() if settings.key else "")
+        node = ClusterNode(settings, store, link, shared, capacity)
         await node.check()
         try:
             yield node

@@ -6,6 +6,7 @@ closed; what is left is given back; the listener and Redis go last.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -21,6 +22,7 @@ from bridge.errors import SetupError
 from bridge.pool.pool import Pool
 from bridge.pool.roster import StoredAccounts
 from bridge.settings import ClusterSettings, Settings
+from bridge.storage.api_keys import KeyStore
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
 
@@ -46,10 +48,16 @@ class Membership:
         signing = Signing(key_of(settings))
         server = RelayServer(self.node.id, signing, pool, AccountOperations(pool, self.node))
         address = await self._stack.enter_async_context(server.listening(settings.host, settings.port))
-        self.node.address = self.node.address or address
+        self.node.address = self.node.address or _reached(settings.host, address)
         client = await self._stack.enter_async_context(RelayClient(signing))
         self.node.run(pool, telemetry)
         return ClusterPool(pool, self.node, client, self._settings.pool.queue_limit)
+
+
+def _reached(host: str, address: str) -> str:
+    """Return where other nodes reach a listener; one on all addresses by the name of this machine."""
+    everywhere = host in ("0.0.0.0", "::")
+    return f"http://{socket.gethostname()}:{address.rpartition(':')[2]}" if everywhere else address
 
 
 def key_of(settings: ClusterSettings) -> str:
@@ -64,7 +72,10 @@ def key_of(settings: ClusterSettings) -> str:
 async def membership(settings: Settings, store: ProfileStore, memory: float) -> AsyncGenerator[Membership]:
     """Be a node; `memory` is how many MiB its browser may take. Raises `SetupError` where that cannot be."""
     key_of(settings.cluster)
-    async with AsyncExitStack() as stack, joined(settings.cluster, store, capacity_of(memory)) as node:
+    async with (
+        AsyncExitStack() as stack,
+        joined(settings.cluster, store, KeyStore(settings.config), capacity_of(memory)) as node,
+    ):
         yield Membership(settings, node, stack)
 
 

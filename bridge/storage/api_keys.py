@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,6 +163,21 @@ class KeyStore:
             if not self._replaced(self.local, key, new_key()) and not self._replaced(self.plain, key):
                 self._write_named([one for one in self._read_named() if one.id != id])
         return key
+
+    def named_document(self) -> bytes:
+        """Return the file of the named keys, which holds digests and limits alone; empty where there is none."""
+        with suppress(FileNotFoundError), open_private(self._named) as file:
+            return file.read()
+        return b""
+
+    def replace_named(self, document: bytes) -> None:
+        """Put another bridge's named keys in the place of those here; raise `SetupError` where they cannot be read."""
+        try:
+            keys = _Form.model_validate_json(document).keys
+        except ValidationError as error:
+            raise SetupError("The keys of another node cannot be read.") from error
+        with self._exclusive():
+            self._write_named(keys)
 
     def state(self) -> tuple[object, ...]:
         """Return a value that changes whenever one of the files does."""

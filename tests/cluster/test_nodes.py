@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.errors import LeaseLost, Muted, SetupError
+from bridge.storage.api_keys import KeyStore
 from bridge.storage.profile_key import Identity
 from bridge.telemetry import WorkerState
 from tests.support.cluster_nodes import IDENTITY, LEASE, NAMES, Cluster, Node, answer, node_of, profile_of, settings_of
@@ -136,3 +137,38 @@ async def test_a_node_without_a_common_key_that_is_a_secret_is_refused(cluster: 
     with pytest.raises(SetupError, match=r"cluster\.key must have at least 16"):
         async with node_of(settings, IDENTITY, cluster.recorder.port):
             pass
+
+
+async def test_a_key_that_is_added_limited_or_revoked_on_one_node_counts_on_all(cluster: Cluster) -> None:
+    one, two = await cluster.node("one"), await cluster.node("two")
+    stores = [KeyStore(node.settings.config) for node in (one, two)]
+
+    def named(number: int) -> list[tuple[str, int | None]]:
+        return [(key.name, key.limits.requests_per_day) for key in stores[number].all() if key.created is not None]
+
+    key, _ = await asyncio.to_thread(stores[0].add, "ci", "chat")
+    await until(lambda: named(1) == [("ci", None)])
+    await asyncio.to_thread(stores[1].change, key.id, {"requests_per_day": 5})
+    await until(lambda: named(0) == [("ci", 5)])
+    await asyncio.to_thread(stores[0].add, "more", "chat")
+    await until(lambda: len(named(1)) == 2)
+    await asyncio.to_thread(stores[1].revoke, key.id)
+    await until(lambda: named(0) == [("more", None)])
+    late = await cluster.node("late")
+    await until(lambda: [key.name for key in KeyStore(late.settings.config).all()] == ["more"])
+
+
+async def test_keys_that_are_not_signed_are_not_taken(cluster: Cluster) -> None:
+    one = await cluster.node("one")
+    store = KeyStore(one.settings.config)
+    await asyncio.to_thread(store.add, "ci", "chat")
+    async with cluster.redis.link() as link:
+
+        async def is_there() -> bool:
+            return b"ci" in ((await one.cluster._link.fields("bridge:keys", "document"))["document"] or b"")
+
+        await until(is_there)
+        forged = {"version": "9" * 14, "document": '{"keys": []}', "signature": "0" * 64}
+        await link._client.hset("bridge:keys", mapping=forged)
+        await until(lambda: one.cluster._keys._version == 99999999999999)
+    assert [key.name for key in store.all()] == ["ci"]

@@ -10,9 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bridge.sites.learning.control_search import COSTLY
+from bridge.sites.learning.letters import letters
 from bridge.sites.learning.moved_button_rules import ELSE, NEAR, SWITCHES, words
 from bridge.sites.learning.observation import Button, Control, MenuEntry
 from bridge.sites.learning.selectors import by_looks, by_words, is_weak, selectors
+from bridge.sites.site_file.page_model_menu import ends_with
 
 NAMES = ("thinking", "search")
 ON = frozenset({"true", "on", "checked", "active", "selected", "pressed", "enabled", "yes", "1"})
@@ -80,9 +82,19 @@ def _menu_rank(control: Control, models: Sequence[str]) -> int | None:
 
 
 def _alike(label: str, model: str) -> bool:
-    """Tell whether a label is the name by which a request calls the model, apart from spaces, case and signs."""
-    one, other = ("".join(character for character in text.casefold() if character.isalnum()) for text in (label, model))
+    """Tell whether a label has in it the name by which a request calls the model, or the other way round."""
+    one, other = letters(label), letters(model)
     return len(one) > 1 and (one in other or other in one) and len(other) > 1
+
+
+def chosen_entry(found: Sequence[MenuEntry], shown: Sequence[str], models: Sequence[str]) -> str:
+    """Return the entry that the page has chosen: by the text of what opens the menu, or by how requests call the model.
+
+    Empty where neither tells.
+    """
+    by_text = [one.name for one in found if any(ends_with(text, one.name) for text in shown)]
+    by_name = [one.name for one in found if letters(one.name) in map(letters, models)]
+    return max(by_text or by_name, key=len, default="")
 
 
 def entries_of(found: Sequence[MenuEntry]) -> list[MenuEntry]:

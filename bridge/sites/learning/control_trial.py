@@ -21,6 +21,7 @@ from bridge.sites.learning.control_rules import (
     NAMES,
     ON,
     USUAL,
+    chosen_entry,
     common_selectors,
     entries_of,
     menus,
@@ -135,7 +136,7 @@ class ControlTrial:
         await new_chat()
         for control in menus(await self._watch.menus(), models):
             if (opened := await self._opened(control)) is not None:
-                return await self._with_each(*opened, new_chat)
+                return await self._with_each(*opened, models, new_chat)
             await new_chat()  # what was clicked may have been anything
         raise SiteChanged("nothing was found that opens a list of models")
 
@@ -181,11 +182,15 @@ class ControlTrial:
         return "trigger" if await waited(is_closed, EFFECT) else None
 
     async def _with_each(
-        self, menu: Menu, found: Sequence[MenuEntry], new_chat: Callable[[], Awaitable[None]]
+        self,
+        menu: Menu,
+        found: Sequence[MenuEntry],
+        models: Sequence[str],
+        new_chat: Callable[[], Awaitable[None]],
     ) -> SeenMenu:
         """Send a prompt with each of the first models; the one that the page had chosen comes last."""
         chooser = PageModelMenu(self._page, menu)
-        chosen = await self._chosen(menu, found)
+        chosen = await self._chosen(menu, found, models)
         names = [one.name for one in found]
         others = [name for name in names if name != chosen][: MOST_MODELS - bool(chosen)]
         tried: dict[str, SeenTurn] = {}
@@ -200,18 +205,18 @@ class ControlTrial:
                 if not await self._page.has(menu.open):
                     raise SiteChanged("the page has it only in new chats")
         finally:
-            if chosen and chosen not in tried:
+            if not chosen:
+                self._operator.say("The page does not show which model it had chosen: look at that before you use it.")
+            elif chosen not in tried:
                 await new_chat()
                 await chooser.choose(chosen)
         return SeenMenu(menu, tuple(names), tried, is_shown)
 
-    async def _chosen(self, menu: Menu, found: Sequence[MenuEntry]) -> str:
-        """Return the name of the entry that the page has chosen; empty where it does not show that."""
+    async def _chosen(self, menu: Menu, found: Sequence[MenuEntry], models: Sequence[str]) -> str:
+        """Return the name of the entry that the page has chosen; empty where nothing tells that."""
         if menu.state is not None:
             return next(one.name for one in found if one.standing.get(menu.state.attribute or "") in ON)
-        shown = await self._page.texts(menu.open)
-        fitting = [one.name for one in found if any(ends_with(text, one.name) for text in shown)]
-        return max(fitting, key=len, default="")
+        return chosen_entry(found, await self._page.texts(menu.open), models)
 
 
 def _state(found: Sequence[MenuEntry]) -> State | None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.sites.learning.control_fields import control_fields
-from bridge.sites.learning.control_rules import entries_of, menus, state_shown, switches
+from bridge.sites.learning.control_rules import chosen_entry, entries_of, menus, state_shown, switches
 from bridge.sites.learning.draft import Finding, written
 from bridge.sites.learning.inference import read_wire, read_with, wire_findings
 from bridge.sites.learning.observation import (
@@ -221,6 +221,13 @@ def test_a_list_of_models_is_known_by_its_name_or_by_the_name_that_requests_have
     others = [control("Share", {}, popup="menu"), control("Models", {}, link="https://chat.example/models")]
     native = control("Model", {}, element=Element("select"))
     assert menus([*others, radios, native, called, shown], ["glm-5.3"]) == [shown, called, radios]
+
+
+def test_the_chosen_entry_is_told_by_what_opens_the_menu_or_by_how_requests_call_it() -> None:
+    found = [MenuEntry(Element("li"), number, name) for number, name in enumerate(("GLM-5.3-Flash", "GLM-5.3"))]
+    assert chosen_entry(found, ["Model: GLM-5.3"], ["glm-5.3-flash"]) == "GLM-5.3"
+    assert chosen_entry(found, ["Models"], ["glm-5.3-flash"]) == "GLM-5.3-Flash"
+    assert chosen_entry(found, ["Models"], ["other"]) == ""
 
 
 def test_a_list_with_what_costs_or_with_names_that_do_not_differ_is_none_of_models() -> None:

@@ -10,6 +10,8 @@ from tests.real_pages.model_behind import ModelBehind
 from tests.real_pages.running_pages import RealPage
 from tests.support.waiting import until
 
+HELD = "box => (box.value ?? box.textContent).trim()"
+
 
 async def sign_in(tab: Page, site: SiteFile, page: RealPage) -> None:
     """Fill the page's login form, where it has one."""
@@ -22,11 +24,13 @@ async def sign_in(tab: Page, site: SiteFile, page: RealPage) -> None:
 async def ask(tab: Page, site: SiteFile, model: ModelBehind, prompt: str) -> None:
     """Send a prompt, and wait until the model has it."""
     await close_dialogs(tab, site)
-    await tab.click(one_of(site.composer.box))
+    box = tab.locator(one_of(site.composer.box))
+    await box.click()
     await tab.keyboard.insert_text(prompt)
 
     async def is_asked() -> bool:
-        await tab.keyboard.press("Enter")  # until the page has come to life
+        if await box.evaluate(HELD):  # until the page has come to life; an empty prompt would replace this one
+            await tab.keyboard.press("Enter")
         return any(one.prompt == prompt for one in model.requests)
 
     await until(is_asked)

@@ -13,12 +13,14 @@ from bridge.login.site_learning import Lesson, learn_site
 from bridge.sites.site_file.schema import load_site_file
 from bridge.storage.profiles import Profile
 from tests.real_pages.by_hand import sign_in
-from tests.real_pages.running_pages import RealPage
+from tests.real_pages.running_pages import RealPage, page_parameters
 from tests.support.browsers import light_browser
 from tests.support.live import settings_for
 from tests.support.teaching import Teacher
 
 pytestmark = pytest.mark.pages
+
+NOT_LEARNED = dict.fromkeys(("open-webui", "open-webui-polled"), "`bridge learn` does not find its answers")
 
 
 async def signed_in_state(chromium: Chromium, page: RealPage) -> Any:
@@ -32,6 +34,7 @@ async def signed_in_state(chromium: Chromium, page: RealPage) -> Any:
         return await context.storage_state()
 
 
+@pytest.mark.parametrize("real_page", page_parameters(NOT_LEARNED), indirect=True)
 async def test_a_page_is_learned_and_its_file_passes_three_chats_with_no_hand_edit(
     chromium: Chromium, real_page: RealPage, tmp_path: Path
 ) -> None:

@@ -8,7 +8,6 @@ account to nobody for the length of a lease, in which its owner renews, or stops
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping
 
 from bridge.cluster.lease_store import MILLISECONDS, HeldBy
@@ -80,8 +79,9 @@ class RedisLeases:
 
     async def holders(self, accounts: Collection[str]) -> Mapping[str, HeldBy]:
         """Return who has which of these accounts; see `LeaseStore`."""
-        leases = await asyncio.gather(*(self._link.get(self._keys(account)[0]) for account in accounts))
-        found = {account: lease for account, lease in zip(accounts, leases, strict=True) if lease}
+        names = list(accounts)
+        leases = await self._link.get_all([self._keys(account)[0] for account in names])
+        found = {account: lease for account, lease in zip(names, leases, strict=True) if lease}
         return {account: _held_by(lease) for account, lease in found.items()}
 
     def _keys(self, account: str) -> list[str]:

@@ -23,6 +23,7 @@ from bridge.errors import ClusterUnavailable, SetupError
 
 RETRIES = 1
 """How often a call is repeated whose connection was lost; every call here may be made twice."""
+CALLS_AT_A_TIME, KEYS_AT_A_TIME = 16, 500
 SENTINEL_PORT, REDIS_PORT = 26379, 6379
 
 
@@ -41,6 +42,7 @@ class RedisLink:
         self._client = client
         self._prefix = prefix
         self._limit = limit
+        self._places = asyncio.Semaphore(CALLS_AT_A_TIME)
 
     def of_account(self, account: str, part: str) -> str:
         """Return a key of an account; a Redis Cluster keeps all keys of one account on one server."""
@@ -63,6 +65,16 @@ class RedisLink:
         async with self._asked():
             found: bytes | None = await self._client.get(key)
             return found
+
+    async def get_all(self, keys: Sequence[str]) -> Sequence[bytes | None]:
+        """Return the values of many keys; a Redis Cluster, which keeps them apart, is asked for each."""
+        if isinstance(self._client, RedisCluster):
+            return await asyncio.gather(*map(self.get, keys))
+        found: list[bytes | None] = []
+        for begin in range(0, len(keys), KEYS_AT_A_TIME):
+            async with self._asked():
+                found += await self._client.mget(keys[begin : begin + KEYS_AT_A_TIME])
+        return found
 
     async def put(self, key: str, value: bytes) -> None:
         """Store a value."""
@@ -114,9 +126,10 @@ class RedisLink:
     async def _asked(self) -> AsyncGenerator[None]:
         before = _cancellations()
         try:
-            with _translated():
-                async with asyncio.timeout(self._limit):
-                    yield
+            async with self._places:  # else each call would take a connection of its own
+                with _translated():
+                    async with asyncio.timeout(self._limit):
+                        yield
         except TimeoutError as error:
             raise ClusterUnavailable(f"Redis did not answer within {self._limit:g} seconds.") from error
         finally:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bridge.settings import ServerSettings, Settings
+from bridge.settings import ClusterSettings, ServerSettings, Settings
 from bridge.settings_sources import describe
 from tests.docs.blocks import ROOT
 
@@ -96,3 +96,25 @@ def test_the_blueprint_for_render_serves_the_image_with_a_disk_where_its_data_is
     assert f"{service['disk']['mountPath']}/config" in dockerfile
     assert service["numInstances"] == 1
     assert service["maxShutdownDelaySeconds"] > ServerSettings().drain
+
+
+def test_the_nodes_of_the_compose_file_differ_in_name_address_and_volumes_alone() -> None:
+    services: dict[str, dict[str, Any]] = read("compose-cluster.yaml")[0]["services"]
+    nodes = {name: service for name, service in services.items() if name.startswith("node-")}
+    alone = read("compose.yaml")[0]["services"]["bridge"]
+    kept = ("cap_drop", "security_opt", "read_only", "tmpfs", "mem_limit", "pids_limit", "stop_grace_period")
+    shared = []
+    for name, node in nodes.items():
+        assert {field: node[field] for field in kept} == {field: alone[field] for field in kept}
+        given = dict(node["environment"])
+        check_variables(given)
+        own = (given.pop("BRIDGE_CLUSTER_NODE"), given.pop("BRIDGE_CLUSTER_ADDRESS"))
+        assert own == (name, f"http://{name}:{ClusterSettings().port}")
+        assert node["volumes"] == [f"{part}-{name[-1]}:/data/{part}" for part in ("profiles", "config")]
+        shared.append(given)
+    assert len(nodes) == 3
+    assert all(given == shared[0] for given in shared)
+    url, most = shared[0]["BRIDGE_CLUSTER_URL"], shared[0]["BRIDGE_CLUSTER_MAX_ACCOUNTS"]
+    taken = ClusterSettings.model_validate({"url": url, "host": "0.0.0.0", "max_accounts": most})
+    assert (taken.max_accounts, url) == (6, "redis://valkey:6379")
+    assert "ports" not in nodes["node-a"], "what nodes say to each other is for nobody else"

@@ -94,8 +94,7 @@ class ClusterPool(RemoteAccounts):
         """Return where the chat could go now, the best first."""
         queue, now = self.pool.queue, time.monotonic()
         waiting = sum(lease.is_waiting for lease in queue.chats())
-        others = [] if request.tokens else [node for node in self.others() if not node.is_draining]
-        others = [node for node in others if self._lost.get(node.id, 0.0) <= now]
+        others = [] if request.tokens else [node for node in self.others() if self._lost.get(node.id, 0.0) <= now]
         own = [] if queue.is_draining else self.pool.own()
         return routes(request, others, own, queue.busy(), waiting)
 
@@ -113,9 +112,9 @@ class ClusterPool(RemoteAccounts):
 
     @property
     def is_moving(self) -> bool:
-        """Tell whether accounts are about to come to a node: free ones, those of a lost or draining node, those being opened."""
+        """Tell whether accounts are about to come to a node: free ones, those of a lost node, those being opened."""
         others = self.others()
-        has_lost = any((node.id in self._lost or node.is_draining) and node.accounts for node in others)
+        has_lost = any(node.id in self._lost and node.accounts for node in others)
         return bool(self.node.free) or has_lost or any("site" not in one for node in others for one in node.accounts)
 
     @property
@@ -221,7 +220,7 @@ class _Search:
             return False
         if isinstance(error, NodeLost):
             self._pool.avoid(route)
-        if isinstance(error, ClusterUnavailable) or (isinstance(error, NoAccount) and error.until is None):
+        if isinstance(error, ClusterUnavailable | NoAccount) and error.retry_after is None:
             self._patient_until = time.monotonic() + self._pool.node.seconds_of_steps(PATIENCE)
         was_brief = isinstance(error, PoolTimeout) and route.is_free and route.node is not None
         is_known = _name(route) in self._tried

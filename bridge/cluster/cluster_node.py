@@ -12,7 +12,6 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from hashlib import sha256
 
 from loguru import logger
 
@@ -24,13 +23,14 @@ from bridge.cluster.leased_accounts import LeasedAccounts, OwnedAccounts
 from bridge.cluster.node_directory import NodeDirectory, NodeInfo
 from bridge.cluster.node_state import accounts_said, models_said
 from bridge.cluster.placement import Place, misplaced, ranking, wait_of
+from bridge.cluster.profile_key_check import check_profile_key
 from bridge.cluster.profile_sync import ProfileSync
 from bridge.cluster.redis_leases import RedisLeases
 from bridge.cluster.redis_link import RedisLink, connect
 from bridge.cluster.shared_accounts import SharedAccounts
 from bridge.cluster.shared_conversations import SharedConversations
 from bridge.cluster.shared_keys import SharedKeys
-from bridge.errors import BridgeError, ClusterUnavailable, SetupError
+from bridge.errors import BridgeError, ClusterUnavailable
 from bridge.pool.pool import Pool
 from bridge.settings import ClusterSettings
 from bridge.storage.api_keys import KeyStore
@@ -100,22 +100,6 @@ class ClusterNode:
     async def publish(self, name: str) -> None:
         """Offer the login of an account to the node that has it."""
         await self._sync.publish_one(name)
-
-    async def check(self) -> None:
-        """Raise `SetupError` where Redis cannot be used, or the nodes' profiles are encrypted with another key."""
-        public = self._store.identity.export().partition("\n")[0]
-        key, mine = self._link.of_cluster("profile-key"), sha256(public.encode()).hexdigest().encode()
-        try:
-            known = await self._link.get(key)
-            if known is None:
-                await self._link.put(key, mine)
-        except ClusterUnavailable as error:
-            raise SetupError(f"cluster.url: {error.message}") from error
-        if known not in (None, mine):
-            raise SetupError(
-                "The profile key of this node is not that of the cluster, so that it could open none of the logins; "
-                "give all nodes the same profile_key_file."
-            )
 
     def accounts(self, stored: OwnedAccounts) -> LeasedAccounts:
         """Return the accounts for the pool of this node."""
@@ -291,7 +275,7 @@ async def joined(
     try:
         shared = SharedKeys(link, keys, settings.key.get_secret_value() if settings.key else "")
         node = ClusterNode(settings, store, link, shared, capacity)
-        await node.check()
+        await check_profile_key(link, store.identity)
         try:
             yield node
         finally:

@@ -163,6 +163,7 @@ class Failures:
         await failure()
         await self._recovered()
         self.done.append(failure.__name__)
+        print(f"{len(self.done)} {failure.__name__}: {self._load.answered()} chats answered", flush=True)
 
 
 @asynccontextmanager

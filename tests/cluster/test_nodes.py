@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.cluster import profile_key_check
 from bridge.errors import LeaseLost, Muted, SetupError
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.profile_key import Identity
@@ -172,3 +173,18 @@ async def test_keys_that_are_not_signed_are_not_taken(cluster: Cluster) -> None:
         await link._client.hset("bridge:keys", mapping=forged)
         await until(lambda: one.cluster._keys._version == 99999999999999)
     assert [key.name for key in store.all()] == ["ci"]
+
+
+async def test_a_node_waits_a_moment_for_a_redis_that_is_started_beside_it(cluster: Cluster) -> None:
+    await cluster.redis.kill()
+    joining = asyncio.get_running_loop().create_task(cluster.node("one", "a"))
+    await cluster.redis.start()
+    node = await joining
+    await until(lambda: node.ready() == ["a"])
+
+
+async def test_without_redis_a_node_does_not_start(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profile_key_check, "START_LIMIT", 0.1)
+    await cluster.redis.kill()
+    with pytest.raises(SetupError, match=r"cluster\.url: Redis cannot be used"):
+        await cluster.node("one", "a")

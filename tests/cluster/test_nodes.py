@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
@@ -188,3 +189,10 @@ async def test_without_redis_a_node_does_not_start(cluster: Cluster, monkeypatch
     await cluster.redis.kill()
     with pytest.raises(SetupError, match=r"cluster\.url: Redis cannot be used"):
         await cluster.node("one", "a")
+
+
+async def test_a_bridge_alone_loads_nothing_of_the_cluster() -> None:
+    program = "import sys, bridge.app; print([n for n in sys.modules if n.startswith(('redis', 'bridge.cluster.'))])"
+    asked = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    out, _ = await asked.communicate()
+    assert (asked.returncode, out.strip()) == (0, b"[]")

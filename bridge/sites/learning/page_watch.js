@@ -183,6 +183,8 @@
     if (target) last = target;
   }, true);
 
+  // an element that lays out its children in place of itself has no box, and counts as hidden
+  const isHidden = element => element.checkVisibility && !element.checkVisibility() && getComputedStyle(element).display !== "contents";
   const texts = () => {
     const found = [];
     let nodes = 0, length = 0;
@@ -194,7 +196,7 @@
       }
       if (node.nodeType !== Node.ELEMENT_NODE && node.nodeType !== Node.DOCUMENT_FRAGMENT_NODE) return;
       if (SKIPPED.has(node.tagName) || (node.nodeType === Node.ELEMENT_NODE && node.isContentEditable)) return;
-      if (node.nodeType === Node.ELEMENT_NODE && node.checkVisibility && !node.checkVisibility()) return;
+      if (node.nodeType === Node.ELEMENT_NODE && isHidden(node)) return;
       for (const child of children(node)) walk(child);
     };
     walk(document.body ?? document.documentElement);

@@ -53,6 +53,14 @@ async def test_the_stop_button_is_known_although_the_page_loads_itself_anew_behi
     assert len({one.number for one in looks if one.element.text == "Send"}) == 2, "each document has its own numbers"
 
 
+async def test_an_answer_is_seen_in_an_element_that_has_no_box_of_its_own(chromium: Chromium) -> None:
+    chat = "<div style='display: contents'><p>Say kestrel</p><p>kestrel</p><p style='display: none'>secret</p></div>"
+    async with watched(chromium) as watch:
+        await watch.ask("remember")
+        await watch.page.evaluate("chat => document.body.insertAdjacentHTML('beforeend', chat)", chat)
+        assert await watch.ask("answer", "Say kestrel", "kestrel") == "kestrel"
+
+
 BOX = "<textarea id=c placeholder='Ask anything'></textarea>"
 SEND = "<button id=s>Send</button>"
 OWN = (

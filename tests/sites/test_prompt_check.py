@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import bridge.sites
 from bridge.browser.page_messages import PageRequest
+from bridge.chat.types import Attachment
 from bridge.sites.contract import Turn
 from bridge.sites.site_file.body_codecs import Codec, read_request
 from bridge.sites.site_file.connect_frames import connect_frame
@@ -239,9 +241,12 @@ def test_the_prompt_of_kimi_is_read_out_of_its_frame() -> None:
         "message": {"role": "user", "blocks": [{"file": {"id": "f"}}, {"text": {"content": PROMPT}}]}
     }
     request = PageRequest("POST", url, connect_frame(json.dumps(body).encode()))
-    assert check.differences(TURN, request) == []
+    files = (Attachment("notes.txt", "text/plain", b"hello"),)
+    assert check.differences(replace(TURN, attachments=files), request) == []
+    assert check.differences(TURN, request) == ["its message.blocks[*].file.id has 1 files instead of 0"]
     old = connect_frame(json.dumps({**body, "chat_id": "19c0", "tools": [{"type": "TOOL_TYPE_SEARCH"}]}).encode())
-    assert check.differences(Turn(PROMPT, search=True, conversation="19c0"), PageRequest("POST", url, old)) == []
+    turn = Turn(PROMPT, search=True, conversation="19c0", attachments=files)
+    assert check.differences(turn, PageRequest("POST", url, old)) == []
     assert check.conversation_of(PageRequest("POST", url, old)) == "19c0"
 
 

@@ -20,7 +20,9 @@ from tests.support.teaching import Teacher
 
 pytestmark = pytest.mark.pages
 
-NOT_LEARNED = dict.fromkeys(("open-webui", "open-webui-polled"), "`bridge learn` does not find its answers")
+NOT_LEARNED = dict.fromkeys(
+    ("open-webui", "open-webui-polled"), "its code blocks are editors, which `bridge learn` does not read"
+)
 
 
 async def signed_in_state(chromium: Chromium, page: RealPage) -> Any:

@@ -107,7 +107,9 @@ class ChatTrial:
                 if await self._send(box, canary):
                     break
                 if not await self._close_dialog():
-                    raise SiteChanged("Neither Enter nor any button sent the prompt.")
+                    raise SiteChanged(
+                        "Neither Enter nor any button sent the prompt. Some pages send nothing before one is signed in."
+                    )
         await self.finish(canary, began, before)
 
     def other_fillings(self) -> list[Filling]:

@@ -123,7 +123,9 @@ class Answer(Entry):
     payload: Literal["json", "text", "base64"] = Field(
         "json", description="what a frame holds; text and base64 are read by the path `$text`"
     )
-    call: Call | None = Field(None, description="the request whose response it is, where that is not the prompt's own")
+    call: Call | None = Field(
+        None, description="the request whose response it is, where that is not the prompt's own; the rules read both"
+    )
     opened: Literal["after", "before"] = Field(
         "after",
         description="before: on a channel that was open already and brings what belongs to other chats, too, as a"

@@ -19,8 +19,8 @@ from bridge.bench.live_view_bench import live_view
 from bridge.bench.measured_processes import Served, Site, bridge, demo_site
 from bridge.bench.streams import RATE, heavy_page, light_page
 
-PAUSE = 0.3
-"""Seconds between two new chats, a tenth of the pause that is kept on the real site."""
+PAUSE = 1.0
+"""Seconds between two new chats, a third of the pause that is kept on the real site: the page is prepared meanwhile."""
 STOP_LIMIT = 20.0
 LOOK_EVERY = 0.05
 LONG_PROMPT = "One line of a long prompt, as an agent sends them, with some text in it.\n" * 4000

@@ -115,7 +115,7 @@ def decoded(data: bytes) -> tuple[Change, int] | None:
         said: dict[str, Any] = json.loads(data)
         row = tuple(base64.b64decode(one["bytes"]) if isinstance(one, dict) else one for one in said["row"])
         change, fence = Change(said["kind"], str(said["account"]), row), int(said["fence"])
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
     fields = max(statement.count("?") for statement in STATEMENTS.get(change.kind, ("",)))
     return (change, fence) if fields and len(row) == fields else None

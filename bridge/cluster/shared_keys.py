@@ -1,7 +1,7 @@
 """Keeps the named API keys of all nodes alike: what is added, limited or revoked on one counts on all.
 
 Redis has the file of one node, with digests and limits and no key itself, signed with the nodes' common key: who can
-write to Redis alone makes no keys. The last change wins. A node that joins takes what is there in the place of its own.
+write to Redis alone makes no keys. Changes of several nodes are merged, those made while a node was away, too.
 The keys in the files `api_keys` and `admin_key` stay each node's own.
 """
 
@@ -39,32 +39,41 @@ class SharedKeys:
         self._secret = key.encode()
         self._place = link.of_cluster("keys")
         self._version = 0
-        self._document = b""
+        self._is_forged = False
+        self._failure = ""
 
     async def sync(self) -> None:
         """Take the keys of other nodes if they are newer, else tell of what has changed here."""
         found = await self._link.fields(self._place, "version", "signature", "document")
-        version, own = int(found["version"] or 0), await asyncio.to_thread(self._store.named_document)
-        if version > self._version:
-            await self._take(version, found["signature"] or b"", found["document"] or b"", own)
-        elif own != self._document:
-            given = await self._link.run(OFFER, [self._place], version, self._signature(own), own)
-            if given:
-                self._version, self._document = int(given), own
+        try:
+            version = int(found["version"] or 0)
+            if version > self._version:
+                await self._take(version, found["signature"] or b"", found["document"] or b"")
+            elif version < self._version or self._is_forged or not await asyncio.to_thread(self._store.is_shared):
+                await self._offer(version)  # to a Redis that has lost them, too
+        except (SetupError, OSError, ValueError) as error:
+            if str(error) != self._failure:
+                logger.error("The API keys of the cluster are not shared: {}", error)
+            self._failure = str(error)
+        else:
+            self._failure = ""
 
-    async def _take(self, version: int, signature: bytes, document: bytes, own: bytes) -> None:
+    async def _offer(self, version: int) -> None:
+        own = await asyncio.to_thread(self._store.named_document)
+        given = await self._link.run(OFFER, [self._place], version, self._signature(own), own)
+        if given:
+            self._version, self._is_forged = int(given), False
+            await asyncio.to_thread(self._store.keep_shared, own)
+
+    async def _take(self, version: int, signature: bytes, document: bytes) -> None:
+        self._is_forged = not hmac.compare_digest(self._signature(document).encode(), signature)
+        if self._is_forged:
+            logger.error(
+                "The API keys in Redis are not signed with cluster.key, and are replaced by those of this node"
+            )
+        else:
+            await asyncio.to_thread(self._store.merge_named, document)
         self._version = version
-        if not hmac.compare_digest(self._signature(document).encode(), signature):
-            logger.error("The API keys in Redis are not signed with cluster.key, and are left alone")
-            return
-        if document != own:
-            try:
-                await asyncio.to_thread(self._store.replace_named, document)
-            except SetupError as error:
-                logger.error("The API keys of the cluster are not taken: {}", error.message)
-                return
-            logger.info("The named API keys are those of the cluster now")
-        self._document = await asyncio.to_thread(self._store.named_document)
 
     def _signature(self, document: bytes) -> str:
         return hmac.new(self._secret, b"keys\n" + document, sha256).hexdigest()

@@ -7,25 +7,21 @@ start needs no preparation, and in `admin_key`, for the commands on this machine
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TypeVar
 
 from bridge.errors import NotThere, RequestError, SetupError
 from bridge.printable import as_line
-from bridge.storage.atomic import make_folder, write_file
+from bridge.storage.atomic import make_folder
 from bridge.storage.file_locks import try_lock
 from bridge.storage.key_files import KeyFile, digest_of, new_key
 from bridge.storage.key_limits import NO_LIMITS, KeyLimits
-from bridge.storage.private_files import open_private
+from bridge.storage.named_keys import NamedKey, NamedKeyFile, Scope, by_id, merged, read_keys
 
-Scope = Literal["chat", "admin", "metrics"]
-"""What a key gives access to: chats; those, the admin API and the metrics; or the metrics alone."""
 MOST = 200
 """Named keys at most."""
 LONGEST_NAME = 64
@@ -60,37 +56,19 @@ class Key:
         return cls(digest.hex()[:12], name, scope, created, hint, digest, limits)
 
 
-class _Stored(BaseModel):
-    id: str
-    name: str
-    scope: Scope
-    created: datetime
-    hint: str
-    digest: str
-    limits: KeyLimits = NO_LIMITS
-
-    def key(self) -> Key:
-        return Key(self.id, self.name, self.scope, self.created, self.hint, bytes.fromhex(self.digest), self.limits)
-
-
-class _Form(BaseModel):
-    """What is in `keys.json`."""
-
-    keys: list[_Stored] = []
-
-
 class KeyStore:
     """The keys of a config folder. All of it blocks; other processes may change the files at any time."""
 
     def __init__(self, config: Path) -> None:
         self.plain = KeyFile(config)
         self.local = KeyFile(config, "admin_key")
-        self._named = config / "keys.json"
+        self._named = NamedKeyFile(config / "keys.json")
+        self._shared = NamedKeyFile(config / "keys.cluster.json")
         self._lock = config / ".keys.lock"
 
     def prepare(self, *, is_free: bool = False, is_local: bool = True) -> None:
         """Create the plain keys at the first start: for chats unless they need none, and for local commands."""
-        if not is_free and not any(one.scope == "chat" for one in self._read_named()):
+        if not is_free and not any(one.scope == "chat" for one in self._named.read()):
             self.plain.keys()
         if is_local:
             self.local.keys()
@@ -106,10 +84,10 @@ class KeyStore:
     def all(self) -> list[Key]:
         """Return all keys, those of this machine first."""
         try:
-            named = [one.key() for one in self._read_named()]
+            named = map(_named, self._named.read())
             return [*_plain(self.local, "admin"), *_plain(self.plain, "chat"), *named]
         except (OSError, ValueError) as error:
-            raise SetupError(f"Cannot read the keys in {self._named.parent}: {error}.") from error
+            raise SetupError(f"Cannot read the keys in {self._named.path.parent}: {error}.") from error
 
     def add(self, name: str, scope: Scope, limits: KeyLimits = NO_LIMITS) -> tuple[Key, str]:
         """Add a named key; return its description and the key itself, which cannot be read again."""
@@ -117,33 +95,33 @@ class KeyStore:
         text = new_key()
         key = Key.of(text, name, scope, datetime.now(UTC).replace(microsecond=0), limits)
         with self._exclusive():
-            stored = self._read_named()
+            stored = self._named.read()
             if len(stored) >= MOST:
                 raise RequestError(f"There are {MOST} keys already; revoke some that are not used any more.")
             if any(one.name == name for one in stored):
                 raise RequestError(f"There is a key named {name!r} already.", param="name")
-            self._write_named([*stored, _stored(key)])
+            self._named.write([*stored, _stored(key)])
         return key, text
 
     def change(self, id: str, given: Mapping[str, object]) -> Key:  # noqa: A002
         """Change some limits of a named key, by their names, and return its description."""
         with self._exclusive():
-            stored = list(self._read_named())
+            stored = list(self._named.read())
             place = next((number for number, one in enumerate(stored) if one.id == id), None)
             if place is None:
                 raise self._not_named(id)
             limits = stored[place].limits.changed(given)
             stored[place] = stored[place].model_copy(update={"limits": limits})
-            self._write_named(stored)
-        return stored[place].key()
+            self._named.write(stored)
+        return _named(stored[place])
 
     def rename_account(self, before: str, name: str) -> None:
         """Keep the keys that may use an account on it under its new name."""
         with self._exclusive():
-            stored = self._read_named()
+            stored = self._named.read()
             renamed = [_on_renamed(one, before, name) for one in stored]
             if renamed != list(stored):
-                self._write_named(renamed)
+                self._named.write(renamed)
 
     def _not_named(self, id: str) -> RequestError:  # noqa: A002
         """Return why there is no named key of that id."""
@@ -161,27 +139,37 @@ class KeyStore:
             if key.scope == "chat" and sum(one.scope == "chat" for one in known) == 1:
                 raise RequestError("This is the last key that may chat; add another one first.")
             if not self._replaced(self.local, key, new_key()) and not self._replaced(self.plain, key):
-                self._write_named([one for one in self._read_named() if one.id != id])
+                self._named.write([one for one in self._named.read() if one.id != id])
         return key
 
     def named_document(self) -> bytes:
         """Return the file of the named keys, which holds digests and limits alone; empty where there is none."""
-        with suppress(FileNotFoundError), open_private(self._named) as file:
-            return file.read()
-        return b""
+        return self._named.content()
 
-    def replace_named(self, document: bytes) -> None:
-        """Put another bridge's named keys in the place of those here; raise `SetupError` where they cannot be read."""
-        try:
-            keys = _Form.model_validate_json(document).keys
-        except ValidationError as error:
-            raise SetupError("The keys of another node cannot be read.") from error
+    def is_shared(self) -> bool:
+        """Tell whether other bridges know all named keys as they are here."""
+        return by_id(self._shared.read()) == by_id(self._named.read())
+
+    def keep_shared(self, document: bytes) -> None:
+        """Remember what other bridges know, so that later changes are told from it, also after a restart."""
+        self._shared.replace(document)
+
+    def merge_named(self, document: bytes) -> None:
+        """Take another bridge's named keys, and keep what was added, changed or revoked here since both were alike.
+
+        Raises `SetupError` where they cannot be read.
+        """
+        theirs = read_keys(document, "The keys of another node cannot be read")
         with self._exclusive():
-            self._write_named(keys)
+            own = self._named.read()
+            kept = merged(by_id(self._shared.read()), by_id(own), by_id(theirs))
+            if kept != list(own):
+                self._named.write(kept)
+            self.keep_shared(document)
 
     def state(self) -> tuple[object, ...]:
         """Return a value that changes whenever one of the files does."""
-        return tuple(map(_state, (self.plain.path, self.local.path, self._named)))
+        return tuple(map(_state, (self.plain.path, self.local.path, self._named.path)))
 
     def _replaced(self, file: KeyFile, key: Key, *by: str) -> bool:
         """Replace a key of this file by `by`, or delete it; tell whether it was there."""
@@ -189,18 +177,6 @@ class KeyStore:
         if found is not None:
             file.replace(found, *by)
         return found is not None
-
-    def _read_named(self) -> Sequence[_Stored]:
-        try:
-            with open_private(self._named) as file:
-                return _Form.model_validate_json(file.read()).keys
-        except FileNotFoundError:
-            return ()
-        except (ValidationError, OSError) as error:
-            raise SetupError(f"Cannot read the keys in {self._named}: {type(error).__name__}.") from None
-
-    def _write_named(self, keys: list[_Stored]) -> None:
-        write_file(self._named, _Form(keys=keys).model_dump_json(indent=1).encode())
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -225,14 +201,19 @@ def _checked(name: str) -> str:
     return name
 
 
-def _on_renamed(stored: _Stored, before: str, name: str) -> _Stored:
+def _on_renamed(stored: NamedKey, before: str, name: str) -> NamedKey:
     accounts = tuple(name if one == before else one for one in stored.limits.accounts)
     return stored.model_copy(update={"limits": stored.limits.model_copy(update={"accounts": accounts})})
 
 
-def _stored(key: Key) -> _Stored:
+def _named(stored: NamedKey) -> Key:
+    digest = bytes.fromhex(stored.digest)
+    return Key(stored.id, stored.name, stored.scope, stored.created, stored.hint, digest, stored.limits)
+
+
+def _stored(key: Key) -> NamedKey:
     assert key.created is not None  # noqa: S101 - only new keys come here
-    return _Stored(
+    return NamedKey(
         id=key.id,
         name=key.name,
         scope=key.scope,

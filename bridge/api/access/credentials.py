@@ -13,9 +13,10 @@ from bridge.api.access.sessions import Session, Sessions
 from bridge.errors import BridgeError, SetupError
 from bridge.origins import is_loopback
 from bridge.settings import ServerSettings, Settings
-from bridge.storage.api_keys import Key, KeyStore, Scope
+from bridge.storage.api_keys import Key, KeyStore
 from bridge.storage.key_files import LONG_ENOUGH, digest_of
 from bridge.storage.key_limits import NO_LIMITS, KeyLimits
+from bridge.storage.named_keys import Scope
 from bridge.tasks import Tasks
 from bridge.telemetry import AccountRenamed, Fact, Sink
 

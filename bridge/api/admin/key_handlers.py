@@ -13,8 +13,9 @@ from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.admin.admin_context import Form, Parts, as_json
 from bridge.api.route_table import Operation
 from bridge.monitor.state_json import when
-from bridge.storage.api_keys import LONGEST_NAME, Key, Scope
+from bridge.storage.api_keys import LONGEST_NAME, Key
 from bridge.storage.key_limits import KeyLimits, limits_of
+from bridge.storage.named_keys import Scope
 
 PATH = "/admin/api/keys"
 

@@ -62,8 +62,8 @@ def add_key(
     share: Share = None,
 ) -> None:
     """Create a named key, and print it: it is never shown again."""
-    from bridge.storage.api_keys import Scope
     from bridge.storage.key_limits import limits_of
+    from bridge.storage.named_keys import Scope
 
     if scope not in get_args(Scope):
         raise SetupError(f"--scope must be one of {', '.join(get_args(Scope))}, not {scope!r}.")

@@ -115,11 +115,8 @@ class DeepSeekPage(GuardedPage):
             if element is None:
                 return False
             async with held(element):
-                try:
+                with suppress(PlaywrightTimeout):  # what lies over it would get a click that is forced
                     await element.click(timeout=QUICK / 4)
-                except PlaywrightTimeout:
-                    if not spot["isUnder"]:
-                        await element.click(timeout=QUICK, force=True)
             return True
 
         return await self._again(click)

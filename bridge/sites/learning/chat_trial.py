@@ -207,9 +207,9 @@ class ChatTrial:
             for button in (await dialog.query_selector_all(CLOSERS))[:20]:
                 if closes(await self.watch.described(button)) and selectors:
                     closers = await self.watch.lasting(button)
-                    await self.elements.click_element(button)
-                    self.learned.dialogs.append((selectors[0], closers))
-                    return True
+                    if await self.elements.click_element(button):
+                        self.learned.dialogs.append((selectors[0], closers))
+                        return True
         return False
 
     async def _button_selectors(self, numbers: Sequence[int]) -> list[tuple[str, ...]]:

@@ -150,7 +150,7 @@ class ComposerSend:
         if composer.send == "button" or (is_deaf and composer.send_button):
             # a button that is not there yet comes with the text, or is enabled then
             is_pressed = await self._page.click(composer.send_button, field="composer.send_button")
-            if not is_pressed:
+            if not is_pressed and self._page.cover_of(composer.send_button) is None:
                 await self._look_elsewhere(box, prompt)
         else:
             await self._page.press("Enter")

@@ -18,11 +18,10 @@ from playwright.async_api import ElementHandle
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from bridge.browser.page_calls import REPLACED, has_moved_on
 from bridge.errors import SetupError, SiteChanged
 from bridge.printable import as_line
-from bridge.sites.contract import LeftSite
 from bridge.sites.guarded_page import QUICK, GuardedPage, held, retried
+from bridge.sites.site_file.click_spot import spot_of
 
 VISIBLE = " >> visible=true"
 LOOK_EVERY = 0.05
@@ -37,18 +36,15 @@ HOVERS = 3
 """How often an element is pointed at: a menu that is still moving loses the first one."""
 HOVER_LIMIT = 700
 """Milliseconds until what an element shows when it is pointed at is there."""
+COVER_LIMIT = QUICK / 4
+"""Milliseconds in which what lies over an element may go away, before the element is not clicked."""
+MOST_TWINS = 20
+"""Elements of one selector that are tried where something lies over the first."""
 NO_SELECTOR = re.compile(r"while parsing|Unknown engine|Unexpected token|is not a valid selector", re.IGNORECASE)
-AIM = """(element, origin) => {
-  if (location.origin !== origin) return {isForeign: true};
-  if (!element.isConnected) return {isGone: true};
-  element.scrollIntoView({block: "nearest", inline: "nearest"});
-  const box = element.getBoundingClientRect();
-  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
-  const hit = element.getRootNode().elementFromPoint(x, y);
-  return {x, y, isClear: !!hit && (hit === element || element.contains(hit))};
-}"""
 ADVICE = "If the page has changed, `bridge sites heal` shows what has moved, and `bridge learn` describes it anew."
 """What to do about a control that is not there."""
+COVERED = "If that is a message or an advertisement, a [[dialogs]] of the site file closes it."
+"""What to do about a control that something lies over."""
 TEXT = "(element, most) => (element.innerText || element.textContent || '').slice(0, most)"
 
 T = TypeVar("T")
@@ -73,6 +69,8 @@ class PageElements(GuardedPage):
         self.found: dict[str, str] = {}
         self.moved: dict[tuple[str, ...], tuple[str, ...]] = {}
         """Selectors of controls that have moved, by those of the site file, behind which they are tried."""
+        self._covered: dict[tuple[str, ...], str] = {}
+        """What lay over all elements of the selectors when they were last to be clicked."""
 
     async def find(self, selectors: Sequence[str], names: Names = NO_NAMES, *, field: str = "") -> ElementHandle | None:
         """Return the first visible element of the first selector that has one, to be `held`; None where none has."""
@@ -128,52 +126,70 @@ class PageElements(GuardedPage):
         return bool(await waited(lambda: self.has(selectors, names), limit))
 
     async def click(self, selectors: Sequence[str], names: Names = NO_NAMES, *, field: str = "") -> bool:
-        """Click the first visible element of the selectors with the mouse; tell whether there was one to click."""
-
-        async def click() -> bool:
-            if (located := await self._locate(selectors, names, field)) is None:
-                return False
-            async with held(located.element):
-                if located.has_moved:  # what lies over it may be anything
-                    return await self._click_clear(located.element)
-                return await self.click_element(located.element)
-
-        return await retried(click)
+        """Click the first visible element of the selectors that nothing lies over; tell whether there was one."""
+        return await retried(lambda: self._click(selectors, names, field))
 
     async def click_required(self, selectors: Sequence[str], field: str, names: Names = NO_NAMES) -> None:
         """Click an element that may still be coming; raise `SiteChanged` that names the field where it does not."""
         if not await waited(lambda: self.click(selectors, names, field=field), QUICK):
-            raise lacking(field, selectors)
+            raise self.not_clicked(field, selectors)
+
+    def not_clicked(self, field: str, selectors: Sequence[str]) -> SiteChanged:
+        """Return the error of a control that could not be clicked: it lies under something, or is not there."""
+        if (over := self.cover_of(selectors)) is None:
+            return lacking(field, selectors)
+        where = f"lies under {over}" if over else "lies outside of the window"
+        return SiteChanged(f"The page's control '{field}' {where}, and was not clicked. {COVERED}")
+
+    def cover_of(self, selectors: Sequence[str]) -> str | None:
+        """Return what lay over the control when it was last to be clicked; None where it was clicked, or not there."""
+        return self._covered.get(tuple(selectors))
+
+    async def _click(self, selectors: Sequence[str], names: Names, field: str) -> bool:
+        self._covered.pop(tuple(selectors), None)
+        if (located := await self._locate(selectors, names, field)) is None:
+            return False
+        async with held(located.element):
+            if await self._click_clear(located.element):
+                return True
+            if located.has_moved:  # another element is not certain to be that control
+                return False
+            if await self._click_twin(selectors, names, field) or await self._click_patiently(located.element):
+                return True
+            self._covered[tuple(selectors)] = (await spot_of(located.element, self.origin)).over
+        return False
+
+    async def _click_twin(self, selectors: Sequence[str], names: Names, field: str) -> bool:
+        """Click the first of all matching elements that nothing lies over; tell whether there is one."""
+        for selector in selectors:
+            is_clicked = False
+            for number, element in enumerate(await self._query_all(filled(selector, names) + VISIBLE)):
+                async with held(element):
+                    is_clicked = is_clicked or (number < MOST_TWINS and await self._click_clear(element))
+            if is_clicked:
+                self._found_by(field, selector)
+                return True
+        return False
 
     async def click_element(self, element: ElementHandle) -> bool:
-        """Click the middle of an element; where something lies over that, wait for it to go away.
+        """Click an element once nothing lies over it; tell whether that was so soon enough."""
+        return await self._click_clear(element) or await self._click_patiently(element)
 
-        Tells whether it was clicked: one that has been hidden meanwhile is not.
-        """
-        if await self._click_clear(element):
-            return True
+    async def _click_patiently(self, element: ElementHandle) -> bool:
+        """Have Playwright click, which waits for what lies over an element to go, and clicks nothing else."""
         self.stay_home()
         try:
-            await element.click(timeout=QUICK / 4)
+            await element.click(timeout=COVER_LIMIT)
         except PlaywrightTimeout:
-            try:
-                await element.click(timeout=QUICK, force=True)
-            except PlaywrightError as error:
-                if has_moved_on(error):
-                    raise
-                return False
+            return await self._click_clear(element)  # disabled: it ignores a click, as a person finds out by one
         return True
 
     async def _click_clear(self, element: ElementHandle) -> bool:
         """Click the middle of an element unless something lies over that; tell whether it was clicked."""
-        spot = await element.evaluate(AIM, self.origin)
-        if spot.get("isForeign"):
-            raise LeftSite(self.page.url)
-        if spot.get("isGone"):
-            raise PlaywrightError(REPLACED)
-        if spot["isClear"]:
-            await self.click_at(spot["x"], spot["y"])
-        return bool(spot["isClear"])
+        spot = await spot_of(element, self.origin)
+        if spot.is_clear:
+            await self.click_at(spot.x, spot.y)
+        return spot.is_clear
 
     async def hover(self, selectors: Sequence[str], shows: Callable[[], Awaitable[bool]]) -> bool:
         """Point at an element until what that shows is there; tell whether it came."""
@@ -215,10 +231,13 @@ class PageElements(GuardedPage):
         return None
 
     def _note(self, field: str, located: Located) -> Located:
-        if field and self.found.get(field) != located.selector:
-            self.found[field] = located.selector
-            logger.debug("The page's {} was found by {}", field, located.selector)
+        self._found_by(field, located.selector)
         return located
+
+    def _found_by(self, field: str, selector: str) -> None:
+        if field and self.found.get(field) != selector:
+            self.found[field] = selector
+            logger.debug("The page's {} was found by {}", field, selector)
 
 
 async def waited(look: Callable[[], Awaitable[T]], limit: float) -> T | None:

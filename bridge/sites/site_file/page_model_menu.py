@@ -8,7 +8,7 @@ from playwright.async_api import ElementHandle
 
 from bridge.errors import SiteChanged
 from bridge.sites.guarded_page import QUICK, held
-from bridge.sites.site_file.page_elements import VISIBLE, PageElements, filled, waited
+from bridge.sites.site_file.page_elements import COVERED, VISIBLE, PageElements, filled, waited
 from bridge.sites.site_file.page_menus import close_menu, open_menu
 from bridge.sites.site_file.page_schema import Menu
 from bridge.sites.site_file.page_switches import shows
@@ -46,6 +46,7 @@ class PageModelMenu:
     async def _choose(self, name: str, entries: Sequence[str]) -> bool:
         """Click the entry of that name: the only one that a selector with `{model}` finds, else the one by its text."""
         names: list[str] = []
+        is_covered = False
         for selector, raw in zip(entries, self._menu.entry, strict=True):
             elements = (await self._page.page.query_selector_all(selector + VISIBLE))[:MOST]
             is_sure = MODEL in raw and len(elements) == 1
@@ -53,16 +54,20 @@ class PageModelMenu:
                 async with held(element):
                     names.append(await self._name_of(element))
                     if is_sure or names[-1] == name:
-                        return await self._click(element)
+                        if (is_clicked := await self._click(element)) is not None:
+                            return is_clicked
+                        is_covered = True
+        if is_covered:
+            raise SiteChanged(f"The page's menu has the model '{name}', but something lies over it. {COVERED}")
         raise SiteChanged(
             f"The page's menu has no model '{name}'; it has {', '.join(names) or 'no entry that is seen'}."
         )
 
-    async def _click(self, element: ElementHandle) -> bool:
+    async def _click(self, element: ElementHandle) -> bool | None:
+        """Tell whether the entry was clicked, or was chosen already; None where something lies over it."""
         if self._menu.state is not None and await shows(self._page, element, self._menu.state):
             return False
-        await self._page.click_element(element)
-        return True
+        return await self._page.click_element(element) or None
 
     async def _name_of(self, element: ElementHandle) -> str:
         """Return the name of an entry: the text of its part that holds it, or all of it."""

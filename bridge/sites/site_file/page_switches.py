@@ -10,7 +10,7 @@ from playwright.async_api import ElementHandle
 from bridge.errors import SiteChanged
 from bridge.sites.guarded_page import QUICK, held, retried
 from bridge.sites.site_file.moved_controls import MovedControls
-from bridge.sites.site_file.page_elements import NO_NAMES, Names, PageElements, lacking, waited
+from bridge.sites.site_file.page_elements import NO_NAMES, Names, PageElements, waited
 from bridge.sites.site_file.page_menus import close_menu, open_menu
 from bridge.sites.site_file.page_schema import State, Switch
 
@@ -67,8 +67,9 @@ class PageSwitch:
         """Click what must be there; where it has moved, tell whether it was clicked: it may stand right already."""
         if await waited(lambda: self._page.click(target), QUICK):
             return True
-        if not await self._moved.find_switch(self._name, self._switch):
-            raise lacking(f"{self._name}.{'control' if self._switch.control else 'on'}", target)
+        is_covered = self._page.cover_of(target) is not None
+        if is_covered or not await self._moved.find_switch(self._name, self._switch):
+            raise self._page.not_clicked(f"{self._name}.{'control' if self._switch.control else 'on'}", target)
         return await self.is_on() is True or await self._page.click(target)
 
 

@@ -71,6 +71,8 @@ class UnsentPrompt:
         if not await self._page.has(composer.box):
             return SiteChanged(f"The page's control 'composer.box' was not found. {ADVICE}")
         if composer.send == "button" and not sending.presses:
+            if self._page.cover_of(composer.send_button) is not None:
+                return self._page.not_clicked("composer.send_button", composer.send_button)
             return SiteChanged(f"The page's control 'composer.send_button' was not found; {called}. {ADVICE}")
         what = "the send button" if composer.send == "button" else "Enter"
         return SiteChanged(f"{what.capitalize()} does not send what is in the page's composer; {called}.")

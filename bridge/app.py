@@ -15,7 +15,6 @@ from functools import partial
 from loguru import logger
 
 from bridge.api.access.credentials import Credentials, load_credentials, renamed_accounts
-from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.admin.admin_context import OptionalParts
 from bridge.api.certificate import Certificate, load_certificate
 from bridge.api.listening import listen, listen_as_ollama
@@ -23,12 +22,12 @@ from bridge.api.routes import build_runner
 from bridge.browser import chromium
 from bridge.browser.browser import Chromium
 from bridge.browser.renewal import browser_renewal
+from bridge.chat_records import recorded_history, recorded_usage
 from bridge.errors import BridgeError, SetupError
 from bridge.health_checks import examine_running, examine_site
 from bridge.liveview.view_registry import ViewRegistry
 from bridge.log import log_fact
 from bridge.login.login_import import LoginImporter
-from bridge.monitor.chat_list import EndedChat
 from bridge.monitor.machine_load import Machine
 from bridge.monitor.metrics import Metrics
 from bridge.monitor.monitor import Monitor
@@ -37,22 +36,18 @@ from bridge.pool.open_accounts import OpenAccounts
 from bridge.pool.pool import Pool
 from bridge.pool.roster import StoredAccounts
 from bridge.running_pools import MEMORY_SHARE, Everywhere, running_pools
-from bridge.settings import MEBIBYTE, BrowserSettings, Settings, SleepSettings
+from bridge.settings import MEBIBYTE, Settings, SleepSettings
 from bridge.settings_reload import SettingsReload
 from bridge.stop_signals import Stop, signals
 from bridge.storage.browser_folders import sweep_folders
-from bridge.storage.chat_history import ChatHistory, folder_in, forget_history
 from bridge.storage.file_locks import lock_folders
 from bridge.storage.file_store import folder_of
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.storage.response_store import ResponseStore
-from bridge.storage.usage_file import usage_path
-from bridge.storage.usage_record import UsageRecord
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry
 from bridge.worker.stored_accounts import NewAccounts, ProfileAccounts
-from bridge.worker.stream_recorder import kept_of
 from bridge.worker.token_worker import TokenLogins
 
 
@@ -117,7 +112,7 @@ async def running(
         pool, everywhere = await _pool(stack, base, browser, only_new=only_new)
         views = ViewRegistry(pool, browser, settings, base.store, everywhere.add)
         base.telemetry.add(views.on_fact)
-        optional = await _optional_parts(stack, base, pool, browser, views)
+        optional = await _optional_parts(stack, base, pool, everywhere, browser, views)
         runner = build_runner(everywhere, settings, base.access, base.monitor, optional)
         base.monitor.url = await listen(stack, runner, settings.server, base.certificate)
         ollama_url = await listen_as_ollama(runner, settings.server, base.certificate)
@@ -195,7 +190,7 @@ async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_n
 
 
 async def _optional_parts(
-    stack: AsyncExitStack, base: _Base, pool: Pool, browser: Chromium, views: ViewRegistry
+    stack: AsyncExitStack, base: _Base, pool: Pool, everywhere: Everywhere, browser: Chromium, views: ViewRegistry
 ) -> OptionalParts:
     """Return what the HTTP side offers beside chats."""
     settings, monitor, telemetry = base.settings, base.monitor, base.telemetry
@@ -203,9 +198,9 @@ async def _optional_parts(
     tasks.keep(base.access.watch)
     telemetry.add(renamed_accounts(base.access, tasks))
     stack.push_async_callback(tasks.close)
-    usage, limiter = await stack.enter_async_context(_usage(settings, base.access))
+    usage, limiter = await stack.enter_async_context(recorded_usage(settings, base.access, everywhere))
     telemetry.add(limiter)
-    history = await stack.enter_async_context(_history(settings, base.identity, monitor, telemetry))
+    history = await stack.enter_async_context(recorded_history(settings, base.identity, monitor, telemetry))
     monitor.has_history, monitor.has_live = history is not None, True
     responses = ResponseStore(settings.config / "responses.sqlite", base.identity, settings.responses)
     stack.push_async_callback(responses.close)
@@ -240,44 +235,6 @@ def _limit_memory(open_accounts: OpenAccounts, monitor: Monitor, settings: Sleep
     most = int(memory * MEMORY_SHARE / MEBIBYTE)
     open_accounts.memory = lambda: monitor.browser_memory
     open_accounts.memory_limit = lambda: most if settings.max_memory is None else settings.max_memory
-
-
-@asynccontextmanager
-async def _history(
-    settings: Settings, identity: Identity, monitor: Monitor, telemetry: Telemetry
-) -> AsyncGenerator[ChatHistory | None]:
-    """Keep the texts of chats, if they are wanted, and show what is kept of earlier starts."""
-    if not settings.dashboard.history:
-        await asyncio.to_thread(forget_history, settings.config)
-        yield None
-        return
-    history, tasks = ChatHistory(folder_in(settings.config), identity, settings.dashboard), Tasks()
-    telemetry.add(history)
-    tasks.start(_show_earlier(history, settings.browser, monitor))
-    tasks.keep(history.tidy)
-    try:
-        yield history
-    finally:
-        await tasks.close()
-        await history.close()
-
-
-@asynccontextmanager
-async def _usage(settings: Settings, access: Credentials) -> AsyncGenerator[tuple[UsageRecord, RateLimiter]]:
-    """Record what keys use, and hold them to their limits, whose windows go on from before the start."""
-    record = UsageRecord(usage_path(settings.config), settings.usage.max_age)
-    try:
-        limiter = RateLimiter(access.named, record.add)
-        limiter.restore(await record.last_day())
-        yield record, limiter
-    finally:
-        await record.close()
-
-
-async def _show_earlier(history: ChatHistory, settings: BrowserSettings, monitor: Monitor) -> None:
-    earlier = await history.earlier()
-    kept = await asyncio.to_thread(lambda: [kept_of(settings, chat.fact.chat) for chat in earlier])
-    monitor.remember([EndedChat(one.fact, one.at, one.until, what) for one, what in zip(earlier, kept, strict=True)])
 
 
 async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:

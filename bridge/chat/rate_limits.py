@@ -1,8 +1,15 @@
-"""What is left of limits on the number of chats and tokens."""
+"""What is left of limits on the number of chats and tokens, and what several nodes count together of them; no I/O."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
+
+REQUESTS = ("requests_per_minute", "requests_per_day")
+TOKENS = ("tokens_per_minute", "tokens_per_day")
+WINDOWS = (*REQUESTS, *TOKENS)
+"""The names of the limits on what a key uses in a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +32,42 @@ class RateLimits:
 def tighter(*limits: RateLimit | None) -> RateLimit | None:
     """Return the limit of which least is left; None where there is none."""
     return min((one for one in limits if one is not None), key=lambda one: one.remaining, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """How much counts of a window now, and the seconds until nothing of that does any more."""
+
+    amount: int
+    reset: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The limit that has no room, how much of it is used, and the seconds until there is room."""
+
+    name: str
+    used: int
+    wait: float
+
+
+class SharedUsage(Protocol):
+    """What all nodes together count of each key, by its id; `limits` are given by the names of `WINDOWS`."""
+
+    async def take(
+        self, key: str, limits: Mapping[str, int | None], requests: int, tokens: int, needed: int
+    ) -> float | Refused | None:
+        """Count requests and tokens if these requests, and the `needed` tokens, have room; count nothing otherwise.
+
+        Return the time under which they count, which `add` takes to give tokens back; None, soon, where the other nodes
+        cannot be asked.
+        """
+        ...
+
+    def add(self, key: str, requests: int, tokens: int, at: float | None = None) -> None:
+        """Count as soon as that can be, without asking for room; negative tokens are given back."""
+        ...
+
+    def used(self, key: str) -> Mapping[str, Used] | None:
+        """Return what was known of the key's windows of late; None where nothing is."""
+        ...

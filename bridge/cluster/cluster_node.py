@@ -68,7 +68,7 @@ class ClusterNode:
         """The accounts that no node had at the last step."""
         self.is_draining = False
         self.waiting: Callable[[], int] = lambda: 0
-        self._link = link
+        self.link = link
         self._keys = keys
         self._store = store
         self._seconds = settings.lease
@@ -119,7 +119,7 @@ class ClusterNode:
         self.waiting = lambda: len([lease for lease in pool.queue.chats() if lease.is_waiting])
         telemetry.add(self._on_fact)
         self.leases.start()
-        self._conversations = SharedConversations(self._link, self.id, pool.conversations, self._fence_of)
+        self._conversations = SharedConversations(self.link, self.id, pool.conversations, self._fence_of)
         self._conversations.start()
         self._tasks.keep(self._step_for_ever)
         self._tasks.keep(self._note_for_ever)

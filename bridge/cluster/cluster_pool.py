@@ -19,6 +19,8 @@ from bridge.cluster.account_operations import RemoteAccounts
 from bridge.cluster.chat_routes import TRY_FOR, Route, accounts_of, routes
 from bridge.cluster.cluster_node import ClusterNode
 from bridge.cluster.relay_client import RelayClient
+from bridge.cluster.shared_turns import SharedTurns
+from bridge.cluster.shared_usage import RedisUsage
 from bridge.cluster.wire import model_of
 from bridge.errors import (
     AccountConflict,
@@ -45,8 +47,18 @@ AVOIDED = 3.0
 class ClusterPool(RemoteAccounts):
     """What the endpoint and the dashboard of a node see."""
 
-    def __init__(self, pool: Pool, node: ClusterNode, client: RelayClient, queue_limit: float) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        node: ClusterNode,
+        client: RelayClient,
+        queue_limit: float,
+        usage: RedisUsage,
+        turns: SharedTurns,
+    ) -> None:
         super().__init__(pool, node, client)
+        self.usage = usage
+        self.turns = turns
         self._queue_limit = queue_limit
         self._places: dict[str, int | None] = {}
         self._lost: dict[str, float] = {}
@@ -54,6 +66,15 @@ class ClusterPool(RemoteAccounts):
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat on whichever node can; see `ChatBackend.chat`."""
+        begun, limit = time.monotonic(), _wait_of(request, self._queue_limit)
+        async with self.turns.turn(request.caller, request.id, limit):
+            left = max(limit - (time.monotonic() - begun), 0.0)
+            async with aclosing(self._searched(replace(request, start_within=left))) as events:
+                async for event in events:
+                    yield event
+
+    async def _searched(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        """Answer one chat whose key may have it now."""
         search = _Search(self, request, await self._home_of(request))
         while (route := await search.next_route()) is not None:
             chat = self._chat_at(route, replace(request, start_within=search.limit(route)))
@@ -175,8 +196,7 @@ class _Search:
         self._pool = pool
         self._home = home
         self._request = request
-        most = pool.queue_limit if request.start_within is None else min(request.start_within, pool.queue_limit)
-        self._deadline = time.monotonic() + most
+        self._deadline = time.monotonic() + _wait_of(request, pool.queue_limit)
         self._tried: set[str] = set()
         self._briefly: set[str] = set()
         """Nodes where an account only seemed free; the chat may wait there, too."""
@@ -242,6 +262,11 @@ class _Attempt:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
         """Swallow an error after which another node may try."""
         return isinstance(error, BridgeError) and self._search.may_go_on(self._route, error)
+
+
+def _wait_of(request: ChatRequest, most: float) -> float:
+    """Return for how many seconds a chat may wait for an account."""
+    return most if request.start_within is None else min(request.start_within, most)
 
 
 def _may_be_better(error: BridgeError) -> bool:

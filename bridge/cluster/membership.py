@@ -17,6 +17,8 @@ from bridge.cluster.leased_accounts import LeasedAccounts, OwnedAccounts
 from bridge.cluster.placement import capacity_of
 from bridge.cluster.relay_client import RelayClient
 from bridge.cluster.relay_server import RelayServer
+from bridge.cluster.shared_turns import SharedTurns
+from bridge.cluster.shared_usage import RedisUsage
 from bridge.cluster.signing import Signing
 from bridge.errors import SetupError
 from bridge.pool.pool import Pool
@@ -37,6 +39,8 @@ class Membership:
         self.node = node
         self._settings = settings
         self._stack = stack
+        self._usage = RedisUsage(node.link)
+        self._turns = SharedTurns(node.link, node.id, settings.pool.queue_size)
 
     def accounts(self, stored: OwnedAccounts) -> LeasedAccounts:
         """Return the accounts for the pool of this node."""
@@ -51,7 +55,14 @@ class Membership:
         self.node.address = self.node.address or _reached(settings.host, address)
         client = await self._stack.enter_async_context(RelayClient(signing))
         self.node.run(pool, telemetry)
-        return ClusterPool(pool, self.node, client, self._settings.pool.queue_limit)
+        self._usage.start()
+        return ClusterPool(pool, self.node, client, self._settings.pool.queue_limit, self._usage, self._turns)
+
+    async def stop(self) -> None:
+        """Take and give no more accounts, and tell the others what they do not know yet."""
+        await self.node.stop()
+        await self._turns.close()
+        await self._usage.close()
 
 
 def _reached(host: str, address: str) -> str:
@@ -94,4 +105,4 @@ async def pools_of_a_node(
         try:
             yield pool, everywhere
         finally:
-            await member.node.stop()
+            await member.stop()

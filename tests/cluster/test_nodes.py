@@ -201,7 +201,7 @@ async def test_keys_that_are_not_signed_are_not_taken(cluster: Cluster) -> None:
     async with cluster.redis.link() as link:
 
         async def is_there() -> bool:
-            return b"ci" in ((await one.cluster._link.fields("bridge:keys", "document"))["document"] or b"")
+            return b"ci" in ((await one.cluster.link.fields("bridge:keys", "document"))["document"] or b"")
 
         await until(is_there)
         forged = {"version": "9" * 14, "document": '{"keys": []}', "signature": "0" * 64}

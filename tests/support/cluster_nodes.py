@@ -233,6 +233,7 @@ class Node:
     store: ProfileStore
     accounts: DrivingAccounts
     settings: Settings
+    telemetry: Telemetry
 
     def held(self) -> list[str]:
         return sorted(self.cluster.leases.names())
@@ -258,7 +259,7 @@ async def node_of(
         to_recorder.connect(("127.0.0.1", recorder))
         driving = DrivingAccounts(str(settings.cluster.node), store, to_recorder, pace)
         async with pools_of_a_node(settings, store, driving, made, telemetry, memory=100_000) as (pool, everywhere):
-            yield Node(everywhere.node, pool, everywhere, store, driving, settings)
+            yield Node(everywhere.node, pool, everywhere, store, driving, settings, telemetry)
 
 
 class Cluster:

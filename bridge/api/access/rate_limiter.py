@@ -3,17 +3,20 @@
 A chat counts from the moment it is let in. The tokens of its prompt are reserved before it is sent, those of its answer
 are added at its end, so an answer may exceed the limit, and later chats wait for that. A chat that sent nothing gives
 its tokens back.
+
+Where several nodes count together (`shared`) their common count decides, and the own one where they cannot be asked, or
+have lost theirs.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from bridge.api.access.usage_windows import KeyUsage
 from bridge.chat.caller import Caller
-from bridge.chat.rate_limits import RateLimit, RateLimits
+from bridge.chat.rate_limits import REQUESTS, TOKENS, WINDOWS, RateLimit, RateLimits, Refused, SharedUsage
 from bridge.chat.types import ChatRequest
 from bridge.durations import MINUTE, rounded_up
 from bridge.errors import KeyLimitReached
@@ -23,8 +26,6 @@ from bridge.storage.usage_file import ChatUsage
 from bridge.telemetry import ChatEnded, Fact
 from bridge.tokens.usage import Usage
 
-REQUESTS = ("requests_per_minute", "requests_per_day")
-TOKENS = ("tokens_per_minute", "tokens_per_day")
 AGAIN = "-again"
 """What the id of a chat ends in by which the bridge itself asks once more; it belongs to the chat before."""
 
@@ -34,6 +35,8 @@ class CountedChat:
 
     def __init__(self, limiter: RateLimiter, request: ChatRequest, at: float) -> None:
         self._limiter, self._request, self.at = limiter, request, at
+        self.shared_at: float | None = None
+        """When the nodes have counted the tokens of the prompt together; None where they have not."""
         self.prompt = self.completion = 0
         self.is_complete = False
         """Whether the answer was counted to its end; until then `completion` is an estimate."""
@@ -45,9 +48,9 @@ class CountedChat:
         """Tell whether a prompt may have reached the site."""
         return self._sends > 0 or self._attempts == 0
 
-    def reserve(self, prompt: int) -> None:
+    async def reserve(self, prompt: int) -> None:
         """Count the tokens of the prompt; raise `KeyLimitReached` where the key has not as many left."""
-        self._limiter.check_tokens(self._request.caller, prompt)
+        self.shared_at = await self._limiter.admit(self._request.caller, 0, prompt, needed=prompt)
         self.prompt = prompt
         self._limiter.add_tokens(self._request.caller.id, self.at, prompt)
 
@@ -74,6 +77,8 @@ class RateLimiter:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._key_of, self._record, self._clock = key_of, record, clock
+        self.shared: SharedUsage | None = None
+        """What several nodes count together."""
         self._keys: dict[str, KeyUsage] = {}
         self._open: dict[str, CountedChat] = {}
 
@@ -92,23 +97,36 @@ class RateLimiter:
 
     def check(self, caller: Caller, chats: int = 1) -> None:
         """Raise `KeyLimitReached` where a key may not begin that many chats now."""
-        for name in REQUESTS:
-            self._check(caller, name, chats)
-        self.check_tokens(caller, 1)
+        self._check_all(caller, chats, 1)
 
-    def check_tokens(self, caller: Caller, tokens: int) -> None:
-        """Raise `KeyLimitReached` where a key has not as many tokens left."""
-        for name in TOKENS:
-            self._check(caller, name, tokens)
+    async def admit(self, caller: Caller, requests: int, tokens: int, *, needed: int) -> float | None:
+        """Have all nodes count requests and tokens; raise `KeyLimitReached` where those, or the `needed`, have no room.
+
+        Return when the nodes have counted the tokens. The own count is the caller's task, with no await before it.
+        """
+        self._check_all(caller, requests, needed)
+        limits = self._limits(caller.id)
+        if self.shared is None or limits is None:
+            return None
+        if not any(limits.values()):  # there is nothing to wait for
+            self.shared.add(caller.id, requests, tokens)
+            return None
+        taken = await self.shared.take(caller.id, limits, requests, tokens, needed)
+        if isinstance(taken, Refused):
+            raise _reached(caller, taken.name, limits[taken.name] or 0, taken.used, taken.wait)
+        if taken is None:
+            self._check_all(caller, requests, needed)  # others may have come in the meantime
+            self.shared.add(caller.id, requests, tokens)
+        return taken
 
     def add_tokens(self, key: str, at: float, tokens: int) -> None:
         """Count tokens of the key of that id, or take them back."""
         self._usage(key).add_tokens(at, tokens)
 
-    @contextmanager
-    def counted(self, request: ChatRequest) -> Iterator[CountedChat]:
+    @asynccontextmanager
+    async def counted(self, request: ChatRequest) -> AsyncIterator[CountedChat]:
         """Count a chat while this is entered; raise `KeyLimitReached` where its key may not begin one now."""
-        self.check(request.caller)
+        await self.admit(request.caller, 1, 0, needed=1)
         at = self._clock()
         self._usage(request.caller.id).add_requests(at, 1)
         chat = self._open[request.id] = CountedChat(self, request, at)
@@ -125,21 +143,33 @@ class RateLimiter:
     def used(self, key: str) -> dict[str, int]:
         """Return how much the key of that id has used, by the names of the limits."""
         usage, now = self._usage(key), self._clock()
-        return {name: usage.window(name).used(now) for name in (*REQUESTS, *TOKENS)}
+        shared = (self.shared.used(key) if self.shared is not None else None) or {}
+        own = {name: usage.window(name).used(now) for name in WINDOWS}
+        return {name: max(amount, shared[name].amount) if shared else amount for name, amount in own.items()}
 
     def _settle(self, request: ChatRequest, chat: CountedChat) -> None:
         """Count the tokens of an answer, or take those of a prompt back that was not sent, and record the chat."""
         caller = request.caller
         if chat.is_sent:
             self.add_tokens(caller.id, self._clock(), chat.completion)
+            self._share(caller.id, chat.completion)
         else:
             self.add_tokens(caller.id, chat.at, -chat.prompt)
+            self._share(caller.id, -chat.prompt, chat.shared_at)
             chat.prompt = chat.completion = 0
         model, failed = request.model.variant, not chat.is_complete
         used = ChatUsage(
             chat.at, caller.id, caller.name, model, chat.account, chat.prompt, chat.completion, is_failed=failed
         )
         self._record(used)
+
+    def _share(self, key: str, tokens: int, at: float | None = None) -> None:
+        if self.shared is not None and self._key_of(key) is not None:
+            self.shared.add(key, 0, tokens, at)
+
+    def _check_all(self, caller: Caller, requests: int, tokens: int) -> None:
+        for name in WINDOWS:
+            self._check(caller, name, requests if name in REQUESTS else tokens)
 
     def _check(self, caller: Caller, name: str, amount: int) -> None:
         limit = self._limit(caller.id, name)
@@ -150,15 +180,24 @@ class RateLimiter:
         if amount > limit:
             raise KeyLimitReached(f"{_allowed(caller, name, limit)}; this request alone needs {amount}.")
         if wait > 0:
-            used = f"{window.used(now)} are used; there is room again in {rounded_up(wait)}"
-            raise KeyLimitReached(f"{_allowed(caller, name, limit)}, of which {used}.", retry_after=wait)
+            raise _reached(caller, name, limit, window.used(now), wait)
 
     def _least(self, key: str, names: Sequence[str]) -> RateLimit | None:
         limits = [(name, limit) for name in names if (limit := self._limit(key, name)) is not None]
-        usage, now = self._usage(key), self._clock()
-        return min(
-            (usage.window(name).left(limit, now) for name, limit in limits), key=lambda one: one.remaining, default=None
-        )
+        return min((self._left(key, name, limit) for name, limit in limits), key=_remaining, default=None)
+
+    def _left(self, key: str, name: str, limit: int) -> RateLimit:
+        own = self._usage(key).window(name).left(limit, self._clock())
+        shared = self.shared.used(key) if self.shared is not None else None
+        if not shared:
+            return own
+        return min(own, RateLimit(limit, max(limit - shared[name].amount, 0), shared[name].reset), key=_remaining)
+
+    def _limits(self, key: str) -> Mapping[str, int | None] | None:
+        """Return the limits of a key by their names; None for who cannot have any."""
+        if self._key_of(key) is None:
+            return None
+        return {name: self._limit(key, name) for name in WINDOWS}
 
     def _limit(self, key: str, name: str) -> int | None:
         known = self._key_of(key)
@@ -173,6 +212,16 @@ class RateLimiter:
             return KeyUsage()
         self._keys = {id: usage for id, usage in self._keys.items() if self._key_of(id) is not None}  # noqa: A001
         return self._keys.setdefault(key, KeyUsage())
+
+
+def _remaining(limit: RateLimit) -> int:
+    return limit.remaining
+
+
+def _reached(caller: Caller, name: str, limit: int, used: int, wait: float) -> KeyLimitReached:
+    """Return the error for a limit that has no room for `wait` seconds."""
+    told = f"{used} are used; there is room again in {rounded_up(wait)}"
+    return KeyLimitReached(f"{_allowed(caller, name, limit)}, of which {told}.", retry_after=wait)
 
 
 def _allowed(caller: Caller, name: str, limit: int) -> str:

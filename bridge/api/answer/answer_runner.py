@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -30,21 +30,21 @@ Record = Callable[[ChatRequest], AbstractContextManager[Callable[[ChatEvent], No
 class CountedChat(Protocol):
     """Takes what a chat costs."""
 
-    def reserve(self, prompt: int) -> None:
+    async def reserve(self, prompt: int) -> None:
         """Count the tokens of the prompt before anything is sent; raise a `BridgeError` where they are too many."""
 
     def answered(self, usage: Usage) -> None:
         """Take the usage of the complete answer."""
 
 
-Count = Callable[[ChatRequest], AbstractContextManager[CountedChat]]
+Count = Callable[[ChatRequest], AbstractAsyncContextManager[CountedChat]]
 """Counts a chat for its key until it is left; raises a `BridgeError` where the key may not begin one."""
 
 
 class Uncounted:
     """Counts nothing."""
 
-    def reserve(self, prompt: int) -> None:
+    async def reserve(self, prompt: int) -> None:
         """Allow every prompt."""
 
     def answered(self, usage: Usage) -> None:
@@ -91,9 +91,9 @@ class AnswerRunner:
             await emit(choice, answer)
 
     async def _run_one(self, request: ChatRequest, answer_format: AnswerFormat, emit: Emit) -> None:
-        with self._count(request) as counted:
+        async with self._count(request) as counted:
             pipeline = await AnswerPipeline.of(request, answer_format)
-            counted.reserve(pipeline.prompt)
+            await counted.reserve(pipeline.prompt)
             await self._answer(pipeline, partial(_emit_counted, counted, emit))
 
     async def _answer(self, pipeline: AnswerPipeline, emit: Emit) -> None:

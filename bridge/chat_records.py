@@ -1,0 +1,65 @@
+"""What a running bridge records of its chats: what each key used, and the texts where they are wanted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from bridge.api.access.credentials import Credentials
+from bridge.api.access.rate_limiter import RateLimiter
+from bridge.monitor.chat_list import EndedChat
+from bridge.monitor.monitor import Monitor
+from bridge.pool.pool import Pool
+from bridge.running_pools import Everywhere
+from bridge.settings import BrowserSettings, Settings
+from bridge.storage.chat_history import ChatHistory, folder_in, forget_history
+from bridge.storage.profile_key import Identity
+from bridge.storage.usage_file import usage_path
+from bridge.storage.usage_record import UsageRecord
+from bridge.tasks import Tasks
+from bridge.telemetry import Telemetry
+from bridge.worker.stream_recorder import kept_of
+
+
+@asynccontextmanager
+async def recorded_history(
+    settings: Settings, identity: Identity, monitor: Monitor, telemetry: Telemetry
+) -> AsyncGenerator[ChatHistory | None]:
+    """Keep the texts of chats, if they are wanted, and show what is kept of earlier starts."""
+    if not settings.dashboard.history:
+        await asyncio.to_thread(forget_history, settings.config)
+        yield None
+        return
+    history, tasks = ChatHistory(folder_in(settings.config), identity, settings.dashboard), Tasks()
+    telemetry.add(history)
+    tasks.start(_show_earlier(history, settings.browser, monitor))
+    tasks.keep(history.tidy)
+    try:
+        yield history
+    finally:
+        await tasks.close()
+        await history.close()
+
+
+@asynccontextmanager
+async def recorded_usage(
+    settings: Settings, access: Credentials, everywhere: Everywhere
+) -> AsyncGenerator[tuple[UsageRecord, RateLimiter]]:
+    """Record what keys use, and hold them to their limits, whose windows go on from before the start."""
+    record = UsageRecord(usage_path(settings.config), settings.usage.max_age)
+    try:
+        limiter = RateLimiter(access.named, record.add)
+        limiter.restore(await record.last_day())
+        if not isinstance(everywhere, Pool):
+            everywhere.usage.keys = lambda: [key.id for key in access.keys if key.created is not None]
+            limiter.shared = everywhere.usage
+        yield record, limiter
+    finally:
+        await record.close()
+
+
+async def _show_earlier(history: ChatHistory, settings: BrowserSettings, monitor: Monitor) -> None:
+    earlier = await history.earlier()
+    kept = await asyncio.to_thread(lambda: [kept_of(settings, chat.fact.chat) for chat in earlier])
+    monitor.remember([EndedChat(one.fact, one.at, one.until, what) for one, what in zip(earlier, kept, strict=True)])

@@ -1,0 +1,207 @@
+"""What the nodes count of each API key together: requests and tokens of the last minute and of the last 24 hours.
+
+The windows are those of `usage_windows`: steps of a second or a minute, each of which counts until its last moment is
+as old as the window. A window is a hash in Redis: a field for each step, beside them `total`, `first` and `last`. One
+script drops the steps that are over, looks for room in all windows, and counts in all of them or in none; by Redis'
+clock. Each step is added and dropped once, so a request costs the same however many came before it. A window that is
+not used is gone after its length.
+
+Where Redis cannot be asked in `LIMIT` seconds each node goes on by its own count; what it has counted meanwhile is told
+afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from loguru import logger
+
+from bridge.chat.rate_limits import WINDOWS, Refused, Used
+from bridge.cluster.redis_link import RedisLink, Script
+from bridge.errors import ClusterUnavailable
+from bridge.tasks import Tasks
+
+LIMIT = 0.5
+"""Seconds that a chat waits for Redis."""
+PAUSE = 1.0
+"""Seconds after a call in vain in which Redis is not asked again."""
+MOST_WAITING = 10_000
+"""Amounts that wait for Redis; beyond them the oldest are dropped."""
+REFRESH = 2.0
+"""Seconds between two looks at what other nodes have counted, for those who only want to see it."""
+MOST_REFRESHED = 200
+"""Keys that are looked at each time, those used here last."""
+
+TAKE = Script(
+    """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local spans, steps = {60, 86400, 60, 86400}, {1, 60, 1, 60}
+local amounts = {tonumber(ARGV[1]), tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[2])}
+local needs = {amounts[1], amounts[1], tonumber(ARGV[3]), tonumber(ARGV[3])}
+local at = tonumber(ARGV[4]) or now
+local firsts, lasts, totals, refused, wait = {}, {}, {}, 0, 0
+for n = 1, 4 do
+  local key, over = KEYS[n], math.floor((now - spans[n]) / steps[n] - 1)
+  local found = redis.call('HMGET', key, 'first', 'last', 'total')
+  local first, last, total = tonumber(found[1]), tonumber(found[2]), tonumber(found[3])
+  if not (first and last and total) or last <= over then
+    redis.call('DEL', key)
+    first, last, total = nil, nil, 0
+  elseif first <= over then
+    while first <= over do
+      local amount = redis.call('HGET', key, first)
+      if amount then total = total - tonumber(amount); redis.call('HDEL', key, first) end
+      first = first + 1
+    end
+    redis.call('HSET', key, 'first', first, 'total', string.format('%.0f', total))
+  end
+  firsts[n], lasts[n], totals[n] = first, last, total
+  local limit = tonumber(ARGV[4 + n])
+  local more = limit and total + needs[n] - limit or 0
+  if refused == 0 and more > 0 then
+    refused, wait = n, spans[n] + steps[n]
+    local step = first
+    while step and step <= last and more > 0 do
+      more = more - tonumber(redis.call('HGET', key, step) or '0')
+      step = step + 1
+      wait = step * steps[n] + spans[n] - now
+    end
+  end
+end
+local told = {refused, string.format('%.0f', wait * 1000), string.format('%.6f', at)}
+for n = 1, 4 do
+  local key, step = KEYS[n], math.floor(at / steps[n])
+  if refused == 0 and amounts[n] ~= 0 and (step + 1) * steps[n] + spans[n] > now then
+    totals[n] = totals[n] + amounts[n]
+    firsts[n], lasts[n] = math.min(firsts[n] or step, step), math.max(lasts[n] or step, step)
+    redis.call('HINCRBY', key, step, string.format('%.0f', amounts[n]))
+    redis.call('HSET', key, 'first', firsts[n], 'last', lasts[n], 'total', string.format('%.0f', totals[n]))
+    redis.call('EXPIRE', key, spans[n] + 2 * steps[n])
+  end
+  told[#told + 1] = string.format('%.0f', totals[n])
+  local ends = lasts[n] and (lasts[n] + 1) * steps[n] + spans[n] - now or 0
+  told[#told + 1] = string.format('%.0f', math.max(ends, 0) * 1000)
+end
+return told
+"""
+)
+"""Gives the number of the window without room, the milliseconds until it has some, the time that counts, and of each
+window what counts and the milliseconds until it is empty. An amount whose step is over already is not counted."""
+
+
+class RedisUsage:
+    """See `SharedUsage`; `keys` gives the ids of the keys that there are."""
+
+    def __init__(self, link: RedisLink, keys: Callable[[], Iterable[str]] = tuple) -> None:
+        self._link = link
+        self.keys = keys
+        self._known: dict[str, tuple[float, Mapping[str, Used]]] = {}
+        """What each key has used, and when that was so."""
+        self._waiting: dict[tuple[str, float | None], tuple[int, int]] = {}
+        self._has_waiting = asyncio.Event()
+        self._away_until = 0.0
+        self._tasks = Tasks()
+
+    def start(self) -> None:
+        """Begin to count what waits, and to look at what others have counted."""
+        self._tasks.keep(self._tell)
+        self._tasks.keep(self._refresh)
+
+    async def close(self) -> None:
+        """Count what waits, if Redis is there, and stop."""
+        await self._tasks.close()
+        await self._tell_all()
+
+    async def take(
+        self, key: str, limits: Mapping[str, int | None], requests: int, tokens: int, needed: int
+    ) -> float | Refused | None:
+        """Count if there is room; see `SharedUsage`."""
+        return await self._asked(key, limits, requests, tokens, needed)
+
+    def add(self, key: str, requests: int, tokens: int, at: float | None = None) -> None:
+        """Count soon; see `SharedUsage`."""
+        if not (requests or tokens):
+            return
+        before = self._waiting.pop((key, at), (0, 0))
+        self._waiting[key, at] = before[0] + requests, before[1] + tokens
+        if len(self._waiting) > MOST_WAITING:
+            del self._waiting[next(iter(self._waiting))]
+        self._has_waiting.set()
+
+    def used(self, key: str) -> Mapping[str, Used] | None:
+        """Return what was known of late; see `SharedUsage`."""
+        if (found := self._known.get(key)) is None:
+            return None
+        passed = time.monotonic() - found[0]
+        left = {name: Used(one.amount, one.reset - passed) for name, one in found[1].items()}
+        return {name: one if one.reset > 0 else Used(0, 0.0) for name, one in left.items()}
+
+    async def _asked(
+        self,
+        key: str,
+        limits: Mapping[str, int | None],
+        requests: int,
+        tokens: int,
+        needed: int,
+        at: float | None = None,
+    ) -> float | Refused | None:
+        if time.monotonic() < self._away_until:
+            return None
+        places = [self._link.of_cluster(f"usage:{{{key}}}:{name}") for name in WINDOWS]
+        given = ["" if (limit := limits.get(name)) is None else limit for name in WINDOWS]
+        try:
+            async with asyncio.timeout(LIMIT):
+                told = await self._link.run(TAKE, places, requests, tokens, needed, "" if at is None else at, *given)
+        except (ClusterUnavailable, TimeoutError) as error:
+            self._lost(error)
+            return None
+        return self._read(key, [float(one) for one in told])
+
+    def _read(self, key: str, told: Sequence[float]) -> float | Refused:
+        refused, wait, at, *windows = told
+        pairs = zip(WINDOWS, windows[::2], windows[1::2], strict=True)
+        found = {name: Used(int(amount), reset / 1000) for name, amount, reset in pairs}
+        self._known.pop(key, None)
+        self._known[key] = time.monotonic(), found
+        if len(self._known) > MOST_WAITING:
+            del self._known[next(iter(self._known))]
+        if not refused:
+            return at
+        name = WINDOWS[int(refused) - 1]
+        return Refused(name, found[name].amount, wait / 1000)
+
+    def _lost(self, error: Exception) -> None:
+        if self._away_until + PAUSE < time.monotonic():
+            why = error.message if isinstance(error, ClusterUnavailable) else "it does not answer in time"
+            logger.warning("Keys are held to their limits by this node's own count alone: Redis: {}", why)
+        self._away_until = time.monotonic() + PAUSE
+
+    async def _tell(self) -> None:
+        while True:
+            await self._has_waiting.wait()
+            self._has_waiting.clear()
+            if not await self._tell_all():
+                await asyncio.sleep(PAUSE)
+                self._has_waiting.set()
+
+    async def _tell_all(self) -> bool:
+        """Count what waits; tell whether all of it was."""
+        while self._waiting:
+            place = key, at = next(iter(self._waiting))
+            requests, tokens = self._waiting.pop(place)
+            if await self._asked(key, {}, requests, tokens, 0, at) is None:
+                self.add(key, requests, tokens, at)
+                return False
+        return True
+
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH)
+            last = [*reversed(self._known)]
+            wanted: dict[str, Any] = dict.fromkeys([*last, *self.keys()])
+            for key in [*wanted][:MOST_REFRESHED]:
+                await self._asked(key, {}, 0, 0, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from pydantic import Field, SecretStr
 
 from bridge.setting_types import Section
@@ -40,3 +42,8 @@ class ClusterSettings(Section):
     max_accounts: int | None = Field(
         None, ge=0, description="accounts that this node takes at most; empty: as many as its memory can hold"
     )
+
+    @property
+    def own_name(self) -> str:
+        """Return the name of this node; empty where the bridge is alone."""
+        return "" if self.url is None else self.node or socket.gethostname().partition(".")[0]

@@ -49,9 +49,10 @@ GOES_ON = "\n    "
 CALM = (WorkerState.STARTING, WorkerState.READY, WorkerState.ASLEEP, WorkerState.CLOSED)
 
 
-def set_up(settings: LogSettings) -> None:
-    """Send the log to standard error in the form that the settings ask for."""
+def set_up(settings: LogSettings, node: str = "") -> None:
+    """Send the log to standard error in the form that the settings ask for; JSON lines name the node, if it has one."""
     logger.remove()
+    logger.configure(extra={"node": node} if node else {})
     logging.basicConfig(handlers=[_Forwarding()], level=logging.WARNING, force=True)
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # it quotes malformed requests, keys and all
     # diagnose=True would write the values of local variables, cookies among them, into the log

@@ -71,7 +71,7 @@ class SettingsReload:
                 raise RequestError(f"The settings stay as they are. {error.message}") from error
             reloaded = apply(self._settings, new)
         if "log.level" in reloaded.changed:
-            log.set_up(self._settings.log)
+            log.set_up(self._settings.log, self._settings.cluster.own_name)
         self._on_change()
         logger.info("The settings were read again. {}", reloaded)
         return reloaded

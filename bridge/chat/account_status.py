@@ -45,6 +45,8 @@ class Account:
     """Chats that its page was used for."""
     is_token_account: bool = False
     """Whether a client's own login opened it, so that only that client's chats may use it."""
+    node: str = ""
+    """The node that drives it; empty where the bridge is alone."""
 
     @property
     def takes_chats(self) -> bool:

@@ -62,7 +62,8 @@ def load(context: typer.Context, *, quiet: bool = True, **given: Any) -> Setting
 
     settings = load_settings(context.obj, **given)
     is_set = "level" in settings.log.model_fields_set
-    log.set_up(settings.log.model_copy(update={"level": "WARNING"}) if quiet and not is_set else settings.log)
+    how = settings.log.model_copy(update={"level": "WARNING"}) if quiet and not is_set else settings.log
+    log.set_up(how, settings.cluster.own_name)
     return settings
 
 

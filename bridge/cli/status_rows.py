@@ -112,7 +112,8 @@ def _rows(state: State) -> Iterator[Text]:
 
 def _account(account: State) -> Text:
     colour = COLOURS.get(account["state"], "red")
-    return _row(account["name"], (standing(account), colour), ahead(account["until"]), trouble(account))
+    place = f"on {account['node']}" if "node" in account else ""
+    return _row(account["name"], (standing(account), colour), place, ahead(account["until"]), trouble(account))
 
 
 def _row(name: str, word: tuple[str, str], *facts: str) -> Text:

@@ -73,7 +73,9 @@ def render_state(state: State, lost: str = "") -> Group:
     if lost:
         parts.insert(0, Text(lost, "bold red"))
     parts.append(_accounts(state) if state["accounts"] else Text("There is no account; `bridge login NAME` adds one."))
-    for title, table in (("Chats", _chats(state)), ("Last chats", _recent(state))):
+    if unplaced := state.get("cluster", {}).get("unplaced"):
+        parts.append(Text(f"On no node: {', '.join(unplaced)}", "yellow"))
+    for title, table in (("Nodes", _nodes(state)), ("Chats", _chats(state)), ("Last chats", _recent(state))):
         if table.row_count:
             parts += [Text(f"\n{title}", "bold"), table]
     return Group(*parts)
@@ -93,15 +95,18 @@ def _headline(state: State) -> Text:
 
 
 def _accounts(state: State) -> Table:
-    table = _table("Account", "State", "Until", "Chat", "Hour", "Day", "Seen", "Reason or last error")
+    node = ("Node",) if "cluster" in state else ()
+    table = _table("Account", *node, "State", "Until", "Chat", "Hour", "Day", "Seen", "Reason or last error")
     for account in by_urgency(state["accounts"]):
-        table.add_row(*_account(account))
+        table.add_row(*_account(account, has_node=bool(node)))
     return table
 
 
-def _account(account: State) -> Iterator[Text]:
+def _account(account: State, *, has_node: bool) -> Iterator[Text]:
     sends = account["sends"]
     yield Text(account["name"], "bold")
+    if has_node:
+        yield Text(account.get("node", ""))
     yield Text(standing(account), COLOURS.get(account["state"], "red"))
     yield Text(ahead(account["until"]))
     yield Text(_current(account["chat"]))
@@ -109,6 +114,19 @@ def _account(account: State) -> Iterator[Text]:
     yield Text(_share(sends["day"], sends["day_limit"]))
     yield Text(ago(account["last_seen"]))
     yield Text(trouble(account), "dim")
+
+
+def _nodes(state: State) -> Table:
+    table = _table("Node", "State", "Accounts", "Ready", "Busy", "Waiting", "Version", "Address")
+    for node in state.get("cluster", {}).get("nodes", ()):
+        name = Text.assemble((node["name"], "bold"), (" (this one)" if node["own"] else "", "dim"))
+        leaving = Text(node["leaving"] or "in service", "yellow" if node["leaving"] else "green")
+        numbers = (
+            f"{node['accounts']} of {node['capacity']}",
+            *(str(node[one]) for one in ("ready", "busy", "waiting")),
+        )
+        table.add_row(name, leaving, *map(Text, (*numbers, node["version"], node["address"])))
+    return table
 
 
 def _chats(state: State) -> Table:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bridge.chat.types import Account
 from bridge.cluster.chat_routes import accounts_of
 from bridge.cluster.cluster_node import ClusterNode
+from bridge.cluster.node_control import NodeControl
 from bridge.cluster.node_directory import NodeInfo
 from bridge.cluster.relay_client import RelayClient
 from bridge.cluster.wire import account_as_json, account_of
@@ -27,6 +29,7 @@ class RemoteAccounts:
         self.pool = pool
         self.node = node
         self.client = client
+        self.control = NodeControl(node)
 
     def others(self) -> list[NodeInfo]:
         """Return the other nodes, as they were a second ago."""
@@ -40,9 +43,9 @@ class RemoteAccounts:
 
     def accounts(self) -> Sequence[Account]:
         """Return how the accounts of all nodes stand; those of this node first."""
-        own = self.pool.accounts()
+        own = [replace(account, node=self.node.name) for account in self.pool.accounts()]
         known = {account.name for account in own}
-        elsewhere = [account for node in self.others() for account in accounts_of(node)]
+        elsewhere = [replace(one, node=node.node) for node in self.others() for one in accounts_of(node)]
         return [*own, *(account for account in elsewhere if account.name not in known)]
 
     async def check(self, name: str) -> Account:
@@ -109,8 +112,8 @@ class RemoteAccounts:
 
     async def _done(self, action: str, name: str, here: Callable[[str], Awaitable[Account]]) -> Account:
         if (node := self.node_of(name)) is None:
-            return await here(name)
-        return account_of((await self._called(node, action, name))["account"])
+            return replace(await here(name), node=self.node.name)
+        return replace(account_of((await self._called(node, action, name))["account"]), node=node.node)
 
     async def _called(self, node: NodeInfo, action: str, name: str) -> Mapping[str, Any]:
         fence = next((one.get("fence", 0) for one in node.accounts if one["name"] == name), 0)

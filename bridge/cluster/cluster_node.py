@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -58,7 +57,7 @@ class ClusterNode:
     def __init__(
         self, settings: ClusterSettings, store: ProfileStore, link: RedisLink, keys: SharedKeys, capacity: int
     ) -> None:
-        self.name = settings.node or socket.gethostname().partition(".")[0]
+        self.name = settings.own_name
         self.start = secrets.token_hex(4)
         self.address = settings.address or ""
         self.capacity = capacity if settings.max_accounts is None else settings.max_accounts
@@ -66,6 +65,8 @@ class ClusterNode:
         """The nodes that were there at the last step, this one too."""
         self.free: Collection[str] = ()
         """The accounts that no node had at the last step."""
+        self.drained: Collection[str] = ()
+        """The nodes that their operator wanted to have no accounts at the last step."""
         self.is_draining = False
         self.waiting: Callable[[], int] = lambda: 0
         self.link = link
@@ -157,7 +158,15 @@ class ClusterNode:
             self.waiting(),
             accounts_said(self._pool, self.leases),
             models_said(self._pool),
+            is_stopping=self._is_stopping,
         )
+
+    def note_drained(self, node: str, *, is_draining: bool) -> None:
+        """Know before the next step what an operator has wanted here."""
+        others = set(self.drained) - {node}
+        self.drained = others | {node} if is_draining else others
+        if node == self.name:
+            self.look_now()
 
     def look_now(self) -> None:
         """Make the next step at once: another node has given something back."""
@@ -166,7 +175,8 @@ class ClusterNode:
     async def step(self) -> None:
         """Say how this node is, look how the others are, and take and give what has to be."""
         self.nodes = await self.directory.announce(self.info())
-        self.is_draining = self._is_stopping or self.name in await self.directory.draining()
+        self.drained = await self.directory.draining()
+        self.is_draining = self._is_stopping or self.name in self.drained
         now = time.monotonic()
         self._seen_since = {info.id: self._seen_since.get(info.id, now) for info in self.nodes}
         await self._sync.publish(await self._shared.names())

@@ -11,6 +11,7 @@ from loguru import logger
 
 from bridge.cluster.placement import Place
 from bridge.cluster.redis_link import RedisLink, Script
+from bridge.errors import NotThere
 
 PROTOCOL = 1
 """Version of what nodes say to each other; those of another one are left alone."""
@@ -50,6 +51,7 @@ class NodeInfo:
     accounts: Sequence[Mapping[str, Any]] = ()
     models: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     protocol: int = PROTOCOL
+    is_stopping: bool = False
 
     @property
     def id(self) -> str:
@@ -89,7 +91,10 @@ class NodeDirectory:
         return await self._link.members(self._link.of_cluster("draining"))
 
     async def drain(self, node: str, *, is_draining: bool) -> None:
-        """Want that a node has no accounts, or may have some again."""
+        """Want that a node has no accounts, or may have some again; raises `NotThere` where there is no such node."""
+        known = {info.node for info in await self.nodes()} | await self.draining()
+        if node not in known:
+            raise NotThere(f"There is no node {node!r} in the cluster; there are {', '.join(sorted(known)) or 'none'}.")
         change = self._link.add_member if is_draining else self._link.remove_member
         await change(self._link.of_cluster("draining"), node)
 

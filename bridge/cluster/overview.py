@@ -11,7 +11,7 @@ from bridge.cluster.node_directory import NodeDirectory, NodeInfo
 from bridge.cluster.redis_leases import RedisLeases
 from bridge.cluster.redis_link import connect
 from bridge.cluster.shared_accounts import SharedAccounts
-from bridge.errors import NotThere, SetupError
+from bridge.errors import SetupError
 from bridge.settings import ClusterSettings
 
 LIMIT = 5.0
@@ -51,10 +51,7 @@ class Overview:
         ]
 
     async def drain(self, node: str, *, is_draining: bool) -> None:
-        """Have a node give back all its accounts and take none, or let it take some again."""
-        known = {info.node for info in await self._directory.nodes()} | await self._directory.draining()
-        if node not in known:
-            raise NotThere(f"There is no node {node!r} in the cluster; there are {', '.join(sorted(known)) or 'none'}.")
+        """Have a node give back all its accounts and take none, or let it take some again; see `NodeDirectory`."""
         await self._directory.drain(node, is_draining=is_draining)
 
 

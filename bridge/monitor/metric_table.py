@@ -147,9 +147,16 @@ ACCOUNT_STATE = Spec(
 ACCOUNT_SENDS = Spec(
     "gauge", "bridge_account_sends", "Prompts sent by an account (`metrics.accounts`).", ("account", "window")
 )
+NODE = Spec("gauge", "bridge_node_info", "Always 1 on a node of a cluster; its label names the node.", ("node",))
+NODE_LEAVING = Spec(
+    "gauge", "bridge_node_draining", "1 where the node gives back its accounts: it is drained, or about to stop."
+)
+CLUSTER_NODES = Spec("gauge", "bridge_cluster_nodes", "Nodes of the cluster that this one sees, itself as well.")
+UNPLACED = Spec("gauge", "bridge_cluster_accounts_unplaced", "Accounts of the cluster that no node has.")
 OBSERVED = (
     *(BUILD, BROWSER, BROWSER_MEMORY, BROWSER_CPU, READY, ACCEPTING, PRESSURE),
     *(ACCOUNTS, ACCOUNTS_BUSY, ACCOUNTS_FREE, ACCOUNTS_PAUSED, ACCOUNTS_HELD),
     *(RUNNING, WAITING, QUEUE_LIMIT, OLDEST_WAIT, SENDS, SENDS_LIMIT, ACCOUNT_STATE, ACCOUNT_SENDS),
+    *(NODE, NODE_LEAVING, CLUSTER_NODES, UNPLACED),
 )
 """Those that are read off at each scrape."""

@@ -11,10 +11,11 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from bridge.chat.cluster_control import ClusterControl
 from bridge.monitor import metric_table as table
 from bridge.monitor.metric_table import Spec
 from bridge.monitor.pressure import Pressure
-from bridge.monitor.state_metrics import LASTING, StateMetrics
+from bridge.monitor.state_metrics import LASTING, NodeFigures, StateMetrics
 from bridge.settings import MetricsSettings
 from bridge.telemetry import (
     BrowserLost,
@@ -68,9 +69,9 @@ class Metrics:
             case _:
                 self._count_rest(fact)
 
-    def see(self, seen: Pressure) -> None:
-        """Take the state that the next page shows."""
-        self._state.see(seen, self._browser)
+    def see(self, seen: Pressure, own: Pressure | None = None, cluster: ClusterControl | None = None) -> None:
+        """Take the state that the next page shows; `own` tells of the accounts alone that this bridge drives."""
+        self._state.see(seen, own or seen, self._browser, None if cluster is None else NodeFigures.of(cluster))
 
     def page(self, accept: str = "") -> tuple[bytes, str]:
         """Return all metrics in the text format that the `Accept` header asks for, and its content type."""

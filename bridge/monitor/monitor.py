@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import bridge
+from bridge.chat.cluster_control import ClusterControl
 from bridge.chat.types import Account
 from bridge.monitor import state_json
 from bridge.monitor.charts import Charts
@@ -56,6 +57,10 @@ class Monitor:
         self.is_draining = False
         self.has_live = self.has_history = False
         self.accounts: Callable[[], Sequence[Account]] = tuple
+        """Returns the accounts, of a cluster those of all nodes."""
+        self.own_accounts: Callable[[], Sequence[Account]] = lambda: self.accounts()
+        """Returns those that this bridge drives."""
+        self.cluster: ClusterControl | None = None
         self.unready: Callable[[], str | None] = lambda: None
         self.places: Callable[[], Mapping[str, int]] = dict
         """Returns the place in the queue of each chat that waits, by its id."""
@@ -121,9 +126,16 @@ class Monitor:
 
     def pressure(self) -> Pressure:
         """Return how much there is to do now."""
+        return self._pressure(self.accounts())
+
+    def own_pressure(self) -> Pressure:
+        """Return the same of the accounts alone that this bridge drives."""
+        return self._pressure(self.own_accounts())
+
+    def _pressure(self, accounts: Sequence[Account]) -> Pressure:
         waiting = self.chats.waiting
         return Pressure(
-            [account for account in self.accounts() if not account.is_token_account],
+            [account for account in accounts if not account.is_token_account],
             len(self.chats.running),
             len(waiting),
             self._settings.pool.queue_size,
@@ -200,6 +212,7 @@ class Monitor:
             "queue": state_json.queue(self.chats.waiting, self.places()),
             "running": [state_json.running(chat) for chat in running],
             "drift": [state_json.drift(*found) for found in reversed(self._drift.values())],
+            **({} if self.cluster is None else {"cluster": state_json.cluster(self.cluster)}),
             **{name: look() for name, look in self.more.items()},
         }
 

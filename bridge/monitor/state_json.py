@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from bridge.chat.cluster_control import ClusterControl, NodeStatus
 from bridge.chat.types import Account
 from bridge.monitor.chat_list import EndedChat, OpenChat
 from bridge.monitor.log_tail import Line
@@ -23,6 +24,7 @@ def describe(account: Account, chat: OpenChat | None = None) -> dict[str, Any]:
     error = account.last_error
     return {
         "name": account.name,
+        **({"node": account.node} if account.node else {}),
         "site": account.site,
         "url": account.url,
         "state": account.state,
@@ -49,6 +51,29 @@ def accounts(found: Iterable[Account], running: Iterable[OpenChat]) -> list[dict
     """Return the accounts."""
     chats = {chat.account: chat for chat in running}
     return [describe(account, chats.get(account.name)) for account in found]
+
+
+def cluster(control: ClusterControl) -> dict[str, Any]:
+    """Return the nodes, and the accounts that none of them has."""
+    nodes = control.nodes()
+    own = next((status.name for status in nodes if status.is_own), None)
+    return {"node": own, "nodes": [node(status) for status in nodes], "unplaced": list(control.unplaced())}
+
+
+def node(status: NodeStatus) -> dict[str, Any]:
+    """Return a node of the cluster."""
+    return {
+        "name": status.name,
+        "address": status.address,
+        "version": status.version,
+        "accounts": status.accounts,
+        "capacity": status.capacity,
+        "ready": status.ready,
+        "busy": status.busy,
+        "waiting": status.waiting,
+        "leaving": status.leaving or None,
+        "own": status.is_own,
+    }
 
 
 def queue(chats: Iterable[OpenChat], places: Mapping[str, int]) -> list[dict[str, Any]]:

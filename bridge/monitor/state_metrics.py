@@ -5,12 +5,14 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 import bridge
+from bridge.chat.cluster_control import ClusterControl
 from bridge.chat.types import Account
 from bridge.monitor import metric_table as table
 from bridge.monitor.metric_table import Spec
@@ -24,28 +26,49 @@ LASTING = [state for state in WorkerState if state is not WorkerState.CLOSED]
 """The states that an account can be found in."""
 
 
+@dataclass(frozen=True, slots=True)
+class NodeFigures:
+    """What a node says of itself and its cluster."""
+
+    name: str
+    is_leaving: bool
+    nodes: int
+    unplaced: int
+
+    @classmethod
+    def of(cls, cluster: ClusterControl) -> NodeFigures:
+        """Return them as they are now."""
+        nodes = cluster.nodes()
+        own = next(status for status in nodes if status.is_own)
+        return cls(own.name, bool(own.leaving), len(nodes), len(cluster.unplaced()))
+
+
 class StateMetrics(Collector):
     """Turns what was last seen into metrics; `see` is called on the event loop, `collect` in any thread."""
 
     def __init__(self, *, has_names: bool) -> None:
         self._has_names = has_names
-        self._seen: Pressure | None = None
+        self._seen: tuple[Pressure, Pressure] | None = None
         self._browser: str | None = None
+        self._node: NodeFigures | None = None
 
-    def see(self, seen: Pressure, browser: str | None) -> None:
-        """Take the state of now, and the version of the browser that runs."""
-        self._seen, self._browser = seen, browser
+    def see(self, seen: Pressure, own: Pressure, browser: str | None, node: NodeFigures | None) -> None:
+        """Take the state of now, the same of this bridge's accounts, the version of the browser, and the node."""
+        self._seen, self._browser, self._node = (seen, own), browser, node
 
     def collect(self) -> Iterable[Metric]:
         """Return the metrics of what was seen."""
         yield _family(table.BUILD, {(bridge.__version__, platform.python_version()): 1})
         yield _family(table.BROWSER, {(self._browser,): 1} if self._browser else {})
-        if (seen := self._seen) is not None:
+        if self._node is not None:
+            yield from _node(self._node)
+        if self._seen is not None:
+            seen, own = self._seen  # each account is counted by the one node that has it
             yield from _load(seen)
-            yield from _accounts(seen)
-            yield from _sends(seen.accounts)
+            yield from _accounts(own)
+            yield from _sends(own.accounts)
             if self._has_names:
-                yield from _named(seen.accounts)
+                yield from _named(own.accounts)
 
 
 def _family(spec: Spec, values: Values) -> Metric:
@@ -58,6 +81,13 @@ def _family(spec: Spec, values: Values) -> Metric:
 
 def _number(spec: Spec, value: float) -> Metric:
     return _family(spec, {(): value})
+
+
+def _node(node: NodeFigures) -> Iterator[Metric]:
+    yield _family(table.NODE, {(node.name,): 1})
+    yield _number(table.NODE_LEAVING, node.is_leaving)
+    yield _number(table.CLUSTER_NODES, node.nodes)
+    yield _number(table.UNPLACED, node.unplaced)
 
 
 def _load(seen: Pressure) -> Iterator[Metric]:

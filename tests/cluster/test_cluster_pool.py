@@ -12,7 +12,15 @@ import pytest
 from bridge.chat.caller import Caller
 from bridge.chat.types import ChatRequest, Message, Model, Role, Text
 from bridge.cluster.shared_conversations import decoded, encoded
-from bridge.errors import AccountConflict, NoAccount, PermissionDenied, PoolTimeout, RequestError, UnknownModel
+from bridge.errors import (
+    AccountConflict,
+    NoAccount,
+    NotThere,
+    PermissionDenied,
+    PoolTimeout,
+    RequestError,
+    UnknownModel,
+)
 from bridge.pool.account import NOBODY
 from bridge.storage.conversation_file import Change
 from tests.support.cluster_nodes import IDENTITY, NAMES, Cluster, Node, answer, chat, node_of
@@ -126,6 +134,27 @@ async def test_operators_act_on_an_account_wherever_it_is(cluster: Cluster) -> N
     await everywhere.remove("a")
     assert owner.pool.accounts() == []
     await until(lambda: gateway.everywhere.unready() == NOBODY)
+
+
+async def test_an_operator_sees_all_nodes_and_where_each_account_is(cluster: Cluster) -> None:
+    owner, gateway = await two_nodes(cluster, "a")
+    control = gateway.everywhere.control
+    assert [(one.name, one.node) for one in gateway.everywhere.accounts()] == [("a", "owner")]
+    assert [(one.name, one.node) for one in owner.everywhere.accounts()] == [("a", "owner")]
+    assert (await gateway.everywhere.check("a")).node == (await owner.everywhere.check("a")).node == "owner"
+    assert [(one.name, one.accounts, one.ready, one.is_own) for one in control.nodes()] == [
+        ("gateway", 0, 0, True),
+        ("owner", 1, 1, False),
+    ]
+    with pytest.raises(NotThere, match="'nobody'"):
+        await control.drain("nobody", is_draining=True)
+    assert (await control.drain("owner", is_draining=True)).leaving == "draining"
+    await until(lambda: control.unplaced() == ["a"])
+    await until(lambda: [one.accounts for one in control.nodes()] == [0, 0])
+    assert (await control.drain("owner", is_draining=False)).leaving == ""
+    await until(lambda: owner.ready() == ["a"] and not control.unplaced())
+    owner.cluster.drain()
+    await until(lambda: control.nodes()[1].leaving == "stopping")
 
 
 def going_on(*texts: str) -> ChatRequest:

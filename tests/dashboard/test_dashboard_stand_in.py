@@ -74,6 +74,40 @@ async def test_an_empty_bridge_says_on_every_view_what_to_do(chromium: Chromium,
         await expect(dashboard.page.get_by_role("heading", name="No key yet")).to_be_visible()
 
 
+@pytest.mark.parametrize(("size", "scheme"), [(NARROW, "dark"), *stress((WIDE, "light"))], ids=["narrow", "wide"])
+async def test_a_node_of_a_cluster_shows_where_accounts_are_and_drains_nodes(
+    chromium: Chromium, size: tuple[int, int], scheme: str
+) -> None:
+    async with (
+        stand_in(states.cluster()) as stand,
+        opened(chromium, f"{stand.url}/dashboard", size, scheme) as dashboard,
+    ):
+        page = dashboard.page
+        await expect(dashboard.account("alice")).to_contain_text("on berlin")
+        await page.get_by_role("button", name="Actions for alice").click()
+        assert await page.get_by_role("menuitem", name="Rename").count() == 0
+        await page.keyboard.press("Escape")
+        for view in ("accounts", "nodes", "charts", "log", "setup/doctor"):
+            await dashboard.go(view)
+            assert await dashboard.violations() == [], view
+            assert await dashboard.overflow() <= 0, view
+        await dashboard.go("nodes")
+        await expect(page.get_by_text("One account is on no node: oscar")).to_be_visible()
+        await page.get_by_role("button", name="Drain rome").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Drain").click()
+        await dashboard.told("Done.")
+        await page.get_by_role("button", name="Undo the drain of paris").click()
+        await dashboard.told("Done.")
+
+
+async def test_a_bridge_that_is_alone_shows_nothing_of_nodes(chromium: Chromium) -> None:
+    async with stand_in(states.short()) as stand, opened(chromium, f"{stand.url}/dashboard#nodes") as dashboard:
+        await expect(dashboard.page.get_by_role("heading", name="No other node")).to_be_visible()
+        assert await dashboard.page.get_by_role("link", name="Nodes").count() == 0
+        await dashboard.go("accounts")
+        assert await dashboard.page.get_by_text("on berlin").count() == 0
+
+
 async def test_markup_in_reasons_drift_log_and_texts_stays_text(chromium: Chromium) -> None:
     state = states.short()
     state["accounts"][0]["reason"] = state["bridge"]["reason"] = states.MARKUP

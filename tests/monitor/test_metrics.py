@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from bridge.chat.cluster_control import NodeStatus
 from bridge.chat.types import Account
 from bridge.monitor import metric_table
 from bridge.monitor.metrics import Metrics
@@ -47,6 +48,20 @@ IDLE = Pressure((), 0, 0, 64, 0.0)
 
 def account(name: str = "alice", state: WorkerState = WorkerState.READY, **more: object) -> Account:
     return replace(Account(name, state, "", None, is_busy=False), **more)  # type: ignore[arg-type]
+
+
+class Nodes:
+    """Two nodes, of which this one is drained, and an account that none of them has."""
+
+    def nodes(self) -> Sequence[NodeStatus]:
+        one = NodeStatus("one", "", "1", 0, 5, 0, 0, 0, "draining", is_own=True)
+        return one, NodeStatus("two", "", "1", 1, 5, 1, 0, 0)
+
+    def unplaced(self) -> Sequence[str]:
+        return ("alice",)
+
+    async def drain(self, node: str, *, is_draining: bool) -> NodeStatus:
+        raise NotImplementedError
 
 
 async def page(*facts: Fact, seen: Pressure = IDLE, settings: MetricsSettings = PLAIN) -> dict[str, float]:
@@ -175,6 +190,23 @@ async def test_no_number_of_chats_and_clients_makes_more_series() -> None:
     assert few.keys() == many.keys()
 
 
+async def test_a_node_names_itself_and_counts_its_own_accounts_alone() -> None:
+    metrics = await asyncio.to_thread(Metrics, MetricsSettings(accounts=True))
+    everywhere = replace(IDLE, accounts=(account("alice"), account("bob")))
+    metrics.see(everywhere, replace(IDLE, accounts=(account("bob"),)), Nodes())
+    found = samples((await asyncio.to_thread(metrics.page))[0])
+    assert found["bridge_node_info{node=one}"] == 1
+    assert [found[f"bridge_{name}"] for name in ("node_draining", "cluster_nodes", "cluster_accounts_unplaced")] == [
+        1,
+        2,
+        1,
+    ]
+    assert (found["bridge_accounts{state=ready}"], found["bridge_accounts_free"]) == (1, 1)
+    assert {name for name in found if "account=" in name} >= {"bridge_account_state{account=bob,state=ready}"}
+    assert [name for name in found if "account=alice" in name] == []
+    assert [name for name in await page() if "node" in name or "cluster" in name] == []
+
+
 async def test_two_bridges_in_one_process_count_apart() -> None:
     first, second = await page(ENDED), await page()
     assert first["bridge_input_tokens_total{model=deepseek-think}"] == 12
@@ -183,7 +215,7 @@ async def test_two_bridges_in_one_process_count_apart() -> None:
 
 async def test_every_metric_of_the_table_is_served_under_its_name_and_no_other_is() -> None:
     metrics = await asyncio.to_thread(Metrics, MetricsSettings(accounts=True, keys=True))
-    metrics.see(replace(IDLE, browser=ResourceSample(1.0, 1.0)))
+    metrics.see(replace(IDLE, browser=ResourceSample(1.0, 1.0)), None, Nodes())
     text = (await asyncio.to_thread(metrics.page))[0].decode()
     served = {line.split()[2]: line.split()[3] for line in text.splitlines() if line.startswith("# TYPE bridge_")}
     tabled = {spec.name: spec.kind for spec in (*metric_table.COUNTED, *metric_table.OBSERVED)}

@@ -125,6 +125,36 @@ def state() -> dict[str, Any]:
     }
 
 
+def node(name: str, **more: Any) -> dict[str, Any]:
+    """Return a node of a cluster as the API describes it."""
+    return {
+        "name": name,
+        "address": f"http://{name}.bridge.internal:8100",
+        "version": "0.9.0",
+        "accounts": 4,
+        "capacity": 12,
+        "ready": 3,
+        "busy": 1,
+        "waiting": 0,
+        "leaving": None,
+        "own": False,
+        **more,
+    }
+
+
+def cluster() -> dict[str, Any]:
+    """Return all sections of a bridge that is a node of a cluster."""
+    nodes = [node("berlin", own=True), node("paris", leaving="draining", accounts=1, ready=1), node("rome", waiting=1)]
+    nodes.append(node("a-host-with-a-long-name-" + "x" * 40, leaving="stopping", accounts=0, ready=0, busy=0))
+    names = [one["name"] for one in nodes]
+    placed = [{**one, "node": names[index % len(names)]} for index, one in enumerate(accounts())]
+    return {
+        **state(),
+        "accounts": placed,
+        "cluster": {"node": "berlin", "nodes": sorted(nodes, key=lambda one: one["name"]), "unplaced": ["oscar"]},
+    }
+
+
 def short() -> dict[str, Any]:
     """Return all sections, with one chat of each result and a few lines of each kind in the log."""
     return state() | {"recent": [ended(number) for number in range(9)], "log": [line(number) for number in range(12)]}

@@ -9,6 +9,7 @@ from bridge.api.admin.add_account import Add
 from bridge.api.admin.admin_context import Parts
 from bridge.api.admin.chart_handlers import Figures
 from bridge.api.admin.chat_handlers import Chats
+from bridge.api.admin.cluster_handlers import ClusterNodes
 from bridge.api.admin.key_handlers import Keys
 from bridge.api.admin.learning_handlers import LearnSite
 from bridge.api.admin.live_sockets import Live
@@ -24,5 +25,7 @@ def operations(parts: Parts) -> Sequence[Operation]:
     kinds = (SignIn, Watch, Accounts, Add, Chats, Figures, Keys, UsageFigures, Setup)
     views = parts.optional.live
     live = (Live(parts, views), LearnSite(parts, views.learnings)) if views is not None else ()
-    groups = (*(kind(parts) for kind in kinds), *live)
+    cluster = parts.monitor.cluster
+    nodes = (ClusterNodes(cluster),) if cluster is not None else ()
+    groups = (*(kind(parts) for kind in kinds), *live, *nodes)
     return [operation for group in groups for operation in group.operations()]

@@ -104,7 +104,11 @@ def show(found: Sequence[Mapping[str, Any]]) -> None:
     if not found:
         say("There is no account; `bridge login NAME` captures a login.")
         return
-    table = Table("Name", "State", "Until", "Reason", box=None, pad_edge=False, header_style="bold")
+    has_nodes = any("node" in account for account in found)
+    node = ("Node",) if has_nodes else ()
+    table = Table("Name", *node, "State", "Until", "Reason", box=None, pad_edge=False, header_style="bold")
     for account in found:
-        table.add_row(*map(Text, (account["name"], standing(account), account["until"] or "", account["reason"])))
+        place = (account.get("node", ""),) if has_nodes else ()
+        facts = (account["name"], *place, standing(account), account["until"] or "", account["reason"])
+        table.add_row(*map(Text, facts))
     console.print(table)

@@ -26,14 +26,14 @@ def status(context: typer.Context) -> None:
     if not found:
         say("No node runs.")
         return
-    table = _table("Node", "Address", "Version", "Accounts", "Ready", "Waiting", "")
+    table = _table("Node", "Address", "Version", "Accounts", "Ready", "Busy", "Waiting", "")
     for info in found:
         ready = sum(account.get("state") == "ready" for account in info.accounts)
+        busy = sum(bool(account.get("is_busy")) for account in info.accounts)
         table.add_row(
             *map(Text, (info.node, info.address, info.version)),
             f"{len(info.accounts)} of {info.capacity}",
-            str(ready),
-            str(info.waiting),
+            *(str(ready), str(busy), str(info.waiting)),
             "draining" if info.is_draining else "",
         )
     console.print(table)

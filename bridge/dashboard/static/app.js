@@ -12,12 +12,22 @@ import { Accounts } from "./views/accounts.js";
 import { Charts } from "./views/charts.js";
 import { Chats } from "./views/chats.js";
 import { Log } from "./views/log.js";
+import { Nodes } from "./views/nodes.js";
 import { Playground, forget } from "./playground/view.js";
 import { Setup } from "./setup/view.js";
 
-const VIEWS = { accounts: Accounts, chats: Chats, charts: Charts, playground: Playground, setup: Setup, log: Log };
+const VIEWS = {
+  accounts: Accounts,
+  nodes: Nodes,
+  chats: Chats,
+  charts: Charts,
+  playground: Playground,
+  setup: Setup,
+  log: Log,
+};
 const TITLES = {
   accounts: "Accounts",
+  nodes: "Nodes",
   chats: "Chats",
   charts: "Charts",
   playground: "Playground",
@@ -37,6 +47,7 @@ function App({ problem }) {
         dialog: null,
         bridge: null,
         accounts: null,
+        cluster: null,
         recent: [],
         log: [],
         samples: [],

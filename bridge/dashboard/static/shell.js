@@ -12,6 +12,7 @@ import { needsYou } from "./views/account_state.js";
 
 const VIEWS = [
   ["accounts", "Accounts"],
+  ["nodes", "Nodes"], // of a cluster alone
   ["chats", "Chats"],
   ["charts", "Charts"],
   ["playground", "Playground"],
@@ -43,9 +44,10 @@ function Navigation({ view }) {
   const accounts = useStore((state) => state.accounts);
   const running = useStore((state) => state.running);
   const queue = useStore((state) => state.queue);
+  const cluster = useStore((state) => state.cluster);
   const counts = { accounts: (accounts ?? []).filter(needsYou).length, chats: running.length + queue.length };
   const said = { accounts: "need you", chats: "running or waiting" };
-  return html`<nav aria-label="Views"><ul>${VIEWS.map(
+  return html`<nav aria-label="Views"><ul>${VIEWS.filter(([key]) => key !== "nodes" || cluster).map(
     ([key, label]) => html`<li key=${key}>
     <a href=${`#${key}`} aria-current=${key === view ? "page" : undefined}><${Icon} name=${key} size=${18} />
       <span>${label}</span>
@@ -81,6 +83,7 @@ function Status() {
   const browser = useStore((state) => state.browser);
   const running = useStore((state) => state.running);
   const queue = useStore((state) => state.queue);
+  const node = useStore((state) => state.cluster?.node);
   const lost = useStore((state) => state.connection.state) === "lost";
   if (!bridge) return html`<div class="status-line" aria-busy="true"><span class="badge">Connecting</span></div>`;
   return html`<section class=${`status-line ${lost ? "stale" : ""}`} aria-label="Status">
@@ -88,7 +91,7 @@ function Status() {
     <span>${running.length} running</span><span>${queue.length} waiting</span>
       <span>${plural(bridge.chats_today ?? 0, "chat")} today</span>
     <${Browser} browser=${browser} />
-    <span class="faint version">${bridge.version}</span>
+    <span class="faint version">${node ? `${node} · ` : ""}${bridge.version}</span>
   </section>`;
 }
 

@@ -17,6 +17,7 @@ export const store = {
   bridge: null,
   browser: null,
   accounts: null,
+  cluster: null, // none where the bridge is alone
   queue: [],
   running: [],
   recent: [],

@@ -9,6 +9,7 @@ const PATHS = {
   playground: "M5 3l8 5-8 5z",
   setup: "M2 4.5h7M13 4.5h1M2 11.5h1M7 11.5h7M11 3v3M5 10v3",
   log: "M3 3h10M3 6.5h10M3 10h7M3 13.5h4",
+  nodes: "M2.5 2h11v4.5h-11zM2.5 9.5h11V14h-11zM5 4.25h.01M5 11.75h.01",
   more: "M3.5 8h.01M8 8h.01M12.5 8h.01",
   plus: "M8 3v10M3 8h10",
   close: "M4 4l8 8M12 4l-8 8",

@@ -5,6 +5,7 @@ import { post } from "../api.js";
 import { update, useStore } from "../store.js";
 import { clipped } from "../format.js";
 import { ActionButton, Ago, Empty } from "../components/parts.js";
+import { ThisNode } from "../components/this_node.js";
 import { Icon } from "../components/icons.js";
 import { attempt } from "../components/toasts.js";
 
@@ -26,7 +27,7 @@ function Machine() {
   const button = html`<${ActionButton} class="button primary" run=${run}>
     <${Icon} name="refresh" />${at ? "Look again" : "Look now"}<//>`;
   return html`<section class="card" aria-labelledby="doctor">
-    <header class="card-head"><h2 id="doctor">Doctor</h2>${at && html`<span class="small soft grow">looked <${Ago}
+    <header class="card-head"><h2 id="doctor">Doctor</h2><${ThisNode} />${at && html`<span class="small soft grow">looked <${Ago}
       at=${at} /></span>`}${at && button}</header>
     ${result === undefined && html`<div class="skeleton block" aria-busy="true"></div>`}
     ${result !== undefined && !at && html`<${Empty} icon="check" title="Not looked yet"

@@ -4,6 +4,7 @@ import { html, useEffect, useState } from "../html.js";
 import { get } from "../api.js";
 import { clipped } from "../format.js";
 import { Empty, Search, Segments } from "../components/parts.js";
+import { ThisNode } from "../components/this_node.js";
 
 const KINDS = [
   ["changed", "Changed"],
@@ -30,7 +31,7 @@ export function Settings() {
   return html`<section class="stack" aria-label="Settings">
     <div class="filters"><${Segments} label="Show" name="settings"
       options=${KINDS.map(([key, label]) => [key, label, counts[key]])} value=${kind} onChange=${setKind} />
-      <${Search} label="Find a setting" value=${words} onChange=${setWords} /></div>
+      <${Search} label="Find a setting" value=${words} onChange=${setWords} /><${ThisNode} /></div>
     ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
     <div class="card">
       ${settings === null && !problem && html`<div class="skeleton block" aria-busy="true"></div>`}

@@ -77,7 +77,8 @@ export function menuOf(account) {
     { label: "Reopen", icon: "out", run: () => reopen(account) },
     { label: "Download bundle", icon: "save", run: () => bundle(account) },
     null,
-    { label: "Rename …", icon: "pen", run: () => rename(account) },
+    // The nodes of a cluster agree by an account's name.
+    ...(account.node ? [] : [{ label: "Rename …", icon: "pen", run: () => rename(account) }]),
     { label: "Remove …", icon: "bin", danger: true, run: () => removeAccount(account) },
   ];
 }

@@ -21,6 +21,7 @@ export const AccountRow = memo(function AccountRow({ account }) {
         <button class="disclose" id=${id} aria-expanded=${isOpen} onClick=${toggle}>
           <${Icon} name="down" /><span class="clip" title=${account.name}>${account.name}</span></button>
         <span class="small faint clip">${account.site}</span>
+        ${account.node && html`<span class="small faint clip" title=${`on the node ${account.node}`}>on ${account.node}</span>`}
       </div>
       <${State} account=${account} />
       <${Chat} account=${account} />
@@ -94,6 +95,7 @@ function More({ account }) {
         <dd>${error ? html`<span class="mono">${error.code}</span>, ${clock(error.at)}: ${clipped(error.message, 2000)}` : "none"}</dd>
       <dt>Last seen alive</dt><dd>${dateTime(account.last_seen)}</dd>
       <dt>Chats of this page</dt><dd>${count(account.page_chats)}</dd>
+      ${account.node && html`<dt>Node</dt><dd>${account.node}</dd>`}
       <dt>Site</dt><dd>${account.site}, <span class="mono">${account.url}</span></dd>
     </dl>
     <${Thumbnail} account=${account} isLarge=${true} />

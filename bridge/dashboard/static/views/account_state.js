@@ -33,6 +33,6 @@ export const GROUPS = [
 
 export function matches(account, group, words) {
   const [, , isIn] = GROUPS.find(([key]) => key === group);
-  const text = `${account.name} ${account.site} ${account.state} ${account.reason ?? ""}`.toLowerCase();
+  const text = `${account.name} ${account.site} ${account.state} ${account.node ?? ""} ${account.reason ?? ""}`.toLowerCase();
   return isIn(account) && text.includes(words.trim().toLowerCase());
 }

@@ -6,6 +6,7 @@ import { update, useStore } from "../store.js";
 import { count, duration, megabytes } from "../format.js";
 import { Chart } from "../components/chart.js";
 import { Empty, Segments } from "../components/parts.js";
+import { ThisNode } from "../components/this_node.js";
 
 const HOURS = [
   ["1", "1 hour"],
@@ -31,7 +32,7 @@ export function Charts() {
   const [hours, setHours] = useState("24");
   const [metrics, problem] = useMetrics(hours);
   return html`<div class="view">
-    <header class="view-head"><h1 tabindex="-1">Charts</h1>
+    <header class="view-head"><h1 tabindex="-1">Charts</h1><span class="grow"><${ThisNode} /></span>
       <${Segments} label="Time" name="hours" options=${HOURS} value=${hours} onChange=${setHours} /></header>
     ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
     ${!metrics && !problem && html`<${Skeleton} />`}

@@ -5,6 +5,7 @@ import { get } from "../api.js";
 import { LOG_LINES, takeState, useStore } from "../store.js";
 import { clipped, clock, count } from "../format.js";
 import { Ago, Empty, Search, Segments, Switch } from "../components/parts.js";
+import { ThisNode } from "../components/this_node.js";
 
 const LEVELS = [
   ["DEBUG", "All"],
@@ -25,7 +26,7 @@ export function Log() {
     get(`log?limit=${LOG_LINES}`).then(takeState, () => {}); // the stream begins with the last ones only
   }, [live]);
   return html`<div class="view">
-    <header class="view-head"><h1 tabindex="-1">Log</h1><${Version} /></header>
+    <header class="view-head"><h1 tabindex="-1">Log</h1><span class="grow"><${ThisNode} /></span><${Version} /></header>
     <div class="filters">
       <${Segments} label="Level" name="level" options=${LEVELS} value=${level} onChange=${setLevel} />
       <${Search} label="Search the log" value=${words} onChange=${setWords} />

@@ -98,6 +98,8 @@ class ConversationFile:
     """The places in a SQLite file; all of it blocks, and is used by one thread at a time."""
 
     def __init__(self, path: Path, settings: ConversationSettings) -> None:
+        self._settings = settings
+        self._max_age = settings.max_age * DAY
         with ExitStack() as undo:
             try:
                 create_empty(path)
@@ -106,6 +108,7 @@ class ConversationFile:
                 self._migrate(path)
                 self._database.execute("PRAGMA journal_mode = WAL")
                 self._database.execute("PRAGMA synchronous = NORMAL")
+                self._forget_old()
             except (sqlite3.Error, OSError) as error:
                 raise SetupError(
                     f"Cannot use the file of conversations {path}: {error}. Remove it to start over."
@@ -113,9 +116,6 @@ class ConversationFile:
             undo.pop_all()
         self.on_change: Callable[[Change], None] = lambda _: None
         """Called after each change of this bridge's own but for those of whole accounts."""
-        self._settings = settings
-        self._max_age = settings.max_age * DAY
-        self._forget_old()
 
     def find(self, request: ChatRequest, accounts: Collection[str]) -> ConversationPosition | None:
         """Return where on these accounts `request` goes on, or None for a new conversation.
@@ -207,9 +207,11 @@ class ConversationFile:
             self._database.execute(f"DELETE FROM {table} WHERE account = ?", (account,))  # noqa: S608
 
     def close(self) -> None:
-        """Close the file."""
-        self._forget_old()
-        self._database.close()
+        """Close the file, also where the disk fails."""
+        try:
+            self._forget_old()
+        finally:
+            self._database.close()
 
     def _account_of(self, conversation: str) -> str:
         found = self._database.execute("SELECT account FROM made WHERE id = ?", (conversation,)).fetchone()

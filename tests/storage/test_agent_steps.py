@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,11 +12,12 @@ from bridge.api.chat_options import ChatOptions, make_request
 from bridge.chat.prompt import AGAIN
 from bridge.chat.system_changes import GONE, NO_TOOLS, news, outline
 from bridge.chat.types import ChatRequest, Message, Model
-from bridge.settings import ApiSettings, ConversationSettings, FileSettings
+from bridge.settings import ApiSettings, FileSettings
 from bridge.sites.deepseek.driver import Driver
 from bridge.storage.conversation_file import ConversationFile, ConversationPosition
 from bridge.tool_calls.notation import Call, Tool, Toolbox, write_call, write_results
 from bridge.worker.turn_plan import turns_of
+from tests.storage.conftest import OpenFile
 
 MODEL = Model("deepseek-chat")
 RULES = "\n".join(f"Rule {number} says what an agent must never do without being asked." for number in range(50))
@@ -35,8 +35,8 @@ def system(status: str = " M a.py\n M b.py", time: str = "12:00") -> str:
 class Agent:
     """An agent on one account: plays a step, and keeps its history as clients do."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file = ConversationFile(folder / "conversations.db", ConversationSettings())
+    def __init__(self, file: ConversationFile) -> None:
+        self._file = file
         self.history: list[Message] = [Message("user", "Mend the project.")]
         self.tools: tuple[Tool, ...] = (READ, WRITE)
         self.system = system()
@@ -76,8 +76,8 @@ class Agent:
 
 
 @pytest.fixture
-def agent(tmp_path: Path) -> Agent:
-    return Agent(tmp_path)
+def agent(opened: OpenFile) -> Agent:
+    return Agent(opened())
 
 
 def test_a_step_sends_the_results_alone(agent: Agent) -> None:
@@ -208,8 +208,8 @@ def test_a_loop_that_repeats_the_same_failed_call_sends_each_failure_once(agent:
     assert len(set(agent.conversations)) == 1
 
 
-def test_a_title_that_is_asked_for_in_between_leaves_the_conversation_as_it_is(tmp_path: Path, agent: Agent) -> None:
-    titles = Agent(tmp_path)
+def test_a_title_that_is_asked_for_in_between_leaves_the_conversation_as_it_is(opened: OpenFile, agent: Agent) -> None:
+    titles = Agent(opened())
     titles.tools = ()
     for _ in range(3):
         agent.step()

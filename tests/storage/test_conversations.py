@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,10 +34,11 @@ from bridge.chat.types import (
 from bridge.errors import BridgeError, RequestError, SetupError, SiteError, StorageError, UnknownConversation
 from bridge.settings import ConversationSettings, FileSettings
 from bridge.sites.deepseek.driver import Driver
-from bridge.storage.conversation_file import VERSION, ConversationFile, ConversationPosition
+from bridge.storage.conversation_file import VERSION, ConversationPosition
 from bridge.storage.conversation_tokens import new_messages
 from bridge.storage.conversations import ConversationRecorder, Conversations
 from bridge.worker.turn_plan import fitted, turns_of
+from tests.storage.conftest import OpenFile, conversation_file
 
 MODEL = Model("deepseek-chat")
 PLACE = ConversationPosition("alice", "c-1", "2")
@@ -53,18 +55,14 @@ def said(role: Role, text: str) -> Message:
     return Message(role, text)
 
 
-def opened(tmp_path: Path, **settings: float | str) -> ConversationFile:
-    return ConversationFile(tmp_path / "conversations.db", ConversationSettings.model_validate(settings))
-
-
-def test_a_known_history_with_something_new_goes_on_where_it_is(tmp_path: Path) -> None:
-    conversations = opened(tmp_path)
+def test_a_known_history_with_something_new_goes_on_where_it_is(opened: OpenFile) -> None:
+    conversations = opened()
     conversations.remember(PLACE, HELLO, ANSWER)
     assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) == PLACE
 
 
-def test_only_the_accounts_of_the_chat_are_looked_at(tmp_path: Path) -> None:
-    conversations = opened(tmp_path)
+def test_only_the_accounts_of_the_chat_are_looked_at(opened: OpenFile) -> None:
+    conversations = opened()
     conversations.remember(PLACE, HELLO, ANSWER)
     conversations.remember(ConversationPosition("bob", "c-9", "2"), HELLO, ANSWER)
     longer = request(*HELLO, said("assistant", ANSWER), said("user", "Fine."))
@@ -87,29 +85,31 @@ def test_only_the_accounts_of_the_chat_are_looked_at(tmp_path: Path) -> None:
         "Hi![[1]](https://example.com/a_b)\n\nHow *are* you?[[20]](https://example.com/?c=d)",
     ],
 )
-def test_what_clients_and_decorations_change_about_an_answer_does_not_matter(tmp_path: Path, returned: str) -> None:
-    conversations = opened(tmp_path)
+def test_what_clients_and_decorations_change_about_an_answer_does_not_matter(opened: OpenFile, returned: str) -> None:
+    conversations = opened()
     conversations.remember(PLACE, HELLO, ANSWER)
     assert conversations.find(request(*HELLO, said("assistant", returned), said("user", "Fine.")), ALL) == PLACE
 
 
 @pytest.mark.parametrize("link", ["[[1]](https://en.wikipedia.org/wiki/Sky)", "[citation:1]", "[reference:2]"])
-def test_what_the_model_itself_writes_like_a_citation_does_not_end_the_conversation(tmp_path: Path, link: str) -> None:
+def test_what_the_model_itself_writes_like_a_citation_does_not_end_the_conversation(
+    opened: OpenFile, link: str
+) -> None:
     """The histories of clients have marks in the place of links, which no answer of a model without a search has."""
-    conversations, answer = opened(tmp_path), f"It is blue. {link} Why?"
+    conversations, answer = opened(), f"It is blue. {link} Why?"
     conversations.remember(PLACE, HELLO, answer)
     returned = write_messages([Turn("assistant", answer)])
     assert conversations.find(request(*HELLO, *returned, said("user", "So?")), ALL) == PLACE
 
 
-def test_an_answer_in_two_messages_is_the_same_as_in_one(tmp_path: Path) -> None:
-    conversations = opened(tmp_path)
+def test_an_answer_in_two_messages_is_the_same_as_in_one(opened: OpenFile) -> None:
+    conversations = opened()
     conversations.remember(PLACE, [*HELLO, said("assistant", "Hi!\n\nHow *a")], "re* you?")
     assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) == PLACE
 
 
-def test_the_beginning_of_an_answer_at_the_end_is_new(tmp_path: Path) -> None:
-    conversations = opened(tmp_path)
+def test_the_beginning_of_an_answer_at_the_end_is_new(opened: OpenFile) -> None:
+    conversations = opened()
     conversations.remember(PLACE, HELLO, ANSWER)
     begun = request(*HELLO, said("assistant", ANSWER), said("user", "Count."), said("assistant", "One,"))
     assert conversations.find(begun, ALL) == PLACE
@@ -169,9 +169,9 @@ RULES = "You are an agent. Work in small steps.\nNever delete a file.\nThe time 
     ],
 )
 def test_a_changed_line_of_the_system_text_is_told_in_the_conversation(
-    tmp_path: Path, before: str, now: str, told: str
+    opened: OpenFile, before: str, now: str, told: str
 ) -> None:
-    conversations = opened(tmp_path)
+    conversations = opened()
     conversations.remember(PLACE, [said("system", before), HELLO[1]], ANSWER)
     longer = request(said("system", now), HELLO[1], said("assistant", ANSWER), said("user", "Fine."))
     place = conversations.find(longer, ALL)
@@ -191,29 +191,29 @@ def test_a_changed_line_of_the_system_text_is_told_in_the_conversation(
         "",
     ],
 )
-def test_a_system_text_that_lost_a_line_or_is_another_one_begins_anew(tmp_path: Path, now: str) -> None:
-    conversations = opened(tmp_path)
+def test_a_system_text_that_lost_a_line_or_is_another_one_begins_anew(opened: OpenFile, now: str) -> None:
+    conversations = opened()
     conversations.remember(PLACE, [said("system", RULES.format(time="12:00")), HELLO[1]], ANSWER)
     history = [said("system", now), HELLO[1], said("assistant", ANSWER), said("user", "Fine.")]
     assert conversations.find(request(*history[not now :]), ALL) is None
 
 
-def test_by_setting_any_change_of_the_system_text_begins_anew(tmp_path: Path) -> None:
-    conversations = opened(tmp_path, system_changes="restart")
+def test_by_setting_any_change_of_the_system_text_begins_anew(opened: OpenFile) -> None:
+    conversations = opened(system_changes="restart")
     conversations.remember(PLACE, [said("system", RULES.format(time="12:00")), HELLO[1]], ANSWER)
     rest = (HELLO[1], said("assistant", ANSWER), said("user", "Fine."))
     assert conversations.find(request(said("system", RULES.format(time="12:01")), *rest), ALL) is None
     assert conversations.find(request(said("system", RULES.format(time="12:00")), *rest), ALL) == PLACE
 
 
-def test_a_history_that_no_page_takes_is_not_looked_for(tmp_path: Path) -> None:
-    conversations = opened(tmp_path)
+def test_a_history_that_no_page_takes_is_not_looked_for(opened: OpenFile) -> None:
+    conversations = opened()
     long = [said("user", "x" * 3_000_001)]
     conversations.remember(PLACE, long, ANSWER)
     assert conversations.find(request(*long, said("assistant", ANSWER), said("user", "Fine.")), ALL) is None
 
 
-def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
+def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path, opened: OpenFile) -> None:
     with sqlite3.connect(tmp_path / "conversations.db") as database:
         database.execute(
             "CREATE TABLE conversation (id TEXT PRIMARY KEY, account TEXT NOT NULL, message TEXT NOT NULL,"
@@ -223,21 +223,21 @@ def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "conversations.db") as database:
         database.execute("INSERT INTO conversation VALUES ('c-1', 'alice', '2', x'00', 1e12)")
     database.close()
-    conversations = opened(tmp_path)
+    conversations = opened()
     old = conversations.find(request(said("user", "x"), conversation="c-1"), ALL)
     assert (old, old and old.tokens) == (PLACE, None)
     conversations.remember(PLACE, HELLO, ANSWER)
     assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) == PLACE
 
 
-def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    opened(tmp_path).close()
+def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path: Path, opened: OpenFile) -> None:
+    conversation_file(tmp_path).close()
     with sqlite3.connect(tmp_path / "conversations.db") as database:
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
         database.execute(f"PRAGMA user_version = {VERSION + 1}")
         database.execute("DROP INDEX by_use")
     with pytest.raises(SetupError, match=r"newer version of the bridge .* remove the file to start over"):
-        opened(tmp_path)
+        opened()
     assert database.execute("SELECT name FROM sqlite_master WHERE name = 'by_use'").fetchall() == []
     database.close()
 
@@ -249,8 +249,8 @@ def test_a_digest_does_not_depend_on_white_space_or_on_where_a_piece_of_a_text_e
         assert digest([said("user", one)]) != digest([said("user", one + "b")])
 
 
-def test_another_picture_is_another_history_and_another_name_of_it_is_not(tmp_path: Path) -> None:
-    conversations = opened(tmp_path)
+def test_another_picture_is_another_history_and_another_name_of_it_is_not(opened: OpenFile) -> None:
+    conversations = opened()
 
     def seen(name: str, data: bytes) -> Message:
         return Message("user", "What is this?", (Attachment(name, "image/png", data),))
@@ -273,14 +273,14 @@ def test_another_picture_is_another_history_and_another_name_of_it_is_not(tmp_pa
         (said("assistant", "Hello"), said("user", ANSWER), said("user", "Fine.")),
     ],
 )
-def test_any_other_history_begins_anew(tmp_path: Path, messages: tuple[Message, ...]) -> None:
-    conversations = opened(tmp_path)
+def test_any_other_history_begins_anew(opened: OpenFile, messages: tuple[Message, ...]) -> None:
+    conversations = opened()
     conversations.remember(PLACE, HELLO, ANSWER)
     assert conversations.find(request(*messages), ALL) is None
 
 
-def test_a_conversation_goes_on_only_from_its_last_answer(tmp_path: Path) -> None:
-    conversations = opened(tmp_path)
+def test_a_conversation_goes_on_only_from_its_last_answer(opened: OpenFile) -> None:
+    conversations = opened()
     conversations.remember(PLACE, HELLO, ANSWER)
     longer = (*HELLO, said("assistant", ANSWER), said("user", "Fine."))
     conversations.remember(ConversationPosition("alice", "c-1", "4"), longer, "Good.")
@@ -292,8 +292,8 @@ def test_a_conversation_goes_on_only_from_its_last_answer(tmp_path: Path) -> Non
     )
 
 
-def test_the_clients_own_name_for_a_conversation_counts_before_the_history(tmp_path: Path) -> None:
-    conversations = opened(tmp_path, enabled=False)
+def test_the_clients_own_name_for_a_conversation_counts_before_the_history(opened: OpenFile) -> None:
+    conversations = opened(enabled=False)
     conversations.remember(PLACE, HELLO, ANSWER)
     assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) is None
     assert conversations.find(request(said("user", "Fine."), conversation=PLACE.id), ALL) == PLACE
@@ -302,18 +302,17 @@ def test_the_clients_own_name_for_a_conversation_counts_before_the_history(tmp_p
     assert (caught.value.status, caught.value.param) == (404, "conversation_id")
 
 
-def test_places_survive_a_restart_and_no_text_is_on_disk(tmp_path: Path) -> None:
-    first = opened(tmp_path)
-    first.remember(PLACE, HELLO, ANSWER)
-    first.close()
-    assert opened(tmp_path).find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) == PLACE
+def test_places_survive_a_restart_and_no_text_is_on_disk(tmp_path: Path, opened: OpenFile) -> None:
+    with closing(conversation_file(tmp_path)) as first:
+        first.remember(PLACE, HELLO, ANSWER)
+    assert opened().find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) == PLACE
     for file in tmp_path.iterdir():
         assert b"Hello" not in file.read_bytes()
         assert file.stat().st_mode & 0o077 == 0
 
 
-def test_a_conversation_that_was_not_used_for_long_is_forgotten(tmp_path: Path) -> None:
-    conversations = opened(tmp_path, max_age=1e-15)
+def test_a_conversation_that_was_not_used_for_long_is_forgotten(opened: OpenFile) -> None:
+    conversations = opened(max_age=1e-15)
     conversations.remember(PLACE, HELLO, ANSWER)
     assert conversations.find(request(*HELLO, said("assistant", ANSWER), said("user", "Fine.")), ALL) is None
 
@@ -404,14 +403,14 @@ async def test_what_the_client_will_send_back_is_made_off_the_event_loop(tmp_pat
     assert threading.get_ident() not in threads
 
 
-async def test_what_was_noted_last_is_on_disk_when_the_bridge_has_stopped(tmp_path: Path) -> None:
+async def test_what_was_noted_last_is_on_disk_when_the_bridge_has_stopped(tmp_path: Path, opened: OpenFile) -> None:
     async with shared(tmp_path) as conversations:
         for number in range(500):
             conversations.remember(
                 ConversationPosition("alice", f"c-{number}", "2"), [said("user", str(number))], ANSWER
             )
     last = (said("user", "499"), said("assistant", ANSWER), said("user", "Fine."))
-    assert opened(tmp_path).find(request(*last), ALL) == ConversationPosition("alice", "c-499", "2")
+    assert opened().find(request(*last), ALL) == ConversationPosition("alice", "c-499", "2")
 
 
 async def test_who_asks_at_once_finds_what_was_noted_before(tmp_path: Path) -> None:
@@ -441,9 +440,10 @@ async def test_a_disk_that_fails_costs_the_conversation_and_not_the_chat(tmp_pat
     logger.remove(sink)
     other.close()
     assert [line for line in lines if "Cannot save" in line] != []
+    assert [file.path for file in psutil.Process().open_files() if file.path.startswith(str(tmp_path))] == []
 
 
-def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path, opened: OpenFile) -> None:
     (tmp_path / "conversations.db").write_bytes(b"this is not a database, not at all" * 100)
     with pytest.raises(SetupError, match=r"conversations\.db.*Remove it"):
-        opened(tmp_path)
+        opened()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -56,21 +56,21 @@ async def test_one_that_is_too_old_is_gone_and_one_that_others_go_on_from_is_not
         store.keep("me", response(1))
         store.keep("me", response(2))
         store.keep("me", response(3))
-    with sqlite3.connect(tmp_path / "responses.db") as database:
+    with closing(sqlite3.connect(tmp_path / "responses.db", isolation_level=None)) as database:
         database.execute("UPDATE response SET kept = kept - 29.9 * 86400 WHERE id != 'resp_3'")
         database.execute("UPDATE response SET kept = kept - 100 * 86400 WHERE id = 'resp_3'")
     async with opened(tmp_path) as store:
         assert await store.find("me", "resp_3") is None
         store.keep("me", response(4, previous="resp_1"))
         assert [one["response"]["id"] for one in await store.chain("me", "resp_4") or ()] == ["resp_1", "resp_4"]
-    with sqlite3.connect(tmp_path / "responses.db") as database:
+    with closing(sqlite3.connect(tmp_path / "responses.db", isolation_level=None)) as database:
         kept = dict(database.execute("SELECT id, kept FROM response"))
     assert kept.keys() == {"resp_1", "resp_2", "resp_4"}
     assert kept["resp_1"] > kept["resp_2"] + 29 * 86400
 
 
 async def test_a_file_of_a_newer_bridge_is_left_alone(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "responses.db") as database:
+    with closing(sqlite3.connect(tmp_path / "responses.db", isolation_level=None)) as database:
         database.execute(f"PRAGMA user_version = {VERSION + 1}")
     async with opened(tmp_path) as store:
         with pytest.raises(StorageError, match="newer version"):

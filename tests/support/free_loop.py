@@ -33,12 +33,11 @@ BLOCKING = frozenset(
 )
 """Audit events of calls that wait for a disk, a name server or another process."""
 PRODUCT = str(Path(bridge.__file__).parent)
-COMMANDS = ("bench", "cli.py", "debug.py", "doctor.py", "login.py", "signin.py", "terminal.py", "tryout.py")
+APART = tuple(f"{PRODUCT}/{name}/" for name in ("demo", "bench"))
 """What serves nobody but the person in front of it."""
-APART = tuple(f"{PRODUCT}/{name}" for name in ("demo", *COMMANDS))
 TESTS = str(Path(__file__).parent.parent)
-EXCUSED = ("<frozen importlib", "linecache.py", "asyncio/base_events.py", "asyncio/unix_events.py")
-"""Where a call may block: imports and tracebacks come once, and a process can be started nowhere else."""
+EXCUSED = ("<frozen importlib", "linecache.py", "traceback.py", "asyncio/base_events.py", "asyncio/unix_events.py")
+"""Where a call may block: imports come once, as do a traceback's lines, and a process can be started nowhere else."""
 ASYNC = CO_COROUTINE | CO_ASYNC_GENERATOR
 
 found: list[str] = []

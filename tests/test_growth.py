@@ -32,11 +32,11 @@ from bridge.chat.history_digests import digest
 from bridge.chat.prompt import looks_like_label, render
 from bridge.chat.system_changes import news, outline
 from bridge.chat.text_direction import changes
+from bridge.chat.tokens.estimate import Estimate
+from bridge.chat.tokens.vocabularies import tokenizer_of
 from bridge.chat.types import Message, Source
 from bridge.errors import RequestError
 from bridge.sse import SSEDecoder
-from bridge.tokens.estimate import Estimate
-from bridge.tokens.vocabularies import tokenizer_of
 from bridge.tool_calls.answer_filter import ToolCallFilter
 from bridge.tool_calls.json_mode import JsonForm
 from bridge.tool_calls.json_repair import Unreadable, loaded
@@ -510,7 +510,7 @@ def test_the_patterns_are_found_with_their_uses() -> None:
     found = {one.name: one.methods for one in patterns()}
     assert len(found) > 40
     assert found["bridge.tool_calls.quote_repair.STEP"] == {"search"}
-    assert found["bridge.tokens.estimate.WIDE"] == {"sub", "match"}
+    assert found["bridge.chat.tokens.estimate.WIDE"] == {"sub", "match"}
     assert found["bridge.storage.file_store.ID"] == {"fullmatch"}
 
 

@@ -1,3 +1,3 @@
 """The HTTP side: surfaces, endpoint, routes and guard;
-may import chat, dashboard, liveview, monitor, pool, sites, storage, tokens, tool_calls.
+may import chat, dashboard, liveview, monitor, pool, sites, storage, tool_calls.
 """

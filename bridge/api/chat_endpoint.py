@@ -32,13 +32,13 @@ from bridge.api.request_body import BodyReader, parse_body
 from bridge.api.stream_writer import StreamWriter, send_whole
 from bridge.api.surface import ApiCall, Detached, Encoder, Immediate, ParsedRequest, Surface, TokenQuestion
 from bridge.background import off_loop
+from bridge.chat.tokens.usage import Usage, count_messages
 from bridge.chat.types import ChatBackend, ChatRequest, Opened
 from bridge.errors import RequestError
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
 from bridge.storage.file_store import FileStore
 from bridge.tasks import log_unexpected
-from bridge.tokens.usage import Usage, count_messages
 
 CHAT = web.RequestKey("chat", ChatRequest)
 IGNORED = "x-bridge-ignored"

@@ -1,1 +1,1 @@
-"""Which account answers a chat, and what an error means for an account; may import chat, tokens, storage."""
+"""Which account answers a chat, and what an error means for an account; may import chat, storage."""

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bridge.chat.tokens.tokenizer import TokenCount
+from bridge.chat.tokens.usage import ON_LOOP
+from bridge.chat.tokens.vocabularies import ESTIMATE, tokenizer_of
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Rewritten, Text, Thinking, Withdrawn
 from bridge.errors import BridgeError
 from bridge.telemetry import ChatEnded, ChatProgress, Step, Telemetry, Timeline
-from bridge.tokens.tokenizer import TokenCount
-from bridge.tokens.usage import ON_LOOP
-from bridge.tokens.vocabularies import ESTIMATE, tokenizer_of
 
 CANCELLED = "cancelled"
 """The result of a chat that ended without an answer and without an error: its client has left."""

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from bridge.chat.history_digests import split
 from bridge.chat.prompt import AGAIN, CHANGED
+from bridge.chat.tokens.vocabularies import tokenizer_of
 from bridge.chat.types import ChatRequest, Message
 from bridge.errors import ContextTooLong
 from bridge.storage.conversation_file import ConversationPosition
-from bridge.tokens.vocabularies import tokenizer_of
 
 LABEL = 24
 """Tokens of a label and the gap before it, at most."""

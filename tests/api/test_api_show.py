@@ -9,8 +9,8 @@ from markdown_it import MarkdownIt
 
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.presenter import FOLD_CLOSED, FOLD_OPEN, Fragment, PresentationStyle, Presenter, present
+from bridge.chat.tokens.usage import Usage
 from bridge.chat.types import FinishReason, Model, Opened, Searched, Source, Text, Thinking, Withdrawn
-from bridge.tokens.usage import Usage
 
 FOLD = Model("m", thinking=True, search=True, show="fold")
 SILENT = Model("m", thinking=True, search=True, show="silent")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.answer_format import AnswerFormat
 from bridge.api.answer.pipeline import AnswerPipeline
+from bridge.chat.tokens.vocabularies import tokenizer_of
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Model, Opened, Text, Thinking, Withdrawn
-from bridge.tokens.vocabularies import tokenizer_of
 
 MODEL = Model("deepseek", thinking=True, vocabulary="deepseek")
 REQUEST = ChatRequest("1", MODEL, (Message("user", "Hello world"),))

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from bridge.browser.browser import Chromium
-from bridge.cli.page_watch import ConsoleReport, report_until_closed
+from bridge.cli.page_report import ConsoleReport, report_until_closed
 from bridge.demo import DemoSite
 from bridge.sites.contract import Turn
 from bridge.sites.known_sites import load_driver

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from bridge.chat.model_names import resolve
+from bridge.chat.tokens.vocabularies import ESTIMATE, tokenizer_of
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Model, Opened, Text, Thinking, Withdrawn
 from bridge.pool.chat_progress import Progress
 from bridge.telemetry import ChatEnded, ChatProgress, Fact, Telemetry, Timeline
-from bridge.tokens.vocabularies import ESTIMATE, tokenizer_of
 
 
 def begun() -> tuple[Progress, list[Fact]]:

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from bridge.api.access.usage_windows import KeyUsage
 from bridge.chat.caller import Caller
 from bridge.chat.rate_limits import REQUESTS, TOKENS, WINDOWS, RateLimit, RateLimits, Refused, SharedUsage
+from bridge.chat.tokens.usage import Usage
 from bridge.chat.types import ChatRequest
 from bridge.durations import MINUTE, rounded_up
 from bridge.errors import KeyLimitReached
@@ -24,7 +25,6 @@ from bridge.storage.api_keys import Key
 from bridge.storage.key_limits import NO_LIMITS
 from bridge.storage.usage_file import ChatUsage
 from bridge.telemetry import ChatEnded, Fact
-from bridge.tokens.usage import Usage
 
 AGAIN = "-again"
 """What the id of a chat ends in by which the bridge itself asks once more; it belongs to the chat before."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bridge.chat.tokens.usage import Usage
 from bridge.chat.types import Opened, Rewritten, Searched, Text, Thinking, Title, Withdrawn
-from bridge.tokens.usage import Usage
 from bridge.tool_calls.answer_filter import ToolCall
 
 EndReason = Literal["stop", "length", "content_filter", "tool_calls"]

@@ -14,10 +14,10 @@ from loguru import logger
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.answer_format import AnswerFormat
 from bridge.api.answer.pipeline import AnswerPipeline
+from bridge.chat.tokens.usage import Usage
 from bridge.chat.types import ChatBackend, ChatEvent, ChatRequest, Finish
 from bridge.errors import BridgeError, NoAnswer, SiteError
 from bridge.tasks import log_unexpected
-from bridge.tokens.usage import Usage
 
 Emit = Callable[[Sequence[AnswerEvent]], Awaitable[None]]
 """Takes the next events of one answer."""

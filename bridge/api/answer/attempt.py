@@ -8,6 +8,7 @@ from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent, EndReason
 from bridge.api.answer.answer_format import EVERYTHING, AnswerFormat
 from bridge.api.answer.continuation import ContinuationFilter
 from bridge.api.answer.stop import StopFilter
+from bridge.chat.tokens.usage import ON_LOOP, Meter
 from bridge.chat.types import (
     ChatEvent,
     Finish,
@@ -21,7 +22,6 @@ from bridge.chat.types import (
     Withdrawn,
 )
 from bridge.errors import SiteError
-from bridge.tokens.usage import ON_LOOP, Meter
 from bridge.tool_calls.answer_filter import ToolCall, ToolCallFilter
 
 

@@ -15,10 +15,10 @@ from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.answer_format import AnswerFormat
 from bridge.api.answer.attempt import Attempt
 from bridge.api.answer.stop import StopFilter
+from bridge.chat.tokens.tokenizer import Tokenizer
+from bridge.chat.tokens.usage import Meter, count_prompt
 from bridge.chat.types import ChatEvent, ChatRequest, Message, Opened, Rewritten, Text, Thinking
 from bridge.errors import NoAnswer, SiteError
-from bridge.tokens.tokenizer import Tokenizer
-from bridge.tokens.usage import Meter, count_prompt
 from bridge.tool_calls.answer_filter import ToolCall
 
 

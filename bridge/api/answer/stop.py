@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bridge.chat.tokens.tokenizer import TokenLimit
 from bridge.chat.types import FinishReason
-from bridge.tokens.tokenizer import TokenLimit
 
 
 class StopFilter:

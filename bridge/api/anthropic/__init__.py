@@ -1,1 +1,1 @@
-"""Anthropic's dialect: bodies in, bodies and frames out; may import api, chat, storage, tokens, tool_calls."""
+"""Anthropic's dialect: bodies in, bodies and frames out; may import api, chat, storage, tool_calls."""

@@ -15,10 +15,10 @@ from bridge.api.anthropic.anthropic_errors import error_body
 from bridge.api.anthropic.anthropic_request import AnthropicOptions, AnthropicRequest, MessagesBody, read
 from bridge.api.http_errors import Failure, dump
 from bridge.api.surface import ApiCall, Encoder, Surface, TokenQuestion
+from bridge.chat.tokens.usage import Usage
 from bridge.chat.types import Opened, Searched, Text, Thinking
 from bridge.settings import ApiSettings
 from bridge.sse import encode_sse
-from bridge.tokens.usage import Usage
 
 PING: Event = {"type": "ping"}
 REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}

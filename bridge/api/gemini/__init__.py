@@ -1,1 +1,1 @@
-"""Gemini's dialect: bodies in, bodies, events and JSON arrays out; may import api, chat, tokens, tool_calls."""
+"""Gemini's dialect: bodies in, bodies, events and JSON arrays out; may import api, chat, tool_calls."""

@@ -12,9 +12,9 @@ from bridge.api.answer.presenter import PresentationStyle, Presenter, present
 from bridge.api.gemini.gemini_errors import gemini_error
 from bridge.api.gemini.gemini_request import GeminiRequest
 from bridge.api.http_errors import Failure, dump
+from bridge.chat.tokens.usage import Usage
 from bridge.chat.types import Searched, Source
 from bridge.sse import encode_sse
-from bridge.tokens.usage import Usage
 from bridge.tool_calls.answer_filter import ToolCall
 
 REASONS = {"stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS", "content_filter": "SAFETY"}

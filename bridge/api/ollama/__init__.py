@@ -1,1 +1,1 @@
-"""Ollama's dialect: bodies in, bodies and lines of JSON out; may import api, chat, tokens, tool_calls."""
+"""Ollama's dialect: bodies in, bodies and lines of JSON out; may import api, chat, tool_calls."""

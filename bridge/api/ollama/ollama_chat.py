@@ -24,9 +24,9 @@ from bridge.api.ollama.ollama_request import (
     read_ollama_generate,
 )
 from bridge.api.surface import ApiCall, Encoder, Immediate, Surface
+from bridge.chat.tokens.usage import Usage
 from bridge.chat.types import Opened
 from bridge.settings import ApiSettings
-from bridge.tokens.usage import Usage
 from bridge.tool_calls.answer_filter import ToolCall
 
 REASONS = {"tool_calls": "stop"}

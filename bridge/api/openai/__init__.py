@@ -1,1 +1,1 @@
-"""OpenAI's dialect: bodies in, bodies and frames out; may import api, chat, storage, tokens, tool_calls."""
+"""OpenAI's dialect: bodies in, bodies and frames out; may import api, chat, storage, tool_calls."""

@@ -14,10 +14,10 @@ from bridge.api.answer.presenter import PresentationStyle, PresentedAnswer, Pres
 from bridge.api.http_errors import Failure, dump, error_body
 from bridge.api.openai.request import Body, Dialect, OpenAIRequest, read
 from bridge.api.surface import ApiCall, Encoder, Surface
+from bridge.chat.tokens.usage import Usage
 from bridge.chat.types import Opened, Source
 from bridge.settings import ApiSettings
 from bridge.sse import encode_sse
-from bridge.tokens.usage import Usage
 from bridge.tool_calls.answer_filter import ToolCall
 
 DONE = encode_sse(b"[DONE]")

@@ -16,10 +16,10 @@ from bridge.api.openai.chat_completions import DONE, OpenAIChat, name_of, usage_
 from bridge.api.openai.request import OpenAIRequest, Options, ask_for
 from bridge.api.surface import ApiCall, Encoder
 from bridge.chat.prompt import is_blank
+from bridge.chat.tokens.usage import Usage
 from bridge.chat.types import Message, Opened
 from bridge.errors import RequestError
 from bridge.sse import encode_sse
-from bridge.tokens.usage import Usage
 
 
 class CompletionBody(Options):

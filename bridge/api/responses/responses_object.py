@@ -9,7 +9,7 @@ from typing import Any
 from bridge.api.answer.answer_events import EndReason
 from bridge.api.http_errors import Failure
 from bridge.api.responses.responses_body import ResponsesRequest
-from bridge.tokens.usage import Usage
+from bridge.chat.tokens.usage import Usage
 
 ID = "resp_"
 INCOMPLETE: Mapping[str, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}

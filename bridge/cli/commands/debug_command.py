@@ -22,7 +22,7 @@ def debug(
     """
     from bridge.cli.display import need_display
     from bridge.cli.listing import readable_profiles
-    from bridge.cli.page_watch import watch
+    from bridge.cli.page_report import watch
 
     if not headless:
         need_display("Use `ssh -X` or `xvfb-run`, or --headless and look at the lines only.")

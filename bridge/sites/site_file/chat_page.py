@@ -12,10 +12,10 @@ from bridge.sites.guarded_page import QUICK, retried
 from bridge.sites.site_file.chat_address import ChatAddress
 from bridge.sites.site_file.login_state import LoginState
 from bridge.sites.site_file.moved_controls import MovedControls
-from bridge.sites.site_file.page_dialogs import PageDialogs
 from bridge.sites.site_file.page_elements import PageElements, lacking, waited
 from bridge.sites.site_file.page_signs import PageSigns
 from bridge.sites.site_file.schema import SiteFile
+from bridge.sites.site_file.site_dialogs import SiteDialogs
 
 CLICKS = 5
 """How often New chat is clicked: a page that is still being built ignores a click."""
@@ -49,7 +49,7 @@ class ChatPage:
         self._signs = signs
         self.login = LoginState(signs, site.login, lambda: self.is_waiting())
         self.address = ChatAddress(site, url)
-        self.dialogs = PageDialogs(page, site.dialogs)
+        self.dialogs = SiteDialogs(page, site.dialogs)
         self.is_waiting: Callable[[], bool] = lambda: False
         """Tells whether the page waits for the network."""
         self.is_loading: Callable[[], bool] = lambda: False

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.tokens.estimate import Estimate
-from bridge.tokens.usage import Meter, Usage
+from bridge.chat.tokens.estimate import Estimate
+from bridge.chat.tokens.usage import Meter, Usage
 
 ESTIMATE = Estimate()
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loguru import logger
 
+from bridge.chat.tokens.usage import Meter, Usage, count_messages
+from bridge.chat.tokens.vocabularies import ESTIMATE, read, tokenizer_of
+from bridge.chat.tokens.vocabulary import PIECE, WAITING, Vocabulary
 from bridge.chat.types import Message, Model
-from bridge.tokens.usage import Meter, Usage, count_messages
-from bridge.tokens.vocabularies import ESTIMATE, read, tokenizer_of
-from bridge.tokens.vocabulary import PIECE, WAITING, Vocabulary
-from tests.tokens.reference import CHARACTERS, FILE
+from tests.chat.tokens.reference import CHARACTERS, FILE
 
 REFERENCE = json.loads(FILE.read_text("utf-8"))
 PARTS = st.lists(

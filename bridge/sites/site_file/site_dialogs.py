@@ -14,7 +14,7 @@ MOST = 5
 """Dialogs that are closed one after the other; one that comes again and again is left."""
 
 
-class PageDialogs:
+class SiteDialogs:
     """The dialogs that a site file names."""
 
     def __init__(self, page: PageElements, dialogs: Sequence[Dialog]) -> None:

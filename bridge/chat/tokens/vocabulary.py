@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.tokens.byte_pairs import BytePairs
+from bridge.chat.tokens.byte_pairs import BytePairs
 
 if TYPE_CHECKING:
-    from bridge.tokens.words import WordCutter
+    from bridge.chat.tokens.words import WordCutter
 
 WAITING = 2_048
 """Characters that wait before they are counted together, which costs less than one by one."""

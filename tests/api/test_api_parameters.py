@@ -116,7 +116,7 @@ async def test_an_answer_that_fits_is_not_touched(served: Served) -> None:
 async def test_several_answers_are_several_chats_side_by_side(served: Served) -> None:
     gate = asyncio.Event()
     one: tuple[ChatEvent | asyncio.Event, ...] = (Opened(), gate, Text("One"), Finish())
-    served.backend.scripts = [one, (Opened(), Text("Two"), Finish())]
+    served.backend.choices = [one, (Opened(), Text("Two"), Finish())]
     asking = asyncio.gather(whole(served, n=2))
     await soon(served.backend.closed)
     gate.set()
@@ -128,7 +128,7 @@ async def test_several_answers_are_several_chats_side_by_side(served: Served) ->
 
 
 async def test_several_answers_stream_under_their_numbers(served: Served) -> None:
-    served.backend.scripts = [(Opened(), Text(name), Finish()) for name in ("One", "Two", "Three")]
+    served.backend.choices = [(Opened(), Text(name), Finish()) for name in ("One", "Two", "Three")]
     chunks = await streamed(served, n=3, stream_options={"include_usage": True})
     assert [text_of(chunks, choice) for choice in range(3)] == ["One", "Two", "Three"]
     assert len({chunk["id"] for chunk in chunks}) == 1

@@ -73,6 +73,8 @@ class FakeBackend:
     script: Sequence[Step] = HELLO
     scripts: list[Sequence[Step]] = field(default_factory=list)
     """Scripts of the next chats, each played once; after them `script` again."""
+    choices: Sequence[Sequence[Step]] = ()
+    """Scripts of the answers of one request, which ask in any order; the number is at the end of their id."""
     reason: str | None = None
     limit: RateLimit | None = None
     place: int | None = None
@@ -98,9 +100,8 @@ class FakeBackend:
         """Play the script."""
         waiting, closed = self.waiting, self.closed  # a chat that outlives its test tells the next one nothing
         self.requests.append(request)
-        script = self.scripts.pop(0) if self.scripts else self.script
         try:
-            for step in script:
+            for step in self._next_script(request):
                 match step:
                     case asyncio.Event():
                         waiting.set()
@@ -114,6 +115,11 @@ class FakeBackend:
             closed.set()
             if self.fails_to_close is not None:
                 raise self.fails_to_close
+
+    def _next_script(self, request: ChatRequest) -> Sequence[Step]:
+        if self.choices:
+            return self.choices[int(request.id.rpartition("-")[2])]
+        return self.scripts.pop(0) if self.scripts else self.script
 
     def models(self) -> Sequence[Model]:
         """Return the listed models."""

@@ -41,11 +41,11 @@ async def test_the_list_has_modules_files_of_the_bridge_and_own_files_and_says_w
 
 
 async def test_one_site_is_shown_with_what_its_description_leaves_out(home: Home) -> None:
-    shown = await home.run("sites", "show", "stepfun")
+    shown = await home.run("sites", "show", "metaso")
     assert shown.code == 0, shown.err
-    assert "https://chat.stepfun.com" in shown.out
+    assert "https://metaso.cn" in shown.out
     assert "never tried on the live site" in shown.out
-    assert "step-think" in shown.out
+    assert "metaso-think" in shown.out
     assert "upload: its models take no files" in shown.out
     unknown = await home.run("sites", "show", "nowhere")
     assert (unknown.code, "Unknown site 'nowhere'" in unknown.err) == (1, True)

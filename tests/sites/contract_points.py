@@ -79,7 +79,12 @@ POINTS = {
             in_short=("kimi", "chatglm", "metaso"),
         ),
         Point("models", "the model is chosen that was asked for", lambda file, _: file.model_menu is not None),
-        Point("files", "files go with the prompt", lambda file, _: file.upload is not None),
+        Point(
+            "files",
+            "files go with the prompt, which waits until they are read; a refused one is named",
+            lambda file, _: file.upload is not None,
+            in_short=("kimi", "zai", "doubao"),
+        ),
         Point("pictures", "pictures come as links once the job is done", kinds=("image",)),
         Point(
             "doctor",

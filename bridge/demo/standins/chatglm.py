@@ -40,6 +40,7 @@ class ChatGlm(Wire):
         "the whole text each time, which may change",
         "only one of several states is the end",
         "the page never reads the body of a refusal",
+        "a prompt goes without a file that is still on its way",
         "an answer of slides comes in a second stream, which the page asks for by itself",
     )
     login = Login(who="/chatglm/user-api/user/info", cookie="chatglm_token", guests=True)
@@ -69,11 +70,11 @@ class ChatGlm(Wire):
         body = await request.json()
         (message,), meta = body["messages"], body["meta_data"]
         (text,) = (item["text"] for item in message["content"] if item["type"] == "text")
-        files = [item["file"][0]["file_name"] for item in message["content"] if item["type"] == "file"]
+        files = {item["file"][0]["source_id"]: "" for item in message["content"] if item["type"] == "file"}
         must(body["assistant_id"] == ASSISTANT, "another assistant")
         must(meta["chat_mode"] in ("", "zero"), "another mode of chat")
         thinking = meta["chat_mode"] == "zero"
-        return Asked(text, body["conversation_id"], None, thinking, meta["is_networking"], files=tuple(files))
+        return Asked(text, body["conversation_id"], None, thinking, meta["is_networking"], files=files)
 
     def _state(self, exchange: Exchange, *parts: Json, status: str = "processing", **more: Json) -> bytes:
         ids = {"id": exchange.answer_id, "conversation_id": exchange.thread.id, "assistant_id": ASSISTANT}

@@ -14,7 +14,9 @@ from bridge.demo.standins.standin_accounts import Login, StandInAccount
 from bridge.demo.standins.standin_frames import sse
 from bridge.demo.standins.standin_wire import Asked, Exchange, Wire, must
 
-TEXT, THINKING = 10000, 10040
+TEXT, THINKING, ATTACHED = 10000, 10040, 10052
+PICTURE = 1
+"""The kind of an attachment; a file of any other is said to be one."""
 BOT = "7338286299411103781"
 
 
@@ -31,6 +33,15 @@ def _block(name: str, text: str, parent: str = "") -> Json:
     }
 
 
+def _attached(messages: list[Json]) -> Iterator[Json]:
+    """Yield the files of the message before the prompt, if there is one."""
+    for message in messages:
+        (block,) = message["content_block"]
+        must(block["block_type"] == ATTACHED, "another kind of block before the prompt")
+        for one in block["content"]["attachment_block"]["attachments"]:
+            yield one["image"] if one["type"] == PICTURE else one["file"]
+
+
 class Doubao(Wire):
     """Sends the user's own message first, and several ends."""
 
@@ -45,9 +56,14 @@ class Doubao(Wire):
         "the user's own message comes first",
         "pieces go to the block that was opened last",
         "several ends",
+        "files go to a host of their own, and are a message of their own before the prompt",
     )
     login = Login(who="/passport/account/info/v2/", cookie="sessionid", guests=True)
     path = "/chat/completion"
+    prepares_at = "/top/v1"
+    uploads_at = "/upload/v1/tos-cn-i-a9rns2rl98/{id}"
+    uploads_by = "PUT"
+    stores = "*.bytedancevod.com"
     refusals: ClassVar = {
         "login": _error(710012000, "user invalid"),
         "human": _error(710022004, "rate limited, verify"),
@@ -68,16 +84,32 @@ class Doubao(Wire):
         """Name the user."""
         return {"message": "success", "data": {"user_id_str": account.id} if account else {}}
 
+    def prepared(self, upload: str) -> Json:
+        """Say where the file goes."""
+        store = {"StoreUri": f"tos-cn-i-a9rns2rl98/{upload}", "Auth": "SpaceKey/1"}
+        return {"Result": {"UploadAddress": {"StoreInfos": [store], "SessionKey": "s"}}}
+
+    async def read_upload(self, request: web.Request) -> tuple[str, bytes]:
+        """Read the body, which is the file alone; its name comes with the prompt."""
+        if request.headers.get("authorization") != "SpaceKey/1":
+            raise Refusal("upload", {"message": "not the key that was given for it"}, 403)
+        return "", await request.read()
+
+    def uploaded(self, name: str, upload: str) -> Json:
+        """Say that it was taken."""
+        return {"code": 2000, "message": "Success"}
+
     async def read(self, request: web.Request) -> Asked:
         """Read the one message and its options."""
         must(request.query.get("a_bogus") and request.query.get("msToken"), "not signed by the page")
         body = await request.json()
-        (message,), option, meta = body["messages"], body["option"], body["client_meta"]
+        (*before, message), option, meta = body["messages"], body["option"], body["client_meta"]
         (block,) = message["content_block"]
         must(meta["bot_id"] == BOT, "another bot")
         must(option["need_create_conversation"] is (meta["conversation_id"] == ""), "new and not new")
         text, parent = block["content"]["text_block"]["text"], meta["last_message_id"] or None
-        return Asked(text, meta["conversation_id"], parent, option["need_deep_think"] == 1)
+        files = {file["uri"].rpartition("/")[2]: file["name"] for file in _attached(before)}
+        return Asked(text, meta["conversation_id"], parent, option["need_deep_think"] == 1, files=files)
 
     def opening(self, exchange: Exchange) -> Iterator[bytes]:
         """Name the conversation, repeat the prompt, and open the first block."""

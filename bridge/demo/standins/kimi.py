@@ -61,10 +61,6 @@ class Kimi(Wire):
         """Name the user, or say that a visitor has no name."""
         return {"is_anonymous": True} if account is None else {"is_anonymous": False, "id": account.id}
 
-    def uploaded(self, name: str, upload: str) -> Json:
-        """Give the file an id, which the prompt names it by."""
-        return {"id": f"{upload}:{name}"}
-
     async def read(self, request: web.Request) -> Asked:
         """Read the one frame of the body."""
         must(request.content_type == "application/connect+json", "the body is not in Connect's form")
@@ -84,7 +80,7 @@ class Kimi(Wire):
             thinking,
             "TOOL_TYPE_SEARCH" in tools,
             body["scenario"],
-            tuple(file.partition(":")[2] for file in files),
+            dict.fromkeys(files, ""),
         )
 
     def _frame(self, exchange: Exchange, **document: Json) -> bytes:

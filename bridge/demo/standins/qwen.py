@@ -36,12 +36,14 @@ class Qwen(Wire):
         "a guest has the whole composer",
         "thinking has an end of its own",
         "another request comes before the prompt",
+        "a file that was taken is not read yet, and a prompt goes without it",
     )
     login = Login(who="/api/v1/auths/", storage="token", cookie="token", sent_in="bearer", guests=True)
     path = "/api/v2/chat/completions"
     creates_at = "/api/v2/chats/new"
     stops_at = "/api/v2/chat/completions/stop"
     uploads_at = "/api/v2/files/upload"
+    reads_at = "/api/v2/files/parse/status"
     refusals: ClassVar = {
         "login": _failed("Unauthorized", "please log in"),
         "rate": _failed("RateLimited", "too many requests"),
@@ -66,8 +68,12 @@ class Qwen(Wire):
         return {"success": True, "data": {"id": thread.id}}
 
     def uploaded(self, name: str, upload: str) -> Json:
-        """Say that the file is read."""
-        return {"success": True, "data": {"id": upload, "name": name, "status": "success"}}
+        """Name the file, which is not read yet."""
+        return {"success": True, "data": {"id": upload, "name": name}}
+
+    def read_state(self, *, is_read: bool) -> Json:
+        """Say how far the file is."""
+        return {"success": True, "data": {"status": "success" if is_read else "running"}}
 
     async def read(self, request: web.Request) -> Asked:
         """Read the message, whose chat stands in the address, too."""
@@ -86,7 +92,7 @@ class Qwen(Wire):
             feature["thinking_enabled"],
             message["chat_type"] == "search",
             body["model"],
-            tuple(file["name"] for file in message["files"]),
+            {file["id"]: "" for file in message["files"]},
         )
 
     def _delta(self, exchange: Exchange, phase: str, content: str = "", status: str = "typing", **extra: Json) -> bytes:

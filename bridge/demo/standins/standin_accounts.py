@@ -38,13 +38,23 @@ class Thread:
     scripts: list[Script] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Upload:
+    """Keep one file."""
+
+    name: str
+    content: bytes | None = None  # none until it was taken
+    turns: int = 0  # how many prompts the account had sent when it was
+    questions: int = 0  # how often the page has asked whether it is read
+
+
 class StandInAccount(Account):
     """One user of a stand-in."""
 
     def __init__(self, name: str, origin: Callable[[], str], login: Login) -> None:
         super().__init__(name, origin, STANDIN_FAULTS)
         self.threads: dict[str, Thread] = {}
-        self.uploads: dict[str, tuple[str, bytes]] = {}
+        self.uploads: dict[str, Upload] = {}
         self.running: Turn | None = None
         self.stopped = asyncio.Event()
         """Set where the answer that is being written shall end."""

@@ -45,6 +45,8 @@ STANDIN_FAULTS: Mapping[str, Fault] = MappingProxyType(
         "broken_frame": _stream("One frame cannot be read.", after=3),
         "unknown_frames": _stream("There are frames that nobody has heard of.", after=3),
         "rewrite": _stream("The site changes text that it has sent.", after=3),
+        "file": Fault("upload", "The site does not take a file."),
+        "slow_file": Fault("upload", "The site takes its time to take a file.", {"seconds": 1.5}),
         "captcha": Fault("page", "The page wants a human before it sends anything."),
         "session_revoked": Fault("account", "All sessions end on the server while the pages are idle."),
     }

@@ -48,6 +48,7 @@ def add_page(app: web.Application, wire: Wire, visitors: Visitors, other: Callab
             "login": {"who": wire.login.who, "storage": wire.login.storage, "in": wire.login.sent_in},
             "path": wire.path,
             "other": other() if wire.elsewhere else "",
+            "store": other() if wire.stores else "",
         }
         told = encode_json(boot).replace("<", "\\u003c")
         text = _DOCUMENT.format(name=wire.name, title=escape(wire.title), boot=told)

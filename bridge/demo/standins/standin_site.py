@@ -43,7 +43,7 @@ class StandIn:
         self.strange: list[str] = []
         """Requests that no page of the real site would make, and why."""
         self._rate, self._port = rate, port
-        self._prompts = re.compile(re.escape(wire.path).replace(r"\{id\}", "[^/]+"))
+        self._prompts, self._files = _fitting(wire.path), _fitting(wire.uploads_at)
         self._stack = contextlib.AsyncExitStack()
         for name in accounts:
             self.book.add_account(name)
@@ -68,9 +68,10 @@ class StandIn:
         return self.visitors.guest
 
     def adapted(self, site_file: str) -> str:
-        """Return the text of a site file with the address of this stand-in in place of the other origin's host."""
-        other = urlsplit(self.other_url).netloc
-        return site_file.replace(self.wire.elsewhere, other) if self.wire.elsewhere else site_file
+        """Return the text of a site file with the address of this stand-in in place of the other origin's hosts."""
+        for host in filter(None, (self.wire.elsewhere, self.wire.stores)):
+            site_file = site_file.replace(host, urlsplit(self.other_url).netloc)
+        return site_file
 
     def _make_account(self, name: str) -> StandInAccount:
         return StandInAccount(name, lambda: self.url, self.wire.login)
@@ -108,28 +109,30 @@ class StandIn:
     async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Serve each origin its own calls, answer preflights, and write refusals."""
         elsewhere = f"http://{request.host}" == self.other_url
-        is_prompt = self._prompts.fullmatch(request.path) is not None
         if elsewhere and request.method == "OPTIONS":
             return web.Response(headers=self._cors(request))
-        if request.path.startswith(control.PREFIX) or elsewhere == (is_prompt and bool(self.wire.elsewhere)):
-            try:
-                return await handler(request)
-            except Refusal as refusal:
-                return self._opened(refusal.answer(request), request)
-        raise web.HTTPNotFound
+        if not request.path.startswith(control.PREFIX) and elsewhere is not self._is_for_elsewhere(request.path):
+            raise web.HTTPNotFound
+        try:
+            response = await handler(request)
+        except Refusal as refusal:
+            response = refusal.answer(request)
+        if elsewhere and not response.prepared:
+            response.headers.update(self._cors(request))
+        return response
+
+    def _is_for_elsewhere(self, path: str) -> bool:
+        """Tell whether a call goes to the other origin."""
+        is_prompt, is_file = self._prompts.fullmatch(path), self._files.fullmatch(path)
+        return bool((self.wire.elsewhere and is_prompt) or (self.wire.stores and is_file))
 
     def _cors(self, request: web.Request) -> dict[str, str]:
         return {
             "access-control-allow-origin": self.url,
             "access-control-allow-credentials": "true",
             "access-control-allow-headers": request.headers.get("access-control-request-headers", "*"),
-            "access-control-allow-methods": "GET, POST",
+            "access-control-allow-methods": "GET, POST, PUT",
         }
-
-    def _opened(self, response: web.Response, request: web.Request) -> web.Response:
-        if self.wire.elsewhere:
-            response.headers.update(self._cors(request))
-        return response
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         account = self.visitors.sender(request)
@@ -147,8 +150,12 @@ class StandIn:
         return await self.wire.read(request)
 
     async def _speak(self, request: web.Request, account: StandInAccount, asked: Asked) -> web.StreamResponse:
+        try:
+            files = self.visitors.uploads.named(account, asked)
+        except Unacceptable as error:
+            raise self._strange(str(error)) from error
         exchange = self._exchange(account, asked)
-        turn = _open_turn(account, asked, exchange)
+        turn = _open_turn(account, asked, exchange, files)
         script = account.next_script(asked.prompt, exchange.thread)
         fault = script_fault(script, STANDIN_FAULTS) or account.board.take("reply") or account.board.take("stream")
         if fault is not None and fault.fault.where == "reply":
@@ -173,8 +180,7 @@ class StandIn:
         words = self.wire.refusals[kind]
         if isinstance(words, Refusal):
             raise words
-        response = web.Response(body=words, headers={"content-type": self.wire.content_type})
-        return self._opened(response, request)
+        return web.Response(body=words, headers={"content-type": self.wire.content_type})
 
     def _exchange(self, account: StandInAccount, asked: Asked) -> Exchange:
         """Find the place of a prompt in its conversation, or refuse it."""
@@ -195,7 +201,12 @@ class StandIn:
         return Refusal("strange", {"detail": reason}, 400)
 
 
-def _open_turn(account: StandInAccount, asked: Asked, exchange: Exchange) -> Turn:
+def _fitting(path: str) -> re.Pattern[str]:
+    """Return the pattern of a path in which `{id}` stands for anything."""
+    return re.compile(re.escape(path).replace(r"\{id\}", "[^/]+"))
+
+
+def _open_turn(account: StandInAccount, asked: Asked, exchange: Exchange, files: tuple[str, ...]) -> Turn:
     turn = account.open_turn(
         "completion",
         prompt=asked.prompt,
@@ -203,7 +214,7 @@ def _open_turn(account: StandInAccount, asked: Asked, exchange: Exchange) -> Tur
         search_enabled=asked.search,
         model_type=asked.model,
         conversation=exchange.thread.id,
-        files=asked.files,
+        files=files,
     )
     account.running = turn
     return turn

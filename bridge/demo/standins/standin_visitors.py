@@ -10,6 +10,7 @@ from aiohttp import web
 from bridge.demo.backend import AccountBook
 from bridge.demo.envelope import Refusal, document
 from bridge.demo.standins.standin_accounts import StandInAccount
+from bridge.demo.standins.standin_uploads import Uploads
 from bridge.demo.standins.standin_wire import Wire
 
 SIGN_IN = "/page/sign-in"
@@ -26,6 +27,7 @@ class Visitors:
     def __init__(self, wire: Wire, book: AccountBook[StandInAccount], guest: StandInAccount) -> None:
         self.guest = guest
         self._wire, self._book = wire, book
+        self.uploads = Uploads(wire)
         self._secrets: set[str] = set()
 
     def new_secret(self) -> str:
@@ -66,7 +68,6 @@ class Visitors:
         calls = (
             (wire.creates_at, self._create),
             (wire.stops_at, self._stop),
-            (wire.uploads_at, self._upload),
             (wire.polls_at, self._poll),
         )
         yield from (
@@ -74,6 +75,7 @@ class Visitors:
             for path, handler in calls
             if path
         )
+        yield from (web.route(how, path, self._of_sender(handler)) for how, path, handler in self.uploads.calls())
         if wire.asks_at:
             yield web.get(wire.asks_at, self._ask)
 
@@ -121,17 +123,6 @@ class Visitors:
     async def _stop(self, account: StandInAccount, _request: web.Request) -> web.Response:
         account.stopped.set()
         return document({})
-
-    async def _upload(self, account: StandInAccount, request: web.Request) -> web.Response:
-        part = await (await request.multipart()).next()
-        name = getattr(part, "filename", None)
-        if not isinstance(name, str):
-            raise Refusal("upload", {"detail": "no file"}, 400)
-        content = bytes(await part.read())  # type: ignore[union-attr]
-        upload = secrets.token_hex(8)
-        account.uploads[upload] = (name, content)
-        account.changes.notify()
-        return document(self._wire.uploaded(name, upload))
 
     async def _poll(self, _account: StandInAccount, request: web.Request) -> web.Response:
         return document(self._wire.polled(await request.json(), self._book.url))

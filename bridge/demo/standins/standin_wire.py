@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
 
 from bridge.demo.envelope import Refusal
 from bridge.demo.patches import Json
@@ -30,7 +30,7 @@ class Asked:
     thinking: bool = False
     search: bool = False
     model: str = ""
-    files: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)  # by their ids, how the prompt calls them, if it does
 
 
 @dataclass(slots=True)
@@ -67,7 +67,12 @@ class Wire(ABC):
     content_type: ClassVar[str] = "text/event-stream"
     creates_at: ClassVar[str] = ""  # path of the call that makes a conversation before its first prompt
     stops_at: ClassVar[str] = ""  # path of the call that stops an answer
-    uploads_at: ClassVar[str] = ""  # path of the call that takes a file
+    prepares_at: ClassVar[str] = ""  # path of the call that says where a file goes
+    uploads_at: ClassVar[str] = ""  # path of the call that takes a file; `{id}` stands for its id
+    uploads_by: ClassVar[str] = "POST"
+    stores: ClassVar[str] = ""  # hosts that take files, where they are another origin than the page's
+    reads_at: ClassVar[str] = ""  # path of the call that says whether a file is read
+    no_file: ClassVar[Refusal] = Refusal("file", {"detail": "unsupported file"}, 415)
     polls_at: ClassVar[str] = ""  # path of the call that says how far a job is
     asks_at: ClassVar[str] = ""  # path of the call that says whether the page must ask for a human first
     refusals: ClassVar[Mapping[str, bytes | Refusal]] = {}  # by kind: frames of a stream, or another answer
@@ -118,9 +123,24 @@ class Wire(ABC):
         """Answer the call that has made a conversation."""
         return {"id": thread.id}
 
+    def prepared(self, upload: str) -> Json:
+        """Answer the call that says where a file goes."""
+        return {"id": upload}
+
+    async def read_upload(self, request: web.Request) -> tuple[str, bytes]:
+        """Return name and content of a file that the page sends: here the one in a form."""
+        part = await (await request.multipart()).next()
+        if not isinstance(part, BodyPartReader) or not part.filename:
+            raise Refusal("upload", {"detail": "no file"}, 400)
+        return part.filename, bytes(await part.read())
+
     def uploaded(self, name: str, upload: str) -> Json:
         """Answer the call that has taken a file."""
         return {"id": upload, "name": name}
+
+    def read_state(self, *, is_read: bool) -> Json:
+        """Answer the call that asks whether a file is read."""
+        return {"read": is_read}
 
     def polled(self, body: Mapping[str, Json], url: str) -> Json:
         """Answer the call that asks how far jobs are; `url` is the address of the site."""

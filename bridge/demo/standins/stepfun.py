@@ -35,10 +35,14 @@ class StepFun(Wire):
         "another request comes before the prompt",
         "the address of a new chat looks like a conversation's",
         "a failure is the body of the last frame",
+        "a file goes as it is, is not read yet when it was taken, and a prompt goes without it",
     )
     login = Login(who="/api/agent/user", cookie="Oasis-Token")
     path = f"{_SERVICE}/ChatStream"
     creates_at = f"{_SERVICE}/CreateChatSession"
+    uploads_at = "/api/storage"
+    uploads_by = "PUT"
+    reads_at = "/api/proto.file.v1.FileService/GetFileStatus"
     content_type = "application/connect+json"
     refusals: ClassVar = {
         "login": Refusal("login", {"code": "CODE_ACCOUNT_NEED_SIGN_IN", "message": "请先登录"}, 403),
@@ -56,6 +60,17 @@ class StepFun(Wire):
         """Name the session that was made."""
         return {"chatSession": {"chatSessionId": thread.id, "chatId": thread.id}}
 
+    async def read_upload(self, request: web.Request) -> tuple[str, bytes]:
+        """Read the body, which is the file alone."""
+        content = await request.read()
+        if request.headers.get("stepchat-meta-size") != str(len(content)):
+            raise Refusal("upload", {"message": "another size"}, 400)
+        return request.query["file_name"], content
+
+    def read_state(self, *, is_read: bool) -> Json:
+        """Say how far the file is."""
+        return {"fileStatus": 1 if is_read else 0, "needFurtherCall": not is_read}
+
     async def read(self, request: web.Request) -> Asked:
         """Read the one frame of the body; the page has made the session before."""
         must(request.content_type == "application/connect+json", "the body is not in Connect's form")
@@ -65,7 +80,9 @@ class StepFun(Wire):
         must(message["chatSessionId"], "no session")
         said = message["content"]["userMessage"]["qa"]["content"]
         parent = message.get("parentMessageId")
-        return Asked(said, message["chatSessionId"], parent, config["enableReasoning"], model=config["model"])
+        files = {one["attachmentId"]: "" for one in message["content"]["userMessage"]["qa"].get("attachments", ())}
+        thinking, model = config["enableReasoning"], config["model"]
+        return Asked(said, message["chatSessionId"], parent, thinking, model=model, files=files)
 
     def opening(self, exchange: Exchange) -> Iterator[bytes]:
         """Name the message."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from aiohttp import web
 
+from bridge.demo.envelope import Refusal
 from bridge.demo.patches import Json
 from bridge.demo.standins.standin_accounts import Login, StandInAccount, Thread
 from bridge.demo.standins.standin_frames import sse
@@ -38,12 +39,15 @@ class Zai(Wire):
         "a stale token becomes a guest without a word",
         "one model's name begins like another's",
         "text may be replaced",
+        "while a file goes up nothing sends, and a refused one is gone with a word",
         "marks of sources are cut in two",
     )
     login = Login(who="/api/v1/auths/", storage="token", sent_in="bearer", guests=True, makes_guests=True)
     path = "/api/v2/chat/completions"
     creates_at = "/api/v1/chats/new"
     asks_at = "/api/config"
+    uploads_at = "/api/v1/files/"
+    no_file = Refusal("file", {"detail": "File type not allowed"}, 400)
     refusals: ClassVar = {
         "login": _error("UNAUTHORIZED", "session expired"),
         "human": _captcha("verify_failed"),
@@ -60,6 +64,10 @@ class Zai(Wire):
     def created(self, thread: Thread) -> Json:
         """Name the chat that was made."""
         return {"id": thread.id, "title": "New Chat"}
+
+    def uploaded(self, name: str, upload: str) -> Json:
+        """Describe the file."""
+        return {"id": upload, "filename": name, "meta": {"name": name}}
 
     def asks(self, *, human: bool) -> Json:
         """Say that captchas are on, and whether this one can be passed silently."""
@@ -81,6 +89,7 @@ class Zai(Wire):
             features["enable_thinking"],
             features["auto_web_search"],
             body["model"],
+            {file["id"]: "" for file in body.get("files", ())},
         )
 
     def _say(self, phase: str | None, **data: Json) -> bytes:

@@ -25,7 +25,7 @@ from bridge.sites.site_file.page_elements import PageElements, waited
 from bridge.sites.site_file.page_model_menu import PageModelMenu
 from bridge.sites.site_file.page_signs import PageSigns, paths_of
 from bridge.sites.site_file.page_switches import PageSwitch
-from bridge.sites.site_file.page_upload import PageUpload
+from bridge.sites.site_file.page_upload import FileCalls, PageUpload
 from bridge.sites.site_file.prompt_check import PromptCheck
 from bridge.sites.site_file.rule_decoder import AnswerRules, RuleDecoder
 from bridge.sites.site_file.schema import SiteFile, SiteModel
@@ -60,14 +60,16 @@ class DataDriver(SiteDriver):
             if switch is not None
         }
         self._unsent = UnsentPrompt(self._elements, self.site, self._signs, self._chat.login)
+        self._file_calls = FileCalls(self.site)
         self._is_stale = False
         """Whether the document may still be at work for an earlier turn."""
         self._has_files = False
         """Whether the composer may hold files that no prompt has taken along."""
 
     def on_reply(self, reply: Reply) -> None:
-        """Note an answer to one of the page's own calls that shows how the login stands."""
+        """Note an answer to one of the page's own calls that shows how the login stands, or what becomes of a file."""
         self._signs.take(reply)
+        self._file_calls.take(reply)
 
     async def ready(self) -> None:
         """Wait until the composer is there and the page is signed in; raise what it shows instead."""
@@ -102,7 +104,8 @@ class DataDriver(SiteDriver):
             await super().attach(turn, limit)
             return
         self._has_files = True
-        await PageUpload(self._elements, self.site.upload, self.is_telling).attach(turn.attachments, limit, self.says)
+        upload = PageUpload(self._elements, self.site.upload, self._file_calls, self.is_telling)
+        await upload.attach(turn.attachments, limit, self.says)
 
     async def submit(self, turn: Turn) -> bool:
         """Put the prompt into the composer and press what sends it; a page that has taken it is left alone."""
@@ -245,7 +248,7 @@ def driver_of(site: SiteFile) -> type[DataDriver]:
         "start_url": site.start_url,
         **_channels(site),
         "call_paths": site.request.calls,
-        "watched_paths": paths_of(signs),
+        "watched_paths": (*paths_of(signs), *(site.upload.calls if site.upload else ())),
         "models": tuple(_model(site, model) for model in site.models),
         "min_interval": site.min_interval,
         "grammar": site.grammar,

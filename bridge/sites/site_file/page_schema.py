@@ -139,7 +139,10 @@ class Upload(Entry):
     input: Selectors = Field(min_length=1, description="the page's own input of the kind file, visible or not")
     card: Selector = Field(description="the element that a file of the prompt has while it is attached")
     busy: Selector | None = Field(
-        None, description="there as long as a file is being read; without it a second without an open call tells that"
+        None, description="there as long as a file is being read; where it is not seen, a second without an open call"
     )
     failed: Selector | None = Field(None, description="there when a file was refused")
+    calls: tuple[str, ...] = Field(
+        (), description="paths of the page's own calls that take a file, `*` is anything: one that fails refuses it"
+    )
     remove: Selector | None = Field(None, description="button that takes a file away again")

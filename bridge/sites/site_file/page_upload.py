@@ -4,44 +4,76 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 
 from playwright.async_api import ElementHandle
 
+from bridge.browser.page_messages import Reply
 from bridge.chat.types import Attachment
-from bridge.errors import SiteChanged, SiteError
+from bridge.errors import BridgeError, FileRejected, NetworkError, SiteChanged, SiteError
 from bridge.sites.contract import LeftSite
 from bridge.sites.guarded_page import held
 from bridge.sites.http_refusals import quote
 from bridge.sites.prompt_files import named, on_disk, rejected
 from bridge.sites.site_file.page_elements import LOOK_EVERY, PageElements, lacking
 from bridge.sites.site_file.page_schema import Upload
+from bridge.sites.site_file.refusal_rules import RefusalRules, said_in
+from bridge.sites.site_file.schema import SiteFile
 
 MOST_LEFT_OVER = 50
 ORIGIN = "() => location.origin"
 QUIET = 1.0
 """Seconds without an unanswered call after which a page has sent its files, where nothing else shows that."""
+NO_FILE = range(400, 500)
+"""HTTP status of a call that says that the file is at fault, where neither the site file nor HTTP knows better."""
 Notices = Callable[[], Awaitable[Sequence[str]]]
+
+
+class FileCalls:
+    """The page's own calls that take files, as far as they were refused."""
+
+    def __init__(self, site: SiteFile) -> None:
+        self.paths = site.upload.calls if site.upload else ()
+        self.refused: BridgeError | None = None
+        self._rules = RefusalRules(site)
+
+    def take(self, reply: Reply) -> None:
+        """Note what came of a call."""
+        if not any(fnmatchcase(reply.path, path) for path in self.paths):
+            return
+        if reply.failure:
+            self.refused = NetworkError(f"The page could not send the file ({reply.failure}).")
+        elif error := self._rules.in_reply(reply, datetime.now(UTC)):
+            is_unknown = isinstance(error, SiteChanged) and reply.response.status in NO_FILE
+            why = f"it answers with HTTP {reply.response.status}"
+            self.refused = FileRejected(said_in(reply) or why, param="messages") if is_unknown else error
 
 
 class PageUpload:
     """The page's way for files."""
 
-    def __init__(self, page: PageElements, upload: Upload, is_telling: Callable[[], bool]) -> None:
+    def __init__(self, page: PageElements, upload: Upload, calls: FileCalls, is_telling: Callable[[], bool]) -> None:
         self._page = page
         self._upload = upload
+        self._calls = calls
         self._is_telling = is_telling
+        self._was_busy = False
+        """Whether the page has shown that it reads a file."""
 
     async def attach(self, files: Sequence[Attachment], limit: float, notices: Notices) -> None:
         """Upload the files within `limit` seconds; raise `FileRejected` where the page does not take one."""
         await self._remove_left_over()
+        self._calls.refused, self._was_busy = None, False
         field = await self._input()
         try:
             async with asyncio.timeout(limit), held(field), on_disk(files) as paths:
                 await field.set_input_files(paths)
                 while not await self._are_read(files, notices):
                     await asyncio.sleep(LOOK_EVERY)
-                if not self._upload.busy:
+                if not self._was_busy:
                     await self._sent()
+                    await self._are_read(files, notices)  # it may have been refused meanwhile
         except TimeoutError as error:
             message = f"The site has not read {named(files)} within {limit:g} seconds (turn.upload)."
             raise SiteError(message) from error
@@ -53,7 +85,10 @@ class PageUpload:
             raise rejected(files, f"its page shows that it failed{f': {said}' if said else ''}")
         if told := await notices():
             raise rejected(files, f"its page says: {quote('; '.join(told))}")
+        if (refused := self._calls.refused) is not None:
+            raise rejected(files, refused.message) if isinstance(refused, FileRejected) else refused
         if upload.busy and await self._page.has((upload.busy,)):
+            self._was_busy = True
             return False
         return await self._page.count((upload.card,)) >= len(files)
 

@@ -93,7 +93,7 @@ class RefusalRules:
     def in_reply(self, reply: Reply, now: datetime) -> BridgeError | None:
         """Return what came of one of the page's own calls, if it was refused."""
         status, body = reply.response.status, reply.body or b""
-        document = parse_json(body.decode("utf-8", "replace")) if len(body) <= _LONGEST_REPLY else None
+        document = _document(reply)
         variables = variables_of(reply.response.url) | {"$status": status}
         if found := self.in_document(document, variables) or self.by_status(status, document):
             return found
@@ -132,6 +132,16 @@ def refused_at_stream_end(document: Any) -> BridgeError | None:
 def words_of(document: Any) -> str:
     """Return what a document says in words, where sites commonly do so; on one line, cut to a length."""
     return next((quote(said) for path in _WORDS if isinstance(said := path.first(document), str) and said), "")
+
+
+def said_in(reply: Reply) -> str:
+    """Return what the answer to a call says in words."""
+    return words_of(_document(reply))
+
+
+def _document(reply: Reply) -> Any:
+    body = reply.body or b""
+    return parse_json(body.decode("utf-8", "replace")) if len(body) <= _LONGEST_REPLY else None
 
 
 def _error(refusal: Refusal, said: str, until: datetime | None) -> BridgeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -112,15 +113,52 @@ async def test_the_model_is_chosen_that_was_asked_for(run: StandInRun) -> None:
         assert run.account.turns[-1].model_type in model.wire
 
 
+def with_files(*names: str) -> Any:
+    """Return messages that ask to read files, each of which holds its own name."""
+    data = {name: base64.b64encode(name.encode()).decode() for name in names}
+    files = [
+        {"type": "file", "file": {"filename": name, "file_data": f"data:text/plain;base64,{text}"}}
+        for name, text in data.items()
+    ]
+    return [{"role": "user", "content": [{"type": "text", "text": "Read it"}, *files]}]
+
+
 @of("files")
-async def test_files_go_with_the_prompt(run: StandInRun) -> None:
+async def test_files_go_with_the_prompt_which_names_each_by_its_id(run: StandInRun) -> None:
     run.account.script(Script(text="Read."))
-    file = {"type": "file", "file": {"filename": "notes.txt", "file_data": "data:text/plain;base64,aGVsbG8="}}
-    message: Any = {"role": "user", "content": [{"type": "text", "text": "Read it"}, file]}
-    said = await run.client.chat.completions.create(model=run.model, messages=[message])
+    messages = with_files("notes.txt", "more.txt")
+    said = await run.client.chat.completions.create(model=run.model, messages=messages)
     assert said.choices[0].message.content == "Read."
-    assert run.account.turns[-1].files == ("notes.txt",)
-    assert [content for _, content in run.account.uploads.values()] == [b"hello"]
+    assert sorted(run.account.turns[-1].files) == ["more.txt", "notes.txt"]
+    assert sorted(one.content or b"" for one in run.account.uploads.values()) == [b"more.txt", b"notes.txt"]
+    run.account.script(Script(text="None."))
+    await run.ask("Without any")
+    assert run.account.turns[-1].files == ()
+
+
+@of("files")
+async def test_a_prompt_waits_until_its_file_is_read(run: StandInRun) -> None:
+    before = len(run.account.turns)
+    run.account.fault("slow_file")
+    run.account.script(Script(text="Read."))
+    said = await run.client.chat.completions.create(model=run.model, messages=with_files("slow.txt"))
+    assert said.choices[0].message.content == "Read."
+    assert run.account.turns[-1].files == ("slow.txt",)
+    assert [one.turns for one in run.account.uploads.values()][-1] == before, "a prompt came before the file"
+
+
+@of("files")
+async def test_a_file_that_the_site_refuses_is_named_and_nothing_is_sent(run: StandInRun) -> None:
+    before = len(run.account.turns)
+    run.account.fault("file")
+    with pytest.raises(openai.UnprocessableEntityError, match=r"did not take the file 'odd\.txt'") as refused:
+        await run.client.chat.completions.create(model=run.model, messages=with_files("odd.txt"))
+    body: Any = refused.value.body
+    assert body["code"] == "file_rejected"
+    assert len(run.account.turns) == before
+    run.account.script(Script(text="None."))
+    assert (await run.ask("Without it")).content == "None."
+    assert run.account.turns[-1].files == ()
 
 
 @of("pictures")

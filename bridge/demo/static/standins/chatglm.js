@@ -3,7 +3,8 @@
 
 import { events, parsed } from "./frames.js";
 import { $, $$, run } from "./kit.js";
-import { element, menu } from "./widgets.js";
+import { fileCall, form, takesFiles } from "./uploads.js";
+import { menu } from "./widgets.js";
 
 const HTML = `
 <aside><div class="new-session">新对话</div><div class="userInfoBar" data-in>Me</div>
@@ -36,36 +37,26 @@ function setSearch(page, on) {
   $(".mode-button").classList.toggle("active", on);
 }
 
-async function upload(page, file) {
-  const body = new FormData();
-  body.append("file", file);
-  const card = element(`<div class="file-list-box-content-item loading">${file.name}<i class="close">×</i></div>`);
-  $(".file-list-box").append(card);
-  const sent = await fetch("/chatglm/backend-api/assistant/file_upload", { method: "POST", headers: page.headers(), body });
-  const { result } = await sent.json();
-  page.state.files.push(result);
-  card.classList.remove("loading");
-  $(".close", card).addEventListener("click", () => {
-    page.state.files = page.state.files.filter((one) => one !== result);
-    card.remove();
-  });
-}
-
 function setup(page) {
   menu($(".think-mode-trigger"), $(".think-mode-list"), { escape: false });
   $$(".think-mode-item").forEach((item) => item.addEventListener("click", () => setLevel(page, item.textContent)));
   setLevel(page, localStorage.level ?? "快速");
   $(".mode-button").addEventListener("click", () => setSearch(page, !page.state.search));
   setSearch(page, false);
-  $(".el-upload__input").addEventListener("change", (event) =>
-    [...event.target.files].forEach((file) => upload(page, file)),
-  );
+  takesFiles(page, {
+    input: ".el-upload__input",
+    list: ".file-list-box",
+    card: `<div class="file-list-box-content-item"><i class="close">×</i></div>`,
+    reading: "loading",
+    failed: "error",
+    remove: ".close",
+    take: async (file) => (await fileCall(page, "/chatglm/backend-api/assistant/file_upload", form(file))).result,
+  });
 }
 
 async function chat(page, text) {
   const { state } = page;
   const files = state.files.map((file) => ({ type: "file", file: [file] }));
-  $(".file-list-box").replaceChildren();
   const body = JSON.stringify({
     assistant_id: "65940acff94777010aa6b796",
     conversation_id: state.conversation,

@@ -3,7 +3,8 @@
 
 import { spanLine } from "./editors.js";
 import { connectFrame, connectFrames } from "./frames.js";
-import { $, $$, element, run } from "./kit.js";
+import { $, $$, run } from "./kit.js";
+import { fileCall, form, pause, takesFiles } from "./uploads.js";
 import { hoverMenu, menu } from "./widgets.js";
 
 const HTML = `
@@ -15,6 +16,7 @@ const HTML = `
 <main>
   <div class="chat-content-list" data-rows></div>
   <div class="chat-editor">
+    <div class="file-list"></div>
     <div class="chat-input-editor" contenteditable="true" role="textbox" data-lexical-editor="true"></div>
     <div class="current-model" data-testid="model-select-trigger">K3 <span class="current-effort">Standard</span></div>
     <div class="models-popover floating">
@@ -51,26 +53,23 @@ function setEffort(page, effort) {
   $(".current-effort").textContent = effort;
 }
 
-// A file goes up in a call of its own; the card shows its name without the ending.
-async function upload(page, file) {
-  const body = new FormData();
-  body.append("file", file);
-  const shown = file.name.replace(/\.\w+$/, "");
-  const card = element(`<div class="file-card-container"><span class="file-card-info-name"></span></div>`);
-  $(".file-card-info-name", card).textContent = shown;
-  $(".chat-editor").prepend(card);
-  page.isUploading = true;
-  page.draw();
-  await new Promise((resolve) => setTimeout(resolve, 500)); // the call before, which asks where to send it
-  const response = await fetch("/api/file", { method: "POST", headers: page.headers(), body });
-  if (response.ok) page.state.files.push((await response.json()).id);
-  else card.classList.add("failed");
-  page.isUploading = false;
-  page.draw();
+// A file goes up in a call of its own, before which another one asks where to send it.
+async function take(page, file) {
+  await pause(500);
+  return (await fileCall(page, "/api/file", form(file))).id;
 }
 
 function setup(page) {
-  $(".hidden-input").addEventListener("change", (event) => [...event.target.files].forEach((file) => upload(page, file)));
+  takesFiles(page, {
+    input: ".hidden-input",
+    list: ".file-list",
+    card: `<div class="file-card-container"><span class="file-card-info-name"></span></div>`,
+    name: ".file-card-info-name",
+    shown: (name) => name.replace(/\.\w+$/, ""),
+    failed: "failed",
+    holds: true,
+    take: (file) => take(page, file),
+  });
   const efforts = hoverMenu($(".effort-item"), $(".effort-list"), { after: 150 });
   menu($(".current-model"), $(".models-popover"), { escape: false, opens: efforts.opened });
   for (const option of $$(".effort-option"))
@@ -99,7 +98,6 @@ function read(page, data, parts) {
 async function chat(page, text) {
   const { conversation, parent, search, effort, files } = page.state;
   const attached = files.map((id) => ({ message_id: "", file: { id } }));
-  $$(".file-card-container").forEach((card) => card.remove());
   const body = connectFrame({
     scenario: "SCENARIO_K2D5",
     chat_id: conversation,

@@ -125,6 +125,7 @@ export class Page {
   startAnew() {
     this.stop();
     Object.assign(this.state, { conversation: "", parent: null, files: [] });
+    this.clearFiles?.();
     $(this.site.rows.list).replaceChildren();
     this.goHome();
     this.editor.clear();
@@ -156,6 +157,7 @@ export class Page {
     }
     try {
       this.row = this.addRow("assistant");
+      this.clearFiles?.();
       await this.site.chat(this, text, isFirst);
     } catch (error) {
       if (error.name !== "AbortError") toast(error.message, this.site.notice);

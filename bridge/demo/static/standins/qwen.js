@@ -4,6 +4,7 @@
 
 import { events, parsed } from "./frames.js";
 import { $, $$, run } from "./kit.js";
+import { fileCall, form, takesFiles, untilRead } from "./uploads.js";
 import { choice, dialog, element, menu } from "./widgets.js";
 
 const HTML = `
@@ -50,19 +51,10 @@ function setThinking(page, level) {
   $(".qwen-chat-v2-dropdown-menu-trigger").textContent = localStorage.thinking = level;
 }
 
-async function upload(page, file) {
-  const body = new FormData();
-  body.append("file", file);
-  const card = element(`<div class="fileitem-btn loading">${file.name}<span class="delete">×</span></div>`);
-  $(".file-card-list").append(card);
-  const response = await fetch("/api/v2/files/upload", { method: "POST", headers: page.headers(), body });
-  const { data } = await response.json();
-  page.state.files.push(data);
-  card.classList.remove("loading");
-  $(".delete", card).addEventListener("click", () => {
-    page.state.files = page.state.files.filter((one) => one !== data);
-    card.remove();
-  });
+async function take(page, file) {
+  const { data } = await fileCall(page, "/api/v2/files/upload", form(file));
+  await untilRead(page, "/api/v2/files/parse/status", data.id, (answer) => answer.data.status === "success");
+  return data;
 }
 
 function setup(page) {
@@ -87,7 +79,15 @@ function setup(page) {
   });
   $(".mode-select-current-mode-close").addEventListener("click", () => setSearch(page, false));
   $("[data-menu-id$='-upload']").addEventListener("click", () => $("#filesUpload").click());
-  $("#filesUpload").addEventListener("change", (event) => [...event.target.files].forEach((file) => upload(page, file)));
+  takesFiles(page, {
+    input: "#filesUpload",
+    list: ".file-card-list",
+    card: `<div class="fileitem-btn"><span class="delete">×</span></div>`,
+    reading: "loading",
+    failed: "error",
+    remove: ".delete",
+    take: (file) => take(page, file),
+  });
   setSearch(page, false);
 }
 
@@ -122,7 +122,6 @@ async function chat(page, text, isFirst) {
     parent_id: state.parent,
     messages: [message],
   };
-  $(".file-card-list").replaceChildren();
   const query = `?chat_id=${state.conversation}`;
   const headers = { "content-type": "application/json", "bx-ua": "231!x", "bx-v": "2.5.31" };
   const parts = { said: "", phase: "" };

@@ -3,6 +3,7 @@
 
 import { events, parsed } from "./frames.js";
 import { $, $$, run } from "./kit.js";
+import { fileCall, form, takesFiles } from "./uploads.js";
 import { dialog, menu, toggle } from "./widgets.js";
 
 const HTML = `
@@ -16,6 +17,8 @@ const HTML = `
   </div>
   <div class="messages" data-rows></div>
   <div class="messageInputContainer">
+    <div class="files"></div>
+    <input type="file" hidden multiple><button type="button" id="upload-file-button">+</button>
     <textarea id="chat-input" placeholder="How can I help you today?"></textarea>
     <button type="button" class="think" data-autothink="true">Deep Think</button>
     <button type="button" class="search" data-active="false"><svg viewBox="0 0 15 15"></svg>Search</button>
@@ -38,9 +41,23 @@ function setup(page) {
     }),
   );
   setModel(page, $("[data-value='glm-5.3']"));
+  takesFiles(page, {
+    input: "input[type=file]",
+    list: ".files",
+    card: `<button type="button" class="file"><span class="name"></span><i role="button" aria-label="Remove File">×</i></button>`,
+    name: ".name",
+    remove: "i",
+    holds: true,
+    take: async (file) => uploaded(await fileCall(page, "/api/v1/files/", form(file))),
+  });
+  $("#upload-file-button").addEventListener("click", () => $("input[type=file]").click());
   page.state.thinking = true;
   toggle($(".think"), "data-autothink", (on) => (page.state.thinking = on));
   toggle($(".search"), "data-active", (on) => (page.state.search = on));
+}
+
+function uploaded(file) {
+  return { type: "file", file, id: file.id, url: `/api/v1/files/${file.id}`, name: file.filename, status: "uploaded" };
 }
 
 async function before(page) {
@@ -57,6 +74,7 @@ async function chat(page, text, isFirst) {
     model: state.model,
     messages: [{ role: "user", content: text }],
     signature_prompt: text,
+    ...(state.files.length && { files: state.files }),
     features: { enable_thinking: state.thinking, auto_web_search: state.search, web_search: false, preview_mode: true },
     chat_id: state.conversation,
     id: "a",

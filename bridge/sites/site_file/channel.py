@@ -50,7 +50,7 @@ class Channel:
         """Whether it is what a turn may have: neither a stray document nor refused."""
         self.is_said_to_be_page = self.refusal is None and response.content_type == HTML
         """Whether it calls itself a web page. Its bytes tell: frameworks say so of whatever has been given no type."""
-        self.is_one_of_many = answer.framing == "socketio" and not response.is_socket
+        self.is_one_of_many = not response.is_socket and (answer.polled or answer.framing == "socketio")
         """Whether its end tells nothing: a page polls again and again."""
         self._is_json = answer.payload == "json" or self.role != "answer"
         self.variables: dict[str, Any] = variables_of(response.url) | {"$status": response.status}

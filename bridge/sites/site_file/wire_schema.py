@@ -126,6 +126,11 @@ class Answer(Entry):
     call: Call | None = Field(
         None, description="the request whose response it is, where that is not the prompt's own; the rules read both"
     )
+    polled: bool = Field(
+        False,
+        description="whether the page asks again and again (long polling): the end of a response is not that of the"
+        " answer",
+    )
     opened: Literal["after", "before"] = Field(
         "after",
         description="before: on a channel that was open already and brings what belongs to other chats, too, as a"
@@ -147,6 +152,8 @@ class Answer(Entry):
     def _fits_together(self) -> Self:
         if (self.is_for is None) is not (self.is_for_request is None):
             raise ValueError("give both is_for and is_for_request, or neither")
+        if self.polled and self.call is None:
+            raise ValueError("call is missing: it says what the page asks for again and again")
         if self.citation and not regex.compile(self.citation).groups:
             raise ValueError("citation has no group: what it holds is how sources are named")
         return self

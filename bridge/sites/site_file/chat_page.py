@@ -68,7 +68,8 @@ class ChatPage:
 
         await waited(look, limit)
         if obstacle is not None:
-            raise (await self._refused() if obstacle.may_pass else None) or obstacle.error
+            refused = (await self._refused() or self._signs.failure) if obstacle.may_pass else None
+            raise refused or obstacle.error
 
     async def _refused(self) -> BridgeError | None:
         """Return what the HTTP status of the document says of a page that never takes a prompt."""

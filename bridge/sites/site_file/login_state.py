@@ -47,9 +47,9 @@ class LoginState:
 
     async def is_out(self) -> bool:
         """Tell whether the page is signed out, once that is clear."""
-        while (is_out := await self._is_out()) is None:
+        while (is_out := await self._is_out()) is None and self._signs.failure is None:
             await asyncio.sleep(LOOK_EVERY)
-        return is_out
+        return is_out is True
 
     async def standing(self) -> LoginStanding:
         """Return how it stands: `open` while it is not clear yet, `guest` where nobody need be signed in."""
@@ -68,7 +68,7 @@ class LoginState:
         return "guest" if login.guest else "open"
 
     async def _is_out(self) -> bool | None:
-        """Tell whether the page is signed out; None while it only begins to look so."""
+        """Tell whether the page is signed out; None while it only looks so, and may not know its user."""
         if await self._signs.seen(self._told):
             return True
         if not await self._signs.seen(self._shown):
@@ -76,6 +76,8 @@ class LoginState:
             return False
         now = time.monotonic()
         self._out_since = self._out_since or now
+        if self._signs.failure is not None:
+            return None
         return True if now >= self._out_since + (SHOWN_WAITING if self._is_waiting() else SHOWN) else None
 
 

@@ -24,7 +24,11 @@ class Sign(Entry):
     storage: str | None = Field(None, description="a key of localStorage that is not empty")
     cookie: str | None = Field(None, description="a cookie of the site that is not empty")
     call: str | None = Field(None, description="path of one of the page's own calls, whose answer meets `when`")
-    when: When = Field({}, description="conditions on the JSON answer of `call`; `$status` is its HTTP status")
+    when: When = Field(
+        {},
+        description="conditions on the JSON answer of `call`; `$status` is its HTTP status, and without it an answer "
+        "of 429 or 5xx shows nothing",
+    )
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:

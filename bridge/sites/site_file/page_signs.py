@@ -11,19 +11,43 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from bridge.browser.page_calls import NO_NET_ERRORS
 from bridge.browser.page_messages import Reply
+from bridge.errors import BridgeError, NetworkError, RateLimited, SiteBusy
 from bridge.sites.lenient_json import parse_json
-from bridge.sites.site_file.conditions import holds
+from bridge.sites.site_file.conditions import When, holds
 from bridge.sites.site_file.page_elements import PageElements
 from bridge.sites.site_file.page_schema import Sign
 
+NOTHING = ("", "null")
+"""What a call says that has nothing to tell."""
 LONGEST_REPLY = 1 << 20
 """Bytes of an answer that are read for a sign."""
 
 
+STATUS = "$status"
+
+
 class _Answer(NamedTuple):
     status: int
-    document: Any
+    """That of HTTP; 0 where no answer came."""
+    document: Any = None
+    is_read: bool = False
+    """Whether the document is what the answer says: `null`, or nothing, as well, but no web page of a proxy."""
+
+    @property
+    def failure(self) -> BridgeError | None:
+        """Return why it tells nothing of the account, where the site did not get to answer."""
+        if self.status == 429:
+            return RateLimited("The site says that requests come too often (HTTP 429).")
+        if self.status >= 500:
+            return SiteBusy(f"The site's server failed (HTTP {self.status}).")
+        return None if self.status else NetworkError("The site, or the network on the way to it, is down.")
+
+    def shows(self, when: When) -> bool:
+        """Tell whether it meets conditions; what is not in an answer that failed, or is no JSON, is not missing."""
+        is_telling = STATUS in when or self.status == 401 or (self.is_read and self.failure is None)
+        return is_telling and holds(when, self.document, {STATUS: self.status})
 
 
 class PageSigns:
@@ -36,13 +60,21 @@ class PageSigns:
 
     def take(self, reply: Reply) -> None:
         """Note an answer to one of the page's calls."""
-        if reply.failure or not any(fnmatchcase(reply.path, path) for path in self._paths):
+        if reply.failure in NO_NET_ERRORS or not any(fnmatchcase(reply.path, path) for path in self._paths):
             return
-        status = reply.response.status
-        if reply.body is not None and len(reply.body) <= LONGEST_REPLY:
-            self._answers[reply.path] = _Answer(status, parse_json(reply.body.decode("utf-8", "replace")))
-        elif status >= 400:
-            self._answers[reply.path] = _Answer(status, None)
+        status = 0 if reply.failure else reply.response.status
+        if status and reply.body is not None and len(reply.body) <= LONGEST_REPLY:
+            text = reply.body.decode("utf-8", "replace").strip()
+            document = parse_json(text)
+            self._answers[reply.path] = _Answer(status, document, document is not None or text in NOTHING)
+        elif not status or status >= 400:
+            self._answers[reply.path] = _Answer(status)
+
+    @property
+    def failure(self) -> BridgeError | None:
+        """Return why the calls tell nothing of the account, where the site or the network failed all of them."""
+        failures = [answer.failure for answer in self._answers.values()]
+        return failures[0] if failures and all(failures) else None
 
     def forget(self) -> None:
         """Forget what the page's calls were answered: it is loaded anew, and makes them again."""
@@ -73,7 +105,7 @@ class PageSigns:
 
     def _is_answered(self, sign: Sign) -> bool:
         answers = [answer for path, answer in self._answers.items() if fnmatchcase(path, sign.call or "")]
-        return any(holds(sign.when, answer.document, {"$status": answer.status}) for answer in answers)
+        return any(answer.shows(sign.when) for answer in answers)
 
 
 def paths_of(signs: Iterable[Sign]) -> tuple[str, ...]:

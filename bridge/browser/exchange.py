@@ -48,7 +48,11 @@ Part = PageResponse | Chunk | ResponseEnded
 
 
 class WrongSend(Exception):
-    """The page wanted to send something else than it was asked to; nothing left the browser."""
+    """The page wanted to send something else than it was asked to, for these `reasons`; nothing left the browser."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = tuple(reasons)
 
 
 class Exchange:
@@ -160,7 +164,7 @@ class Exchange:
     def mark_rejected(self, reasons: Sequence[str]) -> None:
         """Let `sent` raise `WrongSend`; after the first request was accepted, a rejected one is nobody's concern."""
         if not self._sent.done() and not self._prompts:
-            self._sent.set_exception(WrongSend("; ".join(reasons)))
+            self._sent.set_exception(WrongSend(reasons))
             self._sent.exception()  # marks it as retrieved: nobody may be waiting
 
     def put(self, number: int, part: Part) -> None:

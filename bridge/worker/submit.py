@@ -16,9 +16,18 @@ from bridge.browser.browser import Chromium
 from bridge.browser.exchange import Exchange, WrongSend
 from bridge.browser.page_calls import PageMovedOn, within
 from bridge.browser.page_messages import PageRequest
-from bridge.errors import BrowserError, LeaseLost, NetworkError, SendTimeout, SiteChanged, UnknownConversation
+from bridge.errors import (
+    BrowserError,
+    LeaseLost,
+    NetworkError,
+    RequestError,
+    SendTimeout,
+    SiteChanged,
+    UnknownConversation,
+)
 from bridge.settings import FileSettings, TurnSettings
 from bridge.sites.contract import ConversationGone, Turn
+from bridge.sites.prompt_text import AlteredPrompt
 from bridge.telemetry import Timeline
 from bridge.worker.page_session import Session
 from bridge.worker.turn_plan import fitted
@@ -71,6 +80,9 @@ async def submit_turn(
             is_hopeless = True
         if is_hopeless and others:
             turn, *others = others
+    if wrong is not None and all(isinstance(reason, AlteredPrompt) for reason in wrong.reasons):
+        session.driver.drift.note("altered prompt")
+        raise RequestError(f"The site's page alters this prompt, so it was not sent: {wrong}. Write it otherwise.")
     raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
 
 

@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from bridge.browser.browser import Chromium
+from bridge.errors import LoginRequired, RateLimited, SiteBusy, SiteError
 from bridge.telemetry import WorkerState
 from bridge.worker import worker
 from tests.support.hostile import states
@@ -50,6 +51,19 @@ async def test_lines_and_a_long_prompt_arrive_as_they_were_written(
     async with small_site(box=box) as site, bridged(tmp_path, site, chromium) as run:
         await run.ask(prompt)
         assert list(site.conversations.values()) == [[prompt]]
+
+
+@pytest.mark.parametrize(("trap", "prompt"), [("squeezes", "Hi\n\n\n\nyou"), ("quotes", 'Say "hi"')])
+async def test_a_prompt_that_the_page_alters_is_refused_and_costs_no_account(
+    tmp_path: Path, chromium: Chromium, trap: str, prompt: str
+) -> None:
+    async with small_site(**{trap: True}) as site, bridged(tmp_path, site, chromium) as run:
+        for _ in range(2):
+            with pytest.raises(openai.BadRequestError, match="alters this prompt"):
+                await run.ask(prompt)
+        assert await run.ask("Another one") == "You said: Another one"
+        assert list(site.conversations.values()) == [["Another one"]]
+        assert WorkerState.BROKEN not in states(run.facts)
 
 
 async def test_a_conversation_goes_on_where_it_was_also_after_another_one(tmp_path: Path, chromium: Chromium) -> None:
@@ -178,6 +192,23 @@ async def test_a_page_that_offers_to_sign_in_until_it_knows_its_user_is_not_sign
                 await driver.page.reload(wait_until="commit")
                 await driver.ready()
         assert WorkerState.LOGGED_OUT not in states(run.facts)
+
+
+@pytest.mark.parametrize(("status", "error"), [(500, SiteBusy), (429, RateLimited)])
+async def test_a_site_that_fails_to_tell_who_is_signed_in_signs_nobody_out(
+    tmp_path: Path, chromium: Chromium, status: int, error: type[SiteError]
+) -> None:
+    signs = ("signed_out = [", 'signed_out = [{ call = "/api/user", when = { name = { exists = false } } }, ')
+    async with small_site() as site, bridged(tmp_path, site, chromium, changed(signs)) as run, run.page() as driver:
+        site.user_failure, driver.limit = status, 3
+        await driver.page.reload(wait_until="commit")
+        with pytest.raises(error) as raised:
+            await driver.ready()
+        assert type(raised.value) is error
+        site.user_failure, site.user = None, None
+        await driver.page.reload(wait_until="commit")
+        with pytest.raises(LoginRequired):
+            await driver.ready()
 
 
 async def test_a_guest_is_signed_in_nowhere_though_the_page_has_the_whole_composer(

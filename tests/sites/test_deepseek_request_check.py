@@ -38,7 +38,7 @@ def test_a_prompt_that_only_its_box_has_changed_may_leave(prompt: str) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"prompt": "something else"}, "prompt is another one (14 characters instead of 16)"),
+        ({"prompt": "something else"}, "prompt is another prompt (14 characters instead of 16)"),
         ({"prompt": None}, "prompt is missing"),
         ({"thinking_enabled": True}, "thinking_enabled is True instead of False"),
         ({"search_enabled": "no secrets"}, "search_enabled is str instead of False"),

@@ -111,6 +111,8 @@ class SmallSite:
     parts: Parts = Parts()
     url: str = ""
     user: str | None = "somebody"
+    user_failure: int | None = None
+    """The HTTP status with which it fails to tell who is signed in."""
     conversations: dict[str, list[str]] = field(default_factory=dict)
     stopped: int = 0
     loads: int = 0
@@ -135,6 +137,8 @@ class SmallSite:
 
     async def who(self, _: web.Request) -> web.Response:
         """Tell who is signed in."""
+        if self.user_failure is not None:
+            return web.json_response({"error": "internal"}, status=self.user_failure)
         return web.json_response({"name": self.user} if self.user else {"guest": True})
 
     async def delete(self, request: web.Request) -> web.Response:

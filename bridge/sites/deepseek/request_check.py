@@ -11,6 +11,8 @@ from typing import Any
 
 from bridge.browser.page_messages import PageRequest
 from bridge.sites.contract import Turn
+from bridge.sites.prompt_text import as_typed as as_typed
+from bridge.sites.prompt_text import difference
 
 COMPLETION = "/api/v0/chat/completion"
 GOING_ON = ("/api/v0/chat/continue", "/api/v0/chat/resume_stream")
@@ -47,7 +49,8 @@ class CompletionCheck:
             return [f"its {what}" for what in _strays(turn, body, self._conversation, answer)]
         wrong_files = _wrong_files(turn, body, self.uploaded)
         self.saw_wrong_files = bool(wrong_files)
-        found = [f"its {what}" for what in _differences(turn, body) + wrong_files]
+        others = [f"its {what}" for what in _differences(turn, body) + wrong_files]
+        found = [*_wrong_prompt(turn, body), *others]
         if not found:
             self._conversation = conversation_of(request)
         return found
@@ -65,11 +68,6 @@ def wants_sight(turn: Turn) -> bool:
     return has_image and turn.conversation is None and not turn.search
 
 
-def as_typed(prompt: str) -> str:
-    """Return the text as a text box holds it: every line break is a newline."""
-    return prompt.replace("\r\n", "\n").replace("\r", "\n")
-
-
 def _read(body: bytes) -> dict[str, Any] | None:
     try:
         document = json.loads(body)
@@ -78,14 +76,18 @@ def _read(body: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _differences(turn: Turn, body: dict[str, Any]) -> list[str]:
-    """Return what is wrong with a completion."""
-    found: list[str] = []
+def _wrong_prompt(turn: Turn, body: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the text of a completion."""
     prompt = body.get("prompt")
     if not isinstance(prompt, str):
-        found.append("prompt is missing")
-    elif as_typed(prompt).strip() != as_typed(turn.prompt).strip():
-        found.append(f"prompt is another one ({len(prompt)} characters instead of {len(turn.prompt)})")
+        return ["its prompt is missing"]
+    reason = difference("prompt", prompt, turn.prompt)
+    return [reason] if reason else []
+
+
+def _differences(turn: Turn, body: dict[str, Any]) -> list[str]:
+    """Return what else is wrong with a completion."""
+    found: list[str] = []
     for name, wanted in (("thinking_enabled", turn.thinking), ("search_enabled", turn.search)):
         if body.get(name) is not wanted:
             found.append(f"{name} is {_quoted(body.get(name))} instead of {wanted!r}")

@@ -12,8 +12,8 @@ from bridge.browser.page_messages import SOCKET, PageRequest
 from bridge.sites.learning.json_leaves import Leaf, leaves
 from bridge.sites.learning.letters import letters
 from bridge.sites.learning.observation import SeenCall, SeenTurn
+from bridge.sites.prompt_text import as_typed
 from bridge.sites.site_file.body_codecs import Codec, read_request
-from bridge.sites.site_file.prompt_check import as_typed
 
 CODECS: tuple[Codec, ...] = ("json", "connect", "multipart", "urlencoded", "query")
 SOCKET_CODECS: tuple[Codec, ...] = ("socketio", "json")
@@ -56,14 +56,14 @@ def _of_call(call: SeenCall, turn: SeenTurn) -> Iterator[Carrier]:
 
 def _read(call: SeenCall, body: bytes, time: float, codecs: Sequence[Codec], prompt: str) -> Carrier | None:
     request = PageRequest(SOCKET if call.is_socket else call.method, call.url, body)
-    typed, bare = as_typed(prompt), letters(prompt)
+    typed, bare = as_typed(prompt).strip(), letters(prompt)
     for codec in codecs:
         document = read_request(request, codec).document
         if document is None:
             continue
         found = leaves(document)
         texts = [leaf for leaf in found if isinstance(leaf.value, str)]
-        if exact := [leaf for leaf in texts if as_typed(leaf.value) == typed]:
+        if exact := [leaf for leaf in texts if as_typed(leaf.value).strip() == typed]:
             return Carrier(call, codec, tuple(found), tuple(exact), time)
         if near := [leaf for leaf in texts if len(leaf.value) < 2 * len(prompt) + 50 and bare in letters(leaf.value)]:
             return Carrier(call, codec, tuple(found), tuple(near), time, is_exact=False)

@@ -22,7 +22,7 @@ from bridge.sites.site_file.page_elements import PageElements
 
 FOREIGN, GONE = "foreign", "gone"
 # An editor shows a line break as a new paragraph, and marks empty places with characters that have no width.
-SCRIPT = """(box, [origin, text, act]) => {
+SCRIPT = """(box, [origin, text, act, most]) => {
   if (location.origin !== origin) return {is: "foreign"};
   if (!box.isConnected) return {is: "gone"};
   const squeezed = words => words.replace(/[\\s\\u200b-\\u200d\\u2060\\ufeff]+/g, "");
@@ -64,8 +64,11 @@ SCRIPT = """(box, [origin, text, act]) => {
     + " .public-DraftEditor-content");
   const held = squeezed(read()), hasFocus = root.activeElement === box || box.contains(root.activeElement);
   const is = !held ? "empty" : held === squeezed(text) ? "there" : "other";
-  return {is, length: held.length, isField, isManaged, hasFocus, document: performance.timeOrigin};
+  const other = is === "other" ? read().slice(0, most) : "";
+  return {is, other, length: held.length, isField, isManaged, hasFocus, document: performance.timeOrigin};
 }"""
+MOST_READ = 100_000
+"""Characters of another text than the prompt that are read."""
 READ_BACK = 1.0
 """Seconds until an editor shows what it was given; it draws that later."""
 LOOK_EVERY = 0.02
@@ -84,8 +87,8 @@ class ComposerBox:
         """Whether the box undoes what is not typed: then it is an editor that keeps its text itself."""
 
     async def read(self, box: ElementHandle, prompt: str, act: Act = "read") -> Mapping[str, Any]:
-        """Return what the box holds beside `prompt`: `is` is `empty`, `there` or `other`, and `document` which."""
-        seen: Mapping[str, Any] = await box.evaluate(SCRIPT, [self._page.origin, prompt, act])
+        """Return what the box holds beside `prompt`: `is` is `empty`, `there` or `other`, `document` which."""
+        seen: Mapping[str, Any] = await box.evaluate(SCRIPT, [self._page.origin, prompt, act, MOST_READ])
         if seen["is"] == FOREIGN:
             raise LeftSite(self._page.page.url)
         if seen["is"] == GONE:

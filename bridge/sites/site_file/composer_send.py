@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 from playwright.async_api import ElementHandle
 
-from bridge.errors import SiteChanged
+from bridge.errors import RequestError, SiteChanged
 from bridge.sites.guarded_page import QUICK, held, retried
+from bridge.sites.prompt_text import is_altered
 from bridge.sites.site_file.composer_box import ComposerBox
 from bridge.sites.site_file.moved_controls import MovedControls
 from bridge.sites.site_file.page_elements import PageElements, waited
@@ -116,13 +117,15 @@ class ComposerSend:
         return False
 
     def _is_filled(self, seen: Mapping[str, Any], prompt: str) -> bool:
-        """Tell whether the box holds the prompt; raise `SiteChanged` where it never does."""
+        """Tell whether the box holds the prompt; raise why where it never does."""
         if seen["is"] == "there":
             return True
         self.sending.misfills += 1
         if self.sending.misfills < MISFILLS:
             return False
         message = f"The page's text box holds {seen['length']} characters, or others, of the {len(prompt)} given"
+        if is_altered(seen["other"], prompt):
+            raise RequestError(f"{message}: it alters this prompt, which was not sent. Write it otherwise.")
         raise SiteChanged(f"{message}; it may need another way of composer.fill.")
 
     async def is_replaced(self) -> bool:

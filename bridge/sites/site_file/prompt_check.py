@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from bridge.browser.page_messages import SOCKET, PageRequest
 from bridge.sites.contract import Turn
+from bridge.sites.prompt_text import difference
 from bridge.sites.site_file.body_codecs import ReadRequest
 from bridge.sites.site_file.conditions import Plain, holds
 from bridge.sites.site_file.json_paths import JsonPath, as_id, same
@@ -71,11 +72,11 @@ class PromptCheck:
             return [f"its body cannot be read as {self._request.body}"]
         if not prompts or any(self._role_of_message(sent, one) == "prompt" for one in messages if one not in prompts):
             return [f"an unexpected request: {request.method} {urlsplit(request.url).path[:200]}"]
-        return [f"its {what}" for what in self._wrong(turn, prompts[0], model)]
+        others = [f"its {what}" for what in self._wrong(turn, prompts[0], model)]
+        return [*self._wrong_prompt(turn, prompts[0]), *others]
 
     def _wrong(self, turn: Turn, read: ReadRequest, model: SiteModel | None) -> list[str]:
         return [
-            *self._wrong_prompt(turn, read),
             *self._wrong_flags(turn, read),
             *self._wrong_place(turn, read),
             *self._wrong_model(model, read),
@@ -95,7 +96,7 @@ class PromptCheck:
     def _wrong_prompt(self, turn: Turn, read: ReadRequest) -> list[str]:
         found = [(path.text, path.values(read.document, read.variables)) for path in self._prompts]
         if not any(values for _, values in found):
-            return [f"prompt is missing at {self._prompts[0].text}"]
+            return [f"its prompt is missing at {self._prompts[0].text}"]
         wrong = [_wrong_text(path, values, turn.prompt) for path, values in found if values]
         return [reason for reason in wrong if reason]
 
@@ -143,21 +144,14 @@ class PromptCheck:
 _MODEL_NAME = re.compile(r"[\w.:/-]{1,64}")
 
 
-def as_typed(prompt: str) -> str:
-    """Return a text as a text box holds it: every line break is a newline, and the page trims its ends."""
-    return prompt.replace("\r\n", "\n").replace("\r", "\n").strip()
-
-
 def _wrong_text(path: str, values: list[Any], prompt: str) -> str | None:
     """Return what is wrong with the texts at a path where the prompt, and nothing else, must be."""
     if len(values) > 1:
-        return f"{path} has {len(values)} texts instead of the prompt alone"
+        return f"its {path} has {len(values)} texts instead of the prompt alone"
     text = values[0]
     if not isinstance(text, str):
-        return f"{path} is no text"
-    if as_typed(text) != as_typed(prompt):
-        return f"{path} is another prompt ({len(text)} characters instead of {len(prompt)})"
-    return None
+        return f"its {path} is no text"
+    return difference(path, text, prompt)
 
 
 def _wrong_flag(flag: Flag, wanted: bool, read: ReadRequest) -> str | None:

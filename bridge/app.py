@@ -218,6 +218,7 @@ async def _optional_parts(
         limiter,
         usage,
         SettingsReload(settings, pool.queue.assign, *([base.certificate.renew] if base.certificate else [])),
+        None if isinstance(everywhere, Pool) else everywhere.nodes,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from hashlib import sha256
 
 from pydantic import Field, SecretStr
 
@@ -47,3 +48,13 @@ class ClusterSettings(Section):
     def own_name(self) -> str:
         """Return the name of this node; empty where the bridge is alone."""
         return "" if self.url is None else self.node or socket.gethostname().partition(".")[0]
+
+    @property
+    def mark(self) -> str:
+        """Return what the ids begin with that this node makes; empty for a bridge that is alone."""
+        return mark_for(self.own_name) if self.own_name else ""
+
+
+def mark_for(node: str) -> str:
+    """Return what the ids begin with that a node makes: 8 hexadecimal digits."""
+    return sha256(node.encode()).hexdigest()[:8]

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from aiohttp import web
 
 from bridge.api.access.client_address import port_of
+from bridge.api.attachments.stored_files import StoredFiles
 from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.http_errors import Failure
 from bridge.api.model_lookup import DefaultModel
@@ -22,7 +23,7 @@ from bridge.api.surface import Surface
 from bridge.chat.rate_limits import RateLimits
 from bridge.chat.types import ChatBackend, Model
 from bridge.settings import Settings
-from bridge.storage.file_store import FileStore, StoredFile
+from bridge.storage.file_store import StoredFile
 
 FIRST = "/v1/"
 """How the paths begin that belong to the first dialect on every port."""
@@ -47,7 +48,7 @@ class DialectParts:
     backend: ChatBackend
     settings: Settings
     bodies: BodyReader
-    files: FileStore
+    files: StoredFiles
     list_models: Handler
     """Answers with the list of models in the dialect of the request."""
     describe_model: Handler

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -26,6 +26,7 @@ from bridge.api.access.key_policy import KeyPolicy, deadline_of
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.answer_runner import AnswerRunner, EmitChoice, record_nothing
 from bridge.api.attachments.gather import Gatherer
+from bridge.api.attachments.stored_files import StoredFiles
 from bridge.api.http_errors import REQUEST_ID, dump, failure_of
 from bridge.api.model_lookup import ModelLookup
 from bridge.api.request_body import BodyReader, parse_body
@@ -37,7 +38,6 @@ from bridge.chat.types import ChatBackend, ChatRequest, Opened
 from bridge.errors import RequestError
 from bridge.settings import Settings
 from bridge.storage.chat_history import ChatHistory
-from bridge.storage.file_store import FileStore
 from bridge.tasks import log_unexpected
 
 CHAT = web.RequestKey("chat", ChatRequest)
@@ -60,7 +60,7 @@ class ChatEndpoint(Generic[D]):
         backend: ChatBackend,
         settings: Settings,
         bodies: BodyReader,
-        store: FileStore,
+        files: StoredFiles,
         history: ChatHistory | None = None,
         models: ModelLookup | None = None,
         policy: KeyPolicy | None = None,
@@ -71,7 +71,7 @@ class ChatEndpoint(Generic[D]):
         self._runner = AnswerRunner(
             backend, record_nothing if history is None else history.record, self._policy.limiter.counted
         )
-        self._gatherer = Gatherer(store, settings.files)
+        self._gatherer = Gatherer(files, settings.files)
         self._server = settings.server
         self._models = models or ModelLookup(backend, settings.api.aliases)
 
@@ -137,6 +137,7 @@ class ChatEndpoint(Generic[D]):
             answers[choice] += events
             if all(map(_is_complete, answers)):
                 body = dump(self.surface.reply(parsed, answers))
+                await self.surface.settled()
                 more = {**headers, **_headers_of(answers[0])}
                 response = web.Response(body=body, content_type="application/json", headers=more)
                 await send_whole(request, response)
@@ -167,7 +168,9 @@ class ChatEndpoint(Generic[D]):
         async with asyncio.TaskGroup() as tasks:
             heart = tasks.create_task(stream.keep_alive(self._server.headers_after, self._server.keep_alive))
             try:
-                await self.run(parsed, _writer(stream, encoder, parsed.choices, comments=comments))
+                await self.run(
+                    parsed, _writer(stream, encoder, parsed.choices, self.surface.settled, comments=comments)
+                )
             except Exception as error:  # noqa: BLE001 - the edge: once the status is out, only a frame can tell of it
                 if stream.is_open:
                     failure = replace(failure_of(error, request[REQUEST_ID]), request_id=request[REQUEST_ID])
@@ -185,7 +188,9 @@ def _comments(headers: Mapping[str, str]) -> bytes:
     return b"".join(f": {name}: {value}\n\n".encode() for name, value in headers.items())
 
 
-def _writer(stream: StreamWriter, encoder: Encoder, choices: int, *, comments: bool) -> EmitChoice:
+def _writer(
+    stream: StreamWriter, encoder: Encoder, choices: int, settled: Callable[[], Awaitable[None]], *, comments: bool
+) -> EmitChoice:
     """Return what writes the events of the answers to the stream, and completes it with the last answer.
 
     With `comments` the stream takes those, also for headers that come too late.
@@ -194,6 +199,8 @@ def _writer(stream: StreamWriter, encoder: Encoder, choices: int, *, comments: b
 
     async def write(choice: int, events: Sequence[AnswerEvent]) -> None:
         frames = b"".join([encoder.encode(event, choice) for event in events])
+        if _is_complete(events):
+            await settled()
         told = _headers_of(events)
         if not stream.is_open:
             stream.response.headers.update(told)

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from itertools import dropwhile
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import Field
 
 from bridge.api.api_dialect import Dialects
 from bridge.api.attachments.content_parts import named, typed
+from bridge.api.attachments.stored_files import StoredFiles
 from bridge.api.body_fields import validated
 from bridge.api.http_errors import dump
 from bridge.api.multipart import read_form
 from bridge.api.request_model import Lenient
 from bridge.durations import DAY
 from bridge.errors import RequestError
-from bridge.settings import MEBIBYTE
-from bridge.storage.file_store import FileStore, StoredFile, Upload
+from bridge.storage.file_store import StoredFile, Upload
 
 DOWNLOAD = {
     "content-type": "application/octet-stream",
     "content-disposition": "attachment",
     "x-content-type-options": "nosniff",
 }
-PIECE = MEBIBYTE // 4
-"""Bytes of a file that are in memory at a time."""
 
 
 class ExpiresAfter(Lenient):
@@ -59,13 +56,13 @@ class Files:
 
     path = "/v1/files"
 
-    def __init__(self, store: FileStore, dialects: Dialects) -> None:
-        self._store = store
+    def __init__(self, files: StoredFiles, dialects: Dialects) -> None:
+        self._files = files
         self._dialects = dialects
 
     async def keep(self, request: web.Request) -> web.Response:
         """Keep a file that comes in a form."""
-        upload = Upload(self._store)
+        upload = Upload(self._files.store)
         try:
             fields, name, media_type = await read_form(request, upload)
             form = validated(FileForm, fields)
@@ -84,7 +81,7 @@ class Files:
     async def all(self, request: web.Request) -> web.Response:
         """List the files, page by page."""
         wanted = validated(Listing, dict(request.query))
-        found = [file for file in await asyncio.to_thread(self._store.all) if wanted.purpose in (None, file.purpose)]
+        found = [file for file in await self._files.all() if wanted.purpose in (None, file.purpose)]
         if wanted.order == "asc":
             found.reverse()
         if wanted.after is not None:
@@ -97,37 +94,26 @@ class Files:
 
     async def one(self, request: web.Request) -> web.Response:
         """Describe a file."""
-        return _json(self._described(request, await asyncio.to_thread(self._store.one, request.match_info["id"])))
+        return _json(self._described(request, await self._files.one(request.match_info["id"])))
 
     async def content(self, request: web.Request) -> web.StreamResponse:
         """Return a file's bytes."""
-        file = await asyncio.to_thread(self._store.open, request.match_info["id"])
-        try:
-            return await self._sent(request, file)
-        finally:
-            await asyncio.shield(asyncio.to_thread(file.close))
-
-    async def _sent(self, request: web.Request, file: BinaryIO) -> web.StreamResponse:
-        """Send a file piece by piece; one that nobody reads ends with its connection."""
-        response = web.StreamResponse(headers=DOWNLOAD)
-        response.content_length = await asyncio.to_thread(_size, file)
-        await response.prepare(request)
-        while data := await asyncio.to_thread(file.read, PIECE):
-            await response.write(data)
+        async with self._files.opened(request.match_info["id"]) as (size, pieces):
+            response = web.StreamResponse(headers=DOWNLOAD)
+            response.content_length = size
+            await response.prepare(request)
+            async for piece in pieces:  # one that nobody reads ends with its connection
+                await response.write(piece)
         return response
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a file."""
         id_ = request.match_info["id"]
-        await asyncio.to_thread(self._store.delete, id_)
+        await self._files.delete(id_)
         return _json(self._dialects.of(request).deleted_file(id_) or self._dialects.all[0].deleted_file(id_))
 
     def _described(self, request: web.Request, file: StoredFile) -> dict[str, Any] | None:
         return self._dialects.of(request).file(file) or self._dialects.all[0].file(file)
-
-
-def _size(file: BinaryIO) -> int:
-    return os.fstat(file.fileno()).st_size
 
 
 def _json(body: object) -> web.Response:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
-from uuid import uuid4
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from bridge.chat.made_ids import new_id
 from bridge.errors import BridgeError, RequestError
 from bridge.pool.error_policy import may_retry, retry_after
 from bridge.tasks import log_unexpected
@@ -54,15 +54,15 @@ def error_body(failure: Failure) -> dict[str, Any]:
     return {"error": told}
 
 
-def failures(teller_of: Callable[[web.Request], Teller], served: str) -> Middleware:
+def failures(teller_of: Callable[[web.Request], Teller], served: str, mark: str = "") -> Middleware:
     """Return the outermost middleware: every failure becomes a body in the dialect of the request that met it.
 
-    `served` says what there is to whoever asks for something else.
+    `served` says what there is to whoever asks for something else; `mark` begins the ids of requests.
     """
 
     @web.middleware
     async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[REQUEST_ID] = str(uuid4())
+        request[REQUEST_ID] = str(new_id(mark))
         request[ARRIVED] = time.monotonic()
         try:
             return await handler(request)

@@ -18,6 +18,7 @@ from bridge.api.admin.admin_context import OptionalParts, Parts
 from bridge.api.admin.admin_routes import operations
 from bridge.api.anthropic.anthropic_dialect import Anthropic
 from bridge.api.api_dialect import Dialect, DialectParts, Dialects
+from bridge.api.attachments.stored_files import StoredFiles
 from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.connections import Runner
 from bridge.api.file_routes import FileForm, Files
@@ -39,6 +40,7 @@ from bridge.api.route_table import FORM, Admission, Operation, rules_of, served_
 from bridge.api.surface import Surface
 from bridge.api.token_check import TokenBody, TokenCheck
 from bridge.chat.account_control import AccountControl
+from bridge.chat.other_nodes import OtherNodes
 from bridge.chat.types import ChatBackend
 from bridge.monitor.monitor import Monitor
 from bridge.settings import Settings
@@ -69,11 +71,16 @@ def build_runner(
     return Runner(app, settings.server, malformed, dialects(settings).all[0].error)
 
 
-def dialects(settings: Settings, responses: ResponseStore | None = None, tasks: Tasks | None = None) -> Dialects:
+def dialects(
+    settings: Settings,
+    responses: ResponseStore | None = None,
+    tasks: Tasks | None = None,
+    nodes: OtherNodes | None = None,
+) -> Dialects:
     """Return the dialects that are served; `tasks` run what outlives its request."""
     ollama = Ollama(settings.api)
     ports = {} if settings.server.ollama_port is None else {settings.server.ollama_port: ollama}
-    openai = OpenAI(settings.api), Responses(settings.api, responses, tasks)
+    openai = OpenAI(settings.api), Responses(settings.api, responses, tasks, nodes, settings.cluster.mark)
     return Dialects([*openai, Anthropic(settings.api), ollama, Gemini(settings.api)], ports)
 
 
@@ -83,13 +90,14 @@ class ChatParts:
 
     backend: ChatBackend
     settings: Settings
-    files: FileStore
+    files: StoredFiles
     bodies: BodyReader
     history: ChatHistory | None = None
     responses: ResponseStore | None = None
     tasks: Tasks | None = None
     is_still_in: Callable[[web.Request], bool] = lambda _: True
     policy: KeyPolicy = field(default_factory=KeyPolicy)
+    nodes: OtherNodes | None = None
 
     @property
     def admission(self) -> Admission:
@@ -106,7 +114,7 @@ class ChatParts:
 def route_table(chats: ChatParts, beside: Sequence[Operation] = ()) -> Sequence[Operation]:
     """Return everything that is served, with the operations `beside` the chats'; read it to see what there is."""
     settings = chats.settings
-    spoken = dialects(settings, chats.responses, chats.tasks)
+    spoken = dialects(settings, chats.responses, chats.tasks, chats.nodes)
     models = ModelList(chats.backend, settings.api.aliases, spoken, chats.policy)
     table = [
         *_health(chats.backend, spoken, has_page=settings.dashboard.enabled),
@@ -208,14 +216,15 @@ def _build_app(
     observed = MonitoringHandlers(monitor, optional.metrics, settings.metrics).operations()
     tasks = Tasks()
     policy, kept = KeyPolicy(access, optional.limiter), (optional.history, optional.responses)
-    chats = ChatParts(backend, settings, store, bodies, *kept, tasks, guard.is_still_in, policy)
+    files = StoredFiles(store, optional.nodes)
+    chats = ChatParts(backend, settings, files, bodies, *kept, tasks, guard.is_still_in, policy, optional.nodes)
     table = route_table(chats, (*operator, *observed))
     guard.use(rules_of(table))
     origins = Origins(settings.api.allowed_origins, guard)
     app = web.Application(
         middlewares=[
             report_requests(table, optional.emit),
-            failures(lambda request: spoken.of(request).error, served_in(table)),
+            failures(lambda request: spoken.of(request).error, served_in(table), settings.cluster.mark),
             origins.check,
         ],
         client_max_size=settings.server.max_body,

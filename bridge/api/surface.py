@@ -145,6 +145,10 @@ class Surface(ABC, Generic[D]):
         """
         return request
 
+    async def settled(self) -> None:
+        """Return once a further request may build on the answers that are written; awaited before their end is sent."""
+        return
+
     def framing(self, request: ParsedRequest[D]) -> tuple[str, bytes]:
         """Return content type and keep-alive of one stream, where they depend on the request."""
         return self.stream_type, self.keep_alive

@@ -18,6 +18,7 @@ from bridge.chat.types import ChatEvent, ChatRequest, Model
 from bridge.cluster.account_operations import RemoteAccounts
 from bridge.cluster.chat_routes import TRY_FOR, Route, accounts_of, routes
 from bridge.cluster.cluster_node import ClusterNode
+from bridge.cluster.node_questions import NodesToAsk
 from bridge.cluster.relay_client import RelayClient
 from bridge.cluster.shared_turns import SharedTurns
 from bridge.cluster.shared_usage import RedisUsage
@@ -55,10 +56,12 @@ class ClusterPool(RemoteAccounts):
         queue_limit: float,
         usage: RedisUsage,
         turns: SharedTurns,
+        nodes: NodesToAsk,
     ) -> None:
         super().__init__(pool, node, client)
         self.usage = usage
         self.turns = turns
+        self.nodes = nodes
         self._queue_limit = queue_limit
         self._places: dict[str, int | None] = {}
         self._lost: dict[str, float] = {}

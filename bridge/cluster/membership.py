@@ -14,6 +14,7 @@ from bridge.cluster.account_operations import AccountOperations
 from bridge.cluster.cluster_node import ClusterNode, joined
 from bridge.cluster.cluster_pool import ClusterPool
 from bridge.cluster.leased_accounts import LeasedAccounts, OwnedAccounts
+from bridge.cluster.node_questions import NodeQuestions, NodesToAsk
 from bridge.cluster.placement import capacity_of
 from bridge.cluster.relay_client import RelayClient
 from bridge.cluster.relay_server import RelayServer
@@ -39,8 +40,12 @@ class Membership:
         self.node = node
         self._settings = settings
         self._stack = stack
+        self._parts = AsyncExitStack()
+        """What ends before the connection to Redis does."""
         self._usage = RedisUsage(node.link)
         self._turns = SharedTurns(node.link, node.id, settings.pool.queue_size)
+        self._parts.push_async_callback(self._usage.close)
+        self._parts.push_async_callback(self._turns.close)
 
     def accounts(self, stored: OwnedAccounts) -> LeasedAccounts:
         """Return the accounts for the pool of this node."""
@@ -50,19 +55,23 @@ class Membership:
         """Listen for other nodes, begin to take accounts for `pool`, and return the pool of all nodes."""
         settings = self._settings.cluster
         signing = Signing(key_of(settings))
-        server = RelayServer(self.node.id, signing, pool, AccountOperations(pool, self.node))
+        questions = NodeQuestions()
+        paths = {"/internal/ask": questions.ask, "/internal/read": questions.read}
+        server = RelayServer(self.node.id, signing, pool, AccountOperations(pool, self.node), paths)
         address = await self._stack.enter_async_context(server.listening(settings.host, settings.port))
         self.node.address = self.node.address or _reached(settings.host, address)
         client = await self._stack.enter_async_context(RelayClient(signing))
         self.node.run(pool, telemetry)
         self._usage.start()
-        return ClusterPool(pool, self.node, client, self._settings.pool.queue_limit, self._usage, self._turns)
+        nodes = NodesToAsk(self.node, client, questions)
+        nodes.start()
+        self._parts.push_async_callback(nodes.close)
+        return ClusterPool(pool, self.node, client, self._settings.pool.queue_limit, self._usage, self._turns, nodes)
 
     async def stop(self) -> None:
         """Take and give no more accounts, and tell the others what they do not know yet."""
         await self.node.stop()
-        await self._turns.close()
-        await self._usage.close()
+        await self._parts.aclose()
 
 
 def _reached(host: str, address: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from http import HTTPStatus
 from typing import Any
@@ -27,6 +27,8 @@ SILENCE = 4.0
 CONNECT_LIMIT = 2.0
 CALL_LIMIT = 150.0
 """Seconds that what an operator wants of an account may take."""
+ASK_LIMIT = 30.0
+"""Seconds that a question may take, and each piece of what is read."""
 MOST = 2**26
 """Bytes that one line may have."""
 
@@ -78,6 +80,25 @@ class RelayClient:
                 found: dict[str, Any] = await response.json()
                 return found
 
+    async def ask(self, node: NodeInfo, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a node answers; raise its `BridgeError`, or `NodeLost`."""
+        limit = aiohttp.ClientTimeout(total=ASK_LIMIT, sock_connect=CONNECT_LIMIT)
+        body = await asyncio.to_thread(wire.line, said)
+        with _losses(node, lambda: False, ""):
+            async with self.called(node, "/internal/ask", body, limit) as response:
+                await _check(response)
+                found: dict[str, Any] = await asyncio.to_thread(json.loads, await response.read())
+                return found
+
+    @asynccontextmanager
+    async def read(self, node: NodeInfo, said: Mapping[str, Any]) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """Open something of a node; raise its `BridgeError`, or `NodeLost`, also while its bytes come."""
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT, sock_read=ASK_LIMIT)
+        with _losses(node, lambda: False, ""):
+            async with self.called(node, "/internal/read", wire.line(said), limit) as response:
+                await _check(response)
+                yield response.content.iter_any()
+
     @asynccontextmanager
     async def called(
         self, node: NodeInfo, path: str, body: bytes, limit: aiohttp.ClientTimeout | None = None
@@ -97,13 +118,13 @@ class RelayClient:
 
 
 @contextmanager
-def _losses(node: NodeInfo, is_sent: Callable[[], bool]) -> Iterator[None]:
-    """Translate what goes wrong on the way."""
+def _losses(node: NodeInfo, is_sent: Callable[[], bool], safe: str = "; nothing was sent") -> Iterator[None]:
+    """Translate what goes wrong on the way; `safe` tells of a node that is lost before anything was sent."""
     try:
         yield
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-        told = "the prompt may have been sent, so it is not sent again" if is_sent() else "nothing was sent"
-        raise NodeLost(f"The node {node.node} does not answer any more; {told}.", sent=is_sent()) from error
+        told = "; the prompt may have been sent, so it is not sent again" if is_sent() else safe
+        raise NodeLost(f"The node {node.node} does not answer any more{told}.", sent=is_sent()) from error
 
 
 class _RemoteChat:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -40,6 +40,7 @@ UNACKNOWLEDGED = 10_000
 MOST_JSON = 2**28
 """Bytes of a call, its files included."""
 
+Handler = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
@@ -53,13 +54,24 @@ class _Chat:
 
 
 class RelayServer:
-    """Answers other nodes from `backend`, the pool of this node alone; `operate` does what an operator wants."""
+    """Answers other nodes from `backend`, the pool of this node alone; `operate` does what an operator wants.
 
-    def __init__(self, node: str, signing: Signing, backend: ChatBackend, operate: Operation) -> None:
+    `more` are the handlers of further paths, which take the body, too.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        signing: Signing,
+        backend: ChatBackend,
+        operate: Operation,
+        more: Mapping[str, Handler] | None = None,
+    ) -> None:
         self._node = node
         self._signing = signing
         self._backend = backend
         self._operate = operate
+        self._more = more or {}
         self._chats: dict[str, _Chat] = {}
 
     @asynccontextmanager
@@ -72,6 +84,7 @@ class RelayServer:
                 web.post("/internal/go", self._guarded(self._go)),
                 web.post("/internal/returned", self._guarded(self._returned)),
                 web.post("/internal/account", self._guarded(self._account)),
+                *(web.post(path, self._guarded(handler)) for path, handler in self._more.items()),
             ]
         )
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
@@ -86,9 +99,7 @@ class RelayServer:
         finally:
             await runner.cleanup()
 
-    def _guarded(
-        self, handler: Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Have a handler called for signed calls alone; its errors are JSON."""
 
         async def handle(http: web.Request) -> web.StreamResponse:
@@ -110,7 +121,7 @@ class RelayServer:
 
     async def _chat(self, http: web.Request, body: bytes) -> web.StreamResponse:
         head, _, data = body.partition(b"\n")
-        said = await asyncio.to_thread(_read, head)
+        said = await asyncio.to_thread(read_call, head)
         if said.get("to") != self._node:
             raise NodeLost("The node was started anew since.")
         request = await asyncio.to_thread(wire.request_of, said, data)
@@ -131,7 +142,7 @@ class RelayServer:
 
     async def _go(self, _: web.Request, body: bytes) -> web.StreamResponse:
         """Let a chat be sent; refused where it has given up waiting for that."""
-        chat = self._chats.get(str(_read(body).get("chat")))
+        chat = self._chats.get(str(read_call(body).get("chat")))
         if chat is None or chat.is_over:
             raise RequestError("The chat is over.")
         chat.go.set()
@@ -139,14 +150,14 @@ class RelayServer:
 
     async def _returned(self, _: web.Request, body: bytes) -> web.StreamResponse:
         """Take what the client will return of a chat's answer."""
-        said = await asyncio.to_thread(_read, body)
+        said = await asyncio.to_thread(read_call, body)
         chat = self._chats.get(str(said.get("chat")))
         if chat is not None and not chat.returned.done():
             chat.returned.set_result(str(said.get("text")))
         return web.json_response({})
 
     async def _account(self, _: web.Request, body: bytes) -> web.StreamResponse:
-        return web.json_response(await self._operate(_read(body)))
+        return web.json_response(await self._operate(read_call(body)))
 
 
 class _Answer:
@@ -220,7 +231,8 @@ class _Answer:
                 raise ConnectionResetError("the other node does not read") from error
 
 
-def _read(data: bytes) -> dict[str, Any]:
+def read_call(data: bytes) -> dict[str, Any]:
+    """Return what a call says; raise a `RequestError` where it is no JSON object."""
     try:
         said = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bridge.chat.made_ids import new_id
 from bridge.durations import DAY, HOUR
 from bridge.errors import FileTooLarge, RequestError, StorageError, UnknownFile
 from bridge.settings import Settings
@@ -55,7 +55,9 @@ class FileStore:
     """The folder of the stored files. All of it blocks, and any thread may use it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = folder_of(settings)
+        self.folder = folder_of(settings)
+        self.mark = settings.cluster.mark
+        """What the ids begin with that are made here."""
         self._limits = settings.files
         self._lock = RLock()
         self._files: dict[str, StoredFile] | None = None
@@ -101,7 +103,7 @@ class FileStore:
 
     def path(self, id_: str) -> Path:
         """Return where the bytes of a file of ours are; what comes after `one` may find them deleted."""
-        return self._folder / id_
+        return self.folder / id_
 
     def delete(self, id_: str) -> None:
         """Delete a file; raises `UnknownFile`."""
@@ -151,7 +153,7 @@ class FileStore:
         """Hold the files, read at the first time; a disk that fails is a `StorageError`."""
         with self._lock, disk():
             if self._files is None:
-                found = list(filter(None, map(self._read, self._folder.glob("file-*.json"))))
+                found = list(filter(None, map(self._read, self.folder.glob("file-*.json"))))
                 found.sort(key=lambda file: (file.created, file.id))
                 self._files = {file.id: file for file in found}
                 self._stored += sum(file.size for file in found)
@@ -175,7 +177,7 @@ class FileStore:
     def _remove_abandoned(self) -> None:
         """Remove what was never finished."""
         oldest = time.time() - ABANDONED
-        for path in (*self._folder.glob("file-*"), *self._folder.glob(".file-*")):
+        for path in (*self.folder.glob("file-*"), *self.folder.glob(".file-*")):
             if self._files is not None and path.stem not in self._files and path.stat().st_mtime < oldest:
                 path.unlink(missing_ok=True)
 
@@ -186,7 +188,7 @@ class FileStore:
             self._stored -= file.size
 
     def _about(self, id_: str) -> Path:
-        return self._folder / f"{id_}.json"
+        return self.folder / f"{id_}.json"
 
 
 class Upload:
@@ -194,7 +196,7 @@ class Upload:
 
     def __init__(self, store: FileStore) -> None:
         self._store = store
-        self._id = f"file-{secrets.token_hex(16)}"
+        self._id = f"file-{new_id(store.mark).hex}"
         self._lock = Lock()  # a client that leaves has `close` called beside a `write`
         self._draft: Draft | None = None
         self._is_counted = self._is_over = False

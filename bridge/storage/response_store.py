@@ -62,8 +62,8 @@ class ResponseStore:
         """Return a response of `owner`, if it is still kept."""
         return await self._run(self._find, owner, id)
 
-    async def chain(self, owner: str, id: str) -> list[Document] | None:  # noqa: A002
-        """Return a response and all before it, the oldest first; None where any of them is not kept."""
+    async def chain(self, owner: str, id: str) -> list[Document]:  # noqa: A002
+        """Return a response and those before it, the oldest first, up to one that is not kept here."""
         return await self._run(self._chain, owner, id)
 
     def seal(self, text: str) -> bytes:
@@ -135,13 +135,13 @@ class ResponseStore:
             return None
         return found
 
-    def _chain(self, owner: str, id: str) -> list[Document] | None:  # noqa: A002
+    def _chain(self, owner: str, id: str) -> list[Document]:  # noqa: A002
         found: list[Document] = []
         wanted: str | None = id
-        while wanted is not None:
-            document = self._find(owner, wanted) if len(found) < LONGEST_CHAIN else None
+        while wanted is not None and len(found) <= LONGEST_CHAIN:
+            document = self._find(owner, wanted)
             if document is None or "response" not in document:
-                return None
+                break
             found.insert(0, document)
             wanted = document["response"]["previous_response_id"]
         # A chain that is in use keeps its beginning.

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from bridge.api.attachments.stored_files import StoredFiles
 from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.http_errors import error_body, failures
 from bridge.api.openai.chat_completions import OpenAIChat
@@ -45,7 +46,9 @@ async def test_no_generator_stands_between_the_backend_and_the_response(
 ) -> None:
     settings, backend = Settings(config=tmp_path), Looking()
     kept = ChatHistory(tmp_path, Identity.generate(), DashboardSettings(history=True)) if has_history else None
-    endpoint = ChatEndpoint(OpenAIChat(), backend, settings, BodyReader(settings), FileStore(settings), kept)
+    endpoint = ChatEndpoint(
+        OpenAIChat(), backend, settings, BodyReader(settings), StoredFiles(FileStore(settings)), kept
+    )
     app = web.Application(middlewares=[failures(lambda _: error_body, "nothing")])
     app.router.add_post("/", endpoint.handle)
     body = {"model": "deepseek", "messages": [{"role": "user", "content": "Hi"}], **more}

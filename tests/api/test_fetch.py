@@ -16,6 +16,7 @@ from aiohttp import web
 from bridge.api.attachments.content_parts import Remote
 from bridge.api.attachments.fetch import fetch
 from bridge.api.attachments.gather import Gatherer
+from bridge.api.attachments.stored_files import StoredFiles
 from bridge.chat.types import Attachment, ChatRequest, Message, Model, Role
 from bridge.errors import FileTooLarge, RequestError
 from bridge.origins import Address, is_public
@@ -132,7 +133,7 @@ async def test_what_is_not_there_is_said(host: Host) -> None:
 
 def gatherer(folder: Path, **settings: object) -> Gatherer:
     files = FileSettings.model_validate(settings)
-    return Gatherer(FileStore(Settings(config=folder, files=files)), files, only_here)
+    return Gatherer(StoredFiles(FileStore(Settings(config=folder, files=files))), files, only_here)
 
 
 def chat(*attachments: Attachment) -> ChatRequest:

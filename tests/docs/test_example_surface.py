@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from bridge.api.attachments.stored_files import StoredFiles
 from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.http_errors import failures
 from bridge.api.request_body import BodyReader
@@ -30,7 +31,7 @@ async def served(folder: Path, backend: FakeBackend) -> AsyncGenerator[aiohttp.C
     settings = Settings(config=folder)
     dialect = Plain(settings.api)
     (surface,) = dialect.surfaces()
-    endpoint = ChatEndpoint(surface, backend, settings, BodyReader(settings), FileStore(settings))
+    endpoint = ChatEndpoint(surface, backend, settings, BodyReader(settings), StoredFiles(FileStore(settings)))
     app = web.Application(middlewares=[failures(lambda _: dialect.error, surface.path)])
     app.router.add_post(surface.path, endpoint.handle)
     async with listening(app) as url, aiohttp.ClientSession(url) as http:

@@ -18,8 +18,9 @@ from bridge.api.admin.admin_context import OptionalParts
 from bridge.api.routes import build_runner
 from bridge.chat_records import recorded_usage
 from bridge.monitor.monitor import Monitor
+from bridge.storage.response_store import ResponseStore
 from bridge.tasks import Tasks
-from tests.support.cluster_nodes import Cluster, Node
+from tests.support.cluster_nodes import IDENTITY, Cluster, Node
 from tests.support.sdk import sdk
 from tests.support.waiting import LIMIT, until
 
@@ -33,6 +34,7 @@ class Endpoint:
     access: Credentials
     limiter: RateLimiter
     http: aiohttp.ClientSession
+    stack: AsyncExitStack
 
     def headers(self, key: str | None = None) -> dict[str, str]:
         """Return what shows a key: this one, or that of the operator."""
@@ -41,7 +43,9 @@ class Endpoint:
 
     def openai(self, key: str) -> AsyncOpenAI:
         """Return a client with that key."""
-        return sdk(f"{self.url}/v1", key, timeout=LIMIT)
+        client = sdk(f"{self.url}/v1", key, timeout=LIMIT)
+        self.stack.push_async_callback(client.close)
+        return client
 
     async def ask(self, key: str, text: str, **more: Any) -> tuple[int, dict[str, Any]]:
         """Ask for a chat; return the status and the body."""
@@ -67,14 +71,17 @@ async def endpoint_of(node: Node) -> AsyncGenerator[Endpoint]:
         node.telemetry.add(limiter)
         monitor = Monitor(settings)
         node.telemetry.add(monitor)
-        parts = OptionalParts(limiter=limiter, usage=usage)
+        responses = ResponseStore(settings.config / "responses.sqlite", IDENTITY, settings.responses)
+        stack.push_async_callback(responses.close)
+        nodes = node.everywhere.nodes
+        parts = OptionalParts(limiter=limiter, usage=usage, responses=responses, nodes=nodes)
         runner = build_runner(node.everywhere, settings, access, monitor, parts)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         timeout = aiohttp.ClientTimeout(total=LIMIT)
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-        yield Endpoint(node, f"http://127.0.0.1:{runner.addresses[0][1]}", access, limiter, http)
+        yield Endpoint(node, f"http://127.0.0.1:{runner.addresses[0][1]}", access, limiter, http, stack)
 
 
 async def two_endpoints(cluster: Cluster, stack: AsyncExitStack, *accounts: str) -> tuple[Endpoint, Endpoint]:

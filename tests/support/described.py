@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bridge.api.attachments.stored_files import StoredFiles
 from bridge.api.request_body import BodyReader
 from bridge.api.route_table import Operation
 from bridge.api.routes import ChatParts, route_table
@@ -15,4 +16,4 @@ from tests.support.fake_backend import FakeBackend
 def described() -> Sequence[Operation]:
     """Return the table; nothing is opened for it."""
     settings = Settings(tokens=TokenSettings(enabled=True))
-    return route_table(ChatParts(FakeBackend(), settings, FileStore(settings), BodyReader(settings)))
+    return route_table(ChatParts(FakeBackend(), settings, StoredFiles(FileStore(settings)), BodyReader(settings)))

@@ -16,6 +16,7 @@ from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.http_errors import dump
 from bridge.api.request_body import BodyReader
 from bridge.chat.account_control import AccountControl, Finding, LoginImport
+from bridge.chat.other_nodes import OtherNodes
 from bridge.errors import RequestError
 from bridge.liveview.interface import LiveViews
 from bridge.monitor.metrics import Metrics
@@ -61,6 +62,8 @@ class OptionalParts:
     limiter: RateLimiter | None = None
     usage: UsageRecord | None = None
     reload: SettingsReload | None = None
+    nodes: OtherNodes | None = None
+    """The other nodes of the cluster."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 
 from bridge.api.attachments.content_parts import Remote, attachment
 from bridge.api.attachments.fetch import fetch
+from bridge.api.attachments.stored_files import StoredFiles
 from bridge.chat.history_digests import split
 from bridge.chat.prompt import LEFT_OUT
 from bridge.chat.types import Attachment, ChatRequest, Message
 from bridge.errors import FileTooLarge, RequestError
 from bridge.origins import Address, is_public
 from bridge.settings import FileSettings
-from bridge.storage.file_store import FileStore
 
 
 @dataclass(slots=True)
@@ -35,9 +35,9 @@ class Gatherer:
     """Completes chats."""
 
     def __init__(
-        self, store: FileStore, settings: FileSettings, may_reach: Callable[[Address], bool] = is_public
+        self, files: StoredFiles, settings: FileSettings, may_reach: Callable[[Address], bool] = is_public
     ) -> None:
-        self._store = store
+        self._files = files
         self._settings = settings
         self._may_reach = may_reach
 
@@ -75,8 +75,7 @@ class Gatherer:
                 raise FileTooLarge(f"{param}: the file may have {most} bytes (files.max_bytes).", param=param)
             return given
         if given.file_id:
-            known = await asyncio.to_thread(self._store.one, given.file_id, param)
-            path = self._store.path(known.id)
+            known, path = await self._files.path(given.file_id, param)
             return Attachment(known.name, known.media_type, b"", param, path, known.size, known.digest)
         if given.url not in fetched.files:
             fetched.files[given.url] = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from bridge.api.answer.answer_events import AnswerEvent
@@ -56,6 +57,14 @@ class EventLog:
                 return
             else:
                 await changed.wait()
+
+    async def next(self, after: int, limit: float) -> tuple[list[Event], bool]:
+        """Return the events behind the one numbered `after`, waiting for the first, and whether they are the last."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                while len(self.events) <= after + 1 and not self._is_ended:
+                    await self._changed.wait()
+        return self.events[after + 1 :], self._is_ended
 
     def _wake(self) -> None:
         self._changed.set()

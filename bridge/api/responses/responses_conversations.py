@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
-from uuid import uuid4
 
 from aiohttp import web
+from loguru import logger
 from pydantic import Field, StrictStr
 
 from bridge.api.access.guard import owner_of
@@ -16,17 +17,22 @@ from bridge.api.body_fields import validated
 from bridge.api.http_errors import dump
 from bridge.api.request_body import BodyReader
 from bridge.api.request_model import Lenient
+from bridge.api.responses.responses_elsewhere import Elsewhere, asked
 from bridge.api.responses.responses_input import KEPT, Item, as_items, check_items, kind_of
 from bridge.api.responses.responses_lists import as_list, page, with_ids
 from bridge.api.route_table import Operation
-from bridge.errors import NotThere, RequestError
-from bridge.storage.response_store import Change, Document, ResponseStore
+from bridge.chat.made_ids import new_id
+from bridge.errors import BridgeError, NotThere, RequestError
+from bridge.storage.response_store import Document, ResponseStore
+from bridge.tasks import Tasks
 
 PATH = "/v1/conversations"
 ONE = f"{PATH}/{{id}}"
 ITEMS = f"{ONE}/items"
 ITEM = f"{ITEMS}/{{item}}"
 ID = "conv_"
+ADD_LIMIT = 2.0
+"""Seconds that an answer waits until another node has added it to its conversation."""
 MOST_ITEMS = 10_000
 """Items that a conversation may have."""
 NOT_KEPT = "This bridge keeps no conversations (responses.keep is false); send the whole history as input."
@@ -57,10 +63,16 @@ class NewItems(Lenient):
 
 
 class Conversations:
-    """The conversations in `store`; without one there are none."""
+    """The conversations in `store`, and those of other nodes; without a store there are none."""
 
-    def __init__(self, store: ResponseStore | None) -> None:
+    def __init__(
+        self, store: ResponseStore | None, elsewhere: Elsewhere, tasks: Tasks | None = None, mark: str = ""
+    ) -> None:
         self._store = store
+        self._elsewhere, self._mark = elsewhere, mark
+        self._tasks = tasks or Tasks()
+        self._adding: set[asyncio.Task[None]] = set()
+        """What is being added to conversations of other nodes."""
 
     async def items(self, owner: str | None, id: str) -> list[Item]:  # noqa: A002
         """Return the items of a conversation; raise `NotThere` where `owner` has none of that id."""
@@ -69,21 +81,42 @@ class Conversations:
 
     def add_later(self, owner: str, id: str, items: Sequence[Item]) -> None:  # noqa: A002
         """Add items, and wait for no disk; nothing happens where the conversation is gone."""
-        if self._store is not None:
-            kept = [item for item in items if kind_of(item) in KEPT]
+        kept = [item for item in items if kind_of(item) in KEPT]
+        if self._elsewhere.maker(owner, id) is not None:
+            adding = self._tasks.start(self._add(owner, id, kept))
+            self._adding.add(adding)
+            adding.add_done_callback(self._adding.discard)
+        elif self._store is not None:
             self._store.change_later(owner, id, partial(_added, kept))
 
-    async def change(self, owner: str | None, id: str, change: Change) -> Document:  # noqa: A002
-        """Change a conversation, and return it; raise `NotThere` where `owner` has none of that id."""
+    async def settled(self) -> None:
+        """Return once other nodes have what was to be added: the next request may come to any of them."""
+        if self._adding:
+            await asyncio.wait(set(self._adding), timeout=ADD_LIMIT)
+
+    async def _add(self, owner: str, id_: str, items: Sequence[Item]) -> None:
+        try:
+            await self.change(owner, id_, "add", items)
+        except BridgeError as error:
+            logger.warning("A conversation of another node lacks its last turn: {}", error.message)
+
+    async def change(self, owner: str | None, id: str, change: str, given: Any) -> Document:  # noqa: A002
+        """Make one of `CHANGES` to a conversation, and return it; raise `NotThere` where `owner` has none of it."""
+        if (node := self._elsewhere.maker(owner, id)) is not None:
+            return await asked(node, "change", owner, id, change=change, given=given)
         changed = None
         if self._store is not None and owner is not None and id.startswith(ID):
-            changed = await self._store.change(owner, id, change)
+            changed = await self._store.change(owner, id, partial(CHANGES[change], given))
         if changed is None:
+            await self._elsewhere.check(owner, id)
             raise _unknown(id, "id")
         return changed
 
     async def delete(self, owner: str | None, id: str) -> None:  # noqa: A002
         """Delete a conversation; raise `NotThere` where `owner` has none of that id."""
+        if (node := self._elsewhere.maker(owner, id)) is not None:
+            await asked(node, "forget", owner, id)
+            return
         await self.find(owner, id)
         if self._store is not None and owner is not None:
             await self._store.delete(owner, id)
@@ -92,7 +125,7 @@ class Conversations:
         """Begin a conversation, and return it."""
         if self._store is None or not self._store.is_enabled or owner is None:
             raise RequestError(NOT_KEPT)
-        id_ = f"{ID}{uuid4().hex}"
+        id_ = f"{ID}{new_id(self._mark).hex}"
         told = {"id": id_, "object": "conversation", "created_at": int(time.time()), "metadata": dict(metadata)}
         made: Document = {"conversation": told, "items": with_ids(items)}
         self._store.keep(owner, made, id_)
@@ -100,10 +133,13 @@ class Conversations:
 
     async def find(self, owner: str | None, id: str, param: str = "id") -> Document:  # noqa: A002
         """Return a conversation; raise `NotThere` where `owner` has none of that id."""
+        if (node := self._elsewhere.maker(owner, id)) is not None:
+            return await asked(node, "conversation", owner, id)
         found = None
         if self._store is not None and owner is not None and id.startswith(ID):
             found = await self._store.find(owner, id)
         if found is None:
+            await self._elsewhere.check(owner, id)
             raise _unknown(id, param)
         return found
 
@@ -142,7 +178,7 @@ class ConversationRoutes:
     async def mark(self, request: web.Request) -> web.Response:
         """Put new metadata in the place of the old."""
         asked = await self._bodies.read(request, partial(validated, ConversationMetadata))
-        return await self._change(request, partial(_marked, asked.metadata or {}))
+        return await self._change(request, "mark", asked.metadata or {})
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a conversation with its items; responses that went on in it stay."""
@@ -158,7 +194,7 @@ class ConversationRoutes:
         """Add items, and return them as they are kept."""
         asked = await self._bodies.read(request, partial(validated, NewItems))
         items = _checked(asked.items)
-        changed = await self._conversations.change(owner_of(request), _id(request), partial(_added, items))
+        changed = await self._conversations.change(owner_of(request), _id(request), "add", items)
         return _json(as_list(changed["items"][-len(items) :]))
 
     async def item(self, request: web.Request) -> web.Response:
@@ -168,10 +204,10 @@ class ConversationRoutes:
 
     async def delete_item(self, request: web.Request) -> web.Response:
         """Delete one item, and return the conversation."""
-        return await self._change(request, partial(_without, request.match_info["item"]))
+        return await self._change(request, "remove", request.match_info["item"])
 
-    async def _change(self, request: web.Request, change: Change) -> web.Response:
-        changed = await self._conversations.change(owner_of(request), _id(request), change)
+    async def _change(self, request: web.Request, change: str, given: object) -> web.Response:
+        changed = await self._conversations.change(owner_of(request), _id(request), change, given)
         return _json(changed["conversation"])
 
 
@@ -196,6 +232,10 @@ def _marked(metadata: Mapping[str, str], document: Document) -> Document:
 def _without(id_: str, document: Document) -> Document:
     _item(document, id_)
     return {**document, "items": [item for item in document["items"] if item["id"] != id_]}
+
+
+CHANGES: Mapping[str, Callable[[Any, Document], Document]] = {"add": _added, "mark": _marked, "remove": _without}
+"""The changes of a conversation by their names; each takes what is given for it, and the conversation."""
 
 
 def _item(document: Document, id_: str) -> dict[str, Any]:

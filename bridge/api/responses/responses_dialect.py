@@ -7,13 +7,16 @@ from typing import Any
 
 from bridge.api.api_dialect import Dialect, DialectParts
 from bridge.api.http_errors import Failure, error_body
+from bridge.api.responses.responses_answers import Answers
 from bridge.api.responses.responses_conversations import ConversationRoutes
+from bridge.api.responses.responses_elsewhere import Elsewhere
 from bridge.api.responses.responses_kept import KeptResponses
 from bridge.api.responses.responses_routes import ResponseRoutes
 from bridge.api.responses.responses_socket import ResponseSockets
 from bridge.api.responses.responses_surface import CompactSurface, InputTokens, ResponsesSurface
 from bridge.api.route_table import Operation
 from bridge.api.surface import Surface
+from bridge.chat.other_nodes import OtherNodes
 from bridge.settings import ApiSettings
 from bridge.storage.response_store import ResponseStore
 from bridge.tasks import Tasks
@@ -22,9 +25,18 @@ from bridge.tasks import Tasks
 class Responses(Dialect):
     """Responses; no path or header is its own, so that requests on its paths belong to the default dialect."""
 
-    def __init__(self, settings: ApiSettings, store: ResponseStore | None = None, tasks: Tasks | None = None) -> None:
-        self._settings = settings
-        self._kept = KeptResponses(store, tasks)
+    def __init__(
+        self,
+        settings: ApiSettings,
+        store: ResponseStore | None = None,
+        tasks: Tasks | None = None,
+        nodes: OtherNodes | None = None,
+        mark: str = "",
+    ) -> None:
+        self._settings, self._mark = settings, mark
+        elsewhere = Elsewhere(nodes)
+        self._kept = KeptResponses(store, tasks, elsewhere, mark)
+        elsewhere.answer(Answers(self._kept))
 
     def surfaces(self) -> Sequence[Surface[Any]]:
         """Return the way to chat, what counts the tokens of one, and what makes one short."""
@@ -33,7 +45,7 @@ class Responses(Dialect):
 
     def operations(self, parts: DialectParts) -> Sequence[Operation]:
         """Return the socket, and what is served of responses and conversations that are kept."""
-        sockets = ResponseSockets(self._settings, self._kept.store, parts)
+        sockets = ResponseSockets(self._settings, self._kept, parts)
         routes = ResponseRoutes(self._kept, parts.settings.server)
         conversations = ConversationRoutes(self._kept.conversations, parts.bodies)
         return (sockets.operation(), *routes.operations(), *conversations.operations())

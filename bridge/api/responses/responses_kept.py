@@ -11,6 +11,7 @@ from bridge.api.responses.responses_background import STOPPED, BackgroundRespons
 from bridge.api.responses.responses_body import ResponseRequest, ResponsesRequest, read
 from bridge.api.responses.responses_compaction import open_compaction, seal_compaction
 from bridge.api.responses.responses_conversations import Conversations
+from bridge.api.responses.responses_elsewhere import Elsewhere, asked, followed
 from bridge.api.responses.responses_input import Item, compactions, references
 from bridge.api.responses.responses_items import Event
 from bridge.api.responses.responses_object import ID, failed
@@ -25,15 +26,27 @@ from bridge.tasks import Tasks
 NOT_KEPT = (
     "A response in the background must be kept to be found again, which this bridge does not do (responses.keep)."
 )
+SOON = 5.0
+"""Seconds for which another node that follows a response waits for its next events."""
 UNFINISHED = ("queued", "in_progress")
 
 
 class KeptResponses:
-    """The responses in `store`, and those that run in `tasks`; without a store nothing is kept."""
+    """The responses in `store`, those that run in `tasks`, and those of other nodes; without a store nothing is kept.
 
-    def __init__(self, store: ResponseStore | None, tasks: Tasks | None = None) -> None:
+    `mark` begins the ids that are made here.
+    """
+
+    def __init__(
+        self,
+        store: ResponseStore | None,
+        tasks: Tasks | None = None,
+        elsewhere: Elsewhere | None = None,
+        mark: str = "",
+    ) -> None:
         self.store = store
-        self.conversations = Conversations(store)
+        self.elsewhere = elsewhere or Elsewhere()
+        self.conversations = Conversations(store, self.elsewhere, tasks, mark)
         self._background = BackgroundResponses(tasks or Tasks())
 
     async def recall(self, request: ResponsesRequest, owner: str | None, settings: ApiSettings) -> ResponsesRequest:
@@ -68,12 +81,15 @@ class KeptResponses:
 
     async def find(self, owner: str | None, id: str) -> Document:  # noqa: A002
         """Return a response, running or kept, with its input; raise `NotThere` where `owner` has none of that id."""
+        if (node := self.elsewhere.maker(owner, id)) is not None:
+            return await asked(node, "find", owner, id)
         if (running := self.running(owner, id)) is not None:
             return {"response": running.response, "input": list(running.items)}
         found = None
         if self.store is not None and owner is not None and id.startswith(ID):
             found = await self.store.find(owner, id)
         if found is None or "response" not in found:
+            await self.elsewhere.check(owner, id)
             raise NotThere(f"There is no response {id[:80]!r} here.", param="id")
         if found["response"]["status"] in UNFINISHED:  # the bridge ended without a chance to say so
             found = {**found, "response": failed(found["response"], (), STOPPED)}
@@ -81,16 +97,41 @@ class KeptResponses:
 
     async def events(self, owner: str | None, id: str, after: int) -> AsyncIterator[Sequence[Event]]:  # noqa: A002
         """Return the events of a response behind the one numbered `after`; those of a running one go on to its end."""
+        if (node := self.elsewhere.maker(owner, id)) is not None:
+            return await followed(node, owner, id, after)
         if (running := self.running(owner, id)) is not None:
             return running.log.follow(after)
+        return _once((await self._kept_events(owner, id))[after + 1 :])
+
+    async def next_events(self, owner: str | None, id: str, after: int) -> tuple[list[Event], bool]:  # noqa: A002
+        """Return the next events behind the one numbered `after`, those that come soon, and whether they are all."""
+        if (running := self.running(owner, id)) is not None:
+            return await running.log.next(after, SOON)
+        return [*(await self._kept_events(owner, id))[after + 1 :]], True
+
+    async def _kept_events(self, owner: str | None, id: str) -> Sequence[Event]:  # noqa: A002
         found = await self.find(owner, id)
         kept = await self.store.find(owner, _events_id(id)) if self.store is not None and owner is not None else None
         response = found["response"]
-        events = rebuild(response) if kept is None else await asyncio.to_thread(unpack, kept["events"], response)
-        return _once(events[after + 1 :])
+        return rebuild(response) if kept is None else await asyncio.to_thread(unpack, kept["events"], response)
+
+    async def cancel(self, owner: str | None, id: str) -> dict[str, Any]:  # noqa: A002
+        """Stop a response that runs in the background, and return it; one that has ended is returned as it is."""
+        if (node := self.elsewhere.maker(owner, id)) is not None:
+            return await asked(node, "cancel", owner, id)
+        if (running := self.running(owner, id)) is not None:
+            await running.cancel()
+            return running.response
+        response: dict[str, Any] = (await self.find(owner, id))["response"]
+        if not response["background"]:
+            raise RequestError("Only a response with background: true can be cancelled; it is complete.", param="id")
+        return response
 
     async def delete(self, owner: str | None, id: str) -> None:  # noqa: A002
         """Delete a response; one that still runs is stopped first."""
+        if (node := self.elsewhere.maker(owner, id)) is not None:
+            await asked(node, "delete", owner, id)
+            return
         await self.find(owner, id)
         if (running := self.running(owner, id)) is not None:
             await running.cancel()
@@ -137,25 +178,30 @@ class KeptResponses:
             return await self.conversations.items(owner, dialect.conversation)
         if (previous := dialect.previous) is None:
             return []
-        if (running := self.running(owner, previous)) is not None:
-            message = f"The response {running.response['id']} still runs; wait for its end, or cancel it."
-            raise RequestError(message, param="previous_response_id")
         chain = None
         if self.store is not None and owner is not None:
-            chain = await self.store.chain(owner, previous)
+            chain = await self.elsewhere.chain(owner, previous, self.part_of_chain)
         if chain is None:
             message = f"There is no response {previous[:80]!r} here, or one before it is not kept any more."
             raise PreviousResponseNotFound(message, param="previous_response_id")
         kept = (item for one in chain for item in (*one.get("before", ()), *one["input"], *one["response"]["output"]))
         return list(kept)
 
+    async def part_of_chain(self, owner: str, id: str) -> list[Document]:  # noqa: A002
+        """Return a response and those before it, the oldest first, as far as this node keeps them."""
+        if (running := self.running(owner, id)) is not None:
+            message = f"The response {running.response['id']} still runs; wait for its end, or cancel it."
+            raise RequestError(message, param="previous_response_id")
+        return [] if self.store is None else await self.store.chain(owner, id)
+
     async def _resolved(self, items: Sequence[Item], known: Iterable[Item], owner: str | None) -> list[Item]:
         """Return the items with those in place that others only stand for; reasoning that is gone is not needed."""
         found: list[Item] = list(items)
         at_hand = {item["id"]: item for item in known if isinstance(item.get("id"), str)}
         for index, name in references(items):
-            item = at_hand.get(name) or await self._item(name, owner)
+            item = at_hand.get(name) or await self.item(name, owner)
             if item is None and not name.startswith("rs_"):
+                await self.elsewhere.check(owner, name.partition("_")[2])
                 raise NotThere(f"There is no item {name[:80]!r} here; send it in full.", param=f"input[{index}].id")
             found[index] = item or {"type": "reasoning"}
         sealed = [*compactions(found)]
@@ -163,11 +209,14 @@ class KeptResponses:
             found[index : index + 1] = open_compaction(self.store, owner, text, f"input[{index}].encrypted_content")
         return found
 
-    async def _item(self, name: str, owner: str | None) -> Item | None:
+    async def item(self, name: str, owner: str | None) -> Item | None:
         """Return an item of a kept response, whose id stands in that of the item."""
         parts = name.split("_")
         if self.store is None or owner is None or len(parts) < 2:
             return None
+        if (node := self.elsewhere.maker(owner, parts[1])) is not None:
+            found: Item | None = (await asked(node, "item", owner, name))["item"]
+            return found
         document = await self.store.find(owner, f"{ID}{parts[1]}")
         output: list[Item] = document["response"]["output"] if document and "response" in document else []
         return next((item for item in output if item["id"] == name), None)

@@ -57,14 +57,7 @@ class ResponseRoutes:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Stop the generation of a response; one that has ended already is returned as it is."""
-        owner, id_ = owner_of(request), request.match_info["id"]
-        if (running := self._kept.running(owner, id_)) is not None:
-            await running.cancel()
-            return _json(running.response)
-        response = (await self._kept.find(owner, id_))["response"]
-        if not response["background"]:
-            raise RequestError("Only a response with background: true can be cancelled; it is complete.", param="id")
-        return _json(response)
+        return _json(await self._kept.cancel(owner_of(request), request.match_info["id"]))
 
     async def input_items(self, request: web.Request) -> web.Response:
         """List the items of a response's own input, the last one first."""

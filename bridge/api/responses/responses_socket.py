@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -27,9 +26,9 @@ from bridge.api.responses.responses_surface import ResponsesSurface
 from bridge.api.responses.responses_writer import ResponseWriter
 from bridge.api.route_table import Operation
 from bridge.api.surface import ApiCall, ParsedRequest
+from bridge.chat.made_ids import new_id
 from bridge.errors import RequestError
 from bridge.settings import ApiSettings
-from bridge.storage.response_store import ResponseStore
 from bridge.tasks import first
 
 CREATE = "response.create"
@@ -46,8 +45,8 @@ MOST_WAITING = 4
 class ResponseSockets:
     """Serves the sockets."""
 
-    def __init__(self, settings: ApiSettings, store: ResponseStore | None, parts: DialectParts) -> None:
-        self._settings, self._store, self._parts = settings, store, parts
+    def __init__(self, settings: ApiSettings, kept: KeptResponses, parts: DialectParts) -> None:
+        self._settings, self._kept, self._parts = settings, kept, parts
 
     def operation(self) -> Operation:
         """Return the route."""
@@ -60,9 +59,10 @@ class ResponseSockets:
         if not socket.can_prepare(request):
             raise RequestError("GET opens a WebSocket here; ask for a response by POST, or name one in the path.")
         await socket.prepare(request)
-        surface = SocketSurface(self._settings, LastResponse(self._store))
+        surface = SocketSurface(self._settings, LastResponse(self._kept))
         waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
-        talk = _Conversation(request, socket, surface, self._parts.endpoint(surface))
+        mark = self._parts.settings.cluster.mark
+        talk = _Conversation(request, socket, surface, self._parts.endpoint(surface), mark)
         with suppress(ConnectionError, TimeoutError):  # the client is gone, or takes nothing any more
             await first(_receive(socket, waiting), talk.answer_all(waiting), self._watch(request))
         if self._parts.is_still_in(request):
@@ -80,8 +80,9 @@ class ResponseSockets:
 class LastResponse(KeptResponses):
     """The kept responses, and the last one of a socket, which need not be kept."""
 
-    def __init__(self, store: ResponseStore | None) -> None:
-        super().__init__(store)
+    def __init__(self, kept: KeptResponses) -> None:
+        super().__init__(kept.store, elsewhere=kept.elsewhere)
+        self.conversations = kept.conversations
         self._last: tuple[str, list[Item]] | None = None
 
     async def recall(self, request: ResponsesRequest, owner: str | None, settings: ApiSettings) -> ResponsesRequest:
@@ -125,7 +126,9 @@ class _Conversation:
         socket: web.WebSocketResponse,
         surface: ResponsesSurface,
         endpoint: ChatEndpoint[ResponseRequest],
+        mark: str,
     ) -> None:
+        self._mark = mark
         self._request, self._socket, self._surface, self._endpoint = request, socket, surface, endpoint
 
     async def answer_all(self, waiting: asyncio.Queue[str]) -> None:
@@ -134,7 +137,7 @@ class _Conversation:
             await self._answer(await waiting.get())
 
     async def _answer(self, text: str) -> None:
-        id_, writer = str(uuid4()), None
+        id_, writer = str(new_id(self._mark)), None
         try:
             parsed = await self._endpoint.read_text(self._request, id_, text)
             writer = self._surface.writer(parsed)
@@ -149,7 +152,9 @@ class _Conversation:
     async def _write(self, parsed: ParsedRequest[ResponseRequest], writer: ResponseWriter) -> None:
         async def send(_: int, events: Sequence[AnswerEvent]) -> None:
             for event in events:
-                await self._send(writer.take(event))
+                made = writer.take(event)
+                await self._surface.settled()
+                await self._send(made)
 
         await self._endpoint.run(parsed, send)
 

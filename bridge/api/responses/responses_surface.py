@@ -52,6 +52,10 @@ class ResponsesSurface(Surface[ResponseRequest]):
         """Put what is kept before the input, and see to it that the response is kept."""
         return await self._kept.recall(request, owner, self._settings)
 
+    async def settled(self) -> None:
+        """Return once other nodes know what they keep of answers that are complete."""
+        await self._kept.conversations.settled()
+
     def encoder(self, request: ResponsesRequest) -> Encoder:
         """Return an encoder of events."""
         return EventEncoder(self.writer(request))

@@ -1,0 +1,88 @@
+"""Responses and conversations that another node of the cluster keeps: asked for there.
+
+What is kept stays on the node that has made it, for its id names that node. So a chain of responses may lie on several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from bridge.api.responses.responses_items import Event
+from bridge.chat.other_nodes import Answer, OtherNode, OtherNodes
+from bridge.errors import BridgeError
+from bridge.storage.response_store import LONGEST_CHAIN, Document
+
+SUBJECT = "responses"
+Part = Callable[[str, str], Awaitable[list[Document]]]
+
+
+class Elsewhere:
+    """The other nodes, as far as they keep responses; without `nodes` there are none."""
+
+    def __init__(self, nodes: OtherNodes | None = None) -> None:
+        self._nodes = nodes
+
+    def maker(self, owner: str | None, id: str) -> OtherNode | None:  # noqa: A002
+        """Return the node that keeps what has that id; None where it is this one, or nobody's."""
+        return self._nodes.maker(id) if self._nodes is not None and owner is not None else None
+
+    async def check(self, owner: str | None, id: str) -> None:  # noqa: A002
+        """Raise `NodeLost` for what is not found here because the node that keeps it is away."""
+        if self._nodes is not None and owner is not None:
+            await self._nodes.check_maker(id)
+
+    def answer(self, answer: Answer) -> None:
+        """Have the other nodes answered."""
+        if self._nodes is not None:
+            self._nodes.answer(SUBJECT, answer)
+
+    async def chain(self, owner: str, id: str, here: Part) -> list[Document] | None:  # noqa: A002
+        """Return a response and all before it, the oldest first, wherever they are kept; None where one is not.
+
+        `here` returns those that this node keeps in a row.
+        """
+        found: list[Document] = []
+        wanted: str | None = id
+        while wanted is not None:
+            node = self.maker(owner, wanted)
+            part = await (here(owner, wanted) if node is None else _part(node, owner, wanted))
+            if not part or len(found) + len(part) > LONGEST_CHAIN:
+                await self.check(owner, wanted)
+                return None
+            found = [*part, *found]
+            wanted = part[0]["response"]["previous_response_id"]
+        return found
+
+
+async def _part(node: OtherNode, owner: str, id_: str) -> list[Document]:
+    part: list[Document] = (await asked(node, "chain", owner, id_))["chain"]
+    return part
+
+
+async def asked(node: OtherNode, do: str, owner: str | None, id: str, **more: Any) -> dict[str, Any]:  # noqa: A002
+    """Return what a node answers about what it keeps for `owner` under an id."""
+    return await node.ask(SUBJECT, do=do, owner=owner, id=id, **more)
+
+
+async def followed(node: OtherNode, owner: str | None, id: str, after: int) -> AsyncIterator[Sequence[Event]]:  # noqa: A002
+    """Return the events of a response on another node behind the one numbered `after`, to its end."""
+    first = await asked(node, "events", owner, id, after=after)  # here, so that an error has a status of its own
+    return _rest(node, owner, id, after, first)
+
+
+async def _rest(
+    node: OtherNode, owner: str | None, id_: str, after: int, said: Mapping[str, Any]
+) -> AsyncIterator[Sequence[Event]]:
+    while True:
+        if events := said["events"]:
+            after += len(events)
+            yield events
+        if said["is_over"]:
+            return
+        try:
+            said = await asked(node, "events", owner, id_, after=after)
+        except BridgeError as error:
+            told = {"code": error.code, "message": error.message, "param": None}
+            yield [{"type": "error", "sequence_number": after + 1, **told}]
+            return

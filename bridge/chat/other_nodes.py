@@ -1,0 +1,62 @@
+"""What a bridge asks the other nodes of its cluster, and what it answers them; no I/O.
+
+What a node keeps stays there: a response, a conversation, a file, a chat. Its id names that node (`made_ids`), so that
+any other one knows whom to ask. A `subject` names what is asked about; `said` are values of JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+Answer = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+"""Answers another node; a `BridgeError` that it raises is raised there."""
+Read = Callable[[Mapping[str, Any]], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+"""Opens what another node wants to read."""
+
+
+class OtherNode(Protocol):
+    """One of the other nodes; each call raises `NodeLost` where it does not answer."""
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+        ...
+
+    async def ask(self, subject: str, **said: Any) -> dict[str, Any]:
+        """Return what the node answers, or raise the `BridgeError` that it does."""
+        ...
+
+    def read(self, subject: str, **said: Any) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Open something of the node, whose bytes come as they are read."""
+        ...
+
+
+class OtherNodes(Protocol):
+    """The other nodes that there are now."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of this node."""
+        ...
+
+    def all(self) -> Sequence[OtherNode]:
+        """Return all of them."""
+        ...
+
+    def maker(self, id: str) -> OtherNode | None:  # noqa: A002
+        """Return the node that has made that id; None where it is this one, or none of those that run now."""
+        ...
+
+    async def check_maker(self, id: str) -> None:  # noqa: A002
+        """Raise `NodeLost` where a node has made that id that does not run now."""
+        ...
+
+    def answer(self, subject: str, answer: Answer) -> None:
+        """Have other nodes answered that ask about `subject`."""
+        ...
+
+    def serve(self, subject: str, read: Read) -> None:
+        """Have other nodes read of `subject`."""
+        ...

@@ -94,8 +94,7 @@ class PollingSite:
         self.prompts: list[str] = []
         self.polls = 0
         self.stops = 0
-        self.fails = self.fails_next = False
-        """Whether a poll fails in the middle of the next answer; whether it is the next one."""
+        self.fails_next = False
         self.others = False
         """Whether another tab is answered at the same time."""
         self.go_on = asyncio.Event()
@@ -137,7 +136,6 @@ class PollingSite:
     async def _answer(self, turn: str) -> None:
         for number, word in enumerate(WORDS):
             if number == 2:
-                self.fails_next, self.fails = self.fails, False
                 await self.go_on.wait()
             if self.others:
                 await self.tell(turn="another tab's", text="not for you ")
@@ -208,18 +206,24 @@ async def test_a_client_that_leaves_has_the_stop_button_pressed_and_the_next_cha
         assert await run.ask("And now?") == "".join(WORDS)
 
 
-async def test_an_answer_that_never_ends_and_a_poll_that_fails_are_told(tmp_path: Path, chromium: Chromium) -> None:
+async def test_an_answer_that_never_ends_is_told(tmp_path: Path, chromium: Chromium) -> None:
     async with polling_site() as site, bridged(tmp_path, site, chromium, FILE, turn=HUSHED) as run:
         site.go_on.clear()
         with pytest.raises(openai.APIStatusError) as silent:
             await run.ask("Count")
         assert (silent.value.status_code, silent.value.code) == (504, "site_timeout")
-        site.go_on.set()
-        await until(lambda: site.told[-1].get("end"))
-        site.fails = True
-        with pytest.raises(openai.APIStatusError) as failed:
-            await run.ask("Count")
-        assert (failed.value.status_code, failed.value.code) == (503, "site_busy")
+
+
+async def test_a_poll_that_fails_in_the_middle_ends_the_answer(tmp_path: Path, chromium: Chromium) -> None:
+    async with polling_site() as site, bridged(tmp_path, site, chromium, FILE) as run:
+        site.go_on.clear()
+        stream = await run.client.chat.completions.create(
+            model="small", messages=[{"role": "user", "content": "Count"}], stream=True
+        )
+        await anext(aiter(stream))
+        site.fails_next = True
+        with pytest.raises(openai.APIError, match="HTTP 503"):
+            await anext(chunk async for chunk in stream if chunk.choices[0].finish_reason)
 
 
 async def test_a_poll_that_is_not_said_to_be_one_is_an_answer_that_was_cut(tmp_path: Path, chromium: Chromium) -> None:

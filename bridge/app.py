@@ -17,7 +17,7 @@ from loguru import logger
 from bridge.api.access.credentials import Credentials, load_credentials, renamed_accounts
 from bridge.api.admin.admin_context import OptionalParts
 from bridge.api.certificate import Certificate, load_certificate
-from bridge.api.listening import listen, listen_as_ollama
+from bridge.api.listening import close_to_others, listen, listen_as_ollama
 from bridge.api.routes import build_runner
 from bridge.browser import chromium
 from bridge.browser.browser import Chromium
@@ -117,9 +117,9 @@ async def running(
         base.monitor.url = await listen(stack, runner, settings.server, base.certificate)
         ollama_url = await listen_as_ollama(runner, settings.server, base.certificate)
         # Undone in the reverse order: the views end first, then the running chats; the endpoint answers until then.
-        stack.push_async_callback(pool.queue.drain, settings.server.drain)
-        if not isinstance(everywhere, Pool):
-            stack.callback(everywhere.node.drain)
+        stack.push_async_callback(everywhere.ended_elsewhere)
+        stack.push_async_callback(close_to_others, runner)
+        stack.push_async_callback(everywhere.drain, settings.server.drain)
         stack.callback(base.monitor.drain)
         stack.push_async_callback(views.close)
         tasks = Tasks()
@@ -246,7 +246,7 @@ async def serve(settings: Settings, on_start: Callable[[Bridge], None]) -> None:
     try:
         with signals(stop):
             async with running(settings) as bridge:
-                stop.hurry, stop.reload = bridge.pool.queue.hurry, bridge.reload
+                stop.hurry, stop.reload = bridge.everywhere.hurry, bridge.reload
                 on_start(bridge)
                 await stop.asked.wait()
                 logger.info("Stopping: no new chats, and {:g} seconds for the running ones", settings.server.drain)

@@ -25,6 +25,14 @@ async def listen(
     return await _open(port, "server.port")
 
 
+async def close_to_others(runner: web.AppRunner) -> None:
+    """Take no more connections; each that is there ends with the answer that it waits for."""
+    for site in list(runner.sites):
+        await site.stop()
+    if runner.server is not None:
+        runner.server.pre_shutdown()
+
+
 async def listen_as_ollama(
     runner: web.AppRunner, server: ServerSettings, certificate: Certificate | None = None
 ) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from loguru import logger
@@ -33,7 +34,7 @@ LOOK_AGAIN = 0.2
 
 
 class AccountMoves:
-    """The moves of one node's accounts, in the pool that is given once it runs."""
+    """The moves of one node's accounts, in the pool that is given once it runs; calls `on_moved` after each."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class AccountMoves:
         accounts: LeasedAccounts,
         shared: SharedAccounts,
         sync: ProfileSync,
+        on_moved: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._store = store
@@ -50,6 +52,8 @@ class AccountMoves:
         self._accounts = accounts
         self._shared = shared
         self._sync = sync
+        self._on_moved = on_moved
+        self._ended = asyncio.Event()
         self._noted: dict[str, AccountRecord] = {}
         self._leaving: set[str] = set()
         self._tasks = Tasks()
@@ -81,6 +85,7 @@ class AccountMoves:
         self._accounts.closed.discard(name)
         logger.info("The account {} is this node's now (fence {})", name, lease.fence)
         self._pool.look_now()
+        self._on_moved()
         return lease
 
     async def claim(self, name: str) -> HeldLease:
@@ -125,6 +130,13 @@ class AccountMoves:
             logger.warning("The account {} could not be given back: {}", name, error.message)
         finally:
             self._leaving.discard(name)
+            self._ended.set()
+            self._on_moved()
+
+    async def next_end(self) -> None:
+        """Return when the next account was given back, or could not be."""
+        self._ended.clear()
+        await self._ended.wait()
 
     async def _leave(self, name: str, last: list[AccountRecord]) -> None:
         """Leave in Redis what the next node needs, then the account itself."""

@@ -33,7 +33,7 @@ class RemoteAccounts:
 
     def others(self) -> list[NodeInfo]:
         """Return the other nodes, as they were a second ago."""
-        return [info for info in self.node.nodes if info.id != self.node.id and info.address]
+        return [info for info in self.node.view.nodes if info.id != self.node.id and info.address]
 
     def node_of(self, name: str) -> NodeInfo | None:
         """Return the other node that has an account, if this one has not."""

@@ -21,11 +21,12 @@ TRY_FOR = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A node that may answer, None being this one, and whether an account seems free there."""
+    """A node that may answer, None being this one, and whether an account there seems free, or able to answer."""
 
     node: NodeInfo | None
     is_free: bool
     load: float
+    seems_able: bool = True
 
 
 def routes(
@@ -70,4 +71,4 @@ def _route(node: NodeInfo | None, free: int, can_answer: int, known: int, waitin
     """Return a route; where accounts are free they count, else the chats that wait for each that may become free."""
     is_free = free > waiting
     load = -free if is_free else (waiting + 1) / can_answer if can_answer else 1e6 / known
-    return Route(node, is_free, load if node is not None or not is_free else -1e9)
+    return Route(node, is_free, load if node is not None or not is_free else -1e9, can_answer > 0)

@@ -1,7 +1,7 @@
 """One node of a cluster: says how it is, takes the accounts that are its own, and gives back those that are not.
 
-A step is made every eighth of a lease. Where Redis cannot be reached nothing is taken or given; the leases then end by
-this node's own clock (`held_leases`).
+A step is made every eighth of a lease, and at once where another node gives a hint. Where Redis cannot be reached
+nothing is taken or given; the leases then end by this node's own clock (`held_leases`).
 """
 
 from __future__ import annotations
@@ -9,30 +9,30 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 
 from loguru import logger
 
 import bridge
 from bridge.cluster.account_moves import AccountMoves
+from bridge.cluster.cluster_view import ClusterView
 from bridge.cluster.held_leases import HeldLease, HeldLeases
 from bridge.cluster.lease_store import MILLISECONDS
 from bridge.cluster.leased_accounts import LeasedAccounts, OwnedAccounts
 from bridge.cluster.node_directory import NodeDirectory, NodeInfo
+from bridge.cluster.node_hints import NodeHints
 from bridge.cluster.node_state import accounts_said, models_said
 from bridge.cluster.placement import Place, misplaced, ranking, wait_of
-from bridge.cluster.profile_key_check import check_profile_key
 from bridge.cluster.profile_sync import ProfileSync
 from bridge.cluster.redis_leases import RedisLeases
-from bridge.cluster.redis_link import RedisLink, connect
+from bridge.cluster.redis_link import RedisLink
 from bridge.cluster.shared_accounts import SharedAccounts
 from bridge.cluster.shared_conversations import SharedConversations
 from bridge.cluster.shared_keys import SharedKeys
 from bridge.errors import BridgeError, ClusterUnavailable
 from bridge.pool.pool import Pool
 from bridge.settings import ClusterSettings
-from bridge.storage.api_keys import KeyStore
 from bridge.storage.profiles import ProfileStore
 from bridge.tasks import Tasks
 from bridge.telemetry import ChatEnded, Fact, Telemetry, WorkerChanged
@@ -41,10 +41,8 @@ STEPS = 8
 """Steps that a node makes within a lease."""
 REFRESH = 4
 """Every how many of them a node looks for later logins of its accounts."""
-CALLS = 4
-"""Calls to Redis that fit into a lease, each at its limit."""
-SETTLED = 2.0
-"""Leases for which a node must have been there before accounts move to it."""
+AT_LEAST = 4
+"""Part of the time of a step that lies between two of them, whatever the hints."""
 MOVES = 2
 """Accounts that a node gives back at a time to another one; one that is drained gives back all."""
 UNFIT = 60.0
@@ -61,10 +59,7 @@ class ClusterNode:
         self.start = secrets.token_hex(4)
         self.address = settings.address or ""
         self.capacity = capacity if settings.max_accounts is None else settings.max_accounts
-        self.nodes: Sequence[NodeInfo] = ()
-        """The nodes that were there at the last step, this one too."""
-        self.free: Collection[str] = ()
-        """The accounts that no node had at the last step."""
+        self.view = ClusterView(settings.lease)
         self.drained: Collection[str] = ()
         """The nodes that their operator wanted to have no accounts at the last step."""
         self.is_draining = False
@@ -82,10 +77,10 @@ class ClusterNode:
         self._pool: Pool | None = None
         self._moves: AccountMoves | None = None
         self._conversations: SharedConversations | None = None
-        self._free_since: dict[str, float] = {}
-        self._seen_since: dict[str, float] = {}
         self._unfit_until: dict[str, float] = {}
         self._changed, self._wake = asyncio.Event(), asyncio.Event()
+        self._hints = NodeHints(link, self.id, self.look_now)
+        self._has_moved = False
         self._tasks = Tasks()
         self._said, self._is_stopping, self._steps = "", False, 0
 
@@ -112,27 +107,41 @@ class ClusterNode:
         self._accounts = LeasedAccounts(stored, self.leases, lambda name: self._running_moves().claim(name), removed)
         return self._accounts
 
-    def run(self, pool: Pool, telemetry: Telemetry) -> None:
-        """Begin to take accounts for `pool`."""
+    async def run(self, pool: Pool, telemetry: Telemetry) -> None:
+        """Begin to take accounts for `pool`; returns when the other nodes are known, or Redis does not answer."""
         assert self._accounts is not None, "accounts() comes first"  # noqa: S101
         self._pool = pool
-        self._moves = AccountMoves(pool, self._lease_store, self.leases, self._accounts, self._shared, self._sync)
+        self._moves = AccountMoves(
+            pool, self._lease_store, self.leases, self._accounts, self._shared, self._sync, self._moved
+        )
+        pool.queue.gives_away = lambda: self.is_draining
         self.waiting = lambda: len([lease for lease in pool.queue.chats() if lease.is_waiting])
         telemetry.add(self._on_fact)
         self.leases.start()
         self._conversations = SharedConversations(self.link, self.id, pool.conversations, self._fence_of)
         self._conversations.start()
+        self._hints.start()
+        with suppress(ClusterUnavailable):
+            await self.step()
         self._tasks.keep(self._step_for_ever)
         self._tasks.keep(self._note_for_ever)
 
     def drain(self) -> None:
         """Give back each account as soon as its chat has ended, and take no more: this node is about to stop."""
         self._is_stopping = self.is_draining = True
-        self.look_now()
+        self._moved()
+
+    async def given_back(self) -> None:
+        """Wait until the accounts that have no chat are given back, for as long as leases last without Redis."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                while self.leases.names():
+                    await self._running_moves().next_end()
 
     async def stop(self) -> None:
         """Take and give no more; the accounts are closed next."""
         await self._tasks.close()
+        await self._hints.close()
         if self._moves is not None:
             await self._moves.close()
         if self._conversations is not None:
@@ -144,6 +153,7 @@ class ClusterNode:
             if self._moves is not None:
                 await self._moves.leave_all()
             await self.directory.leave(self.info())
+            await self._hints.tell()
         await self.leases.close()
 
     def info(self) -> NodeInfo:
@@ -165,47 +175,56 @@ class ClusterNode:
         """Know before the next step what an operator has wanted here."""
         others = set(self.drained) - {node}
         self.drained = others | {node} if is_draining else others
-        if node == self.name:
-            self.look_now()
+        self._moved()
 
     def look_now(self) -> None:
-        """Make the next step at once: another node has given something back."""
+        """Make the next step at once: something has moved."""
         self._wake.set()
+
+    def _moved(self) -> None:
+        """Say at once, and have the other nodes look at it, that this one has taken or given an account, or drains."""
+        self._has_moved = True
+        self.look_now()
 
     async def step(self) -> None:
         """Say how this node is, look how the others are, and take and give what has to be."""
-        self.nodes = await self.directory.announce(self.info())
         self.drained = await self.directory.draining()
-        self.is_draining = self._is_stopping or self.name in self.drained
-        now = time.monotonic()
-        self._seen_since = {info.id: self._seen_since.get(info.id, now) for info in self.nodes}
+        self._note_draining()
+        has_moved, self._has_moved = self._has_moved, False
+        nodes, now = await self.directory.announce(self.info()), time.monotonic()
+        self.view.note_nodes(nodes, now)
+        if has_moved:
+            await self._hints.tell()
         await self._sync.publish(await self._shared.names())
         self._steps += 1
         if self._steps % REFRESH == 1:
             await self._sync.refresh()
             await self._keys.sync()
-        places = self._places()
+        places = self.view.places(self.info())
         await self._take_free(places, now)
         self._give_back(places, now)
 
-    def _places(self) -> list[Place]:
-        """Return the nodes as accounts see them; of one that was started anew the last start counts."""
-        return list({info.node: info.place for info in [*self.nodes, self.info()]}.values())
+    def _note_draining(self) -> None:
+        """Note whether this node's operator wants it to have no accounts; a change is told to the other nodes."""
+        before, self.is_draining = self.is_draining, self._is_stopping or self.name in self.drained
+        if before is not self.is_draining:
+            self._has_moved = True
+            if self._pool is not None:
+                self._pool.queue.assign()
 
     async def _take_free(self, places: Sequence[Place], now: float) -> None:
         moves = self._running_moves()
-        names = await self._shared.names() | self._sync.bound
-        elsewhere = {str(account["name"]) for info in self.nodes for account in info.accounts}
-        free = names - elsewhere - set(self.leases.names())
+        shared = await self._shared.names()
+        names = shared | self._sync.bound
+        free = names - self.view.held() - set(self.leases.names())
         free -= (await self._lease_store.holders(free)).keys()
-        self._free_since = {name: self._free_since.get(name, now) for name in free}
-        self.free = free
+        self.view.note_accounts(shared, free, now)
         for name in sorted(free):
             here = [place for place in places if name not in self._sync.bound or place.node == self.name]
             wait = wait_of(self.name, ranking(name, here))
-            is_due = wait is not None and now - self._free_since[name] >= wait * self._seconds / STEPS
+            is_due = wait is not None and self.view.free_for(name, now) >= wait * self._seconds / STEPS
             if is_due and self._unfit_until.get(name, 0.0) <= now and await moves.take(name) is not None:
-                places = self._places()
+                places = self.view.places(self.info())
 
     def _give_back(self, places: Sequence[Place], now: float) -> None:
         moves, accounts = self._running_moves(), self._accounts
@@ -214,9 +233,8 @@ class ClusterNode:
                 self._unfit_until[name] = now + UNFIT
                 moves.give_back(name)
         own = next(place for place in places if place.node == self.name)
-        settled = {info.node for info in self.nodes if now - self._seen_since[info.id] >= SETTLED * self._seconds}
-        others = [place for place in places if place.node in settled or place.node == self.name]
-        leaving = [name for name in misplaced(own, others) if name not in self._sync.bound or own.is_draining]
+        settled = self.view.settled(places, self.name, now)
+        leaving = [name for name in misplaced(own, settled) if name not in self._sync.bound or own.is_draining]
         for name in leaving if own.is_draining else leaving[:MOVES]:
             moves.give_back(name)
 
@@ -233,8 +251,9 @@ class ClusterNode:
                 if error.message != self._said:
                     logger.warning("The cluster is left as it is: {}", error.message)
                 self._said = error.message
+            await asyncio.sleep(self._seconds / STEPS / AT_LEAST)
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._seconds / STEPS):
+                async with asyncio.timeout(self._seconds / STEPS * (1 - 1 / AT_LEAST)):
                     await self._wake.wait()
             self._wake.clear()
 
@@ -273,22 +292,3 @@ class ClusterNode:
             await self._shared.remove(name, lease.fence)
         self._sync.forget(name)
         await self.leases.release(name)
-
-
-@asynccontextmanager
-async def joined(
-    settings: ClusterSettings, store: ProfileStore, keys: KeyStore, capacity: int
-) -> AsyncGenerator[ClusterNode]:
-    """Be a node of the cluster that the settings name; raises `SetupError` where that cannot be."""
-    assert settings.url is not None, "only with an address"  # noqa: S101
-    link = connect(settings.url.get_secret_value(), settings.name, settings.lease / CALLS)
-    try:
-        shared = SharedKeys(link, keys, settings.key.get_secret_value() if settings.key else "")
-        node = ClusterNode(settings, store, link, shared, capacity)
-        await check_profile_key(link, store.identity)
-        try:
-            yield node
-        finally:
-            await node.leave()
-    finally:
-        await link.close()

@@ -6,7 +6,6 @@ relay, to another one's; as long as it is certain that nothing was sent it may g
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -16,29 +15,19 @@ from bridge.chat.operator_visit import Visit
 from bridge.chat.rate_limits import RateLimit
 from bridge.chat.types import ChatEvent, ChatRequest, Model
 from bridge.cluster.account_operations import RemoteAccounts
-from bridge.cluster.chat_routes import TRY_FOR, Route, accounts_of, routes
+from bridge.cluster.chat_routes import Route, accounts_of, routes
+from bridge.cluster.chat_search import ChatSearch, wait_of
 from bridge.cluster.cluster_node import ClusterNode
+from bridge.cluster.node_directory import NodeInfo
 from bridge.cluster.node_questions import NodesToAsk
 from bridge.cluster.relay_client import RelayClient
+from bridge.cluster.running_chats import RunningChats
 from bridge.cluster.shared_turns import SharedTurns
 from bridge.cluster.shared_usage import RedisUsage
 from bridge.cluster.wire import model_of
-from bridge.errors import (
-    AccountConflict,
-    BridgeError,
-    ClusterUnavailable,
-    NoAccount,
-    NodeLost,
-    PoolError,
-    PoolTimeout,
-    RequestError,
-    UnknownConversation,
-)
-from bridge.pool.error_policy import AnotherTry, rule_of
+from bridge.errors import AccountConflict, RequestError
 from bridge.pool.pool import Pool
 
-LOOK_AGAIN = 0.1
-"""Seconds between two looks at whether an account has come to some node."""
 PATIENCE = 4
 """Steps of the nodes within which each of them knows of an account that has moved."""
 AVOIDED = 3.0
@@ -62,23 +51,30 @@ class ClusterPool(RemoteAccounts):
         self.usage = usage
         self.turns = turns
         self.nodes = nodes
-        self._queue_limit = queue_limit
+        self.queue_limit = queue_limit
+        self.patience = node.seconds_of_steps(PATIENCE)
+        self._running_chats, self._drained_at = RunningChats(), 0.0
         self._places: dict[str, int | None] = {}
         self._lost: dict[str, float] = {}
         pool.served.elsewhere = self._models_elsewhere
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat on whichever node can; see `ChatBackend.chat`."""
-        begun, limit = time.monotonic(), _wait_of(request, self._queue_limit)
-        async with self.turns.turn(request.caller, request.id, limit):
-            left = max(limit - (time.monotonic() - begun), 0.0)
-            async with aclosing(self._searched(replace(request, start_within=left))) as events:
+        begun, limit = time.monotonic(), wait_of(request, self.queue_limit)
+        with self._running_chats.one():
+            async with self.turns.turn(request.caller, request.id, limit):
+                request = replace(request, start_within=max(limit - (time.monotonic() - begun), 0.0))
+                # the account of a client's own login is here
+                chat = self.pool.chat(request) if request.tokens else self._searched(request)
+                async with aclosing(chat) as events:
+                    async for event in events:
+                        yield event
                 async for event in events:
                     yield event
 
     async def _searched(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat whose key may have it now."""
-        search = _Search(self, request, await self._home_of(request))
+        search = ChatSearch(self, request, await self._home_of(request))
         while (route := await search.next_route()) is not None:
             chat = self._chat_at(route, replace(request, start_within=search.limit(route)))
             with search.tried(route):
@@ -90,9 +86,8 @@ class ClusterPool(RemoteAccounts):
 
     async def _home_of(self, request: ChatRequest) -> str | None:
         """Return the account that has the conversation of the chat, if it has one already."""
-        if request.tokens:
-            return None
-        allowed = [account.name for account in self.accounts() if request.caller.may_use(account.name)]
+        names = {account.name for account in self.accounts()} | self.node.view.names
+        allowed = [name for name in names if request.caller.may_use(name)]
         try:
             place = await self.pool.conversations.find(request, allowed)
         except RequestError:  # this node does not know it yet, or not any more; another one may
@@ -116,35 +111,57 @@ class ClusterPool(RemoteAccounts):
 
     def routes(self, request: ChatRequest) -> list[Route]:
         """Return where the chat could go now, the best first."""
-        queue, now = self.pool.queue, time.monotonic()
+        queue = self.pool.queue
         waiting = sum(lease.is_waiting for lease in queue.chats())
-        others = [] if request.tokens else [node for node in self.others() if self._lost.get(node.id, 0.0) <= now]
-        own = [] if queue.is_draining else self.pool.own()
+        others = [node for node in self.others() if not node.is_draining and self._is_there(node)]
+        own = [] if self.node.is_draining else self.pool.own()
         return routes(request, others, own, queue.busy(), waiting)
 
     def route_to(self, account: str) -> Route | None:
         """Return the way to the node that has an account; it waits there as long as for any."""
         node = self.node_of(account)
         if node is not None:
-            return None if self._lost.get(node.id, 0.0) > time.monotonic() else Route(node, is_free=False, load=0)
-        return Route(None, is_free=False, load=0) if self.pool.worker(account) is not None else None
+            return Route(node, is_free=False, load=0) if self._is_there(node) and not node.is_draining else None
+        has_it = self.pool.worker(account) is not None and not self.node.is_draining
+        return Route(None, is_free=False, load=0) if has_it else None
 
-    def avoid(self, route: Route) -> None:
+    def avoid(self, node: NodeInfo) -> None:
         """Leave out a node that was lost just now."""
-        if route.node is not None:
-            self._lost[route.node.id] = time.monotonic() + AVOIDED
+        self._lost[node.id] = time.monotonic() + AVOIDED
 
-    @property
-    def is_moving(self) -> bool:
-        """Tell whether accounts are about to come to a node: free ones, those of a lost node, those being opened."""
-        others = self.others()
-        has_lost = any(node.id in self._lost and node.accounts for node in others)
-        return bool(self.node.free) or has_lost or any("site" not in one for node in others for one in node.accounts)
+    def _is_there(self, node: NodeInfo) -> bool:
+        return self._lost.get(node.id, 0.0) <= time.monotonic()
 
-    @property
-    def queue_limit(self) -> float:
-        """Return how many seconds a chat may wait for an account."""
-        return self._queue_limit
+    def moving(self, request: ChatRequest) -> set[str]:
+        """Return the accounts that the chat may use and that no node has open which will keep them."""
+        stay = set() if self.node.is_draining else {slot.worker.name for slot in self.pool.own()}
+        for node in self.others():
+            if not node.is_draining and self._is_there(node):
+                stay |= {str(one["name"]) for one in node.accounts if "site" in one}
+        return {name for name in self.node.view.names - stay if request.caller.may_use(name)}
+
+    def news(self) -> object:
+        """Return what is another object whenever the nodes have said how they are."""
+        return self.node.view.nodes
+
+    async def drain(self, limit: float) -> None:
+        """Give the accounts to other nodes, each after its chat, which has `limit` seconds to end.
+
+        Meanwhile other nodes answer what this one is asked.
+        """
+        self._drained_at = time.monotonic() + limit
+        self.node.drain()
+        await self.pool.drain(limit)
+        await self.node.given_back()
+
+    async def ended_elsewhere(self) -> None:
+        """Wait for the chats that other nodes answer, as long as for those of this one; then break them off."""
+        if not await self._running_chats.ended(max(self._drained_at - time.monotonic(), 0.0)):
+            self.client.abort()
+
+    def hurry(self) -> bool:
+        """Give the running chats no more time; see `ChatQueue.hurry`."""
+        return any([self.pool.hurry(), self._running_chats.hurry()])
 
     def models(self) -> Sequence[Model]:
         """Return the models that are listed; see `ChatBackend`."""
@@ -181,7 +198,7 @@ class ClusterPool(RemoteAccounts):
         return reason
 
     def _models_elsewhere(self) -> list[list[Model]]:
-        return [[model_of(base) for base in bases] for node in self.others() for bases in node.models.values()]
+        return [[model_of(base) for base in bases] for bases in self.node.view.models.values()]
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncGenerator[Visit]:
@@ -190,93 +207,3 @@ class ClusterPool(RemoteAccounts):
             raise AccountConflict(f"The account {name} is on the node {node.node}; open its live view there.")
         async with self.pool.hold(name) as visit:
             yield visit
-
-
-class _Search:
-    """The nodes that one chat has tried, and how long it may go on."""
-
-    def __init__(self, pool: ClusterPool, request: ChatRequest, home: str | None) -> None:
-        self._pool = pool
-        self._home = home
-        self._request = request
-        self._deadline = time.monotonic() + _wait_of(request, pool.queue_limit)
-        self._tried: set[str] = set()
-        self._briefly: set[str] = set()
-        """Nodes where an account only seemed free; the chat may wait there, too."""
-        self._failure: BridgeError | None = None
-        self._patient_until = 0.0
-        self.has_begun = False
-
-    async def next_route(self) -> Route | None:
-        """Return where to try next, once there is such a place; raise why there is none."""
-        if self._home is not None and (route := self._pool.route_to(self._home)) is not None:
-            self._home = None
-            return route
-        while True:
-            found = [route for route in self._pool.routes(self._request) if _name(route) not in self._tried]
-            fresh = [route for route in found if _name(route) not in self._briefly]
-            if fresh:
-                return fresh[0]
-            if found:
-                return replace(min(found, key=lambda route: route.load), is_free=False)
-            now = time.monotonic()
-            if now >= self._deadline or not (self._pool.is_moving or now < self._patient_until):
-                if self._failure is not None:
-                    raise self._failure
-                return Route(None, is_free=False, load=0)  # this node's own pool says why it cannot be answered
-            await asyncio.sleep(LOOK_AGAIN)
-            self._tried.clear()
-            self._briefly.clear()
-
-    def limit(self, route: Route) -> float:
-        """Return for how many seconds the chat may wait there."""
-        left = max(self._deadline - time.monotonic(), 0.0)
-        return min(TRY_FOR, left) if route.is_free and route.node is not None else left
-
-    def tried(self, route: Route) -> _Attempt:
-        """Note what becomes of a try; an error after which another node may try is swallowed."""
-        return _Attempt(self, route)
-
-    def may_go_on(self, route: Route, error: BridgeError) -> bool:
-        """Tell whether the chat may go to another node, and note that it was at this one."""
-        if self.has_begun or error.sent or not _may_be_better(error):
-            return False
-        if isinstance(error, NodeLost):
-            self._pool.avoid(route)
-        if isinstance(error, ClusterUnavailable | NoAccount) and error.retry_after is None:
-            self._patient_until = time.monotonic() + self._pool.node.seconds_of_steps(PATIENCE)
-        was_brief = isinstance(error, PoolTimeout) and route.is_free and route.node is not None
-        is_known = _name(route) in self._tried
-        (self._briefly if was_brief else self._tried).add(_name(route))
-        self._failure = error
-        return not is_known
-
-
-class _Attempt:
-    """One try on a node."""
-
-    def __init__(self, search: _Search, route: Route) -> None:
-        self._search = search
-        self._route = route
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        """Swallow an error after which another node may try."""
-        return isinstance(error, BridgeError) and self._search.may_go_on(self._route, error)
-
-
-def _wait_of(request: ChatRequest, most: float) -> float:
-    """Return for how many seconds a chat may wait for an account."""
-    return most if request.start_within is None else min(request.start_within, most)
-
-
-def _may_be_better(error: BridgeError) -> bool:
-    """Tell whether another node may answer what failed with `error`, of which nothing was sent."""
-    elsewhere = rule_of(error).again in (AnotherTry.ELSEWHERE, AnotherTry.ANYWHERE, AnotherTry.RELOADED)
-    return elsewhere or isinstance(error, PoolError | ClusterUnavailable | UnknownConversation)
-
-
-def _name(route: Route) -> str:
-    return "" if route.node is None else route.node.id

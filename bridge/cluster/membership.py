@@ -11,13 +11,16 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from bridge.cluster.account_operations import AccountOperations
-from bridge.cluster.cluster_node import ClusterNode, joined
+from bridge.cluster.cluster_node import ClusterNode
 from bridge.cluster.cluster_pool import ClusterPool
 from bridge.cluster.leased_accounts import LeasedAccounts, OwnedAccounts
 from bridge.cluster.node_questions import NodeQuestions, NodesToAsk
 from bridge.cluster.placement import capacity_of
+from bridge.cluster.profile_key_check import check_profile_key
+from bridge.cluster.redis_link import connect
 from bridge.cluster.relay_client import RelayClient
 from bridge.cluster.relay_server import RelayServer
+from bridge.cluster.shared_keys import SharedKeys
 from bridge.cluster.shared_turns import SharedTurns
 from bridge.cluster.shared_usage import RedisUsage
 from bridge.cluster.signing import Signing
@@ -29,6 +32,8 @@ from bridge.storage.api_keys import KeyStore
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
 
+CALLS = 4
+"""Calls to Redis that fit into a lease, each at its limit."""
 SHORTEST_KEY = 16
 """Characters that the nodes' common key has at least."""
 
@@ -61,7 +66,7 @@ class Membership:
         address = await self._stack.enter_async_context(server.listening(settings.host, settings.port))
         self.node.address = self.node.address or _reached(settings.host, address)
         client = await self._stack.enter_async_context(RelayClient(signing))
-        self.node.run(pool, telemetry)
+        await self.node.run(pool, telemetry)
         self._usage.start()
         nodes = NodesToAsk(self.node, client, questions)
         nodes.start()
@@ -86,6 +91,25 @@ def key_of(settings: ClusterSettings) -> str:
     if len(key) < SHORTEST_KEY:
         raise SetupError(f"cluster.key must have at least {SHORTEST_KEY} characters where cluster.url is set.")
     return key
+
+
+@asynccontextmanager
+async def joined(
+    settings: ClusterSettings, store: ProfileStore, keys: KeyStore, capacity: int
+) -> AsyncGenerator[ClusterNode]:
+    """Be a node of the cluster that the settings name; raises `SetupError` where that cannot be."""
+    assert settings.url is not None, "only with an address"  # noqa: S101
+    link = connect(settings.url.get_secret_value(), settings.name, settings.lease / CALLS)
+    try:
+        shared = SharedKeys(link, keys, settings.key.get_secret_value() if settings.key else "")
+        node = ClusterNode(settings, store, link, shared, capacity)
+        await check_profile_key(link, store.identity)
+        try:
+            yield node
+        finally:
+            await node.leave()
+    finally:
+        await link.close()
 
 
 @asynccontextmanager

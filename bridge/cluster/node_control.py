@@ -17,14 +17,14 @@ class NodeControl:
 
     def nodes(self) -> Sequence[NodeStatus]:
         """Return the nodes; of one that is being started anew its new start. See `ClusterControl`."""
-        others = [info for info in self._node.nodes if info.id != self._node.id]
+        others = [info for info in self._node.view.nodes if info.id != self._node.id]
         leaving_first = sorted([*others, self._node.info()], key=lambda info: not info.is_draining)
         known = {info.node: info for info in leaving_first}
         return [self._status(known[name]) for name in sorted(known)]
 
     def unplaced(self) -> Sequence[str]:
         """Return the accounts that no node has; see `ClusterControl`."""
-        return sorted(self._node.free)
+        return sorted(self._node.view.free)
 
     async def drain(self, node: str, *, is_draining: bool) -> NodeStatus:
         """Drain a node, or end that; see `ClusterControl`."""

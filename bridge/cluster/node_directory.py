@@ -24,7 +24,7 @@ if ARGV[2] then redis.call('HSET', KEYS[1], ARGV[2], string.format('%.0f', now) 
 local found, all = {}, redis.call('HGETALL', KEYS[1])
 for n = 2, #all, 2 do
   local said, document = string.match(all[n], '^(%d+)|(.*)$')
-  if said and now - tonumber(said) < tonumber(ARGV[1]) then found[#found + 1] = document
+  if said and math.abs(now - tonumber(said)) < tonumber(ARGV[1]) then found[#found + 1] = document
   elseif ARGV[2] then redis.call('HDEL', KEYS[1], all[n - 1]) end
 end
 return found

@@ -162,7 +162,7 @@ class NodesToAsk:
         self._questions.reads[subject] = read
 
     def _others(self) -> list[NodeInfo]:
-        known = {info.node: info for info in self._node.nodes if info.id != self._node.id and info.address}
+        known = {info.node: info for info in self._node.view.nodes if info.id != self._node.id and info.address}
         return list(known.values())
 
     async def _known(self) -> Sequence[str]:

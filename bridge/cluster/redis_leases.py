@@ -13,16 +13,20 @@ from collections.abc import Collection, Mapping
 from bridge.cluster.lease_store import MILLISECONDS, HeldBy
 from bridge.cluster.redis_link import RedisLink, Script
 
-ACQUIRE = Script(
-    """
+KNOWN = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or '-'
 local known, since = string.match(redis.call('GET', KEYS[3]) or '', '^(.*)|(%d+)$')
-if known ~= run then
+if known ~= run or now < tonumber(since) then
   redis.call('SET', KEYS[3], run .. '|' .. string.format('%.0f', now))
-  return ''
+  since = now
 end
+"""
+"""Finds out since when this run of Redis knows of the account; begins anew where its clock was put back."""
+ACQUIRE = Script(
+    KNOWN
+    + """
 if now < tonumber(since) + tonumber(ARGV[2]) then return '' end
 local lease, mine = redis.call('GET', KEYS[1]), ARGV[1] .. '|'
 if lease and string.sub(lease, 1, #mine) ~= mine then return '' end
@@ -38,7 +42,8 @@ return fence
 )
 """Gives the fence, or nothing where the account is taken, or not known for as long as a lease lasts."""
 RENEW = Script(
-    """
+    KNOWN
+    + """
 local mine, lease = ARGV[1] .. '|' .. ARGV[3], redis.call('GET', KEYS[1])
 if lease == mine then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 if lease or tonumber(redis.call('GET', KEYS[2]) or '0') > tonumber(ARGV[3]) then return 0 end
@@ -47,7 +52,10 @@ redis.call('SET', KEYS[1], mine, 'PX', ARGV[2])
 return 1
 """
 )
-"""Prolongs a lease, also one that Redis has lost: as long as no later fence was given, nobody else had the account."""
+"""Prolongs a lease, also one that Redis has lost: as long as no later fence was given, nobody else had the account.
+
+It tells Redis of the account, so that a drain long after a new start of Redis need not wait for that.
+"""
 RELEASE = Script(
     """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] .. '|' .. ARGV[2] then return 0 end

@@ -39,6 +39,7 @@ class RelayClient:
     def __init__(self, signing: Signing) -> None:
         self._signing = signing
         self._session: aiohttp.ClientSession | None = None
+        self._running: set[aiohttp.ClientResponse] = set()
 
     async def __aenter__(self) -> RelayClient:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT, sock_read=SILENCE)
@@ -50,6 +51,11 @@ class RelayClient:
     async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
+
+    def abort(self) -> None:
+        """End all calls that run; a chat fails."""
+        for response in self._running:
+            response.close()
 
     async def chat(
         self, node: NodeInfo, request: ChatRequest, on_place: Callable[[int | None], None] = lambda _: None
@@ -108,9 +114,11 @@ class RelayClient:
         headers = await off_loop(len(body), self._signing.headers, "POST", path, body)
         options: dict[str, Any] = {} if limit is None else {"timeout": limit}
         response = await self._session.post(f"{node.address}{path}", data=body, headers=headers, **options)
+        self._running.add(response)
         try:
             yield response
         finally:
+            self._running.discard(response)
             if response.content.at_eof():
                 response.release()
             else:

@@ -52,6 +52,8 @@ class ChatQueue:
         self.freed = asyncio.Event()
         """Set whenever a chat has left."""
         self.is_draining = self._is_hurried = False
+        self.gives_away: Callable[[], bool] = lambda: False
+        """Tells whether the operator's accounts go to other nodes, so that no chat may wait for one here."""
         self._patience: asyncio.Timeout | None = None
         self._is_empty = asyncio.Event()
 
@@ -274,6 +276,8 @@ class ChatQueue:
         """Return why waiting is pointless, if it is."""
         if self.is_draining:
             return NoAccount("The bridge is stopping.", retry_after=RETRY_AFTER)
+        if self.gives_away() and not any(slot.is_token_account for slot in lease.fitting):
+            return NoAccount("The accounts of this node go to other nodes.")
         return lease.why_hopeless()
 
 

@@ -200,6 +200,17 @@ class Pool:
         async with lending(self._supervisor, self.queue, name) as worker:
             yield worker
 
+    async def drain(self, limit: float) -> None:
+        """Take no more chats, and give the running ones `limit` seconds to end."""
+        await self.queue.drain(limit)
+
+    async def ended_elsewhere(self) -> None:
+        """Wait for chats that other nodes answer: there are none."""
+
+    def hurry(self) -> bool:
+        """Give the running chats no more time; see `ChatQueue.hurry`."""
+        return self.queue.hurry()
+
     def own(self) -> Sequence[Slot]:
         """Return the operator's own accounts."""
         return self._supervisor.own

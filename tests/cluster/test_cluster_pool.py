@@ -15,6 +15,7 @@ from bridge.cluster.shared_conversations import decoded, encoded
 from bridge.errors import (
     AccountConflict,
     NoAccount,
+    NodeLost,
     NotThere,
     PermissionDenied,
     PoolTimeout,
@@ -24,7 +25,7 @@ from bridge.errors import (
 from bridge.pool.account import NOBODY
 from bridge.storage.conversation_file import Change
 from tests.support.cluster_nodes import IDENTITY, NAMES, Cluster, Node, answer, chat, node_of
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT, until
 
 pytestmark = pytest.mark.browser
 
@@ -107,6 +108,55 @@ async def test_a_chat_of_a_node_that_stops_waits_until_its_account_has_come_to_a
     assert await answer(gateway.everywhere, "1 word") == "a0 "
 
 
+async def test_what_only_an_account_can_answer_that_moves_waits_for_it(cluster: Cluster) -> None:
+    """A chat of a key that may use no other account, and one in a conversation that its client names."""
+    owner, gateway = await two_nodes(cluster, "a", "b")
+    await answer(owner.everywhere, chat("1 word", caller=Caller("key", accounts=("a",))))
+    await until(lambda: gateway.cluster.view.names == {"a", "b"})
+    await gateway.cluster.directory.drain("owner", is_draining=True)
+    await until(lambda: owner.held() == [] and gateway.everywhere.others()[0].accounts == [])
+    assert "deepseek-chat" in [model.id for model in gateway.everywhere.models()]
+    assert gateway.everywhere.model("deepseek-chat").id == "deepseek-chat"
+    async with asyncio.TaskGroup() as group:
+        of_key = chat("2 words", caller=Caller("key", accounts=("a",)))
+        named = replace(going_on("3 words"), conversation="c-1 word@m-1 word")
+        answers = [group.create_task(answer(gateway.everywhere, request)) for request in (of_key, named)]
+        other = await cluster.node("other")
+        await until(lambda: other.ready() == ["a", "b"])
+    assert [answer.result() for answer in answers] == ["a0 a1 ", "a0 a1 a2 "]
+
+
+async def test_a_node_that_stops_ends_the_chats_that_others_answer_for_it(cluster: Cluster) -> None:
+    owner = await cluster.node("owner", "a", pace=0.05)
+    await until(lambda: owner.ready() == ["a"])
+    async with AsyncExitStack() as leaving:
+        settings = cluster.settings("gateway", most=0)
+        gateway = await leaving.enter_async_context(node_of(settings, IDENTITY, cluster.recorder.port))
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(answer(gateway.everywhere, "20 words"))
+            await until(lambda: cluster.recorder.did("send"))
+            await gateway.everywhere.drain(LIMIT)
+            second = group.create_task(answer(gateway.everywhere, "2 words"))
+            await until(lambda: len(owner.pool.queue.chats()) == 2)
+            await gateway.everywhere.ended_elsewhere()
+            assert (first.done(), second.done()) == (True, True)
+        assert (len(first.result().split()), second.result()) == (20, "a0 a1 ")
+
+
+async def test_a_node_that_is_told_to_hurry_breaks_off_the_chats_that_others_answer_for_it(cluster: Cluster) -> None:
+    _, gateway = await two_nodes(cluster, "a")
+    answering = asyncio.get_running_loop().create_task(answer(gateway.everywhere, "100000 words"))
+    await until(lambda: cluster.recorder.did("send"))
+    await gateway.everywhere.drain(LIMIT)
+    ending = asyncio.get_running_loop().create_task(gateway.everywhere.ended_elsewhere())
+    assert gateway.everywhere.hurry()
+    with pytest.raises(NodeLost) as lost:
+        await answering
+    assert lost.value.sent
+    await ending
+    await until(lambda: cluster.recorder.did("stop"))
+
+
 async def test_keys_are_held_to_their_accounts_on_every_node(cluster: Cluster) -> None:
     _, gateway = await two_nodes(cluster, "a", "b")
     for name in ("a", "b"):
@@ -185,7 +235,7 @@ async def test_an_account_that_has_moved_goes_on_in_its_conversations(cluster: C
     other = await cluster.node("other")
     await gateway.cluster.directory.drain("owner", is_draining=True)
     await until(lambda: other.ready() == ["a"])
-    await until(lambda: gateway.cluster.nodes and gateway.everywhere.node_of("a"))
+    await until(lambda: gateway.cluster.view.nodes and gateway.everywhere.node_of("a"))
     again = going_on("2 words, please", answered, "3 words more")
     assert len((await answer(gateway.everywhere, again)).split()) == 3
     assert [place and place.conversation for place in other.accounts.workers["a"].places] == ["c-2 words, please"]

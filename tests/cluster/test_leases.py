@@ -114,6 +114,24 @@ async def test_a_redis_that_was_started_anew_gives_the_account_to_nobody_else_fo
         assert time.monotonic() - begun > 0.9, "the whole of the renewed lease"
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("persists", [False, True], ids=["empty", "with its data"])
+async def test_an_account_that_was_renewed_since_redis_was_started_anew_goes_from_node_to_node_at_once(
+    tmp_path: Path, *, persists: bool
+) -> None:
+    async with redis_server(tmp_path, persists=persists) as server, server.link() as link:
+        store = RedisLeases(link, 1.0)
+        fence = await taken(store, "a", "one")
+        await server.kill()
+        await server.start()
+        begun = time.monotonic()
+        while time.monotonic() - begun < 1.2:
+            assert await store.renew("a", "one", fence)
+            await asyncio.sleep(0.1)
+        assert await store.release("a", "one", fence)
+        assert await store.acquire("a", "two") is not None
+
+
 class Clock:
     now = 0.0
 

@@ -48,6 +48,8 @@ class Act:
     fence: int
     what: str
     text: str = ""
+    at: float = 0.0
+    """Seconds of the machine's clock that nobody sets."""
 
 
 class Recorder:
@@ -75,11 +77,31 @@ class Recorder:
     def did(self, what: str, account: str | None = None) -> list[Act]:
         return [act for act in self.acts if act.what == what and account in (None, act.account)]
 
+    def gaps(self, since: float) -> list[float]:
+        """Return for each account that a node has closed after `since` the seconds until one had it open again."""
+        return self._gaps(since)[0]
+
+    def closed(self, since: float) -> set[str]:
+        """Return the accounts that a node has closed after `since`, and none has opened again."""
+        return self._gaps(since)[1]
+
+    def _gaps(self, since: float) -> tuple[list[float], set[str]]:
+        closed: dict[str, float] = {}
+        found = []
+        for act in sorted(self.acts, key=lambda act: act.at):
+            if act.what == "close" and act.at >= since:
+                closed[act.account] = act.at
+            elif act.what == "open" and act.account in closed:
+                found.append(act.at - closed.pop(act.account))
+        return found, set(closed)
+
     def faults(self) -> list[str]:
         """Return where an account had two drivers, and which prompts were sent twice."""
         newest: dict[str, int] = {}
         found, sent = [], set[str]()
         for act in self.acts:
+            if act.what in ("close", "begin"):  # the site sees neither
+                continue
             if act.fence < newest.get(act.account, 0):
                 found.append(f"{act} after {newest[act.account]}")
             newest[act.account] = max(act.fence, newest.get(act.account, 0))
@@ -113,14 +135,20 @@ class DrivingWorker:
     def act(self, what: str, text: str = "") -> None:
         """Do something that the site notices, if the account is this node's: check and act are one step."""
         self.ownership.check()
-        act = Act(self.node, self.name, self.ownership.fence, what, text)
+        self._tell(what, text)
+
+    def _tell(self, what: str, text: str = "") -> None:
+        act = Act(self.node, self.name, self.ownership.fence, what, text, time.monotonic())
         self._recorder.send(json.dumps(vars(act)).encode())
 
     @asynccontextmanager
     async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
         self._lost = asyncio.get_running_loop().create_future()
         self.act("open")
-        yield
+        try:
+            yield
+        finally:
+            self._tell("close")
 
     async def lost(self) -> NoReturn:
         await asyncio.shield(self._lost)
@@ -139,6 +167,7 @@ class DrivingWorker:
         text = request.messages[-1].text
         self.seen.append(request)
         self.places.append(place)
+        self._tell("begin", text)
         await self._paused(STEPS, sent=False)
         self.act("send", text)
         timeline.mark("sent")

@@ -14,8 +14,9 @@ from typing import Any
 
 import aiohttp
 
+import bridge
 from bridge.api.access.credentials import load_credentials
-from bridge.api.listening import listen
+from bridge.api.listening import close_to_others, listen
 from bridge.api.routes import build_runner
 from bridge.monitor.monitor import Monitor
 from bridge.settings import ServerSettings
@@ -28,6 +29,7 @@ DRAIN = 20.0
 
 async def main(said: dict[str, Any]) -> None:
     """Run the node until SIGTERM, then stop as a bridge does."""
+    bridge.__version__ = said["version"]
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     settings = settings_of(
@@ -43,8 +45,9 @@ async def main(said: dict[str, Any]) -> None:
         await listen(stack, runner, settings.server)
         print("listening", flush=True)
         await stopped.wait()
-        run.cluster.drain()
-        await run.pool.queue.drain(DRAIN)
+        await run.everywhere.drain(DRAIN)
+        await close_to_others(runner)
+        await run.everywhere.ended_elsewhere()
 
 
 @dataclass
@@ -66,9 +69,9 @@ class NodeProcess:
         self.url = f"http://127.0.0.1:{port}"
         self.process: asyncio.subprocess.Process | None = None
 
-    async def start(self, accounts: Sequence[str] = ()) -> None:
-        """Start it, and return when it answers."""
-        said = json.dumps({**self._said, "accounts": list(accounts)})
+    async def start(self, accounts: Sequence[str] = (), version: str = bridge.__version__) -> None:
+        """Start it as a bridge of that version, and return when it answers."""
+        said = json.dumps({**self._said, "accounts": list(accounts), "version": version})
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.support.cluster_process", said),
             stdout=asyncio.subprocess.PIPE,

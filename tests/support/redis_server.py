@@ -58,9 +58,9 @@ class RedisServer:
         self._process.send_signal(number)
 
     @asynccontextmanager
-    async def link(self, limit: float = 1.0) -> AsyncGenerator[RedisLink]:
+    async def link(self, limit: float = 1.0, prefix: str = "test") -> AsyncGenerator[RedisLink]:
         """Connect to it."""
-        link = connect(self.url, "test", limit)
+        link = connect(self.url, prefix, limit)
         try:
             yield link
         finally:

@@ -22,8 +22,9 @@ class Relay:
         """Return its address."""
         return f"http://127.0.0.1:{self.port}"
 
-    async def mend(self) -> None:
-        """Take connections, on the same port as before."""
+    async def mend(self, url: str | None = None) -> None:
+        """Take connections, on the same port as before; those to come go to the server at `url`, if it is given."""
+        self._target = urlsplit(url) if url else self._target
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -35,7 +36,11 @@ class Relay:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+        try:
+            there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:  # the server is away
+            writer.transport.abort()
+            return
         self._writers |= {writer, back}
         async with asyncio.TaskGroup() as both:
             both.create_task(_pass_on(reader, back))

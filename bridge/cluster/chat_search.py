@@ -1,0 +1,174 @@
+"""Where one chat goes, node after node, until one answers it; as long as it is certain that nothing of it was sent.
+
+What other nodes have said is up to a step old, and accounts move. So an error counts for good only where no account
+that the chat may use is about to come to a node, and each node has had the time to say which accounts it has now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from bridge.chat.types import ChatRequest
+from bridge.cluster.chat_routes import TRY_FOR, Route
+from bridge.cluster.node_directory import NodeInfo
+from bridge.errors import (
+    BridgeError,
+    ClusterUnavailable,
+    NoAccount,
+    NodeLost,
+    PermissionDenied,
+    PoolError,
+    PoolTimeout,
+    UnknownConversation,
+)
+from bridge.pool.error_policy import AnotherTry, rule_of
+
+LOOK_AGAIN = 0.1
+"""Seconds between two looks at whether an account has come to some node."""
+
+
+class Nodes(Protocol):
+    """What a search asks of the nodes; `ClusterPool` is the real one."""
+
+    queue_limit: float
+    """Seconds that a chat may wait for an account."""
+    patience: float
+    """Seconds within which each node knows of an account that has moved."""
+
+    def routes(self, request: ChatRequest) -> Sequence[Route]:
+        """Return where the chat could go now, the best first."""
+        ...
+
+    def route_to(self, account: str) -> Route | None:
+        """Return the way to the node that has an account; it waits there as long as for any."""
+        ...
+
+    def avoid(self, node: NodeInfo) -> None:
+        """Leave out a node that was lost just now."""
+        ...
+
+    def moving(self, request: ChatRequest) -> set[str]:
+        """Return the accounts that the chat may use and that are about to come to a node."""
+        ...
+
+    def news(self) -> object:
+        """Return what is another object whenever the nodes have said how they are."""
+        ...
+
+
+class ChatSearch:
+    """The nodes that one chat has tried, and how long it may go on; `home` is the account with its conversation."""
+
+    def __init__(self, nodes: Nodes, request: ChatRequest, home: str | None) -> None:
+        self._nodes = nodes
+        self._request = request
+        self._home = home
+        self._is_named = home is not None and request.conversation is not None
+        self._deadline = time.monotonic() + wait_of(request, nodes.queue_limit)
+        self._tried: set[str] = set()
+        self._briefly: set[str] = set()
+        """Nodes where an account only seemed free; the chat may wait there, too."""
+        self._news = nodes.news()
+        self._failure: BridgeError | None = None
+        self._patient_until = 0.0
+        self.has_begun = False
+
+    async def next_route(self) -> Route | None:
+        """Return where to try next, once there is such a place; raise why there is none."""
+        while True:
+            if (route := self._best()) is not None:
+                return route
+            now = time.monotonic()
+            if now >= self._deadline or not (self._is_moving() or now < self._patient_until):
+                if self._failure is not None:
+                    raise self._failure
+                return Route(None, is_free=False, load=0)  # this node's own pool says why it cannot be answered
+            await asyncio.sleep(LOOK_AGAIN)
+            if (news := self._nodes.news()) is not self._news:
+                self._news = news
+                self._tried.clear()
+                self._briefly.clear()
+
+    def _best(self) -> Route | None:
+        found = [route for route in self._routes() if _name(route) not in self._tried]
+        fresh = [route for route in found if _name(route) not in self._briefly]
+        if fresh:
+            return fresh[0]
+        return replace(min(found, key=lambda route: route.load), is_free=False) if found else None
+
+    def _routes(self) -> Sequence[Route]:
+        """Return the ways to the account that has the conversation, first or, where the client names it, alone."""
+        if self._home is not None and (route := self._nodes.route_to(self._home)) is not None:
+            if not self._is_named:
+                self._home = None
+            return [route]
+        return [] if self._is_named else self._nodes.routes(self._request)
+
+    def _is_moving(self) -> bool:
+        moving = self._nodes.moving(self._request)
+        return self._home in moving if self._is_named else bool(moving)
+
+    def limit(self, route: Route) -> float:
+        """Return for how many seconds the chat may wait there."""
+        left = max(self._deadline - time.monotonic(), 0.0)
+        return min(TRY_FOR, left) if route.is_free and route.node is not None else left
+
+    def tried(self, route: Route) -> _Attempt:
+        """Note what becomes of a try; an error after which another node may try is swallowed."""
+        return _Attempt(self, route)
+
+    def may_go_on(self, route: Route, error: BridgeError) -> bool:
+        """Tell whether the chat may go to another node, and note that it was at this one."""
+        if self.has_begun or error.sent or not _may_be_better(error):
+            return False
+        if isinstance(error, NodeLost) and route.node is not None:
+            self._nodes.avoid(route.node)
+        if _may_have_moved(route, error):
+            self._patient_until = time.monotonic() + self._nodes.patience
+        was_brief = isinstance(error, PoolTimeout) and route.is_free and route.node is not None
+        is_known = _name(route) in self._tried
+        (self._briefly if was_brief else self._tried).add(_name(route))
+        self._failure = error
+        return not is_known
+
+
+class _Attempt:
+    """One try on a node."""
+
+    def __init__(self, search: ChatSearch, route: Route) -> None:
+        self._search = search
+        self._route = route
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        """Swallow an error after which another node may try."""
+        return isinstance(error, BridgeError) and self._search.may_go_on(self._route, error)
+
+
+def wait_of(request: ChatRequest, most: float) -> float:
+    """Return for how many seconds a chat may wait for an account."""
+    return most if request.start_within is None else min(request.start_within, most)
+
+
+def _may_be_better(error: BridgeError) -> bool:
+    """Tell whether another node may answer what failed with `error`, of which nothing was sent."""
+    elsewhere = rule_of(error).again in (AnotherTry.ELSEWHERE, AnotherTry.ANYWHERE, AnotherTry.RELOADED)
+    return elsewhere or isinstance(error, PoolError | ClusterUnavailable | UnknownConversation | PermissionDenied)
+
+
+def _may_have_moved(route: Route, error: BridgeError) -> bool:
+    """Tell whether a node has refused the chat because the account that it had has gone to another one."""
+    if isinstance(error, ClusterUnavailable):
+        return True
+    has_none = isinstance(error, NoAccount) and error.until is None
+    return route.seems_able and (has_none or isinstance(error, UnknownConversation | PermissionDenied))
+
+
+def _name(route: Route) -> str:
+    return "" if route.node is None else route.node.id

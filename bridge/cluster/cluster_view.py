@@ -1,0 +1,65 @@
+"""What a node has seen of its cluster at its last step: the nodes, the accounts, and since when; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from bridge.cluster.node_directory import NodeInfo
+from bridge.cluster.placement import Place
+
+SETTLED = 2.0
+"""Leases for which a node must have been there before accounts move to it."""
+LEFT = 4.0
+"""Leases after which an account that no node takes is not about to come to one."""
+
+
+class ClusterView:
+    """The cluster as one node sees it, where leases last `seconds`; times are those of one clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self.nodes: Sequence[NodeInfo] = ()
+        """The nodes that were there at the last step, this one too."""
+        self.names: frozenset[str] = frozenset()
+        """The accounts that some node has, or is about to have."""
+        self.models: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+        """The base models of each site with such an account, also while no node has it open."""
+        self._seconds = seconds
+        self._seen_since: dict[str, float] = {}
+        self._free_since: dict[str, float] = {}
+
+    def note_nodes(self, nodes: Sequence[NodeInfo], now: float) -> None:
+        """Note which nodes there are."""
+        self.nodes = nodes
+        self._seen_since = {info.id: self._seen_since.get(info.id, now) for info in nodes}
+
+    def note_accounts(self, names: Collection[str], free: Collection[str], now: float) -> None:
+        """Note which accounts there are, and which of them no node has."""
+        self._free_since = {name: self._free_since.get(name, now) for name in free}
+        left = {name for name in free if self.free_for(name, now) > LEFT * self._seconds}
+        self.names = frozenset(names) - left
+        is_open = {str(one["name"]) for info in self.nodes for one in info.accounts if "site" in one}
+        models = {site: bases for info in self.nodes for site, bases in info.models.items()}
+        self.models = models if is_open >= self.names else {**self.models, **models}
+
+    def free_for(self, name: str, now: float) -> float:
+        """Return the seconds since when no node has the account."""
+        return now - self._free_since.get(name, now)
+
+    @property
+    def free(self) -> Collection[str]:
+        """Return the accounts that no node had at the last step."""
+        return self._free_since.keys()
+
+    def held(self) -> set[str]:
+        """Return the accounts that some node says to have."""
+        return {str(account["name"]) for info in self.nodes for account in info.accounts}
+
+    def places(self, own: NodeInfo) -> list[Place]:
+        """Return the nodes as accounts see them, `own` as it is now; of one that was started anew the last start."""
+        return list({info.node: info.place for info in [*self.nodes, own]}.values())
+
+    def settled(self, places: Sequence[Place], own: str, now: float) -> list[Place]:
+        """Return the nodes to which accounts may move from the node `own`."""
+        long_there = {info.node for info in self.nodes if now - self._seen_since[info.id] >= SETTLED * self._seconds}
+        return [place for place in places if place.node in long_there or place.node == own]

@@ -280,7 +280,8 @@ class Supervisor:
 
     def _fell(self, slot: Slot, error: BridgeError) -> None:
         self.visits.show_out(slot)
-        if slot.state in SOON_OVER:  # else the chat's own error has taken it out already
+        is_taken_out = slot.is_open and slot.state is WorkerState.BROKEN  # by the error of its own chat
+        if slot.state in SOON_OVER and not is_taken_out:
             slot.note(error)
             self._states.change(slot, after_lost(error, slot.fails, self._settings.rest), error.message)
         slot.fails += slot.state is WorkerState.BROKEN

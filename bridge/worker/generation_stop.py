@@ -108,7 +108,7 @@ async def stop_generation(session: Session, exchange: Exchange, grace: float, li
                 may_rest = True
         await _told(session, before)
     except (TimeoutError, BridgeError) as error:
-        raise BrowserError(f"The page did not stop generating ({error or 'it goes on'}).") from error
+        raise BrowserError(f"The page did not stop generating ({str(error) or 'it goes on'}).") from error
 
 
 async def stop_leftover(session: Session, conversation: str, limits: TurnSettings) -> None:

@@ -30,6 +30,11 @@ class PageLoss:
         if not self._future.done():
             self._future.set_exception(error)
 
+    def check(self) -> None:
+        """Raise what the page is lost to, if it is."""
+        if self._future.done():
+            self._future.result()
+
     async def raised(self, limit: float | None = None) -> None:
         """Raise what the page is lost to, as soon as it is; return after so many seconds where it is not."""
         await asyncio.wait({self._future}, timeout=limit)

@@ -264,6 +264,7 @@ class Worker:
     def _opened_session(self) -> Session:
         if self._session is None:
             raise BrowserError("The account's page is not open.")
+        self._loss.check()  # one that was given up is about to be closed
         self.ownership.check()
         return self._session
 

@@ -44,7 +44,7 @@ from bridge.pool.pool import Pool
 from bridge.settings import ConversationSettings, PoolSettings, Settings, SleepSettings, TurnSettings
 from bridge.storage.conversation_file import ConversationPosition
 from bridge.telemetry import ChatEnded, ChatQueued, ChatStarted, Fact, Telemetry, Timeline, WorkerChanged, WorkerState
-from tests.support.waiting import LIMIT
+from tests.support.waiting import LIMIT, until
 
 QUICK = PoolSettings(min_interval=0, queue_limit=LIMIT)
 
@@ -589,6 +589,17 @@ async def test_an_account_that_broke_is_opened_again_and_answers() -> None:
         await facts.state("a", WorkerState.BROKEN)
         assert await ask(pool, "after") == "a"
         assert worker.opens == 2
+
+
+async def test_an_account_that_a_chat_took_out_is_not_taken_out_again_by_the_loss_of_its_page() -> None:
+    worker = ScriptedWorker("a")
+    worker.chat_fails = [SiteChanged("no switch")]
+    async with pool_of(worker) as (pool, facts):
+        with pytest.raises(SiteChanged):
+            await ask(pool, "unlucky")
+        await until(lambda: not pool._supervisor.slots[0].is_open)
+        known = [fact.state for fact in facts if isinstance(fact, WorkerChanged)]
+        assert known == [WorkerState.READY, WorkerState.BROKEN]
 
 
 async def test_a_signed_out_account_gets_no_chat_until_somebody_logs_it_in() -> None:

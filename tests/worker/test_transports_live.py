@@ -12,7 +12,7 @@ import pytest
 
 from bridge.browser.browser import Chromium
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Message, Model, Text
-from bridge.errors import BridgeError, LoginRequired, SiteError, SiteTimeout
+from bridge.errors import BridgeError, BrowserError, LoginRequired, SiteError, SiteTimeout
 from bridge.settings import TurnSettings
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry, Timeline
@@ -295,3 +295,10 @@ async def test_a_prompt_that_the_site_refuses_is_told_by_its_own_response_where_
     _, error = await run.fails()
     assert isinstance(error, LoginRequired)
     assert "signed out" in error.message
+
+
+async def test_a_page_that_was_given_up_takes_no_chat_any_more(tmp_path: Path, chromium: Chromium) -> None:
+    async with opened(tmp_path, chromium, "sse") as page:
+        page.worker.give_up(BrowserError("The page hangs."))
+        text, error = await page.fails()
+        assert (text, error.message, error.sent) == ("", "The page hangs.", False)

@@ -11,6 +11,8 @@ from bridge.errors import HumanNeeded, LoginRequired, RateLimited, SiteBusy, Sit
 from bridge.printable import as_text
 
 HTML = "text/html"
+AT_WORK = (409, 423, 425)
+"""Conflict, Locked, Too Early: another answer is being written, for example."""
 _LONGEST_QUOTE = 200
 _LONGEST_READ = 4_000
 _LONGEST_WAIT = DAY
@@ -33,6 +35,8 @@ def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None
     if status == 429:
         after = _seconds(response.headers.get("retry-after"), now)
         return RateLimited("The site says that requests come too often (HTTP 429).", retry_after=after)
+    if status in AT_WORK:
+        return SiteBusy(f"The site is at work on something else (HTTP {status}).")
     if status >= 500:
         return SiteBusy(f"The site's server failed (HTTP {status}).")
     if html or status == 202:

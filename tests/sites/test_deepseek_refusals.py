@@ -61,6 +61,8 @@ JSON = page_response(200, "application/json")
         (page_response(403, "text/html"), HumanNeeded),
         (page_response(403, ""), HumanNeeded),
         (page_response(429), RateLimited),
+        (page_response(409, "application/json"), SiteBusy),
+        (page_response(423), SiteBusy),
         (page_response(500), SiteBusy),
         (page_response(503, "text/html"), SiteBusy),
         (page_response(422, "application/json"), SiteChanged),

@@ -185,6 +185,9 @@ class SiteDriver(ABC):
     def on_reply(self, reply: Reply) -> None:  # noqa: B027 - most sites show enough without it
         """Take the answer to one of the page's own calls at `watched_paths`, such as that for its user."""
 
+    def on_dialog(self, text: str) -> None:  # noqa: B027
+        """Take what `alert` or its kind says, which the browser closes by itself."""
+
     def refused(self, reply: Reply) -> BridgeError | None:
         """Return why a prompt cannot be sent, if what came of a call to one of the `call_paths` says so."""
         return NetworkError(f"The site cannot be reached ({reply.failure}).") if reply.failure else None

@@ -25,6 +25,7 @@ from bridge.browser.page_messages import Reply
 from bridge.browser.page_window import PageWindow
 from bridge.browser.page_windows import Windows
 from bridge.browser.request_log import RequestLog
+from bridge.browser.tab_session import listen
 from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.origins import is_at, origin_of, own_state
 from bridge.settings import Settings
@@ -38,7 +39,6 @@ RESTORE_SESSION_STORAGE = """(stored => {
   if (items && !sessionStorage.length) for (const key in items) sessionStorage.setItem(key, items[key]);
 })(%s)"""
 READ_SESSION_STORAGE = "() => [location.origin, {...sessionStorage}]"
-
 CRASHED = "Target crashed"
 PERSONS_WINDOWS = 3
 """Windows that a page may open for a person, such as that of another site to sign in with."""
@@ -268,6 +268,7 @@ async def _open_tab(windows: Windows, url: str, driver_type: type[SiteDriver], l
         page.set_default_timeout(limit * 1000)
         driver = driver_type(page, url)
         interceptor = await Interceptor.attach(page, channels_of(driver))
+    listen(interceptor.session, "Page.javascriptDialogOpening", lambda event: driver.on_dialog(event["message"]))
     request_log = RequestLog(interceptor.session)
     driver.limit, driver.is_waiting, driver.is_loading = limit, request_log.is_waiting, request_log.is_loading
     driver.is_telling = partial(request_log.is_telling, 0)

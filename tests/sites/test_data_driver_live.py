@@ -53,6 +53,17 @@ async def test_lines_and_a_long_prompt_arrive_as_they_were_written(
         assert list(site.conversations.values()) == [[prompt]]
 
 
+async def test_a_site_that_allows_no_html_of_a_text_is_typed_into_all_the_same(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    prompt = "Hi <b>you</b>\n\n\nand  you\n"
+    rules = "require-trusted-types-for 'script'; trusted-types 'none'"
+    async with small_site(box="editor", rules=rules) as site, bridged(tmp_path, site, chromium) as run:
+        for _ in range(2):
+            await run.ask(prompt)
+        assert list(site.conversations.values()) == [[prompt.strip()]] * 2
+
+
 @pytest.mark.parametrize(("trap", "prompt"), [("squeezes", "Hi\n\n\n\nyou"), ("quotes", 'Say "hi"')])
 async def test_a_prompt_that_the_page_alters_is_refused_and_costs_no_account(
     tmp_path: Path, chromium: Chromium, trap: str, prompt: str
@@ -202,6 +213,7 @@ async def test_a_site_that_fails_to_tell_who_is_signed_in_signs_nobody_out(
     async with small_site() as site, bridged(tmp_path, site, chromium, changed(signs)) as run, run.page() as driver:
         site.user_failure, driver.limit = status, 3
         await driver.page.reload(wait_until="commit")
+        await driver.page.wait_for_selector("#sign-in")
         with pytest.raises(error) as raised:
             await driver.ready()
         assert type(raised.value) is error
@@ -242,12 +254,15 @@ async def test_a_check_of_a_human_before_the_prompt_leaves_is_a_persons_to_pass(
         assert not site.bodies
 
 
-async def test_what_the_page_tells_its_user_is_why_it_sends_nothing(tmp_path: Path, chromium: Chromium) -> None:
+@pytest.mark.parametrize("way", ["toast", "alert"])
+async def test_what_the_page_tells_its_user_is_why_it_sends_nothing(
+    tmp_path: Path, chromium: Chromium, way: str
+) -> None:
     rule = '[[refusals]]\nkind = "rate"\npage_text = "too often"'
     file = changed(("min_interval = 0.0", 'min_interval = 0.0\nnotices = [".toast"]'), more=(rule,))
-    toast = "You write too often."
-    async with small_site(toast=toast) as site, bridged(tmp_path, site, chromium, file, turn=IMPATIENT) as run:
-        with pytest.raises(openai.RateLimitError, match=toast):
+    said, patient = "You write too often.", TURN.model_copy(update={"submit": 600})
+    async with small_site(**{way: said}) as site, bridged(tmp_path, site, chromium, file, turn=patient) as run:
+        with pytest.raises(openai.RateLimitError, match=said):
             await run.ask("Hi")
         assert not site.bodies
 

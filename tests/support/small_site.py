@@ -133,7 +133,8 @@ class SmallSite:
         known = request.match_info.get("id")
         shown = {**asdict(self.parts), "messages": self.conversations.get(known or "", [])}
         text = PAGE.read_text("utf-8").replace('"PARTS"', json.dumps(shown))
-        return web.Response(text=text, content_type="text/html")
+        rules = {"Content-Security-Policy": self.parts.more.get("rules", "")}
+        return web.Response(text=text, content_type="text/html", headers=rules)
 
     async def who(self, _: web.Request) -> web.Response:
         """Tell who is signed in."""

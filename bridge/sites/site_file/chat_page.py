@@ -68,11 +68,10 @@ class ChatPage:
 
         await waited(look, limit)
         if obstacle is not None:
-            refused = (await self._refused() or self._signs.failure) if obstacle.may_pass else None
-            raise refused or obstacle.error
+            raise (await self._refused() if obstacle.may_pass else None) or obstacle.error
 
     async def _refused(self) -> BridgeError | None:
-        """Return what the HTTP status of the document says of a page that never takes a prompt."""
+        """Return what the HTTP statuses of document and calls say of a page that never takes a prompt."""
         status = await retried(lambda: self._page.page.evaluate(DOCUMENT_STATUS))
         if status == 429:
             return RateLimited("The site says that requests come too often (HTTP 429).")
@@ -80,6 +79,8 @@ class ChatPage:
             return SiteBusy(f"The site's server failed (HTTP {status}).")
         if status in (403, 405):
             return HumanNeeded(HUMAN)
+        if self._signs.failure is not None:
+            return self._signs.failure
         if self.is_waiting():
             return SendTimeout("The page is still loading: the site takes too long.")
         return None

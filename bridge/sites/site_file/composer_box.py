@@ -58,7 +58,12 @@ SCRIPT = """(box, [origin, text, act, most]) => {
   if (act === "breaks") {  // in place of a paragraph for each line, between which a page reads further line breaks
     const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
     document.execCommand("selectAll");
-    document.execCommand("insertHTML", false, escaped.replaceAll("\\n", "<br>"));
+    try {
+      document.execCommand("insertHTML", false, escaped.replaceAll("\\n", "<br>"));
+    } catch {  // the site allows no HTML that is a text (require-trusted-types-for)
+      box.replaceChildren(...text.split("\\n").flatMap(line => [document.createElement("br"), line]).slice(1));
+      box.dispatchEvent(new InputEvent("input", {bubbles: true, composed: true, inputType: "insertText"}));
+    }
   }
   const isManaged = box.matches("[data-lexical-editor], [data-slate-editor], .ProseMirror, .ql-editor, .cm-content,"
     + " .public-DraftEditor-content");

@@ -14,6 +14,7 @@ from playwright.async_api import Page
 from bridge.browser.page_messages import SOCKET, PageRequest, Reply, RequestRole
 from bridge.chat.types import Model
 from bridge.errors import BridgeError
+from bridge.printable import as_line
 from bridge.sites.contract import NO_DOCUMENT, ConversationGone, Decoder, SiteDriver, Turn
 from bridge.sites.drift import MovedControl
 from bridge.sites.guarded_page import QUICK
@@ -21,7 +22,7 @@ from bridge.sites.site_file.chat_page import ChatPage
 from bridge.sites.site_file.composer_send import ComposerSend
 from bridge.sites.site_file.form_login import sign_in, token_state
 from bridge.sites.site_file.moved_controls import MovedControls
-from bridge.sites.site_file.page_elements import PageElements, waited
+from bridge.sites.site_file.page_elements import LONGEST_TEXT, PageElements, waited
 from bridge.sites.site_file.page_model_menu import PageModelMenu
 from bridge.sites.site_file.page_signs import PageSigns, paths_of
 from bridge.sites.site_file.page_switches import PageSwitch
@@ -36,8 +37,6 @@ READY_SHARE = 0.8
 LONGEST_PROMPT = 4_000_000
 """UTF-16 units of a prompt for a page whose file names no limit: one that is much longer takes more memory, and more
 time, than a page may."""
-SETTLING = 1.6
-"""Seconds of rest before the switches are judged anew, after the gate found one wrong."""
 
 
 class DataDriver(SiteDriver):
@@ -71,6 +70,10 @@ class DataDriver(SiteDriver):
         self._signs.take(reply)
         self._file_calls.take(reply)
 
+    def on_dialog(self, text: str) -> None:
+        """Note what a dialog of JavaScript said."""
+        self._unsent.dialogs.append(as_line(text[:LONGEST_TEXT]))
+
     async def ready(self) -> None:
         """Wait until the composer is there and the page is signed in; raise what it shows instead."""
         self._chat.is_waiting, self._chat.is_loading = self.is_waiting, self.is_loading
@@ -88,7 +91,7 @@ class DataDriver(SiteDriver):
             await self._chat.open(turn.conversation, self._limit)
         for name, switch in self._switches.items():
             await switch.set(bool(getattr(turn, name)))
-        self._composer.begin(await self._notices())
+        self._composer.begin(await self._unsent.begun())
 
     async def _is_locked(self) -> bool:
         """Tell whether the page still shows an answer, of which there is none: some stay so for good after an error."""
@@ -110,6 +113,8 @@ class DataDriver(SiteDriver):
     async def submit(self, turn: Turn) -> bool:
         """Put the prompt into the composer and press what sends it; a page that has taken it is left alone."""
         await self._chat.dialogs.close()
+        if refusal := await self._unsent.refusal(self._composer.sending):
+            raise refusal
         return await self._composer.submit(turn.prompt.replace("\r\n", "\n").replace("\r", "\n"))
 
     def refused(self, reply: Reply) -> BridgeError | None:
@@ -180,7 +185,7 @@ class DataDriver(SiteDriver):
         """Fill the site's plain login form and send it, where the site file names its fields."""
         if not self.site.login.password_field:
             await super().sign_in(user, password)
-        self._composer.begin(await self._notices())
+        self._composer.begin(await self._unsent.begun())
         await sign_in(self._elements, self.site.login, user, password, self._limit)
 
     async def says(self) -> Sequence[str]:
@@ -233,9 +238,6 @@ class DataDriver(SiteDriver):
 
     def _model_of(self, turn: Turn) -> SiteModel | None:
         return next((model for model in self.site.models if model.id == turn.model), None)
-
-    async def _notices(self) -> list[str]:
-        return await self._elements.texts(self.site.notices)
 
 
 def driver_of(site: SiteFile) -> type[DataDriver]:

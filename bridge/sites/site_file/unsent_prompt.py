@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -16,6 +16,11 @@ from bridge.sites.site_file.page_signs import PageSigns
 from bridge.sites.site_file.refusal_rules import RefusalRules
 from bridge.sites.site_file.schema import SiteFile
 
+DEAF = 3
+"""After so many presses without a request the page is asked whether it refuses the prompt."""
+MOST_DIALOGS = 5
+"""Dialogs of JavaScript that are remembered."""
+
 
 class UnsentPrompt:
     """Looks for the reason on one page."""
@@ -26,6 +31,13 @@ class UnsentPrompt:
         self._site = site
         self._signs = signs
         self._refusals = RefusalRules(site)
+        self.dialogs: deque[str] = deque(maxlen=MOST_DIALOGS)
+        """What `alert` and its kind have said since the turn began; the browser has closed them."""
+
+    async def begun(self) -> list[str]:
+        """Forget the dialogs of the turn before; return what the page says already."""
+        self.dialogs.clear()
+        return await self._page.texts(self._site.notices)
 
     async def reason(self, calls: Sequence[str], composer: ComposerSend, *, is_at_work: bool) -> BridgeError | None:
         """Return why nothing was sent, as far as the page shows it; a check of a human comes before all else."""
@@ -50,7 +62,13 @@ class UnsentPrompt:
     async def news(self, sending: Sending) -> list[str]:
         """Return the page's messages that were not there before the turn."""
         shown = await self._page.texts(self._site.notices)
-        return list((Counter(shown) - Counter(sending.old_notices)).elements())
+        return [*(Counter(shown) - Counter(sending.old_notices)).elements(), *self.dialogs]
+
+    async def refusal(self, sending: Sending) -> BridgeError | None:
+        """Return what a page that was pressed in vain says in place of sending, where the site file knows its words."""
+        if sending.presses < DEAF:
+            return None
+        return self._told(await self.news(sending), also_unknown=False)
 
     def refused_call(self, reply: Reply) -> BridgeError | None:
         """Return what an answer to one of the page's own calls means, if that is a refusal."""

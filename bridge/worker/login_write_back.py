@@ -19,26 +19,25 @@ EVERY = 120.0
 class WriteBack:
     """Writes back what an open page holds, unless `is_lost` says that it holds nothing any more."""
 
-    def __init__(self, login: StoredLogin, chromium: Chromium, limit: float, is_lost: Callable[[], bool]) -> None:
+    def __init__(self, login: StoredLogin, limit: float, is_lost: Callable[[], bool]) -> None:
         self._login = login
-        self._chromium = chromium
         self._limit = limit
         self._is_lost = is_lost
         self._last = 0.0
 
-    async def if_due(self, session: Session) -> None:
+    async def if_due(self, session: Session, chromium: Chromium) -> None:
         """Keep the login, unless that was done a short while ago."""
         if time.monotonic() - self._last > EVERY:
-            await self.now(session)
+            await self.now(session, chromium)
 
-    async def now(self, session: Session) -> None:
-        """Keep the login as the browser has it now."""
+    async def now(self, session: Session, chromium: Chromium) -> None:
+        """Keep the login as the browser, in which the page is open, has it now."""
         if self._is_lost():
             return
         self._last = time.monotonic()
         try:
             captured = await session.capture(self._login.profile, self._limit)
-            await self._chromium.check()  # one that lost its network service has lost its cookies, too
+            await chromium.check()  # one that lost its network service has lost its cookies, too
             session.may_act()
         except BridgeError as error:
             logger.warning("The login of {} could not be looked at: {}", self._login.profile.name, error.message)

@@ -76,7 +76,7 @@ class Worker:
         self._departures, self._next, self._loss = Departures(), NextChat(), PageLoss()
         unsettled = UnfinishedChats(unfinished_chats_file(settings.config, self.name) if store else None)
         self._stopper = GenerationStopper(unsettled, settings.turn, self.give_up)
-        self._write_back = WriteBack(self._login, chromium, settings.browser.call_limit, lambda: self._loss.happened)
+        self._write_back = WriteBack(self._login, settings.browser.call_limit, lambda: self._loss.happened)
 
     @property
     def models(self) -> Sequence[Model]:
@@ -99,12 +99,12 @@ class Worker:
                 await self._stopper.stop_leftovers(session)
                 self._session = session
                 self.last_seen = datetime.now(UTC)
-                await self._write_back.now(session)
+                await self._write_back.now(session, self._chromium)
                 try:
                     yield
                 finally:
                     self._session = None
-                    await self._write_back.now(session)
+                    await self._write_back.now(session, self._chromium)
         finally:
             self._show(None)
             forget()
@@ -125,7 +125,7 @@ class Worker:
         """Hand the open page to a person; return when it can take chats again, or raise why it cannot."""
         page, self._next.is_prepared = session or self._opened_session(), False
         await hand_over_page(page, visit, self._loss, self._settings.turn.ready, lambda: self._ready(page))
-        await self._write_back.now(page)
+        await self._write_back.now(page, self._chromium)
 
     def _show(self, session: Session | None) -> None:
         self.shown = session
@@ -180,7 +180,7 @@ class Worker:
                 finally:
                     await self._stopper.stopped(session, exchange, grace)
                     self._report_drift({**decoder.drift, **session.driver.drift.taken()})
-        await self._write_back.if_due(session)
+        await self._write_back.if_due(session, self._chromium)
 
     async def _session_for_chat(self) -> Session:
         """Return the open page, a new one where it has served too many chats."""

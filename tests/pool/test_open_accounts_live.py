@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from bridge.browser.renewal import why_due
 from bridge.settings import BrowserSettings, SleepSettings
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import BrowserReplaced, WorkerChanged, WorkerState
 from tests.support.live import Live, directive, live
 from tests.support.stress import stress
 from tests.support.waiting import until
+from tests.support.watching import account_page
 
 pytestmark = pytest.mark.browser
 
@@ -84,6 +88,10 @@ async def test_a_second_browser_takes_over_while_a_chat_runs_and_the_first_ends_
         assert await asyncio.gather(*(run.ask(directive(text=name)) for name in ("x", "y"))) == ["x", "y"]
         assert not any(isinstance(fact, WorkerChanged) and fact.state is WorkerState.BROKEN for fact in run.facts.seen)
         assert browser.running is not before
+        await until(lambda: len(run.bridge.pool.queue.idle()) == 2)
+        await account_page(run).evaluate("() => localStorage.setItem('renewed', 'in the second browser')")
+    kept = ProfileStore(run.settings.profiles, load_identity(run.settings)).load("alice").storage_state
+    assert "in the second browser" in json.dumps(kept), "logins are written back from there, too"
 
 
 async def test_a_browser_is_replaced_when_it_is_old_or_large(tmp_path: Path) -> None:

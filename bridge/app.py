@@ -156,7 +156,7 @@ async def _base(settings: Settings, telemetry: Telemetry, browser: Chromium | No
 async def _chromium(stack: AsyncExitStack, base: _Base, browser: Chromium | None) -> Chromium:
     """Take the folders for this process alone, and return the browser that is given or one of the bridge's own."""
     settings = base.settings
-    if settings.browser.cdp_url is None:
+    if settings.browser.connect is None:
         await asyncio.to_thread(chromium.find, settings.browser)
     folders = lock_folders(settings.config, settings.profiles, folder_of(settings))
     await asyncio.to_thread(stack.enter_context, folders)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from bridge.origins import debugger_address, is_loopback
+from bridge.browser_address import BrowserAddress, browser_address
 from bridge.setting_types import Hours, Seconds, Section, UserPath
+
+
+def _checked(given: SecretStr) -> SecretStr:
+    browser_address(given.get_secret_value())
+    return given
 
 
 class BrowserSettings(Section):
@@ -19,13 +23,15 @@ class BrowserSettings(Section):
         None, description="an installed Google Chrome or Microsoft Edge in place of Chromium: `chrome` or `msedge`"
     )
     shell: bool = Field(False, description="use chromium-headless-shell, which takes less memory and has no windows")
-    cdp_url: Annotated[str, AfterValidator(debugger_address)] | None = Field(
+    connect: Annotated[SecretStr, AfterValidator(_checked)] | None = Field(
         None,
-        description="attach to the browser that you run with `--remote-debugging-port`, such as "
-        "`http://127.0.0.1:9222`; it is never ended, and its own switches count",
+        description="a browser that runs elsewhere: `http://HOST:PORT` of Chromium with `--remote-debugging-port`, "
+        "`cdp+wss://HOST/PATH` of another debugger, or `playwright+ws://HOST:PORT/PATH` of a Playwright server; empty: "
+        "the bridge starts its own",
     )
-    cdp_hosts: tuple[str, ...] = Field(
-        (), description="hosts beside this machine that `cdp_url` may name; the way to them is not encrypted"
+    connect_hosts: tuple[str, ...] = Field(
+        (),
+        description="hosts beside this machine that `connect` may name without TLS, where others may listen",
     )
     headed: bool = Field(False, description="show the browser's windows (needs a screen)")
     sandbox: bool | None = Field(None, description="Chromium's sandbox; when empty: on, except for root")
@@ -37,7 +43,7 @@ class BrowserSettings(Section):
     minimize: bool = Field(
         True,
         description="minimize an account's window while its page answers and nobody watches it, which halves the "
-        "browser's CPU time; not in headed, attached or traced browsers",
+        "browser's CPU time; not in headed or traced browsers",
     )
     page_chats: int = Field(
         100, gt=0, description="chats after which an account gets a new page, because pages grow with use"
@@ -68,20 +74,29 @@ class BrowserSettings(Section):
     @property
     def may_minimize(self) -> bool:
         """Tell whether there are windows to minimize that nobody looks at: not in a headed browser, nor for a trace."""
-        is_seen = self.headed or self.cdp_url is not None or self.trace is not None
-        return self.minimize and not self.shell and not is_seen
+        return self.minimize and not self.shell and not self.headed and self.trace is None
+
+    @property
+    def address(self) -> BrowserAddress | None:
+        """Return where the browser is that runs elsewhere, or None."""
+        return None if self.connect is None else browser_address(self.connect.get_secret_value())
 
     @model_validator(mode="after")
     def _is_one_browser(self) -> BrowserSettings:
         """Refuse settings that name more than one browser, or one that cannot be."""
-        named = [name for name in ("executable", "channel", "shell", "cdp_url") if getattr(self, name)]
+        address = self.address
+        # a Playwright server starts the browser that it is asked for
+        own = ("connect",) if address is not None and address.protocol == "cdp" else ()
+        named = [name for name in ("executable", "channel", "shell", *own) if getattr(self, name)]
         if len(named) > 1:
             raise ValueError(f"{' and '.join(named)} each name a browser; keep one of them")
         if self.shell and self.headed:
             raise ValueError("the headless shell has no windows; leave out `shell` to see them")
-        host = urlsplit(self.cdp_url or "http://localhost").hostname or ""
-        if not is_loopback(host) and host not in {name.lower() for name in self.cdp_hosts}:
-            raise ValueError(f"cdp_url names another machine: add {host} to cdp_hosts if that is meant")
+        known = {name.lower() for name in self.connect_hosts}
+        if address is not None and not address.is_private and address.host not in known:
+            raise ValueError(
+                f"connect names another machine without TLS: add {address.host} to connect_hosts if that is meant"
+            )
         return self
 
 

@@ -225,7 +225,7 @@ async def _port(server: ServerSettings) -> str:
 
 async def _browser(settings: BrowserSettings, browser: Chromium) -> str:
     if browser.is_attached:
-        return f"attached to Chromium {await browser.version()} at {settings.cdp_url}"
+        return f"elsewhere: connected to Chromium {await browser.version()} at {settings.address}"
     path = await asyncio.to_thread(chromium.find, settings)
     version = await browser.version()
     return f"Chromium {version} starts, {_sandbox(settings)} ({path})"

@@ -42,7 +42,8 @@ HUMAN = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {extra[shown]
 REPEATS = (5, 60.0)
 """How often a library's entry may repeat at once, and the seconds until it may repeat again."""
 NOT_OURS = (
-    "its own switches count, so that browser.sandbox, browser.args, browser.hosts and browser.page_memory do not apply"
+    "browser.hosts and browser.page_memory do not apply there, and browser.sandbox and browser.args only if it is a "
+    "Playwright server with --unsafe"
 )
 GOES_ON = "\n    "
 """Indents the further lines of an entry, so that no text in it can pass for another entry."""
@@ -101,7 +102,7 @@ def log_fact(fact: Fact) -> None:  # noqa: C901 - one case for each fact
         case PageRenewed():
             _write("INFO", fact, f"account {fact.account} has a new page")
         case BrowserStarted(sandbox=None):
-            _write("WARNING", fact, f"attached to Chromium {fact.version} at {fact.executable}: {NOT_OURS}")
+            _write("WARNING", fact, f"connected to Chromium {fact.version} at {fact.executable}: {NOT_OURS}")
         case BrowserStarted():
             level, how = ("INFO", "in its sandbox") if fact.sandbox else ("WARNING", "WITHOUT its sandbox")
             _write(level, fact, f"Chromium {fact.version} runs {how} ({fact.executable})")

@@ -105,11 +105,3 @@ def web_origin(given: str) -> str:
     if not ORIGIN.fullmatch(given) or "*" in given:
         raise ValueError("an origin is written as https://chat.example.com; null and patterns are refused")
     return given
-
-
-def debugger_address(given: str) -> str:
-    """Return the address of a browser's debugger, as far as its form goes."""
-    parts = urlsplit(given)
-    if parts.scheme != "http" or not parts.hostname or parts.username or parts.path not in ("", "/") or parts.query:
-        raise ValueError("an address is written as http://127.0.0.1:9222")
-    return given.rstrip("/")

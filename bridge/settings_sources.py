@@ -24,7 +24,7 @@ from bridge.settings import Section, Settings
 
 PLACE = re.compile(r"(?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d+)?", re.ASCII | re.IGNORECASE)
 """A host and its port."""
-SECRETS = ("BRIDGE_PROFILE_KEY", "BRIDGE_CLUSTER_KEY", "BRIDGE_CLUSTER_URL")
+SECRETS = ("BRIDGE_PROFILE_KEY", "BRIDGE_CLUSTER_KEY", "BRIDGE_CLUSTER_URL", "BRIDGE_BROWSER_CONNECT")
 Source = Literal["default", "file", "environment", "command line"]
 """Where the value of a setting comes from."""
 
@@ -97,6 +97,8 @@ def reread(settings: LoadedSettings) -> LoadedSettings:
     new = load_settings(settings._file, **{**settings._given, "cluster": settings.cluster.model_dump()})
     if new.profile_key is None:
         new.__dict__["profile_key"] = settings.profile_key
+    if new.browser.connect is None:
+        new.browser.__dict__["connect"] = settings.browser.connect
     return new
 
 

@@ -204,7 +204,7 @@ class PageRenewed:
 
 @dataclass(frozen=True, slots=True)
 class BrowserStarted:
-    """A Chromium is running; one that the operator runs has its address for an executable, and nothing of a sandbox."""
+    """A Chromium is running; one that runs elsewhere has its address for an executable, and nothing of a sandbox."""
 
     version: str
     executable: str

@@ -12,9 +12,10 @@ import pytest
 from pydantic import ValidationError
 
 from bridge import env_file
+from bridge.cli.options import IN_A_WINDOW
 from bridge.errors import SetupError
 from bridge.settings import Section, ServerSettings, Settings
-from bridge.settings_sources import describe, in_force, load_settings
+from bridge.settings_sources import describe, in_force, load_settings, reread
 
 VALUE = "hunter2"
 
@@ -217,6 +218,19 @@ def test_no_secret_of_a_setting_is_shown(monkeypatch: pytest.MonkeyPatch) -> Non
     assert VALUE not in repr(found)
     assert (found["profile_key"], found["tokens.url"]) == ("set", "https://a.example/…")
     assert found["browser.args"] == "--proxy-server=http://…@proxy.example:3128"
+
+
+def test_the_address_of_a_browser_stays_when_the_settings_are_read_again_and_a_window_is_opened_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BRIDGE_BROWSER_CONNECT", f"playwright+ws://127.0.0.1:3000/{VALUE}")
+    here = load_settings(browser=IN_A_WINDOW)
+    monkeypatch.setenv("BRIDGE_BROWSER_CONNECT", f"playwright+ws://127.0.0.1:3000/{VALUE}")
+    settings = load_settings()
+    assert "BRIDGE_BROWSER_CONNECT" not in os.environ, "no child process inherits it"
+    assert str(reread(settings).browser.address) == str(settings.browser.address) == "playwright+ws://127.0.0.1:3000"
+    assert here.browser.connect is None
+    assert reread(here).browser.connect is None
 
 
 @pytest.mark.parametrize(

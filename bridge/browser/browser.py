@@ -2,8 +2,7 @@
 
 One Chromium holds all accounts, a context each; an account whose login no copy holds has one of its own, with a folder.
 Playwright reports neither the end of its own driver nor that of Chromium's network service (which silently takes the
-cookies of all contexts), so both processes are watched. The processes of a browser that the operator runs are not
-watched: the end of the connection says that it is gone.
+cookies of all contexts), so both processes are watched. One that runs elsewhere ends when its connection does.
 """
 
 from __future__ import annotations
@@ -18,11 +17,13 @@ from typing import Any
 from loguru import logger
 from playwright.async_api import BrowserContext
 
-from bridge.browser import cdp_endpoint, chromium, processes
+from bridge.browser import chromium, processes
+from bridge.browser.connected import connected
 from bridge.browser.egress_proxy import has_proxy
-from bridge.browser.launch import Driver, attach, launched, start_driver
+from bridge.browser.launch import Driver, launched, start_driver
 from bridge.browser.page_calls import sign_of_life, within
 from bridge.browser.running_browser import RunningBrowser, line_to, process_list
+from bridge.browser_address import BrowserAddress
 from bridge.errors import BrowserError, LoginRequired
 from bridge.settings import MEBIBYTE, Settings
 from bridge.tasks import errors_logged
@@ -35,7 +36,7 @@ PROXY = (
     "the proxy decides what pages can reach"
 )
 DRIVER_LOST = "Playwright's driver ended"
-GONE = "The browser that browser.cdp_url names went away"
+GONE = "The browser that browser.connect names went away"
 LAUNCH_SLACK = 5.0
 """Seconds after the limit that Playwright keeps for a launch, in which it should say what went wrong."""
 
@@ -107,8 +108,14 @@ class Chromium:
 
     @property
     def is_attached(self) -> bool:
-        """Tell whether it is the operator's own browser, which we have not started and do not end."""
-        return self._own is None and self._settings.browser.cdp_url is not None
+        """Tell whether it runs elsewhere, as `browser.connect` says."""
+        return self._own is None and self._settings.browser.connect is not None
+
+    @property
+    def may_minimize(self) -> bool:
+        """Tell whether it has windows that nobody looks at."""
+        is_unseen = not self.is_attached or bool(self.running and self.running.is_headless)
+        return is_unseen and self._settings.browser.may_minimize
 
     def with_folder(self, name: str | None) -> Chromium:
         """Return the Chromium that keeps everything in the folder of that name; None: the one that keeps nothing."""
@@ -141,14 +148,10 @@ class Chromium:
             finally:
                 await self._end()
             return
-        async with within(self._settings.turn.ready, "The browser opened no context"):
-            context = await running.browser.new_context(**options)
-        try:
+        async with running.new_context(
+            options, self._settings.turn.ready, self._settings.browser.call_limit
+        ) as context:
             yield context
-        finally:
-            with suppress(BrowserError):
-                async with within(self._settings.browser.call_limit, "The context did not close"):
-                    await context.close()
 
     async def check(self) -> None:
         """Ask the browser for a sign of life; raise `BrowserError`, after telling the listeners, if none comes."""
@@ -239,8 +242,8 @@ class Chromium:
     async def _start(self, options: Mapping[str, Any]) -> RunningBrowser:
         if left := await asyncio.to_thread(processes.sweep, self._folder):
             logger.warning("Ended {} Chromium processes that an earlier run had left behind", left)
-        if self.is_attached:
-            return await self._attach()
+        if self.is_attached and (address := self._settings.browser.address) is not None:
+            return await self._connect(address)
         if self._own is not None and not await asyncio.to_thread(self._own.is_dir):
             raise LoginRequired(
                 f"The account's browser folder {self._own} is not there: bring it back, or log in again with "
@@ -262,17 +265,12 @@ class Chromium:
         self._tell(BrowserStarted(browser.version, str(executable), sandbox))
         return running
 
-    async def _attach(self) -> RunningBrowser:
-        address = await cdp_endpoint.find(self._settings.browser, self._settings.browser.call_limit)
+    async def _connect(self, address: BrowserAddress) -> RunningBrowser:
         async with self._driver() as driver:
-            async with within(self._settings.turn.ready + LAUNCH_SLACK, "The browser was not attached to"):
-                browser = await attach(driver.playwright, address, self._settings)
-            session, _ = await line_to(browser, self._settings.browser.call_limit)
-            running = RunningBrowser(driver, browser, session, None, None)
-        browser.on("disconnected", running.went)
+            running = await connected(driver, address, self._settings)
         running.on_gone = lambda: self._lost(running, GONE)
         running.watch(DRIVER_LOST, driver.process.pid, self._lost)
-        self._tell(BrowserStarted(browser.version, str(self._settings.browser.cdp_url), None))
+        self._tell(BrowserStarted(running.browser.version, str(address), None))
         return running
 
     def _tell(self, started: BrowserStarted) -> None:

@@ -27,6 +27,7 @@ from playwright.async_api import Error as PlaywrightError
 from bridge.browser.arrival_order import ArrivalOrder
 from bridge.browser.channels import Channels
 from bridge.browser.exchange import MOST, Exchange, RequestCheck, nothing_expected
+from bridge.browser.page_calls import after_a_moment
 from bridge.browser.page_messages import PageRequest, Reply, RequestRole
 from bridge.browser.response_reader import ResponseReader
 from bridge.browser.socket_gate import SocketGate
@@ -78,7 +79,8 @@ class Interceptor:
     async def start(self, page: Page) -> None:
         """Begin to hold and to listen."""
         page.on("crash", lambda _: self.fail(BrowserError("The page crashed.")))
-        page.on("close", lambda _: self.fail(BrowserError("The page was closed.")))
+        closed = BrowserError("The page was closed.")
+        page.on("close", lambda _: after_a_moment(lambda: self.fail(closed)))
         self._tab.on("Fetch.requestPaused", lambda event: self._tasks.start(self._on_paused(event)))
         self._tab.on("Page.frameNavigated", lambda event: self._on_document(event["frame"]))
         self._responses.start()

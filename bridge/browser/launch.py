@@ -1,4 +1,4 @@
-"""How a browser comes to be there: started by us, also with a folder of its own, or attached to, as the operator's is.
+"""How a browser of our own is started, also with a folder of its own.
 
 All of it goes through a Playwright driver, a process of its own, which is started and stopped here, too.
 """
@@ -20,7 +20,7 @@ from playwright.async_api import Browser, BrowserContext, Playwright, async_play
 from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser import chromium, processes
-from bridge.browser.page_calls import first_line, within
+from bridge.browser.page_calls import within
 from bridge.errors import BridgeError, BrowserError, SetupError
 from bridge.settings import BrowserSettings, Settings
 
@@ -118,23 +118,6 @@ async def launch_in(
     state = context.get("storage_state") or {}
     await opened.add_cookies([one for one in state.get("cookies", ()) if one.get("expires", -1) == -1])
     return opened
-
-
-async def attach(playwright: Playwright, address: str, settings: Settings) -> Browser:
-    """Attach to the browser whose debugger listens at `address`, without changing anything of its own tabs."""
-    try:
-        browser = await playwright.chromium.connect_over_cdp(
-            address,
-            artifacts_dir=settings.trace_work,
-            no_defaults=True,
-            slow_mo=settings.browser.slow_mo,
-            timeout=settings.turn.ready * 1000,
-        )
-    except PlaywrightError as error:
-        raise BrowserError(f"The browser at {address} cannot be attached to: {first_line(error)}") from error
-    for context in browser.contexts:
-        context.on("dialog", lambda _: None)  # else Playwright would answer what a tab asks its user
-    return browser
 
 
 async def _options(executable: Path, settings: Settings) -> dict[str, Any]:

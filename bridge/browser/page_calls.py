@@ -24,6 +24,8 @@ MOVED_ON = (
     *("Node with given id does not belong to the document", "Promise was collected"),
 )
 """How Playwright says that what it looked at is not there any more."""
+MOMENT = 0.05
+"""Seconds in which a browser that goes away tells of itself, after it has closed its pages."""
 NET_ERROR = re.compile(r"net::ERR_[A-Z0-9_]+")
 NO_NET_ERRORS = ("net::ERR_ABORTED", "net::ERR_FAILED", "net::ERR_BLOCKED_BY_CLIENT")
 """What the browser says of a request that the page, or we, gave up."""
@@ -58,6 +60,11 @@ async def within(limit: float, failure: str) -> AsyncGenerator[None]:
         if has_moved_on(error):
             raise PageMovedOn("The page drew itself anew, or went on to another document, again and again.") from error
         raise BrowserError(f"The browser failed: {first_line(error)}") from error
+
+
+def after_a_moment(tell: Callable[[], None]) -> None:
+    """Call `tell` of the end of a page once a browser that ended with it has told of itself: the better reason."""
+    asyncio.get_running_loop().call_later(MOMENT, tell)
 
 
 def unreachable(net_error: str) -> str:

@@ -37,7 +37,7 @@ async def browser_renewal(
             except BridgeError as error:
                 logger.warning("The browser was not replaced: {}", error.message)
 
-    if not chromium.is_attached:
+    if settings.address is None or settings.address.protocol == "playwright":  # a debugger gives the same one again
         tasks.keep(look_again)
     try:
         yield

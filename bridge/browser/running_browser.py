@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, CDPSession
 
@@ -16,7 +17,7 @@ from bridge.errors import BrowserError
 
 
 class RunningBrowser:
-    """One browser that the bridge launched, or attached to: then `note` is None, and only the driver is ours."""
+    """One browser that the bridge launched, or connected to: then `note` is None, and only the driver is ours."""
 
     def __init__(
         self,
@@ -25,6 +26,8 @@ class RunningBrowser:
         session: CDPSession,
         context: BrowserContext | None,
         note: processes.RunFile | None,
+        *,
+        is_headless: bool = False,
     ) -> None:
         self.driver = driver
         self.browser = browser
@@ -33,6 +36,8 @@ class RunningBrowser:
         """The one context of a browser with a folder."""
         self.network: int | None = None
         self.is_lost = False
+        self.is_headless = is_headless
+        """Whether a browser that runs elsewhere shows its windows to nobody."""
         self.started = time.monotonic()
         self.on_gone: Callable[[], None] = lambda: None
         self._watches: list[processes.ExitWatch] = []
@@ -47,6 +52,26 @@ class RunningBrowser:
     def is_watched(self) -> bool:
         """Tell whether the end of each process that all accounts need would be noticed at once."""
         return self.is_ours and self.network is not None and all(watch.is_open for watch in self._watches)
+
+    @asynccontextmanager
+    async def new_context(
+        self, options: Mapping[str, Any], open_limit: float, close_limit: float
+    ) -> AsyncGenerator[BrowserContext]:
+        """Open a context with Playwright's `new_context` options; opening and closing it have so many seconds."""
+        async with within(open_limit, "The browser opened no context"):
+            context = await self.browser.new_context(**options)
+        if not self.is_ours:
+            context.on(
+                "close", self.went
+            )  # a connection that breaks closes pages and contexts before it tells of itself
+        try:
+            yield context
+        finally:
+            if not self.is_ours:
+                context.remove_listener("close", self.went)
+            with suppress(BrowserError):
+                async with within(close_limit, "The context did not close"):
+                    await context.close()
 
     async def own_memory(self, limit: float) -> int:
         """Return the bytes of memory of the browser and its driver, without its pages; 0 where it is not ours."""

@@ -20,6 +20,9 @@ T = TypeVar("T")
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end a command as Ctrl-C does."""
 
+IN_A_WINDOW = {"headed": True, "shell": False, "connect": None}
+"""The settings of a browser whose window a person at this machine sees."""
+
 console = SafeConsole(width=None if sys.stdout.isatty() else 200)
 
 

@@ -84,10 +84,11 @@ def render_state(state: State, lost: str = "") -> Group:
 def _headline(state: State) -> Text:
     bridge, browser = state["bridge"], state["browser"]
     ready = Text("ready", "green") if bridge["ready"] else Text(str(bridge["reason"] or "not ready"), "bold red")
-    memory = browser.get("memory_mb")
+    memory, elsewhere = browser.get("memory_mb"), browser.get("elsewhere")
+    browser_at = f" at {elsewhere}" if elsewhere else f", {memory:.0f} MB" if memory else ""
     facts = [
         f"bridge {bridge['version']} at {bridge['url']}",
-        f"Chromium {browser['version'] or ''} {browser['state']}" + (f", {memory:.0f} MB" if memory else ""),
+        f"Chromium {browser['version'] or ''} {browser['state']}{browser_at}",
         f"up {ago(bridge['started'])}",
         f"{bridge['chats_today']} chats today",
     ]

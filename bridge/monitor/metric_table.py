@@ -119,9 +119,22 @@ COUNTED = (
 """Those that facts are counted in."""
 
 BUILD = Spec("gauge", "bridge_build_info", "Always 1; its labels say what runs.", ("version", "python"))
-BROWSER = Spec("gauge", "bridge_browser_info", "1 while Chromium runs; its label says which.", ("version",))
-BROWSER_MEMORY = Spec("gauge", "bridge_browser_memory_bytes", "Memory of Chromium and Playwright's driver.")
-BROWSER_CPU = Spec("counter", "bridge_browser_cpu_seconds_total", "CPU time of Chromium and Playwright's driver.")
+BROWSER = Spec(
+    "gauge",
+    "bridge_browser_info",
+    "1 while Chromium runs; its labels say which, and where: `here`, `elsewhere`.",
+    ("version", "place"),
+)
+BROWSER_MEMORY = Spec(
+    "gauge",
+    "bridge_browser_memory_bytes",
+    "Memory of Chromium and Playwright's driver, where they run here.",
+)
+BROWSER_CPU = Spec(
+    "counter",
+    "bridge_browser_cpu_seconds_total",
+    "CPU time of Chromium and Playwright's driver, where they run here.",
+)
 READY = Spec("gauge", "bridge_ready", "1 where a chat could be taken now, as `/readyz` says.")
 ACCEPTING = Spec("gauge", "bridge_accepting", "1 where `/pressure` says that new chats are taken.")
 PRESSURE = Spec("gauge", "bridge_pressure", "The number of `/pressure`: 0 is idle, 1 is full.")

@@ -47,7 +47,7 @@ class Metrics:
         self._times = {one.name: _histogram(one, self._registry) for one in table.COUNTED if one.kind == "histogram"}
         self._state = StateMetrics(has_names=settings.accounts)
         self._registry.register(self._state)
-        self._browser: str | None = None
+        self._browser: tuple[str, str] | None = None
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
         for state in LASTING:  # so that the first change is an increase, too
@@ -85,7 +85,7 @@ class Metrics:
         """Count a fact about the browser and its pages."""
         match fact:
             case BrowserStarted():
-                self._browser = fact.version
+                self._browser = fact.version, "elsewhere" if fact.sandbox is None else "here"
                 self._counter(table.BROWSER_STARTS).inc()
             case BrowserLost():
                 self._browser = None

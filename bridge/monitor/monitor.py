@@ -242,6 +242,7 @@ class Monitor:
             "state": "running" if started else "starting" if is_starting else "stopped",
             "version": started and started.version,
             "sandbox": started and started.sandbox,
+            "elsewhere": started.executable if started and started.sandbox is None else None,
             "started": state_json.when(at),
             "lost": [{"at": state_json.when(moment), "reason": reason} for moment, reason in reversed(self._lost)],
             "memory_mb": self._browser_load and self._browser_load.memory_mb,
@@ -256,7 +257,8 @@ class Monitor:
     async def _sample(self) -> NoReturn:
         """Take resource samples for ever."""
         while True:
-            process, browser = await asyncio.to_thread(self._usage.sample)
+            is_elsewhere = self._browser is not None and self._browser[0].sandbox is None
+            process, browser = await asyncio.to_thread(self._usage.sample, is_elsewhere=is_elsewhere)
             self._process_load, self._browser_load = process, browser if self._browser else None
             percent = sum(load.cpu_percent for load in (process, self._browser_load) if load)
             self._machine_load = await asyncio.to_thread(self._machine.load, percent)

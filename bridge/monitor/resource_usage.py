@@ -27,11 +27,15 @@ class ResourceUsage:
     def __init__(self) -> None:
         self._own, self._browser = _Meter(), _Meter()
 
-    def sample(self) -> tuple[ResourceSample, ResourceSample | None]:
-        """Return the usage of this process, and of its browser if one runs; blocks for some milliseconds."""
+    def sample(self, *, is_elsewhere: bool = False) -> tuple[ResourceSample, ResourceSample | None]:
+        """Return the usage of this process, and of its browser if one runs; blocks for some milliseconds.
+
+        Where the browser runs elsewhere nothing is known of it, and our children count with this process.
+        """
         this = psutil.Process()
-        browser = self._browser.read(this.children(recursive=True))
-        own = self._own.read([this])
+        children = this.children(recursive=True)
+        browser = self._browser.read([] if is_elsewhere else children)
+        own = self._own.read([this, *children] if is_elsewhere else [this])
         assert own is not None  # noqa: S101 - this process is there
         return own, browser
 

@@ -49,17 +49,17 @@ class StateMetrics(Collector):
     def __init__(self, *, has_names: bool) -> None:
         self._has_names = has_names
         self._seen: tuple[Pressure, Pressure] | None = None
-        self._browser: str | None = None
+        self._browser: tuple[str, str] | None = None
         self._node: NodeFigures | None = None
 
-    def see(self, seen: Pressure, own: Pressure, browser: str | None, node: NodeFigures | None) -> None:
-        """Take the state of now, the same of this bridge's accounts, the version of the browser, and the node."""
+    def see(self, seen: Pressure, own: Pressure, browser: tuple[str, str] | None, node: NodeFigures | None) -> None:
+        """Take the state of now, the same of this bridge's accounts, the browser's version and place, and the node."""
         self._seen, self._browser, self._node = (seen, own), browser, node
 
     def collect(self) -> Iterable[Metric]:
         """Return the metrics of what was seen."""
         yield _family(table.BUILD, {(bridge.__version__, platform.python_version()): 1})
-        yield _family(table.BROWSER, {(self._browser,): 1} if self._browser else {})
+        yield _family(table.BROWSER, {self._browser: 1} if self._browser else {})
         if self._node is not None:
             yield from _node(self._node)
         if self._seen is not None:

@@ -20,7 +20,7 @@ from playwright.async_api import Frame, Page
 from bridge.browser.browser import Chromium
 from bridge.browser.egress_proxy import bounded
 from bridge.browser.interceptor import Interceptor
-from bridge.browser.page_calls import has_moved_on, sign_of_life, within
+from bridge.browser.page_calls import after_a_moment, has_moved_on, sign_of_life, within
 from bridge.browser.page_messages import Reply
 from bridge.browser.page_window import PageWindow
 from bridge.browser.page_windows import Windows
@@ -100,7 +100,7 @@ class Session:
         self.request_log.wanted, self.request_log.on_reply = self._is_wanted, self._on_reply
         self.wear = PageWear()
         self.page.on("crash", lambda page: self._went(page, self._why_crashed()))
-        self.page.on("close", lambda page: self._went(page, "The page was closed."))
+        self.page.on("close", lambda page: after_a_moment(partial(self._went, page, "The page was closed.")))
         self.page.on("framenavigated", self._on_navigation)
         self._stays = False
 
@@ -246,7 +246,7 @@ async def open_session(
             return tab
 
         browser = settings.browser
-        minimize_limit = browser.call_limit if browser.may_minimize and driver_type.answers_minimized else None
+        minimize_limit = browser.call_limit if chromium.may_minimize and driver_type.answers_minimized else None
         session = Session(windows, open_tab, await open_tab(), chromium.why_crashed, minimize_limit)
         try:
             yield session

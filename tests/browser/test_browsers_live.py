@@ -14,11 +14,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
-from bridge.browser import cdp_endpoint
 from bridge.browser.browser import Chromium
 from bridge.browser.chromium import find, kind_of
+from bridge.browser.debugger_lookup import find_websocket
+from bridge.browser_address import browser_address
 from bridge.demo import DemoSite
 from bridge.errors import BrowserError, SetupError
 from bridge.settings import BrowserSettings
@@ -157,7 +158,7 @@ async def test_a_login_opens_its_window_in_the_full_browser_also_where_the_setti
 
 
 def attached(port: int) -> BrowserSettings:
-    return BrowserSettings(cdp_url=f"http://127.0.0.1:{port}", check_every=0.5)
+    return BrowserSettings(connect=SecretStr(f"http://127.0.0.1:{port}"), check_every=0.5)
 
 
 async def test_a_browser_of_the_operator_is_used_and_left_as_it_was(tmp_path: Path) -> None:
@@ -179,10 +180,10 @@ async def test_a_bridge_that_is_killed_leaves_no_tab_in_the_operators_browser(tm
         with Home.at(tmp_path) as home:
             home.log_in(site)
             async with home.overheard(
-                "serve", BRIDGE_BROWSER_CDP_URL=chrome.url, BRIDGE_BROWSER_SHELL="false"
+                "serve", BRIDGE_BROWSER_CONNECT=chrome.url, BRIDGE_BROWSER_SHELL="false"
             ) as bridge:
-                await bridge.shows("attached to Chromium")
-                await bridge.shows("browser.sandbox, browser.args, browser.hosts and browser.page_memory do not apply")
+                await bridge.shows("connected to Chromium")
+                await bridge.shows("browser.hosts and browser.page_memory do not apply there")
                 await bridge.shows("account alice is ready")
                 assert len(await chrome.tabs()) == 2
                 bridge.process.kill()
@@ -227,9 +228,11 @@ async def test_what_a_tab_of_the_operator_asks_its_user_is_not_answered_by_the_b
 
 async def test_what_is_no_debugger_is_not_attached_to(tmp_path: Path) -> None:
     async with DemoSite(QUICK_SITE) as site:
-        settings = settings_for(tmp_path, browser=BrowserSettings(cdp_url=site.url))
+        settings = settings_for(tmp_path, browser=BrowserSettings(connect=SecretStr(site.url)))
         browser = Chromium(settings, Telemetry())
-        with pytest.raises(BrowserError, match=r"is no browser's debugger\. Start Chrome there with"):
+        with pytest.raises(
+            BrowserError, match=r"is no browser's debugger\. A Playwright server .* Start Chrome there with"
+        ):
             await browser.version()
         await browser.close()
 
@@ -244,27 +247,20 @@ async def test_a_debugger_that_names_another_machine_is_looked_for_where_the_set
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        assert await cdp_endpoint.find(BrowserSettings(cdp_url=f"http://localhost:{port}"), 5) in (
-            f"ws://127.0.0.1:{port}/devtools/browser/x"
-        )
+        found = await find_websocket(browser_address(f"http://me:too@localhost:{port}/?token=mine"), 5)
+        assert found == f"ws://me:too@127.0.0.1:{port}/devtools/browser/x?token=mine"
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"cdp_url": "http://192.0.2.7:9222"}, "add 192.0.2.7 to cdp_hosts"),
-        ({"cdp_url": "http://chrome.example:9222"}, "add chrome.example to cdp_hosts"),
-        ({"cdp_url": "ws://127.0.0.1:9222/devtools"}, "is written as http://127.0.0.1:9222"),
-        ({"cdp_url": "http://127.0.0.1:9222", "shell": True}, "each name a browser"),
+        ({"connect": "http://127.0.0.1:9222", "shell": True}, "each name a browser"),
+        ({"connect": "cdp+ws://127.0.0.1:9222/x", "executable": "/bin/true"}, "each name a browser"),
         ({"channel": "chrome", "shell": True}, "each name a browser"),
+        ({"connect": "playwright+ws://127.0.0.1:3000/", "channel": "chrome", "shell": True}, "each name a browser"),
         ({"shell": True, "headed": True}, "has no windows"),
     ],
 )
 def test_settings_that_name_no_one_browser_are_refused(given: dict[str, object], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         BrowserSettings.model_validate(given)
-
-
-def test_another_machine_is_attached_to_only_where_it_is_named() -> None:
-    for url, hosts in (("http://chrome:9222", ("chrome",)), ("http://[::1]:9222", ()), ("http://127.0.0.2:1", ())):
-        assert BrowserSettings(cdp_url=url, cdp_hosts=hosts).cdp_url == url

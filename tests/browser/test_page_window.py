@@ -122,7 +122,7 @@ async def test_who_is_cancelled_leaves_a_restored_window_behind_and_hears_of_no_
         ({"minimize": False}, False),
         ({"headed": True}, False),
         ({"shell": True}, False),
-        ({"cdp_url": "http://127.0.0.1:9222"}, False),
+        ({"connect": "playwright+ws://127.0.0.1:3000/"}, True),
         ({"trace": "/tmp/traces"}, False),  # noqa: S108 - nothing is written
     ],
 )

@@ -134,7 +134,7 @@ async def test_what_becomes_of_browser_pages_accounts_and_the_site_is_counted() 
     )
     assert (found["bridge_browser_starts_total"], found["bridge_browser_losses_total"]) == (2, 1)
     assert found["bridge_browser_replacements_total"] == 1
-    assert found["bridge_browser_info{version=157.0}"] == 1
+    assert found["bridge_browser_info{place=here,version=157.0}"] == 1
     assert (found["bridge_page_opens_total"], found["bridge_page_renewals_total"]) == (1, 1)
     assert found["bridge_account_changes_total{state=challenged}"] == 1
     assert found["bridge_account_changes_total{state=logged_out}"] == 0

@@ -8,16 +8,19 @@ import os
 import shutil
 import socket
 import urllib.request
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 import pytest
+from playwright._impl._driver import compute_driver_executable
 
 from bridge.browser.chromium import find, sandboxed
+from bridge.browser.processes import command, descendants
 from bridge.errors import SetupError
 from bridge.settings import BrowserSettings
 
@@ -67,7 +70,7 @@ class OperatorsChrome:
 
     @property
     def url(self) -> str:
-        """Return what the setting `browser.cdp_url` must be."""
+        """Return what the setting `browser.connect` must be."""
         return f"http://127.0.0.1:{self.port}"
 
     async def tabs(self) -> list[str]:
@@ -119,6 +122,67 @@ async def operators_chrome(folder: Path, port: int = 0) -> AsyncGenerator[Operat
         chrome = OperatorsChrome(port, process)
         await chrome.until_there()
         yield chrome
+
+
+@dataclass
+class PlaywrightServer:
+    """A Playwright server, as it runs on another machine."""
+
+    port: int
+    process: asyncio.subprocess.Process
+
+    @property
+    def url(self) -> str:
+        """Return its address, as for `tests.support.relay`."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    def browsers(self) -> list[list[str]]:
+        """Return the command lines of the browsers that it has started and that still run."""
+        found = [command(child.pid) for child in descendants(psutil.Process(self.process.pid))]
+        return [words for words in found if words and not any(word.startswith("--type=") for word in words)]
+
+
+@asynccontextmanager
+async def playwright_server(
+    *options: str, port: int = 0, command: str = "run-server", package: Path | None = None
+) -> AsyncGenerator[PlaywrightServer]:
+    """Run a Playwright server; `package` is the folder of another one than ours."""
+    port = port or free_port()
+    node, cli = compute_driver_executable()
+    program = str(package / "cli.js") if package else cli
+    place = ("--host", "127.0.0.1", "--port", str(port)) if command == "run-server" else ()
+    # not by `python -m playwright`, whose end leaves this one running
+    async with _program(node, program, command, *place, *options) as process:
+        async with asyncio.timeout(START_LIMIT):
+            while not await _is_open(port):
+                await asyncio.sleep(0.05)
+        try:
+            yield PlaywrightServer(port, process)
+        finally:
+            process.kill()  # once it has had a browser, it does not heed SIGTERM
+
+
+async def _is_open(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def launch_config(folder: Path, port: int, path: str) -> Path:
+    """Write what a Playwright server that has one browser for all is started with."""
+    options: Mapping[str, object] = {
+        "executablePath": str(find(BrowserSettings())),
+        "chromiumSandbox": sandboxed(BrowserSettings()),
+        "host": "127.0.0.1",
+        "port": port,
+        "wsPath": path,
+    }
+    file = folder / "launch.json"
+    file.write_text(json.dumps(options), "utf-8")
+    return file
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
@@ -11,8 +12,9 @@ from urllib.parse import urlsplit
 class Relay:
     """Passes bytes on between its port and the server behind it, unless it is broken."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
         self._target = urlsplit(url)
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
@@ -25,7 +27,7 @@ class Relay:
     async def mend(self, url: str | None = None) -> None:
         """Take connections, on the same port as before; those to come go to the server at `url`, if it is given."""
         self._target = urlsplit(url) if url else self._target
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def sever(self) -> None:
@@ -57,9 +59,9 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 @asynccontextmanager
-async def relay(url: str) -> AsyncIterator[Relay]:
-    """Run a relay to the server at `url`."""
-    made = Relay(url)
+async def relay(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Relay]:
+    """Run a relay to the server at `url`; with `tls` it is the encrypted way to that."""
+    made = Relay(url, tls)
     await made.mend()
     try:
         yield made

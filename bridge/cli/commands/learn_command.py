@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.options import flag, load, run, say
+from bridge.cli.options import IN_A_WINDOW, flag, load, run, say
 
 
 def learn(
@@ -32,5 +32,5 @@ def learn(
 
     if not auto:
         need_display("Use `ssh -X` or `xvfb-run`; or --auto, with --account for a page that asks to sign in.")
-    settings = load(context, browser={} if auto else {"headed": True, "shell": False})
+    settings = load(context, browser={} if auto else IN_A_WINDOW)
     run(teach(settings, url, name, account, out, say, is_auto=auto))

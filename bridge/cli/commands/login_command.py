@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.options import Name, flag, load, run, say
+from bridge.cli.options import IN_A_WINDOW, Name, flag, load, run, say
 from bridge.errors import SetupError
 
 
@@ -28,10 +28,11 @@ def login(
 ) -> None:
     """Sign in to an account once, and store the login.
 
-    With a screen, a browser window opens. Without one, the command prints a link that shows the sign-in page in any
-    browser. --form prompts for the password or reads the variable BRIDGE_PASSWORD; --token prompts for the userToken
-    or reads BRIDGE_TOKEN; both variables may be in a file `.env`. --keep-browser is for sites whose login cannot be
-    copied: the account gets a browser of its own, whose folder is stored unencrypted in the config folder.
+    With a screen, a browser window opens on this machine. Without one, the command prints a link that shows the
+    sign-in page in any browser. --form prompts for the password or reads the variable BRIDGE_PASSWORD; --token prompts
+    for the userToken or reads BRIDGE_TOKEN; both variables may be in a file `.env`. --keep-browser is for sites whose
+    login cannot be copied: the account gets a browser of its own, whose folder is stored unencrypted in the config
+    folder.
     """
     from bridge.cli import local_login, login_sources
     from bridge.cli.display import has_display
@@ -45,7 +46,7 @@ def login(
         say(run(login_sources.take_state(load(context), *where, state)))
     elif form or has_display():
         settings, credentials = (
-            load(context, browser={} if form else {"headed": True, "shell": False}),
+            load(context, browser={} if form else IN_A_WINDOW),
             local_login.ask(user) if form else None,
         )
         run(local_login.sign_in(settings, *where, credentials, say, keep_browser=keep_browser))

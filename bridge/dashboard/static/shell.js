@@ -107,6 +107,7 @@ function Browser({ browser }) {
   if (browser.state !== "running") return html`<span>browser ${browser.state}</span>`;
   const cpu = browser.cpu_percent == null ? "" : `, ${Math.round(browser.cpu_percent)} % CPU`;
   const title = `Chromium ${browser.version ?? ""}`;
+  if (browser.elsewhere) return html`<span class="browser clip" title=${title}>browser at ${browser.elsewhere}</span>`;
   return html`<span class="browser" title=${title}>${megabytes(browser.memory_mb)}${cpu}</span>`;
 }
 

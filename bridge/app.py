@@ -24,13 +24,14 @@ from bridge.browser.browser import Chromium
 from bridge.browser.renewal import browser_renewal
 from bridge.chat_records import recorded_history, recorded_usage
 from bridge.errors import BridgeError, SetupError
-from bridge.health_checks import examine_running, examine_site
+from bridge.health_checks import examine_running
 from bridge.liveview.view_registry import ViewRegistry
 from bridge.log import log_fact
 from bridge.login.login_import import LoginImporter
 from bridge.monitor.machine_load import Machine
 from bridge.monitor.metrics import Metrics
 from bridge.monitor.monitor import Monitor
+from bridge.node_services import share_views, site_check
 from bridge.pool.maintenance import maintenance
 from bridge.pool.open_accounts import OpenAccounts
 from bridge.pool.pool import Pool
@@ -111,6 +112,7 @@ async def running(
         browser = await _chromium(stack, base, browser)
         pool, everywhere = await _pool(stack, base, browser, only_new=only_new)
         views = ViewRegistry(pool, browser, settings, base.store, everywhere.add)
+        share_views(everywhere, views)
         base.telemetry.add(views.on_fact)
         optional = await _optional_parts(stack, base, pool, everywhere, browser, views)
         runner = build_runner(everywhere, settings, base.access, base.monitor, optional)
@@ -207,8 +209,8 @@ async def _optional_parts(
     responses = ResponseStore(settings.config / "responses.sqlite", base.identity, settings.responses)
     stack.push_async_callback(responses.close)
     return OptionalParts(
-        partial(examine_running, settings, browser, pool.accounts),
-        partial(examine_site, pool, settings),
+        partial(examine_running, settings, browser, everywhere.accounts),
+        site_check(pool, everywhere, settings),
         history,
         LoginImporter(browser, settings, base.store),
         views,

@@ -26,7 +26,18 @@ ORDER = (
     *GROUND,
     *("chat", "tool_calls", "storage", "browser", "sites"),
     *("worker", "pool", "cluster", "login", "liveview", "monitor", "dashboard"),
-    *("api", "client", "health_checks", "running_pools", "chat_records", "app", "bench", "cli", "__main__"),
+    *(
+        "api",
+        "client",
+        "health_checks",
+        "running_pools",
+        "chat_records",
+        "node_services",
+        "app",
+        "bench",
+        "cli",
+        "__main__",
+    ),
 )
 """A package imports only what stands before it."""
 STRANGERS = ({"worker", "pool"},)

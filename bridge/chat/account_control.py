@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from bridge.chat.operator_visit import Visit
@@ -19,6 +18,14 @@ class Finding:
     name: str
     ok: bool | None
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Files in the ZIP format, and a name for them."""
+
+    name: str
+    data: bytes
 
 
 class AccountControl(Protocol):
@@ -75,8 +82,8 @@ class AccountControl(Protocol):
         """Give the account and its profile another name; its conversations go on under that one."""
         ...
 
-    async def bundle(self, name: str) -> Path:
-        """Write a diagnostic bundle of the account's open page, and return its folder."""
+    async def bundle(self, name: str) -> Archive:
+        """Write a diagnostic bundle of the account's open page, and return it."""
         ...
 
     async def thumbnail(self, name: str) -> bytes | None:

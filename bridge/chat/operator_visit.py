@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bridge.errors import BridgeError
@@ -24,6 +25,8 @@ class Visit:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     is_solved: bool = False
+    may_act: Callable[[], bool] = lambda: True
+    """Tells whether the account is still this bridge's, so that what the person does may reach its page."""
     failure: BridgeError | None = None
     """Why it ended, or never began, where the person had no part in that."""
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from bridge.chat.account_control import Archive
 from bridge.chat.types import Account
 from bridge.cluster.chat_routes import accounts_of
 from bridge.cluster.cluster_node import ClusterNode
+from bridge.cluster.leased_accounts import KEEPS_NAME
 from bridge.cluster.node_control import NodeControl
 from bridge.cluster.node_directory import NodeInfo
 from bridge.cluster.relay_client import RelayClient
+from bridge.cluster.relay_server import RelayServer
 from bridge.cluster.wire import account_as_json, account_of
-from bridge.errors import LeaseLost, NodeLost, RequestError
+from bridge.errors import AccountConflict, LeaseLost, NodeLost, RequestError
 from bridge.pool.pool import Pool
 
 
@@ -30,6 +32,9 @@ class RemoteAccounts:
         self.node = node
         self.client = client
         self.control = NodeControl(node)
+        self.operations: AccountOperations
+        """What the other nodes may have done here."""
+        self.server: RelayServer
 
     def others(self) -> list[NodeInfo]:
         """Return the other nodes, as they were a second ago."""
@@ -80,44 +85,49 @@ class RemoteAccounts:
         """Open the stored profile of that name; where another node has the account, that one takes up the new login."""
         if self.node_of(name) is not None:
             await self.node.publish(name)
-        return await self._done("reopen", name, self.pool.add)
+        return await self._done("add", name, self.pool.add)
 
     async def remove(self, name: str) -> None:
         """See `AccountControl`."""
         if (node := self.node_of(name)) is None:
             await self.pool.remove(name)
         else:
-            await self._called(node, "remove", name)
+            await self.called(node, "remove", name)
 
     async def rename(self, name: str, to: str) -> Account:
-        """Refused by the node that has the account: its name is what the nodes agree by."""
-        return await self.pool.rename(name, to)
+        """Refuse it: the name is what the nodes agree by."""
+        raise AccountConflict(KEEPS_NAME.format(name=name, to=to), param="to")
 
-    async def bundle(self, name: str) -> Path:
-        """Return the folder of a bundle, which is on the node that has the account."""
+    async def bundle(self, name: str) -> Archive:
+        """See `AccountControl`."""
         if (node := self.node_of(name)) is None:
             return await self.pool.bundle(name)
-        return Path(str((await self._called(node, "bundle", name))["path"]))
+        return await self.client.fetch(node, action="bundle", name=name, fence=self.fence_of(node, name))
 
     async def thumbnail(self, name: str) -> bytes | None:
         """See `AccountControl`."""
         if (node := self.node_of(name)) is None:
             return await self.pool.thumbnail(name)
-        data = (await self._called(node, "thumbnail", name)).get("data")
+        data = (await self.called(node, "thumbnail", name)).get("data")
         return None if data is None else base64.b64decode(data)
 
     def cancel(self, chat: str) -> bool:
-        """End a chat of this node; one that another node answers ends when its client leaves."""
+        """End a chat that an account of this node has; the other nodes are asked for theirs."""
         return self.pool.cancel(chat)
 
     async def _done(self, action: str, name: str, here: Callable[[str], Awaitable[Account]]) -> Account:
         if (node := self.node_of(name)) is None:
             return replace(await here(name), node=self.node.name)
-        return replace(account_of((await self._called(node, action, name))["account"]), node=node.node)
+        return replace(account_of((await self.called(node, action, name))["account"]), node=node.node)
 
-    async def _called(self, node: NodeInfo, action: str, name: str) -> Mapping[str, Any]:
-        fence = next((one.get("fence", 0) for one in node.accounts if one["name"] == name), 0)
-        return await self.client.operate(node, action=action, name=name, fence=fence)
+    async def called(self, node: NodeInfo, action: str, name: str) -> Mapping[str, Any]:
+        """Have a node do something with an account of its own; return what came of it."""
+        return await self.client.operate(node, action=action, name=name, fence=self.fence_of(node, name))
+
+    @staticmethod
+    def fence_of(node: NodeInfo, name: str) -> int:
+        """Return the number under which a node has an account."""
+        return next((int(one.get("fence", 0)) for one in node.accounts if one["name"] == name), 0)
 
 
 class AccountOperations:
@@ -126,6 +136,8 @@ class AccountOperations:
     def __init__(self, pool: Pool, node: ClusterNode) -> None:
         self._pool = pool
         self._node = node
+        self.more: dict[str, Callable[[str], Awaitable[dict[str, Any]]]] = {}
+        """What others do here with an account, by the name of the action."""
         self._actions: Mapping[str, Callable[[str], Awaitable[Account]]] = {
             "check": pool.check,
             "pause": pool.pause,
@@ -136,7 +148,7 @@ class AccountOperations:
             "renew": pool.renew,
         }
 
-    async def __call__(self, said: Mapping[str, Any]) -> dict[str, Any]:
+    async def __call__(self, said: Mapping[str, Any]) -> dict[str, Any] | Archive:
         """Return what came of it."""
         if said.get("to") != self._node.id:
             raise NodeLost("The node was started anew since.")
@@ -146,16 +158,21 @@ class AccountOperations:
             raise LeaseLost(f"The account {name} has moved to another node just now.")
         return await self._do(action, name)
 
-    async def _do(self, action: str, name: str) -> dict[str, Any]:
+    async def _do(self, action: str, name: str) -> dict[str, Any] | Archive:
         match action:
             case "remove":
                 await self._pool.remove(name)
                 return {}
             case "bundle":
-                return {"path": str(await self._pool.bundle(name))}
+                return await self._pool.bundle(name)
+            case "add":  # the node that asks has published a new login
+                await self._node.refresh()
+                return {"account": account_as_json(await self._pool.add(name))}
             case "thumbnail":
                 data = await self._pool.thumbnail(name)
                 return {"data": data and base64.b64encode(data).decode()}
             case _ if action in self._actions:
                 return {"account": account_as_json(await self._actions[action](name))}
+            case _ if action in self.more:
+                return await self.more[action](name)
         raise RequestError(f"No node knows how to {action!r}.", param="action")

@@ -93,6 +93,10 @@ class ClusterNode:
         """Return how long so many steps take."""
         return steps * self._seconds / STEPS
 
+    async def refresh(self) -> None:
+        """Take the later logins of this node's accounts that were made on other nodes."""
+        await self._sync.refresh()
+
     async def publish(self, name: str) -> None:
         """Offer the login of an account to the node that has it."""
         await self._sync.publish_one(name)

@@ -51,6 +51,10 @@ class ClusterView:
         """Return the accounts that no node had at the last step."""
         return self._free_since.keys()
 
+    def knows(self, name: str) -> bool:
+        """Tell whether an account is one of the cluster's, also one that no node takes."""
+        return name in self.names or name in self._free_since
+
     def held(self) -> set[str]:
         """Return the accounts that some node says to have."""
         return {str(account["name"]) for info in self.nodes for account in info.accounts}

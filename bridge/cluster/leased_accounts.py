@@ -11,6 +11,8 @@ from bridge.errors import SetupError
 from bridge.pool.account import PoolWorker
 from bridge.storage.profiles import Stamp
 
+KEEPS_NAME = "An account of a cluster keeps its name; remove {name}, and log in again as {to}."
+
 
 class OwnedWorker(PoolWorker, Protocol):
     """A worker that asks, before whatever it does, whether the account is still this node's."""
@@ -80,4 +82,4 @@ class LeasedAccounts:
 
     def rename(self, name: str, to: str) -> None:
         """Refuse it: the name is what the nodes agree by."""
-        raise SetupError(f"An account of a cluster keeps its name; remove {name}, and log in again as {to}.")
+        raise SetupError(KEEPS_NAME.format(name=name, to=to))

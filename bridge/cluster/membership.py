@@ -62,7 +62,8 @@ class Membership:
         signing = Signing(key_of(settings))
         questions = NodeQuestions()
         paths = {"/internal/ask": questions.ask, "/internal/read": questions.read}
-        server = RelayServer(self.node.id, signing, pool, AccountOperations(pool, self.node), paths)
+        operations = AccountOperations(pool, self.node)
+        server = RelayServer(self.node.id, signing, pool, operations, paths)
         address = await self._stack.enter_async_context(server.listening(settings.host, settings.port))
         self.node.address = self.node.address or _reached(settings.host, address)
         client = await self._stack.enter_async_context(RelayClient(signing))
@@ -71,7 +72,10 @@ class Membership:
         nodes = NodesToAsk(self.node, client, questions)
         nodes.start()
         self._parts.push_async_callback(nodes.close)
-        return ClusterPool(pool, self.node, client, self._settings.pool.queue_limit, self._usage, self._turns, nodes)
+        limit = self._settings.pool.queue_limit
+        everywhere = ClusterPool(pool, self.node, client, limit, self._usage, self._turns, nodes)
+        everywhere.operations, everywhere.server = operations, server
+        return everywhere
 
     async def stop(self) -> None:
         """Take and give no more accounts, and tell the others what they do not know yet."""

@@ -14,8 +14,10 @@ from http import HTTPStatus
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from bridge.background import off_loop
+from bridge.chat.account_control import Archive
 from bridge.chat.types import Attachment, ChatEvent, ChatRequest, Finish, Rewritten, Text
 from bridge.cluster import wire
 from bridge.cluster.node_directory import NodeInfo
@@ -29,6 +31,10 @@ CALL_LIMIT = 150.0
 """Seconds that what an operator wants of an account may take."""
 ASK_LIMIT = 30.0
 """Seconds that a question may take, and each piece of what is read."""
+MOST_ARCHIVE = 2**27
+"""Bytes of an archive, which holds a little more than the files in it may have together."""
+MOST_MESSAGE = 2**24
+"""Bytes of one message of a WebSocket: the picture of a page."""
 MOST = 2**26
 """Bytes that one line may have."""
 
@@ -79,12 +85,35 @@ class RelayClient:
 
     async def operate(self, node: NodeInfo, **what: Any) -> dict[str, Any]:
         """Return what came of something that an operator wants of an account there; raise its `BridgeError`."""
+        async with self._operated(node, what) as response:
+            found: dict[str, Any] = await response.json()
+            return found
+
+    async def fetch(self, node: NodeInfo, **what: Any) -> Archive:
+        """Return the archive that an operator wants from there; raise its `BridgeError`."""
+        async with self._operated(node, what) as response:
+            data = bytearray()
+            async for piece in response.content.iter_any():
+                data += piece
+                if len(data) > MOST_ARCHIVE:
+                    raise ValueError("the archive is too large")
+            return Archive(response.headers.get(wire.NAME, "archive"), bytes(data))
+
+    @asynccontextmanager
+    async def _operated(self, node: NodeInfo, what: Mapping[str, Any]) -> AsyncGenerator[aiohttp.ClientResponse]:
         limit = aiohttp.ClientTimeout(total=CALL_LIMIT, sock_connect=CONNECT_LIMIT)
         with _losses(node, lambda: False):
             async with self.called(node, "/internal/account", wire.line({"to": node.id, **what}), limit) as response:
                 await _check(response)
-                found: dict[str, Any] = await response.json()
-                return found
+                yield response
+
+    async def socket(self, node: NodeInfo, path: str, asked: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
+        """Open a WebSocket to a node, which is closed where the node falls silent; raises `NodeLost`."""
+        assert self._session is not None, "enter it first"  # noqa: S101
+        url = URL(f"{node.address}{path}").with_query({"to": node.id, **asked})
+        headers = self._signing.headers("GET", url.raw_path_qs, b"")
+        with _losses(node, lambda: False):
+            return await self._session.ws_connect(url, headers=headers, heartbeat=SILENCE, max_msg_size=MOST_MESSAGE)
 
     async def ask(self, node: NodeInfo, said: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a node answers; raise its `BridgeError`, or `NodeLost`."""

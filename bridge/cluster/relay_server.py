@@ -21,6 +21,7 @@ from aiohttp import web
 from loguru import logger
 
 from bridge.background import off_loop
+from bridge.chat.account_control import Archive
 from bridge.chat.types import ChatBackend, ChatRequest
 from bridge.cluster import wire
 from bridge.cluster.signing import Signing
@@ -41,7 +42,7 @@ MOST_JSON = 2**28
 """Bytes of a call, its files included."""
 
 Handler = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
-Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | Archive]]
 
 
 @dataclass
@@ -73,6 +74,8 @@ class RelayServer:
         self._operate = operate
         self._more = more or {}
         self._chats: dict[str, _Chat] = {}
+        self.view: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
+        """Answers a WebSocket with the live view of an account of this node; None where there is none."""
 
     @asynccontextmanager
     async def listening(self, host: str, port: int) -> AsyncGenerator[str]:
@@ -85,6 +88,7 @@ class RelayServer:
                 web.post("/internal/returned", self._guarded(self._returned)),
                 web.post("/internal/account", self._guarded(self._account)),
                 *(web.post(path, self._guarded(handler)) for path, handler in self._more.items()),
+                web.get("/internal/view", self._guarded(self._viewed)),
             ]
         )
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
@@ -104,7 +108,9 @@ class RelayServer:
 
         async def handle(http: web.Request) -> web.StreamResponse:
             try:
-                self._signing.check(http.headers, http.method, http.path)  # first: a stranger's body is not read
+                self._signing.check(
+                    http.headers, http.method, http.rel_url.raw_path_qs
+                )  # first: a stranger's body is not read
                 body = await http.read()
                 await off_loop(len(body), self._signing.check_body, http.headers, body)
                 return await handler(http, body)
@@ -156,8 +162,17 @@ class RelayServer:
             chat.returned.set_result(str(said.get("text")))
         return web.json_response({})
 
+    async def _viewed(self, http: web.Request, _: bytes) -> web.StreamResponse:
+        if http.query.get("to") != self._node or self.view is None:
+            raise NodeLost("The node was started anew since, or stops.")
+        _notice_loss(http)
+        return await self.view(http)
+
     async def _account(self, _: web.Request, body: bytes) -> web.StreamResponse:
-        return web.json_response(await self._operate(read_call(body)))
+        done = await self._operate(read_call(body))
+        if isinstance(done, Archive):
+            return web.Response(body=done.data, content_type=wire.ARCHIVE, headers={wire.NAME: done.name})
+        return web.json_response(done)
 
 
 class _Answer:

@@ -41,6 +41,8 @@ EVENTS: Mapping[str, type[Any]] = {
 ERRORS: Mapping[str, type[BridgeError]] = {
     name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, BridgeError)
 }
+ARCHIVE, NAME = "application/zip", "X-Bridge-Name"
+"""The type of an answer that is an archive, and the header with its name."""
 PLAIN = ("id", "conversation", "unseen", "prompt_tokens", "dialect", "trace_parent", "peer", "start_within")
 """Fields of a request that are as they are in JSON."""
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from bridge.chat.operator_visit import Visit
+from bridge.errors import LeaseLost
+from bridge.liveview.view_target import MOVED
 from bridge.pool.pool import Pool
 from bridge.worker.page_session import Session
 from bridge.worker.worker import Worker
 
 
 class AccountTarget:
-    """Finds the page that the account has open at the moment; see `ViewTarget`."""
+    """Finds the page that the account has open at the moment; see `ViewTarget`.
 
-    def __init__(self, pool: Pool, name: str) -> None:
+    `may_move` tells of an account that is not here whether it is one of the cluster's.
+    """
+
+    def __init__(self, pool: Pool, name: str, may_move: Callable[[str], bool] = lambda _: False) -> None:
         self._pool = pool
         self._name = name
+        self._may_move = may_move
 
     def rename(self, to: str) -> None:
         """Follow the account, which has another name now."""
@@ -32,7 +39,8 @@ class AccountTarget:
     def about(self) -> dict[str, Any]:
         """Return the state of the account."""
         account = next((one for one in self._pool.accounts() if one.name == self._name), None)
-        about: dict[str, Any] = {"kind": "account", "name": self._name, "state": "removed", "reason": ""}
+        state = MOVED if self._may_move(self._name) else "removed"
+        about: dict[str, Any] = {"kind": "account", "name": self._name, "state": state, "reason": ""}
         if account is not None:
             about |= {"state": account.state, "reason": account.reason, "busy": account.is_busy, "site": account.site}
         return about
@@ -40,5 +48,17 @@ class AccountTarget:
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[Visit]:
         """Hold the account for a person."""
+        worker = self._pool.worker(self._name)
         async with self._pool.hold(self._name) as visit:
+            if isinstance(worker, Worker):
+                visit.may_act = partial(_counts, worker)
             yield visit
+
+
+def _counts(worker: Worker) -> bool:
+    """Tell whether the account is still this bridge's."""
+    try:
+        worker.ownership.check()
+    except LeaseLost:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""The contract with the HTTP side: what a viewer's connection calls, without Playwright and without HTTP."""
+"""The contract with the HTTP side: views, logins and the learning of sites, without Playwright and without HTTP."""
 
 from __future__ import annotations
 
@@ -6,33 +6,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-LARGEST_MESSAGE = 512 * 1024
-"""Bytes of one message of a viewer; a file comes in several."""
+from bridge.chat.viewer_channel import ViewerChannel
+
 LoginState = Literal["waiting", "captured", "failed", "expired"]
 LearningState = Literal["opening", "waiting", "chatting", "proving", "learned", "unproven", "failed"]
-
-
-class ViewerChannel(Protocol):
-    """One viewer's connection: what to send over it, and what takes the messages that come over it."""
-
-    async def next(self) -> bytes | str:
-        """Return what to send next, as soon as there is something: a frame as bytes, all else as JSON.
-
-        Raises `ViewerRefused` when the HTTP side must close the connection.
-        """
-        ...
-
-    def receive(self, message: str) -> None:
-        """Take a message, JSON as in `viewer_messages`; raise `ViewerRefused` where it is bad, or too many came."""
-        ...
-
-    def receive_file(self, piece: bytes) -> None:
-        """Take the next bytes of the files that the page asked for."""
-        ...
-
-
-class ViewerRefused(Exception):
-    """Closes a viewer's connection; its text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.page_window import PageWindow
 from bridge.chat.operator_visit import Visit
+from bridge.chat.viewer_channel import ViewerMoved, ViewerRefused
 from bridge.errors import BridgeError
 from bridge.liveview.input_relay import InputRelay
-from bridge.liveview.interface import ViewerRefused
 from bridge.liveview.page_dialogs import PageDialogs
 from bridge.liveview.screencast import Frame, Screencast
 from bridge.liveview.shown_tab import ShownTab
@@ -84,7 +84,7 @@ class View:
             raise ViewerRefused("Too many are watching already.")
         viewer = self._viewers[name] = Viewer(name, self)
         if before is not None:
-            before.outbox.end("This view was opened again.")
+            before.outbox.end(ViewerRefused("This view was opened again."))
         if self.holder is not None and self.holder.name == name:
             self.holder = viewer
         self.changed()
@@ -131,10 +131,10 @@ class View:
         if self.holder is not None:
             self.holder.outbox.tell(kind, **more)
 
-    async def close(self, reason: str) -> None:
+    async def close(self, why: ViewerRefused | ViewerMoved) -> None:
         """Disconnect all viewers, and give the page back."""
         for viewer in self._viewers.values():
-            viewer.outbox.end(reason)
+            viewer.outbox.end(why)
         await self._tasks.close()
         await self._close_dialogs()
         await self._close_tabs()

@@ -6,9 +6,11 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
 
 from bridge.browser.browser import Chromium
+from bridge.chat.viewer_channel import ViewerChannel, ViewerMoved, ViewerRefused
 from bridge.errors import AccountConflict, PoolError, RequestError, SetupError, UnknownAccount
 from bridge.liveview.account_target import AccountTarget
 from bridge.liveview.interface import Login
@@ -29,6 +31,18 @@ MOST_LOGINS = 3
 KEPT = 600.0
 """Seconds for which a login that has ended can still be looked up."""
 STOPPED = "The bridge is stopping."
+
+
+class ElsewhereViews(Protocol):
+    """The pages that other nodes have."""
+
+    def knows(self, name: str) -> bool:
+        """Tell whether an account is one of the cluster's."""
+        ...
+
+    def view(self, name: str, viewer: str) -> AbstractAsyncContextManager[ViewerChannel] | None:
+        """Return the way to the view of an account that is elsewhere; None where it is here, or nobody knows it."""
+        ...
 
 
 class ViewRegistry:
@@ -53,6 +67,8 @@ class ViewRegistry:
         self._tasks = Tasks()
         self._is_closed = False
         self.learnings = LearningRegistry(chromium, settings, lambda one: self._changed(f"learning {one}"))
+        self.elsewhere: ElsewhereViews | None = None
+        """The accounts of other nodes; None where the bridge is alone."""
         self.idle = IDLE
         """Seconds without input after which the views that are opened next take back the controls."""
 
@@ -65,12 +81,23 @@ class ViewRegistry:
                 self._changed(f"account {fact.account}")
 
     @asynccontextmanager
-    async def of_account(self, name: str, viewer: str) -> AsyncGenerator[Viewer]:
-        """Connect to the view of an account; see `LiveViews`."""
+    async def of_account(self, name: str, viewer: str) -> AsyncGenerator[ViewerChannel]:
+        """Connect to the view of an account, on whichever node it is; see `LiveViews`."""
+        if self.elsewhere is not None and (view := self.elsewhere.view(name, viewer)) is not None:
+            async with view as remote:
+                yield remote
+        else:
+            async with self.of_own_account(name, viewer) as channel:
+                yield channel
+
+    @asynccontextmanager
+    async def of_own_account(self, name: str, viewer: str) -> AsyncGenerator[ViewerChannel]:
+        """Connect to the view of an account that this bridge drives; raises `UnknownAccount`."""
         self._check_open()
         if self._pool.worker(name) is None:
             raise UnknownAccount(f"There is no account {name!r} here.")
-        async with self._joined(f"account {name}", AccountTarget(self._pool, name), viewer) as channel:
+        may_move = self.elsewhere.knows if self.elsewhere is not None else lambda _: False
+        async with self._joined(f"account {name}", AccountTarget(self._pool, name, may_move), viewer) as channel:
             yield channel
 
     @asynccontextmanager
@@ -124,7 +151,8 @@ class ViewRegistry:
         self._is_closed = True
         views, self._views = self._views, {}
         for view in views.values():
-            await view.close(STOPPED)
+            # a viewer of a node's page finds the account on another node
+            await view.close(ViewerRefused(STOPPED) if self.elsewhere is None else ViewerMoved(STOPPED))
         await self.learnings.close()
         await self._tasks.close()
 
@@ -144,7 +172,7 @@ class ViewRegistry:
         """Close a view that has no viewers, whatever its account is called now."""
         for key in [key for key, one in self._views.items() if one is view]:
             del self._views[key]
-            self._tasks.start(view.close(""))
+            self._tasks.start(view.close(ViewerRefused("")))
 
     def _follow(self, before: str, name: str) -> None:
         """Keep the view of an account that was renamed."""

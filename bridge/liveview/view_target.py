@@ -11,6 +11,9 @@ from playwright.async_api import BrowserContext, Page
 from bridge.browser.page_window import PageWindow
 from bridge.chat.operator_visit import Visit
 
+MOVED = "moved"
+"""The state of an account that another node has now, or is about to have."""
+
 
 class ShownPage(Protocol):
     """An open page that a view shows, as `Session` has it."""

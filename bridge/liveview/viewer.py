@@ -6,13 +6,14 @@ from typing import Any, Protocol
 
 from bridge.browser.page_calls import within
 from bridge.chat.operator_visit import Visit
+from bridge.chat.viewer_channel import ViewerMoved, ViewerRefused
 from bridge.errors import BridgeError
 from bridge.liveview.address_line import target
-from bridge.liveview.interface import ViewerRefused
 from bridge.liveview.page_dialogs import PageDialogs
 from bridge.liveview.screencast import Frame
 from bridge.liveview.shown_tab import ShownTab
 from bridge.liveview.tabs import Tabs
+from bridge.liveview.view_target import MOVED
 from bridge.liveview.viewer_messages import (
     Answer,
     Choose,
@@ -87,7 +88,7 @@ class ViewControls(Protocol):
 
 
 class Viewer:
-    """A connection's side of a view; see `interface.ViewerChannel`."""
+    """A connection's side of a view; see `ViewerChannel`."""
 
     def __init__(self, name: str, view: ViewControls) -> None:
         self.name = name
@@ -116,8 +117,10 @@ class Viewer:
             self.outbox.show(frame)
 
     def tell_state(self, state: dict[str, Any]) -> None:
-        """Send the view's state, unless the viewer has it already."""
-        if state != self._state:
+        """Send the view's state, unless the viewer has it already; an account that has moved is shown elsewhere."""
+        if state["about"]["state"] == MOVED:
+            self.outbox.end(ViewerMoved("The account is moving to another node."))
+        elif state != self._state:
             self._state = state
             self.outbox.state(state)
 
@@ -125,13 +128,13 @@ class Viewer:
         """Send a line for the person to read; `level` is `ok` or `warn`."""
         self.outbox.tell("notice", level=level, text=text)
 
-    def receive(self, message: str) -> None:
+    async def receive(self, message: str) -> None:
         """Take a message; see `ViewerChannel.receive`."""
         if self._rate.take():
             raise ViewerRefused("Too many messages came at once.")
         self._do(parse(message))
 
-    def receive_file(self, piece: bytes) -> None:
+    async def receive_file(self, piece: bytes) -> None:
         """Take the next bytes of files that the page asked for."""
         if self._has_controls and self._view.dialogs is not None:
             self._view.note_activity()
@@ -139,7 +142,8 @@ class Viewer:
 
     @property
     def _has_controls(self) -> bool:
-        return self._view.holder is self and self._view.visit is not None
+        visit = self._view.visit
+        return self._view.holder is self and visit is not None and visit.may_act()
 
     def _do(self, message: Message) -> None:
         match message:

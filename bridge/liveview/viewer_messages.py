@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from bridge.liveview.interface import ViewerRefused
+from bridge.chat.viewer_channel import ViewerRefused
 
 LONGEST_TEXT = 100_000
 """Characters of one paste."""

@@ -12,7 +12,7 @@ import struct
 from collections import deque
 from typing import Any
 
-from bridge.liveview.interface import ViewerRefused
+from bridge.chat.viewer_channel import ViewerMoved, ViewerRefused
 from bridge.liveview.screencast import Frame
 
 UNSEEN = 2
@@ -31,7 +31,7 @@ class Outbox:
         self._state: str | None = None
         self._messages: deque[str] = deque(maxlen=MOST_MESSAGES)
         self._sent = self._drawn = 0
-        self._end: str | None = None
+        self._end: ViewerRefused | ViewerMoved | None = None
         self._more = asyncio.Event()
 
     @property
@@ -60,16 +60,16 @@ class Outbox:
         self._drawn = max(self._drawn, min(number, self._sent))
         self._more.set()
 
-    def end(self, reason: str) -> None:
+    def end(self, why: ViewerRefused | ViewerMoved) -> None:
         """Close the connection once everything else is sent."""
-        self._end = reason
+        self._end = why
         self._more.set()
 
     async def next(self) -> bytes | str:
         """Return what to send next; see `ViewerChannel.next`."""
         while (found := self._take()) is None:
             if self._end is not None:
-                raise ViewerRefused(self._end)
+                raise self._end
             self._more.clear()
             await self._more.wait()
         return found

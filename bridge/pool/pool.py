@@ -10,10 +10,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from loguru import logger
 
+from bridge.chat.account_control import Archive
 from bridge.chat.operator_visit import Visit
 from bridge.chat.rate_limits import RateLimit
 from bridge.chat.types import Account, ChatEvent, ChatRequest, Model
@@ -33,6 +33,7 @@ from bridge.settings import Settings
 from bridge.storage.account_states import StoredAccountStates
 from bridge.storage.conversations import Conversations
 from bridge.storage.send_times import SendLog
+from bridge.storage.zip_archive import in_folder, zipped
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry, WorkerState
 
@@ -180,9 +181,10 @@ class Pool:
         """Give the account and its profile another name; see `AccountControl`."""
         return self._account_now(await self._roster.rename(self._supervisor.named(name), to))
 
-    async def bundle(self, name: str) -> Path:
+    async def bundle(self, name: str) -> Archive:
         """Write a diagnostic bundle of the account's open page; see `AccountControl`."""
-        return await self._supervisor.named(name, own=False).worker.bundle()
+        folder = await self._supervisor.named(name, own=False).worker.bundle()
+        return Archive(folder.name, await asyncio.to_thread(lambda: zipped(in_folder(folder))))
 
     async def thumbnail(self, name: str) -> bytes | None:
         """Return a small JPEG of the account's page; see `AccountControl`."""

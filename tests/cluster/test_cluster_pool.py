@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
+from io import BytesIO
+from zipfile import ZipFile
 
 import pytest
 
@@ -175,7 +177,10 @@ async def test_operators_act_on_an_account_wherever_it_is(cluster: Cluster) -> N
     assert not (await everywhere.resume("a")).is_paused
     assert (await everywhere.check("a")).takes_chats
     assert await everywhere.thumbnail("a") == b"a"
-    assert (await everywhere.bundle("a")).name == "a"
+    bundle = await everywhere.bundle("a")
+    assert (bundle.name, ZipFile(BytesIO(bundle.data)).read("report.json")) == ("of-a", b"owner")
+    with pytest.raises(AccountConflict, match="keeps its name"):
+        await everywhere.rename("a", "b")
     with pytest.raises(AccountConflict, match="owner"):
         async with everywhere.hold("a"):
             pass

@@ -12,9 +12,9 @@ import pytest
 
 from bridge.browser.browser import Chromium
 from bridge.chat.operator_visit import Visit
+from bridge.chat.viewer_channel import ViewerRefused
 from bridge.errors import PoolError, RequestError
 from bridge.liveview.address_line import target
-from bridge.liveview.interface import ViewerRefused
 from bridge.liveview.key_events import event_of
 from bridge.liveview.screencast import Frame
 from bridge.liveview.view import View
@@ -142,7 +142,7 @@ async def test_what_is_said_comes_before_pictures_and_the_last_state_is_enough()
     outbox.tell("notice", text="Hello")
     for number in range(3):
         outbox.state({"number": number})
-    outbox.end("over")
+    outbox.end(ViewerRefused("over"))
     assert json.loads(await outbox.next()) == {"type": "state", "number": 2}
     assert json.loads(await outbox.next()) == {"type": "notice", "text": "Hello"}
     assert isinstance(await outbox.next(), bytes)
@@ -166,10 +166,10 @@ class EmptyStage:
 async def test_controls_that_are_taken_and_given_back_in_one_breath_are_nobody_s() -> None:
     view = View(EmptyStage(), lambda _: None)
     async with view.join("me") as viewer, asyncio.timeout(LIMIT):
-        viewer.receive('{"type": "take"}')
-        viewer.receive('{"type": "leave"}')
+        await viewer.receive('{"type": "take"}')
+        await viewer.receive('{"type": "leave"}')
         await until(lambda: view.holder is None)
-    await view.close("")
+    await view.close(ViewerRefused(""))
 
 
 class SlowStage(EmptyStage):
@@ -195,6 +195,23 @@ async def held_by(view: View, viewer: Viewer) -> None:
     await until(lambda: view.holder is viewer and view.visit is not None)
 
 
+async def test_what_a_person_does_reaches_no_page_whose_account_is_another_nodes_by_now() -> None:
+    stage = SlowStage()
+    stage.returns.set()
+    view = View(stage, lambda _: None)
+    async with view.join("me") as mine, asyncio.timeout(LIMIT):
+        await mine.receive('{"type": "take"}')
+        await held_by(view, mine)
+        view._active_at = 0.0
+        stage.begun[0].may_act = lambda: False
+        await mine.receive('{"type": "text", "text": "Hello"}')
+        assert view._active_at == 0.0
+        stage.begun[0].may_act = lambda: True
+        await mine.receive('{"type": "text", "text": "Hello"}')
+        assert view._active_at > 0.0
+    await view.close(ViewerRefused(""))
+
+
 @pytest.mark.parametrize("force", ["true", "false"])
 @pytest.mark.parametrize("way", ["left", "solved"])
 @pytest.mark.parametrize("taker", ["other", "me"])
@@ -204,20 +221,23 @@ async def test_who_takes_the_controls_while_the_page_is_given_back_has_it_next_a
     stage = SlowStage()
     view = View(stage, lambda _: None)
     async with view.join("me") as mine, view.join("other") as other, asyncio.timeout(LIMIT):
-        mine.receive('{"type": "take"}')
+        await mine.receive('{"type": "take"}')
         await held_by(view, mine)
-        mine.receive('{"type": "leave"}') if way == "left" else stage.begun[0].end()
+        if way == "left":
+            await mine.receive('{"type": "leave"}')
+        else:
+            stage.begun[0].end()
         await until(lambda: view.visit is None)
         next_one = mine if taker == "me" else other
-        next_one.receive(f'{{"type": "take", "force": {force}}}')
+        await next_one.receive(f'{{"type": "take", "force": {force}}}')
         assert view.visit is None  # the page is not theirs yet
         stage.returns.set()
         await held_by(view, next_one)
         assert (len(stage.begun), stage.ended) == (2, 1)
-        next_one.receive('{"type": "leave"}')
+        await next_one.receive('{"type": "leave"}')
         await until(lambda: stage.ended == 2)
         assert view.holder is None
-    await view.close("")
+    await view.close(ViewerRefused(""))
 
 
 async def test_a_view_that_all_have_left_stays_until_the_page_is_given_back() -> None:
@@ -225,15 +245,15 @@ async def test_a_view_that_all_have_left_stays_until_the_page_is_given_back() ->
     view = View(stage, lambda _: deserted.set())
     async with asyncio.timeout(LIMIT):
         async with view.join("me") as viewer:
-            viewer.receive('{"type": "take"}')
+            await viewer.receive('{"type": "take"}')
             await held_by(view, viewer)
-            viewer.receive('{"type": "leave"}')
+            await viewer.receive('{"type": "leave"}')
         for _ in range(10):  # what was begun goes as far as it can
             await asyncio.sleep(0)
         assert not deserted.is_set()
         stage.returns.set()
         await deserted.wait()
-    await view.close("")
+    await view.close(ViewerRefused(""))
 
 
 async def test_while_the_bridge_stops_no_view_is_opened_again_and_no_login_begun(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from loguru import logger
@@ -503,8 +505,14 @@ async def test_a_caller_that_leaves_in_the_middle_of_a_removal_does_not_stop_it(
         await until(lambda: not stored.stored)
 
 
-async def test_the_picture_and_the_bundle_are_those_of_the_account() -> None:
-    async with pool_of(ScriptedWorker("a"), ScriptedWorker("b")) as (pool, _):
-        assert (await pool.thumbnail("b"), await pool.bundle("a")) == (b"b", Path("a"))
+async def test_the_picture_and_the_bundle_are_those_of_the_account(tmp_path: Path) -> None:
+    worker = ScriptedWorker("a")
+    worker.folder = tmp_path
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/report.json").write_text("{}")
+    async with pool_of(worker, ScriptedWorker("b")) as (pool, _):
+        assert await pool.thumbnail("b") == b"b"
+        bundle = await pool.bundle("a")
+        assert (bundle.name, ZipFile(BytesIO(bundle.data)).namelist()) == ("a", ["report.json"])
         with pytest.raises(UnknownAccount):
             await pool.thumbnail("c")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from openai import APIStatusError
@@ -55,8 +57,8 @@ async def test_an_open_account_shows_a_small_picture_of_its_page_and_makes_a_bun
         width = int.from_bytes(picture[(at := picture.index(b"\xff\xc0")) + 7 : at + 9])
         assert 0 < width <= 480
         assert await pool.thumbnail("alice") is picture
-        bundle = await pool.bundle("alice")
-        assert json.loads((bundle / "report.json").read_text())["account"] == "alice"
+        bundle = ZipFile(BytesIO((await pool.bundle("alice")).data))
+        assert json.loads(bundle.read("report.json"))["account"] == "alice"
         (account,) = pool.accounts()
         assert account.last_seen is not None
         seen = account.last_seen

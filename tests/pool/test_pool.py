@@ -58,6 +58,7 @@ class ScriptedWorker:
     min_interval = 3.0
     last_seen: datetime | None = None
     page_chats = 0
+    folder = Path()
     is_renewal_due = is_reopening_due = False
 
     def __init__(self, name: str) -> None:
@@ -159,7 +160,7 @@ class ScriptedWorker:
         self.renewals += 1
 
     async def bundle(self) -> Path:
-        return Path(self.name)
+        return self.folder / self.name
 
     async def thumbnail(self) -> bytes | None:
         return self.name.encode()

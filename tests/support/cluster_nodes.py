@@ -124,7 +124,8 @@ class DrivingWorker:
     page_chats = 0
     is_renewal_due = is_reopening_due = wants_new_chat = False
 
-    def __init__(self, node: str, name: str, recorder: socket.socket, pace: float) -> None:
+    def __init__(self, node: str, name: str, recorder: socket.socket, pace: float, folder: Path) -> None:
+        self.folder = folder
         self.node, self.name, self.url, self.pace = node, name, SITE, pace
         self.ownership: Ownership = ALONE
         self._recorder = recorder
@@ -208,7 +209,10 @@ class DrivingWorker:
         self.act("delete", conversation)
 
     async def bundle(self) -> Path:
-        return Path(self.name)
+        folder = self.folder / "bundles" / f"of-{self.name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.json").write_text(self.node)
+        return folder
 
     async def thumbnail(self) -> bytes | None:
         return self.name.encode()
@@ -229,7 +233,7 @@ class DrivingAccounts:
 
     async def worker(self, name: str) -> DrivingWorker:
         await asyncio.to_thread(self.store.load, name)
-        self.workers[name] = DrivingWorker(self.node, name, self.recorder, self.pace)
+        self.workers[name] = DrivingWorker(self.node, name, self.recorder, self.pace, self.store.folder)
         return self.workers[name]
 
     def remove(self, name: str) -> None:

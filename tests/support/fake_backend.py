@@ -20,7 +20,7 @@ from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.access.sessions import Sessions
 from bridge.api.admin.admin_context import OptionalParts
 from bridge.api.routes import build_runner
-from bridge.chat.account_control import Finding
+from bridge.chat.account_control import Archive, Finding
 from bridge.chat.model_names import listed, resolve
 from bridge.chat.operator_visit import Visit
 from bridge.chat.rate_limits import RateLimit
@@ -46,6 +46,7 @@ from bridge.storage.profile_key import Identity
 from bridge.storage.response_store import ResponseStore
 from bridge.storage.usage_file import usage_path
 from bridge.storage.usage_record import UsageRecord
+from bridge.storage.zip_archive import in_folder, zipped
 from bridge.telemetry import Telemetry, WorkerState
 from tests.support.fake_views import FakeViews
 from tests.support.openai_schema import checked
@@ -198,10 +199,10 @@ class FakeBackend:
         """Call the account otherwise."""
         return self._changed(name, f"rename to {to}:", name=to)
 
-    async def bundle(self, name: str) -> Path:
+    async def bundle(self, name: str) -> Archive:
         """Return the scripted bundle."""
         self._changed(name, "bundle")
-        return self.bundle_at
+        return Archive(self.bundle_at.name, await asyncio.to_thread(lambda: zipped(in_folder(self.bundle_at))))
 
     async def thumbnail(self, name: str) -> bytes | None:
         """Return the scripted picture."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 
+from bridge.chat.viewer_channel import ViewerChannel
 from bridge.errors import UnknownAccount
-from bridge.liveview.interface import Learning, Login, ViewerChannel
+from bridge.liveview.interface import Learning, Login
 
 
 class _Nothing(AbstractAsyncContextManager[ViewerChannel]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from aiohttp import web
 from pydantic import Field, StrictStr
 
 from bridge.api.admin.admin_context import Form, Parts, as_json
-from bridge.api.admin.archive import download, in_folder, zipped
+from bridge.api.admin.archive import download
 from bridge.api.route_table import Operation
 from bridge.chat.types import Account
 from bridge.errors import UnknownAccount
@@ -78,8 +77,8 @@ class Accounts:
 
     async def bundle(self, request: web.Request) -> web.StreamResponse:
         """Write a diagnostic bundle, and return it."""
-        folder = await self._parts.control.bundle(request.match_info["name"])
-        return download(await asyncio.to_thread(lambda: zipped(in_folder(folder))), f"{folder.name}.zip")
+        bundle = await self._parts.control.bundle(request.match_info["name"])
+        return download(bundle.data, f"{bundle.name}.zip")
 
     async def thumbnail(self, request: web.Request) -> web.StreamResponse:
         """Return the picture."""

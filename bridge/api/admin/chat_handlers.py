@@ -10,10 +10,11 @@ from aiohttp import web
 
 from bridge.api.admin import query_parameters
 from bridge.api.admin.admin_context import Parts, as_json
-from bridge.api.admin.archive import attachment, download, in_folder, zipped
+from bridge.api.admin.archive import attachment, download
 from bridge.api.route_table import Operation
 from bridge.errors import NotThere
 from bridge.monitor.chat_list import MOST_RECENT
+from bridge.storage.zip_archive import in_folder, zipped
 from bridge.telemetry import ChatEnded
 
 PATH = "/admin/api/chats"

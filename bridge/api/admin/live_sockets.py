@@ -7,7 +7,7 @@ none, show an admin key.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
 from typing import Annotated
@@ -18,8 +18,9 @@ from pydantic import Field, StrictStr
 
 from bridge.api.admin.admin_context import Form, Parts, as_json
 from bridge.api.route_table import Operation
+from bridge.chat.viewer_channel import LARGEST_MESSAGE, ViewerChannel, ViewerMoved, ViewerRefused
 from bridge.errors import PermissionDenied, UnknownAccount
-from bridge.liveview.interface import LARGEST_MESSAGE, LiveViews, ViewerChannel, ViewerRefused
+from bridge.liveview.interface import LiveViews
 from bridge.tasks import first
 
 PATH = "/admin/api/live"
@@ -32,6 +33,8 @@ LONGEST_REASON = 120
 """Bytes of the reason for which a connection is closed; the protocol has room for 123."""
 SEND_LIMIT = 30.0
 """Seconds that a viewer has to take a message."""
+MOVED = 4001
+"""The code with which a connection is closed that the viewer shall open anew: the page is elsewhere now."""
 
 
 class LoginForm(Form):
@@ -100,31 +103,45 @@ class Live:
         self, request: web.Request, joining: AbstractAsyncContextManager[ViewerChannel]
     ) -> web.StreamResponse:
         check_origin(request)
-        socket = web.WebSocketResponse(heartbeat=PING, max_msg_size=LARGEST_MESSAGE, compress=False)
-        try:
-            async with joining as viewer:
-                await socket.prepare(request)
-                await first(_send(socket, viewer), _receive(socket, viewer), self._until_signed_out(request))
-                await socket.close(code=WSCloseCode.GOING_AWAY, message=b"signed out")
-        except (ViewerRefused, UnknownAccount) as refused:
-            await _refuse(request, socket, refused)
-        except (ConnectionError, TimeoutError):
-            logger.debug("A viewer's connection broke")
-        return socket
+        return await serve_viewer(request, joining, self._until_signed_out(request))
 
     async def _until_signed_out(self, request: web.Request) -> None:
         while self._parts.guard.is_still_in(request):
             await asyncio.sleep(LOOK_EVERY)
 
 
-async def _refuse(request: web.Request, socket: web.WebSocketResponse, refused: Exception) -> None:
+async def serve_viewer(
+    request: web.Request,
+    joining: AbstractAsyncContextManager[ViewerChannel],
+    until_signed_out: Coroutine[None, None, None],
+    ping: float = PING,
+) -> web.StreamResponse:
+    """Join a view, and pass on what its viewer sends and gets until one of them ends it."""
+    socket = web.WebSocketResponse(heartbeat=ping, max_msg_size=LARGEST_MESSAGE, compress=False)
+    try:
+        async with joining as viewer:
+            await socket.prepare(request)
+            await first(_send(socket, viewer), _receive(socket, viewer), until_signed_out)
+            await socket.close(code=WSCloseCode.GOING_AWAY, message=b"signed out")
+    except (ViewerRefused, UnknownAccount) as refused:
+        await _end(request, socket, refused, WSCloseCode.POLICY_VIOLATION)
+    except ViewerMoved as moved:
+        await _end(request, socket, moved, MOVED)
+    except (ConnectionError, TimeoutError):
+        logger.debug("A viewer's connection broke")
+    finally:
+        until_signed_out.close()
+    return socket
+
+
+async def _end(request: web.Request, socket: web.WebSocketResponse, why: Exception, code: int) -> None:
     """Close the connection with the reason; of one that was never open a browser tells its page nothing at all."""
     if not socket.prepared:
         if not socket.can_prepare(request):
-            raise refused
+            raise why
         await socket.prepare(request)
-    reason = str(refused).encode()[:LONGEST_REASON].decode(errors="ignore")
-    await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=reason.encode())
+    reason = str(why).encode()[:LONGEST_REASON].decode(errors="ignore")
+    await socket.close(code=code, message=reason.encode())
 
 
 def check_origin(request: web.Request) -> None:
@@ -151,9 +168,9 @@ async def _receive(socket: web.WebSocketResponse, viewer: ViewerChannel) -> None
     async for message in socket:
         match message.type:
             case WSMsgType.TEXT:
-                viewer.receive(message.data)
+                await viewer.receive(message.data)
             case WSMsgType.BINARY:
-                viewer.receive_file(message.data)
+                await viewer.receive_file(message.data)
             case _:
                 return
 

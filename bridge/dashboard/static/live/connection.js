@@ -2,6 +2,7 @@
 
 const PAUSES = [300, 1000, 2000, 5000];
 const POLICY = 1008;
+const MOVED = 4001; // the page is on another node now, or will be
 const HEAD = 8;
 
 export class Connection {
@@ -45,7 +46,7 @@ export class Connection {
     socket.onclose = ({ code, reason }) => {
       if (socket !== this.#socket) return;
       if (code === POLICY) this.#on.refused(reason || "The bridge closed this view.");
-      else this.#again();
+      else this.#again(code === MOVED ? reason : "");
     };
   }
 
@@ -55,8 +56,8 @@ export class Connection {
     this.#on.picture({ number: head.getUint32(0), width: head.getUint16(4), height: head.getUint16(6), jpeg });
   }
 
-  #again() {
-    this.#on.lost(this.#tries);
+  #again(reason) {
+    this.#on.lost(this.#tries, reason);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#open(), PAUSES[Math.min(this.#tries++, PAUSES.length - 1)]);
   }

@@ -97,7 +97,7 @@ function show(next) {
   parts.standing.title = about.reason ?? "";
   parts.viewers.textContent = next.viewers > 1 ? `${next.viewers} are looking` : "";
   const isOver = about.state === "removed" || (about.kind !== "account" && ENDED.includes(about.state));
-  const canTake = about.kind !== "learning" || about.state === "waiting";
+  const canTake = about.state !== "unplaced" && (about.kind !== "learning" || about.state === "waiting");
   parts.who.textContent = isOver ? "" : { none: "You are watching", you: "You have the controls", wait: "", other: "Somebody else has the controls" }[controls];
   document.body.classList.remove("lost");
   parts.take.hidden = isMine || controls === "wait" || isOver || !canTake;
@@ -125,6 +125,7 @@ function whyEmpty({ about, controls, page }) {
   if (about.kind !== "account" && (ENDED.includes(about.state) || page !== "open")) return [about.reason, ENDED.includes(about.state) ? "link" : ""];
   if (controls === "wait") return [about.busy ? "A chat is running. You get the controls when it has ended." : "The page is being opened."];
   if (page === "open") return [""];
+  if (about.state === "unplaced") return [about.reason]; // no node of the cluster has it
   if (about.state === "removed") return ["This account is not here any more: it was removed.", "link"];
   const reason = about.reason ? ` ${about.reason}` : "";
   return [`The page of this account is not open.${reason} Take the controls to open it; nothing is sent.`];
@@ -254,7 +255,8 @@ async function start() {
       empty(reason, "link");
       parts.stage.classList.add("closed");
     },
-    lost: async (tries) => {
+    lost: async (tries, reason) => {
+      if (reason) notice("warn", reason);
       state = { ...state, controls: "none" };
       parts.who.textContent = "Connection lost, trying again";
       document.body.classList.add("lost");

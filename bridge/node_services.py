@@ -1,0 +1,45 @@
+"""What the nodes of a cluster do for each other beside chats: live views, and checks of the site."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
+
+from bridge.chat.account_control import Finding
+from bridge.health_checks import examine_site
+from bridge.liveview.view_registry import ViewRegistry
+from bridge.pool.pool import Pool
+from bridge.running_pools import Everywhere
+from bridge.settings import Settings
+
+SiteCheck = Callable[[str], Awaitable[Sequence[Finding]]]
+
+
+def site_check(pool: Pool, everywhere: Everywhere, settings: Settings) -> SiteCheck:
+    """Return the check of the site on a page of an account, on whichever node that is."""
+    own = partial(examine_site, pool, settings)
+    if isinstance(everywhere, Pool):
+        return own
+
+    async def answered(name: str) -> dict[str, Any]:
+        return {"findings": [[one.name, one.ok, one.text] for one in await own(name)]}
+
+    async def check(name: str) -> Sequence[Finding]:
+        if (node := everywhere.node_of(name)) is None:
+            return await own(name)
+        return [Finding(*one) for one in (await everywhere.called(node, "examine", name))["findings"]]
+
+    everywhere.operations.more["examine"] = answered
+    return check
+
+
+def share_views(everywhere: Everywhere, views: ViewRegistry) -> None:
+    """Let viewers of each node see the pages of all."""
+    if isinstance(everywhere, Pool):
+        return
+    from bridge.api.admin.peer_views import peer_view  # what these import is needed here alone
+    from bridge.cluster.remote_views import RemoteViews
+
+    remote = views.elsewhere = RemoteViews(everywhere)
+    everywhere.server.view = peer_view(views.of_own_account, remote.until_moved)

@@ -176,6 +176,15 @@ def heard(decoder: RuleDecoder, *pieces: bytes, response: PageResponse = EVENTS)
         (b"{}", 401, "application/json", LoginRequired, "not signed in"),
         (b"", 500, "application/json", SiteBusy, "HTTP 500"),
         (b"no", 404, "text/plain", SiteChanged, "HTTP 404"),
+        (
+            b'{"error":{"text":"No such words"}}',
+            400,
+            "application/json",
+            SiteBusy,
+            "says: No such words",
+        ),
+        (b'{"detail":[{"msg":"too short"}]}', 422, "application/json", SiteBusy, "(HTTP 422), and says: too short"),
+        (b'{"what":1}', 400, "application/json", SiteChanged, "HTTP 400"),
     ],
 )
 def test_an_answer_that_is_none_says_why(

@@ -56,7 +56,11 @@ _LONGEST_REPLY = 1 << 20
 """Bytes of the answer to a call that are read."""
 _WORDS = [
     JsonPath(path)
-    for path in ("error.message", "message", "msg", "errmsg", "error_msg", "detail", "error.detail", "desc", "error")
+    for path in (
+        *("error.message", "message", "msg", "errmsg", "error_msg", "detail", "error.detail", "desc", "error"),
+        *("error.text", "error.msg", "error.reason", "error_description", "errors[0].message", "detail[0].msg"),
+        *("reason", "title"),
+    )
 ]
 """Where sites commonly say in words what is wrong."""
 
@@ -117,6 +121,16 @@ def refused_without_rule(document: Any) -> BridgeError:
     if said := words_of(document):
         return SiteBusy(f"The site refused the chat, and says: {said}")
     return SiteChanged("The site answered with JSON of an unknown shape in place of an answer.")
+
+
+def refused_by_words(refusal: SiteError, document: Any) -> SiteError:
+    """Return what a status that refuses means where no refusal of the site file fits; `document` is its body.
+
+    A site that says in words what is wrong with a request is none that has changed.
+    """
+    if type(refusal) is SiteChanged and (said := words_of(document)):
+        return SiteBusy(f"{refusal.message.removesuffix('.')}, and says: {said}")
+    return refusal
 
 
 def refused_at_stream_end(document: Any) -> BridgeError | None:

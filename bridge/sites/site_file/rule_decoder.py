@@ -22,7 +22,13 @@ from bridge.sites.site_file.channel import Channel
 from bridge.sites.site_file.framing import STREAM_END
 from bridge.sites.site_file.json_paths import JsonPath, as_id
 from bridge.sites.site_file.poll_job import PollJob
-from bridge.sites.site_file.refusal_rules import RefusalRules, refused, refused_at_stream_end, refused_without_rule
+from bridge.sites.site_file.refusal_rules import (
+    RefusalRules,
+    refused,
+    refused_at_stream_end,
+    refused_by_words,
+    refused_without_rule,
+)
 from bridge.sites.site_file.rules import Match, RuleSet
 from bridge.sites.site_file.schema import SiteFile
 from bridge.sites.site_file.sent_messages import SentMessages, is_at_call
@@ -196,7 +202,8 @@ class RuleDecoder(DeferredErrorDecoder):
     def _implied(self, channel: Channel, document: Any) -> BridgeError | None:
         """Return what a frame comes to by where it stands, if no refusal of the site file fits it."""
         if channel.refusal is not None:
-            return self._rules.refusals.by_status(channel.response.status, document) or channel.refusal
+            known = self._rules.refusals.by_status(channel.response.status, document)
+            return known or refused_by_words(channel.refusal, document)
         if channel.role == "stray":
             return refused_without_rule(document)
         return refused_at_stream_end(document)

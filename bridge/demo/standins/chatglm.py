@@ -35,7 +35,7 @@ class ChatGlm(Wire):
     traps = (
         "the page comes alive late",
         "a menu that Escape does not close",
-        "the trigger joins model and level in one word",
+        "one menu for models and levels, whose trigger joins both in one word",
         "a guest has the whole composer",
         "the whole text each time, which may change",
         "only one of several states is the end",
@@ -74,7 +74,8 @@ class ChatGlm(Wire):
         must(body["assistant_id"] == ASSISTANT, "another assistant")
         must(meta["chat_mode"] in ("", "zero"), "another mode of chat")
         thinking = meta["chat_mode"] == "zero"
-        return Asked(text, body["conversation_id"], None, thinking, meta["is_networking"], files=files)
+        # where the real page's request names the model is not known; the stand-in's own does so here
+        return Asked(text, body["conversation_id"], None, thinking, meta["is_networking"], meta["model"], files)
 
     def _state(self, exchange: Exchange, *parts: Json, status: str = "processing", **more: Json) -> bytes:
         ids = {"id": exchange.answer_id, "conversation_id": exchange.thread.id, "assistant_id": ASSISTANT}

@@ -15,6 +15,7 @@ from bridge.demo.standins.standin_frames import sse
 from bridge.demo.standins.standin_wire import Asked, Exchange, Wire, must
 
 TEXT, THINKING, ATTACHED = 10000, 10040, 10052
+DEPTHS = {0: "快速", 1: "思考", 3: "专家"}
 PICTURE = 1
 """The kind of an attachment; a file of any other is said to be one."""
 BOT = "7338286299411103781"
@@ -55,6 +56,7 @@ class Doubao(Wire):
         "a provisional address",
         "the user's own message comes first",
         "pieces go to the block that was opened last",
+        "one menu for models and thinking, whose names change in front",
         "several ends",
         "files go to a host of their own, and are a message of their own before the prompt",
     )
@@ -109,7 +111,9 @@ class Doubao(Wire):
         must(option["need_create_conversation"] is (meta["conversation_id"] == ""), "new and not new")
         text, parent = block["content"]["text_block"]["text"], meta["last_message_id"] or None
         files = {file["uri"].rpartition("/")[2]: file["name"] for file in _attached(before)}
-        return Asked(text, meta["conversation_id"], parent, option["need_deep_think"] == 1, files=files)
+        deep = option["need_deep_think"]
+        must(deep in DEPTHS, "another depth of thinking")
+        return Asked(text, meta["conversation_id"], parent, deep > 0, model=DEPTHS[deep], files=files)
 
     def opening(self, exchange: Exchange) -> Iterator[bytes]:
         """Name the conversation, repeat the prompt, and open the first block."""

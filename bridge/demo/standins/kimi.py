@@ -13,6 +13,9 @@ from bridge.demo.standins.standin_accounts import Login, StandInAccount
 from bridge.demo.standins.standin_frames import END_OF_STREAM, connect, read_connect
 from bridge.demo.standins.standin_wire import Asked, Exchange, Wire, must
 
+MODELS = {"k3": "k3", "k2.8": "K2.8 Preview"}
+"""What the request calls the models, of which only the first one's name is known of the real page."""
+
 
 def _refused(code: str, message: str, **debug: Json) -> bytes:
     shown = {"reason": "REASON_X", "localizedMessage": {"message": message}, **debug}
@@ -37,6 +40,7 @@ class Kimi(Wire):
         "sign-in buttons come late",
         "a guest has the whole composer",
         "menus that Escape does not close",
+        "the choice of a model leaves the conversation",
         "a list that opens only once the menu around it stands still",
         "a provisional address",
         "while a file goes up nothing sends",
@@ -79,7 +83,7 @@ class Kimi(Wire):
             message["parent_id"] or None,
             thinking,
             "TOOL_TYPE_SEARCH" in tools,
-            body["scenario"],
+            MODELS[body["options"]["model"]],
             dict.fromkeys(files, ""),
         )
 

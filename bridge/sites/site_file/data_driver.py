@@ -232,9 +232,9 @@ class DataDriver(SiteDriver):
     async def _choose_model(self, name: str) -> bool:
         """Choose what the model is called on the page; tell whether anything was clicked for it."""
         model = next((model for model in self.site.models if model.id == name), None)
-        if model is None or model.choice is None or self.site.model_menu is None:
+        if model is None or not model.choices or self.site.model_menu is None:
             return False
-        return await PageModelMenu(self._elements, self.site.model_menu).choose(model.choice)
+        return await PageModelMenu(self._elements, self.site.model_menu).choose(*model.choices)
 
     def _model_of(self, turn: Turn) -> SiteModel | None:
         return next((model for model in self.site.models if model.id == turn.model), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from playwright.async_api import ElementHandle
 
@@ -25,43 +25,48 @@ class PageModelMenu:
         self._page = page
         self._menu = menu
 
-    async def choose(self, name: str) -> bool:
-        """Choose the model that the page calls `name`; tell whether anything was clicked. Raises `SiteChanged`."""
-        if await self._is_chosen(name):
+    async def choose(self, *wanted: str) -> bool:
+        """Choose the model that the page calls one of `wanted`; tell whether anything was clicked.
+
+        Raises `SiteChanged` where the menu has none of these names, or does not take it.
+        """
+        if await self._is_chosen(wanted):
             return False
-        entries = tuple(filled(entry, {"model": name}) for entry in self._menu.entry)
-        await open_menu(self._page, self._menu.open, entries, "model_menu")
+        entries = {filled(raw, {"model": name}): raw for name in wanted for raw in self._menu.entry}
+        await open_menu(self._page, self._menu.open, tuple(entries), "model_menu")
         try:
-            is_clicked = await self._choose(name, entries)
+            is_clicked = await self._choose(wanted, entries)
         finally:
-            await close_menu(self._page, self._menu.open, self._menu.close, entries)
-        if self._menu.shown_by and not await waited(lambda: self._is_chosen(name), QUICK):
-            raise SiteChanged(f"The page's menu does not take the model '{name}'.")
+            await close_menu(self._page, self._menu.open, self._menu.close, tuple(entries))
+        if self._menu.shown_by and not await waited(lambda: self._is_chosen(wanted), QUICK):
+            raise SiteChanged(f"The page's menu does not take the model {_quoted(wanted)}.")
         return is_clicked
 
-    async def _is_chosen(self, name: str) -> bool:
+    async def _is_chosen(self, wanted: Sequence[str]) -> bool:
         texts = await self._page.texts(self._menu.shown_by)
-        return any(ends_with(text, name) for text in texts)
+        return any(ends_with(text, name) for text in texts for name in wanted)
 
-    async def _choose(self, name: str, entries: Sequence[str]) -> bool:
-        """Click the entry of that name: the only one that a selector with `{model}` finds, else the one by its text."""
+    async def _choose(self, wanted: Sequence[str], entries: Mapping[str, str]) -> bool:
+        """Click the entry of the model: the only one that a selector with `{model}` finds, else the one by its text.
+
+        `entries` has selectors, and the entry of the site file that each was made of.
+        """
         names: list[str] = []
         is_covered = False
-        for selector, raw in zip(entries, self._menu.entry, strict=True):
+        for selector, raw in entries.items():
             elements = (await self._page.page.query_selector_all(selector + VISIBLE))[:MOST]
             is_sure = MODEL in raw and len(elements) == 1
             for element in elements:
                 async with held(element):
                     names.append(await self._name_of(element))
-                    if is_sure or names[-1] == name:
+                    if is_sure or names[-1] in wanted:
                         if (is_clicked := await self._click(element)) is not None:
                             return is_clicked
                         is_covered = True
         if is_covered:
-            raise SiteChanged(f"The page's menu has the model '{name}', but something lies over it. {COVERED}")
-        raise SiteChanged(
-            f"The page's menu has no model '{name}'; it has {', '.join(names) or 'no entry that is seen'}."
-        )
+            raise SiteChanged(f"The page's menu has the model {_quoted(wanted)}, but something lies over it. {COVERED}")
+        there = ", ".join(dict.fromkeys(names)) or "no entry that is seen"
+        raise SiteChanged(f"The page's menu has no model {_quoted(wanted)}; it has {there}.")
 
     async def _click(self, element: ElementHandle) -> bool | None:
         """Tell whether the entry was clicked, or was chosen already; None where something lies over it."""
@@ -77,6 +82,10 @@ class PageModelMenu:
             return ""
         async with held(part):
             return await self._page.text_of(part)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return " or ".join(f"'{name}'" for name in names)
 
 
 def ends_with(text: str, name: str) -> bool:

@@ -32,9 +32,16 @@ class SiteModel(Entry):
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="the name that clients ask for")
     aliases: tuple[str, ...] = Field((), description="further names that clients are preset to")
     thinking: bool = Field(False, description="whether the name itself asks for thinking")
-    choice: str | None = Field(None, description="the page's own name of it, chosen in [model_menu]")
+    choice: str | tuple[str, ...] = Field(
+        (), description="the page's own name of it, chosen in [model_menu]; several where that has languages"
+    )
     wire: tuple[str, ...] = Field((), description="what the request may say at request.model; empty: anything")
     context: int | None = Field(None, gt=0, description="tokens that it takes")
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Return all names that the page has for it."""
+        return (self.choice,) if isinstance(self.choice, str) else self.choice
 
 
 class SiteFile(Entry):

@@ -16,8 +16,10 @@ const HTML = `
     <div class="input-box-inner"><textarea class="scroll-display-none"></textarea></div>
     <div class="think-mode-trigger">GLM-5.3快速</div>
     <div class="think-mode-list floating">
-      <div class="think-mode-item"><span class="item-name">快速</span></div>
-      <div class="think-mode-item"><span class="item-name">深度</span></div>
+      <div class="think-mode-item model"><span class="item-name">GLM-5.3</span> 旗舰</div>
+      <div class="think-mode-item model"><span class="item-name">GLM-Flash</span> 高速</div>
+      <div class="think-mode-item level"><span class="item-name">快速</span></div>
+      <div class="think-mode-item level"><span class="item-name">深度</span></div>
     </div>
     <div class="mode-button">联网</div>
     <input type="file" class="el-upload__input" multiple hidden>
@@ -25,11 +27,14 @@ const HTML = `
   </div>
 </main>`;
 
-function setLevel(page, level) {
-  page.state.thinking = level === "深度";
-  $(".think-mode-trigger").textContent = `GLM-5.3${level}`;
-  $$(".think-mode-item").forEach((item) => item.classList.toggle("selected", item.textContent === level));
-  localStorage.level = level;
+const nameOf = (item) => $(".item-name", item).textContent;
+
+// Sets the model or the level, of which one entry each is chosen.
+function setMode(page, kind, name) {
+  page.state[kind] = localStorage[kind] = name;
+  page.state.thinking = page.state.level === "深度";
+  $(".think-mode-trigger").textContent = `${page.state.model}${page.state.level ?? ""}`;
+  $$(`.${kind}`).forEach((item) => item.classList.toggle("selected", nameOf(item) === name));
 }
 
 function setSearch(page, on) {
@@ -39,8 +44,10 @@ function setSearch(page, on) {
 
 function setup(page) {
   menu($(".think-mode-trigger"), $(".think-mode-list"), { escape: false });
-  $$(".think-mode-item").forEach((item) => item.addEventListener("click", () => setLevel(page, item.textContent)));
-  setLevel(page, localStorage.level ?? "快速");
+  for (const [kind, usual] of [["model", "GLM-5.3"], ["level", "快速"]]) {
+    $$(`.${kind}`).forEach((item) => item.addEventListener("click", () => setMode(page, kind, nameOf(item))));
+    setMode(page, kind, localStorage[kind] ?? usual);
+  }
   $(".mode-button").addEventListener("click", () => setSearch(page, !page.state.search));
   setSearch(page, false);
   takesFiles(page, {
@@ -62,7 +69,7 @@ async function chat(page, text) {
     conversation_id: state.conversation,
     chat_type: "user_chat",
     messages: [{ role: "user", content: [{ type: "text", text }, ...files] }],
-    meta_data: { chat_mode: state.thinking ? "zero" : "", is_networking: state.search, platform: "pc" },
+    meta_data: { chat_mode: state.thinking ? "zero" : "", is_networking: state.search, platform: "pc", model: state.model },
   });
   const headers = { "content-type": "application/json", "x-sign": "s", "x-nonce": "n", "x-timestamp": `${Date.now()}` };
   const ask = async (parts) => {

@@ -17,14 +17,17 @@ const HTML = `
     <input type="file" multiple hidden>
     <div role="textbox" contenteditable="true" class="tiptap ProseMirror"></div>
     <button type="button" aria-haspopup="menu" data-testid="chat_input_action_model">快速</button>
-    <div class="model-list floating"><div role="menuitem">豆包 快速</div><div role="menuitem">豆包 2.1 Turbo 思考</div></div>
+    <div class="model-list floating"><div role="menuitem">豆包 快速</div><div role="menuitem">豆包 2.1 Turbo 思考</div>
+      <div role="menuitem">豆包 2.1 Turbo 专家</div></div>
   </div>
   <button id="flow-end-msg-send" type="button">↑</button>
   <div class="break-btn-x1">■</div>
 </main>`;
 
+const DEPTHS = { 快速: 0, 思考: 1, 专家: 3 };
+
 function setMode(page, name) {
-  page.state.thinking = name.endsWith("思考");
+  page.state.depth = DEPTHS[name.split(" ").at(-1)];
   $("[data-testid=chat_input_action_model]").textContent = localStorage.mode = name;
 }
 
@@ -49,7 +52,7 @@ function setup(page) {
   menu($("[data-testid=chat_input_action_model]"), $(".model-list"));
   $$("[role=menuitem]").forEach((item) =>
     item.addEventListener("click", () => {
-      setMode(page, item.textContent.split(" ").at(-1));
+      setMode(page, item.textContent);
       $(".model-list").hidden = true;
     }),
   );
@@ -84,11 +87,11 @@ async function chat(page, text, isFirst) {
       message(10000, { text_block: { text } }),
     ],
     option: {
-      need_deep_think: state.thinking ? 1 : 0,
+      need_deep_think: state.depth,
       need_create_conversation: isFirst,
       sse_recv_event_options: { support_chunk_delta: true },
     },
-    ext: { use_deep_think: state.thinking ? "1" : "0" },
+    ext: { use_deep_think: `${state.depth}` },
   });
   const query = "?aid=497858&web_tab_id=1&msToken=m&a_bogus=b";
   const headers = { "content-type": "application/json", "agw-js-conv": "str" };

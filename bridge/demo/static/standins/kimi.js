@@ -5,7 +5,7 @@ import { spanLine } from "./editors.js";
 import { connectFrame, connectFrames } from "./frames.js";
 import { $, $$, run } from "./kit.js";
 import { fileCall, form, pause, takesFiles } from "./uploads.js";
-import { hoverMenu, menu } from "./widgets.js";
+import { choice, hoverMenu, menu } from "./widgets.js";
 
 const HTML = `
 <aside>
@@ -18,8 +18,10 @@ const HTML = `
   <div class="chat-editor">
     <div class="file-list"></div>
     <div class="chat-input-editor" contenteditable="true" role="textbox" data-lexical-editor="true"></div>
-    <div class="current-model" data-testid="model-select-trigger">K3 <span class="current-effort">Standard</span></div>
+    <div class="current-model" data-testid="model-select-trigger"><span class="model"></span> <span class="current-effort">Standard</span></div>
     <div class="models-popover floating">
+      <button type="button" class="model-item" role="menuitemradio" data-model="k3"><b class="name">K3</b> Strongest</button>
+      <button type="button" class="model-item" role="menuitemradio" data-model="k2.8"><b class="name">K2.8 Preview</b> Fast</button>
       <div class="effort-item">Effort
         <div class="effort-list floating">
           <div class="effort-option">Standard</div><div class="effort-option">High</div><div class="effort-option">Max</div>
@@ -59,7 +61,20 @@ async function take(page, file) {
   return (await fileCall(page, "/api/file", form(file))).id;
 }
 
+// The chosen model is kept by the page, which leaves its conversation for it.
+function setUpModels(page) {
+  const items = $$(".model-item");
+  const chosen = items.find((item) => item.dataset.model === localStorage.model) ?? items[0];
+  choice(items, "checked", chosen, (item) => {
+    localStorage.model = item.dataset.model;
+    location.href = "/agent?chat_enter_method=change_model";
+  });
+  page.state.model = chosen.dataset.model;
+  $(".current-model .model").textContent = $(".name", chosen).textContent;
+}
+
 function setup(page) {
+  setUpModels(page);
   takesFiles(page, {
     input: ".hidden-input",
     list: ".file-list",
@@ -96,14 +111,14 @@ function read(page, data, parts) {
 }
 
 async function chat(page, text) {
-  const { conversation, parent, search, effort, files } = page.state;
+  const { conversation, parent, search, effort, files, model } = page.state;
   const attached = files.map((id) => ({ message_id: "", file: { id } }));
   const body = connectFrame({
     scenario: "SCENARIO_K2D5",
     chat_id: conversation,
     tools: search ? [{ type: "TOOL_TYPE_SEARCH", search: {} }] : [],
     message: { parent_id: parent ?? "", role: "user", blocks: [...attached, { message_id: "", text: { content: text } }] },
-    options: { thinking: effort !== "Standard", enable_plugin: true, reasoning_effort: EFFORTS[effort] },
+    options: { thinking: effort !== "Standard", enable_plugin: true, model, reasoning_effort: EFFORTS[effort] },
   });
   const headers = { "content-type": "application/connect+json", "connect-protocol-version": "1", "x-msh-platform": "web" };
   const parts = { text: new Map(), think: new Map() };

@@ -185,9 +185,10 @@ async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_n
     )
     await stack.enter_async_context(maintenance(pool, telemetry, settings.browser.check_every))
     await stack.enter_async_context(browser_renewal(browser, settings.browser))
-    monitor.unready, monitor.places = everywhere.unready, pool.queue.places
+    monitor.unready, monitor.sections.places = everywhere.unready, pool.queue.places
     monitor.accounts, monitor.own_accounts = everywhere.accounts, pool.accounts
-    monitor.cluster = None if isinstance(everywhere, Pool) else everywhere.control
+    if not isinstance(everywhere, Pool):
+        monitor.join(everywhere.control, everywhere.nodes)
     _limit_memory(pool.open_accounts, monitor, settings.sleep, memory)
     await stack.enter_async_context(monitor)
     return pool, everywhere

@@ -47,7 +47,7 @@ class MonitoringHandlers:
     async def page(self, request: web.Request) -> web.Response:
         """Return the metrics in the format that is asked for."""
         assert self._metrics is not None  # noqa: S101 - else there is no such route
-        self._metrics.see(self._monitor.pressure(), self._monitor.own_pressure(), self._monitor.cluster)
+        self._metrics.see(self._monitor.pressure(), self._monitor.pressure(own=True), self._monitor.cluster)
         accept = ",".join(request.headers.getall(hdrs.ACCEPT, ()))
         body, content_type = await asyncio.to_thread(self._metrics.page, accept)
         response = web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type, **NO_STORE})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -75,6 +75,8 @@ def render_state(state: State, lost: str = "") -> Group:
     parts.append(_accounts(state) if state["accounts"] else Text("There is no account; `bridge login NAME` adds one."))
     if unplaced := state.get("cluster", {}).get("unplaced"):
         parts.append(Text(f"On no node: {', '.join(unplaced)}", "yellow"))
+    if missing := state.get("cluster", {}).get("missing"):
+        parts.append(Text(f"No answer about chats of: {', '.join(missing)}", "yellow"))
     for title, table in (("Nodes", _nodes(state)), ("Chats", _chats(state)), ("Last chats", _recent(state))):
         if table.row_count:
             parts += [Text(f"\n{title}", "bold"), table]
@@ -96,18 +98,17 @@ def _headline(state: State) -> Text:
 
 
 def _accounts(state: State) -> Table:
-    node = ("Node",) if "cluster" in state else ()
-    table = _table("Account", *node, "State", "Until", "Chat", "Hour", "Day", "Seen", "Reason or last error")
+    heads = ("State", "Until", "Chat", "Hour", "Day", "Seen", "Reason or last error")
+    table = _table("Account", *_node_column(state), *heads)
     for account in by_urgency(state["accounts"]):
-        table.add_row(*_account(account, has_node=bool(node)))
+        table.add_row(*_account(account, _node_of(state, account)))
     return table
 
 
-def _account(account: State, *, has_node: bool) -> Iterator[Text]:
+def _account(account: State, node: Sequence[str]) -> Iterator[Text]:
     sends = account["sends"]
     yield Text(account["name"], "bold")
-    if has_node:
-        yield Text(account.get("node", ""))
+    yield from map(Text, node)
     yield Text(standing(account), COLOURS.get(account["state"], "red"))
     yield Text(ahead(account["until"]))
     yield Text(_current(account["chat"]))
@@ -131,21 +132,32 @@ def _nodes(state: State) -> Table:
 
 
 def _chats(state: State) -> Table:
-    table = _table("Chat", "Model", "Account", "Step", "Tokens", "Since")
+    table = _table("Chat", "Model", "Account", *_node_column(state), "Step", "Tokens", "Since")
     for chat in state["running"]:
-        row = (chat["id"], chat["model"], chat["account"], chat["step"], str(chat["tokens"]), ago(chat["since"]))
-        table.add_row(*map(Text, row))
+        rest = (chat["step"], str(chat["tokens"]), ago(chat["since"]))
+        table.add_row(*map(Text, (chat["id"], chat["model"], chat["account"], *_node_of(state, chat), *rest)))
     for chat in state["queue"]:
-        table.add_row(*map(Text, (chat["id"], chat["model"], "", "waiting", "", ago(chat["since"]))))
+        rest = ("waiting", "", ago(chat["since"]))
+        table.add_row(*map(Text, (chat["id"], chat["model"], "", *_node_of(state, chat), *rest)))
     return table
 
 
 def _recent(state: State) -> Table:
-    table = _table("Chat", "Model", "Account", "Result", "Tokens", "Ended")
+    table = _table("Chat", "Model", "Account", *_node_column(state), "Result", "Tokens", "Ended")
     for chat in state["recent"][:RECENT]:
-        row = (chat["id"], chat["model"], chat["account"], chat["result"], str(chat["tokens"]), ago(chat["at"]))
-        table.add_row(*map(Text, row))
+        rest = (chat["result"], str(chat["tokens"]), ago(chat["at"]))
+        table.add_row(*map(Text, (chat["id"], chat["model"], chat["account"], *_node_of(state, chat), *rest)))
     return table
+
+
+def _node_column(state: State) -> Sequence[str]:
+    """Return the heading of the nodes, if there are any."""
+    return ("Node",) if "cluster" in state else ()
+
+
+def _node_of(state: State, entry: State) -> Sequence[str]:
+    """Return the node of an account or a chat, for the column of that heading."""
+    return (str(entry.get("node", "")),) if "cluster" in state else ()
 
 
 def _table(*columns: str) -> Table:

@@ -14,13 +14,17 @@ from typing import Any, NoReturn
 
 import bridge
 from bridge.chat.cluster_control import ClusterControl
+from bridge.chat.other_nodes import OtherNodes
 from bridge.chat.types import Account
 from bridge.monitor import state_json
 from bridge.monitor.charts import Charts
 from bridge.monitor.chat_list import Chats, EndedChat
+from bridge.monitor.chat_sections import ChatSections
+from bridge.monitor.drift_list import DriftList
 from bridge.monitor.event_feed import EventFeed, Watcher, encoded, frame
 from bridge.monitor.log_tail import LogTail
 from bridge.monitor.machine_load import Machine
+from bridge.monitor.other_chats import OtherChats, Rows
 from bridge.monitor.pressure import IDLE, Pressure
 from bridge.monitor.resource_usage import ResourceSample, ResourceUsage
 from bridge.settings import Settings
@@ -45,7 +49,6 @@ SAMPLE = 10.0
 SHOWN_CHATS = 100
 SHOWN_LINES = 200
 MOST_LOST = 20
-MOST_DRIFT = 100
 MOST_PENDING = 500
 
 
@@ -62,8 +65,6 @@ class Monitor:
         """Returns those that this bridge drives."""
         self.cluster: ClusterControl | None = None
         self.unready: Callable[[], str | None] = lambda: None
-        self.places: Callable[[], Mapping[str, int]] = dict
-        """Returns the place in the queue of each chat that waits, by its id."""
         self.more: dict[str, Callable[[], Any]] = {}
         """Sections of others, by name, each as JSON."""
         self.chats = Chats()
@@ -71,7 +72,8 @@ class Monitor:
         self.log = LogTail()
         self.feed = EventFeed(self._whole)
         self._settings = settings
-        self._kept = {"trace": settings.browser.trace is not None, "record": settings.browser.record is not None}
+        kept = {"trace": settings.browser.trace is not None, "record": settings.browser.record is not None}
+        self.sections = ChatSections(self.chats, kept)
         self._started = datetime.now(UTC)
         self._usage, self._machine = ResourceUsage(), Machine()
         self._process_load: ResourceSample | None = None
@@ -79,17 +81,24 @@ class Monitor:
         self._browser: tuple[BrowserStarted, datetime] | None = None
         self._browser_load: ResourceSample | None = None
         self._lost: deque[tuple[datetime, str]] = deque(maxlen=MOST_LOST)
-        self._drift: dict[tuple[str, str], tuple[DriftSeen, datetime]] = {}
+        self._drift = DriftList()
         self._pending: deque[tuple[str, Any]] = deque(maxlen=MOST_PENDING)
         self._sent: dict[str, bytes] = {}
         self._sent_lines = 0
         self._tasks = Tasks()
         self._log_ends = ExitStack()
 
+    def join(self, cluster: ClusterControl, nodes: OtherNodes) -> None:
+        """Show the nodes of a cluster and the chats of all of them, and tell the others of this one's."""
+        self.cluster = cluster
+        self.sections.others = OtherChats(nodes, self.sections.told, self._ended_elsewhere)
+
     async def __aenter__(self) -> Monitor:
         self._log_ends.enter_context(self.log.listening(self._settings.log.level))
         self._tasks.keep(self._sample)
         self._tasks.keep(self._update)
+        if (others := self.sections.others) is not None:
+            self._tasks.keep(lambda: others.follow(self.feed.watched))
         return self
 
     async def close(self) -> None:
@@ -124,16 +133,9 @@ class Monitor:
         """Send the watchers the figures of the current minute."""
         self._pending.append(("sample", self.charts.point()))
 
-    def pressure(self) -> Pressure:
-        """Return how much there is to do now."""
-        return self._pressure(self.accounts())
-
-    def own_pressure(self) -> Pressure:
-        """Return the same of the accounts alone that this bridge drives."""
-        return self._pressure(self.own_accounts())
-
-    def _pressure(self, accounts: Sequence[Account]) -> Pressure:
-        waiting = self.chats.waiting
+    def pressure(self, *, own: bool = False) -> Pressure:
+        """Return how much there is to do now; with `own`, for the accounts alone that this bridge drives."""
+        waiting, accounts = self.chats.waiting, self.own_accounts() if own else self.accounts()
         return Pressure(
             [account for account in accounts if not account.is_token_account],
             len(self.chats.running),
@@ -155,7 +157,7 @@ class Monitor:
         """Return the whole state."""
         return {
             **self._changing(),
-            "recent": self.recent(SHOWN_CHATS),
+            "recent": self.sections.recent(SHOWN_CHATS),
             "log": [state_json.line(line) for line in self.log.after(self.log.count - SHOWN_LINES)],
         }
 
@@ -171,15 +173,22 @@ class Monitor:
     def remember(self, earlier: Sequence[EndedChat]) -> None:
         """Show chats of earlier starts, too, the newest first."""
         self.chats.remember(earlier)
-        self.feed.put(frame("state", {"recent": self.recent(SHOWN_CHATS)}))
+        self._ended_elsewhere(None)
 
     def ended(self, chat: EndedChat) -> dict[str, Any]:
-        """Return a chat that has ended."""
-        return state_json.ended(chat, self._kept)
+        """Return a chat of this bridge that has ended."""
+        return self.sections.ended(chat)
 
     def described(self) -> list[dict[str, Any]]:
         """Return the accounts."""
-        return state_json.accounts(self.accounts(), self.chats.running)
+        return state_json.accounts(self.accounts(), self.sections.running())
+
+    def _ended_elsewhere(self, chats: Rows | None) -> None:
+        """Show chats of other nodes that have ended; None: show the newest of all anew."""
+        if chats is None:
+            self.feed.put(frame("state", {"recent": self.sections.recent(SHOWN_CHATS)}))
+        else:
+            self._pending.extend(("chat", chat) for chat in chats)
 
     def _take_rest(self, fact: Fact) -> None:
         """Take a fact that is about no chat."""
@@ -190,31 +199,27 @@ class Monitor:
                 self._browser = self._browser_load = None
                 self._lost.append((datetime.now(UTC), reason))
             case DriftSeen():
-                self._take_drift(fact)
-
-    def _take_drift(self, fact: DriftSeen) -> None:
-        """Count the same drift in one entry, the newest entry last."""
-        key = fact.site, fact.shape
-        earlier = self._drift.pop(key, None)
-        count = fact.count + (earlier[0].count if earlier else 0)
-        self._drift[key] = DriftSeen(fact.site, fact.shape, count), datetime.now(UTC)
-        if len(self._drift) > MOST_DRIFT:
-            del self._drift[next(iter(self._drift))]
+                self._drift.add(fact)
 
     def _changing(self) -> dict[str, Any]:
         """Return the sections that are sent as a whole whenever something in them changes."""
         accounts = self.accounts()
-        running = self.chats.running
+        running = self.sections.running()
         return {
             "bridge": self._bridge(),
             "browser": self._browser_section(accounts),
             "accounts": state_json.accounts(accounts, running),
-            "queue": state_json.queue(self.chats.waiting, self.places()),
-            "running": [state_json.running(chat) for chat in running],
-            "drift": [state_json.drift(*found) for found in reversed(self._drift.values())],
-            **({} if self.cluster is None else {"cluster": state_json.cluster(self.cluster)}),
+            "queue": self.sections.queue(),
+            "running": running,
+            "drift": [state_json.drift(*found) for found in reversed(self._drift)],
+            **self._cluster(),
             **{name: look() for name, look in self.more.items()},
         }
+
+    def _cluster(self) -> Mapping[str, Any]:
+        if self.cluster is None or self.sections.others is None:
+            return {}
+        return {"cluster": {**state_json.cluster(self.cluster), "missing": self.sections.others.missing}}
 
     @property
     def browser_memory(self) -> float | None:
@@ -230,7 +235,7 @@ class Monitor:
             "ready": reason is None,
             "reason": reason,
             "draining": self.is_draining,
-            "chats_today": self.chats.today,
+            "chats_today": self.sections.today,
             "history": self.has_history,
             "live": self.has_live,
         }

@@ -19,8 +19,8 @@ def when(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def describe(account: Account, chat: OpenChat | None = None) -> dict[str, Any]:
-    """Return an account, and the chat that it has."""
+def describe(account: Account, chat: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return an account, and the chat that it has, as `running` returns it."""
     error = account.last_error
     return {
         "name": account.name,
@@ -47,9 +47,9 @@ def describe(account: Account, chat: OpenChat | None = None) -> dict[str, Any]:
     }
 
 
-def accounts(found: Iterable[Account], running: Iterable[OpenChat]) -> list[dict[str, Any]]:
-    """Return the accounts."""
-    chats = {chat.account: chat for chat in running}
+def accounts(found: Iterable[Account], running: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the accounts, with the chats that they have."""
+    chats = {chat.get("account"): chat for chat in running}
     return [describe(account, chats.get(account.name)) for account in found]
 
 
@@ -129,11 +129,5 @@ def line(entry: Line) -> dict[str, Any]:
     return {"at": entry.at.astimezone(UTC).isoformat(timespec="milliseconds"), "level": entry.level, "text": entry.text}
 
 
-def _current(chat: OpenChat) -> dict[str, Any]:
-    return {
-        "id": chat.id,
-        "model": chat.model,
-        "step": chat.step,
-        "tokens": chat.tokens,
-        "started": when(chat.since),
-    }
+def _current(chat: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{name: chat.get(name) for name in ("id", "model", "step", "tokens")}, "started": chat.get("since")}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from io import BytesIO
 from pathlib import Path
@@ -14,15 +15,16 @@ import aiohttp
 from playwright.async_api import expect
 
 from bridge.browser.browser import Chromium
+from bridge.sse import SSEDecoder
 from bridge.telemetry import WorkerState
 from tests.liveview.test_liveview_live import ASKING, admin_key, call, captured
 from tests.support.browsers import free_port
 from tests.support.cluster_bridges import Bridges, bridges, ready
 from tests.support.commands import Home
 from tests.support.dashboard_pages import Dashboard
-from tests.support.live import Live
+from tests.support.live import Live, directive
 from tests.support.relay import relay
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT, until
 from tests.support.watching import PASSWORD, account_page, fill_form, login_page, person
 
 
@@ -80,6 +82,45 @@ async def test_the_admin_api_of_any_node_shows_all_and_acts_where_the_account_is
         assert (await call(gateway, "GET", "cluster"))["unplaced"] == ["alice"]
         await call(gateway, "POST", "cluster/nodes/owner/undrain")
         await until(lambda: ready(owner) == ["alice"])
+
+
+async def test_the_chats_of_all_nodes_are_shown_by_any(chromium: Chromium, tmp_path: Path) -> None:
+    async with owner_and_gateway(tmp_path, chromium) as (_, owner, gateway):
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {admin_key(gateway)}"}) as http,
+            http.get(f"{gateway.bridge.url}/admin/api/events") as events,
+            asyncio.timeout(LIMIT),
+        ):
+            stream = await gateway.stream(directive(tokens=20_000, rate=20))
+            await anext(aiter(stream))
+            for run in (gateway, owner):
+                state = await call(run, "GET", "state")
+                (chat,) = state["running"]
+                assert (chat["account"], chat["node"]) == ("alice", "owner")
+                assert state["accounts"][0]["chat"]["id"] == chat["id"]
+            with Home.at(tmp_path) as home:
+                shown = await home.run(
+                    "status", "--url", gateway.bridge.url, "--key", admin_key(gateway), COLUMNS="200"
+                )
+                assert [line.split()[2:4] for line in shown.out.splitlines() if chat["id"] in line] == [
+                    ["alice", "owner"]
+                ]
+            assert await until_event(events, "state", lambda told: bool(told.get("running")))
+            assert owner.bridge.pool.cancel(chat["id"])
+            ended = await until_event(events, "chat", lambda told: True)
+            assert (ended["id"], ended["node"], ended["result"]) == (chat["id"], "owner", "cancelled_by_operator")
+        recent = (await call(gateway, "GET", "state"))["recent"]
+        assert [(one["id"], one["node"]) for one in recent] == [(chat["id"], "owner")]
+
+
+async def until_event(events: aiohttp.ClientResponse, name: str, fits: Callable[[Any], bool]) -> Any:
+    """Return what the next event of that name tells that fits."""
+    decoder = SSEDecoder()
+    async for data in events.content.iter_any():
+        for event in decoder.feed(data):
+            if event.event == name and fits(told := json.loads(event.data)):
+                return told
+    return None
 
 
 async def test_the_page_of_an_account_on_another_node_is_watched_and_worked(chromium: Chromium, tmp_path: Path) -> None:

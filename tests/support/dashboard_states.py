@@ -146,12 +146,20 @@ def cluster() -> dict[str, Any]:
     """Return all sections of a bridge that is a node of a cluster."""
     nodes = [node("berlin", own=True), node("paris", leaving="draining", accounts=1, ready=1), node("rome", waiting=1)]
     nodes.append(node("a-host-with-a-long-name-" + "x" * 40, leaving="stopping", accounts=0, ready=0, busy=0))
-    names = [one["name"] for one in nodes]
+    names, whole = [one["name"] for one in nodes], state()
     placed = [{**one, "node": names[index % len(names)]} for index, one in enumerate(accounts())]
     return {
-        **state(),
+        **whole,
         "accounts": placed,
-        "cluster": {"node": "berlin", "nodes": sorted(nodes, key=lambda one: one["name"]), "unplaced": ["oscar"]},
+        "running": [{**one, "node": names[index]} for index, one in enumerate(whole["running"])],
+        "queue": [{**one, "node": "rome"} for one in whole["queue"]],
+        "recent": [{**one, "node": names[index % 2]} for index, one in enumerate(whole["recent"][:9])],
+        "cluster": {
+            "node": "berlin",
+            "nodes": sorted(nodes, key=lambda one: str(one["name"])),
+            "unplaced": ["oscar"],
+            "missing": ["rome"],
+        },
     }
 
 

@@ -61,6 +61,7 @@ class Accounts:
 
     async def all(self, _: web.Request) -> web.StreamResponse:
         """List the accounts."""
+        await self._parts.monitor.sections.look()
         return as_json({"accounts": self._parts.monitor.described()})
 
     async def rename(self, request: web.Request) -> web.StreamResponse:
@@ -98,7 +99,7 @@ class Accounts:
         return handle
 
     def _answer(self, account: Account, message: str) -> web.Response:
-        running = {chat.account: chat for chat in self._parts.monitor.chats.running}
+        running = {chat.get("account"): chat for chat in self._parts.monitor.sections.running()}
         return as_json({"account": describe(account, running.get(account.name)), "message": message})
 
 

@@ -39,6 +39,7 @@ class Watch:
 
     async def state(self, _: web.Request) -> web.StreamResponse:
         """Return the state once."""
+        await self._parts.monitor.sections.look()
         return as_json(self._parts.monitor.state())
 
     async def events(self, request: web.Request) -> web.StreamResponse:

@@ -29,7 +29,9 @@ export const ChatRow = memo(function ChatRow({ chat }) {
         aria-label=${`Chat at ${clock(chat.at)}`}>
         <${Icon} name="down" /><time datetime=${chat.at}>${clock(chat.at)}</time></button>
       <span class="mono clip chat-model">${clipped(chat.model, 80)}</span>
-      <span class="clip chat-account">${chat.account || html`<span class="faint">none</span>`}</span>
+      <span class="clip chat-account">${chat.account || html`<span class="faint">none</span>`}${
+        chat.node && html`<span class="faint small" title=${chat.node}> at ${chat.node}</span>`
+      }</span>
       <span class="chat-result"><${Result} chat=${chat} /></span>
       <span class="chat-bar"><${Waterfall} marks=${chat.marks} /></span>
       <span class="chat-took">${duration(total(chat.marks))}</span>
@@ -53,6 +55,7 @@ function More({ chat }) {
       <dt>Ended</dt><dd>${dateTime(chat.at)}</dd>
       <dt>Prompt</dt><dd>${count(chat.prompt_chars)} characters</dd>
       <dt>Answer</dt><dd>${count(chat.answer_chars)} characters, ${count(chat.tokens)} tokens</dd>
+      ${chat.node && html`<dt>Node</dt><dd>${chat.node}</dd>`}
       <dt>Id</dt><dd class="mono">${chat.id}</dd>
       <dt>Files</dt><dd class="row wrap">${
         files.length === 0

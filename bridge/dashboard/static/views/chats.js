@@ -21,9 +21,17 @@ const KINDS = [
 export function Chats() {
   return html`<div class="view">
     <header class="view-head"><h1 tabindex="-1">Chats</h1></header>
+    <${Missing} />
     <${Current} />
     <${Recent} />
   </div>`;
+}
+
+// Of a cluster the chats of all nodes are shown; it is said where one does not tell of its own.
+function Missing() {
+  const missing = useStore((state) => state.cluster?.missing) ?? [];
+  if (!missing.length) return null;
+  return html`<p class="notice" role="status">The chats of ${missing.join(", ")} are not shown: no answer now.</p>`;
 }
 
 function Current() {
@@ -42,11 +50,13 @@ function Current() {
 }
 
 function Line({ chat }) {
-  const { id, model, key, account, step, tokens, since, marks, place } = chat;
+  const { id, model, key, account, node, step, tokens, since, marks, place } = chat;
   return html`<li class="chat-line">
     <span class=${`badge ${step === "waiting" ? "" : "info working"}`}>${STEPS[step] ?? step}</span>
     <span class="clip">
       <span class="mono">${clipped(model, 60)}</span>${account ? html`<span class="soft"> on ${account}</span>` : ""}${
+        node ? html`<span class="soft"> at ${node}</span>` : ""
+      }${
         key ? html`<span class="soft"> for ${clipped(key, 64)}</span>` : ""
       }</span>
     <span class="soft small progress">${place ? `place ${place}` : plural(tokens ?? 0, "token")} · <${Elapsed}
@@ -100,6 +110,6 @@ function Older({ last, count }) {
   return html`<p class="quiet-line"><${ActionButton} class="button small" run=${load}>Load older<//></p>`;
 }
 
-function has({ id, model, key, account, result, reason }, words) {
-  return `${id} ${model} ${key ?? ""} ${account} ${result} ${reason ?? ""}`.toLowerCase().includes(words.trim().toLowerCase());
+function has({ id, model, key, account, node, result, reason }, words) {
+  return `${id} ${model} ${key ?? ""} ${account} ${node ?? ""} ${result} ${reason ?? ""}`.toLowerCase().includes(words.trim().toLowerCase());
 }

@@ -84,12 +84,14 @@ class LoginImporter:
         return await self._tried(profile.with_state(state, {}), "token")
 
     async def storage_state(self, name: str, site: str, url: str | None, state: bytes | Mapping[str, object]) -> str:
-        """Import a storage state, without the parts that are not the site's own."""
+        """Import a storage state, without the parts that are not the site's own; an empty one is a visitor's."""
         given = await asyncio.to_thread(_validated, state)
         profile = await self._begun(name, site, url)
-        own = own_state(given, origin_of(profile.url), self._driver(profile).hosts)
+        driver = self._driver(profile)
+        own = own_state(given, origin_of(profile.url), driver.hosts)
         own["origins"] = [self._filled(one, profile) for one in own["origins"]]
-        if not own["cookies"] and not own["origins"]:
+        is_visitor = driver.takes_guests and not (given["cookies"] or given["origins"])
+        if not (own["cookies"] or own["origins"] or is_visitor):
             message = f"The storage state holds nothing of {profile.url}: neither a cookie nor a stored item."
             raise RequestError(message, param="storage_state")
         return await self._tried(profile.with_state(own, {}), "storage_state")

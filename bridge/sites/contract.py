@@ -129,6 +129,8 @@ class SiteDriver(ABC):
     """Lines of a prompt that the page can lay out in good time; None where it has no limit."""
     direction_changes: ClassVar[int | None] = None
     """Changes between writing from right to left and from left to right that it can lay out in one line."""
+    takes_guests: ClassVar[bool] = False
+    """Whether a visitor may chat: an account of the site needs no login then."""
     login_in_indexed_db: ClassVar[bool] = True
     """Whether a profile holds the site's IndexedDB; off where that is a cache of chats and no part of the login."""
 

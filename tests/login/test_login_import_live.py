@@ -17,6 +17,9 @@ from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import WorkerState
 from tests.support.live import QUICK_SITE, directive, served, settings_for, signed_in_profile
+from tests.support.small_site import bridged, changed, small_site
+
+GUESTS = changed(("[login]", "[login]\nguest = true"))
 
 
 @pytest.fixture
@@ -102,6 +105,22 @@ async def test_a_bad_storage_state_is_refused_by_its_place_without_a_value(
     assert place in (refused.value.param or "")
     assert "secret-1" not in refused.value.message
     assert store.names() == []
+
+
+async def test_an_empty_storage_state_is_a_visitors_where_visitors_may_chat(tmp_path: Path, chromium: Chromium) -> None:
+    async with small_site() as small, bridged(tmp_path, small, chromium, GUESTS) as run:
+        store = ProfileStore(run.settings.profiles, load_identity(run.settings))
+        imports = LoginImporter(chromium, run.settings, store)
+        small.user = None
+        assert "stored" in await imports.storage_state("guest", "small", small.url, b'{"cookies": [], "origins": []}')
+        await run.facts.state("guest", WorkerState.READY)
+        with pytest.raises(RequestError, match="holds nothing of"):
+            await imports.storage_state("other", "small", small.url, foreign({"cookies": [], "origins": []}))
+        members_only = run.settings.site_files / "small.toml"
+        members_only.write_text(changed())
+        with pytest.raises(RequestError, match="holds nothing of"):
+            await imports.storage_state("other", "small", small.url, {})
+        assert store.names() == ["guest", "me"]
 
 
 @pytest.mark.parametrize("token", ["", " ", "two words", "x" * 5000, "a\x1bb"])

@@ -255,6 +255,7 @@ def driver_of(site: SiteFile) -> type[DataDriver]:
         "min_interval": site.min_interval,
         "grammar": site.grammar,
         "prompt_limit": site.composer.limit or LONGEST_PROMPT,
+        "takes_guests": site.login.guest,
         "login_in_indexed_db": site.login.in_indexed_db,
         "answers_minimized": not site.draws,
         "hosts": site.hosts,

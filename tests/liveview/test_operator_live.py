@@ -14,6 +14,7 @@ from bridge.telemetry import WorkerState
 from tests.liveview.test_liveview_live import DEVICES, asking
 from tests.support.dashboard_pages import Dashboard
 from tests.support.live import Live
+from tests.support.stress import stress
 from tests.support.watching import PASSWORD, PHONE, WIDE, Person, account_page, fill_form, login_page, person
 
 
@@ -63,7 +64,9 @@ async def home(someone: Person) -> None:
     await someone.page.wait_for_url("**/dashboard")
 
 
-@pytest.mark.parametrize(("device", "way"), [(WIDE, fill_form), (PHONE, use_window)], ids=["wide-form", "phone-window"])
+@pytest.mark.parametrize(
+    ("device", "way"), [(PHONE, use_window), *stress((WIDE, fill_form))], ids=["phone-window", "wide-form"]
+)
 async def test_an_account_is_added_and_asked_with_nothing_but_a_browser(
     tmp_path: Path, chromium: Chromium, device: dict[str, Any], way: Any
 ) -> None:

@@ -81,7 +81,7 @@ async def asked(run: Live, prompt: str, way: str) -> str:
     return await joined(await run.stream(prompt)) if way.endswith("stream") else await run.ask(prompt)
 
 
-@pytest.mark.parametrize("chats", [8, *stress(80)])
+@pytest.mark.parametrize("chats", [4, *stress(80)])
 async def test_answers_cut_at_random_places_arrive_byte_for_byte(
     tmp_path: Path, chromium: Chromium, chats: int
 ) -> None:
@@ -94,9 +94,9 @@ async def test_answers_cut_at_random_places_arrive_byte_for_byte(
             if await asked(run, directive(text=text, cut=number), WAYS[number % 4]) != text:
                 differing.append(number)
 
-        for start in range(0, chats, 8):
+        for start in range(0, chats, 4):
             async with asyncio.timeout(100), asyncio.TaskGroup() as tasks:
-                for number in range(start, start + 8):
+                for number in range(start, start + 4):
                     tasks.create_task(one(number))
         turns = [turn for name in names for turn in run.account(name).turns]
     assert differing == []

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -44,7 +45,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that take a process by a fixture, and run their files first, the largest first of all.
+    """Mark the tests that take a process by a fixture, and run their files first, the longest first of all.
 
     So the small and quick ones fill up the rest.
     """
@@ -52,9 +53,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if STARTING.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
     long = [Counter(item.path for item in items if item.get_closest_marker(name)) for name in ("browser", "slow")]
-    items.sort(key=lambda item: [-count[item.path] for count in long])
+    first = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: [first.get(item.path, len(first)), *(-count[item.path] for count in long)])
 
 
+TESTS = Path(__file__).parent
+LONGEST = (
+    *("dashboard/test_dashboard.py", "sites/test_data_driver_live.py", "cli/test_cli.py"),
+    *("worker/test_turns_live.py", "test_growth.py", "worker/test_failures_live.py", "cli/test_operate.py"),
+    *("worker/test_hostile_live.py", "browser/test_browsers_live.py", "worker/test_transports_live.py"),
+    *("sites/every_site/test_site_contract_live.py", "worker/test_greedy_page_live.py", "sites/test_driver_live.py"),
+    *("demo/test_page.py", "login/test_login_live.py", "login/test_site_learning_live.py"),
+    *("worker/test_chat_live.py", "cluster/test_cluster_failures.py", "sites/test_moved_controls_live.py"),
+    *("worker/test_faults_live.py", "docs/test_prometheus.py", "sites/every_site/test_site_faults_live.py"),
+)
+"""The files that take longest, some of them with few tests; one that began near the end would be waited for alone."""
 STEP = Step()
 STARTING = frozenset({"chromium", "full_chromium", "browser", "home"})
 """Fixtures that start a browser or the command."""

@@ -9,6 +9,10 @@ from pydantic import Field, SecretStr
 
 from bridge.setting_types import Section
 
+NAME = r"^[\w.-]+$"
+LONGEST_NAME = 64
+"""Not a part of the pattern, which would take 7 MB then: a repeated class of all letters is compiled as often."""
+
 
 class ClusterSettings(Section):
     """Several bridges as nodes of one pool, by way of Redis or Valkey; without an `url` the bridge is alone."""
@@ -19,10 +23,16 @@ class ClusterSettings(Section):
         "`redis+sentinel://HOST:PORT,HOST:PORT/NAME` or `redis+cluster://HOST:PORT,HOST:PORT`; empty: no other node",
     )
     name: str = Field(
-        "bridge", pattern=r"^[\w.-]{1,64}$", description="name of the cluster, with which all its keys in Redis begin"
+        "bridge",
+        pattern=NAME,
+        max_length=LONGEST_NAME,
+        description="name of the cluster, with which all its keys in Redis begin",
     )
     node: str | None = Field(
-        None, pattern=r"^[\w.-]{1,64}$", description="name of this node, which no other one has; empty: the host's name"
+        None,
+        pattern=NAME,
+        max_length=LONGEST_NAME,
+        description="name of this node, which no other one has; empty: the host's name",
     )
     key: SecretStr | None = Field(
         None, description="secret of at least 16 characters by which nodes know each other, the same on all of them"

@@ -192,6 +192,12 @@ def test_no_module_outgrows_its_idea() -> None:
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
 
+def test_no_pattern_of_a_field_repeats_a_class_of_all_letters() -> None:
+    """Each repetition is compiled, with all letters of Unicode: megabytes for one field; a length says the same."""
+    repeated = re.compile(r"pattern=r?.*\\w[^\]]*\]?\{")
+    assert [name_of(path) for path in modules() if repeated.search(path.read_text("utf-8"))] == []
+
+
 def test_the_demo_site_imports_nothing_of_the_bridge() -> None:
     names = {(path.stem, name) for path in (PACKAGE / "demo").rglob("*.py") for name in imports(path)}
     assert {pair for pair in names if top(pair[1]) == "bridge" and not pair[1].startswith("bridge.demo")} == set()

@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field, StrictStr
 from bridge.errors import RequestError
 from bridge.tool_calls.notation import Tool, Toolbox
 
-ToolName = Annotated[StrictStr, Field(pattern=r"^[\w.:/-]{1,128}$")]
-"""The name of a tool that the client offers."""
+ToolName = Annotated[StrictStr, Field(pattern=r"^[\w.:/-]+$", max_length=128)]
+"""The name of a tool that the client offers; its length is no part of the pattern, which would take 12 MB then."""
 ToolParameters = Annotated[dict[str, Any] | None, BeforeValidator(lambda given: given if given else None)]
 """JSON Schema of a tool's arguments; what of it is odd, or not understood, asks for nothing."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictStr, ValidationError
+from pydantic import BeforeValidator, StrictBool, StrictStr, ValidationError
 
 from bridge.api.anthropic.anthropic_blocks import kind_of
 from bridge.api.anthropic.anthropic_client_tools import client_tool
 from bridge.api.anthropic.anthropic_history import AnthropicMessage
 from bridge.api.request_model import Lenient
-from bridge.api.tool_choice import ToolChoice, make_toolbox
+from bridge.api.tool_choice import ToolChoice, ToolName, make_toolbox
 from bridge.errors import RequestError
 from bridge.tool_calls.notation import Tool, Toolbox
 
@@ -35,7 +35,7 @@ class AnthropicTool(Lenient):
     """An entry of `tools`."""
 
     type: StrictStr | None = None
-    name: Annotated[StrictStr, Field(pattern=r"^[\w.:/-]{1,128}$")] | None = None
+    name: ToolName | None = None
     description: StrictStr | None = None
     input_schema: Annotated[dict[str, Any] | None, BeforeValidator(lambda given: given if given else None)] = None
     """JSON Schema of the arguments; what of it is odd, or not understood, asks for nothing."""

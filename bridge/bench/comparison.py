@@ -12,12 +12,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import aiohttp
+import psutil
 
 from bridge.bench.compared_clients import Bridged, Heard, Say, directive, together
-from bridge.bench.measured_processes import Served, bridge, cost_by_kind, demo_site
+from bridge.bench.measured_processes import Served, bridge, cost_by_kind, demo_site, memory
 from bridge.bench.streams import RATE, SHARES, WARM_UP, delay
 from bridge.errors import SetupError
 
+MB = 2.0**20
 ROUNDS = 5
 TOKENS = 300
 SHOWN = 0.005
@@ -32,6 +34,8 @@ class Side:
     http: aiohttp.ClientSession
     heard: list[Heard] = field(default_factory=list)
     used: Counter[str] = field(default_factory=Counter)
+    memory: dict[str, float] = field(default_factory=dict)
+    """MB at the end, by name."""
 
     async def streams(self, prompt: str) -> Sequence[Heard]:
         """Run one stream for each account at once."""
@@ -49,24 +53,35 @@ class Side:
             costs.update(cost_by_kind(served.pid))
         return costs
 
+    def measure_memory(self) -> None:
+        """Note what all processes take, and the bridges alone."""
+        alone = sum(psutil.Process(one.pid).memory_full_info().pss for one in self.bridges)
+        whole = sum(memory(one.pid) for one in self.bridges)
+        self.memory = {"memory at the end, MB": whole / MB, "memory at the end, MB: bridge": alone / MB}
 
-async def compare(changes: Sequence[str], page: str, streams: int, say: Say, browsers: int = 1) -> str:
+
+async def compare(
+    changes: Sequence[str], page: str, streams: int, say: Say, browsers: int = 1, checkout: Path | None = None
+) -> str:
     """Return a table of the bridge as it is set and with `changes` (`section.name=value`), as Markdown.
 
-    On the changed side the accounts are divided among `browsers` bridges, each with a Chromium of its own.
+    On the changed side the accounts are divided among `browsers` bridges, each with a Chromium of its own, and the code
+    is that in the folder `checkout`.
     """
     if browsers > streams:
         raise SetupError(f"--browsers {browsers}: each needs an account, and --streams gives {streams}.")
+    if checkout is not None and not (checkout / "bridge" / "__main__.py").is_file():
+        raise SetupError(f"--against {checkout}: it holds no checkout of the bridge.")
     accounts, environment = [f"a{number:02}" for number in range(streams)], _environment(changes)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="bridge-compare-")))
         http = await stack.enter_async_context(aiohttp.ClientSession(read_bufsize=2**20))
         site = await stack.enter_async_context(demo_site(accounts, "--page", page))
         sides = []
-        for name, more, number in (("set", {}, 1), ("changed", environment, browsers)):
+        for name, more, number, code in (("set", {}, 1, None), ("changed", environment, browsers, checkout)):
             shares = [accounts[one::number] for one in range(number)]
             bridges = [
-                await stack.enter_async_context(bridge(folder / f"{name}{one}", site, share, environment=more))
+                await stack.enter_async_context(bridge(folder / f"{name}{one}", site, share, None, more, checkout=code))
                 for one, share in enumerate(shares)
             ]
             sides.append(Side(bridges, http))
@@ -75,7 +90,9 @@ async def compare(changes: Sequence[str], page: str, streams: int, say: Say, bro
             say(f"Round {number + 1} of {ROUNDS}: {streams} streams of {RATE} tokens a second on the {page} page")
             for side in sides if number % 2 else sides[::-1]:
                 await _round(side)
-    what = [*changes, *([f"{browsers} browsers"] if browsers > 1 else [])]
+        for side in sides:
+            await asyncio.to_thread(side.measure_memory)
+    what = [*changes, *([f"{browsers} browsers"] if browsers > 1 else []), *([str(checkout)] if checkout else [])]
     return _table(sides[0], sides[1], " ".join(what))
 
 
@@ -117,4 +134,4 @@ def _figures(side: Side) -> Mapping[str, float]:
         figures[f"CPU for 1,000 chunks, s: {kind}"] = seconds / thousands
     whole = sum(seconds for kind, seconds in side.used.items() if kind.startswith("chromium"))
     figures["CPU for 1,000 chunks, s: chromium, all of it"] = whole / thousands
-    return figures
+    return figures | side.memory

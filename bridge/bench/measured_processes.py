@@ -79,10 +79,11 @@ async def bridge(
     stats: Path | None = None,
     environment: Mapping[str, str] | None = None,
     most_open: int | None = None,
+    checkout: Path | None = None,
 ) -> AsyncGenerator[Served]:
     """Run a bridge on the site with the accounts signed in, and wait until all are ready; profile it into `stats`.
 
-    With `most_open` no more accounts are open, and the others sleep.
+    With `most_open` no more accounts are open, and the others sleep; `checkout` is the folder of other code than this.
     """
     settings = Settings(profiles=folder / "profiles", config=folder / "config")
     store = ProfileStore(settings.profiles, load_identity(settings))
@@ -101,7 +102,8 @@ async def bridge(
     }
     began = time.monotonic()
     profiler = ("-m", "cProfile", "-o", str(stats)) if stats else ()
-    async with _process(*profiler, "-m", "bridge", "serve", "--port", "0", environment=environment) as process:
+    command = (*profiler, "-m", "bridge", "serve", "--port", "0")
+    async with _process(*command, environment=environment, folder=checkout) as process:
         url = await _first(process, r"http://127\.0\.0\.1:\d+")
         keys = KeyFile(settings.config).keys()[0], KeyFile(settings.config, "admin_key").keys()[0]
         served = Served(url, keys[0], process.pid, accounts=accounts, admin_key=keys[1])
@@ -159,12 +161,13 @@ def kind_of(process: psutil.Process) -> str:
 
 @asynccontextmanager
 async def _process(
-    *command: str, environment: Mapping[str, str] | None = None
+    *command: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> AsyncGenerator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *command,
         env={**os.environ, **(environment or {})},
+        cwd=folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -19,9 +19,10 @@ pytestmark = pytest.mark.browser  # they start other programs
 UVX = (sys.executable, "-m", "uv", "tool", "run", "--quiet")
 
 
-def test_the_manifests_for_kubernetes_fit_its_schema() -> None:
-    said = run(*UVX, "--from", "kubernetes-validate", "kubernetes-validate", "--strict", EXAMPLES / "kubernetes.yaml")
-    assert said.count("passed") == len(read("kubernetes.yaml")), said
+@pytest.mark.parametrize("name", ["kubernetes.yaml", "kubernetes-cluster.yaml"])
+def test_the_manifests_for_kubernetes_fit_its_schema(name: str) -> None:
+    said = run(*UVX, "--from", "kubernetes-validate", "kubernetes-validate", "--strict", EXAMPLES / name)
+    assert said.count("passed") == len(read(name)), said
 
 
 @pytest.mark.parametrize(

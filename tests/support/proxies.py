@@ -36,12 +36,15 @@ class Here(AbstractResolver):
         """Do nothing."""
 
 
-async def nginx(folder: Path, files: CertificateFiles, port: int, bridge: int) -> list[str]:
+async def nginx(
+    folder: Path, files: CertificateFiles, port: int, bridge: int, example: str = "nginx.conf"
+) -> list[str]:
     """Return the command that runs nginx with the example."""
-    site = (EXAMPLES / "nginx.conf").read_text("utf-8")
+    site = (EXAMPLES / example).read_text("utf-8")
     site = re.sub(r"(ssl_certificate +)\S+;", rf"\1{files.certificate};", site)
     site = re.sub(r"(ssl_certificate_key +)\S+;", rf"\1{files.key};", site)
-    site = site.replace("listen 443", f"listen 127.0.0.1:{port}").replace("127.0.0.1:8000", f"127.0.0.1:{bridge}")
+    site = re.sub(r"listen \d+", f"listen 127.0.0.1:{port}", site)
+    site = re.sub(r"http://127\.0\.0\.1:\d+", f"http://127.0.0.1:{bridge}", site)
     places = "\n".join(
         f"{name}_temp_path {folder / name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )

@@ -23,6 +23,10 @@ def bench(
     browsers: Annotated[
         int, typer.Option(min=1, help="Compare with the accounts divided among so many Chromiums, in turns, instead.")
     ] = 1,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Compare with the code in another checkout of the bridge, in turns, instead."),
+    ] = None,
     accounts: Annotated[bool, flag("--accounts", help="Measure only what accounts cost, open and asleep.")] = False,
     profile: Annotated[bool, flag("--profile", help="Profile the CPU time of a stream instead.")] = False,
 ) -> None:
@@ -35,8 +39,8 @@ def bench(
     if profile:
         say(run(profiled()))
         return
-    if compare or browsers > 1:
-        say(run(compared(compare or (), page, streams, say, browsers)))
+    if compare or browsers > 1 or against is not None:
+        say(run(compared(compare or (), page, streams, say, browsers, against)))
         return
     report = run(only_accounts(say, short=short) if accounts else measure(say, short=short))
     say(report.to_markdown())

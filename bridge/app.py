@@ -205,7 +205,8 @@ async def _optional_parts(
     stack.push_async_callback(tasks.close)
     usage, limiter = await stack.enter_async_context(recorded_usage(settings, base.access, everywhere))
     telemetry.add(limiter)
-    history = await stack.enter_async_context(recorded_history(settings, base.identity, monitor, telemetry))
+    sources = [telemetry] if isinstance(everywhere, Pool) else [telemetry, everywhere.relayed.telemetry]
+    history = await stack.enter_async_context(recorded_history(settings, base.identity, monitor, *sources))
     monitor.has_history, monitor.has_live = history is not None, True
     responses = ResponseStore(settings.config / "responses.sqlite", base.identity, settings.responses)
     stack.push_async_callback(responses.close)

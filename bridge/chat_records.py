@@ -24,7 +24,7 @@ from bridge.worker.stream_recorder import kept_of
 
 @asynccontextmanager
 async def recorded_history(
-    settings: Settings, identity: Identity, monitor: Monitor, telemetry: Telemetry
+    settings: Settings, identity: Identity, monitor: Monitor, *telemetry: Telemetry
 ) -> AsyncGenerator[ChatHistory | None]:
     """Keep the texts of chats, if they are wanted, and show what is kept of earlier starts."""
     if not settings.dashboard.history:
@@ -32,7 +32,8 @@ async def recorded_history(
         yield None
         return
     history, tasks = ChatHistory(folder_in(settings.config), identity, settings.dashboard), Tasks()
-    telemetry.add(history)
+    for source in telemetry:
+        source.add(history)
     tasks.start(_show_earlier(history, settings.browser, monitor))
     tasks.keep(history.tidy)
     try:
@@ -54,6 +55,7 @@ async def recorded_usage(
         if not isinstance(everywhere, Pool):
             everywhere.usage.keys = lambda: [key.id for key in access.keys if key.created is not None]
             limiter.shared = everywhere.usage
+            everywhere.relayed.telemetry.add(limiter)
         yield record, limiter
     finally:
         await record.close()

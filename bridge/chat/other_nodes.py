@@ -45,6 +45,10 @@ class OtherNodes(Protocol):
         """Return all of them."""
         ...
 
+    async def away(self) -> Sequence[str]:
+        """Return the names of the nodes that have been there of late, and do not run now."""
+        ...
+
     def maker(self, id: str) -> OtherNode | None:  # noqa: A002
         """Return the node that has made that id; None where it is this one, or none of those that run now."""
         ...

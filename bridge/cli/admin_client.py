@@ -33,6 +33,11 @@ class AdminClient(Client):
         """Remove an account."""
         return await self._of(account, "DELETE", "")
 
+    async def usage(self, since: str, by: str) -> Json:
+        """Return what the keys used on all nodes."""
+        found: Json = await self._get(f"/admin/api/usage?since={quote(since, '')}&by={quote(by, '')}")
+        return found
+
     async def state(self) -> Json:
         """Return all that the dashboard shows."""
         found: Json = await self._get("/admin/api/state")

@@ -21,6 +21,7 @@ from bridge.cluster.cluster_node import ClusterNode
 from bridge.cluster.node_directory import NodeInfo
 from bridge.cluster.node_questions import NodesToAsk
 from bridge.cluster.relay_client import RelayClient
+from bridge.cluster.relayed_chats import RelayedChats
 from bridge.cluster.running_chats import RunningChats
 from bridge.cluster.shared_turns import SharedTurns
 from bridge.cluster.shared_usage import RedisUsage
@@ -54,7 +55,7 @@ class ClusterPool(RemoteAccounts):
         self.queue_limit = queue_limit
         self.patience = node.seconds_of_steps(PATIENCE)
         self._running_chats, self._drained_at = RunningChats(), 0.0
-        self._places: dict[str, int | None] = {}
+        self.relayed = RelayedChats(client)
         self._lost: dict[str, float] = {}
         pool.served.elsewhere = self._models_elsewhere
 
@@ -62,15 +63,13 @@ class ClusterPool(RemoteAccounts):
         """Answer one chat on whichever node can; see `ChatBackend.chat`."""
         begun, limit = time.monotonic(), wait_of(request, self.queue_limit)
         with self._running_chats.one():
-            async with self.turns.turn(request.caller, request.id, limit):
+            async with self.turns.turn(request, limit):
                 request = replace(request, start_within=max(limit - (time.monotonic() - begun), 0.0))
                 # the account of a client's own login is here
                 chat = self.pool.chat(request) if request.tokens else self._searched(request)
                 async with aclosing(chat) as events:
                     async for event in events:
                         yield event
-                async for event in events:
-                    yield event
 
     async def _searched(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat whose key may have it now."""
@@ -97,17 +96,7 @@ class ClusterPool(RemoteAccounts):
     def _chat_at(self, route: Route, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         if route.node is None:
             return self.pool.chat(request)
-        return self._relayed(route, request)
-
-    async def _relayed(self, route: Route, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        assert route.node is not None  # noqa: S101 - a chat of this node's is not relayed
-        try:
-            chat = self.client.chat(route.node, request, lambda place: self._places.update({request.id: place}))
-            async with aclosing(chat) as events:
-                async for event in events:
-                    yield event
-        finally:
-            self._places.pop(request.id, None)
+        return self.relayed.chat(route.node, request)
 
     def routes(self, request: ChatRequest) -> list[Route]:
         """Return where the chat could go now, the best first."""
@@ -181,7 +170,9 @@ class ClusterPool(RemoteAccounts):
 
     def place_in_queue(self, request: ChatRequest) -> int | None:
         """Return the place of a chat that waits here or on another node; see `ChatBackend`."""
-        elsewhere = [place for chat, place in self._places.items() if chat.startswith(request.id) and place is not None]
+        elsewhere = [
+            place for chat, place in self.relayed.places.items() if chat.startswith(request.id) and place is not None
+        ]
         return min(elsewhere, default=None) or self.pool.place_in_queue(request)
 
     async def is_live(self, token: str) -> bool:

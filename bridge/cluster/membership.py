@@ -48,9 +48,7 @@ class Membership:
         self._parts = AsyncExitStack()
         """What ends before the connection to Redis does."""
         self._usage = RedisUsage(node.link)
-        self._turns = SharedTurns(node.link, node.id, settings.pool.queue_size)
         self._parts.push_async_callback(self._usage.close)
-        self._parts.push_async_callback(self._turns.close)
 
     def accounts(self, stored: OwnedAccounts) -> LeasedAccounts:
         """Return the accounts for the pool of this node."""
@@ -66,14 +64,17 @@ class Membership:
         server = RelayServer(self.node.id, signing, pool, operations, paths)
         address = await self._stack.enter_async_context(server.listening(settings.host, settings.port))
         self.node.address = self.node.address or _reached(settings.host, address)
+        telemetry.add(server.on_fact)
         client = await self._stack.enter_async_context(RelayClient(signing))
         await self.node.run(pool, telemetry)
         self._usage.start()
+        turns = SharedTurns(self.node.link, self.node.id, self._settings.pool.queue_size, telemetry)
+        self._parts.push_async_callback(turns.close)
         nodes = NodesToAsk(self.node, client, questions)
         nodes.start()
         self._parts.push_async_callback(nodes.close)
         limit = self._settings.pool.queue_limit
-        everywhere = ClusterPool(pool, self.node, client, limit, self._usage, self._turns, nodes)
+        everywhere = ClusterPool(pool, self.node, client, limit, self._usage, turns, nodes)
         everywhere.operations, everywhere.server = operations, server
         return everywhere
 

@@ -137,6 +137,11 @@ class NodesToAsk:
         """Return the other nodes; see `OtherNodes`."""
         return [Asked(info, self._client) for info in self._others()]
 
+    async def away(self) -> Sequence[str]:
+        """Return the names of the nodes that are away; see `OtherNodes`."""
+        there = {self.name, *(info.node for info in self._others())}
+        return [name for name in await self._known() if name not in there]
+
     def maker(self, id: str) -> OtherNode | None:  # noqa: A002
         """Return the node that has made an id; see `OtherNodes`."""
         mark = mark_of(id)

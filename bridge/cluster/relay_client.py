@@ -23,6 +23,7 @@ from bridge.cluster import wire
 from bridge.cluster.node_directory import NodeInfo
 from bridge.cluster.signing import Signing
 from bridge.errors import NodeLost
+from bridge.telemetry import Timeline
 
 SILENCE = 4.0
 """Seconds without even a heartbeat after which a node is lost."""
@@ -64,13 +65,17 @@ class RelayClient:
             response.close()
 
     async def chat(
-        self, node: NodeInfo, request: ChatRequest, on_place: Callable[[int | None], None] = lambda _: None
+        self,
+        node: NodeInfo,
+        request: ChatRequest,
+        on_place: Callable[[int | None], None] = lambda _: None,
+        timeline: Timeline | None = None,
     ) -> AsyncGenerator[ChatEvent]:
-        """Yield the events of the chat on that node; see `ChatBackend.chat`."""
+        """Yield the events of the chat on that node, and note in `timeline` how it goes; see `ChatBackend.chat`."""
         said, files = wire.request_as_json(request)
         head = await asyncio.to_thread(wire.line, {"to": node.id, **said})
         body = head + b"".join(await asyncio.gather(*map(_bytes_of, files)))
-        chat = _RemoteChat(self, node, request, on_place)
+        chat = _RemoteChat(self, node, request, on_place, timeline or Timeline(request.id, request.model.id))
         with _losses(node, lambda: chat.is_sent):
             async with self.called(node, "/internal/chat", body) as response:
                 await _check(response)
@@ -168,8 +173,14 @@ class _RemoteChat:
     """What a chat on another node has come to; `is_sent` from the moment on at which its prompt may have been sent."""
 
     def __init__(
-        self, client: RelayClient, node: NodeInfo, request: ChatRequest, on_place: Callable[[int | None], None]
+        self,
+        client: RelayClient,
+        node: NodeInfo,
+        request: ChatRequest,
+        on_place: Callable[[int | None], None],
+        timeline: Timeline,
     ) -> None:
+        self._timeline = timeline
         self.is_sent = self.is_over = False
         self._client = client
         self._node = node
@@ -182,7 +193,13 @@ class _RemoteChat:
         if "event" in line:
             return await self._event(wire.event_of(line))
         if "error" in line:
-            raise wire.error_of(line["error"])
+            error = wire.error_of(line["error"])
+            if not error.sent:
+                self._timeline.forget("sent")
+            raise error
+        if "account" in line:
+            self._timeline.account = str(line["account"])
+            self._timeline.mark("started")
         if "ask" in line:
             await self._let_go()
         if "place" in line:
@@ -193,6 +210,7 @@ class _RemoteChat:
     async def _let_go(self) -> None:
         """Let the prompt be sent; raise `NodeLost` where that came too late, so that nothing was sent."""
         self.is_sent = True  # before the call: its answer may be lost
+        self._timeline.mark("sent")
         async with self._client.called(self._node, "/internal/go", wire.line({"chat": self._request.id})) as response:
             if response.status != HTTPStatus.OK:
                 raise NodeLost(f"The node {self._node.node} has not waited for this one.")

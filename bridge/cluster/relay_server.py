@@ -27,6 +27,7 @@ from bridge.cluster import wire
 from bridge.cluster.signing import Signing
 from bridge.errors import BridgeError, NodeLost, RequestError, SetupError
 from bridge.tasks import log_unexpected
+from bridge.telemetry import ChatStarted, Fact
 
 HEARTBEAT = 1.0
 """Seconds of silence after which an empty line is written."""
@@ -49,6 +50,8 @@ Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | Archive]]
 class _Chat:
     """A chat that another node is answered: its client's text of the answer, and whether it may be sent."""
 
+    account: str = ""
+    """The account that has it."""
     go: asyncio.Event = field(default_factory=asyncio.Event)
     is_over: bool = False
     returned: Future[str] = field(default_factory=Future)
@@ -102,6 +105,11 @@ class RelayServer:
             yield f"http://{host}:{runner.addresses[0][1]}"
         finally:
             await runner.cleanup()
+
+    def on_fact(self, fact: Fact) -> None:
+        """Note which account a chat of another node has got."""
+        if isinstance(fact, ChatStarted) and (chat := self._chats.get(fact.chat)) is not None:
+            chat.account = fact.account
 
     def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Have a handler called for signed calls alone; its errors are JSON."""
@@ -220,8 +228,9 @@ class _Answer:
     async def _may_start(self) -> None:
         """Wait until the other node has said `go`; raise where it does not."""
         if self._chat.go.is_set():
+            await self._write(wire.line({"account": self._chat.account}))
             return
-        await self._write(wire.line({"ask": 1}))
+        await self._write(wire.line({"ask": 1, "account": self._chat.account}))
         try:
             async with asyncio.timeout(GO_LIMIT):
                 await self._chat.go.wait()

@@ -13,9 +13,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 from bridge.chat.caller import Caller
+from bridge.chat.types import ChatRequest
 from bridge.cluster.redis_link import RedisLink, Script
 from bridge.errors import ClusterUnavailable, PoolFull, PoolTimeout
+from bridge.pool.chat_progress import Progress
 from bridge.tasks import Tasks
+from bridge.telemetry import Telemetry, Timeline
 
 LIMIT = 0.5
 """Seconds that a chat waits for Redis at a time."""
@@ -46,10 +49,14 @@ LEAVE = Script("redis.call('ZREM', KEYS[1], ARGV[1]) return redis.call('ZREM', K
 
 
 class SharedTurns:
-    """The lines of the keys, as the chats of one node stand in them; at most `queue_size` chats of a key wait."""
+    """The lines of the keys, as the chats of one node stand in them; at most `queue_size` chats of a key wait.
 
-    def __init__(self, link: RedisLink, node: str, queue_size: int) -> None:
+    A chat that leaves its line has come to no pool, so `telemetry` is told here how it has ended.
+    """
+
+    def __init__(self, link: RedisLink, node: str, queue_size: int, telemetry: Telemetry) -> None:
         self._link = link
+        self._telemetry = telemetry
         self._node = node
         self.queue_size = queue_size
         self._ended = asyncio.Event()
@@ -60,15 +67,20 @@ class SharedTurns:
         await self._tasks.close()
 
     @asynccontextmanager
-    async def turn(self, caller: Caller, chat: str, limit: float) -> AsyncGenerator[None]:
+    async def turn(self, request: ChatRequest, limit: float) -> AsyncGenerator[None]:
         """Be one of the chats that may run; raise a `PoolError` where that does not come within `limit` seconds."""
+        caller = request.caller
         if caller.parallel is None or not caller.id:
             yield
             return
-        chat = f"{self._node}/{chat}"
+        chat = f"{self._node}/{request.id}"
         staying: asyncio.Task[None] | None = None
         try:
-            await self._wait(caller, caller.parallel, chat, time.monotonic() + limit)
+            try:
+                await self._wait(caller, caller.parallel, chat, time.monotonic() + limit)
+            except BaseException:
+                with Progress(request, Timeline(request.id, request.model.id), self._telemetry).reported():
+                    raise
             staying = self._tasks.start(self._stay(caller, chat))
             yield
         finally:

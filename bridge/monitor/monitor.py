@@ -161,15 +161,6 @@ class Monitor:
             "log": [state_json.line(line) for line in self.log.after(self.log.count - SHOWN_LINES)],
         }
 
-    def recent(self, limit: int, before: str | None = None) -> list[dict[str, Any]]:
-        """Return the chats that have ended, the newest first; those that ended before the one of the id `before`."""
-        chats = list(self.chats.recent())
-        ids = [chat.fact.chat for chat in chats]
-        if before is not None and before not in ids:
-            return []  # it is forgotten, and with it all that ended before it
-        begin = ids.index(before) + 1 if before else 0
-        return [self.ended(chat) for chat in chats[begin : begin + limit]]
-
     def remember(self, earlier: Sequence[EndedChat]) -> None:
         """Show chats of earlier starts, too, the newest first."""
         self.chats.remember(earlier)

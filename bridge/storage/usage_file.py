@@ -40,8 +40,8 @@ FINE = int(2 * DAY)
 MOST_ROWS = 10_000
 """Rows of an answer at most."""
 
-By = Literal["key", "model", "account", "day", "hour"]
-"""What usage can be summed by; days and hours are those of UTC."""
+By = Literal["key", "model", "account", "day", "hour", "node"]
+"""What usage can be summed by; days and hours are those of UTC, and a bridge that is alone is a node without a name."""
 SUMS = ", ".join(f"SUM({name}) AS {name}" for name in COUNTS.split(", "))
 GROUPS: dict[By, str] = {
     "key": "key, MAX(name) AS name",
@@ -49,6 +49,7 @@ GROUPS: dict[By, str] = {
     "account": "account",
     "day": f"time / {int(DAY)} * {int(DAY)} AS day",
     "hour": f"time / {int(HOUR)} * {int(HOUR)} AS hour",
+    "node": "'' AS node",
 }
 BYS: tuple[By, ...] = get_args(By)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -49,6 +49,9 @@ class Nodes:
     def all(self) -> Sequence[OtherNode]:
         return self.others
 
+    async def away(self) -> Sequence[str]:
+        return ()
+
     def maker(self, id: str) -> OtherNode | None:  # noqa: A002
         return None
 

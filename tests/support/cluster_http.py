@@ -16,7 +16,7 @@ from bridge.api.access.credentials import Credentials, load_credentials
 from bridge.api.access.rate_limiter import RateLimiter
 from bridge.api.admin.admin_context import OptionalParts
 from bridge.api.routes import build_runner
-from bridge.chat_records import recorded_usage
+from bridge.chat_records import recorded_history, recorded_usage
 from bridge.monitor.monitor import Monitor
 from bridge.storage.response_store import ResponseStore
 from bridge.tasks import Tasks
@@ -71,10 +71,12 @@ async def endpoint_of(node: Node) -> AsyncGenerator[Endpoint]:
         node.telemetry.add(limiter)
         monitor = Monitor(settings)
         node.telemetry.add(monitor)
+        sources = node.telemetry, node.everywhere.relayed.telemetry
+        history = await stack.enter_async_context(recorded_history(settings, IDENTITY, monitor, *sources))
         responses = ResponseStore(settings.config / "responses.sqlite", IDENTITY, settings.responses)
         stack.push_async_callback(responses.close)
         nodes = node.everywhere.nodes
-        parts = OptionalParts(limiter=limiter, usage=usage, responses=responses, nodes=nodes)
+        parts = OptionalParts(history=history, limiter=limiter, usage=usage, responses=responses, nodes=nodes)
         runner = build_runner(node.everywhere, settings, access, monitor, parts)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

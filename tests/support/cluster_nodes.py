@@ -22,7 +22,7 @@ from bridge.cluster.membership import pools_of_a_node
 from bridge.errors import BridgeError
 from bridge.pool.pool import Pool
 from bridge.pool.roster import StoredAccounts
-from bridge.settings import ClusterSettings, PoolSettings, Settings
+from bridge.settings import ClusterSettings, DashboardSettings, PoolSettings, Settings
 from bridge.storage.conversation_file import ConversationPosition
 from bridge.storage.profile_key import Identity
 from bridge.storage.profiles import Profile, ProfileStore, Stamp
@@ -248,6 +248,7 @@ def settings_of(folder: Path, url: str, node: str, lease: float, **cluster: Any)
         profiles=folder / node / "profiles",
         config=folder / node,
         pool=PoolSettings(min_interval=0, queue_limit=LIMIT),
+        dashboard=DashboardSettings(history=True),
         cluster=ClusterSettings.model_validate(shared),
     )
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
+from loguru import logger
 
 from bridge.api.admin import query_parameters
 from bridge.api.admin.admin_context import Parts, as_json
 from bridge.api.route_table import Operation
+from bridge.chat.other_nodes import OtherNode
 from bridge.durations import moment_of
-from bridge.errors import NotThere, RequestError
+from bridge.errors import BridgeError, NotThere, RequestError
 from bridge.storage.usage_file import By, as_csv, groups_of
+from bridge.storage.usage_sums import summed
 
 PATH = "/admin/api/usage"
-ASKED = "(`since`: `7d` or a date; `by`: any of `key`, `model`, `account`, `day`, `hour`)"
+SUBJECT = "usage"
+ASKED = "(`since`: `7d` or a date; `by`: any of `key`, `model`, `account`, `day`, `hour`, `node`)"
 SINCE = timedelta(days=30)
 ATTACHED = {"content-disposition": 'attachment; filename="bridge-usage.csv"', "cache-control": "no-store"}
 
@@ -25,7 +30,9 @@ class UsageFigures:
     """The handlers."""
 
     def __init__(self, parts: Parts) -> None:
-        self._record = parts.optional.usage
+        self._record, self._nodes = parts.optional.usage, parts.optional.nodes
+        if self._nodes is not None:
+            self._nodes.answer(SUBJECT, self._answer)
 
     def operations(self) -> Sequence[Operation]:
         """Return the routes."""
@@ -36,19 +43,45 @@ class UsageFigures:
 
     async def totals(self, request: web.Request) -> web.StreamResponse:
         """Return the sums."""
-        since, by, rows = await self._asked(request)
-        return as_json({"since": since.isoformat(timespec="seconds"), "by": by, "usage": rows})
+        since, by, rows, missing = await self._asked(request)
+        told = {"since": since.isoformat(timespec="seconds"), "by": by, "usage": rows}
+        return as_json(told if self._nodes is None else {**told, "missing": missing})
 
     async def table(self, request: web.Request) -> web.StreamResponse:
         """Return the sums as a CSV file."""
-        _, by, rows = await self._asked(request)
+        _, by, rows, _ = await self._asked(request)
         return web.Response(text=as_csv(rows, by), content_type="text/csv", headers=ATTACHED)
 
-    async def _asked(self, request: web.Request) -> tuple[datetime, Sequence[By], list[dict[str, Any]]]:
+    async def _asked(self, request: web.Request) -> tuple[datetime, Sequence[By], list[dict[str, Any]], list[str]]:
+        """Return since when, by what, the sums of all nodes, and the names of those that are missing in them."""
         if self._record is None:
             raise NotThere("This bridge records no usage.")
         since, by = _since(request), groups_of(query_parameters.text(request, "by") or "key")
-        return since, by, await self._record.totals(since.timestamp(), by)
+        own = await self._record.totals(since.timestamp(), by)
+        if self._nodes is None:
+            return since, by, own, []
+        others = self._nodes.all()
+        found = await asyncio.gather(*(_sums(node, since, by) for node in others))
+        parts = [(node.name, rows) for node, rows in zip(others, found, strict=True) if rows is not None]
+        missing = [node.name for node, rows in zip(others, found, strict=True) if rows is None]
+        rows = summed([(self._nodes.name, own), *parts], by)
+        return since, by, rows, sorted({*missing, *await self._nodes.away()})
+
+    async def _answer(self, said: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Tell another node the sums of this one alone."""
+        if self._record is None:
+            return {"usage": []}
+        return {"usage": await self._record.totals(float(said["since"]), groups_of(str(said["by"])))}
+
+
+async def _sums(node: OtherNode, since: datetime, by: Sequence[By]) -> list[dict[str, Any]] | None:
+    """Return the sums of another node; None where it does not answer."""
+    try:
+        rows: list[dict[str, Any]] = (await node.ask(SUBJECT, since=since.timestamp(), by=",".join(by)))["usage"]
+    except BridgeError as error:
+        logger.warning("What the keys used on the node {} is missing: {}", node.name, error.message)
+        return None
+    return rows
 
 
 def _since(request: web.Request) -> datetime:

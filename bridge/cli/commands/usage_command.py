@@ -1,4 +1,7 @@
-"""`bridge usage`: what each key used, by model, account or time; read from the record, whether a bridge runs or not."""
+"""`bridge usage`: what each key used, by model, account or time.
+
+It is read from the record, whether a bridge runs or not; that of a whole cluster is asked of the node that runs here.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from bridge.cli.options import console, flag, load, say
+from bridge.cli.options import Key, Url, admin_client, console, flag, load, run, say
 from bridge.errors import SetupError
+from bridge.printable import as_line
 
 NUMBERS = ("chats", "failed", "prompt_tokens", "completion_tokens", "tokens")
 
@@ -23,16 +27,20 @@ def usage(
     context: typer.Context,
     since: Annotated[str, typer.Option(metavar="WHEN", help="A span such as `24h` or `7d`, or a date.")] = "30d",
     by: Annotated[
-        str, typer.Option(metavar="WHAT", help="`key`, `model`, `account`, `day`, `hour`, or several with commas.")
+        str, typer.Option(metavar="WHAT", help="`key`, `model`, `account`, `day`, `hour`, `node`, or several.")
     ] = "key",
     as_json: Annotated[bool, flag("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, flag("--csv", help="Print a CSV file.")] = False,
+    own: Annotated[bool, flag("--own", help="In a cluster, count what came to this node alone.")] = False,
+    url: Url = None,
+    key: Key = None,
 ) -> None:
-    """Show how many chats and tokens each key has used."""
+    """Show how many chats and tokens each key has used; in a cluster on all nodes, as the running bridge tells."""
     from bridge.storage import usage_file
 
     groups = usage_file.groups_of(by)
-    rows = _rows(context, since, groups)
+    is_of_all = url is not None or (load(context).cluster.url is not None and not own)
+    rows = _rows_of_all(context, since, by, url, key) if is_of_all else _rows(context, since, groups)
     if as_csv:
         sys.stdout.write(usage_file.as_csv(rows, groups))
     elif as_json:
@@ -41,6 +49,14 @@ def usage(
         _show(rows, usage_file.columns_of(groups))
     else:
         say("No chat was recorded in that time.")
+
+
+def _rows_of_all(context: typer.Context, since: str, by: str, url: str | None, key: str | None) -> list[dict[str, Any]]:
+    found = run(admin_client(context, url, key).usage(since, by))
+    if missing := found.get("missing"):
+        print(f"Not counted, for they are away: {', '.join(map(as_line, missing))}", file=sys.stderr)
+    rows: list[dict[str, Any]] = found["usage"]
+    return rows
 
 
 def _rows(context: typer.Context, since: str, groups: Sequence[Any]) -> list[dict[str, Any]]:

@@ -1,0 +1,145 @@
+"""The chats of all nodes for an operator. A chat is listed by the node whose account had it, and its texts are kept by
+the node that its client asked; so what this node has not is looked for on each of the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from bridge.api.admin.own_chats import OwnChats
+from bridge.chat.other_nodes import OtherNode, OtherNodes
+from bridge.errors import BridgeError, NodeLost, NotThere
+from bridge.settings import MEBIBYTE
+
+SUBJECT = "chats"
+PIECE = MEBIBYTE // 4
+"""Bytes of an archive that are read at a time."""
+
+
+class AllChats:
+    """The chats of this node, and with `nodes` those of the others."""
+
+    def __init__(self, own: OwnChats, nodes: OtherNodes | None = None) -> None:
+        self._own = own
+        self._nodes = nodes
+        if nodes is not None:
+            nodes.answer(SUBJECT, self._answer)
+            nodes.serve(SUBJECT, self._read)
+
+    async def recent(self, limit: int, before: str | None) -> tuple[list[dict[str, Any]], list[str]]:
+        """Return the chats that ended before the one of that id, the newest first, and the nodes that did not tell."""
+        until = None
+        if before is not None and (until := await self._ended_at(before)) is None:
+            return [], []  # it is forgotten, and with it all that ended before it
+        own = self._own.recent(limit, until)
+        if self._nodes is None:
+            return [one["chat"] for one in own], []
+        others = self._nodes.all()
+        asking = (node.ask(SUBJECT, do="recent", limit=limit, until=until) for node in others)
+        asked = await asyncio.gather(*map(_tried, asking))
+        told = {self._nodes.name: own, **_rows(others, asked)}
+        rows = [{"at": one["at"], "chat": {**one["chat"], "node": name}} for name, rows in told.items() for one in rows]
+        rows.sort(key=lambda row: -row["at"])
+        chats = {row["chat"]["id"]: row["chat"] for row in reversed(rows)}
+        newest = [*reversed(chats.values())][:limit]
+        return newest, [node.name for node in others if node.name not in told]
+
+    async def texts(self, id: str) -> dict[str, Any]:  # noqa: A002
+        """Return the texts of a chat."""
+        return await self._anywhere("texts", id, self._own.texts(id))
+
+    async def cancel(self, id: str) -> dict[str, Any]:  # noqa: A002
+        """End a chat."""
+        return await self._anywhere("cancel", id, self._own.cancel(id))
+
+    @asynccontextmanager
+    async def archive(self, what: str, id: str) -> AsyncGenerator[Path | bytes | AsyncIterator[bytes]]:  # noqa: A002
+        """Open an archive of a chat, which is a file, all of its bytes, or those as another node sends them."""
+        try:
+            found = await self._own.archive(what, id)
+        except NotThere as error:
+            async with self._opened(what, id, error) as pieces:
+                yield pieces
+            return
+        yield found
+
+    @asynccontextmanager
+    async def _opened(self, what: str, id_: str, error: BridgeError) -> AsyncGenerator[AsyncIterator[bytes]]:
+        for node in self._others():
+            opening = node.read(SUBJECT, what=what, id=id_)
+            try:
+                pieces = await opening.__aenter__()
+            except (NotThere, NodeLost) as failure:
+                error = failure if isinstance(failure, NodeLost) else error
+                continue
+            try:
+                yield pieces
+            finally:
+                await opening.__aexit__(None, None, None)
+            return
+        raise error
+
+    async def _anywhere(self, do: str, id_: str, own: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return await own
+        except NotThere as error:
+            others = self._others()
+            found = await asyncio.gather(*(_tried(node.ask(SUBJECT, do=do, id=id_)) for node in others))
+            lost = [one for one in found if isinstance(one, NodeLost)]
+            for one in found:
+                if not isinstance(one, BridgeError):
+                    return one
+            raise (lost[0] if lost else error) from None
+
+    async def _ended_at(self, id_: str) -> float | None:
+        if (own := self._own.ended_at(id_)) is not None:
+            return own
+        asked = await asyncio.gather(*(_tried(node.ask(SUBJECT, do="at", id=id_)) for node in self._others()))
+        return next((one["at"] for one in asked if not isinstance(one, BridgeError) and one["at"]), None)
+
+    def _others(self) -> Sequence[OtherNode]:
+        return () if self._nodes is None else self._nodes.all()
+
+    async def _answer(self, said: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer another node about this one's chats."""
+        match said["do"]:
+            case "recent":
+                return {"chats": self._own.recent(int(said["limit"]), said["until"])}
+            case "at":
+                return {"at": self._own.ended_at(str(said["id"]))}
+            case "texts":
+                return await self._own.texts(str(said["id"]))
+            case "cancel":
+                return await self._own.cancel(str(said["id"]))
+        raise NotThere("The node does not know what is asked of it; it has another version.")
+
+    @asynccontextmanager
+    async def _read(self, said: Mapping[str, Any]) -> AsyncGenerator[AsyncIterator[bytes]]:
+        yield _pieces(await self._own.archive(str(said["what"]), str(said["id"])))
+
+
+async def _tried(asking: Awaitable[dict[str, Any]]) -> dict[str, Any] | BridgeError:
+    try:
+        return await asking
+    except BridgeError as error:
+        return error
+
+
+def _rows(
+    nodes: Sequence[OtherNode], asked: Sequence[dict[str, Any] | BridgeError]
+) -> dict[str, Sequence[dict[str, Any]]]:
+    told = zip(nodes, asked, strict=True)
+    return {node.name: said["chats"] for node, said in told if not isinstance(said, BridgeError)}
+
+
+async def _pieces(archive: Path | bytes) -> AsyncIterator[bytes]:
+    if isinstance(archive, bytes):
+        yield archive
+        return
+    with await asyncio.to_thread(archive.open, "rb") as file:
+        while data := await asyncio.to_thread(file.read, PIECE):
+            yield data

@@ -1,0 +1,28 @@
+"""Sums of usage of several nodes as one; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bridge.storage.usage_file import COUNTS, MOST_ROWS, By
+
+SUMMED = (*COUNTS.split(", "), "tokens")
+
+
+def summed(parts: Iterable[tuple[str, Iterable[Mapping[str, Any]]]], by: Sequence[By]) -> list[dict[str, Any]]:
+    """Return the sums of all nodes, each given with its name, in the order of `UsageFile.totals`."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for node, rows in parts:
+        for row in rows:
+            told: dict[str, Any] = {**row, "node": node} if "node" in by else dict(row)
+            known = found.setdefault(tuple(told[one] for one in by), told)
+            if known is not told:
+                for count in SUMMED:
+                    known[count] += told[count]
+    times = [one for one in by if one in ("day", "hour")]
+    rest = [one for one in by if one not in times]
+    sums = sorted(found.values(), key=lambda row: [str(row[one]) for one in rest])
+    sums.sort(key=lambda row: row["tokens"], reverse=True)
+    sums.sort(key=lambda row: [row[one] for one in times])
+    return sums[:MOST_ROWS]

@@ -76,6 +76,11 @@ class Bridge:
         self.reload = reload
         """Begins to read the settings again; the log tells what came of it."""
 
+    def account_names(self) -> list[str]:
+        """Return the accounts, also those of the cluster that no node has opened yet."""
+        known = set() if isinstance(self.everywhere, Pool) else self.everywhere.node.view.names
+        return sorted({account.name for account in self.everywhere.accounts()} | known)
+
     def sign_in_path(self) -> str | None:
         """Return the dashboard's path, and in it a token that signs in once; None where the dashboard is turned off."""
         key = next((key for key in self._access.keys if key.scope == "admin"), None)
@@ -126,8 +131,18 @@ async def running(
         stack.push_async_callback(views.close)
         tasks = Tasks()
         stack.push_async_callback(tasks.close)
+        if not isinstance(everywhere, Pool):
+            tasks.start(_start_early(browser))
         reload = partial(_reload, tasks, optional.reload)
         yield Bridge(base.monitor.url, pool, browser, base.access, views, ollama_url, reload, everywhere)
+
+
+async def _start_early(browser: Chromium) -> None:
+    """Have the browser run before another node hands an account over, which nobody can use until it is open here."""
+    try:
+        await browser.version()  # which starts it
+    except BridgeError as error:
+        logger.warning("{}", error.message)
 
 
 def _reload(tasks: Tasks, settings: SettingsReload | None) -> None:

@@ -20,7 +20,7 @@ from loguru import logger
 
 from bridge.cluster.held_leases import HeldLeases
 from bridge.cluster.node_directory import NodeDirectory, NodeInfo
-from bridge.cluster.placement import misplaced, ranking, wait_of
+from bridge.cluster.placement import misplaced, ranking, targets, wait_of
 from bridge.cluster.redis_leases import RedisLeases
 from bridge.cluster.redis_link import RedisLink, connect
 from tests.support.redis_server import RedisServer, redis_server
@@ -71,12 +71,13 @@ class SimulatedNode:
         free = set(self._accounts) - elsewhere - set(self.leases.names())
         free -= (await self._store.holders(free)).keys()
         self._free_since = {name: self._free_since.get(name, now) for name in free}
+        wanted = targets(self._accounts, places)
         for name in sorted(free):
-            wait = wait_of(self.info.node, ranking(name, places))
+            wait = wait_of(self.info.node, ranking(name, wanted.get(name), places))
             if wait is not None and now - self._free_since[name] >= wait * self._seconds / STEPS:
                 await self.leases.acquire(name)
                 places = [place for place in places if place.node != self.info.node] + [self._said().place]
-        for name in misplaced(self._said().place, places)[:2]:
+        for name in misplaced(self._said().place, targets(self._accounts, places))[:2]:
             await self.leases.release(name)
 
 

@@ -16,7 +16,7 @@ def print_access(console: Console, bridge: Bridge, settings: Settings) -> None:
     url = named(bridge.url, settings.server)
     file = KeyFile(settings.config)
     key = "" if settings.server.no_auth else next(iter(file.left()), "")
-    accounts = ", ".join(account.name for account in bridge.pool.accounts())
+    accounts = ", ".join(bridge.account_names())
     shown = f"{key} ({file.path})" if console.is_terminal else f"in {file.path}; `bridge keys` prints it"
     for label, text in (
         ("Base URL", f"{url}/v1"),

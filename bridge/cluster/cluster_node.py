@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from loguru import logger
@@ -23,7 +23,7 @@ from bridge.cluster.leased_accounts import LeasedAccounts, OwnedAccounts
 from bridge.cluster.node_directory import NodeDirectory, NodeInfo
 from bridge.cluster.node_hints import NodeHints
 from bridge.cluster.node_state import accounts_said, models_said
-from bridge.cluster.placement import Place, misplaced, ranking, wait_of
+from bridge.cluster.placement import LONGEST_WAIT, Place, misplaced, ranking, targets, wait_of
 from bridge.cluster.profile_sync import ProfileSync
 from bridge.cluster.redis_leases import RedisLeases
 from bridge.cluster.redis_link import RedisLink
@@ -45,8 +45,6 @@ AT_LEAST = 4
 """Part of the time of a step that lies between two of them, whatever the hints."""
 MOVES = 2
 """Accounts that a node gives back at a time to another one; one that is drained gives back all."""
-UNFIT = 60.0
-"""Seconds for which a node does not take an account again that it could not open."""
 
 
 class ClusterNode:
@@ -77,7 +75,6 @@ class ClusterNode:
         self._pool: Pool | None = None
         self._moves: AccountMoves | None = None
         self._conversations: SharedConversations | None = None
-        self._unfit_until: dict[str, float] = {}
         self._changed, self._wake = asyncio.Event(), asyncio.Event()
         self._hints = NodeHints(link, self.id, self.look_now)
         self._has_moved = False
@@ -173,6 +170,7 @@ class ClusterNode:
             accounts_said(self._pool, self.leases),
             models_said(self._pool),
             is_stopping=self._is_stopping,
+            unfit=list(self._unfit()),
         )
 
     def note_drained(self, node: str, *, is_draining: bool) -> None:
@@ -180,6 +178,9 @@ class ClusterNode:
         others = set(self.drained) - {node}
         self.drained = others | {node} if is_draining else others
         self._moved()
+
+    def _unfit(self) -> Mapping[str, float]:
+        return self._accounts.unfit if self._accounts is not None else {}
 
     def look_now(self) -> None:
         """Make the next step at once: something has moved."""
@@ -204,9 +205,9 @@ class ClusterNode:
         if self._steps % REFRESH == 1:
             await self._sync.refresh()
             await self._keys.sync()
-        places = self.view.places(self.info())
-        await self._take_free(places, now)
-        self._give_back(places, now)
+        shared, places = await self._shared.names(), self.view.places(self.info())
+        await self._take_free(shared, places, now)
+        await self._give_back(shared, places, now)
 
     def _note_draining(self) -> None:
         """Note whether this node's operator wants it to have no accounts; a change is told to the other nodes."""
@@ -216,29 +217,30 @@ class ClusterNode:
             if self._pool is not None:
                 self._pool.queue.assign()
 
-    async def _take_free(self, places: Sequence[Place], now: float) -> None:
+    async def _take_free(self, shared: Collection[str], places: Sequence[Place], now: float) -> None:
         moves = self._running_moves()
-        shared = await self._shared.names()
-        names = shared | self._sync.bound
-        free = names - self.view.held() - set(self.leases.names())
+        free = {*shared, *self._sync.bound} - self.view.held() - set(self.leases.names())
         free -= (await self._lease_store.holders(free)).keys()
         self.view.note_accounts(shared, free, now)
+        wanted = await asyncio.to_thread(targets, shared, places)
         for name in sorted(free):
             here = [place for place in places if name not in self._sync.bound or place.node == self.name]
-            wait = wait_of(self.name, ranking(name, here))
+            wait = wait_of(self.name, ranking(name, wanted.get(name), here))
+            if (again := self._unfit().get(name)) is not None:  # where no other node opens it either
+                wait = LONGEST_WAIT if again <= now else None
             is_due = wait is not None and self.view.free_for(name, now) >= wait * self._seconds / STEPS
-            if is_due and self._unfit_until.get(name, 0.0) <= now and await moves.take(name) is not None:
+            if is_due and await moves.take(name) is not None:
                 places = self.view.places(self.info())
 
-    def _give_back(self, places: Sequence[Place], now: float) -> None:
-        moves, accounts = self._running_moves(), self._accounts
-        for name in sorted(accounts.unfit if accounts else ()):
-            if self.leases.of(name) is not None and moves.slot(name) is None:
-                self._unfit_until[name] = now + UNFIT
+    async def _give_back(self, shared: Collection[str], places: Sequence[Place], now: float) -> None:
+        moves = self._running_moves()
+        for name, again in sorted(self._unfit().items()):
+            if again > now and self.leases.of(name) is not None and moves.slot(name) is None:
                 moves.give_back(name)
         own = next(place for place in places if place.node == self.name)
         settled = self.view.settled(places, self.name, now)
-        leaving = [name for name in misplaced(own, settled) if name not in self._sync.bound or own.is_draining]
+        wanted = await asyncio.to_thread(targets, shared, settled)
+        leaving = [name for name in misplaced(own, wanted) if name not in self._sync.bound or own.is_draining]
         for name in leaving if own.is_draining else leaving[:MOVES]:
             moves.give_back(name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
@@ -12,6 +13,8 @@ from bridge.pool.account import PoolWorker
 from bridge.storage.profiles import Stamp
 
 KEEPS_NAME = "An account of a cluster keeps its name; remove {name}, and log in again as {to}."
+UNFIT = 60.0
+"""Seconds for which an account is not tried again on a node that could not open it."""
 
 
 class OwnedWorker(PoolWorker, Protocol):
@@ -55,8 +58,8 @@ class LeasedAccounts:
         self._on_removed = on_removed
         self.closed: set[str] = set()
         """Accounts that this node is about to give back, and has closed."""
-        self.unfit: set[str] = set()
-        """Accounts that could not be opened here."""
+        self.unfit: dict[str, float] = {}
+        """Accounts that could not be opened here, and when by the monotonic clock they may be tried again."""
 
     def stamps(self) -> Mapping[str, Stamp | None]:
         """Return the accounts that are this node's now."""
@@ -69,10 +72,10 @@ class LeasedAccounts:
         try:
             worker = await self._stored.worker(name)
         except SetupError:
-            self.unfit.add(name)
+            self.unfit[name] = time.monotonic() + UNFIT
             raise
         worker.ownership = lease
-        self.unfit.discard(name)
+        self.unfit.pop(name, None)
         return worker
 
     def remove(self, name: str) -> None:

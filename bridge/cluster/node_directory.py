@@ -38,7 +38,8 @@ LEAVE = Script("return redis.call('HDEL', KEYS[1], ARGV[1])")
 class NodeInfo:
     """How a node is: `id` names it and its start, `address` is where other nodes reach it.
 
-    `accounts` are the accounts that it has, in the form of `wire`; `models` the base models of each of their sites.
+    `accounts` are the accounts that it has, in the form of `wire`; `models` the base models of each of their sites;
+    `unfit` are accounts that it could not open.
     """
 
     node: str
@@ -52,6 +53,7 @@ class NodeInfo:
     models: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     protocol: int = PROTOCOL
     is_stopping: bool = False
+    unfit: Sequence[str] = ()
 
     @property
     def id(self) -> str:
@@ -62,7 +64,7 @@ class NodeInfo:
     def place(self) -> Place:
         """Return it as accounts see it."""
         held = frozenset(str(account["name"]) for account in self.accounts)
-        return Place(self.node, self.capacity, held, self.is_draining)
+        return Place(self.node, self.capacity, held, self.is_draining, frozenset(map(str, self.unfit)))
 
 
 class NodeDirectory:

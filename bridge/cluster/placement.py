@@ -1,14 +1,15 @@
-"""Which node should have which account: each account ranks the nodes, so that all nodes agree without a leader.
+"""Which node should have which account: all nodes compute the same from the same names, so that none has to lead.
 
-Weighted rendezvous hashing: a node that joins or leaves moves only the accounts that go to it or were its own, and a
-node of twice the weight gets twice as many.
+Weighted rendezvous hashing with a bound: each account ranks the nodes, and comes to the first one that has not its
+share yet. A node of twice the capacity gets twice as many accounts; one that joins or leaves moves few of the others.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import blake2b
 
 STEP = 1.0
@@ -16,20 +17,26 @@ STEP = 1.0
 LONGEST_WAIT = 3.0
 MEMORY_ALONE, MEMORY_EACH = 250.0, 120.0
 """MiB that a browser takes without accounts, and for each of them with a heavy page."""
+UNEVEN = 1.25
+"""Times its exact share that a node may have: the more, the fewer accounts move when nodes come and go."""
+KEPT = 4
+"""Results that are kept, since steps are made far more often than something changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node as accounts see it: how many it can have, and which it has."""
+    """A node as accounts see it: how many it can have, which it has, and which it cannot open."""
 
     node: str
     capacity: int
     held: frozenset[str] = frozenset()
     is_draining: bool = False
+    unfit: frozenset[str] = frozenset()
 
     def takes(self, account: str) -> bool:
         """Tell whether the account may be here, or may come."""
-        return not self.is_draining and (account in self.held or len(self.held) < self.capacity)
+        is_open = account in self.held or len(self.held) < self.capacity
+        return is_open and not self.is_draining and account not in self.unfit
 
 
 def capacity_of(memory: float) -> int:
@@ -37,10 +44,42 @@ def capacity_of(memory: float) -> int:
     return max(int((memory - MEMORY_ALONE) / MEMORY_EACH), 1)
 
 
-def ranking(account: str, places: Collection[Place]) -> Sequence[str]:
-    """Return the nodes that take the account, the best first."""
-    scored = [(_score(account, place), place.node) for place in places if place.takes(account)]
-    return [node for _, node in sorted(scored, reverse=True)]
+def targets(accounts: Collection[str], places: Collection[Place]) -> Mapping[str, str]:
+    """Return the node on which each of these accounts should be, whichever has it now; those that fit nowhere lack.
+
+    What a node has beside these takes of its capacity.
+    """
+    names = frozenset(accounts)
+    alike = (
+        replace(place, held=frozenset(), capacity=room)
+        for place in places
+        if not place.is_draining and (room := place.capacity - len(place.held - names)) > 0
+    )
+    return _targets(names, tuple(sorted(alike, key=lambda place: place.node)))
+
+
+@lru_cache(KEPT)
+def _targets(accounts: frozenset[str], places: Sequence[Place]) -> Mapping[str, str]:
+    room = {place.node: _share(place, places, len(accounts)) for place in places}
+    found = {}
+    for account in sorted(accounts):
+        open_ = (place for place in places if room[place.node] > 0 and account not in place.unfit)
+        if (best := max(open_, key=lambda place: _score(account, place), default=None)) is not None:
+            found[account] = best.node
+            room[best.node] -= 1
+    return found
+
+
+def _share(place: Place, places: Sequence[Place], accounts: int) -> int:
+    """Return how many accounts a node may have; all shares together are enough, unless the nodes are full."""
+    exact = accounts * place.capacity / sum(one.capacity for one in places)
+    return min(place.capacity, max(math.ceil(exact), math.floor(exact * UNEVEN)))
+
+
+def ranking(account: str, target: str | None, places: Collection[Place]) -> Sequence[str]:
+    """Return the nodes that take the account now, the best first: its target, then those that it ranks highest."""
+    scored = [(place.node == target, _score(account, place), place.node) for place in places if place.takes(account)]
+    return [node for *_, node in sorted(scored, reverse=True)]
 
 
 def wait_of(node: str, ranked: Sequence[str]) -> float | None:
@@ -48,11 +87,11 @@ def wait_of(node: str, ranked: Sequence[str]) -> float | None:
     return min(ranked.index(node) * STEP, LONGEST_WAIT) if node in ranked else None
 
 
-def misplaced(place: Place, places: Collection[Place]) -> list[str]:
-    """Return the accounts of a node that another one should have; none comes back to it as long as the nodes stay."""
+def misplaced(place: Place, wanted: Mapping[str, str]) -> list[str]:
+    """Return the accounts of a node that should be on another one; none comes back to it as long as the nodes stay."""
     if place.is_draining:
         return sorted(place.held)
-    return [name for name in sorted(place.held) if (ranked := ranking(name, places)) and ranked[0] != place.node]
+    return [name for name in sorted(place.held) if wanted.get(name, place.node) != place.node]
 
 
 def _score(account: str, place: Place) -> float:

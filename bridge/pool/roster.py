@@ -24,6 +24,7 @@ LOOK_EVERY = 1.0
 """Seconds between two looks into the folder of profiles."""
 CHAT_LIMIT = 15.0
 """Seconds that a chat gets to end before its account is renamed or removed."""
+GOES, RENAMED, GONE = "It goes to another node.", "It gets another name.", "It was removed."
 REMOVED = "The account that answered was removed."
 
 
@@ -111,7 +112,7 @@ class Roster:
             closing()
             if (watch := self._watches.pop(slot, None)) is not None:
                 watch.cancel()
-            await self._supervisor.stop(slot)
+            await self._supervisor.stop(slot, GOES)
             self._supervisor.remove(slot)
 
         async with self._queue.claimed(slot):
@@ -158,7 +159,7 @@ class Roster:
 
     async def _renamed(self, slot: Slot, to: str, source: StoredAccounts) -> None:
         name = slot.worker.name
-        await self._supervisor.stop(slot)
+        await self._supervisor.stop(slot, RENAMED)
         try:
             await asyncio.to_thread(source.rename, name, to)
             self._supervisor.rename(slot, await source.worker(to))
@@ -199,9 +200,9 @@ class Roster:
         try:
             async with asyncio.timeout(CHAT_LIMIT) as limit, self._queue.claimed(slot, ChatCancelled(REMOVED)):
                 limit.reschedule(None)
-                await self._supervisor.stop(slot)
+                await self._supervisor.stop(slot, GONE)
         except TimeoutError:  # a chat that does not end loses its page
-            await self._supervisor.stop(slot)
+            await self._supervisor.stop(slot, GONE)
         self._supervisor.remove(slot)
 
     async def _look_again(self) -> None:

@@ -107,10 +107,10 @@ class Supervisor:
         """Hold an account open from now on."""
         self._keepers[slot] = self._tasks.start(self._keep(slot))
 
-    async def stop(self, slot: Slot) -> None:
+    async def stop(self, slot: Slot, why: str) -> None:
         """Close an account and keep it closed; `start` opens it again."""
         if slot.state is WorkerState.READY:
-            self._states.change(slot, Transition(WorkerState.STARTING), REOPENED)
+            self._states.change(slot, Transition(WorkerState.STARTING), why)
         keeper = self._keepers.pop(slot)
         keeper.cancel()
         await asyncio.wait({keeper}, timeout=CLOSE_LIMIT)

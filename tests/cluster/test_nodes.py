@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.cluster import profile_key_check
+from bridge.cluster.cluster_node import STEPS
+from bridge.cluster.cluster_view import SETTLED
 from bridge.errors import LeaseLost, Muted, SetupError
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.profile_key import Identity
@@ -123,6 +125,20 @@ async def test_a_node_takes_no_more_accounts_than_it_can_hold(cluster: Cluster) 
     first, second = await cluster.node("one", *NAMES, most=3), await cluster.node("two", most=3)
     await until(lambda: len(first.ready()) + len(second.ready()) == 6)
     assert (len(first.held()), len(second.held())) == (3, 3)
+
+
+async def test_accounts_that_one_node_cannot_open_stay_on_another_one(cluster: Cluster) -> None:
+    one, two = await cluster.node("one", *NAMES, unfit=NAMES), await cluster.node("two")
+    opened = -1
+    while len(acts := cluster.recorder.did("open")) != opened:  # each may be tried once on the node that cannot open it
+        opened, end = len(acts), two.cluster._steps + 2 * SETTLED * STEPS
+
+        def is_over(end: float = end) -> bool:
+            return two.cluster._steps >= end
+
+        await until(is_over)
+    assert opened <= 2 * len(NAMES)
+    assert (one.held(), two.ready()) == ([], NAMES)
 
 
 async def test_a_node_with_another_profile_key_is_refused(cluster: Cluster) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +19,7 @@ from bridge.chat.types import ChatBackend, ChatEvent, ChatRequest, Finish, Messa
 from bridge.cluster.cluster_node import ClusterNode
 from bridge.cluster.cluster_pool import ClusterPool
 from bridge.cluster.membership import pools_of_a_node
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, SetupError
 from bridge.pool.pool import Pool
 from bridge.pool.roster import StoredAccounts
 from bridge.settings import ClusterSettings, DashboardSettings, PoolSettings, Settings
@@ -226,12 +226,15 @@ class DrivingAccounts:
     store: ProfileStore
     recorder: socket.socket
     pace: float
+    unfit: Collection[str] = ()
     workers: dict[str, DrivingWorker] = field(default_factory=dict)
 
     def stamps(self) -> Mapping[str, Stamp | None]:
         return {name: self.store.stamp(name) for name in self.store.names()}
 
     async def worker(self, name: str) -> DrivingWorker:
+        if name in self.unfit:
+            raise SetupError(f"The site of {name} is not known here.")
         await asyncio.to_thread(self.store.load, name)
         self.workers[name] = DrivingWorker(self.node, name, self.recorder, self.pace, self.store.folder)
         return self.workers[name]
@@ -278,9 +281,14 @@ class Node:
 
 @asynccontextmanager
 async def node_of(
-    settings: Settings, identity: Identity, recorder: int, *accounts: str, pace: float = 0.01
+    settings: Settings,
+    identity: Identity,
+    recorder: int,
+    *accounts: str,
+    pace: float = 0.01,
+    unfit: Collection[str] = (),
 ) -> AsyncGenerator[Node]:
-    """Run a node whose folder has the profiles of `accounts`."""
+    """Run a node whose folder has the profiles of `accounts`, and which can open none of the `unfit`."""
     store = ProfileStore(settings.profiles, identity)
     for name in accounts:
         await asyncio.to_thread(store.save, profile_of(name))
@@ -291,7 +299,7 @@ async def node_of(
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as to_recorder:
         to_recorder.connect(("127.0.0.1", recorder))
-        driving = DrivingAccounts(str(settings.cluster.node), store, to_recorder, pace)
+        driving = DrivingAccounts(str(settings.cluster.node), store, to_recorder, pace, unfit)
         async with pools_of_a_node(settings, store, driving, made, telemetry, memory=100_000) as (pool, everywhere):
             yield Node(everywhere.node, pool, everywhere, store, driving, settings, telemetry)
 
@@ -303,8 +311,10 @@ class Cluster:
         self.redis, self.folder, self._stack = redis, folder, stack
         self.recorder = Recorder()
 
-    async def node(self, name: str, *accounts: str, pace: float = 0.01, most: int | None = None) -> Node:
-        node = node_of(self.settings(name, most), IDENTITY, self.recorder.port, *accounts, pace=pace)
+    async def node(
+        self, name: str, *accounts: str, pace: float = 0.01, most: int | None = None, unfit: Collection[str] = ()
+    ) -> Node:
+        node = node_of(self.settings(name, most), IDENTITY, self.recorder.port, *accounts, pace=pace, unfit=unfit)
         return await self._stack.enter_async_context(node)
 
     def settings(self, name: str, most: int | None = None) -> Settings:

@@ -20,6 +20,7 @@ from bridge.sites.learning.learn_page import chat_twice, watched_page
 from bridge.sites.site_file.schema import SiteFile, load_site_file
 from bridge.storage.profiles import Profile
 from tests.support.live import QUICK_SITE, settings_for
+from tests.support.native_models import zai_with_native_list
 from tests.support.stress import stress
 from tests.support.teaching import Teacher
 from tests.support.waiting import until
@@ -98,3 +99,18 @@ async def test_a_person_may_send_the_first_prompt(chromium: Chromium) -> None:
     assert "send-button-container" in trial.learned.send_button[0]
     assert wire.answer is not None
     assert wire.ids.conversation == "chat_id"
+
+
+async def test_models_in_a_native_list_are_learned(chromium: Chromium, tmp_path: Path) -> None:
+    async with StandIn(zai_with_native_list(tmp_path), rate=40) as running:
+        state = running.account("alice").storage_state()
+        site, written = await learned(chromium, tmp_path, running.url, state)
+        assert running.strange == []
+    assert [proof for proof in site.proofs if proof.failure] == []
+    assert written.model_menu is not None
+    assert written.model_menu.open[0].startswith("select")
+    assert written.model_menu.entry == ()
+    assert {(model.choice, model.wire) for model in written.models} == {
+        ("GLM-5.3", ("glm-5.3",)),
+        ("GLM-5.3-Flash", ("glm-5.3-flash",)),
+    }

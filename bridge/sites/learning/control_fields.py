@@ -208,7 +208,9 @@ def _names_each(path: str, sent: Sequence[Mapping[str, Value]], before: Sequence
 def _menu(seen: SeenMenu, path: str) -> Iterator[Finding]:
     menu = seen.menu
     yield Finding("model_menu.open", list(menu.open), CERTAIN, "it showed the list of models")
-    yield Finding("model_menu.entry", list(menu.entry), CERTAIN, "it fits all entries of the list, and nothing else")
+    if menu.entry:
+        why = "it fits all entries of the list, and nothing else"
+        yield Finding("model_menu.entry", list(menu.entry), CERTAIN, why)
     if seen.is_shown:
         yield Finding("model_menu.shown_by", list(menu.open), CERTAIN, "it showed what was chosen")
     if menu.state is not None:

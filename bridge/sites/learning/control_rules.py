@@ -75,8 +75,9 @@ def _menu_rank(control: Control, models: Sequence[str]) -> int | None:
     named = words(" ".join((element.id, *element.classes, *element.attributes.values(), *button.labels[:3])))
     shows_name = any(_alike(label, model) for label in button.labels for model in models if model)
     is_called = MODEL.search(named) is not None
-    is_list = bool(control.popup) or element.attributes.get("role") == "combobox" or control.radios > 1
-    if element.tag == "select" or not (is_called or shows_name or control.radios > 1):
+    is_marked = bool(control.popup) or element.attributes.get("role") == "combobox" or control.radios > 1
+    is_list = is_marked or element.tag == "select"
+    if not (is_called or shows_name or control.radios > 1):
         return None
     return (not is_list) + 2 * (not shows_name) + 4 * (not is_called and not shows_name)
 

@@ -32,6 +32,7 @@ from bridge.sites.learning.control_rules import (
 from bridge.sites.learning.observation import Control, MenuEntry, SeenControls, SeenMenu, SeenSwitch, SeenTurn
 from bridge.sites.learning.operator import Operator
 from bridge.sites.learning.prompt_request import failed_send
+from bridge.sites.site_file.native_list import native_list
 from bridge.sites.site_file.page_elements import waited
 from bridge.sites.site_file.page_model_menu import PageModelMenu, ends_with
 from bridge.sites.site_file.page_schema import Menu, State
@@ -147,6 +148,9 @@ class ControlTrial:
         async with held(element):
             if not (ways := await self._watch.lasting(element)):
                 return None
+            if (native := await native_list(element)) is not None:
+                said = [MenuEntry(control.button.element, 0, name) for name in native.names if name]
+                return (Menu(open=ways[:1]), said) if entries_of(said) else None
             if control.radios > 1:
                 await self._watch.ask("inGroup", element)
             else:
@@ -200,7 +204,11 @@ class ControlTrial:
                 self._operator.say(f"Choosing the model {as_line(name)}, and sending it a prompt ...")
                 await new_chat()
                 await chooser.choose(name)
-                is_shown = is_shown and any(ends_with(text, name) for text in await self._page.texts(menu.open))
+                is_shown = (
+                    bool(menu.entry)
+                    and is_shown
+                    and any(ends_with(text, name) for text in await self._page.texts(menu.open))
+                )
                 tried[name] = await self._turn()
                 if not await self._page.has(menu.open):
                     raise SiteChanged("the page has it only in new chats")
@@ -214,6 +222,10 @@ class ControlTrial:
 
     async def _chosen(self, menu: Menu, found: Sequence[MenuEntry], models: Sequence[str]) -> str:
         """Return the name of the entry that the page has chosen; empty where nothing tells that."""
+        if (element := await self._page.find(menu.open)) is not None:
+            async with held(element):
+                if (native := await native_list(element)) is not None:
+                    return native.chosen
         if menu.state is not None:
             return next(one.name for one in found if one.standing.get(menu.state.attribute or "") in ON)
         return chosen_entry(found, await self._page.texts(menu.open), models)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from playwright.async_api import ElementHandle
 
 from bridge.errors import SiteChanged
-from bridge.sites.guarded_page import QUICK, held
-from bridge.sites.site_file.page_elements import COVERED, VISIBLE, PageElements, filled, waited
+from bridge.sites.guarded_page import QUICK, held, retried
+from bridge.sites.site_file.native_list import native_list, set_native_list
+from bridge.sites.site_file.page_elements import COVERED, VISIBLE, PageElements, filled, lacking, waited
 from bridge.sites.site_file.page_menus import close_menu, open_menu
 from bridge.sites.site_file.page_schema import Menu
 from bridge.sites.site_file.page_switches import shows
@@ -30,8 +31,12 @@ class PageModelMenu:
 
         Raises `SiteChanged` where the menu has none of these names, or does not take it.
         """
+        if (is_set := await retried(lambda: self._set_native(wanted))) is not None:
+            return is_set
         if await self._is_chosen(wanted):
             return False
+        if not self._menu.entry:
+            raise lacking("model_menu.entry", self._menu.open)
         entries = {filled(raw, {"model": name}): raw for name in wanted for raw in self._menu.entry}
         await open_menu(self._page, self._menu.open, tuple(entries), "model_menu")
         try:
@@ -41,6 +46,23 @@ class PageModelMenu:
         if self._menu.shown_by and not await waited(lambda: self._is_chosen(wanted), QUICK):
             raise SiteChanged(f"The page's menu does not take the model {_quoted(wanted)}.")
         return is_clicked
+
+    async def _set_native(self, wanted: Sequence[str]) -> bool | None:
+        """Choose the model in a native list; tell whether it was another one, None where there is none."""
+        if (element := await self._page.find(self._menu.open, field="model_menu.open")) is None:
+            return None
+        async with held(element):
+            if (found := await native_list(element)) is None:
+                return None
+            if found.chosen in wanted:
+                return False
+            name = next((name for name in wanted if name in found.names), None)
+            if name is None:
+                there = ", ".join(filter(None, found.names)) or "no entry"
+                raise SiteChanged(f"The page's menu has no model {_quoted(wanted)}; it has {there}.")
+            self._page.stay_home()
+            await set_native_list(element, name, QUICK)
+        return True
 
     async def _is_chosen(self, wanted: Sequence[str]) -> bool:
         texts = await self._page.texts(self._menu.shown_by)

@@ -128,8 +128,13 @@ class Switch(Entry):
 class Menu(Entry):
     """The page's choice of a model: an entry is found by its whole text, since one name may begin like another."""
 
-    open: Selectors = Field(min_length=1, description="what is clicked, one after the other, to open the menu")
-    entry: Selectors = Field(min_length=1, description="an entry of the menu; `{model}` stands for the page's name")
+    open: Selectors = Field(
+        min_length=1,
+        description="what is clicked, one after the other, to open the menu; or a native list (`<select>`)",
+    )
+    entry: Selectors = Field(
+        (), description="an entry of the menu; `{model}` stands for the page's name; none for a native list"
+    )
     name: str = Field("", description="the part of the entry that holds its name, where that is not all of its text")
     shown_by: Selectors = Field((), description="the element whose text ends with the name of the chosen model")
     state: State | None = Field(None, description="how an entry shows that it is chosen")

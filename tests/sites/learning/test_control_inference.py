@@ -220,7 +220,7 @@ def test_a_list_of_models_is_known_by_its_name_or_by_the_name_that_requests_have
     radios = control("Fast Slow", {}, radios=2)
     others = [control("Share", {}, popup="menu"), control("Models", {}, link="https://chat.example/models")]
     native = control("Model", {}, element=Element("select"))
-    assert menus([*others, radios, native, called, shown], ["glm-5.3"]) == [shown, called, radios]
+    assert menus([*others, radios, native, called, shown], ["glm-5.3"]) == [shown, native, called]
 
 
 def test_the_chosen_entry_is_told_by_what_opens_the_menu_or_by_how_requests_call_it() -> None:

@@ -144,7 +144,8 @@ def transition(error: BridgeError, fails: int = 0, rest: float = REST) -> Transi
     if rule.state is None:
         return None
     if rule.named and error.until is not None:
-        return Transition(rule.state, error.until)
+        now = datetime.now(UTC)  # a time that is over, by our clock or by theirs, is no reason to send again at once
+        return Transition(rule.state, error.until if error.until > now else now + timedelta(seconds=rest))
     seconds = error.retry_after if rule.named and error.retry_after else _pause(rule, fails, rest)
     return Transition(rule.state, None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds))
 

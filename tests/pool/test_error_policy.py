@@ -70,6 +70,13 @@ def test_the_end_that_the_site_names_counts() -> None:
     assert transition(Muted("muted", until=until)) == Transition(WorkerState.MUTED, until)
 
 
+@pytest.mark.parametrize("kind", [Muted, RateLimited, SiteBusy])
+def test_a_time_that_is_over_is_no_reason_to_send_again_at_once(kind: type[SiteError]) -> None:
+    """As where the site's clock is behind ours."""
+    error = kind("refused", until=datetime.now(UTC) - timedelta(hours=1))
+    assert in_seconds(error) == pytest.approx(90, abs=2)
+
+
 @pytest.mark.parametrize("error", [BrowserError("gone"), SiteChanged("moved"), SiteError("odd")])
 def test_an_account_that_is_lost_again_and_again_is_opened_ever_more_slowly(error: BridgeError) -> None:
     now = datetime.now(UTC)

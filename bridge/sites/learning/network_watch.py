@@ -20,7 +20,7 @@ from bridge.sites.learning.observation import Chunk, SeenCall
 from bridge.sites.learning.socket_sessions import joined
 from bridge.tasks import Tasks
 
-KINDS = ("XHR", "Fetch", "EventSource", "Other")
+KINDS = ("XHR", "Fetch", "EventSource", "Ping", "Other")
 MOST_CALLS = 1000
 MOST_BYTES = 1 << 23
 """Bytes that are kept of one call each way."""

@@ -16,9 +16,12 @@ from bridge.sites.site_file.body_codecs import read_request
 
 
 def prompts_own(prompts: Sequence[Carrier], turns: Sequence[SeenTurn], paths: Sequence[str]) -> Guard:
-    """Return the conditions of the prompt's request; none where no other request goes where it goes."""
+    """Return the conditions of the prompt's request; none where no other request goes where it goes.
+
+    A socket has other messages, such as one that stops an answer, though none may have been seen.
+    """
     rest = [_read(request, prompts[0]) for request in _others(prompts, turns)]
-    if not rest:
+    if not rest and not prompts[0].call.is_socket:
         return {}
     found = guards([_framed(one.leaves) for one in prompts], rest, paths[0] if paths else "") or []
     has_text = any(path in frame.texts for frame in rest for path in paths[:1])

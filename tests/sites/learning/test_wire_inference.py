@@ -170,6 +170,19 @@ def socket(number: int, sent: list[bytes], received: list[bytes], began: float) 
     )  # fmt: skip
 
 
+def test_messages_that_were_not_seen_on_the_prompts_socket_are_let_through() -> None:
+    def seen(number: int) -> SeenTurn:
+        said = ("Repeat exactly this: kestrel-4821 and its code", "Now repeat exactly the other: kestrel-9377")[number]
+        received = [json.dumps({"t": one}).encode() for one in pieces(ANSWERS[number])]
+        sent = [json.dumps({"op": "send", "text": said}).encode()]
+        return turn(number, (socket(number, sent, [*received, b'{"over":true}'], 100.0 * (number + 1)),))
+
+    found = fields([seen(0), seen(1)])
+    assert found["request.prompt"] == ("text",)
+    assert found["request.when"] == {"text": {"matches": ""}}
+    assert found["request.others"] == [{"path": "/ws/socket.io/", "method": "WEBSOCKET"}]
+
+
 def test_a_prompt_and_its_answer_on_a_websocket_are_found() -> None:
     def seen(number: int) -> SeenTurn:
         def event(name: str, payload: object) -> bytes:

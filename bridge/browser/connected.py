@@ -43,6 +43,9 @@ NO_SANDBOX = (
     "The browser at {address} could not start its sandbox: run the server as a user who may have one, or give it up "
     "with browser.sandbox = false."
 )
+NO_ANSWER = (
+    "{address} gave no browser within {limit:g} seconds: it hangs, or has as many clients as it takes (--max-clients)."
+)
 WRONG_PATH = "{address} answers, but not at this path: look at the address that the server printed when it started."
 
 
@@ -70,7 +73,9 @@ async def _connect(playwright: Playwright, address: BrowserAddress, settings: Se
             )
         return await _attach(playwright, address, settings)
     except PlaywrightError as error:
-        raise BrowserError(_explained(str(error), address)) from None  # the cause would show the whole address
+        raise BrowserError(
+            _explained(str(error), address, settings.turn.ready)
+        ) from None  # the cause would show the whole address
 
 
 async def _attach(playwright: Playwright, address: BrowserAddress, settings: Settings) -> Browser:
@@ -107,7 +112,7 @@ def _channel(settings: BrowserSettings) -> str:
     return settings.channel or ("chromium-headless-shell" if settings.shell else "chromium")
 
 
-def _explained(message: str, address: BrowserAddress) -> str:
+def _explained(message: str, address: BrowserAddress, limit: float) -> str:
     if theirs := SERVER_VERSION.search(message):
         ours = OWN_VERSION.search(message)
         return OTHER_VERSION.format(address=address, theirs=theirs[1], ours=ours[1] if ours else "another one")
@@ -117,5 +122,7 @@ def _explained(message: str, address: BrowserAddress) -> str:
         return NO_SANDBOX.format(address=address)
     if "400 Bad Request" in message:
         return WRONG_PATH.format(address=address)
+    if address.protocol == "playwright" and "Timeout " in first_line(PlaywrightError(message)):
+        return NO_ANSWER.format(address=address, limit=limit)
     said = URL.sub(str(address), first_line(PlaywrightError(message)))
     return f"The browser at {address} cannot be connected to: {as_line(said[:LONGEST])}"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import shutil
+import signal
 import ssl
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 import openai
 import pytest
 from loguru import logger
+from openai import AsyncStream
+from openai.types.chat import ChatCompletionChunk
 from playwright._impl._driver import compute_driver_executable
 from pydantic import SecretStr
 
@@ -22,7 +25,7 @@ from bridge.browser.chromium import find, sandboxed
 from bridge.browser.renewal import browser_renewal
 from bridge.demo import DemoSite
 from bridge.errors import BrowserError
-from bridge.settings import BrowserSettings
+from bridge.settings import BrowserSettings, TurnSettings
 from bridge.telemetry import BrowserLost, BrowserReplaced, Telemetry, WorkerState
 from tests.browser.test_browsers_live import WORDS, streamed
 from tests.liveview.test_liveview_live import ASKING, call, captured
@@ -38,6 +41,7 @@ from tests.worker.test_minimized_live import has_window
 
 pytestmark = pytest.mark.browser
 
+TURN = TurnSettings(ready=5, submit=5, first_byte=30, silence=30, stop=2)
 SECRET = "kept-to-ourselves"
 UNSAFE = ("--unsafe", "--path", f"/{SECRET}")
 
@@ -121,6 +125,25 @@ async def test_a_connection_that_breaks_in_mid_answer_ends_the_chat_and_nothing_
         assert len([turn for turn in run.account().turns if turn.kind == "completion"]) == 2
 
 
+async def test_a_server_that_hangs_in_mid_answer_is_noticed_and_its_accounts_come_back_with_it(tmp_path: Path) -> None:
+    async with playwright_server(*UNSAFE) as server:
+        async with live(tmp_path, browser=elsewhere(server.port, call_limit=1), turn=TURN) as run:
+            before = len(run.facts.seen)
+            stream = await run.stream(directive(tokens=4000, rate=50))
+            server.process.send_signal(signal.SIGSTOP)
+            with pytest.raises(openai.APIError, match="sign of life"):
+                await rest_of(stream)
+            await run.facts.state("alice", WorkerState.BROKEN, before)
+            server.process.send_signal(signal.SIGCONT)
+            await run.facts.state("alice", WorkerState.READY, len(run.facts.seen))
+            assert await streamed(run) == WORDS
+
+
+async def rest_of(stream: AsyncStream[ChatCompletionChunk]) -> None:
+    async for _ in stream:
+        pass
+
+
 async def test_a_second_browser_of_the_server_takes_over_when_that_is_due(tmp_path: Path) -> None:
     async with playwright_server(*UNSAFE) as server:
         browser = elsewhere(server.port, restart_hours=1e-9)
@@ -154,9 +177,9 @@ async def test_two_bridges_on_one_browser_leave_each_other_alone(tmp_path: Path,
         assert not [fact for fact in one.facts.seen[before:] if isinstance(fact, BrowserLost)]
 
 
-async def refused(folder: Path, browser: BrowserSettings) -> str:
+async def refused(folder: Path, browser: BrowserSettings, **more: TurnSettings) -> str:
     """Return why the browser is not connected to."""
-    chromium = Chromium(settings_for(folder, browser=browser), Telemetry())
+    chromium = Chromium(settings_for(folder, browser=browser, **more), Telemetry())
     with pytest.raises(BrowserError) as error:
         await chromium.version()
     await chromium.close()
@@ -181,6 +204,17 @@ async def test_what_cannot_be_connected_to_is_told_with_what_to_do(tmp_path: Pat
             assert re.search(says, await refused(tmp_path, connect)), address
         other = elsewhere(server.port, executable="/nowhere/chromium")
         assert "Run `playwright install chromium` there" in await refused(tmp_path, other)
+
+
+async def test_a_server_that_is_full_is_waited_for_no_longer_than_the_setting_says(tmp_path: Path) -> None:
+    async with playwright_server(*UNSAFE, "--max-clients", "1") as server:
+        first = Chromium(settings_for(tmp_path, browser=elsewhere(server.port)), Telemetry())
+        try:
+            assert await first.version()
+            message = await refused(tmp_path, elsewhere(server.port), turn=TURN)
+        finally:
+            await first.close()
+    assert message.endswith("within 5 seconds: it hangs, or has as many clients as it takes (--max-clients).")
 
 
 async def test_a_server_of_another_version_is_told_with_both_versions(tmp_path: Path) -> None:

@@ -118,6 +118,11 @@ async def test_the_chunks_of_an_answer_are_counted_by_their_delay_and_their_dist
     )
 
 
+async def test_a_browser_that_runs_elsewhere_is_told_as_that() -> None:
+    found = await page(BrowserStarted("156.0", "playwright+ws://10.0.0.9:3000", sandbox=None))
+    assert found["bridge_browser_info{place=elsewhere,version=156.0}"] == 1
+
+
 async def test_what_becomes_of_browser_pages_accounts_and_the_site_is_counted() -> None:
     found = await page(
         BrowserStarted("156.0", "/usr/bin/chromium", sandbox=True),

@@ -66,6 +66,9 @@ async def test_the_load_of_this_process_and_of_what_it_has_started_is_read() -> 
         own, children = await asyncio.to_thread(machine.sample)
         assert own.memory_mb > 1
         assert children is not None
+        with_children, elsewhere = await asyncio.to_thread(lambda: machine.sample(is_elsewhere=True))
+        assert elsewhere is None, "nothing is known of a browser that runs elsewhere"
+        assert with_children.memory_mb > own.memory_mb
     finally:
         child.kill()
         await child.wait()

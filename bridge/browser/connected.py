@@ -73,9 +73,8 @@ async def _connect(playwright: Playwright, address: BrowserAddress, settings: Se
             )
         return await _attach(playwright, address, settings)
     except PlaywrightError as error:
-        raise BrowserError(
-            _explained(str(error), address, settings.turn.ready)
-        ) from None  # the cause would show the whole address
+        # without its cause, which would show the whole address
+        raise BrowserError(_explained(str(error), address, settings.turn.ready)) from None
 
 
 async def _attach(playwright: Playwright, address: BrowserAddress, settings: Settings) -> Browser:

@@ -126,17 +126,19 @@ async def test_a_connection_that_breaks_in_mid_answer_ends_the_chat_and_nothing_
 
 
 async def test_a_server_that_hangs_in_mid_answer_is_noticed_and_its_accounts_come_back_with_it(tmp_path: Path) -> None:
-    async with playwright_server(*UNSAFE) as server:
-        async with live(tmp_path, browser=elsewhere(server.port, call_limit=1), turn=TURN) as run:
-            before = len(run.facts.seen)
-            stream = await run.stream(directive(tokens=4000, rate=50))
-            server.process.send_signal(signal.SIGSTOP)
-            with pytest.raises(openai.APIError, match="sign of life"):
-                await rest_of(stream)
-            await run.facts.state("alice", WorkerState.BROKEN, before)
-            server.process.send_signal(signal.SIGCONT)
-            await run.facts.state("alice", WorkerState.READY, len(run.facts.seen))
-            assert await streamed(run) == WORDS
+    async with (
+        playwright_server(*UNSAFE) as server,
+        live(tmp_path, browser=elsewhere(server.port, call_limit=1)) as run,
+    ):
+        before = len(run.facts.seen)
+        stream = await run.stream(directive(tokens=4000, rate=50))
+        server.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(openai.APIError, match="sign of life"):
+            await rest_of(stream)
+        await run.facts.state("alice", WorkerState.BROKEN, before)
+        server.process.send_signal(signal.SIGCONT)
+        await run.facts.state("alice", WorkerState.READY, len(run.facts.seen))
+        assert await streamed(run) == WORDS
 
 
 async def rest_of(stream: AsyncStream[ChatCompletionChunk]) -> None:

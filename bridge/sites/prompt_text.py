@@ -6,6 +6,9 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import islice
 
+NO_BREAK = "\u00a0"
+TRIMMED = "".join(one for one in map(chr, range(0x3001)) if one.isspace()) + "\ufeff"
+"""What `trim` of JavaScript takes away at the ends of a text, and what that of Python does."""
 COMPARED = 5_000
 """Letters and digits of the text that may have lost some, which are looked for in the other one."""
 STRETCH = 4
@@ -27,8 +30,11 @@ def as_typed(prompt: str) -> str:
 
 
 def difference(path: str, sent: str, prompt: str) -> str | None:
-    """Return how the text that a request has at `path` differs from the prompt, whose ends a page may trim."""
-    if as_typed(sent).strip() == as_typed(prompt).strip():
+    """Return how the text that a request has at `path` differs from the prompt.
+
+    A page may trim its ends, and editors make spaces of those that do not break a line, or the other way round.
+    """
+    if _plain(sent) == _plain(prompt):
         return None
     reason = f"its {path} is another prompt ({len(sent)} characters instead of {len(prompt)})"
     return AlteredPrompt(reason) if is_altered(sent, prompt) else reason
@@ -39,9 +45,13 @@ def is_altered(sent: str, prompt: str) -> bool:
 
     Where the prompt is whole and something was added, such as an old draft, the page is at fault, not the prompt.
     """
-    if not sent.strip() or as_typed(prompt).strip() in as_typed(sent):
+    if not sent.strip() or _plain(prompt) in _plain(sent):
         return False
     return _is_rest(sent, prompt) or _is_rest(prompt, sent)
+
+
+def _plain(text: str) -> str:
+    return as_typed(text).replace(NO_BREAK, " ").strip(TRIMMED)
 
 
 def _is_rest(rest: str, text: str) -> bool:

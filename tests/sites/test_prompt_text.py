@@ -33,8 +33,9 @@ def test_another_text_and_one_with_something_added_is_not_altered(sent: str) -> 
     assert not isinstance(reason, AlteredPrompt)
 
 
-def test_what_the_page_trims_is_no_difference() -> None:
-    assert difference("text", f"  {PROMPT}\r\n", f"{PROMPT}\n") is None
+@pytest.mark.parametrize("prompt", [f"{PROMPT}\n", f"\ufeff{PROMPT}\u3000\ufeff", PROMPT.replace(" ", "\u00a0")])
+def test_what_the_page_trims_and_how_it_spaces_words_is_no_difference(prompt: str) -> None:
+    assert difference("text", f"  {PROMPT}\r\n", prompt) is None
 
 
 def test_long_texts_are_compared_in_little_time() -> None:

@@ -113,7 +113,7 @@ async def running(
     base = await _base(settings, telemetry or Telemetry(log_fact), browser)
     async with AsyncExitStack() as stack:
         if settings.traces.enabled:  # undone last: accounts that close end chats
-            await _send_traces(stack, base.telemetry)
+            await _send_traces(stack, base.telemetry, settings.cluster.own_name)
         browser = await _chromium(stack, base, browser)
         pool, everywhere = await _pool(stack, base, browser, only_new=only_new)
         views = ViewRegistry(pool, browser, settings, base.store, everywhere.add)
@@ -241,13 +241,13 @@ async def _optional_parts(
     )
 
 
-async def _send_traces(stack: AsyncExitStack, telemetry: Telemetry) -> None:
+async def _send_traces(stack: AsyncExitStack, telemetry: Telemetry, node: str) -> None:
     """Send traces until `stack` is left; raise `SetupError` where the library is not installed."""
     try:
         from bridge.monitor.chat_traces import ChatTraces  # is there with the extra alone
     except ImportError as error:
         raise SetupError("traces.enabled needs the extra otel: pip install 'chat-page-bridge[otel]'.") from error
-    traces = await asyncio.to_thread(ChatTraces)
+    traces = await asyncio.to_thread(ChatTraces, node)
     telemetry.add(traces)
     stack.push_async_callback(traces.close)
 

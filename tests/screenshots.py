@@ -27,6 +27,7 @@ PICTURES = {
     "accounts-light": ("accounts", WIDE, "light"),
     "accounts-dark": ("accounts", WIDE, "dark"),
     "chats-dark": ("chats", WIDE, "dark"),
+    "nodes-light": ("nodes", WIDE, "light"),
     "charts-light": ("charts", WIDE, "light"),
     "playground-light": ("playground", WIDE, "light"),
     "accounts-narrow-light": ("accounts", NARROW, "light"),
@@ -93,8 +94,9 @@ async def main() -> None:
     FOLDER.mkdir(parents=True)
     chromium = Chromium(settings_for(FOLDER / "chromium", browser=BrowserSettings()), Telemetry())
     try:
-        async with stand_in(states.state()) as stand:
+        async with stand_in(states.state()) as alone, stand_in(states.cluster()) as node:
             for name, (view, size, scheme) in PICTURES.items():
+                stand = node if view == "nodes" else alone
                 async with opened(chromium, f"{stand.url}/dashboard#{view}", size, scheme) as dashboard:
                     await expect(dashboard.page.locator("[aria-busy=true]")).to_have_count(0)
                     await _prepare(dashboard.page, view)

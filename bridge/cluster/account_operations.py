@@ -47,11 +47,12 @@ class RemoteAccounts:
         return next((node for node in self.others() if any(one["name"] == name for one in node.accounts)), None)
 
     def accounts(self) -> Sequence[Account]:
-        """Return how the accounts of all nodes stand; those of this node first."""
+        """Return how the accounts of all nodes stand, by their names: on each node in the same order."""
         own = [replace(account, node=self.node.name) for account in self.pool.accounts()]
         known = {account.name for account in own}
         elsewhere = [replace(one, node=node.node) for node in self.others() for one in accounts_of(node)]
-        return [*own, *(account for account in elsewhere if account.name not in known)]
+        others = (account for account in elsewhere if account.name not in known)
+        return sorted([*own, *others], key=lambda account: account.name)
 
     async def check(self, name: str) -> Account:
         """See `AccountControl`."""

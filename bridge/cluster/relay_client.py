@@ -22,7 +22,7 @@ from bridge.chat.types import Attachment, ChatEvent, ChatRequest, Finish, Rewrit
 from bridge.cluster import wire
 from bridge.cluster.node_directory import NodeInfo
 from bridge.cluster.signing import Signing
-from bridge.errors import NodeLost
+from bridge.errors import NodeLost, NotThere
 from bridge.telemetry import Timeline
 
 SILENCE = 4.0
@@ -113,12 +113,19 @@ class RelayClient:
                 yield response
 
     async def socket(self, node: NodeInfo, path: str, asked: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
-        """Open a WebSocket to a node, which is closed where the node falls silent; raises `NodeLost`."""
+        """Open a WebSocket to a node, which is closed where the node falls silent; raises `NodeLost`, or `NotThere`."""
         assert self._session is not None, "enter it first"  # noqa: S101
         url = URL(f"{node.address}{path}").with_query({"to": node.id, **asked})
         headers = self._signing.headers("GET", url.raw_path_qs, b"")
-        with _losses(node, lambda: False):
-            return await self._session.ws_connect(url, headers=headers, heartbeat=SILENCE, max_msg_size=MOST_MESSAGE)
+        with _losses(node, lambda: False, ""):
+            try:
+                return await self._session.ws_connect(
+                    url, headers=headers, heartbeat=SILENCE, max_msg_size=MOST_MESSAGE
+                )
+            except aiohttp.WSServerHandshakeError as error:
+                if error.status == HTTPStatus.NOT_FOUND:
+                    raise NotThere(f"The node {node.node} has another version, which does not do that.") from error
+                raise
 
     async def ask(self, node: NodeInfo, said: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a node answers; raise its `BridgeError`, or `NodeLost`."""

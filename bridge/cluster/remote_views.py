@@ -16,7 +16,7 @@ from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType
 from bridge.chat.viewer_channel import ViewerChannel, ViewerMoved, ViewerRefused
 from bridge.cluster.account_operations import RemoteAccounts
 from bridge.cluster.node_directory import NodeInfo
-from bridge.errors import BridgeError
+from bridge.errors import NodeLost, NotThere
 
 SEND_LIMIT = 30.0
 """Seconds that the other node has to take a message."""
@@ -61,7 +61,9 @@ class RemoteViews:
         asked = {"name": name, "fence": str(fence), "viewer": f"{own}:{viewer}"}
         try:
             socket = await self._accounts.client.socket(node, "/internal/view", asked)
-        except BridgeError as error:
+        except NotThere as error:
+            raise ViewerRefused(error.message) from error
+        except NodeLost as error:
             raise ViewerMoved(error.message) from error
         try:
             yield _RemoteViewer(socket, node.node)

@@ -13,7 +13,13 @@ from collections.abc import Iterator, Mapping
 from loguru import logger
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.resources import (
+    SERVICE_INSTANCE_ID,
+    SERVICE_NAME,
+    SERVICE_VERSION,
+    OTELResourceDetector,
+    Resource,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
@@ -45,9 +51,9 @@ LONGEST_NAME = 80
 class ChatTraces:
     """A sink of facts; constructing it blocks for a moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, node: str = "") -> None:
         self._exporter = OTLPSpanExporter()
-        self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
+        self._provider = TracerProvider(resource=_resource(node), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer(NAME, bridge.__version__)
 
@@ -127,9 +133,11 @@ def _fail(span: Span, failure: str) -> None:
     span.set_status(StatusCode.ERROR)
 
 
-def _resource() -> Resource:
-    """Return what the variables say of this service, under our own name where they have none."""
+def _resource(node: str) -> Resource:
+    """Return what the variables say of this service, under our own name and that of the node where they have none."""
     found = Resource.create({SERVICE_VERSION: bridge.__version__})
+    if node and SERVICE_INSTANCE_ID not in OTELResourceDetector().detect().attributes:
+        found = found.merge(Resource({SERVICE_INSTANCE_ID: node}))
     if str(found.attributes[SERVICE_NAME]).startswith(UNNAMED):
         found = found.merge(Resource({SERVICE_NAME: NAME}))
     return found

@@ -78,8 +78,11 @@ async def test_an_empty_bridge_says_on_every_view_what_to_do(chromium: Chromium,
 async def test_a_node_of_a_cluster_shows_where_accounts_are_and_drains_nodes(
     chromium: Chromium, size: tuple[int, int], scheme: str
 ) -> None:
+    state = states.cluster()
+    state["cluster"]["nodes"].append(states.node("x" * 64, leaving="stopping", accounts=0, ready=0, busy=0))
+    state["accounts"][1]["node"] = "x" * 64
     async with (
-        stand_in(states.cluster()) as stand,
+        stand_in(state) as stand,
         opened(chromium, f"{stand.url}/dashboard", size, scheme) as dashboard,
     ):
         page = dashboard.page

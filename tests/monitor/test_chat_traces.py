@@ -46,9 +46,9 @@ ENDED = ChatEnded(
 )
 
 
-async def sent(*facts: ChatEnded | DriftSeen) -> None:
+async def sent(*facts: ChatEnded | DriftSeen, node: str = "") -> None:
     """Send the traces of these facts, and wait until they are out."""
-    traces = await asyncio.to_thread(ChatTraces)
+    traces = await asyncio.to_thread(ChatTraces, node)
     for fact in facts:
         traces(fact)
     await traces.close()
@@ -138,6 +138,16 @@ async def test_the_standard_variables_say_how_the_service_is_called_and_what_goe
         await sent(ENDED)
         assert (receiver.resource["service.name"], receiver.headers) == ("mine", ["", "one"])
         assert receiver.resource["deployment.environment.name"] == "test"
+
+
+async def test_a_node_of_a_cluster_names_itself_unless_the_variables_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with receiving(monkeypatch) as receiver:
+        found = []
+        for variable in ("", "service.instance.id=mine"):
+            monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", variable)
+            await sent(ENDED, node="one")
+            found.append(receiver.resource["service.instance.id"])
+        assert found == ["one", "mine"]
 
 
 async def test_a_trace_that_the_client_does_not_keep_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,6 @@ def node(name: str, **more: Any) -> dict[str, Any]:
 def cluster() -> dict[str, Any]:
     """Return all sections of a bridge that is a node of a cluster."""
     nodes = [node("berlin", own=True), node("paris", leaving="draining", accounts=1, ready=1), node("rome", waiting=1)]
-    nodes.append(node("a-host-with-a-long-name-" + "x" * 40, leaving="stopping", accounts=0, ready=0, busy=0))
     names, whole = [one["name"] for one in nodes], state()
     placed = [{**one, "node": names[index % len(names)]} for index, one in enumerate(accounts())]
     return {

@@ -129,6 +129,8 @@ class ChatRequest:
     """Whose key it came with."""
     start_within: float | None = field(default=None, compare=False)
     """Seconds in which it must have an account, where the client says so; `pool.queue_limit` bounds it, too."""
+    is_brief: bool = field(default=False, compare=False)
+    """Whether another node has it and goes on elsewhere where it has no account within that time."""
     may_start: Callable[[], Awaitable[None]] | None = field(default=None, compare=False, repr=False)
     """Awaited once it has an account, and before anything is sent; what it raises ends the chat."""
 

@@ -112,10 +112,11 @@ class ChatSearch:
         moving = self._nodes.moving(self._request)
         return self._home in moving if self._is_named else bool(moving)
 
-    def limit(self, route: Route) -> float:
-        """Return for how many seconds the chat may wait there."""
+    def request_at(self, route: Route) -> ChatRequest:
+        """Return the chat with the time for which it may wait there."""
         left = max(self._deadline - time.monotonic(), 0.0)
-        return min(TRY_FOR, left) if route.is_free and route.node is not None else left
+        is_brief = _is_brief(route) and left > TRY_FOR
+        return replace(self._request, start_within=TRY_FOR if is_brief else left, is_brief=is_brief)
 
     def tried(self, route: Route) -> _Attempt:
         """Note what becomes of a try; an error after which another node may try is swallowed."""
@@ -129,7 +130,7 @@ class ChatSearch:
             self._nodes.avoid(route.node)
         if _may_have_moved(route, error):
             self._patient_until = time.monotonic() + self._nodes.patience
-        was_brief = isinstance(error, PoolTimeout) and route.is_free and route.node is not None
+        was_brief = isinstance(error, PoolTimeout) and _is_brief(route)
         is_known = _name(route) in self._tried
         (self._briefly if was_brief else self._tried).add(_name(route))
         self._failure = error
@@ -168,6 +169,11 @@ def _may_have_moved(route: Route, error: BridgeError) -> bool:
         return True
     has_none = isinstance(error, NoAccount) and error.until is None
     return route.seems_able and (has_none or isinstance(error, UnknownConversation | PermissionDenied))
+
+
+def _is_brief(route: Route) -> bool:
+    """Tell whether a chat waits there for a moment only: an account seemed free, which another chat may have now."""
+    return route.is_free and route.node is not None
 
 
 def _name(route: Route) -> str:

@@ -75,7 +75,7 @@ class ClusterPool(RemoteAccounts):
         """Answer one chat whose key may have it now."""
         search = ChatSearch(self, request, await self._home_of(request))
         while (route := await search.next_route()) is not None:
-            chat = self._chat_at(route, replace(request, start_within=search.limit(route)))
+            chat = self._chat_at(route, search.request_at(route))
             with search.tried(route):
                 async with aclosing(chat) as events:
                     async for event in events:

@@ -43,7 +43,7 @@ ERRORS: Mapping[str, type[BridgeError]] = {
 }
 ARCHIVE, NAME = "application/zip", "X-Bridge-Name"
 """The type of an answer that is an archive, and the header with its name."""
-PLAIN = ("id", "conversation", "unseen", "prompt_tokens", "dialect", "trace_parent", "peer", "start_within")
+PLAIN = ("id", "conversation", "unseen", "prompt_tokens", "dialect", "trace_parent", "peer", "start_within", "is_brief")
 """Fields of a request that are as they are in JSON."""
 
 

@@ -10,11 +10,12 @@ from bridge.chat.tokens.tokenizer import TokenCount
 from bridge.chat.tokens.usage import ON_LOOP
 from bridge.chat.tokens.vocabularies import ESTIMATE, tokenizer_of
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Rewritten, Text, Thinking, Withdrawn
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, PoolTimeout
 from bridge.telemetry import ChatEnded, ChatProgress, Step, Telemetry, Timeline
 
 CANCELLED = "cancelled"
 """The result of a chat that ended without an answer and without an error: its client has left."""
+WENT_ON = "No account was free any more, and the chat went on to another node."
 EVERY = 0.25
 """Seconds between two reports of a chat that goes on with the same step."""
 
@@ -55,7 +56,9 @@ class Progress:
         try:
             yield
         except BridgeError as error:
-            if self._result == CANCELLED:  # else the client has its answer, and the error is about the account
+            if self._request.is_brief and isinstance(error, PoolTimeout):
+                self._reason = WENT_ON
+            elif self._result == CANCELLED:  # else the client has its answer, and the error is about the account
                 self._result, self._reason, self._bundle = error.code, error.message, error.bundle
             raise
         finally:

@@ -141,6 +141,7 @@ async def test_the_request_arrives_whole_with_its_files(tmp_path: Any) -> None:
         peer="127.0.0.1",
         caller=Caller("k", "key", 2, 3, ("a",)),
         start_within=4.5,
+        is_brief=True,
     )
     backend = Scripted()
     async with relayed(backend) as (client, node):
@@ -154,7 +155,8 @@ async def test_the_request_arrives_whole_with_its_files(tmp_path: Any) -> None:
     ]
     assert [file.data for file in seen.messages[1].attachments] == [b"\x89PNG\n\n", on_disk.read_bytes()]
     assert (seen.caller.may_use("a"), seen.caller.may_use("b"), seen.caller.parallel) == (True, False, 3)
-    assert (seen.start_within, seen.prompt_tokens, seen.peer, seen.dialect) == (4.5, 9, "127.0.0.1", "openai")
+    assert (seen.start_within, seen.is_brief, seen.prompt_tokens) == (4.5, True, 9)
+    assert (seen.peer, seen.dialect) == ("127.0.0.1", "openai")
     assert (seen.messages[0].teaches_tools, seen.messages[1].attachments[0].param) == (True, "messages[0]")
 
 

@@ -13,7 +13,7 @@ from bridge.chat.rate_limits import RateLimit
 from bridge.chat.types import ChatRequest, Opened
 from bridge.errors import Muted, NoAccount, PermissionDenied, PoolTimeout, UnknownConversation
 from bridge.settings import ConversationSettings, PoolSettings
-from bridge.telemetry import WorkerState
+from bridge.telemetry import ChatEnded, WorkerState
 from tests.pool.test_pool import ScriptedWorker, answer, ask, going_on, in_background, pool_of, queued, request
 from tests.support.waiting import LIMIT
 
@@ -34,6 +34,20 @@ async def test_a_deadline_that_passes_ends_the_wait_before_the_limit_of_the_queu
         await facts.until(lambda: queued(facts, 1))
         with pytest.raises(PoolTimeout, match=r"within 0\.05 seconds"):
             await answer(pool, within(0.05))
+
+
+@pytest.mark.parametrize(("is_brief", "result"), [(False, "queue_timeout"), (True, "cancelled")])
+async def test_a_chat_that_another_node_takes_elsewhere_has_not_failed_here(*, is_brief: bool, result: str) -> None:
+    worker = ScriptedWorker("a")
+    worker.hold = asyncio.Event()
+    async with (
+        pool_of(worker, settings=PoolSettings(min_interval=0, queue_limit=1000)) as (pool, facts),
+        in_background(ask(pool, "first")),
+    ):
+        await facts.until(lambda: queued(facts, 1))
+        with pytest.raises(PoolTimeout):
+            await answer(pool, replace(within(0.05), is_brief=is_brief))
+        assert [fact.result for fact in facts if isinstance(fact, ChatEnded)] == [result]
 
 
 async def test_the_limit_of_the_queue_holds_for_a_later_deadline_too() -> None:

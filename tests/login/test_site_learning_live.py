@@ -20,7 +20,7 @@ from bridge.sites.learning.learn_page import chat_twice, watched_page
 from bridge.sites.site_file.schema import SiteFile, load_site_file
 from bridge.storage.profiles import Profile
 from tests.support.live import QUICK_SITE, settings_for
-from tests.support.native_models import zai_with_native_list
+from tests.support.other_zai import zai_with_native_list, zai_with_search_in_a_menu
 from tests.support.stress import stress
 from tests.support.teaching import Teacher
 from tests.support.waiting import until
@@ -114,3 +114,16 @@ async def test_models_in_a_native_list_are_learned(chromium: Chromium, tmp_path:
         ("GLM-5.3", ("glm-5.3",)),
         ("GLM-5.3-Flash", ("glm-5.3-flash",)),
     }
+
+
+async def test_a_switch_in_a_menu_is_learned_with_the_way_to_it(chromium: Chromium, tmp_path: Path) -> None:
+    async with StandIn(zai_with_search_in_a_menu(tmp_path), rate=40) as running:
+        state = running.account("alice").storage_state()
+        site, written = await learned(chromium, tmp_path, running.url, state)
+        assert running.strange == []
+        assert {turn.search_enabled for turn in running.account("alice").turns} == {True, False}
+    assert [proof for proof in site.proofs if proof.failure] == []
+    assert written.search is not None
+    assert written.request.search is not None
+    assert (written.search.open, written.search.close) == (("button.tools",), "escape")
+    assert written.request.search.path == "features.auto_web_search"

@@ -10,7 +10,7 @@ import pytest
 from bridge.browser.browser import Chromium
 from bridge.demo import Script
 from tests.sites.standin_runs import FILES, wire_run
-from tests.support.native_models import with_native_list, zai_with_native_list
+from tests.support.other_zai import with_native_list, zai_with_native_list
 
 
 async def test_a_model_is_chosen_in_a_native_list_and_one_that_it_does_not_have_is_named(

@@ -94,6 +94,11 @@ def _switch(switch: SeenSwitch, seen: SeenControls, wire: Wire, plain: Sequence[
     on, off = (back, there) if switch.was_on else (there, back)
     state: dict[str, Any] = {"attribute": switch.attribute, "on": switch.on}
     found = [Finding(f"{switch.name}.control", list(switch.selectors), CERTAIN, "a field of the request followed it")]
+    if switch.open:
+        found.append(
+            Finding(f"{switch.name}.open", list(switch.open), CERTAIN, "it opened the menu that has the switch")
+        )
+        found.append(Finding(f"{switch.name}.close", switch.close, CERTAIN, "it closed the menu"))
     if switch.attribute == "checked":
         state = {"present": True}
         ticked = [f"{one}:checked" for one in switch.selectors]

@@ -7,7 +7,7 @@ state, or opens a list, and is called nothing that costs, deletes or leads away.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bridge.sites.learning.control_search import COSTLY
 from bridge.sites.learning.letters import letters
@@ -31,6 +31,28 @@ _SPOKEN = {name: re.compile(rf"(?<![a-zà-ÿ])(?:{pattern.pattern})(?![a-zà-ÿ]
 def switches(found: Sequence[Control]) -> dict[str, Control]:
     """Return the one element beside the text box that may be the switch of each name."""
     fitting = {name: [one for one in found if _may_switch(one, name)] for name in NAMES}
+    return {name: several[0] for name, several in fitting.items() if len(several) == 1}
+
+
+def openers(found: Sequence[Control]) -> list[Control]:
+    """Return what opens a menu beside the text box, the nearest first; it may have switches."""
+    fitting = [one for one in found if one.popup in ("menu", "true") and _may_open(one)]
+    return sorted(fitting, key=lambda one: one.button.distance)[:3]
+
+
+def _may_open(control: Control) -> bool:
+    button = control.button
+    is_own = button.is_beside and button.distance <= NEAR and button.is_on and not button.link
+    return is_own and _is_harmless(button, but={"menu", "tool", "tools", "search", "more", "option", "options"})
+
+
+def switches_in_menu(found: Sequence[Control], known: Collection[int]) -> dict[str, Control]:
+    """Return the one element that came with a menu and may be the switch of each name."""
+    fresh = [one for one in found if one.button.number not in known and one.button.is_on and not one.button.link]
+    fitting = {
+        name: [one for one in fresh if _is_harmless(one.button, but={name, "search"}) and _speaks_of(one.button, name)]
+        for name in NAMES
+    }
     return {name: several[0] for name, several in fitting.items() if len(several) == 1}
 
 

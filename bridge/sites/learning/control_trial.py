@@ -29,6 +29,7 @@ from bridge.sites.learning.control_rules import (
     switch_selectors,
     switches,
 )
+from bridge.sites.learning.menu_switches import MenuSwitches, Way
 from bridge.sites.learning.observation import Control, MenuEntry, SeenControls, SeenMenu, SeenSwitch, SeenTurn
 from bridge.sites.learning.operator import Operator
 from bridge.sites.learning.prompt_request import failed_send
@@ -51,6 +52,7 @@ class ControlTrial:
         self._trial = trial
         self._watch, self._page = trial.watch, trial.elements
         self._operator = operator
+        self._menus = MenuSwitches(trial.watch, trial.elements)
         self._unknown: dict[str, str] = {}
 
     async def run(self, models: Sequence[str], new_chat: Callable[[], Awaitable[None]]) -> SeenControls:
@@ -81,22 +83,34 @@ class ControlTrial:
     async def _switch(self, name: str) -> SeenSwitch:
         """Turn one switch, send a prompt, and turn it back."""
         await self._trial.wait_for_box()
-        if (control := switches(await self._watch.switches()).get(name)) is None:
-            raise SiteChanged("no button beside the text box is called so and shows how it stands")
-        selectors = await self._fitting(control)
+        selectors, way = await self._place(name)
         self._operator.say(f"Turning the switch for {name}, and sending a prompt to see what the page makes of it ...")
-        before = await self._standing(selectors)
+        before = await self._standing(selectors, way)
         await self._page.click(selectors)
-        shown = await waited(partial(self._shown, selectors, before), EFFECT)
+        shown = await waited(partial(self._shown, selectors, before, way), EFFECT)
+        await self._menus.close(way, selectors)
         if shown is None:
             raise SiteChanged("it does not show how it stands after a click")
         attribute, value = shown
         try:
             turn = await self._turn()
         finally:
-            await self._turn_back(selectors, attribute, before[attribute])
+            await self._turn_back(selectors, attribute, before[attribute], way)
         was_on = before[attribute] in ON
-        return SeenSwitch(name, selectors, attribute, before[attribute] if was_on else value, was_on, turn)
+        return SeenSwitch(name, selectors, attribute, before[attribute] if was_on else value, was_on, turn, *way)
+
+    async def _place(self, name: str) -> tuple[tuple[str, ...], Way]:
+        """Return the selectors of a switch, and the way to it where it stands in a menu."""
+        if (control := switches(await self._watch.switches()).get(name)) is not None:
+            return await self._fitting(control), Way()
+        if (found := await self._menus.find(name)) is None:
+            raise SiteChanged("nothing beside the text box, or in a menu there, is called so and shows how it stands")
+        control, trigger = found
+        selectors = await self._fitting(control)
+        way = await self._menus.way(trigger, selectors)
+        if not way.open:
+            raise SiteChanged("the menu that has it does not close")
+        return selectors, way
 
     async def _fitting(self, control: Control) -> tuple[str, ...]:
         """Return the lasting selectors of a switch, or those of its words where it has no others."""
@@ -108,29 +122,31 @@ class ControlTrial:
             raise SiteChanged("no lasting selector fits it alone")
         return found
 
-    async def _standing(self, selectors: Sequence[str]) -> Mapping[str, str]:
+    async def _standing(self, selectors: Sequence[str], way: Way) -> Mapping[str, str]:
+        await self._menus.bring_up(way, selectors)
         if (element := await self._page.find(selectors)) is None:
             return {}
         async with held(element):
             return dict(await self._watch.ask("standing", element) or {})
 
-    async def _shown(self, selectors: Sequence[str], before: Mapping[str, str]) -> tuple[str, str] | None:
+    async def _shown(self, selectors: Sequence[str], before: Mapping[str, str], way: Way) -> tuple[str, str] | None:
         """Return what shows that a switch was turned, and its value now."""
-        after = await self._standing(selectors)
+        after = await self._standing(selectors, way)
         attribute = state_shown(before, after)
         return (attribute, after[attribute]) if attribute else None
 
-    async def _turn_back(self, selectors: Sequence[str], attribute: str, value: str) -> None:
+    async def _turn_back(self, selectors: Sequence[str], attribute: str, value: str, way: Way) -> None:
         """Turn a switch back unless the page has done so itself."""
 
         async def is_back() -> bool:
-            return (await self._standing(selectors)).get(attribute) == value
+            return (await self._standing(selectors, way)).get(attribute) == value
 
         await self._trial.wait_for_box()
         if not await is_back():
             await self._page.click(selectors)
             if not await waited(is_back, EFFECT):
                 raise SiteChanged("it could not be turned back")
+        await self._menus.close(way, selectors)
 
     async def _menu(self, models: Sequence[str], new_chat: Callable[[], Awaitable[None]]) -> SeenMenu:
         """Find what chooses a model, and send a prompt with each of the first ones."""

@@ -126,6 +126,10 @@ class SeenSwitch:
     was_on: bool
     """How it stood when the page was opened."""
     turn: SeenTurn
+    open: tuple[str, ...] = ()
+    """What opens the menu in which it stands."""
+    close: str = ""
+    """How that menu is closed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from bridge.sites.learning.control_fields import control_fields
-from bridge.sites.learning.control_rules import chosen_entry, entries_of, menus, state_shown, switches
+from bridge.sites.learning.control_rules import (
+    chosen_entry,
+    entries_of,
+    menus,
+    openers,
+    state_shown,
+    switches,
+    switches_in_menu,
+)
 from bridge.sites.learning.draft import Finding, written
 from bridge.sites.learning.inference import read_wire, read_with, wire_findings
 from bridge.sites.learning.observation import (
@@ -221,6 +229,21 @@ def test_a_list_of_models_is_known_by_its_name_or_by_the_name_that_requests_have
     others = [control("Share", {}, popup="menu"), control("Models", {}, link="https://chat.example/models")]
     native = control("Model", {}, element=Element("select"))
     assert menus([*others, radios, native, called, shown], ["glm-5.3"]) == [shown, native, called]
+
+
+def test_menus_beside_the_text_box_may_have_switches_but_none_that_costs_or_leads_away() -> None:
+    near, far = control("Tools", {}, popup="menu"), control("More", {}, popup="true", distance=900)
+    others = [
+        control("Upgrade", {}, popup="menu"),
+        control("Share", {}, popup="menu", element=Element("button", id="share")),
+        control("Model", {}, popup="listbox"),
+        control("Account", {}, popup="menu", is_beside=False),
+    ]
+    assert openers([*others, far, near]) == [near]
+    ticked = control("Web search", {"aria-checked": "false"}, number=7)
+    deletes = control("Delete search", {"aria-checked": "false"}, number=8)
+    assert switches_in_menu([ticked, deletes], known={1}) == {"search": ticked}
+    assert switches_in_menu([ticked], known={7}) == {}
 
 
 def test_the_chosen_entry_is_told_by_what_opens_the_menu_or_by_how_requests_call_it() -> None:

@@ -1,9 +1,9 @@
-"""Z.ai's page as a build of it may be that has a native list in place of its menu of models."""
+"""Z.ai's page as builds of it may be: with a native list of models, or with its search in a menu."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import bridge.demo.standins
@@ -29,10 +29,35 @@ def _text(text: str) -> Callable[[re.Match[str]], str]:
     return lambda _: text
 
 
+TOOLS = """<button type="button" class="tools" aria-haspopup="menu">Tools</button>
+    <div role="menu" class="floating tools-menu">
+    <div role="menuitemcheckbox" class="search" aria-checked="false">Web search</div>
+    <div role="menuitem" class="pictures">Draw a picture</div></div>"""
+IN_MENU = (
+    (r"<button type=\"button\" class=\"search\".*?</button>", TOOLS),
+    (
+        r"  toggle\(\$\(\"\.search\"\), \"data-active\", ",
+        """  menu($(".tools"), $(".tools-menu"));
+  $(".search").addEventListener("click", () => ($(".tools-menu").hidden = true));
+  toggle($(".search"), "aria-checked", """,
+    ),
+)
+
+
 def zai_with_native_list(folder: Path) -> Wire:
-    """Return the stand-in of Z.ai with a page whose script is written into `folder`."""
+    """Return the stand-in of Z.ai with a native list of models."""
+    return _zai(folder, CHANGES)
+
+
+def zai_with_search_in_a_menu(folder: Path) -> Wire:
+    """Return the stand-in of Z.ai whose switch for search stands in a menu, which closes when it is clicked."""
+    return _zai(folder, IN_MENU)
+
+
+def _zai(folder: Path, changes: Sequence[tuple[str, str]]) -> Wire:
+    """Return the stand-in with a page whose script is written into `folder`."""
     script = PAGE.read_text("utf-8")
-    for old, new in CHANGES:
+    for old, new in changes:
         script, count = re.subn(old, _text(new), script, flags=re.DOTALL)
         assert count == 1, old
     page = folder / "zai.js"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -17,14 +18,27 @@ class Ownership(Protocol):
         """Raise `LeaseLost` where another node may own the account by now; called right before each side effect."""
         ...
 
+    @property
+    def left_generating(self) -> Sequence[str]:
+        """Return the conversations in which the site may still generate for an earlier owner."""
+        ...
+
+    def generates(self, conversations: Sequence[str]) -> None:
+        """Note for the next owner in which conversations the site may generate now."""
+        ...
+
 
 class SoleOwnership:
     """The ownership of a bridge that shares its accounts with no other node."""
 
     fence = 0
+    left_generating: Sequence[str] = ()
 
     def check(self) -> None:
         """Allow everything."""
+
+    def generates(self, conversations: Sequence[str]) -> None:
+        """Forget it: what this bridge has left on its own disk it finds there."""
 
 
 ALONE = SoleOwnership()

@@ -45,6 +45,7 @@ class AccountMoves:
         shared: SharedAccounts,
         sync: ProfileSync,
         on_moved: Callable[[], None],
+        on_changed: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._store = store
@@ -53,6 +54,7 @@ class AccountMoves:
         self._shared = shared
         self._sync = sync
         self._on_moved = on_moved
+        self._on_changed = on_changed
         self._ended = asyncio.Event()
         self._noted: dict[str, AccountRecord] = {}
         self._leaving: set[str] = set()
@@ -80,7 +82,10 @@ class AccountMoves:
             await self._leases.release(name)
             return None
         if kept.record:
-            self._pool.known.take_over(name, decoded(kept.record))
+            record = decoded(kept.record)
+            self._pool.known.take_over(name, record)
+            lease.left_generating = lease.generating = record.generating
+        lease.on_generating = self._on_changed
         self._noted.pop(name, None)
         self._accounts.closed.discard(name)
         logger.info("The account {} is this node's now (fence {})", name, lease.fence)
@@ -95,7 +100,10 @@ class AccountMoves:
             deadline = time.monotonic() + CLAIM * self._store.seconds
             while time.monotonic() < deadline:
                 if (lease := self._leases.of(name) or await self._leases.acquire(name)) is not None:
-                    await self._shared.take(name, lease.fence)
+                    kept = await self._shared.take(name, lease.fence)
+                    if kept is not None and kept.record:
+                        lease.left_generating = lease.generating = decoded(kept.record).generating
+                    lease.on_generating = self._on_changed
                     return lease
                 if (held := (await self._store.holders([name])).get(name)) is not None:
                     raise SetupError(f"The account {name} is on the node {held.holder.rpartition('.')[0]}.")
@@ -117,7 +125,7 @@ class AccountMoves:
             def closing() -> None:
                 self._accounts.closed.add(name)
                 if slot is not None and slot.state not in UNKNOWN:
-                    last.append(record_of(slot))
+                    last.append(self._record_of(slot))
 
             if slot is None:
                 self._accounts.closed.add(name)
@@ -151,16 +159,20 @@ class AccountMoves:
         """Leave in Redis what has changed of this node's accounts."""
         for slot in self._pool.own():
             name, lease = slot.worker.name, self._leases.of(slot.worker.name)
-            if lease is None or slot.state in UNKNOWN or (record := record_of(slot)) == self._noted.get(name):
+            if lease is None or slot.state in UNKNOWN or (record := self._record_of(slot)) == self._noted.get(name):
                 continue
             if await self._shared.note(name, lease.fence, encoded(record)):
                 self._noted[name] = record
+
+    def _record_of(self, slot: Slot) -> AccountRecord:
+        lease = self._leases.of(slot.worker.name)
+        return record_of(slot, () if lease is None else lease.generating)
 
     async def leave_all(self) -> None:
         """Leave all accounts, whose pages are closed."""
         for name in self._leases.names():
             slot = self.slot(name)
-            known = [] if slot is None or slot.state in UNKNOWN else [record_of(slot)]
+            known = [] if slot is None or slot.state in UNKNOWN else [self._record_of(slot)]
             try:
                 await self._leave(name, known)
             except BridgeError as error:

@@ -112,9 +112,8 @@ class ClusterNode:
         """Begin to take accounts for `pool`; returns when the other nodes are known, or Redis does not answer."""
         assert self._accounts is not None, "accounts() comes first"  # noqa: S101
         self._pool = pool
-        self._moves = AccountMoves(
-            pool, self._lease_store, self.leases, self._accounts, self._shared, self._sync, self._moved
-        )
+        shared = self._shared, self._sync, self._moved, self._changed.set
+        self._moves = AccountMoves(pool, self._lease_store, self.leases, self._accounts, *shared)
         pool.queue.gives_away = lambda: self.is_draining
         self.waiting = lambda: len([lease for lease in pool.queue.chats() if lease.is_waiting])
         telemetry.add(self._on_fact)

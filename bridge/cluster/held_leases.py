@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from loguru import logger
@@ -31,6 +31,10 @@ def elapsed() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
+MOST_GENERATING = 100
+"""Conversations of an account that its next owner is told of, the last ones."""
+
+
 class HeldLease:
     """A lease of this node; an `Ownership`. It counts until `deadline` on the clock, unless it is `lost` before."""
 
@@ -39,7 +43,17 @@ class HeldLease:
         self.fence = fence
         self.deadline = deadline
         self.is_lost = False
+        self.left_generating: Sequence[str] = ()
+        """The conversations in which the site may still generate for an earlier owner."""
+        self.generating: Sequence[str] = ()
+        """Those in which it may generate now."""
+        self.on_generating: Callable[[], None] = lambda: None
         self._clock = clock
+
+    def generates(self, conversations: Sequence[str]) -> None:
+        """Note for the next owner in which conversations the site may generate now."""
+        self.generating = tuple(conversations[-MOST_GENERATING:])
+        self.on_generating()
 
     @property
     def counts(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,21 +16,26 @@ from bridge.storage.send_times import SendLog
 
 @dataclass(frozen=True, slots=True)
 class AccountRecord:
-    """Why the account gets no chats for a time, whether it is paused, and the Unix times of its sends of a day."""
+    """Why the account gets no chats for a time, whether it is paused, and the Unix times of its sends of a day.
+
+    `generating` are the conversations in which the site may still generate.
+    """
 
     parked: AccountState | None = None
     is_paused: bool = False
     sends: tuple[float, ...] = ()
+    generating: tuple[str, ...] = ()
 
 
 _FORM = TypeAdapter(AccountRecord)
 
 
-def record_of(slot: Slot) -> AccountRecord:
+def record_of(slot: Slot, generating: Sequence[str] = ()) -> AccountRecord:
     """Return what is known of an account now."""
     is_parked = slot.until is not None and slot.state not in SOON_OVER
     parked = AccountState(slot.state, slot.reason, slot.until) if is_parked and slot.until else None
-    return AccountRecord(parked, slot.is_paused, tuple(round(sent, 3) for sent in slot.sends))
+    sends = tuple(round(sent, 3) for sent in slot.sends)
+    return AccountRecord(parked, slot.is_paused, sends, tuple(generating))
 
 
 def encoded(record: AccountRecord) -> bytes:

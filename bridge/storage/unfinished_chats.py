@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from loguru import logger
@@ -24,19 +25,21 @@ class UnfinishedChats:
     """The conversations of one account whose last answer the bridge has not seen end, in the file `path`, if any.
 
     A conversation is added once the site has opened it for a turn, and removed once its answer has ended. What a crash
-    leaves here the next start stops.
+    leaves here the next start stops. `tell` is told of each change.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, tell: Callable[[Sequence[str]], None] = lambda _: None) -> None:
         self._path = path
+        self._tell = tell
         self._open: list[str] = []
         self._lock = asyncio.Lock()
         """Orders the writes: the last one to start must also be the last on disk."""
 
-    async def load(self) -> list[str]:
-        """Return the ids of the conversations, those of an earlier run first."""
+    async def load(self, left: Sequence[str] = ()) -> list[str]:
+        """Return the ids of the conversations, those of an earlier run first; `left` are those of another bridge."""
         found = await asyncio.to_thread(self._read)
-        self._open = list(dict.fromkeys([*found, *self._open]))
+        self._open = list(dict.fromkeys([*found, *left, *self._open]))
+        self._tell(self._open)
         return list(self._open)
 
     async def add(self, conversation: str) -> None:
@@ -50,6 +53,7 @@ class UnfinishedChats:
         await self._save()
 
     async def _save(self) -> None:
+        self._tell(self._open)
         async with self._lock:
             try:
                 await asyncio.to_thread(self._write, json.dumps(self._open).encode())

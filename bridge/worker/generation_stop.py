@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from loguru import logger
 
 from bridge.browser.exchange import Exchange
 from bridge.browser.page_calls import PageMovedOn, within
+from bridge.chat.ownership import Ownership
 from bridge.errors import BridgeError, BrowserError, SiteError, SiteTimeout
 from bridge.settings import TurnSettings
 from bridge.sites.contract import ConversationGone
@@ -46,13 +48,19 @@ def grace_after(error: BridgeError) -> float:
 class GenerationStopper:
     """Stops generation on the site once a chat of one account has ended, and knows where it may still go on.
 
-    `unfinished` keeps that on disk, because a bridge that is killed stops nothing: the next start does.
+    That is kept in the file `kept`, and by the ownership: a bridge that is killed stops nothing; the next start does,
+    or the next owner.
     """
 
     def __init__(
-        self, unfinished: UnfinishedChats, limits: TurnSettings, give_up: Callable[[BridgeError], None]
+        self,
+        kept: Path | None,
+        ownership: Callable[[], Ownership],
+        limits: TurnSettings,
+        give_up: Callable[[BridgeError], None],
     ) -> None:
-        self._unfinished = unfinished
+        self._ownership = ownership
+        self._unfinished = UnfinishedChats(kept, lambda open_: ownership().generates(open_))
         self._limits = limits
         self._give_up = give_up
         self._tasks = Tasks()
@@ -78,8 +86,8 @@ class GenerationStopper:
             raise
 
     async def stop_leftovers(self, session: Session) -> None:
-        """Stop what an earlier run has left generating."""
-        for conversation in await self._unfinished.load():
+        """Stop what an earlier run has left generating, or an earlier owner."""
+        for conversation in await self._unfinished.load(self._ownership().left_generating):
             await stop_leftover(session, conversation, self._limits)
             await self._unfinished.remove(conversation)
 

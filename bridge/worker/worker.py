@@ -33,7 +33,7 @@ from bridge.sites.contract import Turn
 from bridge.sites.known_sites import load_driver
 from bridge.storage.conversation_file import ConversationPosition
 from bridge.storage.profiles import Profile, ProfileStore
-from bridge.storage.unfinished_chats import UnfinishedChats, unfinished_chats_file
+from bridge.storage.unfinished_chats import unfinished_chats_file
 from bridge.tasks import first
 from bridge.telemetry import DriftSeen, PageRenewed, PageShown, Telemetry, Timeline
 from bridge.worker.answer_reader import placed, read_answer
@@ -74,8 +74,8 @@ class Worker:
         self.shown: Session | None = None
         """The open page, also where it cannot take chats."""
         self._departures, self._next, self._loss = Departures(), NextChat(), PageLoss()
-        unsettled = UnfinishedChats(unfinished_chats_file(settings.config, self.name) if store else None)
-        self._stopper = GenerationStopper(unsettled, settings.turn, self.give_up)
+        kept = unfinished_chats_file(settings.config, self.name) if store else None
+        self._stopper = GenerationStopper(kept, lambda: self.ownership, settings.turn, self.give_up)
         self._write_back = WriteBack(self._login, settings.browser.call_limit, lambda: self._loss.happened)
 
     @property

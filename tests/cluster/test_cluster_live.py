@@ -7,8 +7,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bridge.browser.browser import Chromium
-from tests.support.cluster_bridges import bridges, ready
-from tests.support.live import Live
+from bridge.cluster.redis_leases import RedisLeases
+from bridge.cluster.redis_link import Script
+from bridge.pool.account_record import decoded
+from bridge.pool.pool import Pool
+from tests.support.cluster_bridges import LEASE, bridges, ready
+from tests.support.live import Live, directive
 from tests.support.waiting import LIMIT, until
 
 
@@ -35,3 +39,32 @@ async def test_two_bridges_share_two_accounts_until_one_stops(chromium: Chromium
         sent = [turn for account in nodes.site.accounts for turn in account.turns]
         assert len(sent) == 4
         assert max(account.max_parallel for account in nodes.site.accounts) == 1
+
+
+async def test_the_next_bridge_stops_what_the_site_still_generates(chromium: Chromium, tmp_path: Path) -> None:
+    async with bridges(tmp_path, chromium, "alice") as nodes:
+        one = await nodes.start("one", "alice")
+        await until(lambda: ready(one) == ["alice"])
+        two = await nodes.start("two")
+        one.account().fault("unattended")
+        stream = await one.stream(directive(tokens=5000, rate=50))
+        await anext(aiter(stream))
+        assert not isinstance(one.bridge.everywhere, Pool)
+        node = one.bridge.everywhere.node
+        lease, data = (node.link.of_account("alice", part) for part in ("lease", "data"))
+
+        async def is_noted() -> bool:
+            record = (await node.link.fields(data, "record"))["record"]
+            return bool(decoded(record or b"").generating)
+
+        await until(is_noted)
+        await node.link.run(Script("return redis.call('DEL', KEYS[1])"), [lease])
+        leases = RedisLeases(node.link, LEASE)
+        fence = await leases.acquire("alice", "somebody")
+        assert fence is not None
+        await until(lambda: not node.leases.names())
+        await node.directory.drain("one", is_draining=True)
+        await leases.release("alice", "somebody", fence)
+        await until(lambda: ready(two) == ["alice"])
+        assert [turn.outcome for turn in one.account().turns] == ["stopped"]
+        await stream.close()

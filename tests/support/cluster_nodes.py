@@ -146,6 +146,9 @@ class DrivingWorker:
     async def opened(self, visit: Visit | None = None) -> AsyncGenerator[None]:
         self._lost = asyncio.get_running_loop().create_future()
         self.act("open")
+        for conversation in self.ownership.left_generating:
+            self.act("stop leftover", conversation)
+        self.ownership.generates(())
         try:
             yield
         finally:
@@ -173,6 +176,7 @@ class DrivingWorker:
         self.act("send", text)
         timeline.mark("sent")
         is_over = False
+        self.ownership.generates((f"c-{request.id}",))
         conversation = place.conversation if place else f"c-{request.id}"
         try:
             await self._paused(STEPS, sent=True)
@@ -186,6 +190,8 @@ class DrivingWorker:
         finally:
             if not is_over and not self._lost.done():
                 self.act("stop", text)
+            if not self._lost.done():
+                self.ownership.generates(())
 
     async def _paused(self, steps: int, *, sent: bool) -> None:
         done, _ = await asyncio.wait({self._lost}, timeout=steps * self.pace)

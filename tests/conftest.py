@@ -10,15 +10,16 @@ import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from bridge.browser.browser import Chromium
-from bridge.settings import BrowserSettings
-from bridge.telemetry import Telemetry
 from tests.support.free_loop import BLOCKING, GuardedLoop, Step, Watch, on_blocking, taken
-from tests.support.live import settings_for
+
+if TYPE_CHECKING:
+    from bridge.browser.browser import Chromium
+    from bridge.settings import Section
 
 settings.register_profile("bridge", max_examples=int(os.environ.get("EXAMPLES", "10")), deadline=None)
 settings.load_profile("bridge")
@@ -126,10 +127,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"{sum(os.times()[:4]):.0f} s of processor time")
 
 
+def new_chromium(folder: Path, **sections: Section) -> Chromium:
+    """Return a browser that tests share; imported here, because each process waits for what stands at the top."""
+    from bridge.browser.browser import Chromium
+    from bridge.telemetry import Telemetry
+    from tests.support.live import settings_for
+
+    return Chromium(settings_for(folder, **sections), Telemetry())
+
+
 @pytest.fixture(scope="session")
 async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Chromium]:
     """One browser for all tests that do not harm it: the headless shell of Chromium, where there is one."""
-    browser = Chromium(settings_for(tmp_path_factory.mktemp("chromium")), Telemetry())
+    browser = new_chromium(tmp_path_factory.mktemp("chromium"))
     yield browser
     await browser.close()
 
@@ -137,8 +147,8 @@ async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[C
 @pytest.fixture(scope="session")
 async def full_chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Chromium]:
     """The Chromium that the bridge has by default, for all tests of what it keeps a page from."""
-    browser = Chromium(
-        settings_for(tmp_path_factory.mktemp("full"), browser=BrowserSettings(check_every=0.5)), Telemetry()
-    )
+    from bridge.settings import BrowserSettings
+
+    browser = new_chromium(tmp_path_factory.mktemp("full"), browser=BrowserSettings(check_every=0.5))
     yield browser
     await browser.close()

@@ -55,12 +55,16 @@ def check(stream: Stream, pieces: Sequence[bytes]) -> None:
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
-def test_a_stream_means_the_same_wherever_it_is_cut(stream: Stream) -> None:
-    body = stream.body
-    check(stream, [body])
-    check(stream, [body[at : at + 1] for at in range(len(body))])
-    for at in range(len(body)):
-        check(stream, [body[:at], body[at:]])
+def test_a_stream_means_the_same_whole_and_byte_by_byte(stream: Stream) -> None:
+    check(stream, [stream.body])
+    check(stream, [stream.body[at : at + 1] for at in range(len(stream.body))])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
+def test_a_stream_means_the_same_cut_in_two_at_any_byte(stream: Stream) -> None:
+    for at in range(len(stream.body)):
+        check(stream, [stream.body[:at], stream.body[at:]])
 
 
 INVENTED = """

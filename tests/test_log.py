@@ -103,3 +103,11 @@ async def test_a_trace_that_cannot_be_written_costs_no_chat_its_answer(
         assert await run.ask(directive(text="traced")) == "traced"
         assert [one.suffix for one in folder.iterdir()] == [".zip"]
         assert WorkerState.BROKEN not in [fact.state for fact in run.facts.seen if isinstance(fact, WorkerChanged)]
+
+
+def test_json_lines_name_the_node_of_a_cluster(capfd: pytest.CaptureFixture[str]) -> None:
+    for node in ("one", ""):
+        log.set_up(LogSettings(json_lines=True), node)
+        logger.info("Hello")
+    first, second = map(json.loads, capfd.readouterr().err.splitlines())
+    assert (first["node"], "node" in second) == ("one", False)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from aiohttp import web
 
 from bridge.api.admin.peer_views import peer_view
 from bridge.chat.viewer_channel import ViewerChannel, ViewerMoved, ViewerRefused
@@ -21,6 +22,7 @@ from bridge.cluster.remote_views import RemoteViews
 from bridge.cluster.signing import Signing
 from bridge.errors import UnknownAccount
 from tests.support.cluster_nodes import KEY
+from tests.support.listening import listening
 from tests.support.relay import Relay, relay
 from tests.support.waiting import LIMIT, until
 
@@ -184,6 +186,54 @@ async def test_a_lost_node_is_noticed_also_where_it_only_falls_silent(monkeypatc
         assert connecting is not None
         with pytest.raises(ViewerMoved, match="owner"):
             await connecting.__aenter__()
+
+
+async def test_a_node_that_answers_no_ping_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_client, "SILENCE", 0.5)
+
+    async def deaf(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(autoping=False)
+        await socket.prepare(request)
+        async for _ in socket:
+            pass
+        return socket
+
+    app = web.Application()
+    app.router.add_get("/internal/view", deaf)
+    async with listening(app) as address, RelayClient(Signing(KEY)) as client:
+        views = RemoteViews(cast(RemoteAccounts, Ground(client, NodeInfo("owner", "1", address, 1))))
+        joining = views.view("alice", "me")
+        assert joining is not None
+        async with joining as channel:
+            assert str(await ended(channel)) == "The node owner does not answer any more."
+
+
+async def test_a_node_of_an_earlier_version_is_named() -> None:
+    async with listening(web.Application()) as address, RelayClient(Signing(KEY)) as client:
+        views = RemoteViews(cast(RemoteAccounts, Ground(client, NodeInfo("owner", "1", address, 1))))
+        joining = views.view("alice", "me")
+        assert joining is not None
+        with pytest.raises(ViewerRefused, match="The node owner has another version"):
+            await joining.__aenter__()
+
+
+async def test_a_page_is_shown_to_another_node_under_the_lease_alone_that_it_has_seen() -> None:
+    held = SimpleNamespace(fence=FENCE)
+    leases = {"alice": held}
+    ground = SimpleNamespace(node=SimpleNamespace(leases=SimpleNamespace(of=leases.get)))
+    views = RemoteViews(cast(RemoteAccounts, ground))
+    async with asyncio.timeout(LIMIT):
+        with pytest.raises(ViewerMoved):
+            await views.until_moved("alice", FENCE - 1)
+        waiting = asyncio.get_running_loop().create_task(views.until_moved("alice", FENCE))
+        await asyncio.wait({waiting}, timeout=0.01)
+        assert not waiting.done()
+        held.fence += 1
+        with pytest.raises(ViewerMoved):
+            await waiting
+        leases.clear()
+        with pytest.raises(ViewerMoved):
+            await views.until_moved("alice", FENCE + 1)
 
 
 async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

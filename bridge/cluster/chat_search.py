@@ -128,7 +128,8 @@ class ChatSearch:
             return False
         if isinstance(error, NodeLost) and route.node is not None:
             self._nodes.avoid(route.node)
-        if _may_have_moved(route, error):
+        is_answer = isinstance(error, UnknownConversation | PermissionDenied)  # stays so, unless it moves now
+        if _may_have_moved(route, error) and not (is_answer and self._patient_until):
             self._patient_until = time.monotonic() + self._nodes.patience
         was_brief = isinstance(error, PoolTimeout) and _is_brief(route)
         is_known = _name(route) in self._tried

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -14,7 +15,7 @@ from bridge.chat.types import ChatRequest
 from bridge.cluster_settings import ClusterSettings, mark_for
 from tests.support.cluster_http import Endpoint, endpoint_of, key_on, two_endpoints
 from tests.support.cluster_nodes import IDENTITY, Cluster, node_of
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT, until
 
 pytestmark = pytest.mark.browser
 Both = tuple[Endpoint, Endpoint]
@@ -192,3 +193,26 @@ async def test_what_a_node_keeps_that_is_away_is_told_from_what_is_not_there(
 def test_a_bridge_that_is_alone_marks_no_ids() -> None:
     assert ClusterSettings().mark == ""
     assert len({mark_of(str(new_id())) for _ in range(20)}) == 20
+
+
+async def test_a_conversation_that_a_client_names_goes_on_whichever_node_is_asked(
+    cluster: Cluster, stack: AsyncExitStack
+) -> None:
+    one, two = await cluster.node("one", "a", most=1), await cluster.node("two", "b", most=1)
+    await until(lambda: one.ready() and two.ready() and one.everywhere.others() and two.everywhere.others())
+    both = await stack.enter_async_context(endpoint_of(one)), await stack.enter_async_context(endpoint_of(two))
+    _, key = await key_on(*both)
+    status, said = await both[0].ask(key, "1 word 0")
+    assert status == 200
+    words = {said["choices"][0]["message"]["content"]}
+    for number in range(1, 5):
+        name = said["conversation_id"]
+        status, said = await both[number % 2].ask(key, f"1 word {number}", conversation_id=name)
+        assert (status, said["conversation_id"].partition("@")[0]) == (200, name.partition("@")[0])
+        words.add(said["choices"][0]["message"]["content"])
+    assert len(words) == 1, "one account has answered all of them"
+    begun = time.monotonic()
+    for side in both:
+        status, said = await side.ask(key, "1 word more", conversation_id="c-nobody@m-nothing")
+        assert (status, said["error"]["param"]) == (404, "conversation_id"), said
+    assert time.monotonic() - begun < LIMIT, "the queue has twice that time"

@@ -174,6 +174,7 @@ class Dispatcher:
         """Return where the chat may be answered: its conversation's account first, or alone if the client names it."""
         realm = self._realm(request, place)
         fitting = [slot for slot in realm if slot.serves(request.model)]
+        realm = fitting or realm  # those of other sites are no reason why it waits
         home = next((slot for slot in fitting if place is not None and slot.worker.name == place.account), None)
         is_named = request.conversation is not None
         if home is None:

@@ -603,6 +603,17 @@ async def test_an_account_that_a_chat_took_out_is_not_taken_out_again_by_the_los
         assert known == [WorkerState.READY, WorkerState.BROKEN]
 
 
+async def test_why_no_account_can_answer_names_none_of_another_site() -> None:
+    out, other = ScriptedWorker("a"), ScriptedWorker("b")
+    out.chat_fails, other.models = [LoginRequired("It is signed out.")], (Model("other"),)
+    async with pool_of(out, other) as (pool, _):
+        with pytest.raises(LoginRequired):
+            await ask(pool, "1")
+        with pytest.raises(NoAccount) as none:
+            await ask(pool, "2")
+        assert none.value.message == "No account can answer now: a is logged_out (It is signed out.)."
+
+
 async def test_a_signed_out_account_gets_no_chat_until_somebody_logs_it_in() -> None:
     worker = ScriptedWorker("a")
     worker.chat_fails = [LoginRequired("The account is signed out.", sent=True)]

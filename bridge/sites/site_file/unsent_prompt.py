@@ -80,7 +80,7 @@ class UnsentPrompt:
             if refused := self._refusals.on_page(text):
                 return refused
         if notices and also_unknown:
-            return SiteBusy(f"The page did not send the prompt, and says: {quote('; '.join(notices))}")
+            return SiteBusy(f"The page did not send the prompt, and says: {quote('; '.join(dict.fromkeys(notices)))}")
         return None
 
     async def _deaf(self, sending: Sending, called: str) -> SiteChanged:

@@ -15,10 +15,13 @@ START_LIMIT = 15.0
 PAUSE = 0.5
 
 
-async def check_profile_key(link: RedisLink, identity: Identity) -> None:
-    """Raise `SetupError` where Redis cannot be used, or the nodes' profiles are encrypted with another key."""
+async def check_profile_key(link: RedisLink, identity: Identity, limit: float = START_LIMIT) -> None:
+    """Raise `SetupError` where Redis cannot be used, or the nodes' profiles are encrypted with another key.
+
+    Redis has `limit` seconds to be there.
+    """
     public = identity.export().partition("\n")[0]
-    mine, deadline = sha256(public.encode()).hexdigest().encode(), time.monotonic() + START_LIMIT
+    mine, deadline = sha256(public.encode()).hexdigest().encode(), time.monotonic() + limit
     while True:
         try:
             known = await _known(link, mine)

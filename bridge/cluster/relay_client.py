@@ -41,15 +41,19 @@ MOST = 2**26
 
 
 class RelayClient:
-    """Calls other nodes; open while it is entered as a context manager."""
+    """Calls other nodes; open while it is entered as a context manager.
 
-    def __init__(self, signing: Signing) -> None:
+    A node is lost after `silence` seconds without even a heartbeat.
+    """
+
+    def __init__(self, signing: Signing, silence: float = SILENCE) -> None:
         self._signing = signing
+        self._silence = silence
         self._session: aiohttp.ClientSession | None = None
         self._running: set[aiohttp.ClientResponse] = set()
 
     async def __aenter__(self) -> RelayClient:
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT, sock_read=SILENCE)
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT, sock_read=self._silence)
         # closed here before the other side does: else a call could meet a connection that is just being closed
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=15)
         self._session = aiohttp.ClientSession(timeout=limits, connector=connector, auto_decompress=False)

@@ -70,12 +70,15 @@ class RelayServer:
         backend: ChatBackend,
         operate: Operation,
         more: Mapping[str, Handler] | None = None,
+        heartbeat: float = HEARTBEAT,
+        go_limit: float = GO_LIMIT,
     ) -> None:
         self._node = node
         self._signing = signing
         self._backend = backend
         self._operate = operate
         self._more = more or {}
+        self._heartbeat, self._go_limit = heartbeat, go_limit
         self._chats: dict[str, _Chat] = {}
         self.view: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
         """Answers a WebSocket with the live view of an account of this node; None where there is none."""
@@ -146,7 +149,9 @@ class RelayServer:
             response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
             _notice_loss(http)
             await response.prepare(http)
-            await _Answer(response, self._backend, request, chat, asks=not said.get("returns_as_is", True)).written()
+            asks = not said.get("returns_as_is", True)
+            answer = _Answer(response, self._backend, request, chat, self._go_limit, asks=asks)
+            await answer.written(self._heartbeat)
             return response
         finally:
             chat.is_over = True
@@ -187,21 +192,29 @@ class _Answer:
     """Writes the answer of one chat to another node."""
 
     def __init__(
-        self, response: web.StreamResponse, backend: ChatBackend, request: ChatRequest, chat: _Chat, *, asks: bool
+        self,
+        response: web.StreamResponse,
+        backend: ChatBackend,
+        request: ChatRequest,
+        chat: _Chat,
+        go_limit: float,
+        *,
+        asks: bool,
     ) -> None:
         self._response = response
         self._backend = backend
         self._chat = chat
+        self._go_limit = go_limit
         returned = self._returned if asks else str
         self._request = replace(request, may_start=self._may_start, returned=returned)
         self._one = asyncio.Lock()
         self._place: int | None = None
 
-    async def written(self) -> None:
-        """Write it to its end, with a sign of life each second; one that is cancelled ends the chat."""
+    async def written(self, heartbeat: float) -> None:
+        """Write it to its end, with a sign of life every `heartbeat` seconds; one that is cancelled ends the chat."""
         pump = asyncio.get_running_loop().create_task(self._pump())
         try:
-            while not (await asyncio.wait({pump}, timeout=HEARTBEAT))[0]:
+            while not (await asyncio.wait({pump}, timeout=heartbeat))[0]:
                 place = self._backend.place_in_queue(self._request)
                 await self._write(b"\n" if place == self._place else wire.line({"place": place}))
                 self._place = place
@@ -232,7 +245,7 @@ class _Answer:
             return
         await self._write(wire.line({"ask": 1, "account": self._chat.account}))
         try:
-            async with asyncio.timeout(GO_LIMIT):
+            async with asyncio.timeout(self._go_limit):
                 await self._chat.go.wait()
         except TimeoutError as error:
             self._chat.is_over = True

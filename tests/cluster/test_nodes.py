@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.cluster import profile_key_check
 from bridge.cluster.cluster_node import STEPS
 from bridge.cluster.cluster_view import SETTLED
+from bridge.cluster.profile_key_check import check_profile_key
 from bridge.errors import LeaseLost, Muted, SetupError
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.profile_key import Identity
@@ -234,11 +234,11 @@ async def test_a_node_waits_a_moment_for_a_redis_that_is_started_beside_it(clust
     await until(lambda: node.ready() == ["a"])
 
 
-async def test_without_redis_a_node_does_not_start(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profile_key_check, "START_LIMIT", 0.1)
+async def test_without_redis_a_node_does_not_start(cluster: Cluster) -> None:
     await cluster.redis.kill()
-    with pytest.raises(SetupError, match=r"cluster\.url: Redis cannot be used"):
-        await cluster.node("one", "a")
+    async with cluster.redis.link() as link:
+        with pytest.raises(SetupError, match=r"cluster\.url: Redis cannot be used"):
+            await check_profile_key(link, IDENTITY, limit=0)
 
 
 async def test_a_bridge_alone_loads_nothing_of_the_cluster() -> None:

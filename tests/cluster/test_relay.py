@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,10 +28,10 @@ from bridge.chat.types import (
     Title,
     Withdrawn,
 )
-from bridge.cluster import relay_client, relay_server, wire
+from bridge.cluster import wire
 from bridge.cluster.node_directory import NodeInfo
-from bridge.cluster.relay_client import RelayClient
-from bridge.cluster.relay_server import RelayServer
+from bridge.cluster.relay_client import SILENCE, RelayClient
+from bridge.cluster.relay_server import GO_LIMIT, HEARTBEAT, RelayServer
 from bridge.cluster.signing import DIGEST, NONCE, SIGNATURE, TIME, WINDOW, Signing
 from bridge.errors import BridgeError, BrowserError, NodeLost, PermissionDenied, RateLimited
 from bridge.sites.contract import LeftSite
@@ -92,15 +92,20 @@ class Scripted:
 
 @asynccontextmanager
 async def relayed(
-    backend: Scripted, key: str = KEY, through: Callable[[str], Any] | None = None
+    backend: Scripted,
+    key: str = KEY,
+    kind: type[RelayClient] = RelayClient,
+    heartbeat: float = HEARTBEAT,
+    go_limit: float = GO_LIMIT,
+    silence: float = SILENCE,
 ) -> AsyncGenerator[tuple[RelayClient, NodeInfo]]:
     async def operate(_: Any) -> dict[str, Any]:
         return {}
 
     async with AsyncExitStack() as stack:
-        server = RelayServer("one.1", Signing(KEY), backend, operate)
+        server = RelayServer("one.1", Signing(KEY), backend, operate, heartbeat=heartbeat, go_limit=go_limit)
         address = await stack.enter_async_context(server.listening("127.0.0.1", 0))
-        client = await stack.enter_async_context(RelayClient(Signing(key)))
+        client = await stack.enter_async_context(kind(Signing(key), silence))
         yield client, NodeInfo("one", "1", address, 1)
 
 
@@ -197,41 +202,39 @@ async def test_a_client_that_leaves_ends_the_chat_on_the_other_node() -> None:
             await backend.stopped.wait()
 
 
-async def test_a_silent_chat_lives_as_long_as_its_node_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_server, "HEARTBEAT", 0.05)
-    monkeypatch.setattr(relay_client, "SILENCE", 0.5)
+async def test_a_silent_chat_lives_as_long_as_its_node_does() -> None:
     gate = asyncio.Event()
     backend = Scripted([Text("a"), gate, Text("b"), Finish()])
-    async with relayed(backend) as (client, node), aclosing(client.chat(node, asked())) as events:
+    relay = relayed(backend, heartbeat=0.05, silence=0.5)
+    async with relay as (client, node), aclosing(client.chat(node, asked())) as events:
         assert await anext(events) == Text("a")
         asyncio.get_running_loop().call_later(1.5, gate.set)
         assert await anext(events) == Text("b")
 
 
-async def test_a_node_that_falls_silent_is_lost_and_the_error_says_whether_something_was_sent(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(relay_server, "HEARTBEAT", LIMIT)
-    monkeypatch.setattr(relay_client, "SILENCE", 0.2)
+async def test_a_node_that_falls_silent_is_lost_and_the_error_says_whether_something_was_sent() -> None:
     for backend in (Scripted([Text("a"), asyncio.Event()]), Scripted(before=asyncio.Event())):
-        async with relayed(backend) as (client, node):
+        async with relayed(backend, heartbeat=LIMIT, silence=0.2) as (client, node):
             with pytest.raises(NodeLost) as lost:
                 await events_of(client, node, asked())
         assert lost.value.sent is (backend.before is None)
 
 
-async def test_what_is_too_late_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_too_late_is_not_sent() -> None:
     """The owner has waited for `go` and given up; the other node, which was frozen, says it all the same."""
-    monkeypatch.setattr(relay_server, "GO_LIMIT", 0.05)
-    let_go = relay_client._RemoteChat._let_go
-
-    async def late(chat: relay_client._RemoteChat) -> None:
-        await backend.stopped.wait()
-        await let_go(chat)
-
-    monkeypatch.setattr(relay_client._RemoteChat, "_let_go", late)
     backend = Scripted()
-    async with relayed(backend) as (client, node):
+
+    class Late(RelayClient):
+        @asynccontextmanager
+        async def called(
+            self, node: NodeInfo, path: str, body: bytes, limit: aiohttp.ClientTimeout | None = None
+        ) -> AsyncGenerator[aiohttp.ClientResponse]:
+            if path == "/internal/go":
+                await backend.stopped.wait()
+            async with super().called(node, path, body, limit) as response:
+                yield response
+
+    async with relayed(backend, go_limit=0.0, kind=Late) as (client, node):
         with pytest.raises(NodeLost) as lost:
             await events_of(client, node, asked())
     assert (lost.value.sent, backend.started) == (False, 0)
@@ -245,10 +248,10 @@ async def test_a_node_that_was_started_anew_answers_no_call_for_the_one_before()
     assert (lost.value.sent, backend.seen) == (False, [])
 
 
-async def test_a_place_in_the_other_nodes_queue_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_server, "HEARTBEAT", 0.02)
+async def test_a_place_in_the_other_nodes_queue_is_told() -> None:
     backend, places = Scripted([Finish()], before=asyncio.Event(), place=3), list[int | None]()
-    async with relayed(backend) as (client, node), aclosing(client.chat(node, asked(), places.append)) as events:
+    relay = relayed(backend, heartbeat=0.02)
+    async with relay as (client, node), aclosing(client.chat(node, asked(), places.append)) as events:
         chat = asyncio.get_running_loop().create_task(anext(events))
         await until(lambda: places)
         assert backend.before is not None

@@ -24,7 +24,7 @@ from tests.support.stress import stress
 from tests.support.waiting import until
 
 LEASE = 2.0
-PACE = 0.02
+PACE = 0.04
 CLIENTS = 10
 """More than there are accounts, so that chats wait."""
 FROZEN = 3.0
@@ -100,8 +100,11 @@ class Failures:
             self.takeovers.append(max(act.at for act in self._recorder.did("open")) - died)
         failed = [ended for ended in self._load.ended[ended_before:] if ended.outcome.code not in ("", STALLED)]
         begun = {act.text for act in self._recorder.did("begin") if act.node == node.name}
-        left = [str(ended) for ended in failed if ended.asked is not node and ended.prompt not in begun]
-        assert left == [], "a chat that the node had not begun is answered elsewhere"
+        left = [ended for ended in failed if ended.asked is not node and ended.prompt not in begun]
+        # each account may have had a chat that was let go and not begun yet: that one is lost, and never sent again
+        let_go = [ended for ended in left if ended.outcome.code == "node_lost" and not ended.outcome.is_unsent]
+        assert [str(ended) for ended in left if ended not in let_go] == [], "what was not begun is answered elsewhere"
+        assert len(let_go) <= len(held)
         await node.start()
 
     async def freeze_the_owner(self) -> None:
@@ -218,7 +221,7 @@ async def played(folder: Path, seed: int, numbers: Iterator[int]) -> tuple[Load,
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("failures", "clusters"), [(11, 2), *stress((200, 4))])
+@pytest.mark.parametrize(("failures", "clusters"), [(11, 2), *stress((200, 3))])
 async def test_nothing_is_driven_by_two_sent_twice_or_lost_unsaid_whatever_fails(
     tmp_path: Path, failures: int, clusters: int, record_property: Callable[[str, object], None]
 ) -> None:

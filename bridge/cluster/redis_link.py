@@ -36,10 +36,14 @@ class Script:
 
 
 class RedisLink:
-    """Makes the calls; each may take `limit` seconds, and `prefix` begins the name of every key."""
+    """Makes the calls; each may take `limit` seconds, and `prefix` begins the name of every key.
 
-    def __init__(self, client: Any, prefix: str, limit: float) -> None:
+    `watchers` are the connections to Sentinel, if there is one.
+    """
+
+    def __init__(self, client: Any, prefix: str, limit: float, watchers: Any = None) -> None:
         self._client = client
+        self._watchers = watchers
         self._prefix = prefix
         self._limit = limit
         self._places = asyncio.Semaphore(CALLS_AT_A_TIME)
@@ -121,6 +125,8 @@ class RedisLink:
         """Close the connections."""
         with _translated():
             await self._client.aclose()
+            if self._watchers is not None:
+                await self._watchers.aclose()
 
     @asynccontextmanager
     async def _asked(self) -> AsyncGenerator[None]:
@@ -156,7 +162,8 @@ def _translated() -> Iterator[None]:
 def connect(url: str, prefix: str, limit: float) -> RedisLink:
     """Return the link to the Redis at `url`; raise `SetupError` where that is no address of one. Connects later."""
     try:
-        return RedisLink(_client(url, limit), prefix, limit)
+        client, watchers = _client(url, limit)
+        return RedisLink(client, prefix, limit, watchers)
     except (ValueError, RedisError) as error:
         raise SetupError(
             "cluster.url is no address of Redis: use redis://, rediss:// or unix://, redis+sentinel://HOST:PORT,.../NAME"
@@ -164,7 +171,8 @@ def connect(url: str, prefix: str, limit: float) -> RedisLink:
         ) from error
 
 
-def _client(url: str, limit: float) -> Any:
+def _client(url: str, limit: float) -> tuple[Any, Any]:
+    """Return the client for calls, and the one that asks Sentinel, if there is one."""
     scheme, _, kind = urlsplit(url).scheme.partition("+")
     if scheme not in ("redis", "rediss", "unix") or kind not in ("", "sentinel", "cluster"):
         raise ValueError(scheme)
@@ -175,7 +183,7 @@ def _client(url: str, limit: float) -> Any:
         "driver_info": None,  # it would be read from the disk
     }
     if not kind:
-        return Redis.from_url(url, **options)
+        return Redis.from_url(url, **options), None
     parts = urlsplit(url)
     if parts.password:
         options |= {"username": unquote(parts.username or "") or None, "password": unquote(parts.password)}
@@ -183,13 +191,13 @@ def _client(url: str, limit: float) -> Any:
         options["ssl"] = True
     if kind == "cluster":
         nodes = [ClusterNode(host, port) for host, port in _hosts(parts, REDIS_PORT)]
-        return RedisCluster(startup_nodes=nodes, **options)
+        return RedisCluster(startup_nodes=nodes, **options), None
     name, _, database = parts.path.strip("/").partition("/")
     if not name:
         raise ValueError("no name of a master")
     sentinel: Any = Sentinel
     watchers = sentinel(_hosts(parts, SENTINEL_PORT), sentinel_kwargs={**options, "username": None, "password": None})
-    return watchers.master_for(name, db=int(database or 0), **options)
+    return watchers.master_for(name, db=int(database or 0), **options), watchers
 
 
 def _hosts(parts: SplitResult, port: int) -> list[tuple[str, int]]:

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from redis.exceptions import RedisError
 
 from bridge.cluster.redis_link import RedisLink, connect
-from bridge.errors import ClusterUnavailable
 from tests.support.browsers import free_port
 from tests.support.waiting import until
 
@@ -20,10 +20,16 @@ SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 
 
 class RedisServer:
-    """The server; without `persists` it starts anew without its data, as it does with an old snapshot."""
+    """The server; without `persists` it starts anew without its data, as it does with an old snapshot.
 
-    def __init__(self, folder: Path, port: int, *, persists: bool = False) -> None:
+    `options` are further ones of its command line, which come after the file `config`, if there is one.
+    """
+
+    def __init__(
+        self, folder: Path, port: int, *options: str, config: Path | None = None, persists: bool = False
+    ) -> None:
         self.folder, self.port, self._persists = folder, port, persists
+        self._options, self._config = options, config
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -39,7 +45,8 @@ class RedisServer:
             else ["--save", "", "--appendonly", "no"]
         )
         self._process = await asyncio.create_subprocess_exec(
-            *(SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), *kept),
+            *(SERVER, *([] if self._config is None else [str(self._config)]), "--port", str(self.port)),
+            *("--bind", "127.0.0.1", "--dir", str(self.folder), *([] if self._config else kept), *self._options),
             stdout=asyncio.subprocess.DEVNULL,
         )
         await until(self._answers)
@@ -69,18 +76,20 @@ class RedisServer:
     async def _answers(self) -> bool:
         async with self.link() as link:
             try:
-                await link.get("x")
-            except ClusterUnavailable:
+                await link._client.ping()
+            except (RedisError, OSError):
                 return False
         return True
 
 
 @asynccontextmanager
-async def redis_server(folder: Path, *, persists: bool = False) -> AsyncGenerator[RedisServer]:
+async def redis_server(
+    folder: Path, *options: str, config: Path | None = None, persists: bool = False
+) -> AsyncGenerator[RedisServer]:
     """Run a server meanwhile; skips the test where none is installed, but not in CI."""
     if SERVER is None:
         pytest.skip("needs redis-server or valkey-server")
-    server = RedisServer(folder, free_port(), persists=persists)
+    server = RedisServer(folder, free_port(), *options, config=config, persists=persists)
     await server.start()
     try:
         yield server

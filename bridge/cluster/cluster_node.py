@@ -30,7 +30,7 @@ from bridge.cluster.redis_link import RedisLink
 from bridge.cluster.shared_accounts import SharedAccounts
 from bridge.cluster.shared_conversations import SharedConversations
 from bridge.cluster.shared_keys import SharedKeys
-from bridge.errors import BridgeError, ClusterUnavailable
+from bridge.errors import BridgeError, ClusterUnavailable, LeaseLost
 from bridge.pool.pool import Pool
 from bridge.settings import ClusterSettings
 from bridge.storage.profiles import ProfileStore
@@ -65,7 +65,7 @@ class ClusterNode:
         self.link = link
         self._keys = keys
         self._store = store
-        self._seconds = settings.lease
+        self._seconds, self.step_time = settings.lease, settings.lease / STEPS
         self.leases = HeldLeases(RedisLeases(link, settings.lease), f"{self.name}.{self.start}", self._lost)
         self._lease_store = RedisLeases(link, settings.lease)
         self.directory = NodeDirectory(link, int(settings.lease * MILLISECONDS))
@@ -85,10 +85,6 @@ class ClusterNode:
     def id(self) -> str:
         """Return what names this node and its start."""
         return self.leases.holder
-
-    def seconds_of_steps(self, steps: int) -> float:
-        """Return how long so many steps take."""
-        return steps * self._seconds / STEPS
 
     async def refresh(self) -> None:
         """Take the later logins of this node's accounts that were made on other nodes."""
@@ -115,14 +111,17 @@ class ClusterNode:
         shared = self._shared, self._sync, self._moved, self._changed.set
         self._moves = AccountMoves(pool, self._lease_store, self.leases, self._accounts, *shared)
         pool.queue.gives_away = lambda: self.is_draining
+        pool.expect_moves(LeaseLost("The account is not this node's any more."))
         self.waiting = lambda: len([lease for lease in pool.queue.chats() if lease.is_waiting])
         telemetry.add(self._on_fact)
         self.leases.start()
         self._conversations = SharedConversations(self.link, self.id, pool.conversations, self._fence_of)
         self._conversations.start()
         self._hints.start()
-        with suppress(ClusterUnavailable):
-            await self.step()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                while not await self._has_stepped():
+                    await asyncio.sleep(self.step_time)
         self._tasks.keep(self._step_for_ever)
         self._tasks.keep(self._note_for_ever)
 
@@ -227,7 +226,7 @@ class ClusterNode:
             wait = wait_of(self.name, ranking(name, wanted.get(name), here))
             if (again := self._unfit().get(name)) is not None:  # where no other node opens it either
                 wait = LONGEST_WAIT if again <= now else None
-            is_due = wait is not None and self.view.free_for(name, now) >= wait * self._seconds / STEPS
+            is_due = wait is not None and self.view.free_for(name, now) >= wait * self.step_time
             if is_due and await moves.take(name) is not None:
                 places = self.view.places(self.info())
 
@@ -247,18 +246,23 @@ class ClusterNode:
         assert self._moves is not None, "run() comes first"  # noqa: S101
         return self._moves
 
+    async def _has_stepped(self) -> bool:
+        """Make a step; tell whether Redis let it."""
+        try:
+            await self.step()
+            self._said = ""
+        except BridgeError as error:
+            if error.message != self._said:
+                logger.warning("The cluster is left as it is: {}", error.message)
+            self._said = error.message
+        return not self._said
+
     async def _step_for_ever(self) -> None:
         while True:
-            try:
-                await self.step()
-                self._said = ""
-            except BridgeError as error:
-                if error.message != self._said:
-                    logger.warning("The cluster is left as it is: {}", error.message)
-                self._said = error.message
-            await asyncio.sleep(self._seconds / STEPS / AT_LEAST)
+            await self._has_stepped()
+            await asyncio.sleep(self.step_time / AT_LEAST)
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._seconds / STEPS * (1 - 1 / AT_LEAST)):
+                async with asyncio.timeout(self.step_time * (1 - 1 / AT_LEAST)):
                     await self._wake.wait()
             self._wake.clear()
 
@@ -270,7 +274,7 @@ class ClusterNode:
                 await self._running_moves().note_all()
             except ClusterUnavailable:
                 self._changed.set()
-                await asyncio.sleep(self._seconds / STEPS)
+                await asyncio.sleep(self.step_time)
 
     def _fence_of(self, account: str) -> int | None:
         lease = self.leases.of(account)

@@ -53,7 +53,7 @@ class ClusterPool(RemoteAccounts):
         self.turns = turns
         self.nodes = nodes
         self.queue_limit = queue_limit
-        self.patience = node.seconds_of_steps(PATIENCE)
+        self.patience = PATIENCE * node.step_time
         self._running_chats, self._drained_at = RunningChats(), 0.0
         self.relayed = RelayedChats(client)
         self._lost: dict[str, float] = {}

@@ -10,8 +10,8 @@ from bridge.cluster.placement import Place
 
 SETTLED = 2.0
 """Leases for which a node must have been there before accounts move to it."""
-LEFT = 4.0
-"""Leases after which an account that no node takes is not about to come to one."""
+LEFT = 60.0
+"""Seconds after which an account that no node takes is not about to come to one."""
 
 
 class ClusterView:
@@ -36,7 +36,7 @@ class ClusterView:
     def note_accounts(self, names: Collection[str], free: Collection[str], now: float) -> None:
         """Note which accounts there are, and which of them no node has."""
         self._free_since = {name: self._free_since.get(name, now) for name in free}
-        left = {name for name in free if self.free_for(name, now) > LEFT * self._seconds}
+        left = {name for name in free if self.free_for(name, now) > LEFT}
         self.names = frozenset(names) - left
         is_open = {str(one["name"]) for info in self.nodes for one in info.accounts if "site" in one}
         models = {site: bases for info in self.nodes for site, bases in info.models.items()}

@@ -177,6 +177,10 @@ class Pool:
         """Close the account once its chat has ended, and keep what is stored of it; see `Roster.give_away`."""
         await self._roster.give_away(self._supervisor.named(name), closing)
 
+    def expect_moves(self, ending: BridgeError) -> None:
+        """End a chat with `ending` where its account is not stored any more: it has moved, nobody has removed it."""
+        self._roster.gone = ending
+
     async def rename(self, name: str, to: str) -> Account:
         """Give the account and its profile another name; see `AccountControl`."""
         return self._account_now(await self._roster.rename(self._supervisor.named(name), to))

@@ -64,6 +64,8 @@ class Roster:
         self._conversations = conversations
         self._stored = stored
         self._look_every = look_every
+        self.gone: BridgeError = ChatCancelled(REMOVED)
+        """Ends the chat of an account that is not stored any more."""
         self._unreadable: dict[str, Stamp | None] = {}
         """The files that could not be opened, as they were then."""
         self._watches: dict[Slot, asyncio.Task[None]] = {}
@@ -124,7 +126,7 @@ class Roster:
 
         async def change() -> None:
             self._check_still(slot, name)
-            await self._closed(slot)
+            await self._closed(slot, ChatCancelled(REMOVED))
             if self._stored is not None:
                 await asyncio.to_thread(self._stored.remove, name)
             self._supervisor.forget(name)
@@ -193,12 +195,12 @@ class Roster:
         if slot not in self._supervisor.own or slot.worker.name != name:
             raise UnknownAccount(f"The account {name} was removed or renamed just now.")
 
-    async def _closed(self, slot: Slot) -> None:
-        """End the account's chat, and close the account for good."""
+    async def _closed(self, slot: Slot, ending: BridgeError) -> None:
+        """End the account's chat with `ending`, and close the account for good."""
         if (watch := self._watches.pop(slot, None)) is not None:
             watch.cancel()
         try:
-            async with asyncio.timeout(CHAT_LIMIT) as limit, self._queue.claimed(slot, ChatCancelled(REMOVED)):
+            async with asyncio.timeout(CHAT_LIMIT) as limit, self._queue.claimed(slot, ending):
                 limit.reschedule(None)
                 await self._supervisor.stop(slot, GONE)
         except TimeoutError:  # a chat that does not end loses its page
@@ -234,7 +236,7 @@ class Roster:
         known = {slot.worker.name: slot for slot in self._supervisor.own}
         for name in known.keys() - stamps.keys():
             logger.warning("The profile {} is not here any more, nor is its account", name)
-            await self._closed(known[name])
+            await self._closed(known[name], self.gone)
         self._unreadable = {name: stamp for name, stamp in self._unreadable.items() if name in stamps}
         for name in sorted(
             stamps.keys() - known.keys(), key=self._supervisor.unused_for

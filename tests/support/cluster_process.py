@@ -56,6 +56,7 @@ class Outcome:
 
     words: int = 0
     code: str = ""
+    message: str = ""
     is_whole: bool = False
     is_unsent: bool = False
 
@@ -105,7 +106,8 @@ class NodeProcess:
         try:
             async with session.post(f"{self.url}/v1/chat/completions", json=body) as response:
                 if response.status != 200:
-                    outcome.code = (await response.json())["error"]["code"]
+                    error = (await response.json())["error"]
+                    outcome.code, outcome.message = error["code"], error["message"]
                     outcome.is_unsent = response.headers.get("x-should-retry") != "false"
                     return outcome
                 async for line in response.content:
@@ -124,7 +126,7 @@ def _take(outcome: Outcome, line: bytes) -> None:
         return
     said = json.loads(data)
     if "error" in said:
-        outcome.code = said["error"]["code"]
+        outcome.code, outcome.message = said["error"]["code"], said["error"]["message"]
     for choice in said.get("choices", ()):
         outcome.words += len((choice["delta"].get("content") or "").split())
 

@@ -85,7 +85,7 @@ class RemoteAccounts:
     async def add(self, name: str) -> Account:
         """Open the stored profile of that name; where another node has the account, that one takes up the new login."""
         if self.node_of(name) is not None:
-            await self.node.publish(name)
+            await self.node.sync.publish_one(name)
         return await self._done("add", name, self.pool.add)
 
     async def remove(self, name: str) -> None:
@@ -167,7 +167,7 @@ class AccountOperations:
             case "bundle":
                 return await self._pool.bundle(name)
             case "add":  # the node that asks has published a new login
-                await self._node.refresh()
+                await self._node.sync.refresh()
                 return {"account": account_as_json(await self._pool.add(name))}
             case "thumbnail":
                 data = await self._pool.thumbnail(name)

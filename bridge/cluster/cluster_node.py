@@ -45,6 +45,8 @@ AT_LEAST = 4
 """Part of the time of a step that lies between two of them, whatever the hints."""
 MOVES = 2
 """Accounts that a node gives back at a time to another one; one that is drained gives back all."""
+START_LIMIT = 15.0
+"""Seconds for which a node that is started leaves its clients waiting until it knows the others."""
 
 
 class ClusterNode:
@@ -70,7 +72,7 @@ class ClusterNode:
         self._lease_store = RedisLeases(link, settings.lease)
         self.directory = NodeDirectory(link, int(settings.lease * MILLISECONDS))
         self._shared = SharedAccounts(link)
-        self._sync = ProfileSync(store, self._shared, self.leases)
+        self.sync = ProfileSync(store, self._shared, self.leases)
         self._accounts: LeasedAccounts | None = None
         self._pool: Pool | None = None
         self._moves: AccountMoves | None = None
@@ -86,14 +88,6 @@ class ClusterNode:
         """Return what names this node and its start."""
         return self.leases.holder
 
-    async def refresh(self) -> None:
-        """Take the later logins of this node's accounts that were made on other nodes."""
-        await self._sync.refresh()
-
-    async def publish(self, name: str) -> None:
-        """Offer the login of an account to the node that has it."""
-        await self._sync.publish_one(name)
-
     def accounts(self, stored: OwnedAccounts) -> LeasedAccounts:
         """Return the accounts for the pool of this node."""
         loop = asyncio.get_running_loop()
@@ -105,10 +99,10 @@ class ClusterNode:
         return self._accounts
 
     async def run(self, pool: Pool, telemetry: Telemetry) -> None:
-        """Begin to take accounts for `pool`; returns when the other nodes are known, or Redis does not answer."""
+        """Begin to take accounts for `pool`; returns when it is known what the other nodes can answer."""
         assert self._accounts is not None, "accounts() comes first"  # noqa: S101
         self._pool = pool
-        shared = self._shared, self._sync, self._moved, self._changed.set
+        shared = self._shared, self.sync, self._moved, self._changed.set
         self._moves = AccountMoves(pool, self._lease_store, self.leases, self._accounts, *shared)
         pool.queue.gives_away = lambda: self.is_draining
         pool.expect_moves(LeaseLost("The account is not this node's any more."))
@@ -119,8 +113,8 @@ class ClusterNode:
         self._conversations.start()
         self._hints.start()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._seconds):
-                while not await self._has_stepped():
+            async with asyncio.timeout(START_LIMIT):
+                while not (await self._has_stepped() and self.view.is_known):
                     await asyncio.sleep(self.step_time)
         self._tasks.keep(self._step_for_ever)
         self._tasks.keep(self._note_for_ever)
@@ -198,10 +192,10 @@ class ClusterNode:
         self.view.note_nodes(nodes, now)
         if has_moved:
             await self._hints.tell()
-        await self._sync.publish(await self._shared.names())
+        await self.sync.publish(await self._shared.names())
         self._steps += 1
         if self._steps % REFRESH == 1:
-            await self._sync.refresh()
+            await self.sync.refresh()
             await self._keys.sync()
         shared, places = await self._shared.names(), self.view.places(self.info())
         await self._take_free(shared, places, now)
@@ -217,12 +211,12 @@ class ClusterNode:
 
     async def _take_free(self, shared: Collection[str], places: Sequence[Place], now: float) -> None:
         moves = self._running_moves()
-        free = {*shared, *self._sync.bound} - self.view.held() - set(self.leases.names())
+        free = {*shared, *self.sync.bound} - self.view.held() - set(self.leases.names())
         free -= (await self._lease_store.holders(free)).keys()
         self.view.note_accounts(shared, free, now)
         wanted = await asyncio.to_thread(targets, shared, places)
         for name in sorted(free):
-            here = [place for place in places if name not in self._sync.bound or place.node == self.name]
+            here = [place for place in places if name not in self.sync.bound or place.node == self.name]
             wait = wait_of(self.name, ranking(name, wanted.get(name), here))
             if (again := self._unfit().get(name)) is not None:  # where no other node opens it either
                 wait = LONGEST_WAIT if again <= now else None
@@ -238,7 +232,7 @@ class ClusterNode:
         own = next(place for place in places if place.node == self.name)
         settled = self.view.settled(places, self.name, now)
         wanted = await asyncio.to_thread(targets, shared, settled)
-        leaving = [name for name in misplaced(own, wanted) if name not in self._sync.bound or own.is_draining]
+        leaving = [name for name in misplaced(own, wanted) if name not in self.sync.bound or own.is_draining]
         for name in leaving if own.is_draining else leaving[:MOVES]:
             moves.give_back(name)
 
@@ -287,10 +281,7 @@ class ClusterNode:
     def _lost(self, lease: HeldLease) -> None:
         """Close an account whose lease is over."""
         if self._pool is not None and (worker := self._pool.worker(lease.account)) is not None:
-            try:
-                lease.check()
-            except BridgeError as error:
-                worker.give_up(error)
+            worker.give_up(lease.lost())
             self._pool.look_now()
 
     def _removed(self, name: str) -> None:
@@ -299,5 +290,5 @@ class ClusterNode:
     async def _remove(self, name: str) -> None:
         if (lease := self.leases.of(name)) is not None:
             await self._shared.remove(name, lease.fence)
-        self._sync.forget(name)
+        self.sync.forget(name)
         await self.leases.release(name)

@@ -47,6 +47,12 @@ class ClusterView:
         return now - self._free_since.get(name, now)
 
     @property
+    def is_known(self) -> bool:
+        """Tell whether a client could be told what the other nodes answer, if there are some."""
+        is_alone = len(self.nodes) == 1
+        return is_alone or bool(self.models) or not self.names
+
+    @property
     def free(self) -> Collection[str]:
         """Return the accounts that no node had at the last step."""
         return self._free_since.keys()

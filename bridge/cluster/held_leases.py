@@ -63,7 +63,11 @@ class HeldLease:
     def check(self) -> None:
         """Raise `LeaseLost` where another node may own the account by now."""
         if not self.counts:
-            raise LeaseLost(f"The account {self.account} is not this node's any more.")
+            raise self.lost()
+
+    def lost(self) -> LeaseLost:
+        """Return the error of whatever is done after the lease."""
+        return LeaseLost(f"The account {self.account} is not this node's any more.")
 
 
 class HeldLeases:

@@ -12,7 +12,9 @@ import pytest
 
 from bridge.cluster.cluster_node import STEPS
 from bridge.cluster.cluster_view import SETTLED
+from bridge.cluster.node_directory import PROTOCOL, NodeDirectory, NodeInfo
 from bridge.cluster.profile_key_check import check_profile_key
+from bridge.cluster.redis_leases import RedisLeases
 from bridge.errors import LeaseLost, Muted, SetupError
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.profile_key import Identity
@@ -21,6 +23,8 @@ from tests.support.cluster_nodes import IDENTITY, LEASE, NAMES, Cluster, Node, a
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
+LONG = 60.0
+"""Seconds of a lease that shall not end within a test."""
 
 
 def fence_of(node: Node, name: str) -> int:
@@ -139,6 +143,22 @@ async def test_accounts_that_one_node_cannot_open_stay_on_another_one(cluster: C
         await until(is_over)
     assert opened <= 2 * len(NAMES)
     assert (one.held(), two.ready()) == ([], NAMES)
+
+
+async def test_an_account_of_a_node_that_speaks_another_protocol_is_left_to_it_until_it_gives_it_back(
+    cluster: Cluster,
+) -> None:
+    async with cluster.redis.link(prefix="bridge") as link:
+        store, directory = RedisLeases(link, LONG), NodeDirectory(link, int(LONG * 1000))
+        await store.renew("a", "newer.1", fence := 1)
+        newer = NodeInfo("newer", "1", "http://127.0.0.1:9", 1, accounts=[{"name": "a"}], protocol=PROTOCOL + 1)
+        await directory.announce(newer)
+        one = await cluster.node("one", "a", "b")
+        await until(lambda: one.ready() == ["b"])
+        assert one.everywhere.others() == []
+        assert await answer(one.everywhere, "1 word") == "b0 "
+        assert await store.release("a", "newer.1", fence)
+        await until(lambda: one.ready() == ["a", "b"])
 
 
 async def test_a_node_with_another_profile_key_is_refused(cluster: Cluster) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-LIMIT = 60.0
+LIMIT = 120.0
 """Seconds within which anything that a test waits for has happened on a slow machine."""
 PAUSE = 0.02
 

@@ -60,7 +60,7 @@ async def test_a_page_that_loads_anew_without_end_costs_a_chat_and_the_account_i
         async def is_back() -> bool:
             return states(run.facts)[-1:] == [WorkerState.READY] and await answers(run)
 
-        await until(is_back, 3 * LIMIT)
+        await until(is_back, 1.5 * LIMIT)
         assert set(states(run.facts)) <= {WorkerState.STARTING, WorkerState.READY, WorkerState.BROKEN}
         assert len(site.received) == 1
 

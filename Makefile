@@ -44,8 +44,10 @@ stress: clients ## play at full length what `make test` plays in short: more exa
 quick: $(READY) ## run the tests that start no browser and take no time
 	$(QUICK) $(ARGS)
 
-coverage: $(READY) ## run the quick tests, and measure which branches of the parts without a browser they take
-	$(QUICK) --cov $(ARGS)
+coverage: $(READY) ## run the quick tests and those of a cluster, and measure which branches of the parts without a browser they take (needs redis-server)
+	$(QUICK) --cov --cov-report= --cov-fail-under=0 $(ARGS)
+	$(PYTEST) -m "not slow and not stress" tests/cluster --ignore tests/cluster/test_cluster_live.py \
+		--ignore tests/cluster/test_cluster_failures.py --cov --cov-append
 
 test-clients: clients ## run the SDKs and coding agents that people use, in front of the bridge
 	$(BIN)/bridge install

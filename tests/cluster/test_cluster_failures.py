@@ -221,7 +221,7 @@ async def played(folder: Path, seed: int, numbers: Iterator[int]) -> tuple[Load,
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("failures", "clusters"), [(11, 2), *stress((200, 4))])
+@pytest.mark.parametrize(("failures", "clusters"), [(11, 4), *stress((200, 4))])
 async def test_nothing_is_driven_by_two_sent_twice_or_lost_unsaid_whatever_fails(
     tmp_path: Path, failures: int, clusters: int, record_property: Callable[[str, object], None]
 ) -> None:

@@ -11,11 +11,11 @@ PAGES := tests/real_pages
 PAGES_READY := $(PAGES)/.venv/.ready
 LARGE_PAGES := $(PAGES)/gradio_4/.venv/.ready $(PAGES)/open_webui/.venv/.ready
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
-# Tests of pages wait most of their time, the others compute. A process takes up to 1 GB with its browser.
+# Tests of pages wait half of their time, the others compute. A process takes up to 1 GB with its browser.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
-WORKERS := $(shell expr 3 \* $(CORES) + 1)
+WORKERS := $(shell expr 2 \* $(CORES) + 1)
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 2
-QUICK := $(PYTEST) -n $(shell expr 2 \* $(CORES) + 1) -m "not browser and not slow and not stress" --ignore $(CLIENTS)
+QUICK := $(PYTEST) -m "not browser and not slow and not stress" --ignore $(CLIENTS)
 LOCK := uv pip compile --quiet --prerelease if-necessary --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 # Python keeps what it has compiled: the tests start it hundreds of times.

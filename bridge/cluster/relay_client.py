@@ -124,7 +124,7 @@ class RelayClient:
         with _losses(node, lambda: False, ""):
             try:
                 return await self._session.ws_connect(
-                    url, headers=headers, heartbeat=SILENCE, max_msg_size=MOST_MESSAGE
+                    url, headers=headers, heartbeat=self._silence, max_msg_size=MOST_MESSAGE
                 )
             except aiohttp.WSServerHandshakeError as error:
                 if error.status == HTTPStatus.NOT_FOUND:

@@ -29,6 +29,10 @@ from tests.support.waiting import LIMIT, until
 FENCE = 7
 
 
+SILENCE = 0.5
+"""Seconds of silence after which a node is lost."""
+
+
 class ScriptedView:
     """The owner's side: sends what is put into it, and notes what comes; `ready` gates what it takes."""
 
@@ -98,7 +102,7 @@ class Two:
 
 
 @asynccontextmanager
-async def two(key: str = KEY, start: str = "1") -> AsyncGenerator[Two]:
+async def two(key: str = KEY, start: str = "1", silence: float = relay_client.SILENCE) -> AsyncGenerator[Two]:
     view, moved = ScriptedView(), asyncio.Event()
 
     async def until_moved(_: str, fence: int) -> None:
@@ -114,7 +118,7 @@ async def two(key: str = KEY, start: str = "1") -> AsyncGenerator[Two]:
     async with (
         server.listening("127.0.0.1", 0) as address,
         relay(address) as way,
-        RelayClient(Signing(key)) as client,
+        RelayClient(Signing(key), silence) as client,
     ):
         ground = Ground(client, NodeInfo("owner", start, way.url, 1))
         yield Two(view, RemoteViews(cast(RemoteAccounts, ground)), ground, way, moved)
@@ -166,9 +170,8 @@ async def test_a_view_ends_when_the_lease_moves_and_where_there_is_no_page_yet()
             assert str(await ended(channel)) == "The account has no page here."
 
 
-async def test_a_lost_node_is_noticed_also_where_it_only_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_client, "SILENCE", 0.5)
-    async with two() as nodes:
+async def test_a_lost_node_is_noticed_also_where_it_only_falls_silent() -> None:
+    async with two(silence=SILENCE) as nodes:
         async with nodes.join() as channel:
             nodes.way.sever()
             found = await ended(channel)
@@ -179,7 +182,7 @@ async def test_a_lost_node_is_noticed_also_where_it_only_falls_silent(monkeypatc
             async with nodes.join():
                 pass
     silent = await asyncio.start_server(_silent, "127.0.0.1", 0)
-    async with silent, RelayClient(Signing(KEY)) as client, asyncio.timeout(LIMIT):
+    async with silent, RelayClient(Signing(KEY), SILENCE) as client, asyncio.timeout(LIMIT):
         node = NodeInfo("owner", "1", f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}", 1)
         views = RemoteViews(cast(RemoteAccounts, Ground(client, node)))
         connecting = views.view("alice", "me")
@@ -188,9 +191,7 @@ async def test_a_lost_node_is_noticed_also_where_it_only_falls_silent(monkeypatc
             await connecting.__aenter__()
 
 
-async def test_a_node_that_answers_no_ping_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_client, "SILENCE", 0.5)
-
+async def test_a_node_that_answers_no_ping_is_lost() -> None:
     async def deaf(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
@@ -200,7 +201,7 @@ async def test_a_node_that_answers_no_ping_is_lost(monkeypatch: pytest.MonkeyPat
 
     app = web.Application()
     app.router.add_get("/internal/view", deaf)
-    async with listening(app) as address, RelayClient(Signing(KEY)) as client:
+    async with listening(app) as address, RelayClient(Signing(KEY), SILENCE) as client:
         views = RemoteViews(cast(RemoteAccounts, Ground(client, NodeInfo("owner", "1", address, 1))))
         joining = views.view("alice", "me")
         assert joining is not None
@@ -267,7 +268,7 @@ async def test_a_viewer_is_read_only_as_fast_as_the_other_node_takes_it(monkeypa
 
 
 @pytest.mark.parametrize("wrong", [{"key": "another key of nobody"}, {"start": "2"}], ids=["key", "start"])
-async def test_a_stranger_and_who_means_an_earlier_start_get_no_view(wrong: dict[str, str]) -> None:
+async def test_a_stranger_and_who_means_an_earlier_start_get_no_view(wrong: dict[str, Any]) -> None:
     async with two(**wrong) as nodes:
         with pytest.raises(ViewerMoved):
             async with nodes.join():

@@ -16,7 +16,7 @@ from tests.conftest import pytest_asyncio_loop_factories
 from tests.support.free_loop import PRODUCT, GuardedLoop, taken
 
 SOURCE = """
-import sqlite3, subprocess, time
+import gc, sqlite3, subprocess, time
 from pathlib import Path
 
 async def reads(folder): Path(folder, "a").exists() or Path(folder, "a").write_bytes(b"")
@@ -25,6 +25,10 @@ async def asks(folder): sqlite3.connect(":memory:").close()
 async def starts(folder): subprocess.run(["true"])
 async def computes(folder):
     until = time.thread_time() + 0.3
+    while time.thread_time() < until: pass
+async def collects(folder):
+    gc.collect()
+    until = time.thread_time() + 0.05
     while time.thread_time() < until: pass
 async def is_good(folder): await __import__("asyncio").to_thread(Path(folder, "b").write_bytes, b"")
 def calls_back(folder): Path(folder, "c").write_bytes(b"")
@@ -64,6 +68,13 @@ async def test_what_a_thread_or_the_test_itself_does_keeps_nobody(product: Simpl
     while time.thread_time() < until:
         sum(range(100))
     assert list(taken()) == []
+
+
+async def test_what_the_collector_of_garbage_takes_keeps_nobody(product: SimpleNamespace, tmp_path: Path) -> None:
+    much = [[number] for number in range(3_000_000)]
+    await asyncio.get_running_loop().create_task(product.collects(tmp_path))
+    assert list(taken()) == []
+    del much
 
 
 def test_all_tests_of_a_process_run_on_one_loop_and_so_share_one_browser() -> None:

@@ -65,15 +65,20 @@ LOOP_STEPS = ("run_forever", "run_until_complete", "_run_once")
 
 
 class Step:
-    """The step that the loop of a thread is at; `began` is in its processor time."""
+    """The step that the loop of a thread is at; `began` is in its processor time.
+
+    `collected` are the seconds that the collector of garbage has taken of it: noted from its beginning, for the thread
+    that looks may see it for the first time after a collection.
+    """
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
         self.began: float | None = None
+        self.collected = 0.0
 
     def run(self, callback: Callable[..., object], *given: object) -> object:
         """Run one step."""
-        self.began = time.thread_time()
+        self.collected, self.began = 0.0, time.thread_time()
         try:
             return callback(*given)
         finally:
@@ -121,7 +126,6 @@ class Watch:
         self._thread = step.thread
         self._clock = time.pthread_getcpuclockid(self._thread)
         self._collecting: float | None = None
-        self._collected = 0.0
         self._is_over = threading.Event()
         self._looker = threading.Thread(target=self._look, daemon=True)
 
@@ -141,18 +145,16 @@ class Watch:
             if phase == "start":
                 self._collecting = time.thread_time()
             elif self._collecting is not None:
-                self._collected += time.thread_time() - self._collecting
+                self._step.collected += time.thread_time() - self._collecting
                 self._collecting = None
 
     def _look(self) -> None:
-        told, step, collected = None, None, 0.0
+        told = None
         while not self._is_over.wait(LOOK_EVERY):
             began = self._step.began
-            if began != step:
-                step, collected = began, self._collected
             if began is None or began == told or tracemalloc.is_tracing() or self._collecting is not None:
                 continue
-            took = time.clock_gettime(self._clock) - began - (self._collected - collected)
+            took = time.clock_gettime(self._clock) - began - self._step.collected
             frame = sys._current_frames().get(self._thread)
             if took > LONGEST and self._step.began == began and (line := culprit(frame)):
                 told = began

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bridge.browser.browser import Chromium
 from bridge.chat.types import ChatEvent, ChatRequest, Message, Model, Text
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, SiteChanged
 from bridge.settings import Settings
 from bridge.sites.guarded_page import retried
 from bridge.sites.known_sites import load_driver
@@ -102,8 +102,16 @@ async def _whole(worker: Worker, canary: Canary, model: Model | None = None) -> 
 
 
 async def _switched(worker: Worker) -> str:
-    """Ask the last model with everything on that can be; that the request says so is checked at the gate."""
-    return await _whole(worker, to_be_typed(), _unusual(worker))
+    """Ask the last model with everything on that can be; that the request says so is checked at the gate.
+
+    A page that was still coming to rest may have set a switch once more; then nothing was sent, and it is asked again.
+    """
+    try:
+        return await _whole(worker, to_be_typed(), _unusual(worker))
+    except SiteChanged as error:
+        if error.sent:
+            raise
+        return await _whole(worker, to_be_typed(), _unusual(worker))
 
 
 async def _stopped(worker: Worker) -> str:

@@ -34,6 +34,24 @@ class Tasks:
         """Run `work` in the background, and start it again whenever it ends, until `close` cancels it."""
         return self.start(_again_and_again(work))
 
+    async def finish(self, work: Coroutine[None, None, None]) -> None:
+        """Run `work` to its end, also for a caller that leaves in the meantime; raise its `BridgeError`."""
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                await work
+            except BridgeError as error:
+                ended.set_exception(error)
+            else:
+                ended.set_result(None)
+
+        await asyncio.wait({self.start(run())})
+        work.close()  # one that is cancelled before it began was never awaited
+        if not ended.done():  # stopped by `close`, or failed in a way that is in the log
+            raise BridgeError("The change was not made to its end; the log tells more.")
+        ended.result()
+
     async def close(self) -> None:
         """Cancel what still runs, and wait for it; the calling task is left alone."""
         running = self._tasks - {asyncio.current_task()}

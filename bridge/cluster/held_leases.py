@@ -106,8 +106,8 @@ class HeldLeases:
         return lease if lease is not None and lease.counts else None
 
     def names(self) -> list[str]:
-        """Return the accounts that are this node's now."""
-        return [name for name, lease in self._leases.items() if lease.counts]
+        """Return the accounts that are this node's now; any thread may ask."""
+        return [lease.account for lease in list(self._leases.values()) if lease.counts]
 
     async def acquire(self, account: str) -> HeldLease | None:
         """Take an account, if it is free; the caller has closed whatever it had open of it."""

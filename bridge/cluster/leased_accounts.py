@@ -61,14 +61,22 @@ class LeasedAccounts:
         self.unfit: dict[str, float] = {}
         """Accounts that could not be opened here, and when by the monotonic clock they may be tried again."""
 
-    def stamps(self) -> Mapping[str, Stamp | None]:
-        """Return the accounts that are this node's now."""
-        stamps, held = self._stored.stamps(), self._leases.names()
-        return {name: stamps[name] for name in held if name in stamps and name not in self.closed}
+    def stamps(self) -> Mapping[str, object]:
+        """Return the accounts that are this node's now; with a new lease each may be tried again."""
+        stored = self._stored.stamps()
+        held = [lease for name in self._leases.names() if (lease := self._leases.of(name)) is not None]
+        mine = [lease for lease in held if lease.account in stored and lease.account not in self.closed]
+        return {lease.account: (stored[lease.account], lease.fence) for lease in mine}
+
+    async def claim(self, name: str) -> None:
+        """Have a lease on the account."""
+        if self._leases.of(name) is None:
+            await self._claim(name)
 
     async def worker(self, name: str) -> PoolWorker:
         """Return a worker that acts as long as the lease counts."""
-        lease = self._leases.of(name) or await self._claim(name)
+        if (lease := self._leases.of(name)) is None:
+            raise SetupError("It is not this node's any more.")
         try:
             worker = await self._stored.worker(name)
         except SetupError:

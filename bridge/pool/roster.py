@@ -1,13 +1,15 @@
 """Adds, renames and removes accounts: as the folder of profiles changes, and as the operator asks.
 
-The folder is looked at every second or so. One change is made at a time, so that none undoes another.
+The folder is looked at every second or so. Whoever closes an account, or gives it another name, first claims it and
+closes its page, which may take long, and only then changes list and folder, alone (`_alone`) and as fast as local files
+are. So an account that does not end keeps no other one from being opened.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Protocol
 
 from loguru import logger
@@ -17,7 +19,7 @@ from bridge.pool.account import PoolWorker, Slot
 from bridge.pool.chat_queue import ChatQueue
 from bridge.pool.supervisor import Supervisor
 from bridge.storage.conversations import Conversations
-from bridge.storage.profiles import Stamp, check_name
+from bridge.storage.profiles import check_name
 from bridge.tasks import Tasks
 
 LOOK_EVERY = 1.0
@@ -26,13 +28,22 @@ CHAT_LIMIT = 15.0
 """Seconds that a chat gets to end before its account is renamed or removed."""
 GOES, RENAMED, GONE = "It goes to another node.", "It gets another name.", "It was removed."
 REMOVED = "The account that answered was removed."
+Step = Callable[[], Awaitable[None]]
+
+
+async def nothing() -> None:
+    """Do nothing more."""
 
 
 class StoredAccounts(Protocol):
     """The stored logins, as accounts are made of them; `ProfileAccounts` is the real one. All but `worker` blocks."""
 
-    def stamps(self) -> Mapping[str, Stamp | None]:
-        """Return the names, each with what changes whenever its login is written."""
+    def stamps(self) -> Mapping[str, object]:
+        """Return the names, each with what changes whenever one that could not be opened may be tried again."""
+        ...
+
+    async def claim(self, name: str) -> None:
+        """Have the account for this bridge, which somebody wants here; raise `SetupError` where that cannot be."""
         ...
 
     async def worker(self, name: str) -> PoolWorker:
@@ -66,10 +77,12 @@ class Roster:
         self._look_every = look_every
         self.gone: BridgeError = ChatCancelled(REMOVED)
         """Ends the chat of an account that is not stored any more."""
-        self._unreadable: dict[str, Stamp | None] = {}
+        self._unreadable: dict[str, object] = {}
         """The files that could not be opened, as they were then."""
+        self._closing: set[Slot] = set()
+        """Accounts that are being closed for good."""
         self._watches: dict[Slot, asyncio.Task[None]] = {}
-        self._look, self._one_change = asyncio.Event(), asyncio.Lock()
+        self._look, self._alone = asyncio.Event(), asyncio.Lock()
         self._tasks = Tasks()
 
     async def start(self) -> None:
@@ -89,14 +102,13 @@ class Roster:
         source, added = self._source(), list[Slot]()
 
         async def change() -> None:
-            if not any(
-                slot.worker.name == name for slot in self._supervisor.own
-            ):  # the folder was not looked at just now
-                added.append(self._added(await source.worker(name), is_wanted=True))
+            await source.claim(name)
+            async with self._alone:
+                if name not in self._known():  # else the folder was looked at just now
+                    added.append(self._added(await source.worker(name), is_wanted=True))
 
-        await self._whole(change)
-        slot = added[0] if added else self._supervisor.named(name)
-        return await self._supervisor.known(slot, 0)
+        await self._tasks.finish(change())
+        return await (self._supervisor.known(added[0], 0) if added else self._supervisor.check(name))
 
     def look_now(self) -> None:
         """Look at what is stored at once: something has changed there."""
@@ -112,28 +124,27 @@ class Roster:
         async def change() -> None:
             self._check_still(slot, name)
             closing()
-            if (watch := self._watches.pop(slot, None)) is not None:
-                watch.cancel()
-            await self._supervisor.stop(slot, GOES)
-            self._supervisor.remove(slot)
+            with self._closing_now(slot):
+                await self._close(slot, name, GOES)
 
         async with self._queue.claimed(slot):
-            await self._whole(change)
+            await self._tasks.finish(change())
 
     async def remove(self, slot: Slot) -> None:
         """End the account's chat, close it, and delete what is kept of it."""
         name = slot.worker.name
 
-        async def change() -> None:
-            self._check_still(slot, name)
-            await self._closed(slot, ChatCancelled(REMOVED))
+        async def delete() -> None:
             if self._stored is not None:
                 await asyncio.to_thread(self._stored.remove, name)
             self._supervisor.forget(name)
             self._conversations.forget_account(name)
             logger.info("The account {} was removed", name)
 
-        await self._whole(change)
+        async def change() -> None:
+            await self._end(slot, name, ChatCancelled(REMOVED), delete)
+
+        await self._tasks.finish(change())
 
     async def rename(self, slot: Slot, to: str) -> Slot:
         """Give the account, and what is kept of it, another name; its page is opened anew for that."""
@@ -150,62 +161,66 @@ class Roster:
             try:
                 async with asyncio.timeout(CHAT_LIMIT) as limit, self._queue.claimed(slot):
                     limit.reschedule(None)
+                    self._check_still(slot, name)
                     await self._renamed(slot, to, source)
             except TimeoutError as error:
                 who = "A person is in the page of" if slot.is_held else "A chat runs on"
                 message = f"{who} {slot.worker.name}; try again when that has ended."
                 raise AccountConflict(message) from error
 
-        await self._whole(change)
+        await self._tasks.finish(change())
         return slot if slot.is_parked else await self._supervisor.known(slot, slot.looks)
 
     async def _renamed(self, slot: Slot, to: str, source: StoredAccounts) -> None:
         name = slot.worker.name
         await self._supervisor.stop(slot, RENAMED)
         try:
-            await asyncio.to_thread(source.rename, name, to)
-            self._supervisor.rename(slot, await source.worker(to))
-            self._conversations.rename(name, to)
-            self._watch(slot)
+            async with self._alone:
+                self._check_still(slot, name)
+                await asyncio.to_thread(source.rename, name, to)
+                self._supervisor.rename(slot, await source.worker(to))
+                self._conversations.rename(name, to)
+                self._watch(slot)
         except SetupError as error:
             raise RequestError(error.message, param="to") from error
         finally:
-            self._supervisor.start(slot)
-
-    async def _whole(self, change: Callable[[], Awaitable[None]]) -> None:
-        """Make one change, when no other is made, to its end: also for a caller that leaves in the meantime."""
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        async def do() -> None:
-            async with self._one_change:
-                try:
-                    await change()
-                except BridgeError as error:
-                    ended.set_exception(error)
-                else:
-                    ended.set_result(None)
-
-        await asyncio.wait({self._tasks.start(do())})
-        if not ended.done():  # stopped, or failed in a way that is in the log
-            raise BridgeError("The change was not made to its end; the log tells more.")
-        ended.result()
+            if slot in self._supervisor.own:
+                self._supervisor.start(slot)
 
     def _check_still(self, slot: Slot, name: str) -> None:
-        """Raise `UnknownAccount` where the change before this one has removed the account, or renamed it."""
+        """Raise `UnknownAccount` where the account was removed, renamed or given away meanwhile."""
         if slot not in self._supervisor.own or slot.worker.name != name:
-            raise UnknownAccount(f"The account {name} was removed or renamed just now.")
+            raise UnknownAccount(f"The account {name} was removed, renamed or moved just now.")
 
-    async def _closed(self, slot: Slot, ending: BridgeError) -> None:
-        """End the account's chat with `ending`, and close the account for good."""
-        if (watch := self._watches.pop(slot, None)) is not None:
-            watch.cancel()
+    @contextmanager
+    def _closing_now(self, slot: Slot) -> Iterator[None]:
+        """Note that an account is being closed for good; one that is stored then is opened anew."""
+        self._closing.add(slot)
         try:
-            async with asyncio.timeout(CHAT_LIMIT) as limit, self._queue.claimed(slot, ending):
-                limit.reschedule(None)
-                await self._supervisor.stop(slot, GONE)
-        except TimeoutError:  # a chat that does not end loses its page
-            await self._supervisor.stop(slot, GONE)
-        self._supervisor.remove(slot)
+            yield
+        finally:
+            self._closing.discard(slot)
+            self._look.set()
+
+    async def _end(self, slot: Slot, name: str, ending: BridgeError, then: Step = nothing) -> None:
+        """End the account's chat with `ending`, and close the account; a chat that does not end loses its page."""
+        with self._closing_now(slot):
+            async with AsyncExitStack() as stack:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(CHAT_LIMIT):
+                        await stack.enter_async_context(self._queue.claimed(slot, ending))
+                await self._close(slot, name, GONE, then)
+
+    async def _close(self, slot: Slot, name: str, why: str, then: Step = nothing) -> None:
+        """Close the account's page, take the account off the list, and what is stored of it away by `then`."""
+        self._check_still(slot, name)
+        await self._supervisor.stop(slot, why)
+        async with self._alone:
+            self._check_still(slot, name)
+            if (watch := self._watches.pop(slot, None)) is not None:
+                watch.cancel()
+            self._supervisor.remove(slot)
+            await then()
 
     async def _look_again(self) -> None:
         """Follow the folder for ever; one that cannot be read is named once."""
@@ -225,30 +240,29 @@ class Roster:
 
     async def _follow(self, source: StoredAccounts) -> None:
         """Have the accounts that are stored, and no others."""
-        stamps = await asyncio.to_thread(source.stamps)
-        opened = {name for name in stamps if self._unreadable.get(name, ()) != stamps[name]}
-        if opened == {slot.worker.name for slot in self._supervisor.own}:
-            return
-        async with self._one_change:
-            await self._changed(source, await asyncio.to_thread(source.stamps))
+        async with self._alone:
+            stamps = await asyncio.to_thread(source.stamps)
+            known = self._known()
+            for name, slot in known.items():
+                if name not in stamps and slot not in self._closing:
+                    logger.warning("The profile {} is not here any more, nor is its account", name)
+                    self._tasks.start(self._drop(slot, name))
+            self._unreadable = {name: was for name, was in self._unreadable.items() if stamps.get(name, ()) == was}
+            new = stamps.keys() - known.keys() - self._unreadable.keys()
+            for name in sorted(new, key=self._supervisor.unused_for):  # a limit leaves the last out
+                try:
+                    self._added(await source.worker(name))
+                except SetupError as error:
+                    logger.error("Profile {} is left out: {}", name, error.message)
+                    self._unreadable[name] = stamps[name]
 
-    async def _changed(self, source: StoredAccounts, stamps: Mapping[str, Stamp | None]) -> None:
-        known = {slot.worker.name: slot for slot in self._supervisor.own}
-        for name in known.keys() - stamps.keys():
-            logger.warning("The profile {} is not here any more, nor is its account", name)
-            await self._closed(known[name], self.gone)
-        self._unreadable = {name: stamp for name, stamp in self._unreadable.items() if name in stamps}
-        for name in sorted(
-            stamps.keys() - known.keys(), key=self._supervisor.unused_for
-        ):  # a limit leaves the last out
-            if self._unreadable.get(name, ()) == stamps[name]:
-                continue
-            try:
-                self._added(await source.worker(name))
-                self._unreadable.pop(name, None)
-            except SetupError as error:
-                logger.error("Profile {} is left out: {}", name, error.message)
-                self._unreadable[name] = stamps[name]
+    async def _drop(self, slot: Slot, name: str) -> None:
+        """Close an account that is not stored any more."""
+        with suppress(UnknownAccount):
+            await self._end(slot, name, self.gone)
+
+    def _known(self) -> Mapping[str, Slot]:
+        return {slot.worker.name: slot for slot in self._supervisor.own}
 
     def _added(self, worker: PoolWorker, *, is_wanted: bool = False) -> Slot:
         slot = self._supervisor.add(worker, is_wanted=is_wanted)

@@ -111,9 +111,9 @@ class Supervisor:
         """Close an account and keep it closed; `start` opens it again."""
         if slot.state is WorkerState.READY:
             self._states.change(slot, Transition(WorkerState.STARTING), why)
-        keeper = self._keepers.pop(slot)
-        keeper.cancel()
-        await asyncio.wait({keeper}, timeout=CLOSE_LIMIT)
+        if (keeper := self._keepers.pop(slot, None)) is not None:  # else it is closed, or about to be
+            keeper.cancel()
+            await asyncio.wait({keeper}, timeout=CLOSE_LIMIT)
 
     def remove(self, slot: Slot) -> None:
         """Close an account for good."""

@@ -42,6 +42,9 @@ class ProfileAccounts:
             raise SetupError(f"The folder of profiles, {self._store.folder}, was moved, or its disk is not mounted.")
         return stamps
 
+    async def claim(self, name: str) -> None:
+        """Have the account: all that are stored are this bridge's."""
+
     async def worker(self, name: str) -> Worker:
         """Return a worker with the profile of that name; raise `SetupError` where it cannot be opened."""
         profile = await asyncio.to_thread(self._load, name)

@@ -47,12 +47,15 @@ class StoredWorkers:
         self.stored: dict[str, ScriptedWorker] = {name: ScriptedWorker(name) for name in names}
         self.unreadable: dict[str, int] = {}
         self.opened: list[str] = []
-        self.tries = 0
+        self.looks = self.tries = 0
         self.rename_fails = False
         self.remove_fails = False
 
     def stamps(self) -> Mapping[str, Stamp | None]:
+        self.looks += 1
         return {name: (0, self.unreadable.get(name, 0), 0) for name in self.stored}
+
+    async def claim(self, name: str) -> None: ...
 
     async def worker(self, name: str) -> ScriptedWorker:
         self.tries += 1
@@ -276,7 +279,6 @@ class WorkersInFolder(StoredWorkers):
         for name in names:
             store.save(Profile(name=name, site="deepseek", url="https://a.example", storage_state=EMPTY))
         self._names = ProfileAccounts(store, Chromium(settings, Telemetry()), settings, Telemetry())
-        self.looks = 0
 
     def stamps(self) -> Mapping[str, Stamp | None]:
         self.looks += 1
@@ -314,6 +316,60 @@ async def test_accounts_stay_and_chats_go_on_while_the_folder_of_profiles_is_awa
         await until(lambda: names(pool) == ["a"])
         (folder / "a.age").unlink()
         await until(lambda: names(pool) == [])
+
+
+async def test_an_account_that_takes_long_to_end_keeps_no_other_one_from_being_opened(tmp_path: Path) -> None:
+    stored = StoredWorkers("a")
+    worker = stored.stored["a"]
+    worker.hold, worker.deaf = asyncio.Event(), 10**6
+    async with pool_with(stored, tmp_path) as (pool, facts), in_background(failure_of(pool, "1")) as (chat,):
+        await worker.chatting.wait()
+        stored.remove("a")
+        stored.stored["b"] = ScriptedWorker("b")
+        await facts.state("b", WorkerState.READY)
+        assert names(pool) == ["a", "b"]
+        worker.deaf = 0
+        assert isinstance(await chat, ChatCancelled)
+        await until(lambda: names(pool) == ["b"])
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+async def test_an_account_that_is_lost_while_it_waits_to_be_given_away_waits_for_its_chat_alone(
+    tmp_path: Path, is_removed: bool
+) -> None:
+    stored, given = StoredWorkers("a"), list[str]()
+    worker = stored.stored["a"]
+    worker.hold = asyncio.Event()
+    async with pool_with(stored, tmp_path) as (pool, _), in_background(failure_of(pool, "1")) as (chat,):
+        await worker.chatting.wait()
+
+        def closing() -> None:
+            given.append("a")
+            stored.stored.clear()
+
+        async with in_background(pool.give_away("a", closing)) as (giving,):
+            for _ in range(10):  # what was begun in the background goes as far as it can
+                await asyncio.sleep(0)
+            if is_removed:
+                with pytest.raises(UnknownAccount, match="just now"):
+                    await pool.remove("a")
+            else:
+                del stored.stored["a"]
+            assert isinstance(await chat, ChatCancelled)
+            await giving
+            assert given == ["a"]
+        assert (names(pool), worker.closes) == ([], 1)
+
+
+async def test_a_login_that_could_not_be_opened_is_tried_again_when_it_comes_back(tmp_path: Path) -> None:
+    stored = StoredWorkers("a", "b")
+    stored.unreadable["b"] = 1
+    async with pool_with(stored, tmp_path):
+        tries, worker = stored.tries, stored.stored.pop("b")
+        looks = stored.looks
+        await until(lambda: stored.looks > looks + 1)
+        stored.stored["b"] = worker
+        await until(lambda: stored.tries == tries + 1)
 
 
 async def test_a_login_that_is_deleted_and_written_again_keeps_the_sends_of_its_account(tmp_path: Path) -> None:

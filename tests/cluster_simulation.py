@@ -23,10 +23,12 @@ from bridge.cluster.node_directory import NodeDirectory, NodeInfo
 from bridge.cluster.placement import misplaced, ranking, targets, wait_of
 from bridge.cluster.redis_leases import RedisLeases
 from bridge.cluster.redis_link import RedisLink, connect
+from bridge.settings import ClusterSettings
 from tests.support.redis_server import RedisServer, redis_server
 
 STEPS = 8
 LIMIT = 600.0
+LEASE = ClusterSettings().lease
 
 
 class SimulatedNode:
@@ -124,11 +126,11 @@ class Simulation:
                 return
             before = now
 
-    async def calls(self) -> int:
-        """Return how many commands Redis has run."""
+    async def load(self) -> tuple[int, float]:
+        """Return how many commands Redis has run, those in scripts too, and the seconds of processor time it took."""
         async with self._redis.link() as link:
-            found = await link._client.info("stats")
-            return int(found["total_commands_processed"])
+            stats, cpu = await link._client.info("stats"), await link._client.info("cpu")
+            return int(stats["total_commands_processed"]), cpu["used_cpu_user"] + cpu["used_cpu_sys"]
 
 
 async def main(accounts: int, nodes: int, seconds: float) -> None:
@@ -150,12 +152,12 @@ async def main(accounts: int, nodes: int, seconds: float) -> None:
         print(
             f"a node has {min(spread)} to {max(spread)} accounts, mean {accounts / nodes:g}, deviation {deviation:.1f}"
         )
-        before, begun = await sim.calls(), time.monotonic()
+        before, begun = await sim.load(), time.monotonic()
         await asyncio.sleep(2 * seconds)
-        a_lease = (await sim.calls() - before) * seconds / (time.monotonic() - begun)
-        print(
-            f"Redis: {a_lease / accounts:.1f} calls an account and lease, {a_lease / 8:.0f} a second with leases of 8 s"
-        )
+        after, leases = await sim.load(), (time.monotonic() - begun) / seconds
+        a_lease, busy = (after[0] - before[0]) / leases, (after[1] - before[1]) / leases
+        print(f"Redis: {a_lease / accounts:.1f} commands an account and lease; with leases of {LEASE:g} s")
+        print(f"       {a_lease / LEASE:.0f} a second, and {busy / LEASE:.1%} of one core")
         for deaths in (1, max(nodes // 5, 1)):
             held = sim.held()
             for node in sim.alive()[:deaths]:

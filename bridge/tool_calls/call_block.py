@@ -282,8 +282,6 @@ class _Reader:
 
 def _named(tag: Tag) -> str:
     """Return the tool that an opening tag names."""
-    if tag.is_end:
-        return ""
     if tag.kind is Kind.TOOL:
         return tag.name
     attributes = tag.attributes

@@ -58,20 +58,19 @@ def judge_tag(tagged: TaggedText, place: Place, tag: Tag) -> Outcome:
     return Outcome(max(block.end, tag.end), block.calls, block.why, block.is_cut_off)
 
 
-def judge_json(end: int, body: str, tagged: TaggedText) -> Outcome:
-    """Return what JSON up to `end` is."""
+def judge_json(end: int, body: str, tagged: TaggedText, *, is_closed: bool = False) -> Outcome:
+    """Return what JSON up to `end` is; `is_closed` tells whether the line that closes its code block was seen."""
     try:
         return Outcome(end, read_calls(body, tagged.tools))
     except Definition:
         return Outcome(end)
     except Unreadable as unreadable:
-        return Outcome(end, (), str(unreadable), not body.rstrip().endswith(("}", "]", "`")))
+        return Outcome(end, (), str(unreadable), not is_closed and not body.rstrip().endswith(("}", "]", "`")))
 
 
 def judge_bare(tagged: TaggedText, place: Place, start: int, behind_tag: int) -> Outcome:
     """Return what JSON is that begins a line behind text: a call only beyond doubt, where nothing follows."""
-    if not may_be_bare(tagged, behind_tag):
-        return Outcome(behind_tag + 1)
+    may_be_bare(tagged, behind_tag)  # the parser has asked, too, but raises no NeedMoreText
     text, end = tagged.text, behind_tag
     while json_begins(text, end) and (behind := json_end(text, end)):
         end = behind
@@ -100,7 +99,7 @@ def judge_fence(tagged: TaggedText, place: Place, begun: re.Match[str]) -> Outco
     end, body = _fenced_json(tagged, begun)
     if EXAMPLE.search(place.lead) or (tagged.text_follows(end) and not is_named):
         return Outcome(end)
-    return judge_json(end, body, tagged)
+    return judge_json(end, body, tagged, is_closed=end > begun.end() + len(body))
 
 
 def may_be_bare(tagged: TaggedText, start: int) -> bool:

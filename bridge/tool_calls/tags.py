@@ -158,12 +158,10 @@ class Tags:
         return name is not None and self._may_be_name(name[0].lower(), is_whole=name.end() < len(inner))
 
     def is_begun(self, text: str) -> bool:
-        """Tell whether `text` is the beginning of a call's tag beyond doubt: by its mark, or by five letters."""
+        """Tell whether `text`, which may begin a tag, begins a call beyond doubt: by its mark, or by five letters."""
         if HEAD_STARTS.match(text):
-            return self.may_begin(text) and TARGET.search(text) is not None
+            return TARGET.search(text) is not None
         inner = text[1:].lstrip()
-        if not self.may_begin(text) or inner.startswith("/"):
-            return False
         plain = re.sub("[ -]", "_", inner.lower())
         names = (name for name in KINDS if KINDS[name] in (Kind.CALL, Kind.ENVELOPE) and name not in WEAK)
         by_name = len(plain) > 4 and any(name.startswith(plain) or plain.startswith(name) for name in names)

@@ -39,6 +39,7 @@ VALUES = st.recursive(
         ('```json\n{"name": "Ada"}\n```', {"name": "Ada"}),
         ('Sure! Here it is:\n\n```json\n{"name": "Ada"}\n```\n\nAnything else?', {"name": "Ada"}),
         ('Sure: {"name": "Ada"} is it.', {"name": "Ada"}),
+        ('Of the form\n```json\n{"name": 1, "x": 2}\n```\nit is\n```json\n{"name": "Ada"}\n```', {"name": "Ada"}),
         ('{"name": "Ada",}', {"name": "Ada"}),
         ('{"name": "Ada "the first" L."}', {"name": 'Ada "the first" L.'}),
         ('{"name": "two\nlines"}', {"name": "two\nlines"}),

@@ -210,6 +210,27 @@ def test_names_that_no_pattern_can_judge_are_no_objection() -> None:
     assert misfit({"x": 1}, {"patternProperties": {"((": {}}, "additionalProperties": False}) is None
 
 
+# What the model is told
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "told"),
+    [
+        ("xxx", {"anyOf": [{"type": "string", "maxLength": 2}, {"type": "integer"}]}, '$.a: "xxx" is longer'),
+        ("xxx", {"anyOf": [{"maxLength": 2}, {"pattern": "^y"}]}, '$.a: "xxx" is not valid under any of'),
+        (True, {"oneOf": [{"type": "string"}, {"type": "integer"}]}, "$.a: true is not valid under any of"),
+        ({"long": 1}, {"propertyNames": {"maxLength": 2}}, '$.a: "long" is longer'),
+        ("\ud83d", {"maxLength": 1}, None),
+        ("\ud83d\ud83d", {"maxLength": 1}, '$.a: "??" is longer'),
+    ],
+)
+def test_what_does_not_fit_is_named_by_its_place_and_by_what_is_nearest(
+    value: Any, schema: dict[str, Any], told: str | None
+) -> None:
+    found = misfit({"a": value}, {"properties": {"a": schema}})
+    assert found is None if told is None else str(found).startswith(told)
+
+
 # References
 
 
@@ -262,6 +283,8 @@ def test_no_reference_is_ever_fetched(tmp_path: Path) -> None:
         ({"properties": {"a": {"$ref": "#/properties/b"}, "b": {"type": "integer"}}}, False),
         ({"$id": "urn:x", "properties": {"a": {"$ref": "urn:x#/$defs/n"}}, "$defs": {"n": {"type": "integer"}}}, False),
         ({"properties": {"a": {"$ref": "#/$defs/a~1b%25"}}, "$defs": {"a/b%": {"type": "integer"}}}, False),
+        ({"properties": {"a": {"$ref": "#/anyOf/1"}}, "anyOf": [{}, {"type": "integer"}]}, False),
+        ({"properties": {"a": {"$ref": "#/anyOf/2"}}, "anyOf": [{}, {"type": "integer"}]}, True),
         ({"properties": {"a": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "string"}}}, True),
         ({"properties": {"a": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"$ref": "#/$defs/n"}}}, True),
     ],

@@ -19,7 +19,7 @@ from bridge.tool_calls.answer_filter import ToolCall, ToolCallFilter
 from bridge.tool_calls.call_reader import read_calls
 from bridge.tool_calls.json_repair import Unreadable, loaded
 from bridge.tool_calls.notation import Call, Tool, Toolbox, write_call, write_results, write_said
-from bridge.tool_calls.parser import CallParser
+from bridge.tool_calls.parser import CallParser, Rejected
 from bridge.tool_calls.python_calls import python_calls
 from bridge.tool_calls.quote_repair import escape_quotes
 from bridge.tool_calls.schemas.typescript import signature
@@ -282,6 +282,28 @@ def test_nothing_is_lost_and_no_cut_matters_whatever_the_model_writes(parts: lis
         assert joined(once) == text
 
 
+@pytest.mark.parametrize("cut", range(1, 86))
+def test_words_behind_an_argument_wait_for_the_end_tag_that_may_follow(cut: int) -> None:
+    text = '<invoke name="weather"><parameter name="city">Rome</parameter>\n```\n</invoke>\nI wait.'
+    parser = CallParser(BOX)
+    said = [*parser.feed(text[:cut]), *parser.feed(text[cut:]), *parser.end()]
+    (rejected,) = [segment for segment in said if isinstance(segment, Rejected)]
+    assert "Between the arguments" in rejected.why
+
+
+IN_CODE = '<tool_call>{"name": "now", "arguments": {"x": "\n```\n```\n<tool_call>{"name": "now"\n"}}</tool_call>\n'
+IN_VALUES = '<invoke name="foo">\n<parameter name="city">'
+
+
+@pytest.mark.parametrize("text", [f"```\n{IN_CODE * 1_600}x", IN_VALUES * 8_000 + "</parameter>" * 8_000])
+def test_calls_within_calls_are_read_in_a_time_that_grows_with_the_text_alone(text: str) -> None:
+    parser = CallParser(BOX)
+    began = time.process_time()
+    segments = [*parser.feed(text), *parser.end()]
+    assert time.process_time() - began < 12
+    assert "".join(segment for segment in segments if isinstance(segment, str)) == text
+
+
 # Repair
 
 
@@ -347,6 +369,7 @@ def test_an_unclear_call_says_what_is_wrong() -> None:
         ('{"name": "weather", "arguments": [1]}', "object"),
         ("{}", "name"),
         ("[]", "no call"),
+        ('{"x":' * 900 + "{}" + "}" * 900, "nested too deeply"),
     ):
         with pytest.raises(Unreadable, match=word):
             read_calls(body, BOX.tools)

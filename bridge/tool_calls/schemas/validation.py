@@ -56,9 +56,12 @@ class Checker:
             return None
         if self._validator.is_valid(value):
             return None
-        if steps * len(json.dumps(value, ensure_ascii=False)) > TOLD_FOR:
-            return "$: the value is not valid against the schema"
-        return _told(self._validator, value)
+        if steps * len(json.dumps(value, ensure_ascii=False)) <= TOLD_FOR:
+            try:
+                self._validator.validate(value)
+            except ValidationError as error:
+                return _told(error)
+        return "$: the value is not valid against the schema"
 
 
 def clean(value: Any) -> Any:
@@ -71,14 +74,10 @@ def clean(value: Any) -> Any:
     return value
 
 
-def _told(validator: Draft202012Validator, value: object) -> str:
-    try:
-        validator.validate(value)
-    except ValidationError as error:
-        inner = _plainest(error)
-        path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in inner.instance_path)
-        return f"${path}: {inner.message[:WORDS]}"
-    return "$: the value is not valid against the schema"
+def _told(error: ValidationError) -> str:
+    inner = _plainest(error)
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in inner.instance_path)
+    return f"${path}: {inner.message[:WORDS]}"
 
 
 def _plainest(error: ValidationError) -> ValidationError:

@@ -192,8 +192,8 @@ async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_n
     tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
     memory = await asyncio.to_thread(Machine().memory)
 
-    def made(accounts: StoredAccounts) -> Pool:
-        return Pool([], settings, telemetry, tokens, accounts)
+    def made(accounts: StoredAccounts, now: Callable[[], float]) -> Pool:
+        return Pool([], settings, telemetry, tokens, accounts, now=now)
 
     pool, everywhere = await stack.enter_async_context(
         running_pools(settings, base.store, stored, made, telemetry, memory)

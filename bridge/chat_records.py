@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -47,10 +48,15 @@ async def recorded_history(
 async def recorded_usage(
     settings: Settings, access: Credentials, everywhere: Everywhere
 ) -> AsyncGenerator[tuple[UsageRecord, RateLimiter]]:
-    """Record what keys use, and hold them to their limits, whose windows go on from before the start."""
-    record = UsageRecord(usage_path(settings.config), settings.usage.max_age)
+    """Record what keys use, and hold them to their limits, whose windows go on from before the start.
+
+    All of it is by the time of the cluster, where this bridge is one of its nodes.
+    """
+    now = time.time if isinstance(everywhere, Pool) else everywhere.node.clock.now
+    access.now = now
+    record = UsageRecord(usage_path(settings.config), settings.usage.max_age, now)
     try:
-        limiter = RateLimiter(access.named, record.add)
+        limiter = RateLimiter(access.named, record.add, now)
         limiter.restore(await record.last_day())
         if not isinstance(everywhere, Pool):
             everywhere.usage.keys = lambda: [key.id for key in access.keys if key.created is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
@@ -29,16 +30,17 @@ async def running_pools(
     settings: Settings,
     store: ProfileStore,
     stored: ProfileAccounts,
-    made: Callable[[StoredAccounts], Pool],
+    made: Callable[[StoredAccounts, Callable[[], float]], Pool],
     telemetry: Telemetry,
     memory: int,
 ) -> AsyncGenerator[tuple[Pool, Everywhere]]:
     """Run the pool that is `made` of the accounts; yield it, and what clients see: the same, or the pool of all nodes.
 
-    `memory` is the machine's, in bytes.
+    It is made with what tells it the time, in Unix seconds: this machine's clock, or that of the cluster. `memory` is
+    the machine's, in bytes.
     """
     if settings.cluster.url is None:
-        async with made(stored) as pool:
+        async with made(stored, time.time) as pool:
             yield pool, pool
         return
     from bridge.cluster.membership import pools_of_a_node  # what it imports is needed here alone

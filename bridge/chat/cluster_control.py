@@ -24,6 +24,8 @@ class NodeStatus:
     waiting: int
     """Chats that wait in its queue."""
     leaving: Leaving = ""
+    clock_ahead: float = 0.0
+    """By how many seconds its clock is ahead of that of Redis, or behind as a negative number; 0 where it is right."""
     is_own: bool = False
     """Whether it is the node that tells of it."""
 

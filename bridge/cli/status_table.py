@@ -122,7 +122,9 @@ def _nodes(state: State) -> Table:
     table = _table("Node", "State", "Accounts", "Ready", "Busy", "Waiting", "Version", "Address")
     for node in state.get("cluster", {}).get("nodes", ()):
         name = Text.assemble((node["name"], "bold"), (" (this one)" if node["own"] else "", "dim"))
-        leaving = Text(node["leaving"] or "in service", "yellow" if node["leaving"] else "green")
+        wrong = f"clock {node['clock_ahead']:+.0f} s" if node.get("clock_ahead") else ""
+        notes = [note for note in (node["leaving"], wrong) if note]
+        leaving = Text(", ".join(notes) or "in service", "yellow" if notes else "green")
         numbers = (
             f"{node['accounts']} of {node['capacity']}",
             *(str(node[one]) for one in ("ready", "busy", "waiting")),

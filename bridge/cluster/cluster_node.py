@@ -16,6 +16,7 @@ from loguru import logger
 
 import bridge
 from bridge.cluster.account_moves import AccountMoves
+from bridge.cluster.cluster_clock import ClusterClock
 from bridge.cluster.cluster_view import ClusterView
 from bridge.cluster.held_leases import HeldLease, HeldLeases
 from bridge.cluster.lease_store import MILLISECONDS
@@ -68,11 +69,12 @@ class ClusterNode:
         self._keys = keys
         self._store = store
         self._seconds, self.step_time = settings.lease, settings.lease / STEPS
-        self.leases = HeldLeases(RedisLeases(link, settings.lease), f"{self.name}.{self.start}", self._lost)
-        self._lease_store = RedisLeases(link, settings.lease)
-        self.directory = NodeDirectory(link, int(settings.lease * MILLISECONDS))
+        self.clock = ClusterClock(settings.lease)
+        self._lease_store = RedisLeases(link, settings.lease, self.clock)
+        self.leases = HeldLeases(self._lease_store, f"{self.name}.{self.start}", self._lost)
+        self.directory = NodeDirectory(link, int(settings.lease * MILLISECONDS), self.clock)
         self._shared = SharedAccounts(link)
-        self.sync = ProfileSync(store, self._shared, self.leases)
+        self.sync = ProfileSync(store, self._shared, self.leases, self.clock)
         self._accounts: LeasedAccounts | None = None
         self._pool: Pool | None = None
         self._moves: AccountMoves | None = None
@@ -163,6 +165,7 @@ class ClusterNode:
             models_said(self._pool),
             is_stopping=self._is_stopping,
             unfit=list(self._unfit()),
+            clock_ahead=self.clock.ahead,
         )
 
     def note_drained(self, node: str, *, is_draining: bool) -> None:
@@ -212,7 +215,9 @@ class ClusterNode:
     async def _take_free(self, shared: Collection[str], places: Sequence[Place], now: float) -> None:
         moves = self._running_moves()
         free = {*shared, *self.sync.bound} - self.view.held() - set(self.leases.names())
-        free -= (await self._lease_store.holders(free)).keys()
+        leased = (await self._lease_store.holders(free)).keys()
+        await self._lease_store.end_in_time(leased)
+        free -= leased
         self.view.note_accounts(shared, free, now)
         wanted = await asyncio.to_thread(targets, shared, places)
         for name in sorted(free):

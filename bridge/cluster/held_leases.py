@@ -8,12 +8,12 @@ effect, and the watch calls `on_lost` at the moment itself, so that what is open
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from loguru import logger
 
+from bridge.cluster.cluster_clock import elapsed
 from bridge.cluster.lease_store import LeaseStore
 from bridge.errors import ClusterUnavailable, LeaseLost
 from bridge.tasks import Tasks, errors_logged
@@ -24,11 +24,6 @@ RENEWALS = 4
 """How often a lease is renewed within its length."""
 LONGEST_SLEEP = 0.25
 """Seconds between two looks of the watch, also where nothing is due."""
-
-
-def elapsed() -> float:
-    """Return seconds of a clock that nobody sets, and that goes on while the machine is suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 MOST_GENERATING = 100

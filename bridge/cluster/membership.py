@@ -57,7 +57,7 @@ class Membership:
     async def start(self, pool: Pool, telemetry: Telemetry) -> ClusterPool:
         """Listen for other nodes, begin to take accounts for `pool`, and return the pool of all nodes."""
         settings = self._settings.cluster
-        signing = Signing(key_of(settings))
+        signing = Signing(key_of(settings), self.node.clock.now, self.node.name)
         questions = NodeQuestions()
         paths = {"/internal/ask": questions.ask, "/internal/read": questions.read}
         operations = AccountOperations(pool, self.node)
@@ -133,14 +133,19 @@ async def pools_of_a_node(
     settings: Settings,
     store: ProfileStore,
     stored: OwnedAccounts,
-    made: Callable[[StoredAccounts], Pool],
+    made: Callable[[StoredAccounts, Callable[[], float]], Pool],
     telemetry: Telemetry,
     memory: float,
 ) -> AsyncGenerator[tuple[Pool, ClusterPool]]:
-    """Run the pool that is `made` of this node's accounts as a part of the cluster; yield it, and the pool of all."""
-    async with membership(settings, store, memory) as member, made(member.accounts(stored)) as pool:
-        everywhere = await member.start(pool, telemetry)
-        try:
-            yield pool, everywhere
-        finally:
-            await member.stop()
+    """Run the pool that is `made` of this node's accounts as a part of the cluster; yield it, and the pool of all.
+
+    It keeps the time of the cluster, as its profiles do.
+    """
+    async with membership(settings, store, memory) as member:
+        store.now = member.node.clock.now
+        async with made(member.accounts(stored), member.node.clock.now) as pool:
+            everywhere = await member.start(pool, telemetry)
+            try:
+                yield pool, everywhere
+            finally:
+                await member.stop()

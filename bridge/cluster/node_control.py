@@ -46,5 +46,6 @@ class NodeControl:
             busy=sum(bool(account.get("is_busy")) for account in info.accounts),
             waiting=info.waiting,
             leaving=leaving,
+            clock_ahead=info.clock_ahead,
             is_own=info.id == self._node.id,
         )

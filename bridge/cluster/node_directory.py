@@ -9,6 +9,8 @@ from typing import Any
 
 from loguru import logger
 
+from bridge.cluster.cluster_clock import ClusterClock
+from bridge.cluster.lease_store import MILLISECONDS
 from bridge.cluster.placement import Place
 from bridge.cluster.redis_link import RedisLink, Script
 from bridge.errors import NotThere
@@ -21,7 +23,7 @@ LOOK = Script(
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if ARGV[2] then redis.call('HSET', KEYS[1], ARGV[2], string.format('%.0f', now) .. '|' .. ARGV[3]) end
-local found, all = {}, redis.call('HGETALL', KEYS[1])
+local found, all = {string.format('%.0f', now)}, redis.call('HGETALL', KEYS[1])
 for n = 2, #all, 2 do
   local said, document = string.match(all[n], '^(%d+)|(.*)$')
   if said and math.abs(now - tonumber(said)) < tonumber(ARGV[1]) then found[#found + 1] = document
@@ -30,7 +32,8 @@ end
 return found
 """
 )
-"""Gives what the nodes have said of late; with a node's own id and document it takes these first."""
+"""Gives Redis' time in milliseconds, then what the nodes have said of late; with a node's own id and document it takes
+these first."""
 LEAVE = Script("return redis.call('HDEL', KEYS[1], ARGV[1])")
 
 
@@ -39,7 +42,7 @@ class NodeInfo:
     """How a node is: `id` names it and its start, `address` is where other nodes reach it.
 
     `accounts` are the accounts that it has, in the form of `wire`; `models` the base models of each of their sites;
-    `unfit` are accounts that it could not open.
+    `unfit` are accounts that it could not open; `clock_ahead` is by how many seconds its wall clock is ahead of Redis'.
     """
 
     node: str
@@ -54,6 +57,7 @@ class NodeInfo:
     protocol: int = PROTOCOL
     is_stopping: bool = False
     unfit: Sequence[str] = ()
+    clock_ahead: float = 0.0
 
     @property
     def id(self) -> str:
@@ -68,21 +72,31 @@ class NodeInfo:
 
 
 class NodeDirectory:
-    """What the nodes say of themselves, in one hash in Redis; what is older than `milliseconds` counts no more."""
+    """What the nodes say of themselves, in one hash in Redis; what is older than `milliseconds` counts no more.
 
-    def __init__(self, link: RedisLink, milliseconds: int) -> None:
+    Each time the nodes are looked at, `clock` hears what time it is there.
+    """
+
+    def __init__(self, link: RedisLink, milliseconds: int, clock: ClusterClock | None = None) -> None:
         self._link = link
         self._milliseconds = milliseconds
         self._key = link.of_cluster("nodes")
+        self._clock = clock or ClusterClock(milliseconds / MILLISECONDS)
 
     async def announce(self, info: NodeInfo) -> list[NodeInfo]:
         """Say how this node is, and return all nodes that are there now, this one too."""
         document = json.dumps({name: getattr(info, name) for name in NodeInfo.__dataclass_fields__})
-        return _read(await self._link.run(LOOK, [self._key], self._milliseconds, info.id, document))
+        return await self._look(info.id, document)
 
     async def nodes(self) -> list[NodeInfo]:
         """Return the nodes that are there now."""
-        return _read(await self._link.run(LOOK, [self._key], self._milliseconds))
+        return await self._look()
+
+    async def _look(self, *said: str) -> list[NodeInfo]:
+        asked = self._clock.steady()
+        told, *documents = await self._link.run(LOOK, [self._key], self._milliseconds, *said)
+        self._clock.note(int(told) / MILLISECONDS, asked)
+        return _read(documents)
 
     async def leave(self, info: NodeInfo) -> None:
         """Be a node no more."""

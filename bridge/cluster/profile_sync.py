@@ -1,4 +1,8 @@
-"""Keeps the profiles on this node's disk and those in Redis alike: of two logins of an account the later one counts."""
+"""Keeps the profiles on this node's disk and those in Redis alike: of two logins of an account the later one counts.
+
+Later by the time of the cluster. A login that `bridge login` has just made bears the time of this machine's clock,
+which may be wrong: it is told in the cluster's time. None is later than now: a wrong clock keeps no later login out.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,26 @@ from collections.abc import Collection, Mapping
 
 from loguru import logger
 
+from bridge.cluster.cluster_clock import ClusterClock
 from bridge.cluster.held_leases import HeldLeases
 from bridge.cluster.lease_store import MILLISECONDS
 from bridge.cluster.shared_accounts import SharedAccount, SharedAccounts
 from bridge.errors import SetupError
 from bridge.storage.profiles import Profile, ProfileStore, Stamp
 
+JUST_NOW = 60.0
+"""Seconds within which a login that has come to the disk was made."""
+
 
 class ProfileSync:
     """The profiles of one node; `bound` are the accounts whose login is in a browser's folder, and cannot travel."""
 
-    def __init__(self, store: ProfileStore, shared: SharedAccounts, leases: HeldLeases) -> None:
+    def __init__(self, store: ProfileStore, shared: SharedAccounts, leases: HeldLeases, clock: ClusterClock) -> None:
         self._store = store
         self._shared = shared
         self._leases = leases
+        self._clock = clock
+        self._has_looked = False
         self._seen: dict[str, Stamp | None] = {}
         self._saved: dict[str, int] = {}
         self.bound: set[str] = set()
@@ -32,6 +42,7 @@ class ProfileSync:
         """
         for name in await asyncio.to_thread(self._to_offer, shared):
             await self.publish_one(name)
+        self._has_looked = True
 
     async def publish_one(self, name: str) -> None:
         """Offer one profile, if it can be opened."""
@@ -39,17 +50,18 @@ class ProfileSync:
         if profile is None:
             self._seen[name] = stamp
             return
+        saved = self._saved_at(profile, stamp)
         if profile.user_data_dir is not None:
             self.bound.add(name)
         else:
             self.bound.discard(name)
             lease = self._leases.of(name)
             sealed = await asyncio.to_thread(self._store.sealed, name)
-            answer = await self._shared.offer(name, saved_at(profile), sealed, lease.fence if lease else 0)
+            answer = await self._shared.offer(name, saved, sealed, lease.fence if lease else 0)
             if answer == "removed":
                 logger.warning("The profile {} is removed here, because its account was removed on another node", name)
                 await asyncio.to_thread(self._store.remove, name)
-        self._seen[name], self._saved[name] = stamp, saved_at(profile)
+        self._seen[name], self._saved[name] = stamp, saved
 
     async def store(self, name: str, shared: SharedAccount) -> bool:
         """Take a login from Redis if it is later than the one on disk; tell whether there is one now."""
@@ -78,6 +90,14 @@ class ProfileSync:
         known = {*shared, *self.bound}
         return [name for name, stamp in stamps.items() if self._seen.get(name, ()) != stamp or name not in known]
 
+    def _saved_at(self, profile: Profile, stamp: Stamp | None) -> int:
+        """Return when a profile was saved, in milliseconds of the cluster's time."""
+        if self._seen.get(profile.name, ()) == stamp and (known := self._saved.get(profile.name)):
+            return known
+        saved, now, ahead = profile.saved.timestamp(), self._clock.now(), self._clock.ahead
+        is_new = self._has_looked and abs(saved - (now + ahead)) <= JUST_NOW
+        return int(min(saved - ahead if is_new else saved, now) * MILLISECONDS)
+
     def _loaded(self, name: str) -> tuple[Stamp | None, Profile | None]:
         stamp = self._store.stamp(name)
         try:
@@ -85,8 +105,3 @@ class ProfileSync:
         except SetupError as error:
             logger.error("Profile {} is not shared: {}", name, error.message)
             return stamp, None
-
-
-def saved_at(profile: Profile) -> int:
-    """Return when a profile was saved, in milliseconds."""
-    return int(profile.saved.timestamp() * MILLISECONDS)

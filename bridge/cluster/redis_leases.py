@@ -4,12 +4,18 @@ The keys of an account, with the prefix of the cluster and the account in braces
 by itself, `fence` is the last one given, `known` is `<run>|<time>`: since when this Redis, in this run, knows of the
 account. A Redis that was started anew, or a replica that has taken over, may lack the last writes; so it gives an
 account to nobody for the length of a lease, in which its owner renews, or stops by its own clock.
+
+Redis ends leases by its wall clock. Where that is put forward, leases end too early: who takes an account says what it
+may show at most, and waits as above where it shows more (`cluster_clock`). Where it is put back, they end too late:
+`end_in_time` cuts those that nobody renews.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 
+from bridge.cluster.cluster_clock import ClusterClock
 from bridge.cluster.lease_store import MILLISECONDS, HeldBy
 from bridge.cluster.redis_link import RedisLink, Script
 
@@ -27,7 +33,7 @@ end
 ACQUIRE = Script(
     KNOWN
     + """
-if now < tonumber(since) + tonumber(ARGV[2]) then return '' end
+if now < tonumber(since) + tonumber(ARGV[2]) or (ARGV[3] ~= '' and now > tonumber(ARGV[3])) then return '' end
 local lease, mine = redis.call('GET', KEYS[1]), ARGV[1] .. '|'
 if lease and string.sub(lease, 1, #mine) ~= mine then return '' end
 if lease then
@@ -40,7 +46,9 @@ redis.call('SET', KEYS[1], mine .. fence, 'PX', ARGV[2])
 return fence
 """
 )
-"""Gives the fence, or nothing where the account is taken, or not known for as long as a lease lasts."""
+"""Gives the fence, or nothing where the account is taken, or not known for as long as a lease lasts.
+
+The last argument is what Redis' clock shows at most, in milliseconds, unless it was put forward."""
 RENEW = Script(
     KNOWN
     + """
@@ -62,19 +70,31 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] .. '|' .. ARGV[2] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
 )
+CUT = Script(
+    """
+if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[1]) then return redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+return 0
+"""
+)
 
 
 class RedisLeases:
-    """Leases that last `seconds`, in the Redis of `link`; see `LeaseStore`."""
+    """Leases that last `seconds`, in the Redis of `link`, whose clock `clock` watches; see `LeaseStore`."""
 
-    def __init__(self, link: RedisLink, seconds: float) -> None:
+    def __init__(self, link: RedisLink, seconds: float, clock: ClusterClock | None = None) -> None:
         self.seconds = seconds
         self._link = link
+        self._clock = clock
+        self._left_since: dict[str, float] = {}
         self._milliseconds = int(seconds * MILLISECONDS)
 
     async def acquire(self, account: str, holder: str) -> int | None:
         """Take a free account; see `LeaseStore`."""
-        given = await self._link.run(ACQUIRE, self._keys(account), holder, self._milliseconds)
+        if self._clock is not None and not self._clock.is_calm:
+            return None
+        latest = None if self._clock is None else self._clock.latest
+        most = "" if latest is None else int(latest * MILLISECONDS)
+        given = await self._link.run(ACQUIRE, self._keys(account), holder, self._milliseconds, most)
         return int(given) if given else None
 
     async def renew(self, account: str, holder: str, fence: int) -> bool:
@@ -91,6 +111,17 @@ class RedisLeases:
         leases = await self._link.get_all([self._keys(account)[0] for account in names])
         found = {account: lease for account, lease in zip(names, leases, strict=True) if lease}
         return {account: _held_by(lease) for account, lease in found.items()}
+
+    async def end_in_time(self, left: Collection[str]) -> None:
+        """Have leases end within their length of accounts that no node says to have; call it again and again.
+
+        Those last longer that Redis has kept while its clock was put back.
+        """
+        now = time.monotonic()
+        self._left_since = {name: self._left_since.get(name, now) for name in left}
+        for name, since in self._left_since.items():
+            if now > since + self.seconds:
+                await self._link.run(CUT, self._keys(name)[:1], self._milliseconds)
 
     def _keys(self, account: str) -> list[str]:
         return [self._link.of_account(account, part) for part in ("lease", "fence", "known")]

@@ -72,6 +72,7 @@ def node(status: NodeStatus) -> dict[str, Any]:
         "busy": status.busy,
         "waiting": status.waiting,
         "leaving": status.leaving or None,
+        "clock_ahead": status.clock_ahead,
         "own": status.is_own,
     }
 

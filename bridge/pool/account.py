@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -156,6 +157,8 @@ class Slot:
     """Whether a client's own login opened it, so that only that client's chats may use it."""
     sends: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
     """Unix times of the sends."""
+    now: Callable[[], float] = time.time
+    """Tells the time in Unix seconds, by which sends are noted, and until when the account is parked."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the account shall be opened again before its time."""
     looks: int = 0
@@ -200,7 +203,7 @@ class Slot:
     def account(self, *, is_busy: bool) -> Account:
         """Return the account's state now."""
         worker = self.worker
-        hour, day = used(self.sends)
+        hour, day = used(self.sends, self.now())
         return Account(
             worker.name,
             self.state,
@@ -224,7 +227,7 @@ class Slot:
     def note(self, error: BridgeError) -> None:
         """Keep `error` as the account's last one, if it says something of the account."""
         if rule_of(error).noted:
-            self.last_error = AccountError(error.code, error.message, datetime.now(UTC))
+            self.last_error = AccountError(error.code, error.message, datetime.fromtimestamp(self.now(), UTC))
 
     def succeeded(self) -> None:
         """Note that the account has answered a chat: nothing is wrong with it, and it may go faster again."""
@@ -251,13 +254,13 @@ class Slot:
         """Return the seconds until a parked account is opened again, or None where it waits for a person."""
         if self.until is None or self.is_paused:
             return None
-        return max((self.until - datetime.now(UTC)).total_seconds(), 0.0)
+        return max(self.until.timestamp() - self.now(), 0.0)
 
     async def due(self) -> None:
         """Wait until a parked account may be opened: at its time, or when it is woken."""
         while not self.woken.is_set():
             until = self.until
-            seconds = (until - datetime.now(UTC)).total_seconds() if until else None
+            seconds = until.timestamp() - self.now() if until else None
             try:
                 async with asyncio.timeout(seconds):
                     await self.woken.wait()

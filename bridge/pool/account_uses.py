@@ -98,7 +98,7 @@ class AccountUses:
 
     def _last_send(self, slot: Slot) -> float:
         """Return when the clock showed the account's last send, also before a restart; without one long ago."""
-        return self.clock() - (time.time() - slot.sends[-1]) if slot.sends else float("-inf")
+        return self.clock() - (slot.now() - slot.sends[-1]) if slot.sends else float("-inf")
 
     def _refresh_after(self, use: Use) -> float:
         most = (self._settings.refresh_hours or float("inf")) * HOUR

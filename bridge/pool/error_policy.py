@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
 
@@ -135,32 +136,40 @@ def rule_of(error: BridgeError | type[BridgeError]) -> Rule:
     return next(TABLE[base] for base in kind.__mro__ if base in TABLE)
 
 
-def transition(error: BridgeError, fails: int = 0, rest: float = REST) -> Transition | None:
+def transition(
+    error: BridgeError, fails: int = 0, rest: float = REST, now: Callable[[], float] = time.time
+) -> Transition | None:
     """Return what becomes of an account after `error`, its `fails`-th failure in a row; None: it stays as it is.
 
-    `rest` is how many seconds it is left alone after a refusal for which the site names no time.
+    `rest` is how many seconds it is left alone after a refusal for which the site names no time; `now` tells the time.
     """
     rule = rule_of(error)
     if rule.state is None:
         return None
     if rule.named and error.until is not None:
-        now = datetime.now(UTC)  # a time that is over, by our clock or by theirs, is no reason to send again at once
-        return Transition(rule.state, error.until if error.until > now else now + timedelta(seconds=rest))
+        # a time that is over, by our clock or by theirs, is no reason to send again at once
+        return Transition(rule.state, error.until if error.until.timestamp() > now() else _after(rest, now))
     seconds = error.retry_after if rule.named and error.retry_after else _pause(rule, fails, rest)
-    return Transition(rule.state, None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds))
+    return Transition(rule.state, None if seconds is None else _after(seconds, now))
 
 
-def after_lost(error: BridgeError, fails: int = 0, rest: float = REST) -> Transition:
+def after_lost(
+    error: BridgeError, fails: int = 0, rest: float = REST, now: Callable[[], float] = time.time
+) -> Transition:
     """Return what becomes of an account whose page was lost to `error`: nothing leaves one without a page ready."""
-    found = transition(error, fails, rest)
-    return found or Transition(WorkerState.BROKEN, datetime.now(UTC) + timedelta(seconds=_step(BACKOFF, fails)))
+    found = transition(error, fails, rest, now)
+    return found or Transition(WorkerState.BROKEN, _after(_step(BACKOFF, fails), now))
 
 
-def for_client(error: BridgeError, what: Transition | None) -> BridgeError:
+def _after(seconds: float, now: Callable[[], float]) -> datetime:
+    return datetime.fromtimestamp(now() + seconds, UTC)
+
+
+def for_client(error: BridgeError, what: Transition | None, now: Callable[[], float] = time.time) -> BridgeError:
     """Return a copy of `error` for the client, with when to come back where the account rests as `what` says."""
     if what is None or what.state is not WorkerState.RESTING or what.until is None or error.retry_after is not None:
         return error.replace()
-    return error.replace(retry_after=(what.until - datetime.now(UTC)).total_seconds())
+    return error.replace(retry_after=what.until.timestamp() - now())
 
 
 def conversation_is_gone(error: BridgeError) -> bool:

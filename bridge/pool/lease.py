@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from bridge.chat.caller import ANYBODY, Caller
 from bridge.errors import BridgeError, NoAccount, PoolTimeout, TokenRefused
@@ -99,7 +98,7 @@ class Lease:
             return TokenRefused(" ".join([*self.refused, *(slot.reason for slot in self.realm)]))
         untils = [slot.until for slot in self.fitting if slot.until is not None]
         until = min(untils, default=None)
-        wait = (until - datetime.now(UTC)).total_seconds() if until else None
+        wait = until.timestamp() - self.fitting[0].now() if until else None
         return NoAccount(f"No account can answer now: {readiness(self.realm)}.", retry_after=wait, until=until)
 
     def grant(self, slot: Slot) -> None:

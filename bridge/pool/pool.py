@@ -55,15 +55,16 @@ class Pool:
         stored: StoredAccounts | None = None,
         look_every: float = LOOK_EVERY,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        parked, sends = StoredAccountStates(settings.config), SendLog(settings.config)
+        parked, sends = StoredAccountStates(settings.config, now), SendLog(settings.config, now)
         self.queue = ChatQueue(lambda: self._supervisor.slots, settings.pool, settings.turn.stop)
         open_limit = OPENING_STEPS * settings.turn.ready
         self._supervisor = Supervisor(workers, telemetry, self.queue.assign, settings.pool, parked, sends, open_limit)
         self.open_accounts = OpenAccounts(self._supervisor, self.queue, settings.sleep, clock)
         self.served = ServedModels(lambda: self._supervisor.slots, tokens.models if tokens else ())
         self._token_accounts = TokenAccounts(tokens, settings.tokens, self._supervisor, self.queue.wants)
-        self.conversations = Conversations(settings.config / "conversations.db", settings.conversations)
+        self.conversations = Conversations(settings.config / "conversations.db", settings.conversations, now)
         self._dispatcher = Dispatcher(
             self._supervisor,
             self.queue,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from bridge.chat.rate_limits import RateLimit
@@ -12,17 +12,17 @@ from bridge.durations import DAY, HOUR
 from bridge.settings import PoolSettings
 
 
-def used(sends: Sequence[float]) -> tuple[int, int]:
+def used(sends: Sequence[float], now: float) -> tuple[int, int]:
     """Return how many of the sends were in the last hour, and in the last day."""
-    now = time.time()
     return len(sends) - bisect_right(sends, now - HOUR), len(sends) - bisect_right(sends, now - DAY)
 
 
 class Quota:
-    """What the settings allow; `sends` are always the Unix times of one account's sends, the oldest first."""
+    """What the settings allow; `sends` are always the times of one account's sends by `now`, the oldest first."""
 
-    def __init__(self, settings: PoolSettings) -> None:
+    def __init__(self, settings: PoolSettings, now: Callable[[], float] = time.time) -> None:
         self._settings = settings
+        self._now = now
 
     @property
     def _spans(self) -> list[tuple[int, float]]:
@@ -33,7 +33,7 @@ class Quota:
         """Return when the account may send again, if it has used its quota of an hour or a day."""
         ends = [sends[-turns] + span for turns, span in self._spans if len(sends) >= turns]
         end = max(ends, default=0.0)
-        return datetime.fromtimestamp(end, UTC) if end > time.time() else None
+        return datetime.fromtimestamp(end, UTC) if end > self._now() else None
 
     def left(self, accounts: Sequence[tuple[Sequence[float], bool]]) -> RateLimit | None:
         """Return what several accounts may send together; of each its sends, and whether it is busy with another one.
@@ -43,7 +43,7 @@ class Quota:
         return min(self._limits(accounts), key=lambda limit: limit.remaining, default=None) if accounts else None
 
     def _limits(self, accounts: Sequence[tuple[Sequence[float], bool]]) -> Iterator[RateLimit]:
-        now = time.time()
+        now = self._now()
         for turns, span in self._spans:
             counted = [[sent for sent in sends if sent > now - span] for sends, _ in accounts]
             used = [len(sent) + busy for sent, (_, busy) in zip(counted, accounts, strict=True)]

@@ -11,7 +11,6 @@ a parked one).
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -50,7 +49,7 @@ class Supervisor:
         sends: SendLog,
         open_limit: float = CHECK_LIMIT,
     ) -> None:
-        self.quota = Quota(settings)
+        self.quota = Quota(settings, sends.now)
         self.visits = Visits(telemetry, on_change)
         self._telemetry = telemetry
         self._states = AccountStates(telemetry, parked, on_change)
@@ -101,7 +100,9 @@ class Supervisor:
 
     def _slot(self, worker: PoolWorker, *, is_token_account: bool) -> Slot:
         sends = self._sends.of(worker.name)
-        return self._removed.back(Slot(worker, self._settings, is_token_account=is_token_account, sends=sends))
+        return self._removed.back(
+            Slot(worker, self._settings, is_token_account=is_token_account, sends=sends, now=self._sends.now)
+        )
 
     def start(self, slot: Slot) -> None:
         """Hold an account open from now on."""
@@ -152,10 +153,10 @@ class Supervisor:
         Returns the error as the client is to get it, which says when the account's rest is over.
         """
         slot.note(error)
-        what = transition(error, slot.fails, self._settings.rest)
+        what = transition(error, slot.fails, self._settings.rest, slot.now)
         if what is not None:
             self._take_out(slot, what, error)
-        return for_client(error, what)
+        return for_client(error, what, slot.now)
 
     def _take_out(self, slot: Slot, what: Transition, error: BridgeError) -> None:
         self._states.change(slot, what, error.message)
@@ -164,7 +165,7 @@ class Supervisor:
     def sent(self, slot: Slot, since: float) -> None:
         """Let the account pause after a send when the clock showed `since`, or rest if its budget is used."""
         slot.pause(since)
-        self._sends.add(slot.worker.name, time.time())
+        self._sends.add(slot.worker.name, slot.now())
         if (what := self._used_up(slot)) is not None:
             self._take_out(slot, what, RateLimited(USED_UP, until=what.until))
 
@@ -283,7 +284,7 @@ class Supervisor:
         is_taken_out = slot.is_open and slot.state is WorkerState.BROKEN  # by the error of its own chat
         if slot.state in SOON_OVER and not is_taken_out:
             slot.note(error)
-            self._states.change(slot, after_lost(error, slot.fails, self._settings.rest), error.message)
+            self._states.change(slot, after_lost(error, slot.fails, self._settings.rest, slot.now), error.message)
         slot.fails += slot.state is WorkerState.BROKEN
 
     async def _until_over(self, slot: Slot) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -40,8 +41,8 @@ class StoredAccountStates:
     order of the calls, so that a read sees every write before it.
     """
 
-    def __init__(self, config: Path) -> None:
-        self._states = AccountStatesFile(config)
+    def __init__(self, config: Path, now: Callable[[], float] = time.time) -> None:
+        self._states = AccountStatesFile(config, now)
         self._paused = PausedAccountsFile(config)
         self._thread = Background("the states of accounts")
 
@@ -87,13 +88,15 @@ class StoredAccountStates:
 class AccountStatesFile:
     """The file `parked.json` in the config folder; reading and writing it blocks."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, now: Callable[[], float] = time.time) -> None:
         self._path = config / "parked.json"
+        self._now = now
 
     def read(self) -> Mapping[str, AccountState]:
         """Return the states whose time is not over."""
         states = read_state(self._path, _STATES, {})
-        return {name: state for name, state in states.items() if state.until > datetime.now(UTC)}
+        now = datetime.fromtimestamp(self._now(), UTC)
+        return {name: state for name, state in states.items() if state.until > now}
 
     def put(self, name: str, state: AccountState | None) -> None:
         """Write the state of an account, or with None remove it."""

@@ -97,8 +97,9 @@ STATEMENTS: Mapping[str, Sequence[str]] = {
 class ConversationFile:
     """The places in a SQLite file; all of it blocks, and is used by one thread at a time."""
 
-    def __init__(self, path: Path, settings: ConversationSettings) -> None:
+    def __init__(self, path: Path, settings: ConversationSettings, now: Callable[[], float] = time.time) -> None:
         self._settings = settings
+        self._now = now
         self._max_age = settings.max_age * DAY
         with ExitStack() as undo:
             try:
@@ -156,7 +157,7 @@ class ConversationFile:
             place.account,
             place.message,
             digest(dialogue),
-            time.time(),
+            self._now(),
             outline(head),
             place.tokens,
             skeleton(dialogue),
@@ -180,7 +181,7 @@ class ConversationFile:
 
     def made(self, conversation: str, account: str) -> None:
         """Note that the conversation is the bridge's own, and in use now."""
-        self._change(Change("made", account, (conversation, account, time.time())))
+        self._change(Change("made", account, (conversation, account, self._now())))
 
     def unused(self, account: str) -> str | None:
         """Return a conversation of the bridge that the settings want deleted on the site by now, the oldest first."""
@@ -188,7 +189,7 @@ class ConversationFile:
             return None
         row = self._database.execute(
             "SELECT id FROM made WHERE account = ? AND used <= ? ORDER BY used LIMIT 1",
-            (account, time.time() - self._settings.delete_after * DAY),
+            (account, self._now() - self._settings.delete_after * DAY),
         ).fetchone()
         return row[0] if row else None
 
@@ -257,7 +258,7 @@ class ConversationFile:
         rows = self._database.execute(
             f"SELECT account, id, message, tokens, system, results FROM conversation WHERE {condition} AND used > ?"  # noqa: S608
             f" AND account IN ({','.join('?' * len(accounts))}) ORDER BY used DESC LIMIT {CANDIDATES}",
-            (value, time.time() - self._max_age, *accounts),
+            (value, self._now() - self._max_age, *accounts),
         )
         return [
             (ConversationPosition(account, conversation, message, tokens=tokens), system, known)
@@ -281,5 +282,5 @@ class ConversationFile:
         self._database.execute(f"PRAGMA user_version = {VERSION}")  # last: a start cut short migrates again
 
     def _forget_old(self) -> None:
-        self._database.execute("DELETE FROM conversation WHERE used <= ?", (time.time() - self._max_age,))
-        self._database.execute("DELETE FROM made WHERE used <= ?", (time.time() - MADE,))
+        self._database.execute("DELETE FROM conversation WHERE used <= ?", (self._now() - self._max_age,))
+        self._database.execute("DELETE FROM made WHERE used <= ?", (self._now() - MADE,))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -33,7 +34,8 @@ DISK_FAILS = (sqlite3.Error, OSError)
 class Conversations:
     """The stored positions; a write waits for no disk, and a look-up that fails counts as nothing found."""
 
-    def __init__(self, path: Path, settings: ConversationSettings) -> None:
+    def __init__(self, path: Path, settings: ConversationSettings, now: Callable[[], float] = time.time) -> None:
+        self._now = now
         self._path = path
         self._settings = settings
         self._thread = Background("conversations")
@@ -49,7 +51,7 @@ class Conversations:
 
     async def open(self) -> None:
         """Open the file; raises a `SetupError` where it cannot be used."""
-        self._file = await asyncio.to_thread(ConversationFile, self._path, self._settings)
+        self._file = await asyncio.to_thread(ConversationFile, self._path, self._settings, self._now)
 
     async def find(self, request: ChatRequest, accounts: Collection[str]) -> ConversationPosition | None:
         """Return the position on these accounts at which `request` continues; see `ConversationFile.find`.

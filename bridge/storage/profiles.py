@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -97,6 +98,8 @@ class ProfileStore:
     def __init__(self, folder: Path, identity: Identity) -> None:
         self.folder = folder
         self.identity = identity
+        self.now: Callable[[], float] | None = None
+        """Tells in Unix seconds when a profile is saved, where that is not this machine's clock."""
 
     def names(self) -> list[str]:
         """Name all profiles in the folder, sorted."""
@@ -138,6 +141,8 @@ class ProfileStore:
     def save(self, profile: Profile) -> None:
         """Write the profile in one step: whatever happens, the file holds the old login or the new one."""
         path = self.path(profile.name)
+        if self.now is not None:
+            profile = profile.model_copy(update={"saved": datetime.fromtimestamp(self.now(), UTC)})
         content = json.dumps(profile.model_dump(), default=datetime.isoformat).encode()
         with disk_errors(f"save the profile {path}"):
             write_file(path, self.identity.seal(content))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from loguru import logger
@@ -25,12 +25,13 @@ _FORM = TypeAdapter(dict[str, list[float]])
 
 
 class SendLog:
-    """The file `sends.json` in the config folder: Unix times of sends by account, the oldest first.
+    """The file `sends.json` in the config folder: Unix times of sends by account, the oldest first; `now` tells them.
 
     Adding a send waits for no disk, and a failure of the disk is only logged.
     """
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, now: Callable[[], float] = time.time) -> None:
+        self.now = now
         self._path = config / "sends.json"
         self._sends: dict[str, deque[float]] = {}
         self._thread = Background("the sends of accounts")
@@ -62,7 +63,7 @@ class SendLog:
 
     def forget(self, name: str) -> None:
         """Drop an account that was removed, unless its sends still count: it may be added again within a day."""
-        begin = time.time() - DAY
+        begin = self.now() - DAY
         if all(sent <= begin for sent in self._sends.get(name, ())):
             self._sends.pop(name, None)
 
@@ -75,7 +76,7 @@ class SendLog:
         self._thread.start(self._write)
 
     def _recent(self) -> dict[str, list[float]]:
-        begin = time.time() - DAY
+        begin = self.now() - DAY
         recent = {name: [round(sent, 3) for sent in sends if sent > begin] for name, sends in self._sends.items()}
         return {name: sends for name, sends in recent.items() if sends}
 

@@ -33,7 +33,7 @@ from bridge.cluster.node_directory import NodeInfo
 from bridge.cluster.relay_client import SILENCE, RelayClient
 from bridge.cluster.relay_server import GO_LIMIT, HEARTBEAT, RelayServer
 from bridge.cluster.signing import DIGEST, NONCE, SIGNATURE, TIME, WINDOW, Signing
-from bridge.errors import BridgeError, BrowserError, NodeLost, PermissionDenied, RateLimited
+from bridge.errors import BridgeError, BrowserError, ClusterUnavailable, NodeLost, PermissionDenied, RateLimited
 from bridge.sites.contract import LeftSite
 from tests.support.cluster_nodes import KEY
 from tests.support.waiting import LIMIT, until
@@ -270,7 +270,7 @@ async def test_another_key_is_refused() -> None:
 
 def test_a_call_is_taken_once_in_its_time_and_as_it_was_signed() -> None:
     now = [1000.0]
-    ours, theirs = Signing(KEY, lambda: now[0]), Signing(KEY, lambda: now[0])
+    ours, theirs = Signing(KEY, lambda: now[0], "one"), Signing(KEY, lambda: now[0], "two")
     signed = ours.headers("POST", "/internal/chat", b"body")
     changed: Sequence[dict[str, str]] = ({TIME: "1001"}, {NONCE: "1"}, {DIGEST: "0"}, {SIGNATURE: "ü"})
     wrong: list[tuple[str, str, dict[str, str]]] = [("GET", "/internal/chat", {}), ("POST", "/x", {})]
@@ -286,11 +286,18 @@ def test_a_call_is_taken_once_in_its_time_and_as_it_was_signed() -> None:
     with pytest.raises(PermissionDenied, match="before"):
         theirs.check(signed, "POST", "/internal/chat")
     late = ours.headers("POST", "/internal/chat", b"")
-    now[0] += WINDOW + 1
-    with pytest.raises(PermissionDenied, match="too old"):
+    now[0] += WINDOW + 10
+    with pytest.raises(ClusterUnavailable, match="the node one is 40 seconds behind that of the node two; at most 30"):
         theirs.check(late, "POST", "/internal/chat")
+    ahead = ours.headers("POST", "/internal/chat", b"")
+    now[0] -= 3600
+    with pytest.raises(ClusterUnavailable, match="of the node one is 3600 seconds ahead of that of the node two"):
+        theirs.check(ahead, "POST", "/internal/chat")
+    now[0] = 1000.0
+    with pytest.raises(PermissionDenied, match="before"):  # a clock that is put back brings no call back
+        theirs.check(signed, "POST", "/internal/chat")
     now[0] = float("nan")
-    with pytest.raises(PermissionDenied, match="too old"):
+    with pytest.raises(ClusterUnavailable):
         theirs.check(ours.headers("POST", "/", b""), "POST", "/")
 
 

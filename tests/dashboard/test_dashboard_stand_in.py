@@ -90,14 +90,18 @@ async def test_a_node_of_a_cluster_shows_where_accounts_are_and_drains_nodes(
         await page.get_by_role("button", name="Actions for alice").click()
         assert await page.get_by_role("menuitem", name="Rename").count() == 0
         await page.keyboard.press("Escape")
-        for view in ("accounts", "nodes", "chats", "charts", "log", "setup/doctor"):
+        for view in ("accounts", "nodes", "chats", "charts", "log", "setup/usage", "setup/doctor"):
             await dashboard.go(view)
             assert await dashboard.violations() == [], view
             assert await dashboard.overflow() <= 0, view
         await dashboard.go("chats")
         await expect(page.get_by_text("on alice at berlin")).to_be_visible()
         await expect(page.get_by_text("The chats of rome are not shown: no answer now.")).to_be_visible()
+        await dashboard.go("setup/usage")
+        await expect(page.get_by_text("Not in these sums: what rome recorded; no answer now.")).to_be_visible()
         await dashboard.go("nodes")
+        await expect(page.get_by_role("listitem").filter(has_text="rome")).to_contain_text("Clock 3600 seconds behind")
+        assert await page.get_by_text("Clock").count() == 1
         await expect(page.get_by_text("One account is on no node: oscar")).to_be_visible()
         await page.get_by_role("button", name="Drain rome").click()
         await page.get_by_role("dialog").get_by_role("button", name="Drain").click()

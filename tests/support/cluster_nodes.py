@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -300,8 +300,8 @@ async def node_of(
         await asyncio.to_thread(store.save, profile_of(name))
     telemetry = Telemetry()
 
-    def made(stored: StoredAccounts) -> Pool:
-        return Pool([], settings, telemetry, stored=stored)
+    def made(stored: StoredAccounts, now: Callable[[], float]) -> Pool:
+        return Pool([], settings, telemetry, stored=stored, now=now)
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as to_recorder:
         to_recorder.connect(("127.0.0.1", recorder))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerProcess, SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from bridge.settings import ServerSettings
 from bridge.storage.profile_key import Identity
 from tests.support.cluster_nodes import node_of, settings_of
 from tests.support.waiting import LIMIT
+from tests.support.wall_clock import WallClock
 
 DRAIN = 20.0
 
@@ -65,6 +66,7 @@ class Outcome:
     is_unsent: bool = False
 
 
+_ANEW = multiprocessing.get_context("spawn")
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["pytest", __name__])
 """What a node imports takes seconds on a busy machine: one process does it, and each node is a fork of that."""
@@ -78,20 +80,27 @@ def _run(said: dict[str, Any], told: Connection) -> None:
 
 
 class NodeProcess:
-    """Starts, kills, freezes and stops the process of one node."""
+    """Starts, kills, freezes and stops the process of one node, which shows the time of `clock` if there is one."""
+
+    clock: WallClock | None = None
 
     def __init__(self, port: int, **said: Any) -> None:
         self.name: str = said["name"]
         self._said = {**said, "port": port}
         self.url = f"http://127.0.0.1:{port}"
-        self.process: ForkServerProcess | None = None
+        self.process: ForkServerProcess | SpawnProcess | None = None
 
     async def start(self, accounts: Sequence[str] = (), version: str = bridge.__version__) -> None:
         """Start it as a bridge of that version, and return when it answers."""
         said = {**self._said, "accounts": list(accounts), "version": version}
         here, there = _PROCESSES.Pipe(duplex=False)
-        self.process = _PROCESSES.Process(target=_run, args=(said, there), daemon=True)
-        await asyncio.to_thread(self.process.start)
+        if self.clock is None:
+            self.process = _PROCESSES.Process(target=_run, args=(said, there), daemon=True)
+            await asyncio.to_thread(self.process.start)
+        else:  # a fork of another process would show that one's time
+            self.process = _ANEW.Process(target=_run, args=(said, there), daemon=True)
+            with self.clock.worn():
+                await asyncio.to_thread(self.process.start)
         there.close()
         try:
             assert await asyncio.to_thread(here.poll, LIMIT)

@@ -72,7 +72,10 @@ def _app(stand: Stand) -> web.Application:
         "sites": {"sites": states.SITES},
         "metrics": states.metrics() if stand.state["recent"] else {"step": 60, "times": [], "series": {}},
         "settings": {"settings": states.SETTINGS},
-        "usage": {"usage": states.USAGE if stand.state["recent"] else []},
+        "usage": {
+            "usage": states.USAGE if stand.state["recent"] else [],
+            "missing": stand.state.get("cluster", {}).get("missing", []),
+        },
     }
     app = web.Application()
     app.on_response_prepare.append(_protect)

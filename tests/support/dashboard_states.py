@@ -137,6 +137,7 @@ def node(name: str, **more: Any) -> dict[str, Any]:
         "busy": 1,
         "waiting": 0,
         "leaving": None,
+        "clock_ahead": 0.0,
         "own": False,
         **more,
     }
@@ -144,7 +145,11 @@ def node(name: str, **more: Any) -> dict[str, Any]:
 
 def cluster() -> dict[str, Any]:
     """Return all sections of a bridge that is a node of a cluster."""
-    nodes = [node("berlin", own=True), node("paris", leaving="draining", accounts=1, ready=1), node("rome", waiting=1)]
+    nodes = [
+        node("berlin", own=True),
+        node("paris", leaving="draining", accounts=1, ready=1),
+        node("rome", waiting=1, clock_ahead=-3600.4),
+    ]
     names, whole = [one["name"] for one in nodes], state()
     placed = [{**one, "node": names[index % len(names)]} for index, one in enumerate(accounts())]
     return {

@@ -37,7 +37,7 @@ class Credentials:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.is_free = is_free
-        self._clock = clock
+        self.now = clock
         self.sessions = sessions
         self._store = store
         self._seen: object = None
@@ -63,7 +63,7 @@ class Credentials:
 
     def has_expired(self, key: Key) -> bool:
         """Tell whether a key was let in only until some time before now."""
-        return key.limits.has_expired(self._clock())
+        return key.limits.has_expired(self.now())
 
     def session_of(self, cookie: str) -> Session | None:
         """Return the session of a cookie, unless it is over or its key is revoked."""

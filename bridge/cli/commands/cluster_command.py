@@ -34,7 +34,7 @@ def status(context: typer.Context) -> None:
             *map(Text, (info.node, info.address, info.version)),
             f"{len(info.accounts)} of {info.capacity}",
             *(str(ready), str(busy), str(info.waiting)),
-            "draining" if info.is_draining else "",
+            ", ".join(_notes(info)),
         )
     console.print(table)
 
@@ -62,6 +62,14 @@ def drain(
     run(_drain(load(context).cluster, node, is_draining=not undo))
     says = "may have accounts again" if undo else "gives back its accounts, each after its running chat"
     say(f"The node {node} {says}.")
+
+
+def _notes(info: NodeInfo) -> list[str]:
+    """Return what an operator should know of a node beside the figures."""
+    from bridge.cluster.cluster_clock import difference_in_words
+
+    clock = f"its clock is {difference_in_words(info.clock_ahead)} that of Redis" if info.clock_ahead else ""
+    return [note for note in ("draining" if info.is_draining else "", clock) if note]
 
 
 async def _nodes(settings: ClusterSettings) -> Sequence[NodeInfo]:

@@ -23,7 +23,7 @@ const GROUPS = [
 export function Usage() {
   const [since, setSince] = useState("30d");
   const [by, setBy] = useState("key");
-  const [rows, problem] = useUsage(since, by);
+  const [{ rows, missing }, problem] = useUsage(since, by);
   const table = () => attempt(() => download("GET", `usage.csv?${new URLSearchParams({ since, by })}`, "usage.csv"));
   return html`<section class="stack" aria-label="Usage">
     <div class="filters">
@@ -32,6 +32,7 @@ export function Usage() {
       ${rows?.length > 0 && html`<${ActionButton} class="button small" run=${table}><${Icon} name="save" />CSV<//>`}
     </div>
     ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
+    ${missing.length > 0 && html`<p class="notice" role="status">Not in these sums: what ${missing.join(", ")} recorded; no answer now.</p>`}
     <div class="card">
       ${rows === null && !problem && html`<div class="skeleton block" aria-busy="true"></div>`}
       ${rows?.length === 0 && html`<${Empty} icon="charts" title="Nothing was used">
@@ -59,22 +60,24 @@ function Row({ row, by, most }) {
       <span style=${{ width: `${(100 * row.tokens) / most}%` }}></span></span></td></tr>`;
 }
 
-// The sums, asked for anew when a minute has passed.
+const UNKNOWN = { rows: null, missing: [] };
+
+// The sums and the nodes that are missing in them, asked for anew when a minute has passed.
 function useUsage(since, by) {
-  const [rows, setRows] = useState(null);
+  const [sums, setSums] = useState(UNKNOWN);
   const [problem, setProblem] = useState("");
   const minute = useStore((state) => state.minute);
-  useEffect(() => setRows(null), [since, by]);
+  useEffect(() => setSums(UNKNOWN), [since, by]);
   useEffect(() => {
     const stopped = new AbortController();
     get(`usage?${new URLSearchParams({ since, by })}`, { signal: stopped.signal }).then(
-      ({ usage }) => {
+      ({ usage: rows, missing = [] }) => {
         setProblem("");
-        setRows(usage);
+        setSums({ rows, missing });
       },
       (error) => error.name !== "AbortError" && setProblem(error.message),
     );
     return () => stopped.abort();
   }, [since, by, minute]);
-  return [rows, problem];
+  return [sums, problem];
 }

@@ -33,18 +33,23 @@ function List({ cluster: { nodes, unplaced } }) {
 }
 
 function Node({ node }) {
-  const { name, own, address, accounts, capacity, ready, busy, waiting, version } = node;
+  const { name, own, address, accounts, capacity, ready, busy, waiting, version, clock_ahead: ahead } = node;
   const [kind, label] = stateOf(node);
   return html`<li class="node-row">
     <div class="node-name"><span class="clip" title=${name}><b>${name}</b>${own && html` <span class="small soft">this one</span>`}</span>
       <span class="small faint mono clip" title=${address}>${address}</span></div>
-    <div class="node-state"><span class=${`badge ${kind}`}>${label}</span></div>
+    <div class="node-state"><span class=${`badge ${kind}`}>${label}</span>
+      ${ahead ? html`<span class="small warn-text">${clockNote(ahead)}</span>` : null}</div>
     <div class="node-accounts">${accounts}<span class="faint">/${capacity}</span>${" "}
       <span class="soft small">accounts, ${ready} ready</span></div>
     <div class="node-chats">${busy} <span class="soft small">running, ${waiting} waiting</span></div>
     <div class="node-version small soft">${version}</div>
     <div class="node-act"><${Drain} node=${node} /></div>
   </li>`;
+}
+
+function clockNote(ahead) {
+  return `Clock ${plural(Math.round(Math.abs(ahead)), "second")} ${ahead > 0 ? "ahead" : "behind"}`;
 }
 
 function stateOf({ leaving, accounts }) {

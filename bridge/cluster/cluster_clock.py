@@ -1,0 +1,113 @@
+"""The time that the nodes have in common: Redis' TIME at the last step, carried on by a clock that nobody sets.
+
+What one node tells another is in this time: when a call was signed, until when an account is parked, when it has sent.
+A node whose own wall clock is put forward or back is told so, and goes on.
+
+Redis' own clock may be put forward, too: then it drops leases whose owners rely on them still. `latest` bounds what it
+can show, and a jump beyond that has this node take no account for the length of a lease, in which owners renew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from loguru import logger
+
+SMALL = 0.1
+"""Share of a lease by which Redis' clock may be ahead of what is expected: less than owners leave of their leases."""
+QUICK = 0.05
+"""Share of a lease within which an answer has to come that says anything new: when in it Redis looked is not known."""
+NOTED = 2.0
+"""Seconds by which a wall clock differs before anybody is told."""
+
+
+def elapsed() -> float:
+    """Return seconds of a clock that nobody sets, and that goes on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class ClusterClock:
+    """The clock of one node, where leases last `seconds`; before the first measurement it is the node's wall clock."""
+
+    def __init__(
+        self,
+        seconds: float,
+        steady: Callable[[], float] = elapsed,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._seconds = seconds
+        self._steady = steady
+        self._wall = wall
+        self._known: tuple[float, float, float] | None = None
+        """What Redis has told, and when it was asked and had answered by the steady clock."""
+        self._calm_at = 0.0
+        self._is_wrong = False
+
+    def steady(self) -> float:
+        """Return what is to be noted before Redis is asked."""
+        return self._steady()
+
+    def note(self, told: float, asked: float) -> None:
+        """Note what TIME Redis has told, which was asked when the steady clock showed `asked`."""
+        answered, is_known = self._steady(), self._known is not None
+        jump = self._jump(told, asked, answered)
+        if jump or not is_known or answered - asked <= QUICK * self._seconds:
+            self._known = told, asked, answered
+        if jump > 0:
+            self._calm_at = answered + self._seconds
+        if jump:
+            way = "forward" if jump > 0 else "back"
+            logger.warning("The clock of Redis was put {} by {:.1f} seconds; accounts stay where they are", way, jump)
+        self._tell()
+
+    def _jump(self, told: float, asked: float, answered: float) -> float:
+        """Return by how much Redis' clock was put forward for certain, or back as a negative number."""
+        if self._known is None:
+            return 0.0
+        before, first_asked, first_answered = self._known
+        most, least = answered - first_asked, asked - first_answered
+        passed, small = told - before, SMALL * self._seconds
+        if passed > most + small:
+            return passed - most
+        return passed - least if passed < least - small else 0.0
+
+    def now(self) -> float:
+        """Return the cluster's time in Unix seconds."""
+        if self._known is None:
+            return self._wall()
+        told, asked, answered = self._known
+        return told + self._steady() - (asked + answered) / 2
+
+    @property
+    def latest(self) -> float | None:
+        """Return what Redis' clock can show now at most, unless it was put forward; None where that is not known."""
+        if self._known is None:
+            return None
+        told, asked, _ = self._known
+        return told + self._steady() - asked + SMALL * self._seconds
+
+    @property
+    def is_calm(self) -> bool:
+        """Tell whether every owner has had the time to renew since Redis' clock was put forward."""
+        return self._steady() >= self._calm_at
+
+    @property
+    def ahead(self) -> float:
+        """Return by how many seconds this node's wall clock is ahead, or behind as a negative number; 0 where alike."""
+        difference = self._wall() - self.now()
+        return round(difference, 1) if abs(difference) >= NOTED else 0.0
+
+    def _tell(self) -> None:
+        """Log it where the wall clock begins or ceases to differ."""
+        ahead = self.ahead
+        if ahead and not self._is_wrong:
+            logger.warning("The clock of this node is {} that of Redis; set it right", difference_in_words(ahead))
+        elif self._is_wrong and not ahead:
+            logger.info("The clock of this node is right again")
+        self._is_wrong = bool(ahead)
+
+
+def difference_in_words(ahead: float) -> str:
+    """Return how a clock that is so many seconds ahead of another stands to it."""
+    return f"{abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'}"

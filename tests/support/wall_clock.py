@@ -1,0 +1,44 @@
+"""Processes whose wall clock a test sets while they run, as a person or a time service does with a machine's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).with_suffix(".c")
+NANOSECONDS = 1_000_000_000
+
+
+class WallClock:
+    """The wall clock of the processes that are started while it is `worn`; what else they measure time by goes on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file, library = folder / "wall_clock", folder / "wall_clock.so"
+        self._file.write_bytes(struct.pack("q", 0))
+        compiler = shutil.which("cc")
+        if compiler is None:
+            pytest.skip("needs a C compiler")
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, SOURCE], check=True)
+        self._variables = {"LD_PRELOAD": str(library), "WALL_CLOCK": str(self._file)}
+
+    def set(self, ahead: float) -> None:
+        """Put the clock forward by so many seconds against the right time, or back where the number is negative."""
+        with self._file.open("r+b") as file:  # the processes have mapped it
+            file.write(struct.pack("q", int(ahead * NANOSECONDS)))
+
+    @contextmanager
+    def worn(self) -> Iterator[None]:
+        """Have the processes that are started meanwhile show this clock."""
+        os.environ.update(self._variables)
+        try:
+            yield
+        finally:
+            for name in self._variables:
+                del os.environ[name]

@@ -1,0 +1,57 @@
+"""The live view of an account whose node is killed while somebody watches at another one."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from bridge.browser.browser import Chromium
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
+from tests.liveview.test_liveview_live import ASKING, call
+from tests.support.cluster_bridges import LEASE, bridges, ready
+from tests.support.cluster_nodes import KEY
+from tests.support.commands import Home
+from tests.support.live import signed_in_profile
+from tests.support.waiting import until
+from tests.support.watching import account_page, person
+
+
+async def test_a_view_says_that_its_node_was_killed_and_goes_on_where_the_account_comes_to(
+    chromium: Chromium, tmp_path: Path
+) -> None:
+    (tmp_path / "owner").mkdir()
+    async with bridges(tmp_path, chromium, "alice", demo=ASKING) as nodes:
+        with Home.at(tmp_path / "owner") as home:
+            settings = home.settings.model_copy(update={"profile_key_file": tmp_path / "profile.key"})
+            store = ProfileStore(settings.profiles, await asyncio.to_thread(load_identity, settings))
+            await asyncio.to_thread(store.save, signed_in_profile(nodes.site, "alice"))
+            gateway = await nodes.start("gateway", max_accounts=0)
+            async with (
+                home.started(
+                    "serve",
+                    BRIDGE_PROFILE_KEY_FILE=str(tmp_path / "profile.key"),
+                    BRIDGE_CLUSTER_URL=nodes.redis.url,
+                    BRIDGE_CLUSTER_NODE="owner",
+                    BRIDGE_CLUSTER_KEY=KEY,
+                    BRIDGE_CLUSTER_LEASE=str(LEASE),
+                    BRIDGE_CLUSTER_PORT="0",
+                ) as owner,
+                person(gateway, chromium) as someone,
+            ):
+                await until(lambda: gateway.bridge.everywhere.unready() is None)
+                (alice,) = (await call(gateway, "GET", "accounts"))["accounts"]
+                assert alice["node"] == "owner"
+                await someone.look(account="alice")
+                await someone.take()
+                owner.process.kill()
+                await someone.page.get_by_text("The node owner does not answer any more.").first.wait_for()
+                await someone.page.get_by_text("No node has this account now.").wait_for()
+                other = await nodes.start("other")
+                await until(lambda: ready(other) == ["alice"])
+                await someone.take()
+                await someone.click(account_page(other).locator("textarea").first)
+                await someone.type("Hello?")
+                await someone.seen(account_page(other).locator("textarea").first, "Hello?")
+                someone.complaints[:] = [one for one in someone.complaints if "WebSocket" not in one]
+            await until(lambda: not home.left_running())

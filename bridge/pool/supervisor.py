@@ -99,10 +99,9 @@ class Supervisor:
         return slot
 
     def _slot(self, worker: PoolWorker, *, is_token_account: bool) -> Slot:
-        sends = self._sends.of(worker.name)
-        return self._removed.back(
-            Slot(worker, self._settings, is_token_account=is_token_account, sends=sends, now=self._sends.now)
-        )
+        slot = Slot(worker, self._settings, is_token_account=is_token_account, now=self._sends.now)
+        slot.sends = self._sends.of(worker.name)
+        return self._removed.back(slot)
 
     def start(self, slot: Slot) -> None:
         """Hold an account open from now on."""

@@ -79,12 +79,12 @@ return 0
 
 
 class RedisLeases:
-    """Leases that last `seconds`, in the Redis of `link`, whose clock `clock` watches; see `LeaseStore`."""
+    """Leases that last `seconds`, in the Redis of `link`, whose clock is watched by `clock`; see `LeaseStore`."""
 
     def __init__(self, link: RedisLink, seconds: float, clock: ClusterClock | None = None) -> None:
         self.seconds = seconds
         self._link = link
-        self._clock = clock
+        self._clock = clock if link.has_one_clock else None
         self._left_since: dict[str, float] = {}
         self._milliseconds = int(seconds * MILLISECONDS)
 

@@ -48,6 +48,11 @@ class RedisLink:
         self._limit = limit
         self._places = asyncio.Semaphore(CALLS_AT_A_TIME)
 
+    @property
+    def has_one_clock(self) -> bool:
+        """Tell whether all keys are on one server; those of a Redis Cluster have each its own clock."""
+        return not isinstance(self._client, RedisCluster)
+
     def of_account(self, account: str, part: str) -> str:
         """Return a key of an account; a Redis Cluster keeps all keys of one account on one server."""
         return f"{self._prefix}:{{{account}}}:{part}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ from bridge.cluster.relay_client import SILENCE, RelayClient
 from bridge.cluster.relay_server import GO_LIMIT, HEARTBEAT, RelayServer
 from bridge.cluster.signing import DIGEST, NONCE, SIGNATURE, TIME, WINDOW, Signing
 from bridge.errors import BridgeError, BrowserError, ClusterUnavailable, NodeLost, PermissionDenied, RateLimited
+from bridge.pool.error_policy import may_retry
 from bridge.sites.contract import LeftSite
 from tests.support.cluster_nodes import KEY
 from tests.support.waiting import LIMIT, until
@@ -103,7 +105,9 @@ async def relayed(
         return {}
 
     async with AsyncExitStack() as stack:
-        server = RelayServer("one.1", Signing(KEY), backend, operate, heartbeat=heartbeat, go_limit=go_limit)
+        server = RelayServer(
+            "one.1", Signing(KEY, node="one"), backend, operate, heartbeat=heartbeat, go_limit=go_limit
+        )
         address = await stack.enter_async_context(server.listening("127.0.0.1", 0))
         client = await stack.enter_async_context(kind(Signing(key), silence))
         yield client, NodeInfo("one", "1", address, 1)
@@ -266,6 +270,15 @@ async def test_another_key_is_refused() -> None:
         with pytest.raises(PermissionDenied, match="not signed"):
             await events_of(client, node, asked())
     assert backend.seen == []
+
+
+async def test_a_chat_of_a_node_whose_clock_differs_is_refused_with_both_names_and_may_be_sent_again() -> None:
+    backend, says = Scripted(), "the node late is 3600 seconds behind that of the node one"
+    async with relayed(backend) as (_, node):
+        async with RelayClient(Signing(KEY, lambda: time.time() - 3600, "late")) as client:
+            with pytest.raises(ClusterUnavailable, match=says) as raised:
+                await events_of(client, node, asked())
+        assert (raised.value.sent, may_retry(raised.value), backend.seen) == (False, True, [])
 
 
 def test_a_call_is_taken_once_in_its_time_and_as_it_was_signed() -> None:

@@ -100,7 +100,7 @@ async def test_a_node_of_a_cluster_shows_where_accounts_are_and_drains_nodes(
         await dashboard.go("setup/usage")
         await expect(page.get_by_text("Not in these sums: what rome recorded; no answer now.")).to_be_visible()
         await dashboard.go("nodes")
-        await expect(page.get_by_role("listitem").filter(has_text="rome")).to_contain_text("Clock 3600 seconds behind")
+        await expect(page.get_by_role("listitem").filter(has_text="rome")).to_contain_text("Clock 3,600 seconds behind")
         assert await page.get_by_text("Clock").count() == 1
         await expect(page.get_by_text("One account is on no node: oscar")).to_be_visible()
         await page.get_by_role("button", name="Drain rome").click()

@@ -7,13 +7,10 @@ from typing import Any
 
 from bridge.api.gemini.gemini_fields import snake_case
 
-NAMES: dict[str, str] = {
-    snake_case(name): name
-    for name in ("anyOf", "minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
-}
-"""Keywords that clients may write in snake case."""
 NUMBERS = frozenset({"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"})
 """Keywords whose whole numbers may be texts."""
+NAMES: dict[str, str] = {snake_case(name): name for name in ("anyOf", "additionalProperties", *NUMBERS)}
+"""Keywords that clients may write in snake case."""
 LEFT_OUT = frozenset({"example", "nullable", "propertyOrdering", "property_ordering"})
 
 

@@ -48,7 +48,8 @@ def read_ollama_history(messages: Sequence[OllamaMessage]) -> tuple[Message, ...
     begin = begin_of_new([message.speaker for message in messages])
     made = write_messages(_turn(message, index, is_new=index >= begin) for index, message in enumerate(messages))
     if is_empty(made):
-        raise RequestError("The last message has no text.", param=f"messages[{len(messages) - 1}].content")
+        where = f"messages[{len(messages) - 1}].content"
+        raise RequestError(f"{where} must have text.", param=where)
     return made
 
 

@@ -363,6 +363,7 @@ async def test_tokens_are_counted_without_a_chat(served: Served) -> None:
         ({"contents": [{"parts": [{"text": 5}]}]}, "contents[0].parts[0].text"),
         ({"contents": [{"parts": [{"video": {}}]}]}, "contents[0].parts[0]"),
         ({"contents": [{"parts": [{"inlineData": {"data": "!"}}]}]}, "contents[0].parts[0].inline_data.data"),
+        ({"contents": [{"parts": [{"inlineData": {"data": 7}}]}]}, "contents[0].parts[0].inline_data.data"),
         ({"contents": [{"parts": [{"fileData": {"fileUri": ""}}]}]}, "contents[0].parts[0].file_data.file_uri"),
         ({"systemInstruction": {"parts": [{"inlineData": {"data": PNG}}]}}, "system_instruction.parts[0].text"),
         ({"generationConfig": {"candidateCount": 99}}, "generation_config.candidate_count"),
@@ -375,6 +376,13 @@ async def test_tokens_are_counted_without_a_chat(served: Served) -> None:
         ({"tools": [{"functionDeclarations": [{"name": "a b"}]}]}, "tools[0].function_declarations[0].name"),
         ({"toolConfig": {"functionCallingConfig": {"mode": "ANY"}}}, "tool_config.function_calling_config"),
         ({"toolConfig": {"functionCallingConfig": {"mode": "?"}}}, "tool_config.function_calling_config.mode"),
+        (
+            {
+                "tools": TOOLS,
+                "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["weather", "x"]}},
+            },
+            "tool_config.function_calling_config.allowed_function_names[1]",
+        ),
     ],
 )
 async def test_a_bad_field_is_named(served: Served, body: dict[str, Any], field: str) -> None:

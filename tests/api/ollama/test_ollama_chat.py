@@ -228,6 +228,9 @@ async def test_pictures_go_with_the_messages_that_bring_them(served: Served) -> 
         (CHAT, {"messages": [{"role": "robot", "content": "Hi"}]}, "messages[0].role"),
         (CHAT, {"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
         (CHAT, {"messages": [{"role": "user", "content": "Hi", "images": ["!"]}]}, "messages[0].images[0]"),
+        (CHAT, {"messages": [{"role": "user", "content": "Hi", "images": "!"}]}, "messages[0].images"),
+        (CHAT, {"messages": [{"role": "user", "content": "Hi", "images": [7]}]}, "messages[0].images[0]"),
+        (CHAT, {"messages": [{"role": "user", "content": " "}]}, "messages[0].content"),
         (CHAT, {"messages": "Hi"}, "messages"),
         (CHAT, {"format": "xml"}, "format"),
         (CHAT, {"options": {"stop": ["x"] * 17}}, "options.stop"),
@@ -245,9 +248,15 @@ async def test_a_bad_field_is_named(served: Served, path: str, body: dict[str, A
 
 
 async def test_old_messages_are_read_as_well_as_possible(served: Served) -> None:
-    odd = [{"role": "robot", "content": [1]}, {"role": "user", "content": "A", "images": ["!"]}, {"role": "assistant"}]
+    odd = [
+        {"role": "robot", "content": [1]},
+        {"role": "user", "content": "A", "images": ["!"]},
+        {"role": "assistant", "images": [PNG], "tool_calls": [7, {"function": {"name": 7}}]},
+        {"role": "system", "content": "B", "images": [PNG]},
+    ]
     await whole(served, messages=[*odd, *HI])
-    assert [message.text for message in served.backend.requests[0].messages] == ["[1]", "A\n[image left out]", "", "Hi"]
+    texts = [message.text for message in served.backend.requests[0].messages]
+    assert texts == ["[1]", "A\n[image left out]", "", "B\n[image left out]", "Hi"]
 
 
 @pytest.mark.parametrize("stream", [False, True])

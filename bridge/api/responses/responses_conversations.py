@@ -35,6 +35,9 @@ ADD_LIMIT = 2.0
 """Seconds that an answer waits until another node has added it to its conversation."""
 MOST_ITEMS = 10_000
 """Items that a conversation may have."""
+MOST_OF_ANSWER = 100
+"""Items that an answer adds to its conversation, by far."""
+FULL = f"A conversation may have {MOST_ITEMS} items; delete some, or begin another one."
 NOT_KEPT = "This bridge keeps no conversations (responses.keep is false); send the whole history as input."
 
 Metadata = Annotated[
@@ -74,9 +77,11 @@ class Conversations:
         self._adding: set[asyncio.Task[None]] = set()
         """What is being added to conversations of other nodes."""
 
-    async def items(self, owner: str | None, id: str) -> list[Item]:  # noqa: A002
-        """Return the items of a conversation; raise `NotThere` where `owner` has none of that id."""
+    async def items(self, owner: str | None, id: str, more: int) -> list[Item]:  # noqa: A002
+        """Return the items of a conversation; raise a `RequestError` where an answer to `more` has no room in it."""
         found: list[Item] = (await self.find(owner, id, "conversation"))["items"]
+        if len(found) + more + MOST_OF_ANSWER > MOST_ITEMS:
+            raise RequestError(FULL, param="conversation")
         return found
 
     def add_later(self, owner: str, id: str, items: Sequence[Item]) -> None:  # noqa: A002
@@ -122,12 +127,12 @@ class Conversations:
             await self._store.delete(owner, id)
 
     def begin(self, owner: str | None, items: Sequence[Item], metadata: Mapping[str, str]) -> Document:
-        """Begin a conversation, and return it."""
+        """Begin a conversation of items that have their ids, and return it."""
         if self._store is None or not self._store.is_enabled or owner is None:
             raise RequestError(NOT_KEPT)
         id_ = f"{ID}{new_id(self._mark).hex}"
         told = {"id": id_, "object": "conversation", "created_at": int(time.time()), "metadata": dict(metadata)}
-        made: Document = {"conversation": told, "items": with_ids(items)}
+        made: Document = {"conversation": told, "items": list(items)}
         self._store.keep(owner, made, id_)
         return made
 
@@ -168,7 +173,7 @@ class ConversationRoutes:
         asked = NewConversation()
         if request.can_read_body:
             asked = await self._bodies.read(request, partial(validated, NewConversation))
-        items = _checked(asked.items or [])
+        items = await asyncio.to_thread(lambda: with_ids(_checked(asked.items or [])))
         return _json(self._conversations.begin(owner_of(request), items, asked.metadata or {})["conversation"])
 
     async def one(self, request: web.Request) -> web.Response:
@@ -193,7 +198,7 @@ class ConversationRoutes:
     async def add(self, request: web.Request) -> web.Response:
         """Add items, and return them as they are kept."""
         asked = await self._bodies.read(request, partial(validated, NewItems))
-        items = _checked(asked.items)
+        items = await asyncio.to_thread(_checked, asked.items)
         changed = await self._conversations.change(owner_of(request), _id(request), "add", items)
         return _json(as_list(changed["items"][-len(items) :]))
 
@@ -212,6 +217,8 @@ class ConversationRoutes:
 
 
 def _checked(given: list[Any]) -> list[Item]:
+    if len(given) > MOST_ITEMS:
+        raise RequestError(FULL, param="items")
     items = as_items(given, "items")
     check_items(items, "items")
     return items
@@ -220,8 +227,7 @@ def _checked(given: list[Any]) -> list[Item]:
 def _added(items: Sequence[Item], document: Document) -> Document:
     old: list[Item] = document["items"]
     if len(old) + len(items) > MOST_ITEMS:
-        message = f"A conversation may have {MOST_ITEMS} items; delete some, or begin another one."
-        raise RequestError(message, param="items")
+        raise RequestError(FULL, param="items")
     return {**document, "items": [*old, *with_ids(items, (item["id"] for item in old))]}
 
 

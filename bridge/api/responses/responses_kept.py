@@ -68,10 +68,11 @@ class KeptResponses:
 
     def start(self, request: ResponsesRequest, writer: ResponseWriter, run: Run) -> BackgroundResponse:
         """Begin a response in the background."""
-        owner, dialect = request.dialect.owner or "", request.dialect
+        owner, dialect, store = request.dialect.owner or "", request.dialect, self.store
+        assert store is not None  # noqa: S101 - `recall` refuses what would run in the background and is not kept
 
         def keep(running: BackgroundResponse) -> None:
-            self._keep_running(owner, running, dialect)
+            _keep_running(store, owner, running, dialect)
 
         return self._background.start(owner, writer, dialect.items, run, keep)
 
@@ -139,11 +140,15 @@ class KeptResponses:
             await self.store.delete(owner, id)
             await self.store.delete(owner, _events_id(id))
 
-    def compact(self, owner: str | None, said: Sequence[str], summary: str) -> Item:
-        """Return the item that stands for a history; raise a `RequestError` for senders without a key."""
+    def check_compacts(self, owner: str | None) -> tuple[ResponseStore, str]:
+        """Return what seals a history for a sender; raise a `RequestError` for one without a key."""
         if self.store is None or owner is None:
             raise RequestError("A compaction belongs to an API key; send one.")
-        return seal_compaction(self.store, owner, said, summary)
+        return self.store, owner
+
+    def compact(self, owner: str | None, said: Sequence[str], summary: str) -> Item:
+        """Return the item that stands for a history."""
+        return seal_compaction(*self.check_compacts(owner), said, summary)
 
     def _keeps(self, owner: str | None) -> bool:
         return self.store is not None and self.store.is_enabled and owner is not None
@@ -163,19 +168,10 @@ class KeptResponses:
 
         return keep
 
-    def _keep_running(self, owner: str, running: BackgroundResponse, dialect: ResponseRequest) -> None:
-        response = running.response
-        if self.store is None:
-            return
-        if response["status"] not in ("completed", "incomplete"):  # such a one is kept by its writer
-            self.store.keep(owner, _document(response, dialect.items, ()))
-        if response["status"] not in UNFINISHED:
-            self.store.keep(owner, {"events": pack(running.log.events)}, _events_id(response["id"]))
-
     async def _earlier(self, dialect: ResponseRequest, owner: str | None) -> list[Item]:
         """Return the items of a conversation, or of a response and of all that it goes on from."""
         if dialect.conversation is not None:
-            return await self.conversations.items(owner, dialect.conversation)
+            return await self.conversations.items(owner, dialect.conversation, len(dialect.items))
         if (previous := dialect.previous) is None:
             return []
         chain = None
@@ -224,6 +220,14 @@ class KeptResponses:
 
 async def _once(events: Sequence[Event]) -> AsyncIterator[Sequence[Event]]:
     yield events
+
+
+def _keep_running(store: ResponseStore, owner: str, running: BackgroundResponse, dialect: ResponseRequest) -> None:
+    response = running.response
+    if response["status"] not in ("completed", "incomplete"):  # such a one is kept by its writer
+        store.keep(owner, _document(response, dialect.items, ()))
+    if response["status"] not in UNFINISHED:
+        store.keep(owner, {"events": pack(running.log.events)}, _events_id(response["id"]))
 
 
 def _document(response: dict[str, Any], items: Sequence[Item], before: Sequence[Item]) -> Document:

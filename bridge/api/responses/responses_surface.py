@@ -117,6 +117,11 @@ class CompactSurface(ResponsesSurface):
         given = asked.model_dump(include={"model", "instructions", "previous_response_id"}, exclude_none=True)
         return super().parse(replace(call, body={**given, "input": items, "store": False}))
 
+    async def recall(self, request: ResponsesRequest, owner: str | None) -> ResponsesRequest:
+        """Put what is kept before the input; refuse a sender for whom nothing is sealed, before the model is asked."""
+        self._kept.check_compacts(owner)
+        return await super().recall(request, owner)
+
     def reply(self, request: ResponsesRequest, answers: Sequence[Sequence[AnswerEvent]]) -> dict[str, Any]:
         """Return the item that stands for the history."""
         made = super().reply(request, answers)

@@ -7,6 +7,7 @@ from typing import Any
 import openai
 import pytest
 
+from bridge.api.responses.responses_conversations import MOST_ITEMS
 from bridge.chat.history_digests import after, digest
 from bridge.chat.types import Finish, Opened, Text
 from bridge.settings import ResponseSettings
@@ -68,6 +69,53 @@ async def test_items_of_all_kinds_are_listed_in_the_form_of_the_types(served: Se
     assert len({item["id"] for item in found}) == len(ITEMS)
     assert found[0]["content"] == [{"type": "input_text", "text": "Be brief."}]
     assert found[3]["content"] == [{"type": "output_text", "text": "I look.", "annotations": [], "logprobs": []}]
+
+
+CITED = {"type": "url_citation", "start_index": 0, "end_index": 2, "url": "https://a.example/", "title": "A"}
+
+
+@pytest.mark.parametrize(
+    ("item", "shown"),
+    [
+        (
+            {
+                "type": "web_search_call",
+                "id": "ws_1",
+                "action": {"query": "q", "queries": ["q", 7], "sources": [7, {}]},
+            },
+            {"action": {"type": "search", "query": "q", "queries": ["q"], "sources": []}},
+        ),
+        (
+            {"type": "web_search_call", "action": {"sources": [{"type": "x", "url": "https://a.example/"}]}},
+            {
+                "action": {
+                    "type": "search",
+                    "query": "",
+                    "queries": [],
+                    "sources": [{"type": "url", "url": CITED["url"]}],
+                }
+            },
+        ),
+        ({"type": "web_search_call", "action": 7}, {"action": {"type": "search", "query": "", "queries": []}}),
+        ({"type": "compaction", "encrypted_content": "x"}, {"encrypted_content": "x"}),
+        (
+            {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
+            {"content": [{"type": "refusal", "refusal": "No."}]},
+        ),
+        (
+            {"role": "assistant", "content": [{"type": "output_text", "text": "Hi", "annotations": [7, CITED, {}]}]},
+            {"content": [{"type": "output_text", "text": "Hi", "annotations": [CITED], "logprobs": []}]},
+        ),
+    ],
+)
+async def test_of_an_item_is_listed_what_its_type_has(
+    served: Served, item: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    id_ = await begun(served, items=[{**item, "more": 7}])
+    (found,) = (await items(served, id_))["data"]
+    assert {name: found[name] for name in found.keys() - {"id", "type", "status", "role"}} == shown
+    (typed,) = [one async for one in served.openai.conversations.items.list(id_)]
+    assert (typed.id, typed.type) == (found["id"], item.get("type", "message"))
 
 
 async def test_items_are_added_found_and_deleted(served: Served) -> None:
@@ -204,6 +252,17 @@ async def test_responses_and_conversations_are_not_taken_for_each_other(served: 
 )
 async def test_what_is_no_conversation_is_refused_by_its_field(served: Served, body: Any, param: str) -> None:
     assert await error(served, "POST", "", json=body) == (400, param)
+
+
+async def test_a_conversation_that_has_no_room_says_so_before_it_loses_anything(served: Served) -> None:
+    many = [{"role": "user", "content": "Hi"}] * MOST_ITEMS
+    assert await error(served, "POST", "", json={"items": [*many, *ITEMS]}) == (400, "items")
+    id_ = await begun(served, items=many[:-1])
+    assert await error(served, "POST", f"/{id_}/items", json={"items": ITEMS}) == (400, "items")
+    status, param, message = await refused(served, conversation=id_)
+    assert (status, param) == (400, "conversation")
+    assert str(MOST_ITEMS) in message
+    assert served.backend.requests == []
 
 
 async def test_a_bridge_that_keeps_nothing_says_so() -> None:

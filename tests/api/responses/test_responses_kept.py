@@ -42,6 +42,28 @@ async def test_a_reference_stands_for_the_item(served: Served, kind: dict[str, A
     assert [message.text for message in served.backend.requests[1].messages] == ["One", "Hello", "Two"]
 
 
+@pytest.mark.parametrize("name", ["x", "msg_", "msg_0_0", "conv_1"])
+async def test_a_reference_to_nothing_is_named(served: Served, name: str) -> None:
+    asked = [{"role": "user", "content": "Hi"}, {"type": "item_reference", "id": name}]
+    assert (await refused(served, input=asked))[:2] == (404, "input[1].id")
+    assert served.backend.requests == []
+
+
+async def test_for_a_user_token_nothing_is_kept_and_what_needs_it_is_refused_before_the_model_is_asked() -> None:
+    async with serving(tokens=True) as served:
+        served.http.headers["Authorization"] = f"Bearer {'t' * 40}"
+        made = await whole(served)
+        assert made["store"] is False
+        assert (await refused(served, previous_response_id=made["id"]))[:2] == (404, "previous_response_id")
+        named = [{"role": "user", "content": "Hi"}, {"id": made["output"][-1]["id"]}]
+        assert (await refused(served, input=named))[:2] == (404, "input[1].id")
+        assert (await refused(served, background=True))[:2] == (400, "background")
+        async with served.http.post(f"{PATH}/compact", json={"model": "deepseek", "input": "Hi"}) as response:
+            assert response.status == 400
+            assert "API key" in (await response.json())["error"]["message"]
+        assert len(served.backend.requests) == 1
+
+
 async def test_another_key_finds_nothing(served: Served) -> None:
     made = await whole(served)
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}

@@ -209,12 +209,14 @@ async def test_the_choice_of_tools_is_told_to_the_model(served: Served, choice: 
 
 async def test_only_allowed_tools_are_shown(served: Served) -> None:
     tools = [FUNCTION, CUSTOM, {"type": "web_search"}]
-    allowed = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "custom", "name": "patch"}]}
+    allowed: dict[str, Any] = {"type": "allowed_tools", "tools": [{"type": "custom", "name": "patch"}]}
     await whole(served, tools=tools, tool_choice=allowed)
     (request,) = served.backend.requests
     assert "patch" in taught(request)
     assert "weather" not in taught(request)
     assert not request.model.search
+    await whole(served, tools=tools, tool_choice={**allowed, "tools": [*allowed["tools"], {"type": "web_search"}]})
+    assert served.backend.requests[1].model.search
     wrong = {**allowed, "tools": [{"type": "function", "name": "none"}]}
     assert (await refused(served, tools=tools, tool_choice=wrong))[:2] == (400, "tool_choice.tools[0]")
 

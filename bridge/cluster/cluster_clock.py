@@ -44,12 +44,8 @@ class ClusterClock:
         self._calm_at = 0.0
         self._is_wrong = False
 
-    def steady(self) -> float:
-        """Return what is to be noted before Redis is asked."""
-        return self._steady()
-
     def note(self, told: float, asked: float) -> None:
-        """Note what TIME Redis has told, which was asked when the steady clock showed `asked`."""
+        """Note what TIME Redis has told, which was asked when the steady clock, `elapsed`, showed `asked`."""
         answered, is_known = self._steady(), self._known is not None
         jump = self._jump(told, asked, answered)
         if jump or not is_known or answered - asked <= QUICK * self._seconds:
@@ -58,7 +54,9 @@ class ClusterClock:
             self._calm_at = answered + self._seconds
         if jump:
             way = "forward" if jump > 0 else "back"
-            logger.warning("The clock of Redis was put {} by {:.1f} seconds; accounts stay where they are", way, jump)
+            logger.warning(
+                "The clock of Redis was put {} by {:.1f} seconds; accounts stay where they are", way, abs(jump)
+            )
         self._tell()
 
     def _jump(self, told: float, asked: float, answered: float) -> float:

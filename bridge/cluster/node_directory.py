@@ -9,7 +9,7 @@ from typing import Any
 
 from loguru import logger
 
-from bridge.cluster.cluster_clock import ClusterClock
+from bridge.cluster.cluster_clock import ClusterClock, elapsed
 from bridge.cluster.lease_store import MILLISECONDS
 from bridge.cluster.placement import Place
 from bridge.cluster.redis_link import RedisLink, Script
@@ -74,14 +74,14 @@ class NodeInfo:
 class NodeDirectory:
     """What the nodes say of themselves, in one hash in Redis; what is older than `milliseconds` counts no more.
 
-    Each time the nodes are looked at, `clock` hears what time it is there.
+    Each time the nodes are looked at, a node's `clock` hears what time it is there.
     """
 
     def __init__(self, link: RedisLink, milliseconds: int, clock: ClusterClock | None = None) -> None:
         self._link = link
         self._milliseconds = milliseconds
         self._key = link.of_cluster("nodes")
-        self._clock = clock or ClusterClock(milliseconds / MILLISECONDS)
+        self._clock = clock
 
     async def announce(self, info: NodeInfo) -> list[NodeInfo]:
         """Say how this node is, and return all nodes that are there now, this one too."""
@@ -93,9 +93,10 @@ class NodeDirectory:
         return await self._look()
 
     async def _look(self, *said: str) -> list[NodeInfo]:
-        asked = self._clock.steady()
+        asked = elapsed()
         told, *documents = await self._link.run(LOOK, [self._key], self._milliseconds, *said)
-        self._clock.note(int(told) / MILLISECONDS, asked)
+        if self._clock is not None:
+            self._clock.note(int(told) / MILLISECONDS, asked)
         return _read(documents)
 
     async def leave(self, info: NodeInfo) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +17,11 @@ from bridge.cluster.cluster_clock import ClusterClock
 from bridge.cluster.node_directory import NodeDirectory
 from bridge.cluster.redis_leases import RedisLeases
 from bridge.durations import HOUR
+from bridge.errors import RateLimited
 from bridge.storage.profiles import ProfileStore
+from bridge.telemetry import WorkerState
 from tests.support.browsers import free_port
+from tests.support.cluster_http import endpoint_of, key_on
 from tests.support.cluster_load import Load
 from tests.support.cluster_nodes import IDENTITY, NAMES, Cluster, Node, Recorder, answer, profile_of
 from tests.support.cluster_process import NodeProcess
@@ -44,7 +48,7 @@ class Hands:
         self.redis, self.steady, self.wall = self.redis + seconds, self.steady + seconds, self.wall + seconds
 
     def ask(self, takes: float = 0.0) -> None:
-        asked = self.clock.steady()
+        asked = self.steady
         self.pass_on(takes)
         self.clock.note(self.redis, asked)
 
@@ -229,7 +233,6 @@ async def test_what_a_node_notes_is_in_the_time_of_the_cluster(tmp_path: Path) -
         (slot,) = one.pool.own()
         await until(lambda: slot.sends)
         assert slot.sends[-1] == pytest.approx(time.time() + HOUR, abs=LIMIT)
-        await one.pool.pause("a")
         shared = one.cluster._shared
         before = await shared.saved("a")
         assert before <= (time.time() + HOUR) * 1000 + 1000
@@ -240,6 +243,43 @@ async def test_what_a_node_notes_is_in_the_time_of_the_cluster(tmp_path: Path) -
         await asyncio.to_thread(made_elsewhere.save, profile_of("a"))
         await until(lambda: _is_later(one, before))
         assert (await shared.saved("a")) / 1000 == pytest.approx(time.time() + HOUR, abs=LIMIT)
+
+
+@pytest.mark.browser
+async def test_an_account_rests_until_the_same_time_on_the_next_node(tmp_path: Path) -> None:
+    async with redis_with_clock(tmp_path) as (redis, clock), AsyncExitStack() as stack:
+        clock.set(HOUR)
+        cluster = Cluster(redis, tmp_path, stack)
+        stack.callback(cluster.recorder.close)
+        one = await cluster.node("one", "a")
+        await until(lambda: one.ready() == ["a"])
+        (slot,) = one.pool.own()
+        one.pool._supervisor.take_out(slot, RateLimited("Slow down.", retry_after=3000.0))
+        rests = slot.until
+        assert rests is not None
+        assert rests.timestamp() == pytest.approx(time.time() + HOUR + 3000, abs=LIMIT)
+        assert slot.back_in == pytest.approx(3000, abs=LIMIT)
+        two = await cluster.node("two")
+        await one.cluster.directory.drain("one", is_draining=True)
+        await until(lambda: [slot.state for slot in two.pool.own()] == [WorkerState.RESTING])
+        assert [slot.until for slot in two.pool.own()] == [rests]
+
+
+@pytest.mark.browser
+async def test_a_key_ends_by_the_time_of_the_cluster(tmp_path: Path) -> None:
+    async with redis_with_clock(tmp_path) as (redis, clock), AsyncExitStack() as stack:
+        clock.set(HOUR)
+        cluster = Cluster(redis, tmp_path, stack)
+        stack.callback(cluster.recorder.close)
+        one = await cluster.node("one", "a")
+        await until(lambda: one.ready() == ["a"])
+        served = await stack.enter_async_context(endpoint_of(one))
+        codes = []
+        for minutes in (30, 90):
+            ends = datetime.now(UTC) + timedelta(minutes=minutes)
+            _, key = await key_on(served, expires=ends.isoformat(), name=f"for {minutes} minutes")
+            codes.append((await served.ask(key, "1 words"))[0])
+        assert codes == [401, 200]
 
 
 async def _is_later(node: Node, before: int) -> bool:

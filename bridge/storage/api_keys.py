@@ -59,12 +59,12 @@ class Key:
 class KeyStore:
     """The keys of a config folder. All of it blocks; other processes may change the files at any time."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, lock_limit: float = LOCK_LIMIT) -> None:
         self.plain = KeyFile(config)
         self.local = KeyFile(config, "admin_key")
         self._named = NamedKeyFile(config / "keys.json")
         self._shared = NamedKeyFile(config / "keys.cluster.json")
-        self._lock = config / ".keys.lock"
+        self._lock, self._lock_limit = config / ".keys.lock", lock_limit
 
     def prepare(self, *, is_free: bool = False, is_local: bool = True) -> None:
         """Create the plain keys at the first start: for chats unless they need none, and for local commands."""
@@ -182,7 +182,7 @@ class KeyStore:
     def _exclusive(self) -> Iterator[None]:
         """Hold the lock against other processes: a change reads, checks and writes the whole file."""
         make_folder(self._lock.parent)
-        file = _tried(lambda: try_lock(self._lock), LOCK_LIMIT)
+        file = _tried(lambda: try_lock(self._lock), self._lock_limit)
         if file is None:
             raise SetupError("Another process is changing the keys; try again.")
         with file:

@@ -31,13 +31,16 @@ MOST_FILES = 200_000
 NOT_A_BACKUP = "This is no backup of a bridge, or it is damaged"
 
 
-def restore_backup(settings: Settings, identity: Identity, source: BinaryIO) -> Contents:
+def restore_backup(settings: Settings, identity: Identity, source: BinaryIO, most_files: int = MOST_FILES) -> Contents:
     """Restore what `write_backup` wrote; blocks. Raises `SetupError` where data is there already or a bridge runs."""
     folders = folders_of(settings)
     with lock_folders(*folders.values()), _staging(folders) as staged:
         contents = Contents()
         try:
-            through_pipe(lambda pipe: identity.open_stream(source, pipe), lambda pipe: _unpack(pipe, staged, contents))
+            through_pipe(
+                lambda pipe: identity.open_stream(source, pipe),
+                lambda pipe: _unpack(pipe, staged, contents, most_files),
+            )
         except DecryptError as error:
             raise SetupError(
                 "The key does not open this backup, or it is none. Name the profile key of the bridge that wrote it "
@@ -70,7 +73,7 @@ def _staging(folders: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
         yield staged
 
 
-def _unpack(pipe: BinaryIO, staged: Mapping[str, Path], contents: Contents) -> None:
+def _unpack(pipe: BinaryIO, staged: Mapping[str, Path], contents: Contents, most_files: int) -> None:
     with tarfile.open(fileobj=pipe, mode="r|gz") as archive:
         _check_about(archive, archive.next())
         while (member := archive.next()) is not None:
@@ -78,8 +81,8 @@ def _unpack(pipe: BinaryIO, staged: Mapping[str, Path], contents: Contents) -> N
             make_folder(path.parent)
             _extract(archive, member, path)
             contents.add(folder, member.size)
-            if contents.files > MOST_FILES:
-                raise ValueError(f"it has more than {MOST_FILES} files")
+            if contents.files > most_files:
+                raise ValueError(f"it has more than {most_files} files")
         while pipe.read(2**16):  # what comes after the archive's end is authenticated, too
             pass
 

@@ -177,12 +177,31 @@ def test_an_archive_of_somebody_else_makes_no_links_and_devices(tmp_path: Path, 
     assert files_in(tmp_path) == {}
 
 
-@pytest.mark.parametrize("about", [{"format": 2, "bridge": "9.9"}, {"format": "1"}, [1], "x"])
+@pytest.mark.parametrize("about", [{"format": 2, "bridge": "9.9"}, {"format": "1"}, [1], "x", "x" * 70_000])
 def test_an_archive_of_another_form_is_refused(tmp_path: Path, about: object) -> None:
     identity = Identity.generate()
     says = "A newer bridge" if isinstance(about, dict) and about["format"] == 2 else "This is no backup"
     with pytest.raises(SetupError, match=says):
         restored(archive_of({}, identity, about), settings_in(tmp_path / "other"), identity)
+
+
+def test_an_archive_of_very_many_files_is_refused_and_leaves_none(tmp_path: Path) -> None:
+    identity, other = Identity.generate(), settings_in(tmp_path / "other")
+    archive = archive_of({f"config/{number}.json": b"{}" for number in range(4)}, identity)
+    with pytest.raises(SetupError, match="more than 3 files"):
+        restore_backup(other, identity, io.BytesIO(archive), most_files=3)
+    assert files_in(tmp_path) == {}
+    assert restore_backup(other, identity, io.BytesIO(archive), most_files=4).files == 4
+
+
+def test_what_stands_behind_the_end_of_an_archive_must_be_whole_too(settings: Settings, tmp_path: Path) -> None:
+    identity, plain, sealed = load_identity(settings), io.BytesIO(), io.BytesIO()
+    identity.open_stream(io.BytesIO(backup_of(settings)), plain)
+    identity.seal_stream(io.BytesIO(plain.getvalue() + bytes(1_000_000)), sealed)
+    with pytest.raises(SetupError):
+        restored(sealed.getvalue()[:-1], settings_in(tmp_path / "other"), identity)
+    assert files_in(tmp_path / "other") == {}
+    restored(sealed.getvalue(), settings_in(tmp_path / "other"), identity)
 
 
 @pytest.mark.parametrize("sealed", [True, False])

@@ -495,3 +495,50 @@ def test_what_stands_in_a_profiles_place_is_named_and_never_replaced_by_another_
         store.rename(profile.name, "to")
     assert store.exists(profile.name)
     assert not store.exists("to")
+
+
+# Profiles that get another name, or come from another node
+
+
+def test_a_renamed_profile_is_the_same_login_under_its_new_name_alone(store: ProfileStore) -> None:
+    profile = login()
+    store.save(profile)
+    store.save(login("taken"))
+    with pytest.raises(SetupError, match="a profile taken already"):
+        store.rename("main", "taken")
+    store.rename("main", "other")
+    assert store.names() == ["other", "taken"]
+    renamed = store.load("other")
+    assert (renamed.name, renamed.same_login(profile), renamed.created) == ("other", True, profile.created)
+
+
+def test_a_profile_of_another_node_is_taken_as_it_is_where_it_is_one_of_that_name(
+    store: ProfileStore, identity: Identity, tmp_path: Path
+) -> None:
+    other, strange = ProfileStore(tmp_path / "b", identity), ProfileStore(tmp_path / "c", Identity.generate())
+    strange.save(login())
+    other.save(login())
+    other.save(login("second"))
+    for sealed, why in (
+        (other.sealed("second"), "of another node holds 'second'"),
+        (strange.sealed("main"), "Cannot open the profile main of another node"),
+        (identity.seal(b"{}"), "main of another node opens, but"),
+        (b"", "Cannot open the profile main of another node"),
+    ):
+        with pytest.raises(SetupError, match=why):
+            store.save_sealed("main", sealed)
+    assert store.names() == []
+    store.save_sealed("main", other.sealed("main"))
+    assert store.sealed("main") == other.sealed("main")
+    assert store.load("main") == other.load("main")
+    assert mode(store.path("main")) == 0o600
+
+
+def test_a_profile_is_saved_at_the_time_of_the_cluster_where_there_is_one(store: ProfileStore) -> None:
+    store.now = lambda: 86_400.0
+    store.save(login())
+    assert store.load("main").saved == datetime(1970, 1, 2, tzinfo=UTC)
+    stamp = store.stamp("main")
+    store.save(login())
+    assert None is not stamp != store.stamp("main")
+    assert store.stamp("none") is None

@@ -51,21 +51,35 @@ class Refused:
     wait: float
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A count of which nobody can say yet whether it was made; `add` makes it once, by its id."""
+
+    id: str
+
+
+ANEW = Late("")
+"""A count that nobody has tried to make."""
+
+
 class SharedUsage(Protocol):
     """What all nodes together count of each key, by its id; `limits` are given by the names of `WINDOWS`."""
 
     async def take(
         self, key: str, limits: Mapping[str, int | None], requests: int, tokens: int, needed: int
-    ) -> float | Refused | None:
+    ) -> float | Refused | Late:
         """Count requests and tokens if these requests, and the `needed` tokens, have room; count nothing otherwise.
 
-        Return the time under which they count, which `add` takes to give tokens back; None, soon, where the other nodes
-        cannot be asked.
+        Return the time under which they count, which `add` takes to give tokens back; a `Late`, soon, where the other
+        nodes cannot be asked.
         """
         ...
 
-    def add(self, key: str, requests: int, tokens: int, at: float | None = None) -> None:
-        """Count as soon as that can be, without asking for room; negative tokens are given back."""
+    def add(self, key: str, requests: int, tokens: int, at: float | None = None, late: Late = ANEW) -> None:
+        """Count as soon as that can be, without asking for room; negative tokens are given back.
+
+        `late` is what `take` has returned for the same requests and tokens.
+        """
         ...
 
     def used(self, key: str) -> Mapping[str, Used] | None:

@@ -7,19 +7,21 @@ clock. Each step is added and dropped once, so a request costs the same however 
 not used is gone after its length.
 
 Where Redis cannot be asked in `LIMIT` seconds each node goes on by its own count; what it has counted meanwhile is told
-afterwards.
+afterwards. A Redis that was asked in vain may have counted all the same, so each count has an id, by which it is made
+once, however often it is asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from loguru import logger
 
-from bridge.chat.rate_limits import WINDOWS, Refused, Used
+from bridge.chat.rate_limits import ANEW, WINDOWS, Late, Refused, Used
 from bridge.cluster.redis_link import RedisLink, Script
 from bridge.errors import ClusterUnavailable
 from bridge.tasks import Tasks
@@ -28,6 +30,8 @@ LIMIT = 0.5
 """Seconds that a chat waits for Redis."""
 PAUSE = 1.0
 """Seconds after a call in vain in which Redis is not asked again."""
+KNOWN_FOR = 120
+"""Seconds for which Redis knows the id of a count: longer than the time between two attempts at it."""
 MOST_WAITING = 10_000
 """Amounts that wait for Redis; beyond them the oldest are dropped."""
 REFRESH = 2.0
@@ -43,6 +47,8 @@ local spans, steps = {60, 86400, 60, 86400}, {1, 60, 1, 60}
 local amounts = {tonumber(ARGV[1]), tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[2])}
 local needs = {amounts[1], amounts[1], tonumber(ARGV[3]), tonumber(ARGV[3])}
 local at = tonumber(ARGV[4]) or now
+local earlier = redis.call('GET', KEYS[5])
+if earlier then at, amounts, needs = tonumber(earlier), {0, 0, 0, 0}, {0, 0, 0, 0} end
 local firsts, lasts, totals, refused, wait = {}, {}, {}, 0, 0
 for n = 1, 4 do
   local key, over = KEYS[n], math.floor((now - spans[n]) / steps[n] - 1)
@@ -60,7 +66,7 @@ for n = 1, 4 do
     redis.call('HSET', key, 'first', first, 'total', string.format('%.0f', total))
   end
   firsts[n], lasts[n], totals[n] = first, last, total
-  local limit = tonumber(ARGV[4 + n])
+  local limit = not earlier and tonumber(ARGV[4 + n])
   local more = limit and total + needs[n] - limit or 0
   if refused == 0 and more > 0 then
     refused, wait = n, spans[n] + steps[n]
@@ -86,22 +92,28 @@ for n = 1, 4 do
   local ends = lasts[n] and (lasts[n] + 1) * steps[n] + spans[n] - now or 0
   told[#told + 1] = string.format('%.0f', math.max(ends, 0) * 1000)
 end
+if refused == 0 and (amounts[1] ~= 0 or amounts[3] ~= 0) then
+  redis.call('SET', KEYS[5], told[3], 'EX', ARGV[9])
+end
 return told
 """
 )
 """Gives the number of the window without room, the milliseconds until it has some, the time that counts, and of each
-window what counts and the milliseconds until it is empty. An amount whose step is over already is not counted."""
+window what counts and the milliseconds until it is empty. An amount whose step is over already is not counted. The last
+key stands for the count: one that was made before is not made again, and has its time."""
 
 
 class RedisUsage:
     """See `SharedUsage`; `keys` gives the ids of the keys that there are."""
 
-    def __init__(self, link: RedisLink, keys: Callable[[], Iterable[str]] = tuple) -> None:
+    def __init__(self, link: RedisLink, keys: Callable[[], Iterable[str]] = tuple, pause: float = PAUSE) -> None:
         self._link = link
+        self._pause = pause
         self.keys = keys
         self._known: dict[str, tuple[float, Mapping[str, Used]]] = {}
         """What each key has used, and when that was so."""
-        self._waiting: dict[tuple[str, float | None], tuple[int, int]] = {}
+        self._waiting: dict[tuple[str, float | None, str], tuple[int, int]] = {}
+        """Requests and tokens by key, time, and the id of a count that may have been made."""
         self._has_waiting = asyncio.Event()
         self._away_until = 0.0
         self._tasks = Tasks()
@@ -118,16 +130,18 @@ class RedisUsage:
 
     async def take(
         self, key: str, limits: Mapping[str, int | None], requests: int, tokens: int, needed: int
-    ) -> float | Refused | None:
+    ) -> float | Refused | Late:
         """Count if there is room; see `SharedUsage`."""
-        return await self._asked(key, limits, requests, tokens, needed)
+        late = Late(secrets.token_hex(8))
+        taken = await self._asked(key, limits, requests, tokens, needed, id=late.id)
+        return late if taken is None else taken
 
-    def add(self, key: str, requests: int, tokens: int, at: float | None = None) -> None:
+    def add(self, key: str, requests: int, tokens: int, at: float | None = None, late: Late = ANEW) -> None:
         """Count soon; see `SharedUsage`."""
         if not (requests or tokens):
             return
-        before = self._waiting.pop((key, at), (0, 0))
-        self._waiting[key, at] = before[0] + requests, before[1] + tokens
+        before = self._waiting.pop((key, at, late.id), (0, 0))
+        self._waiting[key, at, late.id] = before[0] + requests, before[1] + tokens
         if len(self._waiting) > MOST_WAITING:
             del self._waiting[next(iter(self._waiting))]
         self._has_waiting.set()
@@ -148,14 +162,19 @@ class RedisUsage:
         tokens: int,
         needed: int,
         at: float | None = None,
+        id: str = "",  # noqa: A002
     ) -> float | Refused | None:
+        """Return what Redis answers; None where it does not, and may have counted or not."""
         if time.monotonic() < self._away_until:
             return None
         places = [self._link.of_cluster(f"usage:{{{key}}}:{name}") for name in WINDOWS]
+        places.append(self._link.of_cluster(f"usage:{{{key}}}:count:{id}"))
         given = ["" if (limit := limits.get(name)) is None else limit for name in WINDOWS]
         try:
             async with asyncio.timeout(LIMIT):
-                told = await self._link.run(TAKE, places, requests, tokens, needed, "" if at is None else at, *given)
+                told = await self._link.run(
+                    TAKE, places, requests, tokens, needed, "" if at is None else at, *given, KNOWN_FOR
+                )
         except (ClusterUnavailable, TimeoutError) as error:
             self._lost(error)
             return None
@@ -175,26 +194,32 @@ class RedisUsage:
         return Refused(name, found[name].amount, wait / 1000)
 
     def _lost(self, error: Exception) -> None:
-        if self._away_until + PAUSE < time.monotonic():
+        if self._away_until + self._pause < time.monotonic():
             why = error.message if isinstance(error, ClusterUnavailable) else "it does not answer in time"
             logger.warning("Keys are held to their limits by this node's own count alone: Redis: {}", why)
-        self._away_until = time.monotonic() + PAUSE
+        self._away_until = time.monotonic() + self._pause
 
     async def _tell(self) -> None:
         while True:
             await self._has_waiting.wait()
             self._has_waiting.clear()
             if not await self._tell_all():
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(self._pause)
                 self._has_waiting.set()
 
     async def _tell_all(self) -> bool:
         """Count what waits; tell whether all of it was."""
         while self._waiting:
-            place = key, at = next(iter(self._waiting))
+            place = key, at, id_ = next(iter(self._waiting))
             requests, tokens = self._waiting.pop(place)
-            if await self._asked(key, {}, requests, tokens, 0, at) is None:
-                self.add(key, requests, tokens, at)
+            late = Late(id_ or secrets.token_hex(8))
+            told = None
+            try:
+                told = await self._asked(key, {}, requests, tokens, 0, at, late.id)
+            finally:
+                if told is None:  # also where this is cancelled
+                    self.add(key, requests, tokens, at, late)
+            if told is None:
                 return False
         return True
 

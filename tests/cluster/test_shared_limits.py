@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from bridge.chat.caller import Caller
-from bridge.chat.rate_limits import Refused
+from bridge.chat.rate_limits import Late, Refused
 from bridge.chat.types import Text
-from bridge.cluster.redis_link import RedisLink, Script
+from bridge.cluster.redis_link import CALLS_AT_A_TIME, RedisLink, Script
 from bridge.cluster.shared_usage import RedisUsage
 from bridge.errors import PoolFull, PoolTimeout
 from tests.support.cluster_http import Endpoint, key_on, two_endpoints
@@ -97,8 +97,8 @@ async def test_what_is_counted_while_redis_is_away_is_told_afterwards(redis: Red
         usage.start()
         redis.signal(signal.SIGSTOP)
         begun = time.monotonic()
-        assert await usage.take("key", {"requests_per_minute": 9}, 1, 0, 0) is None
-        assert await usage.take("key", {"requests_per_minute": 9}, 1, 0, 0) is None
+        assert isinstance(await usage.take("key", {"requests_per_minute": 9}, 1, 0, 0), Late)
+        assert isinstance(await usage.take("key", {"requests_per_minute": 9}, 1, 0, 0), Late)
         assert time.monotonic() - begun < 5
         usage.add("key", 1, 0)
         usage.add("key", 1, 5)
@@ -107,6 +107,41 @@ async def test_what_is_counted_while_redis_is_away_is_told_afterwards(redis: Red
         await usage.close()
     async with redis.link() as link:
         assert await all_used(link, "key") == 2
+
+
+async def test_what_redis_has_counted_without_telling_so_is_counted_once(redis: RedisServer) -> None:
+    async with redis.link() as link:
+        usage = RedisUsage(link, pause=0.0)
+        await asyncio.gather(*(usage.take("key", {}, 0, 0, 0) for _ in range(4)))  # as many connections are open
+        redis.signal(signal.SIGSTOP)
+        taken = await usage.take("key", {"requests_per_minute": 9}, 1, 7, 7)
+        assert isinstance(taken, Late)
+        usage.add("key", 1, 7, late=taken)
+        for _ in range(3):
+            await usage.close()  # in vain
+        redis.signal(signal.SIGCONT)
+        await usage.close()
+    async with redis.link() as link:
+        assert await all_used(link, "key") == 1
+
+
+async def test_what_is_about_to_be_counted_when_a_node_stops_is_counted(redis: RedisServer) -> None:
+    async with redis.link() as link:
+        usage = RedisUsage(link)
+        usage.start()
+        redis.signal(signal.SIGSTOP)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CALLS_AT_A_TIME):  # so that the count waits, and has not been sent
+                group.create_task(link.get("none"))
+            await asyncio.sleep(0)
+            usage.add("key", 1, 0)
+            await asyncio.sleep(0)
+            closing = group.create_task(usage.close())
+            await asyncio.sleep(0)
+            redis.signal(signal.SIGCONT)
+            await closing
+    async with redis.link() as link:
+        assert await all_used(link, "key") == 1
 
 
 async def asked(endpoints: tuple[Endpoint, Endpoint], key: str, count: int) -> list[int]:

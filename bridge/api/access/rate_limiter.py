@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 
 from bridge.api.access.usage_windows import KeyUsage
 from bridge.chat.caller import Caller
-from bridge.chat.rate_limits import REQUESTS, TOKENS, WINDOWS, RateLimit, RateLimits, Refused, SharedUsage
+from bridge.chat.rate_limits import REQUESTS, TOKENS, WINDOWS, Late, RateLimit, RateLimits, Refused, SharedUsage
 from bridge.chat.tokens.usage import Usage
 from bridge.chat.types import ChatRequest
 from bridge.durations import MINUTE, rounded_up
@@ -114,9 +114,10 @@ class RateLimiter:
         taken = await self.shared.take(caller.id, limits, requests, tokens, needed)
         if isinstance(taken, Refused):
             raise _reached(caller, taken.name, limits[taken.name] or 0, taken.used, taken.wait)
-        if taken is None:
+        if isinstance(taken, Late):
             self._check_all(caller, requests, needed)  # others may have come in the meantime
-            self.shared.add(caller.id, requests, tokens)
+            self.shared.add(caller.id, requests, tokens, late=taken)
+            return None
         return taken
 
     def add_tokens(self, key: str, at: float, tokens: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from loguru import logger
 
 from bridge.chat.made_ids import new_id
 from bridge.errors import BridgeError, RequestError
@@ -28,6 +29,8 @@ BASE_URLS = "The base URL of Anthropic's clients has no /v1, that of OpenAI's en
 
 REQUEST_ID = web.RequestKey("request_id", str)
 ARRIVED = web.RequestKey("arrived", float)
+BEGUN = web.RequestKey("begun", bool)
+"""Whether the response to a request has begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ def failures(teller_of: Callable[[web.Request], Teller], served: str, mark: str 
         try:
             return await handler(request)
         except Exception as error:  # the outermost edge: nothing else stands above it
+            if BEGUN in request:
+                raise _cut(error, request[REQUEST_ID]) from error
             if isinstance(error, web.HTTPException) and error.status < HTTPStatus.BAD_REQUEST:
                 raise
             path_failure = missed(request.method, request.rel_url.raw_path, error, served)
@@ -78,9 +83,19 @@ def failures(teller_of: Callable[[web.Request], Teller], served: str, mark: str 
 
 async def name_request(request: web.Request, response: web.StreamResponse) -> None:
     """Put the request's id, and the time until now, on the response, whatever kind of response it is."""
+    request[BEGUN] = True
     if REQUEST_ID in request:
         response.headers["x-request-id"] = request[REQUEST_ID]
         response.headers["openai-processing-ms"] = str(round(1000 * (time.monotonic() - request[ARRIVED])))
+
+
+def _cut(error: Exception, request_id: str) -> ConnectionError:
+    """Return what ends the connection in the middle of a response: another one would stand in its body."""
+    if isinstance(error, BridgeError):
+        logger.warning("A response was cut off ({}): {}", request_id, error.message)
+    elif not isinstance(error, ConnectionError):
+        log_unexpected(error, request_id)
+    return ConnectionAbortedError("The response was cut off.")
 
 
 def response_of(failure: Failure, teller: Teller) -> web.Response:

@@ -6,9 +6,11 @@ any other one knows whom to ask. A `subject` names what is asked about; `said` a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, Protocol
+
+from bridge.errors import NodeLost
 
 Answer = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Answers another node; a `BridgeError` that it raises is raised there."""
@@ -64,3 +66,12 @@ class OtherNodes(Protocol):
     def serve(self, subject: str, read: Read) -> None:
         """Have other nodes read of `subject`."""
         ...
+
+
+@contextmanager
+def understood(node: OtherNode) -> Iterator[None]:
+    """Raise `NodeLost` where what is read inside is not in the answer of a node: it has another version."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise NodeLost(f"What the node {node.name} answers cannot be read; it may have another version.") from error

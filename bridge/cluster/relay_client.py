@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -37,7 +37,7 @@ MOST_ARCHIVE = 2**27
 MOST_MESSAGE = 2**24
 """Bytes of one message of a WebSocket: the picture of a page."""
 MOST = 2**26
-"""Bytes that one line may have."""
+"""Bytes that one line, or one answer, may have."""
 
 
 class RelayClient:
@@ -95,18 +95,12 @@ class RelayClient:
     async def operate(self, node: NodeInfo, **what: Any) -> dict[str, Any]:
         """Return what came of something that an operator wants of an account there; raise its `BridgeError`."""
         async with self._operated(node, what) as response:
-            found: dict[str, Any] = await response.json()
-            return found
+            return await _read(response)
 
     async def fetch(self, node: NodeInfo, **what: Any) -> Archive:
         """Return the archive that an operator wants from there; raise its `BridgeError`."""
         async with self._operated(node, what) as response:
-            data = bytearray()
-            async for piece in response.content.iter_any():
-                data += piece
-                if len(data) > MOST_ARCHIVE:
-                    raise ValueError("the archive is too large")
-            return Archive(response.headers.get(wire.NAME, "archive"), bytes(data))
+            return Archive(response.headers.get(wire.NAME, "archive"), await _whole(response, MOST_ARCHIVE))
 
     @asynccontextmanager
     async def _operated(self, node: NodeInfo, what: Mapping[str, Any]) -> AsyncGenerator[aiohttp.ClientResponse]:
@@ -138,17 +132,17 @@ class RelayClient:
         with _losses(node, lambda: False, ""):
             async with self.called(node, "/internal/ask", body, limit) as response:
                 await _check(response)
-                found: dict[str, Any] = await asyncio.to_thread(json.loads, await response.read())
-                return found
+                return await _read(response)
 
     @asynccontextmanager
     async def read(self, node: NodeInfo, said: Mapping[str, Any]) -> AsyncGenerator[AsyncIterator[bytes]]:
         """Open something of a node; raise its `BridgeError`, or `NodeLost`, also while its bytes come."""
         limit = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT, sock_read=ASK_LIMIT)
-        with _losses(node, lambda: False, ""):
-            async with self.called(node, "/internal/read", wire.line(said), limit) as response:
+        async with AsyncExitStack() as stack:
+            with _losses(node, lambda: False, ""):
+                response = await stack.enter_async_context(self.called(node, "/internal/read", wire.line(said), limit))
                 await _check(response)
-                yield response.content.iter_any()
+            yield _pieces(node, response)
 
     @asynccontextmanager
     async def called(
@@ -175,7 +169,7 @@ def _losses(node: NodeInfo, is_sent: Callable[[], bool], safe: str = "; nothing 
     """Translate what goes wrong on the way; `safe` tells of a node that is lost before anything was sent."""
     try:
         yield
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError) as error:
         told = "; the prompt may have been sent, so it is not sent again" if is_sent() else safe
         raise NodeLost(f"The node {node.node} does not answer any more{told}.", sent=is_sent()) from error
 
@@ -248,23 +242,50 @@ async def _bytes_of(file: Attachment) -> bytes:
 async def _check(response: aiohttp.ClientResponse) -> None:
     """Raise the error with which a call was answered."""
     if response.status != HTTPStatus.OK:
-        said = await response.json(content_type=None)
-        if not isinstance(said, dict) or "error" not in said:
+        said = await _read(response)
+        if "error" not in said:
             raise ValueError("no answer of a node")
         raise wire.error_of(said["error"])
+
+
+async def _read(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    """Return the JSON that a call was answered with; raise a `ValueError` where it is none."""
+    said = await asyncio.to_thread(json.loads, await _whole(response, MOST))
+    if not isinstance(said, dict):
+        raise ValueError("no answer of a node")
+    return said
+
+
+async def _whole(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return what a call was answered with; raise a `ValueError` where that has more bytes than `most`."""
+    data = bytearray()
+    async for piece in response.content.iter_any():
+        data += piece
+        if len(data) > most:
+            raise ValueError("the answer is too long")
+    return bytes(data)
+
+
+async def _pieces(node: NodeInfo, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Yield what a call is answered with as it comes; what its reader raises is no fault of the node."""
+    with _losses(node, lambda: False, ""):
+        async for piece in response.content.iter_any():
+            yield piece
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[dict[str, Any]]:
     """Yield the lines that say something."""
     rest = bytearray()
     async for data in response.content.iter_any():
-        rest += data
-        *whole, tail = rest.split(b"\n")
-        rest = tail
+        first, *others = data.split(b"\n")  # not all of `rest`, which each piece would have copied again
+        rest += first
         if len(rest) > MOST:
             raise ValueError("a line is too long")
+        if not others:
+            continue
+        whole, rest = [bytes(rest), *others[:-1]], bytearray(others[-1])
         for one in whole:
             if one:
-                said = json.loads(one)
+                said = await off_loop(len(one), json.loads, one)
                 if isinstance(said, dict):
                     yield said

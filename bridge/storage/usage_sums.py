@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bridge.storage.usage_file import COUNTS, MOST_ROWS, By
+from bridge.storage.usage_file import COUNTS, MOST_ROWS, By, columns_of
 
 SUMMED = (*COUNTS.split(", "), "tokens")
+
+
+def as_told(said: Sequence[Mapping[str, Any]], by: Sequence[By]) -> list[dict[str, Any]]:
+    """Return the sums that a node told; raise a `KeyError`, `TypeError` or `ValueError` where they are none."""
+    texts = [column for column in columns_of(by) if column not in SUMMED]
+    return [
+        {**{one: str(row[one]) for one in texts}, **{one: int(row[one]) for one in SUMMED}} for row in said[:MOST_ROWS]
+    ]
 
 
 def summed(parts: Iterable[tuple[str, Iterable[Mapping[str, Any]]]], by: Sequence[By]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,29 @@ async def test_usage_of_a_node_that_is_away_is_told_to_be_missing(cluster: Clust
         return await usage(both[1], "key") == ([], ["third"])
 
     await until(is_missing)
+
+
+async def test_a_node_whose_answers_cannot_be_read_is_told_to_be_missing(
+    cluster: Cluster, stack: AsyncExitStack
+) -> None:
+    both = await two_endpoints(cluster, stack, "a")
+    nodes = both[0].node.everywhere.nodes
+    answers: list[dict[str, Any]] = [
+        {},
+        {"usage": [{"key": "k"}], "chats": [None], "at": "x"},
+        {"usage": [{"key": "k", "name": "n", **dict.fromkeys(COUNTS, "many")}], "chats": 1, "at": []},
+    ]
+    for told in answers:
+
+        async def answer(_: Mapping[str, Any], told: dict[str, Any] = told) -> Mapping[str, Any]:
+            return told
+
+        nodes.answer("usage", answer)
+        nodes.answer("chats", answer)
+        assert await usage(both[1], "key") == ([], ["one"])
+        for query in ("", "?before=any"):
+            status, said = await both[1].call("GET", f"/admin/api/chats{query}")
+            assert (status, said) == (200, {"chats": [], "missing": ["one"]})
 
 
 async def test_the_chats_of_all_nodes_are_listed_page_by_page_with_their_texts(

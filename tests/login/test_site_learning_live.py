@@ -101,8 +101,9 @@ async def test_a_person_may_send_the_first_prompt(chromium: Chromium) -> None:
     assert wire.ids.conversation == "chat_id"
 
 
-async def test_models_in_a_native_list_are_learned(chromium: Chromium, tmp_path: Path) -> None:
-    async with StandIn(zai_with_native_list(tmp_path), rate=40) as running:
+@pytest.mark.parametrize("is_chosen", [True, False], ids=["one is chosen", "none is"])
+async def test_models_in_a_native_list_are_learned(chromium: Chromium, tmp_path: Path, *, is_chosen: bool) -> None:
+    async with StandIn(zai_with_native_list(tmp_path, is_chosen=is_chosen), rate=40) as running:
         state = running.account("alice").storage_state()
         site, written = await learned(chromium, tmp_path, running.url, state)
         assert running.strange == []

@@ -44,9 +44,14 @@ IN_MENU = (
 )
 
 
-def zai_with_native_list(folder: Path) -> Wire:
-    """Return the stand-in of Z.ai with a native list of models."""
-    return _zai(folder, CHANGES)
+def zai_with_native_list(folder: Path, *, is_chosen: bool = True) -> Wire:
+    """Return the stand-in of Z.ai with a native list of models, which says that one is to be chosen unless one is."""
+    asks = "<option disabled selected>Choose a model</option>"
+    first, *others = CHANGES
+    return _zai(
+        folder,
+        [(first[0], first[1] if is_chosen else first[1].replace("<option value", f"{asks}<option value", 1)), *others],
+    )
 
 
 def zai_with_search_in_a_menu(folder: Path) -> Wire:

@@ -8,14 +8,15 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bridge.api.admin.own_chats import OwnChats
-from bridge.chat.other_nodes import OtherNode, OtherNodes
+from bridge.chat.other_nodes import OtherNode, OtherNodes, understood
 from bridge.errors import BridgeError, NodeLost, NotThere
 from bridge.settings import MEBIBYTE
 
 SUBJECT = "chats"
+T = TypeVar("T")
 PIECE = MEBIBYTE // 4
 """Bytes of an archive that are read at a time."""
 
@@ -33,15 +34,17 @@ class AllChats:
     async def recent(self, limit: int, before: str | None) -> tuple[list[dict[str, Any]], list[str]]:
         """Return the chats that ended before the one of that id, the newest first, and the nodes that did not tell."""
         until = None
-        if before is not None and (until := await self._ended_at(before)) is None:
-            return [], []  # it is forgotten, and with it all that ended before it
+        if before is not None:
+            until, silent = await self._ended_at(before)
+            if until is None:  # it is forgotten, and with it all that ended before it; or a node that knows it is away
+                return [], silent
         own = self._own.recent(limit, until)
         if self._nodes is None:
             return [one["chat"] for one in own], []
         others = self._nodes.all()
-        asking = (node.ask(SUBJECT, do="recent", limit=limit, until=until) for node in others)
-        asked = await asyncio.gather(*map(_tried, asking))
-        told = {self._nodes.name: own, **_rows(others, asked)}
+        asked = await asyncio.gather(*(_tried(_recent(node, limit, until)) for node in others))
+        known = zip(others, asked, strict=True)
+        told = {self._nodes.name: own, **{node.name: rows for node, rows in known if not isinstance(rows, BridgeError)}}
         rows = [{"at": one["at"], "chat": {**one["chat"], "node": name}} for name, rows in told.items() for one in rows]
         rows.sort(key=lambda row: -row["at"])
         chats = {row["chat"]["id"]: row["chat"] for row in reversed(rows)}
@@ -95,11 +98,14 @@ class AllChats:
                     return one
             raise (lost[0] if lost else error) from None
 
-    async def _ended_at(self, id_: str) -> float | None:
+    async def _ended_at(self, id_: str) -> tuple[float | None, list[str]]:
+        """Return when a chat has ended, if that is known, and the nodes that did not tell."""
         if (own := self._own.ended_at(id_)) is not None:
-            return own
-        asked = await asyncio.gather(*(_tried(node.ask(SUBJECT, do="at", id=id_)) for node in self._others()))
-        return next((one["at"] for one in asked if not isinstance(one, BridgeError) and one["at"]), None)
+            return own, []
+        others = self._others()
+        asked = await asyncio.gather(*(_tried(_end_of(node, id_)) for node in others))
+        silent = [node.name for node, at in zip(others, asked, strict=True) if isinstance(at, BridgeError)]
+        return next((at for at in asked if at and not isinstance(at, BridgeError)), None), silent
 
     def _others(self) -> Sequence[OtherNode]:
         return () if self._nodes is None else self._nodes.all()
@@ -122,18 +128,26 @@ class AllChats:
         yield _pieces(await self._own.archive(str(said["what"]), str(said["id"])))
 
 
-async def _tried(asking: Awaitable[dict[str, Any]]) -> dict[str, Any] | BridgeError:
+async def _recent(node: OtherNode, limit: int, until: float | None) -> list[dict[str, Any]]:
+    said = await node.ask(SUBJECT, do="recent", limit=limit, until=until)
+    with understood(node):
+        return [
+            {"at": float(row["at"]), "chat": {**row["chat"], "id": str(row["chat"]["id"])}}
+            for row in said["chats"][:limit]
+        ]
+
+
+async def _end_of(node: OtherNode, id_: str) -> float | None:
+    said = await node.ask(SUBJECT, do="at", id=id_)
+    with understood(node):
+        return None if said["at"] is None else float(said["at"])
+
+
+async def _tried(asking: Awaitable[T]) -> T | BridgeError:
     try:
         return await asking
     except BridgeError as error:
         return error
-
-
-def _rows(
-    nodes: Sequence[OtherNode], asked: Sequence[dict[str, Any] | BridgeError]
-) -> dict[str, Sequence[dict[str, Any]]]:
-    told = zip(nodes, asked, strict=True)
-    return {node.name: said["chats"] for node, said in told if not isinstance(said, BridgeError)}
 
 
 async def _pieces(archive: Path | bytes) -> AsyncIterator[bytes]:

@@ -13,11 +13,11 @@ from loguru import logger
 from bridge.api.admin import query_parameters
 from bridge.api.admin.admin_context import Parts, as_json
 from bridge.api.route_table import Operation
-from bridge.chat.other_nodes import OtherNode
+from bridge.chat.other_nodes import OtherNode, understood
 from bridge.durations import moment_of
 from bridge.errors import BridgeError, NotThere, RequestError
 from bridge.storage.usage_file import By, as_csv, groups_of
-from bridge.storage.usage_sums import summed
+from bridge.storage.usage_sums import as_told, summed
 
 PATH = "/admin/api/usage"
 SUBJECT = "usage"
@@ -64,7 +64,7 @@ class UsageFigures:
         found = await asyncio.gather(*(_sums(node, since, by) for node in others))
         parts = [(node.name, rows) for node, rows in zip(others, found, strict=True) if rows is not None]
         missing = [node.name for node, rows in zip(others, found, strict=True) if rows is None]
-        rows = summed([(self._nodes.name, own), *parts], by)
+        rows = await asyncio.to_thread(summed, [(self._nodes.name, own), *parts], by)
         return since, by, rows, sorted({*missing, *await self._nodes.away()})
 
     async def _answer(self, said: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -77,11 +77,12 @@ class UsageFigures:
 async def _sums(node: OtherNode, since: datetime, by: Sequence[By]) -> list[dict[str, Any]] | None:
     """Return the sums of another node; None where it does not answer."""
     try:
-        rows: list[dict[str, Any]] = (await node.ask(SUBJECT, since=since.timestamp(), by=",".join(by)))["usage"]
+        said = await node.ask(SUBJECT, since=since.timestamp(), by=",".join(by))
+        with understood(node):
+            return await asyncio.to_thread(as_told, said["usage"], by)
     except BridgeError as error:
         logger.warning("What the keys used on the node {} is missing: {}", node.name, error.message)
         return None
-    return rows
 
 
 def _since(request: web.Request) -> datetime:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any
 
 from bridge.api.responses.responses_items import Event
-from bridge.chat.other_nodes import Answer, OtherNode, OtherNodes
+from bridge.chat.other_nodes import Answer, OtherNode, OtherNodes, understood
 from bridge.errors import BridgeError
 from bridge.storage.response_store import LONGEST_CHAIN, Document
 
@@ -56,8 +56,10 @@ class Elsewhere:
 
 
 async def _part(node: OtherNode, owner: str, id_: str) -> list[Document]:
-    part: list[Document] = (await asked(node, "chain", owner, id_))["chain"]
-    return part
+    said = await asked(node, "chain", owner, id_)
+    with understood(node):
+        part: list[Document] = said["chain"]
+        return part
 
 
 async def asked(node: OtherNode, do: str, owner: str | None, id: str, **more: Any) -> dict[str, Any]:  # noqa: A002

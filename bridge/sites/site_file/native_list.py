@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from playwright.async_api import ElementHandle
+from playwright.async_api import Error as PlaywrightError
 
+from bridge.browser.page_calls import REPLACED
 from bridge.printable import as_line
 
 MOST = 100
@@ -30,8 +32,13 @@ async def native_list(element: ElementHandle) -> NativeList | None:
 
 
 async def set_native_list(element: ElementHandle, name: str, limit: float) -> None:
-    """Choose the entry of a name, within `limit` milliseconds, and tell the page as the browser does."""
+    """Choose the entry of a name, within `limit` milliseconds, and tell the page as the browser does.
+
+    A list that has just been drawn anew without it is raised as the move of the page that it is.
+    """
     names = (await native_list(element) or NativeList((), "")).names
+    if name not in names:
+        raise PlaywrightError(REPLACED)
     await element.select_option(index=names.index(name), timeout=limit)
 
 

@@ -100,6 +100,9 @@ class TurnSettings(Section):
     continues: int = Field(3, ge=0, description="how often an answer that broke off at its budget is continued")
     upload: Seconds = Field(120.0, description="seconds until the site has taken and read the files of a prompt")
     total: Seconds = Field(1800.0, description="seconds that one answer may take")
+    end: Seconds = Field(
+        2.0, description="seconds in which the site may end its response by itself, behind an answer or a refusal"
+    )
     stop: Seconds = Field(10.0, description="seconds until a stopped page has really stopped; then it is reopened")
 
 

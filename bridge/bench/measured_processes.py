@@ -86,20 +86,9 @@ async def bridge(
     With `most_open` no more accounts are open, and the others sleep; `checkout` is the folder of other code than this.
     """
     settings = Settings(profiles=folder / "profiles", config=folder / "config")
-    store = ProfileStore(settings.profiles, load_identity(settings))
-    for name in store.names():
-        store.remove(name)
-    for name in accounts:
-        state = await site.control("POST", f"/accounts/{name}/session")
-        store.save(Profile(name=name, site="deepseek", url=site.url, storage_state=state))
-    environment = {
-        **(environment or {}),
-        **({} if most_open is None else {"BRIDGE_SLEEP_MAX_OPEN": str(most_open)}),
-        "BRIDGE_CONFIG": str(settings.config),
-        "BRIDGE_PROFILES": str(settings.profiles),
-        "BRIDGE_POOL_MIN_INTERVAL": "0",
-        "BRIDGE_LOG_JSON_LINES": "true",
-    }
+    await _sign_in(settings, site, accounts)
+    sleeping = {} if most_open is None else {"BRIDGE_SLEEP_MAX_OPEN": str(most_open)}
+    environment = {**(environment or {}), **sleeping, **_environment(settings)}
     began = time.monotonic()
     profiler = ("-m", "cProfile", "-o", str(stats)) if stats else ()
     command = (*profiler, "-m", "bridge", "serve", "--port", "0")
@@ -107,11 +96,7 @@ async def bridge(
         url = await _first(process, r"http://127\.0\.0\.1:\d+")
         keys = KeyFile(settings.config).keys()[0], KeyFile(settings.config, "admin_key").keys()[0]
         served = Served(url, keys[0], process.pid, accounts=accounts, admin_key=keys[1])
-        waiting = set(accounts)
-        asleep = 0 if most_open is None else len(accounts) - most_open
-        while len(waiting) > asleep:
-            line = json.loads(await _first(process, r'^\{.*"WorkerChanged".*"ready".*\}$'))
-            waiting.discard(line["account"])
+        await _opened(process, accounts, asleep=0 if most_open is None else len(accounts) - most_open)
         served.ready_after = time.monotonic() - began
         async with asyncio.TaskGroup() as tasks:
             drain = tasks.create_task(_drain(process))
@@ -119,6 +104,34 @@ async def bridge(
                 yield served
             finally:
                 drain.cancel()
+
+
+async def _sign_in(settings: Settings, site: Site, accounts: Sequence[str]) -> None:
+    """Store the profiles of accounts that are signed in, and remove all others."""
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    for name in store.names():
+        store.remove(name)
+    for name in accounts:
+        state = await site.control("POST", f"/accounts/{name}/session")
+        store.save(Profile(name=name, site="deepseek", url=site.url, storage_state=state))
+
+
+def _environment(settings: Settings) -> Mapping[str, str]:
+    """Return the variables with which a bridge uses these folders, sends at once, and tells of accounts in JSON."""
+    return {
+        "BRIDGE_CONFIG": str(settings.config),
+        "BRIDGE_PROFILES": str(settings.profiles),
+        "BRIDGE_POOL_MIN_INTERVAL": "0",
+        "BRIDGE_LOG_JSON_LINES": "true",
+    }
+
+
+async def _opened(process: asyncio.subprocess.Process, accounts: Sequence[str], asleep: int) -> None:
+    """Return once all accounts are ready but those that are `asleep`."""
+    waiting = set(accounts)
+    while len(waiting) > asleep:
+        line = json.loads(await _first(process, r'^\{.*"WorkerChanged".*"ready".*\}$'))
+        waiting.discard(line["account"])
 
 
 def memory(pid: int) -> int:

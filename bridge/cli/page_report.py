@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
 from http import HTTPStatus
@@ -24,7 +24,7 @@ from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.chat.types import ChatEvent, Finish, Opened, Rewritten, Searched, Text, Thinking, Title, Withdrawn
 from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.settings import Settings, TurnSettings
-from bridge.sites.contract import Decoder
+from bridge.sites.answer_decoder import Decoder, DecoderBefore
 from bridge.sites.known_sites import load_driver
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry, Timeline
@@ -103,54 +103,36 @@ class ConsoleReport:
         self.line("error", f"{error.code}: {error.message}", "red")
 
 
-class ReportingDecoder(Decoder):
+class ReportingDecoder(DecoderBefore):
     """A decoder that reports the input and the events of another one."""
 
     def __init__(self, decoder: Decoder, report: ConsoleReport) -> None:
-        self._decoder = decoder
+        super().__init__(decoder)
         self._report = report
         self._sizes: list[int] = []
 
-    @property
-    def drift(self) -> Mapping[str, int]:
-        """Return what was not understood."""
-        return self._decoder.drift
-
-    @property
-    def patience(self) -> float | None:
-        """Return how long an error may follow."""
-        return self._decoder.patience
-
     def expired(self) -> Sequence[ChatEvent]:
         """Take that none has followed."""
-        return self._reported(self._decoder.expired())
+        return self._reported(super().expired())
 
     @property
     def received(self) -> str:
         """Return how much came."""
         return f"{sum(self._sizes)} bytes in {len(self._sizes)} chunks"
 
-    def sent(self, request: PageRequest) -> None:
-        """Take the prompt's request."""
-        self._decoder.sent(request)
-
-    def select(self, response: PageResponse) -> None:
-        """Go on with a response."""
-        self._decoder.select(response)
-
     def begin(self, response: PageResponse) -> None:
         """Start a response."""
         self._report.response(response)
-        self._decoder.begin(response)
+        super().begin(response)
 
     def feed(self, data: bytes) -> Sequence[ChatEvent]:
         """Take the next bytes."""
         self._sizes.append(len(data))
-        return self._reported(self._decoder.feed(data))
+        return self._reported(super().feed(data))
 
     def end(self) -> Sequence[ChatEvent]:
         """Take the end of the body."""
-        return self._reported(self._decoder.end())
+        return self._reported(super().end())
 
     def _reported(self, events: Sequence[ChatEvent]) -> Sequence[ChatEvent]:
         for event in events:

@@ -60,6 +60,47 @@ class Decoder(ABC):
         """Take the end of the body and return the last events."""
 
 
+class DecoderBefore(Decoder):
+    """A decoder that passes all it is given on to another one; a subclass notes some of it on the way."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+
+    @property
+    def patience(self) -> float | None:
+        """Return how long an error may follow."""
+        return self._decoder.patience
+
+    @property
+    def drift(self) -> Mapping[str, int]:
+        """Return what was not understood."""
+        return self._decoder.drift
+
+    def expired(self) -> Sequence[ChatEvent]:
+        """Take that none has followed."""
+        return self._decoder.expired()
+
+    def sent(self, request: PageRequest) -> None:
+        """Take the prompt's request."""
+        self._decoder.sent(request)
+
+    def begin(self, response: PageResponse) -> None:
+        """Start a response."""
+        self._decoder.begin(response)
+
+    def select(self, response: PageResponse) -> None:
+        """Go on with a response."""
+        self._decoder.select(response)
+
+    def feed(self, data: bytes) -> Sequence[ChatEvent]:
+        """Take the next bytes."""
+        return self._decoder.feed(data)
+
+    def end(self) -> Sequence[ChatEvent]:
+        """Take the end of the body."""
+        return self._decoder.end()
+
+
 class DeferredErrorDecoder(Decoder):
     """A decoder that loses no event to an error: one that follows events in the same bytes is raised by the next call.
 

@@ -20,8 +20,6 @@ from bridge.storage.unfinished_chats import UnfinishedChats
 from bridge.tasks import Tasks
 from bridge.worker.page_session import Session
 
-END_LIMIT = 2.0
-"""Seconds that the site gets to end its response by itself, after the end of the answer or a refusal."""
 REST = 0.3
 """Seconds for which a page must show no answer any more before its response counts as one that only stays open."""
 STOP_AGAIN = 0.5
@@ -35,14 +33,14 @@ RESUME_WITHIN = 2.0
 """Seconds after which a page that shows an old conversation would have resumed an answer that is still generated."""
 
 
-def grace_after(error: BridgeError) -> float:
+def grace_after(error: BridgeError, limits: TurnSettings) -> float:
     """Return the seconds that the site gets to end its response by itself after `error`.
 
     The site ends what it refused. It does not know of what ended the chat on our side, and goes on with an answer that
     it only writes too slowly.
     """
     is_refusal = isinstance(error, SiteError) and not isinstance(error, SiteTimeout)
-    return END_LIMIT if is_refusal else 0.0
+    return limits.end if is_refusal else 0.0
 
 
 class GenerationStopper:

@@ -16,7 +16,7 @@ from bridge.background import Background
 from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.chat.types import ChatEvent
 from bridge.settings import BrowserSettings
-from bridge.sites.contract import Decoder
+from bridge.sites.answer_decoder import Decoder, DecoderBefore
 from bridge.storage.atomic import make_folder
 
 DISK_LIMIT = 5.0
@@ -47,55 +47,33 @@ class Recorder:
                 await self._thread.run(DISK_LIMIT, int)
 
 
-class _Recorded(Decoder):
+class _Recorded(DecoderBefore):
     """A decoder that keeps the bytes on their way to another one."""
 
     def __init__(self, decoder: Decoder, path: Path, thread: Background) -> None:
-        self._decoder = decoder
+        super().__init__(decoder)
         self._path = path
         self._thread = thread
         self._current = PageResponse("", 0)
         self._begun = 0
         self._numbers: dict[int, int] = {}  # of the files, by those of the responses
 
-    @property
-    def drift(self) -> Mapping[str, int]:
-        """Return what was not understood."""
-        return self._decoder.drift
-
-    @property
-    def patience(self) -> float | None:
-        """Return how long an error may follow."""
-        return self._decoder.patience
-
-    def expired(self) -> Sequence[ChatEvent]:
-        """Take that none has followed."""
-        return self._decoder.expired()
-
-    def sent(self, request: PageRequest) -> None:
-        """Take the prompt's request."""
-        self._decoder.sent(request)
-
     def select(self, response: PageResponse) -> None:
         """Go on with a response, and its file."""
         self._current = response
-        self._decoder.select(response)
+        super().select(response)
 
     def begin(self, response: PageResponse) -> None:
         """Start a response, and its file."""
         self._current = response
         self._numbers[response.number] = self._begun = self._begun + 1
         self._keep(b"")
-        self._decoder.begin(response)
+        super().begin(response)
 
     def feed(self, data: bytes) -> Sequence[ChatEvent]:
         """Take the next bytes."""
         self._keep(data + b"\n" if self._current.is_socket else data)
-        return self._decoder.feed(data)
-
-    def end(self) -> Sequence[ChatEvent]:
-        """Take the end of the body."""
-        return self._decoder.end()
+        return super().feed(data)
 
     def _keep(self, data: bytes) -> None:
         number = self._numbers[self._current.number]

@@ -37,7 +37,7 @@ from bridge.storage.unfinished_chats import unfinished_chats_file
 from bridge.tasks import first
 from bridge.telemetry import DriftSeen, PageRenewed, PageShown, Telemetry, Timeline
 from bridge.worker.answer_reader import placed, read_answer
-from bridge.worker.generation_stop import END_LIMIT, GenerationStopper, grace_after
+from bridge.worker.generation_stop import GenerationStopper, grace_after
 from bridge.worker.handover import hand_over_page
 from bridge.worker.login_write_back import WriteBack
 from bridge.worker.next_chat import NextChat
@@ -174,7 +174,7 @@ class Worker:
                                 grace = self._finished()
                             yield placed(event, conversation, names_answers=self._driver_type.names_answers)
                 except BridgeError as error:
-                    grace = grace_after(error)
+                    grace = grace_after(error, limits)
                     error = await why_left(session.driver, error, limits.ready) if exchange.has_left else error
                     raise await self._explained(session, error, sent=bool(exchange.passed)) from error
                 finally:
@@ -204,7 +204,7 @@ class Worker:
         """Note that the page has answered; return the seconds in which the site ends its response by itself."""
         self._departures.forget()
         self.last_seen = datetime.now(UTC)
-        return END_LIMIT
+        return self._settings.turn.end
 
     async def _explained(self, session: Session, error: BridgeError, *, sent: bool = False) -> BridgeError:
         """Return a copy of `error`, which others hold as well, with whether the prompt has left, and its bundle."""

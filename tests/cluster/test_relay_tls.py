@@ -18,19 +18,11 @@ from tests.docs.test_examples import ended
 from tests.support.browsers import free_port
 from tests.support.certificates import self_signed
 from tests.support.cluster_nodes import KEY
+from tests.support.listening import is_open
 from tests.support.proxies import nginx
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser  # it starts other programs
-
-
-async def listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 async def test_a_chat_goes_to_another_node_through_tls_that_only_the_right_authority_is_trusted_for(
@@ -42,7 +34,7 @@ async def test_a_chat_goes_to_another_node_through_tls_that_only_the_right_autho
         command = await nginx(tmp_path, files, port, behind, "nginx-nodes.conf")
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
         try:
-            await until(lambda: listens(port))
+            await until(lambda: is_open(port))
             caller = (sys.executable, "-m", "tests.cluster.test_relay_tls", f"https://localhost:{port}")
             _, refused = await ended(*caller)
             assert "does not answer any more; nothing was sent" in refused

@@ -11,7 +11,6 @@ import pytest
 from bridge.browser.browser import Chromium
 from bridge.errors import LoginRequired, RateLimited, SiteBusy, SiteError
 from bridge.telemetry import WorkerState
-from bridge.worker import worker
 from tests.support.hostile import states
 from tests.support.small_site import CUT, SLOW, TURN, bridged, changed, small_site
 from tests.support.stress import stress
@@ -354,10 +353,10 @@ async def test_a_page_that_an_error_has_locked_for_good_takes_the_next_prompt_al
 
 
 async def test_a_response_that_stays_open_behind_its_end_costs_no_account_and_holds_none_up(
-    tmp_path: Path, chromium: Chromium, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, chromium: Chromium
 ) -> None:
-    monkeypatch.setattr(worker, "END_LIMIT", 3600.0)
-    async with small_site(keeps_open=True) as site, bridged(tmp_path, site, chromium) as run:
+    turn = TURN.model_copy(update={"end": 3600.0})
+    async with small_site(keeps_open=True) as site, bridged(tmp_path, site, chromium, turn=turn) as run:
         for prompt in ("Hi", "And now?"):
             assert await run.ask(prompt) == f"You said: {prompt}"
         assert states(run.facts) == [WorkerState.READY]

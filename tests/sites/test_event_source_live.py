@@ -16,7 +16,7 @@ from aiohttp import web
 from bridge.browser.browser import Chromium
 from bridge.telemetry import WorkerState
 from tests.support.hostile import states
-from tests.support.listening import listening
+from tests.support.one_page_sites import HEAD, TEXT_UNTIL_END, served
 from tests.support.small_site import bridged, changed
 
 Cut = Literal["breaks", "ends"]
@@ -35,15 +35,9 @@ box.onkeydown = async event => {
   events.onmessage = message => { if (JSON.parse(message.data).end) stop.onclick(); };
 };
 </script>"""
-FILE = """
-name = "small"
-title = "Small"
-start_url = "https://small.test"
-min_interval = 0.0
-
-[[models]]
-id = "small"
-
+FILE = (
+    HEAD
+    + """
 [composer]
 box = ["#box"]
 stop_button = ["#stop"]
@@ -56,15 +50,9 @@ prompt = ["prompt"]
 framing = "sse"
 call = { path = "/events", method = "GET" }
 dedupe = "number"
-
-[[answer.rules]]
-emit = "text"
-value = "text"
-
-[[answer.rules]]
-when = { end = true }
-emit = "finish"
 """
+    + TEXT_UNTIL_END
+)
 WORDS = ("One ", "two ", "three ", "four ", "five.")
 
 
@@ -76,10 +64,6 @@ class EventSite:
         self.url = ""
         self.asked: list[str] = []
         """From which event on each connection has asked."""
-
-    async def page(self, _: web.Request) -> web.Response:
-        """Serve the page."""
-        return web.Response(text=PAGE, content_type="text/html")
 
     async def prompt(self, _: web.Request) -> web.Response:
         """Take a prompt."""
@@ -109,11 +93,8 @@ class EventSite:
 @asynccontextmanager
 async def event_site(*cuts: Cut) -> AsyncGenerator[EventSite]:
     """Run the site on a free port."""
-    site, app = EventSite(*cuts), web.Application()
-    app.router.add_get("/", site.page)
-    app.router.add_post("/prompt", site.prompt)
-    app.router.add_get("/events", site.events)
-    async with listening(app) as site.url:
+    site = EventSite(*cuts)
+    async with served(PAGE, {"POST /prompt": site.prompt, "GET /events": site.events}) as site.url:
         yield site
 
 

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from bridge.browser.browser import Chromium
-from tests.support.listening import listening
+from tests.support.one_page_sites import HEAD, TEXT_UNTIL_END, served
 from tests.support.small_site import TURN, bridged, changed
 from tests.support.waiting import until
 
@@ -44,15 +44,9 @@ box.onkeydown = async event => {
   await post("/prompt", {prompt, turn: mine});
 };
 </script>"""
-FILE = """
-name = "small"
-title = "Small"
-start_url = "https://small.test"
-min_interval = 0.0
-
-[[models]]
-id = "small"
-
+FILE = (
+    HEAD
+    + """
 [login]
 guest = true
 
@@ -71,15 +65,9 @@ polled = true
 opened = "before"
 is_for = "turn"
 is_for_request = "turn"
-
-[[answer.rules]]
-emit = "text"
-value = "text"
-
-[[answer.rules]]
-when = { end = true }
-emit = "finish"
 """
+    + TEXT_UNTIL_END
+)
 WORDS = ("One ", "two ", "three — 数🚀 ", "four ", "five.")
 HUSHED = TURN.model_copy(update={"silence": 2})
 
@@ -101,10 +89,6 @@ class PollingSite:
         """Set where an answer goes on behind its second word."""
         self.go_on.set()
         self._more = asyncio.Condition()
-
-    async def page(self, _: web.Request) -> web.Response:
-        """Serve the page."""
-        return web.Response(text=PAGE, content_type="text/html")
 
     async def tell(self, **event: Any) -> None:
         """Tell everybody who waits."""
@@ -151,12 +135,9 @@ class PollingSite:
 @asynccontextmanager
 async def polling_site() -> AsyncGenerator[PollingSite]:
     """Run the site on a free port."""
-    site, app = PollingSite(), web.Application()
-    app.router.add_get("/", site.page)
-    app.router.add_get("/poll", site.poll)
-    app.router.add_post("/prompt", site.prompt)
-    app.router.add_post("/stop", site.stop)
-    async with site.tasks, listening(app) as site.url:
+    site = PollingSite()
+    calls = {"GET /poll": site.poll, "POST /prompt": site.prompt, "POST /stop": site.stop}
+    async with site.tasks, served(PAGE, calls) as site.url:
         yield site
         site.go_on.set()
 

@@ -15,7 +15,7 @@ from bridge.browser.browser import Chromium
 from bridge.browser.socket_gate import BINDING, NO_MESSAGE, held_message
 from bridge.telemetry import WorkerState
 from tests.support.hostile import states
-from tests.support.listening import listening
+from tests.support.one_page_sites import HEAD, TEXT_UNTIL_END, served
 from tests.support.small_site import TURN, bridged
 from tests.support.waiting import until
 
@@ -36,15 +36,9 @@ box.onkeydown = event => {
   box.value = "";
 };
 </script>"""
-FILE = """
-name = "small"
-title = "Small"
-start_url = "https://small.test"
-min_interval = 0.0
-
-[[models]]
-id = "small"
-
+FILE = (
+    HEAD
+    + """
 [composer]
 box = ["#box"]
 
@@ -58,15 +52,9 @@ prompt = ["prompt"]
 framing = "websocket"
 call = { path = "/wire", method = "WEBSOCKET" }
 opened = "before"
-
-[[answer.rules]]
-emit = "text"
-value = "text"
-
-[[answer.rules]]
-when = { end = true }
-emit = "finish"
 """
+    + TEXT_UNTIL_END
+)
 
 
 class SocketSite:
@@ -76,10 +64,6 @@ class SocketSite:
         self.url = ""
         self.is_down = False
         self.sockets: set[web.WebSocketResponse] = set()
-
-    async def page(self, _: web.Request) -> web.Response:
-        """Serve the page."""
-        return web.Response(text=PAGE, content_type="text/html")
 
     async def wire(self, request: web.Request) -> web.StreamResponse:
         """Answer prompts with what they said."""
@@ -105,10 +89,8 @@ class SocketSite:
 @asynccontextmanager
 async def socket_site() -> AsyncGenerator[SocketSite]:
     """Run the site on a free port."""
-    site, app = SocketSite(), web.Application()
-    app.router.add_get("/", site.page)
-    app.router.add_get("/wire", site.wire)
-    async with listening(app) as site.url:
+    site = SocketSite()
+    async with served(PAGE, {"GET /wire": site.wire}) as site.url:
         yield site
 
 

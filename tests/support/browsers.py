@@ -23,6 +23,8 @@ from bridge.browser.chromium import find, sandboxed
 from bridge.browser.processes import command, descendants
 from bridge.errors import SetupError
 from bridge.settings import BrowserSettings
+from tests.support.listening import is_open
+from tests.support.waiting import until
 
 START_LIMIT = 40.0
 
@@ -153,22 +155,11 @@ async def playwright_server(
     place = ("--host", "127.0.0.1", "--port", str(port)) if command == "run-server" else ()
     # not by `python -m playwright`, whose end leaves this one running
     async with _program(node, program, command, *place, *options) as process:
-        async with asyncio.timeout(START_LIMIT):
-            while not await _is_open(port):
-                await asyncio.sleep(0.05)
+        await until(lambda: is_open(port), START_LIMIT)
         try:
             yield PlaywrightServer(port, process)
         finally:
             process.kill()  # once it has had a browser, it does not heed SIGTERM
-
-
-async def _is_open(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 def launch_config(folder: Path, port: int, path: str) -> Path:

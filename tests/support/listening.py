@@ -1,7 +1,8 @@
-"""Serves an application of a test on a free port of this machine."""
+"""Serves an application of a test on a free port of this machine, and tells whether something listens on one."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -18,3 +19,13 @@ async def listening(app: web.Application) -> AsyncGenerator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+async def is_open(port: int) -> bool:
+    """Tell whether something listens on a port of this machine."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True

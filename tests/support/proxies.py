@@ -17,7 +17,8 @@ from tests.docs.test_examples import ended, program
 from tests.support.browsers import free_port
 from tests.support.certificates import NAME, CertificateFiles, self_signed
 from tests.support.fake_backend import KEY
-from tests.support.waiting import LIMIT
+from tests.support.listening import is_open
+from tests.support.waiting import until
 
 EXAMPLES = ROOT / "examples"
 
@@ -84,9 +85,8 @@ async def behind(name: str, folder: Path, bridge: int) -> AsyncGenerator[aiohttp
     places = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     process = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet, env=places)
     try:
-        async with asyncio.timeout(LIMIT):
-            while not await is_open(port):
-                assert process.returncode is None
+        await until(lambda: process.returncode is not None or is_open(port))
+        assert process.returncode is None
         connector = aiohttp.TCPConnector(ssl=files.trusting(), resolver=Here())
         headers = {"Authorization": f"Bearer {KEY}"}
         async with aiohttp.ClientSession(f"https://{NAME}:{port}", connector=connector, headers=headers) as http:
@@ -94,14 +94,3 @@ async def behind(name: str, folder: Path, bridge: int) -> AsyncGenerator[aiohttp
     finally:
         process.terminate()
         await process.wait()
-
-
-async def is_open(port: int) -> bool:
-    """Tell whether something listens; wait a little where nothing does."""
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionError:
-        await asyncio.sleep(0.05)
-        return False
-    writer.close()
-    return True

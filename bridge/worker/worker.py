@@ -226,7 +226,7 @@ class Worker:
     @property
     def is_renewal_due(self) -> bool:
         """Tell whether the page was used so much that a new one should take its place."""
-        return self._session is not None and self._session.wear.is_due(self._settings.browser)
+        return bool(self._session and not self._loss.happened and self._session.wear.is_due(self._settings.browser))
 
     @property
     def is_reopening_due(self) -> bool:
@@ -243,7 +243,7 @@ class Worker:
     @property
     def wants_new_chat(self) -> bool:
         """Tell whether the next chat will probably begin a conversation, as the last ones did, and none is open yet."""
-        return self._session is not None and self._next.wants_preparation
+        return self._session is not None and not self._loss.happened and self._next.wants_preparation
 
     async def prepare(self) -> None:
         """Bring up an empty chat for whatever comes next; not while a chat runs."""

@@ -13,6 +13,7 @@ import pytest
 
 from bridge.browser.browser import Chromium
 from bridge.chat.types import ChatRequest, Message, Model, Opened, Text
+from bridge.errors import BrowserError
 from bridge.settings import BrowserSettings, ConversationSettings
 from bridge.storage.conversation_file import ConversationFile, ConversationPosition
 from bridge.storage.profile_key import load_identity
@@ -101,6 +102,18 @@ async def test_a_worker_expects_what_its_last_chats_did_and_opens_a_new_chat_ahe
         assert {"name": "thinkingEnabled", "value": "true"} in origin["localStorage"]  # it left the switches alone
         parents = [turn.parent for turn in run.account().turns]
         assert parents == [None, 2, None, None, None]
+
+
+async def test_nothing_is_due_for_a_page_that_is_given_up(tmp_path: Path, chromium: Chromium) -> None:
+    async with live(tmp_path, chromium=chromium, browser=BrowserSettings(page_chats=1)) as run:
+        store = ProfileStore(run.settings.profiles, load_identity(run.settings))
+        worker = Worker(store.load("alice"), store, chromium, run.settings, Telemetry())
+        async with worker.opened():
+            for number in (1, 2, 3):
+                await answer(worker, number, None)
+            assert (worker.is_renewal_due, worker.wants_new_chat) == (True, True)
+            worker.give_up(BrowserError("The page does not answer."))
+            assert (worker.is_renewal_due, worker.wants_new_chat) == (False, False)
 
 
 async def answer(worker: Worker, number: int, place: ConversationPosition | None) -> ConversationPosition:

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.browser.browser import Chromium
 from bridge.errors import LoginRequired, RateLimited, SiteBusy, SiteError
-from bridge.telemetry import WorkerState
+from bridge.telemetry import DriftSeen, WorkerState
 from tests.support.hostile import states
 from tests.support.small_site import CUT, SLOW, TURN, bridged, changed, small_site
 from tests.support.stress import stress
@@ -350,6 +350,20 @@ async def test_a_page_that_an_error_has_locked_for_good_takes_the_next_prompt_al
         assert caught.value.status_code == 502
         assert await run.ask("And now?") == "You said: And now?"
         assert [body["prompt"] for body in site.bodies] == [CUT, "And now?"]
+
+
+async def test_a_stop_button_that_is_always_there_is_told_and_has_the_page_loaded_once(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    file = changed(('stop_button = ["#stop"]', 'stop_button = ["#box"]'))
+    async with small_site() as site, bridged(tmp_path, site, chromium, file) as run:
+        said: list[str] = []
+        for prompt in ("One", "Two", "Three"):
+            said += [prompt, await run.ask(*said, prompt)]
+        assert said[1::2] == ["You said: One", "You said: Two", "You said: Three"]
+        assert site.loads_before == [2, 2, 2]
+        shapes = [fact.shape for fact in run.facts.seen if isinstance(fact, DriftSeen)]
+        assert shapes == ["control always shown composer/stop_button"]
 
 
 async def test_a_response_that_stays_open_behind_its_end_costs_no_account_and_holds_none_up(

@@ -17,12 +17,12 @@ from bridge.errors import BridgeError
 from bridge.printable import as_line
 from bridge.sites.contract import NO_DOCUMENT, ConversationGone, Decoder, SiteDriver, Turn
 from bridge.sites.drift import MovedControl
-from bridge.sites.guarded_page import QUICK
 from bridge.sites.site_file.chat_page import ChatPage
 from bridge.sites.site_file.composer_send import ComposerSend
 from bridge.sites.site_file.form_login import sign_in, token_state
 from bridge.sites.site_file.moved_controls import MovedControls
-from bridge.sites.site_file.page_elements import LONGEST_TEXT, PageElements, waited
+from bridge.sites.site_file.page_elements import LONGEST_TEXT, PageElements
+from bridge.sites.site_file.page_lock import PageLock
 from bridge.sites.site_file.page_model_menu import PageModelMenu
 from bridge.sites.site_file.page_signs import PageSigns, paths_of
 from bridge.sites.site_file.page_switches import PageSwitch
@@ -60,6 +60,7 @@ class DataDriver(SiteDriver):
         }
         self._unsent = UnsentPrompt(self._elements, self.site, self._signs, self._chat.login)
         self._file_calls = FileCalls(self.site)
+        self._lock = PageLock(self._composer, self.drift)
         self._is_stale = False
         """Whether the document may still be at work for an earlier turn."""
         self._has_files = False
@@ -81,10 +82,14 @@ class DataDriver(SiteDriver):
 
     async def open(self, turn: Turn) -> None:
         """Bring up the conversation, or an empty new chat, choose the model, and set the switches."""
-        if self._is_stale or self._has_files or self.page.url.startswith(NO_DOCUMENT) or await self._is_locked():
+        is_locked = False
+        is_used = self._is_stale or self._has_files or self.page.url.startswith(NO_DOCUMENT)
+        if is_used or (is_locked := await self._lock.holds()):
             await self._chat.load(self._chat.address.new_chat)
             self._is_stale = self._has_files = False
         await self.ready()
+        if is_locked:
+            await self._lock.judge_empty_chat()
         await self._chat.open(turn.conversation, self._limit)
         if await self._choose_model(turn.model):  # on some pages that leaves the chat
             await self.ready()
@@ -92,14 +97,6 @@ class DataDriver(SiteDriver):
         for name, switch in self._switches.items():
             await switch.set(bool(getattr(turn, name)))
         self._composer.begin(await self._unsent.begun())
-
-    async def _is_locked(self) -> bool:
-        """Tell whether the page still shows an answer, of which there is none: some stay so for good after an error."""
-
-        async def is_at_rest() -> bool:
-            return not await self._composer.is_busy()
-
-        return not await waited(is_at_rest, QUICK)
 
     async def attach(self, turn: Turn, limit: float) -> None:
         """Give the files to the page's own input, and wait until the page has read them."""

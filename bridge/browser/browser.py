@@ -284,7 +284,7 @@ class Chromium:
             driver = await start_driver(self._settings.turn.ready, self._settings.browser.call_limit)
         try:
             yield driver
-        except BaseException:
+        except BaseException:  # also where it is cancelled: nobody else knows the driver yet
             await driver.stop(self._settings.browser.call_limit)
             raise
 

@@ -57,7 +57,7 @@ async def start_driver(limit: float, stop_limit: float) -> Driver:
         async with within(limit, "Playwright's driver did not start"):
             playwright = await asyncio.shield(starting)
             return Driver(playwright, (await asyncio.to_thread(_drivers, before))[-1])
-    except BaseException as error:
+    except BaseException as error:  # a start that is cancelled leaves no process, either
         await _give_up(starting, before, stop_limit)
         if isinstance(error, BridgeError) or not isinstance(error, Exception):
             raise

@@ -31,10 +31,11 @@ def try_lock(path: Path) -> BinaryIO | None:
     file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b", buffering=0)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BaseException as error:
+    except BlockingIOError:
         file.close()
-        if isinstance(error, BlockingIOError):
-            return None
+        return None
+    except BaseException:  # whatever it is, nobody else closes the file
+        file.close()
         raise
     return file
 

@@ -276,7 +276,7 @@ async def _open_tab(windows: Windows, url: str, driver_type: type[SiteDriver], l
     try:
         async with within(limit, f"{url} did not load"):
             await page.goto(url, wait_until="domcontentloaded")
-    except BaseException:
+    except BaseException:  # also where it is cancelled: nobody else has the interceptor yet
         await interceptor.close()
         raise
     return Tab(page, driver, interceptor, request_log)

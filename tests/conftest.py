@@ -40,8 +40,9 @@ def pytest_collection() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave the tests themselves out of every later search for garbage."""
+    """Leave the tests themselves out of every later search for garbage, and search less often: it took a tenth."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
     gc.enable()
 
 

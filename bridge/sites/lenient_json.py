@@ -15,7 +15,7 @@ def parse_json(text: str) -> Any:
     """
     try:
         return from_json(text)
-    except ValueError:
+    except (ValueError, TypeError):  # the latter: halves that are in the text itself
         return _parse_slowly(text)
 
 

@@ -112,3 +112,8 @@ def test_halves_of_surrogate_pairs_are_replaced_in_keys_and_values() -> None:
 )
 def test_conditions_hold_where_all_of_them_do(when: When, is_met: bool) -> None:
     assert holds(when, DOCUMENT) is is_met
+
+
+def test_a_document_with_half_a_surrogate_pair_in_its_text_is_read() -> None:
+    assert parse_json('{"a": "\ud800"}') == {"a": "\ufffd"}
+    assert parse_json("\ud800") is None

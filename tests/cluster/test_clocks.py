@@ -220,14 +220,21 @@ async def test_a_redis_clock_that_jumps_gives_no_account_two_drivers_and_takeove
         await load.recovered()
 
 
-@pytest.mark.browser
-async def test_what_a_node_notes_is_in_the_time_of_the_cluster(tmp_path: Path) -> None:
-    async with redis_with_clock(tmp_path) as (redis, clock), AsyncExitStack() as stack:
+@asynccontextmanager
+async def an_hour_behind(folder: Path) -> AsyncGenerator[tuple[Cluster, Node]]:
+    """Run a node that has the account `a`, and whose wall clock is an hour behind that of Redis."""
+    async with redis_with_clock(folder) as (redis, clock), AsyncExitStack() as stack:
         clock.set(HOUR)
-        cluster = Cluster(redis, tmp_path, stack)
+        cluster = Cluster(redis, folder, stack)
         stack.callback(cluster.recorder.close)
         one = await cluster.node("one", "a")
         await until(lambda: one.ready() == ["a"])
+        yield cluster, one
+
+
+@pytest.mark.browser
+async def test_what_a_node_notes_is_in_the_time_of_the_cluster(tmp_path: Path) -> None:
+    async with an_hour_behind(tmp_path) as (_, one):
         assert one.cluster.info().clock_ahead == pytest.approx(-HOUR, abs=2)
         await answer(one.everywhere, "1 words")
         (slot,) = one.pool.own()
@@ -247,12 +254,7 @@ async def test_what_a_node_notes_is_in_the_time_of_the_cluster(tmp_path: Path) -
 
 @pytest.mark.browser
 async def test_an_account_rests_until_the_same_time_on_the_next_node(tmp_path: Path) -> None:
-    async with redis_with_clock(tmp_path) as (redis, clock), AsyncExitStack() as stack:
-        clock.set(HOUR)
-        cluster = Cluster(redis, tmp_path, stack)
-        stack.callback(cluster.recorder.close)
-        one = await cluster.node("one", "a")
-        await until(lambda: one.ready() == ["a"])
+    async with an_hour_behind(tmp_path) as (cluster, one):
         (slot,) = one.pool.own()
         one.pool._supervisor.take_out(slot, RateLimited("Slow down.", retry_after=3000.0))
         rests = slot.until
@@ -267,13 +269,7 @@ async def test_an_account_rests_until_the_same_time_on_the_next_node(tmp_path: P
 
 @pytest.mark.browser
 async def test_a_key_ends_by_the_time_of_the_cluster(tmp_path: Path) -> None:
-    async with redis_with_clock(tmp_path) as (redis, clock), AsyncExitStack() as stack:
-        clock.set(HOUR)
-        cluster = Cluster(redis, tmp_path, stack)
-        stack.callback(cluster.recorder.close)
-        one = await cluster.node("one", "a")
-        await until(lambda: one.ready() == ["a"])
-        served = await stack.enter_async_context(endpoint_of(one))
+    async with an_hour_behind(tmp_path) as (_, one), endpoint_of(one) as served:
         codes = []
         for minutes in (30, 90):
             ends = datetime.now(UTC) + timedelta(minutes=minutes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from loguru import logger
@@ -104,6 +104,7 @@ class AccountMoves:
                     if kept is not None and kept.record:
                         lease.left_generating = lease.generating = decoded(kept.record).generating
                     lease.on_generating = self._on_changed
+                    self._accounts.closed.discard(name)  # it may have been here before
                     return lease
                 if (held := (await self._store.holders([name])).get(name)) is not None:
                     raise SetupError(f"The account {name} is on the node {held.holder.rpartition('.')[0]}.")
@@ -117,6 +118,12 @@ class AccountMoves:
         if name not in self._leaving:
             self._leaving.add(name)
             self._tasks.start(self._give_back(name))
+
+    def keep(self, names: Collection[str]) -> None:
+        """Open those of these accounts again that were closed, and could not be given back."""
+        for name in self._accounts.closed.intersection(names) - self._leaving:
+            self._accounts.closed.discard(name)
+            self._pool.look_now()
 
     async def _give_back(self, name: str) -> None:
         try:

@@ -110,7 +110,11 @@ class HeldLeases:
         fence = await self._store.acquire(account, self.holder)
         if fence is None:
             return None
-        lease = HeldLease(account, fence, asked + TRUSTED * self._store.seconds, self._clock)
+        deadline = asked + TRUSTED * self._store.seconds
+        if (held := self.of(account)) is not None and held.fence == fence:  # two have asked for it at once
+            held.deadline = max(held.deadline, deadline)
+            return held
+        lease = HeldLease(account, fence, deadline, self._clock)
         self._leases[account] = lease
         return lease
 

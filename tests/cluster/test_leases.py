@@ -195,6 +195,21 @@ async def test_a_holder_whose_clock_has_passed_the_deadline_does_nothing_whateve
     assert leases.of("a") is None
 
 
+async def test_who_asks_twice_at_once_has_one_lease_which_is_renewed() -> None:
+    clock = Clock()
+    store = MemoryLeases(LONG, clock=lambda: 1000.0)
+    await store.acquire("a", "one")
+    store._clock = lambda: 2000.0
+    leases = HeldLeases(store, "one", lambda _: None, clock)
+    one, two = await asyncio.gather(leases.acquire("a"), leases.acquire("a"))
+    clock.now = 0.5 * LONG
+    await leases.renew_now()
+    clock.now = LONG
+    for lease in (one, two):
+        assert lease is not None
+        lease.check()
+
+
 async def test_what_was_given_back_counts_no_more() -> None:
     store = MemoryLeases(SHORT)
     async with holding(store, "one") as (leases, lost):

@@ -125,6 +125,34 @@ async def test_without_redis_accounts_are_closed_in_time_and_opened_again_when_i
     await until(lambda: first.ready() == ["a"])
 
 
+async def test_an_account_that_was_given_back_stays_open_when_it_is_added_here_again(cluster: Cluster) -> None:
+    node = await cluster.node("one", "a")
+    await until(lambda: node.ready() == ["a"])
+    await node.cluster._tasks.close()  # no step takes it of itself
+    node.cluster._running_moves().give_back("a")
+    await until(lambda: node.held() == [])
+    await node.pool.add("a")
+    assert node.ready() == ["a"]
+    assert node.cluster._accounts is not None
+    assert "a" in node.cluster._accounts.stamps(), "else it is closed at the next look"
+
+
+async def test_an_account_that_could_not_be_given_back_is_opened_again_where_it_belongs(cluster: Cluster) -> None:
+    node = await cluster.node("one", "a")
+    await until(lambda: node.ready() == ["a"])
+    data = node.cluster.link.of_account("a", "data")
+    async with cluster.redis.link() as link:
+        kept = await link._client.dump(data)
+        await link._client.set(data, "nothing can be left here")
+        moves = node.cluster._running_moves()
+        moves.give_back("a")
+        await moves.next_end()
+        assert node.pool.own() == []
+        assert node.held() == ["a"]
+        await link._client.restore(data, 0, kept, replace=True)
+    await until(lambda: node.ready() == ["a"])
+
+
 async def test_a_node_takes_no_more_accounts_than_it_can_hold(cluster: Cluster) -> None:
     first, second = await cluster.node("one", *NAMES, most=3), await cluster.node("two", most=3)
     await until(lambda: len(first.ready()) + len(second.ready()) == 6)

@@ -20,6 +20,7 @@ from bridge.storage.profiles import Profile, ProfileStore, Stamp
 
 JUST_NOW = 60.0
 """Seconds within which a login that has come to the disk was made."""
+NANOSECONDS = 1e9
 
 
 class ProfileSync:
@@ -96,7 +97,8 @@ class ProfileSync:
             return known
         saved, now, ahead = profile.saved.timestamp(), self._clock.now(), self._clock.ahead
         is_new = self._has_looked and abs(saved - (now + ahead)) <= JUST_NOW
-        return int(min(saved - ahead if is_new else saved, now) * MILLISECONDS)
+        is_foreign = is_new and _is_by_own_clock(saved, stamp, ahead)
+        return int(min(saved - ahead if is_foreign else saved, now) * MILLISECONDS)
 
     def _loaded(self, name: str) -> tuple[Stamp | None, Profile | None]:
         stamp = self._store.stamp(name)
@@ -105,3 +107,12 @@ class ProfileSync:
         except SetupError as error:
             logger.error("Profile {} is not shared: {}", name, error.message)
             return stamp, None
+
+
+def _is_by_own_clock(saved: float, stamp: Stamp | None, ahead: float) -> bool:
+    """Tell whether a login bears the time of this machine's clock, as its file does, and not that of the cluster."""
+    if stamp is None:
+        return False
+    _, written, _ = stamp
+    later = written / NANOSECONDS - saved
+    return abs(later) < abs(later - ahead)

@@ -13,9 +13,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bridge.cluster.cluster_clock import ClusterClock
+from bridge.cluster.cluster_clock import ClusterClock, elapsed
+from bridge.cluster.held_leases import HeldLeases
+from bridge.cluster.lease_store import MemoryLeases
 from bridge.cluster.node_directory import NodeDirectory
+from bridge.cluster.profile_sync import ProfileSync
 from bridge.cluster.redis_leases import RedisLeases
+from bridge.cluster.shared_accounts import SharedAccounts
 from bridge.durations import HOUR
 from bridge.errors import RateLimited
 from bridge.storage.profiles import ProfileStore
@@ -250,6 +254,24 @@ async def test_what_a_node_notes_is_in_the_time_of_the_cluster(tmp_path: Path) -
         await asyncio.to_thread(made_elsewhere.save, profile_of("a"))
         await until(lambda: _is_later(one, before))
         assert (await shared.saved("a")) / 1000 == pytest.approx(time.time() + HOUR, abs=LIMIT)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("ahead", [30.0, -30.0])
+async def test_a_login_is_told_in_the_time_of_the_cluster_whoever_saved_it(tmp_path: Path, ahead: float) -> None:
+    clock = ClusterClock(LONG)
+    clock.note(time.time() - ahead, elapsed())
+    ours, theirs = ProfileStore(tmp_path, IDENTITY), ProfileStore(tmp_path, IDENTITY)
+    ours.now = clock.now
+    async with redis_server(tmp_path) as redis, redis.link() as link:
+        shared = SharedAccounts(link)
+        sync = ProfileSync(ours, shared, HeldLeases(MemoryLeases(LONG), "one", lambda _: None), clock)
+        await sync.publish(())
+        for store, name in ((ours, "a"), (theirs, "b")):  # the latter as `bridge login` in a process of its own
+            before = clock.now()
+            await asyncio.to_thread(store.save, profile_of(name))
+            await sync.publish(())
+            assert int(before * 1000) - 1 <= await shared.saved(name) <= clock.now() * 1000
 
 
 @pytest.mark.browser

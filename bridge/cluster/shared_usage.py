@@ -132,6 +132,8 @@ class RedisUsage:
         self, key: str, limits: Mapping[str, int | None], requests: int, tokens: int, needed: int
     ) -> float | Refused | Late:
         """Count if there is room; see `SharedUsage`."""
+        if self._is_away:
+            return ANEW
         late = Late(secrets.token_hex(8))
         taken = await self._asked(key, limits, requests, tokens, needed, id=late.id)
         return late if taken is None else taken
@@ -154,6 +156,10 @@ class RedisUsage:
         left = {name: Used(one.amount, one.reset - passed) for name, one in found[1].items()}
         return {name: one if one.reset > 0 else Used(0, 0.0) for name, one in left.items()}
 
+    @property
+    def _is_away(self) -> bool:
+        return time.monotonic() < self._away_until
+
     async def _asked(
         self,
         key: str,
@@ -165,7 +171,7 @@ class RedisUsage:
         id: str = "",  # noqa: A002
     ) -> float | Refused | None:
         """Return what Redis answers; None where it does not, and may have counted or not."""
-        if time.monotonic() < self._away_until:
+        if self._is_away:
             return None
         places = [self._link.of_cluster(f"usage:{{{key}}}:{name}") for name in WINDOWS]
         places.append(self._link.of_cluster(f"usage:{{{key}}}:count:{id}"))
@@ -210,6 +216,8 @@ class RedisUsage:
     async def _tell_all(self) -> bool:
         """Count what waits; tell whether all of it was."""
         while self._waiting:
+            if self._is_away:  # counts that nobody tries to make need no id, and are one for each key
+                return False
             place = key, at, id_ = next(iter(self._waiting))
             requests, tokens = self._waiting.pop(place)
             late = Late(id_ or secrets.token_hex(8))

@@ -12,18 +12,19 @@ from pathlib import Path
 import pytest
 
 from bridge.chat.caller import Caller
-from bridge.chat.rate_limits import Late, Refused
+from bridge.chat.rate_limits import Late, Refused, Used
 from bridge.chat.types import Text
 from bridge.cluster.redis_link import CALLS_AT_A_TIME, RedisLink, Script
-from bridge.cluster.shared_usage import RedisUsage
+from bridge.cluster.shared_usage import MOST_WAITING, RedisUsage
 from bridge.errors import PoolFull, PoolTimeout
 from tests.support.cluster_http import Endpoint, key_on, two_endpoints
 from tests.support.cluster_nodes import NAMES, Cluster, answer, chat
 from tests.support.redis_server import RedisServer, redis_server
-from tests.support.waiting import until
+from tests.support.waiting import LIMIT, until
 
 pytestmark = pytest.mark.browser
 MINUTE = {"requests_per_minute": 3}
+NOTHING = Used(0, 0.0)
 
 
 @pytest.fixture
@@ -123,6 +124,26 @@ async def test_what_redis_has_counted_without_telling_so_is_counted_once(redis: 
         await usage.close()
     async with redis.link() as link:
         assert await all_used(link, "key") == 1
+
+
+async def test_all_that_is_counted_while_redis_is_away_for_long_is_told_afterwards(redis: RedisServer) -> None:
+    count = MOST_WAITING + 100
+    async with redis.link() as link:
+        usage = RedisUsage(link, pause=LIMIT / 10)
+        redis.signal(signal.SIGSTOP)
+        for _ in range(count):
+            taken = await usage.take("key", {"requests_per_day": 10 * count}, 1, 0, 0)
+            assert isinstance(taken, Late)
+            usage.add("key", 1, 0, late=taken)
+        await usage.close()  # in vain
+        redis.signal(signal.SIGCONT)
+
+        async def is_told() -> bool:
+            await usage.close()
+            await usage.take("key", {}, 0, 0, 0)
+            return (usage.used("key") or {"requests_per_day": NOTHING})["requests_per_day"].amount == count
+
+        await until(is_told)
 
 
 async def test_what_is_about_to_be_counted_when_a_node_stops_is_counted(redis: RedisServer) -> None:

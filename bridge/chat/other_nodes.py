@@ -73,5 +73,5 @@ def understood(node: OtherNode) -> Iterator[None]:
     """Raise `NodeLost` where what is read inside is not in the answer of a node: it has another version."""
     try:
         yield
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
         raise NodeLost(f"What the node {node.name} answers cannot be read; it may have another version.") from error

@@ -142,7 +142,7 @@ class RelayClient:
             with _losses(node, lambda: False, ""):
                 response = await stack.enter_async_context(self.called(node, "/internal/read", wire.line(said), limit))
                 await _check(response)
-            yield _pieces(node, response)
+            yield await stack.enter_async_context(aclosing(_pieces(node, response)))
 
     @asynccontextmanager
     async def called(
@@ -266,7 +266,7 @@ async def _whole(response: aiohttp.ClientResponse, most: int) -> bytes:
     return bytes(data)
 
 
-async def _pieces(node: NodeInfo, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _pieces(node: NodeInfo, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
     """Yield what a call is answered with as it comes; what its reader raises is no fault of the node."""
     with _losses(node, lambda: False, ""):
         async for piece in response.content.iter_any():

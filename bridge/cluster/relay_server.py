@@ -42,6 +42,7 @@ UNACKNOWLEDGED = 10_000
 MOST_JSON = 2**28
 """Bytes of a call, its files included."""
 
+BEGUN = web.RequestKey("begun", bool)
 Handler = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | Archive]]
 
@@ -87,6 +88,7 @@ class RelayServer:
     async def listening(self, host: str, port: int) -> AsyncGenerator[str]:
         """Listen meanwhile, and yield the address; raises `SetupError` where that cannot be."""
         app = web.Application(client_max_size=MOST_JSON)
+        app.on_response_prepare.append(_note_begun)
         app.add_routes(
             [
                 web.post("/internal/chat", self._guarded(self._chat)),
@@ -115,23 +117,20 @@ class RelayServer:
             chat.account = fact.account
 
     def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Have a handler called for signed calls alone; its errors are JSON."""
+        """Have a handler called for signed calls alone; its errors are JSON, or cut off a response that has begun."""
 
         async def handle(http: web.Request) -> web.StreamResponse:
             try:
-                self._signing.check(
-                    http.headers, http.method, http.rel_url.raw_path_qs
-                )  # first: a stranger's body is not read
-                body = await http.read()
+                self._signing.check(http.headers, http.method, http.rel_url.raw_path_qs)
+                body = await http.read()  # only now: that of a stranger is not read
                 await off_loop(len(body), self._signing.check_body, http.headers, body)
                 return await handler(http, body)
-            except BridgeError as error:
-                return web.json_response({"error": wire.error_as_json(error)}, status=error.status)
             except web.HTTPException:
                 raise
-            except Exception as error:  # noqa: BLE001 - the outermost edge
-                log_unexpected(error, "while another node was answered")
-                failure = BridgeError(f"The other node failed ({type(error).__name__}).", sent=True)
+            except Exception as error:  # the outermost edge
+                failure = _failure(error)
+                if BEGUN in http:  # its response: another response would stand in its body
+                    raise ConnectionAbortedError("The response was cut off.") from error
                 return web.json_response({"error": wire.error_as_json(failure)}, status=failure.status)
 
         return handle
@@ -266,6 +265,19 @@ class _Answer:
                     await self._response.write(data)
             except TimeoutError as error:
                 raise ConnectionResetError("the other node does not read") from error
+
+
+async def _note_begun(http: web.Request, _: web.StreamResponse) -> None:
+    http[BEGUN] = True
+
+
+def _failure(error: Exception) -> BridgeError:
+    """Return what another node is told of an error; log it, unless that node has only left."""
+    if isinstance(error, BridgeError):
+        return error
+    if not isinstance(error, ConnectionError):
+        log_unexpected(error, "while another node was answered")
+    return BridgeError(f"The other node failed ({type(error).__name__}).", sent=True)
 
 
 def read_call(data: bytes) -> dict[str, Any]:

@@ -161,7 +161,7 @@ async def _log_all_in(browser: Chromium, settings: Settings, site: DemoSite | St
                 profile = profile_for(store, account.name, SITE, site.url)
                 credentials = Credentials(account.email, account.password)
                 logins.create_task(log_in(browser, settings, store, profile, lambda _: None, credentials))
-    except BaseExceptionGroup as group:
+    except ExceptionGroup as group:
         raise group.exceptions[0] from None
     return f"Logged {' and '.join(account.name for account in site.accounts)} in, through the site's own form"
 

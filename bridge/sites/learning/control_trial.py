@@ -241,10 +241,8 @@ class ControlTrial:
         if (element := await self._page.find(menu.open)) is not None:
             async with held(element):
                 if (native := await native_list(element)) is not None:
-                    is_entry = any(
-                        one.name == native.chosen for one in found
-                    )  # or it only says that one is to be chosen
-                    return native.chosen if is_entry else ""
+                    # one that is no entry only says that something is to be chosen
+                    return native.chosen if any(one.name == native.chosen for one in found) else ""
         if menu.state is not None:
             return next(one.name for one in found if one.standing.get(menu.state.attribute or "") in ON)
         return chosen_entry(found, await self._page.texts(menu.open), models)

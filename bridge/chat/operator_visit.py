@@ -27,6 +27,8 @@ class Visit:
     is_solved: bool = False
     may_act: Callable[[], bool] = lambda: True
     """Tells whether the account is still this bridge's, so that what the person does may reach its page."""
+    on_solved: Callable[[], None] = lambda: None
+    """Called when it is solved: the account is about to take chats again."""
     failure: BridgeError | None = None
     """Why it ended, or never began, where the person had no part in that."""
 
@@ -34,6 +36,7 @@ class Visit:
         """Note that what the account was parked for is solved: the visit is over."""
         self.is_solved = True
         self.over.set()
+        self.on_solved()
 
     def leave(self) -> None:
         """Note that the person has left; a visit that had not begun has ended with that."""

@@ -18,6 +18,7 @@ CAUTIOUS_SENDS = 3
 
 REOPENED = "It is opened again because somebody asked for that."
 USED_UP = "The account has used the budget that the settings give it."
+SOLVED = "A person has solved what the site asked for."
 ASKED = "It is opened because somebody asked for that."
 NO_ROOM = "As many accounts are open as may be (sleep.max_open); a chat that needs this one opens it."
 

@@ -1,11 +1,10 @@
 """Keeps the accounts open: one task for each, which opens it again after whatever it was lost to.
 
 The task repeats: wait until the account may be opened, open it (STARTING), let it be used (READY) until it is lost, set
-the state that the error policy names. At that state's time, or when its operator, a new login or a visit wakes it, the
-account is opened again; nothing is sent for that. One that nobody needs, or for which there is no room, is closed and
-sleeps (ASLEEP) until `wake`; `OpenAccounts` decides that. Two sides report the same error: the chat that met it
-(`take_out`, at once, before another chat gets the account) and the page's loss. The first sets the state (`_fell` keeps
-a parked one).
+the state that the error policy names. At its time, or when an operator, a new login or a visit wakes it, the account is
+opened again; nothing is sent for that. One that nobody needs, or for which there is no room, is closed and sleeps
+(ASLEEP) until `wake`; `OpenAccounts` decides that. Two sides report the same error: the chat that met it (`take_out`,
+before another chat gets the account) and the page's loss. The first sets the state (`_fell` keeps a parked one).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 from loguru import logger
 
@@ -23,7 +23,7 @@ from bridge.pool.openings import Openings
 from bridge.pool.operator_visits import SOON_OVER, Visits
 from bridge.pool.quota import Quota
 from bridge.pool.removed_accounts import RemovedAccounts
-from bridge.pool.state_changes import ASKED, NO_ROOM, REOPENED, USED_UP, AccountStates
+from bridge.pool.state_changes import ASKED, NO_ROOM, REOPENED, SOLVED, USED_UP, AccountStates
 from bridge.settings import PoolSettings
 from bridge.storage.account_states import StoredAccountStates
 from bridge.storage.send_times import SendLog
@@ -51,10 +51,8 @@ class Supervisor:
     ) -> None:
         self.quota = Quota(settings, sends.now)
         self.visits = Visits(telemetry, on_change)
-        self._telemetry = telemetry
+        self._telemetry, self._sends, self._settings = telemetry, sends, settings
         self._states = AccountStates(telemetry, parked, on_change)
-        self._sends = sends
-        self._settings = settings
         self._openings = Openings(open_limit)
         self.has_room: Callable[[Slot], bool] = lambda _: True
         """Tells whether one more account may be open."""
@@ -243,8 +241,10 @@ class Supervisor:
         """Open the account, for a person first where one is about to visit it."""
         slot.woken.clear()
         slot.is_open, slot.is_wanted, visit = True, False, slot.visitor
-        if visit is None or slot.state is WorkerState.ASLEEP:  # else it stays so until the person has solved that
+        if visit is None or slot.state is WorkerState.ASLEEP:
             self._states.change(slot, Transition(WorkerState.STARTING), slot.reason)
+        else:  # it stays parked until the person has solved that
+            visit.on_solved = partial(self._states.change, slot, Transition(WorkerState.STARTING), SOLVED)
         try:
             async with AsyncExitStack() as stack:
                 async with self._openings.one(has_visitor=visit is not None):

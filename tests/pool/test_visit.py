@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.chat.operator_visit import Visit
 from bridge.errors import AccountConflict, BrowserError, HumanNeeded, NoAccount, RateLimited, UnknownAccount
 from bridge.pool.pool import Pool
 from bridge.telemetry import WorkerState
 from tests.pool.test_pool import Facts, ScriptedWorker, ask, pool_of
+from tests.support.waiting import until
 
 
 async def until_held(pool: Pool, facts: Facts, name: str, *, is_held: bool) -> None:
@@ -104,6 +106,32 @@ async def test_a_challenge_that_is_solved_ends_the_visit_and_the_account_answers
             await visit.ended.wait()
             await facts.state("a", WorkerState.READY)
             assert await ask(pool, "1") == "a"
+
+
+async def test_a_chat_that_comes_between_the_end_of_a_challenge_and_the_open_page_waits_for_it() -> None:
+    worker = OpensSlowly("a")
+    worker.open_fails = [HumanNeeded("Click here.")]
+    async with pool_of(worker, ready=False) as (pool, facts), asyncio.TaskGroup() as tasks:
+        await facts.state("a", WorkerState.CHALLENGED)
+        async with pool.hold("a") as visit:
+            visit.solve()
+            await visit.ended.wait()
+        asked = tasks.create_task(ask(pool, "1"))
+        await until(lambda: pool.queue.chats() or asked.done())
+        worker.may_open.set()
+        assert await asked == "a"
+
+
+class OpensSlowly(ScriptedWorker):
+    """A worker whose page takes its time after a visit."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.may_open = asyncio.Event()
+
+    async def visited(self, visit: Visit) -> None:
+        await super().visited(visit)
+        await self.may_open.wait()
 
 
 async def test_an_account_at_rest_stays_so_after_a_visit() -> None:

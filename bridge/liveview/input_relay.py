@@ -38,6 +38,7 @@ OPENERS = (" ", "Enter", "F4", "ArrowDown")
 LOOKS = (0.0, 0.4)
 """Seconds after a click, at which the relay looks whether the page's script has opened a native control."""
 
+MayAct = Callable[[], bool]
 InputEvent = Mouse | Wheel | KeyPress | Typed | Composing | Copy | Choose
 
 
@@ -48,7 +49,8 @@ class InputRelay:
         self._page = page
         self._session = session
         self._tell = tell
-        self._waiting: deque[InputEvent] = deque()
+        self._waiting: deque[tuple[InputEvent, MayAct]] = deque()
+        self._may_act: MayAct = lambda: True
         self._more = asyncio.Event()
         self._control: Control | None = None
         self._number = 0
@@ -57,13 +59,16 @@ class InputRelay:
         self._tasks = Tasks()
         self._tasks.keep(self._work)
 
-    def send(self, act: InputEvent) -> None:
-        """Queue an event; a move of the mouse replaces one that still waits."""
-        last = self._waiting[-1] if self._waiting else None
+    def send(self, act: InputEvent, may_act: MayAct) -> None:
+        """Queue an event; a move of the mouse replaces one that still waits.
+
+        `may_act` is asked right before the page gets it: what has waited until another node has the account is dropped.
+        """
+        last = self._waiting[-1][0] if self._waiting else None
         if _is_move(act) and _is_move(last):
-            self._waiting[-1] = act
+            self._waiting[-1] = act, may_act
         elif len(self._waiting) < MOST:
-            self._waiting.append(act)
+            self._waiting.append((act, may_act))
         self._more.set()
 
     async def close(self) -> None:
@@ -75,8 +80,10 @@ class InputRelay:
             while not self._waiting:
                 self._more.clear()
                 await self._more.wait()
+            act, self._may_act = self._waiting.popleft()
             with suppress(PlaywrightError, BrowserError):  # the page went on, or away
-                await self._act(self._waiting.popleft())
+                if self._may_act():
+                    await self._act(act)
 
     async def _act(self, act: InputEvent) -> None:
         match act:
@@ -165,8 +172,9 @@ class InputRelay:
         await asyncio.wait({sending}, timeout=PATIENCE)
 
     async def _sent(self, method: str, event: dict[str, Any]) -> None:
-        with suppress(PlaywrightError):
-            await self._session.send(method, event)
+        if self._may_act():  # a look at the page before it may have taken its time
+            with suppress(PlaywrightError):
+                await self._session.send(method, event)
 
 
 def _is_move(act: InputEvent | None) -> bool:

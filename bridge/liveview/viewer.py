@@ -174,8 +174,9 @@ class Viewer:
                 view.tabs.select(message.id)
             case Go():
                 self._tasks.start(self._go(message))
-            case Mouse() | Wheel() | KeyPress() | Typed() | Composing() | Copy() | Choose() if view.shown is not None:
-                view.shown.relay.send(message)
+            case Mouse() | Wheel() | KeyPress() | Typed() | Composing() | Copy() | Choose():
+                if view.shown is not None and view.visit is not None:
+                    view.shown.relay.send(message, view.visit.may_act)
 
     async def _go(self, go: Go) -> None:
         """Navigate the page; send a notice where that is refused or fails."""

@@ -135,12 +135,10 @@ class SiteDriver(ABC):
     """Whether a profile holds the site's IndexedDB; off where that is a cache of chats and no part of the login."""
 
     answers_minimized: ClassVar[bool] = True
-    """Whether the page goes on with an answer in a minimized window, where it draws a frame a second; off for a site
-    whose front end reads its stream, or sends what keeps it alive, only while it draws."""
+    """Whether an answer goes on in a minimized window; off where the page reads it, or keeps it alive, as it draws."""
 
     hosts: ClassVar[tuple[str, ...]] = ()
-    """Hosts beside its own address that the site's page needs, and that its login may have cookies of; `*.name` for
-    all below a name."""
+    """Hosts beside its own that the page needs, and its login may have cookies of; `*.name`: all below a name."""
     private: ClassVar[str] = "textarea, input"
     """CSS selector of what holds people's words, which a picture for the operator must not show."""
     limit: float = 30.0
@@ -156,6 +154,8 @@ class SiteDriver(ABC):
         """Tells whether the page loads a document; set by the code that opens the page."""
         self.is_telling: Callable[[], bool] = lambda: False
         """Tells whether something that the page's scripts have sent is not answered yet; set by the same code."""
+        self.may_act: Callable[[], None] = lambda: None
+        """Raises where the account is another bridge's by now; called right before what uploads or deletes."""
         self.drift = Drift()
         """What of the page is not as the driver knows it; emptied by whoever reports it."""
 

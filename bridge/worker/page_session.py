@@ -66,8 +66,7 @@ class Session:
     ) -> None:
         self.context = tab.page.context
         self.window = PageWindow(lambda: self.interceptor.session, minimize_limit)
-        self._windows = windows
-        self._why_crashed = why_crashed
+        self._windows, self._why_crashed = windows, why_crashed
         self.on_gone: Callable[[BrowserError], None] = lambda _: None
         self.may_act: Callable[[], None] = lambda: None
         """Called before each side effect; raises where this process may not act on the account any more."""
@@ -97,6 +96,7 @@ class Session:
 
     def _use(self, tab: Tab) -> None:
         self.page, self.driver, self.interceptor, self.request_log = tab
+        self.driver.may_act = lambda: self.may_act()
         self.request_log.wanted, self.request_log.on_reply = self._is_wanted, self._on_reply
         self.wear = PageWear()
         self.page.on("crash", lambda page: self._went(page, self._why_crashed()))

@@ -10,8 +10,10 @@ from bridge.errors import SiteChanged
 from bridge.sites.deepseek.page import NAMES, DeepSeekPage
 
 
-async def delete_conversation(page: DeepSeekPage, conversation: str, go_to: Callable[[str], Awaitable[None]]) -> None:
-    """Open the menu of the conversation's row, choose Delete, and confirm it.
+async def delete_conversation(
+    page: DeepSeekPage, conversation: str, go_to: Callable[[str], Awaitable[None]], may_act: Callable[[], None]
+) -> None:
+    """Open the menu of the conversation's row, choose Delete, and confirm it; `may_act` is asked before each click.
 
     The sidebar may not list an old conversation before `go_to` has brought it up; what that raises is raised.
     """
@@ -20,6 +22,7 @@ async def delete_conversation(page: DeepSeekPage, conversation: str, go_to: Call
         if not await page.hover("row", conversation):
             raise SiteChanged(f"The page's control '{NAMES['row']}' was not found.")
     for control in ("rowMenu", "deleteEntry", "deleteButton"):
+        may_act()
         await page.click_required(control, conversation)
     try:
         await page.wait_for("isWithout", conversation)

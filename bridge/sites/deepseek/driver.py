@@ -117,7 +117,7 @@ class Driver(SiteDriver):
     async def attach(self, turn: Turn, limit: float) -> None:
         """Hand the files to the page's own input, and note what the site calls them."""
         self._has_files = True
-        self._check.uploaded = await upload(self._shown, turn, limit, self.says)
+        self._check.uploaded = await upload(self._shown, turn, limit, self.says, self.may_act)
 
     async def submit(self, turn: Turn) -> bool:
         """Fill the composer in one go and press Enter; a page that has taken the prompt already is left alone."""
@@ -148,7 +148,7 @@ class Driver(SiteDriver):
         """Delete the conversation by the menu of its row."""
         await self.ready()
         with suppress(ConversationGone):
-            await delete_conversation(self._shown, conversation, self.open_old_conversation)
+            await delete_conversation(self._shown, conversation, self.open_old_conversation, self.may_act)
 
     async def why_not_sent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
         """Say why the page sent nothing that the gate knows, and what it did call instead."""

@@ -102,10 +102,15 @@ class Uploads:
 
 
 async def upload(
-    shown: DeepSeekPage, turn: Turn, limit: float, notices: Callable[[], Awaitable[Sequence[str]]]
+    shown: DeepSeekPage,
+    turn: Turn,
+    limit: float,
+    notices: Callable[[], Awaitable[Sequence[str]]],
+    may_act: Callable[[], None],
 ) -> frozenset[str]:
     """Give the files to the page and wait until the site has read them; return the ids that it gave them.
 
+    `may_act` is asked right before the page gets them.
     Pictures want the model that sees: it is chosen where there is a choice, which is before the first prompt.
     """
     if wants_sight(turn):
@@ -122,6 +127,7 @@ async def upload(
             on_disk(files) as paths,
             _calls(shown.page, files) as calls,
         ):
+            may_act()
             await field.set_input_files(paths)
             while not uploads.is_done:
                 response = await calls.next()

@@ -104,7 +104,7 @@ class DataDriver(SiteDriver):
             await super().attach(turn, limit)
             return
         self._has_files = True
-        upload = PageUpload(self._elements, self.site.upload, self._file_calls, self.is_telling)
+        upload = PageUpload(self._elements, self.site.upload, self._file_calls, self.is_telling, self.may_act)
         await upload.attach(turn.attachments, limit, self.says)
 
     async def submit(self, turn: Turn) -> bool:
@@ -169,6 +169,7 @@ class DataDriver(SiteDriver):
         except ConversationGone:
             return
         for number, selector in enumerate(self.site.delete):
+            self.may_act()
             await self._elements.click_required((selector,), f"delete[{number}]", {"id": conversation})
 
     async def why_not_sent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:

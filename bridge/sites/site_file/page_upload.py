@@ -51,13 +51,21 @@ class FileCalls:
 
 
 class PageUpload:
-    """The page's way for files."""
+    """The page's way for files; `may_act` is asked right before the page gets them."""
 
-    def __init__(self, page: PageElements, upload: Upload, calls: FileCalls, is_telling: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        page: PageElements,
+        upload: Upload,
+        calls: FileCalls,
+        is_telling: Callable[[], bool],
+        may_act: Callable[[], None] = lambda: None,
+    ) -> None:
         self._page = page
         self._upload = upload
         self._calls = calls
         self._is_telling = is_telling
+        self._may_act = may_act
         self._was_busy = False
         """Whether the page has shown that it reads a file."""
 
@@ -68,6 +76,7 @@ class PageUpload:
         field = await self._input()
         try:
             async with asyncio.timeout(limit), held(field), on_disk(files) as paths:
+                self._may_act()
                 await field.set_input_files(paths)
                 while not await self._are_read(files, notices):
                     await asyncio.sleep(LOOK_EVERY)

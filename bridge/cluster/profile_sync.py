@@ -1,6 +1,7 @@
 """Keeps the profiles on this node's disk and those in Redis alike: of two logins of an account the later one counts.
 
-Later by the time of the cluster. A login that `bridge login` has just made bears the time of this machine's clock,
+Later by the time of the cluster. One that the page of an owner held goes to Redis under that owner's fence, also after
+the lease; a person's own needs none. A login that `bridge login` has just made bears the time of this machine's clock,
 which may be wrong: it is told in the cluster's time. None is later than now: a wrong clock keeps no later login out.
 """
 
@@ -58,11 +59,21 @@ class ProfileSync:
             self.bound.discard(name)
             lease = self._leases.of(name)
             sealed = await asyncio.to_thread(self._store.sealed, name)
-            answer = await self._shared.offer(name, saved, sealed, lease.fence if lease else 0)
+            fence = lease.fence if lease else self._store.fence_of(profile)
+            answer = await self._shared.offer(name, saved, sealed, fence)
+            if answer == "late":
+                await self._replace(name, stamp)
+                return
             if answer == "removed":
                 logger.warning("The profile {} is removed here, because its account was removed on another node", name)
                 await asyncio.to_thread(self._store.remove, name)
         self._seen[name], self._saved[name] = stamp, saved
+
+    async def _replace(self, name: str, stamp: Stamp | None) -> None:
+        """Put the login of the present owner in the place of one that an earlier one has written here."""
+        logger.warning("The login of {} that was written here last is dropped: another node has the account", name)
+        self._seen[name], self._saved[name] = stamp, 0
+        await self.store(name, await self._shared.login(name))
 
     async def store(self, name: str, shared: SharedAccount) -> bool:
         """Take a login from Redis if it is later than the one on disk; tell whether there is one now."""

@@ -83,6 +83,11 @@ class SharedAccounts:
         """Return the time of the login that is kept, in milliseconds; 0 without one."""
         return int((await self._link.fields(self._key(account), "saved"))["saved"] or 0)
 
+    async def login(self, account: str) -> SharedAccount:
+        """Return the login that is kept, without being its owner."""
+        found = await self._link.fields(self._key(account), "saved", "sealed")
+        return SharedAccount(int(found["saved"] or 0), found["sealed"] or b"", b"")
+
     async def offer(self, account: str, saved: int, sealed: bytes, fence: int = 0) -> str:
         """Keep a login, with the owner's fence or as a person's own.
 

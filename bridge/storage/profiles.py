@@ -100,6 +100,8 @@ class ProfileStore:
         self.identity = identity
         self.now: Callable[[], float] | None = None
         """Tells in Unix seconds when a profile is saved, where that is not this machine's clock."""
+        self._fences: dict[str, tuple[datetime, int]] = {}
+        """Of each profile that an owner has written: when it was saved, and under which fence."""
 
     def names(self) -> list[str]:
         """Name all profiles in the folder, sorted."""
@@ -138,14 +140,23 @@ class ProfileStore:
             ) from None
         return _parse(content, name, path)
 
-    def save(self, profile: Profile) -> None:
-        """Write the profile in one step: whatever happens, the file holds the old login or the new one."""
+    def save(self, profile: Profile, fence: int = 0) -> None:
+        """Write the profile in one step: whatever happens, the file holds the old login or the new one.
+
+        `fence` is that of the owner whose page held the login; 0: a person has made it.
+        """
         path = self.path(profile.name)
         if self.now is not None:
             profile = profile.model_copy(update={"saved": datetime.fromtimestamp(self.now(), UTC)})
+        self._fences[profile.name] = profile.saved, fence  # first: who reads the file shall find it
         content = json.dumps(profile.model_dump(), default=datetime.isoformat).encode()
         with disk_errors(f"save the profile {path}"):
             write_file(path, self.identity.seal(content))
+
+    def fence_of(self, profile: Profile) -> int:
+        """Return the fence under which a stored profile was written in this run; 0 where no owner has written it."""
+        saved, fence = self._fences.get(profile.name, (None, 0))
+        return fence if saved == profile.saved else 0
 
     def sealed(self, name: str) -> bytes:
         """Return the file of a profile as it is, encrypted."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from loguru import logger
 
 from bridge.browser.browser import Chromium
+from bridge.chat.ownership import Ownership
 from bridge.errors import BridgeError
 from bridge.worker.page_session import Session
 from bridge.worker.stored_login import StoredLogin
@@ -19,8 +20,11 @@ EVERY = 120.0
 class WriteBack:
     """Writes back what an open page holds, unless `is_lost` says that it holds nothing any more."""
 
-    def __init__(self, login: StoredLogin, limit: float, is_lost: Callable[[], bool]) -> None:
+    def __init__(
+        self, login: StoredLogin, ownership: Callable[[], Ownership], limit: float, is_lost: Callable[[], bool]
+    ) -> None:
         self._login = login
+        self._ownership = ownership
         self._limit = limit
         self._is_lost = is_lost
         self._last = 0.0
@@ -43,4 +47,4 @@ class WriteBack:
             logger.warning("The login of {} could not be looked at: {}", self._login.profile.name, error.message)
             return
         if not self._is_lost():
-            await self._login.keep(captured)
+            await self._login.keep(captured, self._ownership())

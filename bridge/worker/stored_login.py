@@ -7,7 +7,8 @@ import threading
 
 from loguru import logger
 
-from bridge.errors import SetupError
+from bridge.chat.ownership import Ownership
+from bridge.errors import LeaseLost, SetupError
 from bridge.storage.profiles import Profile, ProfileStore, Stamp
 from bridge.telemetry import ProfileSaved, Telemetry
 
@@ -65,21 +66,21 @@ class StoredLogin:
             return None
         return stored if stored.saved > self.profile.saved else None
 
-    async def keep(self, now: Profile) -> None:
-        """Keep the login as it is `now`, in memory and, if the site renewed something, on disk.
+    async def keep(self, now: Profile, ownership: Ownership) -> None:
+        """Keep the login as it is `now`, in memory and, if the site renewed something and it is the owner's, on disk.
 
         What was begun is done to its end, also for a caller that is cancelled or waits no longer.
         """
         try:
             async with asyncio.timeout(DISK_LIMIT):
-                is_written = await asyncio.shield(asyncio.to_thread(self._keep, now))
+                is_written = await asyncio.shield(asyncio.to_thread(self._keep, now, ownership))
         except TimeoutError:
             logger.warning("The profile {} is not written back yet: the disk does not answer", now.name)
         else:
             if is_written:
                 self._telemetry.emit(ProfileSaved(now.name))
 
-    def _keep(self, now: Profile) -> bool:
+    def _keep(self, now: Profile, ownership: Ownership) -> bool:
         """Return whether the login was written."""
         with self._lock:
             if now.same_login(self.profile):
@@ -91,8 +92,9 @@ class StoredLogin:
                 if self._store.load(now.name).saved > before.saved:
                     self.profile = before  # somebody has logged in anew beside us: `renewed` takes that
                     return False
-                self._store.save(now)
-            except SetupError as error:
+                ownership.check()  # last, for the disk may have taken its time
+                self._store.save(now, ownership.fence)
+            except (SetupError, LeaseLost) as error:
                 logger.warning("The profile {} was not written back: {}", now.name, error.message)
                 return False
             return True

@@ -67,16 +67,16 @@ class Worker:
         self.min_interval = self._driver_type.min_interval
         self._login = StoredLogin(profile, store, telemetry)
         self._chromium, self._settings, self._telemetry = chromium, settings, telemetry
-        self._recorder = Recorder(settings.browser)
-        self._trace = PageTrace(settings.browser, settings.trace_work)
+        self._recorder, self._trace = Recorder(settings.browser), PageTrace(settings.browser, settings.trace_work)
         self._snapshots = PageSnapshots(self.name, settings.config / "bundles", settings.browser.call_limit)
         self._session: Session | None = None
         self.shown: Session | None = None
         """The open page, also where it cannot take chats."""
         self._departures, self._next, self._loss = Departures(), NextChat(), PageLoss()
         kept = unfinished_chats_file(settings.config, self.name) if store else None
-        self._stopper = GenerationStopper(kept, lambda: self.ownership, settings.turn, self.give_up)
-        self._write_back = WriteBack(self._login, settings.browser.call_limit, lambda: self._loss.happened)
+        limit, owned = settings.browser.call_limit, lambda: self.ownership
+        self._stopper = GenerationStopper(kept, owned, settings.turn, self.give_up)
+        self._write_back = WriteBack(self._login, owned, limit, lambda: self._loss.happened)
 
     @property
     def models(self) -> Sequence[Model]:

@@ -18,7 +18,14 @@ from bridge.cluster.lease_store import LeaseStore
 from bridge.cluster.leased_accounts import LeasedAccounts
 from bridge.cluster.profile_sync import ProfileSync
 from bridge.cluster.shared_accounts import SharedAccounts
-from bridge.errors import BridgeError, ClusterUnavailable, SetupError, UnknownAccount
+from bridge.errors import (
+    AccountConflict,
+    BridgeError,
+    ClusterUnavailable,
+    LeaseLost,
+    SetupError,
+    UnknownAccount,
+)
 from bridge.pool.account import Slot
 from bridge.pool.account_record import AccountRecord, decoded, encoded, record_of
 from bridge.pool.pool import Pool
@@ -99,19 +106,42 @@ class AccountMoves:
             await self._sync.publish_one(name)
             deadline = time.monotonic() + CLAIM * self._store.seconds
             while time.monotonic() < deadline:
-                if (lease := self._leases.of(name) or await self._leases.acquire(name)) is not None:
+                is_leaving = name in self._leaving
+                if not is_leaving and (lease := self._leases.of(name) or await self._leases.acquire(name)) is not None:
+                    self._accounts.closed.discard(name)
                     kept = await self._shared.take(name, lease.fence)
                     if kept is not None and kept.record:
                         lease.left_generating = lease.generating = decoded(kept.record).generating
                     lease.on_generating = self._on_changed
                     self._accounts.closed.discard(name)  # it may have been here before
                     return lease
-                if (held := (await self._store.holders([name])).get(name)) is not None:
+                held = (await self._store.holders([name])).get(name)
+                if held is not None and held.holder != self._leases.holder:
                     raise SetupError(f"The account {name} is on the node {held.holder.rpartition('.')[0]}.")
                 await asyncio.sleep(LOOK_AGAIN)
         except ClusterUnavailable as error:
             raise SetupError(error.message) from error
         raise SetupError(f"The account {name} is not free yet; it is opened as soon as it is.")
+
+    async def forget(self, name: str) -> None:
+        """Have no node open an account of this one again; raise a `BridgeError` where that cannot be."""
+        lease = self._leases.of(name)
+        try:
+            is_removed = lease is not None and await self._shared.remove(name, lease.fence)
+        except ClusterUnavailable as error:
+            raise ClusterUnavailable(f"The account {name} is not removed: {error.message}") from error
+        if not is_removed:
+            raise LeaseLost(f"The account {name} has moved to another node just now, and is not removed.")
+        self._sync.forget(name)
+        with suppress(ClusterUnavailable):  # then the lease ends by itself
+            await self._leases.release(name)
+
+    async def remove_unplaced(self, name: str) -> None:
+        """Remove an account that no node has; raise `AccountConflict` where one is about to have it."""
+        if self._leases.of(name) is not None or await self._leases.acquire(name) is None:
+            raise AccountConflict(f"The account {name} is about to come to a node; try again in a moment.")
+        self._accounts.closed.add(name)  # it is not to be opened
+        await asyncio.to_thread(self._accounts.remove, name)
 
     def give_back(self, name: str) -> None:
         """Begin to give an account back, if that has not begun."""

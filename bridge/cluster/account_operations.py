@@ -90,10 +90,12 @@ class RemoteAccounts:
 
     async def remove(self, name: str) -> None:
         """See `AccountControl`."""
-        if (node := self.node_of(name)) is None:
-            await self.pool.remove(name)
-        else:
+        if (node := self.node_of(name)) is not None:
             await self.called(node, "remove", name)
+        elif self.pool.worker(name) is None and self.node.view.knows(name):
+            await self.node.remove_unplaced(name)
+        else:
+            await self.pool.remove(name)
 
     async def rename(self, name: str, to: str) -> Account:
         """Refuse it: the name is what the nodes agree by."""

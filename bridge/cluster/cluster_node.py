@@ -94,10 +94,10 @@ class ClusterNode:
         """Return the accounts for the pool of this node."""
         loop = asyncio.get_running_loop()
 
-        def removed(name: str) -> None:
-            loop.call_soon_threadsafe(self._removed, name)
+        def forget(name: str) -> None:
+            asyncio.run_coroutine_threadsafe(self._running_moves().forget(name), loop).result()
 
-        self._accounts = LeasedAccounts(stored, self.leases, lambda name: self._running_moves().claim(name), removed)
+        self._accounts = LeasedAccounts(stored, self.leases, lambda name: self._running_moves().claim(name), forget)
         return self._accounts
 
     async def run(self, pool: Pool, telemetry: Telemetry) -> None:
@@ -111,7 +111,7 @@ class ClusterNode:
         self.waiting = lambda: len([lease for lease in pool.queue.chats() if lease.is_waiting])
         telemetry.add(self._on_fact)
         self.leases.start()
-        self._conversations = SharedConversations(self.link, self.id, pool.conversations, self._fence_of)
+        self._conversations = SharedConversations(self.link, self.id, pool.conversations, self.fence_of)
         self._conversations.start()
         self._hints.start()
         with suppress(TimeoutError):
@@ -276,7 +276,8 @@ class ClusterNode:
                 self._changed.set()
                 await asyncio.sleep(self.step_time)
 
-    def _fence_of(self, account: str) -> int | None:
+    def fence_of(self, account: str) -> int | None:
+        """Return under which fence this node has an account now, if it has."""
         lease = self.leases.of(account)
         return None if lease is None else lease.fence
 
@@ -290,11 +291,6 @@ class ClusterNode:
             worker.give_up(lease.lost())
             self._pool.look_now()
 
-    def _removed(self, name: str) -> None:
-        self._tasks.start(self._remove(name))
-
-    async def _remove(self, name: str) -> None:
-        if (lease := self.leases.of(name)) is not None:
-            await self._shared.remove(name, lease.fence)
-        self.sync.forget(name)
-        await self.leases.release(name)
+    async def remove_unplaced(self, name: str) -> None:
+        """Remove an account that no node has; raise `AccountConflict` where one is about to have it."""
+        await self._running_moves().remove_unplaced(name)

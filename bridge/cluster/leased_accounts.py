@@ -42,7 +42,7 @@ class OwnedAccounts(Protocol):
 class LeasedAccounts:
     """`StoredAccounts` of a node. `claim` gets a lease on an account that somebody wants here, or raises `SetupError`.
 
-    `on_removed` is called, in a thread, after an account was removed.
+    `forget` has an account be removed for all nodes; it blocks, and raises a `BridgeError` where that cannot be.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class LeasedAccounts:
         stored: OwnedAccounts,
         leases: HeldLeases,
         claim: Callable[[str], Awaitable[HeldLease]],
-        on_removed: Callable[[str], None],
+        forget: Callable[[str], None],
     ) -> None:
         self._stored = stored
         self._leases = leases
         self._claim = claim
-        self._on_removed = on_removed
+        self._forget = forget
         self.closed: set[str] = set()
         """Accounts that this node is about to give back, and has closed."""
         self.unfit: dict[str, float] = {}
@@ -87,9 +87,9 @@ class LeasedAccounts:
         return worker
 
     def remove(self, name: str) -> None:
-        """Delete what is stored under that name, here and for the other nodes."""
+        """Delete what is stored under that name: for all nodes first, else it would come back from them."""
+        self._forget(name)
         self._stored.remove(name)
-        self._on_removed(name)
 
     def rename(self, name: str, to: str) -> None:
         """Refuse it: the name is what the nodes agree by."""

@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from bridge.cluster.cluster_view import SETTLED
 from bridge.cluster.node_directory import PROTOCOL, NodeDirectory, NodeInfo
 from bridge.cluster.profile_key_check import check_profile_key
 from bridge.cluster.redis_leases import RedisLeases
-from bridge.errors import LeaseLost, Muted, SetupError
+from bridge.errors import AccountConflict, ClusterUnavailable, LeaseLost, Muted, SetupError, UnknownAccount
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.profile_key import Identity
 from bridge.telemetry import WorkerState
@@ -106,6 +107,41 @@ async def test_an_account_that_is_removed_on_its_node_comes_back_on_none(cluster
     await owner.pool.remove("a")
     await until(lambda: not first.store.exists("a") and not second.store.exists("a"))
     await until(lambda: sorted(first.ready() + second.ready()) == ["b"])
+
+
+async def test_an_account_is_not_removed_as_long_as_redis_cannot_be_told(cluster: Cluster) -> None:
+    first = await cluster.node("one", "a")
+    await until(lambda: first.ready() == ["a"])
+    cluster.redis.signal(signal.SIGSTOP)
+    with pytest.raises(ClusterUnavailable, match=r"The account a (is not removed|has moved)"):
+        await first.pool.remove("a")
+    cluster.redis.signal(signal.SIGCONT)
+    await until(lambda: first.ready() == ["a"])
+    await first.pool.remove("a")
+    assert (first.store.exists("a"), await first.cluster.sync._shared.names()) == (False, set())
+
+
+async def test_an_account_that_no_node_can_open_is_removed_from_any(cluster: Cluster) -> None:
+    one, two = await cluster.node("one", "a", "b", unfit=["a"]), await cluster.node("two", unfit=["a"])
+    await until(lambda: "a" in one.cluster.view.free and "a" in two.cluster.view.free)
+
+    async def is_removed() -> bool:
+        try:
+            await two.everywhere.remove("a")
+        except (AccountConflict, LeaseLost):  # a node tries it just now
+            return False
+        return True
+
+    await until(is_removed)
+    await until(lambda: not one.store.exists("a") and not two.store.exists("a"))
+    assert await one.cluster.sync._shared.names() == {"b"}
+    two.accounts.unfit = ()
+    await asyncio.to_thread(two.store.save, profile_of("a"))
+    await two.everywhere.add("a")  # somebody has logged in anew
+    assert two.cluster._accounts is not None
+    assert "a" in two.cluster._accounts.stamps()
+    with pytest.raises(UnknownAccount):
+        await two.everywhere.remove("nobody")
 
 
 async def test_without_redis_accounts_are_closed_in_time_and_opened_again_when_it_is_back(
@@ -289,8 +325,28 @@ async def test_without_redis_a_node_does_not_start(cluster: Cluster) -> None:
             await check_profile_key(link, IDENTITY, limit=0)
 
 
-async def test_a_bridge_alone_loads_nothing_of_the_cluster() -> None:
-    program = "import sys, bridge.app; print([n for n in sys.modules if n.startswith(('redis', 'bridge.cluster.'))])"
-    asked = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
-    out, _ = await asked.communicate()
-    assert (asked.returncode, out.strip()) == (0, b"[]")
+ALONE = """
+import asyncio, sys, pathlib
+sys.modules["redis"] = None
+from bridge.app import running
+from bridge.client import Client
+from bridge.settings import ServerSettings, Settings
+
+async def run(folder):
+    settings = Settings(profiles=folder / "profiles", config=folder, server=ServerSettings(port=0))
+    async with running(settings) as bridge:
+        assert await Client(bridge.url, "").is_bridge()
+    print([name for name in sys.modules if name.startswith(("redis.", "bridge.cluster."))])
+
+asyncio.run(run(pathlib.Path(sys.argv[1])))
+"""
+
+
+async def test_a_bridge_alone_runs_without_the_library_of_redis_and_loads_nothing_of_the_cluster(
+    tmp_path: Path,
+) -> None:
+    asked = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ALONE, str(tmp_path), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await asked.communicate()
+    assert (asked.returncode, out.strip()) == (0, b"[]"), err

@@ -61,6 +61,11 @@ class ClusterView:
         """Tell whether an account is one of the cluster's, also one that no node takes."""
         return name in self.names or name in self._free_since
 
+    def fence_of(self, name: str) -> int:
+        """Return the largest number under which a node says to have the account; 0 without one."""
+        said = (account for info in self.nodes for account in info.accounts if account["name"] == name)
+        return max((int(account.get("fence", 0)) for account in said), default=0)
+
     def held(self) -> set[str]:
         """Return the accounts that some node says to have."""
         return {str(account["name"]) for info in self.nodes for account in info.accounts}

@@ -66,6 +66,7 @@ class Membership:
         self.node.address = self.node.address or _reached(settings.host, address)
         telemetry.add(server.on_fact)
         client = await self._stack.enter_async_context(RelayClient(signing))
+        server.fence_of, client.latest_fence = self.node.fence_of, self.node.view.fence_of
         await self.node.run(pool, telemetry)
         self._usage.start()
         turns = SharedTurns(self.node.link, self.node.id, self._settings.pool.queue_size, telemetry)

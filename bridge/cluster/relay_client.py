@@ -22,7 +22,7 @@ from bridge.chat.types import Attachment, ChatEvent, ChatRequest, Finish, Rewrit
 from bridge.cluster import wire
 from bridge.cluster.node_directory import NodeInfo
 from bridge.cluster.signing import Signing
-from bridge.errors import NodeLost, NotThere
+from bridge.errors import LeaseLost, NodeLost, NotThere
 from bridge.telemetry import Timeline
 
 SILENCE = 4.0
@@ -51,6 +51,8 @@ class RelayClient:
         self._silence = silence
         self._session: aiohttp.ClientSession | None = None
         self._running: set[aiohttp.ClientResponse] = set()
+        self.latest_fence: Callable[[str], int] = lambda _: 0
+        """Returns the largest number under which this node has seen that one has an account."""
 
     async def __aenter__(self) -> RelayClient:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT, sock_read=self._silence)
@@ -206,17 +208,20 @@ class _RemoteChat:
             self._timeline.account = str(line["account"])
             self._timeline.mark("started")
         if "ask" in line:
-            await self._let_go()
+            await self._let_go(str(line.get("account")), line.get("fence"))
         if "place" in line:
             self._on_place(line["place"])
         self.is_over = "end" in line
         return None
 
-    async def _let_go(self) -> None:
-        """Let the prompt be sent; raise `NodeLost` where that came too late, so that nothing was sent."""
+    async def _let_go(self, account: str, fence: object) -> None:
+        """Let the prompt be sent under that fence; raise a `BridgeError` where that may not be: nothing was sent."""
+        if isinstance(fence, int) and fence < self._client.latest_fence(account):
+            raise LeaseLost(f"The account {account} has moved to another node just now.")
         self.is_sent = True  # before the call: its answer may be lost
         self._timeline.mark("sent")
-        async with self._client.called(self._node, "/internal/go", wire.line({"chat": self._request.id})) as response:
+        said = wire.line({"chat": self._request.id, "fence": fence})
+        async with self._client.called(self._node, "/internal/go", said) as response:
             if response.status != HTTPStatus.OK:
                 raise NodeLost(f"The node {self._node.node} has not waited for this one.")
 

@@ -1,9 +1,9 @@
 """The listener for other nodes: a chat of theirs on an account of this node, and what an operator wants of one.
 
 `POST /internal/chat` answers with lines of JSON as long as the chat lasts: `event`, `place`, `ask`, at last `end` or
-`error`, and an empty line in each second without one. After `ask` nothing is sent to the site before the other node has
-said `go`; so that one knows, whenever this node is lost, whether something may have been sent. The connection is the
-chat: where it ends, so does the generation.
+`error`, and an empty line in each second without one. After `ask`, which names the account and its fence, nothing is
+sent to the site before the other node has said `go` for that fence; so that one knows, whenever this node is lost,
+whether something may have been sent. The connection is the chat: where it ends, so does the generation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bridge.chat.account_control import Archive
 from bridge.chat.types import ChatBackend, ChatRequest
 from bridge.cluster import wire
 from bridge.cluster.signing import Signing
-from bridge.errors import BridgeError, NodeLost, RequestError, SetupError
+from bridge.errors import BridgeError, LeaseLost, NodeLost, RequestError, SetupError
 from bridge.tasks import log_unexpected
 from bridge.telemetry import ChatStarted, Fact
 
@@ -52,7 +52,8 @@ class _Chat:
     """A chat that another node is answered: its client's text of the answer, and whether it may be sent."""
 
     account: str = ""
-    """The account that has it."""
+    """The account that has it, and under which fence this node had that then."""
+    fence: int | None = None
     go: asyncio.Event = field(default_factory=asyncio.Event)
     is_over: bool = False
     returned: Future[str] = field(default_factory=Future)
@@ -81,6 +82,8 @@ class RelayServer:
         self._more = more or {}
         self._heartbeat, self._go_limit = heartbeat, go_limit
         self._chats: dict[str, _Chat] = {}
+        self.fence_of: Callable[[str], int | None] = lambda _: None
+        """Returns under which fence this node has an account now, if it has."""
         self.view: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
         """Answers a WebSocket with the live view of an account of this node; None where there is none."""
 
@@ -114,7 +117,7 @@ class RelayServer:
     def on_fact(self, fact: Fact) -> None:
         """Note which account a chat of another node has got."""
         if isinstance(fact, ChatStarted) and (chat := self._chats.get(fact.chat)) is not None:
-            chat.account = fact.account
+            chat.account, chat.fence = fact.account, self.fence_of(fact.account)
 
     def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         """Have a handler called for signed calls alone; its errors are JSON, or cut off a response that has begun."""
@@ -159,10 +162,13 @@ class RelayServer:
             del self._chats[request.id]
 
     async def _go(self, _: web.Request, body: bytes) -> web.StreamResponse:
-        """Let a chat be sent; refused where it has given up waiting for that."""
-        chat = self._chats.get(str(read_call(body).get("chat")))
+        """Let a chat be sent; refused where it has given up waiting for that, or the account has moved meanwhile."""
+        said = read_call(body)
+        chat = self._chats.get(str(said.get("chat")))
         if chat is None or chat.is_over:
             raise RequestError("The chat is over.")
+        if (said.get("fence", chat.fence), self.fence_of(chat.account)) != (chat.fence, chat.fence):
+            raise LeaseLost(f"The account {chat.account} has moved to another node just now.")
         chat.go.set()
         return web.json_response({})
 
@@ -242,7 +248,7 @@ class _Answer:
         if self._chat.go.is_set():
             await self._write(wire.line({"account": self._chat.account}))
             return
-        await self._write(wire.line({"ask": 1, "account": self._chat.account}))
+        await self._write(wire.line({"ask": 1, "account": self._chat.account, "fence": self._chat.fence}))
         try:
             async with asyncio.timeout(self._go_limit):
                 await self._chat.go.wait()

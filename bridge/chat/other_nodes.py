@@ -6,6 +6,7 @@ any other one knows whom to ask. A `subject` names what is asked about; `said` a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, Protocol
@@ -16,6 +17,10 @@ Answer = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 """Answers another node; a `BridgeError` that it raises is raised there."""
 Read = Callable[[Mapping[str, Any]], AbstractAsyncContextManager[AsyncIterator[bytes]]]
 """Opens what another node wants to read."""
+
+
+GLANCE = 4.0
+"""Seconds that a node has to answer where an operator or a client has the others' answers without its own."""
 
 
 class OtherNode(Protocol):
@@ -66,6 +71,15 @@ class OtherNodes(Protocol):
     def serve(self, subject: str, read: Read) -> None:
         """Have other nodes read of `subject`."""
         ...
+
+
+async def told_soon(node: OtherNode, subject: str, **said: Any) -> dict[str, Any]:
+    """Return what a node answers, whose answer the others' do without; raise `NodeLost` where none comes soon."""
+    try:
+        async with asyncio.timeout(GLANCE):
+            return await node.ask(subject, **said)
+    except TimeoutError as error:
+        raise NodeLost(f"The node {node.name} did not answer within {GLANCE:g} seconds.") from error
 
 
 @contextmanager

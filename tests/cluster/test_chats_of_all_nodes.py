@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bridge.chat import other_nodes
 from bridge.settings import DashboardSettings
 from tests.support.cluster_http import Endpoint, endpoint_of, key_on, two_endpoints
 from tests.support.cluster_nodes import IDENTITY, Cluster, node_of
@@ -109,6 +110,48 @@ async def test_usage_of_a_node_that_is_away_is_told_to_be_missing(cluster: Clust
         return await usage(both[1], "key") == ([], ["third"])
 
     await until(is_missing)
+
+
+async def test_a_node_that_does_not_answer_is_waited_for_no_longer_than_a_glance_and_is_named(
+    cluster: Cluster, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = await two_endpoints(cluster, stack, "a")
+    _, key = await key_on(*both)
+    monkeypatch.setattr(other_nodes, "GLANCE", 0.2)
+    nodes, over = both[0].node.everywhere.nodes, asyncio.Event()
+    stack.callback(over.set)
+
+    async def silent(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        await over.wait()
+        return {}
+
+    for subject in ("chats", "files"):
+        nodes.answer(subject, silent)
+    for query in ("", "?before=any"):
+        assert await both[1].call("GET", f"/admin/api/chats{query}") == (200, {"chats": [], "missing": ["one"]})
+    status, said = await both[1].call("DELETE", "/admin/api/chats/any")
+    assert (status, said["error"]["code"]) == (503, "node_lost")
+    status, said = await both[1].call("GET", "/v1/files", key)
+    assert (status, said["data"]) == (200, [])
+
+
+async def test_a_table_of_usage_says_by_its_name_and_a_header_that_a_node_is_missing(
+    cluster: Cluster, stack: AsyncExitStack
+) -> None:
+    both = await two_endpoints(cluster, stack, "a")
+
+    async def table() -> tuple[bool, str | None]:
+        async with both[1].http.get(f"{both[1].url}/admin/api/usage.csv", headers=both[1].headers()) as response:
+            assert response.status == 200
+            return "incomplete" in response.headers["Content-Disposition"], response.headers.get("X-Bridge-Missing")
+
+    assert await table() == (False, None)
+
+    async def nothing(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {}
+
+    both[0].node.everywhere.nodes.answer("usage", nothing)
+    assert await table() == (True, "one")
 
 
 async def test_a_node_whose_answers_cannot_be_read_is_told_to_be_missing(

@@ -5,13 +5,13 @@ the node that its client asked; so what this node has not is looked for on each 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bridge.api.admin.own_chats import OwnChats
-from bridge.chat.other_nodes import OtherNode, OtherNodes, understood
+from bridge.chat.other_nodes import OtherNode, OtherNodes, told_soon, understood
 from bridge.errors import BridgeError, NodeLost, NotThere
 from bridge.settings import MEBIBYTE
 
@@ -90,13 +90,19 @@ class AllChats:
         try:
             return await own
         except NotThere as error:
-            others = self._others()
-            found = await asyncio.gather(*(_tried(node.ask(SUBJECT, do=do, id=id_)) for node in others))
-            lost = [one for one in found if isinstance(one, NodeLost)]
-            for one in found:
-                if not isinstance(one, BridgeError):
-                    return one
-            raise (lost[0] if lost else error) from None
+            failure: BridgeError = error
+            begin, others = asyncio.get_running_loop().create_task, self._others()
+            asked = [begin(_tried(told_soon(node, SUBJECT, do=do, id=id_))) for node in others]
+            try:
+                for answering in asyncio.as_completed(asked):
+                    if not isinstance(one := await answering, BridgeError):
+                        return one
+                    failure = one if isinstance(one, NodeLost) else failure
+            finally:
+                for asking in asked:  # one node that has it is enough
+                    asking.cancel()
+                await asyncio.gather(*asked, return_exceptions=True)
+            raise failure from None
 
     async def _ended_at(self, id_: str) -> tuple[float | None, list[str]]:
         """Return when a chat has ended, if that is known, and the nodes that did not tell."""
@@ -129,7 +135,7 @@ class AllChats:
 
 
 async def _recent(node: OtherNode, limit: int, until: float | None) -> list[dict[str, Any]]:
-    said = await node.ask(SUBJECT, do="recent", limit=limit, until=until)
+    said = await told_soon(node, SUBJECT, do="recent", limit=limit, until=until)
     with understood(node):
         return [
             {"at": float(row["at"]), "chat": {**row["chat"], "id": str(row["chat"]["id"])}}
@@ -138,12 +144,12 @@ async def _recent(node: OtherNode, limit: int, until: float | None) -> list[dict
 
 
 async def _end_of(node: OtherNode, id_: str) -> float | None:
-    said = await node.ask(SUBJECT, do="at", id=id_)
+    said = await told_soon(node, SUBJECT, do="at", id=id_)
     with understood(node):
         return None if said["at"] is None else float(said["at"])
 
 
-async def _tried(asking: Awaitable[T]) -> T | BridgeError:
+async def _tried(asking: Coroutine[Any, Any, T]) -> T | BridgeError:
     try:
         return await asking
     except BridgeError as error:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 from loguru import logger
@@ -23,7 +24,8 @@ PATH = "/admin/api/usage"
 SUBJECT = "usage"
 ASKED = "(`since`: `7d` or a date; `by`: any of `key`, `model`, `account`, `day`, `hour`, `node`)"
 SINCE = timedelta(days=30)
-ATTACHED = {"content-disposition": 'attachment; filename="bridge-usage.csv"', "cache-control": "no-store"}
+MISSING = "x-bridge-missing"
+"""The header of a table that names the nodes which are not counted in it, percent-encoded."""
 
 
 class UsageFigures:
@@ -49,8 +51,8 @@ class UsageFigures:
 
     async def table(self, request: web.Request) -> web.StreamResponse:
         """Return the sums as a CSV file."""
-        _, by, rows, _ = await self._asked(request)
-        return web.Response(text=as_csv(rows, by), content_type="text/csv", headers=ATTACHED)
+        _, by, rows, missing = await self._asked(request)
+        return web.Response(text=as_csv(rows, by), content_type="text/csv", headers=_attached(missing))
 
     async def _asked(self, request: web.Request) -> tuple[datetime, Sequence[By], list[dict[str, Any]], list[str]]:
         """Return since when, by what, the sums of all nodes, and the names of those that are missing in them."""
@@ -83,6 +85,13 @@ async def _sums(node: OtherNode, since: datetime, by: Sequence[By]) -> list[dict
     except BridgeError as error:
         logger.warning("What the keys used on the node {} is missing: {}", node.name, error.message)
         return None
+
+
+def _attached(missing: Sequence[str]) -> Mapping[str, str]:
+    """Return the headers of a table; the file's name says where nodes are missing in it."""
+    name = "bridge-usage-incomplete.csv" if missing else "bridge-usage.csv"
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return {**headers, MISSING: ", ".join(map(quote, missing))} if missing else headers
 
 
 def _since(request: web.Request) -> datetime:

@@ -129,7 +129,13 @@ def browser_check(settings: BrowserSettings, browser: Chromium) -> Check:
 
 
 def page_checks(settings: Settings, browser: Chromium, *, send: bool) -> Iterator[Check]:
-    """Yield the checks of the site for each profile that opens; blocks. With `send` each account answers a chat."""
+    """Yield the checks of the site for each profile that opens; blocks. With `send` each account answers a chat.
+
+    In a cluster the accounts are their nodes', which alone may open their pages.
+    """
+    if settings.cluster.url is not None:
+        yield Check("pages", _pages_of_nodes)
+        return
     for name in _names(settings.profiles):
         try:
             profile = _stored(settings, name)
@@ -237,6 +243,10 @@ def _sandbox(settings: BrowserSettings) -> str:
     if settings.sandbox is None:
         return "without its sandbox, because root cannot have one: another user is safer"
     return "without its sandbox, as browser.sandbox says"
+
+
+async def _pages_of_nodes() -> str:
+    return "not opened here, for each is its node's; the dashboard and POST /admin/api/doctor/site check them there"
 
 
 async def _on_page(

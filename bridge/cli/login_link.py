@@ -80,5 +80,6 @@ async def _bridge(settings: Settings, say: Callable[[str], None]) -> AsyncGenera
         yield client
         return
     say("No bridge runs here, so one is started for the login alone.")
-    async with running(settings, only_new=True) as bridge:
+    cluster = settings.cluster.model_copy(update={"max_accounts": 0})  # as a node it opens no other account either
+    async with running(settings.model_copy(update={"cluster": cluster}), only_new=True) as bridge:
         yield admin_client_of(settings, from_here(bridge.url), None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from bridge.cli.console import SafeConsole
+from bridge.errors import SetupError
 
 if TYPE_CHECKING:
     from bridge.cli.admin_client import AdminClient
@@ -68,6 +69,15 @@ def load(context: typer.Context, *, quiet: bool = True, **given: Any) -> Setting
     how = settings.log.model_copy(update={"level": "WARNING"}) if quiet and not is_set else settings.log
     log.set_up(how, settings.cluster.own_name)
     return settings
+
+
+def check_is_alone(settings: Settings) -> None:
+    """Raise `SetupError` in a cluster: a command that opens an account's page would drive it beside its node."""
+    if settings.cluster.url is not None:
+        raise SetupError(
+            "The nodes of the cluster drive the accounts, so this command may not open one; "
+            "run it on a bridge without cluster.url that has a login of its own."
+        )
 
 
 def admin_client(context: typer.Context, url: str | None, key: str | None) -> AdminClient:

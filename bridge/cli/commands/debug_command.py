@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.options import IN_A_WINDOW, Name, console, flag, load, run
+from bridge.cli.options import IN_A_WINDOW, Name, check_is_alone, console, flag, load, run
 
 
 def debug(
@@ -27,4 +27,5 @@ def debug(
     if not headless:
         need_display("Use `ssh -X` or `xvfb-run`, or --headless and look at the lines only.")
     settings = load(context, browser={"headed": False, "shell": False} if headless else IN_A_WINDOW)
+    check_is_alone(settings)
     run(watch(settings, readable_profiles(settings).load(name), console, show_text=text))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.options import console, flag, load, run, say
+from bridge.cli.options import check_is_alone, console, flag, load, run, say
 
 sites = typer.Typer(
     help="List the sites that the bridge knows; show, check, begin or heal a site file.", no_args_is_help=True
@@ -75,5 +75,7 @@ def heal(
     """
     from bridge.cli.site_repair import repair
 
-    if not run(repair(load(context), name, account, console, is_written=write)):
+    settings = load(context)
+    check_is_alone(settings)
+    if not run(repair(settings, name, account, console, is_written=write)):
         sys.exit(1)

@@ -12,11 +12,15 @@ import pytest
 
 from bridge.chat.caller import Caller
 from bridge.chat.types import ChatRequest, Message, Model
+from bridge.cluster.redis_link import connect
 from bridge.errors import ClusterUnavailable
 from bridge.storage.api_keys import KeyStore
+from tests.support.browsers import free_port
+from tests.support.certificates import self_signed
 from tests.support.cluster_nodes import IDENTITY, NAMES, Node, Recorder, answer, chat, node_of, settings_of
 from tests.support.redis_deployments import behind_sentinel, redis_cluster
-from tests.support.waiting import until
+from tests.support.redis_server import redis_server
+from tests.support.waiting import LIMIT, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LEASE = 2.0
@@ -77,6 +81,22 @@ async def all_works(nodes: Nodes) -> None:
     await until(lambda: one.ready() == NAMES and two.held() == [])
     await one.cluster.directory.drain("two", is_draining=False)
     await until(nodes.both_have_some)
+
+
+async def test_nodes_reach_a_redis_by_tls_where_its_certificate_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, port = await self_signed(tmp_path), free_port()
+    files = ("--tls-cert-file", str(made.certificate), "--tls-key-file", str(made.key))
+    async with redis_server(tmp_path, "--tls-port", str(port), *files, "--tls-auth-clients", "no"):
+        url = f"rediss://127.0.0.1:{port}"
+        link = connect(url, "test", LIMIT)
+        with pytest.raises(ClusterUnavailable):
+            await link.get("anything")
+        await link.close()
+        monkeypatch.setenv("SSL_CERT_FILE", str(made.certificate))
+        async with two_nodes(tmp_path, url) as nodes:
+            assert await answer(nodes.two.everywhere, "1 word by TLS")
 
 
 async def test_nodes_share_a_redis_cluster_as_they_share_one_server(tmp_path: Path) -> None:

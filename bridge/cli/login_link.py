@@ -80,6 +80,10 @@ async def _bridge(settings: Settings, say: Callable[[str], None]) -> AsyncGenera
         yield client
         return
     say("No bridge runs here, so one is started for the login alone.")
-    cluster = settings.cluster.model_copy(update={"max_accounts": 0})  # as a node it opens no other account either
-    async with running(settings.model_copy(update={"cluster": cluster}), only_new=True) as bridge:
+    async with running(for_one_login(settings), only_new=True) as bridge:
         yield admin_client_of(settings, from_here(bridge.url), None)
+
+
+def for_one_login(settings: Settings) -> Settings:
+    """Return the settings of a bridge that runs for one login: as a node it takes no account of the others."""
+    return settings.model_copy(update={"cluster": settings.cluster.model_copy(update={"max_accounts": 0})})

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
 from bridge.cluster.node_directory import NodeInfo
-from tests.support.cluster_nodes import Cluster
+from bridge.storage.profile_key import load_identity
+from bridge.storage.profiles import ProfileStore
+from tests.support.cluster_nodes import Cluster, profile_of
 from tests.support.commands import Home
 from tests.support.waiting import until
 
@@ -40,3 +44,15 @@ async def test_without_a_cluster_the_commands_say_so(tmp_path: Path) -> None:
     with Home.at(tmp_path) as home:
         status = await home.run("cluster", "status")
         assert (status.code, status.err.strip()) == (1, "Error: There is no cluster: the setting cluster.url is empty.")
+
+
+async def test_commands_that_open_an_accounts_page_leave_that_to_its_node(tmp_path: Path) -> None:
+    shared = {"BRIDGE_CLUSTER_URL": "redis://127.0.0.1:9"}
+    with Home.at(tmp_path) as home:
+        for command in (("debug", "a", "--headless"), ("sites", "heal", "deepseek")):
+            refused = await home.run(*command, **shared)
+            assert (refused.code, "The nodes of the cluster drive the accounts" in refused.err) == (1, True)
+        store = ProfileStore(home.settings.profiles, await asyncio.to_thread(load_identity, home.settings))
+        await asyncio.to_thread(store.save, profile_of("a"))
+        checked = await home.run("doctor", "--site", "--send", **shared)
+        assert re.findall(r"^ok +(\w+)", checked.out, re.MULTILINE) == ["browser", "pages"], checked.out

@@ -6,13 +6,15 @@ import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from bridge.app import running
 from bridge.browser.browser import Chromium
+from bridge.cli.login_link import for_one_login
 from bridge.cluster.redis_leases import RedisLeases
 from bridge.cluster.redis_link import Script
 from bridge.pool.account_record import decoded
 from bridge.pool.pool import Pool
 from tests.support.cluster_bridges import LEASE, bridges, ready
-from tests.support.live import Live, directive
+from tests.support.live import Live, directive, settings_for
 from tests.support.waiting import LIMIT, until
 
 
@@ -68,3 +70,19 @@ async def test_the_next_bridge_stops_what_the_site_still_generates(chromium: Chr
         await until(lambda: ready(two) == ["alice"])
         assert [turn.outcome for turn in one.account().turns] == ["stopped"]
         await stream.close()
+
+
+async def test_a_bridge_that_runs_for_one_login_takes_no_account_of_the_nodes(
+    chromium: Chromium, tmp_path: Path
+) -> None:
+    async with bridges(tmp_path, chromium, "alice") as nodes:
+        owner = await nodes.start("owner", "alice")
+        await until(lambda: ready(owner) == ["alice"])
+        shared = owner.settings.cluster.model_copy(update={"node": "passing"})
+        settings = for_one_login(settings_for(tmp_path / "passing", cluster=shared))
+        settings = settings.model_copy(update={"profile_key_file": tmp_path / "profile.key"})
+        assert not isinstance(owner.bridge.everywhere, Pool)
+        control = owner.bridge.everywhere.control
+        async with running(settings, browser=chromium, only_new=True):
+            await until(lambda: [one.name for one in control.nodes()] == ["owner", "passing"])
+            assert [one.capacity for one in control.nodes() if not one.is_own] == [0]

@@ -108,12 +108,11 @@ class AccountMoves:
             while time.monotonic() < deadline:
                 is_leaving = name in self._leaving
                 if not is_leaving and (lease := self._leases.of(name) or await self._leases.acquire(name)) is not None:
-                    self._accounts.closed.discard(name)
+                    self._accounts.closed.discard(name)  # it may have been here before
                     kept = await self._shared.take(name, lease.fence)
                     if kept is not None and kept.record:
                         lease.left_generating = lease.generating = decoded(kept.record).generating
                     lease.on_generating = self._on_changed
-                    self._accounts.closed.discard(name)  # it may have been here before
                     return lease
                 held = (await self._store.holders([name])).get(name)
                 if held is not None and held.holder != self._leases.holder:
@@ -140,8 +139,12 @@ class AccountMoves:
         """Remove an account that no node has; raise `AccountConflict` where one is about to have it."""
         if self._leases.of(name) is not None or await self._leases.acquire(name) is None:
             raise AccountConflict(f"The account {name} is about to come to a node; try again in a moment.")
+        self._leaving.add(name)
         self._accounts.closed.add(name)  # it is not to be opened
-        await asyncio.to_thread(self._accounts.remove, name)
+        try:
+            await asyncio.to_thread(self._accounts.remove, name)
+        finally:
+            self._leaving.discard(name)
 
     def give_back(self, name: str) -> None:
         """Begin to give an account back, if that has not begun."""
@@ -149,11 +152,14 @@ class AccountMoves:
             self._leaving.add(name)
             self._tasks.start(self._give_back(name))
 
-    def keep(self, names: Collection[str]) -> None:
-        """Open those of these accounts again that were closed, and could not be given back."""
-        for name in self._accounts.closed.intersection(names) - self._leaving:
+    def mend(self, held: Collection[str]) -> None:
+        """Open the accounts again that could not be given back; give back those whose login is not on the disk."""
+        for name in self._accounts.closed.intersection(held) - self._leaving:
             self._accounts.closed.discard(name)
             self._pool.look_now()
+        for name in self._sync.gone.intersection(held):
+            if self.slot(name) is None:
+                self.give_back(name)
 
     async def _give_back(self, name: str) -> None:
         try:

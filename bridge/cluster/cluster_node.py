@@ -240,7 +240,7 @@ class ClusterNode:
         leaving = [name for name in misplaced(own, wanted) if name not in self.sync.bound or own.is_draining]
         for name in leaving if own.is_draining else leaving[:MOVES]:
             moves.give_back(name)
-        moves.keep(own.held - {*leaving})
+        moves.mend(own.held - {*leaving})
 
     def _running_moves(self) -> AccountMoves:
         assert self._moves is not None, "run() comes first"  # noqa: S101

@@ -36,6 +36,8 @@ class ProfileSync:
         self._seen: dict[str, Stamp | None] = {}
         self._saved: dict[str, int] = {}
         self.bound: set[str] = set()
+        self.gone: frozenset[str] = frozenset()
+        """Profiles that were on the disk, and somebody has deleted; those of accounts that were removed are not."""
 
     async def publish(self, shared: Collection[str]) -> None:
         """Offer the profiles that were written since the last time, and those that are not among the `shared` accounts.
@@ -45,6 +47,7 @@ class ProfileSync:
         for name in await asyncio.to_thread(self._to_offer, shared):
             await self.publish_one(name)
         self._has_looked = True
+        self.bound -= self.gone
 
     async def publish_one(self, name: str) -> None:
         """Offer one profile, if it can be opened."""
@@ -77,7 +80,8 @@ class ProfileSync:
 
     async def store(self, name: str, shared: SharedAccount) -> bool:
         """Take a login from Redis if it is later than the one on disk; tell whether there is one now."""
-        if shared.sealed and shared.saved > self._saved.get(name, 0):
+        is_there = await asyncio.to_thread(self._store.exists, name)
+        if shared.sealed and (shared.saved > self._saved.get(name, 0) or not is_there):
             await asyncio.to_thread(self._store.save_sealed, name, shared.sealed)
             self._saved[name] = shared.saved
             self._seen[name] = await asyncio.to_thread(self._store.stamp, name)
@@ -99,6 +103,7 @@ class ProfileSync:
 
     def _to_offer(self, shared: Collection[str]) -> list[str]:
         stamps: Mapping[str, Stamp | None] = {name: self._store.stamp(name) for name in self._store.names()}
+        self.gone = frozenset(self._seen.keys() - stamps.keys())
         known = {*shared, *self.bound}
         return [name for name, stamp in stamps.items() if self._seen.get(name, ()) != stamp or name not in known]
 

@@ -144,6 +144,17 @@ async def test_an_account_that_no_node_can_open_is_removed_from_any(cluster: Clu
         await two.everywhere.remove("nobody")
 
 
+async def test_an_account_whose_profile_is_deleted_on_its_node_goes_on_with_the_login_that_the_cluster_has(
+    cluster: Cluster,
+) -> None:
+    node = await cluster.node("one", "a", "b")
+    await until(lambda: node.ready() == ["a", "b"])
+    before = fence_of(node, "a")
+    await asyncio.to_thread(node.store.remove, "a")  # as `bridge profiles remove` does
+    await until(lambda: node.ready() == ["a", "b"] and fence_of(node, "a") > before)
+    assert node.store.exists("a")
+
+
 async def test_without_redis_accounts_are_closed_in_time_and_opened_again_when_it_is_back(
     cluster: Cluster,
 ) -> None:

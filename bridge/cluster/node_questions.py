@@ -21,7 +21,7 @@ from bridge.cluster.cluster_node import ClusterNode
 from bridge.cluster.node_directory import NodeInfo
 from bridge.cluster.redis_link import Script
 from bridge.cluster.relay_client import RelayClient
-from bridge.cluster.relay_server import read_call
+from bridge.cluster.signed_calls import read_call
 from bridge.cluster_settings import mark_for
 from bridge.errors import ClusterUnavailable, NodeLost
 from bridge.tasks import Tasks

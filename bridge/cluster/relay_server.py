@@ -9,7 +9,6 @@ whether something may have been sent. The connection is the chat: where it ends,
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from concurrent.futures import Future
@@ -24,6 +23,7 @@ from bridge.background import off_loop
 from bridge.chat.account_control import Archive
 from bridge.chat.types import ChatBackend, ChatRequest
 from bridge.cluster import wire
+from bridge.cluster.signed_calls import Handler, guarded, note_begun, read_call
 from bridge.cluster.signing import Signing
 from bridge.errors import BridgeError, LeaseLost, NodeLost, RequestError, SetupError
 from bridge.tasks import log_unexpected
@@ -42,8 +42,6 @@ UNACKNOWLEDGED = 10_000
 MOST_JSON = 2**28
 """Bytes of a call, its files included."""
 
-BEGUN = web.RequestKey("begun", bool)
-Handler = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | Archive]]
 
 
@@ -91,15 +89,15 @@ class RelayServer:
     async def listening(self, host: str, port: int) -> AsyncGenerator[str]:
         """Listen meanwhile, and yield the address; raises `SetupError` where that cannot be."""
         app = web.Application(client_max_size=MOST_JSON)
-        app.on_response_prepare.append(_note_begun)
+        app.on_response_prepare.append(note_begun)
         app.add_routes(
             [
-                web.post("/internal/chat", self._guarded(self._chat)),
-                web.post("/internal/go", self._guarded(self._go)),
-                web.post("/internal/returned", self._guarded(self._returned)),
-                web.post("/internal/account", self._guarded(self._account)),
-                *(web.post(path, self._guarded(handler)) for path, handler in self._more.items()),
-                web.get("/internal/view", self._guarded(self._viewed)),
+                web.post("/internal/chat", guarded(self._signing, self._chat)),
+                web.post("/internal/go", guarded(self._signing, self._go)),
+                web.post("/internal/returned", guarded(self._signing, self._returned)),
+                web.post("/internal/account", guarded(self._signing, self._account)),
+                *(web.post(path, guarded(self._signing, handler)) for path, handler in self._more.items()),
+                web.get("/internal/view", guarded(self._signing, self._viewed)),
             ]
         )
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
@@ -118,25 +116,6 @@ class RelayServer:
         """Note which account a chat of another node has got."""
         if isinstance(fact, ChatStarted) and (chat := self._chats.get(fact.chat)) is not None:
             chat.account, chat.fence = fact.account, self.fence_of(fact.account)
-
-    def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """Have a handler called for signed calls alone; its errors are JSON, or cut off a response that has begun."""
-
-        async def handle(http: web.Request) -> web.StreamResponse:
-            try:
-                self._signing.check(http.headers, http.method, http.rel_url.raw_path_qs)
-                body = await http.read()  # only now: that of a stranger is not read
-                await off_loop(len(body), self._signing.check_body, http.headers, body)
-                return await handler(http, body)
-            except web.HTTPException:
-                raise
-            except Exception as error:  # the outermost edge
-                failure = _failure(error)
-                if BEGUN in http:  # its response: another response would stand in its body
-                    raise ConnectionAbortedError("The response was cut off.") from error
-                return web.json_response({"error": wire.error_as_json(failure)}, status=failure.status)
-
-        return handle
 
     async def _chat(self, http: web.Request, body: bytes) -> web.StreamResponse:
         head, _, data = body.partition(b"\n")
@@ -163,7 +142,7 @@ class RelayServer:
 
     async def _go(self, _: web.Request, body: bytes) -> web.StreamResponse:
         """Let a chat be sent; refused where it has given up waiting for that, or the account has moved meanwhile."""
-        said = read_call(body)
+        said = await off_loop(len(body), read_call, body)
         chat = self._chats.get(str(said.get("chat")))
         if chat is None or chat.is_over:
             raise RequestError("The chat is over.")
@@ -187,7 +166,7 @@ class RelayServer:
         return await self.view(http)
 
     async def _account(self, _: web.Request, body: bytes) -> web.StreamResponse:
-        done = await self._operate(read_call(body))
+        done = await self._operate(await off_loop(len(body), read_call, body))
         if isinstance(done, Archive):
             return web.Response(body=done.data, content_type=wire.ARCHIVE, headers={wire.NAME: done.name})
         return web.json_response(done)
@@ -271,30 +250,6 @@ class _Answer:
                     await self._response.write(data)
             except TimeoutError as error:
                 raise ConnectionResetError("the other node does not read") from error
-
-
-async def _note_begun(http: web.Request, _: web.StreamResponse) -> None:
-    http[BEGUN] = True
-
-
-def _failure(error: Exception) -> BridgeError:
-    """Return what another node is told of an error; log it, unless that node has only left."""
-    if isinstance(error, BridgeError):
-        return error
-    if not isinstance(error, ConnectionError):
-        log_unexpected(error, "while another node was answered")
-    return BridgeError(f"The other node failed ({type(error).__name__}).", sent=True)
-
-
-def read_call(data: bytes) -> dict[str, Any]:
-    """Return what a call says; raise a `RequestError` where it is no JSON object."""
-    try:
-        said = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise RequestError("The call is no JSON.") from error
-    if not isinstance(said, dict):
-        raise RequestError("The call is no JSON object.")
-    return said
 
 
 def _notice_loss(http: web.Request) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from bridge.chat.ownership import SoleOwnership
+from bridge.cluster.shared_conversations import encoded
 from bridge.errors import BridgeError, LeaseLost
+from bridge.storage.conversation_file import Change
 from bridge.storage.profile_key import Identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
@@ -101,3 +103,16 @@ async def test_a_login_is_not_written_once_the_account_is_another_nodes(tmp_path
     assert store.load("a").storage_state["cookies"] == []
     await StoredLogin(store.load("a"), store, Telemetry()).keep(renewed, SoleOwnership())
     assert store.load("a").storage_state["cookies"] != []
+
+
+@pytest.mark.browser
+async def test_what_an_earlier_owner_tells_of_a_conversation_is_left_out(cluster: Cluster) -> None:
+    node, taken = await cluster.node("one"), list[object]()
+    node.pool.conversations.apply = lambda change: taken.append(change.row[0])  # type: ignore[method-assign]
+    link = node.cluster.link
+    told = {"of the owner": 7, "of an earlier one": 6, "of the owner again": 7, "of the next": 8}
+    for conversation, fence in told.items():
+        change = Change("made", "a", (conversation, "a", 1e12))
+        await link.append(link.of_cluster("conversations"), 10, node="another", change=encoded(change, fence))
+    await until(lambda: "of the next" in taken)
+    assert taken == ["of the owner", "of the owner again", "of the next"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from functools import cache
 from html import escape
 from pathlib import Path
 
 from aiohttp import web
 
 from bridge.demo.backend import BACKEND, Backend
+from bridge.demo.bundle import bundled
 from bridge.demo.checks import SESSION_COOKIE
 from bridge.demo.patches import encode_json
 from bridge.demo.replies import WAF_COOKIE
@@ -29,6 +30,13 @@ def class_name(name: str, build: str, markup: str) -> str:
     return f"_{digest:08x}"[:8]
 
 
+@cache
+def _files() -> dict[str, str]:
+    """Return the files of the page as they are."""
+    files = {f.name: f.read_text("utf-8") for f in _STATIC.iterdir() if f.suffix in {*_TYPES, ".html"}}
+    return {**files, "app.js": bundled("app.js", files)}
+
+
 def _renamed(style: str, build: str, markup: str) -> str:
     return _CLASS.sub(lambda match: "." + class_name(match[1], build, markup), style)
 
@@ -37,10 +45,9 @@ class Assets:
     """Hold the files of the page, ready to be served."""
 
     def __init__(self, backend: Backend) -> None:
-        self._files = {f.name: f.read_text("utf-8") for f in _STATIC.iterdir() if f.suffix in {*_TYPES, ".html"}}
-        style = self._files["style.css"]
-        for kind in ("classic", "hashed"):
-            self._files[f"{kind}.css"] = _renamed(style, backend.build, kind)
+        build, markup = backend.build, backend.settings.markup
+        style = _files()["style.css"]
+        self._files = {**_files(), f"{markup}.css": _renamed(style, build, markup)}
         self.document = self._document(backend)
 
     def response(self, name: str) -> web.Response:
@@ -50,11 +57,6 @@ class Assets:
             raise web.HTTPNotFound
         headers = {"cache-control": "max-age=31536000, immutable"}
         return web.Response(text=self._files[name], content_type=kind, charset="utf-8", headers=headers)
-
-    def _module_links(self, build: str) -> Iterator[str]:
-        for name in sorted(self._files):
-            if name.endswith(".js") and name not in ("pow_worker.js", "oauth.js"):
-                yield f'  <link rel="modulepreload" href="/static/{build}/{name}">'
 
     def _document(self, backend: Backend) -> str:
         settings = backend.settings
@@ -77,7 +79,6 @@ class Assets:
         }
         lang = "zh-CN" if settings.lang == "zh" else "en"
         page = self._files["index.html"].replace("%LANG%", lang).replace("%BUILD%", backend.build)
-        page = page.replace("%MODULES%", "\n".join(self._module_links(backend.build)))
         page = page.replace("%MARKUP%", settings.markup)
         return page.replace("%BOOT%", escape(encode_json(boot)))
 

@@ -9,8 +9,8 @@ from playwright.async_api import Browser, BrowserContext, Page
 
 from bridge.demo import Account, DemoSite
 
-STOP = "path[d^='M2 4.88']"
-"""The drawing on the button that stops an answer."""
+SEND = "path[d^='M8.3125']"
+"""The drawing on the button that sends a prompt; there is none from one prompt to the end of its answer."""
 _SIGN_IN_ONCE = """
     if (!sessionStorage.begun) {
         localStorage.clear();
@@ -51,5 +51,5 @@ async def ask(page: Page, prompt: str, *, while_it_writes: bool = False) -> None
     box = page.locator("textarea:not(.ds-textarea *)")
     await box.fill(prompt)
     if not while_it_writes:
-        await page.locator(STOP).wait_for(state="detached")
+        await page.locator(SEND).wait_for(state="attached")
     await box.press("Enter")

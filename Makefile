@@ -15,14 +15,16 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS := $(shell expr 2 \* $(CORES) + 1)
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 2
-QUICK := $(PYTEST) -m "not browser and not slow and not stress" --ignore $(CLIENTS)
+ALL := not stress and not pages
+# Quick tests hardly wait, and each process collects them all: one for each core.
+QUICK := $(PYTEST) -n $(CORES) -m "not browser and not slow and not stress" --ignore $(CLIENTS)
 LOCK := uv pip compile --quiet --prerelease if-necessary --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 # Python keeps what it has compiled: the tests start it hundreds of times.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test quick stress coverage test-clients clients test-pages pages test-large-pages large-pages lint format lock docs wheel deployment audit bench clean
+.PHONY: help demo serve test test-sites test-cluster test-all quick stress coverage test-clients clients test-pages pages test-large-pages large-pages lint format lock docs wheel deployment audit bench clean
 
 help: ## list the targets (ARGS="..." is handed to demo, serve and pytest)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,11 +35,23 @@ demo: $(READY) ## try the bridge on a built-in chat site, no account needed (ARG
 serve: $(READY) ## start the bridge with your captured logins
 	@exec $(BIN)/bridge serve $(ARGS)
 
-test: lint clients ## check style and types, then run all tests but stress, foreign clients and pages (ARGS="-k name": only some)
+test: lint clients ## check style and types, then the bridge with a real Chromium on its own demo site (ARGS="-k name": only some)
 	$(BIN)/bridge install
-	$(PYTEST) -m "not stress and not pages" --ignore $(CLIENTS) $(ARGS)
+	$(PYTEST) -m "$(ALL) and not sites and not cluster" --ignore $(CLIENTS) $(ARGS)
 
-stress: clients ## play at full length what `make test` plays in short: more examples, cases, chats; the benchmark
+test-sites: clients ## chat through the ten other sites as the demo plays them, and learn pages that nobody has described
+	$(BIN)/bridge install
+	$(PYTEST) -m "$(ALL) and sites" --ignore $(CLIENTS) $(ARGS)
+
+test-cluster: clients ## run several nodes on a real Redis, and have them fail (needs redis-server)
+	$(BIN)/bridge install
+	$(PYTEST) -m "$(ALL) and cluster" --ignore $(CLIENTS) $(ARGS)
+
+test-all: lint clients ## check style and types, then run these three at once, as CI does
+	$(BIN)/bridge install
+	$(PYTEST) -m "$(ALL)" --ignore $(CLIENTS) $(ARGS)
+
+stress: clients ## play at full length what `make test-all` plays in short: more examples, cases, chats; the benchmark
 	$(BIN)/bridge install
 	EXAMPLES=200 FUZZ=3000 $(PYTEST) -m "stress or hypothesis" --ignore $(CLIENTS) $(ARGS)
 

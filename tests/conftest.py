@@ -54,12 +54,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if STARTING.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
+        if item.get_closest_marker("browser") and (area := area_of(item.path.relative_to(TESTS).as_posix())):
+            item.add_marker(area)
     long = [Counter(item.path for item in items if item.get_closest_marker(name)) for name in ("browser", "slow")]
     first = {TESTS / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: [first.get(item.path, len(first)), *(-count[item.path] for count in long)])
 
 
+def area_of(path: str) -> str | None:
+    """Return the area to which the tests of a file belong that `make test` leaves to a target of their own."""
+    return next((area for area, places in AREAS.items() if path.startswith(places)), None)
+
+
 TESTS = Path(__file__).parent
+AREAS = {"cluster": ("cluster/",), "sites": ("sites/", "login/test_site_learning", "liveview/test_site_learning")}
+"""Where these tests are."""
 LONGEST = (
     *("dashboard/test_dashboard.py", "sites/test_data_driver_live.py", "cli/test_cli.py"),
     *("worker/test_turns_live.py", "test_growth.py", "worker/test_failures_live.py", "cli/test_operate.py"),

@@ -27,7 +27,7 @@ from tests.support.stress import stress
 
 STATIONS = 3
 SITE = replace(QUICK_SITE, heartbeat=0.3, heartbeat_timeout=0.6, auto_resume=0.4)
-TURN = TurnSettings(ready=15, submit=4, first_byte=12, silence=4, stop=4, upload=3)
+TURN = TurnSettings(ready=15, submit=4, first_byte=12, silence=4, stop=4, upload=8)
 BROWSER = BrowserSettings(check_every=0.3, call_limit=5)
 POOL = PoolSettings(min_interval=0, queue_limit=12)
 TEXT = "It is 12 °C — mild, 「晴」. " * 4

@@ -29,7 +29,7 @@ from bridge.settings import BrowserSettings, TurnSettings
 from bridge.telemetry import BrowserLost, BrowserReplaced, Telemetry, WorkerState
 from tests.browser.test_browsers_live import WORDS, streamed
 from tests.liveview.test_liveview_live import ASKING, call, captured
-from tests.support.browsers import free_port, launch_config, operators_chrome, playwright_server
+from tests.support.browsers import free_port, launch_config, light_browser, operators_chrome, playwright_server
 from tests.support.certificates import self_signed
 from tests.support.commands import Home
 from tests.support.live import QUICK_SITE, directive, live, served, settings_for
@@ -49,7 +49,7 @@ UNSAFE = ("--unsafe", "--path", f"/{SECRET}")
 def elsewhere(port: int, path: str = SECRET, **more: Any) -> BrowserSettings:
     """Return settings with the browser of a Playwright server, which starts the Chromium of this machine for us."""
     connect = SecretStr(f"playwright+ws://127.0.0.1:{port}/{path}")
-    own = {"executable": find(BrowserSettings()), "sandbox": None if sandboxed(BrowserSettings()) else False}
+    own = {"executable": find(light_browser()), "sandbox": None if sandboxed(BrowserSettings()) else False}
     return BrowserSettings.model_validate({"connect": connect, "check_every": 0.5, **own, **more})
 
 

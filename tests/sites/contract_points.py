@@ -30,7 +30,7 @@ class Point:
     kinds: tuple[str, ...] = ("text",)
     """Kinds of sites."""
     in_short: tuple[str, ...] = SITES
-    """Sites on which `make test` tries it, the least alike of those that have it; on the others `make stress` does."""
+    """Sites on which `make test-sites` tries it, the least alike of those that have it; on the others `make stress` does."""
 
     def is_about(self, name: str) -> bool:
         """Tell whether a site has what the point is about."""
@@ -124,7 +124,7 @@ def sites_with(point: str) -> list[str]:
 
 
 def short_sites(point: str) -> list[str]:
-    """Return those of the sites that a point is about on which `make test` tries it."""
+    """Return those of the sites that a point is about on which `make test-sites` tries it."""
     return [name for name in sites_with(point) if name in POINTS[point].in_short]
 
 

@@ -1,4 +1,4 @@
-"""What `make test` leaves out of the contract of the sites, it shows on others."""
+"""What `make test-sites` leaves out of the contract of the sites, it shows on others."""
 
 from __future__ import annotations
 

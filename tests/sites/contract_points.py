@@ -30,7 +30,7 @@ class Point:
     kinds: tuple[str, ...] = ("text",)
     """Kinds of sites."""
     in_short: tuple[str, ...] = SITES
-    """Sites on which `make test-sites` tries it, the least alike of those that have it; on the others `make stress` does."""
+    """Sites on which `make test-sites` tries it, those least alike; on the others `make stress` does."""
 
     def is_about(self, name: str) -> bool:
         """Tell whether a site has what the point is about."""

@@ -2,7 +2,7 @@
 
 Later by the time of the cluster. One that the page of an owner held goes to Redis under that owner's fence, also after
 the lease; a person's own needs none. A login that `bridge login` has just made bears the time of this machine's clock,
-which may be wrong: it is told in the cluster's time. None is later than now: a wrong clock keeps no later login out.
+which may be wrong: it is saved anew, at the cluster's. None is later than now: a wrong clock keeps no later login out.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ class ProfileSync:
         if profile is None:
             self._seen[name] = stamp
             return
+        if self._is_by_own_clock(profile, stamp):  # else who compares the times of logins would take it for an old one
+            profile = await asyncio.to_thread(self._store.save, profile)
+            stamp = await asyncio.to_thread(self._store.stamp, name)
         saved = self._saved_at(profile, stamp)
         if profile.user_data_dir is not None:
             self.bound.add(name)
@@ -111,10 +114,16 @@ class ProfileSync:
         """Return when a profile was saved, in milliseconds of the cluster's time."""
         if self._seen.get(profile.name, ()) == stamp and (known := self._saved.get(profile.name)):
             return known
-        saved, now, ahead = profile.saved.timestamp(), self._clock.now(), self._clock.ahead
-        is_new = self._has_looked and abs(saved - (now + ahead)) <= JUST_NOW
-        is_foreign = is_new and _is_by_own_clock(saved, stamp, ahead)
-        return int(min(saved - ahead if is_foreign else saved, now) * MILLISECONDS)
+        return int(min(profile.saved.timestamp(), self._clock.now()) * MILLISECONDS)
+
+    def _is_by_own_clock(self, profile: Profile, stamp: Stamp | None) -> bool:
+        """Tell whether a login that has just come to the disk bears this machine's time, as its file does."""
+        if stamp is None or not self._has_looked or self._seen.get(profile.name, ()) == stamp:
+            return False
+        saved, ahead = profile.saved.timestamp(), self._clock.ahead
+        _, written, _ = stamp
+        later = written / NANOSECONDS - saved
+        return abs(later) < abs(later - ahead) and abs(saved - ahead - self._clock.now()) <= JUST_NOW
 
     def _loaded(self, name: str) -> tuple[Stamp | None, Profile | None]:
         stamp = self._store.stamp(name)
@@ -123,12 +132,3 @@ class ProfileSync:
         except SetupError as error:
             logger.error("Profile {} is not shared: {}", name, error.message)
             return stamp, None
-
-
-def _is_by_own_clock(saved: float, stamp: Stamp | None, ahead: float) -> bool:
-    """Tell whether a login bears the time of this machine's clock, as its file does, and not that of the cluster."""
-    if stamp is None:
-        return False
-    _, written, _ = stamp
-    later = written / NANOSECONDS - saved
-    return abs(later) < abs(later - ahead)

@@ -140,18 +140,24 @@ class ProfileStore:
             ) from None
         return _parse(content, name, path)
 
-    def save(self, profile: Profile, fence: int = 0) -> None:
-        """Write the profile in one step: whatever happens, the file holds the old login or the new one.
+    def dated(self, profile: Profile) -> Profile:
+        """Return the profile as one that is saved now."""
+        saved = _now() if self.now is None else datetime.fromtimestamp(self.now(), UTC)
+        return profile.model_copy(update={"saved": saved})
 
-        `fence` is that of the owner whose page held the login; 0: a person has made it.
+    def save(self, profile: Profile, fence: int = 0) -> Profile:
+        """Write the profile in one step, and return it as it is stored.
+
+        Whatever happens, the file holds the old login or the new one. `fence` is that of the owner whose page held the
+        login; 0: a person has made it.
         """
         path = self.path(profile.name)
-        if self.now is not None:
-            profile = profile.model_copy(update={"saved": datetime.fromtimestamp(self.now(), UTC)})
+        profile = profile if self.now is None else self.dated(profile)
         self._fences[profile.name] = profile.saved, fence  # first: who reads the file shall find it
         content = json.dumps(profile.model_dump(), default=datetime.isoformat).encode()
         with disk_errors(f"save the profile {path}"):
             write_file(path, self.identity.seal(content))
+        return profile
 
     def fence_of(self, profile: Profile) -> int:
         """Return the fence under which a stored profile was written in this run; 0 where no owner has written it."""

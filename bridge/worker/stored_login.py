@@ -85,7 +85,7 @@ class StoredLogin:
         with self._lock:
             if now.same_login(self.profile):
                 return False
-            before, self.profile = self.profile, now
+            before, self.profile = self.profile, now if self._store is None else self._store.dated(now)
             if self._store is None:
                 return False
             try:
@@ -93,7 +93,7 @@ class StoredLogin:
                     self.profile = before  # somebody has logged in anew beside us: `renewed` takes that
                     return False
                 ownership.check()  # last, for the disk may have taken its time
-                self._store.save(now, ownership.fence)
+                self.profile = self._store.save(now, ownership.fence)  # else it would seem to be somebody else's
             except (SetupError, LeaseLost) as error:
                 logger.warning("The profile {} was not written back: {}", now.name, error.message)
                 return False

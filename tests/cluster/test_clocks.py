@@ -272,6 +272,10 @@ async def test_a_login_is_told_in_the_time_of_the_cluster_whoever_saved_it(tmp_p
             await asyncio.to_thread(store.save, profile_of(name))
             await sync.publish(())
             assert int(before * 1000) - 1 <= await shared.saved(name) <= clock.now() * 1000
+            stored = await asyncio.to_thread(ours.load, name)
+            assert before - 0.001 <= stored.saved.timestamp() <= clock.now(), (
+                "whoever compares it finds it the later one"
+            )
 
 
 @pytest.mark.browser

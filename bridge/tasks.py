@@ -35,7 +35,7 @@ class Tasks:
         return self.start(_again_and_again(work))
 
     async def finish(self, work: Coroutine[None, None, None]) -> None:
-        """Run `work` to its end, also for a caller that leaves in the meantime; raise its `BridgeError`."""
+        """Run `work` to its end; raise its `BridgeError`, or log it where the caller has left in the meantime."""
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def run() -> None:
@@ -46,7 +46,11 @@ class Tasks:
             else:
                 ended.set_result(None)
 
-        await asyncio.wait({self.start(run())})
+        try:
+            await asyncio.wait({self.start(run())})
+        except asyncio.CancelledError:
+            ended.add_done_callback(_log_failure)
+            raise
         work.close()  # one that is cancelled before it began was never awaited
         if not ended.done():  # stopped by `close`, or failed in a way that is in the log
             raise BridgeError("The change was not made to its end; the log tells more.")
@@ -96,6 +100,12 @@ def log_unexpected(error: BaseException, where: str) -> None:
     says = f": {error.message}" if isinstance(error, BridgeError) else ""
     frames = "".join(traceback.format_tb(error.__traceback__))
     logger.error("Unexpected {} ({}){}\n{}", type(error).__qualname__, where, says, frames)
+
+
+def _log_failure(ended: asyncio.Future[None]) -> None:
+    error = ended.exception()
+    if isinstance(error, BridgeError):
+        logger.warning("What was asked for failed when nobody waited for it any more: {}", error.message)
 
 
 async def _survived(work: Coroutine[None, None, None]) -> None:

@@ -31,7 +31,8 @@ LIMIT = 0.5
 PAUSE = 1.0
 """Seconds after a call in vain in which Redis is not asked again."""
 KNOWN_FOR = 120
-"""Seconds for which Redis knows the id of a count: longer than the time between two attempts at it."""
+"""Seconds for which Redis knows the id of a count: one that it made without telling so is made twice where it is tried
+again only later."""
 MOST_WAITING = 10_000
 """Amounts that wait for Redis; beyond them the oldest are dropped."""
 REFRESH = 2.0

@@ -65,7 +65,7 @@ class Signing:
             caller = as_line(headers.get(CALLER, "")[:LONGEST_NAME]) or "that calls"
             raise ClusterUnavailable(
                 f"The clock of the node {caller} is {difference_in_words(ahead)} that of the node {self._node}; at most"
-                f" {WINDOW:g} are allowed. `bridge cluster status` names the node whose clock is wrong."
+                f" {WINDOW:g} are allowed. `bridge cluster status` names the nodes whose clock is not that of Redis."
             )
         if nonce in self._seen:
             raise PermissionDenied("The call was made before.")

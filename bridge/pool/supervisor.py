@@ -230,7 +230,7 @@ class Supervisor:
                     await self._used(slot)
             except BridgeError as error:
                 self._fell(slot, error)
-            except (Exception, asyncio.CancelledError) as error:
+            except (Exception, asyncio.CancelledError) as error:  # nobody else would open the account again
                 if isinstance(error, asyncio.CancelledError) and is_cancelled():
                     raise
                 log_unexpected(error, f"while {slot.worker.name} was kept open")

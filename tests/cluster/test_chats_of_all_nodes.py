@@ -129,8 +129,9 @@ async def test_a_node_that_does_not_answer_is_waited_for_no_longer_than_a_glance
         nodes.answer(subject, silent)
     for query in ("", "?before=any"):
         assert await both[1].call("GET", f"/admin/api/chats{query}") == (200, {"chats": [], "missing": ["one"]})
-    status, said = await both[1].call("DELETE", "/admin/api/chats/any")
-    assert (status, said["error"]["code"]) == (503, "node_lost")
+    for method, path in (("DELETE", "any"), ("GET", "any"), ("GET", "any/bundle")):
+        status, said = await both[1].call(method, f"/admin/api/chats/{path}")
+        assert (status, said["error"]["code"]) == (503, "node_lost")
     status, said = await both[1].call("GET", "/v1/files", key)
     assert (status, said["data"]) == (200, [])
 

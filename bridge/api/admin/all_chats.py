@@ -72,7 +72,12 @@ class AllChats:
 
     @asynccontextmanager
     async def _opened(self, what: str, id_: str, error: BridgeError) -> AsyncGenerator[AsyncIterator[bytes]]:
-        for node in self._others():
+        others = self._others()
+        ends = await asyncio.gather(*(_tried(_end_of(node, id_)) for node in others))
+        for node, end in zip(others, ends, strict=True):
+            if not isinstance(end, float):  # it is none of those that this node has
+                error = end if isinstance(end, NodeLost) else error
+                continue
             opening = node.read(SUBJECT, what=what, id=id_)
             try:
                 pieces = await opening.__aenter__()

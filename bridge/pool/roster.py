@@ -2,7 +2,7 @@
 
 The folder is looked at every second or so. Whoever closes an account, or gives it another name, first claims it and
 closes its page, which may take long, and only then changes list and folder, alone (`_alone`) and as fast as local files
-are. So an account that does not end keeps no other one from being opened.
+are, and in a cluster a call of Redis. So an account that does not end keeps no other one from being opened.
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ from bridge.browser.browser import Chromium
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from tests.liveview.test_liveview_live import ASKING, call
-from tests.support.cluster_bridges import LEASE, bridges, ready
+from tests.support.cluster_bridges import LEASE, bridges, goes_on_at_another
 from tests.support.cluster_nodes import KEY
 from tests.support.commands import Home
 from tests.support.live import signed_in_profile
 from tests.support.waiting import until
-from tests.support.watching import account_page, person
+from tests.support.watching import person
 
 
 async def test_a_view_says_that_its_node_was_killed_and_goes_on_where_the_account_comes_to(
@@ -46,12 +46,5 @@ async def test_a_view_says_that_its_node_was_killed_and_goes_on_where_the_accoun
                 await someone.take()
                 owner.process.kill()
                 await someone.page.get_by_text("The node owner does not answer any more.").first.wait_for()
-                await someone.page.get_by_text("No node has this account now.").wait_for()
-                other = await nodes.start("other")
-                await until(lambda: ready(other) == ["alice"])
-                await someone.take()
-                await someone.click(account_page(other).locator("textarea").first)
-                await someone.type("Hello?")
-                await someone.seen(account_page(other).locator("textarea").first, "Hello?")
-                someone.complaints[:] = [one for one in someone.complaints if "WebSocket" not in one]
+                await goes_on_at_another(nodes, someone)
             await until(lambda: not home.left_running())

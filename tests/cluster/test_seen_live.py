@@ -19,7 +19,7 @@ from bridge.sse import SSEDecoder
 from bridge.telemetry import WorkerState
 from tests.liveview.test_liveview_live import ASKING, admin_key, call, captured
 from tests.support.browsers import free_port
-from tests.support.cluster_bridges import Bridges, bridges, ready
+from tests.support.cluster_bridges import Bridges, bridges, goes_on_at_another, ready
 from tests.support.commands import Home
 from tests.support.dashboard_pages import Dashboard
 from tests.support.live import Live, directive
@@ -195,14 +195,7 @@ async def test_a_view_says_that_a_node_is_lost_and_follows_its_account_to_anothe
             await someone.take()
             await someone.page.get_by_role("button", name="Give back").click()
             await call(gateway, "POST", "cluster/nodes/owner/drain")
-            await someone.page.get_by_text("No node has this account now.").wait_for()
-            other = await nodes.start("other")
-            await until(lambda: ready(other) == ["alice"])
-            await someone.take()
-            await someone.click(account_page(other).locator("textarea").first)
-            await someone.type("Hello?")
-            await someone.seen(account_page(other).locator("textarea").first, "Hello?")
-            someone.complaints[:] = [one for one in someone.complaints if "WebSocket" not in one]
+            await goes_on_at_another(nodes, someone)
 
 
 async def test_the_dashboard_of_any_node_shows_the_nodes_and_drains_one(chromium: Chromium, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from tests.support.cluster_nodes import KEY
 from tests.support.live import QUICK_SITE, Facts, Live, settings_for, signed_in_profile
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.sdk import sdk
+from tests.support.waiting import until
+from tests.support.watching import Person, account_page
 
 LEASE = 6.0
 
@@ -74,3 +76,15 @@ async def bridges(
         redis = await stack.enter_async_context(redis_server(folder))
         site = await stack.enter_async_context(DemoSite(replace(demo, accounts=accounts)))
         yield Bridges(folder, site, redis, chromium, stack)
+
+
+async def goes_on_at_another(nodes: Bridges, someone: Person) -> None:
+    """Start a node that takes alice, whom no node has, and have the person go on there in the view that is open."""
+    await someone.page.get_by_text("No node has this account now.").wait_for()
+    other = await nodes.start("other")
+    await until(lambda: ready(other) == ["alice"])
+    await someone.take()
+    await someone.click(account_page(other).locator("textarea").first)
+    await someone.type("Hello?")
+    await someone.seen(account_page(other).locator("textarea").first, "Hello?")
+    someone.complaints[:] = [one for one in someone.complaints if "WebSocket" not in one]

@@ -215,7 +215,9 @@ class ClusterNode:
     async def _take_free(self, shared: Collection[str], places: Sequence[Place], now: float) -> None:
         moves = self._running_moves()
         free = {*shared, *self.sync.bound} - self.view.held() - set(self.leases.names())
-        leased = (await self._lease_store.holders(free)).keys()
+        holders = await self._lease_store.holders(free)
+        # what Redis gave to this node itself, whose answer did not come, is taken again
+        leased = {name for name, held in holders.items() if held.holder != self.id}
         await self._lease_store.end_in_time(leased)
         free -= leased
         self.view.note_accounts(shared, free, now)

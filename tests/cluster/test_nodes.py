@@ -43,6 +43,15 @@ async def test_each_account_is_open_on_one_node_and_comes_to_nodes_that_never_ha
     assert await answer(second.pool, "1 word") == f"{second.ready()[0]}0 " or second.ready()
 
 
+async def test_a_lease_of_which_the_answer_was_lost_is_taken_again_at_once(cluster: Cluster) -> None:
+    node = await cluster.node("one")
+    async with cluster.redis.link(prefix=node.settings.cluster.name) as link:
+        await link._client.set(link.of_account("a", "lease"), f"{node.cluster.id}|7", px=int(LONG * 10_000))
+    await asyncio.to_thread(node.store.save, profile_of("a"))
+    await until(lambda: node.ready() == ["a"])
+    assert fence_of(node, "a") == 7
+
+
 async def test_the_accounts_of_a_node_that_stops_go_on_at_once_elsewhere(cluster: Cluster) -> None:
     async with AsyncExitStack() as leaving:
         settings = cluster.settings("one")

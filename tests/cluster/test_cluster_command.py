@@ -46,7 +46,7 @@ async def test_without_a_cluster_the_commands_say_so(tmp_path: Path) -> None:
         assert (status.code, status.err.strip()) == (1, "Error: There is no cluster: the setting cluster.url is empty.")
 
 
-async def test_commands_that_open_an_accounts_page_leave_that_to_its_node(tmp_path: Path) -> None:
+async def test_commands_leave_accounts_to_the_nodes_and_say_so(tmp_path: Path) -> None:
     shared = {"BRIDGE_CLUSTER_URL": "redis://127.0.0.1:9"}
     with Home.at(tmp_path) as home:
         for command in (("debug", "a", "--headless"), ("sites", "heal", "deepseek")):
@@ -56,3 +56,5 @@ async def test_commands_that_open_an_accounts_page_leave_that_to_its_node(tmp_pa
         await asyncio.to_thread(store.save, profile_of("a"))
         checked = await home.run("doctor", "--site", "--send", **shared)
         assert re.findall(r"^ok +(\w+)", checked.out, re.MULTILINE) == ["browser", "pages"], checked.out
+        removed = await home.run("profiles", "remove", "a", "--yes", **shared)
+        assert (removed.code, "`bridge accounts remove a` ends the account on all nodes" in removed.out) == (0, True)

@@ -61,4 +61,7 @@ def remove(
     if store.exists(name) and not (yes or confirmed(f"Delete the profile {name}?")):
         raise SetupError(f"The profile {name} was not deleted; give --yes to delete it without confirmation.")
     remove_profile(settings.browser_folders, store, name)
-    say(f"Removed {name}.")
+    if settings.cluster.url is None:
+        say(f"Removed {name}.")
+    else:
+        say(f"Removed the copy of {name} on this node; `bridge accounts remove {name}` ends the account on all nodes.")

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from bridge.browser.browser import Chromium
-from bridge.storage.profile_key import load_identity
-from bridge.storage.profiles import ProfileStore
 from tests.liveview.test_liveview_live import ASKING, call
-from tests.support.cluster_bridges import LEASE, bridges, goes_on_at_another
-from tests.support.cluster_nodes import KEY
+from tests.support.cluster_bridges import bridges, goes_on_at_another
 from tests.support.commands import Home
-from tests.support.live import signed_in_profile
 from tests.support.waiting import until
 from tests.support.watching import person
 
@@ -23,22 +18,9 @@ async def test_a_view_says_that_its_node_was_killed_and_goes_on_where_the_accoun
     (tmp_path / "owner").mkdir()
     async with bridges(tmp_path, chromium, "alice", demo=ASKING) as nodes:
         with Home.at(tmp_path / "owner") as home:
-            settings = home.settings.model_copy(update={"profile_key_file": tmp_path / "profile.key"})
-            store = ProfileStore(settings.profiles, await asyncio.to_thread(load_identity, settings))
-            await asyncio.to_thread(store.save, signed_in_profile(nodes.site, "alice"))
+            await nodes.save(home.settings, "alice")
             gateway = await nodes.start("gateway", max_accounts=0)
-            async with (
-                home.started(
-                    "serve",
-                    BRIDGE_PROFILE_KEY_FILE=str(tmp_path / "profile.key"),
-                    BRIDGE_CLUSTER_URL=nodes.redis.url,
-                    BRIDGE_CLUSTER_NODE="owner",
-                    BRIDGE_CLUSTER_KEY=KEY,
-                    BRIDGE_CLUSTER_LEASE=str(LEASE),
-                    BRIDGE_CLUSTER_PORT="0",
-                ) as owner,
-                person(gateway, chromium) as someone,
-            ):
+            async with home.started("serve", **nodes.variables("owner")) as owner, person(gateway, chromium) as someone:
                 await until(lambda: gateway.bridge.everywhere.unready() is None)
                 (alice,) = (await call(gateway, "GET", "accounts"))["accounts"]
                 assert alice["node"] == "owner"

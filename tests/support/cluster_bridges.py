@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from bridge.app import running
 from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.demo.site_settings import DemoSettings
-from bridge.settings import ClusterSettings
+from bridge.settings import ClusterSettings, Settings
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
@@ -43,6 +43,19 @@ class Bridges:
     chromium: Chromium
     stack: AsyncExitStack
 
+    async def save(self, settings: Settings, *accounts: str) -> None:
+        """Put the profiles of accounts where a node with these settings looks for them."""
+        settings = settings.model_copy(update={"profile_key_file": self.folder / "profile.key"})
+        store = ProfileStore(settings.profiles, await asyncio.to_thread(load_identity, settings))
+        for account in accounts:
+            await asyncio.to_thread(store.save, signed_in_profile(self.site, account))
+
+    def variables(self, name: str) -> Mapping[str, str]:
+        """Return the variables with which `bridge serve` is a node."""
+        shared = {"url": self.redis.url, "node": name, "key": KEY, "lease": LEASE, "port": 0}
+        cluster = {f"BRIDGE_CLUSTER_{setting.upper()}": str(value) for setting, value in shared.items()}
+        return {"BRIDGE_PROFILE_KEY_FILE": str(self.folder / "profile.key"), **cluster}
+
     async def start(self, name: str, *accounts: str, **cluster: Any) -> Live:
         """Run a node until the end of the test; its folder has the profiles of `accounts`."""
         return await self.stack.enter_async_context(self.node(name, *accounts, **cluster))
@@ -53,9 +66,7 @@ class Bridges:
         shared = {"url": self.redis.url, "node": name, "key": KEY, "lease": LEASE, "port": 0, **cluster}
         settings = settings_for(self.folder / name, cluster=ClusterSettings.model_validate(shared))
         settings = settings.model_copy(update={"profile_key_file": self.folder / "profile.key"})
-        store = ProfileStore(settings.profiles, await asyncio.to_thread(load_identity, settings))
-        for account in accounts:
-            await asyncio.to_thread(store.save, signed_in_profile(self.site, account))
+        await self.save(settings, *accounts)
         facts = Facts()
         telemetry = Telemetry(facts)
         async with running(settings, telemetry, self.chromium) as bridge:

@@ -1,7 +1,7 @@
 // The text box with its switches and its one button, deaf for a while after it appears.
 
 import { Attachments } from "./attachments.js";
-import { between, controlled, h, toggleClass } from "./dom.js";
+import { after, controlled, h, toggleClass } from "./dom.js";
 import { strikes } from "./faults.js";
 import { phaseIcon } from "./icons.js";
 import { boot } from "./markup.js";
@@ -50,7 +50,7 @@ export class Composer {
     this.setModel(model);
     this.setPhase("send");
     if (strikes("file_left_over")) this.files.restore(new File(["left over"], "left-over.txt"));
-    setTimeout(() => (this.#settled = true), between(boot.settle));
+    after(boot.settle, () => (this.#settled = true));
   }
 
   #rename({ placeholder, roles }) {

@@ -49,6 +49,14 @@ export function between([least, most]) {
   return (least + Math.random() * (most - least)) * 1000;
 }
 
+// Act after so many seconds; at once where they are none, for a timer may come after the next key all the same.
+export function after(range, act) {
+  const wait = between(range);
+  if (wait) return setTimeout(act, wait);
+  act();
+  return 0;
+}
+
 // A text field as React controls it: a value set past the prototype's own setter is never noticed.
 export function controlled(field, onChange) {
   const { get, set } = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), "value");

@@ -1,6 +1,6 @@
 // The two switches under the text box; what they show lags behind what they mean.
 
-import { between, h, toggleClass } from "./dom.js";
+import { after, h, toggleClass } from "./dom.js";
 import { strikes } from "./faults.js";
 import { icon } from "./icons.js";
 import { boot } from "./markup.js";
@@ -48,12 +48,12 @@ export class Toggle {
     };
     if (clicks === "at_once") take();
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
+    this.#timer = after(boot.toggleSettle, () => {
       this.#timer = 0;
       if (clicks !== "at_once") take();
       this.shown = this.on;
       this.#draw();
-    }, between(boot.toggleSettle));
+    });
   }
 
   #draw() {

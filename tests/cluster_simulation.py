@@ -79,7 +79,7 @@ class SimulatedNode:
             if wait is not None and now - self._free_since[name] >= wait * self._seconds / STEPS:
                 await self.leases.acquire(name)
                 places = [place for place in places if place.node != self.info.node] + [self._said().place]
-        for name in misplaced(self._said().place, targets(self._accounts, places))[:2]:
+        for name in misplaced(self._said().place, targets(self._accounts, places), places)[:2]:
             await self.leases.release(name)
 
 

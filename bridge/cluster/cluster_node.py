@@ -239,7 +239,7 @@ class ClusterNode:
         own = next(place for place in places if place.node == self.name)
         settled = self.view.settled(places, self.name, now)
         wanted = await asyncio.to_thread(targets, shared, settled)
-        leaving = [name for name in misplaced(own, wanted) if name not in self.sync.bound or own.is_draining]
+        leaving = [name for name in misplaced(own, wanted, places) if name not in self.sync.bound or own.is_draining]
         for name in leaving if own.is_draining else leaving[:MOVES]:
             moves.give_back(name)
         moves.mend(own.held - {*leaving})

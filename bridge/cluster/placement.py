@@ -87,11 +87,21 @@ def wait_of(node: str, ranked: Sequence[str]) -> float | None:
     return min(ranked.index(node) * STEP, LONGEST_WAIT) if node in ranked else None
 
 
-def misplaced(place: Place, wanted: Mapping[str, str]) -> list[str]:
-    """Return the accounts of a node that should be on another one; none comes back to it as long as the nodes stay."""
+def misplaced(place: Place, wanted: Mapping[str, str], places: Collection[Place]) -> list[str]:
+    """Return the accounts of a node that should go to another one; none comes back to it as long as the nodes stay.
+
+    Where there is no room for one it stays, for nobody else could take it: two full nodes exchange nothing.
+    """
     if place.is_draining:
         return sorted(place.held)
-    return [name for name in sorted(place.held) if wanted.get(name, place.node) != place.node]
+    room = {one.node: one.capacity - len(one.held) for one in places if not one.is_draining}
+    found = []
+    for name in sorted(place.held):
+        target = wanted.get(name, place.node)
+        if target != place.node and room.get(target, 0) > 0:
+            room[target] -= 1
+            found.append(name)
+    return found
 
 
 def _score(account: str, place: Place) -> float:

@@ -62,7 +62,7 @@ def test_accounts_that_cannot_move_take_of_the_capacity_of_their_node() -> None:
 def test_a_node_that_drains_gets_none_and_gives_back_all() -> None:
     places = [replace(PLACES[0], is_draining=True, held=frozenset(ACCOUNTS[:3])), *PLACES[1:]]
     assert "node0" not in targets(ACCOUNTS, places).values()
-    assert misplaced(places[0], targets(ACCOUNTS, places)) == sorted(ACCOUNTS[:3])
+    assert misplaced(places[0], targets(ACCOUNTS, places), places) == sorted(ACCOUNTS[:3])
     assert targets(ACCOUNTS, [places[0]]) == {}
 
 
@@ -74,7 +74,7 @@ def test_an_account_that_cannot_be_opened_on_a_node_should_be_on_another_one_and
     assert second != first
     assert first not in ranking(name, second, places)
     holder = replace(next(place for place in places if place.node == second), held=frozenset({name}))
-    assert misplaced(holder, targets([name], places)) == []
+    assert misplaced(holder, targets([name], places), places) == []
 
 
 def test_its_target_takes_a_free_account_at_once_and_the_others_wait_in_their_order() -> None:
@@ -92,4 +92,14 @@ def test_what_is_where_it_should_be_does_not_move() -> None:
     places = [
         replace(place, held=frozenset(name for name, node in found.items() if node == place.node)) for place in PLACES
     ]
-    assert [misplaced(place, targets(ACCOUNTS, places)) for place in places] == [[]] * len(places)
+    assert [misplaced(place, targets(ACCOUNTS, places), places) for place in places] == [[]] * len(places)
+
+
+def test_what_its_target_has_no_room_for_stays_where_it_is() -> None:
+    accounts = ACCOUNTS[:4]
+    wanted = {accounts[0]: "two", accounts[1]: "two", accounts[2]: "one", accounts[3]: "one"}
+    one, two = Place("one", 2, frozenset(accounts[:2])), Place("two", 2, frozenset(accounts[2:]))
+    assert misplaced(one, wanted, [one, two]) == misplaced(two, wanted, [one, two]) == []
+    roomy = replace(two, capacity=3)
+    assert misplaced(one, wanted, [one, roomy]) == [accounts[0]]
+    assert misplaced(one, wanted, [one, replace(roomy, is_draining=True)]) == []

@@ -13,7 +13,7 @@ from bridge.demo.envelope import biz_refusal, success
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sign in with Goggles</title>
 <link rel="stylesheet" href="/static/{build}/oauth.css"></head>
-<body><main><h1>Goggles</h1><p>Demo chat wants to know who you are.</p>{buttons}</main>
+<body><main hidden><h1>Goggles</h1><p>Demo chat wants to know who you are.</p>{buttons}</main>
 <script type="module" src="/static/{build}/oauth.js"></script></body></html>"""
 
 

@@ -62,13 +62,15 @@ class Person:
             await self.page.mouse.click(x, y)
 
     async def spot(self, what: Locator) -> tuple[float, float]:
-        """Return where in the person's window the middle of something is."""
+        """Return where in the person's window the middle of something is, once the picture is one of its page."""
         await what.wait_for(timeout=LIMIT * 1000)
-        there, picture = await what.bounding_box(), await self.page.locator("#screen").bounding_box()
-        size = what.page.viewport_size
+        screen, size = self.page.locator("#screen"), what.page.viewport_size
+        assert size is not None
+        # the picture has the page's own width, which the view then scales
+        await expect(screen).to_have_css("width", f"{size['width']}px", timeout=LIMIT * 1000)
+        there, picture = await what.bounding_box(), await screen.bounding_box()
         assert there is not None
         assert picture is not None
-        assert size is not None
         x = picture["x"] + (there["x"] + there["width"] / 2) * picture["width"] / size["width"]
         y = picture["y"] + (there["y"] + there["height"] / 2) * picture["height"] / size["height"]
         return x, y

@@ -1,4 +1,5 @@
-// The window of the identity provider: whoever is chosen is told to the page that opened it.
+// The window of the identity provider: whoever is chosen is told to the page that opened it. Nothing is shown before it
+// listens: a click that comes earlier would be lost.
 
 for (const one of document.querySelectorAll("button"))
   one.addEventListener("click", async ({ isTrusted }) => {
@@ -12,3 +13,5 @@ for (const one of document.querySelectorAll("button"))
     opener?.postMessage({ token }, location.origin);
     close();
   });
+
+document.querySelector("main").hidden = false;

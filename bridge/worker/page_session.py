@@ -6,9 +6,8 @@ Workers, logins and the debugger share it, so that a page is opened and closed i
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, NamedTuple
@@ -33,12 +32,8 @@ from bridge.sites.contract import NO_DOCUMENT, LeftSite, SiteDriver
 from bridge.storage.profiles import Profile
 from bridge.worker.page_wear import PageWear
 from bridge.worker.site_channels import channels_of
+from bridge.worker.web_storage import LocalStorage, read_session_storage, restore_session_storage
 
-RESTORE_SESSION_STORAGE = """(stored => {
-  const items = stored[location.origin];
-  if (items && !sessionStorage.length) for (const key in items) sessionStorage.setItem(key, items[key]);
-})(%s)"""
-READ_SESSION_STORAGE = "() => [location.origin, {...sessionStorage}]"
 CRASHED = "Target crashed"
 PERSONS_WINDOWS = 3
 """Windows that a page may open for a person, such as that of another site to sign in with."""
@@ -208,7 +203,7 @@ class Session:
         """Return `profile` with the login that the context holds now, and nothing of other sites."""
         async with within(limit, "The browser did not tell what the login is"):
             state: Any = await self.context.storage_state(indexed_db=self.driver.login_in_indexed_db)
-            origin, items = await self.page.evaluate(READ_SESSION_STORAGE)
+            origin, items = await read_session_storage(self.page)
         if origin != self.driver.origin:
             raise LeftSite(self.page.url)
         return profile.with_state(own_state(state, origin, self.driver.hosts), {origin: items})
@@ -230,22 +225,20 @@ async def open_session(
 ) -> AsyncGenerator[Session]:
     """Open the account's page in a context of its own and go to the site; the page need not be signed in."""
     headed = settings.browser.headed
-    chromium = chromium.with_folder(profile.user_data_dir)
+    chromium, browser = chromium.with_folder(profile.user_data_dir), settings.browser
     async with (
-        bounded(origin_of(profile.url), driver_type.hosts, settings.browser, chromium.is_attached) as bounds,
-        chromium.context({**_context_options(profile, headed), **bounds}) as context,
+        aclosing(LocalStorage(profile, browser.call_limit)) as stored,
+        bounded(origin_of(profile.url), driver_type.hosts, browser, chromium.is_attached) as bounds,
+        chromium.context({**_context_options(profile, stored.rest, headed), **bounds}) as context,
     ):
         windows = Windows(context, PERSONS_WINDOWS if headed else 0)
-        if profile.session_storage:
-            async with within(settings.browser.call_limit, "The browser did not take the session storage"):
-                await context.add_init_script(RESTORE_SESSION_STORAGE % json.dumps(profile.session_storage))
+        await restore_session_storage(context, profile, browser.call_limit)
 
         async def open_tab() -> Tab:
-            tab = await _open_tab(windows, profile.url, driver_type, settings.turn.ready)
+            tab = await _open_tab(windows, stored, profile.url, driver_type, settings.turn.ready)
             await chromium.check()
             return tab
 
-        browser = settings.browser
         minimize_limit = browser.call_limit if chromium.may_minimize and driver_type.answers_minimized else None
         session = Session(windows, open_tab, await open_tab(), chromium.why_crashed, minimize_limit)
         try:
@@ -257,11 +250,13 @@ async def open_session(
             await session.request_log.close()
             await windows.close()
             with suppress(BrowserError):
-                async with within(settings.browser.call_limit, "The page did not close"):
+                async with within(browser.call_limit, "The page did not close"):
                     await session.page.close()
 
 
-async def _open_tab(windows: Windows, url: str, driver_type: type[SiteDriver], limit: float) -> Tab:
+async def _open_tab(
+    windows: Windows, stored: LocalStorage, url: str, driver_type: type[SiteDriver], limit: float
+) -> Tab:
     """Open a page and go to the site with it; on failure the context's end closes it."""
     async with within(limit, "The browser opened no page"):
         page = await windows.open()
@@ -275,6 +270,7 @@ async def _open_tab(windows: Windows, url: str, driver_type: type[SiteDriver], l
     request_log.wanted, request_log.on_reply = partial(is_watched, driver), driver.on_reply
     try:
         async with within(limit, f"{url} did not load"):
+            await stored.put(interceptor.session)
             await page.goto(url, wait_until="domcontentloaded")
     except BaseException:  # also where it is cancelled: nobody else has the interceptor yet
         await interceptor.close()
@@ -289,9 +285,9 @@ async def _close_tab(tab: Tab, limit: float) -> None:
         await tab.page.close()
 
 
-def _context_options(profile: Profile, headed: bool) -> dict[str, Any]:
+def _context_options(profile: Profile, state: dict[str, Any], headed: bool) -> dict[str, Any]:
     width, height = profile.viewport
-    options: dict[str, Any] = {"storage_state": profile.storage_state, "accept_downloads": False}
+    options: dict[str, Any] = {"storage_state": state, "accept_downloads": False}
     if headed:
         options["no_viewport"] = True  # the window's own size, which developer tools may change
     else:

@@ -1,0 +1,87 @@
+"""Puts the localStorage and the sessionStorage of a login into an account's own page.
+
+Playwright opens a page for it, and with it a process, each time an account is opened: a fifth of what that costs. So it
+gets only what it alone can put: cookies, IndexedDB, other origins.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
+
+from bridge.browser.page_calls import within
+from bridge.browser.tab_session import TabSession
+from bridge.origins import origin_of
+from bridge.storage.profiles import Profile
+from bridge.tasks import Tasks
+
+RESTORE_SESSION_STORAGE = """(stored => {
+  const items = stored[location.origin];
+  if (items && !sessionStorage.length) for (const key in items) sessionStorage.setItem(key, items[key]);
+})(%s)"""
+READ_SESSION_STORAGE = "() => [location.origin, {...sessionStorage}]"
+RESTORE_LOCAL_STORAGE = """(([origin, items]) => {
+  if (window !== top || location.origin !== origin || localStorage.length) return;
+  for (const [key, value] of items) localStorage.setItem(key, value);
+})(%s)"""
+
+
+async def restore_session_storage(context: BrowserContext, profile: Profile, limit: float) -> None:
+    """Have each page of the context begin with the profile's sessionStorage; that may take `limit` seconds."""
+    if profile.session_storage:
+        async with within(limit, "The browser did not take the session storage"):
+            await context.add_init_script(RESTORE_SESSION_STORAGE % json.dumps(profile.session_storage))
+
+
+async def read_session_storage(page: Page) -> tuple[str, dict[str, str]]:
+    """Return the page's origin, and what its sessionStorage holds."""
+    origin, items = await page.evaluate(READ_SESSION_STORAGE)
+    return origin, items
+
+
+class LocalStorage:
+    """What a profile's localStorage holds of the site's own origin; the first page of a context begins with it."""
+
+    def __init__(self, profile: Profile, limit: float) -> None:
+        self._origin, self._limit = origin_of(profile.url), limit
+        state = profile.storage_state
+        # a browser's own folder has the items already
+        own = [] if profile.user_data_dir else [one for one in state["origins"] if self._is_own(one)]
+        self._items = [(item["name"], item["value"]) for one in own for item in one["localStorage"]]
+        self.rest = {**state, "origins": [one for one in state["origins"] if one not in own]}
+        """The storage state without these items, for Playwright."""
+        self._tasks = Tasks()
+
+    def _is_own(self, stored: dict[str, Any]) -> bool:
+        return stored["origin"] == self._origin and not stored.get("indexedDB")
+
+    async def put(self, session: CDPSession) -> None:
+        """Have the page begin with the items in its first document of the origin; later pages find them there.
+
+        A later document is left alone, or a page that logs out would be logged in again: the script is removed when
+        that document comes, and where the next one comes before that, the localStorage is not empty.
+        """
+        if not self._items:
+            return
+        tab, source = TabSession(session, self._limit), RESTORE_LOCAL_STORAGE % json.dumps([self._origin, self._items])
+        self._items.clear()
+        added = await tab.send("Page.addScriptToEvaluateOnNewDocument", source=source)
+
+        async def remove(script: str) -> None:
+            with suppress(PlaywrightError):  # the page is gone
+                await tab.send("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
+        def on_document(event: dict[str, Any]) -> None:
+            frame = event["frame"]
+            if added and frame.get("parentId") is None and origin_of(frame["url"]) == self._origin:
+                self._tasks.start(remove(added.pop("identifier")))
+
+        tab.on("Page.frameNavigated", on_document)
+
+    async def aclose(self) -> None:
+        """Leave the page."""
+        await self._tasks.close()

@@ -1,7 +1,7 @@
 """Puts the localStorage and the sessionStorage of a login into an account's own page.
 
-Playwright opens a page for it, and with it a process, each time an account is opened: a fifth of what that costs. So it
-gets only what it alone can put: cookies, IndexedDB, other origins.
+Playwright would open another page for it, and with that start a process, each time an account is opened. So it gets
+only what it alone can put: cookies, IndexedDB, and the localStorage of other origins.
 """
 
 from __future__ import annotations

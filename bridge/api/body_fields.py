@@ -48,9 +48,9 @@ def validated(kind: type[B], body: object) -> B:
     except ValidationError as error:
         errors = error.errors(include_input=False, include_url=False, include_context=False)
     field = errors[0]["loc"][:1]
-    told = max((one for one in errors if one["loc"][:1] == field), key=lambda one: len(_path(one["loc"])))
-    param = "".join(_path(told["loc"])).removeprefix(".")
-    raise RequestError(f"{param}: {WORDS.get(told['type'], told['msg'])}.", param=param)
+    deepest = max((one for one in errors if one["loc"][:1] == field), key=lambda one: len(_path(one["loc"])))
+    param = "".join(_path(deepest["loc"])).removeprefix(".")
+    raise RequestError(f"{param}: {WORDS.get(deepest['type'], deepest['msg'])}.", param=param)
 
 
 def given_extras(asked: Lenient) -> dict[str, Any]:

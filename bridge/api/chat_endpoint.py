@@ -201,11 +201,11 @@ def _writer(
         frames = b"".join([encoder.encode(event, choice) for event in events])
         if _is_complete(events):
             await settled()
-        told = _headers_of(events)
+        headers = _headers_of(events)
         if not stream.is_open:
-            stream.response.headers.update(told)
+            stream.response.headers.update(headers)
         elif comments:  # the headers had to go before
-            frames = _comments(told) + frames
+            frames = _comments(headers) + frames
         if frames or not stream.is_open:  # the first event opens the stream, whether or not it has a frame
             await stream.write(frames)
         if _is_complete(events):

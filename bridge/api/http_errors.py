@@ -53,8 +53,8 @@ Teller = Callable[[Failure], dict[str, Any]]
 
 def error_body(failure: Failure) -> dict[str, Any]:
     """Return the error object of OpenAI's dialect, which is that of all without an own one."""
-    told = {"message": failure.message, "type": failure.kind, "param": failure.param, "code": failure.code}
-    return {"error": told}
+    error = {"message": failure.message, "type": failure.kind, "param": failure.param, "code": failure.code}
+    return {"error": error}
 
 
 def failures(teller_of: Callable[[web.Request], Teller], served: str, mark: str = "") -> Middleware:
@@ -64,7 +64,7 @@ def failures(teller_of: Callable[[web.Request], Teller], served: str, mark: str 
     """
 
     @web.middleware
-    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def answer_failures(request: web.Request, handler: Handler) -> web.StreamResponse:
         request[REQUEST_ID] = str(new_id(mark))
         request[ARRIVED] = time.monotonic()
         try:
@@ -78,7 +78,7 @@ def failures(teller_of: Callable[[web.Request], Teller], served: str, mark: str 
             failure = path_failure or failure_of(error, request[REQUEST_ID])
             return response_of(replace(failure, request_id=request[REQUEST_ID]), teller_of(request))
 
-    return told
+    return answer_failures
 
 
 async def name_request(request: web.Request, response: web.StreamResponse) -> None:

@@ -90,8 +90,8 @@ def decode_json(body: BytesIO) -> object:
     try:
         return from_json(body.getvalue(), cache_strings="keys")
     except ValueError as error:
-        told = str(error)
-    if "surrogate" in told or "hex escape" in told:
+        reason = str(error)
+    if "surrogate" in reason or "hex escape" in reason:
         with body.getbuffer() as view:
             _mend_surrogates(view)
     try:
@@ -107,11 +107,11 @@ def parse_body(body: BytesIO, make: Callable[[object], T]) -> T:
         body.close()
         return make(value)
     except RequestError as error:
-        told = error.with_traceback(None)
-        told.__cause__ = told.__context__ = value = None
+        failure = error.with_traceback(None)
+        failure.__cause__ = failure.__context__ = value = None
     finally:
         body.close()
-    raise told
+    raise failure
 
 
 def _keep_no_large_blocks() -> None:

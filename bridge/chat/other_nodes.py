@@ -73,7 +73,7 @@ class OtherNodes(Protocol):
         ...
 
 
-async def told_soon(node: OtherNode, subject: str, **said: Any) -> dict[str, Any]:
+async def answer_soon(node: OtherNode, subject: str, **said: Any) -> dict[str, Any]:
     """Return what a node answers, whose answer the others' do without; raise `NodeLost` where none comes soon."""
     try:
         async with asyncio.timeout(GLANCE):

@@ -47,10 +47,10 @@ def news(known: bytes, messages: Sequence[Message]) -> str | None:
     old = [known[place : place + SIZE] for place in range(0, len(known), SIZE)]
     edge = old.index(EDGE) if EDGE in old else len(old)
     text, tools = _Text.of(messages), _tools(messages)
-    told = text.news(old[:edge], len(old), sum(map(len, tools)))
-    if told is None:
+    news = text.news(old[:edge], len(old), sum(map(len, tools)))
+    if news is None:
         return None
-    return "\n\n".join(filter(None, ("\n".join(told), *_tool_news(set(old[edge + 1 :]), tools))))
+    return "\n\n".join(filter(None, ("\n".join(news), *_tool_news(set(old[edge + 1 :]), tools))))
 
 
 class _Line(NamedTuple):
@@ -92,11 +92,11 @@ class _Text:
         lost = self._lost(old, fresh)
         if lost is None or 2 * len(known - self._sizes.keys()) > most:
             return None
-        told = list(self._told(fresh, lost))
-        size = sum(map(len, told)) if lost else sum(self._sizes[one] for one in fresh)
-        return None if 2 * size > sum(self._sizes.values()) + beside else told
+        news = list(self._changed_lines(fresh, lost))
+        size = sum(map(len, news)) if lost else sum(self._sizes[one] for one in fresh)
+        return None if 2 * size > sum(self._sizes.values()) + beside else news
 
-    def _told(self, fresh: set[bytes], lost: set[int]) -> Iterator[str]:
+    def _changed_lines(self, fresh: set[bytes], lost: set[int]) -> Iterator[str]:
         """Yield the lines with something fresh, and all lines of paragraphs that lost some."""
         for line, following in zip_longest(self._lines, self._lines[1:]):
             if line.paragraph in lost or not fresh.isdisjoint(line.sentences):

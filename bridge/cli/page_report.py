@@ -142,11 +142,11 @@ class ReportingDecoder(DecoderBefore):
 
 async def _look(session: Session, report: ConsoleReport) -> None:
     """Report the state of the page and which controls are found, whenever one of them changes."""
-    told: dict[str, str] = {}
+    reported: dict[str, str] = {}
     while True:
         for what, detail in (await _state(session)).items():
-            if told.get(what) != detail:
-                told[what] = detail
+            if reported.get(what) != detail:
+                reported[what] = detail
                 report.line(what, detail, "magenta")
         await asyncio.sleep(LOOK_EVERY)
 

@@ -44,12 +44,12 @@ class ClusterClock:
         self._calm_at = 0.0
         self._is_wrong = False
 
-    def note(self, told: float, asked: float) -> None:
+    def note(self, redis_time: float, asked: float) -> None:
         """Note what TIME Redis has told, which was asked when the steady clock, `elapsed`, showed `asked`."""
         answered, is_known = self._steady(), self._known is not None
-        jump = self._jump(told, asked, answered)
+        jump = self._jump(redis_time, asked, answered)
         if jump or not is_known or answered - asked <= QUICK * self._seconds:
-            self._known = told, asked, answered
+            self._known = redis_time, asked, answered
         if jump > 0:
             self._calm_at = answered + self._seconds
         if jump:
@@ -59,13 +59,13 @@ class ClusterClock:
             )
         self._tell()
 
-    def _jump(self, told: float, asked: float, answered: float) -> float:
+    def _jump(self, redis_time: float, asked: float, answered: float) -> float:
         """Return by how much Redis' clock was put forward for certain, or back as a negative number."""
         if self._known is None:
             return 0.0
         before, first_asked, first_answered = self._known
         most, least = answered - first_asked, asked - first_answered
-        passed, small = told - before, SMALL * self._seconds
+        passed, small = redis_time - before, SMALL * self._seconds
         if passed > most + small:
             return passed - most
         return passed - least if passed < least - small else 0.0
@@ -74,16 +74,16 @@ class ClusterClock:
         """Return the cluster's time in Unix seconds."""
         if self._known is None:
             return self._wall()
-        told, asked, answered = self._known
-        return told + self._steady() - (asked + answered) / 2
+        redis_time, asked, answered = self._known
+        return redis_time + self._steady() - (asked + answered) / 2
 
     @property
     def latest(self) -> float | None:
         """Return what Redis' clock can show now at most, unless it was put forward; None where that is not known."""
         if self._known is None:
             return None
-        told, asked, _ = self._known
-        return told + self._steady() - asked + SMALL * self._seconds
+        redis_time, asked, _ = self._known
+        return redis_time + self._steady() - asked + SMALL * self._seconds
 
     @property
     def is_calm(self) -> bool:

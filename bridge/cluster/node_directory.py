@@ -94,9 +94,9 @@ class NodeDirectory:
 
     async def _look(self, *said: str) -> list[NodeInfo]:
         asked = elapsed()
-        told, *documents = await self._link.run(LOOK, [self._key], self._milliseconds, *said)
+        redis_time, *documents = await self._link.run(LOOK, [self._key], self._milliseconds, *said)
         if self._clock is not None:
-            self._clock.note(int(told) / MILLISECONDS, asked)
+            self._clock.note(int(redis_time) / MILLISECONDS, asked)
         return _read(documents)
 
     async def leave(self, info: NodeInfo) -> None:

@@ -172,8 +172,8 @@ def _losses(node: NodeInfo, is_sent: Callable[[], bool], safe: str = "; nothing 
     try:
         yield
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError) as error:
-        told = "; the prompt may have been sent, so it is not sent again" if is_sent() else safe
-        raise NodeLost(f"The node {node.node} does not answer any more{told}.", sent=is_sent()) from error
+        risk = "; the prompt may have been sent, so it is not sent again" if is_sent() else safe
+        raise NodeLost(f"The node {node.node} does not answer any more{risk}.", sent=is_sent()) from error
 
 
 class _RemoteChat:

@@ -79,7 +79,7 @@ for n = 1, 4 do
     end
   end
 end
-local told = {refused, string.format('%.0f', wait * 1000), string.format('%.6f', at)}
+local answer = {refused, string.format('%.0f', wait * 1000), string.format('%.6f', at)}
 for n = 1, 4 do
   local key, step = KEYS[n], math.floor(at / steps[n])
   if refused == 0 and amounts[n] ~= 0 and (step + 1) * steps[n] + spans[n] > now then
@@ -89,14 +89,14 @@ for n = 1, 4 do
     redis.call('HSET', key, 'first', firsts[n], 'last', lasts[n], 'total', string.format('%.0f', totals[n]))
     redis.call('EXPIRE', key, spans[n] + 2 * steps[n])
   end
-  told[#told + 1] = string.format('%.0f', totals[n])
+  answer[#answer + 1] = string.format('%.0f', totals[n])
   local ends = lasts[n] and (lasts[n] + 1) * steps[n] + spans[n] - now or 0
-  told[#told + 1] = string.format('%.0f', math.max(ends, 0) * 1000)
+  answer[#answer + 1] = string.format('%.0f', math.max(ends, 0) * 1000)
 end
 if refused == 0 and (amounts[1] ~= 0 or amounts[3] ~= 0) then
-  redis.call('SET', KEYS[5], told[3], 'EX', ARGV[9])
+  redis.call('SET', KEYS[5], answer[3], 'EX', ARGV[9])
 end
-return told
+return answer
 """
 )
 """Gives the number of the window without room, the milliseconds until it has some, the time that counts, and of each
@@ -179,16 +179,16 @@ class RedisUsage:
         given = ["" if (limit := limits.get(name)) is None else limit for name in WINDOWS]
         try:
             async with asyncio.timeout(LIMIT):
-                told = await self._link.run(
+                answer = await self._link.run(
                     TAKE, places, requests, tokens, needed, "" if at is None else at, *given, KNOWN_FOR
                 )
         except (ClusterUnavailable, TimeoutError) as error:
             self._lost(error)
             return None
-        return self._read(key, [float(one) for one in told])
+        return self._read(key, [float(one) for one in answer])
 
-    def _read(self, key: str, told: Sequence[float]) -> float | Refused:
-        refused, wait, at, *windows = told
+    def _read(self, key: str, answer: Sequence[float]) -> float | Refused:
+        refused, wait, at, *windows = answer
         pairs = zip(WINDOWS, windows[::2], windows[1::2], strict=True)
         found = {name: Used(int(amount), reset / 1000) for name, amount, reset in pairs}
         self._known.pop(key, None)
@@ -222,13 +222,13 @@ class RedisUsage:
             place = key, at, id_ = next(iter(self._waiting))
             requests, tokens = self._waiting.pop(place)
             late = Late(id_ or secrets.token_hex(8))
-            told = None
+            answer = None
             try:
-                told = await self._asked(key, {}, requests, tokens, 0, at, late.id)
+                answer = await self._asked(key, {}, requests, tokens, 0, at, late.id)
             finally:
-                if told is None:  # also where this is cancelled
+                if answer is None:  # also where this is cancelled
                     self.add(key, requests, tokens, at, late)
-            if told is None:
+            if answer is None:
                 return False
         return True
 

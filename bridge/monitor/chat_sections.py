@@ -50,7 +50,7 @@ class ChatSections:
         """Return how many chats have ended today."""
         return self._chats.today + (0 if self.others is None else self.others.today)
 
-    def told(self, after: float) -> Mapping[str, Any]:
+    def for_others(self, after: float) -> Mapping[str, Any]:
         """Return what another node shows of this one; see `other_chats.Own`."""
         ended = [row for row in self._rows(ENDED) if row["at"] > after]
         running = [state_json.running(chat) for chat in self._chats.running]

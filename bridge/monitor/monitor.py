@@ -91,7 +91,7 @@ class Monitor:
     def join(self, cluster: ClusterControl, nodes: OtherNodes) -> None:
         """Show the nodes of a cluster and the chats of all of them, and tell the others of this one's."""
         self.cluster = cluster
-        self.sections.others = OtherChats(nodes, self.sections.told, self._ended_elsewhere)
+        self.sections.others = OtherChats(nodes, self.sections.for_others, self._ended_elsewhere)
 
     async def __aenter__(self) -> Monitor:
         self._log_ends.enter_context(self.log.listening(self._settings.log.level))

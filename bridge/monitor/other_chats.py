@@ -51,7 +51,7 @@ class OtherChats:
 
     def recent(self, own: Rows, limit: int) -> Rows:
         """Return the chats of all nodes that have ended, the newest first; `own` are this node's, as rows."""
-        rows = [*own, *(row for told in self._ended.values() for row in told)]
+        rows = [*own, *(row for ended in self._ended.values() for row in ended)]
         return [row["chat"] for row in nlargest(limit, rows, key=lambda row: row["at"])]
 
     async def look(self) -> None:
@@ -86,9 +86,9 @@ class OtherChats:
         except (BridgeError, TimeoutError):
             return {}
 
-    def _take(self, name: str, told: Mapping[str, Any]) -> None:
-        running, queue = (_rows(told[kind], name) for kind in ("running", "queue"))
-        today, ended = int(told["today"]), told["ended"][-ENDED:]
+    def _take(self, name: str, answer: Mapping[str, Any]) -> None:
+        running, queue = (_rows(answer[kind], name) for kind in ("running", "queue"))
+        today, ended = int(answer["today"]), answer["ended"][-ENDED:]
         rows: Rows = [{"at": float(row["at"]), "chat": _of_node(row["chat"], name)} for row in ended]
         self.running += running
         self.queue += queue

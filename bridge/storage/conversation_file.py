@@ -237,7 +237,7 @@ class ConversationFile:
         if same is not None or self._settings.system_changes == "restart":
             return same
         changed = ((place, news(known, head)) for place, known in found)
-        return next((replace(place, news=told) for place, told in changed if told is not None), None)
+        return next((replace(place, news=news) for place, news in changed if news is not None), None)
 
     def _dialogues(
         self, dialogue: Sequence[Message], accounts: Collection[str]

@@ -23,11 +23,11 @@ def summed(parts: Iterable[tuple[str, Iterable[Mapping[str, Any]]]], by: Sequenc
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for node, rows in parts:
         for row in rows:
-            told: dict[str, Any] = {**row, "node": node} if "node" in by else dict(row)
-            known = found.setdefault(tuple(told[one] for one in by), told)
-            if known is not told:
+            counted: dict[str, Any] = {**row, "node": node} if "node" in by else dict(row)
+            known = found.setdefault(tuple(counted[one] for one in by), counted)
+            if known is not counted:
                 for count in SUMMED:
-                    known[count] += told[count]
+                    known[count] += counted[count]
     times = [one for one in by if one in ("day", "hour")]
     rest = [one for one in by if one not in times]
     sums = sorted(found.values(), key=lambda row: [str(row[one]) for one in rest])

@@ -192,7 +192,7 @@ class Guard:
         request[SESSION] = session
         return True
 
-    def refuse(self, given: str, peer: str, what: str = "API key", told: str = "is not known here") -> NoReturn:
+    def refuse(self, given: str, peer: str, what: str = "API key", why: str = "is not known here") -> NoReturn:
         """Refuse a key; a right one never comes here, so that nobody locks out another one of the same address."""
         if not given:
             raise AuthenticationError(
@@ -203,7 +203,7 @@ class Guard:
             raise TooManyAttempts(f"Too many unknown {what}s came from this address.", retry_after=wait)
         if not self._lines.take("keys"):
             logger.warning("An unknown {} came from {}", what, peer)
-        raise AuthenticationError(f"This {what} {told}.")
+        raise AuthenticationError(f"This {what} {why}.")
 
     def is_still_in(self, request: web.Request) -> bool:
         """Return whether the sender of a long request, such as a stream or a WebSocket, could still begin it."""

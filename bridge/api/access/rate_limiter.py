@@ -221,8 +221,8 @@ def _remaining(limit: RateLimit) -> int:
 
 def _reached(caller: Caller, name: str, limit: int, used: int, wait: float) -> KeyLimitReached:
     """Return the error for a limit that has no room for `wait` seconds."""
-    told = f"{used} are used; there is room again in {rounded_up(wait)}"
-    return KeyLimitReached(f"{_allowed(caller, name, limit)}, of which {told}.", retry_after=wait)
+    rest = f"{used} are used; there is room again in {rounded_up(wait)}"
+    return KeyLimitReached(f"{_allowed(caller, name, limit)}, of which {rest}.", retry_after=wait)
 
 
 def _allowed(caller: Caller, name: str, limit: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bridge.api.admin.own_chats import OwnChats
-from bridge.chat.other_nodes import OtherNode, OtherNodes, told_soon, understood
+from bridge.chat.other_nodes import OtherNode, OtherNodes, answer_soon, understood
 from bridge.errors import BridgeError, NodeLost, NotThere
 from bridge.settings import MEBIBYTE
 
@@ -44,12 +44,17 @@ class AllChats:
         others = self._nodes.all()
         asked = await asyncio.gather(*(_tried(_recent(node, limit, until)) for node in others))
         known = zip(others, asked, strict=True)
-        told = {self._nodes.name: own, **{node.name: rows for node, rows in known if not isinstance(rows, BridgeError)}}
-        rows = [{"at": one["at"], "chat": {**one["chat"], "node": name}} for name, rows in told.items() for one in rows]
+        by_node = {
+            self._nodes.name: own,
+            **{node.name: rows for node, rows in known if not isinstance(rows, BridgeError)},
+        }
+        rows = [
+            {"at": one["at"], "chat": {**one["chat"], "node": name}} for name, rows in by_node.items() for one in rows
+        ]
         rows.sort(key=lambda row: -row["at"])
         chats = {row["chat"]["id"]: row["chat"] for row in reversed(rows)}
         newest = [*reversed(chats.values())][:limit]
-        return newest, [node.name for node in others if node.name not in told]
+        return newest, [node.name for node in others if node.name not in by_node]
 
     async def texts(self, id: str) -> dict[str, Any]:  # noqa: A002
         """Return the texts of a chat."""
@@ -97,7 +102,7 @@ class AllChats:
         except NotThere as error:
             failure: BridgeError = error
             begin, others = asyncio.get_running_loop().create_task, self._others()
-            asked = [begin(_tried(told_soon(node, SUBJECT, do=do, id=id_))) for node in others]
+            asked = [begin(_tried(answer_soon(node, SUBJECT, do=do, id=id_))) for node in others]
             try:
                 for answering in asyncio.as_completed(asked):
                     if not isinstance(one := await answering, BridgeError):
@@ -140,7 +145,7 @@ class AllChats:
 
 
 async def _recent(node: OtherNode, limit: int, until: float | None) -> list[dict[str, Any]]:
-    said = await told_soon(node, SUBJECT, do="recent", limit=limit, until=until)
+    said = await answer_soon(node, SUBJECT, do="recent", limit=limit, until=until)
     with understood(node):
         return [
             {"at": float(row["at"]), "chat": {**row["chat"], "id": str(row["chat"]["id"])}}
@@ -149,7 +154,7 @@ async def _recent(node: OtherNode, limit: int, until: float | None) -> list[dict
 
 
 async def _end_of(node: OtherNode, id_: str) -> float | None:
-    said = await told_soon(node, SUBJECT, do="at", id=id_)
+    said = await answer_soon(node, SUBJECT, do="at", id=id_)
     with understood(node):
         return None if said["at"] is None else float(said["at"])
 

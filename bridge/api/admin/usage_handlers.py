@@ -46,8 +46,8 @@ class UsageFigures:
     async def totals(self, request: web.Request) -> web.StreamResponse:
         """Return the sums."""
         since, by, rows, missing = await self._asked(request)
-        told = {"since": since.isoformat(timespec="seconds"), "by": by, "usage": rows}
-        return as_json(told if self._nodes is None else {**told, "missing": missing})
+        document = {"since": since.isoformat(timespec="seconds"), "by": by, "usage": rows}
+        return as_json(document if self._nodes is None else {**document, "missing": missing})
 
     async def table(self, request: web.Request) -> web.StreamResponse:
         """Return the sums as a CSV file."""

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from loguru import logger
 from pydantic import ValidationError
 
-from bridge.chat.other_nodes import OtherNode, OtherNodes, told_soon, understood
+from bridge.chat.other_nodes import OtherNode, OtherNodes, answer_soon, understood
 from bridge.errors import BridgeError, NodeLost, RequestError, UnknownFile
 from bridge.settings import MEBIBYTE
 from bridge.storage.file_copies import FileCopies
@@ -139,9 +139,9 @@ class StoredFiles:
 
 async def _all_of(node: OtherNode) -> list[StoredFile]:
     try:
-        told = await told_soon(node, SUBJECT, do="all")
+        answer = await answer_soon(node, SUBJECT, do="all")
         with understood(node):
-            return [_file(said) for said in told["files"]]
+            return [_file(said) for said in answer["files"]]
     except BridgeError as error:
         logger.warning("The files of the node {} are not listed: {}", node.name, error.message)
         return []

@@ -46,8 +46,8 @@ GEMINI_ERROR_SCHEMA: Mapping[str, Any] = {
 def gemini_error(failure: Failure) -> dict[str, Any]:
     """Return the body of a failure."""
     other = "INTERNAL" if failure.status >= SERVER_ERROR else "INVALID_ARGUMENT"
-    told = {"code": failure.status, "message": failure.message, "status": STATUSES.get(failure.status, other)}
-    return {"error": {**told, "details": _details(failure)}}
+    error = {"code": failure.status, "message": failure.message, "status": STATUSES.get(failure.status, other)}
+    return {"error": {**error, "details": _details(failure)}}
 
 
 def _details(failure: Failure) -> list[dict[str, Any]]:

@@ -84,9 +84,9 @@ def _function(entry: ToolEntry, where: str) -> Function | None:
     try:
         return Function.model_validate({"parameters": given.get("input_schema"), **given})
     except ValidationError as error:
-        told = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    param = f"{where}.{told['loc'][0]}"
-    raise RequestError(f"{param}: {told['msg']}.", param=param)
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    param = f"{where}.{first['loc'][0]}"
+    raise RequestError(f"{param}: {first['msg']}.", param=param)
 
 
 def _tool(function: Function) -> Tool:

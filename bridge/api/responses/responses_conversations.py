@@ -131,8 +131,8 @@ class Conversations:
         if self._store is None or not self._store.is_enabled or owner is None:
             raise RequestError(NOT_KEPT)
         id_ = f"{ID}{new_id(self._mark).hex}"
-        told = {"id": id_, "object": "conversation", "created_at": int(time.time()), "metadata": dict(metadata)}
-        made: Document = {"conversation": told, "items": list(items)}
+        conversation = {"id": id_, "object": "conversation", "created_at": int(time.time()), "metadata": dict(metadata)}
+        made: Document = {"conversation": conversation, "items": list(items)}
         self._store.keep(owner, made, id_)
         return made
 

@@ -89,8 +89,8 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any] | None:
         case "function", str(name):
             parameters = tool.get("parameters") if isinstance(tool.get("parameters"), dict) else None
             strict = tool.get("strict") if isinstance(tool.get("strict"), bool) else None
-            told = _given(tool, description=str, defer_loading=bool)
-            return {"type": "function", "name": name, "parameters": parameters, "strict": strict, **told}
+            described = _given(tool, description=str, defer_loading=bool)
+            return {"type": "function", "name": name, "parameters": parameters, "strict": strict, **described}
         case "custom", str(name):
             form = _grammar(_object(tool.get("format")))
             return {"type": "custom", "name": name, **_given(tool, description=str, defer_loading=bool), **form}

@@ -85,6 +85,6 @@ async def _rest(
         try:
             said = await asked(node, "events", owner, id_, after=after)
         except BridgeError as error:
-            told = {"code": error.code, "message": error.message, "param": None}
-            yield [{"type": "error", "sequence_number": after + 1, **told}]
+            body = {"code": error.code, "message": error.message, "param": None}
+            yield [{"type": "error", "sequence_number": after + 1, **body}]
             return

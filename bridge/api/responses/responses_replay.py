@@ -91,8 +91,8 @@ def _message_events(item: Item) -> Iterator[Event]:
         yield {"type": "response.content_part.added", "part": output_text(), **place}
         yield {"type": "response.output_text.delta", "delta": part["text"], "logprobs": [], **place}
         for number, annotation in enumerate(part["annotations"]):
-            told = {"annotation_index": number, "annotation": annotation}
-            yield {"type": "response.output_text.annotation.added", **told, **place}
+            added = {"annotation_index": number, "annotation": annotation}
+            yield {"type": "response.output_text.annotation.added", **added, **place}
         yield {"type": "response.output_text.done", **text, **place}
         yield {"type": "response.content_part.done", "part": part, **place}
 

@@ -173,6 +173,6 @@ async def _receive(socket: web.WebSocketResponse, waiting: asyncio.Queue[str]) -
 
 def _refusal(failure: Failure) -> Event:
     """Return the event for a message that got no response."""
-    told = error_body(failure)["error"]
-    flat = {name: told[name] for name in ("code", "message", "param")}
-    return {"type": "error", "sequence_number": 0, "status": failure.status, **flat, "error": told}
+    error = error_body(failure)["error"]
+    flat = {name: error[name] for name in ("code", "message", "param")}
+    return {"type": "error", "sequence_number": 0, "status": failure.status, **flat, "error": error}

@@ -146,11 +146,11 @@ def _tool(offer: ToolOffer, name: str, namespace: str) -> OfferedTool:
         tool = Tool(known_as, offer.description or "", offer.parameters or {})
         return OfferedTool("function", name, namespace, tool)
     form = _form(offer.format)
-    told = [offer.description or "", FREE_TEXT]
+    lines = [offer.description or "", FREE_TEXT]
     if form is not None:
-        told.append(GRAMMAR.replace("{syntax}", SYNTAXES[form[0]]).replace("{definition}", form[1]))
+        lines.append(GRAMMAR.replace("{syntax}", SYNTAXES[form[0]]).replace("{definition}", form[1]))
     schema = {"type": "object", "properties": {INPUT: {"type": "string"}}, "required": [INPUT]}
-    described = "\n\n".join(filter(None, told))
+    described = "\n\n".join(filter(None, lines))
     tool = Tool(known_as, described, {**schema, "additionalProperties": False}, form and _check(*form))
     return OfferedTool("custom", name, namespace, tool)
 

@@ -56,9 +56,9 @@ class ResponseWriter:
         """Return the events that end the response early."""
         self._is_ended = True
         self.response = failed(self.response, self._output, failure)
-        told = error_body(failure)["error"]
-        flat = {name: told[name] for name in ("code", "message", "param")}
-        return [self._event("error", **flat, error=told), self._event("response.failed", response=self.response)]
+        error = error_body(failure)["error"]
+        flat = {name: error[name] for name in ("code", "message", "param")}
+        return [self._event("error", **flat, error=error), self._event("response.failed", response=self.response)]
 
     def cancel(self) -> list[Event]:
         """Return the events that end a response which its client has stopped; no event has a name of its own for it."""

@@ -50,8 +50,8 @@ def add_page(app: web.Application, wire: Wire, visitors: Visitors, other: Callab
             "other": other() if wire.elsewhere else "",
             "store": other() if wire.stores else "",
         }
-        told = encode_json(boot).replace("<", "\\u003c")
-        text = _DOCUMENT.format(name=wire.name, title=escape(wire.title), boot=told)
+        encoded = encode_json(boot).replace("<", "\\u003c")
+        text = _DOCUMENT.format(name=wire.name, title=escape(wire.title), boot=encoded)
         return web.Response(text=text, content_type="text/html", headers={"cache-control": "no-store"})
 
     app.router.add_get("/static/standins/{name}", static)

@@ -133,8 +133,8 @@ async def upload(
                 response = await calls.next()
                 if response is not None:
                     await _tell(uploads, response)
-                elif told := await notices():
-                    raise rejected(uploads.missing, f"its page says: {quote('; '.join(told))}")
+                elif says := await notices():
+                    raise rejected(uploads.missing, f"its page says: {quote('; '.join(says))}")
     except TimeoutError as error:
         what = named(uploads.missing)
         raise SiteError(f"The site has not read {what} within {limit:g} seconds (turn.upload).") from error

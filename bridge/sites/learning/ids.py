@@ -41,15 +41,15 @@ def find_ids(turns: Sequence[SeenTurn], prompts: Sequence[Carrier], answer: Answ
     model, models = _model(prompts)
     if not prompts:
         return Ids()
-    told = _told(answer)
+    paths_by_value = _answer_paths(answer)
     places = _address_parts(turns[0].url_after) - _address_parts(turns[0].url_before)
-    conversation = _conversation(prompts, places, told)
+    conversation = _conversation(prompts, places, paths_by_value)
     value = (
         _text(prompts[-1].value(conversation))
         if conversation
         else next(iter(sorted(places, key=len, reverse=True)), "")
     )
-    parent = _parent(prompts, told, conversation) if len(prompts) > 1 else None
+    parent = _parent(prompts, paths_by_value, conversation) if len(prompts) > 1 else None
     parent_value = _text(prompts[-1].value(parent)) if parent else ""
     first = _text(prompts[0].value(conversation)) if conversation else ""
     return Ids(
@@ -58,14 +58,14 @@ def find_ids(turns: Sequence[SeenTurn], prompts: Sequence[Carrier], answer: Answ
         parent=parent,
         model=model,
         models=models,
-        answer_conversation=_path_of(told, value, CONVERSATION),
-        answer_message=_path_of(told, parent_value, MESSAGE),
+        answer_conversation=_path_of(paths_by_value, value, CONVERSATION),
+        answer_message=_path_of(paths_by_value, parent_value, MESSAGE),
         conversation_url=_pattern(turns[0].url_after, value),
         is_certain=bool(value) and value in places,
     )
 
 
-def _told(answer: AnswerText | None) -> Mapping[str, set[str]]:
+def _answer_paths(answer: AnswerText | None) -> Mapping[str, set[str]]:
     """Return the paths, by value, at which the answer to the first prompt says an id."""
     found: dict[str, set[str]] = {}
     for frame in answer.turns[0].frames if answer else ():
@@ -75,13 +75,13 @@ def _told(answer: AnswerText | None) -> Mapping[str, set[str]]:
     return found
 
 
-def _path_of(told: Mapping[str, set[str]], value: str, name: re.Pattern[str]) -> str | None:
+def _path_of(paths_by_value: Mapping[str, set[str]], value: str, name: re.Pattern[str]) -> str | None:
     """Return the path at which the answer says a value: the one that is called an id of that kind before others."""
 
     def strangeness(path: str) -> tuple[bool, bool, int, str]:
         return not ID.search(path), not name.search(path), len(path), path
 
-    paths = told.get(value, set())
+    paths = paths_by_value.get(value, set())
     if len(value) < SHORTEST:  # so short a number stands for other things, too
         paths = {path for path in paths if ID.search(path) and name.search(path)}
     return min(paths, key=strangeness, default=None)
@@ -101,7 +101,7 @@ def _address_parts(url: str) -> set[str]:
     return {unquote(piece) for piece in pieces if len(piece) >= SHORTEST}
 
 
-def _conversation(prompts: Sequence[Carrier], places: set[str], told: Mapping[str, set[str]]) -> str | None:
+def _conversation(prompts: Sequence[Carrier], places: set[str], paths_by_value: Mapping[str, set[str]]) -> str | None:
     """Return where the request names the conversation: as the address does, or by its name as the answer does."""
     last = prompts[-1]
     leaves = list(_ids(last.leaves))
@@ -111,20 +111,20 @@ def _conversation(prompts: Sequence[Carrier], places: set[str], told: Mapping[st
         for leaf in leaves
         if CONVERSATION.search(leaf.path.rpartition(".")[2])
         and len(_text(leaf.value)) >= SHORTEST
-        and _text(leaf.value) in told
+        and _text(leaf.value) in paths_by_value
     ]
     ranked = by_address or by_name
     return min(ranked, key=lambda path: (not CONVERSATION.search(path), len(path)), default=None)
 
 
-def _parent(prompts: Sequence[Carrier], told: Mapping[str, set[str]], conversation: str | None) -> str | None:
+def _parent(prompts: Sequence[Carrier], paths_by_value: Mapping[str, set[str]], conversation: str | None) -> str | None:
     """Return where the second request names what the first answer called itself."""
     own = _text(prompts[-1].value(conversation)) if conversation else ""
     found = [
         leaf.path
         for leaf in _ids(prompts[-1].leaves)
         if leaf.path != conversation
-        and (text := _text(leaf.value)) in told
+        and (text := _text(leaf.value)) in paths_by_value
         and text != own
         and PARENT.search(leaf.path.rpartition(".")[2])
         and prompts[0].value(leaf.path) != leaf.value

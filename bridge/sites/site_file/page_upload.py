@@ -92,8 +92,8 @@ class PageUpload:
         if upload.failed and await self._page.has((upload.failed,)):
             said = quote("; ".join(await self._page.texts((upload.failed,))))
             raise rejected(files, f"its page shows that it failed{f': {said}' if said else ''}")
-        if told := await notices():
-            raise rejected(files, f"its page says: {quote('; '.join(told))}")
+        if shown := await notices():
+            raise rejected(files, f"its page says: {quote('; '.join(shown))}")
         if (refused := self._calls.refused) is not None:
             raise rejected(files, refused.message) if isinstance(refused, FileRejected) else refused
         if upload.busy and await self._page.has((upload.busy,)):

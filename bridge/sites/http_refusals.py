@@ -23,6 +23,13 @@ def is_challenge(response: PageResponse) -> bool:
     return "x-amzn-waf-action" in response.headers
 
 
+def overload(status: int, retry_after: float | None = None) -> SiteError | None:
+    """Return what a status says of how busy the site is; None for one that says nothing of it."""
+    if status == 429:
+        return RateLimited("The site says that requests come too often (HTTP 429).", retry_after=retry_after)
+    return SiteBusy(f"The site's server failed (HTTP {status}).") if status >= 500 else None
+
+
 def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None:
     """Return what the status line and headers already say is wrong, or None."""
     status = response.status
@@ -32,13 +39,10 @@ def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None
     if status in (401, 403):
         json_body = response.content_type == "application/json"
         return LoginRequired(f"The account is not signed in (HTTP {status}).") if json_body else block_page()
-    if status == 429:
-        after = _seconds(response.headers.get("retry-after"), now)
-        return RateLimited("The site says that requests come too often (HTTP 429).", retry_after=after)
+    if error := overload(status, _seconds(response.headers.get("retry-after"), now)):
+        return error
     if status in AT_WORK:
         return SiteBusy(f"The site is at work on something else (HTTP {status}).")
-    if status >= 500:
-        return SiteBusy(f"The site's server failed (HTTP {status}).")
     if html or status == 202:
         return block_page()
     return None if status < 300 else SiteChanged(f"The site refused the page's own request (HTTP {status}).")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bridge.errors import BridgeError, ContextTooLong, HumanNeeded, LoginRequired, Muted, RateLimited, SiteBusy
-from bridge.sites.http_refusals import quote
+from bridge.sites.http_refusals import overload, quote
 
 TOO_LONG = re.compile(r"超长|过长|长度上限|too long|shorten|exceeds the limit|length limit", re.IGNORECASE)
 TOO_OFTEN = re.compile(r"频繁|too (frequent|often|many)", re.IGNORECASE)
@@ -51,10 +51,8 @@ def obstacle(state: Mapping[str, Any]) -> BridgeError:
         case "muted":
             until = datetime.fromtimestamp(state["until"], UTC) if state["until"] else None
             return Muted(f"The site has muted the account: {quote(state['text'])}", until=until)
-        case "refused" if state["status"] == 429:
-            return RateLimited("The site says that requests come too often (HTTP 429).")
-        case "refused":
-            return SiteBusy(f"The site's server failed (HTTP {state['status']}).")
+        case "refused" if error := overload(state["status"]):
+            return error
         case "challenged":
             return HumanNeeded("The site asks for a human before it shows the chat.")
         case _:

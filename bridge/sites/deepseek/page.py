@@ -1,4 +1,4 @@
-"""The page of chat.deepseek.com as questions and clicks: `deepseek.js` asked, and asked again where the page moved on.
+"""The page of chat.deepseek.com as questions and clicks: `page.js` asked, and asked again where the page moved on.
 
 The page redraws itself at any time and may load anew: an element that went away is looked for again.
 """

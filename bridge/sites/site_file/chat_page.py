@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bridge.errors import BridgeError, HumanNeeded, LoginRequired, RateLimited, SendTimeout, SiteBusy, SiteChanged
+from bridge.errors import BridgeError, HumanNeeded, LoginRequired, SendTimeout, SiteChanged
 from bridge.sites.contract import NO_DOCUMENT, ConversationGone
 from bridge.sites.guarded_page import QUICK, retried
+from bridge.sites.http_refusals import overload
 from bridge.sites.site_file.chat_address import ChatAddress
 from bridge.sites.site_file.login_state import LoginState
 from bridge.sites.site_file.moved_controls import MovedControls
@@ -73,10 +74,8 @@ class ChatPage:
     async def _refused(self) -> BridgeError | None:
         """Return what the HTTP statuses of document and calls say of a page that never takes a prompt."""
         status = await retried(lambda: self._page.page.evaluate(DOCUMENT_STATUS))
-        if status == 429:
-            return RateLimited("The site says that requests come too often (HTTP 429).")
-        if status >= 500:
-            return SiteBusy(f"The site's server failed (HTTP {status}).")
+        if error := overload(status):
+            return error
         if status in (403, 405):
             return HumanNeeded(HUMAN)
         if self._signs.failure is not None:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from bridge.browser.page_calls import NO_NET_ERRORS
 from bridge.browser.page_messages import Reply
-from bridge.errors import BridgeError, NetworkError, RateLimited, SiteBusy
+from bridge.errors import BridgeError, NetworkError
+from bridge.sites.http_refusals import overload
 from bridge.sites.lenient_json import parse_json
 from bridge.sites.site_file.conditions import When, holds
 from bridge.sites.site_file.page_elements import PageElements
@@ -38,11 +39,9 @@ class _Answer(NamedTuple):
     @property
     def failure(self) -> BridgeError | None:
         """Return why it tells nothing of the account, where the site did not get to answer."""
-        if self.status == 429:
-            return RateLimited("The site says that requests come too often (HTTP 429).")
-        if self.status >= 500:
-            return SiteBusy(f"The site's server failed (HTTP {self.status}).")
-        return None if self.status else NetworkError("The site, or the network on the way to it, is down.")
+        if self.status:
+            return overload(self.status)
+        return NetworkError("The site, or the network on the way to it, is down.")
 
     def shows(self, when: When) -> bool:
         """Tell whether it meets conditions; what is not in an answer that failed, or is no JSON, is not missing."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.api.openai.chat_completions import OpenAIChat
-from bridge.api.openai.request import OpenAIRequest
+from bridge.api.openai.openai_request import OpenAIRequest
 from bridge.api.surface import ApiCall
 from bridge.chat.model_names import resolve
 from bridge.chat.prompt import GO_ON, render

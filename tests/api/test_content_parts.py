@@ -11,7 +11,7 @@ import pytest
 
 from bridge.api.attachments.content_parts import LONGEST_NAME, Remote, named
 from bridge.api.attachments.file_parts import read_attachment
-from bridge.api.openai.history import HistoryTurn, read_history
+from bridge.api.openai.openai_history import HistoryTurn, read_history
 from bridge.chat.types import Attachment, Message
 from bridge.errors import RequestError
 

@@ -12,7 +12,7 @@ from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.citations import Citation
 from bridge.api.answer.presenter import PresentationStyle, PresentedAnswer, Presenter, present
 from bridge.api.http_errors import Failure, dump, error_body
-from bridge.api.openai.request import Body, Dialect, OpenAIRequest, read
+from bridge.api.openai.openai_request import Body, Dialect, OpenAIRequest, read
 from bridge.api.surface import ApiCall, Encoder, Surface
 from bridge.chat.tokens.usage import Usage
 from bridge.chat.types import Opened, Source

@@ -13,7 +13,7 @@ from bridge.api.body_fields import validated
 from bridge.api.body_size import check_length
 from bridge.api.http_errors import Failure, dump, error_body
 from bridge.api.openai.chat_completions import DONE, OpenAIChat, name_of, usage_of
-from bridge.api.openai.request import OpenAIRequest, Options, ask_for
+from bridge.api.openai.openai_request import OpenAIRequest, Options, ask_for
 from bridge.api.surface import ApiCall, Encoder
 from bridge.chat.prompt import is_blank
 from bridge.chat.tokens.usage import Usage

@@ -14,7 +14,7 @@ from bridge.api.body_fields import given_extras, ignored_names, validated
 from bridge.api.body_size import check_length
 from bridge.api.chat_options import ChatOptions, make_request
 from bridge.api.openai.chat_completions import OpenAIChat
-from bridge.api.openai.request import Dialect, OpenAIRequest
+from bridge.api.openai.openai_request import Dialect, OpenAIRequest
 from bridge.api.request_model import Lenient
 from bridge.api.surface import ApiCall
 from bridge.chat.prompt import is_blank

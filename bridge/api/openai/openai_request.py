@@ -14,8 +14,8 @@ from pydantic import BeforeValidator, FailFast, Field, StrictBool, StrictInt, St
 from bridge.api.body_fields import Switch, Tokens, given_extras, ignored_names, validated
 from bridge.api.body_size import check_length
 from bridge.api.chat_options import ChatOptions, check_stops, make_request, wish_of
-from bridge.api.openai.history import HistoryTurn, read_history, texts
-from bridge.api.openai.tools import ToolFields, toolbox, without_effect
+from bridge.api.openai.openai_history import HistoryTurn, read_history, texts
+from bridge.api.openai.openai_tools import ToolFields, toolbox, without_effect
 from bridge.api.request_model import Lenient
 from bridge.api.surface import ApiCall, ParsedRequest
 from bridge.chat.types import Message, Model

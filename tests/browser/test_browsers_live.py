@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from openai import AsyncOpenAI
 from pydantic import SecretStr, ValidationError
 
 from bridge.browser.browser import Chromium
@@ -23,10 +24,12 @@ from bridge.browser_address import browser_address
 from bridge.demo import DemoSite
 from bridge.errors import BrowserError, SetupError
 from bridge.settings import BrowserSettings
-from bridge.telemetry import BrowserLost, BrowserStarted, Telemetry, WorkerChanged, WorkerState
-from tests.support.browsers import free_port, need, need_shell, operators_chrome, screen
+from bridge.storage.key_files import KeyFile
+from bridge.telemetry import BrowserStarted, Telemetry, WorkerChanged, WorkerState
+from tests.support.browsers import free_port, is_light, light_browser, need, need_shell, operators_chrome, screen
 from tests.support.commands import Home
 from tests.support.live import QUICK_SITE, Live, directive, live, settings_for
+from tests.support.sdk import sdk
 from tests.support.stress import stress
 from tests.support.waiting import until
 from tests.worker.test_failures_live import gone
@@ -35,29 +38,31 @@ from tests.worker.test_files_live import figures, file, receipt, said
 pytestmark = pytest.mark.browser
 
 WORDS = "Ünïcode, \U0001f600 and\n\n  `code`, word by word. " * 20
-
-
-async def promises(run: Live) -> list[int]:
-    """See that a chat works, that its stream is exact, and that a killed browser comes back; return our processes."""
-    assert await streamed(run) == WORDS
-    before = len(run.facts.seen)
-    os.kill(dict(await run.bridge.browser.processes())["browser"], signal.SIGKILL)
-    await run.facts.wait_for(lambda fact: isinstance(fact, BrowserLost), before)
-    assert await streamed(run) == WORDS
-    return [pid for _, pid in await run.bridge.browser.processes()]
+ASKS = "<script>setTimeout(() => document.title += confirm('?'), 100)</script>"
 
 
 async def streamed(run: Live) -> str:
-    stream = await run.stream(directive(text=WORDS))
+    return await streamed_to(run.client)
+
+
+async def streamed_to(client: AsyncOpenAI) -> str:
+    stream = await client.chat.completions.create(
+        model="deepseek-chat", messages=[{"role": "user", "content": directive(text=WORDS)}], stream=True
+    )
     return "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
 
 
-async def test_the_headless_shell_holds_the_promises_of_the_full_browser(tmp_path: Path) -> None:
+async def test_the_headless_shell_runs_where_the_settings_want_it_and_the_full_browser_where_not(
+    chromium: Chromium,
+) -> None:
     need_shell()
-    async with live(tmp_path, browser=BrowserSettings(shell=True, check_every=0.5)) as run:
-        assert "headless" in Path(command_of(await browser_of(run))[0]).name
-        ours = await promises(run)
-    await gone(*ours)
+    assert "headless" in find(BrowserSettings(shell=True)).name
+    program = command_of(dict(await chromium.processes())["browser"])[0]
+    assert ("headless" in Path(program).name) is is_light()
+
+
+def command_of(pid: int) -> list[str]:
+    return psutil.Process(pid).cmdline()
 
 
 @pytest.mark.parametrize(("channel", "name"), [("chrome", "google-chrome"), *stress(("msedge", "microsoft-edge"))])
@@ -66,14 +71,15 @@ async def test_a_channel_is_found_where_its_package_puts_it_and_works(
 ) -> None:
     installed = tmp_path / "bin"
     installed.mkdir()
-    (installed / name).symlink_to(find(BrowserSettings()))
+    (installed / name).symlink_to(find(light_browser()))
     monkeypatch.setenv("PATH", f"{installed}{os.pathsep}{os.environ['PATH']}")
     settings = BrowserSettings.model_validate({"channel": channel, "check_every": 0.5})
     async with live(tmp_path, browser=settings) as run:
         started = await run.facts.wait_for(lambda fact: isinstance(fact, BrowserStarted))
         assert isinstance(started, BrowserStarted)
         assert Path(started.executable).name in (name, "chrome", "msedge"), "an installed one comes first"
-        ours = await promises(run)
+        assert await streamed(run) == WORDS
+        ours = [pid for _, pid in await run.bridge.browser.processes()]
     await gone(*ours)
 
 
@@ -98,27 +104,7 @@ def test_a_browser_that_is_not_installed_is_named_with_what_to_do(
             find(settings)
 
 
-async def test_a_headed_browser_holds_the_promises_on_a_screen_that_nobody_sees(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with screen() as display:
-        monkeypatch.setenv("DISPLAY", display)
-        monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-        async with live(tmp_path, browser=BrowserSettings(headed=True, check_every=0.5)) as run:
-            assert not [one for one in command_of(await browser_of(run)) if one.startswith("--headless")]
-            ours = await promises(run)
-        await gone(*ours)
-
-
-def command_of(pid: int) -> list[str]:
-    return psutil.Process(pid).cmdline()
-
-
-async def browser_of(run: Live) -> int:
-    return dict(await run.bridge.browser.processes())["browser"]
-
-
-async def test_serve_shows_its_windows_under_xvfb_run(tmp_path: Path) -> None:
+async def test_serve_shows_its_windows_under_xvfb_run_where_a_killed_browser_comes_back(tmp_path: Path) -> None:
     need(shutil.which("xvfb-run") and shutil.which("xauth"), "xvfb-run (Debian: xvfb and xauth)")
     with Home.at(tmp_path) as home:
         async with DemoSite(QUICK_SITE) as site:
@@ -129,19 +115,29 @@ async def test_serve_shows_its_windows_under_xvfb_run(tmp_path: Path) -> None:
             ) as command:
                 below = psutil.Process(command.process.pid)
                 try:
-                    shown = await command.shows("Accounts")
-                    url = re.search(r"http://127\.0\.0\.1:\d+", shown)
+                    url = re.search(r"http://127\.0\.0\.1:\d+", await command.shows("Accounts"))
                     assert url
-                    piped = await home.run("chat", "--url", url[0], stdin=directive(text="Seen by nobody."))
-                    assert (piped.code, piped.out) == (0, "Seen by nobody.\n"), piped.err
+                    async with sdk(f"{url[0]}/v1", KeyFile(home.settings.config).keys()[0]) as client:
+                        assert await streamed_to(client) == WORDS
+                        browsers = [one for one in below.children(recursive=True) if is_browser(one)]
+                        assert len(browsers) == 1
+                        assert not [word for word in browsers[0].cmdline() if word.startswith("--headless")]
+                        browsers[0].kill()
+                        await gone(browsers[0].pid)
+                        assert await streamed_to(client) == WORDS
                     ours = below.children(recursive=True)
-                    assert not [one for one in ours if any(word.startswith("--headless") for word in one.cmdline())]
                     next(one for one in ours if "serve" in one.cmdline()).terminate()
                     await command.process.wait()
                 finally:
                     for process in below.children(recursive=True) if below.is_running() else []:
                         process.kill()
         await until(lambda: home.left_running() == [])  # xvfb-run ends its Xvfb, and does not wait for that
+
+
+def is_browser(process: psutil.Process) -> bool:
+    """Tell whether it is the process of a browser that starts the others."""
+    words = process.cmdline()
+    return "--remote-debugging-pipe" in words and not any(word.startswith("--type=") for word in words)
 
 
 async def test_a_login_opens_its_window_in_the_full_browser_also_where_the_settings_want_the_shell(
@@ -161,17 +157,22 @@ def attached(port: int) -> BrowserSettings:
     return BrowserSettings(connect=SecretStr(f"http://127.0.0.1:{port}"), check_every=0.5)
 
 
-async def test_a_browser_of_the_operator_is_used_and_left_as_it_was(tmp_path: Path) -> None:
-    async with operators_chrome(tmp_path / "theirs") as chrome:
-        async with live(tmp_path, "alice", "bob", browser=attached(chrome.port)) as run:
+async def test_a_browser_of_the_operator_is_used_and_left_as_it_was_and_what_its_tabs_ask_is_not_answered(
+    tmp_path: Path,
+) -> None:
+    async with operators_chrome(tmp_path / "theirs", settings=BrowserSettings()) as chrome:
+        async with live(tmp_path, browser=attached(chrome.port)) as run:
+            await chrome.open(
+                "<title>Asks</title><script>setTimeout(() => document.title += confirm('?'), 100)</script>"
+            )
             assert await streamed(run) == WORDS
-            for notes in (b"Short notes.", b"Long notes. " * 500_000):
-                assert await receipt(run, said(file(notes))) == {"notes.txt": figures(notes)}
-            assert "Mine" in await chrome.tabs()
+            notes = b"Long notes. " * 200_000
+            assert await receipt(run, said(file(notes))) == {"notes.txt": figures(notes)}
+            assert {"Mine", "Asks"} < set(await chrome.tabs())
             ours = [pid for _, pid in await run.bridge.browser.processes()]
             assert len(ours) == 1, "nothing but a driver"
         await gone(*ours)
-        assert await chrome.tabs() == ["Mine"]
+        assert sorted(await chrome.tabs()) == ["Asks", "Mine"]
         assert chrome.process.returncode is None
 
 
@@ -214,16 +215,6 @@ async def test_a_browser_of_the_operator_that_ends_is_missed_at_once_and_attache
         await run.facts.state("alice", WorkerState.READY, len(run.facts.seen))
         assert await streamed(run) == WORDS
         assert "Mine" in await back.tabs()
-
-
-async def test_what_a_tab_of_the_operator_asks_its_user_is_not_answered_by_the_bridge(tmp_path: Path) -> None:
-    async with (
-        operators_chrome(tmp_path / "theirs") as chrome,
-        live(tmp_path, browser=attached(chrome.port)) as run,
-    ):
-        await chrome.open("<title>Asks</title><script>setTimeout(() => document.title += confirm('?'), 100)</script>")
-        assert await streamed(run) == WORDS
-        assert "Asks" in await chrome.tabs()
 
 
 async def test_what_is_no_debugger_is_not_attached_to(tmp_path: Path) -> None:

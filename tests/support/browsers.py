@@ -111,12 +111,14 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def operators_chrome(folder: Path, port: int = 0) -> AsyncGenerator[OperatorsChrome]:
-    """Run a browser as its operator does, with one tab called `Mine`."""
+async def operators_chrome(
+    folder: Path, port: int = 0, settings: BrowserSettings | None = None
+) -> AsyncGenerator[OperatorsChrome]:
+    """Run a browser as its operator does, with one tab called `Mine`; without settings it is a light one."""
     port = port or free_port()
     own = [f"--user-data-dir={folder}", f"--remote-debugging-port={port}", "--headless", "--no-first-run"]
     async with _program(
-        str(find(BrowserSettings())),
+        str(find(settings or light_browser())),
         *own,
         *([] if sandboxed(BrowserSettings()) else ["--no-sandbox"]),
         "data:text/html,<title>Mine</title>",
@@ -165,7 +167,7 @@ async def playwright_server(
 def launch_config(folder: Path, port: int, path: str) -> Path:
     """Write what a Playwright server that has one browser for all is started with."""
     options: Mapping[str, object] = {
-        "executablePath": str(find(BrowserSettings())),
+        "executablePath": str(find(light_browser())),
         "chromiumSandbox": sandboxed(BrowserSettings()),
         "host": "127.0.0.1",
         "port": port,

@@ -23,6 +23,7 @@ from bridge.browser.interceptor import Interceptor, Limits
 from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.errors import BrowserError, SiteError
 from bridge.settings import BrowserSettings
+from tests.support.browsers import light_browser
 from tests.support.hostile import foreign_origins
 from tests.support.listening import listening
 from tests.support.waiting import LIMIT
@@ -84,18 +85,26 @@ async def site() -> AsyncGenerator[Site]:
         yield site
 
 
+@pytest.fixture(scope="module")
+async def tab(chromium: Chromium) -> AsyncGenerator[Page]:
+    """One page for all tests that do not end it."""
+    async with chromium.context({}) as context:
+        yield await context.new_page()
+
+
 @asynccontextmanager
 async def opened(
-    chromium: Chromium, site: Site, impair: Callable[[CDPSession], Any] = lambda session: session, **limits: Any
+    page: Page, site: Site, impair: Callable[[CDPSession], Any] = lambda session: session, **limits: Any
 ) -> AsyncGenerator[tuple[Page, Interceptor]]:
-    async with chromium.context({}) as context:
-        page = await context.new_page()
-        await page.goto(site.url)
-        session = impair(await context.new_cdp_session(page))
-        interceptor = Interceptor(session, Channels(site.url, ("/answer", "/more")), Limits(**limits))
-        await interceptor.start(page)
-        yield page, interceptor
-        await interceptor.close()
+    """Load the site's page, and put an interceptor before it."""
+    await page.goto(site.url)
+    session = await page.context.new_cdp_session(page)
+    interceptor = Interceptor(impair(session), Channels(site.url, ("/answer", "/more")), Limits(**limits))
+    await interceptor.start(page)
+    yield page, interceptor
+    await interceptor.close()
+    if not page.is_closed():
+        await session.detach()  # else it would hold the next one's requests
 
 
 def nothing_wrong(_: PageRequest) -> Sequence[str]:
@@ -116,8 +125,8 @@ async def received(exchange: Exchange) -> tuple[bytes, str | None]:
                     return body, failure
 
 
-async def test_a_wrong_send_never_leaves_the_browser(chromium: Chromium, site: Site) -> None:
-    async with opened(chromium, site) as (page, interceptor):
+async def test_a_wrong_send_never_leaves_the_browser(tab: Page, site: Site) -> None:
+    async with opened(tab, site) as (page, interceptor):
         with interceptor.exchange(lambda request: [f"it says {request.body.decode()}"]) as exchange:
             assert await page.evaluate(SEND, ["/answer", "wrong"]) == "network error"
             with pytest.raises(WrongSend, match="it says wrong"):
@@ -125,15 +134,15 @@ async def test_a_wrong_send_never_leaves_the_browser(chromium: Chromium, site: S
         assert site.received == []
 
 
-async def test_a_send_that_no_chat_asked_for_is_turned_back(chromium: Chromium, site: Site) -> None:
-    async with opened(chromium, site) as (page, _):
+async def test_a_send_that_no_chat_asked_for_is_turned_back(tab: Page, site: Site) -> None:
+    async with opened(tab, site) as (page, _):
         assert await page.evaluate(SEND, ["/answer", "by itself"]) == "network error"
         assert await page.evaluate(SEND, ["/other", "not ours"]) == 200
         assert site.received == [b"not ours"]
 
 
-async def test_a_second_send_in_one_turn_is_turned_back(chromium: Chromium, site: Site) -> None:
-    async with opened(chromium, site) as (page, interceptor):
+async def test_a_second_send_in_one_turn_is_turned_back(tab: Page, site: Site) -> None:
+    async with opened(tab, site) as (page, interceptor):
         with interceptor.exchange(nothing_wrong) as exchange:
             assert await page.evaluate(SEND, ["/answer", "first"]) == 200
             assert await page.evaluate(SEND, ["/answer", "second"]) == "network error"
@@ -141,8 +150,8 @@ async def test_a_second_send_in_one_turn_is_turned_back(chromium: Chromium, site
         assert site.received == [b"first"]
 
 
-async def test_going_on_may_be_repeated_when_the_last_response_is_over(chromium: Chromium, site: Site) -> None:
-    async with opened(chromium, site) as (page, interceptor):
+async def test_going_on_may_be_repeated_when_the_last_response_is_over(tab: Page, site: Site) -> None:
+    async with opened(tab, site) as (page, interceptor):
         with interceptor.exchange(nothing_wrong) as exchange:
             for path, body in (("/answer", "first"), ("/more", "second"), ("/more", "third")):
                 assert await page.evaluate(SEND, [path, body]) == 200
@@ -151,9 +160,9 @@ async def test_going_on_may_be_repeated_when_the_last_response_is_over(chromium:
         assert site.received == [b"first", b"second", b"third"]
 
 
-async def test_going_on_twice_at_once_is_turned_back(chromium: Chromium, site: Site) -> None:
+async def test_going_on_twice_at_once_is_turned_back(tab: Page, site: Site) -> None:
     site.hold = asyncio.Event()
-    async with opened(chromium, site) as (page, interceptor):
+    async with opened(tab, site) as (page, interceptor):
         with interceptor.exchange(nothing_wrong) as exchange:
             for path in ("/answer", "/more"):
                 await page.evaluate(f"([path, body]) => void ({SEND})([path, body])", [path, path])
@@ -168,9 +177,9 @@ async def test_going_on_twice_at_once_is_turned_back(chromium: Chromium, site: S
         assert site.received == [b"/answer", b"/more"]
 
 
-async def test_a_response_that_another_one_has_taken_over_is_not_heard_any_more(chromium: Chromium, site: Site) -> None:
+async def test_a_response_that_another_one_has_taken_over_is_not_heard_any_more(tab: Page, site: Site) -> None:
     site.hold = stalled = asyncio.Event()
-    async with opened(chromium, site) as (page, interceptor):
+    async with opened(tab, site) as (page, interceptor):
         with interceptor.exchange(nothing_wrong) as exchange:
             await page.evaluate(f"([path, body]) => void ({SEND})([path, body])", ["/answer", "stalls"])
             async with asyncio.timeout(LIMIT):
@@ -187,8 +196,8 @@ async def test_a_response_that_another_one_has_taken_over_is_not_heard_any_more(
                     await exchange.receive()
 
 
-async def test_after_a_wrong_send_the_right_one_passes(chromium: Chromium, site: Site) -> None:
-    async with opened(chromium, site) as (page, interceptor):
+async def test_after_a_wrong_send_the_right_one_passes(tab: Page, site: Site) -> None:
+    async with opened(tab, site) as (page, interceptor):
         with interceptor.exchange(lambda request: [] if request.body == b"right" else ["wrong"]) as exchange:
             await page.evaluate(SEND, ["/answer", "wrong"])
             with pytest.raises(WrongSend):
@@ -198,10 +207,10 @@ async def test_after_a_wrong_send_the_right_one_passes(chromium: Chromium, site:
             assert await received(exchange) == (b"hello", None)
 
 
-async def test_the_judge_sees_a_body_of_megabytes_whole(chromium: Chromium, site: Site) -> None:
+async def test_the_judge_sees_a_body_of_megabytes_whole(tab: Page, site: Site) -> None:
     seen: list[bytes] = []
-    body = "长 prompt 🚀\n" * 300_000
-    async with opened(chromium, site) as (page, interceptor):
+    body = "长 prompt 🚀\n" * 100_000
+    async with opened(tab, site) as (page, interceptor):
 
         def judge(request: PageRequest) -> Sequence[str]:
             seen.append(request.body)
@@ -213,12 +222,11 @@ async def test_the_judge_sees_a_body_of_megabytes_whole(chromium: Chromium, site
     assert site.received == seen
 
 
-@pytest.mark.parametrize("gzip", [False, True])
-async def test_a_hundred_instant_answers_lose_no_byte(chromium: Chromium, site: Site, gzip: bool) -> None:
-    site.gzip = gzip
-    async with opened(chromium, site) as (page, interceptor):
+async def test_a_hundred_instant_answers_lose_no_byte(tab: Page, site: Site) -> None:
+    async with opened(tab, site) as (page, interceptor):
         for number in range(100):
             source = random.Random(number)
+            site.gzip = bool(number % 2)
             whole = source.randbytes(source.randint(1, 5000))
             cuts = sorted(source.randint(0, len(whole)) for _ in range(source.randint(0, 8)))
             site.pieces = [whole[i:j] for i, j in zip([0, *cuts], [*cuts, len(whole)], strict=True) if i < j]
@@ -228,9 +236,9 @@ async def test_a_hundred_instant_answers_lose_no_byte(chromium: Chromium, site: 
                 assert exchange.open_responses == 0
 
 
-async def test_bytes_are_there_while_the_site_still_sends(chromium: Chromium, site: Site) -> None:
+async def test_bytes_are_there_while_the_site_still_sends(tab: Page, site: Site) -> None:
     site.hold = asyncio.Event()
-    async with opened(chromium, site) as (page, interceptor):
+    async with opened(tab, site) as (page, interceptor):
         with interceptor.exchange(nothing_wrong) as exchange:
             asking = asyncio.ensure_future(page.evaluate(SEND, ["/answer", "x"]))  # noqa: TID251
             async with asyncio.timeout(LIMIT):
@@ -240,9 +248,9 @@ async def test_bytes_are_there_while_the_site_still_sends(chromium: Chromium, si
             assert await asking == 200
 
 
-async def test_an_answer_that_is_cut_says_so(chromium: Chromium, site: Site) -> None:
+async def test_an_answer_that_is_cut_says_so(tab: Page, site: Site) -> None:
     site.cut = True
-    async with opened(chromium, site) as (page, interceptor):
+    async with opened(tab, site) as (page, interceptor):
         with interceptor.exchange(nothing_wrong) as exchange:
             await page.evaluate(SEND, ["/answer", "x"])
             body, failure = await received(exchange)
@@ -253,7 +261,7 @@ async def test_an_answer_that_is_cut_says_so(chromium: Chromium, site: Site) -> 
 
 async def test_a_page_that_is_closed_ends_the_turn_at_once(chromium: Chromium, site: Site) -> None:
     site.hold = asyncio.Event()
-    async with opened(chromium, site) as (page, interceptor):
+    async with chromium.context({}) as context, opened(await context.new_page(), site) as (page, interceptor):
         with interceptor.exchange(nothing_wrong) as exchange:
             await page.evaluate(f"([path, body]) => void ({SEND})([path, body])", ["/answer", "x"])
             async with asyncio.timeout(LIMIT):
@@ -292,28 +300,26 @@ class Impaired:
 @pytest.mark.parametrize("charset", ["; charset=utf-8", ""])
 @pytest.mark.parametrize("can_arm", [False, True])
 async def test_what_the_tap_does_not_deliver_is_fetched_at_the_end(
-    chromium: Chromium, site: Site, can_arm: bool, charset: str
+    tab: Page, site: Site, can_arm: bool, charset: str
 ) -> None:
     site.content_type = f"text/event-stream{charset}"
-    async with chromium.context({}) as context:
-        page = await context.new_page()
-        await page.goto(site.url)
-        session: Any = Impaired(await context.new_cdp_session(page), can_arm=can_arm)
-        interceptor = Interceptor(session, Channels(site.url, ("/answer",)))
-        await interceptor.start(page)
-        for number in range(20):
+
+    def impair(session: CDPSession) -> Impaired:
+        return Impaired(session, can_arm=can_arm)
+
+    async with opened(tab, site, impair) as (page, interceptor):
+        for number in range(0, 20, 2):
             site.pieces = [f"数 {number} {piece}|".encode() for piece in range(number * 3 + 1)]
             with interceptor.exchange(nothing_wrong) as exchange:
                 await page.evaluate(SEND, ["/answer", "x"])
                 assert await received(exchange) == (b"".join(site.pieces), None)
-        await interceptor.close()
 
 
 SECRET = "b7e1f09c44aa prompt that no other origin may get 5512d8"
 
 
-async def test_a_send_to_another_origin_is_turned_back_whatever_its_path(chromium: Chromium, site: Site) -> None:
-    async with opened(chromium, site) as (page, interceptor), foreign_origins(1) as (foreign,):
+async def test_a_send_to_another_origin_is_turned_back_whatever_its_path(tab: Page, site: Site) -> None:
+    async with opened(tab, site) as (page, interceptor), foreign_origins(1) as (foreign,):
         with interceptor.exchange(nothing_wrong) as exchange:
             assert await page.evaluate(SEND, [f"{foreign.url}/answer", SECRET]) == "network error"
             with pytest.raises(WrongSend, match=f"it goes to {foreign.url}, which is not the site"):
@@ -322,8 +328,8 @@ async def test_a_send_to_another_origin_is_turned_back_whatever_its_path(chromiu
 
 
 @pytest.mark.parametrize("path", ["/answer", "/elsewhere"])
-async def test_a_redirect_takes_no_prompt_to_another_address(chromium: Chromium, site: Site, path: str) -> None:
-    async with opened(chromium, site) as (page, interceptor), foreign_origins(1) as (foreign,):
+async def test_a_redirect_takes_no_prompt_to_another_address(tab: Page, site: Site, path: str) -> None:
+    async with opened(tab, site) as (page, interceptor), foreign_origins(1) as (foreign,):
         site.sends_on_to = f"{foreign.url}{path}"
         with interceptor.exchange(nothing_wrong) as exchange:
             assert await page.evaluate(SEND, ["/answer", SECRET]) == "network error"
@@ -335,10 +341,8 @@ async def test_a_redirect_takes_no_prompt_to_another_address(chromium: Chromium,
         assert foreign.pieces_of(SECRET) == []
 
 
-async def test_a_request_that_cannot_be_judged_is_failed_and_the_next_one_passes(
-    chromium: Chromium, site: Site
-) -> None:
-    async with opened(chromium, site) as (page, interceptor):
+async def test_a_request_that_cannot_be_judged_is_failed_and_the_next_one_passes(tab: Page, site: Site) -> None:
+    async with opened(tab, site) as (page, interceptor):
 
         def judge(request: PageRequest) -> Sequence[str]:
             return () if request.body == b"good" else [str(1 // 0)]
@@ -372,11 +376,11 @@ class Garbled:
         self._session.on(event, lambda params: handler({**params, **changes}))
 
 
-async def test_a_held_request_without_a_number_is_failed(chromium: Chromium, site: Site) -> None:
+async def test_a_held_request_without_a_number_is_failed(tab: Page, site: Site) -> None:
     def impair(session: CDPSession) -> Garbled:
         return Garbled(session, "Fetch.requestPaused", networkId=None)
 
-    async with opened(chromium, site, impair) as (page, interceptor):
+    async with opened(tab, site, impair) as (page, interceptor):
         with interceptor.exchange(nothing_wrong) as exchange:
             assert await page.evaluate(SEND, ["/answer", "x"]) == "network error"
             with pytest.raises(WrongSend, match="does not tell its number"):
@@ -384,12 +388,12 @@ async def test_a_held_request_without_a_number_is_failed(chromium: Chromium, sit
         assert site.received == []
 
 
-async def test_an_answer_from_another_origin_is_not_read(chromium: Chromium, site: Site) -> None:
+async def test_an_answer_from_another_origin_is_not_read(tab: Page, site: Site) -> None:
     def impair(session: CDPSession) -> Garbled:
         response = {"url": "https://elsewhere.example/answer", "status": 200, "headers": {}}
         return Garbled(session, "Network.responseReceived", response=response)
 
-    async with opened(chromium, site, impair) as (page, interceptor):
+    async with opened(tab, site, impair) as (page, interceptor):
         with interceptor.exchange(nothing_wrong) as exchange:
             assert await page.evaluate(SEND, ["/answer", "x"]) == 200
             said = "the answer came from https://elsewhere.example, which is not the site"
@@ -398,12 +402,12 @@ async def test_an_answer_from_another_origin_is_not_read(chromium: Chromium, sit
 
 @pytest.mark.parametrize("method", ["Fetch.continueRequest", "Network.streamResourceContent"])
 async def test_a_browser_that_does_not_answer_to_the_gate_ends_the_turn_or_costs_it_only_the_stream(
-    chromium: Chromium, site: Site, method: str
+    tab: Page, site: Site, method: str
 ) -> None:
     def impair(session: CDPSession) -> Garbled:
         return Garbled(session, silent=method)
 
-    async with opened(chromium, site, impair, call=1.0) as (page, interceptor):
+    async with opened(tab, site, impair, call=1.0) as (page, interceptor):
         with interceptor.exchange(nothing_wrong) as exchange:
             await page.evaluate(f"([path, body]) => void ({SEND})([path, body])", ["/answer", "x"])
             if method == "Fetch.continueRequest":
@@ -413,9 +417,9 @@ async def test_a_browser_that_does_not_answer_to_the_gate_ends_the_turn_or_costs
                 assert await received(exchange) == (b"hello", None)
 
 
-async def test_an_answer_without_an_end_is_read_up_to_a_limit(chromium: Chromium, site: Site) -> None:
+async def test_an_answer_without_an_end_is_read_up_to_a_limit(tab: Page, site: Site) -> None:
     site.pieces = [b"x" * 65_536] * 64
-    async with opened(chromium, site, answer=2**20) as (page, interceptor):
+    async with opened(tab, site, answer=2**20) as (page, interceptor):
         with interceptor.exchange(nothing_wrong) as exchange:
             await page.evaluate(SEND, ["/answer", "x"])
             with pytest.raises(SiteError, match="more than 1048576 bytes"):
@@ -431,14 +435,24 @@ def features(pid: int) -> set[str]:
 
 
 async def test_no_page_costs_a_second_renderer(chromium: Chromium, site: Site) -> None:
-    async with opened(chromium, site), opened(chromium, site):
-        assert [kind for kind, _ in await chromium.processes()].count("renderer") == 2
+    async def renderers() -> int:
+        return [kind for kind, _ in await chromium.processes()].count("renderer")
+
+    before = await renderers()
+    async with chromium.context({}) as one, chromium.context({}) as two:
+        for context in (one, two):
+            page = await context.new_page()
+            async with opened(page, site):
+                pass
+        assert await renderers() == before + 2
 
 
 async def test_playwrights_own_list_of_disabled_features_is_still_in_force(chromium: Chromium) -> None:
     ours = features(dict(await chromium.processes())["browser"])
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=find(SETTINGS), chromium_sandbox=sandboxed(SETTINGS))
+        browser = await playwright.chromium.launch(
+            executable_path=find(light_browser()), chromium_sandbox=sandboxed(SETTINGS)
+        )
         session = await browser.new_browser_cdp_session()
         found = await session.send("SystemInfo.getProcessInfo")
         theirs = features(next(item["id"] for item in found["processInfo"] if item["type"] == "browser"))

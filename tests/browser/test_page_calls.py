@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Route
 
 from bridge.browser.browser import Chromium
 from bridge.browser.page_calls import has_moved_on
+from tests.support.stress import stress
 
 RESTLESS = """<body><textarea></textarea><div id="shadow"></div><button>Send</button>
 <script>setTimeout(() => location.reload(), %d)</script></body>"""
-SEEN = 150
-"""Calls that failed, of which each must be understood."""
 
 
 async def look(page: Page) -> None:
@@ -31,7 +31,10 @@ async def look(page: Page) -> None:
     await page.locator("button").count()
 
 
-async def test_each_failure_on_a_page_that_loads_anew_without_end_says_that_it_moved_on(chromium: Chromium) -> None:
+@pytest.mark.parametrize("most", [30, *stress(400)])
+async def test_each_failure_on_a_page_that_loads_anew_without_end_says_that_it_moved_on(
+    chromium: Chromium, most: int
+) -> None:
     loads, errors = 0, list[PlaywrightError]()
     async with chromium.context({}) as context:
         page = await context.new_page()
@@ -39,12 +42,12 @@ async def test_each_failure_on_a_page_that_loads_anew_without_end_says_that_it_m
         async def fulfill(route: Route) -> None:
             nonlocal loads
             loads += 1
-            await route.fulfill(body=RESTLESS % (loads * 7 % 61), content_type="text/html")
+            await route.fulfill(body=RESTLESS % (loads * 7 % 41), content_type="text/html")
 
         await page.route("**/*", fulfill)
         await page.goto("http://restless.test/", wait_until="commit")
         async with asyncio.timeout(200):
-            while len(errors) < SEEN:
+            while len(errors) < most:
                 try:
                     await look(page)
                 except PlaywrightError as error:

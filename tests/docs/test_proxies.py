@@ -91,6 +91,7 @@ async def delays(http: aiohttp.ClientSession) -> list[float]:
     return found
 
 
+@pytest.mark.stress  # seconds of waiting, for figures that nobody reads in `make test`
 async def test_the_delay_that_proxies_add_is_printed_beside_that_of_the_direct_way(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

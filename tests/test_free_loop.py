@@ -70,6 +70,7 @@ async def test_what_a_thread_or_the_test_itself_does_keeps_nobody(product: Simpl
     assert list(taken()) == []
 
 
+@pytest.mark.slow
 async def test_what_the_collector_of_garbage_takes_keeps_nobody(product: SimpleNamespace, tmp_path: Path) -> None:
     much = [[number] for number in range(3_000_000)]
     await asyncio.get_running_loop().create_task(product.collects(tmp_path))

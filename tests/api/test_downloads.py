@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 from bridge.settings import FileSettings, ServerSettings
 from tests.api.test_api_files import keep
@@ -40,12 +41,14 @@ def is_open(path: str) -> bool:
     return path in [file.path for file in psutil.Process().open_files()]
 
 
+@pytest.mark.slow
 async def test_a_download_that_nobody_reads_is_given_up_and_its_file_closed(tmp_path: Path) -> None:
     async with downloading(tmp_path) as (_, path, _connection):
         await until(lambda: is_open(path))
         await until(lambda: not is_open(path))
 
 
+@pytest.mark.slow
 async def test_a_download_that_is_read_slowly_arrives_whole(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     async with downloading(tmp_path) as (_, _path, connection), asyncio.timeout(100):

@@ -163,6 +163,7 @@ async def held(leases: HeldLeases, account: str) -> HeldLease:
 
 
 @KINDS
+@pytest.mark.slow
 async def test_a_holder_keeps_its_lease_as_long_as_it_runs(kind: str, tmp_path: Path) -> None:
     async with stored(kind, tmp_path, 1.0) as store, holding(store, "one") as (leases, lost):
         lease = await held(leases, "a")

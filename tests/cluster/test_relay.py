@@ -206,6 +206,7 @@ async def test_a_client_that_leaves_ends_the_chat_on_the_other_node() -> None:
             await backend.stopped.wait()
 
 
+@pytest.mark.slow
 async def test_a_silent_chat_lives_as_long_as_its_node_does() -> None:
     gate = asyncio.Event()
     backend = Scripted([Text("a"), gate, Text("b"), Finish()])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ KNOWN_TO_RENDER = {
 """Fields of a service as Render documents them; its schema is in no package."""
 
 
+@cache
 def read(name: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((EXAMPLES / name).read_text("utf-8")))
 

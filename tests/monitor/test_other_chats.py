@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import pytest
+
 from bridge.chat.cluster_control import NodeStatus
 from bridge.chat.other_nodes import Answer, OtherNode, Read
 from bridge.errors import NodeLost
@@ -129,6 +131,7 @@ async def test_what_a_node_tells_is_bounded() -> None:
     assert (len(others.running), len(others.recent([], 5000))) == (2000, ENDED)
 
 
+@pytest.mark.slow
 async def test_the_dashboard_s_state_and_events_have_the_chats_of_all_nodes() -> None:
     one = Node("one", told((5.0, "five"), running=[chat("r")], today=3))
     nodes, monitor = Nodes(one), Monitor(Settings())

@@ -456,6 +456,7 @@ async def test_a_chat_that_may_have_been_answered_is_not_sent_anywhere_again(err
         assert other.answered == []
 
 
+@pytest.mark.slow
 async def test_a_chat_that_a_stale_page_could_not_send_is_sent_once_more_by_a_page_loaded_anew() -> None:
     worker = ScriptedWorker("a")
     worker.chat_fails = [StalePage("code 40301", sent=True) for _ in range(4)]
@@ -867,6 +868,7 @@ async def test_without_budgets_there_is_no_limit_to_tell() -> None:
         assert pool.rate_limit(request("0")) is None
 
 
+@pytest.mark.slow
 async def test_after_a_rest_an_account_starts_more_slowly() -> None:
     worker = ScriptedWorker("a")
     worker.chat_fails = [RateLimited("too often", retry_after=0.01, sent=True)]

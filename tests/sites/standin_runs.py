@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ SHORT = TurnSettings(ready=60, submit=15, first_byte=30, silence=30, stop=10)
 """A page that a human must pass first sends nothing for `submit` seconds, which therefore is the shortest."""
 
 
+@cache
 def site_file(name: str) -> SiteFile:
     """Return the site file of that name which is shipped."""
     return load_site_file(FILES / f"{name}.toml")

@@ -296,6 +296,7 @@ IN_VALUES = '<invoke name="foo">\n<parameter name="city">'
 
 
 @pytest.mark.parametrize("text", [f"```\n{IN_CODE * 1_600}x", IN_VALUES * 8_000 + "</parameter>" * 8_000])
+@pytest.mark.slow
 def test_calls_within_calls_are_read_in_a_time_that_grows_with_the_text_alone(text: str) -> None:
     parser = CallParser(BOX)
     began = time.process_time()

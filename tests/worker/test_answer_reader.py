@@ -160,6 +160,7 @@ class Refusing(Words):
         return super().feed(data)
 
 
+@pytest.mark.slow
 async def test_a_refusal_that_is_read_when_the_page_has_repeated_its_prompt_already_is_not_the_answer() -> None:
     exchange = Exchange(lambda _: (), Channels(sends=2))
     for number, chunk in ((1, b"captcha"), (2, b"Hel")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,13 +34,27 @@ class DemoSite:
     """Serve the demo site while the context is open."""
 
     def __init__(self, settings: DemoSettings | None = None) -> None:
-        self.settings = settings or DemoSettings()
-        self._backend = Backend(self.settings)
+        self._backend = Backend(settings or DemoSettings())
         self._stack = contextlib.AsyncExitStack()
         self._runner: web.AppRunner
         self._listening: web.TCPSite
         self._running = asyncio.Event()
         self._running.set()
+
+    @property
+    def settings(self) -> DemoSettings:
+        """Return how the site behaves."""
+        return self._backend.settings
+
+    @contextlib.contextmanager
+    def changed(self, **settings: Any) -> Iterator[None]:
+        """Behave otherwise meanwhile; what a page shows is as it was when the page was loaded."""
+        before = self.settings
+        self._backend.settings = replace(before, **settings)
+        try:
+            yield
+        finally:
+            self._backend.settings = before
 
     @property
     def url(self) -> str:

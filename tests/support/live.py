@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import ChatEnded, Fact, Telemetry, WorkerChanged, WorkerState
 from bridge.tool_calls.notation import Call, write_call
+from bridge.worker.worker import Worker
 from tests.support.browsers import light_browser
 from tests.support.sdk import sdk
 from tests.support.waiting import LIMIT, until
@@ -126,9 +127,39 @@ def settings_for(folder: Path, **sections: Section) -> Settings:
     return Settings(profiles=folder / "profiles", config=folder / "config", **{**defaults, **sections})
 
 
+@contextmanager
+def changed(section: Section, **values: Any) -> Iterator[None]:
+    """Let settings of a running bridge have other values meanwhile, as when it reads them again."""
+    before = {name: getattr(section, name) for name in values}
+    vars(section).update(values)
+    try:
+        yield
+    finally:
+        vars(section).update(before)
+
+
 def signed_in_profile(site: DemoSite, name: str) -> Profile:
     """Return a profile like the one that a login captures, without the ten steps of a login."""
     return Profile(name=name, site="deepseek", url=site.url, storage_state=site.account(name).storage_state())
+
+
+@asynccontextmanager
+async def other_site(run: Live, **settings: Any) -> AsyncGenerator[None]:
+    """Let the site behave otherwise meanwhile, and the pages of the accounts be of that one."""
+    with run.site.changed(**settings):
+        await load_anew(run)
+        yield
+    await load_anew(run)
+
+
+async def load_anew(run: Live) -> None:
+    """Load the page of each account anew, which costs less than another page."""
+    for account in run.bridge.pool.accounts():
+        async with run.bridge.pool.lent(account.name) as worker:
+            assert isinstance(worker, Worker)
+            assert worker.shown is not None
+            await worker.shown.page.goto(run.site.url)
+            await worker.check()
 
 
 async def sign_in_again(run: Live, name: str, state: WorkerState = WorkerState.READY) -> None:

@@ -71,8 +71,8 @@ class TransportSite:
     loads: int = 0
     has_ordered: bool = False
     is_signed_in: bool = True
-    reloads: bool = False
-    """Whether a page loads itself anew after each turn."""
+    reloads: int = 0
+    """How many more documents load themselves anew after their turn."""
     cuts: bool = False
     """Whether it cuts an answer in its middle."""
     hangs: bool = False
@@ -91,7 +91,7 @@ class TransportSite:
     @property
     def has_changed_pages(self) -> bool:
         """Tell whether a page that is open may be another one than a new one would be."""
-        return self.has_ordered or self.reloads or not self.is_signed_in
+        return self.has_ordered or self.reloads > 0 or not self.is_signed_in
 
     def forget(self) -> None:
         """Be as at the beginning, but for the open pages and what they were told; a changed page hears no more."""
@@ -102,8 +102,11 @@ class TransportSite:
     async def page(self, request: web.Request) -> web.Response:
         """Show the page of a transport, or the login."""
         self.loads += 1
+        self.has_ordered, self._orders = False, set()  # the new document was told nothing
         html = HARNESS % PAGES[request.match_info["transport"]] if self.is_signed_in else LOGIN
-        html += RELOADING if self.reloads else ""
+        if self.reloads:
+            self.reloads -= 1
+            html += RELOADING
         return web.Response(text=html, content_type="text/html")
 
     async def login(self, _: web.Request) -> web.Response:

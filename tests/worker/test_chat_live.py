@@ -21,13 +21,14 @@ from bridge.sse import SSEDecoder
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatQueued, ChatStarted, ProfileSaved, WorkerChanged, WorkerState
-from tests.support.live import QUICK_SITE, Live, directive, live, reset, served
+from tests.support.live import QUICK_SITE, Live, directive, live, other_site, reset, served
 from tests.support.stress import stress
 from tests.support.waiting import LIMIT
 
 ALPHABET = 'abcdefgh XYZ 0123 ,.;\n\t"\\{}[]<>&#*`|-—äß€你好，世界こんにちは한국어🚀👩‍💻🇪🇺\u200d\u0301'
 WAYS = ("sdk", "sdk stream", "curl", "curl stream")
 SLOW = directive(tokens=2000, rate=50)
+PAIR = ("alice", "bob")
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +47,18 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -
 @pytest.fixture
 async def run(shared: Live) -> Live:
     return await reset(shared)
+
+
+@pytest.fixture(scope="module")
+async def shared_pair(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
+    """The bridge of the tests that need two accounts."""
+    async with live(tmp_path_factory.mktemp("pair"), *PAIR, chromium=chromium) as run:
+        yield run
+
+
+@pytest.fixture
+async def pair(shared_pair: Live) -> Live:
+    return await reset(shared_pair)
 
 
 def random_text(number: int) -> str:
@@ -82,25 +95,20 @@ async def asked(run: Live, prompt: str, way: str) -> str:
 
 
 @pytest.mark.parametrize("chats", [4, *stress(80)])
-async def test_answers_cut_at_random_places_arrive_byte_for_byte(
-    tmp_path: Path, chromium: Chromium, chats: int
-) -> None:
-    names = ("alice", "bob", "carol", "dave")
+async def test_answers_cut_at_random_places_arrive_byte_for_byte(pair: Live, chats: int) -> None:
     differing = []
-    async with live(tmp_path, *names, chromium=chromium) as run:
 
-        async def one(number: int) -> None:
-            text = random_text(number)
-            if await asked(run, directive(text=text, cut=number), WAYS[number % 4]) != text:
-                differing.append(number)
+    async def one(number: int) -> None:
+        text = random_text(number)
+        if await asked(pair, directive(text=text, cut=number), WAYS[number % 4]) != text:
+            differing.append(number)
 
-        for start in range(0, chats, 4):
-            async with asyncio.timeout(100), asyncio.TaskGroup() as tasks:
-                for number in range(start, start + 4):
-                    tasks.create_task(one(number))
-        turns = [turn for name in names for turn in run.account(name).turns]
+    for start in range(0, chats, 4):
+        async with asyncio.timeout(100), asyncio.TaskGroup() as tasks:
+            for number in range(start, start + 4):
+                tasks.create_task(one(number))
     assert differing == []
-    assert len(turns) == chats
+    assert sum(len(pair.account(name).turns) for name in PAIR) == chats
 
 
 async def test_a_prompt_of_a_megabyte_reaches_the_site_and_comes_back_whole(run: Live) -> None:
@@ -137,7 +145,7 @@ async def test_a_client_that_hangs_up_at_the_last_frame_costs_the_account_nothin
     messages = [{"role": "user", "content": directive(text="bye", fault="linger", params={"seconds": 0.5})}]
     body = {"model": "deepseek-chat", "messages": messages, "stream": True}
     async with aiohttp.ClientSession(run.bridge.url, headers={"Authorization": f"Bearer {run.key}"}) as http:
-        for _ in range(4):
+        for _ in range(2):
             async with http.post("/v1/chat/completions", json=body) as answer:
                 async for line in answer.content:
                     if line.startswith(b"data: [DONE]"):
@@ -148,7 +156,7 @@ async def test_a_client_that_hangs_up_at_the_last_frame_costs_the_account_nothin
     assert states == [WorkerState.READY]
 
 
-@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("stream", [True, *stress(False)])
 async def test_a_client_that_leaves_the_queue_takes_no_account(run: Live, stream: bool) -> None:
     first = await run.stream(SLOW)
     after = len(run.facts.seen)
@@ -162,18 +170,16 @@ async def test_a_client_that_leaves_the_queue_takes_no_account(run: Live, stream
     assert [turn.prompt for turn in run.account().turns] == [SLOW, directive(text="next")]
 
 
-async def test_chats_at_once_on_two_accounts_are_answered_one_by_one_and_in_order(
-    tmp_path: Path, chromium: Chromium
-) -> None:
-    async with live(tmp_path, "alice", "bob", chromium=chromium) as run:
-        names = [f"chat {number}" for number in range(12)]
-        async with asyncio.timeout(100), asyncio.TaskGroup() as tasks:
-            answers = [tasks.create_task(run.ask(f"{name} {directive(text=name)}")) for name in names]
-        assert [answer.result() for answer in answers] == names
-        queued = [fact.chat for fact in run.facts.seen if isinstance(fact, ChatQueued)]
-        started = [fact.chat for fact in run.facts.seen if isinstance(fact, ChatStarted)]
-        assert started == queued
-        assert [run.account(name).max_parallel for name in ("alice", "bob")] == [1, 1]
+@pytest.mark.parametrize("chats", [6, *stress(12)])
+async def test_chats_at_once_on_two_accounts_are_answered_one_by_one_and_in_order(pair: Live, chats: int) -> None:
+    names = [f"chat {number}" for number in range(chats)]
+    async with asyncio.timeout(100), asyncio.TaskGroup() as tasks:
+        answers = [tasks.create_task(pair.ask(f"{name} {directive(text=name)}")) for name in names]
+    assert [answer.result() for answer in answers] == names
+    queued = [fact.chat for fact in pair.facts.seen if isinstance(fact, ChatQueued)]
+    started = [fact.chat for fact in pair.facts.seen if isinstance(fact, ChatStarted)]
+    assert started == queued
+    assert [pair.account(name).max_parallel for name in PAIR] == [1, 1]
 
 
 async def test_a_stolen_token_alone_gets_no_answer_but_the_page_does(run: Live) -> None:
@@ -205,8 +211,11 @@ SWITCHES = {
 """What each model means for the switches of thinking and search."""
 
 
-async def test_the_model_name_sets_both_switches_of_the_page(run: Live) -> None:
-    for model in sorted(2 * list(SWITCHES)):
+async def test_the_model_name_sets_both_switches_of_the_page_and_each_chat_starts_an_empty_conversation(
+    run: Live,
+) -> None:
+    models = [*SWITCHES, list(SWITCHES)[-1]]  # the last one twice: then nothing is to be clicked
+    for model in models:
         answer = await run.client.chat.completions.create(
             model=model, messages=[{"role": "user", "content": directive(text="Yes.", thinking="Hm.")}]
         )
@@ -215,34 +224,25 @@ async def test_the_model_name_sets_both_switches_of_the_page(run: Live) -> None:
         assert getattr(message, "reasoning_content", None) == ("Hm." if thinking else None)
         turn = run.account().turns[-1]
         assert (turn.thinking_enabled, turn.search_enabled) == (thinking, search)
-
-
-async def test_each_chat_starts_an_empty_conversation(run: Live) -> None:
-    for _ in range(3):
-        await run.ask(directive(text="ok"))
     turns = run.account().turns
-    assert len({turn.conversation for turn in turns}) == 3
-    assert [turn.parent for turn in turns] == [None, None, None]
+    assert len({turn.conversation for turn in turns}) == len(models)
+    assert {turn.parent for turn in turns} == {None}
 
 
-async def test_a_page_that_is_slow_to_be_ready_gets_the_prompt_exactly_once(tmp_path: Path, chromium: Chromium) -> None:
-    slow = replace(QUICK_SITE, settle=(1.0, 1.5), toggle_settle=(0.5, 1.5), pow_difficulty=144_000)
-    async with live(tmp_path, demo=slow, chromium=chromium) as run:
-        for model in ("deepseek-reasoner", "deepseek-search", "deepseek-chat"):
+async def test_a_page_that_is_slow_to_be_ready_gets_the_prompt_exactly_once(run: Live) -> None:
+    async with other_site(run, settle=(1.0, 1.5), toggle_settle=(0.5, 1.5)):
+        for model in ("deepseek-reasoner", "deepseek-search"):
             assert (await run.ask(directive(text="once"), model)).startswith("once")
-        assert [(turn.thinking_enabled, turn.search_enabled) for turn in run.account().turns] == [
-            (True, False),
-            (False, True),
-            (False, False),
-        ]
+    turns = run.account().turns
+    assert [(turn.thinking_enabled, turn.search_enabled) for turn in turns] == [(True, False), (False, True)]
 
 
-async def test_a_chinese_page_with_other_markup_is_driven_just_as_well(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, demo=replace(QUICK_SITE, lang="zh", markup="hashed"), chromium=chromium) as run:
+async def test_a_chinese_page_with_other_markup_is_driven_just_as_well(run: Live) -> None:
+    async with other_site(run, lang="zh", markup="hashed"):
         assert (await run.ask(directive(text="好"), "deepseek-r1-search")).startswith("好")
         assert await run.ask(directive(text="once more")) == "once more"
-        turns = run.account().turns
-        assert [(turn.thinking_enabled, turn.search_enabled) for turn in turns] == [(True, True), (False, False)]
+    turns = run.account().turns
+    assert [(turn.thinking_enabled, turn.search_enabled) for turn in turns] == [(True, True), (False, False)]
 
 
 async def test_an_account_whose_login_ended_is_parked_and_never_sent_to_again(run: Live) -> None:

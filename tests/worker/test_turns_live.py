@@ -18,18 +18,17 @@ from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.settings import PoolSettings, ServerSettings, TurnSettings
 from bridge.telemetry import WorkerChanged, WorkerState
-from tests.support.live import QUICK_SITE, Live, directive, live, reset
+from tests.support.live import QUICK_SITE, Live, changed, directive, live, other_site, reset, served
 from tests.support.stress import stress
 from tests.support.waiting import until
 from tests.worker.test_failures_live import Serving
 
 SWITCHES = (
-    ("deepseek-chat", (False, False)),
     ("deepseek-r1-search", (True, True)),
     ("deepseek-search", (False, True)),
-    ("deepseek-reasoner", (True, False)),
+    ("deepseek-chat", (False, False)),
 )
-
+"""Models one after the other, each of which needs another switch than the one before."""
 
 HASTY = TurnSettings(ready=15, submit=2, first_byte=15, silence=15, stop=5)
 """A page that is at work gets longer than the limit for one that is not."""
@@ -75,16 +74,17 @@ WAYS = (("at_once", True), ("late", False), ("ignored", True), ("undone", False)
 
 @pytest.mark.parametrize(("clicks", "kept"), [*WAYS, *stress(*((clicks, not kept) for clicks, kept in WAYS))])
 async def test_a_switch_that_settles_late_costs_neither_a_conversation_nor_the_account(
-    tmp_path: Path, chromium: Chromium, clicks: Literal["at_once", "late", "ignored", "undone"], kept: bool
+    run: Live, clicks: Literal["at_once", "late", "ignored", "undone"], kept: bool
 ) -> None:
-    slow = replace(QUICK_SITE, toggle_settle=(0.6, 0.6), toggle_clicks=clicks, toggle_kept=kept)
-    async with live(tmp_path, chromium=chromium, demo=slow) as run:
-        for model, _ in SWITCHES:
-            assert await run.ask(directive(text=f"as {model}"), model) == f"as {model}"
-        sent = [(turn.thinking_enabled, turn.search_enabled) for turn in run.account().turns]
-        assert sent == [wanted for _, wanted in SWITCHES]
-        assert len(run.account().conversations) == len(SWITCHES)
-        assert changes(run) == []
+    run.account().conversations.clear()
+    with changed(run.settings.turn, submit=20):
+        async with other_site(run, toggle_settle=(0.6, 0.6), toggle_clicks=clicks, toggle_kept=kept):
+            for model, _ in SWITCHES:
+                assert await run.ask(directive(text=f"as {model}"), model) == f"as {model}"
+    sent = [(turn.thinking_enabled, turn.search_enabled) for turn in run.account().turns]
+    assert sent == [wanted for _, wanted in SWITCHES]
+    assert len(run.account().conversations) == len(SWITCHES)
+    assert changes(run) == []
 
 
 @dataclass(frozen=True)
@@ -127,24 +127,23 @@ async def test_trouble_before_the_send_is_what_the_sites_own_replies_say(run: Li
     assert bundles(run) == before
 
 
-async def test_a_site_that_is_down_is_a_network_error_at_once_and_costs_the_account_nothing(
-    tmp_path: Path, chromium: Chromium
-) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
+async def test_a_site_that_is_down_is_a_network_error_at_once_and_costs_the_account_nothing(run: Live) -> None:
+    before = bundles(run)
+    with changed(run.settings.turn, submit=20):
         async with run.site.unplugged():
             for _ in range(2):
                 begun = time.monotonic()
                 assert await outcome(run) == (502, "network_error", "")
                 assert time.monotonic() - begun < run.settings.turn.submit
         assert await run.ask(directive(text="back")) == "back"
-        assert (changes(run), bundles(run)) == ([], [])
+    assert (changes(run), bundles(run)) == ([], before)
 
 
 async def test_a_frozen_site_is_waited_for(run: Live) -> None:
     before = bundles(run)
-    with run.site.frozen():
+    with run.site.frozen(), changed(run.settings.turn, submit=1):
         chat = asyncio.ensure_future(outcome(run))  # noqa: TID251
-        await asyncio.wait({chat}, timeout=HASTY.submit + 2)
+        await asyncio.wait({chat}, timeout=2.5)
         assert not chat.done()
     assert await chat == (200, "", "")
     assert (changes(run), bundles(run)) == ([], before)
@@ -218,7 +217,9 @@ async def test_a_bridge_that_stops_stops_what_the_site_generates(tmp_path: Path,
 
 
 @pytest.mark.browser
-async def test_what_a_killed_bridge_left_generating_is_stopped_at_the_next_start(tmp_path: Path) -> None:
+async def test_what_a_killed_bridge_left_generating_is_stopped_at_the_next_start(
+    tmp_path: Path, chromium: Chromium
+) -> None:
     async with DemoSite(replace(QUICK_SITE, accounts=("alice",))) as site:
         account = site.account("alice")
         account.fault("unattended")
@@ -231,13 +232,9 @@ async def test_what_a_killed_bridge_left_generating_is_stopped_at_the_next_start
         killed.process.kill()
         await killed.process.wait()
         await asking.wait()
-        again = Serving(tmp_path, site)
-        await again.start()
-        assert [turn.outcome for turn in account.turns] == ["stopped"]
-        answer, _ = await (await again.curl(directive(text="again"), stream=False)).communicate()
-        assert b'"content":"again"' in answer
-        again.process.terminate()
-        assert await again.process.wait() == 0
+        async with served(tmp_path, site, chromium) as again:
+            assert [turn.outcome for turn in account.turns] == ["stopped"]
+            assert await again.ask(directive(text="again")) == "again"
 
 
 def is_noted(path: Path) -> bool:

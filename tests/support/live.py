@@ -146,16 +146,20 @@ def signed_in_profile(site: DemoSite, name: str) -> Profile:
 @asynccontextmanager
 async def other_site(run: Live, **settings: Any) -> AsyncGenerator[None]:
     """Let the site behave otherwise meanwhile, and the pages of the accounts be of that one."""
-    with run.site.changed(**settings):
+    try:
+        with run.site.changed(**settings):
+            await load_anew(run)
+            yield
+    finally:
         await load_anew(run)
-        yield
-    await load_anew(run)
 
 
 async def load_anew(run: Live) -> None:
-    """Load the page of each account anew, which costs less than another page."""
-    for account in run.bridge.pool.accounts():
-        async with run.bridge.pool.lent(account.name) as worker:
+    """Load the page of each account that is ready anew, which costs less than another page."""
+    pool = run.bridge.pool
+    for name in [account.name for account in pool.accounts() if account.state is WorkerState.READY]:
+        await until(lambda name=name: name in {slot.worker.name for slot in pool.queue.idle()})  # type: ignore[misc]
+        async with pool.lent(name) as worker:
             assert isinstance(worker, Worker)
             assert worker.shown is not None
             await worker.shown.page.goto(run.site.url)

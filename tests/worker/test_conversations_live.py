@@ -17,6 +17,7 @@ from bridge.pool.chat_progress import CANCELLED
 from bridge.settings import ConversationSettings
 from bridge.telemetry import ChatEnded
 from tests.support.live import QUICK_SITE, Live, directive, live, reset, served
+from tests.support.stress import stress
 
 Messages = list[dict[str, Any]]
 
@@ -42,29 +43,31 @@ def user(text: str) -> dict[str, Any]:
     return {"role": "user", "content": text}
 
 
-async def test_the_next_turn_of_a_known_history_sends_only_what_is_new(run: Live) -> None:
-    messages: Messages = [{"role": "system", "content": "Be brief."}]
-    for number in range(4):
+async def test_the_next_turn_of_a_known_history_sends_only_what_is_new_until_the_site_has_deleted_it(run: Live) -> None:
+    ask, messages = run.client.chat.completions.with_raw_response, list[Any]()
+    starts = list[str]()
+
+    async def go_on(number: int) -> None:
         messages.append(user(f"question {number} {directive(text=f'answer {number}')}"))
-        answer = await chat(run, messages)
-        messages.append({"role": "assistant", "content": answer.choices[0].message.content})
+        answer = await ask.create(model="deepseek-chat", messages=messages)
+        starts.append(answer.headers["x-bridge-conversation"])
+        text = answer.parse().choices[0].message.content
+        assert text == f"answer {number}"
+        messages.append({"role": "assistant", "content": text})
+
+    messages.append({"role": "system", "content": "Be brief."})
+    for number in range(3):
+        await go_on(number)
     turns = run.account().turns
     assert len({turn.conversation for turn in turns}) == 1
-    assert [turn.parent for turn in turns] == [None, 2, 4, 6]
+    assert [turn.parent for turn in turns] == [None, 2, 4]
     assert [turn.prompt for turn in turns[1:]] == [message["content"] for message in messages[3::2]]
-
-
-async def test_a_header_says_whether_the_conversation_went_on(run: Live) -> None:
-    ask, messages = run.client.chat.completions.with_raw_response, [user(directive(text="one"))]
-    first = await ask.create(model="deepseek-chat", messages=messages)  # type: ignore[arg-type]
-    messages += [{"role": "assistant", "content": "one"}, user(directive(text="two"))]
-    second = await ask.create(model="deepseek-chat", messages=messages)  # type: ignore[arg-type]
     run.account().conversations.clear()
     await run.ask(directive(text="elsewhere"))
-    messages += [{"role": "assistant", "content": "two"}, user(directive(text="three"))]
-    third = await ask.create(model="deepseek-chat", messages=messages)  # type: ignore[arg-type]
-    starts = [answer.headers["x-bridge-conversation"] for answer in (first, second, third)]
-    assert starts == ["new", "continued", "new; reason=lost"]
+    await go_on(3)
+    assert starts == ["new", "continued", "continued", "new; reason=lost"]
+    assert turns[-1].parent is None
+    assert "\n=== User " in turns[-1].prompt
 
 
 async def test_an_answer_that_broke_off_is_asked_for_again_in_its_conversation(run: Live) -> None:
@@ -88,23 +91,26 @@ async def test_an_answer_that_broke_off_is_asked_for_again_in_its_conversation(r
     assert turns[2].prompt == messages[-1]["content"]
 
 
-async def test_of_ten_turns_nine_send_only_what_is_new_also_across_a_restart(
-    tmp_path: Path, chromium: Chromium
+@pytest.mark.parametrize("turns_each", [2, *stress(5)])
+async def test_of_all_turns_but_the_first_only_what_is_new_is_sent_also_across_a_restart(
+    tmp_path: Path, chromium: Chromium, turns_each: int
 ) -> None:
     messages: Messages = []
     async with DemoSite(replace(QUICK_SITE, accounts=("alice",))) as site:
         for half in range(2):
             async with served(tmp_path, site, chromium) as run:
-                for number in range(5):
+                for number in range(turns_each):
                     messages.append(user(f"turn {half} {number} {directive(text=f'answer {half} {number}')}"))
                     answer = await chat(run, messages)
                     messages.append({"role": "assistant", "content": answer.choices[0].message.content})
         turns = site.account("alice").turns
     assert [turn.prompt for turn in turns] == [message["content"] for message in messages[::2]]
-    assert [turn.parent for turn in turns] == [None, *range(2, 20, 2)]
+    assert [turn.parent for turn in turns] == [None, *range(2, 4 * turns_each, 2)]
 
 
-@pytest.mark.parametrize("model", ["deepseek-r1-search-fold", "deepseek-r1-search-silent", "deepseek-r1-search"])
+@pytest.mark.parametrize(
+    "model", ["deepseek-r1-search-fold", *stress("deepseek-r1-search-silent", "deepseek-r1-search")]
+)
 async def test_what_was_added_to_the_answer_does_not_break_the_conversation(run: Live, model: str) -> None:
     messages = [user(directive(text="answer", citations="citation"))]
     answer = await chat(run, messages, model=model)
@@ -143,10 +149,11 @@ async def test_another_account_gets_the_whole_history_when_the_first_one_stays_b
     tmp_path: Path, chromium: Chromium
 ) -> None:
     async with live(tmp_path, "alice", "bob", chromium=chromium, conversations=ConversationSettings(wait=0.1)) as run:
-        answers = [await chat(run, [user(directive(text=text))]) for text in ("one", "two", "three")]
-        first, other = ("alice", "bob") if len(run.account("alice").turns) == 2 else ("bob", "alice")
-        endless = [user(directive(tokens=5000, rate=50))]
-        busy = await chat(run, endless, stream=True, extra_body={"conversation_id": answers[2].id})
+        await run.ask(directive(text="one"))
+        first, other = ("alice", "bob") if run.account("alice").turns else ("bob", "alice")
+        await run.bridge.pool.pause(other)
+        busy = await run.stream(directive(tokens=5000, rate=50))
+        await run.bridge.pool.resume(other)
         messages = [
             user(directive(text="one")),
             {"role": "assistant", "content": "one"},
@@ -159,16 +166,3 @@ async def test_another_account_gets_the_whole_history_when_the_first_one_stays_b
         assert turn.parent is None
         assert "\n=== User " in turn.prompt
         await busy.close()
-
-
-async def test_a_conversation_that_was_deleted_on_the_site_begins_anew_with_all_of_it(run: Live) -> None:
-    messages = [user(directive(text="one"))]
-    await chat(run, messages)
-    account = run.account()
-    account.conversations.clear()
-    await run.ask(directive(text="elsewhere"))
-    messages += [{"role": "assistant", "content": "one"}, user(f"go on {directive(text='two')}")]
-    answer = await chat(run, messages)
-    assert answer.choices[0].message.content == "two"
-    assert account.turns[-1].parent is None
-    assert "\n=== User " in account.turns[-1].prompt

@@ -9,7 +9,6 @@ import random
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, cast
 
 import openai
@@ -17,11 +16,10 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
 from bridge.browser.browser import Chromium
-from bridge.settings import FileSettings
 from bridge.sites.deepseek.driver import Driver
 from bridge.telemetry import ChatEnded, WorkerChanged, WorkerState
 from bridge.worker.turn_plan import LONG_PROMPT
-from tests.support.live import QUICK_SITE, Live, directive, live
+from tests.support.live import QUICK_SITE, Live, changed, directive, live, other_site, reset
 from tests.support.waiting import LIMIT
 
 PICTURE = bytes(range(256)) * 40
@@ -71,9 +69,14 @@ def notes(data: bytes = NOTES) -> Files:
 
 
 @pytest.fixture(scope="module")
-async def run(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncIterator[Live]:
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncIterator[Live]:
     async with live(tmp_path_factory.mktemp("files"), chromium=chromium, demo=SITE) as running:
         yield running
+
+
+@pytest.fixture
+async def run(shared: Live) -> Live:
+    return await reset(shared)
 
 
 async def test_pictures_and_files_arrive_byte_for_byte_and_only_with_their_prompt(run: Live) -> None:
@@ -151,35 +154,27 @@ async def test_a_turn_given_up_leaves_no_file_to_the_next_one(run: Live) -> None
     assert changes == [], "a bad file says nothing about the account"
 
 
-@pytest.mark.parametrize("limit", ["size", "count"])
-async def test_what_the_page_itself_refuses_is_said_in_its_words(
-    tmp_path: Path, chromium: Chromium, limit: str
-) -> None:
-    site = replace(SITE, max_file_size=10) if limit == "size" else replace(SITE, max_files=1)
-    async with live(tmp_path, chromium=chromium, demo=site) as run:
-        with pytest.raises(
-            openai.UnprocessableEntityError, match="too large" if limit == "size" else "at most 1 files"
-        ):
+@pytest.mark.parametrize(("limit", "says"), [("max_file_size", "too large"), ("max_files", "at most 1 files")])
+async def test_what_the_page_itself_refuses_is_said_in_its_words(run: Live, limit: str, says: str) -> None:
+    async with other_site(run, **{limit: 1}):
+        with pytest.raises(openai.UnprocessableEntityError, match=says):
             await receipt(run, said(file(), file(b"more than that", "more.txt")))
         assert await receipt(run, said()) == {}
 
 
-async def test_a_prompt_beyond_the_limit_goes_as_a_file_where_that_is_allowed(
-    tmp_path: Path, chromium: Chromium
-) -> None:
+async def test_a_prompt_beyond_the_limit_goes_as_a_file_where_that_is_allowed(run: Live) -> None:
     long = "wörter 🥊 " * 20
-    files = FileSettings(prompt_limit=150, long_prompts="attach")
-    async with live(tmp_path, chromium=chromium, demo=SITE, files=files) as run:
+    with changed(run.settings.files, prompt_limit=150, long_prompts="attach"):
         await answer(run, said(file(), text=long))
-        (turn,) = run.account().turns
-        (typed,) = (one for one in run.account().files.values() if one.name == "prompt.txt")
+    (turn,) = run.account().turns
+    (typed,) = (one for one in run.account().files.values() if one.name == "prompt.txt")
     assert turn.prompt == LONG_PROMPT
     assert sorted(turn.files) == ["notes.txt", "prompt.txt"]
     assert typed.content.decode() == long
 
 
-async def test_a_prompt_beyond_the_limit_is_refused_before_anything_is_sent(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium, demo=SITE, files=FileSettings(prompt_limit=150)) as run:
+async def test_a_prompt_beyond_the_limit_is_refused_before_anything_is_sent(run: Live) -> None:
+    with changed(run.settings.files, prompt_limit=150):
         with pytest.raises(openai.BadRequestError) as caught:
             await run.ask("🥊" * 76)
         assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "messages")
@@ -188,33 +183,28 @@ async def test_a_prompt_beyond_the_limit_is_refused_before_anything_is_sent(tmp_
         assert len(run.account().turns) == 1
 
 
-async def test_a_million_line_breaks_are_refused_at_once_and_as_many_as_are_taken_reach_the_site(
-    tmp_path: Path, chromium: Chromium
-) -> None:
-    async with live(tmp_path, chromium=chromium, demo=SITE) as run:
-        with pytest.raises(openai.BadRequestError) as caught:
-            await run.ask("x" + "\n" * 1_000_000)
-        assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "messages")
-        assert f"1000001 lines, and the site's page takes {MOST_LINES}" in caught.value.message
-        assert run.account().turns == []
-        prompt = "x" + "\n" * (MOST_LINES - 2) + directive(text="taken")
-        assert await run.ask(prompt) == "taken"
-        assert run.account().turns[0].prompt == prompt
-        changes = [fact.state for fact in run.facts.seen if isinstance(fact, WorkerChanged)]
-        assert changes == [WorkerState.READY]
+async def test_a_million_line_breaks_are_refused_at_once_and_as_many_as_are_taken_reach_the_site(run: Live) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        await run.ask("x" + "\n" * 1_000_000)
+    assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "messages")
+    assert f"1000001 lines, and the site's page takes {MOST_LINES}" in caught.value.message
+    assert run.account().turns == []
+    prompt = "x" + "\n" * (MOST_LINES - 2) + directive(text="taken")
+    assert await run.ask(prompt) == "taken"
+    assert run.account().turns[0].prompt == prompt
+    changes = [fact.state for fact in run.facts.seen if isinstance(fact, WorkerChanged)]
+    assert changes == [WorkerState.READY]
 
 
-async def test_a_million_line_breaks_go_as_a_file_where_that_is_allowed(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium, demo=SITE, files=FileSettings(long_prompts="attach")) as run:
+async def test_a_million_line_breaks_go_as_a_file_where_that_is_allowed(run: Live) -> None:
+    with changed(run.settings.files, long_prompts="attach"):
         await answer(run, said(text="x" + "\n" * 1_000_000))
-        (typed,) = run.account().files.values()
-        assert (run.account().turns[0].prompt, typed.content) == (LONG_PROMPT, b"x" + b"\n" * 1_000_000)
+    (typed,) = run.account().files.values()
+    assert (run.account().turns[0].prompt, typed.content) == (LONG_PROMPT, b"x" + b"\n" * 1_000_000)
 
 
-async def test_too_many_files_are_refused_by_the_field_of_the_first_one_too_many(
-    tmp_path: Path, chromium: Chromium
-) -> None:
-    async with live(tmp_path, chromium=chromium, demo=SITE, files=FileSettings(max_prompt_files=2)) as run:
+async def test_too_many_files_are_refused_by_the_field_of_the_first_one_too_many(run: Live) -> None:
+    with changed(run.settings.files, max_prompt_files=2):
         with pytest.raises(openai.BadRequestError) as caught:
             await receipt(run, said(file(), file(b"b", "b.txt"), file(b"c", "c.txt")))
         assert caught.value.param == "messages[0].content[3].file.file_data"

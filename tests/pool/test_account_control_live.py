@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -16,34 +17,44 @@ from bridge.demo import DemoSite
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatStarted, WorkerState
-from tests.support.live import QUICK_SITE, Live, directive, live, served, signed_in_profile
+from tests.support.live import QUICK_SITE, Live, directive, live, reset, served, signed_in_profile
 from tests.support.waiting import LIMIT
 
 
-async def test_a_cancelled_chat_tells_its_client_and_the_site_stops(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        asking = asyncio.get_running_loop().create_task(run.ask(directive(tokens=5000, rate=50)))
-        started = await run.facts.wait_for(lambda fact: isinstance(fact, ChatStarted))
-        await run.account().wait_for(lambda account: bool(account.turns), LIMIT)
-        assert isinstance(started, ChatStarted)
-        assert run.bridge.pool.cancel(started.chat)
-        with pytest.raises(APIStatusError) as cancelled:
-            await asking
-        assert cancelled.value.code == "cancelled_by_operator"
-        assert cancelled.value.response.headers["x-should-retry"] == "false"
-        assert run.account().turns[-1].outcome == "stopped"
-        assert await run.ask(directive(text="next")) == "next"
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
+    """The bridge of the tests that keep its account."""
+    async with live(tmp_path_factory.mktemp("control"), chromium=chromium) as run:
+        yield run
 
 
-async def test_a_stream_that_is_cancelled_ends_with_the_error(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        stream = await run.stream(directive(tokens=5000, rate=50))
-        started = await run.facts.wait_for(lambda fact: isinstance(fact, ChatStarted))
-        assert isinstance(started, ChatStarted)
-        assert run.bridge.pool.cancel(started.chat)
-        with pytest.raises(Exception, match="operator"):
-            async for _ in stream:
-                pass
+@pytest.fixture
+async def run(shared: Live) -> Live:
+    return await reset(shared)
+
+
+async def test_a_cancelled_chat_tells_its_client_and_the_site_stops(run: Live) -> None:
+    asking = asyncio.get_running_loop().create_task(run.ask(directive(tokens=5000, rate=50)))
+    started = await run.facts.wait_for(lambda fact: isinstance(fact, ChatStarted))
+    await run.account().wait_for(lambda account: bool(account.turns), LIMIT)
+    assert isinstance(started, ChatStarted)
+    assert run.bridge.pool.cancel(started.chat)
+    with pytest.raises(APIStatusError) as cancelled:
+        await asking
+    assert cancelled.value.code == "cancelled_by_operator"
+    assert cancelled.value.response.headers["x-should-retry"] == "false"
+    assert run.account().turns[-1].outcome == "stopped"
+    assert await run.ask(directive(text="next")) == "next"
+
+
+async def test_a_stream_that_is_cancelled_ends_with_the_error(run: Live) -> None:
+    stream = await run.stream(directive(tokens=5000, rate=50))
+    started = await run.facts.wait_for(lambda fact: isinstance(fact, ChatStarted))
+    assert isinstance(started, ChatStarted)
+    assert run.bridge.pool.cancel(started.chat)
+    with pytest.raises(Exception, match="operator"):
+        async for _ in stream:
+            pass
 
 
 async def test_an_open_account_shows_a_small_picture_of_its_page_and_makes_a_bundle(

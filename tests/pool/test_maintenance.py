@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ import pytest
 
 from bridge.browser.browser import Chromium
 from bridge.chat.types import ChatRequest, Message, Model, Opened, Text
+from bridge.demo import DemoSite
 from bridge.errors import BrowserError
 from bridge.settings import BrowserSettings, ConversationSettings
 from bridge.storage.conversation_file import ConversationFile, ConversationPosition
@@ -20,10 +22,46 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ConversationDeleted, Telemetry, Timeline, WorkerChanged, WorkerState
 from bridge.worker.worker import Worker
-from tests.support.live import QUICK_SITE, Live, directive, live
+from tests.support.live import (
+    QUICK_SITE,
+    Live,
+    changed,
+    directive,
+    live,
+    other_site,
+    reset,
+    settings_for,
+    signed_in_profile,
+)
 from tests.support.waiting import LIMIT
 
-AT_ONCE = ConversationSettings(delete_after=1e-15)
+AT_ONCE = 1e-15
+
+
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
+    """The bridge of the tests that look at its upkeep."""
+    async with live(tmp_path_factory.mktemp("maintenance"), chromium=chromium) as run:
+        yield run
+
+
+@pytest.fixture
+async def run(shared: Live) -> Live:
+    return await reset(shared)
+
+
+@asynccontextmanager
+async def alone(
+    folder: Path, chromium: Chromium, browser: BrowserSettings
+) -> AsyncGenerator[tuple[Worker, ProfileStore, DemoSite]]:
+    """Open the page of an account without a bridge around it."""
+    settings = settings_for(folder, browser=browser)
+    store = ProfileStore(settings.profiles, load_identity(settings))
+    async with DemoSite(replace(QUICK_SITE, accounts=("alice",))) as site:
+        store.save(signed_in_profile(site, "alice"))
+        worker = Worker(store.load("alice"), store, chromium, settings, Telemetry())
+        async with worker.opened():
+            yield worker, store, site
 
 
 def states_since(run: Live, number: int) -> list[WorkerChanged]:
@@ -32,28 +70,32 @@ def states_since(run: Live, number: int) -> list[WorkerChanged]:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 async def test_an_unused_conversation_of_the_bridge_is_deleted_through_the_page_and_no_other(
-    tmp_path: Path, chromium: Chromium, language: Literal["en", "zh"]
+    run: Live, language: Literal["en", "zh"]
 ) -> None:
-    demo = replace(QUICK_SITE, lang=language)
-    async with live(tmp_path, chromium=chromium, demo=demo, conversations=AT_ONCE) as run:
-        own = run.account().add_conversation().id
+    own = run.account().add_conversation().id
+    async with AsyncExitStack() as stack:
+        if language != QUICK_SITE.lang:
+            await stack.enter_async_context(other_site(run, lang=language))
         assert await run.ask(directive(text="one")) == "one"
-        await run.facts.wait_for(lambda fact: isinstance(fact, ConversationDeleted))
-        assert list(run.account().conversations) == [own]
-        assert await run.ask(directive(text="two")) == "two"
-        assert [fact.state for fact in states_since(run, 0)] == [WorkerState.READY]
+        made = run.account().turns[-1].conversation
+        with changed(run.settings.conversations, delete_after=AT_ONCE):
+            await run.facts.wait_for(lambda fact: fact == ConversationDeleted("alice", made))
+            assert await run.ask(directive(text="two")) == "two"
+    assert made not in run.account().conversations
+    assert own in run.account().conversations
+    assert [fact.state for fact in states_since(run, 0)] == [WorkerState.READY]
 
 
-async def test_a_conversation_that_is_gone_already_counts_as_deleted(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium, conversations=AT_ONCE) as run:
-        unknown = str(uuid4())
-        run.bridge.pool.conversations.made(unknown, "alice")
+async def test_a_conversation_that_is_gone_already_counts_as_deleted(run: Live) -> None:
+    unknown = str(uuid4())
+    run.bridge.pool.conversations.made(unknown, "alice")
+    with changed(run.settings.conversations, delete_after=AT_ONCE):
         await run.facts.wait_for(lambda fact: fact == ConversationDeleted("alice", unknown))
-        assert await run.ask(directive(text="one")) == "one"
+    assert await run.ask(directive(text="one")) == "one"
 
 
 def test_nothing_is_deleted_unless_the_settings_say_so(tmp_path: Path) -> None:
-    for settings, wanted in ((ConversationSettings(), None), (AT_ONCE, "c-1")):
+    for settings, wanted in ((ConversationSettings(), None), (ConversationSettings(delete_after=AT_ONCE), "c-1")):
         conversations = ConversationFile(tmp_path / "file.db", settings)
         conversations.made("c-1", "alice")
         assert conversations.unused("alice") == wanted
@@ -61,59 +103,53 @@ def test_nothing_is_deleted_unless_the_settings_say_so(tmp_path: Path) -> None:
         conversations.close()
 
 
-async def test_a_page_that_has_grown_is_renewed_while_nobody_chats(tmp_path: Path, chromium: Chromium) -> None:
-    browser = BrowserSettings(check_every=0.3, page_chats=2)
-    async with live(tmp_path, chromium=chromium, browser=browser) as run:
-        before = set(run.account().pages)
-        ready = len(run.facts.seen)
-        for text in ("one", "two"):
-            assert await run.ask(directive(text=text)) == text
+async def test_a_page_that_has_grown_is_renewed_while_nobody_chats(run: Live) -> None:
+    before = set(run.account().pages)
+    ready = len(run.facts.seen)
+    for text in ("one", "two"):
+        assert await run.ask(directive(text=text)) == text
+    with changed(run.settings.browser, page_chats=2):
         await run.account().wait_for(lambda account: account.pages and not before & account.pages, LIMIT)
         assert await run.ask(directive(text="three")) == "three"
-        assert states_since(run, ready) == []
+    assert states_since(run, ready) == []
 
 
-async def test_a_page_that_is_never_idle_is_renewed_before_a_chat(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium, browser=BrowserSettings(page_chats=1)) as run:
-        before = set(run.account().pages)
-        texts = ["one", "two", "three"]
+async def test_a_page_that_is_never_idle_is_renewed_before_a_chat(run: Live) -> None:
+    await run.bridge.pool.renew("alice")  # which has had no chat then
+    before = set(run.account().pages)
+    texts = ["one", "two", "three"]
+    with changed(run.settings.browser, page_chats=1):
         assert await asyncio.gather(*(run.ask(directive(text=text)) for text in texts)) == texts
-        assert not before & run.account().pages
-        assert len(run.account().turns) == 3
+    assert not before & run.account().pages
+    assert len(run.account().turns) == 3
 
 
 async def test_a_worker_expects_what_its_last_chats_did_and_opens_a_new_chat_ahead(
     tmp_path: Path, chromium: Chromium
 ) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        store = ProfileStore(run.settings.profiles, load_identity(run.settings))
-        worker = Worker(store.load("alice"), store, chromium, run.settings, Telemetry())
-        async with worker.opened():
-            place, wanted = None, []
-            for number in (1, 2, 3, 4):  # the second one goes on in the first one's conversation
-                place = await answer(worker, number, place if number == 2 else None)
-                wanted.append(worker.wants_new_chat)
-            await worker.prepare()
+    async with alone(tmp_path, chromium, BrowserSettings()) as (worker, store, site):
+        place, wanted = None, []
+        for number in (1, 2, 3, 4):  # the second one goes on in the first one's conversation
+            place = await answer(worker, number, place if number == 2 else None)
             wanted.append(worker.wants_new_chat)
-            assert wanted == [False, False, False, True, False]
-            await answer(worker, 5, None)
-            await worker.prepare()
-        (origin,) = store.load("alice").storage_state["origins"]
-        assert {"name": "thinkingEnabled", "value": "true"} in origin["localStorage"]  # it left the switches alone
-        parents = [turn.parent for turn in run.account().turns]
+        await worker.prepare()
+        wanted.append(worker.wants_new_chat)
+        assert wanted == [False, False, False, True, False]
+        await answer(worker, 5, None)
+        await worker.prepare()
+        parents = [turn.parent for turn in site.account("alice").turns]
         assert parents == [None, 2, None, None, None]
+    (origin,) = store.load("alice").storage_state["origins"]
+    assert {"name": "thinkingEnabled", "value": "true"} in origin["localStorage"]  # it left the switches alone
 
 
 async def test_nothing_is_due_for_a_page_that_is_given_up(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium, browser=BrowserSettings(page_chats=1)) as run:
-        store = ProfileStore(run.settings.profiles, load_identity(run.settings))
-        worker = Worker(store.load("alice"), store, chromium, run.settings, Telemetry())
-        async with worker.opened():
-            for number in (1, 2, 3):
-                await answer(worker, number, None)
-            assert (worker.is_renewal_due, worker.wants_new_chat) == (True, True)
-            worker.give_up(BrowserError("The page does not answer."))
-            assert (worker.is_renewal_due, worker.wants_new_chat) == (False, False)
+    async with alone(tmp_path, chromium, BrowserSettings(page_chats=1)) as (worker, _, _):
+        for number in (1, 2, 3):
+            await answer(worker, number, None)
+        assert (worker.is_renewal_due, worker.wants_new_chat) == (True, True)
+        worker.give_up(BrowserError("The page does not answer."))
+        assert (worker.is_renewal_due, worker.wants_new_chat) == (False, False)
 
 
 async def answer(worker: Worker, number: int, place: ConversationPosition | None) -> ConversationPosition:

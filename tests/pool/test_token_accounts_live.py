@@ -27,13 +27,21 @@ DEAD = "0123456789abcdef" * 4
 HI = directive(text="Hello")
 
 
-@pytest.fixture
-async def run(tmp_path: Path, chromium: Chromium) -> AsyncIterator[Live]:
-    """A bridge with a login of alice; bob and carol bring their tokens along."""
-    async with DemoSite(replace(QUICK_SITE, accounts=("alice", "bob", "carol"))) as site:
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncIterator[Live]:
+    """A bridge with a login of alice; the others bring their tokens along."""
+    async with DemoSite(replace(QUICK_SITE, accounts=("alice", "bob", "carol", "dave"))) as site:
         tokens = TokenSettings(enabled=True, url=site.url)
-        async with served(tmp_path, site, chromium, own=["alice"], tokens=tokens) as run:
+        async with served(tmp_path_factory.mktemp("tokens"), site, chromium, own=["alice"], tokens=tokens) as run:
             yield run
+
+
+@pytest.fixture
+async def run(shared: Live) -> Live:
+    for account in shared.site.accounts:
+        account.clear_fault()
+        account.turns.clear()
+    return shared
 
 
 @pytest.fixture
@@ -49,7 +57,8 @@ def by(run: Live, *tokens: str) -> Live:
 
 
 def token_of(run: Live, name: str) -> str:
-    return run.account(name).sign_in()[0]
+    """Return a token by which the account is signed in, the same as before if there is one: its page may be open."""
+    return run.account(name).token or run.account(name).sign_in()[0]
 
 
 def files_in(folder: Path) -> dict[Path, bytes]:
@@ -69,39 +78,42 @@ async def is_live(run: Live, token: str) -> tuple[int, Any]:
         return response.status, (await response.json()).get("live")
 
 
-async def test_a_token_is_answered_by_its_own_account_and_stored_nowhere(run: Live, tmp_path: Path) -> None:
+async def test_a_token_is_answered_by_its_own_account_and_stored_nowhere(run: Live) -> None:
     token = token_of(run, "bob")
     assert await by(run, token).ask(HI) == "Hello"
     chunks = [chunk async for chunk in await by(run, token).stream(HI)]
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Hello"
     assert await run.ask(HI) == "Hello"
     assert [len(run.account(name).turns) for name in ("alice", "bob", "carol")] == [1, 2, 0]
-    files = files_in(tmp_path)
+    files = files_in(run.settings.config.parent)
     assert [file for file, content in files.items() if token.encode() in content] == []
     assert [file.stem for file in files if file.suffix == ".age"] == ["alice"]
 
 
 async def test_several_tokens_share_the_chats_of_their_client(run: Live) -> None:
-    client = by(run, token_of(run, "bob"), token_of(run, "carol"))
-    for _ in range(4):
-        await client.ask(HI)
+    both = token_of(run, "bob"), token_of(run, "carol")
+    for token in both:
+        await by(run, token).ask(HI)  # the page of each is open then
+    for _ in range(3):
+        await by(run, *both).ask(HI)
     counts = {name: len(run.account(name).turns) for name in ("alice", "bob", "carol")}
     assert counts["alice"] == 0
-    assert min(counts["bob"], counts["carol"]) >= 1
-    assert sum(counts.values()) == 4
+    assert min(counts["bob"], counts["carol"]) >= 2
+    assert sum(counts.values()) == 5
 
 
 @pytest.mark.parametrize("stream", [False, *stress(True)])
 async def test_a_dead_token_is_refused_by_its_last_characters_alone(run: Live, stream: bool) -> None:
+    dead = f"{'ab' if stream else 'ba'}{DEAD}"
     for _ in range(2):
         with pytest.raises(openai.AuthenticationError) as caught:
-            await (by(run, DEAD).stream(HI) if stream else by(run, DEAD).ask(HI))
+            await (by(run, dead).stream(HI) if stream else by(run, dead).ask(HI))
         assert caught.value.code == "invalid_user_token"
         assert "ends in 'cdef'" in caught.value.message
         assert caught.value.response.headers["www-authenticate"] == "Bearer"
         assert DEAD[-5:] not in caught.value.message
         assert "alice" not in caught.value.message
-    assert [account.turns for account in run.site.accounts] == [[], [], []]
+    assert [account.turns for account in run.site.accounts] == [[], [], [], []]
 
 
 async def test_a_token_that_dies_is_refused_from_then_on(run: Live) -> None:
@@ -115,14 +127,15 @@ async def test_a_token_that_dies_is_refused_from_then_on(run: Live) -> None:
 
 
 async def test_a_check_tells_a_living_token_from_a_dead_one_and_sends_nothing(run: Live) -> None:
-    token = token_of(run, "bob")
+    before = [len(account.pages) for account in run.site.accounts]
+    token = token_of(run, "dave")
     assert [await is_live(run, token), await is_live(run, DEAD)] == [(200, True), (200, False)]
-    run.account("bob").fault("muted", seconds=600)
+    run.account("dave").fault("muted", seconds=600)
     assert await is_live(run, token) == (200, True)
-    run.account("bob").sign_out(token)
+    run.account("dave").sign_out(token)
     assert await is_live(run, token) == (200, False)
-    assert [account.turns for account in run.site.accounts] == [[], [], []]
-    assert [len(account.pages) for account in run.site.accounts] == [1, 0, 0]
+    assert [account.turns for account in run.site.accounts] == [[], [], [], []]
+    assert [len(account.pages) for account in run.site.accounts] == before
 
 
 async def test_no_token_goes_on_in_the_conversation_of_another_one(run: Live) -> None:
@@ -144,17 +157,17 @@ async def test_no_token_goes_on_in_the_conversation_of_another_one(run: Live) ->
 @pytest.mark.usefixtures("_log_as_before")
 async def test_no_token_is_ever_logged(run: Live, capfd: pytest.CaptureFixture[str]) -> None:
     log.set_up(LogSettings(level="TRACE", json_lines=True))
-    token = token_of(run, "bob")
+    token, one, two = run.account("bob").sign_in()[0], f"one{DEAD}", f"two{DEAD[::-1]}"
     assert await by(run, token).ask(HI) == "Hello"
-    for dead in (DEAD, f"{DEAD},{DEAD[::-1]}"):
+    for dead in (one, f"{one},{two}"):
         with pytest.raises(openai.AuthenticationError) as caught:
             await by(run, dead).ask(HI)
-        assert all(f"'{one[-4:]}'" in caught.value.message for one in dead.split(","))
-    assert [await is_live(run, one) for one in (token_of(run, "carol"), DEAD)] == [(200, True), (200, False)]
+        assert all(f"'{each[-4:]}'" in caught.value.message for each in dead.split(","))
+    assert [await is_live(run, each) for each in (token_of(run, "carol"), two)] == [(200, True), (200, False)]
     run.account("bob").sign_out(token)
     with pytest.raises(openai.AuthenticationError):
         await by(run, token).ask(HI)
     written = "".join(capfd.readouterr())
     assert '"fact": "ChatEnded"' in written
-    secrets = [token, DEAD, DEAD[::-1], *run.account("carol").tokens]
+    secrets = [token, one, two, *run.account("carol").tokens]
     assert [secret for secret in secrets if secret in written or secret[:16] in written] == []

@@ -159,6 +159,6 @@ async def full_chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenera
     """The Chromium that the bridge has by default, for all tests of what it keeps a page from."""
     from bridge.settings import BrowserSettings
 
-    browser = new_chromium(tmp_path_factory.mktemp("full"), browser=BrowserSettings(check_every=0.5))
+    browser = new_chromium(tmp_path_factory.mktemp("full"), browser=BrowserSettings(check_every=0.5, page_memory=700))
     yield browser
     await browser.close()

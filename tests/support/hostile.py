@@ -123,6 +123,8 @@ class HostileSite(Backend):
     flood: bytes = b""
     """What follows the beginning of each answer then, again and again, up to `flood_size` bytes."""
     flood_size: float = math.inf
+    flood_pause: float = 0
+    """Seconds between two of those."""
     flooded: int = 0
     loads: int = 0
     paths: list[str] = field(default_factory=list)
@@ -185,6 +187,7 @@ class HostileSite(Backend):
         while self.flood and self.flooded < self.flood_size:
             await answer.write(self.flood)  # fails when the page has left
             self.flooded += len(self.flood)
+            await asyncio.sleep(self.flood_pause)
         await self._tell(self.during)
         await asyncio.sleep(self.lasts)
         await answer.write(rest)
@@ -241,8 +244,20 @@ class Run:
         """Wait until the account answers again, and forget all that was."""
         await until(lambda: states(self.facts)[-1] is WorkerState.READY and self.site.listening.is_set())
         self.site.on_load = self.site.on_prompt = self.site.during = ""
+        self.site.lasts = 0
         self.site.received.clear()
+        self.site.paths.clear()
         self.facts.forget()
+
+    async def load_anew(self) -> None:
+        """Have the page loaded anew, which ends what it was told to do, and start over."""
+        self.site.on_load = ""
+        await until(lambda: states(self.facts)[-1] is WorkerState.READY)
+        loads = self.site.loads
+        self.site.listening.set()  # a page that was told something listens as well
+        await self.site.order("location.reload()")
+        await until(lambda: self.site.loads > loads)
+        await self.start_over()
 
     async def ask(self, prompt: str, model: str = "deepseek-chat") -> str:
         """Return the whole answer."""

@@ -45,6 +45,8 @@ LONG = 500
 """Chats from which on the growth of the memory says something."""
 LOOKS = 80
 """How often the memory is looked at."""
+SELDOM = 6
+"""Chats between two looks, at least: a look costs as much as a chat."""
 GROWTH = {"process": 2.0, "driver": 5.0, "browser": 5.0, "page": 2.0}
 """Megabytes by which each may grow in 100 chats; the process holds the site's records of every chat, too."""
 
@@ -154,7 +156,7 @@ class Watch:
             self.usable.clear()
 
 
-async def soak(folder: Path, chats: int, seed: int = 1) -> Result:
+async def soak(folder: Path, chats: int, seed: int = 1, browser: BrowserSettings | None = None) -> Result:
     """Run `chats` chats, some of them with a fault; `seed` decides which."""
     source, result = random.Random(seed), Result()
     async with live(
@@ -162,7 +164,7 @@ async def soak(folder: Path, chats: int, seed: int = 1) -> Result:
         *NAMES,
         pool=PoolSettings(min_interval=0, queue_limit=CHAT_LIMIT, queue_size=chats, rest=1),
         turn=TurnSettings(ready=15, submit=8, first_byte=10, silence=10, stop=5),
-        browser=BrowserSettings(check_every=0.5),
+        browser=browser or BrowserSettings(check_every=0.5),
     ) as run:
         watch = Watch(run.site, result)
         run.telemetry.add(watch)
@@ -187,7 +189,7 @@ async def _client(run: Live, watch: Watch, numbers: Iterator[int], plan: list[st
         text = f"answer {number} 答案 🚀 {'x' * (number % 50)}."
         script = {"fault": fault, "params": PARAMS.get(fault, {})} if fault else {}
         await _chat(run, f"{number} {directive(text=text, **script)}", text, fault, result, stream=bool(number % 2))
-        if number % max(len(plan) // LOOKS, 1) == 0:
+        if number % max(len(plan) // LOOKS, SELDOM) == 0:
             result.memory.append(Memory.now())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.soak import LOOKS, Memory, Result, soak
+from tests.support.browsers import light_browser
 from tests.support.stress import stress
 
 
@@ -15,7 +16,7 @@ from tests.support.stress import stress
 async def test_whatever_the_site_does_every_chat_ends_with_the_exact_answer_or_a_clear_error(
     tmp_path: Path, chats: int
 ) -> None:
-    result = await soak(tmp_path, chats)
+    result = await soak(tmp_path, chats, browser=light_browser())
     assert result.broken == []
     assert sum(result.outcomes.values()) == chats
     assert result.outcomes["200 stop"] >= chats // 2

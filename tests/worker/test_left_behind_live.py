@@ -15,7 +15,7 @@ import pytest
 
 from bridge.durations import HOUR
 from bridge.settings import SleepSettings
-from bridge.telemetry import WorkerState
+from bridge.telemetry import PageRenewed, WorkerState
 from tests.support.browsers import light_browser
 from tests.support.live import Live, directive, live
 from tests.support.stress import stress
@@ -54,27 +54,20 @@ async def chats(run: Live, rounds: int) -> None:
 
 
 @pytest.mark.browser
-async def test_chats_leave_nothing_behind(tmp_path: Path) -> None:
-    async with live(tmp_path) as run:
+async def test_chats_and_pages_that_are_renewed_or_opened_again_leave_nothing_behind(tmp_path: Path) -> None:
+    async with live(tmp_path, browser=light_browser(page_chats=7)) as run:
         await chats(run, 1)
         before = await held(run)
-        await chats(run, 3)
+        await chats(run, 1)
         assert await held(run) == before
-
-
-@pytest.mark.browser
-async def test_a_page_that_is_renewed_or_opened_again_leaves_nothing_behind(tmp_path: Path) -> None:
-    async with live(tmp_path, browser=light_browser(page_chats=4)) as run:
         await chats(run, 1)
-        before = await held(run)
-        for _ in range(3):
-            seen = len(run.facts.seen)
-            for pid in await run.pids("renderer"):
-                os.kill(pid, signal.SIGKILL)
-            await run.facts.state("alice", WorkerState.BROKEN, seen)
-            await run.facts.state("alice", WorkerState.READY, seen)
-            await chats(run, 1)
-        await chats(run, 3)
+        await run.facts.wait_for(lambda fact: isinstance(fact, PageRenewed))
+        seen = len(run.facts.seen)
+        for pid in await run.pids("renderer"):
+            os.kill(pid, signal.SIGKILL)
+        await run.facts.state("alice", WorkerState.BROKEN, seen)
+        await run.facts.state("alice", WorkerState.READY, seen)
+        await chats(run, 1)
         assert await held(run) == before
 
 

@@ -1,7 +1,8 @@
 """What each failure of the site looks like to a client, and what becomes of the account: a table that is played.
 
 `docs/faults.md` shows it; `test_faults_live.py` plays every row in a real Chromium, streaming and not, but those that
-are read otherwise and then go the way of another row only in `make stress`: the tests of the decoder read them, too.
+are read otherwise and then go the way of another row only in `make stress`: the tests of the decoder read them, too
+(`test_deepseek_refusals.py`, `test_deepseek_decoder.py`, `test_deepseek_notices.py`, `test_deepseek_files.py`).
 """
 
 from __future__ import annotations
@@ -64,6 +65,11 @@ class Row:
         """Return whether the next chat is sent away."""
         return self.state in PARKED
 
+    @property
+    def is_answered(self) -> bool:
+        """Return whether the answer comes all the same."""
+        return self.status is None and not self.leaves and self.state is READY
+
     def cells(self) -> Iterator[str]:
         """Yield the cells of the row."""
         yield f"{self.description} `{self.fault}`"
@@ -124,11 +130,11 @@ REFUSALS = (
     Row("muted_reply", **MUTE),
     Row("muted_reply_14", is_twin=True, **MUTE),
     Row("muted", **MUTE),
-    Row("biz_10", **{**MUTE, "says": "banned"}),
-    Row("biz_7", says="too often", **REST),
+    Row("biz_10", is_twin=True, **{**MUTE, "says": "banned"}),
+    Row("biz_7", is_twin=True, says="too often", **REST),
     Row("http_429", says="too often", **REST),
     Row("rate_limit_reached", is_twin=True, says="too frequent", **REST),
-    Row("server_busy", says="busy", **BUSY),
+    Row("server_busy", is_twin=True, says="busy", **BUSY),
     Row("generating_hint", says="being generated", **BUSY),
     Row("unknown_hint", is_twin=True, says="weather_too_fine", **BUSY),
     Row("http_500", says="HTTP 500", **BUSY),
@@ -136,7 +142,7 @@ REFUSALS = (
     Row("biz_9", is_twin=True, says="another", **BUSY),
     Row("waf_reply", says="check of the browser", **HUMAN),
     Row("http_403", is_twin=True, says="human", **HUMAN),
-    Row("html_body", says="human", **HUMAN),
+    Row("html_body", is_twin=True, says="human", **HUMAN),
     Row("biz_11", is_twin=True, says="RISK_DEVICE_DETECTED", **HUMAN),
     Row("code_40005", is_twin=True, **RELOADED),
     Row("code_40300", is_twin=True, **RELOADED),
@@ -196,7 +202,14 @@ PAGES = (
     Row("conversations_lost"),
     Row("cookie_demanded"),
     Row("stop_ignored", times=None, leaves=True, state=BROKEN, note="The client leaves; the stop button does nothing."),
-    Row("stop_unheard", times=None, leaves=True, state=BROKEN, note="The client leaves; a stop is not obeyed."),
+    Row(
+        "stop_unheard",
+        is_twin=True,
+        times=None,
+        leaves=True,
+        state=BROKEN,
+        note="The client leaves; a stop is not obeyed.",
+    ),
 )
 """The page is not what it was."""
 
@@ -224,8 +237,8 @@ UPLOADS = (
     Row("upload_fails", 422, "file_rejected", r"'notes\.txt'.*FAILED", **FILES),
     Row("upload_refused", 422, "file_rejected", r"'notes\.txt'.*INVALID_PARAM", **FILES),
     Row("upload_cut", 502, "site_error", r"upload of the file 'notes\.txt' broke off", times=None, **FILES),
-    Row("upload_500", says="HTTP 500", **BUSY | FILES),
-    Row("upload_limited", says="too often", **REST | FILES),
+    Row("upload_500", is_twin=True, says="HTTP 500", **BUSY | FILES),
+    Row("upload_limited", is_twin=True, says="too often", **REST | FILES),
     Row("upload_muted", **MUTE | FILES),
 )
 """A file beside the prompt."""

@@ -71,8 +71,8 @@ class Station:
                 documents = [json.loads(raw)]
         return _got(response.status, documents, time.monotonic() - begun)
 
-    async def play(self, row: Row, *, stream: bool) -> list[str]:
-        """Play one row, and return what was not as promised."""
+    async def play(self, row: Row, *, stream: bool, goes_on: bool = False) -> list[str]:
+        """Play one row, and return what was not as promised; with `goes_on`, the next row's chat is the next chat."""
         sends = len(self.account.turns)
         after = await self.prepare(row)
         problems = await self.leave() if row.leaves else await self.chat_problems(row, stream=stream)
@@ -81,7 +81,8 @@ class Station:
         if sent != row.sends:
             problems.append(f"{sent} sends reached the site instead of {row.sends}")
         self.account.clear_fault()
-        problems += await self.next_problems(row, stream=stream)
+        if not goes_on:
+            problems += await self.next_problems(row, stream=stream)
         await self.restore(row)
         return [f"{row.fault} {'streaming' if stream else 'whole'}: {problem}" for problem in problems]
 
@@ -214,14 +215,21 @@ async def stations(shared: list[Station]) -> list[Station]:
 
 
 async def play_all(rows: Sequence[Row], stations: Sequence[Station], turn: int) -> list[str]:
-    """Play the rows on the stations at once, every other one as a stream, and return what was not as promised."""
+    """Play the rows on the stations at once, every other one as a stream, and return what was not as promised.
+
+    In the first turn, the chat behind a row that was answered is the next row's, or that of the last row on its page.
+    """
     waiting = [(row, (number + turn) % 2 == 1) for number, row in enumerate(rows)]
     problems: list[str] = []
 
     async def work(one: Station) -> None:
+        last = None
         while waiting:
             row, stream = waiting.pop(0)
-            problems.extend(await one.play(row, stream=stream))
+            problems.extend(await one.play(row, stream=stream, goes_on=turn == 0 and row.is_answered))
+            last = row
+        if last is not None and last.is_answered:
+            problems.extend(f"after {last.fault}: {problem}" for problem in await one.next_problems(last, stream=True))
 
     async with asyncio.TaskGroup() as tasks:
         for one in stations:

@@ -20,6 +20,7 @@ import aiohttp
 import psutil
 import pytest
 
+from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.errors import SetupError
 from bridge.storage.api_keys import KeyStore
@@ -124,7 +125,9 @@ async def everything(ask: Ask) -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.browser
-async def test_a_profile_that_moved_to_another_machine_with_its_key_works_there(tmp_path: Path) -> None:
+async def test_a_profile_that_moved_to_another_machine_with_its_key_works_there(
+    tmp_path: Path, chromium: Chromium
+) -> None:
     async with DemoSite(QUICK_SITE) as site:
         here = settings_for(tmp_path / "here")
         ProfileStore(here.profiles, load_identity(here)).save(signed_in_profile(site, "alice"))
@@ -134,7 +137,7 @@ async def test_a_profile_that_moved_to_another_machine_with_its_key_works_there(
         shutil.copy(here.profiles / "alice.age", there.profiles)
         shutil.copy(here.config / "profile.key", there.config)
         sessions = len(site.account("alice").tokens)
-        async with served(tmp_path / "there", site, own=("alice",)) as run:
+        async with served(tmp_path / "there", site, chromium, own=("alice",)) as run:
             assert await run.ask(directive(text="moved")) == "moved"
         assert len(site.account("alice").tokens) == sessions, "nobody signed in anew"
 
@@ -147,7 +150,7 @@ def flip(path: Path) -> None:
 
 @pytest.mark.browser
 async def test_profiles_without_their_key_or_with_a_byte_changed_are_refused_and_the_others_run_on(
-    tmp_path: Path,
+    tmp_path: Path, chromium: Chromium
 ) -> None:
     async with DemoSite(QUICK_SITE) as site:
         elsewhere, here = settings_for(tmp_path / "elsewhere"), settings_for(tmp_path / "here")
@@ -160,7 +163,7 @@ async def test_profiles_without_their_key_or_with_a_byte_changed_are_refused_and
         for name in ("alice", "changed"):
             with pytest.raises(SetupError, match="it is damaged, or it was saved with another key"):
                 store.load(name)
-        async with served(tmp_path / "here", site, own=("bob",)) as run:
+        async with served(tmp_path / "here", site, chromium, own=("bob",)) as run:
             assert await run.ask(directive(text="on")) == "on"
             ready = {one.name for one in run.bridge.pool.accounts() if one.state is WorkerState.READY}
             assert ready == {"bob"}

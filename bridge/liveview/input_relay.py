@@ -56,6 +56,7 @@ class InputRelay:
         self._number = 0
         self._holds_back = False
         """Whether the button was pressed on a native control: then the page gets neither press nor release."""
+        self._looking: asyncio.Task[None] | None = None
         self._tasks = Tasks()
         self._tasks.keep(self._work)
 
@@ -110,19 +111,29 @@ class InputRelay:
         if self._holds_back and act.kind != "move":
             self._holds_back = act.kind == "down"
             return
+        if act.kind == "up":
+            self._stop_looking()
         kind = {"move": "mouseMoved", "down": "mousePressed", "up": "mouseReleased"}[act.kind]
         spot = {"x": act.x, "y": act.y, "modifiers": act.mods, "buttons": act.buttons}
         await self._dispatch("Mouse", type=kind, button=act.button, clickCount=act.clicks, **spot)
         if act.kind == "up":
-            self._tasks.start(self._look_for_opened())
+            self._looking = self._tasks.start(self._look_for_opened())
 
     async def _key(self, act: KeyPress) -> None:
         is_opener = act.kind == "down" and act.key in OPENERS
         if is_opener and await self._show_control(active_control(self._page), lambda kind: _opens(act, kind)):
             return
+        is_opening = act.kind == "up" and act.key in OPENERS
+        if is_opening:
+            self._stop_looking()
         await self._dispatch("Key", **event_of(act))
-        if act.kind == "up" and act.key in OPENERS:
-            self._tasks.start(self._look_for_opened())
+        if is_opening:
+            self._looking = self._tasks.start(self._look_for_opened())
+
+    def _stop_looking(self) -> None:
+        """Look no more for what an earlier click has opened: a control that is shown twice loses what was chosen."""
+        if self._looking is not None:
+            self._looking.cancel()
 
     async def _look_for_opened(self) -> None:
         """Show the native control that a script of the page opens after a click."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
 from tests.support.waiting import LIMIT, until
 
+IDLE = 0.2
+"""Seconds after which a view takes the controls from who does nothing."""
 SITE, HOSTS = "https://chat.example.com", ("*.example.com", "accounts.other.net")
 
 
@@ -237,6 +240,26 @@ async def test_who_takes_the_controls_while_the_page_is_given_back_has_it_next_a
         await next_one.receive('{"type": "leave"}')
         await until(lambda: stage.ended == 2)
         assert view.holder is None
+    await view.close(ViewerRefused(""))
+
+
+async def test_who_does_nothing_loses_the_controls_is_told_so_and_the_account_goes_on() -> None:
+    stage = SlowStage()
+    stage.returns.set()
+    view = View(stage, lambda _: None, IDLE)
+    async with view.join("me") as mine, asyncio.timeout(LIMIT):
+        await mine.receive('{"type": "take"}')
+        await held_by(view, mine)
+        await mine.receive('{"type": "mouse", "kind": "move", "x": 1, "y": 1}')
+        await until(lambda: stage.ended == 1)
+        assert time.monotonic() >= view._active_at + IDLE
+        assert view.holder is None
+        told = ""
+        while "so the controls were given back" not in told:
+            told = str(await mine.outbox.next())
+        assert json.loads(told)["type"] == "notice"
+        await mine.receive('{"type": "take"}')
+        await held_by(view, mine)
     await view.close(ViewerRefused(""))
 
 

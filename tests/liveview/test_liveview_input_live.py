@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,11 +16,9 @@ from bridge.settings import BrowserSettings
 from bridge.storage.browser_folders import new_folder
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry
-from tests.support.live import live, settings_for
-from tests.support.waiting import LIMIT
+from tests.support.live import Live, settings_for
 from tests.support.watching import PHONE, WIDE, Person, account_page, person
 
-IDLE = 3.0
 FORM = "<form action=/sent><input name=email autocomplete=email><button>Go</button></form>"
 FIELDS = """
 <textarea id=text style="font-size: 40px"></textarea><textarea id=other></textarea>
@@ -42,11 +39,10 @@ def chromium(full_chromium: Chromium) -> Chromium:
 
 @asynccontextmanager
 async def at_fields(
-    folder: Path, chromium: Chromium, *, touches: bool = False
+    run: Live, chromium: Chromium, *, touches: bool = False
 ) -> AsyncGenerator[tuple[Person, Page, Locator]]:
     """Give a person the controls of a page with fields; return the dialog of the view, too."""
-    device = PHONE if touches else WIDE
-    async with live(folder, chromium=chromium) as run, person(run, chromium, device) as someone:
+    async with person(run, chromium, PHONE if touches else WIDE) as someone:
         await someone.look(account="alice")
         await someone.take()
         page = account_page(run)
@@ -78,8 +74,10 @@ async def correct(someone: Person, wrong: str, right: str) -> None:
     await someone.page.evaluate(script, [wrong, right])
 
 
-async def test_a_phones_keyboard_types_corrects_deletes_and_breaks_lines(tmp_path: Path, chromium: Chromium) -> None:
-    async with at_fields(tmp_path, chromium, touches=True) as (someone, page, _):
+async def test_a_phones_keyboard_types_corrects_deletes_breaks_lines_and_takes_a_word_up_again(
+    run: Live, chromium: Chromium
+) -> None:
+    async with at_fields(run, chromium, touches=True) as (someone, page, _):
         text = page.locator("#text")
         await someone.click(text)
         await someone.page.get_by_role("button", name="Keyboard").tap()
@@ -108,91 +106,80 @@ async def test_a_phones_keyboard_types_corrects_deletes_and_breaks_lines(tmp_pat
         await soft_key(someone, "y")
         await someone.seen(page.locator("#other"), "y")
         assert await text.input_value() == "The"
+        await page.evaluate("html => document.body.innerHTML = html", FIELDS)
+        await take_words_up_again(someone, text)
 
 
-async def test_a_word_that_a_phones_keyboard_takes_up_again_is_replaced(tmp_path: Path, chromium: Chromium) -> None:
-    async with at_fields(tmp_path, chromium, touches=True) as (someone, page, _):
-        text = page.locator("#text")
-        await someone.click(text)
-        await someone.page.get_by_role("button", name="Keyboard").tap()
-        line = await someone.page.context.new_cdp_session(someone.page)
+async def take_words_up_again(someone: Person, text: Locator) -> None:
+    """Compose words, and compose one again that stands there already."""
+    await someone.click(text)
+    line = await someone.page.context.new_cdp_session(someone.page)
 
-        async def compose(word: str, **replaced: int) -> None:
-            caret = {"selectionStart": len(word), "selectionEnd": len(word)}
-            await line.send("Input.imeSetComposition", {"text": word, **caret, **replaced})
+    async def compose(word: str, **replaced: int) -> None:
+        caret = {"selectionStart": len(word), "selectionEnd": len(word)}
+        await line.send("Input.imeSetComposition", {"text": word, **caret, **replaced})
 
-        for word in ("h", "ho", "hou"):
-            await compose(word)
-        await someone.seen(text, "hou")
-        await line.send("Input.insertText", {"text": "hours"})
-        await someone.seen(text, "hours")
-        kept = len(await someone.page.locator("#keys").input_value())
-        await compose("house", replacementStart=kept - len("hours"), replacementEnd=kept)
-        await someone.seen(text, "house")
-        await line.send("Input.insertText", {"text": "houses"})
-        await soft_key(someone, " ")
-        await someone.seen(text, "houses ")
-        await compose("n")
-        await compose("")
-        await someone.seen(text, "houses ")
+    for word in ("h", "ho", "hou"):
+        await compose(word)
+    await someone.seen(text, "hou")
+    await line.send("Input.insertText", {"text": "hours"})
+    await someone.seen(text, "hours")
+    kept = len(await someone.page.locator("#keys").input_value())
+    await compose("house", replacementStart=kept - len("hours"), replacementEnd=kept)
+    await someone.seen(text, "house")
+    await line.send("Input.insertText", {"text": "houses"})
+    await soft_key(someone, " ")
+    await someone.seen(text, "houses ")
+    await compose("n")
+    await compose("")
+    await someone.seen(text, "houses ")
 
 
-async def test_a_text_with_suggestions_is_written_or_chosen_beside_the_page(tmp_path: Path, chromium: Chromium) -> None:
-    async with at_fields(tmp_path, chromium) as (someone, page, dialog):
-        place, choice = page.locator("#place"), dialog.locator("#choice")
-        await someone.click(place)
-        await dialog.get_by_text("Place").wait_for()
-        offered = await dialog.locator("datalist option").evaluate_all("all => all.map(one => [one.value, one.label])")
-        assert offered == [["Ankh", ""], ["Borogravia", "Far away"]]
-        await choice.fill("Borogravia")
-        await choice.press("Enter")
-        await someone.seen(place, "Borogravia")
-        await expect(page.locator("#place:focus")).to_be_visible()
-        await someone.page.keyboard.type(" 2")  # on the page itself
-        await someone.seen(place, "Borogravia 2")
-        await someone.page.keyboard.press("ArrowDown")
-        await expect(choice).to_have_value("Borogravia 2")
-        await dialog.get_by_role("button", name="Cancel").click()
-        await someone.page.keyboard.press("Backspace")
-        await someone.seen(place, "Borogravia ")
-
-
-async def test_the_window_of_a_control_that_the_page_opens_itself_is_shown(tmp_path: Path, chromium: Chromium) -> None:
-    async with at_fields(tmp_path, chromium) as (someone, page, dialog):
-        await someone.click(page.locator("#open-list"))
-        await dialog.locator("#choice").select_option(label="two")
-        await dialog.get_by_role("button", name="Choose").click()
-        await someone.seen(page.locator("#pick"), "two")
-        await expect(page.locator("select:open")).to_have_count(0)
-        await page.locator("#open-day").focus()
-        await someone.page.keyboard.press("Enter")
-        await dialog.locator("#choice").fill("1999-12-31")
-        await dialog.locator("#choice").press("Enter")
-        await someone.seen(page.locator("#day"), "1999-12-31")
-        await expect(page.locator("input:open")).to_have_count(0)
-
-
-async def test_enter_answers_a_dialog_of_the_page(tmp_path: Path, chromium: Chromium) -> None:
-    async with at_fields(tmp_path, chromium) as (someone, page, dialog):
+async def test_what_a_browser_shows_in_windows_of_its_own_is_shown_and_answered_beside_the_page(
+    run: Live, chromium: Chromium
+) -> None:
+    async with at_fields(run, chromium) as (someone, page, dialog):
+        await suggestions(someone, page, dialog)
+        await opened_by_the_page(someone, page, dialog)
         await someone.click(page.locator("#ask"))
         await dialog.get_by_label("Answer").fill("Me")
         await dialog.get_by_label("Answer").press("Enter")
         await page.get_by_role("button", name="Me", exact=True).wait_for()
 
 
-async def test_who_does_nothing_loses_the_controls_and_the_account_goes_on(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium) as run, person(run, chromium) as someone:
-        assert run.bridge.views is not None
-        run.bridge.views.idle = IDLE
-        await someone.look(account="alice")
-        await someone.take()
-        await someone.page.mouse.move(300, 300)
-        moved = time.monotonic()
-        await someone.page.mouse.move(400, 400)
-        await someone.page.get_by_text("so the controls were given back").wait_for()
-        assert time.monotonic() > moved + IDLE
-        await someone.page.get_by_role("button", name="Take the controls").wait_for(timeout=LIMIT * 1000)
-        assert await run.ask("Hello")
+async def suggestions(someone: Person, page: Page, dialog: Locator) -> None:
+    """Write, or choose, a text that has suggestions."""
+    place, choice = page.locator("#place"), dialog.locator("#choice")
+    await someone.click(place)
+    await dialog.get_by_text("Place").wait_for()
+    offered = await dialog.locator("datalist option").evaluate_all("all => all.map(one => [one.value, one.label])")
+    assert offered == [["Ankh", ""], ["Borogravia", "Far away"]]
+    await choice.fill("Borogravia")
+    await choice.press("Enter")
+    await someone.seen(place, "Borogravia")
+    await expect(page.locator("#place:focus")).to_be_visible()
+    await someone.page.keyboard.type(" 2")  # on the page itself
+    await someone.seen(place, "Borogravia 2")
+    await someone.page.keyboard.press("ArrowDown")
+    await expect(choice).to_have_value("Borogravia 2")
+    await dialog.get_by_role("button", name="Cancel").click()
+    await someone.page.keyboard.press("Backspace")
+    await someone.seen(place, "Borogravia ")
+
+
+async def opened_by_the_page(someone: Person, page: Page, dialog: Locator) -> None:
+    """Choose from a list and a calendar that the page's own script opens."""
+    await someone.click(page.locator("#open-list"))
+    await dialog.locator("#choice").select_option(label="two")
+    await dialog.get_by_role("button", name="Choose").click()
+    await someone.seen(page.locator("#pick"), "two")
+    await expect(page.locator("select:open")).to_have_count(0)
+    await page.locator("#open-day").focus()
+    await someone.page.keyboard.press("Enter")
+    await dialog.locator("#choice").fill("1999-12-31")
+    await dialog.locator("#choice").press("Enter")
+    await someone.seen(page.locator("#day"), "1999-12-31")
+    await expect(page.locator("input:open")).to_have_count(0)
 
 
 @pytest.mark.browser

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from bridge.browser.browser import Chromium
 from bridge.telemetry import WorkerState
-from tests.liveview.test_liveview_live import DEVICES, asking
+from tests.liveview.test_liveview_live import DEVICES
 from tests.support.dashboard_pages import Dashboard
 from tests.support.live import Live
 from tests.support.stress import stress
@@ -47,6 +46,7 @@ async def use_window(someone: Person, shown: Page) -> None:
         await someone.click(shown.get_by_text("Log in with Google"))
     other = await opening.value
     await someone.page.locator("#tabs [aria-current=page]", has_text="Sign in with Goggles").wait_for()
+    assert await Dashboard(someone.page, someone.run.bridge.url).violations() == []
     await someone.click(other.get_by_role("button", name="bob@example.com"))
 
 
@@ -65,12 +65,14 @@ async def home(someone: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "way"), [(PHONE, use_window), *stress((WIDE, fill_form))], ids=["phone-window", "wide-form"]
+    ("device", "way"),
+    [(PHONE, use_window), *stress((WIDE, use_window), (WIDE, fill_form))],
+    ids=["phone-window", "wide-window", "wide-form"],
 )
 async def test_an_account_is_added_and_asked_with_nothing_but_a_browser(
-    tmp_path: Path, chromium: Chromium, device: dict[str, Any], way: Any
+    run: Live, chromium: Chromium, device: dict[str, Any], way: Any
 ) -> None:
-    async with asking(tmp_path, chromium) as run, person(run, chromium, device) as someone:
+    async with person(run, chromium, device) as someone:
         run.account("bob").password = PASSWORD
         dashboard = await signed_in(someone)
         await way(someone, await add_account(someone, "second"))
@@ -85,9 +87,9 @@ async def test_an_account_is_added_and_asked_with_nothing_but_a_browser(
 
 @DEVICES
 async def test_a_challenged_account_is_freed_and_asked_with_nothing_but_a_browser(
-    tmp_path: Path, chromium: Chromium, device: dict[str, Any]
+    run: Live, chromium: Chromium, device: dict[str, Any]
 ) -> None:
-    async with asking(tmp_path, chromium) as run, person(run, chromium, device) as someone:
+    async with person(run, chromium, device) as someone:
         dashboard = await signed_in(someone)
         run.account().fault("load_human_check", times=None)
         after = len(run.facts.seen)
@@ -95,11 +97,12 @@ async def test_a_challenged_account_is_freed_and_asked_with_nothing_but_a_browse
         await run.facts.state("alice", WorkerState.CHALLENGED, after)
         await dashboard.page.get_by_role("link", name="Live view of alice").first.click()
         await someone.take()
+        assert run.bridge.pool.accounts()[0].is_held
         run.account().clear_fault()
         await someone.click(account_page(run).get_by_role("button", name="Begin"))
         await someone.page.get_by_text("Solved: the account takes chats again").wait_for()
         await home(someone)
-        await ask_in_playground(dashboard, "Are you free?")
+        await ask_in_playground(dashboard, "Are you free?")  # the pause of a challenge lasts ten minutes
         assert last_prompt(run, "alice") == "Are you free?"
 
 

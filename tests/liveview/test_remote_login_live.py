@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -13,10 +14,12 @@ from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
+from bridge.telemetry import WorkerState
 from tests.liveview.test_remote_login import NO_SCREEN
 from tests.support.commands import Home, Running
-from tests.support.live import QUICK_SITE
+from tests.support.live import QUICK_SITE, directive, live
 from tests.support.waiting import LIMIT
+from tests.support.watching import login_page, person
 
 
 @pytest.fixture
@@ -37,9 +40,9 @@ async def sign_in(link: str, site: DemoSite, chromium: Chromium) -> None:
         await expect(view.locator("#address")).to_be_enabled(timeout=LIMIT * 1000)
         account = site.account("alice")
         await click(view, twin.locator("input[autocomplete=username]"))
-        await view.keyboard.type(account.email)
+        await view.keyboard.insert_text(account.email)
         await click(view, twin.locator("input[type=password]"))
-        await view.keyboard.type(account.password)
+        await view.keyboard.insert_text(account.password)
         await view.keyboard.press("Enter")
         await view.get_by_text("me is logged in").wait_for()
 
@@ -79,12 +82,19 @@ async def test_without_a_screen_and_a_running_bridge_somebody_signs_in_by_the_pr
 async def test_a_bridge_that_runs_shows_the_page_and_serves_the_new_account_at_once(
     home: Home, chromium: Chromium
 ) -> None:
-    async with DemoSite(QUICK_SITE) as site, home.started("serve") as bridge:
-        url = re.search(r"http://127\.0\.0\.1:(\d+)", await bridge.shows("Accounts"))
-        assert url
-        port = {"BRIDGE_SERVER_PORT": url[1]}
-        async with home.started("login", "me", "--url", site.url, **NO_SCREEN, **port) as login:
-            await sign_in(await link_of(login), site, chromium)
+    async with live(home.folder, chromium=chromium) as run, person(run, chromium) as someone:
+        port = {"BRIDGE_SERVER_PORT": run.bridge.url.rpartition(":")[2]}
+        async with home.started("login", "me", "--url", run.site.url, **NO_SCREEN, **port) as login:
+            link = await link_of(login)
+            await someone.page.goto(link)
+            await someone.has_controls()
+            page = await login_page(run, parse_qs(urlsplit(link).query)["login"][0])
+            account = run.site.add_account("bob")
+            await page.locator("input[autocomplete=username]").fill(account.email)
+            await page.locator("input[type=password]").fill(account.password)
+            await page.get_by_role("button", name="Log in", exact=True).click()
+            await someone.page.get_by_text("me is logged in").wait_for()
             assert await login.process.wait() == 0
-        answer = await home.run("chat", "Good day", **port)
-        assert (answer.code, "Good day" in answer.out) == (0, True), answer.err
+        await run.facts.state("me", WorkerState.READY)
+        await run.bridge.pool.pause("alice")
+        assert await run.ask(directive(text="Good day")) == "Good day"

@@ -173,6 +173,16 @@ async def sign_in_again(run: Live, name: str, state: WorkerState = WorkerState.R
     await run.facts.state(name, state, after)
 
 
+async def with_accounts(run: Live, *names: str) -> Live:
+    """Return a bridge that tests share with these accounts and no other ones."""
+    for stored in run.bridge.pool.accounts():
+        if stored.name not in names:
+            await run.bridge.pool.remove(stored.name)
+    for name in {*names} - {stored.name for stored in run.bridge.pool.accounts()}:
+        await sign_in_again(run, name)
+    return run
+
+
 async def reset(run: Live) -> Live:
     """Return a bridge that tests share as if it had just begun: no chat, no fault, no turn, and each account ready."""
     pool = run.bridge.pool

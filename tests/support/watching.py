@@ -14,12 +14,13 @@ from bridge.browser.browser import Chromium
 from tests.support.live import Live
 from tests.support.waiting import LIMIT, until
 
-WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+WIDE: dict[str, Any] = {"viewport": {"width": 1000, "height": 700}, "reduced_motion": "reduce"}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "has_touch": True,
     "is_mobile": True,
     "device_scale_factor": 2,
+    "reduced_motion": "reduce",
 }
 
 
@@ -100,10 +101,11 @@ async def fill_form(someone: Person, shown: Page) -> None:
     """Sign in by the site's own form: with a slip of the finger, and a password that no keyboard has."""
     user, password = shown.locator("input[autocomplete=username]"), shown.locator("input[type=password]")
     await someone.click(user)
-    await someone.type("bpb@example.com")
-    for _ in "pb@example.com":
+    await someone.type("bpb")
+    for _ in "pb":
         await someone.page.keyboard.press("Backspace")
-    await someone.type("ob@example.com")
+    await someone.type("ob@")
+    await someone.paste("example.com")
     await someone.seen(user, "bob@example.com")
     await someone.click(password)
     await someone.paste(PASSWORD)

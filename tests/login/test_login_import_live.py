@@ -16,7 +16,7 @@ from bridge.login.login_import import MOST_BYTES, LoginImporter
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import WorkerState
-from tests.support.live import QUICK_SITE, directive, served, settings_for, signed_in_profile
+from tests.support.live import QUICK_SITE, settings_for, signed_in_profile
 from tests.support.small_site import bridged, changed, small_site
 
 GUESTS = changed(("[login]", "[login]\nguest = true"))
@@ -41,24 +41,14 @@ def foreign(state: dict[str, Any]) -> dict[str, Any]:
     return {"cookies": [*state["cookies"], cookie], "origins": [*state["origins"], item]}
 
 
-async def test_each_kind_of_login_becomes_an_account_that_chats(
+async def test_what_other_sites_have_put_beside_a_login_is_not_stored(
     tmp_path: Path, chromium: Chromium, site: DemoSite
 ) -> None:
-    elsewhere = ProfileStore(tmp_path / "elsewhere", Identity.generate())
-    elsewhere.save(signed_in_profile(site, "alice"))
-    async with served(tmp_path, site, chromium, own=()) as run:
-        store = ProfileStore(run.settings.profiles, load_identity(run.settings))
-        imports = LoginImporter(chromium, run.settings, store)
-        assert "tok" in await imports.token("tok", "deepseek", site.url, f" {site.account('alice').token}\n")
-        state = foreign(site.account("alice").storage_state())
-        await imports.storage_state("state", "deepseek", site.url, json.dumps(state).encode())
-        sealed = elsewhere.path("alice").read_bytes()
-        await imports.profile("moved", sealed, elsewhere.identity.export())
-        for name in ("tok", "state", "moved"):
-            await run.facts.state(name, WorkerState.READY)
-        assert await run.ask(directive(text="in")) == "in"
-        assert "theirs" not in store.load("state").model_dump_json()
-        assert "other.example" not in store.load("state").model_dump_json()
+    imports, store = imports_in(tmp_path, chromium)
+    state = site.account("alice").storage_state()
+    assert "state" in await imports.storage_state("state", "deepseek", site.url, json.dumps(foreign(state)).encode())
+    stored = store.load("state").model_dump_json()
+    assert [text in stored for text in (site.account("alice").token, "theirs", "other.example")] == [True, False, False]
 
 
 async def test_a_login_that_the_site_does_not_take_is_not_stored(

@@ -21,7 +21,9 @@ from bridge.storage.browser_folders import remove_profile, sweep_folders
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import Telemetry, WorkerState
+from tests.support.browsers import light_browser
 from tests.support.live import QUICK_SITE, directive, served, settings_for, signed_in_profile
+from tests.support.stress import stress
 from tests.worker.test_failures_live import HEALTH, gone
 
 RIGHT, WRONG = Credentials("alice@example.com", "demo-alice"), Credentials("alice@example.com", "wr\u00f6ng")
@@ -55,10 +57,9 @@ async def attempt(
     "demo",
     [
         QUICK_SITE,
-        replace(QUICK_SITE, sign_in="words"),
         replace(QUICK_SITE, sign_in="words", lang="zh"),
-        replace(QUICK_SITE, sign_in="icon"),
         replace(QUICK_SITE, sign_in="icon", markup="hashed"),
+        *stress(replace(QUICK_SITE, sign_in="words"), replace(QUICK_SITE, sign_in="icon")),
     ],
 )
 async def test_a_login_finds_its_way_to_the_form_for_a_password(
@@ -67,15 +68,17 @@ async def test_a_login_finds_its_way_to_the_form_for_a_password(
     assert await attempt(tmp_path, chromium, demo, RIGHT) == ["mine"]
 
 
-@pytest.mark.parametrize("demo", [QUICK_SITE, replace(QUICK_SITE, sign_in_says="toast")])
-async def test_a_wrong_password_is_answered_with_the_words_of_the_page(
-    tmp_path: Path, chromium: Chromium, demo: DemoSettings
-) -> None:
+async def refused(folder: Path, chromium: Chromium, demo: DemoSettings, *, keep_browser: bool = False) -> None:
+    """Log in with a wrong password, and see that the words of the page are told, and no password."""
     async with asyncio.timeout(FORM_LIMIT):
         with pytest.raises(SiteError, match=r"'alice@example.com'.* It says: Incorrect email or password\.") as told:
-            await attempt(tmp_path, chromium, demo, WRONG)
+            await attempt(folder, chromium, demo, WRONG, keep_browser=keep_browser)
     assert "demo-alice" not in str(told.value)
     assert WRONG.password not in str(told.value)
+
+
+async def test_a_wrong_password_is_answered_with_the_words_of_the_page(tmp_path: Path, chromium: Chromium) -> None:
+    await refused(tmp_path, chromium, replace(QUICK_SITE, sign_in_says="toast"))
 
 
 async def test_a_page_without_a_form_for_a_password_is_said_to_have_none(tmp_path: Path, chromium: Chromium) -> None:
@@ -103,7 +106,8 @@ async def test_a_login_that_cannot_be_tried_for_another_reason_is_kept_and_that_
 
 
 @pytest.mark.browser
-async def test_a_login_that_no_copy_holds_lives_on_in_the_browsers_own_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("starts", [1, *stress(2)])
+async def test_a_login_that_no_copy_holds_lives_on_in_the_browsers_own_folder(tmp_path: Path, starts: int) -> None:
     store = ProfileStore(tmp_path / "profiles", load_identity(Settings(config=tmp_path / "config")))
     async with DemoSite(replace(KEYED, accounts=("alice", "bob"))) as site:
         alone = Chromium(settings_for(tmp_path), Telemetry())
@@ -113,7 +117,7 @@ async def test_a_login_that_no_copy_holds_lives_on_in_the_browsers_own_folder(tm
         (folder,) = (tmp_path / "config" / "browsers").iterdir()
         assert folder.stat().st_mode & 0o077 == 0
         site.account("alice").fault("cookie_demanded")  # a cookie that ends with the browser, and is in no folder
-        for _ in range(2):
+        for _ in range(starts):
             async with served(tmp_path, site, own=("alice",), browser=HEALTH) as run:
                 assert await run.ask(directive(text="kept")) == "kept"
                 ours = await run.bridge.browser.processes()
@@ -127,24 +131,24 @@ async def test_a_login_that_no_copy_holds_lives_on_in_the_browsers_own_folder(tm
         assert not folder.exists()
 
 
-@pytest.mark.browser
-async def test_an_account_whose_browsers_folder_is_gone_waits_for_a_new_login_and_says_so(tmp_path: Path) -> None:
+async def test_an_account_whose_browsers_folder_is_gone_waits_for_a_new_login_and_says_so(
+    tmp_path: Path, chromium: Chromium
+) -> None:
     settings = settings_for(tmp_path)
     store = ProfileStore(settings.profiles, load_identity(settings))
     async with DemoSite(replace(QUICK_SITE, accounts=("alice", "bob"))) as site:
         store.save(signed_in_profile(site, "alice").model_copy(update={"user_data_dir": "alice-1"}))
-        async with served(tmp_path, site, own=("bob",)) as run:
+        async with served(tmp_path, site, chromium, ["bob"]) as run:
             parked = await run.facts.state("alice", WorkerState.LOGGED_OUT)
             assert "alice-1 is not there" in parked.reason
             assert await run.ask("Hello") != ""
 
 
 @pytest.mark.browser
-async def test_a_login_that_fails_leaves_no_folder_behind(tmp_path: Path) -> None:
-    chromium = Chromium(settings_in(tmp_path), Telemetry())
-    with pytest.raises(SiteError, match="It says"):
-        await attempt(tmp_path, chromium, QUICK_SITE, WRONG, keep_browser=True)
-    await chromium.close()
+async def test_a_login_that_fails_says_why_and_leaves_no_folder_behind(tmp_path: Path) -> None:
+    alone = Chromium(settings_in(tmp_path).model_copy(update={"browser": light_browser()}), Telemetry())
+    await refused(tmp_path, alone, QUICK_SITE, keep_browser=True)
+    await alone.close()
     assert list((tmp_path / "config" / "browsers").iterdir()) == []
 
 

@@ -7,8 +7,10 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.async_api import expect
@@ -16,8 +18,8 @@ from playwright.async_api import expect
 from bridge.browser.browser import Chromium
 from bridge.dashboard import STATIC
 from tests.support import dashboard_states as states
-from tests.support.dashboard_pages import NARROW, VIEWS, WIDE, opened
-from tests.support.dashboard_server import stand_in
+from tests.support.dashboard_pages import NARROW, VIEWS, WIDE, Dashboard, opened
+from tests.support.dashboard_server import Stand, stand_in
 from tests.support.stress import stress
 
 ROOT = Path(__file__).parents[2]
@@ -41,17 +43,60 @@ HIDEABLE = """
   };
 """
 """Lets a test hide a page as another tab before it does: a browser without windows never does."""
+CLUSTER = ("accounts", "nodes", "chats", "setup/usage")
+"""The views that show more where there are several nodes; on some others the node is only named."""
+Front = Callable[..., AbstractAsyncContextManager[tuple[Stand, Dashboard]]]
 CHANGED = "[...window.changed].map((row) => row.getAttribute('aria-labelledby') ?? row.className)"
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "dark"), *stress((NARROW, "light"))], ids=["wide", "narrow"])
+@pytest.fixture(scope="module")
+async def shared(chromium: Chromium) -> AsyncGenerator[tuple[Stand, Dashboard]]:
+    """The stand-in and a page, for all tests: most of what it takes to show the dashboard is to load its files."""
+    async with stand_in(states.empty()) as stand, opened(chromium, "about:blank") as dashboard:
+        dashboard.origin = stand.url
+        yield stand, dashboard
+
+
+@pytest.fixture
+def front(shared: tuple[Stand, Dashboard]) -> Front:
+    """A page that is loaded anew before a stand-in of this state."""
+    stand, dashboard = shared
+    page = dashboard.page
+
+    @asynccontextmanager
+    async def begun(
+        state: dict[str, Any],
+        view: str = "",
+        *,
+        size: tuple[int, int] = WIDE,
+        scheme: Literal["light", "dark"] = "light",
+        log: asyncio.Future[list[dict[str, Any]]] | None = None,
+    ) -> AsyncGenerator[tuple[Stand, Dashboard]]:
+        await page.goto("about:blank")
+        stand.begin(state)
+        stand.log = log
+        dashboard.forget()
+        await page.set_viewport_size({"width": size[0], "height": size[1]})
+        await page.emulate_media(color_scheme=scheme)
+        await page.goto(f"{stand.url}/dashboard{view}")
+        try:
+            yield stand, dashboard
+        finally:
+            await page.unroute_all()
+        dashboard.check()
+
+    return begun
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [((360, 740), "dark"), *stress((WIDE, "dark"), (NARROW, "light"))],
+    ids=["smallest", "wide", "narrow"],
+)
 async def test_axe_finds_nothing_in_any_state_of_accounts_and_chats(
-    chromium: Chromium, size: tuple[int, int], scheme: str
+    front: Front, size: tuple[int, int], scheme: Literal["light", "dark"]
 ) -> None:
-    async with (
-        stand_in(states.short()) as stand,
-        opened(chromium, f"{stand.url}/dashboard", size, scheme) as dashboard,
-    ):
+    async with front(states.short(), size=size, scheme=scheme) as (_, dashboard):
         for view in VIEWS:
             await dashboard.go(view)
             assert await dashboard.violations() == [], view
@@ -63,8 +108,8 @@ async def test_axe_finds_nothing_in_any_state_of_accounts_and_chats(
 
 
 @pytest.mark.parametrize("size", [NARROW, pytest.param(WIDE, marks=pytest.mark.stress)], ids=["narrow", "wide"])
-async def test_an_empty_bridge_says_on_every_view_what_to_do(chromium: Chromium, size: tuple[int, int]) -> None:
-    async with stand_in(states.empty()) as stand, opened(chromium, f"{stand.url}/dashboard", size) as dashboard:
+async def test_an_empty_bridge_says_on_every_view_what_to_do(front: Front, size: tuple[int, int]) -> None:
+    async with front(states.empty(), size=size) as (_, dashboard):
         words = ("No account yet", "No chat yet", "No figures yet", "Ask something", "No line yet")
         for view, text in zip(VIEWS, words, strict=False):
             await dashboard.go(view)
@@ -74,23 +119,24 @@ async def test_an_empty_bridge_says_on_every_view_what_to_do(chromium: Chromium,
         await expect(dashboard.page.get_by_role("heading", name="No key yet")).to_be_visible()
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(NARROW, "dark"), *stress((WIDE, "light"))], ids=["narrow", "wide"])
+@pytest.mark.parametrize(
+    ("size", "scheme", "views"),
+    [(WIDE, "light", CLUSTER), *stress((NARROW, "dark", (*CLUSTER, "charts", "log", "setup/doctor")))],
+    ids=["wide", "narrow"],
+)
 async def test_a_node_of_a_cluster_shows_where_accounts_are_and_drains_nodes(
-    chromium: Chromium, size: tuple[int, int], scheme: str
+    front: Front, size: tuple[int, int], scheme: Literal["light", "dark"], views: tuple[str, ...]
 ) -> None:
     state = states.cluster()
     state["cluster"]["nodes"].append(states.node("x" * 64, leaving="stopping", accounts=0, ready=0, busy=0))
     state["accounts"][1]["node"] = "x" * 64
-    async with (
-        stand_in(state) as stand,
-        opened(chromium, f"{stand.url}/dashboard", size, scheme) as dashboard,
-    ):
+    async with front(state, size=size, scheme=scheme) as (_, dashboard):
         page = dashboard.page
         await expect(dashboard.account("alice")).to_contain_text("on berlin")
         await page.get_by_role("button", name="Actions for alice").click()
         assert await page.get_by_role("menuitem", name="Rename").count() == 0
         await page.keyboard.press("Escape")
-        for view in ("accounts", "nodes", "chats", "charts", "log", "setup/usage", "setup/doctor"):
+        for view in views:
             await dashboard.go(view)
             assert await dashboard.violations() == [], view
             assert await dashboard.overflow() <= 0, view
@@ -110,19 +156,19 @@ async def test_a_node_of_a_cluster_shows_where_accounts_are_and_drains_nodes(
         await dashboard.told("Done.")
 
 
-async def test_a_bridge_that_is_alone_shows_nothing_of_nodes(chromium: Chromium) -> None:
-    async with stand_in(states.short()) as stand, opened(chromium, f"{stand.url}/dashboard#nodes") as dashboard:
+async def test_a_bridge_that_is_alone_shows_nothing_of_nodes(front: Front) -> None:
+    async with front(states.short(), "#nodes") as (_, dashboard):
         await expect(dashboard.page.get_by_role("heading", name="No other node")).to_be_visible()
         assert await dashboard.page.get_by_role("link", name="Nodes").count() == 0
         await dashboard.go("accounts")
         assert await dashboard.page.get_by_text("on berlin").count() == 0
 
 
-async def test_markup_in_reasons_drift_log_and_texts_stays_text(chromium: Chromium) -> None:
+async def test_markup_in_reasons_drift_log_and_texts_stays_text(front: Front) -> None:
     state = states.short()
     state["accounts"][0]["reason"] = state["bridge"]["reason"] = states.MARKUP
     state["accounts"][1]["last_error"] = {"at": states.at(seconds=1), "code": "x", "message": states.MARKUP}
-    async with stand_in(state) as stand, opened(chromium, f"{stand.url}/dashboard") as dashboard:
+    async with front(state) as (_, dashboard):
         page = dashboard.page
         await page.locator("#account-bob").click()
         for view in ("accounts", "chats", "log"):
@@ -133,9 +179,9 @@ async def test_markup_in_reasons_drift_log_and_texts_stays_text(chromium: Chromi
             assert await page.locator("#app img[src=x], #app script").count() == 0
 
 
-async def test_what_changes_in_one_of_a_hundred_accounts_draws_that_row_alone(chromium: Chromium) -> None:
+async def test_what_changes_in_one_of_a_hundred_accounts_draws_that_row_alone(front: Front) -> None:
     state = states.crowd()
-    async with stand_in(state) as stand, opened(chromium, f"{stand.url}/dashboard") as dashboard:
+    async with front(state) as (stand, dashboard):
         page = dashboard.page
         await expect(page.locator("li.account")).to_have_count(100)
         await page.evaluate(WATCH)
@@ -144,8 +190,8 @@ async def test_what_changes_in_one_of_a_hundred_accounts_draws_that_row_alone(ch
         assert await page.evaluate(CHANGED) == ["account-account-042"]
 
 
-async def test_a_long_log_takes_one_line_more_without_drawing_the_others(chromium: Chromium) -> None:
-    async with stand_in(states.crowd()) as stand, opened(chromium, f"{stand.url}/dashboard#log") as dashboard:
+async def test_a_long_log_takes_one_line_more_without_drawing_the_others(front: Front) -> None:
+    async with front(states.crowd(), "#log") as (stand, dashboard):
         page = dashboard.page
         await expect(page.locator(".log-line")).to_have_count(1000)
         await page.evaluate(WATCH)
@@ -156,12 +202,11 @@ async def test_a_long_log_takes_one_line_more_without_drawing_the_others(chromiu
         assert len(await page.get_by_text("One more line").inner_text()) < 5000
 
 
-async def test_a_line_of_the_log_that_comes_before_the_earlier_ones_were_answered_stays(chromium: Chromium) -> None:
+async def test_a_line_of_the_log_that_comes_before_the_earlier_ones_were_answered_stays(front: Front) -> None:
     state = states.state()
     log = asyncio.get_running_loop().create_future()
-    async with stand_in(state) as stand, opened(chromium, "about:blank") as dashboard:
-        stand.log, last, dashboard.origin = log, state["log"][-1], stand.url
-        await dashboard.page.goto(f"{stand.url}/dashboard#log")
+    async with front(state, "#log", log=log) as (stand, dashboard):
+        last = state["log"][-1]
         await expect(dashboard.page.locator(".log-line")).to_have_count(200)
         stand.tell("log", {**last, "text": "In the same millisecond"})
         await expect(dashboard.page.get_by_text("In the same millisecond")).to_be_visible()
@@ -171,7 +216,8 @@ async def test_a_line_of_the_log_that_comes_before_the_earlier_ones_were_answere
 
 
 async def test_more_pages_than_a_browser_has_connections_all_follow_the_bridge(chromium: Chromium) -> None:
-    async with stand_in(states.state()) as stand, opened(chromium, "about:blank") as dashboard:
+    state = {**states.state(), "accounts": states.accounts()[:3]}
+    async with stand_in(state) as stand, opened(chromium, "about:blank") as dashboard:
         context = dashboard.page.context
         dashboard.origin = stand.url
         await context.add_init_script(HIDEABLE)
@@ -180,7 +226,7 @@ async def test_more_pages_than_a_browser_has_connections_all_follow_the_bridge(c
             await pages[-1].evaluate("window.hide?.(true)")
             pages.append(await context.new_page())
             await pages[-1].goto(f"{stand.url}/dashboard")
-            await expect(pages[-1].locator("li.account")).to_have_count(11)
+            await expect(pages[-1].locator("li.account")).to_have_count(3)
         stand.state["accounts"] = states.accounts()[:2]
         await pages[-1].evaluate("hide(true)")
         await pages[1].evaluate("hide(false)")
@@ -188,8 +234,8 @@ async def test_more_pages_than_a_browser_has_connections_all_follow_the_bridge(c
         await expect(pages[1].get_by_text("Connection lost.")).to_have_count(0)
 
 
-async def test_chats_that_end_within_one_second_stay_in_the_order_of_their_ends(chromium: Chromium) -> None:
-    async with stand_in(states.empty()) as stand, opened(chromium, f"{stand.url}/dashboard#chats") as dashboard:
+async def test_chats_that_end_within_one_second_stay_in_the_order_of_their_ends(front: Front) -> None:
+    async with front(states.empty(), "#chats") as (stand, dashboard):
         await expect(dashboard.page.get_by_text("No chat yet")).to_be_visible()
         models = dashboard.page.locator("li.chat .chat-model")
         for number in range(6):
@@ -201,9 +247,9 @@ async def test_chats_that_end_within_one_second_stay_in_the_order_of_their_ends(
         await expect(models).to_have_count(300)
 
 
-async def test_older_chats_are_loaded_until_there_are_no_more(chromium: Chromium) -> None:
+async def test_older_chats_are_loaded_until_there_are_no_more(front: Front) -> None:
     state = {**states.state(), "recent": [states.ended(number) for number in range(100)]}
-    async with stand_in(state) as stand, opened(chromium, f"{stand.url}/dashboard#chats", NARROW) as dashboard:
+    async with front(state, "#chats", size=NARROW) as (stand, dashboard):
         stand.older = [states.ended(number) for number in range(100, 450)]
         rows = dashboard.page.locator("li.chat")
         for count in (100, 200, 300, 400, 450):
@@ -212,11 +258,8 @@ async def test_older_chats_are_loaded_until_there_are_no_more(chromium: Chromium
         await expect(dashboard.page.get_by_text("There are no older chats.")).to_be_visible()
 
 
-async def test_nothing_is_covered_by_buttons_that_stay_while_a_narrow_page_is_scrolled(chromium: Chromium) -> None:
-    async with (
-        stand_in(states.state()) as stand,
-        opened(chromium, f"{stand.url}/dashboard", NARROW) as dashboard,
-    ):
+async def test_nothing_is_covered_by_buttons_that_stay_while_a_narrow_page_is_scrolled(front: Front) -> None:
+    async with front(states.state(), size=NARROW) as (_, dashboard):
         page = dashboard.page
         await expect(page.locator("li.account")).to_have_count(11)
         await page.evaluate("scrollTo(0, 900)")
@@ -236,9 +279,9 @@ async def test_nothing_is_covered_by_buttons_that_stay_while_a_narrow_page_is_sc
             assert not await page.evaluate(f"document.activeElement.closest('main') && {covered}")
 
 
-async def test_no_item_of_an_open_menu_moves_away_when_the_account_changes(chromium: Chromium) -> None:
+async def test_no_item_of_an_open_menu_moves_away_when_the_account_changes(front: Front) -> None:
     state = states.state()
-    async with stand_in(state) as stand, opened(chromium, f"{stand.url}/dashboard") as dashboard:
+    async with front(state) as (stand, dashboard):
         await dashboard.page.get_by_role("button", name="Actions for alice").click()
         items = dashboard.page.get_by_role("menuitem")
         before = await items.all_inner_texts()
@@ -248,19 +291,16 @@ async def test_no_item_of_an_open_menu_moves_away_when_the_account_changes(chrom
         assert await items.all_inner_texts() == before
 
 
-async def test_a_wait_that_should_be_over_reads_as_a_sentence(chromium: Chromium) -> None:
+async def test_a_wait_that_should_be_over_reads_as_a_sentence(front: Front) -> None:
     late = states.account("late", "resting", "Messages too frequent", until=states.at(seconds=5))
     soon = states.account("soon", "resting", "Messages too frequent", until=states.at(hours=-1, seconds=-30))
-    async with (
-        stand_in({**states.state(), "accounts": [late, soon]}) as stand,
-        opened(chromium, f"{stand.url}/dashboard") as dashboard,
-    ):
+    async with front({**states.state(), "accounts": [late, soon]}) as (_, dashboard):
         await expect(dashboard.account("late")).to_contain_text("again any moment now: Messages too frequent")
         await expect(dashboard.account("soon")).to_contain_text(re.compile(r"again in [\d:]+: Messages too frequent"))
 
 
-async def test_a_question_that_cannot_be_asked_is_not_lost(chromium: Chromium) -> None:
-    async with stand_in(states.state()) as stand, opened(chromium, f"{stand.url}/dashboard#playground") as dashboard:
+async def test_a_question_that_cannot_be_asked_is_not_lost(front: Front) -> None:
+    async with front(states.state(), "#playground") as (_, dashboard):
         page = dashboard.page
         await page.get_by_text("Tools", exact=True).click()
         await page.get_by_label("Tools, as JSON").fill("no JSON")
@@ -271,16 +311,16 @@ async def test_a_question_that_cannot_be_asked_is_not_lost(chromium: Chromium) -
         await expect(page.locator("li.turn")).to_have_count(0)
 
 
-async def test_every_line_of_the_log_that_the_bridge_keeps_can_be_found(chromium: Chromium) -> None:
+async def test_every_line_of_the_log_that_the_bridge_keeps_can_be_found(front: Front) -> None:
     lines = [{**states.line(number), "at": states.at(seconds=1000 - number)} for number in range(1000)]
     lines[3] |= {"level": "ERROR", "text": "A needle"}
-    state = {**states.state(), "log": lines}
-    async with stand_in(state) as stand:
-        stand.state = {**state, "log": lines[-200:]}  # what the event stream begins with
-        async with opened(chromium, f"{stand.url}/dashboard#log") as dashboard:
-            await dashboard.page.get_by_text("Errors").click()
-            await dashboard.page.get_by_label("Search the log").fill("needle")
-            await expect(dashboard.page.locator(".log-line")).to_have_count(1)
+    kept = asyncio.get_running_loop().create_future()
+    kept.set_result(lines)
+    state = {**states.state(), "log": lines[-200:]}  # what the event stream begins with
+    async with front(state, "#log", log=kept) as (_, dashboard):
+        await dashboard.page.get_by_text("Errors").click()
+        await dashboard.page.get_by_label("Search the log").fill("needle")
+        await expect(dashboard.page.locator(".log-line")).to_have_count(1)
 
 
 async def test_an_action_that_takes_long_says_so_and_one_that_is_never_answered_is_not_waited_for_without_end(
@@ -299,8 +339,8 @@ async def test_an_action_that_takes_long_says_so_and_one_that_is_never_answered_
         await expect(page.locator(".toast", has_text="Checking carol …")).to_have_count(0)
 
 
-async def test_a_page_of_another_version_is_loaded_anew(chromium: Chromium) -> None:
-    async with stand_in(states.state()) as stand, opened(chromium, f"{stand.url}/dashboard") as dashboard:
+async def test_a_page_of_another_version_is_loaded_anew(front: Front) -> None:
+    async with front(states.state()) as (stand, dashboard):
         await expect(dashboard.page.locator("li.account")).to_have_count(11)
         await dashboard.page.evaluate("window.isOld = true")
         async with dashboard.page.expect_event("load"):  # the page's rules forbid to ask it again and again by a script
@@ -330,8 +370,8 @@ def _paused(account: dict[str, Any], name: str) -> dict[str, Any]:
     return {**account, "paused": True} if account["name"] == name else account
 
 
-async def test_the_figures_under_the_pointer_are_those_of_now(chromium: Chromium) -> None:
-    async with stand_in(states.state()) as stand, opened(chromium, f"{stand.url}/dashboard#charts") as dashboard:
+async def test_the_figures_under_the_pointer_are_those_of_now(front: Front) -> None:
+    async with front(states.state(), "#charts") as (stand, dashboard):
         page, metrics = dashboard.page, states.metrics()
         chart = page.locator("figure.chart", has_text="Waiting for an account").locator(".u-over")
         times, values = metrics["times"][-20:], [0.5] * 20

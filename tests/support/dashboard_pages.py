@@ -81,6 +81,12 @@ class Dashboard:
         wider: int = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         return wider
 
+    def forget(self) -> None:
+        """Forget what was seen so far, where tests share a page."""
+        self.requests.clear()
+        self.complaints.clear()
+        self.excused = lambda _: False
+
     def check(self) -> None:
         """Assert that nothing went to another machine, and that nothing was complained of."""
         foreign = [url for url in self.requests if not url.startswith((self.origin, "blob:", "data:"))]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +28,7 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 480 300"><rect wid
  height="9" rx="4"/><rect x="140" y="120" width="260" height="9" rx="4"/><rect x="140" y="140" width="300" height="9"
  rx="4"/><rect x="140" y="160" width="180" height="9" rx="4"/></g><rect x="140" y="235" width="310" height="46" rx="14"
  fill="#fff" stroke="#d5d9e2"/></svg>"""
+MODELS = {"data": [{"id": "deepseek-chat"}, {"id": "deepseek-reasoner"}]}
 TEXTS = {
     "messages": [{"role": "user", "text": "Why is the sky blue?"}],
     "thinking": "",
@@ -45,6 +46,11 @@ class Stand:
     log: asyncio.Future[list[dict[str, Any]]] | None = None
     """The lines of the log's own answer, where they are others than those of the start."""
     listeners: list[asyncio.Queue[tuple[str, Any]]] = field(default_factory=list)
+
+    def begin(self, state: dict[str, Any]) -> None:
+        """Be another bridge; no page may look on."""
+        self.tell("", None)
+        self.state, self.older, self.log, self.listeners = state, [], None, []
 
     def tell(self, name: str, data: Any) -> None:
         """Send an event to all pages; one that connects later has the chats that ended in its state, as of a bridge."""
@@ -67,12 +73,12 @@ async def stand_in(state: dict[str, Any]) -> AsyncIterator[Stand]:
 
 def _app(stand: Stand) -> web.Application:
     api = "/admin/api"
-    answers: dict[str, Any] = {
-        "session": {"csrf": "c", "expires": states.at(hours=-12)},
-        "sites": {"sites": states.SITES},
-        "metrics": states.metrics() if stand.state["recent"] else {"step": 60, "times": [], "series": {}},
-        "settings": {"settings": states.SETTINGS},
-        "usage": {
+    answers: dict[str, Callable[[], Any]] = {
+        "session": lambda: {"csrf": "c", "expires": states.at(hours=-12)},
+        "sites": lambda: {"sites": states.SITES},
+        "metrics": lambda: states.metrics() if stand.state["recent"] else {"step": 60, "times": [], "series": {}},
+        "settings": lambda: {"settings": states.SETTINGS},
+        "usage": lambda: {
             "usage": states.USAGE if stand.state["recent"] else [],
             "missing": stand.state.get("cluster", {}).get("missing", []),
         },
@@ -89,21 +95,23 @@ def _app(stand: Stand) -> web.Application:
             web.get(f"{api}/log", _log(stand)),
             web.get(f"{api}/chats", _older(stand)),
             web.get(f"{api}/chats/{{id}}", _texts),
-            web.get("/v1/models", _answering({"data": [{"id": "deepseek-chat"}, {"id": "deepseek-reasoner"}]})),
+            web.get("/v1/models", _answering(lambda: MODELS)),
             web.post("/v1/chat/completions", _completion),
-            web.route("*", f"{api}/{{rest:.*}}", _answering({"message": "Done."})),
+            web.route("*", f"{api}/{{rest:.*}}", _answering(lambda: {"message": "Done."})),
         ]
     )
     return app
 
 
-async def _protect(_: web.Request, response: web.StreamResponse) -> None:
+async def _protect(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["content-security-policy"] = CSP
+    if request.path.startswith("/dashboard/static/"):
+        response.headers["cache-control"] = "max-age=600"  # what a page is made of is most of what it takes to show it
 
 
-def _answering(answer: Any) -> Any:
+def _answering(answer: Callable[[], Any]) -> Any:
     async def handle(_: web.Request) -> web.Response:
-        return web.json_response(answer)
+        return web.json_response(answer())
 
     return handle
 
@@ -119,10 +127,8 @@ def _older(stand: Stand) -> Any:
 
 
 def _log(stand: Stand) -> Any:
-    of_the_start = stand.state["log"]
-
     async def handle(_: web.Request) -> web.Response:
-        return web.json_response({"log": await stand.log if stand.log else of_the_start})
+        return web.json_response({"log": await stand.log if stand.log else stand.state["log"]})
 
     return handle
 

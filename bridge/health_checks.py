@@ -10,7 +10,7 @@ import os
 import shlex
 import stat
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,13 +26,12 @@ from bridge.errors import AccountConflict, BridgeError, BrowserError, SetupError
 from bridge.pool.pool import Pool
 from bridge.settings import BrowserSettings, ServerSettings, Settings
 from bridge.settings_sources import file_of
-from bridge.sites.contract import SiteDriver
 from bridge.sites.known_sites import load_driver
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.telemetry import DriftSeen, Fact, Telemetry, Timeline, WorkerState
-from bridge.worker.page_checks import CheckLimits, check_controls, check_page, check_protocol
+from bridge.worker.page_checks import CheckLimits, check_page
 from bridge.worker.page_session import open_session
 from bridge.worker.worker import Worker
 
@@ -128,23 +127,29 @@ def browser_check(settings: BrowserSettings, browser: Chromium) -> Check:
     return Check("browser", partial(_browser, settings, browser), SLOW)
 
 
-def page_checks(settings: Settings, browser: Chromium, *, send: bool) -> Iterator[Check]:
-    """Yield the checks of the site for each profile that opens; blocks. With `send` each account answers a chat.
-
-    In a cluster the accounts are their nodes', which alone may open their pages.
-    """
-    if settings.cluster.url is not None:
-        yield Check("pages", _pages_of_nodes)
-        return
+def profiles_to_open(settings: Settings) -> Iterator[Profile]:
+    """Yield each profile that opens; blocks."""
     for name in _names(settings.profiles):
-        try:
-            profile = _stored(settings, name)
-        except SetupError:
-            continue  # has failed a check of its own
-        yield Check(f"page of {name}", partial(_on_page, settings, browser, profile, check_controls), SLOW)
-        yield Check(f"stream of {name}", partial(_on_page, settings, browser, profile, check_protocol), SLOW)
-        if send:
-            yield Check(f"chat of {name}", partial(_chat, settings, browser, profile), CHAT)
+        with suppress(SetupError):  # has failed a check of its own
+            yield _stored(settings, name)
+
+
+async def examine_page(settings: Settings, browser: Chromium, profile: Profile) -> list[Finding]:
+    """Check the site in a page of an account, which is opened for that; nothing is sent."""
+    try:
+        async with asyncio.timeout(SLOW):
+            driver_type = await asyncio.to_thread(load_driver, profile.site, settings.site_files)
+            async with open_session(browser, profile, driver_type, settings) as session:
+                return await check_page(session.driver, profile.name, CheckLimits.of(settings))
+    except BridgeError as error:
+        return [Finding(f"page of {profile.name}", False, error.message)]
+    except TimeoutError:
+        return [Finding(f"page of {profile.name}", False, _no_result(SLOW))]
+
+
+def chat_check(settings: Settings, browser: Chromium, profile: Profile) -> Check:
+    """Return the check that sends one short chat."""
+    return Check(f"chat of {profile.name}", partial(_chat, settings, browser, profile), CHAT)
 
 
 def _settings_file(file: Path | None) -> str:
@@ -245,23 +250,10 @@ def _sandbox(settings: BrowserSettings) -> str:
     return "without its sandbox, as browser.sandbox says"
 
 
-async def _pages_of_nodes() -> str:
-    return "not opened here, for each is its node's; the dashboard and POST /admin/api/doctor/site check them there"
-
-
-async def _on_page(
-    settings: Settings, browser: Chromium, profile: Profile, check: Callable[[SiteDriver, CheckLimits], Awaitable[str]]
-) -> str:
-    """Make a check on a page that is opened for it."""
-    driver_type = await asyncio.to_thread(load_driver, profile.site, settings.site_files)
-    async with open_session(browser, profile, driver_type, settings) as session:
-        return await check(session.driver, CheckLimits.of(settings))
-
-
 async def _chat(settings: Settings, browser: Chromium, profile: Profile) -> str:
     """Send one short chat, and tell how its answer came and whether all of its stream was understood."""
     facts: list[Fact] = []
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    store = ProfileStore(settings.profiles, await asyncio.to_thread(load_identity, settings))
     worker = Worker(profile, store, browser, settings, Telemetry(facts.append))
     request = types.ChatRequest("doctor", worker.models[0], (QUESTION,))
     timeline = Timeline(request.id, request.model.id)

@@ -8,9 +8,23 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.browser.browser import Chromium
-from bridge.health_checks import Check, browser_check, file_checks, page_checks, port_check, run_check
+from bridge.chat.account_control import Finding
+from bridge.health_checks import (
+    Check,
+    browser_check,
+    chat_check,
+    examine_page,
+    file_checks,
+    port_check,
+    profiles_to_open,
+    run_check,
+)
 from bridge.settings import Settings
 from bridge.telemetry import Telemetry
+
+PAGES_OF_NODES = (
+    "not opened here, for each is its node's; the dashboard and POST /admin/api/doctor/site check them there"
+)
 
 
 async def run_checks(
@@ -25,7 +39,7 @@ async def run_checks(
         first = [] if site else [*file_checks(settings, file), port_check(settings.server)]
         results = [await run_and_print(check, console) for check in (*first, browser_check(settings.browser, browser))]
         if results[-1]:
-            results += [await run_and_print(check, console) for check in page_checks(settings, browser, send=send)]
+            results += await _pages(settings, browser, console, send=send)
     finally:
         await browser.close()
     failed = results.count(False)
@@ -33,10 +47,28 @@ async def run_checks(
     return not failed
 
 
+async def _pages(settings: Settings, browser: Chromium, console: Console, *, send: bool) -> list[bool]:
+    """Check the page of each account and print what was found; return whether each check passed."""
+    if settings.cluster.url is not None:  # their nodes alone may open them
+        return [_print(Finding("pages", True, PAGES_OF_NODES), console)]
+    results = []
+    for profile in profiles_to_open(settings):
+        with console.status(f"page of {profile.name} …"):
+            findings = await examine_page(settings, browser, profile)
+        results += [_print(finding, console) for finding in findings]
+        if send:
+            results.append(await run_and_print(chat_check(settings, browser, profile), console))
+    return results
+
+
 async def run_and_print(check: Check, console: Console) -> bool:
     """Run one check, print its line, and return whether it passed."""
     with console.status(f"{check.name} …"):
         result = await run_check(check)
+    return _print(result, console)
+
+
+def _print(result: Finding, console: Console) -> bool:
     mark = ("ok    ", "green") if result.ok else ("FAILED", "bold red")
     console.print(Text.assemble(mark, "  ", (f"{result.name:16}", "bold"), " ", result.text), soft_wrap=True)
     return bool(result.ok)

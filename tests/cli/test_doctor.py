@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bridge.browser.browser import Chromium
 from bridge.cli.doctor_report import run_and_print
 from bridge.demo import DemoSite, Script
-from bridge.health_checks import Check, file_checks, run_check
+from bridge.health_checks import Check, chat_check, file_checks, run_check
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
@@ -37,6 +38,9 @@ class Driver(DeepSeek):
     grammar = {words}
 """
 
+GRAMMARS = {"carol": ("/completion2",), "dave": ("/completion", "NEW_OPERATION"), "erin": ("/completion",)}
+"""What the scripts of a page are looked through for, by account."""
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
@@ -46,7 +50,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 @pytest.fixture
 async def site() -> AsyncGenerator[DemoSite]:
-    async with DemoSite(replace(QUICK_SITE, accounts=("alice", "bob", "carol"))) as running:
+    async with DemoSite(replace(QUICK_SITE, accounts=("alice", "bob"))) as running:
         yield running
 
 
@@ -60,21 +64,29 @@ def findings(ended: Ended, mark: str) -> dict[str, str]:
     return dict(re.findall(rf"^{mark} +(\S+(?: \S+)*)  +(.*)$", ended.out, re.MULTILINE))
 
 
-async def test_a_sound_installation_passes_every_check(home: Home, site: DemoSite) -> None:
+async def test_a_sound_installation_passes_every_check_and_sends_a_short_chat_where_that_is_asked_for(
+    home: Home, site: DemoSite
+) -> None:
     home.log_in(site)
     KeyFile(home.settings.config).keys()
-    doctor = await home.run("doctor")
+    account = site.account("alice")
+    account.script(Script(text="OK"))
+    doctor = await home.run("doctor", "--send")
     assert doctor.code == 0, doctor.out
     fine = findings(doctor, "ok")
     assert [*fine] == [
         *("settings", "config folder", "API keys", "profile key", "profiles", "profile alice", "port"),
-        *("browser", "page of alice", "stream of alice"),
+        *("browser", "page of alice", "stream of alice", "chat of alice"),
     ]
     assert re.search(
         r"signed in at \S+; found composer by placeholder, send by .*, new chat by text", fine["page of alice"]
     )
     assert "scripts name all" in fine["stream of alice"]
-    assert site.account("alice").turns == []
+    assert re.match(
+        r"an answer of 2 characters: opened after [\d.]+ s, sent after [\d.]+ s, first_byte after",
+        fine["chat of alice"],
+    )
+    assert [turn.prompt for turn in account.turns] == ["Answer with the word OK."]
     assert home.left_running() == []
 
 
@@ -88,56 +100,38 @@ async def test_a_browser_folder_that_is_kept_is_said_not_to_be_encrypted(home: H
     assert said == {"profile key": False, "profile alice": False, "profile bob": True}
 
 
-async def test_asked_to_send_it_tells_how_one_short_chat_went(home: Home, site: DemoSite) -> None:
+async def test_a_short_chat_of_whose_answer_something_is_not_known_fails(
+    home: Home, site: DemoSite, chromium: Chromium
+) -> None:
     home.log_in(site)
-    account = site.account("alice")
-    account.script(Script(text="OK"))
-    fine = findings(await home.run("doctor", "--send"), "ok")
-    assert re.match(
-        r"an answer of 2 characters: opened after [\d.]+ s, sent after [\d.]+ s, first_byte after",
-        fine["chat of alice"],
-    )
-    assert [turn.prompt for turn in account.turns] == ["Answer with the word OK."]
-    account.script(Script(text="OK", fault="unknown_events"))
-    doctor = await home.run("doctor", "--send")
-    assert doctor.code == 1
-    assert "parts that are not known" in findings(doctor, "FAILED")["chat of alice"]
+    site.account("alice").script(Script(text="OK", fault="unknown_events"))
+    found = await run_check(chat_check(home.settings, chromium, signed_in_profile(site, "alice")))
+    assert (found.ok, "parts that are not known" in found.text) == (False, True)
 
 
-async def test_an_account_that_is_signed_out_and_a_page_that_has_changed_are_named(home: Home, site: DemoSite) -> None:
-    (home.folder / "own").mkdir()
-    (home.folder / "own" / "place.py").write_text(FOREIGN_SITE, "utf-8")
-    store(home).save(signed_in_profile(site, "alice").model_copy(update={"site": "own.place"}))
-    store(home).save(signed_in_profile(site, "bob"))
-    site.account("bob").sign_out()
-    doctor = await home.run("doctor")
-    assert doctor.code == 1
-    failed = findings(doctor, "FAILED")
-    assert [*failed] == ["page of alice", "page of bob", "stream of bob"]
-    assert re.search(r"not all found: search\.", failed["page of alice"])
-    assert "bridge login" in failed["page of bob"]
-
-
-async def test_a_page_whose_scripts_ask_in_another_way_is_told_apart_without_a_chat(home: Home, site: DemoSite) -> None:
-    (home.folder / "own").mkdir()
-    for name, words in (
-        ("place", ("/completion2",)),
-        ("other", ("/completion", "NEW_OPERATION")),
-        ("third", ("/completion",)),
-    ):
-        (home.folder / "own" / f"{name}.py").write_text(NEWER_SITE.format(words=words), "utf-8")
-    store(home).save(signed_in_profile(site, "alice").model_copy(update={"site": "own.place"}))
-    store(home).save(signed_in_profile(site, "bob").model_copy(update={"site": "own.other"}))
-    store(home).save(signed_in_profile(site, "carol").model_copy(update={"site": "own.third"}))
-    doctor = await home.run("doctor", "--site")
+async def test_each_page_that_is_signed_out_or_has_changed_is_named_without_a_chat(home: Home) -> None:
+    own = home.folder / "own"
+    own.mkdir()
+    (own / "place.py").write_text(FOREIGN_SITE, "utf-8")
+    for name, words in GRAMMARS.items():
+        (own / f"{name}.py").write_text(NEWER_SITE.format(words=words), "utf-8")
+    drivers = {"alice": "own.place", "bob": "deepseek", **{name: f"own.{name}" for name in GRAMMARS}}
+    async with DemoSite(replace(QUICK_SITE, accounts=tuple(drivers))) as site:
+        for name, driver in drivers.items():
+            store(home).save(signed_in_profile(site, name).model_copy(update={"site": driver}))
+        site.account("bob").sign_out()
+        doctor = await home.run("doctor", "--site")
+        assert [account.turns for account in site.accounts] == [[]] * len(drivers)
     assert doctor.code == 1
     failed, fine = findings(doctor, "FAILED"), findings(doctor, "ok")
-    assert [*failed] == ["stream of alice"]
-    assert "No script of the page names /completion2" in failed["stream of alice"]
-    assert [*fine] == ["browser", "page of alice", "page of bob", "stream of bob", "page of carol", "stream of carol"]
-    assert "do not name NEW_OPERATION" in fine["stream of bob"]
-    assert "name /completion, the one word" in fine["stream of carol"]
-    assert site.account("alice").turns == []
+    assert [*failed] == ["page of alice", "page of bob", "stream of carol"]
+    assert re.search(r"not all found: search\.", failed["page of alice"])
+    assert "bridge login" in failed["page of bob"]
+    assert "No script of the page names /completion2" in failed["stream of carol"]
+    pages = ("page of carol", "page of dave", "stream of dave", "page of erin", "stream of erin")
+    assert [*fine] == ["browser", "stream of alice", *pages]
+    assert "do not name NEW_OPERATION" in fine["stream of dave"]
+    assert "name /completion, the one word" in fine["stream of erin"]
 
 
 async def test_broken_files_a_taken_port_and_a_missing_browser_are_all_told_at_once(home: Home) -> None:

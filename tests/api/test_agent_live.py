@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from openai.types.chat import ChatCompletionFunctionToolParam
 
 from bridge.browser.browser import Chromium
-from tests.support.live import Live, called, directive, live
+from tests.support.live import Live, called, directive, live, reset
 
 STEPS = 10
 STEP: ChatCompletionFunctionToolParam = {
@@ -48,36 +48,50 @@ NATIVE = [{"calls": [{"name": "step", "arguments": {"number": number}}], "seed":
 """In the dialect of the site's model, spelled in another way each time."""
 
 
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("scripts", [NOTATION, NATIVE], ids=["notation", "native"])
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncIterator[Live]:
+    async with live(tmp_path_factory.mktemp("agent"), chromium=chromium) as run:
+        yield run
+
+
+@pytest.fixture
+async def run(shared: Live) -> Live:
+    return await reset(shared)
+
+
+@pytest.mark.parametrize(
+    ("scripts", "stream"),
+    [
+        pytest.param(NOTATION, False, id="notation"),
+        pytest.param(NATIVE, True, id="native-streamed"),
+        pytest.param(NOTATION, True, id="notation-streamed", marks=pytest.mark.stress),
+        pytest.param(NATIVE, False, id="native", marks=pytest.mark.stress),
+    ],
+)
 async def test_an_agent_of_ten_steps_sends_each_result_once_in_one_conversation(
-    tmp_path: Path, chromium: Chromium, scripts: list[dict[str, Any]], stream: bool
+    run: Live, scripts: list[dict[str, Any]], stream: bool
 ) -> None:
     first, *rest = scripts
     then = [*rest, {"text": "All steps are done."}]
-    async with live(tmp_path, chromium=chromium) as run:
-        messages: list[Any] = [
-            {"role": "system", "content": "You are an agent."},
-            {"role": "user", "content": f"Take all steps. {directive(**first, then=then)}"},
-        ]
-        assert await agent(run, messages, stream) == "All steps are done."
-        turns = run.account().turns
-        for number, turn in enumerate(turns[1:]):
-            result = f'<tool_result name="step">\nstep {number} is done\n</tool_result>'
-            assert turn.prompt.endswith(f" ===\n{result}")
-            assert turn.prompt.count("\n=== ") == turn.prompt.count("\n=== Tool result ") == 1
-        assert [turn.parent for turn in turns] == [None, *range(2, 2 * STEPS + 2, 2)]
-        assert len({turn.conversation for turn in turns}) == 1
+    messages: list[Any] = [
+        {"role": "system", "content": "You are an agent."},
+        {"role": "user", "content": f"Take all steps. {directive(**first, then=then)}"},
+    ]
+    assert await agent(run, messages, stream) == "All steps are done."
+    turns = run.account().turns
+    for number, turn in enumerate(turns[1:]):
+        result = f'<tool_result name="step">\nstep {number} is done\n</tool_result>'
+        assert turn.prompt.endswith(f" ===\n{result}")
+        assert turn.prompt.count("\n=== ") == turn.prompt.count("\n=== Tool result ") == 1
+    assert [turn.parent for turn in turns] == [None, *range(2, 2 * STEPS + 2, 2)]
+    assert len({turn.conversation for turn in turns}) == 1
 
 
-async def test_a_call_that_had_to_be_asked_for_again_does_not_end_the_conversation(
-    tmp_path: Path, chromium: Chromium
-) -> None:
+async def test_a_call_that_had_to_be_asked_for_again_does_not_end_the_conversation(run: Live) -> None:
     then = [{"text": text} for text in (called("step", number=0), "All steps are done.")]
-    async with live(tmp_path, chromium=chromium) as run:
-        task = f"Take all steps. {directive(text=called('stop', number=0), then=then)}"
-        assert await agent(run, [{"role": "user", "content": task}], stream=True) == "All steps are done."
-        turns = run.account().turns
-        assert "There is no tool 'stop'." in turns[1].prompt
-        assert turns[2].prompt.endswith('<tool_result name="step">\nstep 0 is done\n</tool_result>')
-        assert [turn.parent for turn in turns] == [None, 2, 4]
+    task = f"Take all steps. {directive(text=called('stop', number=0), then=then)}"
+    assert await agent(run, [{"role": "user", "content": task}], stream=True) == "All steps are done."
+    turns = run.account().turns
+    assert "There is no tool 'stop'." in turns[1].prompt
+    assert turns[2].prompt.endswith('<tool_result name="step">\nstep 0 is done\n</tool_result>')
+    assert [turn.parent for turn in turns] == [None, 2, 4]

@@ -12,9 +12,10 @@ import pytest
 from openai import APIStatusError
 
 from bridge.browser.browser import Chromium
-from bridge.settings import BrowserSettings, DashboardSettings
+from bridge.settings import DashboardSettings
 from bridge.storage.api_keys import KeyStore
 from bridge.telemetry import WorkerState
+from tests.support.browsers import light_browser
 from tests.support.live import Live, directive, live
 from tests.support.operator import events
 from tests.support.waiting import LIMIT
@@ -30,12 +31,13 @@ async def operator(run: Live) -> AsyncIterator[aiohttp.ClientSession]:
         yield http
 
 
-@pytest.mark.browser
-async def test_a_chat_is_followed_from_its_sending_to_its_end_and_can_be_ended(tmp_path: Path) -> None:
-    browser = BrowserSettings(check_every=0.5, call_limit=5, record=tmp_path / "records")
+async def test_a_chat_is_followed_from_its_sending_to_its_end_and_can_be_ended(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    browser = light_browser(call_limit=5, record=tmp_path / "records")
     dashboard = DashboardSettings(history=True)
     async with (
-        live(tmp_path, browser=browser, dashboard=dashboard) as run,
+        live(tmp_path, chromium=chromium, browser=browser, dashboard=dashboard) as run,
         operator(run) as http,
         events(http) as stream,
     ):
@@ -85,14 +87,6 @@ async def test_an_account_is_added_by_a_token_used_and_removed_without_a_restart
             assert (response.status, (await response.json())["error"]["param"]) == (400, "token")
 
 
-async def test_the_checks_of_a_running_bridge_tell_of_each_account(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium) as run, operator(run) as http:
-        async with http.post("/admin/api/doctor", json={}) as response:
-            checks = {check["name"]: check for check in (await response.json())["checks"]}
-        assert [check for check in checks.values() if check["ok"] is not True] == []
-        assert {"API keys", "profiles", "profile alice", "browser", "account alice"} <= checks.keys()
-
-
 async def test_the_site_is_checked_beside_an_idle_page_and_a_busy_a_parked_and_a_signed_out_account_say_so(
     tmp_path: Path, chromium: Chromium
 ) -> None:
@@ -124,10 +118,14 @@ async def test_the_site_is_checked_beside_an_idle_page_and_a_busy_a_parked_and_a
         assert (ok, "not open: bob is logged_out" in text) == (False, True), text
 
 
-async def test_a_chat_that_comes_while_the_site_is_checked_waits_and_is_answered(
+async def test_a_bridge_is_checked_while_it_runs_and_a_chat_that_comes_while_its_site_is_waits_and_is_answered(
     tmp_path: Path, chromium: Chromium
 ) -> None:
     async with live(tmp_path, chromium=chromium) as run, operator(run) as http, asyncio.TaskGroup() as group:
+        async with http.post("/admin/api/doctor", json={}) as response:
+            checks = {check["name"]: check for check in (await response.json())["checks"]}
+        assert [check for check in checks.values() if check["ok"] is not True] == []
+        assert {"API keys", "profiles", "profile alice", "browser", "account alice"} <= checks.keys()
         asking: list[asyncio.Task[str]] = []
         async with run.bridge.pool.lent("alice"), events(http) as stream:
             asking.append(group.create_task(run.ask(directive(text="It has waited."))))

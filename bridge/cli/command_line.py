@@ -11,6 +11,8 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -61,6 +63,12 @@ app.add_typer(cluster, name="cluster")
 app.add_typer(sites, name="sites")
 
 
+@cache
+def command_line() -> Callable[[], object]:
+    """Return all commands as they are run; they are made of their functions but once."""
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """Run the command line."""
     for number in ENDING:
@@ -70,7 +78,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        app()
+        command_line()()
     except BridgeError as error:
         _fail(error.message)
     except OSError as error:

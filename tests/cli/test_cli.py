@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import re
 import shutil
 import signal
 import socket
-import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
@@ -50,13 +51,31 @@ async def output_of(*command: str) -> str:
     return out.decode()
 
 
-@pytest.mark.parametrize("site", ["deepseek", "kimi"])
+async def output_of_program(program: str) -> str:
+    """Run a program in this process, whose SDK is loaded already."""
+    shown, names = io.StringIO(), dict[str, Any]()
+    with redirect_stdout(shown):
+        await asyncio.to_thread(exec, program, names)
+    names["client"].close()
+    return shown.getvalue()
+
+
+@pytest.mark.parametrize("site", [pytest.param("kimi", marks=pytest.mark.sites), *stress("deepseek")])
 async def test_the_demo_shows_a_whole_chat_and_ends_with_nothing_left_behind(home: Home, site: str) -> None:
     demo = await home.run("demo", "--once", "--site", site)
     assert demo.code == 0, demo.err
-    assert "You wrote: **Hello!" in demo.out
-    assert re.search(r"First token after \d+\.\d\d s.* account (alice|bob)", demo.out)
+    shows_a_whole_chat(demo.out)
     assert demo.err == ""
+    leaves_nothing(home)
+
+
+def shows_a_whole_chat(shown: str) -> None:
+    assert "You wrote: **Hello!" in shown
+    assert re.search(r"First token after \d+\.\d\d s.* account (alice|bob)", shown)
+
+
+def leaves_nothing(home: Home) -> None:
+    """Fail where processes, temporary files or keys of a demo are left."""
     assert home.left_running() == []
     assert list(home.temporary.iterdir()) == []
     assert not (home.folder / "config").exists()
@@ -74,10 +93,10 @@ def ctrl_c_ignored() -> Iterator[None]:
 
 @asynccontextmanager
 async def in_background(home: Home, *words: str, **more: str) -> AsyncGenerator[Running]:
-    """Start a command where Ctrl-C is ignored."""
+    """Start a command where Ctrl-C is ignored; its log stands in its output."""
     async with AsyncExitStack() as stack:
         with ctrl_c_ignored():
-            command = await stack.enter_async_context(home.started(*words, **more))
+            command = await stack.enter_async_context(home.overheard(*words, **more))
         yield command
 
 
@@ -87,19 +106,20 @@ async def test_what_the_demo_prints_can_be_pasted_and_works_until_it_is_told_to_
 ) -> None:
     async with in_background(home, "demo") if is_ignored else home.started("demo") as demo:
         shown = await demo.shows("Ctrl-C")
+        shows_a_whole_chat(shown)
         program = shown[shown.index("from openai") : shown.index("Ctrl-C")]
         if is_ignored:
             demo.process.send_signal(signal.SIGINT)
-        assert "You wrote: **Hello!**" in await output_of(sys.executable, "-c", program)
+        assert "You wrote: **Hello!**" in await output_of_program(program)
         if shutil.which("curl"):
             command = re.search(r"^curl .*$", shown, re.MULTILINE)
             assert command
             assert "data: [DONE]" in await output_of("sh", "-c", command[0])
         assert await demo.ends(signal.SIGTERM if is_ignored else signal.SIGINT) == 0
-    assert home.left_running() == []
+    leaves_nothing(home)
 
 
-@pytest.mark.parametrize("words", ["serve", *stress("demo")])
+@pytest.mark.parametrize("words", [*stress("serve", "demo")])
 async def test_a_client_is_told_that_the_bridge_stops_also_where_that_runs_in_the_background(
     home: Home, site: DemoSite, words: str
 ) -> None:
@@ -113,32 +133,16 @@ async def test_a_client_is_told_that_the_bridge_stops_also_where_that_runs_in_th
         async with chat_at(url[0], key[0], directive(tokens=5000, rate=20)) as answer:
             got = await read_until(answer, b"word1 ")
             command.process.send_signal(signal.SIGTERM)
-            async for data in answer.content.iter_any():
-                got += data
-            assert b"The bridge is stopping." in got
+            await ends_with_an_error(answer, got)
         async with asyncio.timeout(COMMAND_LIMIT):
             assert await command.process.wait() == 0
     assert home.left_running() == []
 
 
-async def test_a_second_signal_ends_a_stream_with_an_error_instead_of_cutting_it(home: Home, site: DemoSite) -> None:
-    home.log_in(site)
-    async with home.overheard("serve", BRIDGE_SERVER_DRAIN="1000") as command:
-        url = re.search(r"http://127\.0\.0\.1:\d+", await command.shows("Accounts   alice\n"))
-        key = KEY.search((home.folder / "config" / "api_keys").read_text())
-        assert url
-        assert key
-        async with chat_at(url[0], key[0], directive(tokens=5000, rate=20)) as answer:
-            got = await read_until(answer, b"word1 ")
-            command.process.send_signal(signal.SIGTERM)
-            await command.shows("Stopping")
-            command.process.send_signal(signal.SIGTERM)
-            async for data in answer.content.iter_any():
-                got += data
-            assert b"The bridge is stopping." in got
-        async with asyncio.timeout(COMMAND_LIMIT):
-            assert await command.process.wait() == 0
-    assert home.left_running() == []
+async def ends_with_an_error(answer: aiohttp.ClientResponse, got: bytes) -> None:
+    async for data in answer.content.iter_any():
+        got += data
+    assert b"The bridge is stopping." in got
 
 
 @asynccontextmanager
@@ -187,7 +191,8 @@ async def test_a_running_bridge_is_chatted_with_and_no_child_process_gets_a_secr
     key_file = home.folder / "config" / "profile.key"
     key = key_file.read_text().strip().splitlines()[-1]
     key_file.unlink()
-    async with home.started("serve", BRIDGE_PROFILE_KEY=key, CLOUD_PASSWORD="of-another-service") as bridge:
+    secrets = {"BRIDGE_PROFILE_KEY": key, "CLOUD_PASSWORD": "of-another-service"}
+    async with in_background(home, "serve", BRIDGE_SERVER_DRAIN="1000", **secrets) as bridge:
         shown = await bridge.shows("Accounts   alice\n")
         url = re.search(r"http://127\.0\.0\.1:\d+", shown)
         assert url
@@ -195,8 +200,22 @@ async def test_a_running_bridge_is_chatted_with_and_no_child_process_gets_a_secr
         assert "`bridge keys` prints it" in shown
         await chatted_with(home, url[0])
         shows_no_secret(psutil.Process(bridge.process.pid).children(recursive=True), key)
-        assert await bridge.ends(signal.SIGTERM) == 0
+        await a_second_signal_ends_a_stream_with_an_error(home, bridge, url[0])
     assert home.left_running() == []
+
+
+async def a_second_signal_ends_a_stream_with_an_error(home: Home, bridge: Running, url: str) -> None:
+    """Stop a bridge twice, in the middle of a chat, which it neither cuts nor waits for."""
+    key = KEY.search((home.folder / "config" / "api_keys").read_text())
+    assert key
+    async with chat_at(url, key[0], directive(tokens=5000, rate=20)) as answer:
+        got = await read_until(answer, b"word1 ")
+        bridge.process.send_signal(signal.SIGTERM)
+        await bridge.shows("Stopping")
+        bridge.process.send_signal(signal.SIGTERM)
+        await ends_with_an_error(answer, got)
+    async with asyncio.timeout(COMMAND_LIMIT):
+        assert await bridge.process.wait() == 0
 
 
 async def chatted_with(home: Home, url: str) -> None:

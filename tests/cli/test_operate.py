@@ -266,37 +266,33 @@ async def test_logins_from_elsewhere_are_taken_in_and_no_secret_is_shown(home: H
         sealed = str(elsewhere.path("alice"))
         taken = [
             await home.run("login", "t", "--token", "--url", site.url),
-            await home.run("login", "s", "--import", "state.json", "--url", site.url),
-            await home.run("profiles", "import", sealed, "--key-file", str(key_file)),
             await home.run("profiles", "import", sealed, "--key-file", str(key_file), "--name", "again"),
         ]
-        assert [ended.code for ended in taken] == [0] * 4, [ended.err for ended in taken]
+        home.log_in(site)
+        assert [ended.code for ended in taken] == [0] * 2, [ended.err for ended in taken]
         refused = [
             await home.run("profiles", "import", sealed, "--name", "b"),
             await home.run("profiles", "import", sealed, "--key-file", str(key_file)),
             await home.run("profiles", "import", "nowhere.age"),
             await home.run("login", "b", "--import", "other.key", "--url", site.url),
             await home.run("login", "b", "--token", "--form"),
-            await home.run("login", "b", "--token", "--url", site.url, BRIDGE_TOKEN="invented-0123456789"),
+            await home.run("login", "b", "--import", "state.json", "--url", "http://other.example"),
         ]
         (home.folder / ".env").unlink()
         refused.append(await home.run("login", "b", "--token", "--url", site.url))
         assert [ended.code for ended in refused] == [1] * 7
         errors = [ended.err for ended in refused]
+        assert "There is a profile alice already" in errors[1], "the name is in the file"
+        assert "holds nothing of" in errors[5], "it was read"
         assert all(re.search(r"^Error: .+\n\Z", error, re.MULTILINE) for error in errors), errors
         shown = "".join(ended.out + ended.err for ended in (*taken, *refused))
-        for secret in (
-            account.token,
-            *account.cookies,
-            "invented-0123456789",
-            *elsewhere.identity.export().split()[4:],
-        ):
+        for secret in (account.token, *account.cookies, *elsewhere.identity.export().split()[4:]):
             assert secret not in shown
     settings = home.settings
-    assert ProfileStore(settings.profiles, load_identity(settings)).names() == ["again", "alice", "s", "t"]
+    assert ProfileStore(settings.profiles, load_identity(settings)).names() == ["again", "alice", "t"]
 
 
-@pytest.mark.parametrize("name", [".", "..", "a/b", ""])
+@pytest.mark.parametrize("name", ["..", "", *stress(".", "a/b")])
 async def test_what_is_no_name_is_said_to_be_none(home: Home, served: Served, name: str) -> None:
     paused = await home.run("accounts", "pause", name, *at(served))
     assert (paused.code, f"{name!r} is not a valid profile name" in paused.err) == (1, True), paused.err

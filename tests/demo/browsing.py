@@ -5,34 +5,47 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Error, Page
 
 from bridge.demo import Account, DemoSite
 
 SEND = "path[d^='M8.3125']"
 """The drawing on the button that sends a prompt; there is none from one prompt to the end of its answer."""
-_SIGN_IN_ONCE = """
-    if (!sessionStorage.begun) {
-        localStorage.clear();
-        localStorage.userToken = JSON.stringify({ value: "%s", __version: "0" });
-        sessionStorage.begun = "yes";
-    }
-"""
+_SIGN_IN = """token => {
+    localStorage.clear();
+    sessionStorage.clear();
+    localStorage.userToken = JSON.stringify({ value: token, __version: "0" });
+}"""
 
 
 @asynccontextmanager
-async def opened_page(context: BrowserContext, site: DemoSite, token: str = "") -> AsyncIterator[Page]:
-    """Open the page while the context is open; errors of its scripts fail the test."""
+async def shown(page: Page, site: DemoSite) -> AsyncIterator[Page]:
+    """Open the site in a tab; errors of its scripts fail the test."""
     errors: list[str] = []
-    page = await context.new_page()
+
+    def note(error: Error) -> None:
+        errors.append(str(error))
+
     page.set_default_timeout(10_000)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    if token:
-        await page.add_init_script(_SIGN_IN_ONCE % token)
+    page.on("pageerror", note)
     await page.goto(site.url)
     yield page
-    await page.close()
+    page.remove_listener("pageerror", note)
     assert errors == []
+
+
+async def sign_in(context: BrowserContext, site: DemoSite, account: Account) -> Page:
+    """Return the one tab of a context that tests share, with the login of an account and nothing of the test before.
+
+    A tab of its own for each test is a process of its own, which takes as much as most tests do.
+    """
+    token, cookie = account.sign_in()
+    page = context.pages[0] if context.pages else await context.new_page()
+    await page.goto(f"{site.url}/nothing-is-here")  # no script runs there
+    await context.clear_cookies()
+    await context.add_cookies([{"name": "ds_session_id", "value": cookie, "url": site.url, "httpOnly": True}])
+    await page.evaluate(_SIGN_IN, token)
+    return page
 
 
 @asynccontextmanager
@@ -41,7 +54,7 @@ async def signed_in_page(browser: Browser, site: DemoSite, account: Account) -> 
     state = account.storage_state()
     async with (
         await browser.new_context(storage_state=state) as context,  # type: ignore[arg-type]
-        opened_page(context, site) as page,
+        shown(await context.new_page(), site) as page,
     ):
         yield page
 

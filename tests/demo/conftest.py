@@ -12,7 +12,7 @@ from bridge.browser.chromium import find, sandboxed
 from bridge.demo import Account, DemoSettings, DemoSite
 from tests.support.browsers import light_browser
 
-from .browsing import opened_page
+from .browsing import shown, sign_in
 
 QUICK = DemoSettings(settle=(0, 0), toggle_settle=(0, 0), form_delay=(0, 0), pow_difficulty=20, rate=0.0)
 expect.set_options(timeout=60_000)  # a limit for slow machines
@@ -51,8 +51,5 @@ def account(site: DemoSite) -> Account:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(context: BrowserContext, site: DemoSite, account: Account) -> AsyncIterator[Page]:
     """Open the page as the account, which is already signed in, and fail on errors of its scripts."""
-    token, cookie = account.sign_in()
-    await context.clear_cookies()
-    await context.add_cookies([{"name": "ds_session_id", "value": cookie, "url": site.url, "httpOnly": True}])
-    async with opened_page(context, site, token) as page:
+    async with shown(await sign_in(context, site, account), site) as page:
         yield page

@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 
 import bridge
-from bridge.cli.command_line import main
+from bridge.cli.command_line import command_line, main
 
 ROOT = Path(__file__).parent.parent.parent
 LARGEST = 1 << 20
@@ -152,6 +152,7 @@ def _load() -> None:
     for module in pkgutil.walk_packages(bridge.__path__, "bridge."):
         if not module.name.startswith(("bridge.__main__", "bridge.demo", "bridge.bench")):
             importlib.import_module(module.name)
+    command_line()
     gc.collect()
     gc.freeze()  # so no command looks through it for garbage, which would copy all of it
 

@@ -16,7 +16,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS := $(shell expr 2 \* $(CORES) + 1)
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 2
 ALL := not stress and not pages
-QUICK := $(PYTEST) -m "not browser and not slow and not stress" --ignore $(CLIENTS) --ignore-glob '*_live.py'
+QUICK := $(PYTEST) -m "not browser and not slow and not stress" --ignore $(CLIENTS) --ignore-glob '*_live.py' --ignore-glob '*_fuzz.py'
 LOCK := uv pip compile --quiet --prerelease if-necessary --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 # Python keeps what it has compiled: the tests start it hundreds of times.

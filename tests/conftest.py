@@ -49,9 +49,11 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that take a process, and run their files first, the longest first of all.
 
-    So the small and quick ones fill up the rest. `make quick` does not even read the files that are called `_live`.
+    So the small and quick ones fill up the rest. `make quick` does not even read the files called `_live` and `_fuzz`.
     """
     for item in items:
+        if item.path.stem.endswith("_fuzz"):
+            item.add_marker("slow")
         if item.path.stem.endswith("_live") or STARTING.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
         if item.get_closest_marker("browser") and (area := area_of(item.path.relative_to(TESTS).as_posix())):

@@ -34,7 +34,7 @@ JSON = {"content-type": "application/json"}
 OURS = ("authorization", "host", "content-length", "content-encoding", "transfer-encoding", "origin", "connection")
 """Headers that are not at stake here."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(max(300, WANTED))]
+pytestmark = pytest.mark.timeout(max(300, WANTED))
 fuzz = settings(max_examples=WANTED, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 TABLE = described()
 documented = schemathesis.openapi.from_dict(document(TABLE))

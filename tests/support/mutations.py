@@ -17,7 +17,7 @@ from tests.support.fake_backend import Served
 
 WANTED = int(os.environ.get("FUZZ", "100"))
 """How many requests each fuzz test makes."""
-FUZZ_TESTS = [pytest.mark.slow, pytest.mark.timeout(max(300, WANTED))]
+FUZZ_TESTS = pytest.mark.timeout(max(300, WANTED))
 """The marks of fuzz tests."""
 fuzz = settings(max_examples=WANTED, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 """The settings of fuzz tests."""

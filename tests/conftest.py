@@ -46,6 +46,12 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_sessionfinish() -> None:
+    """Search once for garbage that complains of how it was left; pytest searches five times more, each as dear."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that take a process, and run their files first, the longest first of all.
 

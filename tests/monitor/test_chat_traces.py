@@ -158,7 +158,7 @@ async def test_a_trace_that_the_client_does_not_keep_is_not_sent(monkeypatch: py
 
 async def test_nobody_who_takes_the_traces_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
     async with asyncio.timeout(30):
         await sent(ENDED)
 

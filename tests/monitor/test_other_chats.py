@@ -12,6 +12,7 @@ import pytest
 from bridge.chat.cluster_control import NodeStatus
 from bridge.chat.other_nodes import Answer, OtherNode, Read
 from bridge.errors import NodeLost
+from bridge.monitor import other_chats
 from bridge.monitor.monitor import Monitor
 from bridge.monitor.other_chats import ENDED, OtherChats
 from bridge.settings import Settings
@@ -108,7 +109,10 @@ async def test_chats_of_all_nodes_are_shown_the_newest_first_and_named_by_their_
     assert others.running == []
 
 
-async def test_a_node_that_does_not_tell_or_tells_nonsense_is_named_and_harms_no_other() -> None:
+async def test_a_node_that_does_not_tell_or_tells_nonsense_is_named_and_harms_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(other_chats, "LOOK_EVERY", 0.1)
     bad: list[Any] = [
         NodeLost("gone"),
         {},

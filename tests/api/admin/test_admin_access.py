@@ -13,8 +13,10 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from bridge.api.access import credentials
 from bridge.api.access.credentials import Credentials, load_credentials
 from bridge.api.access.sessions import MOST_SESSIONS, MOST_TOKENS, TOKEN_LIFE, Sessions
+from bridge.api.admin import state_stream
 from bridge.api.admin.sign_in import is_said_https
 from bridge.app import Bridge
 from bridge.browser.browser import Chromium
@@ -426,7 +428,10 @@ async def with_files(folder: Path) -> AsyncIterator[tuple[Credentials, KeyStore]
             watching.cancel()
 
 
-async def test_keys_that_a_command_adds_and_revokes_count_in_the_running_service(tmp_path: Path) -> None:
+async def test_keys_that_a_command_adds_and_revokes_count_in_the_running_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "EVERY", 0.05)
     async with with_files(tmp_path) as (access, store):
         key, text = await asyncio.to_thread(store.add, "laptop", "admin")
         await until(lambda: access.key_of(text) is not None)
@@ -499,7 +504,8 @@ def test_a_key_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "keys.json").read_text() == "{"
 
 
-async def test_a_stream_of_a_session_that_is_over_ends(served: Served) -> None:
+async def test_a_stream_of_a_session_that_is_over_ends(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_stream, "LOOK", 0.05)
     async with signed_in(served) as operator, events(operator.http) as stream:
         await stream.next("state")
         await operator.answer("DELETE", SESSION)

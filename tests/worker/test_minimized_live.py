@@ -99,14 +99,14 @@ async def minimized_and_back(run: Live) -> None:
     """Have an answer written in a minimized window, and another one after it."""
     page = session_of(run).page
     await page.evaluate(NOTICE)
-    stream = await minimized(run, tokens=200)
+    stream = await minimized(run, tokens=60, rate=15)
     assert run.account().generating
     assert await page.evaluate(SEEN) == ["visible", True]
     text = await read(stream)
     assert text == run.account().turns[-1].sent_text
     await has_window(run, "normal")
     assert await page.evaluate(SEEN) == ["visible", True]
-    await page.locator(".ds-markdown", has_text="word199").wait_for()
+    await page.locator(".ds-markdown", has_text="word59").wait_for()
     assert await run.ask(directive(text="the next one")) == "the next one"
     assert [turn.outcome for turn in run.account().turns] == ["finished"] * 2
 
@@ -121,9 +121,9 @@ async def test_a_client_that_leaves_a_minimized_page_stops_the_site_and_the_next
 
 
 async def test_an_answer_that_breaks_off_in_a_minimized_window_is_continued(run: Live) -> None:
-    run.account().script(Script(tokens=120, rate=50, fault="incomplete", params={"after": 100}))
+    run.account().script(Script(tokens=40, rate=15, fault="incomplete", params={"after": 33}))
     text = await read(await run.stream("go on"))
-    assert text == "".join(f"word{number} " for number in range(120))
+    assert text == "".join(f"word{number} " for number in range(40))
 
 
 async def test_who_looks_at_a_minimized_page_sees_it_at_work_and_leaves_it_minimized(run: Live) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
 import openai
@@ -11,7 +10,7 @@ import pytest
 
 from bridge.browser.browser import Chromium
 from bridge.errors import LeaseLost
-from tests.support.live import directive, live
+from tests.support.live import Live, directive, live, reset
 from tests.worker.test_files_live import image, said
 
 CLICKS = 3
@@ -29,29 +28,45 @@ def ending(steps: int) -> Callable[[], None]:
     return may_act
 
 
-async def test_a_conversation_is_deleted_by_no_click_after_the_end_of_the_lease(
-    tmp_path: Path, chromium: Chromium
-) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        assert await run.ask(directive(text="one")) == "one"
-        (conversation,) = run.account().conversations
-        worker: Any = run.bridge.pool.worker("alice")
-        for clicks in range(CLICKS):
-            worker._session.may_act = ending(clicks)
-            with pytest.raises(LeaseLost):
-                await worker.delete(conversation)
-            assert list(run.account().conversations) == [conversation]
-            await worker.renew()
-        worker._session.may_act = ending(CLICKS)
-        await worker.delete(conversation)
-        assert list(run.account().conversations) == []
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
+    async with live(tmp_path_factory.mktemp("ownership"), chromium=chromium) as run:
+        yield run
 
 
-async def test_a_page_gets_no_file_after_the_end_of_the_lease(tmp_path: Path, chromium: Chromium) -> None:
-    async with live(tmp_path, chromium=chromium) as run:
-        worker: Any = run.bridge.pool.worker("alice")
-        worker._session.may_act = ending(2)  # the chat is opened, and the upload begun
-        with pytest.raises(openai.APIStatusError) as failed:
-            await run.client.chat.completions.create(model="deepseek-chat", messages=[said(image())])
-        assert (failed.value.status_code, failed.value.code) == (503, "lease_lost")
-        assert (run.account().files, run.account().turns) == ({}, [])
+@pytest.fixture
+async def run(shared: Live) -> Live:
+    return await reset(shared)
+
+
+@pytest.fixture
+def session(run: Live) -> Iterator[Any]:
+    """The account's page, which may be acted on again afterwards."""
+    worker: Any = run.bridge.pool.worker("alice")
+    session, owned = worker._session, worker._session.may_act
+    yield session
+    session.may_act = owned
+
+
+async def test_a_conversation_is_deleted_by_no_click_after_the_end_of_the_lease(run: Live, session: Any) -> None:
+    known = set(run.account().conversations)
+    assert await run.ask(directive(text="one")) == "one"
+    (conversation,) = set(run.account().conversations) - known
+    worker: Any = run.bridge.pool.worker("alice")
+    for clicks in range(CLICKS):
+        session.may_act = ending(clicks)
+        with pytest.raises(LeaseLost):
+            await worker.delete(conversation)
+        assert conversation in run.account().conversations
+        await worker.renew()
+    session.may_act = ending(CLICKS)
+    await worker.delete(conversation)
+    assert set(run.account().conversations) == known
+
+
+async def test_a_page_gets_no_file_after_the_end_of_the_lease(run: Live, session: Any) -> None:
+    session.may_act = ending(2)  # the chat is opened, and the upload begun
+    with pytest.raises(openai.APIStatusError) as failed:
+        await run.client.chat.completions.create(model="deepseek-chat", messages=[said(image())])
+    assert (failed.value.status_code, failed.value.code) == (503, "lease_lost")
+    assert (run.account().files, run.account().turns) == ({}, [])

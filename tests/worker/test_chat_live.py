@@ -24,6 +24,7 @@ from bridge.telemetry import ChatQueued, ChatStarted, ProfileSaved, WorkerChange
 from tests.support.live import QUICK_SITE, Live, directive, live, other_site, reset, served
 from tests.support.stress import stress
 from tests.support.waiting import LIMIT
+from tests.support.watching import account_page
 
 ALPHABET = 'abcdefgh XYZ 0123 ,.;\n\t"\\{}[]<>&#*`|-—äß€你好，世界こんにちは한국어🚀👩‍💻🇪🇺\u200d\u0301'
 WAYS = ("sdk", "sdk stream", "curl", "curl stream")
@@ -239,6 +240,7 @@ async def test_a_page_that_is_slow_to_be_ready_gets_the_prompt_exactly_once(run:
 
 async def test_a_chinese_page_with_other_markup_is_driven_just_as_well(run: Live) -> None:
     async with other_site(run, lang="zh", markup="hashed"):
+        assert await account_page(run).evaluate("document.documentElement.lang") == "zh-CN"
         assert (await run.ask(directive(text="好"), "deepseek-r1-search")).startswith("好")
         assert await run.ask(directive(text="once more")) == "once more"
     turns = run.account().turns

@@ -45,6 +45,10 @@ class Assets:
     """Hold the files of the page, ready to be served."""
 
     def __init__(self, backend: Backend) -> None:
+        self.take_up(backend)
+
+    def take_up(self, backend: Backend) -> None:
+        """Make the files anew, as the settings of the site say now."""
         build, markup = backend.build, backend.settings.markup
         style = _files()["style.css"]
         self._files = {**_files(), f"{markup}.css": _renamed(style, build, markup)}

@@ -50,11 +50,15 @@ class DemoSite:
     def changed(self, **settings: Any) -> Iterator[None]:
         """Behave otherwise meanwhile; what a page shows is as it was when the page was loaded."""
         before = self.settings
-        self._backend.settings = replace(before, **settings)
+        self._take_up(replace(before, **settings))
         try:
             yield
         finally:
-            self._backend.settings = before
+            self._take_up(before)
+
+    def _take_up(self, settings: DemoSettings) -> None:
+        self._backend.settings = settings
+        self._runner.app[pages.ASSETS].take_up(self._backend)
 
     @property
     def url(self) -> str:

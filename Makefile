@@ -14,9 +14,12 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 # Tests of pages wait half of their time, the others compute. A process takes up to 1 GB with its browser.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS := $(shell expr 2 \* $(CORES) + 1)
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 2
+# A process of quick tests computes for 2 s before its first one, and few of them wait.
+QUICK_WORKERS := $(shell expr $(CORES) + 1)
+BY_FILE := --dist loadfile --no-loadscope-reorder --durations 20 --durations-min 2
+PYTEST := $(BIN)/pytest -n $(WORKERS) $(BY_FILE)
 ALL := not stress and not pages
-QUICK := $(PYTEST) -m "not browser and not slow and not stress" --ignore $(CLIENTS) --ignore-glob '*_live.py' --ignore-glob '*_fuzz.py'
+QUICK := $(BIN)/pytest -n $(QUICK_WORKERS) $(BY_FILE) -m "not browser and not slow and not stress" --ignore $(CLIENTS) --ignore-glob '*_live.py' --ignore-glob '*_fuzz.py'
 LOCK := uv pip compile --quiet --prerelease if-necessary --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 # Python keeps what it has compiled: the tests start it hundreds of times.

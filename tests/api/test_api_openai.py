@@ -105,6 +105,7 @@ async def test_a_failure_in_mid_stream_reaches_the_sdk_as_an_error(served: Serve
         await anext(chunks)
 
 
+@pytest.mark.slow
 async def test_the_sdk_resends_what_was_not_sent_and_nothing_else(served: Served) -> None:
     client = served.openai.with_options(max_retries=2)
     served.backend.script = (SiteBusy("Busy.", retry_after=1, sent=True),)

@@ -266,6 +266,7 @@ async def test_a_body_that_does_not_come_is_given_up(kind: str) -> None:
     assert (status, body["error"]["code"]) == (408, "request_timeout")
 
 
+@pytest.mark.slow
 async def test_a_large_body_gets_more_time() -> None:
     async with serving(ServerSettings(body_timeout=0.2)) as served:
         body = json.dumps({**CHAT, "user": "x" * 2_000_000})
@@ -289,6 +290,7 @@ async def test_an_unused_connection_is_closed_after_a_while() -> None:
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.slow
 async def test_a_stream_longer_than_every_limit_is_not_cut() -> None:
     times = {"header_timeout": 0.1, "body_timeout": 0.1, "idle_timeout": 0.1, "unread": 0.1}
     limits = ServerSettings(**times, headers_after=60, keep_alive=0.05)

@@ -166,6 +166,7 @@ async def test_an_address_that_is_named_many_times_is_fetched_once(host: Host, t
     assert host.asked == [f"{HERE}/cat.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["user", "tool"])
 async def test_what_older_messages_name_may_be_gone(host: Host, tmp_path: Path, role: Role) -> None:
     here = f"http://{HERE}:{host.port}"

@@ -63,6 +63,7 @@ async def test_one_holder_has_an_account_at_a_time_under_a_fence_that_grows(kind
         assert await store.holders(["a"]) == {}
 
 
+@pytest.mark.slow
 @KINDS
 async def test_a_lease_that_is_not_renewed_ends_for_its_holder(kind: str, tmp_path: Path) -> None:
     async with stored(kind, tmp_path, SHORT) as store:
@@ -84,6 +85,7 @@ async def test_who_asks_again_for_what_it_has_gets_the_same_lease(kind: str, tmp
         assert await store.acquire("a", "on") is None, "part of a name is another one"
 
 
+@pytest.mark.slow
 async def test_a_store_without_its_data_gives_the_account_to_its_owner_alone() -> None:
     store = MemoryLeases(SHORT)
     fence = await taken(store, "a", "one")

@@ -170,6 +170,7 @@ async def test_a_view_ends_when_the_lease_moves_and_where_there_is_no_page_yet()
             assert str(await ended(channel)) == "The account has no page here."
 
 
+@pytest.mark.slow
 async def test_a_lost_node_is_noticed_also_where_it_only_falls_silent() -> None:
     async with two(silence=SILENCE) as nodes:
         async with nodes.join() as channel:
@@ -191,6 +192,7 @@ async def test_a_lost_node_is_noticed_also_where_it_only_falls_silent() -> None:
             await connecting.__aenter__()
 
 
+@pytest.mark.slow
 async def test_a_node_that_answers_no_ping_is_lost() -> None:
     async def deaf(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=False)

@@ -565,6 +565,7 @@ async def test_a_refused_chat_never_waits_to_be_sent_by_the_same_account_again()
         assert worker.answered == []
 
 
+@pytest.mark.slow
 async def test_a_chat_is_given_up_after_three_accounts_that_could_not_send_it() -> None:
     worker = ScriptedWorker("a")
     worker.chat_fails = [BrowserError(f"try {number}") for number in (1, 2, 3, 4)]

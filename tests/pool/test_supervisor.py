@@ -30,17 +30,20 @@ from tests.pool.test_pool import QUICK, Facts, ScriptedWorker, ask, pool_of
 from tests.support.waiting import LIMIT
 
 
-@pytest.mark.parametrize("failure", [KeyError("secret"), RuntimeError("secret"), asyncio.CancelledError("secret")])
-async def test_an_account_outlives_whatever_opening_it_raises_and_says_what_it_was(failure: BaseException) -> None:
-    worker = ScriptedWorker("a")
-    worker.open_fails = [failure, failure]
-    async with pool_of(worker, ready=False) as (pool, facts):
-        changed = await facts.state("a", WorkerState.BROKEN)
-        assert changed.reason == f"The account could not be kept open: {type(failure).__name__}."
-        await facts.state("a", WorkerState.READY)
-        assert await ask(pool, "1") == "a"
-        broken = [fact for fact in facts if isinstance(fact, WorkerChanged) and fact.state is WorkerState.BROKEN]
-        assert len(broken) == 2
+async def test_accounts_outlive_whatever_opening_them_raises_and_say_what_it_was() -> None:
+    failures = {"a": KeyError("secret"), "b": RuntimeError("secret"), "c": asyncio.CancelledError("secret")}
+    workers = [ScriptedWorker(name) for name in failures]
+    for worker in workers:
+        worker.open_fails = [failures[worker.name], failures[worker.name]]
+    async with pool_of(*workers, ready=False) as (pool, facts):
+        for name, failure in failures.items():
+            changed = await facts.state(name, WorkerState.BROKEN)
+            assert changed.reason == f"The account could not be kept open: {type(failure).__name__}."
+        for name in failures:
+            await facts.state(name, WorkerState.READY)
+        assert sorted([await ask(pool, text) for text in "123"]) == [*failures]
+        changes = [fact for fact in facts if isinstance(fact, WorkerChanged)]
+        assert sorted(fact.account for fact in changes if fact.state is WorkerState.BROKEN) == [*"aabbcc"]
 
 
 class ClosingWorker(ScriptedWorker):
@@ -69,6 +72,7 @@ async def test_no_chat_gets_an_account_whose_page_is_lost_while_it_is_closed() -
         assert await ask(pool, "1") == "a"
 
 
+@pytest.mark.slow
 async def test_an_account_that_is_signed_out_is_not_opened_again_because_its_login_cannot_be_read() -> None:
     worker = ScriptedWorker("a")
     worker.open_fails = [LoginRequired("out")]

@@ -18,7 +18,7 @@ from tests.support.fake_backend import Served
 WANTED = int(os.environ.get("FUZZ", "100"))
 """How many requests each fuzz test makes."""
 FUZZ_TESTS = pytest.mark.timeout(max(300, WANTED))
-"""The marks of fuzz tests."""
+"""The mark of fuzz tests: how long one may take."""
 fuzz = settings(max_examples=WANTED, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 """The settings of fuzz tests."""
 SCALARS = st.none() | st.booleans() | st.integers(-5, 2**70) | st.floats(allow_nan=False) | st.text(max_size=8)

@@ -677,14 +677,12 @@ async def test_a_bad_request_changes_nothing_about_the_account() -> None:
 
 async def test_two_sends_of_an_account_keep_the_minimum_interval() -> None:
     worker = ScriptedWorker("a")
-    async with pool_of(worker, settings=PoolSettings(min_interval=0.2, queue_limit=LIMIT)) as (pool, facts):
+    async with pool_of(worker, settings=PoolSettings(min_interval=0.2, queue_limit=LIMIT)) as (pool, _):
         clock = asyncio.get_running_loop().time
         begin = clock()
         await ask(pool, "1")
         await ask(pool, "2")
         assert clock() - begin >= 0.2
-        ended = [fact for fact in facts if isinstance(fact, ChatEnded)]
-        assert ended[1].marks["started"] >= 0.19
 
 
 async def test_draining_ends_the_queue_at_once_and_lets_running_chats_finish() -> None:

@@ -16,6 +16,7 @@ import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -144,6 +145,12 @@ def places() -> dict[tuple[str, Field], None]:
     return found
 
 
+@cache
+def grown_value(name: str) -> str:
+    """Return what grows a body, which many places are given."""
+    return GROWN[name](SIZE)
+
+
 def body(path: str, way: Field, value: str) -> bytes:
     """Return a body that is good but for `value` at one place."""
     whole = copy.deepcopy(NEEDED[path])
@@ -255,7 +262,7 @@ class Taken:
 
 async def grow(server: Server, http: aiohttp.ClientSession, path: str, way: Field, name: str) -> Taken:
     """Send one grown body, which must get an answer or a clear error."""
-    sent, where = body(path, way, GROWN[name](SIZE)), f"{path} {'.'.join(map(str, way))}: {name}"
+    sent, where = body(path, way, grown_value(name)), f"{path} {'.'.join(map(str, way))}: {name}"
     await asyncio.sleep(0.1 if FULL else 0)  # whoever waited meanwhile waited for us
     server.forget_peak()
     server.slowest = 0.0

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI
 
+from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.storage.key_files import KeyFile
 from tests.support.commands import Home
 from tests.support.live import QUICK_SITE, directive
+from tests.support.live import served as served_here
 from tests.support.sdk import sdk
 
 pytestmark = pytest.mark.browser
@@ -41,20 +43,17 @@ async def answered(client: AsyncOpenAI, messages: list[dict[str, Any]], words: s
     return [*asked, {"role": "assistant", "content": answer.choices[0].message.content}]
 
 
-async def test_a_chat_goes_on_in_its_conversation_on_the_machine_where_a_backup_was_restored(tmp_path: Path) -> None:
+async def test_a_chat_goes_on_in_its_conversation_on_the_machine_where_a_backup_was_restored(
+    tmp_path: Path, chromium: Chromium
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     async with DemoSite(QUICK_SITE) as site:
         with Home.at(tmp_path / "here") as home, Home.at(elsewhere) as other:
             home.folder.mkdir()
-            home.log_in(site)
-            async with served(home) as client:
-                history = list(await answered(client, [], "one"))
-                long = await client.chat.completions.create(
-                    model="deepseek-chat",
-                    messages=[{"role": "user", "content": directive(tokens=10_000, rate=20)}],
-                    stream=True,
-                )
+            async with served_here(home.folder, site, chromium, ["alice"]) as run:
+                history = list(await answered(run.client, [], "one"))
+                long = await run.stream(directive(tokens=10_000, rate=20))
                 await anext(long)
                 done = await home.run("backup", "safe")  # in the middle of a chat
                 assert done.code == 0, done.err
@@ -68,8 +67,8 @@ async def test_a_chat_goes_on_in_its_conversation_on_the_machine_where_a_backup_
                 shutil.copy(home.folder / file, elsewhere)
             restored = await other.run("restore", "safe", "--key-file", "profile.key")
             assert restored.code == 0, restored.err
-            async with served(other) as client:
-                await answered(client, history, "two")
+            async with served_here(other.folder, site, chromium, ["alice"]) as run:
+                await answered(run.client, history, "two")
             first, last = site.account("alice").turns[0], site.account("alice").turns[-1]
             assert (last.conversation, last.parent) == (first.conversation, 2)
             assert last.prompt == directive(text="two"), "the history was not sent again"

@@ -14,17 +14,22 @@ from pathlib import Path
 
 import pytest
 
+from bridge.browser.browser import Chromium
+from bridge.browser.chromium import find
 from bridge.demo import DemoSite
 from bridge.storage.key_files import KeyFile
 from tests.cli.test_backup_live import answered, served
+from tests.support.browsers import light_browser
 from tests.support.command_server import ROOT
 from tests.support.commands import Home
 from tests.support.live import QUICK_SITE, directive
+from tests.support.live import served as served_here
+from tests.support.stress import stress
 
 EARLIER = {"78a472a": False, "0d5dc58": True}
 """The end of version 0.1.0, and the first commit that knows histories as today; whether conversations go on there."""
-PLAIN = {"BRIDGE_BROWSER_HEADED": "false"}
-"""Keeps tests from naming a browser that earlier versions do not know."""
+PLAIN = {"BRIDGE_BROWSER_EXECUTABLE": str(find(light_browser()))}
+"""The browser in the one way of naming it that earlier versions know."""
 SAVE = """
 import json, sys
 from pathlib import Path
@@ -61,9 +66,9 @@ async def save_login(home: Home, site: DemoSite) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("commit", EARLIER)
+@pytest.mark.parametrize("commit", ["0d5dc58", *stress("78a472a")])
 async def test_logins_keys_and_conversations_of_an_earlier_version_go_on_in_this_one(
-    tmp_path: Path, commit: str
+    tmp_path: Path, chromium: Chromium, commit: str
 ) -> None:
     source = source_of(commit, tmp_path / "earlier")
     (tmp_path / "home").mkdir()
@@ -75,8 +80,8 @@ async def test_logins_keys_and_conversations_of_an_earlier_version_go_on_in_this
                 history = list(await answered(client, [], "one"))
             key = KeyFile(home.settings.config).keys()
 
-            async with served(home) as client:
-                await answered(client, history, "two")
+            async with served_here(home.folder, site, chromium, ["alice"]) as run:
+                await answered(run.client, history, "two")
             assert KeyFile(home.settings.config).keys() == key
             first, last = site.account("alice").turns
             if EARLIER[commit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ async def test_a_connection_cut_before_the_answer_is_tried_again_by_the_browser_
     await expect(page.get_by_role("alert").first).to_be_visible()
 
 
-@pytest.mark.parametrize(("name", "code"), [("muted_reply", 5), ("muted_reply_14", 14)])
+@pytest.mark.parametrize(("name", "code"), [("muted_reply", 5), *stress(("muted_reply_14", 14))])
 async def test_a_muted_account_sees_a_banner_in_place_of_the_composer(
     page: Page, account: Account, name: str, code: int
 ) -> None:
@@ -193,7 +194,7 @@ UNUSUAL = (
 )
 
 
-@pytest.mark.parametrize("thinking", [False, True])
+@pytest.mark.parametrize("thinking", [True, *stress(False)])
 async def test_an_unusual_stream_is_shown_like_any_other(page: Page, account: Account, thinking: bool) -> None:
     if thinking:
         await page.get_by_text("DeepThink", exact=True).click()
@@ -483,12 +484,17 @@ async def test_a_slow_file_keeps_the_button_disabled(page: Page, account: Accoun
     assert account.turns == []
 
 
-@pytest.mark.parametrize("name", ["upload_fails", "upload_muted", "upload_limited", "upload_refused", "upload_500"])
-async def test_a_file_may_be_refused(page: Page, account: Account, name: str) -> None:
-    account.fault(name)
-    await page.locator("input[type=file]").set_input_files(FILE)
-    await expect(page.get_by_role("alert")).to_have_text("Upload failed.")
-    await expect(page.get_by_text("notes.txt")).to_have_count(0)
+async def test_a_file_may_be_refused_or_its_upload_cut_again_and_again(page: Page, account: Account) -> None:
+    for name in ("upload_fails", "upload_muted", "upload_limited", "upload_refused", "upload_500", "upload_cut"):
+        account.fault(name, None if name == "upload_cut" else 1)
+        before = dict(account.files)
+        await page.locator("input[type=file]").set_input_files(FILE)
+        alert = page.get_by_role("alert")
+        await expect(alert, name).to_have_text("Upload failed.")
+        await expect(page.get_by_text("notes.txt"), name).to_have_count(0)
+        if name == "upload_cut":
+            assert account.files == before
+        await alert.evaluate("alert => alert.remove()")  # so that the next one is another
 
 
 async def test_several_files_each_need_a_proof_of_their_own_and_get_it(page: Page, account: Account) -> None:
@@ -498,13 +504,6 @@ async def test_several_files_each_need_a_proof_of_their_own_and_get_it(page: Pag
     await expect(page.locator(SEND)).to_have_attribute("aria-disabled", "false")
     assert await _outcome(page, account, "read them") == "finished"
     assert sorted(account.turns[0].files) == [f"{n}.txt" for n in range(1, 6)]
-
-
-async def test_an_upload_may_be_cut_again_and_again(page: Page, account: Account) -> None:
-    account.fault("upload_cut", None)
-    await page.locator("input[type=file]").set_input_files(FILE)
-    await expect(page.get_by_role("alert")).to_have_text("Upload failed.")
-    assert account.files == {}
 
 
 async def test_a_file_left_over_goes_with_the_next_prompt(page: Page, account: Account) -> None:
@@ -518,27 +517,25 @@ async def test_a_file_left_over_goes_with_the_next_prompt(page: Page, account: A
     assert account.turns[0].files == ("left-over.txt",)
 
 
-async def test_the_page_takes_no_file_beyond_its_limits(browser: Browser) -> None:
-    small = DemoSettings(settle=(0, 0), pow_difficulty=100, rate=0, max_file_size=5, max_files=2)
+async def test_the_page_takes_no_file_beyond_its_limits_and_a_prompt_too_long_is_refused_within_the_stream(
+    browser: Browser,
+) -> None:
+    sizes = DemoSettings(max_file_size=5, max_files=2, prompt_limit=50, input_character_limit=100)
+    small = replace(sizes, settle=(0, 0), pow_difficulty=100, rate=0)
     async with DemoSite(small) as site, signed_in_page(browser, site, site.account("alice")) as page:
+        account = site.account("alice")
         field, alert = page.locator("input[type=file]"), page.get_by_role("alert")
         await field.set_input_files(FILE)
         await expect(alert).to_have_text("The file is too large.")
         await field.set_input_files([FilePayload(name=name, mimeType="text/plain", buffer=b"x") for name in "abc"])
         await expect(alert.last).to_have_text("You can attach at most 2 files.")
-        assert await _outcome(page, site.account("alice"), "without") == "finished"
-        assert site.account("alice").turns[0].files == ()
-
-
-async def test_a_prompt_too_long_for_the_site_is_refused_within_the_stream(browser: Browser) -> None:
-    small = DemoSettings(settle=(0, 0), pow_difficulty=100, rate=0, prompt_limit=50, input_character_limit=100)
-    async with DemoSite(small) as site, signed_in_page(browser, site, site.account("alice")) as page:
-        account = site.account("alice")
+        assert await _outcome(page, account, "without") == "finished"
+        assert account.turns[0].files == ()
         assert await _outcome(page, account, "x" * 60) == "hint:input_exceeds_limit"
         await page.locator(COMPOSER).fill("x" * 150)
         await page.locator(COMPOSER).press("Enter")
         await expect(page.get_by_text("exceeds the limit by about 50%")).to_be_visible()
-        assert len(account.turns) == 1
+        assert len(account.turns) == 2
 
 
 def test_the_quick_settings_keep_the_defences_up() -> None:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
 from playwright.async_api import Browser, Page, expect
 
 from bridge.demo import Account, DemoSite, Script
@@ -68,17 +67,18 @@ async def test_thinking_and_answer_are_shown_apart(page: Page, account: Account)
     assert (turn.sent_thinking, turn.sent_text) == ("A thought.", "The answer.")
 
 
-@pytest.mark.parametrize("thinking", [True, False])
-async def test_a_searched_answer_cites_its_pages(page: Page, account: Account, thinking: bool) -> None:
+async def test_a_searched_answer_cites_its_pages(page: Page, account: Account) -> None:
     pages = ({"url": "https://one.example/", "title": "One"}, {"url": "https://two.example/", "title": "Two"})
-    style = "reference" if thinking else "citation"
-    account.script(Script(text="See:", results=pages, citations=style))
-    if thinking:
-        await page.get_by_role("button", name="DeepThink").click()
-    await ask(page, "look it up")
-    await expect(page.locator(f"{ANSWER} a")).to_have_text(["1", "2"])
-    links = await page.locator(f"{ANSWER} a").evaluate_all("links => links.map(a => a.href)")
-    assert links == ["https://one.example/", "https://two.example/"]
+    for number, style in enumerate(("citation", "reference")):
+        account.script(Script(text="See:", results=pages, citations=style))
+        if style == "reference":
+            await page.get_by_role("button", name="DeepThink").click()
+        await ask(page, "look it up")
+        cited = page.locator(ANSWER).nth(number).locator("a")
+        await expect(cited).to_have_text(["1", "2"])
+        links = await cited.evaluate_all("links => links.map(a => a.href)")
+        assert links == ["https://one.example/", "https://two.example/"]
+    assert [turn.thinking_enabled for turn in account.turns] == [False, True]
 
 
 async def test_the_stop_button_ends_the_answer(page: Page, account: Account) -> None:

@@ -24,12 +24,9 @@ from tests.support.command_server import ROOT
 from tests.support.commands import Home
 from tests.support.live import QUICK_SITE, directive
 from tests.support.live import served as served_here
-from tests.support.stress import stress
 
 EARLIER = {"78a472a": False, "0d5dc58": True}
 """The end of version 0.1.0, and the first commit that knows histories as today; whether conversations go on there."""
-PLAIN = {"BRIDGE_BROWSER_EXECUTABLE": str(find(light_browser()))}
-"""The browser in the one way of naming it that earlier versions know."""
 SAVE = """
 import json, sys
 from pathlib import Path
@@ -53,12 +50,17 @@ def source_of(commit: str, folder: Path) -> Path:
     return folder
 
 
+def plain() -> dict[str, str]:
+    """Return the settings of the browser in the one way that earlier versions know."""
+    return {"BRIDGE_BROWSER_EXECUTABLE": str(find(light_browser()))}
+
+
 async def save_login(home: Home, site: DemoSite) -> None:
     """Have the home's own version store a login."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", SAVE, site.url),
         cwd=home.folder,
-        env=home._variables(PLAIN),
+        env=home._variables(plain()),
         stdin=asyncio.subprocess.PIPE,
     )
     await process.communicate(json.dumps(site.account("alice").storage_state()).encode())
@@ -66,7 +68,7 @@ async def save_login(home: Home, site: DemoSite) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("commit", ["0d5dc58", *stress("78a472a")])
+@pytest.mark.parametrize("commit", EARLIER)
 async def test_logins_keys_and_conversations_of_an_earlier_version_go_on_in_this_one(
     tmp_path: Path, chromium: Chromium, commit: str
 ) -> None:
@@ -76,7 +78,7 @@ async def test_logins_keys_and_conversations_of_an_earlier_version_go_on_in_this
         with Home.at(tmp_path / "home") as home:
             before = replace(home, source=source)
             await save_login(before, site)
-            async with served(before, **PLAIN) as client:
+            async with served(before, **plain()) as client:
                 history = list(await answered(client, [], "one"))
             key = KeyFile(home.settings.config).keys()
 

@@ -164,11 +164,13 @@ def test_a_name_of_two_lines_cannot_be_written() -> None:
         encode_sse("x", "a\ndata: forged")
 
 
+@pytest.mark.slow
 def test_an_event_in_single_bytes_is_read_without_reading_it_again_and_again() -> None:
     line = b"data: " + b"x" * 250_000 + b"\n\n"
     assert [len(text) for text in data(*(line[i : i + 1] for i in range(len(line))))] == [250_000]
 
 
+@pytest.mark.slow
 def test_an_event_of_many_short_lines_is_read_without_reading_it_again_and_again() -> None:
     lines = b"data: x\n" * 200_000
     assert [len(text) for text in data(*(lines[i : i + 8] for i in range(0, len(lines), 8)), b"\n")] == [399_999]

@@ -241,6 +241,7 @@ async def test_a_silent_connection_is_closed_without_a_word() -> None:
         writer.close()
 
 
+@pytest.mark.slow
 async def test_headers_that_never_become_whole_are_given_up() -> None:
     async with serving(ServerSettings(header_timeout=0.2)) as served:
         for begun in (b"G", GET[:-2]):

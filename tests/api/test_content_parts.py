@@ -117,6 +117,7 @@ def test_escapes_of_a_long_data_url_are_read_wherever_they_stand(before: int) ->
 
 @pytest.mark.parametrize("unit", ["%41", "ab ", "ab==", "a😀"])
 @pytest.mark.parametrize("head", ["data:,", "data:;base64,", ""])
+@pytest.mark.slow
 def test_a_file_in_a_message_takes_few_times_its_size(unit: str, head: str) -> None:
     given = head + unit * 300_000
     part = {"type": "file", "file": {"filename": "a", "file_data": given}}

@@ -60,6 +60,7 @@ async def kept(served: Served, data: Any, name: str = "a.bin") -> tuple[int, dic
         return response.status, json.loads(await response.read())
 
 
+@pytest.mark.slow
 async def test_a_large_file_goes_to_disk_and_back_without_being_in_memory(served: Served, tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(os.urandom(1024) * (SIZE // 1024))
     with peak(SIZE / 4), (tmp_path / "large").open("rb") as source:
@@ -73,6 +74,7 @@ async def test_a_large_file_goes_to_disk_and_back_without_being_in_memory(served
     assert (tmp_path / "files" / body["id"]).read_bytes() == (tmp_path / "large").read_bytes()
 
 
+@pytest.mark.slow
 async def test_a_file_that_a_chat_names_a_hundred_and_fifty_times_is_not_loaded(served: Served) -> None:
     _, body = await kept(served, b"x" * SIZE)
     part = {"type": "file", "file": {"file_id": body["id"]}}
@@ -170,6 +172,7 @@ def costs(folder: Path, count: int) -> dict[str, float]:
     return {"put": spent(lambda: put(files)), "one": spent(lambda: files.one(id_)), "all": spent(files.all)}
 
 
+@pytest.mark.slow
 def test_keeping_and_finding_a_file_takes_no_longer_among_many_and_listing_grows_as_they_do(tmp_path: Path) -> None:
     few, many = costs(tmp_path / "few", 50), costs(tmp_path / "many", 800)
     assert many["put"] < 4 * few["put"] + 0.001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ async def answered(events: Sequence[ChatEvent], answer_format: AnswerFormat) -> 
 
 
 @given(PIECES, PIECES, st.integers(1, 20), st.sampled_from([(), ("END",)]))
+@pytest.mark.slow
 async def test_an_answer_is_cut_alike_however_it_came(
     thinking: list[str], text: list[str], most: int, stop: tuple[str, ...]
 ) -> None:

@@ -231,6 +231,7 @@ def test_a_tag_in_a_long_result_is_found_wherever_it_stands(shift: int) -> None:
     assert write_results([("f", text)]).count("\\") == 3
 
 
+@pytest.mark.slow
 def test_other_threads_run_while_a_result_is_looked_through() -> None:
     working = threading.Thread(target=write_results, args=([("f", "《" * 2_000_000)],))
     working.start()

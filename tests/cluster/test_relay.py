@@ -217,6 +217,7 @@ async def test_a_silent_chat_lives_as_long_as_its_node_does() -> None:
         assert await anext(events) == Text("b")
 
 
+@pytest.mark.slow
 async def test_a_node_that_falls_silent_is_lost_and_the_error_says_whether_something_was_sent() -> None:
     for backend in (Scripted([Text("a"), asyncio.Event()]), Scripted(before=asyncio.Event())):
         async with relayed(backend, heartbeat=LIMIT, silence=0.2) as (client, node):

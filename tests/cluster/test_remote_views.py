@@ -244,6 +244,7 @@ async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.close()
 
 
+@pytest.mark.slow
 async def test_a_viewer_is_read_only_as_fast_as_the_other_node_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     piece = b"x" * 100_000
     async with two() as nodes, nodes.join() as channel:

@@ -553,6 +553,7 @@ async def test_what_comes_too_late_for_an_account_is_told_so_at_once_and_harms_n
         assert names(pool) == ["c"]
 
 
+@pytest.mark.slow
 async def test_a_caller_that_leaves_in_the_middle_of_a_removal_does_not_stop_it(tmp_path: Path) -> None:
     stored = StoredWorkers("a")
     worker = stored.stored["a"]

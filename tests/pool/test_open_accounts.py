@@ -303,6 +303,7 @@ async def test_a_person_gets_the_page_of_a_sleeping_account_whatever_the_limit()
 
 
 @pytest.mark.parametrize("seed", [1])
+@pytest.mark.slow
 async def test_a_day_of_sleeping_and_waking_leaves_nothing_open_behind(seed: int) -> None:
     workers, clock, dice = workers_of("abcdefgh"), Clock(), random.Random(seed)
     settings = SleepSettings(max_open=3, after=HOUR / 2, refresh_hours=6)

@@ -30,6 +30,7 @@ from tests.pool.test_pool import QUICK, Facts, ScriptedWorker, ask, pool_of
 from tests.support.waiting import LIMIT
 
 
+@pytest.mark.slow
 async def test_accounts_outlive_whatever_opening_them_raises_and_say_what_it_was() -> None:
     failures = {"a": KeyError("secret"), "b": RuntimeError("secret"), "c": asyncio.CancelledError("secret")}
     workers = [ScriptedWorker(name) for name in failures]

@@ -513,6 +513,7 @@ def test_the_time_of_an_answer_grows_with_its_frames_alone(site: str) -> None:
     assert taken(long) / taken(short) < long / short * 2
 
 
+@pytest.mark.slow
 def test_the_time_of_a_text_that_is_sent_whole_each_time_grows_with_its_bytes_alone() -> None:
     def taken(frames: int) -> float:
         texts = [part("p3", {"type": "text", "text": "answer " * number}) for number in range(1, frames)]

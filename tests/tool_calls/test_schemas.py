@@ -106,6 +106,7 @@ LOOPS = {"$dynamicAnchor": "n", "properties": {"a": {"$dynamicRef": "#n"}}, "all
     ],
     ids=lambda given: json.dumps(given)[:60],
 )
+@pytest.mark.slow
 def test_no_schema_costs_much(schema: dict[str, Any], value: Any) -> None:
     begun = time.thread_time()
     misfit(value, schema)

@@ -696,6 +696,7 @@ async def test_no_answer_of_the_admin_api_holds_a_key_a_cookie_or_a_token(served
     assert [secret for secret in secrets for text in found if secret in text] == []
 
 
+@pytest.mark.slow
 def test_a_monitor_stays_small_whatever_happens(tmp_path: Path) -> None:
     monitor = Monitor(Settings(config=tmp_path))
     for number in range(20_000):

@@ -168,6 +168,7 @@ async def test_nothing_goes_on_from_one_that_still_runs(served: Served) -> None:
     assert (await refused(served, previous_response_id=id_))[:2] == (400, "previous_response_id")
 
 
+@pytest.mark.slow
 async def test_no_more_run_at_a_time_than_there_is_room_for(served: Served) -> None:
     served.backend.script = (Opened(), asyncio.Event())
     for _ in range(MOST_RUNNING):

@@ -254,6 +254,7 @@ async def test_what_is_no_conversation_is_refused_by_its_field(served: Served, b
     assert await error(served, "POST", "", json=body) == (400, param)
 
 
+@pytest.mark.slow
 async def test_a_conversation_that_has_no_room_says_so_before_it_loses_anything(served: Served) -> None:
     many = [{"role": "user", "content": "Hi"}] * MOST_ITEMS
     assert await error(served, "POST", "", json={"items": [*many, *ITEMS]}) == (400, "items")

@@ -147,7 +147,6 @@ def test_thinking_after_text_gets_a_block_of_its_own() -> None:
     assert text == f"{FOLD_OPEN}A{FOLD_CLOSED}B\n\n{FOLD_OPEN}C{FOLD_CLOSED}D"
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 @pytest.mark.parametrize(
     "thinking",
     [
@@ -167,10 +166,11 @@ def test_thinking_after_text_gets_a_block_of_its_own() -> None:
         "```\ncode\n``` is not closed",
     ],
 )
-def test_no_thinking_can_swallow_the_answer_or_leave_its_block(thinking: str, size: int) -> None:
-    page = html(shown(FOLD, *cut(Thinking, thinking, size), Text("# Answer")).text)
-    assert page.count("<details>") == page.count("</details>") == 1
-    assert page.endswith("</details>\n<h1>Answer</h1>\n")
+def test_no_thinking_can_swallow_the_answer_or_leave_its_block(thinking: str) -> None:
+    for size in (1, 2, 3, 7, 1000):
+        page = html(shown(FOLD, *cut(Thinking, thinking, size), Text("# Answer")).text)
+        assert page.count("<details>") == page.count("</details>") == 1, size
+        assert page.endswith("</details>\n<h1>Answer</h1>\n"), size
 
 
 @given(st.text(alphabet="`~<>/!?details\n -#[]()", max_size=60), st.integers(1, 9))

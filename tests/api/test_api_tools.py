@@ -316,12 +316,13 @@ async def test_a_call_in_the_thinking_is_left_alone_where_there_is_an_answer(ser
     assert len(served.backend.requests) == 1
 
 
-@pytest.mark.parametrize("text", SPEAKS_OF_CALLS)
-async def test_what_only_speaks_of_calls_costs_no_second_send(served: Served, text: str) -> None:
-    served.backend.script = answer(text)
-    choice = await whole(served, tools=[WEATHER])
-    assert (choice["finish_reason"], choice["message"]["content"]) == ("stop", text)
-    assert len(served.backend.requests) == 1
+async def test_what_only_speaks_of_calls_costs_no_second_send(served: Served) -> None:
+    for text in SPEAKS_OF_CALLS:
+        served.backend.begin_anew()
+        served.backend.script = answer(text)
+        choice = await whole(served, tools=[WEATHER])
+        assert (choice["finish_reason"], choice["message"]["content"]) == ("stop", text)
+        assert len(served.backend.requests) == 1, text
 
 
 async def test_a_model_that_must_call_and_does_not_is_asked_again(served: Served) -> None:

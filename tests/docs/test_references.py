@@ -6,10 +6,8 @@ import importlib
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import pytest
 import typer
 from typer.core import TyperGroup
 
@@ -33,29 +31,31 @@ from tests.docs.references import (
     typed,
 )
 
-FILES = pytest.mark.parametrize("document", markdown_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
+DOCUMENTS = markdown_files()
 OF_COMMANDS = {"BRIDGE_PASSWORD", "BRIDGE_TOKEN"}
 OF_FILES = (".db", ".toml", ".service", ".example")
 
 
-@FILES
-def test_each_link_leads_somewhere(document: Path) -> None:
-    broken = []
-    for target in LINK.findall(document.read_text("utf-8")):
-        if "://" in target or target.startswith("mailto:"):
-            continue
-        path, _, anchor = target.partition("#")
-        there = (document.parent / path).resolve() if path else document
-        if not there.exists() or (anchor and anchor not in anchors(there.read_text("utf-8"))):
-            broken.append(target)
-    assert broken == []
+def test_each_link_leads_somewhere() -> None:
+    for document in DOCUMENTS:
+        broken = []
+        for target in LINK.findall(document.read_text("utf-8")):
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            path, _, anchor = target.partition("#")
+            there = (document.parent / path).resolve() if path else document
+            if not there.exists() or (anchor and anchor not in anchors(there.read_text("utf-8"))):
+                broken.append(target)
+        assert broken == [], document
 
 
-@FILES
-def test_each_file_that_is_named_exists(document: Path) -> None:
-    text = document.read_text("utf-8")
-    named = {path for typed_text in typed(text) for path in PATH.findall(typed_text) if "NAME" not in path}
-    assert [path for path in sorted(named) if not any(ROOT.glob(path)) and not (document.parent / path).exists()] == []
+def test_each_file_that_is_named_exists() -> None:
+    for document in DOCUMENTS:
+        text = document.read_text("utf-8")
+        named = {path for typed_text in typed(text) for path in PATH.findall(typed_text) if "NAME" not in path}
+        assert [
+            path for path in sorted(named) if not any(ROOT.glob(path)) and not (document.parent / path).exists()
+        ] == [], document
 
 
 @cache
@@ -72,47 +72,49 @@ def command(words: str) -> tuple[Any, str]:
     return found, " ".join(rest)
 
 
-@FILES
-def test_each_command_that_is_named_exists_with_its_options(document: Path) -> None:
-    wrong = []
-    for text in typed(document.read_text("utf-8")):
-        for words, behind in COMMAND.findall(text):
-            found, rest = command(words)
-            known = {option for one in found.params for option in one.opts} | {"--help", "-h", "--config"}
-            missing = [option for option in OPTION.findall(f" {behind}") if option not in known]
-            if isinstance(found, TyperGroup) and (rest or found.name is None):
-                missing.append(words)
-            wrong += [f"{text}: {one}" for one in missing]
-    assert wrong == []
+def test_each_command_that_is_named_exists_with_its_options() -> None:
+    for document in DOCUMENTS:
+        wrong = []
+        for text in typed(document.read_text("utf-8")):
+            for words, behind in COMMAND.findall(text):
+                found, rest = command(words)
+                known = {option for one in found.params for option in one.opts} | {"--help", "-h", "--config"}
+                missing = [option for option in OPTION.findall(f" {behind}") if option not in known]
+                if isinstance(found, TyperGroup) and (rest or found.name is None):
+                    missing.append(words)
+                wrong += [f"{text}: {one}" for one in missing]
+        assert wrong == [], document
 
 
-@FILES
-def test_each_make_target_that_is_named_exists(document: Path) -> None:
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-    named = [match for text in typed(document.read_text("utf-8")) for match in re.findall(r"^make ([a-z-]+)", text)]
-    assert [one for one in named if one not in targets] == []
+def test_each_make_target_that_is_named_exists() -> None:
+    for document in DOCUMENTS:
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+        named = [match for text in typed(document.read_text("utf-8")) for match in re.findall(r"^make ([a-z-]+)", text)]
+        assert [one for one in named if one not in targets] == [], document
 
 
-@FILES
-def test_each_module_that_is_to_be_run_exists(document: Path) -> None:
-    found = [name for text in typed(document.read_text("utf-8")) for name in re.findall(r"python -m ([\w.]+)", text)]
-    assert [name for name in found if importlib.util.find_spec(name) is None] == []
+def test_each_module_that_is_to_be_run_exists() -> None:
+    for document in DOCUMENTS:
+        found = [
+            name for text in typed(document.read_text("utf-8")) for name in re.findall(r"python -m ([\w.]+)", text)
+        ]
+        assert [name for name in found if importlib.util.find_spec(name) is None] == [], document
 
 
 def setting_names() -> Iterator[str]:
     yield from (name for name, _, _, _ in describe())
 
 
-@FILES
-def test_each_setting_that_is_named_exists(document: Path) -> None:
-    text = document.read_text("utf-8")
-    known = set(setting_names())
-    sections = {name.partition(".")[0] for name in known if "." in name}
-    found = [re.match(r"[a-z]+\.[a-z_]+(?= = |$)", span) for span in spans(text)]
-    named = {match[0] for match in found if match and not match[0].endswith(OF_FILES)}
-    assert [one for one in sorted(named) if one.partition(".")[0] in sections and one not in known] == []
-    variables = {variable for _, variable, _, _ in describe()} | OF_COMMANDS
-    assert sorted(set(re.findall(r"BRIDGE_[A-Z_]+[A-Z]", text)) - variables) == []
+def test_each_setting_that_is_named_exists() -> None:
+    for document in DOCUMENTS:
+        text = document.read_text("utf-8")
+        known = set(setting_names())
+        sections = {name.partition(".")[0] for name in known if "." in name}
+        found = [re.match(r"[a-z]+\.[a-z_]+(?= = |$)", span) for span in spans(text)]
+        named = {match[0] for match in found if match and not match[0].endswith(OF_FILES)}
+        assert [one for one in sorted(named) if one.partition(".")[0] in sections and one not in known] == [], document
+        variables = {variable for _, variable, _, _ in describe()} | OF_COMMANDS
+        assert sorted(set(re.findall(r"BRIDGE_[A-Z_]+[A-Z]", text)) - variables) == [], document
 
 
 def test_the_settings_have_sections() -> None:
@@ -125,10 +127,10 @@ def error_classes(base: type[errors.BridgeError] = errors.BridgeError) -> Iterat
         yield from error_classes(kind)
 
 
-@FILES
-def test_each_error_that_is_named_has_that_status(document: Path) -> None:
-    known = {(str(kind.status), kind.code) for kind in error_classes()}
-    assert set(ERROR.findall(document.read_text("utf-8"))) - known == set()
+def test_each_error_that_is_named_has_that_status() -> None:
+    for document in DOCUMENTS:
+        known = {(str(kind.status), kind.code) for kind in error_classes()}
+        assert set(ERROR.findall(document.read_text("utf-8"))) - known == set(), document
 
 
 def test_each_symptom_of_the_troubleshooting_is_a_text_of_the_product() -> None:
@@ -139,11 +141,13 @@ def test_each_symptom_of_the_troubleshooting_is_a_text_of_the_product() -> None:
     assert [one for one in symptoms if one not in said] == []
 
 
-@FILES
-def test_each_name_in_the_code_exists(document: Path) -> None:
-    text = document.read_text("utf-8")
-    names = {span.removesuffix("()") for span in spans(text) if NAME.fullmatch(span) and not span.endswith(OF_FILES)}
-    assert [name for name in sorted(names) if not resolves(name)] == []
+def test_each_name_in_the_code_exists() -> None:
+    for document in DOCUMENTS:
+        text = document.read_text("utf-8")
+        names = {
+            span.removesuffix("()") for span in spans(text) if NAME.fullmatch(span) and not span.endswith(OF_FILES)
+        }
+        assert [name for name in sorted(names) if not resolves(name)] == [], document
 
 
 def resolves(name: str) -> bool:
@@ -170,11 +174,11 @@ def test_every_command_is_explained() -> None:
     assert [name for name in cli().commands if f"`bridge {name}" not in text] == []
 
 
-@FILES
-def test_each_test_that_is_named_exists(document: Path) -> None:
-    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", document.read_text("utf-8"))
-    missing = [f"{file}::{test}" for file, test in named if f"def {test}(" not in (ROOT / file).read_text("utf-8")]
-    assert missing == []
+def test_each_test_that_is_named_exists() -> None:
+    for document in DOCUMENTS:
+        named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", document.read_text("utf-8"))
+        missing = [f"{file}::{test}" for file, test in named if f"def {test}(" not in (ROOT / file).read_text("utf-8")]
+        assert missing == [], document
 
 
 def test_every_threat_names_a_test() -> None:

@@ -282,13 +282,13 @@ def test_nothing_is_lost_and_no_cut_matters_whatever_the_model_writes(parts: lis
         assert joined(once) == text
 
 
-@pytest.mark.parametrize("cut", range(1, 86))
-def test_words_behind_an_argument_wait_for_the_end_tag_that_may_follow(cut: int) -> None:
+def test_words_behind_an_argument_wait_for_the_end_tag_that_may_follow() -> None:
     text = '<invoke name="weather"><parameter name="city">Rome</parameter>\n```\n</invoke>\nI wait.'
-    parser = CallParser(BOX)
-    said = [*parser.feed(text[:cut]), *parser.feed(text[cut:]), *parser.end()]
-    (rejected,) = [segment for segment in said if isinstance(segment, Rejected)]
-    assert "Between the arguments" in rejected.why
+    for cut in range(1, len(text)):
+        parser = CallParser(BOX)
+        said = [*parser.feed(text[:cut]), *parser.feed(text[cut:]), *parser.end()]
+        (rejected,) = [segment for segment in said if isinstance(segment, Rejected)]
+        assert "Between the arguments" in rejected.why, cut
 
 
 IN_CODE = '<tool_call>{"name": "now", "arguments": {"x": "\n```\n```\n<tool_call>{"name": "now"\n"}}</tool_call>\n'

@@ -22,8 +22,6 @@ from bridge.tasks import first
 
 QUICK = 2_000
 """Milliseconds that a page in working order takes for a click and its effect."""
-TRIES = 3
-"""How often a document is loaded where one of an earlier attempt comes in between."""
 MOVES = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Seconds before each look again at a page that moved on: one that loads anew replaces its document more than once."""
 INSERTED_AFTER = 3.0
@@ -79,13 +77,14 @@ class GuardedPage:
 
     async def load(self, address: str) -> None:
         """Load a document; again where one that came late, of an earlier attempt, took its place."""
-        for _ in range(TRIES - 1):
+        for pause in MOVES[1:]:
             try:
                 await self.page.goto(address, wait_until="domcontentloaded")
                 return
             except PlaywrightError as error:
                 if INTERRUPTED not in str(error):
                     raise
+            await asyncio.sleep(pause)  # the interrupted attempt goes on, and would interrupt the next one
         await self.page.goto(address, wait_until="domcontentloaded")
 
     async def press(self, key: str) -> None:

@@ -14,14 +14,15 @@ import pytest
 from rich.console import Console
 
 from bridge.browser.browser import Chromium
-from bridge.cli.doctor_report import run_and_print
+from bridge.cli.doctor_report import run_and_print, run_checks
 from bridge.demo import DemoSite, Script
 from bridge.health_checks import Check, chat_check, file_checks, run_check
+from bridge.settings import ClusterSettings
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from tests.support.commands import Ended, Home
-from tests.support.live import QUICK_SITE, signed_in_profile
+from tests.support.live import QUICK_SITE, settings_for, signed_in_profile
 
 FOREIGN_SITE = """
 from bridge.sites.deepseek.driver import Driver as DeepSeek
@@ -191,3 +192,15 @@ async def test_a_check_that_hangs_is_given_up_and_the_next_one_is_made() -> None
     assert await run_and_print(Check("next", fine), console)
     assert re.search(r"FAILED +hanging +.* within 0\.01 seconds", shown.getvalue())
     assert re.search(r"ok +next +all right", shown.getvalue())
+
+
+async def test_in_a_cluster_no_page_of_an_account_is_opened_and_the_report_says_where_it_is_checked(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    settings = settings_for(tmp_path, cluster=ClusterSettings(url="redis://127.0.0.1:1"))
+    printed = io.StringIO()
+    async with DemoSite(QUICK_SITE) as site:
+        ProfileStore(settings.profiles, load_identity(settings)).save(signed_in_profile(site, "alice"))
+        await run_checks(settings, None, Console(file=printed, width=200), site=True, send=True)
+    assert "each is its node's" in printed.getvalue()
+    assert "alice" not in printed.getvalue()

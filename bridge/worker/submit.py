@@ -144,8 +144,7 @@ async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, li
     pauses, before = iter(NUDGES), session.request_log.count
     patience = len(turn.prompt) / TYPED
     begun, presses, is_at_work = time.monotonic(), 0, False
-    worked_at = begun  # a page at work looks idle for a moment where it draws itself anew
-    while time.monotonic() < (begun + limits.first_byte if is_at_work else worked_at + limits.submit):
+    while time.monotonic() - begun < (limits.first_byte if is_at_work else limits.submit):
         session.may_act()
         async with within(limits.ready, "The page took no prompt"):
             is_at_work = await session.driver.submit(turn)
@@ -154,9 +153,7 @@ async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, li
             async with asyncio.timeout(next(pauses, NUDGES[-1]) + patience):
                 await exchange.sent()
                 return
-        is_at_work = is_at_work or session.request_log.is_waiting(before)
-        worked_at = time.monotonic() if is_at_work else worked_at
-        is_at_work = is_at_work or presses < FEW
+        is_at_work = is_at_work or presses < FEW or session.request_log.is_waiting(before)
     async with within(limits.ready, "The page did not say why it sent nothing"):
         reason = await session.driver.why_not_sent(session.request_log.commands(before), is_at_work=is_at_work)
     if isinstance(reason, SiteChanged | SendTimeout) and session.interceptor.is_cut_off:

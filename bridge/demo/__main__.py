@@ -8,7 +8,7 @@ import signal
 import sys
 
 from bridge.demo.site import DemoSite
-from bridge.demo.site_settings import DemoSettings
+from bridge.demo.site_settings import MARKUPS, DemoSettings
 
 
 def read_settings(arguments: list[str] | None = None) -> DemoSettings:
@@ -18,7 +18,7 @@ def read_settings(arguments: list[str] | None = None) -> DemoSettings:
     parser.add_argument("--host", default=default.host)
     parser.add_argument("--port", type=int, default=8700)
     parser.add_argument("--lang", choices=("en", "zh"), default=default.lang)
-    parser.add_argument("--markup", choices=("classic", "hashed"), default=default.markup)
+    parser.add_argument("--markup", choices=MARKUPS, default=default.markup)
     parser.add_argument("--page", choices=("light", "heavy"), default=default.page)
     parser.add_argument("--rate", type=float, default=default.rate, help="tokens a second")
     parser.add_argument("--settle", type=float, nargs=2, default=default.settle, metavar=("MIN", "MAX"))

@@ -161,8 +161,8 @@ FAULTS: Mapping[str, Fault] = MappingProxyType(
         "moved_completion": Fault("page", "The page sends completions to another address."),
         "renamed_controls": Fault(
             "page",
-            "Placeholder, roles and classes have new names.",
-            {"placeholder": True, "roles": True, "classes": True},
+            "Placeholder, roles and classes have new names, and the styles with them.",
+            {"placeholder": True, "roles": True, "classes": True, "styles": True},
         ),
         "unknown_control": Fault("page", "One control has become something else.", {"control": "composer"}),
         "no_models": Fault("page", "There is no choice of a model."),

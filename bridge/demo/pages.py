@@ -14,6 +14,7 @@ from bridge.demo.bundle import bundled
 from bridge.demo.checks import SESSION_COOKIE
 from bridge.demo.patches import encode_json
 from bridge.demo.replies import WAF_COOKIE
+from bridge.demo.site_settings import MARKUPS
 
 _STATIC = Path(__file__).parent / "static"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -49,9 +50,10 @@ class Assets:
 
     def take_up(self, backend: Backend) -> None:
         """Make the files anew, as the settings of the site say now."""
-        build, markup = backend.build, backend.settings.markup
         style = _files()["style.css"]
-        self._files = {**_files(), f"{markup}.css": _renamed(style, build, markup)}
+        # both, as a page may rename its classes while it is open
+        styles = {f"{markup}.css": _renamed(style, backend.build, markup) for markup in MARKUPS}
+        self._files = {**_files(), **styles}
         self.document = self._document(backend)
 
     def response(self, name: str) -> web.Response:

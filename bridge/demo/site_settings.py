@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Range = tuple[float, float]
+Markup = Literal["classic", "hashed"]
+MARKUPS: tuple[Markup, ...] = ("classic", "hashed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class DemoSettings:
     port: int = 0
     accounts: tuple[str, ...] = ("alice", "bob")
     lang: Literal["en", "zh"] = "en"
-    markup: Literal["classic", "hashed"] = "classic"
+    markup: Markup = "classic"
     page: Literal["light", "heavy"] = "light"  # heavy: draws Markdown anew at every piece, below a long conversation
     models: tuple[str, ...] = ("default", "expert", "vision")
 

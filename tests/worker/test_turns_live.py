@@ -18,7 +18,7 @@ from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.settings import PoolSettings, ServerSettings, TurnSettings
 from bridge.telemetry import WorkerChanged, WorkerState
-from tests.support.live import QUICK_SITE, Live, changed, directive, live, other_site, reset, served
+from tests.support.live import QUICK_SITE, Live, changed, directive, live, load_anew, other_site, reset, served
 from tests.support.stress import stress
 from tests.support.waiting import until
 from tests.worker.test_failures_live import Serving
@@ -125,6 +125,21 @@ async def test_trouble_before_the_send_is_what_the_sites_own_replies_say(run: Li
         await run.facts.state("alice", trouble.state)
     assert changes(run) == ([str(trouble.state)] if trouble.state else [])
     assert bundles(run) == before
+
+
+@pytest.mark.parametrize("has_styles", [True, False], ids=["styled", "unstyled"])
+async def test_a_page_at_work_on_a_prompt_is_waited_for_though_its_button_looks_like_none(
+    run: Live, has_styles: bool
+) -> None:
+    before = bundles(run)
+    run.account().fault("renamed_controls", None, styles=has_styles)
+    await load_anew(run)
+    run.account().fault("slow_proof", seconds=4)
+    await run.account().pages_informed()
+    assert await outcome(run) == (200, "", "")
+    assert (changes(run), bundles(run)) == ([], before)
+    run.account().clear_fault("renamed_controls")
+    await load_anew(run)
 
 
 async def test_a_site_that_is_down_is_a_network_error_at_once_and_costs_the_account_nothing(run: Live) -> None:

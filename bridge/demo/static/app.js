@@ -71,7 +71,7 @@ class App {
     ]);
     listen();
     this.renamed = strikes("renamed_controls");
-    if (this.renamed?.classes) rename();
+    if (this.renamed?.classes) rename(this.renamed);
     this.user = user;
     this.resumeAfter = main.settings.sse_auto_resume_timeout.value;
     this.models = model.settings.model_configs.value.filter((config) => config.enabled);

@@ -16,10 +16,11 @@ function hashed(name) {
   return `_${digest.toString(16).padStart(8, "0")}`.slice(0, 8);
 }
 
-// Give all classes new names from here on, styles included.
-export function rename() {
+// Give all classes new names from here on, and the styles too, unless they did not come.
+export function rename({ styles }) {
   boot.markup = "hashed";
   known.clear();
+  if (!styles) return;
   const style = document.querySelector("link[rel=stylesheet]");
   style.href = style.href.replace("classic.css", "hashed.css");
 }

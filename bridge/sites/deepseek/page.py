@@ -1,4 +1,4 @@
-"""The page of chat.deepseek.com as questions and clicks: `page.js` asked, and asked again where the page moved on.
+"""The page of chat.deepseek.com as questions and clicks: `controls.js` asked, and asked again where the page moved on.
 
 The page redraws itself at any time and may load anew: an element that went away is looked for again.
 """
@@ -26,7 +26,7 @@ SCRIPT = """(origin => {{
   return (
 {}
   );
-}})""".format(FOREIGN, files("bridge.sites.deepseek").joinpath("page.js").read_text("utf-8").rstrip().rstrip(";"))
+}})""".format(FOREIGN, files("bridge.sites.deepseek").joinpath("controls.js").read_text("utf-8").rstrip().rstrip(";"))
 CALL = "([script, name, given]) => script[name](...given)"
 LOOK_EVERY = 10
 """Milliseconds between two looks at a page that is not there yet."""

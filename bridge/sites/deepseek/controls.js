@@ -63,21 +63,30 @@
     const place = around();
     return place ? pressable(place).filter(one => !isToggle(one)) : [];
   };
-  const SEND = /^M8\.3125/, STOP = /^M2 4\.88/;
-  const icon = button => button.querySelector("svg path")?.getAttribute("d") || "";
+  const SEND_OR_STOP = /^(M8\.3125|M2 4\.88)/, STOP = /^M2 4\.88/;
+  const drawing = svg => svg?.querySelector("path")?.getAttribute("d") || "";
+  const icon = button => drawing(button.querySelector("svg"));
+  // a button that is off may have neither the role nor the cursor of one: its icon is a sign of its own
+  const drawnAs = (pattern, root) => {
+    const svg = root && all("svg", root).find(one => visible(one) && pattern.test(drawing(one)));
+    return svg && (svg.closest(BUTTON) ?? svg.parentElement.closest("div, span, a"));
+  };
   const send = () => first([
     ["primary circle class", () => buttons().find(one => one.matches(".ds-button--primary.ds-button--circle"))],
-    ["icon", () => buttons().find(one => SEND.test(icon(one)) || STOP.test(icon(one)))],
+    ["icon", () => drawnAs(SEND_OR_STOP, around())],
     ["label", () => buttons().find(one => /\b(send|stop)\b|发送|停止/i.test(name(one)))],
     ["submit", () => buttons().find(one => one.type === "submit" && one.form?.contains(composer().element))],
     ["primary class", () => buttons().filter(one => one.matches(".ds-button--primary")).pop()],
     ["last button with an icon", () => buttons().filter(one => one.querySelector("svg")).pop()],
     ["last button", () => buttons().pop()],
-    ["icon elsewhere", () => pressable(document.body).find(one => SEND.test(icon(one)) || STOP.test(icon(one)))],
+    ["icon elsewhere", () => drawnAs(SEND_OR_STOP, document.body)],
   ]);
+  // the page has taken the prompt: its button stops now, or something turns below the text box; files stand above it
   const isBusy = () => {
-    const button = send().element;
-    return !!button && (STOP.test(icon(button)) || !!button.querySelector("rect, .ds-loading, [data-icon=spin]"));
+    const button = send().element, box = composer().element, place = around();
+    const isBelow = one => !!(box.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING);
+    return (!!button && (STOP.test(icon(button)) || !!button.querySelector("rect")))
+      || (!!place && all(".ds-loading, [data-icon=spin]", place).some(one => visible(one) && isBelow(one)));
   };
 
   const toggles = () => all(".ds-toggle-button, [role=button][aria-pressed], button[aria-pressed], [role=switch]").filter(visible);

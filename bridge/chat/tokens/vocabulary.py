@@ -13,8 +13,8 @@ from bridge.chat.tokens.byte_pairs import BytePairs
 if TYPE_CHECKING:
     from bridge.chat.tokens.words import WordCutter
 
-WAITING = 2_048
-"""Characters that wait before they are counted together, which costs less than one by one."""
+WAITING = 256
+"""Characters that wait before they are counted together: more would hold up a chunk, fewer cost more in all."""
 
 PIECE = 16_384
 """Characters whose words are held at the same time: together they take fifty times as much memory."""
@@ -33,6 +33,7 @@ class Vocabulary:
         self.cutter = cutter
         self._pairs = pairs
         self._known: dict[tuple[int, int], int] = {}  # by hash and length, so that no text is kept
+        self._last: tuple[str, tuple[int, int]] = ("", (0, 0))
 
     def tokens(self, text: str) -> int:
         """Return the tokens of a whole text."""
@@ -48,6 +49,19 @@ class Vocabulary:
     def tokens_of_words(self, text: str) -> int:
         """Return the tokens of a text, all of whose words are held at the same time."""
         return sum(map(self.tokens_of_word, self.cutter.words(text)))
+
+    def settled(self, text: str) -> tuple[int, int]:
+        """Return tokens and characters of the first words of a text that remain what they are, however it goes on.
+
+        The last result is kept: what the site wrote and what the client got are counted right after each other, and
+        are mostly the same.
+        """
+        known, result = self._last
+        if known != text:
+            words = self.cutter.settled(text)
+            result = sum(map(self.tokens_of_word, words)), sum(map(len, words))
+            self._last = text, result
+        return result
 
     def tokens_of_word(self, word: str) -> int:
         """Return the tokens of a word."""
@@ -118,9 +132,9 @@ class VocabularyCount:
 
     def _settle(self) -> None:
         text = "".join(self._pieces)
-        words = self._vocabulary.cutter.settled(text)
-        self._settled += sum(map(self._vocabulary.tokens_of_word, words))
-        rest = text[sum(map(len, words)) :]
+        tokens, size = self._vocabulary.settled(text)
+        self._settled += tokens
+        rest = text[size:]
         self._pieces, self._size, self._next = [rest], len(rest), len(rest) + max(WAITING, len(rest))
 
 

@@ -5,7 +5,7 @@ Text that arrives in pieces can be counted as far as its words stand, whatever f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import regex
@@ -67,22 +67,34 @@ class WordCutter:
         return max(map(len, self._begun), default=0)
 
     def _plain(self, text: str, start: int, end: int) -> list[str]:
-        spans = [(start, end)]
+        spans: Sequence[tuple[int, int]] = [(start, end)]
         for pattern in self._patterns:
-            spans = [part for span in spans for part in _isolated(pattern, text, *span)]
-        return [text[place : min(place + LONGEST, end)] for start, end in spans for place in range(start, end, LONGEST)]
+            spans = _isolated(pattern, text, spans)
+        words: list[str] = []
+        for start, end in spans:
+            if end - start <= LONGEST:
+                words.append(text[start:end])
+            else:
+                words += (text[place : min(place + LONGEST, end)] for place in range(start, end, LONGEST))
+        return words
 
 
-def _isolated(pattern: regex.Pattern[str], text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield where the matches between `start` and `end` are, and what lies between them."""
-    place = start
-    for found in pattern.finditer(text, start, end):
-        if found.start() > place:
-            yield place, found.start()
-        yield found.span()
-        place = found.end()
-    if place < end:
-        yield place, end
+def _isolated(pattern: regex.Pattern[str], text: str, spans: Iterable[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+    """Return where the matches within each span are, and what lies between them."""
+    parts: list[tuple[int, int]] = []
+    for start, end in spans:
+        if end - start == 1:  # most numbers and signs; nothing cuts it further
+            parts.append((start, end))
+            continue
+        for found in pattern.finditer(text, start, end):
+            first, last = found.span()
+            if first > start:
+                parts.append((start, first))
+            parts.append((first, last))
+            start = last
+        if start < end:
+            parts.append((start, end))
+    return parts
 
 
 def _bounded(found: regex.Match[str]) -> str:

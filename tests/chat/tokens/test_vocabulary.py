@@ -73,6 +73,24 @@ def test_a_long_text_is_counted_as_it_comes(pieces: list[str]) -> None:
     assert count.tokens == vocabulary().tokens_of_words(text * times)
 
 
+def test_small_pieces_are_counted_a_few_hundred_characters_at_a_time_so_that_no_chunk_is_held_up() -> None:
+    count, most = vocabulary().count(), 0
+    for number in range(1_000):
+        count.add(f"{number}, then ")
+        most = max(most, count.waiting)
+    assert most < 300
+
+
+def test_two_texts_that_are_counted_in_turns_are_not_taken_for_each_other() -> None:
+    texts = [f"{number} unbelievable things\n" * 40 for number in (1, 22)]
+    counts = [vocabulary().count() for _ in texts]
+    for pieces in zip(*texts, strict=False):
+        for count, piece in zip(counts, pieces, strict=True):
+            count.add(piece)
+    shortest = min(map(len, texts))
+    assert [count.tokens for count in counts] == [vocabulary().tokens(text[:shortest]) for text in texts]
+
+
 def test_a_text_of_many_pieces_has_as_many_tokens_as_a_whole_one() -> None:
     text = "".join(f"{number} unbelievable things{' ' * (number % 7)}\n" for number in range(2_000))
     assert len(text) > 3 * PIECE

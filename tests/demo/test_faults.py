@@ -343,6 +343,7 @@ async def test_the_page_may_send_completions_elsewhere(page: Page, account: Acco
 
 
 async def _load_with(page: Page, account: Account, name: str) -> None:
+    await page.locator("textarea").first.wait_for()  # else the fault may strike the page that is still being loaded
     account.fault(name)
     await page.reload()
     await page.locator("textarea").first.wait_for()
@@ -509,9 +510,7 @@ async def test_several_files_each_need_a_proof_of_their_own_and_get_it(page: Pag
 
 
 async def test_a_file_left_over_goes_with_the_next_prompt(page: Page, account: Account) -> None:
-    account.fault("file_left_over")
-    await account.pages_informed()
-    await page.reload()
+    await _load_with(page, account, "file_left_over")
     await expect(page.get_by_text("left-over.txt")).to_be_visible()
     await page.locator(COMPOSER).fill("read it")
     await expect(page.locator(SEND)).to_have_attribute("aria-disabled", "false")

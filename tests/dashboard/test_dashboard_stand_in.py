@@ -295,8 +295,8 @@ async def test_a_wait_that_should_be_over_reads_as_a_sentence(front: Front) -> N
     late = states.account("late", "resting", "Messages too frequent", until=states.at(seconds=5))
     soon = states.account("soon", "resting", "Messages too frequent", until=states.at(hours=-1, seconds=-30))
     async with front({**states.state(), "accounts": [late, soon]}) as (_, dashboard):
-        await expect(dashboard.account("late")).to_contain_text("again any moment now: Messages too frequent")
-        await expect(dashboard.account("soon")).to_contain_text(re.compile(r"again in [\d:]+: Messages too frequent"))
+        await expect(dashboard.account("late")).to_contain_text("retry any moment now: Messages too frequent")
+        await expect(dashboard.account("soon")).to_contain_text(re.compile(r"retry in [\d:]+: Messages too frequent"))
 
 
 async def test_a_question_that_cannot_be_asked_is_not_lost(front: Front) -> None:

@@ -44,7 +44,7 @@ function Site() {
   const checkAll = () => checkSite();
   return html`<section class="card" aria-labelledby="site-check">
     <header class="card-head"><h2 id="site-check">Site</h2>
-      <span class="small soft grow">Opens one more page of an account, and looks for every control and for the protocol.
+      <span class="small soft grow check-note">Opens one more page of an account, and looks for every control and for the protocol.
         Nothing is sent; chats for that account wait meanwhile.</span>
       ${accounts?.length > 1 && html`<${ActionButton} run=${checkAll}><${Icon} name="refresh" />Check all<//>`}</header>
     ${accounts === null && html`<div class="skeleton block" aria-busy="true"></div>`}

@@ -15,6 +15,11 @@ const SCOPES = [
   ["metrics", "Metrics"],
   ["admin", "Admin"],
 ];
+const HINTS = {
+  chat: "Chat, list models, and use files.",
+  metrics: "Read /metrics, and nothing else.",
+  admin: "Everything, also this dashboard: accounts, keys, live views.",
+};
 
 export function Keys() {
   const keys = useStore((state) => state.keys);
@@ -102,7 +107,7 @@ function AddKey({ close }) {
         onInput=${(event) => setName(event.target.value)} /><span class="hint">Says who uses it.</span></label>
       <div class="field"><span>What it may do</span><div>
         <${Segments} label="Scope" name="scope" options=${SCOPES} value=${scope} onChange=${setScope} /></div>
-        <span class="hint">${scope === "chat" ? "Chat, list models, and use files." : "Everything, also this dashboard: accounts, keys, live views."}</span></div>
+        <span class="hint">${HINTS[scope]}</span></div>
       <details><summary>Limits</summary><${LimitFields} fields=${fields} onChange=${setFields} /></details>
       ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
     </form><//>`;

@@ -50,7 +50,7 @@ function State({ account }) {
     ${
       (isParked || reason) &&
       html`<p class="small soft two-lines">
-        ${isParked && html`<span>again <${Countdown} to=${account.until} />${reason && ": "}</span>`}<bdi>${reason}</bdi></p>`
+        ${isParked && html`<span>retry <${Countdown} to=${account.until} />${reason && ": "}</span>`}<bdi>${reason}</bdi></p>`
     }
   </div>`;
 }
@@ -60,7 +60,7 @@ function Chat({ account: { chat } }) {
     return html`<div class="account-chat faint small">
       <span class="hidden-text">Chat:</span> <span class="nothing">no chat now</span></div>`;
   return html`<div class="account-chat"><span class="badge info working">${STEPS[chat.step] ?? chat.step}</span>
-    <p class="small soft clip">${plural(chat.tokens ?? 0, "token")} · <${Elapsed}
+    <p class="small soft two-lines">${plural(chat.tokens ?? 0, "token")} · <${Elapsed}
       since=${chat.started} /> · ${clipped(chat.model, 60)}</p></div>`;
 }
 
@@ -69,7 +69,7 @@ function Seen({ account: { last_error: error, last_seen: seen } }) {
     <p class="soft">${seen ? html`alive <${Ago} at=${seen} />` : "not seen alive yet"}</p>
     ${
       error
-        ? html`<p class="clip bad-text" title=${clipped(error.message)}>${error.code} <span class="faint">
+        ? html`<p class="two-lines bad-text" title=${clipped(error.message)}>${error.code} <span class="faint">
           <${Ago} at=${error.at} /></span></p>`
         : html`<p class="faint">no error</p>`
     }

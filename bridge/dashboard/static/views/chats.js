@@ -76,7 +76,7 @@ function Recent() {
   return html`<section aria-labelledby="recent" class="stack">
     <div class="filters"><h2 id="recent">Recent</h2>
       <${Segments} label="Show" name="kind" options=${options} value=${kind} onChange=${setKind} />
-      <${Search} label="Find a chat" placeholder="Model, key, account, result, id" value=${words} onChange=${setWords} />
+      <${Search} label="Find a chat" placeholder="Model, key, account, result" value=${words} onChange=${setWords} />
         </div>
     <div class="card chats">
       ${found.length === 0 ? html`<${None} isAny=${recent.length > 0} />` : html`<${Rows} chats=${found} />`}

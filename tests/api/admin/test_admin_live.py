@@ -36,6 +36,8 @@ async def test_a_chat_is_followed_from_its_sending_to_its_end_and_can_be_ended(
 ) -> None:
     browser = light_browser(call_limit=5, record=tmp_path / "records")
     dashboard = DashboardSettings(history=True)
+    async with chromium.context({}):  # starts it: what happens in a shared browser is told to who made it
+        pass
     async with (
         live(tmp_path, chromium=chromium, browser=browser, dashboard=dashboard) as run,
         operator(run) as http,

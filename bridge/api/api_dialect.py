@@ -6,7 +6,7 @@ A dialect is a folder beside `openai`, and a line in `routes.dialects`. Dialects
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -61,8 +61,8 @@ class DialectParts:
     """What a chat asks for."""
     endpoint: Callable[[Surface[Any]], ChatEndpoint[Any]]
     """Returns what answers chats of a surface that is reached in a way of its own."""
-    is_still_in: Callable[[web.Request], bool]
-    """Tells whether the sender of a long request, such as a WebSocket, could still begin it."""
+    until_out: Callable[[web.Request], Coroutine[None, None, None]]
+    """Returns once the sender of a long request, such as a WebSocket, could not begin it any more."""
 
 
 class Dialect(ABC):

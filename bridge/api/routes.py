@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -84,6 +84,10 @@ def dialects(
     return Dialects([*openai, Anthropic(settings.api), ollama, Gemini(settings.api)], ports)
 
 
+async def _never_out(_: web.Request) -> None:
+    await asyncio.Event().wait()
+
+
 @dataclass(frozen=True, slots=True)
 class ChatParts:
     """What the routes of chats are made of, None where it is turned off; `tasks` run what outlives a request."""
@@ -95,7 +99,7 @@ class ChatParts:
     history: ChatHistory | None = None
     responses: ResponseStore | None = None
     tasks: Tasks | None = None
-    is_still_in: Callable[[web.Request], bool] = lambda _: True
+    until_out: Callable[[web.Request], Coroutine[None, None, None]] = _never_out
     policy: KeyPolicy = field(default_factory=KeyPolicy)
     nodes: OtherNodes | None = None
 
@@ -140,7 +144,7 @@ def _dialect_parts(chats: ChatParts, models: ModelList) -> DialectParts:
         models.find,
         chats.admission,
         chats.endpoint,
-        chats.is_still_in,
+        chats.until_out,
     )
 
 
@@ -217,7 +221,7 @@ def _build_app(
     tasks = Tasks()
     policy, kept = KeyPolicy(access, optional.limiter), (optional.history, optional.responses)
     files = StoredFiles(store, optional.nodes)
-    chats = ChatParts(backend, settings, files, bodies, *kept, tasks, guard.is_still_in, policy, optional.nodes)
+    chats = ChatParts(backend, settings, files, bodies, *kept, tasks, guard.until_out, policy, optional.nodes)
     table = route_table(chats, (*operator, *observed))
     guard.use(rules_of(table))
     origins = Origins(settings.api.allowed_origins, guard)

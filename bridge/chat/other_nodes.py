@@ -19,16 +19,17 @@ Read = Callable[[Mapping[str, Any]], AbstractAsyncContextManager[AsyncIterator[b
 """Opens what another node wants to read."""
 
 
-GLANCE = 4.0
-"""Seconds that a node has to answer where an operator or a client has the others' answers without its own."""
-
-
 class OtherNode(Protocol):
     """One of the other nodes; each call raises `NodeLost` where it does not answer."""
 
     @property
     def name(self) -> str:
         """Return its name."""
+        ...
+
+    @property
+    def glance(self) -> float:
+        """Return the seconds that it has for an answer without which the others' are good as well."""
         ...
 
     async def ask(self, subject: str, **said: Any) -> dict[str, Any]:
@@ -76,10 +77,10 @@ class OtherNodes(Protocol):
 async def answer_soon(node: OtherNode, subject: str, **said: Any) -> dict[str, Any]:
     """Return what a node answers, whose answer the others' do without; raise `NodeLost` where none comes soon."""
     try:
-        async with asyncio.timeout(GLANCE):
+        async with asyncio.timeout(node.glance):
             return await node.ask(subject, **said)
     except TimeoutError as error:
-        raise NodeLost(f"The node {node.name} did not answer within {GLANCE:g} seconds.") from error
+        raise NodeLost(f"The node {node.name} did not answer within {node.glance:g} seconds.") from error
 
 
 @contextmanager

@@ -32,6 +32,8 @@ SAY = 3600.0
 """Seconds between two times at which a node has itself remembered."""
 KNOWN_FOR = 5.0
 """Seconds for which the names are not read again."""
+GLANCE = 4.0
+"""Seconds that a node has to answer where an operator or a client has the others' answers without its own."""
 
 REMEMBER = Script(
     """
@@ -87,9 +89,10 @@ def _as_json(found: Mapping[str, Any]) -> bytes:
 class Asked:
     """One other node; see `OtherNode`."""
 
-    def __init__(self, info: NodeInfo, client: RelayClient) -> None:
+    def __init__(self, info: NodeInfo, client: RelayClient, glance: float = GLANCE) -> None:
         self._info = info
         self._client = client
+        self.glance = glance
 
     @property
     def name(self) -> str:
@@ -111,6 +114,7 @@ class NodesToAsk:
     """See `OtherNodes`."""
 
     def __init__(self, node: ClusterNode, client: RelayClient, questions: NodeQuestions) -> None:
+        self.glance = GLANCE
         self._node = node
         self._client = client
         self._questions = questions
@@ -135,7 +139,7 @@ class NodesToAsk:
 
     def all(self) -> Sequence[OtherNode]:
         """Return the other nodes; see `OtherNodes`."""
-        return [Asked(info, self._client) for info in self._others()]
+        return [self._to_ask(info) for info in self._others()]
 
     async def away(self) -> Sequence[str]:
         """Return the names of the nodes that are away; see `OtherNodes`."""
@@ -147,7 +151,7 @@ class NodesToAsk:
         mark = mark_of(id)
         if not mark or mark == self._mark:
             return None
-        return next((Asked(info, self._client) for info in self._others() if mark_for(info.node) == mark), None)
+        return next((self._to_ask(info) for info in self._others() if mark_for(info.node) == mark), None)
 
     async def check_maker(self, id: str) -> None:  # noqa: A002
         """Raise where the node of an id is away; see `OtherNodes`."""
@@ -165,6 +169,9 @@ class NodesToAsk:
     def serve(self, subject: str, read: Read) -> None:
         """Have other nodes read; see `OtherNodes`."""
         self._questions.reads[subject] = read
+
+    def _to_ask(self, info: NodeInfo) -> Asked:
+        return Asked(info, self._client, self.glance)
 
     def _others(self) -> list[NodeInfo]:
         known = {info.node: info for info in self._node.view.nodes if info.id != self._node.id and info.address}

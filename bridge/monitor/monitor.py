@@ -71,6 +71,7 @@ class Monitor:
         self.charts = Charts()
         self.log = LogTail()
         self.feed = EventFeed(self._whole)
+        self.tick = TICK
         self._settings = settings
         kept = {"trace": settings.browser.trace is not None, "record": settings.browser.record is not None}
         self.sections = ChatSections(self.chats, kept)
@@ -267,7 +268,7 @@ class Monitor:
         while True:
             await self.feed.watched.wait()
             self._flush()
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(self.tick)
 
     def _flush(self) -> None:
         """Send all watchers what has changed since the last time."""

@@ -17,7 +17,7 @@ from bridge.monitor.chat_list import MOST_OPEN
 
 SUBJECT = "chats-now"
 LOOK_EVERY = 1.0
-"""Seconds between two looks, and that the other nodes have to answer one."""
+"""Seconds between two looks."""
 ENDED = 100
 """Chats that have ended which a node tells of at a time, and that are remembered of each."""
 
@@ -33,9 +33,12 @@ class OtherChats:
     """The chats of the other nodes of `nodes`, which are told of `own`.
 
     `on_ended` gets those that have ended since the last look, or None where a node has told for the first time.
+    `look_every` are the seconds between two looks, and that the other nodes have to answer one.
     """
 
-    def __init__(self, nodes: OtherNodes, own: Own, on_ended: Callable[[Rows | None], None]) -> None:
+    def __init__(
+        self, nodes: OtherNodes, own: Own, on_ended: Callable[[Rows | None], None], look_every: float = LOOK_EVERY
+    ) -> None:
         self.nodes = nodes
         self.running: Rows = []
         self.queue: Rows = []
@@ -44,6 +47,7 @@ class OtherChats:
         """The nodes that have not told of their chats."""
         self._own = own
         self._on_ended = on_ended
+        self._look_every = look_every
         self._ended: dict[str, deque[dict[str, Any]]] = {}
         """The rows of each node that has told of its chats."""
         self._looked = asyncio.Lock()
@@ -76,12 +80,12 @@ class OtherChats:
                 self.running, self.queue = [], []
                 await watched.wait()
             await self.look()
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(self._look_every)
 
     async def _ask(self, node: OtherNode) -> Mapping[str, Any]:
         known = self._ended.get(node.name)
         try:
-            async with asyncio.timeout(LOOK_EVERY):
+            async with asyncio.timeout(self._look_every):
                 return await node.ask(SUBJECT, after=known[-1]["at"] if known else 0.0)
         except (BridgeError, TimeoutError):
             return {}

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from bridge.chat import other_nodes
 from bridge.settings import DashboardSettings
 from tests.support.cluster_http import Endpoint, endpoint_of, key_on, two_endpoints
 from tests.support.cluster_nodes import IDENTITY, Cluster, node_of
@@ -113,11 +112,11 @@ async def test_usage_of_a_node_that_is_away_is_told_to_be_missing(cluster: Clust
 
 
 async def test_a_node_that_does_not_answer_is_waited_for_no_longer_than_a_glance_and_is_named(
-    cluster: Cluster, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, stack: AsyncExitStack
 ) -> None:
     both = await two_endpoints(cluster, stack, "a")
     _, key = await key_on(*both)
-    monkeypatch.setattr(other_nodes, "GLANCE", 0.2)
+    both[1].node.everywhere.nodes.glance = 0.2
     nodes, over = both[0].node.everywhere.nodes, asyncio.Event()
     stack.callback(over.set)
 

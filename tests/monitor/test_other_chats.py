@@ -12,7 +12,6 @@ import pytest
 from bridge.chat.cluster_control import NodeStatus
 from bridge.chat.other_nodes import Answer, OtherNode, Read
 from bridge.errors import NodeLost
-from bridge.monitor import other_chats
 from bridge.monitor.monitor import Monitor
 from bridge.monitor.other_chats import ENDED, OtherChats
 from bridge.settings import Settings
@@ -22,6 +21,8 @@ from tests.support.waiting import LIMIT, until
 
 class Node:
     """Another node, which tells what it is given to tell."""
+
+    glance = LIMIT
 
     def __init__(self, name: str, told: Mapping[str, Any] | Exception | None) -> None:
         self.name = name
@@ -109,10 +110,7 @@ async def test_chats_of_all_nodes_are_shown_the_newest_first_and_named_by_their_
     assert others.running == []
 
 
-async def test_a_node_that_does_not_tell_or_tells_nonsense_is_named_and_harms_no_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(other_chats, "LOOK_EVERY", 0.1)
+async def test_a_node_that_does_not_tell_or_tells_nonsense_is_named_and_harms_no_other() -> None:
     bad: list[Any] = [
         NodeLost("gone"),
         {},
@@ -121,7 +119,8 @@ async def test_a_node_that_does_not_tell_or_tells_nonsense_is_named_and_harms_no
         None,
     ]
     nodes = [Node(f"bad{number}", one) for number, one in enumerate(bad)]
-    others = OtherChats(Nodes(*nodes, Node("good", told(running=[chat("r")]))), lambda _: {}, lambda _: None)
+    good = Node("good", told(running=[chat("r")]))
+    others = OtherChats(Nodes(*nodes, good), lambda _: {}, lambda _: None, look_every=0.1)
     async with asyncio.timeout(LIMIT):
         await others.look()
     assert others.missing == [node.name for node in nodes]

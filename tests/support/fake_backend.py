@@ -339,7 +339,7 @@ async def serving(
         metrics=metrics or MetricsSettings(),
     )
     access, monitor = access_of(settings if key_files else None, locked=locked), Monitor(settings)
-    monitor.accounts, monitor.unready = backend.accounts, backend.unready
+    monitor.accounts, monitor.unready, monitor.tick = backend.accounts, backend.unready, 0.02
     counted = await asyncio.to_thread(Metrics, settings.metrics)
     telemetry = Telemetry(monitor, counted)
     history = None

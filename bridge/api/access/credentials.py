@@ -20,8 +20,8 @@ from bridge.storage.named_keys import Scope
 from bridge.tasks import Tasks
 from bridge.telemetry import AccountRenamed, Fact, Sink
 
-EVERY = 1.0
-"""Seconds between two looks at the files."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the files, and between two checks of somebody who has a stream or a WebSocket open."""
 
 
 class Credentials:
@@ -39,6 +39,7 @@ class Credentials:
         self.is_free = is_free
         self.now = clock
         self.sessions = sessions
+        self.look_every = LOOK_EVERY
         self._store = store
         self._seen: object = None
         self._take(keys)
@@ -112,7 +113,7 @@ class Credentials:
     async def watch(self) -> NoReturn:
         """Look at the files again and again, so that what a command changes counts as well."""
         while True:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(self.look_every)
             try:
                 await self.refresh()
             except BridgeError as error:

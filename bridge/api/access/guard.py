@@ -7,6 +7,7 @@ the content type (against requests without a preflight).
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 from collections.abc import Iterable
@@ -83,11 +84,7 @@ class RouteRules:
 class Guard:
     """The checks. Until `use` is called every path asks for a key."""
 
-    def __init__(
-        self,
-        access: Credentials,
-        server: ServerSettings,
-    ) -> None:
+    def __init__(self, access: Credentials, server: ServerSettings) -> None:
         self._access = access
         self._server = server
         self._rules = RouteRules()
@@ -211,6 +208,11 @@ class Guard:
         if session is not None:
             return self._access.is_open(session)
         return self._access.is_known(key) if key is not None else request.get(LET_IN, False)
+
+    async def until_out(self, request: web.Request) -> None:
+        """Return once the sender of a long request could not begin it any more."""
+        while self.is_still_in(request):
+            await asyncio.sleep(self._access.look_every)
 
     def _log_refusal(self, what: str, names: Iterable[str], setting: str) -> None:
         """Tell the operator which setting may lack a name; the names are a stranger's text."""

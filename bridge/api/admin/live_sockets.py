@@ -27,8 +27,6 @@ PATH = "/admin/api/live"
 LOGINS = "/admin/api/logins"
 PING = 15.0
 """Seconds between two pings; a connection that answers none is closed after half of that."""
-LOOK_EVERY = 2.0
-"""Seconds between two checks of the viewer's session."""
 LONGEST_REASON = 120
 """Bytes of the reason for which a connection is closed; the protocol has room for 123."""
 SEND_LIMIT = 30.0
@@ -103,11 +101,7 @@ class Live:
         self, request: web.Request, joining: AbstractAsyncContextManager[ViewerChannel]
     ) -> web.StreamResponse:
         check_origin(request)
-        return await serve_viewer(request, joining, self._until_signed_out(request))
-
-    async def _until_signed_out(self, request: web.Request) -> None:
-        while self._parts.guard.is_still_in(request):
-            await asyncio.sleep(LOOK_EVERY)
+        return await serve_viewer(request, joining, self._parts.guard.until_out(request))
 
 
 async def serve_viewer(

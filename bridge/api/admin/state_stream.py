@@ -10,11 +10,10 @@ from aiohttp import web
 from bridge.api.admin.admin_context import Parts, as_json
 from bridge.api.route_table import Operation
 from bridge.monitor.event_feed import Watcher
+from bridge.tasks import first
 
 BEAT = 10.0
 """Seconds of silence after which a comment is sent."""
-LOOK = 1.0
-"""Seconds between two checks of the watcher's session or key."""
 HEADERS = {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
 
 
@@ -48,17 +47,15 @@ class Watch:
             response = web.StreamResponse(headers=HEADERS)
             await response.prepare(request)
             with suppress(ConnectionError):  # the client is gone
-                await self._send(request, response, watcher)
+                await first(_send(response, watcher), self._parts.guard.until_out(request))
         return response
 
-    async def _send(self, request: web.Request, response: web.StreamResponse, watcher: Watcher) -> None:
-        silent = 0.0
-        while not watcher.is_over and self._parts.guard.is_still_in(request):
-            frames = await watcher.next(LOOK)
-            silent = 0.0 if frames else silent + LOOK
-            if frames or silent >= BEAT:
-                silent = 0.0
-                await response.write(frames or b": here\n\n")
+
+async def _send(response: web.StreamResponse, watcher: Watcher) -> None:
+    while not watcher.is_over:
+        frames = await watcher.next(BEAT)
+        if frames or not watcher.is_over:
+            await response.write(frames or b": here\n\n")
 
 
 def _cut(request: web.Request) -> None:

@@ -34,8 +34,6 @@ from bridge.tasks import first
 CREATE = "response.create"
 PING = 20.0
 """Seconds between two pings; a connection that answers none is closed after half of that."""
-LOOK_EVERY = 1.0
-"""Seconds between two checks of the client's key."""
 SEND_LIMIT = 60.0
 """Seconds that a client has to take an event."""
 MOST_WAITING = 4
@@ -63,18 +61,19 @@ class ResponseSockets:
         waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
         mark = self._parts.settings.cluster.mark
         talk = _Conversation(request, socket, surface, self._parts.endpoint(surface), mark)
+        is_out = asyncio.Event()
         with suppress(ConnectionError, TimeoutError):  # the client is gone, or takes nothing any more
-            await first(_receive(socket, waiting), talk.answer_all(waiting), self._watch(request))
-        if self._parts.is_still_in(request):
-            await socket.close()
-        else:
+            await first(_receive(socket, waiting), talk.answer_all(waiting), self._watch(request, is_out))
+        if is_out.is_set():
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"The API key was revoked.")
+        else:
+            await socket.close()
         return socket
 
-    async def _watch(self, request: web.Request) -> None:
-        """Return once the client's key is revoked."""
-        while self._parts.is_still_in(request):
-            await asyncio.sleep(LOOK_EVERY)
+    async def _watch(self, request: web.Request, is_out: asyncio.Event) -> None:
+        """Set `is_out` and return once the client's key is revoked."""
+        await self._parts.until_out(request)
+        is_out.set()
 
 
 class LastResponse(KeptResponses):

@@ -7,7 +7,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,7 +23,6 @@ from bridge import __version__
 from bridge.api.connections import CLOSE_LIMIT
 from bridge.app import running
 from bridge.chat.types import Account, ChatRequest, Finish, Message, Model, Text
-from bridge.monitor import monitor
 from bridge.monitor.event_feed import STALLED
 from bridge.monitor.monitor import Monitor
 from bridge.settings import BrowserSettings, DashboardSettings, ServerSettings, Settings
@@ -49,13 +48,6 @@ ACCOUNTS = (
     Account("bob", WorkerState.CHALLENGED, "[red]Are you human?", UNTIL, is_busy=False),
 )
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _changes_come_soon() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(monitor, "TICK", 0.02)
-        yield
 
 
 BASIC = {

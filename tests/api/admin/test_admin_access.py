@@ -13,10 +13,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from bridge.api.access import credentials
 from bridge.api.access.credentials import Credentials, load_credentials
 from bridge.api.access.sessions import MOST_SESSIONS, MOST_TOKENS, TOKEN_LIFE, Sessions
-from bridge.api.admin import state_stream
 from bridge.api.admin.sign_in import is_said_https
 from bridge.app import Bridge
 from bridge.browser.browser import Chromium
@@ -420,6 +418,7 @@ def test_sessions_and_tokens_end_by_time_and_are_bounded() -> None:
 async def with_files(folder: Path) -> AsyncIterator[tuple[Credentials, KeyStore]]:
     """Give the access to a bridge whose keys are in files, and what changes them, as a command does."""
     access = load_credentials(Settings(config=folder))
+    access.look_every = 0.05
     async with asyncio.timeout(LIMIT):
         watching = asyncio.get_running_loop().create_task(access.watch())
         try:
@@ -428,10 +427,7 @@ async def with_files(folder: Path) -> AsyncIterator[tuple[Credentials, KeyStore]
             watching.cancel()
 
 
-async def test_keys_that_a_command_adds_and_revokes_count_in_the_running_service(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(credentials, "EVERY", 0.05)
+async def test_keys_that_a_command_adds_and_revokes_count_in_the_running_service(tmp_path: Path) -> None:
     async with with_files(tmp_path) as (access, store):
         key, text = await asyncio.to_thread(store.add, "laptop", "admin")
         await until(lambda: access.key_of(text) is not None)
@@ -504,8 +500,8 @@ def test_a_key_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "keys.json").read_text() == "{"
 
 
-async def test_a_stream_of_a_session_that_is_over_ends(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state_stream, "LOOK", 0.05)
+async def test_a_stream_of_a_session_that_is_over_ends(served: Served) -> None:
+    served.access.look_every = 0.05
     async with signed_in(served) as operator, events(operator.http) as stream:
         await stream.next("state")
         await operator.answer("DELETE", SESSION)

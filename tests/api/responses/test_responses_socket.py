@@ -10,7 +10,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bridge.api.responses import responses_socket
 from bridge.chat.types import Finish, Opened, Text
 from bridge.errors import BrowserError, PoolFull
 from tests.support.fake_backend import Served, serving, soon
@@ -123,9 +122,9 @@ async def test_a_socket_needs_a_key(served: Served) -> None:
         assert response.status == 400
 
 
-async def test_a_socket_is_closed_once_its_key_is_revoked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(responses_socket, "LOOK_EVERY", 0.05)
+async def test_a_socket_is_closed_once_its_key_is_revoked() -> None:
     async with serving(key_files=True) as served:
+        served.access.look_every = 0.05
         key, secret = await served.access.add("agent", "chat")
         served.backend.script = (Opened(), asyncio.Event())
         async with served.http.ws_connect(PATH, headers={"Authorization": f"Bearer {secret}"}) as socket:

@@ -42,7 +42,6 @@ from bridge.settings_reload import SettingsReload
 from bridge.stop_signals import Stop, signals
 from bridge.storage.browser_folders import sweep_folders
 from bridge.storage.file_locks import lock_folders
-from bridge.storage.file_store import folder_of
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.storage.response_store import ResponseStore
@@ -116,7 +115,7 @@ async def running(
             await _send_traces(stack, base.telemetry, settings.cluster.own_name)
         browser = await _chromium(stack, base, browser)
         pool, everywhere = await _pool(stack, base, browser, only_new=only_new)
-        views = ViewRegistry(pool, browser, settings, base.store, everywhere.add)
+        views = ViewRegistry(pool, browser, settings.pages, base.store, everywhere.add)
         share_views(everywhere, views)
         base.telemetry.add(views.on_fact)
         optional = await _optional_parts(stack, base, pool, everywhere, browser, views)
@@ -158,9 +157,12 @@ def _reload(tasks: Tasks, settings: SettingsReload | None) -> None:
 
 async def _base(settings: Settings, telemetry: Telemetry, browser: Chromium | None) -> _Base:
     """Read the keys, and let the monitor and the metrics note what happens from now on."""
-    access, identity, certificate = await asyncio.to_thread(
-        lambda: (load_credentials(settings), load_identity(settings), load_certificate(settings.server))
-    )
+
+    def read() -> tuple[Credentials, Identity, Certificate | None]:
+        access = load_credentials(settings.config, settings.server, settings.dashboard)
+        return access, load_identity(settings.key_source), load_certificate(settings.server)
+
+    access, identity, certificate = await asyncio.to_thread(read)
     monitor, metrics = Monitor(settings), await asyncio.to_thread(Metrics, settings.metrics)
     for sink in (monitor, metrics):
         if browser is not None and (started := browser.started) is not None:
@@ -175,12 +177,13 @@ async def _chromium(stack: AsyncExitStack, base: _Base, browser: Chromium | None
     settings = base.settings
     if settings.browser.connect is None:
         await asyncio.to_thread(chromium.find, settings.browser)
-    folders = lock_folders(settings.config, settings.profiles, folder_of(settings))
-    await asyncio.to_thread(stack.enter_context, folders)
+    folders = settings.folders
+    locks = lock_folders(folders.config, folders.profiles, folders.files)
+    await asyncio.to_thread(stack.enter_context, locks)
     if browser is None:
-        browser = Chromium(settings, base.telemetry)
+        browser = Chromium(settings.pages, base.telemetry)
         stack.push_async_callback(browser.close)
-    await asyncio.to_thread(sweep_folders, settings, base.store)
+    await asyncio.to_thread(sweep_folders, folders, base.store)
     return browser
 
 
@@ -188,8 +191,8 @@ async def _pool(stack: AsyncExitStack, base: _Base, browser: Chromium, *, only_n
     """Open the accounts, keep them in order while no chat wants them, and show them; see `running_pools`."""
     settings, telemetry, monitor = base.settings, base.telemetry, base.monitor
     kind = NewAccounts if only_new else ProfileAccounts
-    stored = kind(base.store, browser, settings, telemetry)
-    tokens = TokenLogins(browser, settings, telemetry) if settings.tokens.enabled else None
+    stored = kind(base.store, browser, settings.pages, telemetry)
+    tokens = TokenLogins(browser, settings.pages, settings.tokens, telemetry) if settings.tokens.enabled else None
     memory = await asyncio.to_thread(Machine().memory)
 
     def made(accounts: StoredAccounts, now: Callable[[], float]) -> Pool:
@@ -218,18 +221,22 @@ async def _optional_parts(
     tasks.keep(base.access.watch)
     telemetry.add(renamed_accounts(base.access, tasks))
     stack.push_async_callback(tasks.close)
-    usage, limiter = await stack.enter_async_context(recorded_usage(settings, base.access, everywhere))
+    usage, limiter = await stack.enter_async_context(
+        recorded_usage(settings.config, settings.usage, base.access, everywhere)
+    )
     telemetry.add(limiter)
     sources = [telemetry] if isinstance(everywhere, Pool) else [telemetry, everywhere.relayed.telemetry]
-    history = await stack.enter_async_context(recorded_history(settings, base.identity, monitor, *sources))
+    history = await stack.enter_async_context(
+        recorded_history(settings.config, settings.dashboard, settings.browser, base.identity, monitor, *sources)
+    )
     monitor.has_history, monitor.has_live = history is not None, True
     responses = ResponseStore(settings.config / "responses.sqlite", base.identity, settings.responses)
     stack.push_async_callback(responses.close)
     return OptionalParts(
         partial(examine_running, settings, browser, everywhere.accounts),
-        site_check(pool, everywhere, settings),
+        site_check(pool, everywhere, settings.pages),
         history,
-        LoginImporter(browser, settings, base.store),
+        LoginImporter(browser, settings.pages, base.store),
         views,
         responses,
         telemetry.emit,

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from bridge.api.access.credentials import Credentials
 from bridge.api.access.rate_limiter import RateLimiter
@@ -13,7 +14,7 @@ from bridge.monitor.chat_list import EndedChat
 from bridge.monitor.monitor import Monitor
 from bridge.pool.pool import Pool
 from bridge.running_pools import Everywhere
-from bridge.settings import BrowserSettings, Settings
+from bridge.settings import BrowserSettings, DashboardSettings, UsageSettings
 from bridge.storage.chat_history import ChatHistory, folder_in, forget_history
 from bridge.storage.profile_key import Identity
 from bridge.storage.usage_file import usage_path
@@ -25,17 +26,22 @@ from bridge.worker.stream_recorder import kept_of
 
 @asynccontextmanager
 async def recorded_history(
-    settings: Settings, identity: Identity, monitor: Monitor, *telemetry: Telemetry
+    config: Path,
+    dashboard: DashboardSettings,
+    browser: BrowserSettings,
+    identity: Identity,
+    monitor: Monitor,
+    *telemetry: Telemetry,
 ) -> AsyncGenerator[ChatHistory | None]:
     """Keep the texts of chats, if they are wanted, and show what is kept of earlier starts."""
-    if not settings.dashboard.history:
-        await asyncio.to_thread(forget_history, settings.config)
+    if not dashboard.history:
+        await asyncio.to_thread(forget_history, config)
         yield None
         return
-    history, tasks = ChatHistory(folder_in(settings.config), identity, settings.dashboard), Tasks()
+    history, tasks = ChatHistory(folder_in(config), identity, dashboard), Tasks()
     for source in telemetry:
         source.add(history)
-    tasks.start(_show_earlier(history, settings.browser, monitor))
+    tasks.start(_show_earlier(history, browser, monitor))
     tasks.keep(history.tidy)
     try:
         yield history
@@ -46,7 +52,7 @@ async def recorded_history(
 
 @asynccontextmanager
 async def recorded_usage(
-    settings: Settings, access: Credentials, everywhere: Everywhere
+    config: Path, usage: UsageSettings, access: Credentials, everywhere: Everywhere
 ) -> AsyncGenerator[tuple[UsageRecord, RateLimiter]]:
     """Record what keys use, and hold them to their limits, whose windows go on from before the start.
 
@@ -54,7 +60,7 @@ async def recorded_usage(
     """
     now = time.time if isinstance(everywhere, Pool) else everywhere.node.clock.now
     access.now = now
-    record = UsageRecord(usage_path(settings.config), settings.usage.max_age, now)
+    record = UsageRecord(usage_path(config), usage.max_age, now)
     try:
         limiter = RateLimiter(access.named, record.add, now)
         limiter.restore(await record.last_day())

@@ -17,7 +17,7 @@ import aiohttp
 
 from bridge.errors import BridgeError, SetupError
 from bridge.origins import is_loopback, url_of
-from bridge.settings import ServerSettings, Settings
+from bridge.settings import ServerSettings
 from bridge.sse import SSEDecoder
 from bridge.storage.key_files import KeyFile
 
@@ -127,16 +127,18 @@ class Client:
             raise _no_answer(self.url, error) from error
 
 
-def client_of(settings: Settings, url: str | None, key: str | None) -> Client:
+def client_of(config: Path, server: ServerSettings, url: str | None, key: str | None) -> Client:
     """Return a client of the bridge at `url`, by default of the one that the settings describe, with its key."""
-    return Client(*way_to(settings, url, key))
+    return Client(*way_to(config, server, url, key))
 
 
-def way_to(settings: Settings, url: str | None, key: str | None) -> tuple[str, str, ssl.SSLContext | bool]:
+def way_to(
+    config: Path, server: ServerSettings, url: str | None, key: str | None
+) -> tuple[str, str, ssl.SSLContext | bool]:
     """Return where the bridge is, the key for it, as far as they are not given, and whom to trust there."""
-    url = url or reachable(settings.server)
-    is_here = is_loopback(urlsplit(url).hostname or "") or url == reachable(settings.server)
-    return url, key or _local_key(settings.config, is_here=is_here), trust_here(settings.server) if is_here else True
+    url = url or reachable(server)
+    is_here = is_loopback(urlsplit(url).hostname or "") or url == reachable(server)
+    return url, key or _local_key(config, is_here=is_here), trust_here(server) if is_here else True
 
 
 def trust_here(server: ServerSettings) -> ssl.SSLContext | bool:

@@ -24,7 +24,7 @@ from bridge.client import Client, is_free, reachable, trust_here
 from bridge.durations import ago
 from bridge.errors import AccountConflict, BridgeError, BrowserError, SetupError, SiteChanged
 from bridge.pool.pool import Pool
-from bridge.settings import BrowserSettings, ServerSettings, Settings
+from bridge.settings import BrowserSettings, PageSettings, ProfileKeySource, ServerSettings, Settings
 from bridge.settings_sources import file_of
 from bridge.sites.known_sites import load_driver
 from bridge.storage.api_keys import KeyStore
@@ -78,7 +78,7 @@ async def examine_running(
     return [*results, *map(_account, accounts())]
 
 
-async def examine_site(pool: Pool, settings: Settings, name: str) -> list[Finding]:
+async def examine_site(pool: Pool, settings: PageSettings, name: str) -> list[Finding]:
     """Check the site in a page beside that of an account, which takes no chat meanwhile; nothing is sent."""
     try:
         async with asyncio.timeout(SLOW), pool.lent(name) as worker:
@@ -108,13 +108,15 @@ def file_checks(settings: Settings, file: Path | None) -> Iterator[Check]:
     for name, look in (
         ("settings", partial(_settings_file, file)),
         ("config folder", partial(_config_folder, settings.config)),
-        ("API keys", partial(_api_keys, settings)),
-        ("profile key", partial(_profile_key, settings)),
+        ("API keys", partial(_api_keys, settings.config, settings.server)),
+        ("profile key", partial(_profile_key, settings.key_source, settings.profiles)),
         ("profiles", partial(_profiles, settings.profiles)),
     ):
         yield Check(name, partial(asyncio.to_thread, look))
     for name in _names(settings.profiles):
-        yield Check(f"profile {name}", partial(asyncio.to_thread, _profile, settings, name))
+        yield Check(
+            f"profile {name}", partial(asyncio.to_thread, _profile, settings.key_source, settings.profiles, name)
+        )
 
 
 def port_check(server: ServerSettings) -> Check:
@@ -127,18 +129,18 @@ def browser_check(settings: BrowserSettings, browser: Chromium) -> Check:
     return Check("browser", partial(_browser, settings, browser), SLOW)
 
 
-def profiles_to_open(settings: Settings) -> Iterator[Profile]:
-    """Yield each profile that opens; blocks."""
-    for name in _names(settings.profiles):
+def profiles_to_open(key: ProfileKeySource, folder: Path) -> Iterator[Profile]:
+    """Yield each profile of a folder that opens; blocks."""
+    for name in _names(folder):
         with suppress(SetupError):  # has failed a check of its own
-            yield _stored(settings, name)
+            yield _stored(key, folder, name)
 
 
-async def examine_page(settings: Settings, browser: Chromium, profile: Profile) -> list[Finding]:
+async def examine_page(settings: PageSettings, browser: Chromium, profile: Profile) -> list[Finding]:
     """Check the site in a page of an account, which is opened for that; nothing is sent."""
     try:
         async with asyncio.timeout(SLOW):
-            driver_type = await asyncio.to_thread(load_driver, profile.site, settings.site_files)
+            driver_type = await asyncio.to_thread(load_driver, profile.site, settings.folders.site_files)
             async with open_session(browser, profile, driver_type, settings) as session:
                 return await check_page(session.driver, profile.name, CheckLimits.of(settings))
     except BridgeError as error:
@@ -147,9 +149,9 @@ async def examine_page(settings: Settings, browser: Chromium, profile: Profile) 
         return [Finding(f"page of {profile.name}", False, _no_result(SLOW))]
 
 
-def chat_check(settings: Settings, browser: Chromium, profile: Profile) -> Check:
+def chat_check(settings: PageSettings, key: ProfileKeySource, browser: Chromium, profile: Profile) -> Check:
     """Return the check that sends one short chat."""
-    return Check(f"chat of {profile.name}", partial(_chat, settings, browser, profile), CHAT)
+    return Check(f"chat of {profile.name}", partial(_chat, settings, key, browser, profile), CHAT)
 
 
 def _settings_file(file: Path | None) -> str:
@@ -170,11 +172,11 @@ def _config_folder(folder: Path) -> str:
     return f"{folder}, mode {mode:04o}"
 
 
-def _api_keys(settings: Settings) -> str:
-    store = KeyStore(settings.config)
-    check_reach(settings.server, store)
+def _api_keys(config: Path, server: ServerSettings) -> str:
+    store = KeyStore(config)
+    check_reach(server, store)
     path = store.plain.path
-    if settings.server.no_auth:
+    if server.no_auth:
         return "none is asked for (server.no_auth)"
     if not path.exists():
         return f"{path} is made at the first start"
@@ -183,16 +185,16 @@ def _api_keys(settings: Settings) -> str:
     return f"{scopes.count('chat')} that may chat, {scopes.count('admin')} for the admin API ({path}, mode {mode:04o})"
 
 
-def _profile_key(settings: Settings) -> str:
-    path = settings.profile_key_file or settings.config / "profile.key"
-    if settings.profile_key_file is None and settings.profile_key is not None:
-        load_identity(settings)
+def _profile_key(key: ProfileKeySource, profiles: Path) -> str:
+    if key.text is not None:
+        load_identity(key)
         return "from the setting profile_key"
-    if settings.profile_key_file is None and not path.exists():
-        if _names(settings.profiles):
+    path = key.file
+    if key.is_made and not path.exists():
+        if _names(profiles):
             raise SetupError(f"The profile key is missing: restore {path}, or log in again.")
         return f"{path} is made at the first login"
-    load_identity(settings)
+    load_identity(key)
     return f"{path}, mode {stat.S_IMODE(path.stat().st_mode):04o}"
 
 
@@ -203,8 +205,8 @@ def _profiles(folder: Path) -> str:
     return f"{folder.absolute()} holds {', '.join(names)}"
 
 
-def _profile(settings: Settings, name: str) -> str:
-    profile = _stored(settings, name)
+def _profile(key: ProfileKeySource, folder: Path, name: str) -> str:
+    profile = _stored(key, folder, name)
     kept = "; its browser's folder is NOT encrypted" if profile.user_data_dir is not None else ""
     return f"opens: {profile.site} at {profile.url}, saved {ago(profile.saved)}{kept}"
 
@@ -214,9 +216,9 @@ def _names(folder: Path) -> list[str]:
     return ProfileStore(folder, Identity.generate()).names()
 
 
-def _stored(settings: Settings, name: str) -> Profile:
-    _profile_key(settings)
-    return ProfileStore(settings.profiles, load_identity(settings)).load(name)
+def _stored(key: ProfileKeySource, folder: Path, name: str) -> Profile:
+    _profile_key(key, folder)
+    return ProfileStore(folder, load_identity(key)).load(name)
 
 
 async def _port(server: ServerSettings) -> str:
@@ -250,10 +252,10 @@ def _sandbox(settings: BrowserSettings) -> str:
     return "without its sandbox, as browser.sandbox says"
 
 
-async def _chat(settings: Settings, browser: Chromium, profile: Profile) -> str:
+async def _chat(settings: PageSettings, key: ProfileKeySource, browser: Chromium, profile: Profile) -> str:
     """Send one short chat, and tell how its answer came and whether all of its stream was understood."""
     facts: list[Fact] = []
-    store = ProfileStore(settings.profiles, await asyncio.to_thread(load_identity, settings))
+    store = ProfileStore(settings.folders.profiles, await asyncio.to_thread(load_identity, key))
     worker = Worker(profile, store, browser, settings, Telemetry(facts.append))
     request = types.ChatRequest("doctor", worker.models[0], (QUESTION,))
     timeline = Timeline(request.id, request.model.id)

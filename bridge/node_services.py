@@ -11,12 +11,12 @@ from bridge.health_checks import examine_site
 from bridge.liveview.view_registry import ViewRegistry
 from bridge.pool.pool import Pool
 from bridge.running_pools import Everywhere
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 
 SiteCheck = Callable[[str], Awaitable[Sequence[Finding]]]
 
 
-def site_check(pool: Pool, everywhere: Everywhere, settings: Settings) -> SiteCheck:
+def site_check(pool: Pool, everywhere: Everywhere, settings: PageSettings) -> SiteCheck:
     """Return the check of the site on a page of an account, on whichever node that is."""
     own = partial(examine_site, pool, settings)
     if isinstance(everywhere, Pool):

@@ -46,5 +46,7 @@ async def running_pools(
     from bridge.cluster.membership import pools_of_a_node  # what it imports is needed here alone
 
     mebibytes = memory * MEMORY_SHARE / MEBIBYTE
-    async with pools_of_a_node(settings, store, stored, made, telemetry, mebibytes) as pools:
+    async with pools_of_a_node(
+        settings.cluster, settings.pool, settings.config, store, stored, made, telemetry, mebibytes
+    ) as pools:
         yield pools

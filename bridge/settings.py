@@ -15,7 +15,12 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from bridge.browser_settings import BrowserSettings as BrowserSettings
 from bridge.browser_settings import SleepSettings as SleepSettings
 from bridge.cluster_settings import ClusterSettings as ClusterSettings
+from bridge.data_folders import DataFolders as DataFolders
+from bridge.data_folders import ProfileKeySource as ProfileKeySource
 from bridge.origins import is_loopback, site_address, web_origin
+from bridge.page_settings import FileSettings as FileSettings
+from bridge.page_settings import PageSettings as PageSettings
+from bridge.page_settings import TurnSettings as TurnSettings
 from bridge.setting_types import MEBIBYTE as MEBIBYTE
 from bridge.setting_types import Seconds, UserPath
 from bridge.setting_types import Section as Section
@@ -88,24 +93,6 @@ class PoolSettings(Section):
     )
 
 
-class TurnSettings(Section):
-    """How long each step of one chat may take."""
-
-    ready: Seconds = Field(30.0, description="seconds until the page is loaded, signed in and takes a prompt")
-    submit: Seconds = Field(15.0, description="seconds from the filled composer to the request of a page at rest")
-    first_byte: Seconds = Field(
-        60.0, description="seconds to the first byte of the answer, and to the request of a page at work"
-    )
-    silence: Seconds = Field(60.0, description="seconds without a single byte in mid-answer, heartbeats included")
-    continues: int = Field(3, ge=0, description="how often an answer that broke off at its budget is continued")
-    upload: Seconds = Field(120.0, description="seconds until the site has taken and read the files of a prompt")
-    total: Seconds = Field(1800.0, description="seconds that one answer may take")
-    end: Seconds = Field(
-        2.0, description="seconds in which the site may end its response by itself, behind an answer or a refusal"
-    )
-    stop: Seconds = Field(10.0, description="seconds until a stopped page has really stopped; then it is reopened")
-
-
 class ConversationSettings(Section):
     """Going on in the site's own conversations, so that only what is new is sent."""
 
@@ -155,30 +142,6 @@ class TokenSettings(Section):
     url: Annotated[str, AfterValidator(site_address)] | None = Field(
         None, description="its address, where it is not the site's usual one"
     )
-
-
-class FileSettings(Section):
-    """Files and images that come with prompts, and those that are kept here."""
-
-    max_bytes: int = Field(
-        24 * MEBIBYTE, gt=0, le=100 * MEBIBYTE, description="largest file in bytes; `server.max_body` bounds it, too"
-    )
-    max_prompt_bytes: int = Field(
-        48 * MEBIBYTE, gt=0, description="bytes that all files of one prompt may have together"
-    )
-    max_prompt_files: int = Field(50, gt=0, le=50, description="files that one prompt may have")
-    prompt_limit: int | None = Field(
-        None, gt=0, description="characters that a prompt may have; empty: as the site's driver says"
-    )
-    long_prompts: Literal["refuse", "attach"] = Field(
-        "refuse", description="what becomes of a longer prompt: an error, or a text file beside a short prompt"
-    )
-    urls: bool = Field(False, description="fetch files that a request names by http(s) address, from public hosts only")
-    url_limit: Seconds = Field(20.0, description="seconds that fetching the files of one request may take")
-    folder: UserPath | None = Field(None, description="folder of stored files; empty: `files` in the `config` folder")
-    max_stored: int = Field(1024 * MEBIBYTE, gt=0, description="bytes that all stored files may have together")
-    max_files: int = Field(1000, gt=0, le=10_000, description="files that may be stored at a time")
-    max_age: float = Field(30.0, gt=0, description="days after which a stored file is deleted")
 
 
 class ResponseSettings(Section):
@@ -264,16 +227,19 @@ class Settings(Section):
     log: LogSettings = LogSettings()
 
     @property
-    def trace_work(self) -> Path:
-        """Return where Playwright keeps what goes into a trace, as long as the browser runs."""
-        return self.config / "run" / "traces"
+    def folders(self) -> DataFolders:
+        """Return where the bridge keeps what survives a restart."""
+        return DataFolders(self.config, self.profiles, self.files.folder or self.config / "files")
 
     @property
-    def site_files(self) -> Path:
-        """Return where the operator's own site files are."""
-        return self.config / "sites"
+    def key_source(self) -> ProfileKeySource:
+        """Return where the key to the profiles comes from: a file that is named, a text, or the bridge's own file."""
+        named = self.profile_key_file
+        return ProfileKeySource(
+            None if named else self.profile_key or None, named or self.config / "profile.key", named is None
+        )
 
     @property
-    def browser_folders(self) -> Path:
-        """Return where the accounts whose login no copy holds have their browsers' folders."""
-        return self.config / "browsers"
+    def pages(self) -> PageSettings:
+        """Return what the accounts' pages are opened and worked by."""
+        return PageSettings(self.browser, self.turn, self.files, self.folders)

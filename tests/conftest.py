@@ -151,7 +151,7 @@ def new_chromium(folder: Path, **sections: Section) -> Chromium:
     from bridge.telemetry import Telemetry
     from tests.support.live import settings_for
 
-    return Chromium(settings_for(folder, **sections), Telemetry())
+    return Chromium(settings_for(folder, **sections).pages, Telemetry())
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,7 @@ async def main() -> None:
     """Take them all."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    chromium = Chromium(settings_for(FOLDER / "chromium", browser=BrowserSettings()), Telemetry())
+    chromium = Chromium(settings_for(FOLDER / "chromium", browser=BrowserSettings()).pages, Telemetry())
     try:
         async with stand_in(states.state()) as alone, stand_in(states.cluster()) as node:
             for name, (view, size, scheme) in PICTURES.items():

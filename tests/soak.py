@@ -225,7 +225,7 @@ async def _answer(run: Live, prompt: str, *, stream: bool) -> tuple[str, str | N
 
 async def _log_in_again(run: Live) -> None:
     """Do what an operator does: log an account in again when it is signed out, or the site asks for a human."""
-    store, seen = ProfileStore(run.settings.profiles, load_identity(run.settings)), 0
+    store, seen = ProfileStore(run.settings.profiles, load_identity(run.settings.key_source)), 0
     while True:
         fact = await run.facts.wait_for(_needs_a_person, seen, None)
         seen = run.facts.seen.index(fact, seen) + 1

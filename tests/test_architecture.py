@@ -19,7 +19,8 @@ LONGEST = 300
 GROUND = (
     *("durations", "base_error", "errors", "origins", "sse", "tasks", "telemetry", "throttle"),
     *("background", "printable", "env_file", "setting_types", "browser_address", "browser_settings"),
-    *("cluster_settings", "settings", "settings_sources", "log", "settings_reload", "stop_signals"),
+    *("data_folders", "page_settings", "cluster_settings"),
+    *("settings", "settings_sources", "log", "settings_reload", "stop_signals"),
 )
 """Modules that lie flat below all packages; each imports only what stands before it."""
 ORDER = (

@@ -130,7 +130,7 @@ async def test_a_profile_that_moved_to_another_machine_with_its_key_works_there(
 ) -> None:
     async with DemoSite(QUICK_SITE) as site:
         here = settings_for(tmp_path / "here")
-        ProfileStore(here.profiles, load_identity(here)).save(signed_in_profile(site, "alice"))
+        ProfileStore(here.profiles, load_identity(here.key_source)).save(signed_in_profile(site, "alice"))
         there = settings_for(tmp_path / "there")
         there.profiles.mkdir(parents=True)
         there.config.mkdir(mode=0o700)
@@ -154,8 +154,8 @@ async def test_profiles_without_their_key_or_with_a_byte_changed_are_refused_and
 ) -> None:
     async with DemoSite(QUICK_SITE) as site:
         elsewhere, here = settings_for(tmp_path / "elsewhere"), settings_for(tmp_path / "here")
-        ProfileStore(elsewhere.profiles, load_identity(elsewhere)).save(signed_in_profile(site, "alice"))
-        store = ProfileStore(here.profiles, load_identity(here))
+        ProfileStore(elsewhere.profiles, load_identity(elsewhere.key_source)).save(signed_in_profile(site, "alice"))
+        store = ProfileStore(here.profiles, load_identity(here.key_source))
         for name in ("bob", "changed"):
             store.save(signed_in_profile(site, "bob").model_copy(update={"name": name}))
         shutil.copy(elsewhere.profiles / "alice.age", here.profiles)

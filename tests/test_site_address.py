@@ -44,10 +44,10 @@ async def test_an_address_that_is_more_than_the_sites_is_refused_whichever_way_t
     store: ProfileStore, url: str, says: str
 ) -> None:
     settings = Settings(config=store.folder, profiles=store.folder)
-    chromium = Chromium(settings, Telemetry())
-    imports = LoginImporter(chromium, settings, store)
+    chromium = Chromium(settings.pages, Telemetry())
+    imports = LoginImporter(chromium, settings.pages, store)
     async with Pool([], settings, Telemetry()) as pool:
-        views = ViewRegistry(pool, chromium, settings, store, pool.add)
+        views = ViewRegistry(pool, chromium, settings.pages, store, pool.add)
         ways: list[Callable[[], Awaitable[object]]] = [
             lambda: imports.token("a", "deepseek", url, "t" * 64),
             lambda: imports.storage_state("a", "deepseek", url, EMPTY),
@@ -83,7 +83,7 @@ def test_the_address_of_the_site_that_tokens_are_for_is_checked_like_any_other(u
 async def test_a_login_does_not_replace_a_link_that_leads_to_no_file(store: ProfileStore) -> None:
     store.path("a").symlink_to("not-mounted/a.age")
     settings = Settings(config=store.folder, profiles=store.folder)
-    imports = LoginImporter(Chromium(settings, Telemetry()), settings, store)
+    imports = LoginImporter(Chromium(settings.pages, Telemetry()), settings.pages, store)
     other = Profile(name="a", site="deepseek", url=SITE, storage_state=EMPTY).model_dump_json().encode()
     with pytest.raises(SetupError, match="is a link that leads to no file"):
         profile_for(store, "a", "deepseek", SITE)

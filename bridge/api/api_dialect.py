@@ -22,7 +22,7 @@ from bridge.api.route_table import Admission, Handler, Operation
 from bridge.api.surface import Surface
 from bridge.chat.rate_limits import RateLimits
 from bridge.chat.types import ChatBackend, Model
-from bridge.settings import Settings
+from bridge.settings import ServerSettings
 from bridge.storage.file_store import StoredFile
 
 FIRST = "/v1/"
@@ -46,7 +46,9 @@ class DialectParts:
     """What the operations of a dialect may need beside its surfaces."""
 
     backend: ChatBackend
-    settings: Settings
+    server: ServerSettings
+    mark: str
+    """What the ids begin with that are made here."""
     bodies: BodyReader
     files: StoredFiles
     list_models: Handler

@@ -26,7 +26,6 @@ from bridge.api.access.key_policy import KeyPolicy, deadline_of
 from bridge.api.answer.answer_events import AnswerEnd, AnswerEvent
 from bridge.api.answer.answer_runner import AnswerRunner, EmitChoice, record_nothing
 from bridge.api.attachments.gather import Gatherer
-from bridge.api.attachments.stored_files import StoredFiles
 from bridge.api.http_errors import REQUEST_ID, dump, failure_of
 from bridge.api.model_lookup import ModelLookup
 from bridge.api.request_body import BodyReader, parse_body
@@ -36,7 +35,7 @@ from bridge.background import off_loop
 from bridge.chat.tokens.usage import Usage, count_messages
 from bridge.chat.types import ChatBackend, ChatRequest, Opened
 from bridge.errors import RequestError
-from bridge.settings import Settings
+from bridge.settings import ServerSettings
 from bridge.storage.chat_history import ChatHistory
 from bridge.tasks import log_unexpected
 
@@ -58,11 +57,11 @@ class ChatEndpoint(Generic[D]):
         self,
         surface: Surface[D],
         backend: ChatBackend,
-        settings: Settings,
+        server: ServerSettings,
         bodies: BodyReader,
-        files: StoredFiles,
+        gatherer: Gatherer,
+        models: ModelLookup,
         history: ChatHistory | None = None,
-        models: ModelLookup | None = None,
         policy: KeyPolicy | None = None,
     ) -> None:
         self.surface = surface
@@ -71,9 +70,9 @@ class ChatEndpoint(Generic[D]):
         self._runner = AnswerRunner(
             backend, record_nothing if history is None else history.record, self._policy.limiter.counted
         )
-        self._gatherer = Gatherer(files, settings.files)
-        self._server = settings.server
-        self._models = models or ModelLookup(backend, settings.api.aliases)
+        self._gatherer = gatherer
+        self._server = server
+        self._models = models
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""

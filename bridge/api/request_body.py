@@ -19,7 +19,7 @@ from pydantic_core import from_json
 from bridge.api.access.guard import LET_IN
 from bridge.background import off_loop
 from bridge.errors import BodyTooLarge, RequestError
-from bridge.settings import Settings
+from bridge.settings import ServerSettings, TokenSettings
 
 PIECE = 65_536
 """Bytes that are looked at in one go."""
@@ -44,9 +44,9 @@ T = TypeVar("T")
 class BodyReader:
     """Reads bodies, one for all endpoints."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._most = settings.server.max_body
-        self._most_of_strangers = min(settings.tokens.max_body, self._most)
+    def __init__(self, server: ServerSettings, tokens: TokenSettings) -> None:
+        self._most = server.max_body
+        self._most_of_strangers = min(tokens.max_body, self._most)
         self._large = asyncio.Semaphore(LARGE_AT_A_TIME)
         _keep_no_large_blocks()
 

@@ -18,6 +18,7 @@ from bridge.api.admin.admin_context import OptionalParts, Parts
 from bridge.api.admin.admin_routes import operations
 from bridge.api.anthropic.anthropic_dialect import Anthropic
 from bridge.api.api_dialect import Dialect, DialectParts, Dialects
+from bridge.api.attachments.gather import Gatherer
 from bridge.api.attachments.stored_files import StoredFiles
 from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.connections import Runner
@@ -43,7 +44,7 @@ from bridge.chat.account_control import AccountControl
 from bridge.chat.other_nodes import OtherNodes
 from bridge.chat.types import ChatBackend
 from bridge.monitor.monitor import Monitor
-from bridge.settings import Settings
+from bridge.settings import ApiSettings, Settings
 from bridge.storage.chat_history import ChatHistory
 from bridge.storage.file_store import FileStore
 from bridge.storage.response_store import ResponseStore
@@ -68,20 +69,22 @@ def build_runner(
     app = _build_app(backend, settings, access, monitor, optional or OptionalParts())
     table = app[TABLE]
     malformed = Malformed(app.router.routes(), served_in(table))
-    return Runner(app, settings.server, malformed, dialects(settings).all[0].error)
+    return Runner(app, settings.server, malformed, dialects(settings.api).all[0].error)
 
 
 def dialects(
-    settings: Settings,
+    settings: ApiSettings,
+    ollama_port: int | None = None,
+    mark: str = "",
     responses: ResponseStore | None = None,
     tasks: Tasks | None = None,
     nodes: OtherNodes | None = None,
 ) -> Dialects:
-    """Return the dialects that are served; `tasks` run what outlives its request."""
-    ollama = Ollama(settings.api)
-    ports = {} if settings.server.ollama_port is None else {settings.server.ollama_port: ollama}
-    openai = OpenAI(settings.api), Responses(settings.api, responses, tasks, nodes, settings.cluster.mark)
-    return Dialects([*openai, Anthropic(settings.api), ollama, Gemini(settings.api)], ports)
+    """Return the dialects that are served; `tasks` run what outlives its request, ids made here begin with `mark`."""
+    ollama = Ollama(settings)
+    ports = {} if ollama_port is None else {ollama_port: ollama}
+    openai = OpenAI(settings), Responses(settings, responses, tasks, nodes, mark)
+    return Dialects([*openai, Anthropic(settings), ollama, Gemini(settings)], ports)
 
 
 async def _never_out(_: web.Request) -> None:
@@ -110,15 +113,18 @@ class ChatParts:
 
     def endpoint(self, surface: Surface[Any], models: ModelLookup | None = None) -> ChatEndpoint[Any]:
         """Return what answers chats of a surface."""
+        models = models or ModelLookup(self.backend, self.settings.api.aliases)
+        gatherer = Gatherer(self.files, self.settings.files)
         return ChatEndpoint(
-            surface, self.backend, self.settings, self.bodies, self.files, self.history, models, self.policy
+            surface, self.backend, self.settings.server, self.bodies, gatherer, models, self.history, self.policy
         )
 
 
 def route_table(chats: ChatParts, beside: Sequence[Operation] = ()) -> Sequence[Operation]:
     """Return everything that is served, with the operations `beside` the chats'; read it to see what there is."""
     settings = chats.settings
-    spoken = dialects(settings, chats.responses, chats.tasks, chats.nodes)
+    own = settings.server.ollama_port, settings.cluster.mark
+    spoken = dialects(settings.api, *own, chats.responses, chats.tasks, chats.nodes)
     models = ModelList(chats.backend, settings.api.aliases, spoken, chats.policy)
     table = [
         *_health(chats.backend, spoken, has_page=settings.dashboard.enabled),
@@ -135,7 +141,8 @@ def route_table(chats: ChatParts, beside: Sequence[Operation] = ()) -> Sequence[
 def _dialect_parts(chats: ChatParts, models: ModelList) -> DialectParts:
     return DialectParts(
         chats.backend,
-        chats.settings,
+        chats.settings.server,
+        chats.settings.cluster.mark,
         chats.bodies,
         chats.files,
         models.all,
@@ -213,7 +220,8 @@ def _description(table: Sequence[Operation]) -> Sequence[Operation]:
 def _build_app(
     backend: Backend, settings: Settings, access: Credentials, monitor: Monitor, optional: OptionalParts
 ) -> web.Application:
-    store, spoken, bodies = FileStore(settings), dialects(settings), BodyReader(settings)
+    spoken, bodies = dialects(settings.api, settings.server.ollama_port), BodyReader(settings.server, settings.tokens)
+    store = FileStore(settings.folders.files, settings.files, settings.cluster.mark)
     guard, page = Guard(access, settings.server), dashboard_files.Page()
     parts = Parts(backend, monitor, access, guard, settings, bodies, optional)
     operator = (*operations(parts), *page.operations()) if settings.dashboard.enabled else ()

@@ -108,7 +108,7 @@ async def bridge(
 
 async def _sign_in(settings: Settings, site: Site, accounts: Sequence[str]) -> None:
     """Store the profiles of accounts that are signed in, and remove all others."""
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    store = ProfileStore(settings.profiles, load_identity(settings.key_source))
     for name in store.names():
         store.remove(name)
     for name in accounts:

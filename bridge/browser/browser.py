@@ -25,7 +25,7 @@ from bridge.browser.page_calls import sign_of_life, within
 from bridge.browser.running_browser import RunningBrowser, line_to, process_list
 from bridge.browser_address import BrowserAddress
 from bridge.errors import BrowserError, LoginRequired
-from bridge.settings import MEBIBYTE, Settings
+from bridge.settings import MEBIBYTE, PageSettings
 from bridge.tasks import errors_logged
 from bridge.telemetry import BrowserLost, BrowserReplaced, BrowserStarted, Telemetry
 
@@ -48,7 +48,7 @@ class Chromium:
     """A Chromium that is started when a context is asked for, and started anew after it was lost."""
 
     def __init__(
-        self, settings: Settings, telemetry: Telemetry, own: Path | None = None, shared: Chromium | None = None
+        self, settings: PageSettings, telemetry: Telemetry, own: Path | None = None, shared: Chromium | None = None
     ) -> None:
         self._own = own
         """The folder that this one keeps everything in; None: nothing is kept, and there are many contexts."""
@@ -68,7 +68,7 @@ class Chromium:
         self._listeners: list[Callable[[BrowserError], None]] = []
         self._ended_at = -JUST_NOW
         """When a page was last ended for its size."""
-        self._folder = settings.config / "run"
+        self._folder = settings.folders.config / "run"
         self._start_fact: BrowserStarted | None = None
 
     def on_lost(self, listener: Callable[[BrowserError], None]) -> Callable[[], None]:
@@ -121,7 +121,7 @@ class Chromium:
         """Return the Chromium that keeps everything in the folder of that name; None: the one that keeps nothing."""
         if name is None:
             return self._shared._latest
-        known, folder = self._shared._with_folders, self._settings.browser_folders / name
+        known, folder = self._shared._with_folders, self._settings.folders.browsers / name
         if name not in known:
             known[name] = Chromium(self._settings, Telemetry(), folder, self._shared)
         return known[name]

@@ -22,7 +22,7 @@ from bridge.browser.running_browser import RunningBrowser, line_to
 from bridge.browser_address import BrowserAddress
 from bridge.errors import BrowserError
 from bridge.printable import as_line
-from bridge.settings import BrowserSettings, Settings
+from bridge.settings import BrowserSettings, PageSettings
 
 SLACK = 5.0
 """Seconds after the limit that Playwright keeps for a connection, in which it should say what went wrong."""
@@ -49,7 +49,7 @@ NO_ANSWER = (
 WRONG_PATH = "{address} answers, but not at this path: look at the address that the server printed when it started."
 
 
-async def connected(driver: Driver, address: BrowserAddress, settings: Settings) -> RunningBrowser:
+async def connected(driver: Driver, address: BrowserAddress, settings: PageSettings) -> RunningBrowser:
     """Return the browser at `address`; raise `BrowserError` that says what to do, and shows no secret."""
     call_limit = settings.browser.call_limit
     async with within(settings.turn.ready + SLACK, f"The browser at {address} was not connected to"):
@@ -62,7 +62,7 @@ async def connected(driver: Driver, address: BrowserAddress, settings: Settings)
     return running
 
 
-async def _connect(playwright: Playwright, address: BrowserAddress, settings: Settings) -> Browser:
+async def _connect(playwright: Playwright, address: BrowserAddress, settings: PageSettings) -> Browser:
     try:
         if address.protocol == "playwright":
             return await playwright.chromium.connect(
@@ -77,12 +77,12 @@ async def _connect(playwright: Playwright, address: BrowserAddress, settings: Se
         raise BrowserError(_explained(str(error), address, settings.turn.ready)) from None
 
 
-async def _attach(playwright: Playwright, address: BrowserAddress, settings: Settings) -> Browser:
+async def _attach(playwright: Playwright, address: BrowserAddress, settings: PageSettings) -> Browser:
     """Connect to a debugger, without changing anything of its own tabs."""
     is_known = address.parts.scheme in ("ws", "wss")
     browser = await playwright.chromium.connect_over_cdp(
         address.url if is_known else await find_websocket(address, settings.browser.call_limit),
-        artifacts_dir=settings.trace_work,
+        artifacts_dir=settings.folders.trace_work,
         no_defaults=True,
         slow_mo=settings.browser.slow_mo,
         timeout=settings.turn.ready * 1000,
@@ -92,7 +92,7 @@ async def _attach(playwright: Playwright, address: BrowserAddress, settings: Set
     return browser
 
 
-def _wanted(settings: Settings) -> dict[str, Any]:
+def _wanted(settings: PageSettings) -> dict[str, Any]:
     """Return which browser a Playwright server shall start; without --unsafe it heeds the first two alone."""
     browser = settings.browser
     return {

@@ -22,7 +22,7 @@ from playwright.async_api import Error as PlaywrightError
 from bridge.browser import chromium, processes
 from bridge.browser.page_calls import within
 from bridge.errors import BridgeError, BrowserError, SetupError
-from bridge.settings import BrowserSettings, Settings
+from bridge.settings import BrowserSettings, PageSettings
 
 LOCKS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
 """What says in a folder that a Chromium uses it."""
@@ -79,7 +79,7 @@ def _drivers(before: Sequence[psutil.Process]) -> list[psutil.Process]:
 
 
 async def launched(
-    folder: Path | None, context: Mapping[str, Any], playwright: Playwright, executable: Path, settings: Settings
+    folder: Path | None, context: Mapping[str, Any], playwright: Playwright, executable: Path, settings: PageSettings
 ) -> tuple[Browser, BrowserContext | None]:
     """Start a Chromium: with a folder, in which it has one context, or without, where it keeps nothing."""
     if folder is None:
@@ -90,7 +90,7 @@ async def launched(
     return opened.browser, opened
 
 
-async def launch(playwright: Playwright, executable: Path, settings: Settings) -> Browser:
+async def launch(playwright: Playwright, executable: Path, settings: PageSettings) -> Browser:
     """Start a Chromium that keeps nothing on disk."""
     options = await _options(executable, settings)
     try:
@@ -100,7 +100,7 @@ async def launch(playwright: Playwright, executable: Path, settings: Settings) -
 
 
 async def launch_in(
-    folder: Path, context: Mapping[str, Any], playwright: Playwright, executable: Path, settings: Settings
+    folder: Path, context: Mapping[str, Any], playwright: Playwright, executable: Path, settings: PageSettings
 ) -> BrowserContext:
     """Start a Chromium that keeps everything in `folder`, with its one context; `context` are the options of that.
 
@@ -120,7 +120,7 @@ async def launch_in(
     return opened
 
 
-async def _options(executable: Path, settings: Settings) -> dict[str, Any]:
+async def _options(executable: Path, settings: PageSettings) -> dict[str, Any]:
     """Return with which options each Chromium of ours is launched."""
     browser = settings.browser
     need_screen(browser)
@@ -130,9 +130,9 @@ async def _options(executable: Path, settings: Settings) -> dict[str, Any]:
         "chromium_sandbox": chromium.sandboxed(browser),
         "args": chromium.switches(browser),
         "ignore_default_args": list(chromium.UNWANTED),
-        "env": await asyncio.to_thread(chromium.environment, settings.config / "run" / "openers"),
+        "env": await asyncio.to_thread(chromium.environment, settings.folders.config / "run" / "openers"),
         "slow_mo": browser.slow_mo,
-        "traces_dir": settings.trace_work,
+        "traces_dir": settings.folders.trace_work,
         "handle_sigint": False,
         "handle_sigterm": False,
         "handle_sighup": False,

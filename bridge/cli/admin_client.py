@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from bridge.client import ACCOUNTS, ANSWER_LIMIT, CHECK_LIMIT, Client, way_to
-from bridge.settings import Settings
+from bridge.settings import ServerSettings
 from bridge.sse import SSEDecoder
 from bridge.storage.profiles import check_name
 
@@ -81,6 +82,6 @@ class AdminClient(Client):
         return found
 
 
-def admin_client_of(settings: Settings, url: str | None, key: str | None) -> AdminClient:
+def admin_client_of(config: Path, server: ServerSettings, url: str | None, key: str | None) -> AdminClient:
     """Return a client of the bridge at `url`, by default of the one that the settings describe, with its admin key."""
-    return AdminClient(*way_to(settings, url, key))
+    return AdminClient(*way_to(config, server, url, key))

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.text import Text
 
 from bridge.app import Bridge
 from bridge.client import curl_line, from_here, named, snippet
-from bridge.settings import Settings
+from bridge.settings import ServerSettings
 from bridge.storage.key_files import KeyFile
 
 
-def print_access(console: Console, bridge: Bridge, settings: Settings) -> None:
+def print_access(console: Console, bridge: Bridge, config: Path, server: ServerSettings) -> None:
     """Say where the bridge is and how to use it; the key itself only to a person at a terminal, never to a journal."""
-    url = named(bridge.url, settings.server)
-    file = KeyFile(settings.config)
-    key = "" if settings.server.no_auth else next(iter(file.left()), "")
+    url = named(bridge.url, server)
+    file = KeyFile(config)
+    key = "" if server.no_auth else next(iter(file.left()), "")
     accounts = ", ".join(bridge.account_names())
     shown = f"{key} ({file.path})" if console.is_terminal else f"in {file.path}; `bridge keys` prints it"
     for label, text in (
         ("Base URL", f"{url}/v1"),
-        ("API key", shown if key else "none is asked for" if settings.server.no_auth else "`bridge keys` lists them"),
-        *([("Ollama", _ollama(bridge.ollama_url, settings))] if bridge.ollama_url else []),
+        ("API key", shown if key else "none is asked for" if server.no_auth else "`bridge keys` lists them"),
+        *([("Ollama", _ollama(bridge.ollama_url, server))] if bridge.ollama_url else []),
         ("Dashboard", _dashboard(console, bridge, url)),
         ("Accounts", accounts or "none yet; `bridge login NAME` logs one in, and it is served at once"),
     ):
@@ -31,9 +33,9 @@ def print_access(console: Console, bridge: Bridge, settings: Settings) -> None:
         print_examples(console, url, key, model)
 
 
-def _ollama(url: str, settings: Settings) -> str:
+def _ollama(url: str, server: ServerSettings) -> str:
     """Return where the second port is, and what it asks for."""
-    is_free = settings.server.ollama_no_auth or settings.server.no_auth
+    is_free = server.ollama_no_auth or server.no_auth
     return f"{from_here(url)} ({'no API key is asked for' if is_free else 'with the API key'})"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bridge.errors import SetupError
-from bridge.settings import MEBIBYTE, Settings
+from bridge.settings import MEBIBYTE, ProfileKeySource, Settings
 from bridge.storage.atomic import draft
 from bridge.storage.backup import Contents, write_backup
 from bridge.storage.backup_restore import keep_key, restore_backup
@@ -18,41 +18,39 @@ from bridge.storage.profile_key import Identity, load_identity
 
 def back_up(settings: Settings, file: Path | None) -> str:
     """Write a backup to a new file, or to standard output, and return what to tell."""
-    if (key := _key_of(settings)) is None:
+    if (key := _named(settings.key_source)) is None:
         raise SetupError(f"There is nothing to back up: {settings.config} has no profile key, so no bridge ran here.")
     if file is not None and file.exists():
         raise SetupError(f"{file} is there already; give each backup a name of its own.")
     out = nullcontext(sys.stdout.buffer) if file is None else draft(file)
     with disk_errors(f"write the backup {file or 'to standard output'}"), out as archive:
-        contents = write_backup(settings, load_identity(settings), archive)
+        contents = write_backup(settings.folders, load_identity(settings.key_source), archive)
         archive.flush()
     return f"Backed up {_said(contents)}. Only the profile key ({key}) opens it: keep a copy of that elsewhere."
 
 
 def restore_from(settings: Settings, file: Path | None, key_file: Path | None) -> str:
     """Restore a backup, and return what to tell."""
-    key = _key_of(settings)
+    source = settings.key_source
+    key = _named(source)
     if key is not None and key_file is not None:
         raise SetupError(
             f"This bridge has a profile key already ({key}), and one that is restored keeps the key of its backup. "
             "Leave out --key-file if it is the same; else restore with other folders, or put that key in its place."
         )
-    identity = load_identity(settings) if key is not None else _given(key_file)
+    identity = load_identity(source) if key is not None else _given(key_file)
     with disk_errors(f"read {file}"), _opened(file) as archive:
-        contents = restore_backup(settings, identity, archive)
+        contents = restore_backup(settings.folders, identity, archive)
     if key is None:
-        keep_key(settings, identity)
+        keep_key(source.file, identity)
     return f"Restored {_said(contents)}. Run each account in one place only: stop the bridge that was backed up."
 
 
-def _key_of(settings: Settings) -> str | None:
+def _named(key: ProfileKeySource) -> str | None:
     """Return where the profile key is, None where there is none yet."""
-    if settings.profile_key_file is not None:
-        return str(settings.profile_key_file)
-    if settings.profile_key is not None:
+    if key.text is not None:
         return "the setting profile_key"
-    path = settings.config / "profile.key"
-    return str(path) if path.exists() else None
+    return None if key.is_made and not key.file.exists() else str(key.file)
 
 
 def _given(key_file: Path | None) -> Identity:

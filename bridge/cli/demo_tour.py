@@ -27,7 +27,7 @@ from bridge.demo.standins import STAND_INS, StandIn
 from bridge.errors import SetupError
 from bridge.log import log_fact
 from bridge.login.interactive_login import Credentials, log_in, profile_for
-from bridge.settings import BrowserSettings, ServerSettings, Settings
+from bridge.settings import BrowserSettings, PageSettings, ProfileKeySource, ServerSettings, Settings
 from bridge.sites.known_sites import SHIPPED, load_driver
 from bridge.storage.key_files import KeyFile
 from bridge.storage.profile_key import Identity, load_identity
@@ -84,12 +84,12 @@ async def run_demo(settings: Settings, console: Console, port: int | None, name:
         settings = _apart(settings, Path(folder), port)
         progress = DemoProgress()
         telemetry = Telemetry(progress.on_fact)
-        browser = Chromium(settings, telemetry)
+        browser = Chromium(settings.pages, telemetry)
         async with site, AsyncExitStack() as stack:
             stack.push_async_callback(browser.close)
             await _step(console, "Starting Chromium", _started(browser, settings.browser))
-            await _step(console, "Logging in", _log_all_in(browser, settings, site))
-            model = _model(name, settings)
+            await _step(console, "Logging in", _log_all_in(browser, settings.pages, settings.key_source, site))
+            model = _model(name, settings.folders.site_files)
             bridge = await stack.enter_async_context(running(settings, telemetry, browser))
             await _step(console, "Opening the accounts", _opened(bridge, progress, settings.turn.ready))
             url, key = from_here(bridge.url), KeyFile(settings.config).keys()[0]
@@ -145,16 +145,18 @@ def _site(name: str) -> DemoSite | StandIn:
     return StandIn(STAND_INS[name](), ("alice", "bob"))
 
 
-def _model(name: str, settings: Settings) -> str:
+def _model(name: str, site_files: Path) -> str:
     """Return the first model of the site, which the demo site calls deepseek-chat."""
-    return "deepseek-chat" if name == SITE else load_driver(name, settings.site_files).models[0].id
+    return "deepseek-chat" if name == SITE else load_driver(name, site_files).models[0].id
 
 
-async def _log_all_in(browser: Chromium, settings: Settings, site: DemoSite | StandIn) -> str:
+async def _log_all_in(
+    browser: Chromium, settings: PageSettings, key: ProfileKeySource, site: DemoSite | StandIn
+) -> str:
     """Log all accounts in: through the demo site's own form, or with a login that a stand-in hands out."""
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    store = ProfileStore(settings.folders.profiles, load_identity(key))
     if isinstance(site, StandIn):
-        return await asyncio.to_thread(_import_logins, settings, store, site)
+        return await asyncio.to_thread(_import_logins, settings.folders.site_files, store, site)
     try:
         async with asyncio.TaskGroup() as logins:
             for account in site.accounts:
@@ -166,12 +168,12 @@ async def _log_all_in(browser: Chromium, settings: Settings, site: DemoSite | St
     return f"Logged {' and '.join(account.name for account in site.accounts)} in, through the site's own form"
 
 
-def _import_logins(settings: Settings, store: ProfileStore, site: StandIn) -> str:
+def _import_logins(site_files: Path, store: ProfileStore, site: StandIn) -> str:
     """Store a login of each account, and the site file with the addresses of the stand-in."""
     name = site.wire.name
-    settings.site_files.mkdir(parents=True)
+    site_files.mkdir(parents=True)
     shipped = (SHIPPED / f"{name}.toml").read_text("utf-8")
-    (settings.site_files / f"{name}.toml").write_text(site.adapted(shipped), "utf-8")
+    (site_files / f"{name}.toml").write_text(site.adapted(shipped), "utf-8")
     for account in site.accounts:
         store.save(Profile(name=account.name, site=name, url=site.url, storage_state=account.storage_state()))
     return (

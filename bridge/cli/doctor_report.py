@@ -34,7 +34,7 @@ async def run_checks(
 
     With `site` only the browser and the accounts' pages are looked at; `send` adds one chat an account.
     """
-    browser = Chromium(settings, Telemetry())
+    browser = Chromium(settings.pages, Telemetry())
     try:
         first = [] if site else [*file_checks(settings, file), port_check(settings.server)]
         results = [await run_and_print(check, console) for check in (*first, browser_check(settings.browser, browser))]
@@ -52,12 +52,14 @@ async def _pages(settings: Settings, browser: Chromium, console: Console, *, sen
     if settings.cluster.url is not None:  # their nodes alone may open them
         return [_print(Finding("pages", True, PAGES_OF_NODES), console)]
     results = []
-    for profile in profiles_to_open(settings):
+    for profile in profiles_to_open(settings.key_source, settings.profiles):
         with console.status(f"page of {profile.name} …"):
-            findings = await examine_page(settings, browser, profile)
+            findings = await examine_page(settings.pages, browser, profile)
         results += [_print(finding, console) for finding in findings]
         if send:
-            results.append(await run_and_print(chat_check(settings, browser, profile), console))
+            results.append(
+                await run_and_print(chat_check(settings.pages, settings.key_source, browser, profile), console)
+            )
     return results
 
 

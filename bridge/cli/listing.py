@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -12,16 +13,16 @@ from rich.text import Text
 
 from bridge.durations import ago, in_words
 from bridge.errors import SetupError
-from bridge.settings import Settings
+from bridge.settings import ProfileKeySource
 from bridge.settings_sources import describe
 from bridge.storage.profile_key import Identity, load_identity
 from bridge.storage.profiles import Profile, ProfileStore
 
 
-def readable_profiles(settings: Settings) -> ProfileStore:
+def readable_profiles(folder: Path, key: ProfileKeySource) -> ProfileStore:
     """Return the store of profiles for a command that only reads; without profiles this creates no key."""
-    blank = ProfileStore(settings.profiles, Identity.generate())
-    return ProfileStore(settings.profiles, load_identity(settings)) if blank.names() else blank
+    blank = ProfileStore(folder, Identity.generate())
+    return ProfileStore(folder, load_identity(key)) if blank.names() else blank
 
 
 def show_settings(console: Console) -> None:

@@ -38,10 +38,10 @@ async def sign_in(
     keep_browser: bool = False,
 ) -> None:
     """Capture one login as the profile `name`; without `credentials` a person signs in, in a window."""
-    store = ProfileStore(settings.profiles, load_identity(settings))
-    profile = profile_for(store, name, site, url, settings.site_files)
-    browser = Chromium(settings, Telemetry(log_fact))
+    store = ProfileStore(settings.profiles, load_identity(settings.key_source))
+    profile = profile_for(store, name, site, url, settings.folders.site_files)
+    browser = Chromium(settings.pages, Telemetry(log_fact))
     try:
-        await log_in(browser, settings, store, profile, say, credentials, keep_browser=keep_browser)
+        await log_in(browser, settings.pages, store, profile, say, credentials, keep_browser=keep_browser)
     finally:
         await browser.close()

@@ -75,13 +75,13 @@ def _message(login: Json) -> str:
 @asynccontextmanager
 async def _bridge(settings: Settings, say: Callable[[str], None]) -> AsyncGenerator[AdminClient]:
     """Give the bridge that runs, or else one that runs for this login alone and opens no other account."""
-    client = admin_client_of(settings, None, None)
+    client = admin_client_of(settings.config, settings.server, None, None)
     if await client.is_bridge():
         yield client
         return
     say("No bridge runs here, so one is started for the login alone.")
     async with running(for_one_login(settings), only_new=True) as bridge:
-        yield admin_client_of(settings, from_here(bridge.url), None)
+        yield admin_client_of(settings.config, settings.server, from_here(bridge.url), None)
 
 
 def for_one_login(settings: Settings) -> Settings:

@@ -48,9 +48,11 @@ async def take_profile(settings: Settings, file: Path, name: str | None, key_fil
 
 @asynccontextmanager
 async def _importing(settings: Settings) -> AsyncGenerator[LoginImporter]:
-    browser = Chromium(settings, Telemetry(log_fact))
+    browser = Chromium(settings.pages, Telemetry(log_fact))
     try:
-        yield LoginImporter(browser, settings, ProfileStore(settings.profiles, load_identity(settings)))
+        yield LoginImporter(
+            browser, settings.pages, ProfileStore(settings.profiles, load_identity(settings.key_source))
+        )
     finally:
         await browser.close()
 

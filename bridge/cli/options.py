@@ -15,7 +15,7 @@ from bridge.errors import SetupError
 
 if TYPE_CHECKING:
     from bridge.cli.admin_client import AdminClient
-    from bridge.settings import Settings
+    from bridge.settings import ClusterSettings, Settings
 
 T = TypeVar("T")
 ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -71,9 +71,9 @@ def load(context: typer.Context, *, quiet: bool = True, **given: Any) -> Setting
     return settings
 
 
-def check_is_alone(settings: Settings) -> None:
+def check_is_alone(settings: ClusterSettings) -> None:
     """Raise `SetupError` in a cluster: a command that opens an account's page would drive it beside its node."""
-    if settings.cluster.url is not None:
+    if settings.url is not None:
         raise SetupError(
             "The nodes of the cluster drive the accounts, so this command may not open one; "
             "run it on a bridge without cluster.url that has a login of its own."
@@ -84,7 +84,8 @@ def admin_client(context: typer.Context, url: str | None, key: str | None) -> Ad
     """Return a client of the running bridge that a command is about."""
     from bridge.cli.admin_client import admin_client_of
 
-    return admin_client_of(load(context), url, key)
+    settings = load(context)
+    return admin_client_of(settings.config, settings.server, url, key)
 
 
 def given_only(**options: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, assert_never
@@ -23,7 +24,7 @@ from bridge.browser.page_calls import within
 from bridge.browser.page_messages import PageRequest, PageResponse
 from bridge.chat.types import ChatEvent, Finish, Opened, Rewritten, Searched, Text, Thinking, Title, Withdrawn
 from bridge.errors import BridgeError, BrowserError, SiteError
-from bridge.settings import Settings, TurnSettings
+from bridge.settings import BrowserSettings, PageSettings, TurnSettings
 from bridge.sites.answer_decoder import Decoder, DecoderBefore
 from bridge.sites.known_sites import load_driver
 from bridge.storage.profiles import Profile
@@ -40,15 +41,17 @@ END_LIMIT = 5.0
 DEVTOOLS = "--auto-open-devtools-for-tabs"
 
 
-async def watch(settings: Settings, profile: Profile, console: Console, *, show_text: bool) -> None:
+async def watch(settings: PageSettings, profile: Profile, console: Console, *, show_text: bool) -> None:
     """Open the account's page and report until its window is closed."""
     report = ConsoleReport(console, show_text=show_text)
     closed = asyncio.Event()
-    browser = Chromium(_with_devtools(settings), Telemetry())
+    browser = Chromium(replace(settings, browser=_with_devtools(settings.browser)), Telemetry())
     browser.on_lost(lambda _: closed.set())
     try:
         report.line("opening", profile.url)
-        async with open_session(browser, profile, load_driver(profile.site, settings.site_files), settings) as session:
+        async with open_session(
+            browser, profile, load_driver(profile.site, settings.folders.site_files), settings
+        ) as session:
             session.page.on("close", lambda _: closed.set())
             report.line("open", "Type into the page; close its window, or press Ctrl-C here, to end.")
             await report_until_closed(session, settings.turn, report, closed)
@@ -229,8 +232,7 @@ def _size(value: Any) -> str:
             return json.dumps(value)
 
 
-def _with_devtools(settings: Settings) -> Settings:
-    if not settings.browser.headed:
+def _with_devtools(settings: BrowserSettings) -> BrowserSettings:
+    if not settings.headed:
         return settings
-    browser = settings.browser
-    return settings.model_copy(update={"browser": browser.model_copy(update={"args": (*browser.args, DEVTOOLS)})})
+    return settings.model_copy(update={"args": (*settings.args, DEVTOOLS)})

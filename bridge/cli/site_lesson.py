@@ -42,11 +42,13 @@ async def teach(
     file = (out or Path(f"{site}.toml")).absolute()
     if await asyncio.to_thread(file.exists):
         raise SetupError(f"{file} exists already; remove it, or take another one with --out.")
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    store = ProfileStore(settings.profiles, load_identity(settings.key_source))
     profile = await asyncio.to_thread(_profile, store, account, str(file), url)
-    browser = Chromium(settings, Telemetry(log_fact))
+    browser = Chromium(settings.pages, Telemetry(log_fact))
     try:
-        learned = await learn_site(browser, settings, Lesson(url, site, file), profile, Terminal(say, url, is_auto))
+        learned = await learn_site(
+            browser, settings.pages, Lesson(url, site, file), profile, Terminal(say, url, is_auto)
+        )
     finally:
         await browser.close()
     report(learned, say)

@@ -12,7 +12,7 @@ from bridge.browser.browser import Chromium
 from bridge.errors import SetupError
 from bridge.login.site_healing import Healing, heal_site, write_healed
 from bridge.printable import as_line
-from bridge.settings import Settings
+from bridge.settings import DataFolders, ProfileKeySource, Settings
 from bridge.sites.known_sites import find_site
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore
@@ -23,15 +23,15 @@ COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 async def repair(settings: Settings, name: str, account: str | None, console: Console, *, is_written: bool) -> bool:
     """Show how a site file must change, and write it where that is asked for; tell whether all was found."""
-    profile = await asyncio.to_thread(_profile, settings, name, account)
-    browser = Chromium(settings, Telemetry())
+    profile = await asyncio.to_thread(_profile, settings.folders, settings.key_source, name, account)
+    browser = Chromium(settings.pages, Telemetry())
 
     def say(line: str) -> None:
         console.print(Text(as_line(line)), soft_wrap=True)
 
     try:
         say(f"Looking at the page of {profile.name} ...")
-        healing = await heal_site(browser, settings, profile)
+        healing = await heal_site(browser, settings.pages, profile)
     finally:
         await browser.close()
     for line in findings_of(healing):
@@ -66,10 +66,10 @@ def _hides(healing: Healing) -> str:
     return f"It stands in for {healing.source}; remove it once an update of the bridge knows the page."
 
 
-def _profile(settings: Settings, name: str, account: str | None) -> Profile:
+def _profile(folders: DataFolders, key: ProfileKeySource, name: str, account: str | None) -> Profile:
     """Return the profile whose page is looked at; raise `SetupError` where there is none of the site."""
-    site = find_site(name, settings.site_files).name
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    site = find_site(name, folders.site_files).name
+    store = ProfileStore(folders.profiles, load_identity(key))
     names = [account] if account else store.names()
     for profile in map(store.load, names):
         if profile.site == site:

@@ -28,12 +28,12 @@ HELP = "/model NAME takes another model, /new starts a new chat, /quit or Ctrl-D
 @asynccontextmanager
 async def connected(settings: Settings, url: str | None, key: str | None) -> AsyncGenerator[Client]:
     """Yield a client of the bridge at `url`, by default of the running one, or else of one started for the chat."""
-    client = client_of(settings, url, key)
+    client = client_of(settings.config, settings.server, url, key)
     async with AsyncExitStack() as stack:
         if url is None and not await client.is_bridge():
             alone = settings.server.model_copy(update={"host": "127.0.0.1", "port": 0, "no_auth": False})
             own = await stack.enter_async_context(running(settings.model_copy(update={"server": alone})))
-            client = client_of(settings, own.url, None)
+            client = client_of(settings.config, settings.server, own.url, None)
         yield client
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from bridge.cluster.account_operations import AccountOperations
 from bridge.cluster.cluster_node import ClusterNode
@@ -27,7 +28,7 @@ from bridge.cluster.signing import Signing
 from bridge.errors import SetupError
 from bridge.pool.pool import Pool
 from bridge.pool.roster import StoredAccounts
-from bridge.settings import ClusterSettings, Settings
+from bridge.settings import ClusterSettings, PoolSettings
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
@@ -41,9 +42,11 @@ SHORTEST_KEY = 16
 class Membership:
     """The part of a bridge in its cluster."""
 
-    def __init__(self, settings: Settings, node: ClusterNode, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, settings: ClusterSettings, queue: PoolSettings, node: ClusterNode, stack: AsyncExitStack
+    ) -> None:
         self.node = node
-        self._settings = settings
+        self._settings, self._queue = settings, queue
         self._stack = stack
         self._parts = AsyncExitStack()
         """What ends before the connection to Redis does."""
@@ -56,7 +59,7 @@ class Membership:
 
     async def start(self, pool: Pool, telemetry: Telemetry) -> ClusterPool:
         """Listen for other nodes, begin to take accounts for `pool`, and return the pool of all nodes."""
-        settings = self._settings.cluster
+        settings = self._settings
         signing = Signing(key_of(settings), self.node.clock.now, self.node.name)
         questions = NodeQuestions()
         paths = {"/internal/ask": questions.ask, "/internal/read": questions.read}
@@ -69,12 +72,12 @@ class Membership:
         server.fence_of, client.latest_fence = self.node.fence_of, self.node.view.fence_of
         await self.node.run(pool, telemetry)
         self._usage.start()
-        turns = SharedTurns(self.node.link, self.node.id, self._settings.pool.queue_size, telemetry)
+        turns = SharedTurns(self.node.link, self.node.id, self._queue.queue_size, telemetry)
         self._parts.push_async_callback(turns.close)
         nodes = NodesToAsk(self.node, client, questions)
         nodes.start()
         self._parts.push_async_callback(nodes.close)
-        limit = self._settings.pool.queue_limit
+        limit = self._queue.queue_limit
         everywhere = ClusterPool(pool, self.node, client, limit, self._usage, turns, nodes)
         everywhere.operations, everywhere.server = operations, server
         return everywhere
@@ -119,19 +122,23 @@ async def joined(
 
 
 @asynccontextmanager
-async def membership(settings: Settings, store: ProfileStore, memory: float) -> AsyncGenerator[Membership]:
+async def membership(
+    settings: ClusterSettings, queue: PoolSettings, config: Path, store: ProfileStore, memory: float
+) -> AsyncGenerator[Membership]:
     """Be a node; `memory` is how many MiB its browser may take. Raises `SetupError` where that cannot be."""
-    key_of(settings.cluster)
+    key_of(settings)
     async with (
         AsyncExitStack() as stack,
-        joined(settings.cluster, store, KeyStore(settings.config), capacity_of(memory)) as node,
+        joined(settings, store, KeyStore(config), capacity_of(memory)) as node,
     ):
-        yield Membership(settings, node, stack)
+        yield Membership(settings, queue, node, stack)
 
 
 @asynccontextmanager
 async def pools_of_a_node(
-    settings: Settings,
+    settings: ClusterSettings,
+    queue: PoolSettings,
+    config: Path,
     store: ProfileStore,
     stored: OwnedAccounts,
     made: Callable[[StoredAccounts, Callable[[], float]], Pool],
@@ -142,7 +149,7 @@ async def pools_of_a_node(
 
     It keeps the time of the cluster, as its profiles do.
     """
-    async with membership(settings, store, memory) as member:
+    async with membership(settings, queue, config, store, memory) as member:
         store.now = member.node.clock.now
         async with made(member.accounts(stored), member.node.clock.now) as pool:
             everywhere = await member.start(pool, telemetry)

@@ -15,7 +15,7 @@ from bridge.liveview.interface import Learning
 from bridge.liveview.site_learning_target import SiteLearningTarget
 from bridge.login.site_learning import SITE_NAME, Lesson, name_of
 from bridge.origins import OPAQUE, origin_of
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.sites.known_sites import find_site
 from bridge.tasks import Tasks
 
@@ -29,7 +29,7 @@ STOPPED = "The bridge is stopping."
 class LearningRegistry:
     """Begins, finds and ends the learning of sites; `changed` is called with the id of one that changed."""
 
-    def __init__(self, chromium: Chromium, settings: Settings, changed: Callable[[str], None]) -> None:
+    def __init__(self, chromium: Chromium, settings: PageSettings, changed: Callable[[str], None]) -> None:
         self._chromium = chromium
         self._settings = settings
         self._changed = changed
@@ -40,7 +40,7 @@ class LearningRegistry:
 
     async def begin(self, url: str, name: str | None) -> Learning:
         """Begin to learn a site; see `SiteLearnings`."""
-        lesson = await asyncio.to_thread(_lesson, url, name, self._settings.site_files)
+        lesson = await asyncio.to_thread(_lesson, url, name, self._settings.folders.site_files)
         if self._is_closed:
             raise PoolError(STOPPED)
         if open_one := next((one for one in self._known.values() if one.ended_at is None), None):

@@ -13,7 +13,7 @@ from bridge.chat.operator_visit import Visit
 from bridge.errors import BridgeError
 from bridge.liveview.interface import Login, LoginState
 from bridge.login.capture import CapturedLogin, capture, check_and_store
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.sites.known_sites import load_driver
 from bridge.storage.browser_folders import kept_notice, new_folder
 from bridge.storage.profiles import Profile, ProfileStore
@@ -35,7 +35,7 @@ class RemoteLogin:
         id: str,  # noqa: A002
         profile: Profile,
         chromium: Chromium,
-        settings: Settings,
+        settings: PageSettings,
         store: ProfileStore,
         changed: Callable[[], None],
         *,
@@ -81,7 +81,7 @@ class RemoteLogin:
                 self._say("The page is signed in; the login is tried in a fresh browser now.")
                 await check_and_store(self._chromium, self._settings, self._store, captured, self._say)
             await serve(self.profile.name)
-            kept = f" {kept_notice(self._settings.browser_folders)}" if self._keeps_browser else ""
+            kept = f" {kept_notice(self._settings.folders.browsers)}" if self._keeps_browser else ""
             self._end("captured", f"{self.profile.name} is logged in, and takes chats.{kept}")
         except TimeoutError:
             self._end("expired", EXPIRED)
@@ -101,12 +101,12 @@ class RemoteLogin:
         if not self._keeps_browser:
             yield
             return
-        async with new_folder(self._settings.browser_folders, self.profile) as self.profile:
+        async with new_folder(self._settings.folders.browsers, self.profile) as self.profile:
             yield
 
     async def _signed_in(self) -> CapturedLogin:
         """Show the page to a person; return the login as soon as the page is signed in."""
-        driver_type = await asyncio.to_thread(load_driver, self.profile.site, self._settings.site_files)
+        driver_type = await asyncio.to_thread(load_driver, self.profile.site, self._settings.folders.site_files)
         async with (
             asyncio.timeout(PERSON_LIMIT),
             open_session(self._chromium, self.profile, driver_type, self._settings) as session,

@@ -20,7 +20,7 @@ from bridge.login.interactive_login import EMPTY
 from bridge.login.site_learning import UNNAMED, Lesson, learn_site
 from bridge.origins import origin_of
 from bridge.printable import as_line
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.sites.learning.draft import Finding
 from bridge.storage.profiles import Profile
 
@@ -50,7 +50,7 @@ class SiteLearningTarget:
         id: str,  # noqa: A002
         lesson: Lesson,
         chromium: Chromium,
-        settings: Settings,
+        settings: PageSettings,
         changed: Callable[[], None],
         limit: float = LEARNING_LIMIT,
     ) -> None:

@@ -21,7 +21,7 @@ from bridge.liveview.view_target import ViewTarget
 from bridge.liveview.viewer import Viewer
 from bridge.login.interactive_login import profile_for
 from bridge.pool.pool import Pool
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.storage.profiles import Profile, ProfileStore
 from bridge.tasks import Tasks
 from bridge.telemetry import AccountHeld, AccountRenamed, ChatEnded, ChatStarted, Fact, PageShown, WorkerChanged
@@ -52,7 +52,7 @@ class ViewRegistry:
         self,
         pool: Pool,
         chromium: Chromium,
-        settings: Settings,
+        settings: PageSettings,
         store: ProfileStore,
         serve: Callable[[str], Awaitable[object]],
     ) -> None:
@@ -201,7 +201,9 @@ class ViewRegistry:
     async def _profile(self, name: str, site: str, url: str | None) -> Profile:
         """Return the profile to sign in to, stored or new; raises a `RequestError` that names the field."""
         try:
-            profile = await asyncio.to_thread(profile_for, self._store, name, site, url, self._settings.site_files)
+            profile = await asyncio.to_thread(
+                profile_for, self._store, name, site, url, self._settings.folders.site_files
+            )
         except SetupError as error:
             raise RequestError(error.message, param="name") from error
         if profile.site != site or (url is not None and profile.url != url.rstrip("/")):

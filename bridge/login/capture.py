@@ -18,7 +18,7 @@ from bridge.browser.browser import Chromium
 from bridge.browser.page_calls import within
 from bridge.errors import BrowserError, LoginRequired, SiteError
 from bridge.printable import as_line
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.sites.known_sites import load_driver
 from bridge.storage.account_states import AccountStatesFile
 from bridge.storage.profiles import Profile, ProfileStore
@@ -92,7 +92,7 @@ async def capture(session: Session, profile: Profile, limit: float) -> CapturedL
 
 
 async def check_and_store(
-    chromium: Chromium, settings: Settings, store: ProfileStore, captured: CapturedLogin, say: Callable[[str], None]
+    chromium: Chromium, settings: PageSettings, store: ProfileStore, captured: CapturedLogin, say: Callable[[str], None]
 ) -> Profile:
     """Open the site with the captured login in a fresh context, and store the login as it is there.
 
@@ -112,7 +112,7 @@ async def check_and_store(
                 f"The site keeps a key that no copy holds ({_places(captured.keys)}). The login works without it now; "
                 f"should it not last, {_way_out(profile.name)}"
             )
-    await store_login(settings.config, store, profile)
+    await store_login(settings.folders.config, store, profile)
     say(f"Captured the login as profile '{profile.name}'.")
     return profile
 
@@ -123,9 +123,9 @@ async def store_login(config: Path, store: ProfileStore, profile: Profile) -> No
     await asyncio.to_thread(AccountStatesFile(config).put, profile.name, None)
 
 
-async def opened_fresh(chromium: Chromium, settings: Settings, profile: Profile) -> Profile:
+async def opened_fresh(chromium: Chromium, settings: PageSettings, profile: Profile) -> Profile:
     """Open the site with a login in a fresh context, and return it as it is there; raise what stands in the way."""
-    driver_type = await asyncio.to_thread(load_driver, profile.site, settings.site_files)
+    driver_type = await asyncio.to_thread(load_driver, profile.site, settings.folders.site_files)
     async with open_session(chromium, profile, driver_type, settings) as session:
         async with within(settings.turn.ready + settings.browser.call_limit, "The page was not ready"):
             await session.driver.ready()

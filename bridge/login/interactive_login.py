@@ -13,7 +13,7 @@ from bridge.browser.page_calls import within
 from bridge.errors import BrowserError, LoginRequired, RequestError, SetupError, SiteError, SiteTimeout
 from bridge.login.capture import capture, check_and_store
 from bridge.origins import site_address
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.sites.known_sites import load_driver
 from bridge.storage.browser_folders import kept_notice, new_folder
 from bridge.storage.profiles import Profile, ProfileStore, check_name
@@ -42,7 +42,7 @@ class Credentials:
 
 async def log_in(
     chromium: Chromium,
-    settings: Settings,
+    settings: PageSettings,
     store: ProfileStore,
     profile: Profile,
     say: Callable[[str], None],
@@ -57,21 +57,21 @@ async def log_in(
     """
     if not keep_browser and profile.user_data_dir is None:
         return await _log_in(chromium, settings, store, profile, say, credentials)
-    async with new_folder(settings.browser_folders, profile) as kept:
+    async with new_folder(settings.folders.browsers, profile) as kept:
         stored = await _log_in(chromium, settings, store, kept, say, credentials)
-    say(kept_notice(settings.browser_folders))
+    say(kept_notice(settings.folders.browsers))
     return stored
 
 
 async def _log_in(
     chromium: Chromium,
-    settings: Settings,
+    settings: PageSettings,
     store: ProfileStore,
     profile: Profile,
     say: Callable[[str], None],
     credentials: Credentials | None,
 ) -> Profile:
-    driver_type = await asyncio.to_thread(load_driver, profile.site, settings.site_files)
+    driver_type = await asyncio.to_thread(load_driver, profile.site, settings.folders.site_files)
     async with open_session(chromium, profile, driver_type, settings) as session:
         if credentials is None:
             say(f"Sign in to {profile.url} in the window that has opened; it closes by itself when you are done.")

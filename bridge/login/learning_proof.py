@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bridge.browser.browser import Chromium
 from bridge.chat.types import ChatEvent, ChatRequest, Message, Model, Text
 from bridge.errors import BridgeError, SiteChanged
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.sites.guarded_page import retried
 from bridge.sites.known_sites import load_driver
 from bridge.sites.learning.canary import Canary, long, to_be_typed, with_code
@@ -47,7 +47,7 @@ class Proof(NamedTuple):
     """Empty where it went well."""
 
 
-async def prove(chromium: Chromium, settings: Settings, profile: Profile, operator: Operator) -> list[Proof]:
+async def prove(chromium: Chromium, settings: PageSettings, profile: Profile, operator: Operator) -> list[Proof]:
     """Send these chats through the site file that the profile names; none of their texts is kept."""
     tests = list(TESTS)
     proofs: list[Proof] = []
@@ -57,7 +57,7 @@ async def prove(chromium: Chromium, settings: Settings, profile: Profile, operat
         operator.show_proof(name, failure)
 
     try:
-        await asyncio.to_thread(load_driver, profile.site, settings.site_files)  # the file is read once
+        await asyncio.to_thread(load_driver, profile.site, settings.folders.site_files)  # the file is read once
         worker = Worker(profile, None, chromium, settings, Telemetry())
         async with worker.opened():
             if _usual(worker) != _unusual(worker):

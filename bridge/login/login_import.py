@@ -16,7 +16,7 @@ from bridge.errors import BrowserError, LoginRequired, RequestError, SetupError,
 from bridge.login.capture import opened_fresh, store_login
 from bridge.login.interactive_login import profile_for
 from bridge.origins import origin_of, own_state, site_address
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.sites.contract import SiteDriver
 from bridge.sites.known_sites import load_driver
 from bridge.storage.profile_key import Identity
@@ -66,7 +66,7 @@ class _State(_Lenient):
 class LoginImporter:
     """Imports logins into a store of profiles, after a test of each in a browser."""
 
-    def __init__(self, chromium: Chromium, settings: Settings, store: ProfileStore) -> None:
+    def __init__(self, chromium: Chromium, settings: PageSettings, store: ProfileStore) -> None:
         self._chromium = chromium
         self._settings = settings
         self._store = store
@@ -115,7 +115,7 @@ class LoginImporter:
         return await self._tried(profile, "profile")
 
     def _driver(self, profile: Profile) -> type[SiteDriver]:
-        return load_driver(profile.site, self._settings.site_files)
+        return load_driver(profile.site, self._settings.folders.site_files)
 
     def _filled(self, origin: dict[str, Any], profile: Profile) -> dict[str, Any]:
         """Return an origin's part without databases that hold no login."""
@@ -124,7 +124,9 @@ class LoginImporter:
     async def _begun(self, name: str, site: str, url: str | None) -> Profile:
         """Return the profile that a login is put into: the stored one of that name, or a new one."""
         try:
-            profile = await asyncio.to_thread(profile_for, self._store, name, site, url, self._settings.site_files)
+            profile = await asyncio.to_thread(
+                profile_for, self._store, name, site, url, self._settings.folders.site_files
+            )
         except SetupError as error:
             raise RequestError(error.message, param="name") from error
         return profile.model_copy(update={"user_data_dir": None})
@@ -142,7 +144,7 @@ class LoginImporter:
             raise RequestError(message, param=param) from error
         except SiteError as error:
             said = f" It could not be tested: {error.message}"
-        await store_login(self._settings.config, self._store, profile)
+        await store_login(self._settings.folders.config, self._store, profile)
         return f"The login is stored as profile '{profile.name}'.{said}"
 
 

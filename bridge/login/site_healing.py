@@ -11,7 +11,7 @@ from pathlib import Path
 from bridge.browser.browser import Chromium
 from bridge.browser.page_calls import within
 from bridge.errors import SetupError
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.sites.drift import MovedControl
 from bridge.sites.known_sites import SHIPPED, KnownSite, find_site
 from bridge.sites.site_file.data_driver import DataDriver
@@ -50,10 +50,10 @@ class Healing:
         return [*difflib.unified_diff(self.text.splitlines(), self.healed.splitlines(), *names, lineterm="")]
 
 
-async def heal_site(chromium: Chromium, settings: Settings, profile: Profile) -> Healing:
+async def heal_site(chromium: Chromium, settings: PageSettings, profile: Profile) -> Healing:
     """Look at the page of an account for the controls of its site file; nothing is sent or written."""
-    site = await asyncio.to_thread(find_site, profile.site, settings.site_files)
-    healing = await asyncio.to_thread(_begun, site, settings.site_files)
+    site = await asyncio.to_thread(find_site, profile.site, settings.folders.site_files)
+    healing = await asyncio.to_thread(_begun, site, settings.folders.site_files)
     limit = settings.turn.ready
     async with open_session(chromium, profile, site.driver, settings) as session:
         async with within(limit, "The page was not ready"):

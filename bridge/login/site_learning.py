@@ -21,7 +21,7 @@ from bridge.browser.page_calls import first_line, within
 from bridge.errors import BrowserError, SetupError
 from bridge.login.learning_proof import Proof, prove
 from bridge.origins import origin_of, own_state
-from bridge.settings import Settings
+from bridge.settings import BrowserSettings, PageSettings
 from bridge.sites.learning.chat_trial import ChatTrial
 from bridge.sites.learning.draft import Certainty, Finding, written
 from bridge.sites.learning.learn_page import (
@@ -79,7 +79,7 @@ class LearnedSite:
 
 
 async def learn_site(
-    chromium: Chromium, settings: Settings, lesson: Lesson, profile: Profile, operator: Operator
+    chromium: Chromium, settings: PageSettings, lesson: Lesson, profile: Profile, operator: Operator
 ) -> LearnedSite:
     """Learn a site by chats on its page, write the file, and prove it; the profile's login is used, if it has one.
 
@@ -87,7 +87,7 @@ async def learn_site(
     as it is.
     """
     try:
-        found, captured = await _watched(chromium, settings, lesson, profile, operator)
+        found, captured = await _watched(chromium, settings.browser, lesson, profile, operator)
     except PlaywrightError as error:
         raise BrowserError(f"The page was lost: {first_line(error)}") from error
     await asyncio.to_thread(_write, lesson.out, written(found))
@@ -106,7 +106,7 @@ def _write(path: Path, text: str) -> None:
 
 
 async def _watched(
-    chromium: Chromium, settings: Settings, lesson: Lesson, profile: Profile, operator: Operator
+    chromium: Chromium, settings: BrowserSettings, lesson: Lesson, profile: Profile, operator: Operator
 ) -> tuple[Sequence[Finding], Profile]:
     url = lesson.url
     async with (
@@ -120,7 +120,12 @@ async def _watched(
 
 
 async def _taught(
-    chromium: Chromium, settings: Settings, lesson: Lesson, profile: Profile, operator: Operator, trial: ChatTrial
+    chromium: Chromium,
+    settings: BrowserSettings,
+    lesson: Lesson,
+    profile: Profile,
+    operator: Operator,
+    trial: ChatTrial,
 ) -> tuple[Sequence[Finding], Profile]:
     url, context = lesson.url, trial.watch.page.context
     await chat_twice(trial, operator)
@@ -131,7 +136,7 @@ async def _taught(
     async with _context(chromium, settings, url, None) as fresh:
         login = await strangers_signs(mine, next(iter(trial.learned.box), ""), fresh, url)
     found = await findings(trial, lesson.name, url, Seen(plain, controls, new_chat, login))
-    return found, await _captured(context, profile, settings.browser.call_limit)
+    return found, await _captured(context, profile, settings.call_limit)
 
 
 async def _captured(context: BrowserContext, profile: Profile, limit: float) -> Profile:
@@ -143,15 +148,11 @@ async def _captured(context: BrowserContext, profile: Profile, limit: float) -> 
 
 @asynccontextmanager
 async def _context(
-    chromium: Chromium, settings: Settings, url: str, state: dict[str, Any] | None
+    chromium: Chromium, settings: BrowserSettings, url: str, state: dict[str, Any] | None
 ) -> AsyncGenerator[BrowserContext]:
     """Open a context that reaches what the settings allow; which hosts the page needs is not known yet."""
-    size: dict[str, Any] = {"no_viewport": True} if settings.browser.headed else {"viewport": VIEWPORT}
-    browser = (
-        settings.browser.model_copy(update={"hosts": "public"})
-        if settings.browser.hosts == "named"
-        else settings.browser
-    )
+    size: dict[str, Any] = {"no_viewport": True} if settings.headed else {"viewport": VIEWPORT}
+    browser = settings.model_copy(update={"hosts": "public"}) if settings.hosts == "named" else settings
     async with bounded(origin_of(url), (), browser, chromium.is_attached) as bounds:
         options = {**size, **bounds, "accept_downloads": False} | ({"storage_state": state} if state else {})
         async with chromium.context(options) as context:

@@ -21,8 +21,7 @@ from typing import BinaryIO
 
 from bridge import __version__
 from bridge.errors import StorageError
-from bridge.settings import Settings
-from bridge.storage.file_store import folder_of
+from bridge.settings import DataFolders
 from bridge.storage.private_files import disk_errors
 from bridge.storage.profile_key import Identity
 
@@ -54,19 +53,19 @@ class Contents:
         self.size += size
 
 
-def folders_of(settings: Settings) -> dict[str, Path]:
+def by_name(folders: DataFolders) -> dict[str, Path]:
     """Return the folders with a bridge's data, by their names in an archive."""
-    return {"profiles": settings.profiles, "config": settings.config, "files": folder_of(settings)}
+    return {"profiles": folders.profiles, "config": folders.config, "files": folders.files}
 
 
-def write_backup(settings: Settings, identity: Identity, out: BinaryIO) -> Contents:
+def write_backup(folders: DataFolders, identity: Identity, out: BinaryIO) -> Contents:
     """Write an archive of all data to `out`; blocks. Raises `StorageError` where a file cannot be read."""
     contents = Contents()
 
     def fill(pipe: BinaryIO) -> None:
-        with tarfile.open(fileobj=pipe, mode="w|gz") as archive, _scratch(settings.config) as scratch:
+        with tarfile.open(fileobj=pipe, mode="w|gz") as archive, _scratch(folders.config) as scratch:
             _add(archive, ABOUT, BytesIO(json.dumps({"format": FORMAT, "bridge": __version__}).encode()))
-            _fill(archive, folders_of(settings), scratch, contents)
+            _fill(archive, by_name(folders), scratch, contents)
 
     through_pipe(fill, lambda pipe: identity.seal_stream(pipe, out))
     return contents

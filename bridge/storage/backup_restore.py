@@ -18,9 +18,9 @@ from typing import BinaryIO
 from pyrage import DecryptError  # type: ignore[import-untyped]
 
 from bridge.errors import SetupError
-from bridge.settings import Settings
+from bridge.settings import DataFolders
 from bridge.storage.atomic import create_file, draft, make_folder
-from bridge.storage.backup import ABOUT, FORMAT, LEFT_OUT, Contents, folders_of, through_pipe
+from bridge.storage.backup import ABOUT, FORMAT, LEFT_OUT, Contents, by_name, through_pipe
 from bridge.storage.file_locks import lock_folders
 from bridge.storage.private_files import disk_errors
 from bridge.storage.profile_key import Identity
@@ -31,9 +31,9 @@ MOST_FILES = 200_000
 NOT_A_BACKUP = "This is no backup of a bridge, or it is damaged"
 
 
-def restore_backup(settings: Settings, identity: Identity, source: BinaryIO, most_files: int = MOST_FILES) -> Contents:
+def restore_backup(places: DataFolders, identity: Identity, source: BinaryIO, most_files: int = MOST_FILES) -> Contents:
     """Restore what `write_backup` wrote; blocks. Raises `SetupError` where data is there already or a bridge runs."""
-    folders = folders_of(settings)
+    folders = by_name(places)
     with lock_folders(*folders.values()), _staging(folders) as staged:
         contents = Contents()
         try:
@@ -54,10 +54,10 @@ def restore_backup(settings: Settings, identity: Identity, source: BinaryIO, mos
         return contents
 
 
-def keep_key(settings: Settings, identity: Identity) -> None:
+def keep_key(file: Path, identity: Identity) -> None:
     """Store the key of a restored backup where the bridge looks for it."""
-    with disk_errors(f"write the profile key into {settings.config}"):
-        create_file(settings.config / "profile.key", identity.export().encode())
+    with disk_errors(f"write the profile key into {file.parent}"):
+        create_file(file, identity.export().encode())
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bridge.durations import HOUR
 from bridge.errors import SetupError
-from bridge.settings import Settings
+from bridge.settings import DataFolders
 from bridge.storage.atomic import make_folder, write_file
 from bridge.storage.profiles import Profile, ProfileStore
 
@@ -65,17 +65,17 @@ def remove_folder(folders: Path, profile: Profile) -> None:
         shutil.rmtree(folders / profile.user_data_dir, ignore_errors=True)
 
 
-def sweep_folders(settings: Settings, store: ProfileStore) -> None:
+def sweep_folders(folders: DataFolders, store: ProfileStore) -> None:
     """Delete folders that no profile names any more, and what a run that was killed has left of a trace.
 
     Where a profile cannot be opened, no folder goes: that one may name it.
     """
-    shutil.rmtree(settings.trace_work, ignore_errors=True)
+    shutil.rmtree(folders.trace_work, ignore_errors=True)
     try:
         named = {store.load(name).user_data_dir for name in store.names()}
     except SetupError:
         return
-    if settings.browser_folders.is_dir():
-        for folder in settings.browser_folders.iterdir():
+    if folders.browsers.is_dir():
+        for folder in folders.browsers.iterdir():
             if folder.name not in named and time.time() - folder.stat().st_mtime > SPARED:
                 shutil.rmtree(folder, ignore_errors=True)

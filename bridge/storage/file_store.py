@@ -22,17 +22,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from bridge.chat.made_ids import new_id
 from bridge.durations import DAY, HOUR
 from bridge.errors import FileTooLarge, RequestError, StorageError, UnknownFile
-from bridge.settings import Settings
+from bridge.settings import FileSettings
 from bridge.storage.atomic import Draft, write_file
 
 ID = re.compile(r"file-[0-9a-f]{32}")
 ABANDONED = HOUR
 """Seconds after which a file that was never finished is removed."""
-
-
-def folder_of(settings: Settings) -> Path:
-    """Return the folder of the stored files."""
-    return settings.files.folder or settings.config / "files"
 
 
 class StoredFile(BaseModel):
@@ -52,13 +47,15 @@ class StoredFile(BaseModel):
 
 
 class FileStore:
-    """The folder of the stored files. All of it blocks, and any thread may use it."""
+    """The folder of the stored files; `mark` is what the ids begin with that are made here.
 
-    def __init__(self, settings: Settings) -> None:
-        self.folder = folder_of(settings)
-        self.mark = settings.cluster.mark
-        """What the ids begin with that are made here."""
-        self._limits = settings.files
+    All of it blocks, and any thread may use it.
+    """
+
+    def __init__(self, folder: Path, limits: FileSettings, mark: str = "") -> None:
+        self.folder = folder
+        self.mark = mark
+        self._limits = limits
         self._lock = RLock()
         self._files: dict[str, StoredFile] | None = None
         self._stored = 0

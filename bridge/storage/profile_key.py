@@ -18,7 +18,7 @@ from pyrage import (  # type: ignore[import-untyped]
 )
 
 from bridge.errors import SetupError
-from bridge.settings import Settings
+from bridge.settings import ProfileKeySource
 from bridge.storage.atomic import create_file
 from bridge.storage.private_files import disk_errors, read_private
 
@@ -102,13 +102,12 @@ def _heeded(to: BinaryIO) -> Iterator[_Heeded]:
             raise out.error
 
 
-def load_identity(settings: Settings) -> Identity:
-    """Take the profile key from its file, else from its setting, else from the config folder, made if missing."""
-    path = settings.profile_key_file
-    if not path and settings.profile_key:
-        return Identity.parse(settings.profile_key.get_secret_value(), "the setting profile_key")
-    if not path:
-        path = settings.config / "profile.key"
+def load_identity(source: ProfileKeySource) -> Identity:
+    """Take the profile key from where it is; the bridge's own file is made if it is missing."""
+    if source.text is not None:
+        return Identity.parse(source.text.get_secret_value(), "the setting profile_key")
+    path = source.file
+    if source.is_made:
         with disk_errors(f"make the key file {path}"):
             if not path.exists():
                 _generate(path)

@@ -13,7 +13,7 @@ from bridge.browser.page_calls import within
 from bridge.chat.account_control import Finding
 from bridge.errors import BrowserError, SiteChanged
 from bridge.printable import as_line
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.sites.contract import SiteDriver
 from bridge.sites.drift import MovedControl
 
@@ -31,7 +31,7 @@ class CheckLimits:
     """Until the browser answers a call."""
 
     @classmethod
-    def of(cls, settings: Settings) -> CheckLimits:
+    def of(cls, settings: PageSettings) -> CheckLimits:
         """Return those of the settings."""
         return cls(settings.turn.ready, settings.browser.call_limit)
 

@@ -27,7 +27,7 @@ from bridge.browser.request_log import RequestLog
 from bridge.browser.tab_session import listen
 from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.origins import is_at, origin_of, own_state
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.sites.contract import NO_DOCUMENT, LeftSite, SiteDriver
 from bridge.storage.profiles import Profile
 from bridge.worker.page_wear import PageWear
@@ -221,7 +221,7 @@ def _is_call(driver: SiteDriver, url: str, paths: Sequence[str]) -> bool:
 
 @asynccontextmanager
 async def open_session(
-    chromium: Chromium, profile: Profile, driver_type: type[SiteDriver], settings: Settings
+    chromium: Chromium, profile: Profile, driver_type: type[SiteDriver], settings: PageSettings
 ) -> AsyncGenerator[Session]:
     """Open the account's page in a context of its own and go to the site; the page need not be signed in."""
     headed = settings.browser.headed

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bridge.browser.browser import Chromium
 from bridge.errors import SetupError
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.sites.known_sites import load_driver
 from bridge.storage.browser_folders import remove_profile
 from bridge.storage.profiles import Profile, ProfileStore, Stamp
@@ -20,7 +20,7 @@ from bridge.worker.worker import Worker
 class ProfileAccounts:
     """Makes workers of the profiles in a store, and keeps what belongs to an account together."""
 
-    def __init__(self, store: ProfileStore, chromium: Chromium, settings: Settings, telemetry: Telemetry) -> None:
+    def __init__(self, store: ProfileStore, chromium: Chromium, settings: PageSettings, telemetry: Telemetry) -> None:
         self._store = store
         self._chromium = chromium
         self._settings = settings
@@ -53,21 +53,21 @@ class ProfileAccounts:
     def _load(self, name: str) -> Profile:
         """Return a profile, once its site is loaded, too: both are files."""
         profile = self._store.load(name)
-        load_driver(profile.site, self._settings.site_files)
+        load_driver(profile.site, self._settings.folders.site_files)
         return profile
 
     def remove(self, name: str) -> None:
         """Delete the profile, if it is still there, and what its account has left open."""
         if self._store.exists(name):
-            remove_profile(self._settings.browser_folders, self._store, name)
-        unfinished_chats_file(self._settings.config, name).unlink(missing_ok=True)
+            remove_profile(self._settings.folders.browsers, self._store, name)
+        unfinished_chats_file(self._settings.folders.config, name).unlink(missing_ok=True)
 
     def rename(self, name: str, to: str) -> None:
         """Give the profile, and what its account has left open, another name."""
         self._store.rename(name, to)
-        kept = unfinished_chats_file(self._settings.config, name)
+        kept = unfinished_chats_file(self._settings.folders.config, name)
         if kept.exists():
-            kept.replace(unfinished_chats_file(self._settings.config, to))
+            kept.replace(unfinished_chats_file(self._settings.folders.config, to))
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

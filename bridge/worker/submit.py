@@ -159,3 +159,10 @@ async def _press_until_sent(session: Session, exchange: Exchange, turn: Turn, li
     if isinstance(reason, SiteChanged | SendTimeout) and session.interceptor.is_cut_off:
         raise NetworkError("The page cannot connect its WebSocket to the site, and nothing was sent.")
     raise reason
+
+
+async def go_on(session: Session, limit: float) -> bool:
+    """Press the page's Continue, which has `limit` seconds; tell whether there was one."""
+    session.may_act()
+    async with within(limit, "The page did not go on"), session.window.restored():
+        return await session.driver.go_on()

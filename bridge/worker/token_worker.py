@@ -14,7 +14,7 @@ from bridge.browser.page_calls import within
 from bridge.chat.operator_visit import Visit
 from bridge.chat.types import Model
 from bridge.errors import BridgeError, LoginRequired, Muted, TokenRefused
-from bridge.settings import Settings
+from bridge.settings import PageSettings, TokenSettings
 from bridge.sites.known_sites import load_driver
 from bridge.storage.profiles import Profile
 from bridge.telemetry import Telemetry
@@ -32,7 +32,7 @@ class TokenWorker(Worker):
     """A worker whose login is a client's token, kept nowhere."""
 
     def __init__(
-        self, profile: Profile, token: str, chromium: Chromium, settings: Settings, telemetry: Telemetry
+        self, profile: Profile, token: str, chromium: Chromium, settings: PageSettings, telemetry: Telemetry
     ) -> None:
         super().__init__(profile, None, chromium, settings, telemetry)
         self._end = token[-SHOWN:]
@@ -63,9 +63,10 @@ class TokenLogins:
     Raises `SetupError` where the site of the settings cannot be signed in to by a token.
     """
 
-    def __init__(self, chromium: Chromium, settings: Settings, telemetry: Telemetry) -> None:
-        self._driver_type = load_driver(settings.tokens.site, settings.site_files)
-        self._url = (settings.tokens.url or self._driver_type.start_url).rstrip("/")
+    def __init__(self, chromium: Chromium, settings: PageSettings, tokens: TokenSettings, telemetry: Telemetry) -> None:
+        self._driver_type = load_driver(tokens.site, settings.folders.site_files)
+        self._site = tokens.site
+        self._url = (tokens.url or self._driver_type.start_url).rstrip("/")
         self._chromium = chromium
         self._settings = settings
         self._telemetry = telemetry
@@ -99,4 +100,4 @@ class TokenLogins:
 
     def _profile(self, name: str, token: str) -> Profile:
         state = self._driver_type.token_state(self._url, token)
-        return Profile(name=name, site=self._settings.tokens.site, url=self._url, storage_state=state)
+        return Profile(name=name, site=self._site, url=self._url, storage_state=state)

@@ -28,7 +28,7 @@ from bridge.chat.operator_visit import Visit
 from bridge.chat.ownership import ALONE, Ownership
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Model
 from bridge.errors import BridgeError, BrowserError, SiteChanged, SiteError
-from bridge.settings import Settings
+from bridge.settings import PageSettings
 from bridge.sites.contract import Turn
 from bridge.sites.known_sites import load_driver
 from bridge.storage.conversation_file import ConversationPosition
@@ -47,7 +47,7 @@ from bridge.worker.page_snapshots import PageSnapshots
 from bridge.worker.page_trace import PageTrace
 from bridge.worker.stored_login import StoredLogin
 from bridge.worker.stream_recorder import Recorder
-from bridge.worker.submit import GRACE, submit_turn
+from bridge.worker.submit import GRACE, go_on, submit_turn
 from bridge.worker.turn_plan import models_of, turns_of
 
 
@@ -58,23 +58,28 @@ class Worker:
     """Asked right before everything that the site would notice."""
 
     def __init__(
-        self, profile: Profile, store: ProfileStore | None, chromium: Chromium, settings: Settings, telemetry: Telemetry
+        self,
+        profile: Profile,
+        store: ProfileStore | None,
+        chromium: Chromium,
+        settings: PageSettings,
+        telemetry: Telemetry,
     ) -> None:
         self.name, self.site, self.url = profile.name, profile.site, profile.url
         self.last_seen: datetime | None = None
         """When the page has last given a sign of life."""
-        self._driver_type = load_driver(profile.site, settings.site_files)
+        folders, limit, owned = settings.folders, settings.browser.call_limit, lambda: self.ownership
+        self._driver_type = load_driver(profile.site, folders.site_files)
         self.min_interval = self._driver_type.min_interval
         self._login = StoredLogin(profile, store, telemetry)
         self._chromium, self._settings, self._telemetry = chromium, settings, telemetry
-        self._recorder, self._trace = Recorder(settings.browser), PageTrace(settings.browser, settings.trace_work)
-        self._snapshots = PageSnapshots(self.name, settings.config / "bundles", settings.browser.call_limit)
+        self._recorder, self._trace = Recorder(settings.browser), PageTrace(settings.browser, folders.trace_work)
+        self._snapshots = PageSnapshots(self.name, folders.config / "bundles", limit)
         self._session: Session | None = None
         self.shown: Session | None = None
         """The open page, also where it cannot take chats."""
         self._departures, self._next, self._loss = Departures(), NextChat(), PageLoss()
-        kept = unfinished_chats_file(settings.config, self.name) if store else None
-        limit, owned = settings.browser.call_limit, lambda: self.ownership
+        kept = unfinished_chats_file(folders.config, self.name) if store else None
         self._stopper = GenerationStopper(kept, owned, settings.turn, self.give_up)
         self._write_back = WriteBack(self._login, owned, limit, lambda: self._loss.happened)
 
@@ -157,6 +162,7 @@ class Worker:
         With a `place` only what is new is sent there; where that cannot be, a new conversation gets all of it.
         """
         session, limits, files = await self._session_for_chat(), self._settings.turn, self._settings.files
+        call_limit = self._settings.browser.call_limit
         turns = turns_of(request, place, self._driver_type, files)
         decoder = self._recorder.recorded(session.driver.decoder(), request.id)
         async with self._trace.kept(session.context, request.id):
@@ -167,7 +173,7 @@ class Worker:
                     turn = await submit_turn(session, exchange, turns, limits, files, self._chromium, timeline)
                     timeline.mark("sent")
                     conversation = self._sent(session, turn, exchange.passed[0], request.id)
-                    answer = read_answer(exchange, decoder, limits, timeline, partial(self._go_on, session))
+                    answer = read_answer(exchange, decoder, limits, timeline, partial(go_on, session, call_limit))
                     async with session.window.minimized(), aclosing(answer) as events:
                         async for event in events:
                             if isinstance(event, Finish):
@@ -278,12 +284,6 @@ class Worker:
             raise await self._explained(session, error) from error
         finally:
             self._report_drift(session.driver.drift.taken())
-
-    async def _go_on(self, session: Session) -> bool:
-        """Press the page's Continue; tell whether there was one."""
-        session.may_act()
-        async with within(self._settings.browser.call_limit, "The page did not go on"), session.window.restored():
-            return await session.driver.go_on()
 
     async def _check(self) -> None:
         try:

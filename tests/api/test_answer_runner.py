@@ -12,9 +12,11 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
+from bridge.api.attachments.gather import Gatherer
 from bridge.api.attachments.stored_files import StoredFiles
 from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.http_errors import error_body, failures
+from bridge.api.model_lookup import ModelLookup
 from bridge.api.openai.chat_completions import OpenAIChat
 from bridge.api.request_body import BodyReader
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Opened, Text
@@ -46,9 +48,9 @@ async def test_no_generator_stands_between_the_backend_and_the_response(
 ) -> None:
     settings, backend = Settings(config=tmp_path), Looking()
     kept = ChatHistory(tmp_path, Identity.generate(), DashboardSettings(history=True)) if has_history else None
-    endpoint = ChatEndpoint(
-        OpenAIChat(), backend, settings, BodyReader(settings), StoredFiles(FileStore(settings)), kept
-    )
+    bodies, files = BodyReader(settings.server, settings.tokens), StoredFiles(FileStore(tmp_path, settings.files))
+    gatherer, models = Gatherer(files, settings.files), ModelLookup(backend, {})
+    endpoint = ChatEndpoint(OpenAIChat(), backend, settings.server, bodies, gatherer, models, kept)
     app = web.Application(middlewares=[failures(lambda _: error_body, "nothing")])
     app.router.add_post("/", endpoint.handle)
     body = {"model": "deepseek", "messages": [{"role": "user", "content": "Hi"}], **more}

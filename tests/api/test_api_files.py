@@ -19,7 +19,7 @@ from openai.types import FileDeleted, FileObject
 
 from bridge.durations import DAY
 from bridge.errors import FileTooLarge, UnknownFile
-from bridge.settings import FileSettings, ServerSettings, Settings
+from bridge.settings import FileSettings, ServerSettings
 from bridge.storage.file_store import FileStore, StoredFile, Upload
 from tests.support.fake_backend import Served, serving
 
@@ -200,7 +200,7 @@ async def test_a_chat_names_a_stored_file_and_one_that_is_gone_by_its_field(serv
 
 
 def store(folder: Path, **limits: float) -> FileStore:
-    return FileStore(Settings(config=folder, files=FileSettings.model_validate(limits)))
+    return FileStore(folder / "files", FileSettings.model_validate(limits))
 
 
 def put(files: FileStore, data: bytes = DATA, days: float | None = None) -> StoredFile:

@@ -71,10 +71,10 @@ async def test_the_commands_of_this_machine_trust_the_certificate_of_the_setting
     files: CertificateFiles,
 ) -> None:
     async with speaking_https(files) as (bridge, settings):
-        assert await Client(*way_to(settings, bridge.url, None)).is_bridge()
+        assert await Client(*way_to(settings.config, settings.server, bridge.url, None)).is_bridge()
         other = await self_signed(files.key.parent, "other")
         with pytest.raises(SetupError, match=r"is not trusted.*server\.tls_certificate"):
-            await Client(*way_to(settings_with(other), bridge.url, None)).models()
+            await Client(*way_to(settings.config, settings_with(other).server, bridge.url, None)).models()
 
 
 async def test_a_session_of_the_dashboard_gets_a_cookie_for_https_alone(files: CertificateFiles) -> None:

@@ -171,7 +171,7 @@ async def served() -> AsyncIterator[Served]:
 
 
 def test_every_dialect_is_asked() -> None:
-    assert {type(dialect).__module__.split(".")[2] for dialect in dialects(Settings()).all} == set(DIALECTS)
+    assert {type(dialect).__module__.split(".")[2] for dialect in dialects(Settings().api).all} == set(DIALECTS)
 
 
 @settings(suppress_health_check=list(HealthCheck))

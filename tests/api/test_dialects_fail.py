@@ -20,7 +20,7 @@ from tests.support.fake_backend import Served, serving
 
 MOST = 20_000
 TOO_LARGE = "x" * (MOST + 1)
-SCHEMAS = {type(one).__name__: one.error_schema for one in dialects(Settings()).all}
+SCHEMAS = {type(one).__name__: one.error_schema for one in dialects(Settings().api).all}
 USER = {"role": "user", "content": "Hi"}
 CHATS: dict[str, tuple[str, dict[str, Any]]] = {
     "OpenAI": ("/v1/chat/completions", {"model": "{model}", "messages": [USER]}),

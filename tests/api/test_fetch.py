@@ -20,7 +20,7 @@ from bridge.api.attachments.stored_files import StoredFiles
 from bridge.chat.types import Attachment, ChatRequest, Message, Model, Role
 from bridge.errors import FileTooLarge, RequestError
 from bridge.origins import Address, is_public
-from bridge.settings import FileSettings, Settings
+from bridge.settings import FileSettings
 from bridge.storage.file_store import FileStore
 
 HERE, ELSEWHERE = "127.0.0.1", "127.0.0.2"
@@ -133,7 +133,7 @@ async def test_what_is_not_there_is_said(host: Host) -> None:
 
 def gatherer(folder: Path, **settings: object) -> Gatherer:
     files = FileSettings.model_validate(settings)
-    return Gatherer(StoredFiles(FileStore(Settings(config=folder, files=files))), files, only_here)
+    return Gatherer(StoredFiles(FileStore(folder / "files", files)), files, only_here)
 
 
 def chat(*attachments: Attachment) -> ChatRequest:

@@ -19,7 +19,7 @@ import pytest
 from bridge.chat.types import Attachment
 from bridge.errors import FileTooLarge, StorageError, UnknownFile
 from bridge.pool.error_policy import transition
-from bridge.settings import MEBIBYTE, FileSettings, ServerSettings, Settings
+from bridge.settings import MEBIBYTE, FileSettings, ServerSettings
 from bridge.sites.prompt_files import on_disk
 from bridge.storage.file_store import FileStore, StoredFile, Upload
 from tests.support.fake_backend import Served, serving
@@ -86,7 +86,7 @@ async def test_a_file_that_a_chat_names_a_hundred_and_fifty_times_is_not_loaded(
 
 
 def store(folder: Path, **limits: float) -> FileStore:
-    return FileStore(Settings(config=folder, files=FileSettings.model_validate(limits)))
+    return FileStore(folder / "files", FileSettings.model_validate(limits))
 
 
 def put(files: FileStore, data: bytes = b"data") -> StoredFile:

@@ -15,7 +15,7 @@ from bridge.api.access.sessions import Sessions
 from bridge.api.route_table import Admission, rules_of
 from bridge.api.routes import TABLE
 from bridge.errors import SetupError
-from bridge.settings import ServerSettings, Settings
+from bridge.settings import DashboardSettings, ServerSettings
 from bridge.storage.api_keys import Key
 from bridge.storage.key_files import KeyFile, new_key
 from tests.support.fake_backend import KEY, Served, serving
@@ -336,13 +336,13 @@ def test_two_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_no_auth_is_for_a_loopback_address(tmp_path: Path, host: str) -> None:
-    assert load_credentials(Settings(config=tmp_path, server=ServerSettings(host=host, no_auth=True))).is_free
+    assert load_credentials(tmp_path, ServerSettings(host=host, no_auth=True), DashboardSettings()).is_free
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "bridge.home", "", "localhost.evil.example"])
 def test_no_auth_is_refused_anywhere_else(tmp_path: Path, host: str) -> None:
     with pytest.raises(SetupError, match="loopback"):
-        load_credentials(Settings(config=tmp_path, server=ServerSettings(host=host, no_auth=True)))
+        load_credentials(tmp_path, ServerSettings(host=host, no_auth=True), DashboardSettings())
 
 
 def test_all_interfaces_need_keys_that_cannot_be_guessed(tmp_path: Path) -> None:
@@ -350,10 +350,10 @@ def test_all_interfaces_need_keys_that_cannot_be_guessed(tmp_path: Path) -> None
     file.path.touch(mode=0o600)
     file.path.write_text(f"{KEY}\nshort\n")
     with pytest.raises(SetupError, match="32 characters"):
-        load_credentials(Settings(config=tmp_path, server=ServerSettings(host="0.0.0.0")))
-    assert load_credentials(Settings(config=tmp_path)).key_of("short") is not None
+        load_credentials(tmp_path, ServerSettings(host="0.0.0.0"), DashboardSettings())
+    assert load_credentials(tmp_path, ServerSettings(), DashboardSettings()).key_of("short") is not None
 
 
 def test_the_first_start_beyond_this_machine_makes_a_key_that_is_long_enough(tmp_path: Path) -> None:
-    access = load_credentials(Settings(config=tmp_path, server=ServerSettings(host="0.0.0.0")))
+    access = load_credentials(tmp_path, ServerSettings(host="0.0.0.0"), DashboardSettings())
     assert access.key_of(KeyFile(tmp_path).keys()[0]) is not None

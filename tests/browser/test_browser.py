@@ -56,7 +56,7 @@ async def test_a_browser_that_falls_silent_while_it_starts_is_given_up_and_the_n
     executable.chmod(0o700)
     settings = Settings(config=tmp_path, browser=BrowserSettings(executable=executable, call_limit=1))
     settings = settings.model_copy(update={"turn": settings.turn.model_copy(update={"ready": 5.0})})
-    browser = Chromium(settings, Telemetry())
+    browser = Chromium(settings.pages, Telemetry())
     before = children()
 
     def is_left() -> bool:
@@ -75,7 +75,7 @@ async def test_a_browser_that_falls_silent_while_it_starts_is_given_up_and_the_n
 async def test_a_driver_that_hangs_is_killed_with_its_browser_when_the_bridge_stops(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     limited = settings.browser.model_copy(update={"call_limit": 1.0})
-    browser = Chromium(settings.model_copy(update={"browser": limited}), Telemetry())
+    browser = Chromium(settings.model_copy(update={"browser": limited}).pages, Telemetry())
     pids = [pid for _, pid in await browser.processes()]
     os.kill(pids[0], signal.SIGSTOP)
     async with asyncio.timeout(LIMIT):
@@ -99,7 +99,7 @@ def has_browser(family: Sequence[psutil.Process]) -> bool:
 async def test_a_start_that_is_given_up_leaves_no_process_behind(
     tmp_path: Path, is_far_enough: Callable[[Sequence[psutil.Process]], bool]
 ) -> None:
-    browser = Chromium(settings_for(tmp_path), Telemetry())
+    browser = Chromium(settings_for(tmp_path).pages, Telemetry())
     before = children()
 
     def started() -> list[psutil.Process]:
@@ -126,7 +126,7 @@ async def test_a_listener_that_fails_keeps_no_other_from_hearing_that_the_browse
     def fails(error: BridgeError) -> None:
         raise KeyError(error)
 
-    browser = Chromium(settings_for(tmp_path), Telemetry())
+    browser = Chromium(settings_for(tmp_path).pages, Telemetry())
     browser.on_lost(fails)
     browser.on_lost(lambda _: heard.set())
     pids = dict(await browser.processes())

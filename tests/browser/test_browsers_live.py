@@ -220,7 +220,7 @@ async def test_a_browser_of_the_operator_that_ends_is_missed_at_once_and_attache
 async def test_what_is_no_debugger_is_not_attached_to(tmp_path: Path) -> None:
     async with DemoSite(QUICK_SITE) as site:
         settings = settings_for(tmp_path, browser=BrowserSettings(connect=SecretStr(site.url)))
-        browser = Chromium(settings, Telemetry())
+        browser = Chromium(settings.pages, Telemetry())
         with pytest.raises(
             BrowserError, match=r"is no browser's debugger\. A Playwright server .* Start Chrome there with"
         ):

@@ -187,7 +187,7 @@ async def refused(driver: Driver, folder: Path, browser: BrowserSettings, **more
     """Return why the browser is not connected to."""
     assert browser.address is not None
     with pytest.raises(BrowserError) as error:
-        await connected(driver, browser.address, settings_for(folder, browser=browser, **more))
+        await connected(driver, browser.address, settings_for(folder, browser=browser, **more).pages)
     assert SECRET not in f"{error.value!r} {error.value.message}"
     cause = error.value.__cause__
     assert SECRET not in str(cause)
@@ -217,7 +217,7 @@ async def test_a_server_that_is_full_is_waited_for_no_longer_than_the_setting_sa
     async with playwright_server(*UNSAFE, "--max-clients", "1") as server:
         browser = elsewhere(server.port)
         assert browser.address is not None
-        first = await connected(driver, browser.address, settings_for(tmp_path, browser=browser))
+        first = await connected(driver, browser.address, settings_for(tmp_path, browser=browser).pages)
         message = await refused(driver, tmp_path, browser, turn=TURN)
         await first.browser.close()
     assert message.endswith("within 5 seconds: it hangs, or has as many clients as it takes (--max-clients).")
@@ -247,7 +247,7 @@ async def test_a_debugger_behind_tls_is_reached_with_a_certificate_of_ones_own(
         assert "No TLS with the browser at https://localhost" in await refused(driver, tmp_path, settings)
         monkeypatch.setenv("SSL_CERT_FILE", str(files.certificate))
         monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(files.certificate))
-        chromium = Chromium(settings_for(tmp_path, browser=settings), Telemetry())
+        chromium = Chromium(settings_for(tmp_path, browser=settings).pages, Telemetry())
         try:
             assert re.fullmatch(r"[\d.]+", await chromium.version())
         finally:

@@ -324,7 +324,7 @@ async def test_a_profile_is_removed_only_after_a_yes(home: Home, site: DemoSite)
     assert (await home.run("profiles", "remove", "alice", stdin="y\n")).code == 0
     assert (await home.run("profiles", "remove", "bob", "--yes")).code == 0
     settings = home.settings
-    assert ProfileStore(settings.profiles, load_identity(settings)).names() == []
+    assert ProfileStore(settings.profiles, load_identity(settings.key_source)).names() == []
 
 
 async def test_the_keys_are_printed_one_a_line_and_more_can_be_made(home: Home) -> None:
@@ -352,7 +352,7 @@ async def test_the_version_and_the_chromium_that_is_found_can_be_asked_for(home:
 
 async def test_a_second_bridge_on_one_of_the_same_folders_is_refused_and_told_which_is_the_first(home: Home) -> None:
     used = {"BRIDGE_CONFIG": "config", "BRIDGE_PROFILES": "profiles", "BRIDGE_FILES_FOLDER": "config/files"}
-    load_identity(home.settings)  # the same profiles want the same key
+    load_identity(home.settings.key_source)  # the same profiles want the same key
     key = str(home.folder / "config" / "profile.key")
     async with home.started("serve") as first:
         await first.shows("bridge login NAME")

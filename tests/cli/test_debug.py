@@ -64,7 +64,7 @@ async def attended(
     report = ConsoleReport(Console(file=output, width=1000), show_text=show_text)
     profile = signed_in_profile(site, "alice")
     async with (
-        open_session(chromium, profile, load_driver(profile.site), settings) as session,
+        open_session(chromium, profile, load_driver(profile.site), settings.pages) as session,
         asyncio.TaskGroup() as tasks,
     ):
         tasks.create_task(report_until_closed(session, settings.turn, report, closed))

@@ -56,7 +56,7 @@ async def site() -> AsyncGenerator[DemoSite]:
 
 
 def store(home: Home) -> ProfileStore:
-    return ProfileStore(home.settings.profiles, load_identity(home.settings))
+    return ProfileStore(home.settings.profiles, load_identity(home.settings.key_source))
 
 
 def findings(ended: Ended, mark: str) -> dict[str, str]:
@@ -93,7 +93,7 @@ async def test_a_sound_installation_passes_every_check_and_sends_a_short_chat_wh
 
 async def test_a_browser_folder_that_is_kept_is_said_not_to_be_encrypted(home: Home, site: DemoSite) -> None:
     settings = home.settings
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    store = ProfileStore(settings.profiles, load_identity(settings.key_source))
     store.save(signed_in_profile(site, "alice"))
     store.save(signed_in_profile(site, "bob").model_copy(update={"user_data_dir": "bob-1"}))
     found = [await run_check(check) for check in await asyncio.to_thread(lambda: list(file_checks(settings, None)))]
@@ -106,7 +106,9 @@ async def test_a_short_chat_of_whose_answer_something_is_not_known_fails(
 ) -> None:
     home.log_in(site)
     site.account("alice").script(Script(text="OK", fault="unknown_events"))
-    found = await run_check(chat_check(home.settings, chromium, signed_in_profile(site, "alice")))
+    found = await run_check(
+        chat_check(home.settings.pages, home.settings.key_source, chromium, signed_in_profile(site, "alice"))
+    )
     assert (found.ok, "parts that are not known" in found.text) == (False, True)
 
 
@@ -200,7 +202,7 @@ async def test_in_a_cluster_no_page_of_an_account_is_opened_and_the_report_says_
     settings = settings_for(tmp_path, cluster=ClusterSettings(url="redis://127.0.0.1:1"))
     printed = io.StringIO()
     async with DemoSite(QUICK_SITE) as site:
-        ProfileStore(settings.profiles, load_identity(settings)).save(signed_in_profile(site, "alice"))
+        ProfileStore(settings.profiles, load_identity(settings.key_source)).save(signed_in_profile(site, "alice"))
         await run_checks(settings, None, Console(file=printed, width=200), site=True, send=True)
     assert "each is its node's" in printed.getvalue()
     assert "alice" not in printed.getvalue()

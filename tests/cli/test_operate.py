@@ -289,7 +289,7 @@ async def test_logins_from_elsewhere_are_taken_in_and_no_secret_is_shown(home: H
         for secret in (account.token, *account.cookies, *elsewhere.identity.export().split()[4:]):
             assert secret not in shown
     settings = home.settings
-    assert ProfileStore(settings.profiles, load_identity(settings)).names() == ["again", "alice", "t"]
+    assert ProfileStore(settings.profiles, load_identity(settings.key_source)).names() == ["again", "alice", "t"]
 
 
 @pytest.mark.parametrize("name", ["..", "", *stress(".", "a/b")])

@@ -36,7 +36,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 def signed_in(home: Home, site: StandIn) -> Path:
     """Store the login of the account, and the shipped file with the stand-in's address; return that file."""
     save_profile(home.settings, site, signed_in=True)
-    file = home.settings.site_files / f"{site.wire.name}.toml"
+    file = home.settings.folders.site_files / f"{site.wire.name}.toml"
     file.parent.mkdir(parents=True)
     file.write_text(site.adapted((SHIPPED / file.name).read_text("utf-8")), "utf-8")
     return file
@@ -44,10 +44,10 @@ def signed_in(home: Home, site: StandIn) -> Path:
 
 async def checked(home: Home, chromium: Chromium) -> str:
     """Return what the doctor says of the controls of the account's page."""
-    profile = ProfileStore(home.settings.profiles, load_identity(home.settings)).load("alice")
-    driver = find_site(profile.site, home.settings.site_files).driver
-    async with open_session(chromium, profile, driver, home.settings) as session:
-        findings = await check_page(session.driver, "alice", CheckLimits.of(home.settings))
+    profile = ProfileStore(home.settings.profiles, load_identity(home.settings.key_source)).load("alice")
+    driver = find_site(profile.site, home.settings.folders.site_files).driver
+    async with open_session(chromium, profile, driver, home.settings.pages) as session:
+        findings = await check_page(session.driver, "alice", CheckLimits.of(home.settings.pages))
     return findings[0].text
 
 
@@ -79,8 +79,8 @@ async def test_what_is_found_nowhere_is_named(home: Home, chromium: Chromium) ->
         file = signed_in(home, site)
         text = file.read_text("utf-8")
         file.write_text(text.replace("#input-send-icon", "#gone").replace(".new-task", ".gone"), "utf-8")
-        profile = ProfileStore(home.settings.profiles, load_identity(home.settings)).load("alice")
-        healing = await heal_site(chromium, home.settings, profile)
+        profile = ProfileStore(home.settings.profiles, load_identity(home.settings.key_source)).load("alice")
+        healing = await heal_site(chromium, home.settings.pages, profile)
     assert (healing.moved, healing.missing) == ((), ("new chat", "send button"))
     assert [line for line in findings_of(healing) if "found nowhere" in line][1].startswith("  gone    send button")
     fine = next(findings_of(replace(healing, missing=())))

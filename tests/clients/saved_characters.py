@@ -114,7 +114,7 @@ async def main(names: list[str]) -> None:
     """Play the agents, and write the figures of each as soon as they are there."""
     logger.disable("bridge")
     with TemporaryDirectory() as folder:
-        browser = Chromium(settings_for(Path(folder)), Telemetry())
+        browser = Chromium(settings_for(Path(folder)).pages, Telemetry())
         try:
             for name in names or AGENTS:
                 played = await play(name, browser)

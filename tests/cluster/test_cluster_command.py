@@ -52,7 +52,7 @@ async def test_commands_leave_accounts_to_the_nodes_and_say_so(tmp_path: Path) -
         for command in (("debug", "a", "--headless"), ("sites", "heal", "deepseek")):
             refused = await home.run(*command, **shared)
             assert (refused.code, "The nodes of the cluster drive the accounts" in refused.err) == (1, True)
-        store = ProfileStore(home.settings.profiles, await asyncio.to_thread(load_identity, home.settings))
+        store = ProfileStore(home.settings.profiles, await asyncio.to_thread(load_identity, home.settings.key_source))
         await asyncio.to_thread(store.save, profile_of("a"))
         checked = await home.run("doctor", "--site", "--send", **shared)
         assert re.findall(r"^ok +(\w+)", checked.out, re.MULTILINE) == ["browser", "pages"], checked.out

@@ -34,7 +34,7 @@ async def bridged(
     """Run a bridge with one account on the site, once it has come into `state`."""
     settings, facts = settings_for(folder), Facts()
     profile = Profile(name="me", site="tests.docs.example_site", url=site.url, storage_state=EMPTY)
-    ProfileStore(settings.profiles, load_identity(settings)).save(profile)
+    ProfileStore(settings.profiles, load_identity(settings.key_source)).save(profile)
     async with running(settings, Telemetry(facts), chromium) as bridge:
         await facts.state("me", state)
         async with sdk(f"{bridge.url}/v1", KeyFile(settings.config).keys()[0]) as client:

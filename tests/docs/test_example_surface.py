@@ -10,9 +10,11 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from bridge.api.attachments.gather import Gatherer
 from bridge.api.attachments.stored_files import StoredFiles
 from bridge.api.chat_endpoint import ChatEndpoint
 from bridge.api.http_errors import failures
+from bridge.api.model_lookup import ModelLookup
 from bridge.api.request_body import BodyReader
 from bridge.chat.types import Finish, Opened, Text
 from bridge.errors import SiteBusy
@@ -31,7 +33,9 @@ async def served(folder: Path, backend: FakeBackend) -> AsyncGenerator[aiohttp.C
     settings = Settings(config=folder)
     dialect = Plain(settings.api)
     (surface,) = dialect.surfaces()
-    endpoint = ChatEndpoint(surface, backend, settings, BodyReader(settings), StoredFiles(FileStore(settings)))
+    bodies, files = BodyReader(settings.server, settings.tokens), StoredFiles(FileStore(folder, settings.files))
+    gatherer = Gatherer(files, settings.files)
+    endpoint = ChatEndpoint(surface, backend, settings.server, bodies, gatherer, ModelLookup(backend, {}))
     app = web.Application(middlewares=[failures(lambda _: dialect.error, surface.path)])
     app.router.add_post(surface.path, endpoint.handle)
     async with listening(app) as url, aiohttp.ClientSession(url) as http:

@@ -36,7 +36,7 @@ class SlowBrowser(Chromium):
 def registry(folder: Path, changed: list[str] | None = None) -> LearningRegistry:
     """Return one whose browser is slow."""
     settings = settings_for(folder)
-    return LearningRegistry(SlowBrowser(settings, Telemetry()), settings, (changed or []).append)
+    return LearningRegistry(SlowBrowser(settings.pages, Telemetry()), settings.pages, (changed or []).append)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ async def test_a_name_that_is_none_or_is_taken_is_refused(tmp_path: Path, name: 
 
 
 async def test_a_site_file_that_is_there_is_never_written_over(tmp_path: Path) -> None:
-    file = settings_for(tmp_path).site_files / "example.toml"
+    file = settings_for(tmp_path).folders.site_files / "example.toml"
     await asyncio.to_thread(file.parent.mkdir, parents=True)
     await asyncio.to_thread(file.write_text, "mine", "utf-8")
     with pytest.raises(RequestError, match="already"):
@@ -89,8 +89,8 @@ async def test_a_learning_that_nobody_ends_is_ended_by_its_limit(tmp_path: Path)
     settings = settings_for(tmp_path)
     lesson = Lesson(URL, "example", tmp_path / "example.toml")
     changes: list[str] = []
-    browser = SlowBrowser(settings, Telemetry())
-    target = SiteLearningTarget("1", lesson, browser, settings, lambda: changes.append("changed"), limit=0.01)
+    browser = SlowBrowser(settings.pages, Telemetry())
+    target = SiteLearningTarget("1", lesson, browser, settings.pages, lambda: changes.append("changed"), limit=0.01)
     await target.run()
     assert target.learning().state == "failed"
     assert "It took more than" in target.learning().message

@@ -281,9 +281,9 @@ async def test_a_view_that_all_have_left_stays_until_the_page_is_given_back() ->
 
 async def test_while_the_bridge_stops_no_view_is_opened_again_and_no_login_begun(tmp_path: Path) -> None:
     settings = Settings(config=tmp_path, profiles=tmp_path)
-    chromium, store = Chromium(settings, Telemetry()), ProfileStore(tmp_path, Identity.generate())
+    chromium, store = Chromium(settings.pages, Telemetry()), ProfileStore(tmp_path, Identity.generate())
     async with Pool([], settings, Telemetry()) as pool:
-        views = ViewRegistry(pool, chromium, settings, store, pool.add)
+        views = ViewRegistry(pool, chromium, settings.pages, store, pool.add)
         await views.close()
         for viewer in (views.of_account("a", "me"), views.of_login("a", "me")):
             with pytest.raises(PoolError, match="stopping"):
@@ -295,9 +295,9 @@ async def test_while_the_bridge_stops_no_view_is_opened_again_and_no_login_begun
 
 async def test_a_login_that_is_given_up_before_it_has_begun_is_over(tmp_path: Path) -> None:
     settings = Settings(config=tmp_path, profiles=tmp_path)
-    chromium, store = Chromium(settings, Telemetry()), ProfileStore(tmp_path, Identity.generate())
+    chromium, store = Chromium(settings.pages, Telemetry()), ProfileStore(tmp_path, Identity.generate())
     async with Pool([], settings, Telemetry()) as pool:
-        views = ViewRegistry(pool, chromium, settings, store, pool.add)
+        views = ViewRegistry(pool, chromium, settings.pages, store, pool.add)
         begun = await views.log_in("a", "deepseek", None)
         assert (await views.give_up(begun.id)).state == "failed"
         again = await views.log_in("a", "deepseek", None)

@@ -189,8 +189,8 @@ async def test_a_browser_with_a_folder_keeps_nothing_of_what_is_typed_to_offer_i
     profile = Profile(
         name="alice", site="deepseek", url="http://127.0.0.1", storage_state={"cookies": [], "origins": []}
     )
-    async with TestServer(app) as site, new_folder(settings.browser_folders, profile) as kept:
-        async with Chromium(settings, Telemetry()).with_folder(kept.user_data_dir).context({}) as context:
+    async with TestServer(app) as site, new_folder(settings.folders.browsers, profile) as kept:
+        async with Chromium(settings.pages, Telemetry()).with_folder(kept.user_data_dir).context({}) as context:
             page = context.pages[0]
             for number in range(2):
                 await page.goto(str(site.make_url("/")))
@@ -198,7 +198,7 @@ async def test_a_browser_with_a_folder_keeps_nothing_of_what_is_typed_to_offer_i
                 await page.keyboard.press("Enter")
                 await page.wait_for_url("**/sent*")
                 assert "ann" in page.url, number
-        (stored,) = settings.browser_folders.glob("*/Default/Web Data")
+        (stored,) = settings.folders.browsers.glob("*/Default/Web Data")
         assert b"ann@example.com" not in stored.read_bytes()
 
 

@@ -275,7 +275,7 @@ async def test_a_login_that_no_copy_holds_is_made_in_a_browser_that_is_kept(tmp_
         await page.get_by_role("button", name="Log in", exact=True).click()
         ended = await captured(run, begun["id"])
         assert ended["state"] == "captured", ended
-        notice = kept_notice(run.settings.browser_folders)
+        notice = kept_notice(run.settings.folders.browsers)
         assert notice in ended["message"], "it is said that the folder is not encrypted"
-        assert len(list(run.settings.browser_folders.iterdir())) == 1
+        assert len(list(run.settings.folders.browsers.iterdir())) == 1
         assert await run.ask("Hello")

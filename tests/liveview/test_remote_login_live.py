@@ -74,7 +74,7 @@ async def test_without_a_screen_and_a_running_bridge_somebody_signs_in_by_the_pr
             assert not site.account("bob").pages
             await login.shows("me is logged in")
             assert await login.process.wait() == 0
-        assert ProfileStore(home.settings.profiles, load_identity(home.settings)).names() == ["bob", "me"]
+        assert ProfileStore(home.settings.profiles, load_identity(home.settings.key_source)).names() == ["bob", "me"]
     assert home.left_running() == []
 
 

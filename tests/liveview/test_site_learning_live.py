@@ -94,7 +94,7 @@ async def test_a_site_is_learned_with_nothing_but_a_browser(tmp_path: Path, chro
         await fits(dashboard)
         async with page.expect_download() as saving:
             await page.get_by_role("button", name="Download").click()
-        path = run.settings.site_files / "taught.toml"
+        path = run.settings.folders.site_files / "taught.toml"
         download = await saving.value
         assert download.suggested_filename == "taught.toml"
         saved = await asyncio.to_thread(Path(await download.path()).read_bytes)

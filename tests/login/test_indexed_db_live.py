@@ -36,16 +36,16 @@ async def test_a_login_in_indexed_db_is_captured_stored_and_used_again(
     tmp_path: Path, chromium: Chromium, is_kept: bool
 ) -> None:
     settings = settings_for(tmp_path)
-    settings.site_files.mkdir(parents=True)
+    settings.folders.site_files.mkdir(parents=True)
     text = FILE if is_kept else FILE.replace("[login]", "[login]\nin_indexed_db = false")
-    (settings.site_files / "small.toml").write_text(text, "utf-8")
-    driver = load_driver("small", settings.site_files)
-    profiles = ProfileStore(settings.profiles, load_identity(settings))
+    (settings.folders.site_files / "small.toml").write_text(text, "utf-8")
+    driver = load_driver("small", settings.folders.site_files)
+    profiles = ProfileStore(settings.profiles, load_identity(settings.key_source))
     async with small_site() as site:
         profile = profile_of("small", site, "me")
-        async with open_session(chromium, profile, driver, settings) as session:
+        async with open_session(chromium, profile, driver, settings.pages) as session:
             assert await session.page.evaluate(WHO) is None
             await session.page.evaluate(SIGN_IN)
             profiles.save(await session.capture(profile, 30))
-        async with open_session(chromium, profiles.load("me"), driver, settings) as session:
+        async with open_session(chromium, profiles.load("me"), driver, settings.pages) as session:
             assert await session.page.evaluate(WHO) == ("ünïque" if is_kept else None)

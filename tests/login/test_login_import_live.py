@@ -30,8 +30,8 @@ async def site() -> AsyncGenerator[DemoSite]:
 
 def imports_in(folder: Path, chromium: Chromium) -> tuple[LoginImporter, ProfileStore]:
     settings = settings_for(folder)
-    store = ProfileStore(settings.profiles, load_identity(settings))
-    return LoginImporter(chromium, settings, store), store
+    store = ProfileStore(settings.profiles, load_identity(settings.key_source))
+    return LoginImporter(chromium, settings.pages, store), store
 
 
 def foreign(state: dict[str, Any]) -> dict[str, Any]:
@@ -99,14 +99,14 @@ async def test_a_bad_storage_state_is_refused_by_its_place_without_a_value(
 
 async def test_an_empty_storage_state_is_a_visitors_where_visitors_may_chat(tmp_path: Path, chromium: Chromium) -> None:
     async with small_site() as small, bridged(tmp_path, small, chromium, GUESTS) as run:
-        store = ProfileStore(run.settings.profiles, load_identity(run.settings))
-        imports = LoginImporter(chromium, run.settings, store)
+        store = ProfileStore(run.settings.profiles, load_identity(run.settings.key_source))
+        imports = LoginImporter(chromium, run.settings.pages, store)
         small.user = None
         assert "stored" in await imports.storage_state("guest", "small", small.url, b'{"cookies": [], "origins": []}')
         await run.facts.state("guest", WorkerState.READY)
         with pytest.raises(RequestError, match="holds nothing of"):
             await imports.storage_state("other", "small", small.url, foreign({"cookies": [], "origins": []}))
-        members_only = run.settings.site_files / "small.toml"
+        members_only = run.settings.folders.site_files / "small.toml"
         members_only.write_text(changed())
         with pytest.raises(RequestError, match="holds nothing of"):
             await imports.storage_state("other", "small", small.url, {})

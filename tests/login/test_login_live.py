@@ -42,11 +42,13 @@ async def attempt(
 ) -> list[str]:
     """Log in on a demo site of that kind; return the names of the logins that are stored afterwards."""
     settings = settings_in(folder)
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    store = ProfileStore(settings.profiles, load_identity(settings.key_source))
     async with DemoSite(demo) as site:
         profile = profile_for(store, "mine", "deepseek", site.url)
         try:
-            await log_in(chromium, settings, store, profile, lambda _: None, credentials, keep_browser=keep_browser)
+            await log_in(
+                chromium, settings.pages, store, profile, lambda _: None, credentials, keep_browser=keep_browser
+            )
         except BridgeError:
             assert store.names() == []
             raise
@@ -97,10 +99,12 @@ async def test_a_login_that_cannot_be_tried_for_another_reason_is_kept_and_that_
     tmp_path: Path, chromium: Chromium
 ) -> None:
     settings, said = settings_in(tmp_path), list[str]()
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    store = ProfileStore(settings.profiles, load_identity(settings.key_source))
     async with DemoSite(QUICK_SITE) as site:
         site.account("alice").fault("load_human_check", times=None)  # strikes whom the site knows by a cookie
-        await log_in(chromium, settings, store, profile_for(store, "mine", "deepseek", site.url), said.append, RIGHT)
+        await log_in(
+            chromium, settings.pages, store, profile_for(store, "mine", "deepseek", site.url), said.append, RIGHT
+        )
     assert store.names() == ["mine"]
     assert "could not be tested in a fresh browser" in said[0]
 
@@ -108,11 +112,11 @@ async def test_a_login_that_cannot_be_tried_for_another_reason_is_kept_and_that_
 @pytest.mark.browser
 @pytest.mark.parametrize("starts", [1, *stress(2)])
 async def test_a_login_that_no_copy_holds_lives_on_in_the_browsers_own_folder(tmp_path: Path, starts: int) -> None:
-    store = ProfileStore(tmp_path / "profiles", load_identity(Settings(config=tmp_path / "config")))
+    store = ProfileStore(tmp_path / "profiles", load_identity(Settings(config=tmp_path / "config").key_source))
     async with DemoSite(replace(KEYED, accounts=("alice", "bob"))) as site:
-        alone = Chromium(settings_for(tmp_path), Telemetry())
+        alone = Chromium(settings_for(tmp_path).pages, Telemetry())
         profile = profile_for(store, "alice", "deepseek", site.url)
-        await log_in(alone, settings_for(tmp_path), store, profile, lambda _: None, RIGHT, keep_browser=True)
+        await log_in(alone, settings_for(tmp_path).pages, store, profile, lambda _: None, RIGHT, keep_browser=True)
         await alone.close()
         (folder,) = (tmp_path / "config" / "browsers").iterdir()
         assert folder.stat().st_mode & 0o077 == 0
@@ -127,7 +131,7 @@ async def test_a_login_that_no_copy_holds_lives_on_in_the_browsers_own_folder(tm
                 assert await run.ask(directive(text="back")) == "back"
                 ours += await run.bridge.browser.processes()
             await gone(*(pid for _, pid in ours))
-        remove_profile(settings_for(tmp_path).browser_folders, store, "alice")
+        remove_profile(settings_for(tmp_path).folders.browsers, store, "alice")
         assert not folder.exists()
 
 
@@ -135,7 +139,7 @@ async def test_an_account_whose_browsers_folder_is_gone_waits_for_a_new_login_an
     tmp_path: Path, chromium: Chromium
 ) -> None:
     settings = settings_for(tmp_path)
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    store = ProfileStore(settings.profiles, load_identity(settings.key_source))
     async with DemoSite(replace(QUICK_SITE, accounts=("alice", "bob"))) as site:
         store.save(signed_in_profile(site, "alice").model_copy(update={"user_data_dir": "alice-1"}))
         async with served(tmp_path, site, chromium, ["bob"]) as run:
@@ -146,7 +150,7 @@ async def test_an_account_whose_browsers_folder_is_gone_waits_for_a_new_login_an
 
 @pytest.mark.browser
 async def test_a_login_that_fails_says_why_and_leaves_no_folder_behind(tmp_path: Path) -> None:
-    alone = Chromium(settings_in(tmp_path).model_copy(update={"browser": light_browser()}), Telemetry())
+    alone = Chromium(settings_in(tmp_path).model_copy(update={"browser": light_browser()}).pages, Telemetry())
     await refused(tmp_path, alone, QUICK_SITE, keep_browser=True)
     await alone.close()
     assert list((tmp_path / "config" / "browsers").iterdir()) == []
@@ -154,11 +158,11 @@ async def test_a_login_that_fails_says_why_and_leaves_no_folder_behind(tmp_path:
 
 def test_folders_that_no_profile_names_are_swept_when_they_are_old(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    store = ProfileStore(settings.profiles, load_identity(settings.key_source))
     for name in ("old", "named", "new"):
-        (settings.browser_folders / name).mkdir(parents=True)
+        (settings.folders.browsers / name).mkdir(parents=True)
     store.save(Profile(name="a", site="deepseek", url="http://x", storage_state=EMPTY, user_data_dir="named"))
     for name in ("old", "named"):
-        os.utime(settings.browser_folders / name, (1, 1))
-    sweep_folders(settings, store)
-    assert sorted(path.name for path in settings.browser_folders.iterdir()) == ["named", "new"]
+        os.utime(settings.folders.browsers / name, (1, 1))
+    sweep_folders(settings.folders, store)
+    assert sorted(path.name for path in settings.folders.browsers.iterdir()) == ["named", "new"]

@@ -42,7 +42,7 @@ async def learned(chromium: Chromium, folder: Path, url: str, state: dict[str, A
     """Learn a page without a person, and return what came of it and the file as it was written."""
     out = folder / "learned.toml"
     profile = Profile(name="me", site=str(out), url=url, storage_state=state)
-    site = await learn_site(chromium, settings_for(folder), Lesson(url, "learned", out), profile, Teacher())
+    site = await learn_site(chromium, settings_for(folder).pages, Lesson(url, "learned", out), profile, Teacher())
     return site, await asyncio.to_thread(load_site_file, out)
 
 

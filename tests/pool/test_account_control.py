@@ -278,7 +278,7 @@ class WorkersInFolder(StoredWorkers):
         store = ProfileStore(settings.profiles, Identity.generate())
         for name in names:
             store.save(Profile(name=name, site="deepseek", url="https://a.example", storage_state=EMPTY))
-        self._names = ProfileAccounts(store, Chromium(settings, Telemetry()), settings, Telemetry())
+        self._names = ProfileAccounts(store, Chromium(settings.pages, Telemetry()), settings.pages, Telemetry())
 
     def stamps(self) -> Mapping[str, Stamp | None]:
         self.looks += 1

@@ -84,7 +84,7 @@ async def test_an_open_account_shows_a_small_picture_of_its_page_and_makes_a_bun
 
 async def test_a_running_bridge_takes_up_logins_that_come_change_and_go(tmp_path: Path, chromium: Chromium) -> None:
     async with DemoSite(QUICK_SITE) as site, served(tmp_path, site, chromium, own=()) as run:
-        store = ProfileStore(run.settings.profiles, load_identity(run.settings))
+        store = ProfileStore(run.settings.profiles, load_identity(run.settings.key_source))
         store.path("odd").parent.mkdir(exist_ok=True)
         store.path("odd").write_bytes(b"no profile")
         store.path("odd").chmod(0o600)
@@ -115,5 +115,5 @@ async def test_a_removed_account_leaves_nothing_that_is_opened_again(tmp_path: P
     async with live(tmp_path, "alice", "bob", chromium=chromium) as run:
         await run.bridge.pool.remove("alice")
         assert [account.name for account in run.bridge.pool.accounts()] == ["bob"]
-        assert ProfileStore(run.settings.profiles, load_identity(run.settings)).names() == ["bob"]
+        assert ProfileStore(run.settings.profiles, load_identity(run.settings.key_source)).names() == ["bob"]
         assert await run.ask(directive(text="still there")) == "still there"

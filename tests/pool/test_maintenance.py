@@ -56,10 +56,10 @@ async def alone(
 ) -> AsyncGenerator[tuple[Worker, ProfileStore, DemoSite]]:
     """Open the page of an account without a bridge around it."""
     settings = settings_for(folder, browser=browser)
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    store = ProfileStore(settings.profiles, load_identity(settings.key_source))
     async with DemoSite(replace(QUICK_SITE, accounts=("alice",))) as site:
         store.save(signed_in_profile(site, "alice"))
-        worker = Worker(store.load("alice"), store, chromium, settings, Telemetry())
+        worker = Worker(store.load("alice"), store, chromium, settings.pages, Telemetry())
         async with worker.opened():
             yield worker, store, site
 

@@ -105,7 +105,7 @@ async def test_a_second_browser_takes_over_while_a_chat_runs_and_the_first_ends_
     await until(lambda: len(run.bridge.pool.queue.idle()) == 2)
     await account_page(run).evaluate("() => localStorage.setItem('renewed', 'in the second browser')")
     await run.bridge.pool.reopen("alice")
-    kept = ProfileStore(run.settings.profiles, load_identity(run.settings)).load("alice").storage_state
+    kept = ProfileStore(run.settings.profiles, load_identity(run.settings.key_source)).load("alice").storage_state
     assert "in the second browser" in json.dumps(kept), "logins are written back from there, too"
 
 

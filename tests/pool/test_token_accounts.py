@@ -433,7 +433,7 @@ class Driver(SiteDriver):
 def test_a_site_that_takes_no_tokens_is_a_mistake_in_the_settings(tmp_path: Path, site: str) -> None:
     settings = Settings(config=tmp_path, tokens=TokenSettings(enabled=True, site=site))
     with pytest.raises(SetupError, match=r"[Ss]ite"):
-        TokenLogins(Chromium(settings, Telemetry()), settings, Telemetry())
+        TokenLogins(Chromium(settings.pages, Telemetry()), settings.pages, settings.tokens, Telemetry())
 
 
 async def test_only_so_many_tokens_are_checked_at_a_time(tmp_path: Path) -> None:

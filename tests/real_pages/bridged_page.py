@@ -74,14 +74,14 @@ def settings_of(folder: Path, page: RealPage) -> Settings:
     settings = settings_for(
         folder, turn=TURN, pool=PoolSettings(min_interval=0), browser=light_browser(hosts=page.hosts)
     )
-    settings.site_files.mkdir(parents=True)
-    (settings.site_files / page.site_file.name).write_bytes(page.site_file.read_bytes())
+    settings.folders.site_files.mkdir(parents=True)
+    (settings.folders.site_files / page.site_file.name).write_bytes(page.site_file.read_bytes())
     return settings
 
 
 def store_of(settings: Settings) -> ProfileStore:
     """Return where the settings keep logins."""
-    return ProfileStore(settings.profiles, load_identity(settings))
+    return ProfileStore(settings.profiles, load_identity(settings.key_source))
 
 
 def empty_profile(page: RealPage) -> Profile:
@@ -95,7 +95,7 @@ async def capture(chromium: Chromium, settings: Settings, page: RealPage, creden
     if credentials is None:
         store.save(profile)
     else:
-        await log_in(chromium, settings, store, profile, print, credentials)
+        await log_in(chromium, settings.pages, store, profile, print, credentials)
 
 
 @asynccontextmanager

@@ -44,7 +44,7 @@ async def test_a_page_is_learned_and_its_file_passes_three_chats_with_no_hand_ed
     out = tmp_path / "learned.toml"
     state = await signed_in_state(chromium, real_page)
     profile = Profile(name="me", site=str(out), url=real_page.url, storage_state=state)
-    learned = await learn_site(chromium, settings, Lesson(real_page.url, "learned", out), profile, Teacher())
+    learned = await learn_site(chromium, settings.pages, Lesson(real_page.url, "learned", out), profile, Teacher())
     assert [proof for proof in learned.proofs if proof.failure] == []
     assert len(learned.proofs) >= 3
     assert learned.needed == []

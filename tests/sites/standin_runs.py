@@ -84,7 +84,7 @@ def save_profile(settings: Settings, site: StandIn, *, signed_in: bool) -> None:
     """Store the profile of the account."""
     state = site.account().storage_state() if signed_in else EMPTY
     profile = Profile(name="alice", site=site.wire.name, url=site.url, storage_state=state)
-    ProfileStore(settings.profiles, load_identity(settings)).save(profile)
+    ProfileStore(settings.profiles, load_identity(settings.key_source)).save(profile)
 
 
 @asynccontextmanager
@@ -107,7 +107,7 @@ async def wire_run(
     """
     settings, facts = settings_for(folder, turn=SHORT, pool=PoolSettings(min_interval=0, queue_limit=20)), Facts()
     async with StandIn(wire, rate=0) as site:
-        own = settings.site_files / f"{wire.name}.toml"
+        own = settings.folders.site_files / f"{wire.name}.toml"
         own.parent.mkdir(parents=True)
         own.write_text(site.adapted(text), "utf-8")
         save_profile(settings, site, signed_in=state is WorkerState.READY)

@@ -148,7 +148,7 @@ async def bridge_to(
         pool, native = PoolSettings(min_interval=0, queue_limit=3), ConversationSettings(enabled=False)
         settings = settings_for(folder, turn=TURN if ready else LACKING, pool=pool, conversations=native)
         profile = Profile(name="alice", site="deepseek", url=backend.url, storage_state={"cookies": [], "origins": []})
-        ProfileStore(settings.profiles, load_identity(settings)).save(profile)
+        ProfileStore(settings.profiles, load_identity(settings.key_source)).save(profile)
         facts = Facts()
         async with running(settings, Telemetry(facts, log_fact), chromium) as bridge:
             key = KeyFile(settings.config).keys()[0]

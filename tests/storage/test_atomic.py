@@ -79,8 +79,8 @@ def test_a_draft_follows_no_link_and_an_empty_file_becomes_private(tmp_path: Pat
 def test_everything_below_the_config_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
     config = tmp_path / "config"
     settings = Settings(config=config, profiles=config / "profiles")
-    load_credentials(settings)
-    load_identity(settings)
+    load_credentials(settings.config, settings.server, settings.dashboard)
+    load_identity(settings.key_source)
     AccountStatesFile(config).put("alice", AccountState(WorkerState.MUTED, "", datetime.now(UTC) + timedelta(1)))
     note = RunFile(config / "run", os.getpid())
     conversations = ConversationFile(config / "conversations.db", ConversationSettings())

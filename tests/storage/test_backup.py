@@ -35,7 +35,7 @@ def settings_in(folder: Path) -> Settings:
 def settings(tmp_path: Path) -> Settings:
     """Return the settings of a bridge that has data of each kind."""
     made = settings_in(tmp_path / "one")
-    store = ProfileStore(made.profiles, load_identity(made))
+    store = ProfileStore(made.profiles, load_identity(made.key_source))
     store.save(Profile(name="alice", site="deepseek", url="https://chat.example.com", storage_state=STATE))
     for path, text in {
         made.config / "api_keys": "sk-bridge-1\n",
@@ -55,12 +55,12 @@ def settings(tmp_path: Path) -> Settings:
 
 def backup_of(settings: Settings) -> bytes:
     out = io.BytesIO()
-    write_backup(settings, load_identity(settings), out)
+    write_backup(settings.folders, load_identity(settings.key_source), out)
     return out.getvalue()
 
 
 def restored(archive: bytes, settings: Settings, identity: Identity) -> None:
-    restore_backup(settings, identity, io.BytesIO(archive))
+    restore_backup(settings.folders, identity, io.BytesIO(archive))
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -92,14 +92,14 @@ def test_a_restored_bridge_has_all_that_the_first_one_had_but_its_key_and_what_p
     settings: Settings, tmp_path: Path
 ) -> None:
     other = settings_in(tmp_path / "other")
-    restored(backup_of(settings), other, load_identity(settings))
+    restored(backup_of(settings), other, load_identity(settings.key_source))
     lost = {
         *("config/profile.key", "config/run/openers/xdg-open", "config/.parked.json~0123", "profiles/README.md"),
         "config/browsers/alice-1/SingletonLock",
     }
     before = {name: content for name, content in files_in(tmp_path / "one").items() if name not in lost}
     assert files_in(tmp_path / "other") == before
-    assert ProfileStore(other.profiles, load_identity(settings)).load("alice").name == "alice"
+    assert ProfileStore(other.profiles, load_identity(settings.key_source)).load("alice").name == "alice"
     modes = {path.stat().st_mode & 0o077 for path in (tmp_path / "other").rglob("*")}
     assert modes == {0}, "nobody else may read it"
 
@@ -113,7 +113,7 @@ def test_a_database_in_use_is_copied_as_it_is_at_one_moment(settings: Settings, 
         archive = backup_of(settings)
         database.execute("COMMIT")
     other = settings_in(tmp_path / "other")
-    restored(archive, other, load_identity(settings))
+    restored(archive, other, load_identity(settings.key_source))
     with closing(sqlite3.connect(other.config / "usage.sqlite")) as copy:
         assert copy.execute("SELECT n FROM t").fetchall() == [(1,)]
         assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -137,7 +137,7 @@ def test_a_backup_that_is_cut_or_changed_is_not_restored_in_part(
     changed = archive[:place] + bytes([archive[place] ^ 1]) + archive[place + 1 :]
     for broken in (archive[:place], changed):
         with pytest.raises(SetupError):
-            restored(broken, settings_in(tmp_path / "other"), load_identity(settings))
+            restored(broken, settings_in(tmp_path / "other"), load_identity(settings.key_source))
         assert files_in(tmp_path / "other") == {}
 
 
@@ -145,14 +145,14 @@ def test_data_that_is_there_already_is_not_replaced(settings: Settings, tmp_path
     other = settings_in(tmp_path / "other")
     write_file(other.config / "api_keys", b"mine")
     with pytest.raises(SetupError, match=r"api_keys is there already"):
-        restored(backup_of(settings), other, load_identity(settings))
+        restored(backup_of(settings), other, load_identity(settings.key_source))
     assert files_in(tmp_path / "other") == {"config/api_keys": b"mine"}
 
 
 def test_nothing_is_restored_below_a_bridge_that_runs(settings: Settings, tmp_path: Path) -> None:
     other, archive = settings_in(tmp_path / "other"), backup_of(settings)
     with lock_folders(other.config), pytest.raises(SetupError, match="Another bridge uses the folder"):
-        restored(archive, other, load_identity(settings))
+        restored(archive, other, load_identity(settings.key_source))
 
 
 @pytest.mark.parametrize(
@@ -189,13 +189,13 @@ def test_an_archive_of_very_many_files_is_refused_and_leaves_none(tmp_path: Path
     identity, other = Identity.generate(), settings_in(tmp_path / "other")
     archive = archive_of({f"config/{number}.json": b"{}" for number in range(4)}, identity)
     with pytest.raises(SetupError, match="more than 3 files"):
-        restore_backup(other, identity, io.BytesIO(archive), most_files=3)
+        restore_backup(other.folders, identity, io.BytesIO(archive), most_files=3)
     assert files_in(tmp_path) == {}
-    assert restore_backup(other, identity, io.BytesIO(archive), most_files=4).files == 4
+    assert restore_backup(other.folders, identity, io.BytesIO(archive), most_files=4).files == 4
 
 
 def test_what_stands_behind_the_end_of_an_archive_must_be_whole_too(settings: Settings, tmp_path: Path) -> None:
-    identity, plain, sealed = load_identity(settings), io.BytesIO(), io.BytesIO()
+    identity, plain, sealed = load_identity(settings.key_source), io.BytesIO(), io.BytesIO()
     identity.open_stream(io.BytesIO(backup_of(settings)), plain)
     identity.seal_stream(io.BytesIO(plain.getvalue() + bytes(1_000_000)), sealed)
     with pytest.raises(SetupError):
@@ -218,7 +218,7 @@ def test_a_backup_onto_a_full_disk_fails_and_is_not_short(settings: Settings, tm
         (tmp_path / "backup").open("wb", buffering=0) as out,
         pytest.raises(OSError, match="arge"),
     ):
-        write_backup(settings, load_identity(settings), out)
+        write_backup(settings.folders, load_identity(settings.key_source), out)
 
 
 def test_a_file_that_cannot_be_read_ends_the_backup_with_its_name(settings: Settings) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.api.access.credentials import load_credentials, renamed_accounts
 from bridge.errors import NotThere, RequestError
-from bridge.settings import Settings
+from bridge.settings import DashboardSettings, ServerSettings
 from bridge.storage.api_keys import KeyStore
 from bridge.storage.key_limits import NO_LIMITS, limits_of
 from bridge.tasks import Tasks
@@ -74,8 +74,8 @@ def test_a_limit_that_is_none_is_refused_by_its_name(given: dict[str, object], p
 
 
 async def test_a_key_follows_the_name_of_an_account_that_it_may_use(tmp_path: Path) -> None:
-    settings = Settings(config=tmp_path)
-    access, tasks = await asyncio.to_thread(load_credentials, settings), Tasks()
+    access = await asyncio.to_thread(load_credentials, tmp_path, ServerSettings(), DashboardSettings())
+    tasks = Tasks()
     key, _ = await access.add("ci", "chat", limits_of({"accounts": ["alice", "bob"], "parallel": 2}))
     telemetry = Telemetry(renamed_accounts(access, tasks))
     telemetry.emit(AccountRenamed("alice", "carol"))

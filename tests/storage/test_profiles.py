@@ -123,7 +123,7 @@ def test_text_that_is_no_valid_unicode_survives_because_sites_pack_data_into_it(
 @pytest.mark.usefixtures("usual_umask")
 def test_files_and_folders_it_makes_are_private(store: ProfileStore, tmp_path: Path) -> None:
     store.save(login())
-    load_identity(Settings(config=tmp_path / "new" / "config"))
+    load_identity(Settings(config=tmp_path / "new" / "config").key_source)
     assert mode(store.folder) == mode(tmp_path / "new" / "config") == 0o700
     assert mode(store.path("main")) == mode(tmp_path / "new" / "config" / "profile.key") == 0o600
 
@@ -350,14 +350,14 @@ def test_the_key_is_taken_from_its_file_then_from_its_text_then_from_the_config_
         {"profile_key": text},
         {},
     ]
-    found = [load_identity(Settings(config=tmp_path, **layer)).export() for layer in layers]
+    found = [load_identity(Settings(config=tmp_path, **layer).key_source).export() for layer in layers]
     assert found == [key.export() for key in keys]
 
 
 def test_a_key_is_made_once_with_one_warning_even_by_many_at_the_same_time(tmp_path: Path, log: list[str]) -> None:
     settings = Settings(config=tmp_path / "config")
     with ThreadPoolExecutor(8) as threads:
-        keys = {key.export() for key in threads.map(lambda _: load_identity(settings), range(8))}
+        keys = {key.export() for key in threads.map(lambda _: load_identity(settings.key_source), range(8))}
     assert len(keys) == 1
     assert [file.name for file in settings.config.iterdir()] == ["profile.key"]
     (warning,) = [line for line in log if "WARNING" in line]
@@ -370,7 +370,7 @@ def test_a_key_is_made_once_with_one_warning_even_by_many_at_the_same_time(tmp_p
 def test_a_key_that_is_none_is_refused_without_showing_it(tmp_path: Path, text: str) -> None:
     (tmp_path / "profile.key").write_text(text)
     (tmp_path / "profile.key").chmod(0o600)
-    from_file = refusal(load_identity, Settings(config=tmp_path))
+    from_file = refusal(load_identity, Settings(config=tmp_path).key_source)
     from_text = refusal(Identity.parse, text, "the setting profile_key")
     assert str(tmp_path / "profile.key") in from_file
     assert "the setting profile_key" in from_text
@@ -378,9 +378,9 @@ def test_a_key_that_is_none_is_refused_without_showing_it(tmp_path: Path, text: 
 
 
 def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
-    load_identity(Settings(config=tmp_path))
+    load_identity(Settings(config=tmp_path).key_source)
     (tmp_path / "profile.key").chmod(0o644)
-    assert f"chmod 600 {tmp_path / 'profile.key'}" in refusal(load_identity, Settings(config=tmp_path))
+    assert f"chmod 600 {tmp_path / 'profile.key'}" in refusal(load_identity, Settings(config=tmp_path).key_source)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can hand over a file")
@@ -389,15 +389,15 @@ def test_a_key_handed_over_by_another_user_may_be_readable_for_the_group_only(tm
     key.write_text(Identity.generate().export())
     os.chown(key, 10001, 10001)
     key.chmod(0o440)
-    load_identity(Settings(profile_key_file=key))
+    load_identity(Settings(profile_key_file=key).key_source)
     key.chmod(0o444)
-    refusal(load_identity, Settings(profile_key_file=key))
+    refusal(load_identity, Settings(profile_key_file=key).key_source)
 
 
 def test_a_key_file_that_is_missing_or_no_file_is_explained(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o600)
     for name, reason in (("nothing", "No such file"), ("pipe", "not a regular file")):
-        message = refusal(load_identity, Settings(profile_key_file=tmp_path / name))
+        message = refusal(load_identity, Settings(profile_key_file=tmp_path / name).key_source)
         assert str(tmp_path / name) in message
         assert reason in message
 

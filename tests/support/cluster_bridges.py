@@ -46,7 +46,7 @@ class Bridges:
     async def save(self, settings: Settings, *accounts: str) -> None:
         """Put the profiles of accounts where a node with these settings looks for them."""
         settings = settings.model_copy(update={"profile_key_file": self.folder / "profile.key"})
-        store = ProfileStore(settings.profiles, await asyncio.to_thread(load_identity, settings))
+        store = ProfileStore(settings.profiles, await asyncio.to_thread(load_identity, settings.key_source))
         for account in accounts:
             await asyncio.to_thread(store.save, signed_in_profile(self.site, account))
 
@@ -81,7 +81,7 @@ async def bridges(
 ) -> AsyncGenerator[Bridges]:
     """Run a site with these accounts, and a Redis, for nodes that have one profile key."""
     key = settings_for(folder / "key")
-    await asyncio.to_thread(load_identity, key)
+    await asyncio.to_thread(load_identity, key.key_source)
     (key.config / "profile.key").rename(folder / "profile.key")
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(redis_server(folder))

@@ -62,17 +62,21 @@ class Endpoint:
 async def endpoint_of(node: Node) -> AsyncGenerator[Endpoint]:
     """Serve a node."""
     settings = node.settings
-    access = await asyncio.to_thread(load_credentials, settings)
+    access = await asyncio.to_thread(load_credentials, settings.config, settings.server, settings.dashboard)
     async with AsyncExitStack() as stack:
         tasks = Tasks()
         tasks.keep(access.watch)
         stack.push_async_callback(tasks.close)
-        usage, limiter = await stack.enter_async_context(recorded_usage(settings, access, node.everywhere))
+        usage, limiter = await stack.enter_async_context(
+            recorded_usage(settings.config, settings.usage, access, node.everywhere)
+        )
         node.telemetry.add(limiter)
         monitor = Monitor(settings)
         node.telemetry.add(monitor)
         sources = node.telemetry, node.everywhere.relayed.telemetry
-        history = await stack.enter_async_context(recorded_history(settings, IDENTITY, monitor, *sources))
+        history = await stack.enter_async_context(
+            recorded_history(settings.config, settings.dashboard, settings.browser, IDENTITY, monitor, *sources)
+        )
         responses = ResponseStore(settings.config / "responses.sqlite", IDENTITY, settings.responses)
         stack.push_async_callback(responses.close)
         nodes = node.everywhere.nodes

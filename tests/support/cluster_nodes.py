@@ -306,7 +306,9 @@ async def node_of(
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as to_recorder:
         to_recorder.connect(("127.0.0.1", recorder))
         driving = DrivingAccounts(str(settings.cluster.node), store, to_recorder, pace, unfit)
-        async with pools_of_a_node(settings, store, driving, made, telemetry, memory=100_000) as (pool, everywhere):
+        async with pools_of_a_node(
+            settings.cluster, settings.pool, settings.config, store, driving, made, telemetry, memory=100_000
+        ) as (pool, everywhere):
             yield Node(everywhere.node, pool, everywhere, store, driving, settings, telemetry)
 
 

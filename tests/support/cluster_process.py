@@ -42,7 +42,7 @@ async def main(said: dict[str, Any], on_listening: Callable[[], None]) -> None:
     )
     settings = settings.model_copy(update={"server": ServerSettings(port=said["port"], no_auth=True)})
     identity = await asyncio.to_thread(Identity.parse, said["identity"], "the test")
-    access = await asyncio.to_thread(load_credentials, settings)
+    access = await asyncio.to_thread(load_credentials, settings.config, settings.server, settings.dashboard)
     node = node_of(settings, identity, said["recorder"], *said["accounts"], pace=said["pace"])
     async with AsyncExitStack() as stack:
         run = await stack.enter_async_context(node)

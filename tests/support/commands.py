@@ -145,7 +145,7 @@ class Home:
     def log_in(self, site: DemoSite, name: str = "alice") -> None:
         """Store the login of one of the site's accounts."""
         settings = self.settings
-        ProfileStore(settings.profiles, load_identity(settings)).save(signed_in_profile(site, name))
+        ProfileStore(settings.profiles, load_identity(settings.key_source)).save(signed_in_profile(site, name))
 
     def left_running(self) -> list[str]:
         """Name the processes that commands of this home have left behind."""

@@ -16,4 +16,5 @@ from tests.support.fake_backend import FakeBackend
 def described() -> Sequence[Operation]:
     """Return the table; nothing is opened for it."""
     settings = Settings(tokens=TokenSettings(enabled=True))
-    return route_table(ChatParts(FakeBackend(), settings, StoredFiles(FileStore(settings)), BodyReader(settings)))
+    files = StoredFiles(FileStore(settings.folders.files, settings.files))
+    return route_table(ChatParts(FakeBackend(), settings, files, BodyReader(settings.server, settings.tokens)))

@@ -300,7 +300,7 @@ def access_of(settings: Settings | None = None, *, locked: bool = True) -> Crede
     if settings is not None:
         for name, key in (("api_keys", KEY), ("admin_key", ADMIN_KEY)):
             create_file(settings.config / name, f"{key}\n".encode())
-        return load_credentials(settings)
+        return load_credentials(settings.config, settings.server, settings.dashboard)
     keys = [
         Key.of(KEY, "chats", "chat"),
         Key.of(ADMIN_KEY, "tests", "admin"),

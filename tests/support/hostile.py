@@ -293,7 +293,7 @@ async def page_of(
 ) -> AsyncGenerator[Session]:
     """Open the account's page without a bridge."""
     settings = cautious_settings(folder, **sections)
-    async with open_session(chromium, profile or login_of(site), Driver, settings) as session:
+    async with open_session(chromium, profile or login_of(site), Driver, settings.pages) as session:
         yield session
 
 
@@ -307,7 +307,7 @@ async def bridge_to(
 ) -> AsyncGenerator[Run]:
     """Run a bridge with one account of the site, once it has come into `state`."""
     settings = cautious_settings(folder, **sections)
-    ProfileStore(settings.profiles, load_identity(settings)).save(login_of(site))
+    ProfileStore(settings.profiles, load_identity(settings.key_source)).save(login_of(site))
     facts = Facts()
     async with running(settings, Telemetry(facts, log_fact), chromium) as bridge:
         key = KeyFile(settings.config).keys()[0]

@@ -169,7 +169,7 @@ async def load_anew(run: Live) -> None:
 async def sign_in_again(run: Live, name: str, state: WorkerState = WorkerState.READY) -> None:
     """Log the account in anew, as `bridge login` does, and wait until it has come to `state`."""
     after = len(run.facts.seen)
-    ProfileStore(run.settings.profiles, load_identity(run.settings)).save(signed_in_profile(run.site, name))
+    ProfileStore(run.settings.profiles, load_identity(run.settings.key_source)).save(signed_in_profile(run.site, name))
     await run.facts.state(name, state, after)
 
 
@@ -218,7 +218,7 @@ async def served(
     """
     settings = settings_for(folder, **sections)
     facts = Facts()
-    store = ProfileStore(settings.profiles, load_identity(settings))
+    store = ProfileStore(settings.profiles, load_identity(settings.key_source))
     names = [account.name for account in site.accounts] if own is None else own
     for name in names:
         if not store.exists(name):

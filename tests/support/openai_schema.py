@@ -103,7 +103,7 @@ def _check(answer: dict[str, object], kind: type[BaseModel]) -> None:
 
 def checked() -> aiohttp.TraceConfig:
     """Return what makes a client check all bodies that it reads to their end, but for those of other dialects."""
-    spoken = dialects(Settings())
+    spoken = dialects(Settings().api)
 
     async def begin(_: aiohttp.ClientSession, context: SimpleNamespace, sent: aiohttp.TraceRequestStartParams) -> None:
         context.headers = sent.headers

@@ -223,8 +223,8 @@ class SmallBridge:
 
     async def add(self, name: str, site: Site, file: str) -> None:
         """Add an account of another site, described by a file of that name."""
-        (self.settings.site_files / f"{name}.toml").write_text(file)
-        ProfileStore(self.settings.profiles, load_identity(self.settings)).save(profile_of(name, site))
+        (self.settings.folders.site_files / f"{name}.toml").write_text(file)
+        ProfileStore(self.settings.profiles, load_identity(self.settings.key_source)).save(profile_of(name, site))
         await self.facts.state(name, WorkerState.READY)
 
     def driver(self) -> SiteDriver:
@@ -237,9 +237,9 @@ class SmallBridge:
     @asynccontextmanager
     async def page(self) -> AsyncGenerator[SiteDriver]:
         """Open one more page of the account's site, signed in or not."""
-        profile = ProfileStore(self.settings.profiles, load_identity(self.settings)).load("me")
-        driver_type = load_driver("small", self.settings.site_files)
-        async with open_session(self.chromium, profile, driver_type, self.settings) as session:
+        profile = ProfileStore(self.settings.profiles, load_identity(self.settings.key_source)).load("me")
+        driver_type = load_driver("small", self.settings.folders.site_files)
+        async with open_session(self.chromium, profile, driver_type, self.settings.pages) as session:
             yield session.driver
 
     async def ask(self, *messages: str, model: str = "small") -> str:
@@ -268,9 +268,9 @@ async def bridged(
 ) -> AsyncGenerator[SmallBridge]:
     """Run a bridge whose own site file describes the site, once its account has come into `state`."""
     settings = settings_for(folder, turn=turn, pool=PoolSettings(min_interval=0))
-    settings.site_files.mkdir(parents=True)
-    (settings.site_files / "small.toml").write_text(file)
-    ProfileStore(settings.profiles, load_identity(settings)).save(profile_of("small", site, "me"))
+    settings.folders.site_files.mkdir(parents=True)
+    (settings.folders.site_files / "small.toml").write_text(file)
+    ProfileStore(settings.profiles, load_identity(settings.key_source)).save(profile_of("small", site, "me"))
     facts = Facts()
     async with running(settings, Telemetry(facts), chromium) as bridge:
         await facts.state("me", state)

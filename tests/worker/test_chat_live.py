@@ -263,7 +263,7 @@ async def test_what_the_site_adds_to_a_login_is_written_back_and_opens_the_accou
 ) -> None:
     async with DemoSite(replace(QUICK_SITE, accounts=("alice",))) as site:
         async with served(tmp_path, site, chromium) as run:
-            store = ProfileStore(run.settings.profiles, load_identity(run.settings))
+            store = ProfileStore(run.settings.profiles, load_identity(run.settings.key_source))
             captured = store.load("alice")
             assert await run.ask(directive(text="Yes."), "deepseek-reasoner") == "Yes."
         assert any(isinstance(fact, ProfileSaved) for fact in run.facts.seen)

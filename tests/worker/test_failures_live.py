@@ -144,7 +144,7 @@ class Serving:
 
     def __init__(self, folder: Path, site: DemoSite) -> None:
         self.settings = settings_for(folder)
-        store = ProfileStore(self.settings.profiles, load_identity(self.settings))
+        store = ProfileStore(self.settings.profiles, load_identity(self.settings.key_source))
         if not store.exists("alice"):
             store.save(signed_in_profile(site, "alice"))
         self.key = KeyFile(self.settings.config).keys()[0]

@@ -264,8 +264,8 @@ async def test_no_byte_of_a_page_reaches_this_machine_beside_the_site_itself(
         profile = login_of(site)
         if keeps_folder:  # its browser gets the bounds at its start, and not with a context
             profile = profile.model_copy(update={"user_data_dir": "alice-1"})
-            (settings.browser_folders / "alice-1").mkdir(parents=True)
-        own = Chromium(settings, Telemetry())
+            (settings.folders.browsers / "alice-1").mkdir(parents=True)
+        own = Chromium(settings.pages, Telemetry())
         chromium = own if keeps_folder else full_chromium
         async with page_of(tmp_path, chromium, site, profile, browser=browser) as session:
             for url in (one.url, other.url, one.url.replace("localhost", "127.0.0.1")):
@@ -309,7 +309,7 @@ async def test_a_proxy_of_the_operators_own_is_said_to_decide_what_pages_reach(
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     lines: list[str] = []
     sink = logger.add(lines.append, level="WARNING", format="{message}")
-    own = Chromium(settings_for(tmp_path, browser=BrowserSettings()), Telemetry())
+    own = Chromium(settings_for(tmp_path, browser=BrowserSettings()).pages, Telemetry())
     try:
         for _ in range(2):
             async with own.context({}):
@@ -340,7 +340,7 @@ async def machine(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Ma
         program.write_text(f"#!/bin/sh\necho $0 $@ >> {trace}\n")
         program.chmod(0o700)
     browser = BrowserSettings(args=("--use-fake-device-for-media-stream",), call_limit=5)
-    own = Chromium(settings_for(folder, browser=browser), Telemetry())
+    own = Chromium(settings_for(folder, browser=browser).pages, Telemetry())
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
         async with own.context({}):  # starts it

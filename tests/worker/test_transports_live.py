@@ -117,7 +117,7 @@ async def opened(folder: Path, chromium: Chromium, driver: str) -> AsyncGenerato
     async with transport_site() as site:
         path = f"tests.support.transports.{driver}"
         profile = Profile(name="me", site=path, url=f"{site.url}/page/{name}", storage_state=state)
-        worker = Worker(profile, None, chromium, settings, Telemetry())
+        worker = Worker(profile, None, chromium, settings.pages, Telemetry())
         async with worker.opened():
             yield Page(worker, site, limits)
 

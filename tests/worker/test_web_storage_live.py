@@ -39,7 +39,7 @@ async def test_a_page_finds_its_login_at_its_first_script_and_one_that_logs_out_
     async with (
         listening(app) as address,
         open_session(
-            chromium, profile_for(address, **ITEMS), load_driver("deepseek"), settings_for(tmp_path)
+            chromium, profile_for(address, **ITEMS), load_driver("deepseek"), settings_for(tmp_path).pages
         ) as session,
     ):
         assert await session.page.evaluate(AT_FIRST) == ITEMS
@@ -68,7 +68,7 @@ async def test_a_page_that_is_first_sent_elsewhere_finds_its_login_when_it_comes
         settings = settings_for(tmp_path, browser=light_browser(hosts="any"))
         async with (
             listening(app) as address,
-            open_session(chromium, profile_for(address, **ITEMS), load_driver("deepseek"), settings) as session,
+            open_session(chromium, profile_for(address, **ITEMS), load_driver("deepseek"), settings.pages) as session,
         ):
             assert await session.page.evaluate(AT_FIRST) == {}
             for expected in (ITEMS, {}):
@@ -82,14 +82,14 @@ async def test_an_account_is_opened_with_one_page_and_no_other(tmp_path: Path, c
     app.add_routes([web.get("/", page)])
     driver, settings = load_driver("deepseek"), settings_for(tmp_path)
     async with listening(app) as address:
-        async with open_session(chromium, profile_for(address), driver, settings):
+        async with open_session(chromium, profile_for(address), driver, settings.pages):
             pass
         running = chromium.running
         assert running is not None
         opened: list[str] = []
         await running.session.send("Target.setDiscoverTargets", {"discover": True})
         running.session.on("Target.targetCreated", lambda event: opened.append(event["targetInfo"]["type"]))
-        async with open_session(chromium, profile_for(address, **ITEMS), driver, settings) as session:
+        async with open_session(chromium, profile_for(address, **ITEMS), driver, settings.pages) as session:
             await until(lambda: "page" in opened)
             assert await session.page.evaluate(AT_FIRST) == ITEMS
         await running.session.send("Target.setDiscoverTargets", {"discover": False})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import NoReturn
 
 from loguru import logger
@@ -12,7 +13,7 @@ from loguru import logger
 from bridge.api.access.sessions import Session, Sessions
 from bridge.errors import BridgeError, SetupError
 from bridge.origins import is_loopback
-from bridge.settings import ServerSettings, Settings
+from bridge.settings import DashboardSettings, ServerSettings
 from bridge.storage.api_keys import Key, KeyStore
 from bridge.storage.key_files import LONG_ENOUGH, digest_of
 from bridge.storage.key_limits import NO_LIMITS, KeyLimits
@@ -157,12 +158,12 @@ def renamed_accounts(access: Credentials, tasks: Tasks) -> Sink:
     return on_fact
 
 
-def load_credentials(settings: Settings) -> Credentials:
+def load_credentials(config: Path, server: ServerSettings, dashboard: DashboardSettings) -> Credentials:
     """Read the keys, which a first start makes; raise what `check_reach` raises."""
-    store, is_free = KeyStore(settings.config), settings.server.no_auth
-    check_reach(settings.server, store)
-    store.prepare(is_free=is_free, is_local=settings.dashboard.enabled)
-    return Credentials(store.all(), Sessions(settings.dashboard.session_hours), store, is_free=is_free)
+    store, is_free = KeyStore(config), server.no_auth
+    check_reach(server, store)
+    store.prepare(is_free=is_free, is_local=dashboard.enabled)
+    return Credentials(store.all(), Sessions(dashboard.session_hours), store, is_free=is_free)
 
 
 def check_reach(server: ServerSettings, store: KeyStore) -> None:

@@ -73,7 +73,7 @@ class Setup:
 
     async def sites(self, _: web.Request) -> web.StreamResponse:
         """List the sites."""
-        own_files = self._parts.settings.site_files
+        own_files = self._parts.settings.folders.site_files
         found = await asyncio.to_thread(lambda: list(known_sites(own_files)))
         return as_json(
             {

@@ -46,7 +46,7 @@ class Responses(Dialect):
     def operations(self, parts: DialectParts) -> Sequence[Operation]:
         """Return the socket, and what is served of responses and conversations that are kept."""
         sockets = ResponseSockets(self._settings, self._kept, parts)
-        routes = ResponseRoutes(self._kept, parts.settings.server)
+        routes = ResponseRoutes(self._kept, parts.server)
         conversations = ConversationRoutes(self._kept.conversations, parts.bodies)
         return (sockets.operation(), *routes.operations(), *conversations.operations())
 

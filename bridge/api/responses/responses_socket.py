@@ -52,14 +52,14 @@ class ResponseSockets:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until its client closes it."""
-        most = self._parts.settings.server.max_body
+        most = self._parts.server.max_body
         socket = web.WebSocketResponse(heartbeat=PING, max_msg_size=most, compress=False)
         if not socket.can_prepare(request):
             raise RequestError("GET opens a WebSocket here; ask for a response by POST, or name one in the path.")
         await socket.prepare(request)
         surface = SocketSurface(self._settings, LastResponse(self._kept))
         waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
-        mark = self._parts.settings.cluster.mark
+        mark = self._parts.mark
         talk = _Conversation(request, socket, surface, self._parts.endpoint(surface), mark)
         is_out = asyncio.Event()
         with suppress(ConnectionError, TimeoutError):  # the client is gone, or takes nothing any more

@@ -27,5 +27,6 @@ def debug(
     if not headless:
         need_display("Use `ssh -X` or `xvfb-run`, or --headless and look at the lines only.")
     settings = load(context, browser={"headed": False, "shell": False} if headless else IN_A_WINDOW)
-    check_is_alone(settings)
-    run(watch(settings, readable_profiles(settings).load(name), console, show_text=text))
+    check_is_alone(settings.cluster)
+    profile = readable_profiles(settings.profiles, settings.key_source).load(name)
+    run(watch(settings.pages, profile, console, show_text=text))

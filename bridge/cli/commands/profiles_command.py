@@ -18,7 +18,8 @@ def list_profiles(context: typer.Context) -> None:
     """List the captured logins."""
     from bridge.cli.listing import readable_profiles, show_list
 
-    show_list(readable_profiles(load(context)), console)
+    settings = load(context)
+    show_list(readable_profiles(settings.profiles, settings.key_source), console)
 
 
 @profiles.command()
@@ -26,7 +27,8 @@ def show(context: typer.Context, name: Name) -> None:
     """Show what a captured login consists of: names and ages, never a value."""
     from bridge.cli.listing import readable_profiles, show_one
 
-    show_one(readable_profiles(load(context)).load(name), console)
+    settings = load(context)
+    show_one(readable_profiles(settings.profiles, settings.key_source).load(name), console)
 
 
 @profiles.command("import")
@@ -57,10 +59,10 @@ def remove(
     from bridge.storage.browser_folders import remove_profile
 
     settings = load(context)
-    store = readable_profiles(settings)
+    store = readable_profiles(settings.profiles, settings.key_source)
     if store.exists(name) and not (yes or confirmed(f"Delete the profile {name}?")):
         raise SetupError(f"The profile {name} was not deleted; give --yes to delete it without confirmation.")
-    remove_profile(settings.browser_folders, store, name)
+    remove_profile(settings.folders.browsers, store, name)
     if settings.cluster.url is None:
         say(f"Removed {name}.")
     else:

@@ -22,5 +22,5 @@ def replay(
     """
     from bridge.cli.stream_replay import replay as play
 
-    if not play(files, site, console, load(context).site_files):
+    if not play(files, site, console, load(context).folders.site_files):
         sys.exit(1)

@@ -52,4 +52,4 @@ def serve(
         log=given_only(level=log_level and log_level.upper()),
         **given_only(profiles=profiles),
     )
-    run(serve_until_told(settings, lambda bridge: print_access(console, bridge, settings)))
+    run(serve_until_told(settings, lambda bridge: print_access(console, bridge, settings.config, settings.server)))

@@ -20,7 +20,7 @@ def list_sites(context: typer.Context) -> None:
     """List the sites by the names that `bridge login --site` takes, your own files included."""
     from bridge.cli.site_list import show_sites
 
-    show_sites(load(context).site_files, console)
+    show_sites(load(context).folders.site_files, console)
 
 
 @sites.command()
@@ -30,7 +30,7 @@ def show(
     """Show what a site is: its models, where it is described, and what is left out of that."""
     from bridge.cli.site_list import show_site
 
-    show_site(name, load(context).site_files, console)
+    show_site(name, load(context).folders.site_files, console)
 
 
 @sites.command()
@@ -54,7 +54,7 @@ def new(
     """Begin a site file in your own folder of site files, with a comment beside each part."""
     from bridge.cli.site_list import write_template
 
-    path = write_template(name, url, load(context).site_files)
+    path = write_template(name, url, load(context).folders.site_files)
     say(f"Wrote {path}. Fill it in, then: bridge sites check {path}")
 
 
@@ -76,6 +76,6 @@ def heal(
     from bridge.cli.site_repair import repair
 
     settings = load(context)
-    check_is_alone(settings)
+    check_is_alone(settings.cluster)
     if not run(repair(settings, name, account, console, is_written=write)):
         sys.exit(1)

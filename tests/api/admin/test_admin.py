@@ -359,7 +359,7 @@ async def test_the_history_is_bounded_in_number_size_and_age_and_deleted_when_tu
 async def _heard_to_the_end(config: Path, *chats: str) -> None:
     """Keep chats as a bridge does, in the history that it has in `config`."""
     settings = Settings(config=config)
-    history = ChatHistory(folder_in(config), load_identity(settings), DashboardSettings(history=True))
+    history = ChatHistory(folder_in(config), load_identity(settings.key_source), DashboardSettings(history=True))
     for chat in chats:
         request = ChatRequest(chat, Model("m"), (Message("user", "hi"),))
         with history.record(request) as record:

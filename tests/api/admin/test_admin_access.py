@@ -21,7 +21,7 @@ from bridge.browser.browser import Chromium
 from bridge.chat.types import Account
 from bridge.errors import SetupError
 from bridge.pool.pool import Pool
-from bridge.settings import ApiSettings, DashboardSettings, ServerSettings, Settings
+from bridge.settings import ApiSettings, DashboardSettings, ServerSettings
 from bridge.storage.api_keys import KeyStore
 from bridge.telemetry import WorkerState
 from tests.support.fake_backend import ADMIN_KEY, KEY, Served, serving
@@ -372,7 +372,7 @@ async def test_a_link_signs_in_once(alone: Served) -> None:
 
 
 async def test_the_link_that_serve_prints_signs_in_once(tmp_path: Path) -> None:
-    access = load_credentials(Settings(config=tmp_path))
+    access = load_credentials(tmp_path, ServerSettings(), DashboardSettings())
     path = Bridge("http://127.0.0.1:1", cast(Pool, None), cast(Chromium, None), access).sign_in_path()
     assert path is not None
     address, _, token = path.partition("#sign-in=")
@@ -417,7 +417,7 @@ def test_sessions_and_tokens_end_by_time_and_are_bounded() -> None:
 @asynccontextmanager
 async def with_files(folder: Path) -> AsyncIterator[tuple[Credentials, KeyStore]]:
     """Give the access to a bridge whose keys are in files, and what changes them, as a command does."""
-    access = load_credentials(Settings(config=folder))
+    access = load_credentials(folder, ServerSettings(), DashboardSettings())
     access.look_every = 0.05
     async with asyncio.timeout(LIMIT):
         watching = asyncio.get_running_loop().create_task(access.watch())
@@ -441,7 +441,7 @@ async def test_keys_that_a_command_adds_and_revokes_count_in_the_running_service
 
 
 async def test_a_key_that_the_service_adds_is_shown_once_and_ends_with_its_sessions_at_once(tmp_path: Path) -> None:
-    access = load_credentials(Settings(config=tmp_path))
+    access = load_credentials(tmp_path, ServerSettings(), DashboardSettings())
     key, text = await access.add("phone", "admin")
     cookie, _ = access.sessions.open(key.id)
     assert access.key_of(text) == key
@@ -453,7 +453,7 @@ async def test_a_key_that_the_service_adds_is_shown_once_and_ends_with_its_sessi
 
 async def test_revoking_the_key_of_the_local_commands_gives_them_another_one(tmp_path: Path) -> None:
     store = KeyStore(tmp_path)
-    access = load_credentials(Settings(config=tmp_path))
+    access = load_credentials(tmp_path, ServerSettings(), DashboardSettings())
     first = store.admin_key()
     key = access.key_of(first)
     assert key is not None
@@ -463,25 +463,29 @@ async def test_revoking_the_key_of_the_local_commands_gives_them_another_one(tmp
 
 
 async def test_the_last_key_that_may_chat_stays(tmp_path: Path) -> None:
-    access = load_credentials(Settings(config=tmp_path))
+    access = load_credentials(tmp_path, ServerSettings(), DashboardSettings())
     (plain,) = [key for key in access.keys if key.scope == "chat"]
     with pytest.raises(Exception, match="last key that may chat"):
         await access.revoke(plain.id)
     await access.add("laptop", "chat")
     await access.revoke(plain.id)
-    assert [key.name for key in load_credentials(Settings(config=tmp_path)).keys if key.scope == "chat"] == ["laptop"]
+    assert [
+        key.name
+        for key in load_credentials(tmp_path, ServerSettings(), DashboardSettings()).keys
+        if key.scope == "chat"
+    ] == ["laptop"]
 
 
 def test_beyond_this_machine_an_admin_key_that_can_be_guessed_is_refused(tmp_path: Path) -> None:
     store = KeyStore(tmp_path)
     store.local.keys()
     store.local.path.write_text("short\n")
-    abroad = Settings(config=tmp_path, server=ServerSettings(host="0.0.0.0"))
+    abroad = ServerSettings(host="0.0.0.0")
     with pytest.raises(SetupError, match="32 characters"):
-        load_credentials(abroad)
-    assert load_credentials(Settings(config=tmp_path)).key_of("short") is not None
+        load_credentials(tmp_path, abroad, DashboardSettings())
+    assert load_credentials(tmp_path, ServerSettings(), DashboardSettings()).key_of("short") is not None
     store.local.path.unlink()
-    assert len(load_credentials(abroad).keys) == 2
+    assert len(load_credentials(tmp_path, abroad, DashboardSettings()).keys) == 2
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a\x1b[2J", "x" * 65, "\u202eevil"])

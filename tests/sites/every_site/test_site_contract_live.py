@@ -177,7 +177,7 @@ async def test_the_doctor_finds_each_control_and_the_request_in_the_pages_script
     findings: list[Finding] = []
 
     async def is_examined() -> bool:
-        findings[:] = await examine_site(run.bridge.pool, run.settings, "alice")
+        findings[:] = await examine_site(run.bridge.pool, run.settings.pages, "alice")
         return findings[0].ok is not None  # else it still has to do with the chat before
 
     await until(is_examined)

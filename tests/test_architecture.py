@@ -52,6 +52,13 @@ HTTP_WORLD = {"app", "api", "client", "cluster"}
 DEMO_WORLD = {"cli", "cli.command_line", "cli.demo_tour", "cli.commands.demo_command", "cli.commands.bench_command"}
 """Beside the benchmark, the only modules that may speak of the demo site."""
 
+WHOLE_SETTINGS = {
+    *("settings_sources", "settings_reload"),  # read and renew them
+    *("pool.pool", "monitor.monitor", "api.routes", "health_checks", "running_pools"),  # hand sections to many parts
+    "api.admin.admin_context",  # they are listed to the operator
+}
+"""The modules below `app` that may have all settings in a signature; all others take the sections that they read."""
+
 
 def modules() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if "demo" not in path.relative_to(PACKAGE).parts)
@@ -186,6 +193,20 @@ def test_playwright_and_aiohttp_live_in_different_worlds() -> None:
     assert {name for name in browsers if top(name) not in BROWSER_WORLD} == set()
     assert {name for name in servers if top(name) not in HTTP_WORLD} == set()
     assert browsers & servers == set()
+
+
+def annotated(path: Path) -> set[str]:
+    """Return the names in the annotations of a file's parameters, fields and variables."""
+    given = [node.annotation for node in ast.walk(parsed(path)) if isinstance(node, ast.arg | ast.AnnAssign)]
+    parts = [part for annotation in given if annotation for part in ast.walk(annotation)]
+    return {part.id for part in parts if isinstance(part, ast.Name)} | {
+        part.attr for part in parts if isinstance(part, ast.Attribute)
+    }
+
+
+def test_below_app_only_what_puts_parts_together_takes_all_settings() -> None:
+    takers = {name_of(path) for path in modules() if annotated(path) & {"Settings", "LoadedSettings"}}
+    assert {name for name in takers if place(name) < place("app")} == WHOLE_SETTINGS
 
 
 def test_no_module_outgrows_its_idea() -> None:

@@ -158,7 +158,8 @@ def _settings_file(file: Path | None) -> str:
     variables = sum(name.startswith("BRIDGE_") for name in os.environ)
     path = file or Path("bridge.toml")
     source = str(path.absolute()) if path.exists() else "no bridge.toml here, so the defaults"
-    return f"{source}, and {variables} environment variables" if variables else source
+    plural = "" if variables == 1 else "s"
+    return f"{source}, and {variables} environment variable{plural}" if variables else source
 
 
 def _config_folder(folder: Path) -> str:

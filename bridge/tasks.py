@@ -105,7 +105,7 @@ def log_unexpected(error: BaseException, where: str) -> None:
 def _log_failure(ended: asyncio.Future[None]) -> None:
     error = ended.exception()
     if isinstance(error, BridgeError):
-        logger.warning("What was asked for failed when nobody waited for it any more: {}", error.message)
+        logger.warning("An operation failed after its caller had stopped waiting: {}", error.message)
 
 
 async def _survived(work: Coroutine[None, None, None]) -> None:

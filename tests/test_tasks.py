@@ -33,7 +33,7 @@ async def test_a_failure_of_what_nobody_waits_for_any_more_is_in_the_log() -> No
             await asyncio.sleep(0)
         gc.collect(1)
         assert [line.strip() for line in lines] == [
-            "What was asked for failed when nobody waited for it any more: The disk is full."
+            "An operation failed after its caller had stopped waiting: The disk is full."
         ]
         assert unheard == []
     finally:

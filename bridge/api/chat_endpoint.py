@@ -95,7 +95,7 @@ class ChatEndpoint(Generic[D]):
         body = text.encode("utf-8", "replace")
         parsed = await off_loop(len(body), parse_body, BytesIO(body), partial(self._parse, request, id))
         if isinstance(parsed, Immediate | TokenQuestion):
-            raise RequestError("This is not answered over a socket.")
+            raise RequestError("This request cannot be answered over a WebSocket.")
         return await self._complete(request, parsed)
 
     async def run(self, parsed: ParsedRequest[D], emit: EmitChoice) -> None:

@@ -125,7 +125,7 @@ def _answer(operation: Operation) -> dict[str, Any]:
         operation.answer: {"schema": {"type": "object"} if operation.answer == JSON else {"type": "string"}}
     }
     if not operation.stream:
-        return {"description": "What was asked for.", "content": content}
+        return {"description": "The result.", "content": content}
     return {"description": ANSWER, "content": {**content, operation.stream: {"schema": {"type": "string"}}}}
 
 

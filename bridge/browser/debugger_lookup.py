@@ -32,14 +32,14 @@ async def find_websocket(address: BrowserAddress, limit: float) -> str:
         return await asyncio.to_thread(_ask, address, limit)
     except ssl.SSLError as error:
         reason = getattr(error, "verify_message", None) or error.reason or type(error).__name__
-        raise BrowserError(f"No TLS with the browser at {address}: {reason}.") from error
+        raise BrowserError(f"The TLS connection to the browser at {address} failed: {reason}.") from error
     except PermissionError as error:
         raise BrowserError(f"The browser at {address} refuses the call: HTTP {error}.") from error
     except (OSError, http.client.HTTPException) as error:
         reason = f"{getattr(error, 'strerror', None) or type(error).__name__}"
         raise BrowserError(f"No browser answers at {address} ({reason}). {advice}") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise BrowserError(f"What answers at {address} is no browser's debugger. {WRONG_KIND}{advice}") from error
+        raise BrowserError(f"The server at {address} is not a browser's debugger. {WRONG_KIND}{advice}") from error
 
 
 def _ask(address: BrowserAddress, limit: float) -> str:

@@ -84,7 +84,7 @@ class Egress:
             async with asyncio.timeout(CONNECT_LIMIT):
                 there = await self._connect(await reader.readuntil(b"\r\n\r\n"))
         except (OSError, EOFError, TimeoutError, ValueError, asyncio.LimitOverrunError) as error:
-            logger.debug("A page was kept from a host that it may not reach ({})", type(error).__name__)
+            logger.debug("Blocked a page's connection to a host that it may not reach ({})", type(error).__name__)
             writer.write(REFUSED)
         else:
             writer.write(CONNECTED)

@@ -86,7 +86,7 @@ async def launched(
         return await launch(playwright, executable, settings), None
     opened = await launch_in(folder, context, playwright, executable, settings)
     if opened.browser is None:
-        raise BrowserError("Playwright does not give the browser of a folder; it is too old.")
+        raise BrowserError("This version of Playwright is too old: it gives no access to a browser with a folder of its own.")
     return opened.browser, opened
 
 

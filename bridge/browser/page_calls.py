@@ -53,7 +53,7 @@ async def within(limit: float, failure: str) -> AsyncGenerator[None]:
         if task is None or task.cancelling():
             raise
         # nobody cancelled us: Playwright cancels the calls that are open when its driver dies
-        raise BrowserError("The browser went away in the middle of a call.") from None
+        raise BrowserError("The browser was lost during a call.") from None
     except PlaywrightError as error:
         if (found := NET_ERROR.search(str(error))) and found[0] not in NO_NET_ERRORS:
             raise NetworkError(unreachable(found[0])) from error

@@ -29,7 +29,7 @@ class TabSession:
                 answer: dict[str, Any] = await self.session.send(method, params)
                 return answer
         except TimeoutError as error:
-            raise BrowserError(f"The browser did not answer to {method} within {self._limit:g} seconds.") from error
+            raise BrowserError(f"The browser did not answer {method} within {self._limit:g} seconds.") from error
 
     def on(self, event: str, handler: EventHandler) -> None:
         """Call `handler` with each event of this name."""

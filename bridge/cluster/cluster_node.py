@@ -255,7 +255,7 @@ class ClusterNode:
             self._said = ""
         except BridgeError as error:
             if error.message != self._said:
-                logger.warning("The cluster is left as it is: {}", error.message)
+                logger.warning("The state of the cluster was not renewed: {}", error.message)
             self._said = error.message
         return not self._said
 

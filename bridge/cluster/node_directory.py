@@ -129,5 +129,5 @@ def _read_one(document: bytes) -> NodeInfo | None:
             return None
         return NodeInfo(**{name: said[name] for name in NodeInfo.__dataclass_fields__ if name in said})
     except (ValueError, TypeError, AttributeError) as error:
-        logger.warning("What a node says of itself cannot be read: {}", type(error).__name__)
+        logger.warning("The entry of a node in Redis cannot be read: {}", type(error).__name__)
         return None

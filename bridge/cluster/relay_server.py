@@ -240,7 +240,7 @@ class _Answer:
         try:
             return self._chat.returned.result(RETURN_LIMIT)
         except Exception as error:  # noqa: BLE001 - it is cancelled where the chat has ended, or there is none in time
-            logger.debug("What a client returns was not told ({})", type(error).__name__)
+            logger.debug("The result of a chat's client did not reach the other node ({})", type(error).__name__)
             return answer
 
     async def _write(self, data: bytes) -> None:

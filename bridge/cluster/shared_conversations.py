@@ -75,7 +75,7 @@ class SharedConversations:
             try:
                 await self._tell_one(change)
             except ClusterUnavailable as error:
-                logger.debug("A conversation is not told to other nodes: {}", error.message)
+                logger.debug("A conversation was not shared with the other nodes: {}", error.message)
 
     async def _tell_one(self, change: Change) -> None:
         fence = self._fence_of(change.account)

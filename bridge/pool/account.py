@@ -88,7 +88,7 @@ class PoolWorker(Protocol):
         ...
 
     def interrupt(self, error: BridgeError) -> None:
-        """End the running chat with `error`; its account is none the worse for it."""
+        """End the running chat with `error`; the state of its account does not change."""
         ...
 
     async def login_renewed(self) -> None:

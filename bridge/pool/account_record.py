@@ -59,7 +59,7 @@ class KnownAccounts:
         self._sends = sends
 
     def take_over(self, name: str, record: AccountRecord) -> None:
-        """Have the account `name`, which is not open here, go on where another bridge has left it."""
+        """Apply the record that another bridge has kept of the account `name`, which is not open here."""
         self._states.put(name, record.parked)
         self._states.pause(name, is_paused=record.is_paused)
         known: deque[float] = self._sends.of(name)

@@ -1,12 +1,13 @@
 """Pairs waiting chats with free accounts; every chat has a lease here, and so has any other use of an account.
 
-There is one list of leases, and no state "busy": an account is busy while a lease has it. `assign` alone gives accounts
-to leases. It is synchronous and is called after every change (a chat comes or leaves, an account becomes ready, a pause
-ends), so between two calls of it these hold:
+There is one list of leases, and no state "busy": an account is busy while a lease has it. `assign` alone pairs leases
+with accounts; `borrowed` takes one that is idle. `assign` is synchronous and is called after every change (a chat comes
+or leaves, an account becomes ready, a pause ends), so whenever it has returned these hold:
 
-- an account has at most one lease;
-- no chat waits while an account that fits it is free, unless it waits for the account of its conversation, or its
-  key has as many chats as it may;
+- an account is held by at most one lease;
+- no chat waits while an account that fits it is idle and may send (`free_at`), unless the chat waits for the account of
+  its conversation (`patient_until`), its key has as many chats as it may, or the bridge is stopping;
+- claims come before chats, in the order of the claims;
 - accounts go to the keys in turn (`FairOrder`), and within a key to the chat that came first;
 - a chat that is cancelled at any await has nothing to give back: removing its lease frees its account.
 """

@@ -17,7 +17,7 @@ OF_ACCOUNT = (LoginRequired, HumanNeeded, Muted)
 
 @asynccontextmanager
 async def lending(supervisor: Supervisor, queue: ChatQueue, name: str) -> AsyncGenerator[PoolWorker]:
-    """Keep chats away from an idle account, and give what works it.
+    """Keep chats away from an idle account, and yield its worker.
 
     Raises `AccountConflict` where somebody uses it, and `BrowserError` where its page is not open.
     """

@@ -63,7 +63,7 @@ class _Maintenance:
         self._one_move = asyncio.Lock()
 
     async def look_after(self) -> None:
-        """Begin what is due, again and again."""
+        """Start what is due, in a loop."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._every):
@@ -102,7 +102,7 @@ class _Maintenance:
         except BridgeError as error:
             logger.warning("The maintenance of {} failed: {}", slot.worker.name, error.message)
         except Exception as error:  # noqa: BLE001 - the edge: what is next for the account must not come at once
-            log_unexpected(error, f"while {slot.worker.name} was looked after")
+            log_unexpected(error, f"in the maintenance of {slot.worker.name}")
         failures.another()
 
     async def _do(self, slot: Slot) -> bool:

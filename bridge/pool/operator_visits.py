@@ -30,7 +30,7 @@ class Visits:
         return slot.visit
 
     def let_in(self, slot: Slot, visit: Visit) -> None:
-        """Have the account's page given to the person, and opened for that where it is not; no chat is in it."""
+        """Give the account's page to the person, and open it first where it is closed; no chat has it."""
         visit.wants_solving, visit.stays_parked = slot.state in NEEDS_PERSON, slot.state not in SOON_OVER
         visit.granted.set()
         slot.woken.set()

@@ -1,4 +1,4 @@
-"""Hands each chat to an account that is free to answer it, and does with the accounts what their operator wants.
+"""Gives each chat to an account that is free, and carries out what the operator asks of the accounts.
 
 What waits and who has which account is in `ChatQueue`, what keeps the accounts open in `Accounts`, and which accounts
 there are in `Roster`.
@@ -223,7 +223,7 @@ class Pool:
         return self._supervisor.own
 
     def worker(self, name: str) -> PoolWorker | None:
-        """Return what works an account of the operator's own, or None where there is none of that name."""
+        """Return the worker of one of the operator's own accounts, or None where there is none of that name."""
         return next((slot.worker for slot in self._supervisor.own if slot.worker.name == name), None)
 
     def cancel(self, chat: str) -> bool:
@@ -279,7 +279,7 @@ class Pool:
                 try:
                     await work()
                 except BridgeError as error:
-                    logger.warning("What was asked for {} failed: {}", slot.worker.name, error.message)
+                    logger.warning("An operation on the account {} failed: {}", slot.worker.name, error.message)
                     self._supervisor.take_out(slot, error)
                     failed.append(error)
 

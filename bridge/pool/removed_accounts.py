@@ -1,4 +1,4 @@
-"""Accounts that are not there any more, as they were last."""
+"""Remembers removed accounts, each as it was last."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class RemovedAccounts:
             del self._slots[next(iter(self._slots))]
 
     def back(self, slot: Slot) -> Slot:
-        """Return an account that is new, as the one before it of that name was."""
+        """Return a new account with the state and the pace of the removed one of that name."""
         if not slot.is_token_account and (before := self.forget(slot.worker.name)) is not None:
             slot.free_at, slot.caution, slot.is_paused = before.free_at, before.caution, before.is_paused
             slot.last_error = before.last_error
         return slot
 
     def forget(self, name: str) -> Slot | None:
-        """Know of an account of that name no more."""
+        """Forget the account of that name."""
         return self._slots.pop(name, None)

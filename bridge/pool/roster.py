@@ -43,7 +43,7 @@ class StoredAccounts(Protocol):
         ...
 
     async def claim(self, name: str) -> None:
-        """Have the account for this bridge, which somebody wants here; raise `SetupError` where that cannot be."""
+        """Claim the account for this bridge, as somebody wants it here; raise `SetupError` where that cannot be."""
         ...
 
     async def worker(self, name: str) -> PoolWorker:
@@ -235,7 +235,7 @@ class Roster:
                 said = ""
             except SetupError as error:
                 if error.message != said:
-                    logger.error("The accounts stay as they are: {}", error.message)
+                    logger.error("The list of accounts was not renewed: {}", error.message)
                 said = error.message
 
     async def _follow(self, source: StoredAccounts) -> None:

@@ -46,7 +46,7 @@ class AccountStates:
         self._changed.set()
 
     def notify(self) -> None:
-        """Tell that what chats may be given to has changed."""
+        """Notify listeners that the accounts which may take chats have changed."""
         with errors_logged("while chats were given to accounts"):
             self._on_change()
 
@@ -56,13 +56,13 @@ class AccountStates:
         await self._changed.wait()
 
     def pause(self, slot: Slot, *, is_paused: bool) -> None:
-        """Let an account take no chats, or again, also after a restart."""
+        """Pause or resume an account; this survives a restart."""
         slot.is_paused = is_paused
         self._stored.pause(slot.worker.name, is_paused=is_paused)
         self.notify()
 
     async def recall(self, slot: Slot) -> None:
-        """Leave the account alone if it was parked or paused before the bridge was started anew."""
+        """Restore the state of an account that was parked or paused before the restart."""
         entry, is_paused = await self._stored.entry(slot.worker.name)
         slot.is_paused = slot.is_paused or is_paused
         if entry is not None:

@@ -139,7 +139,7 @@ class Supervisor:
         self._removed.forget(name)
 
     def pause(self, name: str, *, is_paused: bool) -> Slot:
-        """Let an account take no chats, or again, also after a restart."""
+        """Pause or resume an account; this survives a restart."""
         slot = self.named(name)
         self._states.pause(slot, is_paused=is_paused)
         return slot

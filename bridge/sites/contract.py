@@ -69,7 +69,7 @@ class LeftSite(BrowserError):
         """Return the error for a page that leaves the site again and again: somebody must sign in, or look at it."""
         where = origin_of(self.url)
         if where == OPAQUE:
-            return HumanNeeded("The site's page goes away from the site again and again, to a page without an origin.")
+            return HumanNeeded("The site's page keeps leaving the site for a page without an origin.")
         if SIGN_IN.search(urlsplit(self.url).path):
             return LoginRequired(f"The site leads to {where} to sign in; run `bridge login` for the account.")
         return HumanNeeded(f"The site leads to {where} in place of the chat; a person should look at it.")

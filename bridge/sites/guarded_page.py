@@ -72,7 +72,7 @@ class GuardedPage:
             await self.page.wait_for_url(self.is_home, wait_until="commit", timeout=limit)
         except PlaywrightTimeout as error:
             if self.page.url.startswith(NO_DOCUMENT):
-                raise NetworkError("The site cannot be reached: its page does not come.") from error
+                raise NetworkError("The site cannot be reached: its page does not load.") from error
             raise LeftSite(self.page.url).when_it_stays_away() from error
 
     async def load(self, address: str) -> None:

@@ -1,4 +1,4 @@
-"""Keeps an account's stored login as its page holds it: a site that renews it may refuse the one before."""
+"""Writes the login that a page holds back to disk: a site that renews a login may refuse the old one."""
 
 from __future__ import annotations
 

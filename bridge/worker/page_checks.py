@@ -37,7 +37,7 @@ class CheckLimits:
 
 
 async def check_page(driver: SiteDriver, account: str, limits: CheckLimits) -> list[Finding]:
-    """Make both checks on one page; raises what says of the account that it is signed out, challenged or muted."""
+    """Run both checks on one page; raise the error that says if the account is signed out, challenged or muted."""
     findings = []
     for kind, check in (("page", check_controls), ("stream", check_protocol)):
         try:

@@ -19,7 +19,7 @@ SHARES = ("usedSize", "embedderHeapUsedSize", "backingStorageSize")
 
 
 class PageWear:
-    """What speaks for a new page in the place of one that was opened when `clock` showed the time of now."""
+    """How much a page was used since it was opened, which is now as `clock` shows it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -62,7 +62,7 @@ class StoredLogin:
             stored = store.load(name)
         except SetupError as error:
             if store.stamp(name) is not None:
-                logger.error("Profile {} is left as it was: {}", name, error.message)
+                logger.error("The profile {} was not read again: {}", name, error.message)
             return None
         return stored if stored.saved > self.profile.saved else None
 

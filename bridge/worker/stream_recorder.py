@@ -59,7 +59,7 @@ class _Recorded(DecoderBefore):
         self._numbers: dict[int, int] = {}  # of the files, by those of the responses
 
     def select(self, response: PageResponse) -> None:
-        """Go on with a response, and its file."""
+        """Continue with a response, and its file."""
         self._current = response
         super().select(response)
 

@@ -82,7 +82,7 @@ async def submit_turn(
             turn, *others = others
     if wrong is not None and all(isinstance(reason, AlteredPrompt) for reason in wrong.reasons):
         session.driver.drift.note("altered prompt")
-        raise RequestError(f"The site's page alters this prompt, so it was not sent: {wrong}. Write it otherwise.")
+        raise RequestError(f"The site's page alters this prompt, so it was not sent: {wrong}. Change its wording.")
     raise SiteChanged(f"The page did not send what it was asked to, and was stopped before it did: {wrong}.")
 
 

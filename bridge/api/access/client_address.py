@@ -1,4 +1,4 @@
-"""Where a request comes from: which network, which port of ours, this machine or not."""
+"""Where a request comes from: its network, the port that it came to, and whether from this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
 
 def peer_of(request: web.BaseRequest) -> str:
-    """Return whom limits for strangers count as one: an address, or the network that an IPv6 host has to itself."""
+    """Return the address that limits for clients without a key count by; of IPv6 the network of one host."""
     address = address_of((request.remote or "").partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
         return str(ipaddress.ip_network((address, 64), strict=False))

@@ -1,4 +1,4 @@
-"""Who may do what at this moment: the keys as their files are now, and those who are signed in."""
+"""Who may do what now: the keys, as their files are, and the dashboard's sessions."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ class Credentials:
         return key if key is not None and self._is_admin(key) else None
 
     def is_known(self, key: Key) -> bool:
-        """Tell whether a key is still let in."""
+        """Tell whether a key is still valid."""
         known = self._keys.get(key.digest)
         return known is not None and not self.has_expired(known)
 
     async def add(self, name: str, scope: Scope, limits: KeyLimits = NO_LIMITS) -> tuple[Key, str]:
-        """Add a key that counts at once."""
+        """Add a key, which is valid at once."""
         made = await asyncio.to_thread(self._stored().add, name, scope, limits)
         await self.refresh()
         return made
@@ -106,22 +106,22 @@ class Credentials:
         await self.refresh()
 
     async def revoke(self, id: str) -> Key:  # noqa: A002
-        """Take a key out, which counts at once."""
+        """Revoke a key at once."""
         gone = await asyncio.to_thread(self._stored().revoke, id)
         await self.refresh()
         return gone
 
     async def watch(self) -> NoReturn:
-        """Look at the files again and again, so that what a command changes counts as well."""
+        """Read the files again whenever they change, so that changes by a command take effect."""
         while True:
             await asyncio.sleep(self.look_every)
             try:
                 await self.refresh()
             except BridgeError as error:
-                logger.error("The keys stay as they were: {}", error.message)
+                logger.error("The API keys were not read again: {}", error.message)
 
     async def refresh(self) -> None:
-        """Take the keys as they are in the files now."""
+        """Read the keys from the files again."""
         keys = await asyncio.to_thread(self._changed)
         if keys is not None:
             self._take(keys)

@@ -53,7 +53,7 @@ COOKIE = "bridge_session"
 CSRF = "X-CSRF-Token"
 ADMIN = "/admin/"
 """What the paths begin with that chat keys do not open."""
-ALLOWED = {"chat": "This key may chat, no more", "metrics": "This key may read metrics, no more"}
+ALLOWED = {"chat": "This key may only chat", "metrics": "This key may only read metrics"}
 """What a key's scope allows, for errors."""
 WRONG_KEYS = (20, 6.0)
 """How many wrong keys an address may send at once, and the seconds until one more."""
@@ -234,7 +234,7 @@ def cookie_of(request: web.BaseRequest) -> str:
 
 
 def owner_of(request: web.Request) -> str | None:
-    """Return whose what is kept for a request is: a key's id, or nothing where all may call; None for userTokens."""
+    """Return the owner of what is kept for a request: a key's id, or nothing where all may call; None for userTokens."""
     if TOKENS in request:
         return None
     key, session = request.get(KEY), request.get(SESSION)
@@ -276,7 +276,7 @@ def _check_scope(key: Key, path: str, *, is_figures: bool, is_open: bool) -> Non
     if key.scope == "admin":
         return
     if path.startswith(ADMIN):
-        raise PermissionDenied(f"{ALLOWED[key.scope]}; the admin API asks for an admin key.")
+        raise PermissionDenied(f"{ALLOWED[key.scope]}; the admin API needs an admin key.")
     if not is_open and is_figures != (key.scope == "metrics"):
         wanted = "metrics" if is_figures else "chat"
         raise PermissionDenied(f"{ALLOWED[key.scope]}; send one with the scope {wanted}, or an admin key.")

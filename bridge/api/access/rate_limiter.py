@@ -88,7 +88,7 @@ class RateLimiter:
             chat.ended(fact)
 
     def restore(self, minutes: Iterable[tuple[int, str, int, int]]) -> None:
-        """Take what was used before the start: in each minute, by the id of a key, its chats and tokens."""
+        """Add what was used before the start: by minute and by key id, the chats and tokens."""
         now = self._clock()
         for minute, key, chats, tokens in minutes:
             at = min(minute + MINUTE - 1, now)  # the last moment at which it may have been

@@ -137,7 +137,7 @@ class AllChats:
                 return await self._own.texts(str(said["id"]))
             case "cancel":
                 return await self._own.cancel(str(said["id"]))
-        raise NotThere("The node does not know what is asked of it; it has another version.")
+        raise NotThere("The node does not know this request: it runs another version of the bridge.")
 
     @asynccontextmanager
     async def _read(self, said: Mapping[str, Any]) -> AsyncGenerator[AsyncIterator[bytes]]:

@@ -1,4 +1,4 @@
-"""Has a browser save what it is answered with."""
+"""Responses that a browser saves as files."""
 
 from __future__ import annotations
 

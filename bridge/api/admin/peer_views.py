@@ -26,7 +26,7 @@ def peer_view(join: Joining, until_moved: UntilMoved) -> Callable[[web.Request],
     async def handle(request: web.Request) -> web.StreamResponse:
         name, viewer, fence = (request.query.get(field, "") for field in ("name", "viewer", "fence"))
         if not fence.isdecimal():
-            raise RequestError("fence: This is no number.", param="fence")
+            raise RequestError("fence must be a number.", param="fence")
         return await serve_viewer(request, _here(join, name, viewer), until_moved(name, int(fence)), PING)
 
     return handle

@@ -65,9 +65,9 @@ class Setup:
         return as_json({"settings": [dict(zip(fields, row, strict=True)) for row in in_force(self._parts.settings)]})
 
     async def reload(self, _: web.Request) -> web.StreamResponse:
-        """Take up the settings anew, and tell which of them need a restart."""
+        """Reload the settings, and return which of them need a restart."""
         if (reload := self._parts.optional.reload) is None:
-            raise RequestError("The settings of this bridge are not read again.")
+            raise RequestError("This bridge cannot reload its settings.")
         done = await reload.now()
         return as_json({"changed": done.changed, "needs_restart": done.needs_restart, "message": str(done)})
 

@@ -163,6 +163,6 @@ async def _drain(events: AsyncIterator[ChatEvent]) -> None:
         async for _ in events:
             pass
     except BridgeError as error:
-        logger.info("After the end of an answer: {}", error.message)
+        logger.info("An error after the end of an answer: {}", error.message)
     except Exception as error:  # noqa: BLE001 - the edge: nobody is left to be told
         log_unexpected(error, "after the end of an answer")

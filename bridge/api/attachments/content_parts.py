@@ -96,7 +96,7 @@ def located(given: str, name: str, param: str) -> Attachment:
         return _inline(given, name, param)
     if given[:8].lower().startswith(("http://", "https://")):
         if len(given) > 8000 or not _host(given):
-            raise RequestError(f"{param} is no address that can be used.", param=param)
+            raise RequestError(f"{param} is not an address that can be used.", param=param)
         return Remote(name or unquote(PurePosixPath(urlsplit(given).path).name), "", b"", param, url=given)
     raise RequestError(f"{param} must be a data URL or an http(s) address.", param=param)
 
@@ -114,7 +114,7 @@ def is_address(given: str) -> bool:
 def _inline(given: str, name: str, param: str) -> Attachment:
     comma = given.find(",", 0, LONGEST_HEAD)
     if comma < 0:
-        raise RequestError(f"{param} is no data URL: it has no comma before the data.", param=param)
+        raise RequestError(f"{param} is not a data URL: it has no comma before the data.", param=param)
     head = given[len("data:") : comma].lower()
     data = _unquoted(given.encode("utf-8", "replace").partition(b",")[2])
     data = _decoded(data, param) if head.endswith(";base64") else data

@@ -126,7 +126,7 @@ class StoredFiles:
             case "delete":
                 await asyncio.to_thread(self.store.delete, str(said["id"]))
                 return {}
-        raise RequestError("The node does not know what is asked of it; it has another version.")
+        raise RequestError("The node does not know this request: it runs another version of the bridge.")
 
     @asynccontextmanager
     async def _read(self, said: Mapping[str, Any]) -> AsyncGenerator[AsyncIterator[bytes]]:

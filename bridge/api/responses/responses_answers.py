@@ -46,4 +46,4 @@ class Answers:
             case "forget":
                 await conversations.delete(owner, id_)
                 return {}
-        raise RequestError("The node does not know what is asked of it; it has another version.")
+        raise RequestError("The node does not know this request: it runs another version of the bridge.")

@@ -125,8 +125,8 @@ class ComposerSend:
             return False
         message = f"The page's text box holds {seen['length']} characters, or others, of the {len(prompt)} given"
         if is_altered(seen["other"], prompt):
-            raise RequestError(f"{message}: it alters this prompt, which was not sent. Write it otherwise.")
-        raise SiteChanged(f"{message}; it may need another way of composer.fill.")
+            raise RequestError(f"{message}: it alters this prompt, which was not sent. Change its wording.")
+        raise SiteChanged(f"{message}; it may need another value of composer.fill.")
 
     async def is_replaced(self) -> bool:
         """Tell whether the page has loaded anew since what sends the prompt was pressed last."""

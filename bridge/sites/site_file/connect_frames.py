@@ -69,7 +69,7 @@ def _needed(buffer: bytes, at: int) -> int:
         return _HEAD
     flags, length = buffer[at], int.from_bytes(buffer[at + 1 : at + _HEAD], "big")
     if flags & COMPRESSED:
-        raise SiteChanged("A frame of the site's stream is compressed, which is not understood here.")
+        raise SiteChanged("A frame of the site's stream is compressed, and the bridge cannot read compressed frames.")
     if flags & ~END_OF_STREAM or length > LONGEST_FRAME:
         raise SiteChanged("The site's stream has no frames of the Connect protocol.")
     return _HEAD + length

@@ -135,4 +135,4 @@ class PageUpload:
                 return
             if not self._upload.remove or not await self._page.click((self._upload.remove,)):
                 break
-        raise SiteChanged("The composer holds files of an earlier prompt, and they cannot be taken away.")
+        raise SiteChanged("The composer holds files of an earlier prompt, and they cannot be removed.")

@@ -50,7 +50,7 @@ class UnsentPrompt:
         if refused := self._told(said, also_unknown=sending.presses > 0 and not is_at_work):
             return refused
         if sending.presses and await composer.is_replaced():
-            return SiteError("The page loaded itself anew in the middle of sending the prompt.", sent=sending.is_taken)
+            return SiteError("The page reloaded itself while it was sending the prompt.", sent=sending.is_taken)
         if is_at_work and not sending.is_taken:
             return None
         called = f"it called {', '.join(calls)}" if calls else "it called nothing"

@@ -15,7 +15,7 @@ def _mark(text: str) -> str:
     try:
         pattern = regex.compile(text)
     except regex.error as error:
-        raise ValueError(f"no regular expression: {error}") from error
+        raise ValueError(f"not a regular expression: {error}") from error
     if pattern.match(""):
         raise ValueError("it fits an empty text")
     return text

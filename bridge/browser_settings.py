@@ -51,12 +51,12 @@ class BrowserSettings(Section):
     check_every: Seconds = Field(5.0, description="seconds between two health checks of browser and pages")
     call_limit: Seconds = Field(10.0, description="seconds that a health check or a short browser call may take")
     page_memory: int = Field(
-        1500, ge=0, description="MiB of memory above which a page is ended at a health check and opened anew; 0: any"
+        1500, ge=0, description="MiB of memory above which a page is ended at a health check and reopened; 0: any"
     )
     page_growth: int = Field(
         200,
         ge=0,
-        description="MiB of scripts and documents by which a page may grow until, idle, it is opened anew; 0: any",
+        description="MiB of scripts and documents by which a page may grow until, idle, it is reopened; 0: any",
     )
     page_hours: Hours = Field(24.0, description="hours after which an idle account gets a new page; 0: never")
     restart_memory: int = Field(

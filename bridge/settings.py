@@ -106,7 +106,7 @@ class ConversationSettings(Section):
     )
     system_changes: Literal["tell", "restart"] = Field(
         "tell",
-        description="when a line of a known history's system text changes: say so in its conversation, or begin anew",
+        description="when a known history's system text changes: say so in its conversation, or start a new one",
     )
 
 
@@ -184,7 +184,7 @@ class DashboardSettings(Section):
     """The operator's page at `/dashboard`, and the admin API behind it."""
 
     enabled: bool = Field(True, description="serve the dashboard and the admin API")
-    session_hours: float = Field(12.0, gt=0, le=24 * 365, description="hours after which one has to sign in anew")
+    session_hours: float = Field(12.0, gt=0, le=24 * 365, description="hours after which one has to sign in again")
     history: bool = Field(False, description="keep the texts of chats, encrypted, to be seen on the dashboard")
     history_days: float = Field(7.0, gt=0, le=3650, description="days after which kept texts are deleted")
     history_chats: int = Field(1000, gt=0, le=100_000, description="chats whose texts are kept at most")

@@ -1,4 +1,4 @@
-"""Reads the settings anew while the bridge runs, and has those count at once that can.
+"""Reads the settings again while the bridge runs, and has those count at once that can.
 
 The parts of the bridge hold the sections of the settings, not copies of the values, so the values of the sections that
 they hold are changed in place. That is done here alone; for everybody else a section is frozen.
@@ -46,7 +46,7 @@ class Reloaded:
 
 
 class SettingsReload:
-    """Takes up the settings of a running bridge anew, one time after the other; `on_change` is called after each.
+    """Takes up the settings of a running bridge again, one time after the other; `on_change` is called after each.
 
     `renew` reads what else is in files of the operator, blocks, and raises `SetupError` where it cannot.
     """

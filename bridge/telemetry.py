@@ -86,7 +86,7 @@ class Timeline:
             self._chunk_at = at
 
     def forget(self, *steps: str) -> None:
-        """Let these steps happen anew: the chat moves to another account."""
+        """Let these steps happen again: the chat moves to another account."""
         for step in steps:
             self.marks.pop(step, None)
 

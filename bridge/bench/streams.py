@@ -101,7 +101,7 @@ async def light_page(
 
 
 async def heavy_page(report: BenchReport, folder: Path, http: aiohttp.ClientSession, say: Say, *, short: bool) -> None:
-    """Add the figures of a page that draws Markdown with code anew at each chunk, below a long conversation."""
+    """Add the figures of a page that draws Markdown with code again at each chunk, below a long conversation."""
     counts = [1] if short else list(HEAVY.seconds)
     used = [f"a{number:02}" for number in range(max(counts))]
     async with AsyncExitStack() as stack:

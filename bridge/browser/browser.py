@@ -45,7 +45,7 @@ JUST_NOW = 5.0
 
 
 class Chromium:
-    """A Chromium that is started when a context is asked for, and started anew after it was lost."""
+    """A Chromium that is started when a context is asked for, and restarted after it was lost."""
 
     def __init__(
         self, settings: PageSettings, telemetry: Telemetry, own: Path | None = None, shared: Chromium | None = None

@@ -58,9 +58,9 @@ class WrongSend(Exception):
 class Exchange:
     """The requests and responses of one turn. Call `expect`, wait for `sent`, then `receive` part by part.
 
-    The order, which the interceptor keeps for each request: `reject_reasons`, while it is held; then `mark_rejected`, or
-    `mark_sent` before it is let go, so that no part of a response can come first; then its parts by `put`, the head
-    (`PageResponse`) first, `ResponseEnded` last. `fail` and `interrupt` may come at any time and end the turn.
+    For each request the interceptor keeps this order: `reject_reasons` while it is held; then `mark_rejected`, or
+    `mark_sent` before it is let go, so that no part of a response can come first; then the parts of its response: the
+    head (`PageResponse`) first, `ResponseEnded` last. `fail` and `interrupt` may come at any time and end the turn.
 
     The first request carries the prompt and is sent once, or as often as the site repeats it. A request to another path
     continues its answer or repeats it, and may be sent again when its last response has ended. Once a newer response to

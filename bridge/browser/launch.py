@@ -86,7 +86,7 @@ async def launched(
         return await launch(playwright, executable, settings), None
     opened = await launch_in(folder, context, playwright, executable, settings)
     if opened.browser is None:
-        raise BrowserError("This version of Playwright is too old: it gives no access to a browser with a folder of its own.")
+        raise BrowserError("This Playwright is too old: it gives no access to a browser with a folder of its own.")
     return opened.browser, opened
 
 
@@ -148,7 +148,7 @@ def need_screen(settings: BrowserSettings) -> None:
 
 
 def _unlock(folder: Path) -> None:
-    """Take away the lock of a Chromium on another host, which a container that was made anew leaves behind.
+    """Take away the lock of a Chromium on another host, which a container that was re-created leaves behind.
 
     One of this host is left to Chromium, which knows whether its process still runs.
     """

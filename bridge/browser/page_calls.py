@@ -58,7 +58,7 @@ async def within(limit: float, failure: str) -> AsyncGenerator[None]:
         if (found := NET_ERROR.search(str(error))) and found[0] not in NO_NET_ERRORS:
             raise NetworkError(unreachable(found[0])) from error
         if has_moved_on(error):
-            raise PageMovedOn("The page drew itself anew, or went on to another document, again and again.") from error
+            raise PageMovedOn("The page redrew itself, or went on to another document, again and again.") from error
         raise BrowserError(f"The browser failed: {first_line(error)}") from error
 
 

@@ -20,7 +20,7 @@ from bridge.errors import BrowserError
 from bridge.tasks import Tasks
 
 DELAY = 0.5
-"""Seconds of use after which a window is minimized: drawing it anew afterwards costs more than a short answer does."""
+"""Seconds of use after which a window is minimized: drawing it again afterwards costs more than a short answer does."""
 
 
 class PageWindow:

@@ -40,7 +40,7 @@ def listen(session: CDPSession, event: str, handler: EventHandler) -> None:
     """Call `handler` with each event of this name.
 
     None of its errors reaches Playwright, which would hear no more of the browser then, of any page. Nor need that work
-    out anew for each event, thousands of times, how many arguments are wanted.
+    out again for each event, thousands of times, how many arguments are wanted.
     """
 
     def listener(params: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ are, then one labelled block a message, the new one last:
     === User 5f2c1e9a ===
     And now?
 
-The mark is made anew for each prompt and is in none of its messages, so that no text can pass for a label, whatever
+The mark is made again for each prompt and is in none of its messages, so that no text can pass for a label, whatever
 line ends, blanks and look-alikes it is written with. Messages with neither text nor files are left out; a last line
 of each message names its files: `[5f2c1e9a attached: photo.png]`.
 """

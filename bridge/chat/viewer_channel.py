@@ -14,7 +14,7 @@ class ViewerChannel(Protocol):
     async def next(self) -> bytes | str:
         """Return what to send next, as soon as there is something: a frame as bytes, all else as JSON.
 
-        Raises `ViewerRefused` when the HTTP side must close the connection, `ViewerMoved` when it shall be opened anew.
+        Raises `ViewerRefused` when the HTTP side must close the connection, `ViewerMoved` when it shall be reopened.
         """
         ...
 

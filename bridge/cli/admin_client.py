@@ -45,7 +45,7 @@ class AdminClient(Client):
         return found
 
     async def states(self) -> AsyncGenerator[Json]:
-        """Yield all that the dashboard shows, anew whenever something of it changes, until the bridge stops."""
+        """Yield all that the dashboard shows, again whenever something of it changes, until the bridge stops."""
         state: Json = {}
         decoder = SSEDecoder()
         async with aclosing(self._events("/admin/api/events")) as pieces:

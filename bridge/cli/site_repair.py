@@ -59,7 +59,7 @@ async def _end(healing: Healing, say: Callable[[str], None], *, is_written: bool
         return
     kept = await asyncio.to_thread(write_healed, healing)
     say(f"Wrote {healing.target}. " + (f"The file of before is {kept}." if kept else _hides(healing)))
-    say("A bridge that runs takes it up when it is started anew.")
+    say("A bridge that runs takes it up when it is restarted.")
 
 
 def _hides(healing: Healing) -> str:

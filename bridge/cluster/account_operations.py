@@ -154,7 +154,7 @@ class AccountOperations:
     async def __call__(self, said: Mapping[str, Any]) -> dict[str, Any] | Archive:
         """Return what came of it."""
         if said.get("to") != self._node.id:
-            raise NodeLost("The node was started anew since.")
+            raise NodeLost("The node was restarted since.")
         action, name = str(said.get("action")), str(said.get("name"))
         lease = self._node.leases.of(name)
         if lease is None or lease.fence != said.get("fence"):

@@ -71,7 +71,7 @@ class ClusterView:
         return {str(account["name"]) for info in self.nodes for account in info.accounts}
 
     def places(self, own: NodeInfo) -> list[Place]:
-        """Return the nodes as accounts see them, `own` as it is now; of one that was started anew the last start."""
+        """Return the nodes as accounts see them, `own` as it is now; of one that was restarted the last start."""
         return list({info.node: info.place for info in [*self.nodes, own]}.values())
 
     def settled(self, places: Sequence[Place], own: str, now: float) -> list[Place]:

@@ -116,7 +116,7 @@ class MemoryLeases:
         return {name: HeldBy(entry.holder, entry.fence) for name, entry in entries if entry and self._is_held(entry)}
 
     def forget_everything(self) -> None:
-        """Lose all data, as a store does that was kept in memory and is started anew."""
+        """Lose all data, as a store does that was kept in memory and is restarted."""
         self._entries.clear()
 
     def _is_held(self, entry: _Entry) -> bool:

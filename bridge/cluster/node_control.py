@@ -16,7 +16,7 @@ class NodeControl:
         self._node = node
 
     def nodes(self) -> Sequence[NodeStatus]:
-        """Return the nodes; of one that is being started anew its new start. See `ClusterControl`."""
+        """Return the nodes; of one that is being restarted its new start. See `ClusterControl`."""
         others = [info for info in self._node.view.nodes if info.id != self._node.id]
         leaving_first = sorted([*others, self._node.info()], key=lambda info: not info.is_draining)
         known = {info.node: info for info in leaving_first}

@@ -2,7 +2,7 @@
 
 Later by the time of the cluster. One that the page of an owner held goes to Redis under that owner's fence, also after
 the lease; a person's own needs none. A login that `bridge login` has just made bears the time of this machine's clock,
-which may be wrong: it is saved anew, at the cluster's. None is later than now: a wrong clock keeps no later login out.
+which may be wrong: it is saved again, at the cluster's. None is later than now: a wrong clock keeps no later login out.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The keys of an account, with the prefix of the cluster and the account in braces: `lease` is `<holder>|<fence>` and ends
 by itself, `fence` is the last one given, `known` is `<run>|<time>`: since when this Redis, in this run, knows of the
-account. A Redis that was started anew, or a replica that has taken over, may lack the last writes; so it gives an
+account. A Redis that was restarted, or a replica that has taken over, may lack the last writes; so it gives an
 account to nobody for the length of a lease, in which its owner renews, or stops by its own clock.
 
 Redis ends leases by its wall clock. Where that is put forward, leases end too early: who takes an account says what it
@@ -29,7 +29,7 @@ if known ~= run or now < tonumber(since) then
   since = now
 end
 """
-"""Finds out since when this run of Redis knows of the account; begins anew where its clock was put back."""
+"""Finds out since when this run of Redis knows of the account; begins again where its clock was put back."""
 ACQUIRE = Script(
     KNOWN
     + """

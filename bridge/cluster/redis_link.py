@@ -66,7 +66,7 @@ class RedisLink:
         async with self._asked():
             try:
                 return await self._client.evalsha(script.digest, len(keys), *keys, *arguments)
-            except NoScriptError:  # this Redis was started anew, or is another one
+            except NoScriptError:  # this Redis was restarted, or is another one
                 return await self._client.eval(script.source, len(keys), *keys, *arguments)
 
     async def get(self, key: str) -> bytes | None:

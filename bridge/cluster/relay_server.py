@@ -121,7 +121,7 @@ class RelayServer:
         head, _, data = body.partition(b"\n")
         said = await asyncio.to_thread(read_call, head)
         if said.get("to") != self._node:
-            raise NodeLost("The node was started anew since.")
+            raise NodeLost("The node was restarted since.")
         request = await asyncio.to_thread(wire.request_of, said, data)
         if request.id in self._chats:
             raise RequestError("The chat runs already.")
@@ -161,7 +161,7 @@ class RelayServer:
 
     async def _viewed(self, http: web.Request, _: bytes) -> web.StreamResponse:
         if http.query.get("to") != self._node or self.view is None:
-            raise NodeLost("The node was started anew since, or stops.")
+            raise NodeLost("The node was restarted since, or stops.")
         _notice_loss(http)
         return await self.view(http)
 

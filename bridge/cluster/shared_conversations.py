@@ -2,7 +2,7 @@
 
 Each node applies all changes to its own file. So a chat finds the node that has its conversation without asking, and an
 account that moves goes on in its conversations. A change carries the owner's fence; what comes after one with a larger
-fence is left out. A change that Redis does not take is lost for the other nodes: the conversation begins anew there.
+fence is left out. A change that Redis does not take is lost for the other nodes: the conversation begins again there.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class Assets:
         self.take_up(backend)
 
     def take_up(self, backend: Backend) -> None:
-        """Make the files anew, as the settings of the site say now."""
+        """Make the files again, as the settings of the site say now."""
         style = _files()["style.css"]
         # both, as a page may rename its classes while it is open
         styles = {f"{markup}.css": _renamed(style, backend.build, markup) for markup in MARKUPS}

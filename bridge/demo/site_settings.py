@@ -19,7 +19,7 @@ class DemoSettings:
     accounts: tuple[str, ...] = ("alice", "bob")
     lang: Literal["en", "zh"] = "en"
     markup: Markup = "classic"
-    page: Literal["light", "heavy"] = "light"  # heavy: draws Markdown anew at every piece, below a long conversation
+    page: Literal["light", "heavy"] = "light"  # heavy: draws Markdown again at every piece, below a long conversation
     models: tuple[str, ...] = ("default", "expert", "vision")
 
     settle: Range = (0.2, 1.5)  # the composer ignores Enter this long after each load and new chat

@@ -123,7 +123,7 @@ class View:
             self._released.set()
 
     def note_activity(self) -> None:
-        """Note that the holder has done something, which begins the time of `IDLE` anew."""
+        """Note that the holder has done something, which begins the time of `IDLE` again."""
         self._active_at = time.monotonic()
 
     def send_to_holder(self, kind: str, /, **more: Any) -> None:

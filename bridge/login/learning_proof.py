@@ -28,7 +28,7 @@ from bridge.worker.worker import Worker
 SAME = 0.9
 """Share of the answer that the page must show, or the model was asked for."""
 SHOWN_LIMIT = 10.0
-"""Seconds until the page shows all of an answer: it may load itself anew behind the first one."""
+"""Seconds until the page shows all of an answer: it may reload behind the first one."""
 STOP_LIMIT = 20.0
 LOOK_EVERY = 0.2
 PAGE_TEXT = """() => {

@@ -54,7 +54,7 @@ class LogTail:
         try:
             yield
         finally:
-            with suppress(ValueError):  # the log was set up anew meanwhile, without it
+            with suppress(ValueError):  # the log was set up again meanwhile, without it
                 logger.remove(sink)
 
     def after(self, number: int) -> list[Line]:

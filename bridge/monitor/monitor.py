@@ -176,7 +176,7 @@ class Monitor:
         return state_json.accounts(self.accounts(), self.sections.running())
 
     def _ended_elsewhere(self, chats: Rows | None) -> None:
-        """Show chats of other nodes that have ended; None: show the newest of all anew."""
+        """Show chats of other nodes that have ended; None: show the newest of all again."""
         if chats is None:
             self.feed.put(frame("state", {"recent": self.sections.recent(SHOWN_CHATS)}))
         else:

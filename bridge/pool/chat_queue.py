@@ -29,7 +29,7 @@ from bridge.settings import PoolSettings
 from bridge.tasks import Tasks
 
 RETRY_AFTER = 5.0
-"""Seconds that clients are asked to wait for a bridge that is started anew."""
+"""Seconds that clients are asked to wait for a bridge that is restarted."""
 LAST_LIMIT = 5.0
 """Seconds that chats get to end after the stop of their generation (`turn.stop`), when the bridge stops."""
 INTERRUPT_EVERY = 0.2

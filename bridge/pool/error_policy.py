@@ -59,7 +59,7 @@ class AnotherTry(StrEnum):
     NOWHERE = "no"
     ANYWHERE = "on any account"
     ELSEWHERE = "on another account"
-    RELOADED = "on another account, or once more on this one with its page loaded anew"
+    RELOADED = "on another account, or once more on this one with its page reloaded"
     ANEW = "once, with all of the history, in a new conversation"
 
 

@@ -51,7 +51,7 @@ class Lease:
     place_in_queue: int = 0
     """Its place when it came; 0: an account was free."""
     has_begun: bool = False
-    """Whether the client has a part of the answer, so that no other account may begin anew."""
+    """Whether the client has a part of the answer, so that no other account may begin again."""
     is_answered: bool = False
     refused: Sequence[str] = ()
     """Why the site has refused further logins of the client before."""
@@ -142,7 +142,7 @@ class Lease:
         return self.slot
 
     def _leave(self) -> None:
-        """Give the chat to its account no more; what it continues is there, so that another one begins anew."""
+        """Give the chat to its account no more; what it continues is there, so that another one begins again."""
         self.fitting = [slot for slot in self.fitting if slot is not self.slot]
         if self.home is self.slot:
             self.home = self.place = None

@@ -15,7 +15,7 @@ SOON_OVER = (WorkerState.STARTING, WorkerState.READY, WorkerState.ASLEEP, Worker
 
 
 class Visits:
-    """Begins and ends visits; calls `on_change` after each, because chats may have to be assigned anew."""
+    """Begins and ends visits; calls `on_change` after each, because chats may have to be assigned again."""
 
     def __init__(self, telemetry: Telemetry, on_change: Callable[[], None]) -> None:
         self._telemetry = telemetry

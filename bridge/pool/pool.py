@@ -252,7 +252,7 @@ class Pool:
         return f"No account is ready: {readiness(own)}."
 
     async def reopen_idle(self, slot: Slot) -> None:
-        """Open an account anew that has no chat, and keep chats away meanwhile; one that has, after its chat."""
+        """Open an account again that has no chat, and keep chats away meanwhile; one that has, after its chat."""
         async with self.queue.claimed(slot):
             if slot.state is WorkerState.READY:
                 await self._supervisor.reopen(slot)

@@ -147,7 +147,7 @@ class Roster:
         await self._tasks.finish(change())
 
     async def rename(self, slot: Slot, to: str) -> Slot:
-        """Give the account, and what is kept of it, another name; its page is opened anew for that."""
+        """Give the account, and what is kept of it, another name; its page is reopened for that."""
         name, source = slot.worker.name, self._source()
         try:
             check_name(to)
@@ -194,7 +194,7 @@ class Roster:
 
     @contextmanager
     def _closing_now(self, slot: Slot) -> Iterator[None]:
-        """Note that an account is being closed for good; one that is stored then is opened anew."""
+        """Note that an account is being closed for good; one that is stored then is reopened."""
         self._closing.add(slot)
         try:
             yield
@@ -275,7 +275,7 @@ class Roster:
         self._watches[slot] = self._tasks.keep(lambda: self._watch_login(slot))
 
     async def _watch_login(self, slot: Slot) -> None:
-        """Open the account again whenever somebody has logged it in anew."""
+        """Open the account again whenever somebody has logged it in again."""
         while True:
             await slot.worker.login_renewed()
             async with self._queue.claimed(slot):

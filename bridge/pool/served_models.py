@@ -25,7 +25,7 @@ class ServedModels:
     def listed(self) -> Sequence[Model]:
         """Return the models of all sites with an account here, unless each of those needs a person first.
 
-        One that rests, is muted or opens anew will serve again by itself: a list that comes and goes helps nobody.
+        One that rests, is muted or opens again will serve again by itself: a list that comes and goes helps nobody.
         """
         listed: dict[str, Model] = {}
         for bases in self._sites(without=NEEDS_PERSON):

@@ -263,7 +263,7 @@ class Supervisor:
         return slot.is_wanted or slot.visitor is not None or self.has_room(slot)
 
     async def _used(self, slot: Slot) -> None:
-        """Let an open account be used; return when it shall be opened anew, its state set where it is lost."""
+        """Let an open account be used; return when it shall be reopened, its state set where it is lost."""
         while True:
             self.visits.show_out(slot)
             try:

@@ -62,7 +62,7 @@ class LeftSite(BrowserError):
     def __init__(self, url: str) -> None:
         where = origin_of(url)
         place = "a page without an origin" if where == OPAQUE else where
-        super().__init__(f"The account's page has left the site for {place}; it is opened anew.")
+        super().__init__(f"The account's page has left the site for {place}; it is reopened.")
         self.url = url
 
     def when_it_stays_away(self) -> BridgeError:

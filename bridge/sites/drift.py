@@ -32,7 +32,7 @@ class Drift(dict[str, int]):
         self[shape] = self.get(shape, 0) + 1
 
     def taken(self) -> dict[str, int]:
-        """Return what was counted, and begin anew."""
+        """Return what was counted, and begin again."""
         counted = dict(self)
         self.clear()
         return counted

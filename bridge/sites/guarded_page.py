@@ -1,6 +1,6 @@
 """A page that is worked only while it shows the site: keys, clicks and text never reach another origin's document.
 
-The page redraws itself at any time and may load anew: what is asked is asked again where the page moved on.
+The page redraws itself at any time and may reload: what is asked is asked again where the page moved on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bridge.tasks import first
 QUICK = 2_000
 """Milliseconds that a page in working order takes for a click and its effect."""
 MOVES = (0.0, 0.05, 0.1, 0.2, 0.4)
-"""Seconds before each look again at a page that moved on: one that loads anew replaces its document more than once."""
+"""Seconds before each look again at a page that moved on: one that reloads replaces its document more than once."""
 INSERTED_AFTER = 3.0
 """Seconds that an insertion may take once the page has moved on."""
 INTERRUPTED = "interrupted by another navigation"

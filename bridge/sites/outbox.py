@@ -27,7 +27,7 @@ class Outbox:
         self._events.append(event)
 
     def empty(self) -> list[ChatEvent]:
-        """Return what was collected and begin anew."""
+        """Return what was collected and begin again."""
         self._join()
         events, self._events = self._events, []
         return events

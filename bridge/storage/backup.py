@@ -32,7 +32,7 @@ ABOUT = "backup.json"
 PROFILE = ".age"
 DATABASES = (".db", ".sqlite")
 LEFT_OUT = frozenset({"profile.key", "run", "bundles", "files"})
-"""Names in the config folder: the key of the archive, what a start makes anew, and what is a folder of its own here."""
+"""Names in the config folder: the key of the archive, what a start re-creates, and what is a folder of its own here."""
 BESIDE_DATABASE = ("-wal", "-shm", "-journal")
 PASSING = (".", "Singleton")
 """How the names begin of locks, drafts, and what says which Chromium uses a folder."""

@@ -56,12 +56,12 @@ def has_room(request: ChatRequest, place: ConversationPosition) -> bool:
     room = limit - limit // ANSWER_SHARE
     if here <= room or (is_named and here <= limit):
         return True
-    anew = here if is_named else _tokens(request, request.messages)
-    if anew > room and here <= limit:
+    again = here if is_named else _tokens(request, request.messages)
+    if again > room and here <= limit:
         return True
-    if anew <= limit:
+    if again <= limit:
         return False
-    raise _too_long(anew, limit, is_named=is_named)
+    raise _too_long(again, limit, is_named=is_named)
 
 
 def _too_long(tokens: int, limit: int, *, is_named: bool) -> ContextTooLong:

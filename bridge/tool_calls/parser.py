@@ -236,7 +236,7 @@ class CallParser:
             self._say(outcome.end)
 
     def _go_behind(self, end: int) -> None:
-        """Begin anew behind what is no text: as if in an empty line, but code begins in a line of its own only."""
+        """Begin again behind what is no text: as if in an empty line, but code begins in a line of its own only."""
         self._at, self._place = end, Place()
         if not self._tagged.text.endswith("\n", 0, end):
             self._place.pass_over(" ")

@@ -136,7 +136,7 @@ async def stop_leftover(session: Session, conversation: str, limits: TurnSetting
 
 async def _press_stop(session: Session, exchange: Exchange, limit: float) -> None:
     session.may_act()
-    with suppress(PageMovedOn):  # a page that draws itself anew with each word: it is pressed again
+    with suppress(PageMovedOn):  # a page that draws itself again with each word: it is pressed again
         async with within(limit, "The stop button could not be pressed"), session.window.restored():
             await session.driver.stop()
     await _ended(session, exchange, STOP_AGAIN)

@@ -10,7 +10,7 @@ from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.sites.contract import LeftSite, SiteDriver
 
 MOST_DEPARTURES = 3
-"""After so many departures without a chat between them, a page is not opened anew at once."""
+"""After so many departures without a chat between them, a page is not reopened at once."""
 
 
 class PageLoss:
@@ -49,11 +49,11 @@ class Departures:
         self._count = 0
 
     def forget(self) -> None:
-        """Begin to count anew: the page has answered a chat."""
+        """Begin to count again: the page has answered a chat."""
         self._count = 0
 
     def judged(self, error: BrowserError) -> BridgeError:
-        """Return what the page is lost to; one that leaves whenever it is opened anew is for a person to look at."""
+        """Return what the page is lost to; one that leaves whenever it is reopened is for a person to look at."""
         if not isinstance(error, LeftSite):
             return error
         self._count += 1

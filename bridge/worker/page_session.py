@@ -119,7 +119,7 @@ class Session:
         if not self._stays or frame != self.page.main_frame:
             return
         if frame.url.startswith(NO_DOCUMENT):
-            return  # the next turn loads the site anew
+            return  # the next turn loads the site again
         if origin_of(frame.url) != self.driver.origin:
             self.on_gone(LeftSite(frame.url))
         elif self.driver.is_sign_in(frame.url):
@@ -188,7 +188,7 @@ class Session:
                     return  # a new page has taken its place meanwhile, and this one was closed
                 if CRASHED in str(error):
                     raise BrowserError(self._why_crashed()) from error
-                if not has_moved_on(error):  # else the page loads anew just now, which is a sign of life, too
+                if not has_moved_on(error):  # else the page reloads just now, which is a sign of life, too
                     raise
 
         def signs() -> object:

@@ -40,7 +40,7 @@ class PageWear:
         return self.chats >= RENEW_AT_LATEST * settings.page_chats
 
     async def measure(self, session: CDPSession) -> None:
-        """Look at the page's memory; one that is gone, or just loads anew, is not measured."""
+        """Look at the page's memory; one that is gone, or just reloads, is not measured."""
         try:
             usage = await session.send("Runtime.getHeapUsage")
         except PlaywrightError:

@@ -90,7 +90,7 @@ class StoredLogin:
                 return False
             try:
                 if self._store.load(now.name).saved > before.saved:
-                    self.profile = before  # somebody has logged in anew beside us: `renewed` takes that
+                    self.profile = before  # somebody has logged in again beside us: `renewed` takes that
                     return False
                 ownership.check()  # last, for the disk may have taken its time
                 self.profile = self._store.save(now, ownership.fence)  # else it would seem to be somebody else's

@@ -98,7 +98,7 @@ def _reject_reasons(session: Session, turn: Turn, request: PageRequest) -> Seque
 async def _send(
     session: Session, exchange: Exchange, turn: Turn, limits: TurnSettings, chromium: Chromium, timeline: Timeline
 ) -> None:
-    """Bring up the turn's chat and make the page send; one that loads itself anew meanwhile is made to again."""
+    """Bring up the turn's chat and make the page send; a page that reloads meanwhile is made to send again."""
     for tries_left in reversed(range(SEND_TRIES)):
         session.may_act()
         try:

@@ -63,7 +63,7 @@ async def test_a_key_for_metrics_opens_nothing_else(path: str) -> None:
     async with serving() as served:
         response = await get(served, path, WHO["metrics"])
         assert response.status == 403
-        assert "may read metrics, no more" in await response.text()
+        assert "may only read metrics" in await response.text()
 
 
 async def test_where_nothing_asks_for_a_key_the_metrics_do_not_either() -> None:

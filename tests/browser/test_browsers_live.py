@@ -222,7 +222,7 @@ async def test_what_is_no_debugger_is_not_attached_to(tmp_path: Path) -> None:
         settings = settings_for(tmp_path, browser=BrowserSettings(connect=SecretStr(site.url)))
         browser = Chromium(settings.pages, Telemetry())
         with pytest.raises(
-            BrowserError, match=r"is no browser's debugger\. A Playwright server .* Start Chrome there with"
+            BrowserError, match=r"is not a browser's debugger\. A Playwright server .* Start Chrome there with"
         ):
             await browser.version()
         await browser.close()

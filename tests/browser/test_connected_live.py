@@ -244,7 +244,7 @@ async def test_a_debugger_behind_tls_is_reached_with_a_certificate_of_ones_own(
     context.load_cert_chain(files.certificate, files.key)
     async with operators_chrome(tmp_path / "theirs") as chrome, relay(chrome.url, context) as way:
         settings = BrowserSettings(connect=SecretStr(f"https://localhost:{way.port}"))
-        assert "No TLS with the browser at https://localhost" in await refused(driver, tmp_path, settings)
+        assert "The TLS connection to the browser at https://localhost" in await refused(driver, tmp_path, settings)
         monkeypatch.setenv("SSL_CERT_FILE", str(files.certificate))
         monkeypatch.setenv("NODE_EXTRA_CA_CERTS", str(files.certificate))
         chromium = Chromium(settings_for(tmp_path, browser=settings).pages, Telemetry())

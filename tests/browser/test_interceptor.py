@@ -411,7 +411,7 @@ async def test_a_browser_that_does_not_answer_to_the_gate_ends_the_turn_or_costs
         with interceptor.exchange(nothing_wrong) as exchange:
             await page.evaluate(f"([path, body]) => void ({SEND})([path, body])", ["/answer", "x"])
             if method == "Fetch.continueRequest":
-                with pytest.raises(BrowserError, match="did not answer to Fetch"):
+                with pytest.raises(BrowserError, match="did not answer Fetch"):
                     await received(exchange)
             else:
                 assert await received(exchange) == (b"hello", None)

@@ -249,7 +249,7 @@ async def test_what_is_too_late_is_not_sent() -> None:
 async def test_a_node_that_was_started_anew_answers_no_call_for_the_one_before() -> None:
     backend = Scripted()
     async with relayed(backend) as (client, node):
-        with pytest.raises(NodeLost, match="started anew") as lost:
+        with pytest.raises(NodeLost, match="restarted") as lost:
             await events_of(client, NodeInfo("one", "2", node.address, 1), asked())
     assert (lost.value.sent, backend.seen) == (False, [])
 

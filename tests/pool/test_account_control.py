@@ -303,7 +303,7 @@ async def test_accounts_stay_and_chats_go_on_while_the_folder_of_profiles_is_awa
         await until(lambda: stored.looks > looks + 1)
         assert names(pool) == ["a", "b"]
         logger.remove(sink)
-        assert sum("stay as they are" in line for line in log) == 1
+        assert sum("list of accounts was not renewed" in line for line in log) == 1
         stored.stored["a"].hold.set()
         assert await chat == "a"
         if is_mount:

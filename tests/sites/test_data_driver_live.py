@@ -141,7 +141,7 @@ async def test_a_page_that_loads_itself_anew_with_the_prompt_costs_that_chat_alo
         bridged(tmp_path, site, chromium, turn=IMPATIENT) as run,
     ):
         for _ in range(2):
-            with pytest.raises(openai.APIStatusError, match="loaded itself anew") as caught:
+            with pytest.raises(openai.APIStatusError, match="reloaded itself") as caught:
                 await run.ask("Hi")
             assert caught.value.status_code == 502
         assert not site.bodies

@@ -234,7 +234,7 @@ def cookie_of(request: web.BaseRequest) -> str:
 
 
 def owner_of(request: web.Request) -> str | None:
-    """Return the owner of what is kept for a request: a key's id, or nothing where all may call; None for userTokens."""
+    """Return the owner of what a request stores: a key's id, or nothing where all may call; None for userTokens."""
     if TOKENS in request:
         return None
     key, session = request.get(KEY), request.get(SESSION)

@@ -32,7 +32,7 @@ LONGEST_REASON = 120
 SEND_LIMIT = 30.0
 """Seconds that a viewer has to take a message."""
 MOVED = 4001
-"""The code with which a connection is closed that the viewer shall open anew: the page is elsewhere now."""
+"""The code with which a connection is closed that the viewer shall open again: the page is elsewhere now."""
 
 
 class LoginForm(Form):

@@ -91,7 +91,7 @@ class AnswerPipeline:
         return StopFilter(self._format.stop, None if most is None else self._tokenizer.limit(most))
 
     def _rewrite(self, rewritten: Rewritten) -> Sequence[AnswerEvent]:
-        """Begin the attempt anew with the text that the site has now.
+        """Begin the attempt again with the text that the site has now.
 
         Where the client has a beginning of what that becomes, it only gets the rest: the filters held back the change.
         """
@@ -101,12 +101,12 @@ class AnswerPipeline:
         self._meter, self._stop = Meter(self.prompt, self._tokenizer), self._new_stop()
         self._attempt, self._given, self._calls = self._new_attempt(), [], []
         made = [*self._attempt.take(Thinking(thinking)), *self._attempt.take(Text(rewritten.text))]
-        anew = [event for event in self._for_client(made) if not isinstance(event, Thinking)]
+        again = [event for event in self._for_client(made) if not isinstance(event, Thinking)]
         text = "".join(self._given)
         if not text.startswith(given) or self._calls[: len(calls)] != calls:
-            return [rewritten, *anew]
+            return [rewritten, *again]
         rest = text[len(given) :]
-        ends = [event for event in anew if isinstance(event, AnswerEnd)]
+        ends = [event for event in again if isinstance(event, AnswerEnd)]
         return [*([Text(rest)] if rest else []), *self._calls[len(calls) :], *ends]
 
     def _for_client(self, events: list[AnswerEvent]) -> Sequence[AnswerEvent]:

@@ -1,4 +1,4 @@
-"""The events of a response that has ended: as they were where they are kept, else made anew from the response.
+"""The events of a response that has ended: as they were where they are kept, else made again from the response.
 
 Kept events have no response in them, which is kept itself, and the deltas that follow each other are one entry.
 """

@@ -128,7 +128,7 @@ class Kimi(Wire):
         yield self._block(exchange, "text", piece, "3")
 
     def rewritten(self, exchange: Exchange) -> Iterator[bytes]:
-        """Set the block of text anew."""
+        """Set the block of text again."""
         exchange.text = f"No: {exchange.text}"
         block = {"id": "3", "text": {"content": exchange.text}}
         yield self._frame(exchange, op="set", mask="block.text", block=block)

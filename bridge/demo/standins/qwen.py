@@ -32,7 +32,7 @@ class Qwen(Wire):
         "nothing works before the page has come alive",
         "a dialog swallows the first send",
         "the model falls back after each send",
-        "the page loads itself anew after the first turn",
+        "the page reloads after the first turn",
         "a guest has the whole composer",
         "thinking has an end of its own",
         "another request comes before the prompt",

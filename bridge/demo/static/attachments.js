@@ -30,7 +30,7 @@ export class Attachments {
     return this.#uploading > 0;
   }
 
-  // Hand over what has been uploaded, and begin anew.
+  // Hand over what has been uploaded, and begin again.
   take() {
     const files = this.#files;
     this.#files = [];

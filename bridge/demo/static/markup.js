@@ -1,4 +1,4 @@
-// Class names: `app-*` is hashed anew for each build, the others (`ds-*`) are stable in the classic markup.
+// Class names: `app-*` is hashed again for each build, the others (`ds-*`) are stable in the classic markup.
 
 export const boot = JSON.parse(document.body.dataset.boot);
 

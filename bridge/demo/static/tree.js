@@ -1,4 +1,4 @@
-// A virtual DOM: what is to be shown is described anew each time, compared with what was, and the document patched.
+// A virtual DOM: what is to be shown is described again each time, compared with what was, and the document patched.
 
 import { className } from "./markup.js";
 

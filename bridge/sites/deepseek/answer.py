@@ -251,7 +251,7 @@ class Answer:
         self._out.write(Text, text)
 
     def _rewrite(self) -> None:
-        """Give out the answer anew: it does not begin any more with what was given out of it."""
+        """Give out the answer again: it does not begin any more with what was given out of it."""
         self._drift.note("text differs")
         self._marks.flush()
         text = "".join([self._marks.take(piece.text, piece.owner) for piece in self._repeated])

@@ -1,6 +1,6 @@
 """The page of chat.deepseek.com as questions and clicks: `controls.js` asked, and asked again where the page moved on.
 
-The page redraws itself at any time and may load anew: an element that went away is looked for again.
+The page redraws itself at any time and may reload: an element that went away is looked for again.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class DeepSeekPage(GuardedPage):
     async def wait_for(self, function: str, *given: object, limit: float = QUICK) -> Any:
         """Return what the function says as soon as that is something; raise Playwright's `TimeoutError`.
 
-        A page that was held up meanwhile, by the machine or by its own work, gets its time anew.
+        A page that was held up meanwhile, by the machine or by its own work, gets its time again.
         """
         if there := await self.ask(function, *given):  # mostly it is, and asking costs less than waiting
             return there

@@ -17,7 +17,7 @@ from bridge.sites.deepseek.page import DeepSeekPage
 SETTLING = 2_500
 """Milliseconds that a switch gets to show what it means; 1,500 were measured."""
 QUIET = 1_600
-"""Milliseconds without a click before the switches are judged anew, after the gate found one wrong."""
+"""Milliseconds without a click before the switches are judged again, after the gate found one wrong."""
 CLICKS = 2
 """One that has had no effect is repeated once: a page that is still settling may ignore it, or take it back."""
 

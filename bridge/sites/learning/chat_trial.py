@@ -237,7 +237,7 @@ class ChatTrial:
         began = changed = self._clock()
         length = -1
         while True:
-            await self.watch.looks()  # kept from now on: the page may load itself anew before the end
+            await self.watch.looks()  # kept from now on: the page may reload before the end
             now, self_length = self._clock(), int(await self.watch.ask("length") or 0)
             if self_length != length:
                 length, changed = self_length, now

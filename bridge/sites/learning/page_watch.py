@@ -1,7 +1,7 @@
 """Asks the script of `page_watch.js` in the page: what is clickable when, and what appeared as the answer.
 
 The script is given to documents of the site's own origin only, and is asked there only. What it saw of the buttons is
-kept here: a page may load itself anew at any time, and its script is gone with the document.
+kept here: a page may reload at any time, and its script is gone with the document.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Look(NamedTuple):
 
 
 class PageWatch:
-    """Watches one page of the site at `origin`; its script is made anew for each document."""
+    """Watches one page of the site at `origin`; its script is made again for each document."""
 
     def __init__(self, page: Page, origin: str) -> None:
         self.page = page

@@ -141,7 +141,7 @@ class ChatPage:
             if not await self._page.click(button, field="composer.new_chat"):
                 return False
             await waited(self._is_cleared, CLICK_EFFECT)
-            # another click would begin anew what the page loads; half of the time is left to load the chat without it
+            # another click would begin again what the page loads; half of the time is left to load the chat without it
             has_loaded = await waited(self._has_loaded, limit / 2)
             if await self._is_cleared():
                 return bool(await waited(self.is_empty, QUICK))

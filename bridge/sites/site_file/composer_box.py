@@ -83,7 +83,7 @@ Act = Literal["read", "focus", "value", "select", "end", "paste", "breaks"]
 
 
 class ComposerBox:
-    """The page's text box, to be found anew for each step by `element`."""
+    """The page's text box, to be found again for each step by `element`."""
 
     def __init__(self, page: PageElements, filling: Filling) -> None:
         self._page = page

@@ -129,7 +129,7 @@ class ComposerSend:
         raise SiteChanged(f"{message}; it may need another value of composer.fill.")
 
     async def is_replaced(self) -> bool:
-        """Tell whether the page has loaded anew since what sends the prompt was pressed last."""
+        """Tell whether the page has reloaded since what sends the prompt was pressed last."""
         return float(await retried(lambda: self._page.page.evaluate(DOCUMENT))) != self.sending.pressed_in
 
     async def _is_at_work(self) -> bool:

@@ -17,7 +17,7 @@ def _of_page(site: SiteFile) -> dict[str, tuple[object, str]]:
     return {
         "composer.stop_button": (
             composer.stop_button,
-            "an answer that nobody reads any more is stopped by loading the page anew",
+            "an answer that nobody reads any more is stopped by loading the page again",
         ),
         "composer.messages": (composer.messages, "a new chat is taken for empty by its address alone"),
         "login.signed_out": (login.signed_out, "being signed out is noticed by the lack of login.signed_in, if at all"),

@@ -37,7 +37,7 @@ class LoginState:
         self._shown = tuple(sign for sign in login.signed_out if not sign.call)
 
     def loaded(self) -> None:
-        """Wait anew for late signs: the page was loaded."""
+        """Wait again for late signs: the page was loaded."""
         self._loaded_at, self._out_since = time.monotonic(), None
 
     @property

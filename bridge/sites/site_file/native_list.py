@@ -34,7 +34,7 @@ async def native_list(element: ElementHandle) -> NativeList | None:
 async def set_native_list(element: ElementHandle, name: str, limit: float) -> None:
     """Choose the entry of a name, within `limit` milliseconds, and tell the page as the browser does.
 
-    A list that has just been drawn anew without it is raised as the move of the page that it is.
+    A list that has just been drawn again without it is raised as the move of the page that it is.
     """
     names = (await native_list(element) or NativeList((), "")).names
     if name not in names:

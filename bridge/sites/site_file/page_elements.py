@@ -41,7 +41,7 @@ COVER_LIMIT = QUICK / 4
 MOST_TWINS = 20
 """Elements of one selector that are tried where something lies over the first."""
 NO_SELECTOR = re.compile(r"while parsing|Unknown engine|Unexpected token|is not a valid selector", re.IGNORECASE)
-ADVICE = "If the page has changed, `bridge sites heal` shows what has moved, and `bridge learn` describes it anew."
+ADVICE = "If the page has changed, `bridge sites heal` shows what has moved, and `bridge learn` describes it again."
 """What to do about a control that is not there."""
 COVERED = "If that is a message or an advertisement, a [[dialogs]] of the site file closes it."
 """What to do about a control that something lies over."""

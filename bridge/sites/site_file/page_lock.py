@@ -1,4 +1,4 @@
-"""Whether a page shows an answer where there is none: after an error some do so for good, until they load anew."""
+"""Whether a page shows an answer where there is none: after an error some do so for good, until they reload."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class PageSigns:
         return failures[0] if failures and all(failures) else None
 
     def forget(self) -> None:
-        """Forget what the page's calls were answered: it is loaded anew, and makes them again."""
+        """Forget what the page's calls were answered: it is reloaded, and makes them again."""
         self._answers.clear()
 
     async def seen(self, signs: Iterable[Sign]) -> Sign | None:

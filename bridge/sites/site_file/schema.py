@@ -73,7 +73,7 @@ class SiteFile(Entry):
     refusals: tuple[Refusal, ...] = Field((), description="how the site refuses; the first one that fits counts")
     delete: Selectors = Field((), description="what is clicked, one after the other, to delete the open conversation")
     min_interval: float = Field(3.0, ge=0, description="seconds between two prompts of an account")
-    reloads: bool = Field(False, description="whether the page loads itself anew after the first turn of a chat")
+    reloads: bool = Field(False, description="whether the page reloads after the first turn of a chat")
     draws: bool = Field(False, description="whether the page reads its stream only while its window is drawn")
     private: Selectors = Field((), description="what holds people's words, which a picture must not show")
     grammar: tuple[str, ...] = Field((), description="words of the protocol that the page's scripts hold")

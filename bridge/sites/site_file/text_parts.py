@@ -1,7 +1,7 @@
 """A text of several parts, each of which a site may add to, repeat or replace: what of it can be given out.
 
 What was given out must stay the beginning of the whole text. The site may do what it likes with the rest: with the last
-`holds` characters, and with the beginning of a mark. Where it changes more than that, the text is given out anew: once
+`holds` characters, and with the beginning of a mark. Where it changes more than that, the text is given out again: once
 at the change and once more at the end, whatever comes between.
 """
 
@@ -48,7 +48,7 @@ class TextParts:
         # Of the whole text the first `_used` characters were given out, but for marks, and `_held` stands behind them.
         self._used = 0
         self._held = ""
-        self._anew: str | None = None  # what was given out anew; nothing more is, up to the end
+        self._anew: str | None = None  # what was given out again; nothing more is, up to the end
         self.changes = 0
         """How often text was changed that had been given out."""
 

@@ -64,7 +64,7 @@ function Toast({ toast }) {
 export function Toasts() {
   const toasts = useStore((state) => state.toasts) ?? [];
   const box = useRef(null);
-  // Shown anew each time, it lies above a dialog that was opened meanwhile.
+  // Shown again each time, it lies above a dialog that was opened meanwhile.
   useLayoutEffect(() => {
     box.current.hidePopover();
     if (toasts.length) box.current.showPopover();

@@ -62,7 +62,7 @@ function Row({ row, by, most }) {
 
 const UNKNOWN = { rows: null, missing: [] };
 
-// The sums and the nodes that are missing in them, asked for anew when a minute has passed.
+// The sums and the nodes that are missing in them, asked for again when a minute has passed.
 function useUsage(since, by) {
   const [sums, setSums] = useState(UNKNOWN);
   const [problem, setProblem] = useState("");

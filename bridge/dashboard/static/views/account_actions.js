@@ -29,7 +29,7 @@ export const bundle = ({ name }) =>
 
 export const cancelChat = (id) => attempt(() => remove(named("chats", id)), "The chat has been cancelled.");
 
-// Sign in anew: the site's sign-in page opens in the live view, and the login that is captured takes the old one's place.
+// Sign in again: the site's sign-in page opens in the live view, and the login that is captured takes the old one's place.
 export async function logIn({ name, site, url }) {
   const begin = () => post("logins", { name, site, ...(url && { url }) });
   const login = await attempt(begin, "", "Opening the sign-in page …");

@@ -1,6 +1,6 @@
 // Qwen: a text box whose Enter only breaks the line, a button whose wrappers ignore clicks and which does nothing before
 // the page has come alive, a dialog that swallows the first send, a model that falls back after a send, and a page that
-// loads itself anew after the first turn.
+// reloads after the first turn.
 
 import { events, parsed } from "./frames.js";
 import { $, $$, run } from "./kit.js";

@@ -22,7 +22,7 @@ from bridge.chat.types import Finish, Opened, Text
 from bridge.settings import ServerSettings, Settings
 from tests.support.fake_backend import KEY, Served, serving
 from tests.support.stress import stress
-from tests.support.waiting import LIMIT, until
+from tests.support.waiting import LIMIT, settle, until
 
 ROOT = Path(__file__).parent.parent.parent
 SLOW = 60.0
@@ -46,7 +46,7 @@ async def exchange(port: int, *parts: bytes) -> tuple[int, dict[str, Any]]:
     async with asyncio.timeout(LIMIT):
         for part in parts:
             writer.write(part)
-            await asyncio.sleep(0.05)  # so that each part arrives by itself
+            await settle()  # so that each part arrives by itself
         head = await reader.readuntil(b"\r\n\r\n")
         length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
         body = await reader.readexactly(int(length.split()[1]))
@@ -274,9 +274,9 @@ async def test_a_large_body_gets_more_time() -> None:
         asked = request("POST /v1/chat/completions HTTP/1.1", JSON, f"content-length: {len(body)}")
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(asked)
-        await asyncio.sleep(0.05)
+        await settle()
         writer.write(body[:-1].encode())
-        await asyncio.sleep(0.6)  # three times what a small one gets
+        await asyncio.sleep(0.6)  # the client takes three times what a small one gets
         writer.write(body[-1:].encode())
         assert (await asyncio.wait_for(reader.readline(), LIMIT)).split()[1] == b"200"
         writer.close()

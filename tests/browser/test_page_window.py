@@ -11,7 +11,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from bridge.browser.page_window import PageWindow
 from bridge.settings import BrowserSettings
-from tests.support.waiting import LIMIT, until
+from tests.support.waiting import LIMIT, settle, until
 
 
 class Browser:
@@ -52,7 +52,7 @@ async def test_a_window_is_minimized_while_it_is_not_needed_and_restored_for_eac
         await until(lambda: browser.told == ["minimized", "normal", "minimized"])
     async with window.restored(), window.minimized():
         assert browser.told == ["minimized", "normal", "minimized", "normal"]
-        await asyncio.sleep(0)
+        await settle()
     await window.close()
     assert len(browser.told) == 4
 
@@ -69,7 +69,7 @@ async def test_no_command_is_sent_where_nothing_is_to_be_minimized() -> None:
     browser = Browser()
     window = window_of(browser, limit=None)
     async with window.minimized(), window.restored():
-        await asyncio.sleep(0)
+        await settle()
     assert browser.asked == 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from tests.clients.running import LIMIT, example, python, started
 from tests.clients.test_clients import check_task
 from tests.support.browsers import free_port
 from tests.support.live import Live, live
+from tests.support.waiting import until
 
 KEY = "sk-of-the-proxy"
 LOOK_EVERY = 0.2
@@ -37,13 +37,16 @@ async def proxy(site: Live, home: Path) -> AsyncIterator[str]:
 
 async def served(url: str) -> None:
     """Wait until `url` answers."""
-    async with aiohttp.ClientSession() as session, asyncio.timeout(LIMIT):
-        while True:
+    async with aiohttp.ClientSession() as session:
+
+        async def answers() -> bool:
             with suppress(aiohttp.ClientConnectionError):
                 async with session.get(url) as response:
                     assert response.status == 200
-                    return
-            await asyncio.sleep(LOOK_EVERY)
+                    return True
+            return False
+
+        await until(answers, LIMIT, LOOK_EVERY)
 
 
 async def test_clients_of_each_api_work_through_litellm_s_proxy(tmp_path: Path, chromium: Chromium) -> None:

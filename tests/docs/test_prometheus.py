@@ -161,12 +161,6 @@ async def asked(http: aiohttp.ClientSession, path: str, **parameters: str) -> An
         return answer["data"]
 
 
-async def not_yet() -> bool:
-    """Tell that something is still to come, after a while."""
-    await asyncio.sleep(PAUSE)
-    return False
-
-
 def work(served: Served) -> None:
     """Have all happen of which there is a metric."""
     emit = served.telemetry.emit
@@ -191,9 +185,9 @@ async def test_a_real_prometheus_scrapes_the_bridge_and_answers_every_alert_and_
                 found = await asked(http, "query", query="up")
             except aiohttp.ClientError:  # refused at first, then answered with 503
                 found = {"result": ()}  # Prometheus is about to start
-            return any(one["value"][1] == "1" for one in found["result"]) or await not_yet()
+            return any(one["value"][1] == "1" for one in found["result"])
 
-        await until(is_scraped)
+        await until(is_scraped, pause=PAUSE)
         (target,) = (await asked(http, "targets"))["activeTargets"]
         assert (target["health"], target["lastError"]) == ("up", "")
         for query in [query.replace("$instance", ".*") for query in grafana_dashboard.queries()]:
@@ -208,10 +202,10 @@ async def answered(http: aiohttp.ClientSession, served: Served, query: str) -> N
 
     async def has_result() -> object:
         work(served)
-        return (await asked(http, "query", query=query))["result"] or await not_yet()
+        return (await asked(http, "query", query=query))["result"]
 
     try:
-        await until(has_result)
+        await until(has_result, pause=PAUSE)
     except TimeoutError:
         pytest.fail(f"Prometheus has no answer to {query}")
 
@@ -223,9 +217,9 @@ async def rules_are_well(http: aiohttp.ClientSession) -> None:
     async def are_evaluated() -> bool:
         (group,) = (await asked(http, "rules"))["groups"]
         rules[:] = group["rules"]
-        return all(rule["health"] != "unknown" for rule in rules) or await not_yet()
+        return all(rule["health"] != "unknown" for rule in rules)
 
-    await until(are_evaluated)
+    await until(are_evaluated, pause=PAUSE)
     assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
     assert sorted(rule["name"] for rule in rules) == sorted(rule["alert"] for rule in alerts())
     for rule in alerts():

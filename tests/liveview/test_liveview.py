@@ -28,7 +28,7 @@ from bridge.settings import Settings
 from bridge.storage.profile_key import Identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import Telemetry
-from tests.support.waiting import LIMIT, until
+from tests.support.waiting import LIMIT, settle, until
 
 IDLE = 0.2
 """Seconds after which a view takes the controls from who does nothing."""
@@ -271,8 +271,7 @@ async def test_a_view_that_all_have_left_stays_until_the_page_is_given_back() ->
             await viewer.receive('{"type": "take"}')
             await held_by(view, viewer)
             await viewer.receive('{"type": "leave"}')
-        for _ in range(10):  # what was begun goes as far as it can
-            await asyncio.sleep(0)
+        await settle()
         assert not deserted.is_set()
         stage.returns.set()
         await deserted.wait()

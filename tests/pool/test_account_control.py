@@ -37,7 +37,7 @@ from bridge.storage.profiles import Profile, ProfileStore, Stamp
 from bridge.telemetry import ChatEnded, Telemetry, WorkerState
 from bridge.worker.stored_accounts import ProfileAccounts
 from tests.pool.test_pool import QUICK, Facts, ScriptedWorker, answer, ask, going_on, in_background, pool_of, queued
-from tests.support.waiting import LIMIT, until
+from tests.support.waiting import LIMIT, settle, until
 
 
 class StoredWorkers:
@@ -146,8 +146,7 @@ async def test_an_account_is_opened_anew_at_once_or_after_its_chat() -> None:
         async with in_background(ask(pool, "1"), ask(pool, "2")):
             await facts.until(lambda: queued(facts, 2))
             busy = await pool.reopen("a")
-            for _ in range(10):  # what was begun in the background goes as far as it can
-                await asyncio.sleep(0)
+            await settle()
             assert (busy.is_busy, worker.opens) == (True, 2)
             worker.hold.set()
             await facts.until(lambda: worker.opens == 3)
@@ -348,8 +347,7 @@ async def test_an_account_that_is_lost_while_it_waits_to_be_given_away_waits_for
             stored.stored.clear()
 
         async with in_background(pool.give_away("a", closing)) as (giving,):
-            for _ in range(10):  # what was begun in the background goes as far as it can
-                await asyncio.sleep(0)
+            await settle()
             if is_removed:
                 with pytest.raises(UnknownAccount, match="just now"):
                     await pool.remove("a")

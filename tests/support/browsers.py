@@ -9,7 +9,7 @@ import shutil
 import socket
 import urllib.request
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,14 +93,14 @@ class OperatorsChrome:
 
     async def until_there(self) -> None:
         """Wait until its port is open."""
-        async with asyncio.timeout(START_LIMIT):
-            while True:
-                try:
-                    await self._ask("version")
-                except OSError:
-                    await asyncio.sleep(0.05)
-                else:
-                    return
+
+        async def is_there() -> bool:
+            with suppress(OSError):
+                await self._ask("version")
+                return True
+            return False
+
+        await until(is_there, START_LIMIT)
 
 
 def free_port() -> int:

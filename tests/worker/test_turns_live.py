@@ -17,7 +17,7 @@ from openai import APIError, APIStatusError
 from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.settings import PoolSettings, ServerSettings, TurnSettings
-from bridge.telemetry import WorkerChanged, WorkerState
+from bridge.telemetry import ChatStarted, WorkerChanged, WorkerState
 from tests.support.live import QUICK_SITE, Live, changed, directive, live, load_anew, other_site, reset, served
 from tests.support.stress import stress
 from tests.support.waiting import until
@@ -157,8 +157,10 @@ async def test_a_site_that_is_down_is_a_network_error_at_once_and_costs_the_acco
 async def test_a_frozen_site_is_waited_for(run: Live) -> None:
     before = bundles(run)
     with run.site.frozen(), changed(run.settings.turn, submit=1):
+        seen = len(run.facts.seen)
         chat = asyncio.ensure_future(outcome(run))  # noqa: TID251
-        await asyncio.wait({chat}, timeout=2.5)
+        await run.facts.wait_for(lambda fact: isinstance(fact, ChatStarted), seen)
+        await asyncio.wait({chat}, timeout=2.5)  # the site is frozen for longer than the page may take to send
         assert not chat.done()
     assert await chat == (200, "", "")
     assert (changes(run), bundles(run)) == ([], before)

@@ -94,9 +94,13 @@ started: list[str] = []
 """The processes that the present test has started so far."""
 
 
-def on_event(event: str, what: tuple[object, ...]) -> None:
+watched: set[str] = set()
+"""The audit events that are looked at; none after the tests, for the hook lives longer than what its module names."""
+
+
+def on_event(event: str, what: tuple[object, ...], watched: set[str] = watched) -> None:
     """Note a process that is started, and a call that blocks the loop."""
-    if event not in BLOCKING:  # as are nearly all, and there are millions
+    if event not in watched:  # as are nearly all, and there are millions
         return
     if event == "subprocess.Popen" and what[0] != "uname":  # the OpenAI SDK asks for the platform, once a process
         started.append(str(what[0]))
@@ -116,11 +120,13 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 @pytest.fixture(scope="session", autouse=True)
 def _watch() -> Iterator[None]:
+    watched.update(BLOCKING)
     sys.addaudithook(on_event)
     watch = Watch(STEP)
     watch.start()
     yield
     watch.stop()
+    watched.clear()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -34,10 +34,13 @@ LOOK_AGAIN = 0.1
 class Nodes(Protocol):
     """What a search asks of the nodes; `ClusterPool` is the real one."""
 
-    queue_limit: float
-    """Seconds that a chat may wait for an account."""
     patience: float
     """Seconds within which each node knows of an account that has moved."""
+
+    @property
+    def queue_limit(self) -> float:
+        """Return how many seconds a chat may wait for an account."""
+        ...
 
     def routes(self, request: ChatRequest) -> Sequence[Route]:
         """Return where the chat could go now, the best first."""

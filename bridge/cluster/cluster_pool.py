@@ -28,6 +28,7 @@ from bridge.cluster.shared_usage import RedisUsage
 from bridge.cluster.wire import model_of
 from bridge.errors import AccountConflict, RequestError
 from bridge.pool.pool import Pool
+from bridge.settings import PoolSettings
 
 PATIENCE = 4
 """Steps of the nodes within which each of them knows of an account that has moved."""
@@ -43,7 +44,7 @@ class ClusterPool(RemoteAccounts):
         pool: Pool,
         node: ClusterNode,
         client: RelayClient,
-        queue_limit: float,
+        settings: PoolSettings,
         usage: RedisUsage,
         turns: SharedTurns,
         nodes: NodesToAsk,
@@ -52,12 +53,17 @@ class ClusterPool(RemoteAccounts):
         self.usage = usage
         self.turns = turns
         self.nodes = nodes
-        self.queue_limit = queue_limit
+        self._settings = settings
         self.patience = PATIENCE * node.step_time
         self._running_chats, self._drained_at = RunningChats(), 0.0
         self.relayed = RelayedChats(client)
         self._lost: dict[str, float] = {}
         pool.served.elsewhere = self._models_elsewhere
+
+    @property
+    def queue_limit(self) -> float:
+        """Return how many seconds a chat may wait for an account."""
+        return self._settings.queue_limit
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         """Answer one chat on whichever node can; see `ChatBackend.chat`."""

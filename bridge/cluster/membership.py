@@ -72,13 +72,12 @@ class Membership:
         server.fence_of, client.latest_fence = self.node.fence_of, self.node.view.fence_of
         await self.node.run(pool, telemetry)
         self._usage.start()
-        turns = SharedTurns(self.node.link, self.node.id, self._queue.queue_size, telemetry)
+        turns = SharedTurns(self.node.link, self.node.id, self._queue, telemetry)
         self._parts.push_async_callback(turns.close)
         nodes = NodesToAsk(self.node, client, questions)
         nodes.start()
         self._parts.push_async_callback(nodes.close)
-        limit = self._queue.queue_limit
-        everywhere = ClusterPool(pool, self.node, client, limit, self._usage, turns, nodes)
+        everywhere = ClusterPool(pool, self.node, client, self._queue, self._usage, turns, nodes)
         everywhere.operations, everywhere.server = operations, server
         return everywhere
 

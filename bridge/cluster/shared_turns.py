@@ -17,6 +17,7 @@ from bridge.chat.types import ChatRequest
 from bridge.cluster.redis_link import RedisLink, Script
 from bridge.errors import ClusterUnavailable, PoolFull, PoolTimeout
 from bridge.pool.chat_progress import Progress
+from bridge.settings import PoolSettings
 from bridge.tasks import Tasks
 from bridge.telemetry import Telemetry, Timeline
 
@@ -49,16 +50,16 @@ LEAVE = Script("redis.call('ZREM', KEYS[1], ARGV[1]) return redis.call('ZREM', K
 
 
 class SharedTurns:
-    """The lines of the keys, as the chats of one node stand in them; at most `queue_size` chats of a key wait.
+    """The lines of the keys, as the chats of one node stand in them; in each as many wait as in the queue of a pool.
 
     A chat that leaves its line has come to no pool, so `telemetry` is told here how it has ended.
     """
 
-    def __init__(self, link: RedisLink, node: str, queue_size: int, telemetry: Telemetry) -> None:
+    def __init__(self, link: RedisLink, node: str, settings: PoolSettings, telemetry: Telemetry) -> None:
         self._link = link
         self._telemetry = telemetry
         self._node = node
-        self.queue_size = queue_size
+        self._settings = settings
         self._ended = asyncio.Event()
         self._tasks = Tasks()
 
@@ -90,7 +91,7 @@ class SharedTurns:
 
     async def _wait(self, caller: Caller, parallel: int, chat: str, deadline: float) -> None:
         before = await self._place(caller, chat)
-        if before - parallel >= self.queue_size:
+        if before - parallel >= self._settings.queue_size:
             raise PoolFull(f"{before - parallel} chats of {caller} are waiting already.", retry_after=RETRY_AFTER)
         while before >= parallel:
             left = deadline - time.monotonic()

@@ -19,6 +19,7 @@ from bridge.cluster.shared_usage import MOST_WAITING, RedisUsage
 from bridge.errors import PoolFull, PoolTimeout
 from tests.support.cluster_http import Endpoint, key_on, two_endpoints
 from tests.support.cluster_nodes import NAMES, Cluster, answer, chat
+from tests.support.live import changed
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.waiting import LIMIT, until
 
@@ -226,8 +227,10 @@ async def test_a_key_has_as_many_chats_at_a_time_as_it_may_on_both_nodes(cluster
                     break
         with pytest.raises(PoolTimeout, match="2 chats at a time on all nodes"):
             await answer(one.everywhere, chat("1 word late", caller=caller, start_within=0.5))
-        two.everywhere.turns.queue_size = 0
-        with pytest.raises(PoolFull):
+        with changed(two.settings.pool, queue_limit=0.5), pytest.raises(PoolTimeout):
+            async with asyncio.timeout(LIMIT / 2):  # less than the limit before
+                await answer(two.everywhere, chat("1 word later", caller=caller))
+        with changed(two.settings.pool, queue_size=0), pytest.raises(PoolFull):
             await answer(two.everywhere, chat("1 word too many", caller=caller))
         assert await answer(two.everywhere, chat("1 word of another key", caller=Caller("other", parallel=1)))
         next_one = asyncio.create_task(answer(one.everywhere, chat("1 word after", caller=caller)))  # noqa: TID251

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, assert_never
 
 from loguru import logger
@@ -57,10 +58,16 @@ def set_up(settings: LogSettings, node: str = "") -> None:
     logging.basicConfig(handlers=[_Forwarding()], level=logging.WARNING, force=True)
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # it quotes malformed requests, keys and all
     # diagnose=True would write the values of local variables, cookies among them, into the log
+    wanted = at_level(settings)
     if settings.json_lines:
-        logger.add(_write_json, level=settings.level, diagnose=False, backtrace=False)
+        logger.add(_write_json, level=0, filter=wanted, diagnose=False, backtrace=False)
     else:
-        logger.add(sys.stderr, level=settings.level, format=_human, diagnose=False, backtrace=False)
+        logger.add(sys.stderr, level=0, filter=wanted, format=_human, diagnose=False, backtrace=False)
+
+
+def at_level(settings: LogSettings) -> Callable[[Record], bool]:
+    """Return a filter for entries of the level of the settings and above, which may change while the bridge runs."""
+    return lambda record: record["level"].no >= logger.level(settings.level).no
 
 
 class _Forwarding(logging.Handler):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from loguru import logger
 
-from bridge import log
 from bridge.errors import RequestError, SetupError
 from bridge.settings import Settings
 from bridge.settings_sources import LoadedSettings, names_of, reread, value_of
@@ -70,8 +69,6 @@ class SettingsReload:
             except SetupError as error:
                 raise RequestError(f"The settings stay as they are. {error.message}") from error
             reloaded = apply(self._settings, new)
-        if "log.level" in reloaded.changed:
-            log.set_up(self._settings.log, self._settings.cluster.own_name)
         self._on_change()
         logger.info("The settings were read again. {}", reloaded)
         return reloaded

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import aiohttp
 import pytest
+from loguru import logger
 
+from bridge import log
 from bridge.app import running
 from bridge.errors import RequestError
+from bridge.monitor.log_tail import LogTail
 from bridge.pool.quota import Quota
 from bridge.settings import PoolSettings, Settings
 from bridge.settings_reload import LIVE, SettingsReload
@@ -21,6 +26,13 @@ from tests.support.certificates import self_signed, shown_by
 from tests.support.commands import Home
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Generator[None]:
+    yield
+    logger.remove()
+    logger.add(sys.stderr)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -83,6 +95,22 @@ async def test_the_admin_api_reads_the_settings_again_without_an_end_of_the_brid
         async with http.post(url, headers={"Authorization": f"Bearer {key}"}, json={}) as answer:
             assert answer.status == 400
             assert "sleep.max_open" in (await answer.json())["error"]["message"]
+
+
+async def test_a_level_of_the_log_that_is_changed_counts_at_once_on_the_dashboard_too(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings, tail = load_settings(written(tmp_path, '[log]\nlevel = "WARNING"\n')), LogTail()
+    log.set_up(settings.log)
+    with tail.listening(settings.log):
+        logger.info("before")
+        written(tmp_path, '[log]\nlevel = "INFO"\n')
+        assert (await SettingsReload(settings, lambda: None).now()).changed == ["log.level"]
+        logger.info("after")
+    lines = [line.text for line in tail.after(0)]
+    assert (lines[-1], "before" in lines) == ("after", False)
+    printed = capfd.readouterr().err
+    assert ("after" in printed, "before" in printed) == (True, False)
 
 
 def test_a_quota_that_is_changed_counts_at_once(tmp_path: Path) -> None:

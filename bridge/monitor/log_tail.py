@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from bridge.log import at_level
 from bridge.printable import as_text
 
 if TYPE_CHECKING:
     from loguru import Message
+
+    from bridge.settings import LogSettings
 
 MOST_LINES = 1000
 LONGEST = 2000
@@ -48,9 +51,11 @@ class LogTail:
         return self._count
 
     @contextmanager
-    def listening(self, level: str) -> Iterator[None]:
-        """Collect the entries of that level and above while this is entered."""
-        sink = logger.add(self._write, level=level, format="{message}", diagnose=False, backtrace=False)
+    def listening(self, settings: LogSettings) -> Iterator[None]:
+        """Collect the entries of the level of the settings and above while this is entered."""
+        sink = logger.add(
+            self._write, level=0, filter=at_level(settings), format="{message}", diagnose=False, backtrace=False
+        )
         try:
             yield
         finally:

@@ -95,7 +95,7 @@ class Monitor:
         self.sections.others = OtherChats(nodes, self.sections.for_others, self._ended_elsewhere)
 
     async def __aenter__(self) -> Monitor:
-        self._log_ends.enter_context(self.log.listening(self._settings.log.level))
+        self._log_ends.enter_context(self.log.listening(self._settings.log))
         self._tasks.keep(self._sample)
         self._tasks.keep(self._update)
         if (others := self.sections.others) is not None:

@@ -11,6 +11,7 @@ from loguru import logger
 from bridge.monitor.charts import KEPT, STEP, Charts
 from bridge.monitor.log_tail import LONGEST, MOST_LINES, LogTail
 from bridge.monitor.resource_usage import ResourceSample, ResourceUsage
+from bridge.settings import LogSettings
 from bridge.telemetry import ChatEnded
 from tests.support.fake_backend import serving
 from tests.support.operator import events, signed_in
@@ -88,7 +89,7 @@ async def test_the_figures_of_now_come_by_the_event_stream() -> None:
 
 def test_the_end_of_the_log_is_bounded_in_lines_and_their_length() -> None:
     tail = LogTail()
-    with tail.listening("INFO"):
+    with tail.listening(LogSettings()):
         for number in range(MOST_LINES + 50):
             logger.info("line {} {}", number, "x" * 3 * LONGEST)
         logger.debug("not heard")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -15,6 +16,7 @@ AT_WORK = (409, 423, 425)
 """Conflict, Locked, Too Early: another answer is being written, for example."""
 _LONGEST_QUOTE = 200
 _LONGEST_READ = 4_000
+_LONGEST_DATE = 64
 _LONGEST_WAIT = DAY
 
 
@@ -39,7 +41,7 @@ def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None
     if status in (401, 403):
         json_body = response.content_type == "application/json"
         return LoginRequired(f"The account is not signed in (HTTP {status}).") if json_body else block_page()
-    if error := overload(status, _seconds(response.headers.get("retry-after"), now)):
+    if error := overload(status, _seconds(response.headers, now)):
         return error
     if status in AT_WORK:
         return SiteBusy(f"The site is at work on something else (HTTP {status}).")
@@ -61,15 +63,21 @@ def block_page() -> HumanNeeded:
     return HumanNeeded("The site answered with a web page in place of a stream: it wants a human to look.")
 
 
-def _seconds(retry_after: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header: seconds or a date."""
-    if retry_after is None:
-        return None
+def _seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Read a Retry-After header: seconds, or a date of the clock that the Date header shows; without one of `now`."""
+    retry_after = headers.get("retry-after", "")
     if retry_after.strip().isdecimal():
         return min(float(retry_after), _LONGEST_WAIT)
-    try:
-        date = parsedate_to_datetime(retry_after)
-    except ValueError:
+    if (until := _date(retry_after)) is None:
         return None
-    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+    seconds = (until - (_date(headers.get("date", "")) or now)).total_seconds()
     return min(max(0.0, seconds), _LONGEST_WAIT)
+
+
+def _date(header: str) -> datetime | None:
+    """Read a date of HTTP; None where there is none."""
+    try:
+        date = parsedate_to_datetime(header[:_LONGEST_DATE])
+    except (ValueError, OverflowError):
+        return None
+    return date.replace(tzinfo=date.tzinfo or UTC)

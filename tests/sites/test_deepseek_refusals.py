@@ -80,11 +80,27 @@ def test_a_status_that_refuses_is_told_by_its_kind(response: PageResponse, error
         ("9" * 400, 86_400.0),
         ("Sat, 10 Oct 2026 12:01:00 GMT", 60.0),
         ("Sat, 10 Oct 2026 11:00:00 GMT", 0.0),
+        ("Sat, 10 Oct 99999999999999999999 12:01:00 GMT", None),
         ("soon", None),
     ],
 )
 def test_a_rate_limit_says_when_to_come_again(header: str, seconds: float | None) -> None:
     assert refuse(page_response(429, retry_after=header)).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Sat, 10 Oct 2026 09:59:30 GMT", 30.0),
+        ("Sat, 10 Oct 2026 15:00:00 GMT", 0.0),
+        ("Mon, 10 Oct 2011 15:00:00 GMT", 86_400.0),
+        ("Sat, 10 Oct 99999999999999999999 15:00:00 GMT", 0.0),
+        ("now", 0.0),
+    ],
+)
+def test_the_date_of_a_rate_limit_is_read_by_the_clock_that_the_response_shows(date: str, seconds: float) -> None:
+    headers = {"retry_after": "Sat, 10 Oct 2026 10:00:00 GMT", "date": date}
+    assert refuse(page_response(429, **headers)).retry_after == seconds
 
 
 @pytest.mark.parametrize(

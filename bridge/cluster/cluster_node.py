@@ -143,12 +143,13 @@ class ClusterNode:
             await self._conversations.close()
 
     async def leave(self) -> None:
-        """Give back all accounts, which are closed, and be a node no more."""
-        with suppress(ClusterUnavailable):
-            if self._moves is not None:
-                await self._moves.leave_all()
-            await self.directory.leave(self.info())
-            await self._hints.tell()
+        """Give back all accounts, which are closed, and be a node no more; that takes no longer than a lease lasts."""
+        with suppress(ClusterUnavailable, TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                if self._moves is not None:
+                    await self._moves.leave_all()
+                await self.directory.leave(self.info())
+                await self._hints.tell()
         await self.leases.close()
 
     def info(self) -> NodeInfo:

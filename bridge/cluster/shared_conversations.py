@@ -11,6 +11,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from loguru import logger
@@ -27,6 +28,8 @@ AT_A_TIME = 500
 WAITING = 10_000
 """Changes that wait for Redis; further ones are dropped."""
 PAUSE = 1.0
+CLOSE_LIMIT = 5.0
+"""Seconds that all that waits for Redis may take at the end."""
 
 
 class SharedConversations:
@@ -57,11 +60,10 @@ class SharedConversations:
 
     async def close(self) -> None:
         """Stop both; changes that wait still are told first, if Redis is there."""
-        while not self._waiting.empty():
-            try:
-                await self._tell_one(self._waiting.get_nowait())
-            except ClusterUnavailable:
-                break
+        with suppress(ClusterUnavailable, TimeoutError):
+            async with asyncio.timeout(CLOSE_LIMIT):
+                while not self._waiting.empty():
+                    await self._tell_one(self._waiting.get_nowait())
         await self._tasks.close()
 
     def _note(self, change: Change) -> None:
@@ -115,7 +117,8 @@ def decoded(data: bytes) -> tuple[Change, int] | None:
         said: dict[str, Any] = json.loads(data)
         row = tuple(base64.b64decode(one["bytes"]) if isinstance(one, dict) else one for one in said["row"])
         change, fence = Change(said["kind"], str(said["account"]), row), int(said["fence"])
+        statements = STATEMENTS.get(change.kind, ("",))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
-    fields = max(statement.count("?") for statement in STATEMENTS.get(change.kind, ("",)))
+    fields = max(statement.count("?") for statement in statements)
     return (change, fence) if fields and len(row) == fields else None

@@ -17,6 +17,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from loguru import logger
@@ -33,6 +34,8 @@ PAUSE = 1.0
 KNOWN_FOR = 120
 """Seconds for which Redis knows the id of a count: one that it made without telling so is made twice where it is tried
 again only later."""
+CLOSE_LIMIT = 5.0
+"""Seconds that all that waits for Redis may take at the end."""
 MOST_WAITING = 10_000
 """Amounts that wait for Redis; beyond them the oldest are dropped."""
 REFRESH = 2.0
@@ -127,7 +130,9 @@ class RedisUsage:
     async def close(self) -> None:
         """Count what waits, if Redis is there, and stop."""
         await self._tasks.close()
-        await self._tell_all()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_LIMIT):
+                await self._tell_all()
 
     async def take(
         self, key: str, limits: Mapping[str, int | None], requests: int, tokens: int, needed: int

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from bridge.chat.account_control import Finding
+from bridge.chat.other_nodes import understood
 from bridge.health_checks import examine_site
 from bridge.liveview.view_registry import ViewRegistry
 from bridge.pool.pool import Pool
@@ -28,7 +29,11 @@ def site_check(pool: Pool, everywhere: Everywhere, settings: PageSettings) -> Si
     async def check(name: str) -> Sequence[Finding]:
         if (node := everywhere.node_of(name)) is None:
             return await own(name)
-        return [Finding(*one) for one in (await everywhere.called(node, "examine", name))["findings"]]
+        said = await everywhere.called(node, "examine", name)
+        with understood(node.node):
+            return [
+                Finding(str(what), ok if ok is None else bool(ok), str(text)) for what, ok, text in said["findings"]
+            ]
 
     everywhere.operations.more["examine"] = answered
     return check

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -18,7 +18,7 @@ class Caller:
     """How many turns the line gets for each one of a line with the share 1."""
     parallel: int | None = None
     """How many chats may have an account at a time, so that further ones wait; None: no limit."""
-    accounts: Collection[str] = ()
+    accounts: Sequence[str] = ()
     """The names of the accounts that may answer; empty: all."""
 
     def may_use(self, account: str) -> bool:

@@ -7,6 +7,7 @@ any other one knows whom to ask. A `subject` names what is asked about; `said` a
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, Protocol
@@ -84,9 +85,25 @@ async def answer_soon(node: OtherNode, subject: str, **said: Any) -> dict[str, A
 
 
 @contextmanager
-def understood(node: OtherNode) -> Iterator[None]:
-    """Raise `NodeLost` where what is read inside is not in the answer of a node: it has another version."""
+def understood(node: str) -> Iterator[None]:
+    """Raise `NodeLost` where what is read inside is not in the answer of the node of that name."""
     try:
         yield
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
-        raise NodeLost(f"What the node {node.name} answers cannot be read; it may have another version.") from error
+        raise NodeLost(f"What the node {node} answers cannot be read; it may have another version.") from error
+
+
+def finite(value: Any) -> float:
+    """Return a number that a node answers; raise a `ValueError` for one that is none."""
+    if not math.isfinite(number := float(value)):
+        raise ValueError("no number")
+    return number
+
+
+def chat_row(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a chat as a node lists it: plain values, and as `marks` the times of its steps; raise a `ValueError`."""
+    marks = {name: finite(at) for name, at in (said.get("marks") or {}).items()}
+    plain = {name: value for name, value in said.items() if name != "marks"}
+    if not all(value is None or isinstance(value, str | int) or finite(value) == value for value in plain.values()):
+        raise ValueError("no chat")
+    return {**plain, **({"marks": marks} if "marks" in said else {})}

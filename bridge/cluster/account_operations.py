@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from bridge.chat.account_control import Archive
+from bridge.chat.other_nodes import understood
 from bridge.chat.types import Account
-from bridge.cluster.chat_routes import accounts_of
 from bridge.cluster.cluster_node import ClusterNode
 from bridge.cluster.leased_accounts import KEEPS_NAME
 from bridge.cluster.node_control import NodeControl
-from bridge.cluster.node_directory import NodeInfo
+from bridge.cluster.node_directory import NodeInfo, accounts_of
 from bridge.cluster.relay_client import RelayClient
 from bridge.cluster.relay_server import RelayServer
 from bridge.cluster.wire import account_as_json, account_of
@@ -111,8 +111,9 @@ class RemoteAccounts:
         """See `AccountControl`."""
         if (node := self.node_of(name)) is None:
             return await self.pool.thumbnail(name)
-        data = (await self.called(node, "thumbnail", name)).get("data")
-        return None if data is None else base64.b64decode(data)
+        said = await self.called(node, "thumbnail", name)
+        with understood(node.node):
+            return None if said["data"] is None else base64.b64decode(said["data"], validate=True)
 
     def cancel(self, chat: str) -> bool:
         """End a chat that an account of this node has; the other nodes are asked for theirs."""
@@ -121,7 +122,9 @@ class RemoteAccounts:
     async def _done(self, action: str, name: str, here: Callable[[str], Awaitable[Account]]) -> Account:
         if (node := self.node_of(name)) is None:
             return replace(await here(name), node=self.node.name)
-        return replace(account_of((await self.called(node, action, name))["account"]), node=node.node)
+        said = await self.called(node, action, name)
+        with understood(node.node):
+            return replace(account_of(said["account"]), node=node.node)
 
     async def called(self, node: NodeInfo, action: str, name: str) -> Mapping[str, Any]:
         """Have a node do something with an account of its own; return what came of it."""

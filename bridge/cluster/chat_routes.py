@@ -11,8 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bridge.chat.types import Account, ChatRequest
-from bridge.cluster.node_directory import NodeInfo
-from bridge.cluster.wire import account_of, model_of
+from bridge.cluster.node_directory import NodeInfo, accounts_of, models_of
 from bridge.pool.account import Slot, serves
 
 TRY_FOR = 1.0
@@ -58,13 +57,8 @@ def routes(
 def accounts_for(request: ChatRequest, node: NodeInfo) -> list[Account]:
     """Return the accounts of a node that fit a chat."""
     known = [account for account in accounts_of(node) if request.caller.may_use(account.name)]
-    sites = {site for site, bases in node.models.items() if serves([model_of(base) for base in bases], request.model)}
+    sites = {site for site, bases in models_of(node).items() if serves(bases, request.model)}
     return [account for account in known if account.site in sites]
-
-
-def accounts_of(node: NodeInfo) -> list[Account]:
-    """Return the accounts that a node has said to have."""
-    return [account_of(said) for said in node.accounts]
 
 
 def _route(node: NodeInfo | None, free: int, can_answer: int, known: int, waiting: int) -> Route:

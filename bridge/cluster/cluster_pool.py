@@ -15,10 +15,10 @@ from bridge.chat.operator_visit import Visit
 from bridge.chat.rate_limits import RateLimit
 from bridge.chat.types import ChatEvent, ChatRequest, Model
 from bridge.cluster.account_operations import RemoteAccounts
-from bridge.cluster.chat_routes import Route, accounts_of, routes
+from bridge.cluster.chat_routes import Route, routes
 from bridge.cluster.chat_search import ChatSearch, wait_of
 from bridge.cluster.cluster_node import ClusterNode
-from bridge.cluster.node_directory import NodeInfo
+from bridge.cluster.node_directory import NodeInfo, accounts_of
 from bridge.cluster.node_questions import NodesToAsk
 from bridge.cluster.relay_client import RelayClient
 from bridge.cluster.relayed_chats import RelayedChats

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from loguru import logger
 
+from bridge.background import off_loop
+from bridge.chat.types import Account, Model
 from bridge.cluster.cluster_clock import ClusterClock, elapsed
 from bridge.cluster.lease_store import MILLISECONDS
 from bridge.cluster.placement import Place
 from bridge.cluster.redis_link import RedisLink, Script
+from bridge.cluster.wire import account_of, made, model_of
 from bridge.errors import NotThere
+from bridge.throttle import Throttle
 
 PROTOCOL = 1
 """Version of what nodes say to each other; those of another one are left alone."""
@@ -34,6 +39,10 @@ return found
 )
 """Gives Redis' time in milliseconds, then what the nodes have said of late; with a node's own id and document it takes
 these first."""
+MOST_ACCOUNTS = 2**31
+"""Accounts that a node may say to have room for."""
+WARN_EVERY = 60.0
+"""Seconds between two warnings of nodes that cannot be read."""
 LEAVE = Script("return redis.call('HDEL', KEYS[1], ARGV[1])")
 
 
@@ -82,6 +91,7 @@ class NodeDirectory:
         self._milliseconds = milliseconds
         self._key = link.of_cluster("nodes")
         self._clock = clock
+        self._warned = Throttle(1, WARN_EVERY)
 
     async def announce(self, info: NodeInfo) -> list[NodeInfo]:
         """Say how this node is, and return all nodes that are there now, this one too."""
@@ -97,7 +107,7 @@ class NodeDirectory:
         redis_time, *documents = await self._link.run(LOOK, [self._key], self._milliseconds, *said)
         if self._clock is not None:
             self._clock.note(int(redis_time) / MILLISECONDS, asked)
-        return _read(documents)
+        return await off_loop(sum(map(len, documents)), self._read, documents)
 
     async def leave(self, info: NodeInfo) -> None:
         """Be a node no more."""
@@ -115,19 +125,38 @@ class NodeDirectory:
         change = self._link.add_member if is_draining else self._link.remove_member
         await change(self._link.of_cluster("draining"), node)
 
+    def _read(self, documents: Sequence[bytes]) -> list[NodeInfo]:
+        """Return the nodes of the same protocol, but for those that cannot be read."""
+        found = []
+        for document in documents:
+            try:
+                found += _read_one(document)
+            except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+                if not self._warned.take():
+                    logger.warning("The entry of a node in Redis cannot be read: {}", type(error).__name__)
+        return sorted(found, key=lambda info: info.id)
 
-def _read(documents: Sequence[bytes]) -> list[NodeInfo]:
-    found = [info for document in documents if (info := _read_one(document)) is not None]
-    return sorted(found, key=lambda info: info.id)
+
+def accounts_of(node: NodeInfo) -> list[Account]:
+    """Return the accounts that a node has said to have."""
+    return [account_of(said) for said in node.accounts]
 
 
-def _read_one(document: bytes) -> NodeInfo | None:
-    """Return a node of the same protocol; None for another one."""
-    try:
-        said = json.loads(document)
-        if said.get("protocol") != PROTOCOL:
-            return None
-        return NodeInfo(**{name: said[name] for name in NodeInfo.__dataclass_fields__ if name in said})
-    except (ValueError, TypeError, AttributeError) as error:
-        logger.warning("The entry of a node in Redis cannot be read: {}", type(error).__name__)
-        return None
+def models_of(node: NodeInfo) -> dict[str, list[Model]]:
+    """Return the base models of each site that a node has said to have accounts of."""
+    return {site: [model_of(base) for base in bases] for site, bases in node.models.items()}
+
+
+def _read_one(document: bytes) -> list[NodeInfo]:
+    """Return a node; none where it has another protocol. What is wrong raises here, and nowhere later."""
+    said = json.loads(document)
+    if said.get("protocol") != PROTOCOL:
+        return []
+    info = made(NodeInfo, said)
+    accounts_of(info), models_of(info)
+    fences = [account.get("fence", 0) for account in info.accounts]
+    if not (0 <= info.capacity < MOST_ACCOUNTS and math.isfinite(info.clock_ahead)):
+        raise ValueError("a number that cannot be")
+    if not all(isinstance(fence, int) for fence in fences):
+        raise TypeError("a fence that is none")
+    return [info]

@@ -115,9 +115,9 @@ class RelayClient:
     async def socket(self, node: NodeInfo, path: str, asked: Mapping[str, str]) -> aiohttp.ClientWebSocketResponse:
         """Open a WebSocket to a node, which is closed where the node falls silent; raises `NodeLost`, or `NotThere`."""
         assert self._session is not None, "enter it first"  # noqa: S101
-        url = URL(f"{node.address}{path}").with_query({"to": node.id, **asked})
-        headers = self._signing.headers("GET", url.raw_path_qs, b"")
         with _losses(node, lambda: False, ""):
+            url = URL(f"{node.address}{path}").with_query({"to": node.id, **asked})
+            headers = self._signing.headers("GET", url.raw_path_qs, b"")
             try:
                 return await self._session.ws_connect(
                     url, headers=headers, heartbeat=self._silence, max_msg_size=MOST_MESSAGE
@@ -210,7 +210,9 @@ class _RemoteChat:
         if "ask" in line:
             await self._let_go(str(line.get("account")), line.get("fence"))
         if "place" in line:
-            self._on_place(line["place"])
+            if not isinstance(place := line["place"], int | None):
+                raise ValueError("no place in a queue")
+            self._on_place(place)
         self.is_over = "end" in line
         return None
 

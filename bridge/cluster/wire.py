@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from functools import cache
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AwareDatetime, Field, TypeAdapter
 
 from bridge import errors
-from bridge.chat.account_status import Account, AccountError
+from bridge.chat.account_status import Account
 from bridge.chat.caller import Caller
 from bridge.chat.types import (
     Attachment,
@@ -25,14 +28,12 @@ from bridge.chat.types import (
     Opened,
     Rewritten,
     Searched,
-    Source,
     Text,
     Thinking,
     Title,
     Withdrawn,
 )
 from bridge.errors import BridgeError, RequestError
-from bridge.telemetry import WorkerState
 
 T = TypeVar("T")
 EVENTS: Mapping[str, type[Any]] = {
@@ -56,10 +57,15 @@ def _plain(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
-def _made(kind: type[T], said: Mapping[str, Any]) -> T:
-    """Return a dataclass of those fields that it knows."""
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    return kind(**{name: value for name, value in said.items() if name in known})
+@cache
+def _form(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
+
+
+def made(kind: type[T], said: object) -> T:
+    """Return a dataclass of those fields that it knows; raise a `ValueError` where one has another type."""
+    form: TypeAdapter[T] = _form(kind)  # type: ignore[arg-type]
+    return form.validate_python(said)
 
 
 def model_as_json(model: Model) -> dict[str, Any]:
@@ -69,8 +75,7 @@ def model_as_json(model: Model) -> dict[str, Any]:
 
 def model_of(said: Mapping[str, Any]) -> Model:
     """Return the model that another node has named."""
-    model = _made(Model, said)
-    return replace(model, aliases=tuple(model.aliases))
+    return made(Model, said)
 
 
 def account_as_json(account: Account) -> dict[str, Any]:
@@ -86,12 +91,14 @@ def _times(account: Account) -> Mapping[str, datetime | None]:
 
 
 def account_of(said: Mapping[str, Any]) -> Account:
-    """Return how an account of another node stands."""
-    times = {name: said.get(name) and datetime.fromisoformat(said[name]) for name in ("until", "last_seen")}
-    last = said.get("last_error")
-    error = last and AccountError(last["code"], last["message"], datetime.fromisoformat(last["at"]))
-    empty: Mapping[str, Any] = {"reason": "", "is_busy": False}
-    return _made(Account, {**empty, **said, **times, "state": WorkerState(said["state"]), "last_error": error})
+    """Return how an account of another node stands; raise a `ValueError` or `TypeError` where it does not tell that."""
+    empty: Mapping[str, Any] = {"reason": "", "until": None, "is_busy": False}
+    account = made(Account, {**empty, **said})
+    error = account.last_error
+    times = [*_times(account).values(), *([error.at] if error else [])]
+    if any(moment is not None and moment.tzinfo is None for moment in times):
+        raise ValueError("a time without its zone, which cannot be compared with others")
+    return account
 
 
 def request_as_json(request: ChatRequest) -> tuple[dict[str, Any], Sequence[Attachment]]:
@@ -122,18 +129,19 @@ def request_of(said: Mapping[str, Any], data: bytes) -> ChatRequest:
             files = []
             for file in message["files"]:
                 size = int(file["size"])
-                files.append(Attachment(file["name"], file["media_type"], data[at : at + size], file["param"]))
+                piece = data[at : at + size]
+                files.append(Attachment(str(file["name"]), str(file["media_type"]), piece, str(file["param"])))
                 at += size
-            messages.append(Message(message["role"], message["text"], tuple(files), message["teaches_tools"]))
+            messages.append(replace(made(Message, {**message, "attachments": ()}), attachments=tuple(files)))
         if at != len(data):
             raise ValueError("the files have another size")
         return ChatRequest(
             model=model_of(said["model"]),
-            caller=_made(Caller, said["caller"]),
+            caller=made(Caller, said["caller"]),
             messages=tuple(messages),
             **{name: said[name] for name in PLAIN if name in said},
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise Unreadable(f"The chat of another node cannot be read ({type(error).__name__}).") from error
 
 
@@ -156,16 +164,12 @@ def line(said: Mapping[str, Any]) -> bytes:
 
 
 def event_of(said: Mapping[str, Any]) -> ChatEvent:
-    """Return the event of a line; raise `Unreadable`."""
+    """Return the event of a line; raise a `ValueError` where it is none."""
     try:
-        kind = EVENTS[said["event"]]
-        if kind is Searched:
-            sources = tuple(_made(Source, source) for source in said["sources"])
-            return Searched(tuple(said["queries"]), sources)
-        event: ChatEvent = _made(kind, said)
+        event: ChatEvent = made(EVENTS[said["event"]], said)
         return event
-    except (KeyError, TypeError, ValueError) as error:
-        raise Unreadable(f"An event of another node cannot be read ({type(error).__name__}).") from error
+    except (LookupError, TypeError) as error:
+        raise ValueError("no event") from error
 
 
 def error_as_json(error: BridgeError) -> dict[str, Any]:
@@ -182,14 +186,25 @@ def error_as_json(error: BridgeError) -> dict[str, Any]:
     }
 
 
-def error_of(said: Mapping[str, Any]) -> BridgeError:
+@dataclass(frozen=True, slots=True)
+class _Error:
+    """An error of another node."""
+
+    kind: str
+    message: str
+    param: str | None = None
+    retry_after: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    until: AwareDatetime | None = None
+    sent: bool = False
+    bundle: str = ""
+
+
+def error_of(said: object) -> BridgeError:
     """Return the error of another node."""
     try:
-        until = said.get("until") and datetime.fromisoformat(said["until"])
-        kind = ERRORS.get(said["kind"], BridgeError)
-        error = kind(
-            str(said["message"]), param=said.get("param"), retry_after=said.get("retry_after"), until=until or None
-        )
-        return error.replace(sent=bool(said.get("sent")), bundle=str(said.get("bundle") or ""))
-    except (KeyError, TypeError, ValueError) as error:
+        told = made(_Error, said)
+        kind = ERRORS.get(told.kind, BridgeError)
+        error = kind(told.message, param=told.param, retry_after=told.retry_after, until=told.until)
+        return error.replace(sent=told.sent, bundle=told.bundle)
+    except (TypeError, ValueError) as error:
         return BridgeError(f"The error of another node cannot be read ({type(error).__name__}).", sent=True)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from heapq import nlargest
 from typing import Any, NoReturn
 
-from bridge.chat.other_nodes import OtherNode, OtherNodes
-from bridge.errors import BridgeError
+from bridge.chat.other_nodes import OtherNode, OtherNodes, chat_row, finite, understood
+from bridge.errors import BridgeError, NodeLost
 from bridge.monitor.chat_list import MOST_OPEN
 
 SUBJECT = "chats-now"
@@ -68,8 +68,9 @@ class OtherChats:
             self.running, self.queue, self.today, missing = [], [], 0, list[str]()
             for node, answer in zip(nodes, answers, strict=True):
                 try:
-                    self._take(node.name, answer)
-                except (KeyError, TypeError, ValueError):
+                    with understood(node.name):
+                        self._take(node.name, answer)
+                except NodeLost:
                     missing.append(node.name)
             self.missing = missing
 
@@ -93,7 +94,7 @@ class OtherChats:
     def _take(self, name: str, answer: Mapping[str, Any]) -> None:
         running, queue = (_rows(answer[kind], name) for kind in ("running", "queue"))
         today, ended = int(answer["today"]), answer["ended"][-ENDED:]
-        rows: Rows = [{"at": float(row["at"]), "chat": _of_node(row["chat"], name)} for row in ended]
+        rows: Rows = [{"at": finite(row["at"]), "chat": _of_node(row["chat"], name)} for row in ended]
         self.running += running
         self.queue += queue
         self.today += today
@@ -112,4 +113,4 @@ def _rows(said: Any, node: str) -> Rows:
 
 def _of_node(chat: Mapping[str, Any], node: str) -> dict[str, Any]:
     """Return a chat as it was told, if it is one."""
-    return {**chat, "id": str(chat["id"]), "model": str(chat["model"]), "node": node}
+    return {**chat_row(chat), "id": str(chat["id"]), "model": str(chat["model"]), "node": node}

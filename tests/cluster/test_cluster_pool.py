@@ -255,6 +255,7 @@ def test_a_change_of_a_conversation_that_cannot_be_read_is_left_out() -> None:
         b"{}",
         encoded(replace(change, row=("c",)), 7),
         encoded(change, 7).replace(b"stored", b"odd"),
+        encoded(change, 7).replace(b'"stored"', b"[]"),
         encoded(change, 7).replace(b": 7", b": 1e999"),
         b"[" * 100_000,
     ):

@@ -336,6 +336,6 @@ async def test_the_body_of_a_stranger_is_not_read() -> None:
 def test_what_no_node_says_is_refused(said: dict[str, Any]) -> None:
     with pytest.raises(wire.Unreadable):
         wire.request_of(said, b"")
-    with pytest.raises(wire.Unreadable):
+    with pytest.raises(ValueError, match="no event"):
         wire.event_of(said)
     assert isinstance(wire.error_of(said), BridgeError)

@@ -116,6 +116,11 @@ async def test_a_node_that_does_not_tell_or_tells_nonsense_is_named_and_harms_no
         {},
         told() | {"running": [1]},
         told() | {"ended": [{"at": "x", "chat": {}}]},
+        told() | {"ended": [{"at": float("nan"), "chat": chat("n")}]},
+        told() | {"running": [chat("r", account=[])]},
+        told() | {"queue": [chat("q", tokens=float("inf"))]},
+        told() | {"queue": [chat("q", marks=1)]},
+        told() | {"today": float("inf")},
         None,
     ]
     nodes = [Node(f"bad{number}", one) for number, one in enumerate(bad)]

@@ -42,7 +42,7 @@ class KeyPolicy:
         if (known := self._named(id_)) is None:
             return ANYBODY
         limits = known.limits
-        return Caller(known.id, known.name, limits.share, limits.parallel, frozenset(limits.accounts))
+        return Caller(known.id, known.name, limits.share, limits.parallel, tuple(limits.accounts))
 
     def may_use(self, caller: Caller, model: Model, find: Find) -> bool:
         """Tell whether the key may use a model; one that is allowed allows what it switches on."""

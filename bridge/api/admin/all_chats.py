@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bridge.api.admin.own_chats import OwnChats
-from bridge.chat.other_nodes import OtherNode, OtherNodes, answer_soon, understood
+from bridge.chat.other_nodes import OtherNode, OtherNodes, answer_soon, chat_row, finite, understood
 from bridge.errors import BridgeError, NodeLost, NotThere
 from bridge.settings import MEBIBYTE
 
@@ -58,11 +58,11 @@ class AllChats:
 
     async def texts(self, id: str) -> dict[str, Any]:  # noqa: A002
         """Return the texts of a chat."""
-        return await self._anywhere("texts", id, self._own.texts(id))
+        return await self._anywhere("texts", id, self._own.texts(id), "id")
 
     async def cancel(self, id: str) -> dict[str, Any]:  # noqa: A002
         """End a chat."""
-        return await self._anywhere("cancel", id, self._own.cancel(id))
+        return await self._anywhere("cancel", id, self._own.cancel(id), "message")
 
     @asynccontextmanager
     async def archive(self, what: str, id: str) -> AsyncGenerator[Path | bytes | AsyncIterator[bytes]]:  # noqa: A002
@@ -96,13 +96,14 @@ class AllChats:
             return
         raise error
 
-    async def _anywhere(self, do: str, id_: str, own: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    async def _anywhere(self, do: str, id_: str, own: Awaitable[dict[str, Any]], says: str) -> dict[str, Any]:
+        """Return what this node answers, or the first other one that can; `says` is what is in each such answer."""
         try:
             return await own
         except NotThere as error:
             failure: BridgeError = error
             begin, others = asyncio.get_running_loop().create_task, self._others()
-            asked = [begin(_tried(answer_soon(node, SUBJECT, do=do, id=id_))) for node in others]
+            asked = [begin(_tried(_said(node, says, do=do, id=id_))) for node in others]
             try:
                 for answering in asyncio.as_completed(asked):
                     if not isinstance(one := await answering, BridgeError):
@@ -146,17 +147,25 @@ class AllChats:
 
 async def _recent(node: OtherNode, limit: int, until: float | None) -> list[dict[str, Any]]:
     said = await answer_soon(node, SUBJECT, do="recent", limit=limit, until=until)
-    with understood(node):
+    with understood(node.name):
         return [
-            {"at": float(row["at"]), "chat": {**row["chat"], "id": str(row["chat"]["id"])}}
+            {"at": finite(row["at"]), "chat": {**chat_row(row["chat"]), "id": str(row["chat"]["id"])}}
             for row in said["chats"][:limit]
         ]
 
 
+async def _said(node: OtherNode, name: str, **asked: Any) -> dict[str, Any]:
+    said = await answer_soon(node, SUBJECT, **asked)
+    with understood(node.name):
+        if not isinstance(said[name], str):
+            raise TypeError("no text")
+    return said
+
+
 async def _end_of(node: OtherNode, id_: str) -> float | None:
     said = await answer_soon(node, SUBJECT, do="at", id=id_)
-    with understood(node):
-        return None if said["at"] is None else float(said["at"])
+    with understood(node.name):
+        return None if said["at"] is None else finite(said["at"])
 
 
 async def _tried(asking: Coroutine[Any, Any, T]) -> T | BridgeError:

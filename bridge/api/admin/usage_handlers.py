@@ -80,7 +80,7 @@ async def _sums(node: OtherNode, since: datetime, by: Sequence[By]) -> list[dict
     """Return the sums of another node; None where it does not answer."""
     try:
         said = await node.ask(SUBJECT, since=since.timestamp(), by=",".join(by))
-        with understood(node):
+        with understood(node.name):
             return await asyncio.to_thread(as_told, said["usage"], by)
     except BridgeError as error:
         logger.warning("What the keys used on the node {} is missing: {}", node.name, error.message)

@@ -140,7 +140,7 @@ class StoredFiles:
 async def _all_of(node: OtherNode) -> list[StoredFile]:
     try:
         answer = await answer_soon(node, SUBJECT, do="all")
-        with understood(node):
+        with understood(node.name):
             return [_file(said) for said in answer["files"]]
     except BridgeError as error:
         logger.warning("The files of the node {} are not listed: {}", node.name, error.message)

@@ -17,7 +17,7 @@ from bridge.api.body_fields import validated
 from bridge.api.http_errors import dump
 from bridge.api.request_body import BodyReader
 from bridge.api.request_model import Lenient
-from bridge.api.responses.responses_elsewhere import Elsewhere, asked
+from bridge.api.responses.responses_elsewhere import Elsewhere, a_conversation, asked
 from bridge.api.responses.responses_input import KEPT, Item, as_items, check_items, kind_of
 from bridge.api.responses.responses_lists import as_list, page, with_ids
 from bridge.api.route_table import Operation
@@ -108,7 +108,7 @@ class Conversations:
     async def change(self, owner: str | None, id: str, change: str, given: Any) -> Document:  # noqa: A002
         """Make one of `CHANGES` to a conversation, and return it; raise `NotThere` where `owner` has none of it."""
         if (node := self._elsewhere.maker(owner, id)) is not None:
-            return await asked(node, "change", owner, id, change=change, given=given)
+            return await asked(node, "change", owner, id, a_conversation, change=change, given=given)
         changed = None
         if self._store is not None and owner is not None and id.startswith(ID):
             changed = await self._store.change(owner, id, partial(CHANGES[change], given))
@@ -120,7 +120,7 @@ class Conversations:
     async def delete(self, owner: str | None, id: str) -> None:  # noqa: A002
         """Delete a conversation; raise `NotThere` where `owner` has none of that id."""
         if (node := self._elsewhere.maker(owner, id)) is not None:
-            await asked(node, "forget", owner, id)
+            await asked(node, "forget", owner, id, dict)
             return
         await self.find(owner, id)
         if self._store is not None and owner is not None:
@@ -139,7 +139,7 @@ class Conversations:
     async def find(self, owner: str | None, id: str, param: str = "id") -> Document:  # noqa: A002
         """Return a conversation; raise `NotThere` where `owner` has none of that id."""
         if (node := self._elsewhere.maker(owner, id)) is not None:
-            return await asked(node, "conversation", owner, id)
+            return await asked(node, "conversation", owner, id, a_conversation)
         found = None
         if self._store is not None and owner is not None and id.startswith(ID):
             found = await self._store.find(owner, id)

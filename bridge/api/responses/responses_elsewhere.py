@@ -6,7 +6,7 @@ What is kept stays on the node that has made it, for its id names that node. So 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from bridge.api.responses.responses_items import Event
 from bridge.chat.other_nodes import Answer, OtherNode, OtherNodes, understood
@@ -15,6 +15,7 @@ from bridge.storage.response_store import LONGEST_CHAIN, Document
 
 SUBJECT = "responses"
 Part = Callable[[str, str], Awaitable[list[Document]]]
+T = TypeVar("T")
 
 
 class Elsewhere:
@@ -56,34 +57,84 @@ class Elsewhere:
 
 
 async def _part(node: OtherNode, owner: str, id_: str) -> list[Document]:
-    said = await asked(node, "chain", owner, id_)
-    with understood(node):
-        part: list[Document] = said["chain"]
-        return part
+    return await asked(node, "chain", owner, id_, lambda said: [*map(a_response, _list(said["chain"]))])
 
 
-async def asked(node: OtherNode, do: str, owner: str | None, id: str, **more: Any) -> dict[str, Any]:  # noqa: A002
-    """Return what a node answers about what it keeps for `owner` under an id."""
-    return await node.ask(SUBJECT, do=do, owner=owner, id=id, **more)
+async def asked(
+    node: OtherNode,
+    do: str,
+    owner: str | None,
+    id: str,  # noqa: A002
+    read: Callable[[dict[str, Any]], T],
+    **more: Any,
+) -> T:
+    """Return what is `read` of a node's answer about what it keeps for `owner` under an id; raise a `BridgeError`."""
+    said = await node.ask(SUBJECT, do=do, owner=owner, id=id, **more)
+    with understood(node.name):
+        return read(said)
+
+
+def a_response(said: Document) -> Document:
+    """Return the document of a response; raise what `understood` understands where it is none."""
+    response = said["response"]
+    _texts(response, "id", "status")
+    if response["previous_response_id"] is not None:
+        _texts(response, "previous_response_id")
+    for items in (said["input"], response["output"], said.get("before", [])):
+        [*map(dict, _list(items))]
+    return said
+
+
+def a_conversation(said: Document) -> Document:
+    """Return the document of a conversation, as `a_response` does that of a response."""
+    _texts(said["conversation"], "id")
+    for item in _list(said["items"]):
+        _texts(item, "id")
+    return said
+
+
+def an_item(said: Document) -> Document | None:
+    """Return the item of an answer, or that there is none."""
+    return None if said["item"] is None else dict(said["item"])
+
+
+def _events(said: Document) -> tuple[Sequence[Event], bool]:
+    for event in _list(said["events"]):
+        _texts(event, "type")
+    return said["events"], bool(said["is_over"])
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("no list")
+    return value
+
+
+def _texts(document: Mapping[str, Any], *names: str) -> None:
+    if not all(isinstance(document[name], str) for name in names):
+        raise TypeError("no text")
 
 
 async def followed(node: OtherNode, owner: str | None, id: str, after: int) -> AsyncIterator[Sequence[Event]]:  # noqa: A002
     """Return the events of a response on another node behind the one numbered `after`, to its end."""
-    first = await asked(node, "events", owner, id, after=after)  # here, so that an error has a status of its own
+    first = await asked(
+        node, "events", owner, id, _events, after=after
+    )  # here, so that an error has a status of its own
     return _rest(node, owner, id, after, first)
 
 
 async def _rest(
-    node: OtherNode, owner: str | None, id_: str, after: int, said: Mapping[str, Any]
+    node: OtherNode, owner: str | None, id_: str, after: int, part: tuple[Sequence[Event], bool]
 ) -> AsyncIterator[Sequence[Event]]:
     while True:
-        if events := said["events"]:
+        events, is_over = part
+        if events:
             after += len(events)
             yield events
-        if said["is_over"]:
+        if is_over:
             return
         try:
-            said = await asked(node, "events", owner, id_, after=after)
+            part = await asked(node, "events", owner, id_, _events, after=after)
         except BridgeError as error:
             body = {"code": error.code, "message": error.message, "param": None}
             yield [{"type": "error", "sequence_number": after + 1, **body}]

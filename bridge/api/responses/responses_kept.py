@@ -11,7 +11,7 @@ from bridge.api.responses.responses_background import STOPPED, BackgroundRespons
 from bridge.api.responses.responses_body import ResponseRequest, ResponsesRequest, read
 from bridge.api.responses.responses_compaction import open_compaction, seal_compaction
 from bridge.api.responses.responses_conversations import Conversations
-from bridge.api.responses.responses_elsewhere import Elsewhere, asked, followed
+from bridge.api.responses.responses_elsewhere import Elsewhere, a_response, an_item, asked, followed
 from bridge.api.responses.responses_input import Item, compactions, references
 from bridge.api.responses.responses_items import Event
 from bridge.api.responses.responses_object import ID, failed
@@ -83,7 +83,7 @@ class KeptResponses:
     async def find(self, owner: str | None, id: str) -> Document:  # noqa: A002
         """Return a response, running or kept, with its input; raise `NotThere` where `owner` has none of that id."""
         if (node := self.elsewhere.maker(owner, id)) is not None:
-            return await asked(node, "find", owner, id)
+            return await asked(node, "find", owner, id, a_response)
         if (running := self.running(owner, id)) is not None:
             return {"response": running.response, "input": list(running.items)}
         found = None
@@ -119,7 +119,7 @@ class KeptResponses:
     async def cancel(self, owner: str | None, id: str) -> dict[str, Any]:  # noqa: A002
         """Stop a response that runs in the background, and return it; one that has ended is returned as it is."""
         if (node := self.elsewhere.maker(owner, id)) is not None:
-            return await asked(node, "cancel", owner, id)
+            return await asked(node, "cancel", owner, id, dict)
         if (running := self.running(owner, id)) is not None:
             await running.cancel()
             return running.response
@@ -131,7 +131,7 @@ class KeptResponses:
     async def delete(self, owner: str | None, id: str) -> None:  # noqa: A002
         """Delete a response; one that still runs is stopped first."""
         if (node := self.elsewhere.maker(owner, id)) is not None:
-            await asked(node, "delete", owner, id)
+            await asked(node, "delete", owner, id, dict)
             return
         await self.find(owner, id)
         if (running := self.running(owner, id)) is not None:
@@ -211,8 +211,7 @@ class KeptResponses:
         if self.store is None or owner is None or len(parts) < 2:
             return None
         if (node := self.elsewhere.maker(owner, parts[1])) is not None:
-            found: Item | None = (await asked(node, "item", owner, name))["item"]
-            return found
+            return await asked(node, "item", owner, name, an_item)
         document = await self.store.find(owner, f"{ID}{parts[1]}")
         output: list[Item] = document["response"]["output"] if document and "response" in document else []
         return next((item for item in output if item["id"] == name), None)

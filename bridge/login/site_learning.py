@@ -30,11 +30,13 @@ from bridge.sites.learning.learn_page import (
     find_new_chat,
     findings,
     page_state,
-    strangers_signs,
+    strangers_state,
     try_controls,
     watched_page,
 )
+from bridge.sites.learning.login_signs import PageState, login_signs
 from bridge.sites.learning.operator import Operator
+from bridge.sites.learning.page_findings import LoginSigns, NewChat
 from bridge.sites.site_file.schema import parse_site_file
 from bridge.storage.atomic import create_file
 from bridge.storage.profiles import Profile
@@ -131,12 +133,28 @@ async def _taught(
     await chat_twice(trial, operator)
     plain, controls = await try_controls(trial, url, operator)
     operator.say("Looking for the address of a new chat, and at what a stranger sees ...")
-    new_chat = await find_new_chat(trial, url)
-    mine = await page_state(trial.watch.page, trial.elements.origin)
-    async with _context(chromium, settings, url, None) as fresh:
-        login = await strangers_signs(mine, next(iter(trial.learned.box), ""), fresh, url)
+    new_chat, login = await _looked_at(chromium, settings, url, trial)
     found = await findings(trial, lesson.name, url, Seen(plain, controls, new_chat, login))
     return found, await _captured(context, profile, settings.call_limit)
+
+
+async def _looked_at(
+    chromium: Chromium, settings: BrowserSettings, url: str, trial: ChatTrial
+) -> tuple[NewChat, LoginSigns]:
+    """Look for a new chat on the page and, at the same time, at the page in a fresh context."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            stranger = tasks.create_task(_seen_by_stranger(chromium, settings, url))
+            new_chat = await find_new_chat(trial, url)
+            mine = await page_state(trial.watch.page, trial.elements.origin)
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return new_chat, login_signs(mine, stranger.result(), next(iter(trial.learned.box), ""))
+
+
+async def _seen_by_stranger(chromium: Chromium, settings: BrowserSettings, url: str) -> PageState:
+    async with _context(chromium, settings, url, None) as fresh:
+        return await strangers_state(fresh, url)
 
 
 async def _captured(context: BrowserContext, profile: Profile, limit: float) -> Profile:

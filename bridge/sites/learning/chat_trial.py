@@ -42,6 +42,8 @@ FIRST_LIMIT = 60.0
 ANSWER_LIMIT = 240.0
 QUIET = 2.5
 """Seconds without a change of the page's text after which an answer counts as over, if no data come either."""
+QUIET_STOPPED = 1.0
+"""The same where the known stop button is gone."""
 SILENT = 8.0
 """Seconds after which it does, whatever else comes over the network."""
 LOOK_EVERY = 0.15
@@ -241,12 +243,18 @@ class ChatTrial:
             now, self_length = self._clock(), int(await self.watch.ask("length") or 0)
             if self_length != length:
                 length, changed = self_length, now
-            quiet = now - max(changed, self._network.last_data) > QUIET or now - changed > SILENT
+            since = now - max(changed, self._network.last_data)
+            quiet = since > QUIET or now - changed > SILENT or (since > QUIET_STOPPED and await self._has_stopped())
             if quiet and (now - began > FIRST_LIMIT or await self._has_answer(canary)):
                 return
             if now - began > ANSWER_LIMIT:
                 raise SiteTimeout(f"The page was not done with its answer within {ANSWER_LIMIT:g} seconds.")
             await asyncio.sleep(LOOK_EVERY)
+
+    async def _has_stopped(self) -> bool:
+        """Tell whether the stop button is known, and is gone."""
+        known = self.learned.stop_button
+        return bool(known) and not any([await self.watch.count(one) for one in known])
 
     async def _has_answer(self, canary: Canary) -> bool:
         return len(letters(str(await self.watch.ask("answer", canary.prompt, canary.wanted) or ""))) >= LEAST

@@ -22,7 +22,7 @@ from bridge.sites.learning.control_search import BEFORE, new_chat_buttons
 from bridge.sites.learning.control_trial import ControlTrial
 from bridge.sites.learning.draft import Certainty, Finding
 from bridge.sites.learning.inference import read_wire, read_with, wire_findings
-from bridge.sites.learning.login_signs import PageState, login_signs
+from bridge.sites.learning.login_signs import PageState
 from bridge.sites.learning.network_watch import NetworkWatch
 from bridge.sites.learning.observation import SeenControls, SeenTurn
 from bridge.sites.learning.operator import Operator
@@ -175,12 +175,12 @@ async def page_state(page: Page, origin: str) -> PageState:
     )
 
 
-async def strangers_signs(mine: PageState, box: str, context: BrowserContext, url: str) -> LoginSigns:
-    """Open the page in a fresh context, and compare what it shows there."""
+async def strangers_state(context: BrowserContext, url: str) -> PageState:
+    """Open the page in a fresh context, and return what it shows there."""
     async with within(2 * LOAD_LIMIT, f"{url} did not load in a fresh browser"):
         page = await context.new_page()
         await loaded(page, url, LOAD_LIMIT)
-        return login_signs(mine, await page_state(page, origin_of(page.url)), box)
+        return await page_state(page, origin_of(page.url))
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,15 +78,22 @@ TESTS = Path(__file__).parent
 AREAS = {"cluster": ("cluster/",), "sites": ("sites/", "login/test_site_learning", "liveview/test_site_learning")}
 """Where these tests are."""
 LONGEST = (
-    *("dashboard/test_dashboard.py", "sites/test_data_driver_live.py", "cli/test_cli.py"),
+    *("login/test_site_learning_live.py", "login/test_site_learning_controls_live.py"),
+    *("liveview/test_site_learning_live.py", "sites/every_site/test_site_contract_live.py"),
+    *("sites/test_moved_controls_live.py", "sites/test_data_conversations_live.py", "sites/test_data_driver_live.py"),
+    *("sites/test_driver_live.py", "sites/every_site/test_site_faults_live.py"),
+    *("dashboard/test_dashboard.py", "cli/test_cli.py"),
     *("worker/test_turns_live.py", "test_growth.py", "worker/test_failures_live.py", "cli/test_operate.py"),
     *("worker/test_hostile_live.py", "browser/test_browsers_live.py", "worker/test_transports_live.py"),
-    *("sites/every_site/test_site_contract_live.py", "worker/test_greedy_page_live.py", "sites/test_driver_live.py"),
-    *("demo/test_page.py", "login/test_login_live.py", "login/test_site_learning_live.py"),
-    *("worker/test_chat_live.py", "cluster/test_cluster_failures.py", "sites/test_moved_controls_live.py"),
-    *("worker/test_faults_live.py", "docs/test_prometheus.py", "sites/every_site/test_site_faults_live.py"),
+    *("worker/test_greedy_page_live.py", "demo/test_page.py", "login/test_login_live.py"),
+    *("worker/test_chat_live.py", "cluster/test_cluster_failures.py"),
+    *("worker/test_faults_live.py", "docs/test_prometheus.py"),
 )
-"""The files that take longest, some of them with few tests; one that began near the end would be waited for alone."""
+"""The files that take longest, some of them with few tests; one that began near the end would be waited for alone.
+
+xdist has a process whose file has two tests or fewer take a second file at once: of five processes those with the first
+three files take the sixth to the eighth.
+"""
 STEP = Step()
 STARTING = frozenset({"chromium", "full_chromium", "browser", "home"})
 """Fixtures that start a browser or the command."""

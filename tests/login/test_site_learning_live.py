@@ -14,15 +14,11 @@ import pytest
 from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.demo.standins import STAND_INS, StandIn
-from bridge.login.site_learning import LearnedSite, Lesson, learn_site
 from bridge.sites.learning.inference import read_wire
 from bridge.sites.learning.learn_page import chat_twice, watched_page
-from bridge.sites.site_file.schema import SiteFile, load_site_file
-from bridge.storage.profiles import Profile
-from tests.support.live import QUICK_SITE, settings_for
-from tests.support.other_zai import zai_with_native_list, zai_with_search_in_a_menu
+from tests.support.live import QUICK_SITE
 from tests.support.stress import stress
-from tests.support.teaching import Teacher
+from tests.support.teaching import Teacher, learned
 from tests.support.waiting import until
 
 
@@ -36,14 +32,6 @@ async def page_of(name: str) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
         async with StandIn(STAND_INS[name](), rate=40) as site:
             yield site.url, site.account("alice").storage_state()
             assert site.strange == []
-
-
-async def learned(chromium: Chromium, folder: Path, url: str, state: dict[str, Any]) -> tuple[LearnedSite, SiteFile]:
-    """Learn a page without a person, and return what came of it and the file as it was written."""
-    out = folder / "learned.toml"
-    profile = Profile(name="me", site=str(out), url=url, storage_state=state)
-    site = await learn_site(chromium, settings_for(folder).pages, Lesson(url, "learned", out), profile, Teacher())
-    return site, await asyncio.to_thread(load_site_file, out)
 
 
 CONTROLS = {
@@ -99,32 +87,3 @@ async def test_a_person_may_send_the_first_prompt(chromium: Chromium) -> None:
     assert "send-button-container" in trial.learned.send_button[0]
     assert wire.answer is not None
     assert wire.ids.conversation == "chat_id"
-
-
-@pytest.mark.parametrize("is_chosen", [True, False], ids=["one is chosen", "none is"])
-async def test_models_in_a_native_list_are_learned(chromium: Chromium, tmp_path: Path, *, is_chosen: bool) -> None:
-    async with StandIn(zai_with_native_list(tmp_path, is_chosen=is_chosen), rate=40) as running:
-        state = running.account("alice").storage_state()
-        site, written = await learned(chromium, tmp_path, running.url, state)
-        assert running.strange == []
-    assert [proof for proof in site.proofs if proof.failure] == []
-    assert written.model_menu is not None
-    assert written.model_menu.open[0].startswith("select")
-    assert written.model_menu.entry == ()
-    assert {(model.choice, model.wire) for model in written.models} == {
-        ("GLM-5.3", ("glm-5.3",)),
-        ("GLM-5.3-Flash", ("glm-5.3-flash",)),
-    }
-
-
-async def test_a_switch_in_a_menu_is_learned_with_the_way_to_it(chromium: Chromium, tmp_path: Path) -> None:
-    async with StandIn(zai_with_search_in_a_menu(tmp_path), rate=40) as running:
-        state = running.account("alice").storage_state()
-        site, written = await learned(chromium, tmp_path, running.url, state)
-        assert running.strange == []
-        assert {turn.search_enabled for turn in running.account("alice").turns} == {True, False}
-    assert [proof for proof in site.proofs if proof.failure] == []
-    assert written.search is not None
-    assert written.request.search is not None
-    assert (written.search.open, written.search.close) == (("button.tools",), "escape")
-    assert written.request.search.path == "features.auto_web_search"

@@ -1,4 +1,4 @@
-"""Z.ai's page as builds of it may be: with a native list of models, or with its search in a menu."""
+"""Z.ai's page as builds of it may be: with a native list of models, and with its search in a menu."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ IN_MENU = (
 )
 
 
-def zai_with_native_list(folder: Path, *, is_chosen: bool = True) -> Wire:
-    """Return the stand-in of Z.ai with a native list of models, which says that one is to be chosen unless one is."""
-    asks = "<option disabled selected>Choose a model</option>"
-    first, *others = CHANGES
-    return _zai(
-        folder,
-        [(first[0], first[1] if is_chosen else first[1].replace("<option value", f"{asks}<option value", 1)), *others],
-    )
+def zai_with_native_list(folder: Path) -> Wire:
+    """Return the stand-in of Z.ai with a native list of models."""
+    return _zai(folder, CHANGES)
 
 
-def zai_with_search_in_a_menu(folder: Path) -> Wire:
-    """Return the stand-in of Z.ai whose switch for search stands in a menu, which closes when it is clicked."""
-    return _zai(folder, IN_MENU)
+def zai_with_other_controls(folder: Path, *, is_chosen: bool) -> Wire:
+    """Return the stand-in of Z.ai with a native list of models, and its switch for search in a menu.
+
+    The list says that a model is to be chosen unless one is. The menu closes when the switch in it is clicked.
+    """
+    asks = "" if is_chosen else "<option disabled selected>Choose a model</option>"
+    (old, new), *others = CHANGES
+    return _zai(folder, [(old, new.replace("<option value", f"{asks}<option value", 1)), *others, *IN_MENU])
 
 
 def _zai(folder: Path, changes: Sequence[tuple[str, str]]) -> Wire:

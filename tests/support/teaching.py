@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Page
 
+from bridge.browser.browser import Chromium
 from bridge.errors import SetupError
+from bridge.login.site_learning import LearnedSite, Lesson, learn_site
 from bridge.sites.learning.draft import Finding
+from bridge.sites.site_file.schema import SiteFile, load_site_file
+from bridge.storage.profiles import Profile
+from tests.support.live import settings_for
 
 
 class Teacher:
@@ -44,3 +52,11 @@ class Teacher:
     def show_proof(self, name: str, failure: str) -> None:
         """Keep what came of a chat."""
         self.proofs.append((name, failure))
+
+
+async def learned(chromium: Chromium, folder: Path, url: str, state: dict[str, Any]) -> tuple[LearnedSite, SiteFile]:
+    """Learn a page without a person, and return what came of it and the file as it was written."""
+    out = folder / "learned.toml"
+    profile = Profile(name="me", site=str(out), url=url, storage_state=state)
+    site = await learn_site(chromium, settings_for(folder).pages, Lesson(url, "learned", out), profile, Teacher())
+    return site, await asyncio.to_thread(load_site_file, out)

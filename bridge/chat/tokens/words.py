@@ -12,6 +12,8 @@ import regex
 
 LONGEST = 256
 """Characters of a word: longer runs are cut, so that none takes long to count. Few texts have one."""
+MOST_MATCHED = 4 * LONGEST
+"""More characters than a match can have: a pattern has a few repetitions, each of which is bounded."""
 REPEATED = regex.compile(r"(?<=\]|\\s)(\+|\*)")
 """A repetition without an end, in the patterns of vocabularies."""
 
@@ -29,27 +31,34 @@ class WordCutter:
 
     def words(self, text: str) -> Sequence[str]:
         """Return the words of a whole text; together they are the text."""
-        made: list[str] = []
-        place = 0
-        for found in self._special.finditer(text) if self.special else ():
-            made += self._plain(text, place, found.start())
-            made.append(found[0])
-            place = found.end()
-        return made + self._plain(text, place, len(text))
+        return _cut(text, self._spans(text))
 
     def settled(self, text: str) -> Sequence[str]:
         """Return the first words of a text that remain what they are, however it goes on.
 
-        Three things may still change: the last word, the white space at the end, which is cut in another way when
+        Three things may still change: the last match, the white space at the end, which is cut in another way when
         something follows it, and what can be the beginning of a special token.
         """
         text = text[: self._special_from(text)]
-        words = list(self.words(text))
-        end = len(text) - len(words.pop()) if words else 0
-        kept = min(end, len(text.rstrip()))
-        while end > kept:
-            end -= len(words.pop())
-        return words
+        spans, kept = self._spans(text), len(text.rstrip())
+        if spans:
+            start, end = spans.pop()
+            if end - start > MOST_MATCHED:  # it is no match, and is cut from its start wherever it ends
+                spans.append((start, end - ((end - start - 1) % LONGEST + 1)))
+        while spans and spans[-1][1] > kept:
+            spans.pop()
+        return _cut(text, spans)
+
+    def _spans(self, text: str) -> list[tuple[int, int]]:
+        """Return where the special tokens and the matches are, and what lies between them."""
+        spans: list[tuple[int, int]] = []
+        place = 0
+        for found in self._special.finditer(text) if self.special else ():
+            spans += self._plain(text, place, found.start())
+            spans.append(found.span())
+            place = found.end()
+        spans += self._plain(text, place, len(text))
+        return spans
 
     def _special_from(self, text: str) -> int:
         """Return where a special token may begin that is not complete."""
@@ -66,17 +75,22 @@ class WordCutter:
     def _most_begun(self) -> int:
         return max(map(len, self._begun), default=0)
 
-    def _plain(self, text: str, start: int, end: int) -> list[str]:
+    def _plain(self, text: str, start: int, end: int) -> Sequence[tuple[int, int]]:
         spans: Sequence[tuple[int, int]] = [(start, end)]
         for pattern in self._patterns:
             spans = _isolated(pattern, text, spans)
-        words: list[str] = []
-        for start, end in spans:
-            if end - start <= LONGEST:
-                words.append(text[start:end])
-            else:
-                words += (text[place : min(place + LONGEST, end)] for place in range(start, end, LONGEST))
-        return words
+        return spans
+
+
+def _cut(text: str, spans: Iterable[tuple[int, int]]) -> Sequence[str]:
+    """Return the words in spans, of which long ones are cut."""
+    words: list[str] = []
+    for start, end in spans:
+        if end - start <= LONGEST:
+            words.append(text[start:end])
+        else:
+            words += (text[place : min(place + LONGEST, end)] for place in range(start, end, LONGEST))
+    return words
 
 
 def _isolated(pattern: regex.Pattern[str], text: str, spans: Iterable[tuple[int, int]]) -> Sequence[tuple[int, int]]:

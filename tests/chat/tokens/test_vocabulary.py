@@ -62,6 +62,21 @@ def test_the_count_does_not_depend_on_how_the_text_was_cut(pieces: list[str]) ->
     assert counted(pieces) == counted(text) == vocabulary().tokens(text)
 
 
+LONG_RUNS = [
+    before + run * 1_500 + after for before in ("", "-", " ", "\n\n ") for run in "A.\n \0" for after in ("", "x\n")
+]
+
+
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 1_000])
+def test_a_run_of_one_character_has_as_many_tokens_in_pieces_as_whole_and_few_of_them_wait(size: int) -> None:
+    for text in LONG_RUNS:
+        count = vocabulary().count()
+        for place in range(0, len(text), size):
+            count.add(text[place : place + size])
+            assert count.waiting < 3_000
+        assert count.tokens == vocabulary().tokens_of_words(text), text[:3]
+
+
 @given(PARTS)
 def test_a_long_text_is_counted_as_it_comes(pieces: list[str]) -> None:
     text = "".join(pieces) + " and so on.\n"

@@ -20,10 +20,13 @@ from bridge.storage.profiles import Profile
 from bridge.tasks import Tasks
 
 RESTORE_SESSION_STORAGE = """(stored => {
-  const items = stored[location.origin];
-  if (items && !sessionStorage.length) for (const key in items) sessionStorage.setItem(key, items[key]);
+  const items = stored.find(([origin]) => origin === location.origin)?.[1] ?? [];
+  if (items.length && !sessionStorage.length) for (const [key, value] of items) sessionStorage.setItem(key, value);
 })(%s)"""
-READ_SESSION_STORAGE = "() => [location.origin, {...sessionStorage}]"
+READ_SESSION_STORAGE = """() => {
+  const names = Array.from({length: sessionStorage.length}, (_, number) => sessionStorage.key(number));
+  return [location.origin, names.map(name => [name, sessionStorage.getItem(name)])];
+}"""
 RESTORE_LOCAL_STORAGE = """(([origin, items]) => {
   if (window !== top || location.origin !== origin || localStorage.length) return;
   for (const [key, value] of items) localStorage.setItem(key, value);
@@ -34,17 +37,18 @@ async def restore_session_storage(context: BrowserContext, profile: Profile, lim
     """Have each page of the context begin with the profile's sessionStorage; that may take `limit` seconds."""
     if profile.session_storage:
         async with within(limit, "The browser did not take the session storage"):
-            await context.add_init_script(RESTORE_SESSION_STORAGE % json.dumps(profile.session_storage))
+            stored = [(origin, [*items.items()]) for origin, items in profile.session_storage.items()]
+            await context.add_init_script(RESTORE_SESSION_STORAGE % json.dumps(stored))
 
 
 async def read_session_storage(page: Page) -> tuple[str, dict[str, str]]:
     """Return the page's origin, and what its sessionStorage holds."""
     origin, items = await page.evaluate(READ_SESSION_STORAGE)
-    return origin, items
+    return origin, dict(items)
 
 
 class LocalStorage:
-    """What a profile's localStorage holds of the site's own origin; the first page of a context begins with it."""
+    """What a profile's localStorage holds of the site's own origin; the first document of it in a context finds it."""
 
     def __init__(self, profile: Profile, limit: float) -> None:
         self._origin, self._limit = origin_of(profile.url), limit
@@ -60,7 +64,7 @@ class LocalStorage:
         return stored["origin"] == self._origin and not stored.get("indexedDB")
 
     async def put(self, session: CDPSession) -> None:
-        """Have the page begin with the items in its first document of the origin; later pages find them there.
+        """Have the page begin with the items in its first document of the origin, unless another page did so already.
 
         A later document is left alone, or a page that logs out would be logged in again: the script is removed when
         that document comes, and where the next one comes before that, the localStorage is not empty.
@@ -68,7 +72,6 @@ class LocalStorage:
         if not self._items:
             return
         tab, source = TabSession(session, self._limit), RESTORE_LOCAL_STORAGE % json.dumps([self._origin, self._items])
-        self._items.clear()
         added = await tab.send("Page.addScriptToEvaluateOnNewDocument", source=source)
 
         async def remove(script: str) -> None:
@@ -78,6 +81,7 @@ class LocalStorage:
         def on_document(event: dict[str, Any]) -> None:
             frame = event["frame"]
             if added and frame.get("parentId") is None and origin_of(frame["url"]) == self._origin:
+                self._items.clear()  # only now: a page that was sent elsewhere may be closed before it comes
                 self._tasks.start(remove(added.pop("identifier")))
 
         tab.on("Page.frameNavigated", on_document)

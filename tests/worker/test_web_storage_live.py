@@ -18,6 +18,7 @@ from tests.support.waiting import until
 
 PAGE = "<!doctype html><script>window.atFirst = {...localStorage}</script>"
 ITEMS = {"token": "ünïque\u2028</script>", "other": ""}
+ODD = {name: f"of {name}" for name in ("__proto__", "constructor", "key", "setItem", "%s", "\ud800", "")}
 AT_FIRST = "atFirst"
 
 
@@ -75,6 +76,42 @@ async def test_a_page_that_is_first_sent_elsewhere_finds_its_login_when_it_comes
                 await session.page.goto(f"{address}/back")
                 assert await session.page.evaluate(AT_FIRST) == expected
                 await session.page.evaluate("localStorage.clear()")
+
+
+async def test_a_page_that_is_opened_after_one_that_never_came_finds_its_login(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    there, addresses = web.Application(), list[str]()
+    there.add_routes([web.get("/", page)])
+
+    async def first_away(request: web.Request) -> web.Response:
+        if addresses:
+            raise web.HTTPFound(addresses.pop())
+        return await page(request)
+
+    app = web.Application()
+    app.add_routes([web.get("/", first_away)])
+    settings = settings_for(tmp_path, browser=light_browser(hosts="any"))
+    async with listening(there) as other, listening(app) as address:
+        addresses.append(other.replace("127.0.0.1", "localhost"))
+        profile, driver = profile_for(address, **ITEMS), load_driver("deepseek")
+        async with open_session(chromium, profile, driver, settings.pages) as session:
+            assert await session.page.evaluate(AT_FIRST) == {}
+            await session.renew(30)
+            assert await session.page.evaluate(AT_FIRST) == ITEMS
+
+
+async def test_items_of_any_name_are_put_and_read(tmp_path: Path, chromium: Chromium) -> None:
+    app = web.Application()
+    app.add_routes([web.get("/", page)])
+    async with listening(app) as address:
+        profile = profile_for(address, **ODD)
+        profile = profile.with_state(profile.storage_state, {origin_of(address): ODD})
+        async with open_session(chromium, profile, load_driver("deepseek"), settings_for(tmp_path).pages) as session:
+            captured = await session.capture(profile, 30)
+        (origin,) = captured.storage_state["origins"]
+        assert {item["name"]: item["value"] for item in origin["localStorage"]} == ODD
+        assert captured.session_storage == {origin_of(address): ODD}
 
 
 async def test_an_account_is_opened_with_one_page_and_no_other(tmp_path: Path, chromium: Chromium) -> None:

@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from bridge.browser.browser import Chromium
+from bridge.errors import SiteChanged
 from bridge.telemetry import DriftSeen, WorkerState
 from tests.support.hostile import states
 from tests.support.small_site import CUT, SLOW, TURN, bridged, changed, small_site
@@ -156,13 +157,27 @@ async def test_one_bridge_serves_two_sites_and_never_mixes_their_conversations(
             await run.ask("Hi", model="third")
 
 
-async def test_a_conversation_is_deleted_by_the_clicks_that_the_file_names(tmp_path: Path, chromium: Chromium) -> None:
+async def test_a_conversation_is_deleted_by_the_clicks_that_the_file_names_and_the_page_then_left_it(
+    tmp_path: Path, chromium: Chromium
+) -> None:
     steps = 'delete = ["#menu", "#delete[data-id=\'{id}\']"]'
     async with (
-        small_site(deletes=True) as site,
+        small_site(deletes=True, leaves_late=1000) as site,
         bridged(tmp_path, site, chromium, changed(("min_interval = 0.0", f"min_interval = 0.0\n{steps}"))) as run,
     ):
         await run.ask("Hi")
         await run.driver().delete("c-1")
-        await until(lambda: not site.conversations)
+        assert not site.conversations
         await run.driver().delete("c-1")
+        assert site.deleted == ["c-1"], "the page that is on its way elsewhere is not used once more"
+
+
+async def test_a_conversation_that_the_page_still_shows_after_the_clicks_counts_as_not_deleted(
+    tmp_path: Path, chromium: Chromium
+) -> None:
+    file = changed(("min_interval = 0.0", 'min_interval = 0.0\ndelete = ["#menu"]'))
+    async with small_site(deletes=True) as site, bridged(tmp_path, site, chromium, file) as run:
+        await run.ask("Hi")
+        with pytest.raises(SiteChanged, match="still shows it"):
+            await run.driver().delete("c-1")
+        assert await run.ask("Hi again") == "You said: Hi again"

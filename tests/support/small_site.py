@@ -114,6 +114,8 @@ class SmallSite:
     user_failure: int | None = None
     """The HTTP status with which it fails to tell who is signed in."""
     conversations: dict[str, list[str]] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)
+    """The conversations that it was told to delete."""
     stopped: int = 0
     loads: int = 0
     """Documents that it was asked for."""
@@ -144,7 +146,8 @@ class SmallSite:
 
     async def delete(self, request: web.Request) -> web.Response:
         """Delete a conversation."""
-        del self.conversations[request.match_info["id"]]
+        self.deleted.append(request.match_info["id"])
+        self.conversations.pop(self.deleted[-1], None)
         return web.Response()
 
     async def sign_in(self, request: web.Request) -> web.Response:

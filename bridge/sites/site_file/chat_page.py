@@ -23,7 +23,7 @@ CLICKS = 5
 CLICK_EFFECT = 400
 """Milliseconds until a click on New chat has cleared the chat, before it is repeated."""
 CONVERSATION_LIMIT = 8_000
-"""Milliseconds until an old conversation shows its messages."""
+"""Milliseconds until an old conversation shows its messages, or the page has left one that it was told to delete."""
 PATIENCE = 4.0
 """Seconds without a text box after which one is looked for elsewhere: a page may still be drawing its own."""
 SIGNED_OUT = "The account is signed out; run `bridge login` for it."
@@ -99,6 +99,15 @@ class ChatPage:
         await self.ready(limit)
         if not await waited(lambda: self.holds(conversation), CONVERSATION_LIMIT):
             raise ConversationGone
+
+    async def leave(self, conversation: str) -> None:
+        """Wait until the page has left a conversation that it was told to delete: what is done to it before is lost."""
+
+        async def is_left() -> bool:
+            return not await self.holds(conversation)
+
+        if not await waited(is_left, CONVERSATION_LIMIT):
+            raise SiteChanged("The page was told to delete a conversation, but still shows it.")
 
     async def load(self, address: str) -> None:
         """Load a document."""

@@ -159,7 +159,7 @@ class DataDriver(SiteDriver):
         await self._chat.go_to(conversation, self._limit)
 
     async def delete(self, conversation: str) -> None:
-        """Open the conversation and click what deletes it, one after the other."""
+        """Open the conversation, click what deletes it, one after the other, and wait until the page has left it."""
         if not self.site.delete:
             await super().delete(conversation)
             return
@@ -171,6 +171,7 @@ class DataDriver(SiteDriver):
         for number, selector in enumerate(self.site.delete):
             self.may_act()
             await self._elements.click_required((selector,), f"delete[{number}]", {"id": conversation})
+        await self._chat.leave(conversation)
 
     async def why_not_sent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
         """Say why the page sent nothing that the gate knows."""

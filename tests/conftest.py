@@ -20,6 +20,7 @@ from tests.support.free_loop import BLOCKING, GuardedLoop, Step, Watch, on_block
 if TYPE_CHECKING:
     from bridge.browser.browser import Chromium
     from bridge.settings import Section
+    from tests.support.live import Live
 
 settings.register_profile("bridge", max_examples=int(os.environ.get("EXAMPLES", "10")), deadline=None)
 settings.load_profile("bridge")
@@ -183,3 +184,20 @@ async def full_chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenera
     browser = new_chromium(tmp_path_factory.mktemp("full"), browser=BrowserSettings(check_every=0.5, page_memory=700))
     yield browser
     await browser.close()
+
+
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
+    """A demo site and a bridge for the tests of a module, as the one before has left them; many have their own."""
+    from tests.support.live import live
+
+    async with live(tmp_path_factory.mktemp("shared"), chromium=chromium) as run:
+        yield run
+
+
+@pytest.fixture
+async def run(shared: Live) -> Live:
+    """The module's `shared` bridge, as if it had just begun."""
+    from tests.support.live import reset
+
+    return await reset(shared)

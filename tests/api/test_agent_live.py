@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 from openai.types.chat import ChatCompletionFunctionToolParam
 
 from bridge.browser.browser import Chromium
-from tests.support.live import Live, called, directive, live, reset
+from tests.support.live import Live, called, directive, live
 
 STEPS = 10
 STEP: ChatCompletionFunctionToolParam = {
@@ -49,14 +49,10 @@ NATIVE = [{"calls": [{"name": "step", "arguments": {"number": number}}], "seed":
 
 
 @pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncIterator[Live]:
+async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
+    """The bridge of all tests; what `shared` is in this folder else has no site behind it."""
     async with live(tmp_path_factory.mktemp("agent"), chromium=chromium) as run:
         yield run
-
-
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -17,20 +16,8 @@ from bridge.demo import DemoSite
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import ChatStarted, WorkerState
-from tests.support.live import QUICK_SITE, Live, directive, live, reset, served, signed_in_profile
+from tests.support.live import QUICK_SITE, Live, directive, live, served, signed_in_profile
 from tests.support.waiting import LIMIT
-
-
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
-    """The bridge of the tests that keep its account."""
-    async with live(tmp_path_factory.mktemp("control"), chromium=chromium) as run:
-        yield run
-
-
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
 
 
 async def test_a_cancelled_chat_tells_its_client_and_the_site_stops(run: Live) -> None:

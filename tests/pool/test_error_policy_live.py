@@ -25,11 +25,6 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -
         yield run
 
 
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
-
-
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("refusals", [REFUSALS, *stress((OTHERS,))], ids=["each kind", "all others"])
 async def test_a_chat_that_the_site_refuses_one_account_is_answered_by_another(

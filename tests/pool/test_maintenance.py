@@ -27,27 +27,13 @@ from tests.support.live import (
     Live,
     changed,
     directive,
-    live,
     other_site,
-    reset,
     settings_for,
     signed_in_profile,
 )
 from tests.support.waiting import LIMIT
 
 AT_ONCE = 1e-15
-
-
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
-    """The bridge of the tests that look at its upkeep."""
-    async with live(tmp_path_factory.mktemp("maintenance"), chromium=chromium) as run:
-        yield run
-
-
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import BrowserReplaced, WorkerChanged, WorkerState
 from tests.support.browsers import light_browser
-from tests.support.live import Live, directive, live, reset
+from tests.support.live import Live, directive, live
 from tests.support.stress import stress
 from tests.support.waiting import until
 from tests.support.watching import account_page
@@ -32,11 +32,6 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Liv
     browser = light_browser(check_every=0.2, call_limit=3)
     async with live(tmp_path_factory.mktemp("own"), "alice", "bob", browser=browser) as run:
         yield run
-
-
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
 
 
 async def until_closed(run: Live) -> None:

@@ -39,18 +39,6 @@ def chromium(full_chromium: Chromium) -> Chromium:
 
 
 @pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
-    """The bridge of the tests that need no settings of their own."""
-    async with live(tmp_path_factory.mktemp("chat"), chromium=chromium) as run:
-        yield run
-
-
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
-
-
-@pytest.fixture(scope="module")
 async def shared_pair(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
     """The bridge of the tests that need two accounts."""
     async with live(tmp_path_factory.mktemp("pair"), *PAIR, chromium=chromium) as run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,10 @@ from bridge.demo import DemoSite, Script
 from bridge.pool.chat_progress import CANCELLED
 from bridge.settings import ConversationSettings
 from bridge.telemetry import ChatEnded
-from tests.support.live import QUICK_SITE, Live, directive, live, reset, served
+from tests.support.live import QUICK_SITE, Live, directive, live, served
 from tests.support.stress import stress
 
 Messages = list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
-    """The bridge of the tests that need no settings of their own."""
-    async with live(tmp_path_factory.mktemp("conversations"), chromium=chromium) as run:
-        yield run
-
-
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
 
 
 async def chat(run: Live, messages: Messages, **more: Any) -> Any:

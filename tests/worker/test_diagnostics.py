@@ -16,7 +16,7 @@ from bridge.browser.browser import Chromium
 from bridge.settings import TurnSettings
 from bridge.telemetry import WorkerState
 from bridge.worker.diagnostics import KEPT, _write
-from tests.support.live import Live, directive, live, reset
+from tests.support.live import Live, directive, live
 
 SECRET = "a-prompt-that-nobody-else-may-read"
 TURN = TurnSettings(ready=15, submit=2, first_byte=6, silence=6, stop=4)
@@ -27,11 +27,6 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -
     """The bridge of all tests."""
     async with live(tmp_path_factory.mktemp("diagnostics"), chromium=chromium, turn=TURN) as run:
         yield run
-
-
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
 
 
 async def failed(run: Live) -> tuple[Path, str]:

@@ -24,7 +24,7 @@ from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import ProfileStore
 from bridge.telemetry import BrowserLost
 from tests.support.browsers import is_light, light_browser
-from tests.support.live import QUICK_SITE, Live, directive, live, reset, settings_for, signed_in_profile
+from tests.support.live import QUICK_SITE, Live, directive, live, settings_for, signed_in_profile
 from tests.support.stress import stress
 from tests.support.waiting import LIMIT, until
 
@@ -63,11 +63,6 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Liv
     """A bridge with a browser of its own, which most tests harm."""
     async with live(tmp_path_factory.mktemp("failures"), browser=HEALTH) as run:
         yield run
-
-
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
 
 
 @pytest.mark.parametrize("part", PARTS)

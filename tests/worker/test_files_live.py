@@ -19,7 +19,7 @@ from bridge.browser.browser import Chromium
 from bridge.sites.deepseek.driver import Driver
 from bridge.telemetry import ChatEnded, WorkerChanged, WorkerState
 from bridge.worker.turn_plan import LONG_PROMPT
-from tests.support.live import QUICK_SITE, Live, changed, directive, live, other_site, reset
+from tests.support.live import QUICK_SITE, Live, changed, directive, live, other_site
 from tests.support.waiting import LIMIT
 
 PICTURE = bytes(range(256)) * 40
@@ -72,11 +72,6 @@ def notes(data: bytes = NOTES) -> Files:
 async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncIterator[Live]:
     async with live(tmp_path_factory.mktemp("files"), chromium=chromium, demo=SITE) as running:
         yield running
-
-
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
 
 
 async def test_pictures_and_files_arrive_byte_for_byte_and_only_with_their_prompt(run: Live) -> None:

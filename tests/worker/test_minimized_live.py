@@ -18,7 +18,7 @@ from bridge.demo import Script
 from bridge.storage.key_files import KeyFile
 from bridge.worker.page_session import Session
 from bridge.worker.worker import Worker
-from tests.support.live import QUICK_SITE, Live, directive, live, reset
+from tests.support.live import QUICK_SITE, Live, directive, live
 from tests.support.waiting import LIMIT, until
 
 pytestmark = pytest.mark.browser
@@ -44,11 +44,6 @@ WINDOWED = BrowserSettings(check_every=0.5)
 async def shared(tmp_path_factory: pytest.TempPathFactory, full_chromium: Chromium) -> AsyncGenerator[Live]:
     async with live(tmp_path_factory.mktemp("minimized"), chromium=full_chromium, demo=HEAVY, browser=WINDOWED) as run:
         yield run
-
-
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
 
 
 def session_of(run: Live) -> Session:

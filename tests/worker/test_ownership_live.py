@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import openai
 import pytest
 
-from bridge.browser.browser import Chromium
 from bridge.errors import LeaseLost
-from tests.support.live import Live, directive, live, reset
+from tests.support.live import Live, directive
 from tests.worker.test_files_live import image, said
 
 CLICKS = 3
@@ -26,17 +25,6 @@ def ending(steps: int) -> Callable[[], None]:
             raise LeaseLost("The account is another node's.")
 
     return may_act
-
-
-@pytest.fixture(scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -> AsyncGenerator[Live]:
-    async with live(tmp_path_factory.mktemp("ownership"), chromium=chromium) as run:
-        yield run
-
-
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
 
 
 @pytest.fixture

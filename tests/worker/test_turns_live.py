@@ -18,7 +18,7 @@ from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
 from bridge.settings import PoolSettings, ServerSettings, TurnSettings
 from bridge.telemetry import ChatStarted, WorkerChanged, WorkerState
-from tests.support.live import QUICK_SITE, Live, changed, directive, live, load_anew, other_site, reset, served
+from tests.support.live import QUICK_SITE, Live, changed, directive, live, load_anew, other_site, served
 from tests.support.stress import stress
 from tests.support.waiting import until
 from tests.worker.test_failures_live import Serving
@@ -62,11 +62,6 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, chromium: Chromium) -
     """The bridge of the tests in which the page is at work longer than its limit, or the site refuses."""
     async with live(tmp_path_factory.mktemp("turns"), chromium=chromium, turn=HASTY, pool=IMPATIENT) as run:
         yield run
-
-
-@pytest.fixture
-async def run(shared: Live) -> Live:
-    return await reset(shared)
 
 
 WAYS = (("at_once", True), ("late", False), ("ignored", True), ("undone", False))

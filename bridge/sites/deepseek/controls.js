@@ -66,10 +66,12 @@
   const SEND_OR_STOP = /^(M8\.3125|M2 4\.88)/, STOP = /^M2 4\.88/;
   const drawing = svg => svg?.querySelector("path")?.getAttribute("d") || "";
   const icon = button => drawing(button.querySelector("svg"));
+  const NO_COMPOSER = "[data-virtual-list-item-key], .ds-message, [role=dialog], dialog";
   // a button that is off may have neither the role nor the cursor of one: its icon is a sign of its own
   const drawnAs = (pattern, root) => {
-    const svg = root && all("svg", root).find(one => visible(one) && pattern.test(drawing(one)));
-    return svg && (svg.closest(BUTTON) ?? svg.parentElement.closest("div, span, a"));
+    const svg = root && all("svg", root).filter(one => visible(one) && pattern.test(drawing(one)) && !one.closest(NO_COMPOSER)).pop();
+    const holder = svg && (svg.closest(BUTTON) ?? svg.parentElement.closest("div, span, a"));
+    return holder?.querySelector("textarea") ? svg : holder;
   };
   const send = () => first([
     ["primary circle class", () => buttons().find(one => one.matches(".ds-button--primary.ds-button--circle"))],
@@ -81,10 +83,12 @@
     ["last button", () => buttons().pop()],
     ["icon elsewhere", () => drawnAs(SEND_OR_STOP, document.body)],
   ]);
-  // the page has taken the prompt: its button stops now, or something turns below the text box; files stand above it
+  // the page has taken the prompt: its button stops now, or something turns below the text box, and not in a switch;
+  // files stand above it
   const isBusy = () => {
     const button = send().element, box = composer().element, place = around();
-    const isBelow = one => !!(box.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING);
+    const isInToggle = one => one !== place && (isToggle(one) || isInToggle(one.parentElement));
+    const isBelow = one => !!(box.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING) && !isInToggle(one);
     return (!!button && (STOP.test(icon(button)) || !!button.querySelector("rect")))
       || (!!place && all(".ds-loading, [data-icon=spin]", place).some(one => visible(one) && isBelow(one)));
   };

@@ -18,6 +18,8 @@ CLOSE_LIMIT = 10.0
 """Seconds that queued work gets at the end."""
 SMALL = 65_536
 """Characters or bytes that may be processed on the event loop."""
+PIECE = 65_536
+"""Characters or bytes that are looked at in one go: no other thread runs while a pattern or a digest goes over them."""
 
 
 async def off_loop(size: int, work: Callable[..., T], *given: object) -> T:

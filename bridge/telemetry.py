@@ -41,6 +41,7 @@ class WorkerState(StrEnum):
 MOST_CHUNKS = 1000
 """Chunks of one answer whose times are kept until the next report of its progress, a fraction of a second later."""
 
+CANCELLED = "cancelled"  # the result of a chat without an answer and without an error: its client has left
 LONGEST_DELAY = 60.0
 """Seconds; a chunk never takes so long from the page to the bridge."""
 
@@ -130,7 +131,7 @@ class ChatProgress:
 
 @dataclass(frozen=True, slots=True)
 class ChatEnded:
-    """A chat is over; `result` is the finish reason, an error's code, or `cancelled`.
+    """A chat is over; `result` is the finish reason, an error's code, or `CANCELLED`.
 
     The marks, in their order: `queued`, `started` (it has an account), `opened` (the page shows its conversation),
     `sent`, `first_byte`, `first_token`, `answered` and `end`.

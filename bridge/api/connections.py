@@ -34,6 +34,7 @@ MOST_DESCRIPTORS = 65_536
 SLOWEST_BODY = 16 * 1024
 """Bytes a second that a body must bring on average, beside the time that all get."""
 RETRY = {"retry-after": "5"}
+"""The seconds after which a client may try again that found no room."""
 LINGER = 5.0
 """Seconds in which the rest of a body is read after its request was answered, so that the client sees the answer."""
 MOST_REQUESTS = 1000

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
+from bridge.api.connections import RETRY
 from bridge.api.health import NO_STORE
 from bridge.api.http_errors import dump
 from bridge.api.route_table import Admission, Operation
@@ -16,7 +17,6 @@ from bridge.monitor.monitor import Monitor
 from bridge.settings import MetricsSettings
 
 ADMISSIONS = {"key": Admission.METRICS, "loopback": Admission.METRICS_OR_LOCAL, "anybody": Admission.NOTHING}
-RETRY = {"retry-after": "5"}
 
 
 class MonitoringHandlers:

@@ -17,12 +17,10 @@ from aiohttp import web
 from pydantic_core import from_json
 
 from bridge.api.access.guard import LET_IN
-from bridge.background import off_loop
+from bridge.background import PIECE, off_loop
 from bridge.errors import BodyTooLarge, RequestError
 from bridge.settings import ServerSettings, TokenSettings
 
-PIECE = 65_536
-"""Bytes that are looked at in one go."""
 SMALL = 1024 * 1024
 """Bytes up to which bodies are read without waiting for others."""
 HUGE = 8 * SMALL

@@ -28,7 +28,7 @@ from bridge.browser.arrival_order import ArrivalOrder
 from bridge.browser.channels import Channels
 from bridge.browser.exchange import MOST, Exchange, RequestCheck, nothing_expected
 from bridge.browser.page_calls import after_a_moment
-from bridge.browser.page_messages import PageRequest, Reply, RequestRole
+from bridge.browser.page_messages import NO_DOCUMENT, PageRequest, Reply, RequestRole
 from bridge.browser.response_reader import ResponseReader
 from bridge.browser.socket_gate import SocketGate
 from bridge.browser.socket_reader import SocketReader
@@ -40,8 +40,6 @@ from bridge.tasks import Tasks, log_unexpected
 REDIRECTS = (301, 302, 303, 307, 308)
 LEAVE_AFTER = 1.0
 """Seconds in which the rest of a response comes that was there before the page left."""
-NO_DOCUMENT = "chrome-error:"
-"""The address of the page that a browser shows where none came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ RequestRole = Literal["prompt", "answer", "other"]
 """What a request to an answer path is: the prompt, one whose response is part of the answer, or neither."""
 SOCKET = "WEBSOCKET"
 """The method of a message that the page sends over a WebSocket."""
+NO_DOCUMENT = "chrome-error:"
+"""The address of the page that a browser shows where none came: it is no page of another site."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import groupby, takewhile
 
+from bridge.background import PIECE
 from bridge.chat.types import Message
 
-PIECE = 65_536
-"""Characters that are looked at in one go."""
 LONGEST = 3_000_000
 """Characters of the longest history that is recognized; it is more than a page takes."""
 SIZE = 8

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from math import isqrt
 
-PIECE = 65_536
-"""Characters that are looked at in one go."""
+from bridge.background import PIECE
+
 RIGHT_TO_LEFT = (
     "\u0590-\u08ff\u200f\u202b\u202e\u2067\u2068\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from bridge.browser.browser import Chromium
 from bridge.errors import SetupError
 from bridge.log import log_fact
 from bridge.login.capture import store_login
+from bridge.login.interactive_login import EMPTY
 from bridge.login.site_learning import SITE_NAME, UNNAMED, Lesson, learn_site, name_of, report
 from bridge.origins import origin_of
 from bridge.settings import Settings
@@ -19,8 +19,6 @@ from bridge.sites.learning.draft import Finding
 from bridge.storage.profile_key import load_identity
 from bridge.storage.profiles import Profile, ProfileStore, check_name
 from bridge.telemetry import Telemetry
-
-EMPTY: dict[str, Any] = {"cookies": [], "origins": []}
 
 
 async def teach(

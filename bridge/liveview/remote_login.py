@@ -13,6 +13,7 @@ from bridge.chat.operator_visit import Visit
 from bridge.errors import BridgeError
 from bridge.liveview.interface import Login, LoginState
 from bridge.login.capture import CapturedLogin, capture, check_and_store
+from bridge.login.interactive_login import PERSON_LIMIT
 from bridge.settings import PageSettings
 from bridge.sites.known_sites import load_driver
 from bridge.storage.browser_folders import kept_notice, new_folder
@@ -22,8 +23,6 @@ from bridge.worker.handover import LOOK_EVERY, looks_ready
 from bridge.worker.page_loss import PageLoss
 from bridge.worker.page_session import Session, open_session
 
-PERSON_LIMIT = 900.0
-"""Seconds that a person has to sign in."""
 EXPIRED = "Nobody signed in within 15 minutes; nothing was stored."
 
 

@@ -17,12 +17,11 @@ from bridge.settings import PageSettings
 from bridge.sites.known_sites import load_driver
 from bridge.storage.browser_folders import kept_notice, new_folder
 from bridge.storage.profiles import Profile, ProfileStore, check_name
-from bridge.worker.handover import looks_ready
+from bridge.worker.handover import LOOK_EVERY, looks_ready
 from bridge.worker.page_session import Session, open_session
 
-LOOK_EVERY = 0.5
-"""Seconds between two looks at whether the person is done."""
 PERSON_LIMIT = 900.0
+"""Seconds that a person has to sign in."""
 FORM_LIMIT = 30.0
 SAID = 2.0
 """Seconds that a page gets to let the user in after it has said something: not every message is a refusal."""

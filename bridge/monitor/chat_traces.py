@@ -26,7 +26,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import bridge
-from bridge.telemetry import ChatEnded, Fact
+from bridge.telemetry import CANCELLED, ChatEnded, Fact
 
 NAME = "chat-page-bridge"
 UNNAMED = "unknown_service"
@@ -41,7 +41,6 @@ STEPS = (
 )
 """Each step, and the mark that ends it; what comes after the last one is `settle`."""
 ANSWERED = ("stop", "length", "content_filter")
-CANCELLED = "cancelled"
 CLOSE_LIMIT = 5.0
 """Seconds that the last spans get to be sent."""
 LONGEST_NAME = 80

@@ -11,10 +11,8 @@ from bridge.chat.tokens.usage import ON_LOOP
 from bridge.chat.tokens.vocabularies import ESTIMATE, tokenizer_of
 from bridge.chat.types import ChatEvent, ChatRequest, Finish, Rewritten, Text, Thinking, Withdrawn
 from bridge.errors import BridgeError, PoolTimeout
-from bridge.telemetry import ChatEnded, ChatProgress, Step, Telemetry, Timeline
+from bridge.telemetry import CANCELLED, ChatEnded, ChatProgress, Step, Telemetry, Timeline
 
-CANCELLED = "cancelled"
-"""The result of a chat that ended without an answer and without an error: its client has left."""
 WENT_ON = "No account was free any more, and the chat went on to another node."
 EVERY = 0.25
 """Seconds between two reports of a chat that goes on with the same step."""

@@ -31,8 +31,6 @@ from bridge.origins import OPAQUE, is_named, origin_of
 from bridge.sites.answer_decoder import Decoder as Decoder
 from bridge.sites.drift import Drift, MovedControl
 
-NO_DOCUMENT = "chrome-error:"
-"""The address of the page that a browser shows where none came: it is no page of another site."""
 SIGN_IN = re.compile(r"sign_?in|log_?in|\b(auth|sso)\b", re.IGNORECASE)
 
 

@@ -15,9 +15,10 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.browser.page_calls import has_moved_on
+from bridge.browser.page_messages import NO_DOCUMENT
 from bridge.errors import NetworkError
 from bridge.origins import origin_of
-from bridge.sites.contract import NO_DOCUMENT, LeftSite
+from bridge.sites.contract import LeftSite
 from bridge.tasks import first
 
 QUICK = 2_000

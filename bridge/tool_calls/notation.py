@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from bridge.background import PIECE
 from bridge.tool_calls.json_repair import DECODER
 from bridge.tool_calls.schemas.typescript import signature
 
@@ -57,8 +58,6 @@ RESULT_TAG = re.compile(rf"[<＜﹤‹〈⟨《«≺](?=[\W_]{{0,8}}{_alike('too
 """Where the text of a result could be read as the end of its block, or as the beginning of another one."""
 REACH = 100
 """Characters behind its first one that decide whether something reads like such a tag."""
-PIECE = 65_536
-"""Characters of a result that are looked at in one go: no other thread runs while a pattern does."""
 LONGEST_READ = 1_000_000
 """Characters of arguments; longer ones are shown as text."""
 LARGEST_WHOLE = 2**53

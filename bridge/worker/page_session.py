@@ -20,7 +20,7 @@ from bridge.browser.browser import Chromium
 from bridge.browser.egress_proxy import bounded
 from bridge.browser.interceptor import Interceptor
 from bridge.browser.page_calls import after_a_moment, has_moved_on, sign_of_life, within
-from bridge.browser.page_messages import Reply
+from bridge.browser.page_messages import NO_DOCUMENT, Reply
 from bridge.browser.page_window import PageWindow
 from bridge.browser.page_windows import Windows
 from bridge.browser.request_log import RequestLog
@@ -28,7 +28,7 @@ from bridge.browser.tab_session import listen
 from bridge.errors import BridgeError, BrowserError, SiteError
 from bridge.origins import is_at, origin_of, own_state
 from bridge.settings import PageSettings
-from bridge.sites.contract import NO_DOCUMENT, LeftSite, SiteDriver
+from bridge.sites.contract import LeftSite, SiteDriver
 from bridge.storage.profiles import Profile
 from bridge.worker.page_wear import PageWear
 from bridge.worker.site_channels import channels_of

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from bridge.background import PIECE
 from bridge.chat import prompt
 from bridge.chat.history_digests import LONGEST, split
 from bridge.chat.text_direction import changes
@@ -19,8 +20,6 @@ from bridge.storage.conversation_tokens import new_messages
 LONG_NAME = "prompt.txt"
 LONGEST_ATTACHED = 6_000_000
 """Characters of the longest prompt that goes as a file: more than the models read, and each may take 4 bytes."""
-PIECE = 65_536
-"""Characters that are counted in one go."""
 LONG_PROMPT = f"My whole message is in the attached file {LONG_NAME}. Read all of it, and answer it as if typed."
 
 

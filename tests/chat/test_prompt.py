@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from bridge.api.history_turns import is_empty
 from bridge.api.openai.chat_completions import OpenAIChat
 from bridge.api.surface import ApiCall
+from bridge.background import PIECE
 from bridge.chat.model_names import resolve
 from bridge.chat.prompt import CONTINUE, GO_ON, IGNORED, LABELS, is_blank, looks_like_label, render
 from bridge.chat.types import Attachment, Message, Role
-from bridge.tool_calls.notation import PIECE, REACH, write_results
+from bridge.tool_calls.notation import REACH, write_results
 from tests.support.fake_backend import BASES
 
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from loguru import logger
 
 from bridge.api.history_turns import Turn, write_messages
-from bridge.chat.history_digests import PIECE, digest
+from bridge.background import PIECE
+from bridge.chat.history_digests import digest
 from bridge.chat.prompt import AGAIN
 from bridge.chat.types import (
     Attachment,

@@ -12,9 +12,8 @@ from openai import NotFoundError
 from bridge.browser.browser import Chromium
 from bridge.chat.prompt import AGAIN
 from bridge.demo import DemoSite, Script
-from bridge.pool.chat_progress import CANCELLED
 from bridge.settings import ConversationSettings
-from bridge.telemetry import ChatEnded
+from bridge.telemetry import CANCELLED, ChatEnded
 from tests.support.live import QUICK_SITE, Live, directive, live, served
 from tests.support.stress import stress
 

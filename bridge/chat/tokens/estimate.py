@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
+from bridge.background import PIECE
+
 WIDE = re.compile(r"[\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff]+")
 """Chinese, Japanese and Korean characters with their punctuation."""
-PIECE = 65_536
-"""Characters that are counted in one go."""
 
 
 class Estimate:

@@ -17,10 +17,10 @@ from urllib import parse
 from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from bridge.browser.page_messages import PageRequest, Reply
+from bridge.browser.page_messages import NO_DOCUMENT, PageRequest, Reply
 from bridge.chat.types import Model
 from bridge.errors import BridgeError, HumanNeeded, SendTimeout, SiteChanged
-from bridge.sites.contract import NO_DOCUMENT, ConversationGone, Decoder, SiteDriver, Turn
+from bridge.sites.contract import ConversationGone, Decoder, SiteDriver, Turn
 from bridge.sites.deepseek import request_check, switches
 from bridge.sites.deepseek.conversation_menu import delete_conversation
 from bridge.sites.deepseek.decoder import HISTORY, RESUME, DeepSeekDecoder
@@ -29,17 +29,10 @@ from bridge.sites.deepseek.login_form import SIGN_IN_HOSTS, sign_in, token_state
 from bridge.sites.deepseek.notices import is_generating, news, obstacle, refusal
 from bridge.sites.deepseek.page import DeepSeekPage, Typing
 from bridge.sites.deepseek.refusals import called_of, deaf_page, refused_call
+from bridge.sites.send_limits import CONVERSATION_LIMIT, DEAF_TO_ENTER, GONE_AFTER, READY_SHARE
 
 CONTEXT_LENGTH = 982_000
 """Tokens in one message; 700 more were refused in October 2026."""
-READY_SHARE = 0.8
-"""The part of the time limit in which the page must show something we know; the rest is to say what it lacks."""
-CONVERSATION_LIMIT = 8_000
-"""Milliseconds until an old conversation shows its messages."""
-GONE = 1.5
-"""Seconds after which a prompt that left the composer without a trace is typed again."""
-DEAF_TO_ENTER = 6
-"""After so many keys without effect the send button is tried, too."""
 PRESET = ("deepseek-v4-flash", "deepseek-v4-pro", "deepseek-v4.1-flash", "deepseek-v4.1-pro")
 """Names of the site's paid API, which clients are preset to; the page has one model behind its switches."""
 
@@ -122,7 +115,7 @@ class Driver(SiteDriver):
     async def submit(self, turn: Turn) -> bool:
         """Fill the composer in one go and press Enter; a page that has taken the prompt already is left alone."""
         typing = self._typing
-        again = time.monotonic() > typing.pressed_at + GONE
+        again = time.monotonic() > typing.pressed_at + GONE_AFTER
         seen, typing.typed = typing.typed, None
         seen = seen or await self._shown.ask("fill", request_check.as_typed(turn.prompt), typing.before, again)
         typing.before = typing.before or seen["last"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from bridge.sites.learning.moved_button_rules import NEAR
 from bridge.sites.learning.observation import Element
 from bridge.sites.learning.page_watch import Look
 from bridge.sites.learning.selectors import differing, selectors
@@ -27,8 +28,6 @@ COSTLY = re.compile(
 OTHER = re.compile(
     r"attach|upload|file|voice|mic|record|image|tool|model|search|share|login|sign|delete|close|menu", re.IGNORECASE
 )
-NEAR = 160
-"""Pixels from the text box within which its buttons are."""
 BEFORE, TYPED, BUSY, AFTER = "before", "typed", "answering", "after"
 """The phases of a turn."""
 UNSURE = "unsure"

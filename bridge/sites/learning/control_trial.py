@@ -29,7 +29,7 @@ from bridge.sites.learning.control_rules import (
     switch_selectors,
     switches,
 )
-from bridge.sites.learning.menu_switches import MenuSwitches, Way
+from bridge.sites.learning.menu_switches import EFFECT, MenuSwitches, Way
 from bridge.sites.learning.observation import Control, MenuEntry, SeenControls, SeenMenu, SeenSwitch, SeenTurn
 from bridge.sites.learning.operator import Operator
 from bridge.sites.learning.prompt_request import failed_send
@@ -38,8 +38,6 @@ from bridge.sites.site_file.page_elements import waited
 from bridge.sites.site_file.page_model_menu import PageModelMenu, ends_with
 from bridge.sites.site_file.page_schema import Menu, State
 
-EFFECT = 1_500
-"""Milliseconds until a control that was clicked shows it."""
 MOST_MODELS = 4
 """Models that are tried, the usual one among them."""
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from bridge.sites.site_file.page_elements import PageElements, waited
 from bridge.sites.site_file.page_menus import close_menu
 
 EFFECT = 1_500
-"""Milliseconds until a menu that was opened shows what it has."""
+"""Milliseconds until a control or a menu that was clicked shows it."""
 
 
 class Way(NamedTuple):

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from bridge.browser.page_messages import NO_DOCUMENT
 from bridge.errors import BridgeError, HumanNeeded, LoginRequired, SendTimeout, SiteChanged
-from bridge.sites.contract import NO_DOCUMENT, ConversationGone
+from bridge.sites.contract import ConversationGone
 from bridge.sites.guarded_page import QUICK, retried
 from bridge.sites.http_refusals import overload
+from bridge.sites.send_limits import CONVERSATION_LIMIT
 from bridge.sites.site_file.chat_address import ChatAddress
 from bridge.sites.site_file.login_state import LoginState
 from bridge.sites.site_file.moved_controls import MovedControls
@@ -22,8 +24,6 @@ CLICKS = 5
 """How often New chat is clicked: a page that is still being built ignores a click."""
 CLICK_EFFECT = 400
 """Milliseconds until a click on New chat has cleared the chat, before it is repeated."""
-CONVERSATION_LIMIT = 8_000
-"""Milliseconds until an old conversation shows its messages, or the page has left one that it was told to delete."""
 PATIENCE = 4.0
 """Seconds without a text box after which one is looked for elsewhere: a page may still be drawing its own."""
 SIGNED_OUT = "The account is signed out; run `bridge login` for it."

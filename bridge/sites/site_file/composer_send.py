@@ -18,13 +18,12 @@ from playwright.async_api import ElementHandle
 from bridge.errors import RequestError, SiteChanged
 from bridge.sites.guarded_page import QUICK, held, retried
 from bridge.sites.prompt_text import is_altered
+from bridge.sites.send_limits import DEAF_TO_ENTER, GONE_AFTER
 from bridge.sites.site_file.composer_box import ComposerBox
 from bridge.sites.site_file.moved_controls import MovedControls
 from bridge.sites.site_file.page_elements import PageElements, waited
 from bridge.sites.site_file.page_schema import Composer
 
-GONE = 1.5
-"""Seconds after which a prompt that left the composer without a trace is put there again."""
 DOCUMENT = "() => performance.timeOrigin"
 """Tells one document from another at the same address."""
 MISFILLS = 4
@@ -32,8 +31,6 @@ MISFILLS = 4
 PATIENCE = 3.0
 """Seconds without a send button, while the box holds the prompt, after which one is looked for elsewhere."""
 PROBE = "Hello"
-DEAF_TO_ENTER = 6
-"""After so many keys without effect the send button is tried, too."""
 
 
 class Mark(NamedTuple):
@@ -107,7 +104,7 @@ class ComposerSend:
             if seen["is"] == "empty" and sending.before is not None:
                 if await self._is_at_work():
                     return True
-                if time.monotonic() < sending.pressed_at + GONE:
+                if time.monotonic() < sending.pressed_at + GONE_AFTER:
                     return False
             sending.before = sending.before or await self.mark()
             if seen["is"] != "there" and not self._is_filled(await self._box.fill(box, prompt), prompt):

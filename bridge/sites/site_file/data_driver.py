@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 
 from playwright.async_api import Page
 
-from bridge.browser.page_messages import SOCKET, PageRequest, Reply, RequestRole
+from bridge.browser.page_messages import NO_DOCUMENT, SOCKET, PageRequest, Reply, RequestRole
 from bridge.chat.types import Model
 from bridge.errors import BridgeError
 from bridge.printable import as_line
-from bridge.sites.contract import NO_DOCUMENT, ConversationGone, Decoder, SiteDriver, Turn
+from bridge.sites.contract import ConversationGone, Decoder, SiteDriver, Turn
 from bridge.sites.drift import MovedControl
+from bridge.sites.send_limits import READY_SHARE
 from bridge.sites.site_file.chat_page import ChatPage
 from bridge.sites.site_file.composer_send import ComposerSend
 from bridge.sites.site_file.form_login import sign_in, token_state
@@ -32,8 +33,6 @@ from bridge.sites.site_file.rule_decoder import AnswerRules, RuleDecoder
 from bridge.sites.site_file.schema import SiteFile, SiteModel
 from bridge.sites.site_file.unsent_prompt import UnsentPrompt
 
-READY_SHARE = 0.8
-"""The part of the time limit in which the page must show something we know; the rest is to say what it lacks."""
 LONGEST_PROMPT = 4_000_000
 """UTF-16 units of a prompt for a page whose file names no limit: one that is much longer takes more memory, and more
 time, than a page may."""

@@ -60,8 +60,15 @@ class LocalStorage:
         """The storage state without these items, for Playwright."""
         self._tasks = Tasks()
 
-    def _is_own(self, stored: dict[str, Any]) -> bool:
-        return stored["origin"] == self._origin and not stored.get("indexedDB")
+    def _is_own(self, stored: Any) -> bool:
+        """Tell whether these are items of the origin alone; what has another form is for Playwright to judge."""
+        if not isinstance(stored, dict) or stored.get("origin") != self._origin or stored.get("indexedDB"):
+            return False
+        items = stored.get("localStorage")
+        return isinstance(items, list) and all(
+            isinstance(item, dict) and isinstance(item.get("name"), str) and isinstance(item.get("value"), str)
+            for item in items
+        )
 
     async def put(self, session: CDPSession) -> None:
         """Have the page begin with the items in its first document of the origin, unless another page did so already.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 from aiohttp import web
 
 from bridge.browser.browser import Chromium
+from bridge.errors import BrowserError
 from bridge.origins import origin_of
 from bridge.sites.known_sites import load_driver
 from bridge.storage.profiles import Profile
@@ -112,6 +115,21 @@ async def test_items_of_any_name_are_put_and_read(tmp_path: Path, chromium: Chro
         (origin,) = captured.storage_state["origins"]
         assert {item["name"]: item["value"] for item in origin["localStorage"]} == ODD
         assert captured.session_storage == {origin_of(address): ODD}
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"localStorage": 1}, {"localStorage": [1]}, {"localStorage": [{"name": "n", "value": 1}]}]
+)
+async def test_a_login_of_another_form_is_an_error_that_says_so(
+    tmp_path: Path, chromium: Chromium, more: dict[str, Any]
+) -> None:
+    profile = profile_for("http://127.0.0.1:9")
+    state = {"cookies": [], "origins": [{"origin": origin_of(profile.url), **more}]}
+    opening = open_session(
+        chromium, profile.with_state(state, {}), load_driver("deepseek"), settings_for(tmp_path).pages
+    )
+    with pytest.raises(BrowserError, match="localStorage"):
+        await opening.__aenter__()
 
 
 async def test_an_account_is_opened_with_one_page_and_no_other(tmp_path: Path, chromium: Chromium) -> None:

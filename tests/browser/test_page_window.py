@@ -68,7 +68,10 @@ async def test_a_short_use_changes_no_window() -> None:
 async def test_no_command_is_sent_where_nothing_is_to_be_minimized() -> None:
     browser = Browser()
     window = window_of(browser, limit=None)
-    async with window.minimized(), window.restored():
+    async with window.minimized():
+        await settle()
+        async with window.restored():
+            pass
         await settle()
     assert browser.asked == 0
 

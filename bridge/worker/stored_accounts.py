@@ -38,7 +38,8 @@ class ProfileAccounts:
         stamps = {name: self._store.stamp(name) for name in self._store.names()}
         if stamps:
             self._filled = folder
-        elif self._filled is not None and _identity(self._store.folder) != self._filled:
+        # before and after the look: the folder may go away, or come back, in the middle of it
+        elif self._filled is not None and {folder, _identity(self._store.folder)} != {self._filled}:
             raise SetupError(f"The folder of profiles, {self._store.folder}, was moved, or its disk is not mounted.")
         return stamps
 

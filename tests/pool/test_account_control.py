@@ -317,6 +317,29 @@ async def test_accounts_stay_and_chats_go_on_while_the_folder_of_profiles_is_awa
         await until(lambda: names(pool) == [])
 
 
+class StoreThatComesBack(ProfileStore):
+    """A store whose folder, if it is `away`, comes back while its names are read."""
+
+    away: Path | None = None
+
+    def names(self) -> list[str]:
+        found = super().names()
+        if self.away is not None:
+            self.away.rename(self.folder)
+        return found
+
+
+def test_a_folder_of_profiles_that_comes_back_during_a_look_has_lost_none(tmp_path: Path) -> None:
+    settings = Settings(config=tmp_path, profiles=tmp_path / "profiles")
+    store = StoreThatComesBack(settings.profiles, Identity.generate())
+    store.save(Profile(name="a", site="deepseek", url="https://a.example", storage_state=EMPTY))
+    accounts = ProfileAccounts(store, Chromium(settings.pages, Telemetry()), settings.pages, Telemetry())
+    assert list(accounts.stamps()) == ["a"]
+    store.away = settings.profiles.rename(tmp_path / "away")
+    with pytest.raises(SetupError, match="was moved"):
+        accounts.stamps()
+
+
 async def test_an_account_that_takes_long_to_end_keeps_no_other_one_from_being_opened(tmp_path: Path) -> None:
     stored = StoredWorkers("a")
     worker = stored.stored["a"]

@@ -234,10 +234,9 @@ class Settings(Section):
     @property
     def key_source(self) -> ProfileKeySource:
         """Return where the key to the profiles comes from: a file that is named, a text, or the bridge's own file."""
-        named = self.profile_key_file
-        return ProfileKeySource(
-            None if named else self.profile_key or None, named or self.config / "profile.key", named is None
-        )
+        if self.profile_key_file is not None:
+            return ProfileKeySource(None, self.profile_key_file, is_made=False)
+        return ProfileKeySource(self.profile_key or None, self.config / "profile.key", is_made=True)
 
     @property
     def pages(self) -> PageSettings:

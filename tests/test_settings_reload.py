@@ -44,12 +44,13 @@ def written(folder: Path, text: str) -> Path:
 
 async def test_settings_that_can_count_at_once_and_the_others_are_named(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, "[pool]\nqueue_size = 3\n[turn]\nsilence = 50\n"), server={"port": 0})
-    pool, told = settings.pool, list[int]()
+    pool, pages, told = settings.pool, settings.pages, list[int]()
     written(tmp_path, "[pool]\nqueue_size = 9\nturns_per_hour = 5\n[server]\nport = 7\nmax_body = 99\n")
     done = await SettingsReload(settings, lambda: told.append(1)).now()
     assert done.changed == ["pool.queue_size", "pool.turns_per_hour", "turn.silence"]
     assert done.needs_restart == ["server.max_body"], "the port that the command line gave stays"
     assert (pool.queue_size, pool.turns_per_hour, settings.turn.silence) == (9, 5, 60.0)
+    assert pages.turn.silence == 60.0, "a group that was taken before has the same sections"
     assert settings.server.max_body != 99
     assert settings.source_of("pool.turns_per_hour") == "file"
     assert settings.source_of("turn.silence") == "default"

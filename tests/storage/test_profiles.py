@@ -348,10 +348,11 @@ def test_the_key_is_taken_from_its_file_then_from_its_text_then_from_the_config_
     layers: list[dict[str, Any]] = [
         {"profile_key_file": tmp_path / "key", "profile_key": text},
         {"profile_key": text},
+        {"profile_key": SecretStr("")},
         {},
     ]
     found = [load_identity(Settings(config=tmp_path, **layer).key_source).export() for layer in layers]
-    assert found == [key.export() for key in keys]
+    assert found == [key.export() for key in (*keys, keys[2])]
 
 
 def test_a_key_is_made_once_with_one_warning_even_by_many_at_the_same_time(tmp_path: Path, log: list[str]) -> None:

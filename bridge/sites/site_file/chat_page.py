@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from bridge.browser.page_messages import NO_DOCUMENT
@@ -100,14 +101,19 @@ class ChatPage:
         if not await waited(lambda: self.holds(conversation), CONVERSATION_LIMIT):
             raise ConversationGone
 
-    async def leave(self, conversation: str) -> None:
-        """Wait until the page has left a conversation that it was told to delete: what is done to it before is lost."""
+    async def leave(self, conversation: str, limit: float) -> None:
+        """Wait until the page has left a conversation that it was told to delete: what is done to it before is lost.
+
+        Some pages go on showing what they have deleted: there the site is asked for it once more.
+        """
 
         async def is_left() -> bool:
             return not await self.holds(conversation)
 
         if not await waited(is_left, CONVERSATION_LIMIT):
-            raise SiteChanged("The page was told to delete a conversation, but still shows it.")
+            with suppress(ConversationGone):
+                await self.go_to(conversation, limit)
+                raise SiteChanged("The page was told to delete a conversation, but the site still has it.")
 
     async def load(self, address: str) -> None:
         """Load a document."""

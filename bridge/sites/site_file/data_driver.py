@@ -170,7 +170,7 @@ class DataDriver(SiteDriver):
         for number, selector in enumerate(self.site.delete):
             self.may_act()
             await self._elements.click_required((selector,), f"delete[{number}]", {"id": conversation})
-        await self._chat.leave(conversation)
+        await self._chat.leave(conversation, self._limit)
 
     async def why_not_sent(self, calls: Sequence[str], *, is_at_work: bool) -> BridgeError:
         """Say why the page sent nothing that the gate knows."""

@@ -113,6 +113,7 @@ class RedisUsage:
     def __init__(self, link: RedisLink, keys: Callable[[], Iterable[str]] = tuple, pause: float = PAUSE) -> None:
         self._link = link
         self._pause = pause
+        self.close_limit = CLOSE_LIMIT
         self.keys = keys
         self._known: dict[str, tuple[float, Mapping[str, Used]]] = {}
         """What each key has used, and when that was so."""
@@ -131,7 +132,7 @@ class RedisUsage:
         """Count what waits, if Redis is there, and stop."""
         await self._tasks.close()
         with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_LIMIT):
+            async with asyncio.timeout(self.close_limit):
                 await self._tell_all()
 
     async def take(

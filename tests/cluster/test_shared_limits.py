@@ -15,7 +15,6 @@ import pytest
 from bridge.chat.caller import Caller
 from bridge.chat.rate_limits import Late, Refused, Used
 from bridge.chat.types import Text
-from bridge.cluster import shared_usage
 from bridge.cluster.redis_link import CALLS_AT_A_TIME, RedisLink, Script
 from bridge.cluster.shared_usage import MOST_WAITING, RedisUsage
 from bridge.errors import PoolFull, PoolTimeout
@@ -168,18 +167,16 @@ async def test_what_is_about_to_be_counted_when_a_node_stops_is_counted(redis: R
         assert await all_used(link, "key") == 1
 
 
-async def test_at_the_end_a_slow_redis_is_waited_for_no_longer_than_a_limit(
-    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_at_the_end_a_slow_redis_is_waited_for_no_longer_than_a_limit(redis: RedisServer) -> None:
     class Slow(RedisLink):
         async def run(self, script: Script, keys: Sequence[str], *arguments: str | bytes | float) -> Any:
             answered = await super().run(script, keys, *arguments)
             await asyncio.sleep(0.1)
             return answered
 
-    monkeypatch.setattr(shared_usage, "CLOSE_LIMIT", 0.5)
     async with redis.link() as link:
         usage = RedisUsage(Slow(link._client, link._prefix, 1.0))
+        usage.close_limit = 0.5
         for number in range(MOST_WAITING):
             usage.add(str(number), 1, 0)
         async with asyncio.timeout(LIMIT):

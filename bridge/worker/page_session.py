@@ -149,7 +149,7 @@ class Session:
                     yield
                 finally:
                     self._on_refusal = None
-        except TimeoutError:
+        except (TimeoutError, SiteError):  # the page may show its words before the refusal has ended the wait
             if not found:
                 raise
             raise found[0] from None

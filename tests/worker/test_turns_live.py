@@ -16,8 +16,10 @@ from openai import APIError, APIStatusError
 
 from bridge.browser.browser import Chromium
 from bridge.demo import DemoSite
+from bridge.errors import NetworkError, SiteBusy
 from bridge.settings import PoolSettings, ServerSettings, TurnSettings
 from bridge.telemetry import ChatStarted, WorkerChanged, WorkerState
+from bridge.worker.worker import Worker
 from tests.support.live import QUICK_SITE, Live, changed, directive, live, load_anew, other_site, served
 from tests.support.stress import stress
 from tests.support.waiting import until
@@ -147,6 +149,21 @@ async def test_a_site_that_is_down_is_a_network_error_at_once_and_costs_the_acco
                 assert time.monotonic() - begun < run.settings.turn.submit
         assert await run.ask(directive(text="back")) == "back"
     assert (changes(run), bundles(run)) == ([], before)
+
+
+async def test_what_a_call_of_the_page_met_counts_where_the_page_says_something_else_at_once(run: Live) -> None:
+    async with run.bridge.pool.lent("alice") as worker:
+        assert isinstance(worker, Worker)
+        assert worker.shown is not None
+        page = worker.shown
+
+        async def told_twice() -> None:
+            async with page.failing_on_refusal(0):
+                page.interrupt(NetworkError("The site cannot be reached."))
+                raise SiteBusy("The site is busy.")
+
+        with pytest.raises(NetworkError):
+            await told_twice()
 
 
 async def test_a_frozen_site_is_waited_for(run: Live) -> None:

@@ -116,6 +116,11 @@ class Interceptor:
         return self._responses.signs + self._sockets.signs
 
     @property
+    def is_connecting(self) -> bool:
+        """Tell whether a channel that brings answers beside the response to the prompt is not there yet."""
+        return self._channels.is_separate and (self._responses.is_connecting or self._sockets.is_connecting)
+
+    @property
     def is_cut_off(self) -> bool:
         """Tell whether prompts go by a WebSocket, and the page cannot connect one."""
         return self._channels.holds_sockets and self._sockets.is_cut_off

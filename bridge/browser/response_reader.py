@@ -26,6 +26,7 @@ from bridge.errors import BrowserError
 from bridge.origins import origin_of
 from bridge.tasks import Tasks
 
+EVENT_SOURCE = "EventSource"
 MOST_KNOWN = 1000
 """Requests of one document whose telling is remembered."""
 
@@ -49,6 +50,8 @@ class ResponseReader:
         self._taps: dict[str, Tap] = {}
         self._known: dict[str, str] = {}
         """Requests, and their kinds, of the document that is shown which it has told of before they were held."""
+        self._connecting: set[str] = set()
+        """Each `EventSource` of the document that the site has not answered yet."""
         self._numbers = count(1)
         self._tasks = Tasks()
 
@@ -64,6 +67,11 @@ class ResponseReader:
     async def close(self) -> None:
         """Fetch nothing any more."""
         await self._tasks.close()
+
+    @property
+    def is_connecting(self) -> bool:
+        """Tell whether an `EventSource` of the page is not there yet."""
+        return bool(self._connecting)
 
     def next_number(self) -> int:
         """Return the number of the next response."""
@@ -120,8 +128,11 @@ class ResponseReader:
             if tap.is_prompts:
                 self._finish(network_id, tap, failure)
         self._known.clear()
+        self._connecting.clear()
 
     def _on_request(self, event: dict[str, Any]) -> None:
+        if event.get("type") == EVENT_SOURCE and self._channels.has_path(event["request"]["url"]):
+            self._connecting.add(event["requestId"])
         if tap := self._taps.get(event["requestId"]):
             tap.is_known, tap.is_resumed = True, self._is_resumed(event.get("type", ""))
         elif self._channels.has_path(event["request"]["url"]) and len(self._known) < MOST_KNOWN:
@@ -129,9 +140,10 @@ class ResponseReader:
 
     def _is_resumed(self, kind: str) -> bool:
         """Tell whether the browser itself asks for the rest of a response that is cut."""
-        return self._channels.resumes and kind == "EventSource"
+        return self._channels.resumes and kind == EVENT_SOURCE
 
     def _on_response(self, event: dict[str, Any]) -> None:
+        self._connecting.discard(event["requestId"])
         if tap := self._taps.get(event["requestId"]):
             tap.is_known = True
             response = event["response"]
@@ -151,6 +163,7 @@ class ResponseReader:
             tap.take(event["dataLength"], None if data is None else base64.b64decode(data))
 
     def _on_end(self, event: dict[str, Any], failure: str | None) -> None:
+        self._connecting.discard(event["requestId"])
         if tap := self._taps.pop(event["requestId"], None):
             is_cut = failure is not None and not event.get("canceled")
             self._finish(event["requestId"], tap, failure, is_final=is_cut and not tap.is_prompts)

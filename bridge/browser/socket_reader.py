@@ -65,6 +65,11 @@ class SocketReader:
         """Tell whether the page has asked for sockets and has none: it can neither send nor get anything by them."""
         return self._has_tried and not self._connected and not self._polls
 
+    @property
+    def is_connecting(self) -> bool:
+        """Tell whether a socket is not there yet that alone can bring what the site says."""
+        return not self._polls and any(socket not in self._connected for socket in self._sockets)
+
     def _on_created(self, event: dict[str, Any]) -> None:
         if self._channels.has_socket(event["url"]):
             channel = AnswerChannel(self._turn, self._next_number(), self._order)

@@ -40,6 +40,9 @@ NUDGES = (0.1, 0.2, 0.3)
 TYPED = 1_000_000
 """Characters of a prompt for which the page gets a second more before Enter is pressed again."""
 
+CONNECT_LIMIT = 3.0
+"""Seconds that the page's channels get to connect before a prompt."""
+LOOK_EVERY = 0.01
 GRACE = 2.0
 """Seconds that a page gets to show a chat all the same after one of its calls was refused."""
 FEW = 10
@@ -104,6 +107,7 @@ async def _send(
         try:
             async with session.window.restored():
                 await _open(session, turn, limits)
+                await _channels_connected(session)
                 timeline.mark("opened")
                 await upload_files(session, exchange, turn, limits.upload, chromium)
                 async with session.failing_on_refusal(0):
@@ -120,6 +124,14 @@ async def _send(
 async def _open(session: Session, turn: Turn, limits: TurnSettings) -> None:
     async with _unhurried(session, limits.ready), session.failing_on_refusal(GRACE):
         await session.driver.open(turn)
+
+
+async def _channels_connected(session: Session) -> None:
+    """Wait for channels on which the site says an answer to whoever listens then; one that never comes ends no chat."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CONNECT_LIMIT):
+            while session.interceptor.is_connecting:
+                await asyncio.sleep(LOOK_EVERY)
 
 
 @asynccontextmanager

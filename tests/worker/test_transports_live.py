@@ -308,6 +308,14 @@ async def test_a_page_that_loads_itself_anew_in_the_middle_ends_the_turn_with_a_
         assert await run.ask() == answer_to(PROMPT)
 
 
+@on("eventsource-before", "socket-text")
+async def test_no_prompt_leaves_before_the_channel_is_there_that_brings_its_answer(run: Page) -> None:
+    run.site.connects_after = 0.5
+    await run.show(run.name)
+    with changed(run.limits, silence=5, first_byte=5):
+        assert await run.ask() == answer_to(PROMPT)
+
+
 @on("sse", "other-origin", "eventsource", *SHARED)
 async def test_a_page_that_loads_itself_anew_after_each_turn_loses_none(run: Page) -> None:
     assert run.worker.shown is not None

@@ -79,6 +79,8 @@ class TransportSite:
     """Whether it waits in the middle of an answer until `go_on` is set or the page stops it."""
     keeps_open: bool = False
     """Whether a response stays open after its last frame."""
+    connects_after: float = 0.0
+    """Seconds until it answers a page that wants to be told what comes."""
     other_tabs: bool = False
     """Whether each frame on a shared channel has one of another tab's answer beside it."""
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -152,6 +154,7 @@ class TransportSite:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Give the frames of one turn, or all from now on; the second stream is in the middle of an old frame then."""
+        await asyncio.sleep(self.connects_after)
         wanted, response = request.query.get("id"), await _streaming(request, "sse")
         seen, rest = (0, b"") if wanted else (len(self._log), OLD_FRAME[-9:])
         await response.write(b":\n\n" if wanted else OLD_FRAME * 2 + OLD_FRAME[:-9])
@@ -171,6 +174,7 @@ class TransportSite:
 
     async def socket(self, request: web.Request) -> web.WebSocketResponse:
         """Give the frames from now on, each as a message; take prompts."""
+        await asyncio.sleep(self.connects_after)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self._sockets.add(socket)

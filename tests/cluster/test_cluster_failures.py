@@ -226,6 +226,7 @@ async def played(folder: Path, seed: int, numbers: Iterator[int]) -> tuple[Load,
 
 
 @pytest.mark.browser
+@pytest.mark.timeout(2_400)  # two hundred failures take a quarter of an hour
 @pytest.mark.parametrize(("failures", "clusters"), [(11, 4), *stress((200, 4))])
 async def test_nothing_is_driven_by_two_sent_twice_or_lost_unsaid_whatever_fails(
     tmp_path: Path, failures: int, clusters: int, record_property: Callable[[str, object], None]

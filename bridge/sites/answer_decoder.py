@@ -1,4 +1,4 @@
-"""What turns the bytes of one turn's responses into events, without I/O."""
+"""The contract of a decoder: the bytes of one turn's responses in, chat events out, no I/O."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from bridge.errors import BridgeError
 
 
 class Decoder(ABC):
-    """Turns the bytes of one turn's responses into events.
+    """The decoder of one turn: turns the bytes of its responses into events.
 
     Called as `begin (feed* end)` for each response of the turn, in order. Any call may raise a `SiteError`
     that says what the site refused. The last event of a complete answer is `Finish`; an `end` that neither
-    raised nor gave `Finish` means that the page may go on with another response.
+    raises nor returns `Finish` means that the page may continue the answer with another response.
 
-    A WebSocket is a response, too (`PageResponse.is_socket`): each `feed` is one message of it, whole. Where a driver
-    has several channels, their responses may overlap; `select` tells which one the next `feed` or `end` is of.
+    A WebSocket counts as a response (`PageResponse.is_socket`): each `feed` is one whole message. Where a driver has
+    several channels, their responses may overlap; `select` names the one that the next `feed` or `end` belongs to.
     """
 
     @property
     def patience(self) -> float | None:
-        """Return the seconds in which an error may still follow an answer that is over but for that; else None.
+        """Return how many seconds an error may still follow an otherwise complete answer; None before that.
 
-        The caller waits no longer than that for the next part, and then calls `expired`.
+        The caller waits that long for the next bytes, then calls `expired`.
         """
         return None
 
     def expired(self) -> Sequence[ChatEvent]:
-        """Take that nothing has followed within the patience, and return the last events."""
+        """Return the last events, after `patience` has passed without another byte."""
         return ()
 
     @property
     def drift(self) -> Mapping[str, int]:
-        """Return what was met and not understood: a shape (never a text) and how often."""
+        """Return how often each unknown shape was received; a shape never holds text."""
         return {}
 
     def sent(self, request: PageRequest) -> None:  # noqa: B027 - most decoders need neither of the two
-        """Take the request that carries the prompt, once it has passed: its ids tell the turn's answer from others.
+        """Record the prompt's request after it passed the gate: its ids tell the turn's answer from others.
 
-        Called before the first `begin`, and again where the page repeats the prompt; never for a recorded stream.
+        Called before the first `begin`, and again when the page repeats the prompt; never for a recorded stream.
         """
 
     @abstractmethod
@@ -49,63 +49,55 @@ class Decoder(ABC):
         """Start a response; judge its status and content type."""
 
     def select(self, response: PageResponse) -> None:  # noqa: B027
-        """Go on with a response that was begun before another one, and that is still open."""
+        """Switch back to a response that began before another one and is still open."""
 
     @abstractmethod
     def feed(self, data: bytes) -> Sequence[ChatEvent]:
-        """Take the next bytes, cut anywhere, and return the events that they complete."""
+        """Decode the next bytes, split anywhere, and return the events that they complete."""
 
     @abstractmethod
     def end(self) -> Sequence[ChatEvent]:
-        """Take the end of the body and return the last events."""
+        """Handle the end of the body and return the last events."""
 
 
 class DecoderBefore(Decoder):
-    """A decoder that passes all it is given on to another one; a subclass notes some of it on the way."""
+    """A decoder that forwards every call to another one; a subclass records some of what passes."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
 
     @property
     def patience(self) -> float | None:
-        """Return how long an error may follow."""
         return self._decoder.patience
 
     @property
     def drift(self) -> Mapping[str, int]:
-        """Return what was not understood."""
         return self._decoder.drift
 
     def expired(self) -> Sequence[ChatEvent]:
-        """Take that none has followed."""
         return self._decoder.expired()
 
     def sent(self, request: PageRequest) -> None:
-        """Take the prompt's request."""
         self._decoder.sent(request)
 
     def begin(self, response: PageResponse) -> None:
-        """Start a response."""
         self._decoder.begin(response)
 
     def select(self, response: PageResponse) -> None:
-        """Go on with a response."""
         self._decoder.select(response)
 
     def feed(self, data: bytes) -> Sequence[ChatEvent]:
-        """Take the next bytes."""
         return self._decoder.feed(data)
 
     def end(self) -> Sequence[ChatEvent]:
-        """Take the end of the body."""
         return self._decoder.end()
 
 
 class DeferredErrorDecoder(Decoder):
-    """A decoder that loses no event to an error: one that follows events in the same bytes is raised by the next call.
+    """A decoder that loses no event to an error: an error behind events in the same bytes is raised by the next call.
 
-    That may be `expired`, at once: nothing more needs to come. A subclass sets `_failure`, calls `_raise_failure`
-    before it takes anything, and returns events by `_events_first`.
+    `patience` is 0 then, so that the caller calls `expired` at once. A subclass sets `_failure`, calls
+    `_raise_failure` before it reads anything, and returns its events through `_events_first`.
     """
 
     def __init__(self) -> None:
@@ -113,22 +105,22 @@ class DeferredErrorDecoder(Decoder):
 
     @property
     def patience(self) -> float | None:
-        """Return no time at all while an error is due."""
+        """Return 0 while an error is pending."""
         return None if self._failure is None else 0.0
 
     def expired(self) -> Sequence[ChatEvent]:
-        """Raise the error that is due."""
+        """Raise the pending error."""
         self._raise_failure()
         return ()
 
     def _events_first(self, events: Sequence[ChatEvent]) -> Sequence[ChatEvent]:
-        """Return the events; raise the failure where there are none."""
+        """Return the events; raise the pending error if there are none."""
         if not events:
             self._raise_failure()
         return events
 
     def _raise_failure(self) -> None:
-        """Raise the failure once."""
+        """Raise the pending error, once."""
         if failure := self._failure:
             self._failure = None
             raise failure

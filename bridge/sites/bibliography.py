@@ -1,4 +1,4 @@
-"""Sources and their numbers: every page that was found gets one number, by which the answer's marks name it."""
+"""Numbers the sources of an answer: each page found gets one number, which the answer's citation marks use."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from bridge.chat.types import Searched, Source
 
 
 class Bibliography:
-    """The pages found so far, numbered once and for all; a page is known by its URL.
+    """The pages found so far, identified by URL; a page's number never changes.
 
-    A page whose name is a number keeps that as its number if it is free; any other gets the lowest number that is.
+    A page that the site names by a number keeps that number if it is free; any other page gets the lowest free one.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Bibliography:
         self._new_sources: list[Source] = []
 
     def add(self, url: str, title: str = "", snippet: str = "", name: int | str | None = None) -> Source:
-        """Return the source that a page is; `name` is how the site's marks call it."""
+        """Return the source for a page, adding it if it is new; `name` is what the site's marks call it."""
         source = self._by_url.get(url)
         if source is None:
             source = self._new(Source(self._number(name), url, title, snippet))
@@ -30,21 +30,21 @@ class Bibliography:
         return source
 
     def name(self, name: int | str, source: Source) -> None:
-        """Let the site's marks call a source by a name, if they do not call another one so."""
+        """Map a name in the site's marks to a source, unless it already names another one."""
         self._by_name.setdefault(name, source)
 
     def named(self, name: int | str) -> Source | None:
-        """Return the source that the site's marks call by a name."""
+        """Return the source that a name in the site's marks refers to."""
         return self._by_name.get(name)
 
     def add_query(self, text: str) -> None:
-        """Take what was searched for."""
+        """Add a search query."""
         if text and text not in self._queries:
             self._queries[text] = None
             self._new_queries.append(text)
 
     def news(self) -> Searched | None:
-        """Return what was found since the last call."""
+        """Return the queries and sources added since the last call, or None."""
         if not (self._new_queries or self._new_sources):
             return None
         news = Searched(tuple(self._new_queries), tuple(self._new_sources))

@@ -1,6 +1,6 @@
-"""A page that is worked only while it shows the site: keys, clicks and text never reach another origin's document.
+"""A page that is operated only while it shows the site: keys, clicks and text never reach another origin's document.
 
-The page redraws itself at any time and may reload: what is asked is asked again where the page moved on.
+The page redraws itself at any time and may reload, so an action that a navigation interrupted is repeated.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from bridge.tasks import first
 QUICK = 2_000
 """Milliseconds that a page in working order takes for a click and its effect."""
 MOVES = (0.0, 0.05, 0.1, 0.2, 0.4)
-"""Seconds before each look again at a page that moved on: one that reloads replaces its document more than once."""
+"""Seconds before each retry on a page that navigated: one that reloads replaces its document more than once."""
 INSERTED_AFTER = 3.0
-"""Seconds that an insertion may take once the page has moved on."""
+"""Seconds that an insertion may take after the page has navigated."""
 INTERRUPTED = "interrupted by another navigation"
 RELEASE_LIMIT = 1.0
 """Seconds that the release of a handle may take."""
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def held(handle: JSHandle) -> AsyncGenerator[None]:
-    """Release a handle in the end: as long as there is one, the page keeps its object."""
+    """Dispose of the handle at the end of the block: until then the page keeps the object in memory."""
     try:
         yield
     finally:
@@ -46,7 +46,7 @@ async def held(handle: JSHandle) -> AsyncGenerator[None]:
 
 
 async def retried(act: Callable[[], Awaitable[T]], on_move: Callable[[], None] = lambda: None) -> T:
-    """Do something in the document that is shown; again where the page moved on to another one in the middle of it."""
+    """Run `act`; run it again where a navigation or a redraw interrupted it, after calling `on_move`."""
     for pause in MOVES:
         try:
             return await act()
@@ -68,7 +68,7 @@ class GuardedPage:
         self.origin = origin
 
     async def come_home(self, limit: float) -> None:
-        """Wait until the page shows the site, which may send it elsewhere and back when it is opened."""
+        """Wait until the page shows the site, which may redirect it elsewhere and back when it opens."""
         try:
             await self.page.wait_for_url(self.is_home, wait_until="commit", timeout=limit)
         except PlaywrightTimeout as error:
@@ -77,7 +77,7 @@ class GuardedPage:
             raise LeftSite(self.page.url).when_it_stays_away() from error
 
     async def load(self, address: str) -> None:
-        """Load a document; again where one that came late, of an earlier attempt, took its place."""
+        """Load a document; load it again where a late one of an earlier attempt replaced it."""
         for pause in MOVES[1:]:
             try:
                 await self.page.goto(address, wait_until="domcontentloaded")
@@ -89,19 +89,19 @@ class GuardedPage:
         await self.page.goto(address, wait_until="domcontentloaded")
 
     async def press(self, key: str) -> None:
-        """Press a key. It carries nothing of the prompt, should the page leave the site at this very moment."""
+        """Press a key; it carries nothing of the prompt, in case the page leaves the site at this moment."""
         self.stay_home()
         await self.page.keyboard.press(key)
 
     async def click_at(self, x: float, y: float) -> None:
-        """Click a place of the page with the mouse."""
+        """Click at a position in the page, in pixels."""
         self.stay_home()
         await self.page.mouse.click(x, y)
 
     async def insert_text(self, text: str) -> None:
-        """Give text to the element that has the focus, in one piece.
+        """Insert text into the focused element in one step.
 
-        Chromium never answers where the document is replaced just then: that is raised as the move that it is.
+        Chromium never replies if the document is replaced meanwhile; that is raised as an interrupting navigation.
         """
         moved = asyncio.Event()
 
@@ -122,7 +122,7 @@ class GuardedPage:
             self.page.remove_listener("framenavigated", note)
 
     async def own(self, found: Locator) -> ElementHandle:
-        """Return an element of a document of the site; it is lost with that document, so no other one is filled."""
+        """Return an element in a document of the site; its handle is valid in no other document."""
         element = await found.first.element_handle()
         there: str = await element.evaluate("() => location.href")
         if not self.is_home(there):
@@ -130,10 +130,10 @@ class GuardedPage:
         return element
 
     def stay_home(self) -> None:
-        """Raise `LeftSite` where the page shows another origin."""
+        """Raise `LeftSite` if the page shows another origin."""
         if not self.is_home(self.page.url):
             raise LeftSite(self.page.url)
 
     def is_home(self, url: str) -> bool:
-        """Tell whether an address is one of the site's."""
+        """Tell whether an address belongs to the site's origin."""
         return origin_of(url) == self.origin

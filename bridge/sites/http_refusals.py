@@ -1,4 +1,4 @@
-"""What the status line and headers of a response say is wrong, whatever the site, and how to quote a site."""
+"""Reads errors from the status line and headers of any site's response, and quotes a site's text."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _LONGEST_WAIT = DAY
 
 
 def is_challenge(response: PageResponse) -> bool:
-    """Tell whether the headers say that a check of the browser stands in the place of an answer."""
+    """Tell whether the headers say that the response is a browser check in place of an answer."""
     return "x-amzn-waf-action" in response.headers
 
 
 def overload(status: int, retry_after: float | None = None) -> SiteError | None:
-    """Return what a status says of how busy the site is; None for one that says nothing of it."""
+    """Return the error for HTTP 429 or a server error; None for any other status."""
     if status == 429:
         return RateLimited("The site says that requests come too often (HTTP 429).", retry_after=retry_after)
     return SiteBusy(f"The site's server failed (HTTP {status}).") if status >= 500 else None
 
 
 def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None:
-    """Return what the status line and headers already say is wrong, or None."""
+    """Return the error that the status line and headers show, or None."""
     status = response.status
     html = response.content_type == HTML
     if is_challenge(response):
@@ -51,7 +51,7 @@ def refused_by_status(response: PageResponse, now: datetime) -> SiteError | None
 
 
 def quote(value: object) -> str:
-    """Return the site's own words on one line without controls, cut to a length that fits into a message."""
+    """Return the site's text on one line without control characters, cut to fit into a message."""
     if value is None:
         return ""
     line = as_text(" ".join(str(value)[:_LONGEST_READ].split())).replace("\t", " ")
@@ -59,12 +59,12 @@ def quote(value: object) -> str:
 
 
 def block_page() -> HumanNeeded:
-    """Return the error of a web page in place of an answer."""
+    """Return the error for a web page in place of an answer."""
     return HumanNeeded("The site answered with a web page in place of a stream: it wants a human to look.")
 
 
 def _seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Read a Retry-After header: seconds, or a date of the clock that the Date header shows; without one of `now`."""
+    """Return the seconds of Retry-After; a date is compared with the response's own Date header, else with `now`."""
     retry_after = headers.get("retry-after", "")
     if retry_after.strip().isdecimal():
         return min(float(retry_after), _LONGEST_WAIT)
@@ -75,7 +75,7 @@ def _seconds(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def _date(header: str) -> datetime | None:
-    """Read a date of HTTP; None where there is none."""
+    """Parse an HTTP date; None if it is not one."""
     try:
         date = parsedate_to_datetime(header[:_LONGEST_DATE])
     except (ValueError, OverflowError):

@@ -1,7 +1,7 @@
-"""Finds sites by name: the operator's own files of data, those of the bridge, and modules; the one place that does.
+"""Finds sites by name: the operator's own site files, those of the bridge, and modules; the one place that does.
 
-A name is looked for in this order: a file `NAME.toml` in the operator's folder, a module or folder of `bridge/sites/`,
-a file of `bridge/sites/files/`. A name that ends in `.toml` is the path of a file; one with a dot in it, a module.
+A name is looked up in this order: a file `NAME.toml` in the operator's folder, a module or package of `bridge/sites/`,
+a file of `bridge/sites/files/`. A name that ends in `.toml` is the path of a file; any other with a dot, a module.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ CHOICE = (
 
 
 class KnownSite(NamedTuple):
-    """A site that the bridge knows by name, and where it is from."""
+    """A site that the bridge knows by name, and its source."""
 
     name: str
     driver: type[SiteDriver]
     source: str
     """The file, or the name of the module."""
     hides: str = ""
-    """The source of another site of that name, which this one stands in for."""
+    """The source of another site of that name, which this one replaces."""
 
 
 def load_driver(name: str, own_files: Path | None = None) -> type[SiteDriver]:
     """Return the driver of the site `name`; `own_files` is the operator's folder of site files.
 
-    Raises `SetupError` where there is no such site, or what has its name is none.
+    Raises `SetupError` if there is no such site, or if its file or module is not valid.
     """
     return find_site(name, own_files).driver
 
 
 def find_site(name: str, own_files: Path | None = None) -> KnownSite:
-    """Return a site by its name, as `load_driver` finds it; raise `SetupError`."""
+    """Return a site by its name, found as by `load_driver`; raise `SetupError`."""
     if name.endswith(".toml"):
         return _from_file(name, Path(name).expanduser())
     if "." in name:
@@ -66,7 +66,7 @@ def find_site(name: str, own_files: Path | None = None) -> KnownSite:
 
 
 def known_sites(own_files: Path | None = None) -> Iterator[KnownSite]:
-    """Yield each site that can be loaded, by name; see `broken_sites` for the files that cannot."""
+    """Yield each site that can be loaded, sorted by name; see `broken_sites` for the files that cannot."""
     for name in _names(own_files):
         try:
             yield find_site(name, own_files)
@@ -75,7 +75,7 @@ def known_sites(own_files: Path | None = None) -> Iterator[KnownSite]:
 
 
 def broken_sites(own_files: Path | None = None) -> Iterator[tuple[str, str]]:
-    """Yield the name of each file of the operator that is no site, and why."""
+    """Yield the name of each of the operator's site files that cannot be loaded, and why."""
     for path in sorted(own_files.glob("*.toml")) if own_files else ():
         try:
             find_site(path.stem, own_files)
@@ -119,7 +119,7 @@ def _from_file(name: str, path: Path) -> KnownSite:
 
 @lru_cache(maxsize=256)
 def _driver_in(path: Path, changed: int, size: int) -> type[DataDriver]:
-    """Return the driver of a site file, made once for each state of the file."""
+    """Return the driver of a site file, cached until the file's time or size changes."""
     driver = driver_of(load_site_file(path))
     if wrong := contradiction(driver):
         raise SetupError(f"The site file {path}: {wrong}.")

@@ -1,4 +1,4 @@
-"""Collects the events of an answer between two calls of its decoder."""
+"""Buffers the events of an answer between two calls of its decoder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bridge.chat.types import ChatEvent, Text, Thinking
 
 
 class Outbox:
-    """Collects events; pieces of the same text that come together leave as one."""
+    """A buffer of events that joins consecutive pieces of the same kind of text."""
 
     def __init__(self) -> None:
         self._events: list[ChatEvent] = []
@@ -27,7 +27,7 @@ class Outbox:
         self._events.append(event)
 
     def empty(self) -> list[ChatEvent]:
-        """Return what was collected and begin again."""
+        """Return the buffered events and clear the buffer."""
         self._join()
         events, self._events = self._events, []
         return events

@@ -1,4 +1,4 @@
-"""The files of a prompt: written where Chromium can read them, and named in what is said of them."""
+"""Writes the files of a prompt where Chromium can read them, and names them in errors."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ NO_ROOM = "The bridge cannot write the files for the browser: {}."
 
 
 def rejected(files: Sequence[Attachment], why: str) -> FileRejected:
-    """Return the error that names the files, one of which or all are at fault."""
+    """Return the error that names the files, of which at least one was rejected."""
     return FileRejected(f"The site did not take {named(files)}: {why.rstrip('.')}.", param=files[0].param)
 
 
 def named(files: Sequence[Attachment]) -> str:
-    """Return the files in words."""
+    """Return the files' names as text for a message."""
     return f"the file {', '.join(repr(one.name) for one in files)}"
 
 
 @asynccontextmanager
 async def on_disk(attachments: Sequence[Attachment]) -> AsyncGenerator[list[Path]]:
-    """Have the files where Chromium can read them, for us alone: a large one would block the pipe to the browser."""
+    """Yield paths of the files in a temporary folder that only this user can read.
+
+    Chromium reads them from there, because a large file would block the pipe to the browser.
+    """
     folder = await asyncio.to_thread(_new_folder)
     try:
         yield await asyncio.to_thread(_put, attachments, Path(folder.name))
@@ -43,7 +46,7 @@ def _new_folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def _put(attachments: Sequence[Attachment], folder: Path) -> list[Path]:
-    """Put each file under its name, into a folder of its own: two may have the same."""
+    """Write each file under its name into a folder of its own, since two files may share a name."""
     paths = [folder / str(number) / attachment.name for number, attachment in enumerate(attachments)]
     for path, attachment in zip(paths, attachments, strict=True):
         try:

@@ -1,4 +1,4 @@
-"""What a page has made of a prompt: the same text, the same one altered, or something else; no I/O."""
+"""Compares the text that a page sends with the prompt: the same, an altered form, or another text; no I/O."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from itertools import islice
 
 NO_BREAK = "\u00a0"
 TRIMMED = "".join(one for one in map(chr, range(0x3001)) if one.isspace()) + "\ufeff"
-"""What `trim` of JavaScript takes away at the ends of a text, and what that of Python does."""
+"""Characters that JavaScript's `trim` or Python's `strip` removes at the ends of a text."""
 COMPARED = 5_000
-"""Letters and digits of the text that may have lost some, which are looked for in the other one."""
+"""Letters and digits of the shorter text that are looked up in the other one."""
 STRETCH = 4
-"""How many times as many of the other text are looked at."""
+"""How many times as many letters and digits of the other text are searched."""
 
 
 class AlteredPrompt(str):
-    """A reason against a request: it carries the prompt, but not as it was given.
+    """A reason against a request that carries the prompt in an altered form.
 
-    A page that changes quotes, spaces or lengths does so to some prompts: that says nothing against its account.
+    A page that changes quotes, spaces or lengths does so to some prompts; its account is not at fault.
     """
 
     __slots__ = ()
 
 
 def as_typed(prompt: str) -> str:
-    """Return a text as a text box holds it: every line break is a newline."""
+    """Return the text as a text box holds it: every line break is a newline."""
     return prompt.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def difference(path: str, sent: str, prompt: str) -> str | None:
-    """Return how the text that a request has at `path` differs from the prompt.
+    """Return how the text at `path` of a request differs from the prompt, or None.
 
-    A page may trim its ends, and editors make spaces of those that do not break a line, or the other way round.
+    Trimmed ends do not count, nor no-break spaces in place of spaces or the reverse, which editors produce.
     """
     if _plain(sent) == _plain(prompt):
         return None
@@ -41,9 +41,9 @@ def difference(path: str, sent: str, prompt: str) -> str | None:
 
 
 def is_altered(sent: str, prompt: str) -> bool:
-    """Tell whether a text is what a page made of the prompt: one of them is the other one with letters left out.
+    """Tell whether the text is an altered form of the prompt: one of them is the other with letters left out.
 
-    Where the prompt is whole and something was added, such as an old draft, the page is at fault, not the prompt.
+    If the prompt is complete and something was added, such as an old draft, the page is at fault, not the prompt.
     """
     if not sent.strip() or _plain(prompt) in _plain(sent):
         return False
@@ -55,7 +55,7 @@ def _plain(text: str) -> str:
 
 
 def _is_rest(rest: str, text: str) -> bool:
-    """Tell whether the letters and digits of `rest` are those of `text`, of which some may be left out."""
+    """Tell whether the letters and digits of `rest` are a subsequence of those of `text`."""
     left = islice(_letters(text), COMPARED * STRETCH)
     return all(letter in left for letter in islice(_letters(rest), COMPARED))
 

@@ -1,12 +1,12 @@
-"""Limits of what drivers do on any site's page: how long they wait for it, and how often they press a key."""
+"""Limits of drivers on every site's page: how long they wait, and how often they press a key."""
 
 from __future__ import annotations
 
 READY_SHARE = 0.8
-"""The part of the time limit in which the page must show something we know; the rest is to say what it lacks."""
+"""The share of the time limit within which the page must show a known state; the rest is for finding out why not."""
 CONVERSATION_LIMIT = 8_000
-"""Milliseconds until an old conversation shows its messages, or the page has left one that it was told to delete."""
+"""Milliseconds for an old conversation to show its messages, or for the page to leave one that was deleted."""
 GONE_AFTER = 1.5
-"""Seconds after which a prompt that left the composer without a trace is put there again."""
+"""Seconds after which a prompt that disappeared from the composer without being sent is inserted again."""
 DEAF_TO_ENTER = 6
-"""After so many keys without effect the send button is tried, too."""
+"""The number of key presses without effect after which the send button is tried as well."""

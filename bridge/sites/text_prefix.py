@@ -1,10 +1,10 @@
-"""Compares two texts by their beginnings, in few steps."""
+"""Finds the common prefix of two texts by binary search."""
 
 from __future__ import annotations
 
 
 def common_beginning(one: str, other: str) -> int:
-    """Return how many characters two texts have in common at their beginning."""
+    """Return the length of the longest common prefix of two texts."""
     if other.startswith(one):
         return len(one)
     low, high = 0, min(len(one), len(other))
